@@ -1,0 +1,253 @@
+//! Process managers: what the system does by itself, step by step, as pure functions.
+//!
+//! A process is event-sourced like an aggregate. Each instance has one stream, and each event on it is
+//! a transition: which inputs were taken, by stream and revision, and what was decided. State is a fold
+//! of the inputs, so the stream and the log together always give the whole instance back.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::RecordedEvent;
+use crate::id::{CommandId, Position, StreamName};
+use crate::payload::DecodeError;
+
+/// A symbol for something a process asks for: `reserve` of line 3, `capture`, the timer `timeout`. It
+/// names things and doesn't copy them; [`Process::command`] and [`Process::effect`] fill it in.
+pub trait Step: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+    /// As in `reserve`.
+    fn name(&self) -> &'static str;
+    /// The line it is about, when it is about one.
+    fn line(&self) -> Option<u32>;
+    /// Reads what the two functions above give.
+    fn parse(name: &str, line: Option<u32>) -> Option<Self>;
+}
+
+/// What an instance takes in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<E, S> {
+    /// Something happened.
+    Event(E),
+    /// A command did what was asked.
+    Done(S),
+    /// A command found nothing to do.
+    Unchanged(S),
+    /// A command was refused by the rules.
+    Refused {
+        /// What was asked.
+        step: S,
+        /// The stable code of the rejection.
+        code: String,
+        /// The rejection in words.
+        detail: String,
+    },
+    /// A timer went off. Timers are never cancelled: the state decides whether it still matters.
+    Fired(S),
+}
+
+/// What an instance asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output<S> {
+    /// A command to an aggregate; its result comes back as an input, and no further transition is made
+    /// while any is out.
+    Command(S),
+    /// Something of the outside world; its answer comes back as an event of the aggregate it is about,
+    /// however late.
+    Effect(S),
+    /// A timer.
+    Timer {
+        /// What fires.
+        step: S,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// An event that concerns an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming<E> {
+    /// The instance's id: its stream is `NAME-instance`.
+    pub instance: String,
+    /// Whether it starts the instance; other events are dropped when there is none.
+    pub starts: bool,
+    /// What the process reads of it.
+    pub event: E,
+}
+
+/// A command that a process sends.
+pub trait ProcessCommand: Clone + Send + Sync + 'static {
+    /// The stream it is for.
+    fn stream(&self) -> StreamName;
+    /// An id of its own, for commands that have one whoever sends them; else it comes from the output.
+    fn id(&self) -> Option<CommandId>;
+}
+
+/// A process.
+pub trait Process: Send + Sync + 'static {
+    /// The category of its streams.
+    const NAME: &'static str;
+    /// The type of its events.
+    const TRANSITION: &'static str;
+    /// What decisions need, and what commands are filled in from.
+    type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
+    /// What it reads of the events it takes.
+    type Event: Clone + Serialize + DeserializeOwned + Send + Sync;
+    /// What it can ask for.
+    type Step: Step;
+    /// A filled-in command.
+    type Command: ProcessCommand;
+    /// A filled-in effect.
+    type Effect: Clone + Send + Sync;
+
+    /// The types of the events it takes.
+    fn takes() -> Vec<&'static str>;
+    /// Which instance an event of such a type is for; `None` when it is of no interest.
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<Self::Event>>, DecodeError>;
+    /// What an input leads to. The runtime never calls it for an ended instance.
+    fn decide(
+        state: &Self::State,
+        input: &Input<Self::Event, Self::Step>,
+        now: Timestamp,
+    ) -> Vec<Output<Self::Step>>;
+    /// The state after an input.
+    fn evolve(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;
+    /// Whether nothing can follow any more.
+    fn is_ended(state: &Self::State) -> bool;
+    /// The command that a step stands for, after the transition that asked for it.
+    fn command(instance: &str, state: &Self::State, step: &Self::Step) -> Self::Command;
+    /// The effect that a step stands for.
+    fn effect(instance: &str, state: &Self::State, step: &Self::Step) -> Self::Effect;
+}
+
+/// The payload of a transition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The inputs, in the order they were taken.
+    pub taken: Vec<Taken>,
+    /// What was decided, in order; outputs are counted from 0.
+    pub outputs: Vec<Decided>,
+    /// Whether the instance ended with it.
+    pub ended: bool,
+}
+
+/// An input of a transition, by reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// What it was.
+    pub kind: TakenKind,
+    /// The event's stream, or that of the command's first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamName>,
+    /// The event's revision, or that of the command's first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The output it answers, as `transition.output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputId>,
+    /// The code of a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A refusal in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What kind of input was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TakenKind {
+    /// An event of another stream.
+    Event,
+    /// A command that was done.
+    Done,
+    /// A command that found nothing to do.
+    Unchanged,
+    /// A command that was refused.
+    Refused,
+    /// A timer that fired.
+    Fired,
+}
+
+/// An output of a transition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// What it is.
+    pub kind: DecidedKind,
+    /// The step's name.
+    pub step: String,
+    /// The step's line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// When a timer fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// What kind of output was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecidedKind {
+    /// A command to an aggregate.
+    Command,
+    /// Something of the outside world.
+    Effect,
+    /// A timer.
+    Timer,
+}
+
+/// An output of an instance: the revision of the transition, and its place in there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct OutputId {
+    /// The transition's revision.
+    pub transition: u64,
+    /// The place among its outputs, from 0.
+    pub ordinal: u32,
+}
+
+impl From<OutputId> for String {
+    fn from(id: OutputId) -> Self {
+        format!("{}.{}", id.transition, id.ordinal)
+    }
+}
+
+impl TryFrom<String> for OutputId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once('.').and_then(|(transition, ordinal)| {
+            Some(Self { transition: transition.parse().ok()?, ordinal: ordinal.parse().ok()? })
+        });
+        parts.ok_or_else(|| format!("`{text}` is no output id: two numbers with a dot between are allowed"))
+    }
+}
+
+/// Rows of process state: open instances as of a position of the log. They only spare reading the log
+/// from its start; losing them loses nothing.
+#[async_trait]
+pub trait ProcessStateStore: Send + Sync + 'static {
+    /// All rows of a process, and the position they are as of.
+    async fn load(&self, process: &'static str) -> Result<ProcessRows, ProcessStateError>;
+    /// Writes changed rows (`None` removes one) and the new position in one transaction.
+    async fn save(
+        &self,
+        process: &'static str,
+        changed: Vec<(String, Option<Vec<u8>>)>,
+        checkpoint: Position,
+    ) -> Result<(), ProcessStateError>;
+}
+
+/// What [`ProcessStateStore::load`] gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessRows {
+    /// Instance and document (JSON).
+    pub rows: Vec<(String, Vec<u8>)>,
+    /// How far the log is folded into them.
+    pub checkpoint: Position,
+}
+
+/// Why process state was not read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the process state's database failed: {0}")]
+pub struct ProcessStateError(pub String);
