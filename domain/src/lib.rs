@@ -1,1 +1,29 @@
-//! .
+//! The shop's rules, pure: no I/O, no async, no clock, no randomness.
+//!
+//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`), each with the same
+//! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`. A folder a process (`checkout`,
+//! `settlement`, `reversal`), each with `step`, `state`, `input`, `decide`, `evolve`, `fill_in`.
+
+pub mod address;
+pub mod cart;
+pub mod checkout;
+pub mod claim;
+pub mod limits;
+pub mod money;
+pub mod names;
+pub mod order;
+pub mod payment;
+pub mod product;
+pub mod provider;
+pub mod reversal;
+pub mod settlement;
+pub mod shop_command;
+pub mod stock;
+
+pub use address::Address;
+pub use money::{Currency, Money, MoneyError};
+pub use names::{
+    CartId, CustomerId, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId, ReversalId, Sku,
+};
+pub use provider::ProviderCall;
+pub use shop_command::ShopCommand;

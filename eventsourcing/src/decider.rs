@@ -38,7 +38,7 @@ pub trait Decider: Send + Sync + 'static {
     /// What its streams are called: `stock` in `stock-85123A`.
     const CATEGORY: &'static str;
     /// What decisions need, and nothing else; `Default` is the state before the first event.
-    type State: Default + Send + Sync + 'static;
+    type State: Default + Clone + Send + Sync + 'static;
     /// What can be asked for.
     type Command: Clone + fmt::Debug + Send + Sync + 'static;
     /// What can have happened.

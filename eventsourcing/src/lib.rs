@@ -8,6 +8,8 @@
 //! repeat the run exactly.
 
 pub mod conformance;
+pub mod clock;
+pub mod command;
 pub mod decider;
 pub mod envelope;
 pub mod executor;
@@ -23,6 +25,8 @@ pub mod store;
 pub mod subscription;
 pub mod testkit;
 
+pub use clock::Clock;
+pub use command::{CommandError, CommandPort, CommandRequest, Completion, Loaded, Outcome};
 pub use decider::{Context, Decider, Rejection};
 pub use envelope::{Actor, NewEvent, RecordedEvent};
 pub use id::{

@@ -84,10 +84,10 @@ pub fn decode_json<T: serde::de::DeserializeOwned>(event_type: &str, data: &[u8]
 /// ```
 #[macro_export]
 macro_rules! event_enum {
-    ($(#[$doc:meta])* pub enum $name:ident { $($variant:ident = $event_type:literal v $version:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $visibility:vis enum $name:ident { $($variant:ident = $event_type:literal v $version:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
-        pub enum $name {
+        $visibility enum $name {
             $(
                 #[doc = concat!("`", $event_type, "`")]
                 $variant($variant),

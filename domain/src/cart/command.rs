@@ -1,0 +1,69 @@
+//! What can be asked of a cart.
+
+use crate::money::Money;
+use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
+use crate::order::event::Draft;
+
+use super::event::CartLine;
+
+/// A command to one cart. Prices are what the buyer was shown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CartCommand {
+    /// Puts units of a SKU in, besides those that are there.
+    Add {
+        /// The SKU.
+        sku: Sku,
+        /// Its product.
+        product: ProductId,
+        /// Units more.
+        quantity: u32,
+        /// The price as of now.
+        unit_price: Money,
+        /// The cart's customer, none for a guest.
+        customer: Option<CustomerId>,
+    },
+    /// Sets a line's units.
+    Change {
+        /// The line.
+        sku: Sku,
+        /// Units; 0 removes the line.
+        quantity: u32,
+        /// The price as of now.
+        unit_price: Money,
+    },
+    /// Takes a line out.
+    Remove {
+        /// The line.
+        sku: Sku,
+    },
+    /// Takes all lines out.
+    Clear,
+    /// Takes in the lines of another cart; a second time does nothing.
+    Merge {
+        /// The other cart.
+        from: CartId,
+        /// Where the other cart stood.
+        from_revision: u64,
+        /// Its lines.
+        lines: Vec<CartLine>,
+        /// The customer whose cart takes them in.
+        customer: CustomerId,
+    },
+    /// Marks that another cart took the lines in; empties the cart.
+    MergeAway {
+        /// The cart that has them now.
+        into: CartId,
+    },
+    /// Turns the lines into an order; empties the cart.
+    CheckOut {
+        /// The order to be, complete: after a crash it is made from this.
+        draft: Box<Draft>,
+    },
+    /// Puts the lines of a failed order back, once.
+    GiveBack {
+        /// The order that failed.
+        order: OrderId,
+        /// The lines it had from this cart.
+        lines: Vec<CartLine>,
+    },
+}

@@ -1,0 +1,120 @@
+//! What can happen to a cart.
+
+use serde::{Deserialize, Serialize};
+use souk_eventsourcing::event_enum;
+
+use crate::money::Money;
+use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
+use crate::order::event::Draft;
+
+/// A line of a cart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CartLine {
+    /// The SKU.
+    pub sku: Sku,
+    /// Its product.
+    pub product: ProductId,
+    /// Units.
+    pub quantity: u32,
+    /// What the buyer was shown.
+    pub unit_price: Money,
+}
+
+/// Units were put in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemAdded {
+    /// The SKU, its product, the units that were added, and the price the whole line has from now on.
+    pub line: CartLine,
+    /// The cart's customer, none for a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+}
+
+/// A line has other units, and the price as of then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemChanged {
+    /// The line.
+    pub sku: Sku,
+    /// Its units now, at least 1.
+    pub quantity: u32,
+    /// What the buyer was shown.
+    pub unit_price: Money,
+}
+
+/// A line was taken out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemRemoved {
+    /// The line.
+    pub sku: Sku,
+}
+
+/// All lines were taken out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cleared {
+    /// The lines that were there.
+    pub skus: Vec<Sku>,
+}
+
+/// Another cart's lines were taken in. Units of a SKU in both are added; the price is the other cart's,
+/// which is the newer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Merged {
+    /// The other cart.
+    pub from: CartId,
+    /// Where it stood.
+    pub from_revision: u64,
+    /// Its lines.
+    pub lines: Vec<CartLine>,
+    /// The customer whose cart this is.
+    pub customer: CustomerId,
+}
+
+/// Another cart took the lines in; this one is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergedAway {
+    /// The cart that has them now.
+    pub into: CartId,
+    /// The lines that were here.
+    pub skus: Vec<Sku>,
+}
+
+/// The lines became an order; the cart is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckedOut {
+    /// The order to be, complete.
+    pub draft: Draft,
+    /// The lines as they stood in the cart, to be given back when the order fails.
+    pub lines: Vec<CartLine>,
+}
+
+/// The lines of a failed order are back. Units of a SKU that is in the cart again are added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenBack {
+    /// The order that failed.
+    pub order: OrderId,
+    /// Its lines.
+    pub lines: Vec<CartLine>,
+}
+
+event_enum! {
+    /// What happens to a cart.
+    pub enum CartEvent {
+        ItemAdded = "cart.item-added" v 1,
+        ItemChanged = "cart.item-changed" v 1,
+        ItemRemoved = "cart.item-removed" v 1,
+        Cleared = "cart.cleared" v 1,
+        Merged = "cart.merged" v 1,
+        MergedAway = "cart.merged-away" v 1,
+        CheckedOut = "cart.checked-out" v 1,
+        GivenBack = "cart.given-back" v 1,
+    }
+}

@@ -1,0 +1,34 @@
+//! What the shop takes at most, each with its unit.
+
+/// Order lines in one order, cart lines in one cart.
+pub const LINES_MAX: usize = 2_000;
+/// Units of one line.
+pub const LINE_UNITS_MAX: u32 = 1_000_000;
+/// Units of one SKU on hand.
+pub const STOCK_UNITS_MAX: i64 = 1_000_000_000;
+/// A price, in minor units.
+pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
+/// The total of an order, in minor units: far above any shop, far below where sums of them overflow.
+pub const TOTAL_MINOR_MAX: i64 = 1_000_000_000_000_000;
+/// Characters of a SKU.
+pub const SKU_CHARS_MAX: usize = 64;
+/// Characters of a subject, customer id, or order id of another system.
+pub const OPAQUE_ID_CHARS_MAX: usize = 64;
+/// Variants of one product.
+pub const VARIANTS_MAX: usize = 200;
+/// Attributes of one product.
+pub const ATTRIBUTES_MAX: usize = 1_000;
+/// Bytes of an attribute's value.
+pub const ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
+/// Characters of a product's name.
+pub const NAME_CHARS_MAX: usize = 500;
+/// Bytes of a product's description.
+pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a reason, a carrier, a tracking number, a line of an address.
+pub const TEXT_CHARS_MAX: usize = 500;
+/// Overdue reservations that one command expires.
+pub const EXPIRE_MAX: usize = 1_000;
+/// Seconds by which a checkout's reservations outlive its payment timeout.
+pub const RESERVATION_GRACE_S: i64 = 300;
+/// Seconds in which a second click on "order" answers the first order.
+pub const SECOND_CLICK_S: i64 = 60;

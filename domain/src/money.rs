@@ -1,0 +1,98 @@
+//! Money: minor units and an ISO 4217 currency. There is no floating point anywhere near it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An ISO 4217 currency, written as its three letters.
+pub type Currency = iso_currency::Currency;
+
+/// An amount in minor units (pence, cents, yen). `{"amount":255,"currency":"GBP"}` is £2.55.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// Minor units; negative only in differences.
+    pub amount: i64,
+    /// Of the amount.
+    pub currency: Currency,
+}
+
+/// What sums of money refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Amounts of two currencies don't add up.
+    #[error("{0} and {1} cannot be added: convert one of them first")]
+    Currencies(Currency, Currency),
+    /// Beyond what 64 bits hold.
+    #[error("the sum is too large")]
+    Overflow,
+}
+
+impl Money {
+    /// An amount of a currency.
+    pub const fn new(amount: i64, currency: Currency) -> Self {
+        Self { amount, currency }
+    }
+
+    /// Nothing, in a currency.
+    pub const fn zero(currency: Currency) -> Self {
+        Self { amount: 0, currency }
+    }
+
+    /// The sum of two amounts of one currency.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        self.combined(other, i64::checked_add)
+    }
+
+    /// The difference of two amounts of one currency; it may be negative.
+    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
+        self.combined(other, i64::checked_sub)
+    }
+
+    /// So many times the amount.
+    pub fn times(self, units: u32) -> Result<Self, MoneyError> {
+        let amount = self.amount.checked_mul(i64::from(units)).ok_or(MoneyError::Overflow)?;
+        Ok(Self { amount, ..self })
+    }
+
+    fn combined(self, other: Self, operation: fn(i64, i64) -> Option<i64>) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::Currencies(self.currency, other.currency));
+        }
+        let amount = operation(self.amount, other.amount).ok_or(MoneyError::Overflow)?;
+        Ok(Self { amount, ..self })
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::from(self.currency.exponent().unwrap_or(0));
+        let unit = 10_u64.pow(u32::try_from(digits).unwrap_or(0));
+        let sign = if self.amount < 0 { "-" } else { "" };
+        let (whole, rest) = (self.amount.unsigned_abs() / unit, self.amount.unsigned_abs() % unit);
+        match digits {
+            0 => write!(f, "{sign}{whole} {}", self.currency.code()),
+            _ => write!(f, "{sign}{whole}.{rest:0digits$} {}", self.currency.code()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_written_with_the_digits_of_its_currency() {
+        assert_eq!(Money::new(255, Currency::GBP).to_string(), "2.55 GBP");
+        assert_eq!(Money::new(-5, Currency::EUR).to_string(), "-0.05 EUR");
+        assert_eq!(Money::new(1200, Currency::JPY).to_string(), "1200 JPY");
+    }
+
+    #[test]
+    fn currencies_do_not_mix_and_sums_do_not_wrap() {
+        let pound = Money::new(100, Currency::GBP);
+        assert_eq!(pound.plus(Money::new(1, Currency::EUR)), Err(MoneyError::Currencies(Currency::GBP, Currency::EUR)));
+        assert_eq!(Money::new(i64::MAX, Currency::GBP).plus(pound), Err(MoneyError::Overflow));
+        assert_eq!(Money::new(i64::MAX, Currency::GBP).times(2), Err(MoneyError::Overflow));
+    }
+}

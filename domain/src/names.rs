@@ -1,0 +1,164 @@
+//! Ids and opaque names, each a type of its own.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use souk_eventsourcing::id::derive;
+use uuid::Uuid;
+
+use crate::limits::{OPAQUE_ID_CHARS_MAX, SKU_CHARS_MAX};
+
+/// Why a text is no name of the wanted kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidText(pub &'static str);
+
+macro_rules! uuid_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+uuid_name!(
+    /// A product; its stream is `product-ID`.
+    ProductId
+);
+uuid_name!(
+    /// A cart; its stream is `cart-ID`.
+    CartId
+);
+uuid_name!(
+    /// An order; its stream is `order-ID`.
+    OrderId
+);
+uuid_name!(
+    /// A payment; its stream is `payment-ID`. An order has one, whose id comes from the order's.
+    PaymentId
+);
+uuid_name!(
+    /// A refund of a payment.
+    RefundId
+);
+uuid_name!(
+    /// What takes a confirmed order back, in whole (a cancellation) or in part (a return).
+    ReversalId
+);
+
+impl PaymentId {
+    /// The payment of an order.
+    pub fn of(order: OrderId) -> Self {
+        Self(derive(order.0, &[b"payment"]))
+    }
+}
+
+impl CartId {
+    /// The one cart of a customer.
+    pub fn of_customer(customer: &CustomerId) -> Self {
+        Self(derive(Uuid::nil(), &[b"cart", customer.as_str().as_bytes()]))
+    }
+}
+
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_name!(
+    /// A stock-keeping unit: 1 to 64 printable characters, compared exactly, without `:` and `/`.
+    Sku
+);
+text_name!(
+    /// Who buys: the subject of a token, opaque, 1 to 64 characters.
+    CustomerId
+);
+text_name!(
+    /// Whom a reservation is for: an order of this shop or of another system, 1 to 64 characters.
+    OrderRef
+);
+
+impl Sku {
+    /// Takes a SKU, trimmed.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let trimmed = text.trim();
+        let printable = trimmed.chars().all(|c| !c.is_control() && c != ':' && c != '/');
+        if !(1..=SKU_CHARS_MAX).contains(&trimmed.chars().count()) || !printable {
+            return Err(InvalidText("a SKU has 1 to 64 printable characters, without `:` and `/`"));
+        }
+        Ok(Self(trimmed.into()))
+    }
+}
+
+impl CustomerId {
+    /// Takes an id as it is.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        opaque(text).map(Self).ok_or(InvalidText("a customer id has 1 to 64 printable characters"))
+    }
+}
+
+impl OrderRef {
+    /// Takes an id as it is, without `:` since reservation ids are `orderId:sku`.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let refused = InvalidText("an order id has 1 to 64 printable characters, without `:`");
+        if text.contains(':') {
+            return Err(refused);
+        }
+        opaque(text).map(Self).ok_or(refused)
+    }
+}
+
+impl From<OrderId> for OrderRef {
+    fn from(order: OrderId) -> Self {
+        Self(order.to_string().into())
+    }
+}
+
+fn opaque(text: &str) -> Option<Box<str>> {
+    let fits = (1..=OPAQUE_ID_CHARS_MAX).contains(&text.chars().count());
+    (fits && !text.chars().any(char::is_control)).then(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skus_are_trimmed_and_compared_exactly() {
+        assert_eq!(Sku::parse(" 85123A ").unwrap().as_str(), "85123A");
+        assert_ne!(Sku::parse("85123a"), Sku::parse("85123A"));
+        assert!(Sku::parse("gift 0001 20").is_ok());
+        for text in ["", "  ", "a:b", "a/b", "a\nb", &"x".repeat(65)] {
+            assert!(Sku::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ids_of_other_systems_are_opaque_but_bounded() {
+        assert!(OrderRef::parse("o1").is_ok());
+        assert!(OrderRef::parse("o:1").is_err());
+        assert!(CustomerId::parse(&"x".repeat(65)).is_err());
+    }
+}

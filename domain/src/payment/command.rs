@@ -1,0 +1,79 @@
+//! What can be asked of a payment.
+
+use crate::money::Money;
+use crate::names::{OrderId, RefundId};
+
+/// A command to the payment of one order. `Record…` commands carry what the provider answered, however
+/// late, doubled or out of order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentCommand {
+    /// A try to be paid; another one is allowed after a decline.
+    Request {
+        /// The order.
+        order: OrderId,
+        /// Its total.
+        amount: Money,
+        /// The provider's token for the buyer's means of payment.
+        token: String,
+    },
+    /// The provider took the request and will answer later, by webhook.
+    RecordAccepted {
+        /// The provider's id of the payment.
+        provider_payment_id: String,
+    },
+    /// The provider holds the money for us.
+    RecordAuthorized {
+        /// The provider's id of the payment.
+        provider_payment_id: String,
+        /// Calls it took.
+        attempts: u32,
+    },
+    /// The provider declined, or could not be reached for too long.
+    RecordFailed {
+        /// The provider's code.
+        code: String,
+        /// In words.
+        detail: String,
+        /// Calls it took.
+        attempts: u32,
+    },
+    /// The money is ours.
+    RecordCaptured,
+    /// The provider would not give what it held.
+    RecordCaptureFailed {
+        /// The provider's code.
+        code: String,
+        /// In words.
+        detail: String,
+    },
+    /// Nobody wants this payment any more: what is held is voided, what is taken is refunded, what is
+    /// still to be answered is so when the answer comes. Sent by the checkout.
+    Abandon,
+    /// The provider let the held money go.
+    RecordVoided,
+    /// Gives money back.
+    Refund {
+        /// Its id, derived from the command or the reversal.
+        refund: RefundId,
+        /// How much; none gives back all that is left.
+        amount: Option<Money>,
+        /// Why.
+        reason: String,
+    },
+    /// The provider gave the money back.
+    RecordRefunded {
+        /// Which refund.
+        refund: RefundId,
+        /// The provider's id of it.
+        provider_refund_id: String,
+    },
+    /// The provider would not give the money back; it counts as not refunded.
+    RecordRefundFailed {
+        /// Which refund.
+        refund: RefundId,
+        /// The provider's code.
+        code: String,
+        /// In words.
+        detail: String,
+    },
+}

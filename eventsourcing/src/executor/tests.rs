@@ -1,0 +1,374 @@
+//! The executor against a log in memory whose answers come in any order the test likes.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::*;
+use crate::command::Completion;
+use crate::decider::{Context, Rejection};
+use crate::envelope::{Actor, Origin};
+use crate::id::CorrelationId;
+use crate::store::Expected;
+use crate::testkit::noon;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    units: u32,
+}
+
+crate::event_enum! {
+    /// A shelf.
+    pub(crate) enum ShelfEvent { Taken = "shelf.taken" v 1 }
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("only 50 units are there")]
+struct Empty;
+
+impl Rejection for Empty {
+    fn code(&self) -> &'static str {
+        "empty"
+    }
+}
+
+/// A shelf of 50 units; taking 0 changes nothing.
+#[derive(Debug)]
+struct Shelf;
+
+impl Decider for Shelf {
+    const CATEGORY: &'static str = "shelf";
+    type State = u32;
+    type Command = u32;
+    type Event = ShelfEvent;
+    type Rejection = Empty;
+
+    fn decide(taken: &u32, units: &u32, _: &Context) -> Result<Vec<ShelfEvent>, Empty> {
+        match *units {
+            0 => Ok(Vec::new()),
+            units if taken + units > 50 => Err(Empty),
+            units => Ok(vec![Taken { units }.into()]),
+        }
+    }
+
+    fn evolve(taken: u32, event: &ShelfEvent) -> u32 {
+        let ShelfEvent::Taken(event) = event;
+        taken + event.units
+    }
+}
+
+struct Rig {
+    executor: Executor<Shelf>,
+    log: HashMap<StreamName, Vec<RecordedEvent>>,
+    todo: VecDeque<Action<Shelf>>,
+    answers: HashMap<Ticket, CommandResult<Shelf>>,
+    loads: HashMap<Ticket, Option<Loaded<Shelf>>>,
+    appends: usize,
+    finds: usize,
+}
+
+fn shelf() -> StreamName {
+    StreamName::new("shelf", "a")
+}
+
+fn take(id: u128, units: u32) -> CommandRequest<u32> {
+    let correlation = CorrelationId::from(Uuid::nil());
+    CommandRequest::new(shelf(), units, Origin::new(Uuid::from_u128(id), Actor::new("test", "x"), correlation))
+}
+
+impl Rig {
+    fn new(exclusive: bool) -> Self {
+        Self {
+            executor: Executor::new(NonZeroUsize::MIN, exclusive),
+            log: HashMap::new(),
+            todo: VecDeque::new(),
+            answers: HashMap::new(),
+            loads: HashMap::new(),
+            appends: 0,
+            finds: 0,
+        }
+    }
+
+    fn send(&mut self, ticket: Ticket, request: CommandRequest<u32>) {
+        let actions = self.executor.on_command(ticket, request, noon());
+        self.todo.extend(actions);
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.todo.pop_front() {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action<Shelf>) {
+        let next = match action {
+            Action::Read(stream, from) => {
+                let events = self.log.get(&stream).map(|events| {
+                    events.iter().filter(|event| event.revision >= from).cloned().collect()
+                });
+                self.executor.on_read(&stream, Ok(events.unwrap_or_default()), noon())
+            }
+            Action::Find(stream, command) => {
+                self.finds += 1;
+                let found = self.find(&stream, command);
+                self.executor.on_found(&stream, command, Ok(found), noon())
+            }
+            Action::Append(append) => {
+                let stream = append.stream.clone();
+                let result = self.append(append);
+                self.executor.on_appended(&stream, result, noon())
+            }
+            Action::Answer(ticket, result) => {
+                assert!(self.answers.insert(ticket, result).is_none(), "ticket {ticket} answered twice");
+                Vec::new()
+            }
+            Action::AnswerLoad(ticket, result) => {
+                self.loads.insert(ticket, result.unwrap());
+                Vec::new()
+            }
+        };
+        self.todo.extend(next);
+    }
+
+    fn find(&self, stream: &StreamName, command: CommandId) -> Option<FoundCommand> {
+        let events = self.log.get(stream)?;
+        let of_command = || events.iter().filter(|event| event.event.command_id == command);
+        let last = of_command().next_back()?;
+        let first = of_command().next()?.clone();
+        Some(FoundCommand { first, last_revision: last.revision, last_position: last.position })
+    }
+
+    fn append(&mut self, append: Append) -> Result<Appended, AppendError> {
+        self.appends += 1;
+        let stream = append.stream;
+        let events = self.log.entry(stream.clone()).or_default();
+        let current = events.last().map(|event| event.revision);
+        if append.expected != Expected::Any && append.expected != Expected::from_last(current) {
+            return Err(AppendError::Conflict { stream, current });
+        }
+        let is_there = |id| events.iter().any(|event| event.event.id == id);
+        if append.events.iter().any(|event| is_there(event.id)) {
+            return Err(AppendError::Duplicate { stream });
+        }
+        let mut positions = Vec::new();
+        for event in append.events {
+            let revision = Revision::after(events.last().map(|event| event.revision));
+            let position = Position(events.len() as u64 + 1);
+            positions.push(position);
+            events.push(RecordedEvent { position, stream: stream.clone(), revision, event });
+        }
+        Ok(Appended { first_revision: Revision::after(current), positions })
+    }
+
+    fn answer(&mut self, ticket: Ticket) -> CommandResult<Shelf> {
+        self.answers.remove(&ticket).expect("the ticket was answered")
+    }
+
+    fn done(&mut self, ticket: Ticket) -> (u64, Completion, u32) {
+        let outcome = self.answer(ticket).expect("the command was done");
+        (outcome.revision.0, outcome.completion, *outcome.state)
+    }
+}
+
+#[test]
+fn a_command_is_decided_appended_and_answered_with_its_place() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 3));
+    rig.drain();
+    rig.send(2, take(2, 4));
+    rig.drain();
+    assert_eq!(rig.done(1), (0, Completion::Appended, 3));
+    assert_eq!(rig.done(2), (1, Completion::Appended, 7));
+}
+
+#[test]
+fn commands_that_wait_on_one_stream_share_an_append() {
+    let mut rig = Rig::new(true);
+    for ticket in 0..200 {
+        rig.send(ticket, take(u128::from(ticket) + 1, 1).repeatable());
+    }
+    rig.drain();
+    let confirmed = (0..200).filter(|ticket| rig.answer(*ticket).is_ok()).count();
+    assert_eq!((confirmed, rig.log[&shelf()].len()), (50, 50));
+    assert!(rig.appends <= 3, "{} appends", rig.appends);
+}
+
+#[test]
+fn no_answer_of_a_batch_leaves_before_its_append() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 50));
+    let Some(Action::Read(..)) = rig.todo.front() else { panic!("the stream is read first") };
+    let read = rig.todo.pop_front().unwrap();
+    rig.perform(read);
+    rig.send(2, take(2, 1));
+    assert!(rig.answers.is_empty(), "the refusal rests on an append that is still in the air");
+    rig.drain();
+    assert_eq!(rig.done(1), (0, Completion::Appended, 50));
+    assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))));
+}
+
+#[test]
+fn a_repeat_is_answered_as_done_then_whatever_happened_since() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 3).repeatable());
+    rig.send(2, take(2, 47));
+    rig.drain();
+    rig.send(3, take(1, 3).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(3), (0, Completion::Repeated, 50));
+    assert_eq!(rig.log[&shelf()].len(), 2);
+}
+
+#[test]
+fn a_repeat_whose_decision_makes_events_is_caught_by_their_ids() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 3).repeatable());
+    rig.drain();
+    rig.send(2, take(1, 3).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(2), (0, Completion::Repeated, 3));
+    assert_eq!(rig.log[&shelf()].len(), 1);
+}
+
+#[test]
+fn the_same_command_twice_at_once_is_done_once() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 3).repeatable());
+    rig.send(2, take(1, 3).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(1).1, Completion::Appended);
+    assert_eq!(rig.done(2).1, Completion::Repeated);
+    assert_eq!(rig.log[&shelf()].len(), 1);
+}
+
+#[test]
+fn a_key_used_for_another_request_is_refused() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 3).repeatable());
+    rig.drain();
+    let mut other = take(1, 5).repeatable();
+    other.origin.request_hash = Some(crate::id::RequestHash([7; 16]));
+    rig.send(2, other);
+    rig.drain();
+    assert!(matches!(rig.answer(2), Err(CommandError::KeyReused)));
+}
+
+#[test]
+fn a_repeatable_command_that_changes_nothing_leaves_a_note_and_its_repeat_does_nothing() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 0).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(1), (0, Completion::Unchanged, 0));
+    assert!(rig.log[&shelf()][0].is_noted());
+    rig.send(2, take(1, 0).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(2).1, Completion::Repeated);
+    rig.send(3, take(3, 0));
+    rig.drain();
+    assert_eq!(rig.done(3), (0, Completion::Unchanged, 0));
+}
+
+#[test]
+fn a_command_that_comes_once_costs_no_lookup() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 51));
+    rig.send(2, take(2, 0));
+    rig.send(3, take(3, 1));
+    rig.drain();
+    assert_eq!(rig.finds, 0);
+}
+
+#[test]
+fn others_who_write_to_the_stream_are_taken_into_account() {
+    let mut rig = Rig::new(false);
+    rig.send(1, take(1, 3));
+    rig.drain();
+    let mut other = Rig::new(false);
+    other.log = std::mem::take(&mut rig.log);
+    other.send(1, take(9, 47));
+    other.drain();
+    rig.log = other.log;
+    rig.send(2, take(2, 1));
+    rig.drain();
+    assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))), "decided against the log, not memory");
+    rig.send(3, take(3, 0));
+    rig.drain();
+    assert_eq!(rig.done(3), (1, Completion::Unchanged, 50));
+}
+
+#[test]
+fn a_refusal_is_confirmed_by_the_log_where_others_write() {
+    let mut rig = Rig::new(false);
+    rig.send(1, take(1, 50));
+    rig.drain();
+    rig.send(2, take(2, 1));
+    assert!(matches!(rig.todo.front(), Some(Action::Read(_, Revision(1)))), "read behind what is known");
+    rig.drain();
+    assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))));
+}
+
+#[test]
+fn a_stream_that_always_moves_ends_in_a_conflict_after_bounded_retries() {
+    let mut rig = Rig::new(false);
+    rig.send(1, take(1, 1));
+    let mut tries = 0;
+    while let Some(action) = rig.todo.pop_front() {
+        if let Action::Append(append) = action {
+            tries += 1;
+            let conflict = AppendError::Conflict { stream: append.stream, current: None };
+            let next = rig.executor.on_appended(&shelf(), Err(conflict), noon());
+            rig.todo.extend(next);
+        } else {
+            rig.perform(action);
+        }
+    }
+    assert_eq!(tries, CONFLICT_RETRIES_MAX + 1);
+    assert!(matches!(rig.answer(1), Err(CommandError::Conflict { .. })));
+}
+
+#[test]
+fn a_failed_log_is_told_to_everybody_and_memory_is_dropped() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 1));
+    let read = rig.todo.pop_front().unwrap();
+    rig.perform(read);
+    let Some(Action::Append(_)) = rig.todo.pop_front() else { panic!("the append is in the air") };
+    rig.send(2, take(2, 1));
+    let failed = AppendError::Store(StoreError::Unavailable("no space".into()));
+    let next = rig.executor.on_appended(&shelf(), Err(failed), noon());
+    rig.todo.extend(next);
+    rig.drain();
+    assert!(matches!(rig.answer(1), Err(CommandError::Store(_))));
+    assert_eq!(rig.done(2), (0, Completion::Appended, 1), "decided from the log, where command 1 left nothing");
+}
+
+#[test]
+fn a_stale_revision_is_refused_but_a_repeat_is_not() {
+    let mut rig = Rig::new(true);
+    let at = |revision, request: CommandRequest<u32>| CommandRequest { if_match: Some(Revision(revision)), ..request };
+    rig.send(1, take(1, 1));
+    rig.drain();
+    rig.send(2, at(0, take(2, 1)).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(2).0, 1);
+    rig.send(3, at(0, take(2, 1)).repeatable());
+    rig.send(4, at(0, take(4, 1)).repeatable());
+    rig.drain();
+    assert_eq!(rig.done(3).1, Completion::Repeated);
+    assert!(matches!(rig.answer(4), Err(CommandError::RevisionMismatch { current: Some(Revision(1)) })));
+}
+
+#[test]
+fn loads_show_what_is_on_disk() {
+    let mut rig = Rig::new(true);
+    let actions = rig.executor.on_load(1, &shelf(), noon());
+    rig.todo.extend(actions);
+    rig.drain();
+    assert!(rig.loads[&1].is_none());
+    rig.send(2, take(2, 5).creating());
+    let actions = rig.executor.on_load(3, &shelf(), noon());
+    rig.todo.extend(actions);
+    rig.drain();
+    assert_eq!(rig.loads[&3].as_ref().map(|loaded| *loaded.state), Some(5));
+}
