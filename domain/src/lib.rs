@@ -8,6 +8,7 @@ pub mod address;
 pub mod cart;
 pub mod checkout;
 pub mod claim;
+pub mod field_error;
 pub mod limits;
 pub mod money;
 pub mod names;
@@ -21,9 +22,10 @@ pub mod shop_command;
 pub mod stock;
 
 pub use address::Address;
+pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{
-    CartId, CustomerId, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId, ReversalId, Sku,
+    CartId, CustomerId, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId, ReversalId, Sku, VoidId,
 };
 pub use provider::ProviderCall;
 pub use shop_command::ShopCommand;

@@ -16,6 +16,8 @@ pub const SKU_CHARS_MAX: usize = 64;
 pub const OPAQUE_ID_CHARS_MAX: usize = 64;
 /// Variants of one product.
 pub const VARIANTS_MAX: usize = 200;
+/// Options of one variant, as in size and colour.
+pub const OPTIONS_MAX: usize = 50;
 /// Attributes of one product.
 pub const ATTRIBUTES_MAX: usize = 1_000;
 /// Bytes of an attribute's value.

@@ -48,6 +48,10 @@ uuid_name!(
     RefundId
 );
 uuid_name!(
+    /// A request to let held money of a payment go.
+    VoidId
+);
+uuid_name!(
     /// What takes a confirmed order back, in whole (a cancellation) or in part (a return).
     ReversalId
 );

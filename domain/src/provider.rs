@@ -2,7 +2,7 @@
 //! payment.
 
 use crate::money::Money;
-use crate::names::{PaymentId, RefundId};
+use crate::names::{PaymentId, RefundId, VoidId};
 
 /// A call to the provider. Its idempotency key is the id of the output that asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum ProviderCall {
         payment: PaymentId,
         /// The provider's id of it.
         provider_payment_id: String,
+        /// Which request it is.
+        void: VoidId,
     },
     /// Give back what was taken.
     Refund {

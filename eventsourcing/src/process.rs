@@ -114,10 +114,11 @@ pub trait Process: Send + Sync + 'static {
     fn evolve(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;
     /// Whether nothing can follow any more.
     fn is_ended(state: &Self::State) -> bool;
-    /// The command that a step stands for, after the transition that asked for it.
-    fn command(instance: &str, state: &Self::State, step: &Self::Step) -> Self::Command;
-    /// The effect that a step stands for.
-    fn effect(instance: &str, state: &Self::State, step: &Self::Step) -> Self::Effect;
+    /// The command that a step stands for, after the transition that asked for it; `None` for a step
+    /// that stands for none.
+    fn command(state: &Self::State, step: &Self::Step) -> Option<Self::Command>;
+    /// The effect that a step stands for; `None` for a step that stands for none.
+    fn effect(state: &Self::State, step: &Self::Step) -> Option<Self::Effect>;
 }
 
 /// The payload of a transition.

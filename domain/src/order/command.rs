@@ -21,7 +21,10 @@ pub enum OrderCommand {
     /// Somebody paid outside; an order that waits for payment goes on.
     MarkPaidOutside,
     /// Stock and payment are in order. Sent by the checkout, last.
-    Confirm,
+    Confirm {
+        /// Whether the money came outside, so that the payment has nothing to give back.
+        paid_outside: bool,
+    },
     /// It came to nothing, and what was done is undone. Sent by the checkout, last.
     Fail {
         /// Why. `payment-timed-out` ends it as timed out, everything else as cancelled.

@@ -38,6 +38,8 @@ pub struct Draft {
     /// The payment provider's token, when the buyer gave one with the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_token: Option<String>,
+    /// When the buyer asked for it.
+    pub placed_at: Timestamp,
     /// When waiting for payment ends.
     pub pay_by: Timestamp,
 }
@@ -122,7 +124,12 @@ pub struct PaidOutside {}
 
 /// It is paid, and its goods are the buyer's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Confirmed {}
+#[serde(rename_all = "camelCase")]
+pub struct Confirmed {
+    /// Whether the money came outside.
+    #[serde(default)]
+    pub paid_outside: bool,
+}
 
 /// It ended early.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What can be asked of a payment.
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId};
+use crate::names::{OrderId, RefundId, VoidId};
 
 /// A command to the payment of one order. `Record…` commands carry what the provider answered, however
 /// late, doubled or out of order.
@@ -50,13 +50,18 @@ pub enum PaymentCommand {
     /// still to be answered is so when the answer comes. Sent by the checkout.
     Abandon,
     /// The provider let the held money go.
-    RecordVoided,
+    RecordVoided {
+        /// Which request it answers.
+        void: VoidId,
+    },
     /// Gives money back.
     Refund {
         /// Its id, derived from the command or the reversal.
         refund: RefundId,
         /// How much; none gives back all that is left.
         amount: Option<Money>,
+        /// Whether less will do, when less is left.
+        capped: bool,
         /// Why.
         reason: String,
     },

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId};
+use crate::names::{OrderId, RefundId, VoidId};
 
 /// A try to be paid began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +94,8 @@ pub struct Cancelled {
 pub struct VoidRequested {
     /// The order.
     pub order: OrderId,
+    /// Which request it is.
+    pub void: VoidId,
     /// The provider's id of the payment.
     pub provider_payment_id: String,
     /// How much is held.
@@ -106,6 +108,8 @@ pub struct VoidRequested {
 pub struct Voided {
     /// The order.
     pub order: OrderId,
+    /// Which request it answers.
+    pub void: VoidId,
 }
 
 /// Money is to be given back.

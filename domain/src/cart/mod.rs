@@ -1,0 +1,51 @@
+//! A cart: what somebody may be about to buy, at the prices that were shown.
+//!
+//! A guest's cart is found by its token, a customer has one. Ordering takes all lines out in one event
+//! that holds the whole order to be; when the order fails the lines come back, once. Merging adds units
+//! and takes the newer price, and a second time does nothing.
+
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod evolve;
+pub mod rejection;
+pub mod state;
+
+pub use command::CartCommand;
+pub use event::CartEvent;
+pub use rejection::CartRejection;
+pub use state::{CartState, LineState};
+
+use souk_eventsourcing::{Context, Decider, StreamName};
+
+use crate::names::CartId;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Cart;
+
+impl Cart {
+    /// The stream of a cart.
+    pub fn stream(cart: CartId) -> StreamName {
+        StreamName::new(Self::CATEGORY, &cart.to_string())
+    }
+}
+
+impl Decider for Cart {
+    const CATEGORY: &'static str = "cart";
+    type State = CartState;
+    type Command = CartCommand;
+    type Event = CartEvent;
+    type Rejection = CartRejection;
+
+    fn decide(state: &CartState, command: &CartCommand, _: &Context) -> Result<Vec<CartEvent>, CartRejection> {
+        decide::decide(state, command)
+    }
+
+    fn evolve(state: CartState, event: &CartEvent) -> CartState {
+        evolve::evolve(state, event)
+    }
+}
+
+#[cfg(test)]
+mod tests;

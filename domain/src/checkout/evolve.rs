@@ -1,0 +1,155 @@
+//! What an input makes of a checkout: first what it says is noted, then come the moves it allows, the
+//! very ones that `decide` makes.
+
+use std::sync::Arc;
+
+use souk_eventsourcing::process::{Input, Output};
+
+use crate::order::event::Draft;
+
+use super::decide::{Move, next_move, outputs_of};
+use super::input::CheckoutEvent;
+use super::state::{CheckoutState, Payment, Phase, Terms, Units};
+use super::step::CheckoutStep;
+
+/// The state after an input.
+pub fn evolve(mut state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
+    note(&mut state, input);
+    while let Some(next) = next_move(&state) {
+        enter(&mut state, next);
+    }
+    state
+}
+
+/// Notes what an input says.
+pub(super) fn note(state: &mut CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) {
+    match input {
+        Input::Event(event) => note_event(state, event),
+        Input::Done(step) | Input::Unchanged(step) => {
+            state.unanswered = state.unanswered.saturating_sub(1);
+            note_done(state, *step);
+        }
+        Input::Refused { step, code, .. } => {
+            state.unanswered = state.unanswered.saturating_sub(1);
+            note_refused(state, *step, code);
+        }
+        Input::Fired(_) => state.is_time_over = true,
+    }
+}
+
+fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
+    match event {
+        CheckoutEvent::CheckedOut { draft, lines } => {
+            state.cart_lines = lines.as_slice().into();
+            learn(state, draft);
+            if !state.is_placed {
+                state.draft = Some(Arc::new((**draft).clone()));
+            }
+        }
+        CheckoutEvent::Placed { draft } => {
+            learn(state, draft);
+            state.is_placed = true;
+        }
+        CheckoutEvent::CancellationRequested { reason } => state.cancellation = Some(reason.clone()),
+        CheckoutEvent::PaidOutside => state.is_paid_outside = true,
+        CheckoutEvent::PaymentRequested { token, .. } => note_requested(state, token),
+        CheckoutEvent::Authorized { provider_payment_id } => {
+            state.payment = Payment::Authorized;
+            state.provider_payment_id = Some(provider_payment_id.clone());
+        }
+        CheckoutEvent::PaymentFailed { detail } => {
+            state.payment = Payment::Declined;
+            state.decline = Some(detail.clone());
+        }
+        CheckoutEvent::Captured => state.payment = Payment::Captured,
+        CheckoutEvent::CaptureFailed { detail } => {
+            state.payment = Payment::CaptureFailed;
+            state.decline = Some(detail.clone());
+        }
+    }
+}
+
+fn learn(state: &mut CheckoutState, draft: &Draft) {
+    if state.terms.is_none() {
+        let terms = Terms::of(draft);
+        state.units = vec![Units::Free; terms.lines.len()];
+        state.terms = Some(Arc::new(terms));
+    }
+}
+
+/// A try to be paid is news once: the request that a checkout sent shows as its answer and as an event.
+fn note_requested(state: &mut CheckoutState, token: &str) {
+    if matches!(state.payment, Payment::None | Payment::Declined) {
+        state.payment = Payment::Requested;
+        state.token = Some(token.to_owned());
+        state.is_payment_open = true;
+    }
+}
+
+fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
+    match step {
+        CheckoutStep::PlaceOrder => {
+            state.is_placed = true;
+            state.draft = None;
+        }
+        CheckoutStep::Reserve(line) => set(state, line, Units::Held),
+        CheckoutStep::Confirm(line) => set(state, line, Units::Taken),
+        CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set(state, line, Units::Free),
+        CheckoutStep::RequestPayment => {
+            let token = state.terms.as_ref().and_then(|terms| terms.token.clone());
+            note_requested(state, &token.unwrap_or_default());
+        }
+        _ => {}
+    }
+}
+
+/// A refused release or restock has nothing to undo. A payment that somebody else asked for first is as
+/// good as one's own, and shows as an event.
+fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
+    match step {
+        CheckoutStep::Reserve(line) => set(state, line, Units::Missing),
+        CheckoutStep::Confirm(line) if code == "reservation-expired" => set(state, line, Units::Overdue),
+        CheckoutStep::Confirm(line) => set(state, line, Units::Missing),
+        _ => {}
+    }
+}
+
+fn set(state: &mut CheckoutState, line: u32, now: Units) {
+    if let Some(units) = usize::try_from(line).ok().and_then(|line| state.units.get_mut(line)) {
+        *units = now;
+    }
+}
+
+/// Makes a move.
+pub(super) fn enter(state: &mut CheckoutState, next: Move) {
+    let outputs = outputs_of(&next, state);
+    let commands = outputs.iter().filter(|output| matches!(output, Output::Command(_))).count();
+    state.unanswered = state.unanswered.saturating_add(u32::try_from(commands).unwrap_or(u32::MAX));
+    match next {
+        Move::Place => state.phase = Phase::Placing,
+        Move::Reserve => {
+            if state.phase == Phase::New {
+                state.draft = None;
+            }
+            state.phase = Phase::Reserving;
+        }
+        Move::Await | Move::Authorize => {
+            state.phase = Phase::Waiting;
+            if state.payment == Payment::Requested {
+                state.payment = Payment::Running;
+            }
+        }
+        Move::Take => state.phase = Phase::Taking,
+        Move::TakeOutside => {
+            state.phase = Phase::Taking;
+            state.is_payment_open = false;
+        }
+        Move::Abandon => state.is_payment_open = false,
+        Move::Undo(reason) => {
+            state.phase = Phase::Undoing;
+            state.is_payment_open = false;
+            state.reason = Some(reason);
+        }
+        Move::Confirm | Move::Fail => state.phase = Phase::Ended,
+    }
+}

@@ -1,0 +1,147 @@
+//! What a checkout knows: the terms of the order, which never change, and how far each thing is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cart::event::CartLine;
+use crate::money::Money;
+use crate::names::{CartId, OrderId, Sku};
+use crate::order::event::{Draft, Reason};
+
+/// The state of a checkout. Cloning it costs a byte a line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckoutState {
+    pub(super) phase: Phase,
+    pub(super) terms: Option<Arc<Terms>>,
+    /// The order as it is to be placed, until that is answered.
+    pub(super) draft: Option<Arc<Draft>>,
+    /// The lines as they stood in the cart; none for an order without one.
+    pub(super) cart_lines: Arc<[CartLine]>,
+    pub(super) is_placed: bool,
+    /// How each line's units stand, by the line's number.
+    pub(super) units: Vec<Units>,
+    /// Commands that have no answer.
+    pub(super) unanswered: u32,
+    pub(super) payment: Payment,
+    /// The token of the present try to be paid.
+    pub(super) token: Option<String>,
+    pub(super) provider_payment_id: Option<String>,
+    /// Whether a payment exists that has to be abandoned if the order comes to nothing.
+    pub(super) is_payment_open: bool,
+    pub(super) is_paid_outside: bool,
+    pub(super) is_time_over: bool,
+    /// A wish to cancel.
+    pub(super) cancellation: Option<Reason>,
+    /// The provider's words when it declined.
+    pub(super) decline: Option<String>,
+    /// Why the order came to nothing, once that is decided.
+    pub(super) reason: Option<Reason>,
+}
+
+/// How far a checkout is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Phase {
+    /// Nothing was asked for.
+    #[default]
+    New,
+    /// The order is being placed.
+    Placing,
+    /// Its lines are being reserved.
+    Reserving,
+    /// All is reserved; it waits for payment.
+    Waiting,
+    /// The money is held: goods and money change hands.
+    Taking,
+    /// What was done is being undone.
+    Undoing,
+    /// The order's final state was asked for.
+    Ended,
+}
+
+/// How the units of a line stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Units {
+    /// None is held.
+    Free,
+    /// They can't be had: the line's reservation or confirmation was refused, and nothing is held.
+    Missing,
+    /// They are reserved.
+    Held,
+    /// They were to be taken off the shelf, but the reservation was overdue: it may still be open.
+    Overdue,
+    /// They are off the shelf.
+    Taken,
+}
+
+/// How the present try to be paid stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Payment {
+    /// There is none.
+    #[default]
+    None,
+    /// Asked for; the provider doesn't know of it.
+    Requested,
+    /// The provider was asked.
+    Running,
+    /// The provider holds the money.
+    Authorized,
+    /// The money is ours.
+    Captured,
+    /// The provider declined.
+    Declined,
+    /// The provider held the money but would not give it.
+    CaptureFailed,
+}
+
+/// What was agreed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Terms {
+    pub(super) order: OrderId,
+    pub(super) cart: Option<CartId>,
+    pub(super) total: Money,
+    /// The token that came with the order: then there is one try to be paid.
+    pub(super) token: Option<String>,
+    pub(super) pay_by: Timestamp,
+    /// What to reserve: each SKU once.
+    pub(super) lines: Vec<(Sku, u32)>,
+}
+
+impl Terms {
+    pub(super) fn of(draft: &Draft) -> Self {
+        Self {
+            order: draft.order,
+            cart: draft.cart,
+            total: draft.total,
+            token: draft.payment_token.clone(),
+            pay_by: draft.pay_by,
+            lines: draft.reservations(),
+        }
+    }
+}
+
+impl CheckoutState {
+    /// Whether the order's final state was asked for.
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// The lines whose units stand like that, by number.
+    pub(super) fn lines_that(&self, stand: fn(Units) -> bool) -> impl Iterator<Item = u32> {
+        let numbered = (0_u32..).zip(&self.units);
+        numbered.filter(move |(_, units)| stand(**units)).map(|(line, _)| line)
+    }
+
+    /// SKUs of which there was not enough.
+    pub(super) fn missing_skus(&self) -> Vec<Sku> {
+        let Some(terms) = &self.terms else { return Vec::new() };
+        let missing = terms.lines.iter().zip(&self.units);
+        let missing = missing.filter(|(_, units)| matches!(units, Units::Missing | Units::Overdue));
+        missing.map(|((sku, _), _)| sku.clone()).collect()
+    }
+}

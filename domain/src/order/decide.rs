@@ -1,0 +1,138 @@
+//! What becomes of a command to an order.
+
+use souk_eventsourcing::Context;
+
+use crate::names::{ReversalId, Sku};
+
+use super::command::OrderCommand;
+use super::event::{
+    AddressChanged, CancellationRequested, Cancelled, Confirmed, Delivered, OrderEvent, PaidOutside,
+    PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Returned, Shipped, TimedOut,
+};
+use super::rejection::OrderRejection;
+use super::returns;
+use super::state::{OrderState, OrderStatus, Placed};
+
+type Decision = Result<Vec<OrderEvent>, OrderRejection>;
+
+/// Decides a command.
+pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> Decision {
+    let order = match (&state.placed, command) {
+        (None, OrderCommand::Place(draft)) => return Ok(vec![PlacedEvent { draft: (**draft).clone() }.into()]),
+        (None, _) => return Err(OrderRejection::NotFound),
+        (Some(order), _) => order,
+    };
+    match command {
+        OrderCommand::Place(_) => Ok(Vec::new()),
+        OrderCommand::AwaitPayment => await_payment(order),
+        OrderCommand::Cancel { reason } => cancel(order, reason, context),
+        OrderCommand::MarkPaidOutside => mark_paid_outside(order),
+        OrderCommand::Confirm { paid_outside } => confirm(order, *paid_outside, context),
+        OrderCommand::Fail { reason, failed_skus } => fail(order, reason, failed_skus),
+        OrderCommand::Ship { carrier, tracking } => ship(order, carrier, tracking),
+        OrderCommand::Deliver => deliver(order),
+        OrderCommand::Return { lines } => take_back(order, lines, context),
+        OrderCommand::ChangeAddress { address } => match order.status {
+            OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed => {
+                Ok(vec![AddressChanged { address: (**address).clone() }.into()])
+            }
+            status => Err(OrderRejection::NotChangeable(status)),
+        },
+    }
+}
+
+fn await_payment(order: &Placed) -> Decision {
+    match order.status {
+        OrderStatus::Placed => Ok(vec![PaymentAwaited {}.into()]),
+        OrderStatus::PaymentPending => Ok(Vec::new()),
+        status => Err(OrderRejection::Settled(status)),
+    }
+}
+
+fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
+    match order.status {
+        OrderStatus::Placed | OrderStatus::PaymentPending if order.cancellation.is_some() => Ok(Vec::new()),
+        OrderStatus::Placed | OrderStatus::PaymentPending => {
+            Ok(vec![CancellationRequested { reason: reason.clone() }.into()])
+        }
+        OrderStatus::Confirmed => Ok(vec![cancelled_after_all(order, reason, context)]),
+        OrderStatus::Cancelled | OrderStatus::TimedOut => Ok(Vec::new()),
+        status => Err(OrderRejection::NotCancellable(status)),
+    }
+}
+
+fn cancelled_after_all(order: &Placed, reason: &Reason, context: &Context) -> OrderEvent {
+    let id = ReversalId(context.creates("reversal"));
+    let reversal = Some(returns::everything_left(order, id));
+    Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal }.into()
+}
+
+fn mark_paid_outside(order: &Placed) -> Decision {
+    match order.status {
+        OrderStatus::PaymentPending if order.paid_outside => Ok(Vec::new()),
+        OrderStatus::PaymentPending => Ok(vec![PaidOutside {}.into()]),
+        OrderStatus::Confirmed => Ok(Vec::new()),
+        status => Err(OrderRejection::NotPayable(status)),
+    }
+}
+
+/// A wish to cancel that came while the checkout went through is carried out at once: what the checkout
+/// did is then taken back like that of any confirmed order.
+fn confirm(order: &Placed, paid_outside: bool, context: &Context) -> Decision {
+    match order.status {
+        OrderStatus::PaymentPending => {
+            let mut events = vec![Confirmed { paid_outside }.into()];
+            if let Some(reason) = &order.cancellation {
+                let confirmed = Placed { paid_outside, ..order.clone() };
+                events.push(cancelled_after_all(&confirmed, reason, context));
+            }
+            Ok(events)
+        }
+        OrderStatus::Confirmed => Ok(Vec::new()),
+        status => Err(OrderRejection::NotConfirmable(status)),
+    }
+}
+
+fn fail(order: &Placed, reason: &Reason, failed_skus: &[Sku]) -> Decision {
+    match order.status {
+        OrderStatus::Placed | OrderStatus::PaymentPending => Ok(vec![ended_early(reason, failed_skus)]),
+        OrderStatus::Cancelled | OrderStatus::TimedOut => Ok(Vec::new()),
+        status => Err(OrderRejection::Settled(status)),
+    }
+}
+
+fn ended_early(reason: &Reason, failed_skus: &[Sku]) -> OrderEvent {
+    let (reason, failed_skus) = (reason.clone(), failed_skus.to_vec());
+    if reason.code == ReasonCode::PaymentTimedOut {
+        TimedOut { reason }.into()
+    } else {
+        Cancelled { reason, failed_skus, reversal: None }.into()
+    }
+}
+
+fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
+    match (order.status, &order.shipment) {
+        (OrderStatus::Confirmed, _) => {
+            Ok(vec![Shipped { carrier: carrier.to_owned(), tracking: tracking.to_owned() }.into()])
+        }
+        (OrderStatus::Shipped, Some((by, number))) if by == carrier && number == tracking => Ok(Vec::new()),
+        (status, _) => Err(OrderRejection::NotShippable(status)),
+    }
+}
+
+fn deliver(order: &Placed) -> Decision {
+    match order.status {
+        OrderStatus::Shipped => Ok(vec![Delivered {}.into()]),
+        OrderStatus::Delivered => Ok(Vec::new()),
+        status => Err(OrderRejection::NotDeliverable(status)),
+    }
+}
+
+fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decision {
+    if order.status != OrderStatus::Delivered {
+        return Err(OrderRejection::NotReturnable(order.status));
+    }
+    let id = ReversalId(context.creates("reversal"));
+    let (reversal, complete) = returns::some(order, lines, id)?;
+    Ok(vec![Returned { reversal, complete }.into()])
+}

@@ -1,0 +1,168 @@
+//! Putting an order together: lines merged, totals computed, everything wrong said at once.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use souk_eventsourcing::Personal;
+
+use crate::address::Address;
+use crate::field_error::FieldError;
+use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
+use crate::money::Money;
+use crate::names::{CartId, CustomerId, OrderId, Sku};
+
+use super::event::{Draft, OrderLine};
+
+/// What an order is put together from.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Its id.
+    pub order: OrderId,
+    /// Who buys; none for a guest.
+    pub customer: Option<CustomerId>,
+    /// The cart it comes from.
+    pub cart: Option<CartId>,
+    /// A guest's e-mail address.
+    pub email: Option<Personal<String>>,
+    /// Where the goods go.
+    pub shipping_address: Option<Address>,
+    /// Lines as they were asked for.
+    pub lines: Vec<OrderLine>,
+    /// The provider's token.
+    pub payment_token: Option<String>,
+    /// Now.
+    pub placed_at: Timestamp,
+    /// When waiting for payment ends.
+    pub pay_by: Timestamp,
+}
+
+impl Draft {
+    /// Merges lines of one SKU and price, adds up, and checks every limit.
+    pub fn assemble(parts: Parts) -> Result<Self, Vec<FieldError>> {
+        check_lines(&parts.lines)?;
+        let lines = merged(parts.lines);
+        let total = total_of(&lines).ok_or_else(|| {
+            let detail = format!("an order's total is at most {TOTAL_MINOR_MAX} minor units");
+            vec![FieldError::new("/lines", "total-too-large", detail)]
+        })?;
+        Ok(Self {
+            order: parts.order,
+            code: order_code(parts.order),
+            customer: parts.customer,
+            cart: parts.cart,
+            email: parts.email,
+            shipping_address: parts.shipping_address,
+            lines,
+            charges: Vec::new(),
+            total,
+            payment_token: parts.payment_token,
+            placed_at: parts.placed_at,
+            pay_by: parts.pay_by,
+        })
+    }
+
+    /// What to reserve: each SKU once, in the order of the lines.
+    pub fn reservations(&self) -> Vec<(Sku, u32)> {
+        let mut reservations: Vec<(Sku, u32)> = Vec::new();
+        let mut places: HashMap<&Sku, usize> = HashMap::new();
+        for line in &self.lines {
+            let place = *places.entry(&line.sku).or_insert(reservations.len());
+            if place == reservations.len() {
+                reservations.push((line.sku.clone(), 0));
+            }
+            // Bounded by the check of every draft.
+            reservations[place].1 = reservations[place].1.saturating_add(line.quantity);
+        }
+        reservations
+    }
+
+    /// Units of all lines.
+    pub fn units(&self) -> u64 {
+        self.lines.iter().map(|line| u64::from(line.quantity)).sum()
+    }
+}
+
+fn check_lines(lines: &[OrderLine]) -> Result<(), Vec<FieldError>> {
+    if !(1..=LINES_MAX).contains(&lines.len()) {
+        let detail = format!("an order has 1 to {LINES_MAX} lines, this one has {}", lines.len());
+        return Err(vec![FieldError::new("/lines", "invalid-count", detail)]);
+    }
+    let mut errors = Vec::new();
+    let mut units: HashMap<&Sku, u64> = HashMap::new();
+    for (index, line) in lines.iter().enumerate() {
+        let at = |field: &str| format!("/lines/{index}/{field}");
+        let sum = units.entry(&line.sku).or_default();
+        *sum += u64::from(line.quantity);
+        if line.quantity == 0 || *sum > u64::from(LINE_UNITS_MAX) {
+            let detail = format!("1 to {LINE_UNITS_MAX} units of one SKU are allowed");
+            errors.push(FieldError::new(at("quantity"), "out-of-range", detail));
+        }
+        if !(0..=PRICE_MINOR_MAX).contains(&line.unit_price.amount) {
+            let detail = format!("0 to {PRICE_MINOR_MAX} minor units are allowed");
+            errors.push(FieldError::new(at("unitPrice/amount"), "out-of-range", detail));
+        }
+        if line.unit_price.currency != lines[0].unit_price.currency {
+            let detail = "all lines of an order are priced in one currency";
+            errors.push(FieldError::new(at("unitPrice/currency"), "currency-mismatch", detail));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn merged(lines: Vec<OrderLine>) -> Vec<OrderLine> {
+    let mut merged: Vec<OrderLine> = Vec::with_capacity(lines.len());
+    let mut places: HashMap<(Sku, i64), usize> = HashMap::with_capacity(lines.len());
+    for line in lines {
+        match places.get(&(line.sku.clone(), line.unit_price.amount)) {
+            Some(place) => merged[*place].quantity += line.quantity,
+            None => {
+                places.insert((line.sku.clone(), line.unit_price.amount), merged.len());
+                merged.push(line);
+            }
+        }
+    }
+    merged
+}
+
+fn total_of(lines: &[OrderLine]) -> Option<Money> {
+    let zero = Money::zero(lines.first()?.unit_price.currency);
+    let sum = |total: Money, line: &OrderLine| total.plus(line.unit_price.times(line.quantity).ok()?).ok();
+    lines.iter().try_fold(zero, sum).filter(|total| total.amount <= TOTAL_MINOR_MAX)
+}
+
+/// The digits of Crockford's base 32: none that can be taken for another.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A code for people, as in `SK-7F3K-9QXM`: 40 bits of a hash of the id.
+pub fn order_code(order: OrderId) -> String {
+    let hash = blake3::hash(order.0.as_bytes());
+    let mut code = String::from("SK");
+    let mut bits = hash.as_bytes()[..5].iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    for place in 0..8 {
+        if place % 4 == 0 {
+            code.push('-');
+        }
+        code.push(char::from(DIGITS[(bits & 31) as usize]));
+        bits >>= 5;
+    }
+    code
+}
+
+#[cfg(test)]
+impl Parts {
+    /// An order of nothing in particular, for examples to fill in.
+    pub(crate) fn example(order: OrderId) -> Self {
+        use souk_eventsourcing::testkit::noon;
+        Self {
+            order,
+            customer: None,
+            cart: None,
+            email: None,
+            shipping_address: None,
+            lines: Vec::new(),
+            payment_token: Some("tok_ok".to_owned()),
+            placed_at: noon(),
+            pay_by: noon() + jiff::SignedDuration::from_secs(900),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What an event makes of an order.
+
+use super::event::OrderEvent;
+use super::state::{OrderState, OrderStatus, Placed};
+
+/// The state after an event.
+pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
+    if let OrderEvent::Placed(event) = event {
+        state.placed = Some(Placed::new(&event.draft));
+        return state;
+    }
+    if let Some(order) = &mut state.placed {
+        apply(order, event);
+    }
+    state
+}
+
+fn apply(order: &mut Placed, event: &OrderEvent) {
+    match event {
+        OrderEvent::Placed(_) | OrderEvent::AddressChanged(_) => {}
+        OrderEvent::PaymentAwaited(_) => order.status = OrderStatus::PaymentPending,
+        OrderEvent::CancellationRequested(event) => order.cancellation = Some(event.reason.clone()),
+        OrderEvent::PaidOutside(_) => order.paid_outside = true,
+        OrderEvent::Confirmed(event) => {
+            order.status = OrderStatus::Confirmed;
+            order.paid_outside = event.paid_outside;
+        }
+        OrderEvent::Cancelled(_) => end(order, OrderStatus::Cancelled),
+        OrderEvent::TimedOut(_) => end(order, OrderStatus::TimedOut),
+        OrderEvent::Shipped(event) => {
+            order.status = OrderStatus::Shipped;
+            order.shipment = Some((event.carrier.clone(), event.tracking.clone()));
+        }
+        OrderEvent::Delivered(_) => order.status = OrderStatus::Delivered,
+        OrderEvent::Returned(event) => {
+            for line in &event.reversal.lines {
+                *order.returned.entry(line.sku.clone()).or_insert(0) += line.quantity;
+            }
+            order.refunded += event.reversal.refund.map_or(0, |refund| refund.amount);
+            if event.complete {
+                end(order, OrderStatus::Returned);
+            }
+        }
+    }
+}
+
+/// Nothing of its lines is needed any more.
+fn end(order: &mut Placed, status: OrderStatus) {
+    order.status = status;
+    order.lines = Vec::new();
+    order.returned.clear();
+}

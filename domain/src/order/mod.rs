@@ -1,0 +1,57 @@
+//! An order, from the moment it is placed to the last unit that comes back.
+//!
+//! Before it is settled the checkout owns its fate: a wish to cancel is noted, and carried out by the
+//! checkout, which appends the final state last, after stock and payment. Afterwards the order decides
+//! by itself, and says in the same event what is to be taken back.
+
+pub mod command;
+pub mod decide;
+pub mod draft;
+pub mod event;
+pub mod evolve;
+pub mod rejection;
+pub mod returns;
+pub mod state;
+
+pub use command::OrderCommand;
+pub use event::{Draft, OrderEvent};
+pub use rejection::OrderRejection;
+pub use state::{OrderState, OrderStatus};
+
+use souk_eventsourcing::{Context, Decider, StreamName};
+
+use crate::names::OrderId;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Order;
+
+impl Order {
+    /// The stream of an order.
+    pub fn stream(order: OrderId) -> StreamName {
+        StreamName::new(Self::CATEGORY, &order.to_string())
+    }
+}
+
+impl Decider for Order {
+    const CATEGORY: &'static str = "order";
+    type State = OrderState;
+    type Command = OrderCommand;
+    type Event = OrderEvent;
+    type Rejection = OrderRejection;
+
+    fn decide(
+        state: &OrderState,
+        command: &OrderCommand,
+        context: &Context,
+    ) -> Result<Vec<OrderEvent>, OrderRejection> {
+        decide::decide(state, command, context)
+    }
+
+    fn evolve(state: OrderState, event: &OrderEvent) -> OrderState {
+        evolve::evolve(state, event)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Why a command to an order is refused.
+
+use souk_eventsourcing::Rejection;
+
+use crate::names::Sku;
+
+use super::state::OrderStatus;
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderRejection {
+    /// No such order.
+    #[error("there is no such order")]
+    NotFound,
+    /// Too late to cancel.
+    #[error("an order that is {} can't be cancelled; take the goods back instead", .0.as_str())]
+    NotCancellable(OrderStatus),
+    /// It does not wait for payment.
+    #[error("an order that is {} doesn't wait for payment", .0.as_str())]
+    NotPayable(OrderStatus),
+    /// Not all of it is reserved.
+    #[error("an order that is {} can't be confirmed", .0.as_str())]
+    NotConfirmable(OrderStatus),
+    /// Its fate is decided.
+    #[error("the order is {} already", .0.as_str())]
+    Settled(OrderStatus),
+    /// It can't be shipped.
+    #[error("an order that is {} can't be shipped", .0.as_str())]
+    NotShippable(OrderStatus),
+    /// It can't arrive.
+    #[error("an order that is {} can't be delivered", .0.as_str())]
+    NotDeliverable(OrderStatus),
+    /// Nothing can come back.
+    #[error("goods of an order that is {} can't come back", .0.as_str())]
+    NotReturnable(OrderStatus),
+    /// More would come back than was sent.
+    #[error("{asked} units of {sku} can't come back, {left} are left")]
+    ReturnExceedsOrder {
+        /// The SKU.
+        sku: Sku,
+        /// Units that would come back.
+        asked: u32,
+        /// Units that may.
+        left: u32,
+    },
+    /// It goes elsewhere already.
+    #[error("the address of an order that is {} can't be changed", .0.as_str())]
+    NotChangeable(OrderStatus),
+}
+
+impl Rejection for OrderRejection {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "order-not-found",
+            Self::NotCancellable(_) => "order-not-cancellable",
+            Self::NotPayable(_) => "order-not-payable",
+            Self::NotConfirmable(_) => "order-not-confirmable",
+            Self::Settled(_) => "order-settled",
+            Self::NotShippable(_) => "order-not-shippable",
+            Self::NotDeliverable(_) => "order-not-deliverable",
+            Self::NotReturnable(_) => "order-not-returnable",
+            Self::ReturnExceedsOrder { .. } => "return-exceeds-order",
+            Self::NotChangeable(_) => "order-not-changeable",
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What decisions need of an order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Money;
+use crate::names::{CustomerId, Sku};
+
+use super::event::{Draft, OrderLine, Reason};
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderStatus {
+    /// Placed; its lines are being reserved.
+    Placed,
+    /// All is reserved; it waits for payment.
+    PaymentPending,
+    /// Paid, and its goods are the buyer's.
+    Confirmed,
+    /// On its way.
+    Shipped,
+    /// Arrived.
+    Delivered,
+    /// All came back.
+    Returned,
+    /// Ended early.
+    Cancelled,
+    /// Ended early, for nobody paid in time.
+    TimedOut,
+}
+
+impl OrderStatus {
+    /// Whether stock and payment are as the status says: everything but the first two.
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Placed | Self::PaymentPending)
+    }
+
+    /// As in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Placed => "PLACED",
+            Self::PaymentPending => "PAYMENT_PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Shipped => "SHIPPED",
+            Self::Delivered => "DELIVERED",
+            Self::Returned => "RETURNED",
+            Self::Cancelled => "CANCELLED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+}
+
+/// The state of an order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrderState {
+    pub(super) placed: Option<Placed>,
+}
+
+/// The state of an order that was placed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    pub(super) status: OrderStatus,
+    pub(super) code: String,
+    pub(super) customer: Option<CustomerId>,
+    pub(super) lines: Vec<OrderLine>,
+    pub(super) total: Money,
+    pub(super) cancellation: Option<Reason>,
+    pub(super) paid_outside: bool,
+    pub(super) shipment: Option<(String, String)>,
+    /// Units that came back, by SKU.
+    pub(super) returned: BTreeMap<Sku, u32>,
+    /// What returns gave back.
+    pub(super) refunded: i64,
+}
+
+impl Placed {
+    pub(super) fn new(draft: &Draft) -> Self {
+        Self {
+            status: OrderStatus::Placed,
+            code: draft.code.clone(),
+            customer: draft.customer.clone(),
+            lines: draft.lines.clone(),
+            total: draft.total,
+            cancellation: None,
+            paid_outside: false,
+            shipment: None,
+            returned: BTreeMap::new(),
+            refunded: 0,
+        }
+    }
+}
+
+impl OrderState {
+    /// Where it stands; none when it was never placed.
+    pub fn status(&self) -> Option<OrderStatus> {
+        self.placed.as_ref().map(|placed| placed.status)
+    }
+
+    /// Who bought; none for a guest.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.placed.as_ref()?.customer.as_ref()
+    }
+
+    /// What it costs.
+    pub fn total(&self) -> Option<Money> {
+        self.placed.as_ref().map(|placed| placed.total)
+    }
+
+    /// The code for people.
+    pub fn code(&self) -> Option<&str> {
+        self.placed.as_ref().map(|placed| placed.code.as_str())
+    }
+}

@@ -1,0 +1,214 @@
+//! What becomes of a command to a payment.
+
+use souk_eventsourcing::Context;
+
+use crate::money::Money;
+use crate::names::{OrderId, RefundId, VoidId};
+
+use super::command::PaymentCommand;
+use super::event::{
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, Failed, PaymentEvent, RefundFailed,
+    RefundRequested, Refunded, Requested, VoidRequested, Voided,
+};
+use super::rejection::PaymentRejection;
+use super::state::{Opened, PaymentState, PaymentStatus};
+
+type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
+
+/// Why an abandoned payment is given back.
+const NOT_WANTED: &str = "nobody waits for this payment any more";
+
+/// Decides a command.
+pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context) -> Decision {
+    let payment = match (&state.opened, command) {
+        (None, PaymentCommand::Request { order, amount, token }) => {
+            return Ok(vec![requested(*order, *amount, token, 1)]);
+        }
+        (None, PaymentCommand::Abandon) => return Ok(Vec::new()),
+        (None, _) => return Err(PaymentRejection::NotFound),
+        (Some(payment), _) => payment,
+    };
+    match command {
+        PaymentCommand::Request { order, amount, token } => request_again(payment, *order, *amount, token),
+        PaymentCommand::RecordAccepted { provider_payment_id } => Ok(accepted(payment, provider_payment_id)),
+        PaymentCommand::RecordAuthorized { provider_payment_id, attempts } => {
+            Ok(authorized(payment, provider_payment_id, *attempts, context))
+        }
+        PaymentCommand::RecordFailed { code, detail, attempts } => {
+            Ok(failed(payment, code, detail, *attempts))
+        }
+        PaymentCommand::RecordCaptured => Ok(captured(payment, context)),
+        PaymentCommand::RecordCaptureFailed { code, detail } => Ok(capture_failed(payment, code, detail)),
+        PaymentCommand::Abandon => Ok(abandon(payment, context)),
+        PaymentCommand::RecordVoided { void } => Ok(voided(payment, *void)),
+        PaymentCommand::Refund { refund, amount, capped, reason } => {
+            let amount = amount.map(|amount| if *capped { payment.capped(amount) } else { amount });
+            request_refund(payment, *refund, amount, reason)
+        }
+        PaymentCommand::RecordRefunded { refund, provider_refund_id } => {
+            refunded(payment, *refund, provider_refund_id)
+        }
+        PaymentCommand::RecordRefundFailed { refund, code, detail } => {
+            refund_failed(payment, *refund, code, detail)
+        }
+    }
+}
+
+fn requested(order: OrderId, amount: Money, token: &str, attempt: u32) -> PaymentEvent {
+    Requested { order, amount, token: token.to_owned(), attempt }.into()
+}
+
+fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &str) -> Decision {
+    if payment.abandoned {
+        return Err(PaymentRejection::Closed);
+    }
+    match payment.status {
+        PaymentStatus::Failed => Ok(vec![requested(order, amount, token, payment.attempt + 1)]),
+        PaymentStatus::Pending => Err(PaymentRejection::InProgress),
+        _ => Err(PaymentRejection::AlreadyMade),
+    }
+}
+
+fn accepted(payment: &Opened, provider_payment_id: &str) -> Vec<PaymentEvent> {
+    if payment.status != PaymentStatus::Pending || payment.provider_payment_id.is_some() {
+        return Vec::new();
+    }
+    vec![Accepted { order: payment.order, provider_payment_id: provider_payment_id.to_owned() }.into()]
+}
+
+/// A success counts even after a failure: the provider says last what it did. One that nobody waits for
+/// is voided at once.
+fn authorized(
+    payment: &Opened,
+    provider_payment_id: &str,
+    attempts: u32,
+    context: &Context,
+) -> Vec<PaymentEvent> {
+    let is_news = matches!(
+        payment.status,
+        PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled
+    ) && !payment.held
+        && payment.captured == 0;
+    if !is_news {
+        return Vec::new();
+    }
+    let (order, amount) = (payment.order, payment.amount);
+    let provider_payment_id = provider_payment_id.to_owned();
+    let mut events =
+        vec![Authorized { order, provider_payment_id: provider_payment_id.clone(), amount, attempts }.into()];
+    if payment.abandoned {
+        events.push(void_requested(payment, provider_payment_id, context));
+    }
+    events
+}
+
+fn void_requested(payment: &Opened, provider_payment_id: String, context: &Context) -> PaymentEvent {
+    let (order, amount, void) = (payment.order, payment.amount, VoidId(context.creates("void")));
+    VoidRequested { order, void, provider_payment_id, amount }.into()
+}
+
+/// A failure counts only while an answer is waited for: a late one undoes nothing.
+fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<PaymentEvent> {
+    if payment.status != PaymentStatus::Pending {
+        return Vec::new();
+    }
+    vec![Failed { order: payment.order, code: code.to_owned(), detail: detail.to_owned(), attempts }.into()]
+}
+
+fn captured(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
+    if !payment.held {
+        return Vec::new();
+    }
+    let mut events = vec![Captured { order: payment.order, amount: payment.amount }.into()];
+    if payment.abandoned {
+        events.push(give_all_back(payment, payment.amount.amount, context));
+    }
+    events
+}
+
+fn capture_failed(payment: &Opened, code: &str, detail: &str) -> Vec<PaymentEvent> {
+    if !payment.held {
+        return Vec::new();
+    }
+    vec![CaptureFailed { order: payment.order, code: code.to_owned(), detail: detail.to_owned() }.into()]
+}
+
+fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
+    if payment.abandoned {
+        return Vec::new();
+    }
+    let order = payment.order;
+    let mut events = vec![Cancelled { order }.into()];
+    if payment.held {
+        let provider_payment_id = payment.provider_payment_id.clone().unwrap_or_default();
+        events.push(void_requested(payment, provider_payment_id, context));
+    }
+    if payment.left() > 0 {
+        events.push(give_all_back(payment, payment.left(), context));
+    }
+    events
+}
+
+fn give_all_back(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
+    refund_requested(payment, RefundId(context.creates("refund")), amount, NOT_WANTED)
+}
+
+fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &str) -> PaymentEvent {
+    RefundRequested {
+        order: payment.order,
+        refund,
+        provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
+        amount: Money::new(amount, payment.amount.currency),
+        reason: reason.to_owned(),
+    }
+    .into()
+}
+
+fn voided(payment: &Opened, void: VoidId) -> Vec<PaymentEvent> {
+    let is_asked = payment.voids.contains(&void);
+    if is_asked { vec![Voided { order: payment.order, void }.into()] } else { Vec::new() }
+}
+
+fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, reason: &str) -> Decision {
+    if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
+        return Ok(Vec::new());
+    }
+    if payment.captured == 0 {
+        return Err(PaymentRejection::NotCaptured);
+    }
+    let left = payment.left();
+    let asked = match amount {
+        None if left == 0 => return Ok(Vec::new()),
+        None => left,
+        Some(amount) if amount.currency != payment.amount.currency => {
+            return Err(PaymentRejection::CurrencyMismatch);
+        }
+        Some(amount) if amount.amount < 1 => return Err(PaymentRejection::InvalidAmount),
+        Some(amount) => amount.amount,
+    };
+    if asked > left {
+        return Err(PaymentRejection::RefundExceedsPayment { asked, left });
+    }
+    Ok(vec![refund_requested(payment, refund, asked, reason)])
+}
+
+fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str) -> Decision {
+    if payment.done.contains_key(&refund) {
+        return Ok(Vec::new());
+    }
+    let amount = *payment.asked.get(&refund).ok_or(PaymentRejection::RefundNotFound(refund))?;
+    let (order, provider_refund_id) = (payment.order, provider_refund_id.to_owned());
+    let amount = Money::new(amount, payment.amount.currency);
+    Ok(vec![Refunded { order, refund, amount, provider_refund_id }.into()])
+}
+
+fn refund_failed(payment: &Opened, refund: RefundId, code: &str, detail: &str) -> Decision {
+    if payment.done.contains_key(&refund) {
+        return Ok(Vec::new());
+    }
+    if !payment.asked.contains_key(&refund) {
+        return Err(PaymentRejection::RefundNotFound(refund));
+    }
+    let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
+    Ok(vec![RefundFailed { order, refund, code, detail }.into()])
+}

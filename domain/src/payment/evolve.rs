@@ -1,0 +1,85 @@
+//! What an event makes of a payment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::PaymentEvent;
+use super::state::{Opened, PaymentState, PaymentStatus};
+
+/// The state after an event.
+pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
+    if let PaymentEvent::Requested(event) = event {
+        match &mut state.opened {
+            Some(payment) => {
+                payment.status = PaymentStatus::Pending;
+                payment.attempt = event.attempt;
+                payment.provider_payment_id = None;
+            }
+            None => {
+                state.opened = Some(Opened {
+                    order: event.order,
+                    amount: event.amount,
+                    status: PaymentStatus::Pending,
+                    attempt: event.attempt,
+                    abandoned: false,
+                    held: false,
+                    captured: 0,
+                    provider_payment_id: None,
+                    voids: BTreeSet::new(),
+                    asked: BTreeMap::new(),
+                    done: BTreeMap::new(),
+                });
+            }
+        }
+        return state;
+    }
+    if let Some(payment) = &mut state.opened {
+        apply(payment, event);
+    }
+    state
+}
+
+fn apply(payment: &mut Opened, event: &PaymentEvent) {
+    match event {
+        PaymentEvent::Requested(_) | PaymentEvent::CaptureFailed(_) => {}
+        PaymentEvent::Accepted(event) => payment.provider_payment_id = Some(event.provider_payment_id.clone()),
+        PaymentEvent::Authorized(event) => {
+            payment.held = true;
+            payment.provider_payment_id = Some(event.provider_payment_id.clone());
+            if !payment.abandoned {
+                payment.status = PaymentStatus::Authorized;
+            }
+        }
+        PaymentEvent::Failed(_) => payment.status = PaymentStatus::Failed,
+        PaymentEvent::Captured(event) => {
+            payment.held = false;
+            payment.captured = event.amount.amount;
+            payment.status = PaymentStatus::Captured;
+        }
+        PaymentEvent::Cancelled(_) => {
+            payment.abandoned = true;
+            // A try that failed stays failed, and money that was taken is refunded, not cancelled.
+            if matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Authorized) {
+                payment.status = PaymentStatus::Cancelled;
+            }
+        }
+        PaymentEvent::VoidRequested(event) => {
+            payment.voids.insert(event.void);
+        }
+        PaymentEvent::Voided(event) => {
+            payment.voids.remove(&event.void);
+            payment.held = false;
+        }
+        PaymentEvent::RefundRequested(event) => {
+            payment.asked.insert(event.refund, event.amount.amount);
+        }
+        PaymentEvent::Refunded(event) => {
+            payment.asked.remove(&event.refund);
+            payment.done.insert(event.refund, event.amount.amount);
+            let all = payment.done.values().sum::<i64>() == payment.captured;
+            payment.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+        }
+        PaymentEvent::RefundFailed(event) => {
+            payment.asked.remove(&event.refund);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What decisions need of a payment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Money;
+use crate::names::{OrderId, RefundId, VoidId};
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentStatus {
+    /// The provider has not answered.
+    Pending,
+    /// The provider holds the money.
+    Authorized,
+    /// The money is ours.
+    Captured,
+    /// The last try came to nothing.
+    Failed,
+    /// Nobody wants it any more.
+    Cancelled,
+    /// Some of it went back.
+    PartiallyRefunded,
+    /// All of it went back.
+    Refunded,
+}
+
+/// The state of a payment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PaymentState {
+    pub(super) opened: Option<Opened>,
+}
+
+/// The state of a payment that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub(super) order: OrderId,
+    pub(super) amount: Money,
+    pub(super) status: PaymentStatus,
+    /// Tries so far.
+    pub(super) attempt: u32,
+    /// Whether nobody wants it any more.
+    pub(super) abandoned: bool,
+    /// Whether the provider holds money for it.
+    pub(super) held: bool,
+    pub(super) captured: i64,
+    pub(super) provider_payment_id: Option<String>,
+    /// Requests to let held money go that have no answer.
+    pub(super) voids: BTreeSet<VoidId>,
+    /// Refunds that are not done yet, by id.
+    pub(super) asked: BTreeMap<RefundId, i64>,
+    /// Refunds that are done.
+    pub(super) done: BTreeMap<RefundId, i64>,
+}
+
+impl Opened {
+    /// What can still be given back.
+    pub(super) fn left(&self) -> i64 {
+        self.captured - self.asked.values().sum::<i64>() - self.done.values().sum::<i64>()
+    }
+
+    /// The amount, or what is left when that is less.
+    pub(super) fn capped(&self, amount: Money) -> Money {
+        Money { amount: amount.amount.min(self.left()), ..amount }
+    }
+}
+
+impl PaymentState {
+    /// Where it stands; none when nobody asked for it.
+    pub fn status(&self) -> Option<PaymentStatus> {
+        self.opened.as_ref().map(|payment| payment.status)
+    }
+
+    /// The order it pays.
+    pub fn order(&self) -> Option<OrderId> {
+        self.opened.as_ref().map(|payment| payment.order)
+    }
+
+    /// The money taken and not given back, in minor units.
+    pub fn kept(&self) -> i64 {
+        self.opened.as_ref().map_or(0, |payment| payment.captured - payment.done.values().sum::<i64>())
+    }
+
+    /// Whether the provider holds money that was neither taken nor let go.
+    pub fn is_held(&self) -> bool {
+        self.opened.as_ref().is_some_and(|payment| payment.held)
+    }
+
+    /// What always holds, said once for tests, models and production.
+    pub fn invariant(&self) -> Result<(), String> {
+        let Some(payment) = &self.opened else { return Ok(()) };
+        let within = payment.left() >= 0 && (0..=payment.amount.amount).contains(&payment.captured);
+        let either = !(payment.held && payment.captured > 0);
+        if within && either { Ok(()) } else { Err(format!("{payment:?}")) }
+    }
+}

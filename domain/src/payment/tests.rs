@@ -1,0 +1,187 @@
+use proptest::prelude::*;
+use souk_eventsourcing::testkit::{context, fold, given, noon};
+use uuid::Uuid;
+
+use super::event::{Authorized, Cancelled, Captured, Failed, Refunded, RefundRequested, Requested, VoidRequested};
+use super::*;
+use crate::money::{Currency, Money};
+use crate::names::{OrderId, RefundId, VoidId};
+
+const ORDER: OrderId = OrderId(Uuid::from_u128(1));
+const REFUND: RefundId = RefundId(Uuid::from_u128(2));
+
+fn pounds(amount: i64) -> Money {
+    Money::new(amount * 100, Currency::GBP)
+}
+
+fn request(token: &str) -> PaymentCommand {
+    PaymentCommand::Request { order: ORDER, amount: pounds(10), token: token.into() }
+}
+
+fn requested(attempt: u32) -> PaymentEvent {
+    Requested { order: ORDER, amount: pounds(10), token: "tok_ok".into(), attempt }.into()
+}
+
+fn record_authorized() -> PaymentCommand {
+    PaymentCommand::RecordAuthorized { provider_payment_id: "p".into(), attempts: 1 }
+}
+
+fn authorized() -> PaymentEvent {
+    Authorized { order: ORDER, provider_payment_id: "p".into(), amount: pounds(10), attempts: 1 }.into()
+}
+
+fn void_requested() -> PaymentEvent {
+    let void = VoidId(context(1, noon()).creates("void"));
+    VoidRequested { order: ORDER, void, provider_payment_id: "p".into(), amount: pounds(10) }.into()
+}
+
+fn record_failed() -> PaymentCommand {
+    PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 }
+}
+
+fn failed() -> PaymentEvent {
+    Failed { order: ORDER, code: "no".into(), detail: "declined".into(), attempts: 1 }.into()
+}
+
+fn captured() -> PaymentEvent {
+    Captured { order: ORDER, amount: pounds(10) }.into()
+}
+
+fn cancelled() -> PaymentEvent {
+    Cancelled { order: ORDER }.into()
+}
+
+fn refund(amount: Option<Money>) -> PaymentCommand {
+    PaymentCommand::Refund { refund: REFUND, amount, capped: false, reason: "broken".into() }
+}
+
+fn refund_requested(amount: Money) -> PaymentEvent {
+    let (provider_payment_id, reason) = ("p".into(), "broken".into());
+    RefundRequested { order: ORDER, refund: REFUND, provider_payment_id, amount, reason }.into()
+}
+
+#[test]
+fn another_try_is_allowed_after_a_decline_and_only_then() {
+    given::<Payment>(&[]).when(&request("tok_ok")).then(&[requested(1)]);
+    given::<Payment>(&[requested(1)]).when(&request("tok_ok")).then_refused("payment-in-progress");
+    given::<Payment>(&[requested(1), failed()]).when(&request("tok_ok")).then(&[requested(2)]);
+    given::<Payment>(&[requested(1), authorized()]).when(&request("tok_ok")).then_refused("payment-already-made");
+    let closed = [requested(1), failed(), cancelled()];
+    given::<Payment>(&closed).when(&request("tok_ok")).then_refused("payment-closed");
+}
+
+#[test]
+fn doubled_and_late_answers_change_nothing() {
+    given::<Payment>(&[requested(1), authorized()]).when(&record_authorized()).then_nothing();
+    given::<Payment>(&[requested(1), authorized()]).when(&record_failed()).then_nothing();
+    given::<Payment>(&[requested(1), authorized(), captured()]).when(&record_authorized()).then_nothing();
+    given::<Payment>(&[requested(1), authorized(), captured()]).when(&PaymentCommand::RecordCaptured).then_nothing();
+}
+
+#[test]
+fn a_success_after_a_failure_counts_while_somebody_waits() {
+    given::<Payment>(&[requested(1), failed()]).when(&record_authorized()).then(&[authorized()]);
+}
+
+#[test]
+fn an_authorization_that_nobody_wants_is_voided_however_late() {
+    let late = [authorized(), void_requested()];
+    given::<Payment>(&[requested(1), cancelled()]).when(&record_authorized()).then(&late);
+    given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_authorized()).then(&late);
+    let abandon = PaymentCommand::Abandon;
+    given::<Payment>(&[requested(1), authorized()]).when(&abandon).then(&[cancelled(), void_requested()]);
+    given::<Payment>(&[requested(1)]).when(&abandon).then(&[cancelled()]);
+    given::<Payment>(&[]).when(&abandon).then_nothing();
+}
+
+#[test]
+fn a_capture_that_nobody_wants_is_refunded() {
+    let state = fold::<Payment>(&[requested(1), authorized(), cancelled(), void_requested()]);
+    let events = Payment::decide(&state, &PaymentCommand::RecordCaptured, &context(3, noon())).unwrap();
+    assert!(matches!(&events[..], [PaymentEvent::Captured(_), PaymentEvent::RefundRequested(refund)] if refund.amount == pounds(10)));
+}
+
+#[test]
+fn a_declined_payment_stays_failed_when_it_is_abandoned() {
+    let state = fold::<Payment>(&[requested(1), failed(), cancelled()]);
+    assert_eq!(state.status(), Some(PaymentStatus::Failed));
+}
+
+#[test]
+fn refunds_never_exceed_what_was_taken() {
+    let paid = [requested(1), authorized(), captured()];
+    given::<Payment>(&paid[..2]).when(&refund(None)).then_refused("payment-not-captured");
+    given::<Payment>(&paid).when(&refund(Some(pounds(11)))).then_refused("refund-exceeds-payment");
+    given::<Payment>(&paid).when(&refund(Some(pounds(0)))).then_refused("invalid-amount");
+    let euros = Money::new(1, Currency::EUR);
+    given::<Payment>(&paid).when(&refund(Some(euros))).then_refused("currency-mismatch");
+    given::<Payment>(&paid).when(&refund(Some(pounds(4)))).then(&[refund_requested(pounds(4))]);
+    given::<Payment>(&paid).when(&refund(None)).then(&[refund_requested(pounds(10))]);
+}
+
+#[test]
+fn a_refund_is_done_once() {
+    let asked = [requested(1), authorized(), captured(), refund_requested(pounds(4))];
+    let record = PaymentCommand::RecordRefunded { refund: REFUND, provider_refund_id: "r".into() };
+    let done: PaymentEvent =
+        Refunded { order: ORDER, refund: REFUND, amount: pounds(4), provider_refund_id: "r".into() }.into();
+    given::<Payment>(&asked).when(&refund(Some(pounds(4)))).then_nothing();
+    given::<Payment>(&asked).when(&record).then(&[done.clone()]);
+    let history: Vec<_> = asked.iter().cloned().chain([done]).collect();
+    given::<Payment>(&history).when(&record).then_nothing();
+    assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::PartiallyRefunded));
+    assert_eq!(fold::<Payment>(&history).kept(), 600);
+    given::<Payment>(&asked[..3]).when(&record).then_refused("refund-not-found");
+}
+
+fn any_command() -> impl Strategy<Value = PaymentCommand> {
+    let refund_id = (0..3_u128).prop_map(|n| RefundId(Uuid::from_u128(n)));
+    prop_oneof![
+        Just(request("tok_ok")),
+        Just(PaymentCommand::RecordAccepted { provider_payment_id: "p".into() }),
+        Just(record_authorized()),
+        Just(record_failed()),
+        Just(PaymentCommand::RecordCaptured),
+        Just(PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: String::new() }),
+        Just(PaymentCommand::Abandon),
+        (1..70_u128).prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
+        (refund_id.clone(), prop::option::of(1..7_i64)).prop_map(|(refund, amount)| PaymentCommand::Refund {
+            refund,
+            amount: amount.map(pounds),
+            capped: false,
+            reason: String::new()
+        }),
+        refund_id.clone().prop_map(|refund| PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }),
+        refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed { refund, code: "no".into(), detail: String::new() }),
+    ]
+}
+
+proptest! {
+    /// Against a plain model: a till. Whatever comes in whatever order, no more goes out than came in,
+    /// and once nobody wants the payment, all of it is on its way back.
+    #[test]
+    fn money_out_never_exceeds_money_in(commands in prop::collection::vec(any_command(), 1..60)) {
+        let mut state = PaymentState::default();
+        let (mut taken, mut promised, mut abandoned) = (0, 0, false);
+        for (n, command) in (10..).zip(commands) {
+            for event in Payment::decide(&state, &command, &context(n, noon())).unwrap_or_default() {
+                match &event {
+                    PaymentEvent::Captured(event) => taken += event.amount.amount,
+                    PaymentEvent::RefundRequested(event) => promised += event.amount.amount,
+                    PaymentEvent::RefundFailed(event) => {
+                        promised -= state.opened.as_ref().unwrap().asked[&event.refund];
+                        abandoned = false;
+                    }
+                    PaymentEvent::Cancelled(_) => abandoned = true,
+                    _ => {}
+                }
+                state = Payment::evolve(state, &event);
+                prop_assert!(state.invariant().is_ok(), "{:?}", state.invariant());
+            }
+            prop_assert!(promised <= taken);
+            if abandoned {
+                prop_assert_eq!(promised, taken);
+            }
+        }
+    }
+}

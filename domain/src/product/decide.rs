@@ -1,0 +1,52 @@
+//! What becomes of a command to a product.
+
+use crate::names::Sku;
+
+use crate::names::Sku;
+
+use super::command::ProductCommand;
+use super::event::{Changed, Content, Created, ProductEvent, Withdrawn};
+use super::rejection::ProductRejection;
+use super::state::{Life, ProductState};
+
+type Decision = Result<Vec<ProductEvent>, ProductRejection>;
+
+/// Decides a command.
+pub fn decide(state: &ProductState, command: &ProductCommand) -> Decision {
+    match command {
+        ProductCommand::Create(content) => create(state, content),
+        ProductCommand::Replace(content) => replace(state, content),
+        ProductCommand::Withdraw => withdraw(state),
+    }
+}
+
+fn create(state: &ProductState, content: &Content) -> Decision {
+    if state.has_content(content) {
+        return Ok(Vec::new());
+    }
+    if state.exists() {
+        return Err(ProductRejection::Exists);
+    }
+    content.check().map_err(ProductRejection::InvalidContent)?;
+    Ok(vec![Created { content: content.clone() }.into()])
+}
+
+fn replace(state: &ProductState, content: &Content) -> Decision {
+    match state.life {
+        Life::NotCreated => return Err(ProductRejection::NotFound),
+        Life::Withdrawn => return Err(ProductRejection::Withdrawn),
+        Life::Live if state.has_content(content) => return Ok(Vec::new()),
+        Life::Live => content.check().map_err(ProductRejection::InvalidContent)?,
+    }
+    let stays = |sku: &Sku| content.variants.iter().any(|variant| variant.sku == *sku);
+    let removed_skus = state.skus().filter(|sku| !stays(*sku)).cloned().collect();
+    Ok(vec![Changed { content: content.clone(), removed_skus }.into()])
+}
+
+fn withdraw(state: &ProductState) -> Decision {
+    match state.life {
+        Life::NotCreated => Err(ProductRejection::NotFound),
+        Life::Withdrawn => Ok(Vec::new()),
+        Life::Live => Ok(vec![Withdrawn { removed_skus: state.skus().cloned().collect() }.into()]),
+    }
+}

@@ -1,0 +1,35 @@
+//! What an input makes of a settlement.
+
+use souk_eventsourcing::process::Input;
+
+use super::input::SettlementEvent;
+use super::state::{Debt, DebtKind, SettlementState};
+use super::step::SettlementStep;
+
+/// The state after an input.
+pub fn evolve(
+    mut state: SettlementState,
+    input: &Input<SettlementEvent, SettlementStep>,
+) -> SettlementState {
+    let Input::Event(event) = input else { return state };
+    match event.clone() {
+        SettlementEvent::VoidRequested(event) => {
+            state.debt = Some(Debt {
+                order: event.order,
+                provider_payment_id: event.provider_payment_id,
+                amount: event.amount,
+                kind: DebtKind::Void(event.void),
+            });
+        }
+        SettlementEvent::RefundRequested(event) => {
+            state.debt = Some(Debt {
+                order: event.order,
+                provider_payment_id: event.provider_payment_id,
+                amount: event.amount,
+                kind: DebtKind::Refund(event.refund),
+            });
+        }
+        SettlementEvent::Answered => state.settled = true,
+    }
+    state
+}

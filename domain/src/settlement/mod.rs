@@ -1,0 +1,71 @@
+//! Settlement: money that nobody wants any more goes back.
+//!
+//! The payment decides what is to go back, however late the provider's answers come; each such request
+//! has a settlement of its own, which ends only when the provider has answered it.
+
+pub mod decide;
+pub mod evolve;
+pub mod fill_in;
+pub mod input;
+pub mod state;
+pub mod step;
+
+pub use input::SettlementEvent;
+pub use state::SettlementState;
+pub use step::SettlementStep;
+
+use jiff::Timestamp;
+use souk_eventsourcing::process::{Incoming, Input, Output, Process};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
+use crate::provider::ProviderCall;
+use crate::shop_command::ShopCommand;
+
+/// The process.
+#[derive(Debug)]
+pub struct Settlement;
+
+impl Process for Settlement {
+    const NAME: &'static str = "settlement";
+    const TRANSITION: &'static str = "settlement.transitioned";
+    type State = SettlementState;
+    type Event = SettlementEvent;
+    type Step = SettlementStep;
+    type Command = ShopCommand;
+    type Effect = ProviderCall;
+
+    fn takes() -> Vec<&'static str> {
+        input::TAKES.to_vec()
+    }
+
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>>, DecodeError> {
+        input::read(event)
+    }
+
+    fn decide(
+        _: &SettlementState,
+        input: &Input<SettlementEvent, SettlementStep>,
+        _: Timestamp,
+    ) -> Vec<Output<SettlementStep>> {
+        decide::decide(input)
+    }
+
+    fn evolve(state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
+        evolve::evolve(state, input)
+    }
+
+    fn is_ended(state: &SettlementState) -> bool {
+        state.settled
+    }
+
+    fn command(_: &SettlementState, _: &SettlementStep) -> Option<ShopCommand> {
+        None
+    }
+
+    fn effect(state: &SettlementState, _: &SettlementStep) -> Option<ProviderCall> {
+        fill_in::effect(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! What is to go back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Money;
+use crate::names::{OrderId, RefundId, VoidId};
+
+/// The state of a settlement.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SettlementState {
+    pub(super) debt: Option<Debt>,
+    /// Whether the provider answered.
+    pub(super) settled: bool,
+}
+
+/// Money that is to go back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Debt {
+    pub(super) order: OrderId,
+    pub(super) provider_payment_id: String,
+    pub(super) amount: Money,
+    pub(super) kind: DebtKind,
+}
+
+/// How it goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum DebtKind {
+    /// It is held, and let go.
+    Void(VoidId),
+    /// It was taken, and given back.
+    Refund(RefundId),
+}

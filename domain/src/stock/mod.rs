@@ -1,0 +1,57 @@
+//! The stock of one SKU, with its reservations.
+//!
+//! What always holds: `on_hand ≥ reserved ≥ 0` ([`state::is_covered`]). A reservation is held for an
+//! order until it is confirmed (the units leave the shelf), released, or overdue. What is closed is
+//! forgotten: a repeat is recognised by its command id. What can't be done is refused and changes nothing.
+
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod evolve;
+pub mod rejection;
+pub mod state;
+
+pub use command::StockCommand;
+pub use event::StockEvent;
+pub use rejection::StockRejection;
+pub use state::{Reservation, StockState};
+
+use souk_eventsourcing::{Context, Decider, StreamName};
+
+use crate::names::Sku;
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Stock;
+
+impl Stock {
+    /// The stream of a SKU's stock.
+    pub fn stream(sku: &Sku) -> StreamName {
+        StreamName::new(Self::CATEGORY, sku.as_str())
+    }
+}
+
+impl Decider for Stock {
+    const CATEGORY: &'static str = "stock";
+    type State = StockState;
+    type Command = StockCommand;
+    type Event = StockEvent;
+    type Rejection = StockRejection;
+
+    fn decide(
+        state: &StockState,
+        command: &StockCommand,
+        context: &Context,
+    ) -> Result<Vec<StockEvent>, StockRejection> {
+        decide::decide(state, command, context.now)
+    }
+
+    fn evolve(state: StockState, event: &StockEvent) -> StockState {
+        evolve::evolve(state, event)
+    }
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Stock against a plain model: a shelf, and a list of promises in no order. The model says beforehand
+//! how every command ends; the aggregate has to agree.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use souk_eventsourcing::Rejection;
+use souk_eventsourcing::testkit::{context, noon};
+
+use super::state::is_covered;
+use super::*;
+use crate::names::OrderRef;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Ask(StockCommand),
+    /// Reserves for so many seconds from now.
+    Reserve(OrderRef, u32, i64),
+    Wait(i64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    units: i64,
+    promises: Vec<(OrderRef, i64, Timestamp)>,
+}
+
+impl Shelf {
+    fn promised(&self) -> i64 {
+        self.promises.iter().map(|(_, units, _)| units).sum()
+    }
+
+    fn promise(&self, order: &OrderRef) -> Option<usize> {
+        self.promises.iter().position(|(whose, _, _)| whose == order)
+    }
+
+    /// Drops the overdue promise that is the oldest.
+    fn drop_oldest(&mut self, now: Timestamp) -> bool {
+        let oldest = self.promises.iter().filter(|(_, _, until)| *until <= now).min_by_key(|(order, _, until)| (*until, order.clone()));
+        let Some(oldest) = oldest.cloned() else { return false };
+        self.promises.retain(|promise| *promise != oldest);
+        true
+    }
+
+    fn reserve(&mut self, order: &OrderRef, units: i64, until: Timestamp, now: Timestamp) -> Result<(), &'static str> {
+        if units == 0 {
+            return Err("invalid-quantity");
+        }
+        if let Some(place) = self.promise(order) {
+            return if self.promises[place].1 == units { Ok(()) } else { Err("reservation-exists") };
+        }
+        let before = self.clone();
+        while self.units - self.promised() < units {
+            if !self.drop_oldest(now) {
+                *self = before;
+                return Err("insufficient-stock");
+            }
+        }
+        self.promises.push((order.clone(), units, until));
+        Ok(())
+    }
+
+    /// Takes a promise off the list and tells its units.
+    fn take(&mut self, order: &OrderRef) -> Result<i64, &'static str> {
+        let place = self.promise(order).ok_or("reservation-not-open")?;
+        Ok(self.promises.remove(place).1)
+    }
+
+    fn set(&mut self, units: i64) -> Result<(), &'static str> {
+        if units < self.promised() {
+            return Err("stock-below-reserved");
+        }
+        self.units = units;
+        Ok(())
+    }
+
+    fn ask(&mut self, command: &StockCommand, now: Timestamp) -> Result<(), &'static str> {
+        match command {
+            StockCommand::Count { on_hand } if *on_hand < 0 => Err("invalid-quantity"),
+            StockCommand::Count { on_hand } => self.set(*on_hand),
+            StockCommand::Adjust { change: 0, .. } => Err("invalid-quantity"),
+            StockCommand::Adjust { change, .. } => self.set(self.units + change),
+            StockCommand::Reserve { order, quantity, expires_at } => {
+                self.reserve(order, i64::from(*quantity), *expires_at, now)
+            }
+            StockCommand::Release { order } => self.take(order).map(drop),
+            StockCommand::Confirm { order } => {
+                let overdue = self.promise(order).is_some_and(|place| self.promises[place].2 <= now);
+                if overdue {
+                    return Err("reservation-expired");
+                }
+                self.units -= self.take(order)?;
+                Ok(())
+            }
+            StockCommand::ExpireDue => {
+                while self.drop_oldest(now) {}
+                Ok(())
+            }
+            StockCommand::Restock { quantity, .. } => {
+                self.units += i64::from(*quantity);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the events alone add up to: units that came less units that left, and units held.
+#[derive(Debug, Default, PartialEq)]
+struct Sums {
+    on_hand: i64,
+    reserved: i64,
+}
+
+impl Sums {
+    fn add(&mut self, event: &StockEvent) {
+        match event {
+            StockEvent::Counted(event) => self.on_hand = event.on_hand,
+            StockEvent::Adjusted(event) => self.on_hand += event.change,
+            StockEvent::Restocked(event) => self.on_hand += i64::from(event.quantity),
+            StockEvent::Reserved(event) => self.reserved += i64::from(event.quantity),
+            StockEvent::Released(event) => self.reserved -= i64::from(event.quantity),
+            StockEvent::Expired(event) => self.reserved -= i64::from(event.quantity),
+            StockEvent::Confirmed(event) => {
+                self.reserved -= i64::from(event.quantity);
+                self.on_hand -= i64::from(event.quantity);
+            }
+        }
+    }
+}
+
+fn order() -> impl Strategy<Value = OrderRef> {
+    (0..5_u8).prop_map(|n| OrderRef::parse(&format!("o{n}")).unwrap())
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let adjust = |change| StockCommand::Adjust { change, reason: String::new() };
+    prop_oneof![
+        1 => (-1..20_i64).prop_map(|on_hand| Act::Ask(StockCommand::Count { on_hand })),
+        2 => (-8..8_i64).prop_map(move |change| Act::Ask(adjust(change))),
+        6 => (order(), 0..8_u32, 1..60_i64).prop_map(|(order, units, seconds)| Act::Reserve(order, units, seconds)),
+        2 => order().prop_map(|order| Act::Ask(StockCommand::Release { order })),
+        3 => order().prop_map(|order| Act::Ask(StockCommand::Confirm { order })),
+        1 => (order(), 1..4_u32).prop_map(|(order, quantity)| Act::Ask(StockCommand::Restock { order, quantity })),
+        1 => Just(Act::Ask(StockCommand::ExpireDue)),
+        3 => (0..40_i64).prop_map(Act::Wait),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn stock_is_never_oversold(acts in prop::collection::vec(act(), 1..80)) {
+        let (mut state, mut shelf, mut sums, mut now) = (StockState::default(), Shelf::default(), Sums::default(), noon());
+        let mut confirmed: BTreeSet<OrderRef> = BTreeSet::new();
+        for act in acts {
+            let command = match act {
+                Act::Wait(seconds) => {
+                    now += SignedDuration::from_secs(seconds);
+                    continue;
+                }
+                Act::Reserve(order, quantity, seconds) => {
+                    StockCommand::Reserve { order, quantity, expires_at: now + SignedDuration::from_secs(seconds) }
+                }
+                Act::Ask(command) => command,
+            };
+            let decided = Stock::decide(&state, &command, &context(1, now));
+            let expected = shelf.ask(&command, now);
+            prop_assert_eq!(decided.as_ref().map(drop).map_err(Rejection::code), expected, "{:?}", command);
+            for event in decided.unwrap_or_default() {
+                match &event {
+                    StockEvent::Reserved(event) => { confirmed.remove(&event.order); }
+                    StockEvent::Confirmed(event) => { confirmed.insert(event.order.clone()); }
+                    StockEvent::Released(event) => prop_assert!(!confirmed.contains(&event.order)),
+                    StockEvent::Expired(event) => prop_assert!(!confirmed.contains(&event.order)),
+                    _ => {}
+                }
+                sums.add(&event);
+                state = Stock::evolve(state, &event);
+                prop_assert!(is_covered(state.on_hand(), state.reserved()) && state.available() >= 0);
+            }
+            let held: i64 = state.open.values().map(|held| i64::from(held.quantity)).sum();
+            prop_assert_eq!(held, state.reserved());
+            prop_assert_eq!(&sums, &Sums { on_hand: state.on_hand(), reserved: state.reserved() });
+            prop_assert_eq!((state.on_hand(), state.reserved()), (shelf.units, shelf.promised()));
+            prop_assert_eq!(state.open.len(), shelf.promises.len());
+        }
+    }
+}

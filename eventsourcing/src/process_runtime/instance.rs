@@ -1,0 +1,212 @@
+//! One instance of a process: its state, what it asked for and what waits to be taken in.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::envelope::RecordedEvent;
+use crate::id::{CommandId, CorrelationId, EventId, Revision};
+use crate::process::{
+    Decided, DecidedKind, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
+};
+
+use super::{command_id, parse_step};
+
+/// An output without an answer.
+pub(super) struct Pending<P: Process> {
+    pub(super) kind: DecidedKind,
+    pub(super) step: P::Step,
+    pub(super) command_id: CommandId,
+    /// The transition that asked for it.
+    pub(super) transition: EventId,
+    /// When it fires, for a timer; else the start of time.
+    pub(super) at: Timestamp,
+    /// Whether it was sent since this runtime began.
+    pub(super) sent: bool,
+}
+
+impl<P: Process> Clone for Pending<P> {
+    fn clone(&self) -> Self {
+        Self { step: self.step.clone(), ..*self }
+    }
+}
+
+/// An input that waits to be taken in.
+pub(super) struct Waiting<P: Process> {
+    pub(super) taken: Taken,
+    pub(super) input: Input<P::Event, P::Step>,
+    /// The event it is, or came from.
+    pub(super) cause: Option<EventId>,
+}
+
+impl<P: Process> Waiting<P> {
+    pub(super) fn event(recorded: &RecordedEvent, event: P::Event) -> Self {
+        let taken = Taken {
+            kind: TakenKind::Event,
+            stream: Some(recorded.stream.clone()),
+            revision: Some(recorded.revision.0),
+            output: None,
+            code: None,
+            detail: None,
+        };
+        Self { taken, input: Input::Event(event), cause: Some(recorded.event.id) }
+    }
+}
+
+pub(super) struct Instance<P: Process> {
+    pub(super) state: P::State,
+    /// Of the last transition.
+    pub(super) revision: Option<Revision>,
+    pub(super) correlation_id: CorrelationId,
+    /// The event that started it.
+    pub(super) started_by: EventId,
+    pub(super) outputs: BTreeMap<OutputId, Pending<P>>,
+    pub(super) waiting: Vec<Waiting<P>>,
+    pub(super) ended: bool,
+    /// Whether a transition is on its way to the log.
+    pub(super) deciding: bool,
+}
+
+impl<P: Process> Instance<P> {
+    pub(super) fn started_by(recorded: &RecordedEvent) -> Self {
+        Self {
+            state: P::State::default(),
+            revision: None,
+            correlation_id: recorded.event.correlation_id.clone(),
+            started_by: recorded.event.id,
+            outputs: BTreeMap::new(),
+            waiting: Vec::new(),
+            ended: false,
+            deciding: false,
+        }
+    }
+
+    /// The event that led to what is decided next.
+    pub(super) fn last_cause(&self) -> EventId {
+        self.waiting.iter().rev().find_map(|waiting| waiting.cause).unwrap_or(self.started_by)
+    }
+
+    /// An output was answered: what the process is to know of it waits from now on.
+    pub(super) fn answer(&mut self, output: OutputId, taken: Taken, cause: Option<EventId>) {
+        let Some(pending) = self.outputs.remove(&output) else { return };
+        // An effect's answer is an event of the aggregate it is about, and taken in as that.
+        if self.ended || pending.kind == DecidedKind::Effect {
+            return;
+        }
+        let input = result_input(&taken, pending.step);
+        self.waiting.push(Waiting { taken, input, cause });
+    }
+
+    /// What the waiting inputs lead to; none while a command is out, or when they decide nothing.
+    pub(super) fn decide(&self, now: Timestamp) -> Option<Transition> {
+        let command_is_out = self.outputs.values().any(Pending::is_out);
+        if self.ended || self.deciding || self.waiting.is_empty() || command_is_out {
+            return None;
+        }
+        let mut state = self.state.clone();
+        let mut transition = Transition { taken: Vec::new(), outputs: Vec::new(), ended: false };
+        for waiting in &self.waiting {
+            // Whatever comes behind the end is of no interest any more.
+            if P::is_ended(&state) {
+                break;
+            }
+            let outputs = P::decide(&state, &waiting.input, now);
+            transition.outputs.extend(outputs.iter().map(decided));
+            transition.taken.push(waiting.taken.clone());
+            state = P::evolve(state, &waiting.input);
+        }
+        transition.ended = P::is_ended(&state);
+        (transition.ended || !transition.outputs.is_empty()).then_some(transition)
+    }
+
+    /// Takes an input of a recorded transition in; returns the output it answers, when that was not
+    /// known to be answered yet.
+    pub(super) fn take(&mut self, taken: &Taken) -> Result<Option<(OutputId, Pending<P>)>, String> {
+        let is_it = |waiting: &Waiting<P>| {
+            let (known, wanted) = (&waiting.taken, taken);
+            match wanted.output {
+                Some(output) => known.output == Some(output),
+                None => known.stream == wanted.stream && known.revision == wanted.revision && known.output.is_none(),
+            }
+        };
+        let position = self.waiting.iter().position(is_it);
+        let waiting = position.map(|position| self.waiting.remove(position));
+        let gone = taken.output.and_then(|output| self.outputs.remove(&output).map(|pending| (output, pending)));
+        let input = match (&gone, waiting) {
+            // What a recorded transition says of an answer counts, not what came in here meanwhile.
+            (_, Some(waiting)) if taken.kind == waiting.taken.kind => waiting.input,
+            (_, Some(Waiting { input, .. })) => result_input(taken, step_of(input)?),
+            (Some((_, pending)), None) => result_input(taken, pending.step.clone()),
+            (None, None) => return Err(format!("it takes in {taken:?}, which did not come before it")),
+        };
+        self.state = P::evolve(std::mem::take(&mut self.state), &input);
+        Ok(gone)
+    }
+
+    /// Notes what a recorded transition asks for.
+    pub(super) fn record(
+        &mut self,
+        recorded: &RecordedEvent,
+        transition: &Transition,
+    ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
+        self.revision = Some(recorded.revision);
+        self.deciding = false;
+        self.ended = transition.ended;
+        let mut added = Vec::with_capacity(transition.outputs.len());
+        for (ordinal, output) in (0_u32..).zip(&transition.outputs) {
+            let step: P::Step = parse_step(&output.step, output.line)?;
+            let event_id = recorded.event.id;
+            let pending = Pending {
+                kind: output.kind,
+                command_id: command_id::<P>(&self.state, output.kind, &step, event_id, ordinal),
+                step,
+                transition: event_id,
+                at: output.at.unwrap_or(Timestamp::MIN),
+                sent: false,
+            };
+            let output_id = OutputId { transition: recorded.revision.0, ordinal };
+            self.outputs.insert(output_id, pending.clone());
+            added.push((output_id, pending));
+        }
+        Ok(added)
+    }
+
+    /// Drops what doesn't matter after the end, and returns the timers among it.
+    pub(super) fn close(&mut self) -> Vec<(OutputId, Timestamp)> {
+        self.waiting.clear();
+        let is_timer = |pending: &Pending<P>| pending.kind == DecidedKind::Timer;
+        let timers = self.outputs.iter().filter(|(_, pending)| is_timer(pending));
+        let timers = timers.map(|(output, pending)| (*output, pending.at)).collect();
+        self.outputs.retain(|_, pending| !is_timer(pending));
+        timers
+    }
+}
+
+fn decided<S: Step>(output: &Output<S>) -> Decided {
+    let (kind, step, at) = match output {
+        Output::Command(step) => (DecidedKind::Command, step, None),
+        Output::Effect(step) => (DecidedKind::Effect, step, None),
+        Output::Timer { step, at } => (DecidedKind::Timer, step, Some(*at)),
+    };
+    Decided { kind, step: step.name().to_owned(), line: step.line(), at }
+}
+
+pub(super) fn result_input<E, S>(taken: &Taken, step: S) -> Input<E, S> {
+    match taken.kind {
+        TakenKind::Refused => Input::Refused {
+            step,
+            code: taken.code.clone().unwrap_or_default(),
+            detail: taken.detail.clone().unwrap_or_default(),
+        },
+        TakenKind::Unchanged => Input::Unchanged(step),
+        TakenKind::Fired => Input::Fired(step),
+        TakenKind::Done | TakenKind::Event => Input::Done(step),
+    }
+}
+
+fn step_of<E, S>(input: Input<E, S>) -> Result<S, String> {
+    match input {
+        Input::Done(step) | Input::Unchanged(step) | Input::Fired(step) | Input::Refused { step, .. } => Ok(step),
+        Input::Event(_) => Err("it takes an event for an answer".to_owned()),
+    }
+}

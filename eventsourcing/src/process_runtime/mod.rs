@@ -1,0 +1,460 @@
+//! The runtime of one process: all its instances, as a fold of the log.
+//!
+//! A step function. What always holds: everything it knows comes from the log in log order, so a crash
+//! between any two steps loses nothing and a repeat is harmless; an output is sent only once its
+//! transition is on disk, under an id derived from it; a transition takes all inputs that wait, and none
+//! is made while a command of the instance is out or when it would decide nothing; after the end nothing
+//! is emitted. A stuck instance holds back no other.
+//!
+//! Two runtimes of one process may work at once: the stream's expected revision lets one transition
+//! through, and the other runtime sees it in the log.
+
+mod instance;
+mod row;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use crate::envelope::{Actor, NewEvent, Origin, RecordedEvent};
+use crate::id::{CommandId, Position, Revision, StreamName, derive};
+use crate::payload::{DecodeError, decode_json, encode_json};
+use crate::process::{
+    DecidedKind, OutputId, Process, ProcessCommand, ProcessRows, Step, Taken, TakenKind, Transition,
+};
+use crate::store::{Append, Expected};
+
+use instance::{Instance, Pending, Waiting};
+
+/// The schema version of every process's transitions.
+const TRANSITION_VERSION: u16 = 1;
+
+/// What the driver is to do.
+pub enum Action<P: Process> {
+    /// Append a transition; a failure is told to [`ProcessRuntime::on_append_failed`], success shows in
+    /// the log.
+    Append(String, Append),
+    /// Send a command. Its events show in the log; any other answer is told to
+    /// [`ProcessRuntime::on_result`].
+    Command(Outgoing<P::Command>),
+    /// Carry out an effect. Its answer, a command on an aggregate under the given origin, shows in the
+    /// log when it makes events; otherwise [`ProcessRuntime::on_effect_answered`] is told.
+    Effect(Outgoing<P::Effect>),
+}
+
+/// Something to be sent, and by whom.
+#[derive(Clone, Debug)]
+pub struct Outgoing<T> {
+    /// The instance that asks.
+    pub instance: String,
+    /// Which of its outputs it is.
+    pub output: OutputId,
+    /// What is sent.
+    pub content: T,
+    /// The ids it goes under; the command id is the idempotency key of an effect.
+    pub origin: Origin,
+}
+
+/// An answer to a command that left no new event in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It had been done before.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+    /// The rules refuse it.
+    Refused {
+        /// The rejection's code.
+        code: String,
+        /// The rejection in words.
+        detail: String,
+    },
+}
+
+/// Why the log can't be folded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProcessError {
+    /// An event that the process takes doesn't decode.
+    #[error("process {process} can't read {stream} at revision {revision}: {error}")]
+    Undecodable {
+        /// The process.
+        process: &'static str,
+        /// The event's stream.
+        stream: StreamName,
+        /// The event's revision.
+        revision: Revision,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A transition refers to what the log didn't show.
+    #[error("process {process} can't explain {stream} at revision {revision}: {what}")]
+    Unexplained {
+        /// The process.
+        process: &'static str,
+        /// The instance's stream.
+        stream: StreamName,
+        /// The transition's revision.
+        revision: Revision,
+        /// What was not there.
+        what: String,
+    },
+    /// A row of process state doesn't decode; without the rows the log is read from its start.
+    #[error("a stored instance of process {process} can't be read: {reason}")]
+    Row {
+        /// The process.
+        process: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// All instances of a process that have not ended.
+pub struct ProcessRuntime<P: Process> {
+    instances: HashMap<String, Instance<P>>,
+    /// Commands and effects without an answer, by command id.
+    unanswered: HashMap<CommandId, (String, OutputId)>,
+    timers: BTreeSet<(Timestamp, String, OutputId)>,
+    takes: HashSet<&'static str>,
+    /// Instances that may have something to send or to decide.
+    touched: BTreeSet<String>,
+    /// Instances whose rows are out of date.
+    dirty: HashSet<String>,
+    position: Position,
+    /// Whether the log was read to its head: before, an answer to anything may still come up in it.
+    live: bool,
+}
+
+impl<P: Process> ProcessRuntime<P> {
+    /// The runtime as of stored rows; of the log's start when there are none.
+    pub fn restore(stored: ProcessRows) -> Result<Self, ProcessError> {
+        let mut runtime = Self {
+            instances: HashMap::new(),
+            unanswered: HashMap::new(),
+            timers: BTreeSet::new(),
+            takes: P::takes().into_iter().collect(),
+            touched: BTreeSet::new(),
+            dirty: HashSet::new(),
+            position: stored.checkpoint,
+            live: false,
+        };
+        for (id, document) in stored.rows {
+            let instance = row::read::<P>(&document)
+                .map_err(|reason| ProcessError::Row { process: P::NAME, reason })?;
+            runtime.index(&id, &instance);
+            runtime.touched.insert(id.clone());
+            runtime.instances.insert(id, instance);
+        }
+        Ok(runtime)
+    }
+
+    fn index(&mut self, id: &str, instance: &Instance<P>) {
+        for (output, pending) in &instance.outputs {
+            match pending.kind {
+                DecidedKind::Timer => {
+                    self.timers.insert((pending.at, id.to_owned(), *output));
+                }
+                DecidedKind::Command | DecidedKind::Effect => {
+                    self.unanswered.insert(pending.command_id, (id.to_owned(), *output));
+                }
+            }
+        }
+    }
+
+    /// How far the log is folded in.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Instances that have not ended.
+    pub fn open_instances(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// When the next timer goes off.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, ..)| *at)
+    }
+
+    /// The log was read to its head: from now on outputs are sent and decisions made.
+    pub fn go_live(&mut self) {
+        self.live = true;
+    }
+
+    /// Folds events of the log, in order; those it has seen are passed over.
+    pub fn on_events(&mut self, events: &[RecordedEvent]) -> Result<(), ProcessError> {
+        let seen = self.position;
+        for recorded in events.iter().filter(|recorded| recorded.position > seen) {
+            if recorded.event_type() == P::TRANSITION {
+                self.on_transition(recorded)?;
+            } else {
+                self.on_answer(recorded);
+                self.on_event(recorded)?;
+            }
+            self.position = recorded.position;
+        }
+        Ok(())
+    }
+
+    /// The log was looked at up to here and held nothing more for this process.
+    pub fn on_reached(&mut self, position: Position) {
+        self.position = self.position.max(position);
+    }
+
+    fn undecodable(recorded: &RecordedEvent, error: DecodeError) -> ProcessError {
+        let (stream, revision) = (recorded.stream.clone(), recorded.revision);
+        ProcessError::Undecodable { process: P::NAME, stream, revision, error }
+    }
+
+    /// The first event of a command answers it.
+    fn on_answer(&mut self, recorded: &RecordedEvent) {
+        let Some((id, output)) = self.unanswered.remove(&recorded.event.command_id) else { return };
+        let kind = if recorded.is_noted() { TakenKind::Unchanged } else { TakenKind::Done };
+        let taken = Taken {
+            kind,
+            stream: Some(recorded.stream.clone()),
+            revision: Some(recorded.revision.0),
+            output: Some(output),
+            code: None,
+            detail: None,
+        };
+        self.answered(&id, output, taken, Some(recorded.event.id));
+    }
+
+    fn answered(&mut self, id: &str, output: OutputId, taken: Taken, cause: Option<crate::EventId>) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.answer(output, taken, cause);
+        self.touch(id);
+        self.put_away(id);
+    }
+
+    fn on_event(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
+        if !self.takes.contains(recorded.event_type()) {
+            return Ok(());
+        }
+        let read = P::read(recorded).map_err(|error| Self::undecodable(recorded, error))?;
+        let Some(incoming) = read else { return Ok(()) };
+        let id = incoming.instance;
+        if !self.instances.contains_key(&id) {
+            if !incoming.starts {
+                return Ok(());
+            }
+            let instance = Instance::started_by(recorded);
+            self.instances.insert(id.clone(), instance);
+        }
+        if let Some(instance) = self.instances.get_mut(&id)
+            && !instance.ended
+        {
+            instance.waiting.push(Waiting::event(recorded, incoming.event));
+            self.touch(&id);
+        }
+        Ok(())
+    }
+
+    fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
+        let transition: Transition = decode_json(recorded.event_type(), &recorded.event.data)
+            .map_err(|error| Self::undecodable(recorded, error))?;
+        let id = recorded.stream.id().to_owned();
+        let unexplained = |what: String| ProcessError::Unexplained {
+            process: P::NAME,
+            stream: recorded.stream.clone(),
+            revision: recorded.revision,
+            what,
+        };
+        let instance =
+            self.instances.get_mut(&id).ok_or_else(|| unexplained("no event started it".to_owned()))?;
+        for taken in &transition.taken {
+            let gone = instance.take(taken).map_err(unexplained)?;
+            if let Some((output, pending)) = gone {
+                self.unanswered.remove(&pending.command_id);
+                self.timers.remove(&(pending.at, id.clone(), output));
+            }
+        }
+        let added = instance.record(recorded, &transition).map_err(unexplained)?;
+        for (output, pending) in added {
+            if pending.kind == DecidedKind::Timer {
+                self.timers.insert((pending.at, id.clone(), output));
+            } else {
+                self.unanswered.insert(pending.command_id, (id.clone(), output));
+            }
+        }
+        self.touch(&id);
+        self.put_away(&id);
+        Ok(())
+    }
+
+    /// An ended instance keeps what is still to be answered, and nothing else.
+    fn put_away(&mut self, id: &str) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if !instance.ended {
+            return;
+        }
+        for (output, at) in instance.close() {
+            self.timers.remove(&(at, id.to_owned(), output));
+        }
+        if instance.outputs.is_empty() {
+            self.instances.remove(id);
+        }
+    }
+
+    fn touch(&mut self, id: &str) {
+        self.touched.insert(id.to_owned());
+        self.dirty.insert(id.to_owned());
+    }
+
+    /// A command was answered without leaving a new event.
+    pub fn on_result(&mut self, id: &str, output: OutputId, answer: Answer) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let Some(pending) = instance.outputs.get(&output) else { return };
+        let (kind, code, detail) = match answer {
+            Answer::Done => (TakenKind::Done, None, None),
+            Answer::Unchanged => (TakenKind::Unchanged, None, None),
+            Answer::Refused { code, detail } => (TakenKind::Refused, Some(code), Some(detail)),
+        };
+        if self.unanswered.remove(&pending.command_id).is_none() {
+            return;
+        }
+        let taken = Taken { kind, stream: None, revision: None, output: Some(output), code, detail };
+        self.answered(id, output, taken, None);
+    }
+
+    /// An effect was answered, and its answer changed nothing.
+    pub fn on_effect_answered(&mut self, id: &str, output: OutputId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if let Some(pending) = instance.outputs.remove(&output) {
+            self.unanswered.remove(&pending.command_id);
+            self.dirty.insert(id.to_owned());
+        }
+        self.put_away(id);
+    }
+
+    /// A transition was not appended. After a conflict the log will show who was quicker; after any
+    /// other failure the instance is to be decided again.
+    pub fn on_append_failed(&mut self, id: &str, conflict: bool) {
+        if let Some(instance) = self.instances.get_mut(id)
+            && !conflict
+        {
+            instance.deciding = false;
+            self.touched.insert(id.to_owned());
+        }
+    }
+
+    /// Lets the timers that are due go off and tells how many mattered to an open instance.
+    pub fn fire_due(&mut self, now: Timestamp) -> usize {
+        let mut fired = 0;
+        while let Some((at, id, output)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.timers.pop_first();
+            let taken = Taken {
+                kind: TakenKind::Fired,
+                stream: None,
+                revision: None,
+                output: Some(output),
+                code: None,
+                detail: None,
+            };
+            self.answered(&id, output, taken, None);
+            fired += 1;
+        }
+        fired
+    }
+
+    /// What is to be done now. Nothing before [`ProcessRuntime::go_live`].
+    pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
+        let mut actions = Vec::new();
+        if !self.live {
+            return actions;
+        }
+        self.fire_due(now);
+        for id in std::mem::take(&mut self.touched) {
+            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            Self::send(&id, instance, &mut actions);
+            if let Some(transition) = instance.decide(now) {
+                instance.deciding = true;
+                actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
+            }
+        }
+        actions
+    }
+
+    fn send(id: &str, instance: &mut Instance<P>, actions: &mut Vec<Action<P>>) {
+        let correlation_id = instance.correlation_id.clone();
+        for (output, pending) in &mut instance.outputs {
+            if pending.sent || pending.kind == DecidedKind::Timer {
+                continue;
+            }
+            pending.sent = true;
+            let origin = Origin {
+                command_id: pending.command_id,
+                request_hash: None,
+                actor: Actor::new("process", P::NAME),
+                correlation_id: correlation_id.clone(),
+                causation_id: Some(pending.transition),
+            };
+            let (instance_id, output) = (id.to_owned(), *output);
+            let action = if pending.kind == DecidedKind::Command {
+                P::command(&instance.state, &pending.step)
+                    .map(|content| Action::Command(Outgoing { instance: instance_id, output, content, origin }))
+            } else {
+                P::effect(&instance.state, &pending.step)
+                    .map(|content| Action::Effect(Outgoing { instance: instance_id, output, content, origin }))
+            };
+            actions.extend(action);
+        }
+    }
+
+    fn append(id: &str, instance: &Instance<P>, transition: &Transition, now: Timestamp) -> Append {
+        let stream = StreamName::new(P::NAME, id);
+        let next = Revision::after(instance.revision);
+        let cause = instance.last_cause();
+        let parts: [&[u8]; 3] = [b"transition", stream.as_str().as_bytes(), &next.0.to_be_bytes()];
+        let origin = Origin {
+            command_id: CommandId(derive(cause.0, &parts)),
+            request_hash: None,
+            actor: Actor::new("process", P::NAME),
+            correlation_id: instance.correlation_id.clone(),
+            causation_id: Some(cause),
+        };
+        let data = encode_json(transition);
+        let event: NewEvent = origin.raw_envelope(&stream, 0, P::TRANSITION, TRANSITION_VERSION, data, now);
+        Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
+    }
+
+    /// Rows that changed since the last call, and the position they are as of: to be stored together,
+    /// whenever the driver likes.
+    pub fn changed_rows(&mut self) -> (Vec<(String, Option<Vec<u8>>)>, Position) {
+        let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
+            let document = self.instances.get(&id).map(row::write);
+            (id, document)
+        });
+        (rows.collect(), self.position)
+    }
+}
+
+/// The command id of an output: its own, or one that comes from the transition.
+fn command_id<P: Process>(
+    state: &P::State,
+    kind: DecidedKind,
+    step: &P::Step,
+    transition: crate::EventId,
+    ordinal: u32,
+) -> CommandId {
+    let command = (kind == DecidedKind::Command).then(|| P::command(state, step)).flatten();
+    let own = command.and_then(|command| command.id());
+    own.unwrap_or_else(|| CommandId::of_output(transition, ordinal))
+}
+
+/// Reads a decided output's step.
+fn parse_step<S: Step>(name: &str, line: Option<u32>) -> Result<S, String> {
+    S::parse(name, line).ok_or_else(|| format!("step `{name}` of line {line:?} is not known"))
+}
+
+impl<P: Process> Pending<P> {
+    fn is_out(&self) -> bool {
+        self.kind == DecidedKind::Command
+    }
+}
+
+#[cfg(test)]
+mod tests;

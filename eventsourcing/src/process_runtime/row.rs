@@ -1,0 +1,115 @@
+//! Rows of process state: an instance as JSON.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CommandId, CorrelationId, EventId, Revision};
+use crate::process::{DecidedKind, Input, OutputId, Process, Step, Taken};
+
+use super::instance::{Instance, Pending, Waiting};
+use super::parse_step;
+
+#[derive(Serialize, Deserialize)]
+struct InstanceRow<S, E> {
+    state: S,
+    revision: Option<Revision>,
+    correlation_id: CorrelationId,
+    started_by: EventId,
+    outputs: Vec<PendingRow>,
+    waiting: Vec<WaitingRow<E>>,
+    ended: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PendingRow {
+    output: OutputId,
+    kind: DecidedKind,
+    step: String,
+    line: Option<u32>,
+    command_id: CommandId,
+    transition: EventId,
+    at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WaitingRow<E> {
+    taken: Taken,
+    event: Option<E>,
+    step: Option<String>,
+    line: Option<u32>,
+    cause: Option<EventId>,
+}
+
+/// The row of an instance.
+pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
+    let outputs = instance.outputs.iter().map(|(output, pending)| PendingRow {
+        output: *output,
+        kind: pending.kind,
+        step: pending.step.name().to_owned(),
+        line: pending.step.line(),
+        command_id: pending.command_id,
+        transition: pending.transition,
+        at: pending.at,
+    });
+    let waiting = instance.waiting.iter().map(|waiting| {
+        let (event, step) = match &waiting.input {
+            Input::Event(event) => (Some(event.clone()), None),
+            Input::Done(step) | Input::Unchanged(step) | Input::Fired(step) | Input::Refused { step, .. } => {
+                (None, Some(step))
+            }
+        };
+        WaitingRow {
+            taken: waiting.taken.clone(),
+            event,
+            step: step.map(|step| step.name().to_owned()),
+            line: step.and_then(Step::line),
+            cause: waiting.cause,
+        }
+    });
+    let row = InstanceRow {
+        state: instance.state.clone(),
+        revision: instance.revision,
+        correlation_id: instance.correlation_id.clone(),
+        started_by: instance.started_by,
+        outputs: outputs.collect(),
+        waiting: waiting.collect(),
+        ended: instance.ended,
+    };
+    serde_json::to_vec(&row).expect("process states have string keys and no failing serializers")
+}
+
+/// An instance as of its row. What was out is sent again: its ids make that harmless.
+pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
+    let row: InstanceRow<P::State, P::Event> =
+        serde_json::from_slice(document).map_err(|error| error.to_string())?;
+    let mut instance = Instance {
+        state: row.state,
+        revision: row.revision,
+        correlation_id: row.correlation_id,
+        started_by: row.started_by,
+        outputs: std::collections::BTreeMap::new(),
+        waiting: Vec::new(),
+        ended: row.ended,
+        deciding: false,
+    };
+    for output in row.outputs {
+        let pending = Pending {
+            kind: output.kind,
+            step: parse_step(&output.step, output.line)?,
+            command_id: output.command_id,
+            transition: output.transition,
+            at: output.at,
+            sent: false,
+        };
+        instance.outputs.insert(output.output, pending);
+    }
+    for waiting in row.waiting {
+        let input = match (waiting.event, waiting.step) {
+            (Some(event), _) => Input::Event(event),
+            (None, Some(step)) => super::instance::result_input(&waiting.taken, parse_step(&step, waiting.line)?),
+            (None, None) => return Err("a waiting input is neither an event nor an answer".to_owned()),
+        };
+        instance.waiting.push(Waiting { taken: waiting.taken, input, cause: waiting.cause });
+    }
+    Ok(instance)
+}

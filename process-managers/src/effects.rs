@@ -1,0 +1,138 @@
+//! Carries out provider calls and hands the answers to the payment.
+//!
+//! A call that fails in a retryable way is repeated with growing waits under the same idempotency key.
+//! Asking for money gives up after a while; giving it back never does. However late an answer comes, it
+//! goes to the payment, which knows what it still means.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::{PaymentId, ProviderCall};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::{Decider, StreamName};
+
+use crate::commands::{Sent, ShopPorts};
+use crate::provider::{Answer, PaymentProvider};
+use crate::retry::wait_after;
+
+/// Calls to authorize or to capture, before it counts as declined.
+pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
+
+/// What became of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CarriedOut {
+    /// The payment has an event of it, which the log will show.
+    InLog,
+    /// The payment knew already, or doesn't want to know.
+    NothingNew,
+    /// The provider gave no answer in the time it has.
+    NoAnswer,
+}
+
+/// The reactor to what processes ask of the payment provider.
+#[derive(Clone)]
+pub struct Effects {
+    provider: Arc<dyn PaymentProvider>,
+    ports: ShopPorts,
+    call_max: Duration,
+}
+
+impl Effects {
+    /// Effects on a provider whose calls take at most `call_max` each.
+    pub fn new(provider: Arc<dyn PaymentProvider>, ports: ShopPorts, call_max: Duration) -> Self {
+        Self { provider, ports, call_max }
+    }
+
+    /// Calls the provider and tells the payment what it said.
+    pub async fn carry_out(&self, call: &ProviderCall, asked: &Origin) -> CarriedOut {
+        let Some((answer, attempts)) = self.call(call, asked).await else { return CarriedOut::NoAnswer };
+        let Some(command) = record(call, answer, attempts) else { return CarriedOut::NothingNew };
+        let origin = Origin { actor: Actor::new("provider", self.provider.name()), ..asked.clone() };
+        match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
+            Sent::InLog => CarriedOut::InLog,
+            Sent::Answered(_) => CarriedOut::NothingNew,
+        }
+    }
+
+    async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
+        let key = asked.command_id.to_string();
+        let mut attempt = 1;
+        loop {
+            let answer = tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await.ok()?;
+            let Answer::Retry { detail } = &answer else { return Some((answer, attempt)) };
+            if attempt == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
+                let (code, detail) = ("provider-unavailable".to_owned(), detail.clone());
+                return Some((Answer::Declined { code, detail }, attempt));
+            }
+            tracing::info!(payment = %call.payment(), attempt, detail, "the payment provider will be asked again");
+            tokio::time::sleep(wait_after(attempt, asked.command_id)).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    fn call_once<'a>(
+        &'a self,
+        call: &'a ProviderCall,
+        attempt: u32,
+        key: &'a str,
+    ) -> impl Future<Output = Answer> + Send + 'a {
+        async move {
+            match call {
+                ProviderCall::Authorize { payment, amount, token } => {
+                    self.provider.authorize(*payment, *amount, token, attempt, key).await
+                }
+                ProviderCall::Capture { provider_payment_id, amount, .. } => {
+                    self.provider.capture(provider_payment_id, *amount, key).await
+                }
+                ProviderCall::Void { provider_payment_id, .. } => {
+                    self.provider.void(provider_payment_id, key).await
+                }
+                ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
+                    self.provider.refund(provider_payment_id, *refund, *amount, key).await
+                }
+            }
+        }
+    }
+}
+
+/// The stream of a payment.
+pub fn payment_stream(payment: PaymentId) -> StreamName {
+    StreamName::new(Payment::CATEGORY, &payment.to_string())
+}
+
+fn gives_up(call: &ProviderCall) -> bool {
+    matches!(call, ProviderCall::Authorize { .. } | ProviderCall::Capture { .. })
+}
+
+/// What the payment is told; none when there is nothing to tell.
+fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
+    Some(match (call, answer) {
+        (_, Answer::Retry { .. }) => return None,
+        (ProviderCall::Authorize { .. }, Answer::Done { provider_id }) => {
+            PaymentCommand::RecordAuthorized { provider_payment_id: provider_id, attempts }
+        }
+        (ProviderCall::Authorize { .. }, Answer::Accepted { provider_id }) => {
+            PaymentCommand::RecordAccepted { provider_payment_id: provider_id }
+        }
+        (ProviderCall::Authorize { .. }, Answer::Declined { code, detail }) => {
+            PaymentCommand::RecordFailed { code, detail, attempts }
+        }
+        (ProviderCall::Capture { .. }, Answer::Done { .. }) => PaymentCommand::RecordCaptured,
+        (ProviderCall::Capture { .. }, Answer::Declined { code, detail }) => {
+            PaymentCommand::RecordCaptureFailed { code, detail }
+        }
+        // A hold that the provider can't let go is gone already.
+        (ProviderCall::Void { void, .. }, Answer::Done { .. } | Answer::Declined { .. }) => {
+            PaymentCommand::RecordVoided { void: *void }
+        }
+        (ProviderCall::Refund { refund, .. }, Answer::Done { provider_id }) => {
+            PaymentCommand::RecordRefunded { refund: *refund, provider_refund_id: provider_id }
+        }
+        (ProviderCall::Refund { refund, .. }, Answer::Declined { code, detail }) => {
+            PaymentCommand::RecordRefundFailed { refund: *refund, code, detail }
+        }
+        (_, Answer::Accepted { .. }) => return None,
+    })
+}

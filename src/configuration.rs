@@ -1,0 +1,194 @@
+//! Configuration: defaults, then a TOML file, then `SOUK_*` variables, then flags.
+//!
+//! A value that can't be used is refused with its name, where it came from and what is allowed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Config, ConfigError, Environment, File, FileFormat};
+use serde::{Deserialize, Serialize};
+use souk_domain::Currency;
+
+/// Where the shop listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8080";
+/// The longest wait for a payment, in seconds: thirty days.
+const PAYMENT_TIMEOUT_S_MAX: u64 = 30 * 24 * 3600;
+/// The shortest webhook secret, in bytes.
+const WEBHOOK_SECRET_BYTES_MIN: usize = 8;
+
+/// What is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where the shop listens.
+    pub listen: SocketAddr,
+    /// The shop's currency.
+    pub currency: Currency,
+    /// How long an order waits for payment.
+    pub payment_timeout: Duration,
+    /// The secret of the provider's webhooks; without one every webhook is refused.
+    pub webhook_secret: Option<String>,
+    /// Which log lines are written, as in `info,souk=debug`.
+    pub log: String,
+    /// Whether log lines are JSON.
+    pub log_json: bool,
+}
+
+/// A value that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file or a variable can't be read.
+    #[error("the configuration can't be read: {0}")]
+    Unreadable(#[from] ConfigError),
+    /// A value is not allowed.
+    #[error("{name} = `{value}` is not allowed: {allowed}")]
+    NotAllowed {
+        /// Its name, as a variable.
+        name: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What would be.
+        allowed: &'static str,
+    },
+}
+
+/// The values as they are written.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    data: Option<String>,
+    listen: Option<String>,
+    currency: Option<String>,
+    payment_timeout_s: Option<String>,
+    webhook_secret: Option<String>,
+    log: Option<String>,
+    log_json: Option<String>,
+    /// Read by the command line itself; named here so that it is no unknown variable.
+    token: Option<String>,
+    /// Where this file is; likewise.
+    config: Option<String>,
+    /// Read by the trials and tests; likewise.
+    real_data: Option<String>,
+}
+
+/// What flags override.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--config`.
+    pub file: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads the file (`--config`, `SOUK_CONFIG`, else `souk.toml` here if there is one), the
+    /// environment and the flags.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigurationError> {
+        let named = overrides.file.clone().or_else(|| std::env::var_os("SOUK_CONFIG").map(PathBuf::from));
+        let file = match &named {
+            Some(path) => File::from(path.as_path()).format(FileFormat::Toml).required(true),
+            None => File::new("souk.toml", FileFormat::Toml).required(false),
+        };
+        let environment = Environment::with_prefix("SOUK").prefix_separator("_").ignore_empty(true);
+        let sources = Config::builder().add_source(file).add_source(environment).build()?;
+        Self::checked(sources.try_deserialize()?, overrides)
+    }
+
+    fn checked(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigurationError> {
+        let listen = overrides.listen.clone().or(raw.listen).unwrap_or_else(|| LISTEN.to_owned());
+        let currency = raw.currency.unwrap_or_else(|| "GBP".to_owned());
+        let timeout = raw.payment_timeout_s.unwrap_or_else(|| "900".to_owned());
+        let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
+        let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
+        if let Some(secret) = raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN) {
+            let value = "*".repeat(secret.len());
+            return Err(not_allowed("SOUK_WEBHOOK_SECRET", value, "at least 8 bytes"));
+        }
+        Ok(Self {
+            data: data.unwrap_or_else(|| PathBuf::from("souk-data")),
+            listen: listen.parse().map_err(|_| {
+                not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
+            })?,
+            currency: Currency::from_code(&currency).ok_or_else(|| {
+                not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP")
+            })?,
+            payment_timeout: seconds(&timeout).ok_or_else(|| {
+                not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")
+            })?,
+            webhook_secret: raw.webhook_secret,
+            log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
+            log_json: log_json
+                .parse()
+                .map_err(|_| not_allowed("SOUK_LOG_JSON", log_json, "true or false"))?,
+        })
+    }
+
+    /// Name, value and meaning of everything, secrets hidden.
+    pub fn describe(&self) -> Vec<(&'static str, String, &'static str)> {
+        let secret = if self.webhook_secret.is_some() { "(set)" } else { "(not set: webhooks are refused)" };
+        vec![
+            ("SOUK_DATA", self.data.display().to_string(), "the data folder"),
+            ("SOUK_LISTEN", self.listen.to_string(), "address and port of the HTTP API"),
+            ("SOUK_CURRENCY", self.currency.code().to_owned(), "the shop's currency"),
+            ("SOUK_PAYMENT_TIMEOUT_S", self.payment_timeout.as_secs().to_string(), "seconds an order waits for payment"),
+            ("SOUK_WEBHOOK_SECRET", secret.to_owned(), "signs the payment provider's webhooks"),
+            ("SOUK_LOG", self.log.clone(), "which log lines are written"),
+            ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),
+        ]
+    }
+}
+
+fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
+    ConfigurationError::NotAllowed { name, value, allowed }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=PAYMENT_TIMEOUT_S_MAX).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(change: impl FnOnce(&mut Raw)) -> Result<Configuration, String> {
+        let mut raw = Raw::default();
+        change(&mut raw);
+        Configuration::checked(raw, &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_allowed_and_flags_win() {
+        assert_eq!(checked(|_| ()).unwrap().listen.port(), 8080);
+        let overrides = Overrides { listen: Some("127.0.0.1:9".into()), ..Overrides::default() };
+        let raw = Raw { listen: Some("127.0.0.1:1".into()), ..Raw::default() };
+        assert_eq!(Configuration::checked(raw, &overrides).unwrap().listen.port(), 9);
+    }
+
+    #[test]
+    fn values_that_are_not_allowed_are_named_with_what_is() {
+        for (name, error) in [
+            ("SOUK_LISTEN", checked(|raw| raw.listen = Some("here".into()))),
+            ("SOUK_CURRENCY", checked(|raw| raw.currency = Some("pounds".into()))),
+            ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
+            ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),
+            ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
+            ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.starts_with(name) && error.contains("is not allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_described() {
+        let configuration = checked(|raw| raw.webhook_secret = Some("correct horse".into())).unwrap();
+        assert!(!format!("{:?}", configuration.describe()).contains("horse"));
+        let error = checked(|raw| raw.webhook_secret = Some("short".into())).unwrap_err();
+        assert!(!error.contains("short"));
+    }
+}

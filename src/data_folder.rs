@@ -1,0 +1,152 @@
+//! The data folder: everything a shop on embedded engines keeps, held by one process at a time.
+//!
+//! The lock is the operating system's, so a kill frees it; the lock file says who holds it and where
+//! that process listens, which is how the command line finds a running server.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The lock file's name.
+pub const LOCK_FILE: &str = "souk.lock";
+
+/// What the lock file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process that holds the folder.
+    pub pid: u32,
+    /// Where it listens, once it does.
+    #[serde(default)]
+    pub address: Option<String>,
+}
+
+/// Why a data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// Another process has it.
+    #[error("the data folder {} is in use by process {pid}{}: stop it, or name another folder with --data",
+        .folder.display(), .address.as_ref().map(|address| format!(", which listens on {address}")).unwrap_or_default())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// Who holds it.
+        pid: u32,
+        /// Where it listens.
+        address: Option<String>,
+    },
+    /// It can't be read or written.
+    #[error("the data folder {} can't be used: {error}", .folder.display())]
+    Io {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// A data folder that this process holds, until it is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is missing, and locks it.
+    pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
+        let failed = |error| DataFolderError::Io { folder: path.to_owned(), error };
+        make_private(path).map_err(failed)?;
+        let file_path = path.join(LOCK_FILE);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path);
+        let lock = open.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let Holder { pid, address } = read_holder(&lock).unwrap_or_default();
+                return Err(DataFolderError::InUse { folder: path.to_owned(), pid, address });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let mut folder = Self { path: path.to_owned(), lock };
+        folder.write_holder(None).map_err(failed)?;
+        Ok(folder)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Notes where this process listens, for others to find.
+    pub fn announce(&mut self, address: &str) -> Result<(), DataFolderError> {
+        self.write_holder(Some(address.to_owned()))
+            .map_err(|error| DataFolderError::Io { folder: self.path.clone(), error })
+    }
+
+    fn write_holder(&mut self, address: Option<String>) -> io::Result<()> {
+        let holder = Holder { pid: std::process::id(), address };
+        self.lock.set_len(0)?;
+        self.lock.rewind()?;
+        self.lock.write_all(&serde_json::to_vec(&holder)?)
+    }
+}
+
+/// Who holds the folder right now; `None` when nobody does.
+pub fn holder(path: &Path) -> Option<Holder> {
+    let lock = File::open(path.join(LOCK_FILE)).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_holder(&lock).unwrap_or_default()),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn read_holder(mut lock: &File) -> Option<Holder> {
+    let mut text = String::new();
+    lock.rewind().ok()?;
+    lock.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Makes a folder that only its owner may enter, since keys and people's data lie in it.
+fn make_private(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_by_one_and_free_again_afterwards() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let mut folder = DataFolder::lock(&path).unwrap();
+        folder.announce("http://127.0.0.1:8080").unwrap();
+        let error = DataFolder::lock(&path).unwrap_err().to_string();
+        assert!(error.contains("in use") && error.contains("http://127.0.0.1:8080"), "{error}");
+        assert_eq!(holder(&path).unwrap().address.as_deref(), Some("http://127.0.0.1:8080"));
+        drop(folder);
+        assert_eq!(holder(&path), None);
+        DataFolder::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_a_file_is_refused_by_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        fs::write(&path, "x").unwrap();
+        let error = DataFolder::lock(&path).unwrap_err().to_string();
+        assert!(error.contains("data"), "{error}");
+    }
+}

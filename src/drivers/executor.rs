@@ -1,0 +1,130 @@
+//! Drives an executor: a command port over the event store.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use souk_eventsourcing::executor::{Action, CommandResult, Executor, LOAD_EVENTS_MAX, Ticket};
+use souk_eventsourcing::{
+    Clock, CommandError, CommandPort, CommandRequest, Decider, EventStore, Loaded, Outcome, StoreError,
+    StreamName,
+};
+use tokio::sync::oneshot;
+
+/// Folded states kept in memory for each kind of aggregate.
+pub const CACHED_STATES_MAX: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
+
+type LoadResult<D> = Result<Option<Loaded<D>>, StoreError>;
+
+/// The command port of one kind of aggregate.
+pub struct ExecutorDriver<D: Decider> {
+    inner: Arc<Inner<D>>,
+}
+
+struct Inner<D: Decider> {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    desk: Mutex<Desk<D>>,
+}
+
+/// The executor and those who wait for its answers.
+struct Desk<D: Decider> {
+    executor: Executor<D>,
+    callers: HashMap<Ticket, oneshot::Sender<CommandResult<D>>>,
+    loaders: HashMap<Ticket, oneshot::Sender<LoadResult<D>>>,
+    tickets: Ticket,
+}
+
+impl<D: Decider> ExecutorDriver<D> {
+    /// A port over the store.
+    pub fn new(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
+        let executor = Executor::new(CACHED_STATES_MAX, store.is_exclusive());
+        let desk = Desk { executor, callers: HashMap::new(), loaders: HashMap::new(), tickets: 0 };
+        Self { inner: Arc::new(Inner { store, clock, desk: Mutex::new(desk) }) }
+    }
+}
+
+impl<D: Decider> Inner<D> {
+    fn desk(&self) -> MutexGuard<'_, Desk<D>> {
+        // A step that panicked is a bug in a decider; the state in memory is dropped with the process.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers callers at once and starts everything else as tasks.
+    fn carry_out(self: &Arc<Self>, actions: Vec<Action<D>>) {
+        for action in actions {
+            match action {
+                Action::Answer(ticket, result) => {
+                    let caller = self.desk().callers.remove(&ticket);
+                    // A caller that went away has no use for the answer.
+                    let _ = caller.map(|caller| caller.send(result));
+                }
+                Action::AnswerLoad(ticket, result) => {
+                    let loader = self.desk().loaders.remove(&ticket);
+                    let _ = loader.map(|loader| loader.send(result));
+                }
+                request => {
+                    let inner = Arc::clone(self);
+                    tokio::spawn(async move { inner.ask_store(request).await });
+                }
+            }
+        }
+    }
+
+    async fn ask_store(self: Arc<Self>, request: Action<D>) {
+        let actions = match request {
+            Action::Append(append) => {
+                let stream = append.stream.clone();
+                let result = self.store.append(append).await;
+                self.desk().executor.on_appended(&stream, result, self.clock.now())
+            }
+            Action::Read(stream, from) => {
+                let result = self.store.read_stream(&stream, from, LOAD_EVENTS_MAX).await;
+                self.desk().executor.on_read(&stream, result, self.clock.now())
+            }
+            Action::Find(stream, command) => {
+                let result = self.store.find_command(&stream, command).await;
+                self.desk().executor.on_found(&stream, command, result, self.clock.now())
+            }
+            Action::Answer(..) | Action::AnswerLoad(..) => return,
+        };
+        self.carry_out(actions);
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the shop is stopping".to_owned())
+}
+
+#[async_trait]
+impl<D: Decider> CommandPort<D> for ExecutorDriver<D> {
+    async fn execute(
+        &self,
+        request: CommandRequest<D::Command>,
+    ) -> Result<Outcome<D>, CommandError<D::Rejection>> {
+        let (sender, receiver) = oneshot::channel();
+        let actions = {
+            let mut desk = self.inner.desk();
+            desk.tickets += 1;
+            let ticket = desk.tickets;
+            desk.callers.insert(ticket, sender);
+            desk.executor.on_command(ticket, request, self.inner.clock.now())
+        };
+        self.inner.carry_out(actions);
+        receiver.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    async fn load(&self, stream: &StreamName) -> LoadResult<D> {
+        let (sender, receiver) = oneshot::channel();
+        let actions = {
+            let mut desk = self.inner.desk();
+            desk.tickets += 1;
+            let ticket = desk.tickets;
+            desk.loaders.insert(ticket, sender);
+            desk.executor.on_load(ticket, stream, self.inner.clock.now())
+        };
+        self.inner.carry_out(actions);
+        receiver.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}

@@ -1,0 +1,217 @@
+//! Drives a process: reads the log, makes its steps, sends what they ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_domain::{ProviderCall, ShopCommand};
+use souk_eventsourcing::process::{OutputId, Process, ProcessStateError, ProcessStateStore};
+use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessError, ProcessRuntime};
+use souk_eventsourcing::{
+    AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription,
+};
+use souk_process_managers::effects::CarriedOut;
+use souk_process_managers::{Effects, Sent, ShopPorts};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Events folded at once.
+const PAGE_EVENTS_MAX: usize = 2_048;
+/// The longest sleep towards a timer: the clock may be set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// How often rows of process state are written. They only spare reading the log again.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+
+/// What a process needs.
+#[derive(Clone)]
+pub struct ProcessPorts {
+    /// The log.
+    pub store: Arc<dyn EventStore>,
+    /// Where rows of process state are kept.
+    pub rows: Arc<dyn ProcessStateStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The aggregates it commands.
+    pub shop: ShopPorts,
+    /// The payment provider.
+    pub effects: Effects,
+}
+
+/// Why a process stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessStopped {
+    /// The log can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log can't be folded.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Its rows can't be read or written.
+    #[error(transparent)]
+    Rows(#[from] ProcessStateError),
+}
+
+/// A running process, seen from outside.
+#[derive(Clone)]
+pub struct ProcessHandle {
+    /// The category of its streams.
+    pub name: &'static str,
+    inbox: mpsc::UnboundedSender<Message>,
+    /// How far it has folded the log, once it is live.
+    pub live_at: watch::Receiver<Option<Position>>,
+}
+
+impl ProcessHandle {
+    /// Lets the timers that are due go off now and tells how many there were; 0 when it has stopped.
+    pub async fn run_due_timers(&self) -> usize {
+        let (sender, receiver) = oneshot::channel();
+        let asked = self.inbox.send(Message::RunTimers(sender));
+        if asked.is_err() { 0 } else { receiver.await.unwrap_or(0) }
+    }
+}
+
+/// What comes back from tasks. Bounded by the outputs that are out, each of which answers once.
+enum Message {
+    AppendFailed { instance: String, error: AppendError },
+    Result { instance: String, output: OutputId, answer: Answer },
+    EffectAnswered { instance: String, output: OutputId },
+    RunTimers(oneshot::Sender<usize>),
+}
+
+/// Starts the process as of its rows; it runs until `stop` flips.
+pub async fn start<P>(
+    ports: ProcessPorts,
+    stop: watch::Receiver<bool>,
+) -> Result<(ProcessHandle, tokio::task::JoinHandle<Result<(), ProcessStopped>>), ProcessStopped>
+where
+    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+{
+    let stored = ports.rows.load(P::NAME).await?;
+    let head = ports.store.head().await?;
+    if stored.checkpoint > head {
+        let what = format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
+        return Err(StoreError::Damaged(what).into());
+    }
+    let runtime = ProcessRuntime::<P>::restore(stored)?;
+    let (inbox, messages) = mpsc::unbounded_channel();
+    let (live_sender, live_at) = watch::channel(None);
+    let handle = ProcessHandle { name: P::NAME, inbox: inbox.clone(), live_at };
+    let driver = Driver { ports, runtime, inbox, messages, live: live_sender, head_at_start: head };
+    Ok((handle, tokio::spawn(driver.run(stop))))
+}
+
+struct Driver<P: Process> {
+    ports: ProcessPorts,
+    runtime: ProcessRuntime<P>,
+    inbox: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    live: watch::Sender<Option<Position>>,
+    head_at_start: Position,
+}
+
+impl<P> Driver<P>
+where
+    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+{
+    async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), ProcessStopped> {
+        let store = Arc::clone(&self.ports.store);
+        let mut log = Subscription::new(store, self.runtime.position(), Filter::all(), PAGE_EVENTS_MAX);
+        let mut save = tokio::time::interval(SAVE_EVERY);
+        save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.go_live_at_head();
+        loop {
+            tokio::select! {
+                page = log.next() => {
+                    let page = page?;
+                    self.runtime.on_events(&page.events)?;
+                    self.runtime.on_reached(page.reached);
+                    self.go_live_at_head();
+                }
+                Some(message) = self.messages.recv() => {
+                    self.on_message(message);
+                    while let Ok(message) = self.messages.try_recv() {
+                        self.on_message(message);
+                    }
+                }
+                () = tokio::time::sleep(self.until_next_timer()) => {}
+                _ = save.tick() => self.save().await?,
+                _ = stop.wait_for(|stop| *stop) => return self.save().await,
+            }
+            for action in self.runtime.step(self.ports.clock.now()) {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn go_live_at_head(&mut self) {
+        if self.runtime.position() >= self.head_at_start {
+            self.runtime.go_live();
+            self.live.send_replace(Some(self.runtime.position()));
+        }
+    }
+
+    fn until_next_timer(&self) -> Duration {
+        let Some(at) = self.runtime.next_timer() else { return SLEEP_MAX };
+        let wait = at.duration_since(self.ports.clock.now());
+        Duration::try_from(wait).unwrap_or(Duration::ZERO).min(SLEEP_MAX)
+    }
+
+    async fn save(&mut self) -> Result<(), ProcessStopped> {
+        let (rows, checkpoint) = self.runtime.changed_rows();
+        if !rows.is_empty() {
+            self.ports.rows.save(P::NAME, rows, checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, message: Message) {
+        match message {
+            Message::AppendFailed { instance, error } => {
+                let conflict = matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
+                if !conflict {
+                    tracing::error!(process = P::NAME, instance, %error, "a transition was not appended");
+                }
+                self.runtime.on_append_failed(&instance, conflict);
+            }
+            Message::Result { instance, output, answer } => self.runtime.on_result(&instance, output, answer),
+            Message::EffectAnswered { instance, output } => self.runtime.on_effect_answered(&instance, output),
+            Message::RunTimers(asked) => {
+                let fired = self.runtime.fire_due(self.ports.clock.now());
+                // Whoever asked may have gone away.
+                let _ = asked.send(fired);
+            }
+        }
+    }
+
+    /// Starts an action as a task of its own, so that none waits for another.
+    fn carry_out(&self, action: Action<P>) {
+        let inbox = self.inbox.clone();
+        match action {
+            Action::Append(instance, append) => {
+                let store = Arc::clone(&self.ports.store);
+                tokio::spawn(async move {
+                    if let Err(error) = store.append(append).await {
+                        let _ = inbox.send(Message::AppendFailed { instance, error });
+                    }
+                });
+            }
+            Action::Command(Outgoing { instance, output, content, origin }) => {
+                let shop = self.ports.shop.clone();
+                tokio::spawn(async move {
+                    if let Sent::Answered(answer) = shop.send(content, &origin).await {
+                        let _ = inbox.send(Message::Result { instance, output, answer });
+                    }
+                });
+            }
+            Action::Effect(Outgoing { instance, output, content, origin }) => {
+                let effects = self.ports.effects.clone();
+                tokio::spawn(async move {
+                    match effects.carry_out(&content, &origin).await {
+                        CarriedOut::NothingNew => {
+                            let _ = inbox.send(Message::EffectAnswered { instance, output });
+                        }
+                        CarriedOut::InLog | CarriedOut::NoAnswer => {}
+                    }
+                });
+            }
+        }
+    }
+}
