@@ -20,6 +20,7 @@ impl FieldError {
 
 /// Several at once, as a rejection shows them.
 pub fn joined(errors: &[FieldError]) -> String {
-    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+    let each: Vec<String> =
+        errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
     each.join("; ")
 }

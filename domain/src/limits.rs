@@ -1,5 +1,7 @@
 //! What the shop takes at most, each with its unit.
 
+use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
+
 /// Order lines in one order, cart lines in one cart.
 pub const LINES_MAX: usize = 2_000;
 /// Units of one line.
@@ -12,6 +14,8 @@ pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
 pub const TOTAL_MINOR_MAX: i64 = 1_000_000_000_000_000;
 /// Characters of a SKU.
 pub const SKU_CHARS_MAX: usize = 64;
+/// Bytes of a SKU in UTF-8: what the name of a stream has room for behind `claim-sku-`.
+pub const SKU_BYTES_MAX: usize = STREAM_NAME_BYTES_MAX - "claim-sku-".len();
 /// Characters of a subject, customer id, or order id of another system.
 pub const OPAQUE_ID_CHARS_MAX: usize = 64;
 /// Variants of one product.
@@ -34,3 +38,11 @@ pub const EXPIRE_MAX: usize = 1_000;
 pub const RESERVATION_GRACE_S: i64 = 300;
 /// Seconds in which a second click on "order" answers the first order.
 pub const SECOND_CLICK_S: i64 = 60;
+
+// A line at its dearest fits 64 bits, and so do thousands of totals.
+const _: () = assert!(PRICE_MINOR_MAX.checked_mul(LINE_UNITS_MAX as i64).is_some());
+const _: () = assert!(TOTAL_MINOR_MAX.checked_mul(LINES_MAX as i64).is_some());
+// Any line fits on a shelf.
+const _: () = assert!(LINE_UNITS_MAX as i64 <= STOCK_UNITS_MAX);
+// Every character has a byte at least.
+const _: () = assert!(SKU_CHARS_MAX <= SKU_BYTES_MAX);

@@ -21,7 +21,7 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Amounts of two currencies don't add up.
-    #[error("{0} and {1} cannot be added: convert one of them first")]
+    #[error("{} and {} cannot be added: convert one of them first", .0.code(), .1.code())]
     Currencies(Currency, Currency),
     /// Beyond what 64 bits hold.
     #[error("the sum is too large")]
@@ -91,8 +91,51 @@ mod tests {
     #[test]
     fn currencies_do_not_mix_and_sums_do_not_wrap() {
         let pound = Money::new(100, Currency::GBP);
-        assert_eq!(pound.plus(Money::new(1, Currency::EUR)), Err(MoneyError::Currencies(Currency::GBP, Currency::EUR)));
+        assert_eq!(
+            pound.plus(Money::new(1, Currency::EUR)),
+            Err(MoneyError::Currencies(Currency::GBP, Currency::EUR))
+        );
         assert_eq!(Money::new(i64::MAX, Currency::GBP).plus(pound), Err(MoneyError::Overflow));
         assert_eq!(Money::new(i64::MAX, Currency::GBP).times(2), Err(MoneyError::Overflow));
+    }
+
+    #[test]
+    fn sums_and_differences_are_exact_and_may_be_negative() {
+        let pounds = |amount| Money::new(amount, Currency::GBP);
+        assert_eq!(pounds(255).plus(pounds(-300)), Ok(pounds(-45)));
+        assert_eq!(pounds(100).minus(pounds(255)), Ok(pounds(-155)));
+        assert_eq!(pounds(i64::MIN).minus(pounds(1)), Err(MoneyError::Overflow));
+        assert_eq!(
+            pounds(1).minus(Money::zero(Currency::JPY)).unwrap_err().to_string(),
+            "GBP and JPY cannot be added: convert one of them first"
+        );
+        assert_eq!(pounds(239).times(10), Ok(pounds(2_390)));
+        assert_eq!(pounds(239).times(0), Ok(Money::zero(Currency::GBP)));
+    }
+
+    #[test]
+    fn extreme_amounts_and_three_digits_are_written_too() {
+        assert_eq!(Money::new(1_005, Currency::BHD).to_string(), "1.005 BHD");
+        assert_eq!(Money::new(i64::MIN, Currency::GBP).to_string(), "-92233720368547758.08 GBP");
+        assert_eq!(Money::zero(Currency::GBP).to_string(), "0.00 GBP");
+    }
+
+    #[test]
+    fn json_has_minor_units_and_three_letters_and_nothing_else() {
+        let json = r#"{"amount":255,"currency":"GBP"}"#;
+        let money = Money::new(255, Currency::GBP);
+        assert_eq!(serde_json::to_string(&money).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Money>(json).unwrap(), money);
+        let refused = [
+            r#"{"amount":2.55,"currency":"GBP"}"#,
+            r#"{"amount":"255","currency":"GBP"}"#,
+            r#"{"amount":255,"currency":"XYZ"}"#,
+            r#"{"amount":255}"#,
+            r#"{"amount":255,"currency":"GBP","rate":1}"#,
+            r#"{"amount":9223372036854775808,"currency":"GBP"}"#,
+        ];
+        for json in refused {
+            assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
+        }
     }
 }

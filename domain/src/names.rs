@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::id::derive;
 use uuid::Uuid;
 
-use crate::limits::{OPAQUE_ID_CHARS_MAX, SKU_CHARS_MAX};
+use crate::limits::{OPAQUE_ID_CHARS_MAX, SKU_BYTES_MAX, SKU_CHARS_MAX};
 
 /// Why a text is no name of the wanted kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +112,9 @@ impl Sku {
         if !(1..=SKU_CHARS_MAX).contains(&trimmed.chars().count()) || !printable {
             return Err(InvalidText("a SKU has 1 to 64 printable characters, without `:` and `/`"));
         }
+        if trimmed.len() > SKU_BYTES_MAX {
+            return Err(InvalidText("a SKU has at most 190 bytes in UTF-8"));
+        }
         Ok(Self(trimmed.into()))
     }
 }
@@ -147,7 +150,11 @@ fn opaque(text: &str) -> Option<Box<str>> {
 
 #[cfg(test)]
 mod tests {
+    use souk_eventsourcing::StreamName;
+
     use super::*;
+    use crate::claim::Claim;
+    use crate::stock::Stock;
 
     #[test]
     fn skus_are_trimmed_and_compared_exactly() {
@@ -164,5 +171,46 @@ mod tests {
         assert!(OrderRef::parse("o1").is_ok());
         assert!(OrderRef::parse("o:1").is_err());
         assert!(CustomerId::parse(&"x".repeat(65)).is_err());
+        assert!(CustomerId::parse(&"é".repeat(64)).is_ok());
+        assert_eq!(CustomerId::parse(" auth0|a:b ").unwrap().as_str(), " auth0|a:b ");
+        for text in ["", "a\0b", "a\nb"] {
+            assert!(OrderRef::parse(text).is_err() && CustomerId::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_sku_that_is_taken_makes_a_stream_name_that_can_be_read_again() {
+        assert!(Sku::parse(&"é".repeat(64)).is_ok());
+        assert!(Sku::parse(&"🏺".repeat(64)).is_err());
+        assert!(Sku::parse(&"🏺".repeat(48)).unwrap_err().0.contains(&SKU_BYTES_MAX.to_string()));
+        let longest = Sku::parse(&format!("{}xx", "🏺".repeat(47))).unwrap();
+        assert_eq!(longest.as_str().len(), SKU_BYTES_MAX);
+        for name in [Stock::stream(&longest), Claim::of_sku(&longest)] {
+            assert_eq!(StreamName::parse(name.as_str()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn derived_ids_are_the_same_each_time_and_differ_by_what_they_come_from() {
+        let order = |n| OrderId(Uuid::from_u128(n));
+        assert_eq!(PaymentId::of(order(1)), PaymentId::of(order(1)));
+        assert_ne!(PaymentId::of(order(1)), PaymentId::of(order(2)));
+        assert_ne!(PaymentId::of(order(1)).0, order(1).0);
+        let cart = |name| CartId::of_customer(&CustomerId::parse(name).unwrap());
+        assert_eq!(cart("ada"), cart("ada"));
+        assert_ne!(cart("ada"), cart("bob"));
+    }
+
+    #[test]
+    fn an_order_of_this_shop_is_known_to_stock_by_its_id() {
+        let order = OrderId(Uuid::from_u128(7));
+        assert_eq!(OrderRef::parse(&order.to_string()), Ok(OrderRef::from(order)));
+    }
+
+    #[test]
+    fn names_are_plain_text_in_events() {
+        assert_eq!(serde_json::to_string(&Sku::parse("85123A").unwrap()).unwrap(), r#""85123A""#);
+        let order = OrderId(Uuid::from_u128(7));
+        assert_eq!(serde_json::to_string(&order).unwrap(), r#""00000000-0000-0000-0000-000000000007""#);
     }
 }

@@ -7,6 +7,7 @@
 //! them those, so that a simulation can run the very same code, crash it between any two steps, and
 //! repeat the run exactly.
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod clock;
 pub mod command;

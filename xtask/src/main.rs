@@ -1,1 +1,77 @@
-fn main() {}
+//! What one does to the shop from outside: `cargo xtask test`, `trial`, `bench`.
+//!
+//! Nothing here is part of the shop. It builds and starts the `souk` binary as anybody would and speaks to
+//! it over HTTP; only the benches of the log use crates of the workspace. A command that finds something
+//! wrong says what, and ends with exit status 1.
+#![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
+
+mod bench;
+mod made_month;
+mod real_data;
+mod shop;
+mod test_run;
+#[cfg(test)]
+mod tidy;
+mod trial;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tests, trials and benches of the shop")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Formatting, clippy, tidy checks, docs, all tests, and a month of trading.
+    Test {
+        /// Leaves out the month of trading.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Trades real input through a running shop and compares the books.
+    #[command(subcommand)]
+    Trial(Trial),
+    /// Measures the shop against baselines of the same run.
+    Bench(bench::BenchOptions),
+    /// Writes a made month of invoices, `YYYY-MM.csv.gz` with its `totals.csv`, into a folder.
+    MadeMonth {
+        /// The folder.
+        folder: PathBuf,
+        /// Tells several made months apart.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Subcommand)]
+enum Trial {
+    /// Every sale invoice an order, every cancellation's units back to stock.
+    Sales(trial::SalesOptions),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Test { quick } => test_run::run(quick),
+        Command::Trial(Trial::Sales(options)) => trial::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
+            println!("{}", file.display());
+            true
+        }),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

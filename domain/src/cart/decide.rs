@@ -1,9 +1,11 @@
 //! What becomes of a command to a cart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
 
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::names::{CartId, CustomerId, OrderId, Sku};
 use crate::order::event::Draft;
 
@@ -17,8 +19,8 @@ use super::state::CartState;
 
 type Decision = Result<Vec<CartEvent>, CartRejection>;
 
-/// Decides a command.
-pub fn decide(state: &CartState, command: &CartCommand) -> Decision {
+/// Decides a command at a time.
+pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decision {
     match command {
         CartCommand::Add { sku, product, quantity, unit_price, customer } => {
             let (sku, product, quantity, unit_price) = (sku.clone(), *product, *quantity, *unit_price);
@@ -31,21 +33,20 @@ pub fn decide(state: &CartState, command: &CartCommand) -> Decision {
             merge(state, *from, *from_revision, lines, customer)
         }
         CartCommand::MergeAway { into } => Ok(merge_away(state, *into)),
-        CartCommand::CheckOut { draft } => check_out(state, draft),
+        CartCommand::CheckOut { draft } => check_out(state, draft, now),
         CartCommand::GiveBack { order, lines } => Ok(give_back(state, *order, lines)),
     }
 }
 
 fn add(state: &CartState, line: CartLine, customer: Option<CustomerId>) -> Decision {
-    check_currency(state, line.unit_price)?;
-    let present = state.lines.get(&line.sku);
-    if present.is_none() && state.lines.len() >= LINES_MAX {
-        return Err(CartRejection::Full);
-    }
-    let sum = u64::from(line.quantity) + present.map_or(0, |present| u64::from(present.quantity));
+    let sum = u64::from(line.quantity) + u64::from(state.quantity(&line.sku));
     if line.quantity == 0 || sum > u64::from(LINE_UNITS_MAX) {
         return Err(CartRejection::QuantityLimit { asked: sum });
     }
+    if state.lines.len() >= LINES_MAX && !state.lines.contains_key(&line.sku) {
+        return Err(CartRejection::Full);
+    }
+    check_currency(state, &line.sku, line.unit_price)?;
     Ok(vec![ItemAdded { line, customer }.into()])
 }
 
@@ -59,18 +60,22 @@ fn change(state: &CartState, sku: &Sku, quantity: u32, unit_price: Money) -> Dec
     if quantity > LINE_UNITS_MAX {
         return Err(CartRejection::QuantityLimit { asked: u64::from(quantity) });
     }
-    if present.unit_price.currency != unit_price.currency && state.lines.len() > 1 {
-        return Err(CartRejection::CurrencyMismatch);
-    }
+    check_currency(state, sku, unit_price)?;
     if present.quantity == quantity && present.unit_price == unit_price {
         return Ok(Vec::new());
     }
     Ok(vec![ItemChanged { sku: sku.clone(), quantity, unit_price }.into()])
 }
 
-fn check_currency(state: &CartState, unit_price: Money) -> Result<(), CartRejection> {
-    let fits = state.currency().is_none_or(|currency| currency == unit_price.currency);
-    if fits { Ok(()) } else { Err(CartRejection::CurrencyMismatch) }
+/// A line's price is in the currency of the other lines.
+fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(), CartRejection> {
+    let other = state.lines.iter().find(|(present, _)| *present != sku);
+    match other {
+        Some((_, line)) if line.unit_price.currency != unit_price.currency => {
+            Err(CartRejection::CurrencyMismatch)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
@@ -78,12 +83,12 @@ fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
     if is_there { vec![ItemRemoved { sku: sku.clone() }.into()] } else { Vec::new() }
 }
 
-fn skus(state: &CartState) -> Vec<Sku> {
-    state.lines.keys().cloned().collect()
-}
-
 fn clear(state: &CartState) -> Vec<CartEvent> {
     if state.is_empty() { Vec::new() } else { vec![Cleared { skus: skus(state) }.into()] }
+}
+
+fn skus(state: &CartState) -> Vec<Sku> {
+    state.lines.keys().cloned().collect()
 }
 
 fn merge(
@@ -93,46 +98,81 @@ fn merge(
     lines: &[CartLine],
     customer: &CustomerId,
 ) -> Decision {
+    // What the other cart held earlier was merged with what it held later, or taken out by its buyer.
     let was_merged = state.merged.iter().any(|(cart, revision)| *cart == from && *revision >= from_revision);
+    let lines = capped(state, lines);
     if was_merged || lines.is_empty() {
         return Ok(Vec::new());
     }
-    let mut units: BTreeMap<&Sku, u64> = BTreeMap::new();
-    for line in lines {
-        check_currency(state, line.unit_price)?;
-        let present = state.lines.get(&line.sku).map_or(0, |present| u64::from(present.quantity));
-        *units.entry(&line.sku).or_insert(present) += u64::from(line.quantity);
-    }
-    let new_lines = units.keys().filter(|sku| !state.lines.contains_key(**sku)).count();
-    if state.lines.len() + new_lines > LINES_MAX {
+    check_merged_currency(state, &lines)?;
+    let new_lines = lines.iter().filter(|line| !state.lines.contains_key(&line.sku)).count();
+    // A cart that is too full already, from lines that came back, still takes in units of its own lines.
+    if new_lines > 0 && state.lines.len() + new_lines > LINES_MAX {
         return Err(CartRejection::Full);
     }
-    if let Some(asked) = units.into_values().find(|sum| *sum > u64::from(LINE_UNITS_MAX)) {
-        return Err(CartRejection::QuantityLimit { asked });
+    Ok(vec![Merged { from, from_revision, lines, customer: customer.clone() }.into()])
+}
+
+/// Lines with the units that there is room for, each SKU once.
+fn capped(state: &CartState, lines: &[CartLine]) -> Vec<CartLine> {
+    let mut capped: Vec<CartLine> = Vec::with_capacity(lines.len());
+    let mut places: HashMap<&Sku, usize> = HashMap::with_capacity(lines.len());
+    for line in lines {
+        let place = *places.entry(&line.sku).or_insert(capped.len());
+        if place == capped.len() {
+            capped.push(CartLine { quantity: 0, ..line.clone() });
+        }
+        let room = LINE_UNITS_MAX.saturating_sub(state.quantity(&line.sku));
+        capped[place].quantity = capped[place].quantity.saturating_add(line.quantity).min(room);
+        capped[place].unit_price = line.unit_price;
     }
-    let (lines, customer) = (lines.to_vec(), customer.clone());
-    Ok(vec![Merged { from, from_revision, lines, customer }.into()])
+    capped.retain(|line| line.quantity > 0 || state.lines.contains_key(&line.sku));
+    capped
+}
+
+/// After a merge every line is in one currency, unless lines that came back brought in another before.
+fn check_merged_currency(state: &CartState, lines: &[CartLine]) -> Result<(), CartRejection> {
+    let incoming: BTreeMap<&Sku, Currency> =
+        lines.iter().map(|line| (&line.sku, line.unit_price.currency)).collect();
+    let staying = state.lines.iter().find(|(sku, _)| !incoming.contains_key(sku));
+    let mut currencies = incoming.into_values().chain(staying.map(|(_, line)| line.unit_price.currency));
+    let first = currencies.next();
+    if currencies.all(|currency| Some(currency) == first) {
+        Ok(())
+    } else {
+        Err(CartRejection::CurrencyMismatch)
+    }
 }
 
 fn merge_away(state: &CartState, into: CartId) -> Vec<CartEvent> {
     if state.is_empty() { Vec::new() } else { vec![MergedAway { into, skus: skus(state) }.into()] }
 }
 
-fn check_out(state: &CartState, draft: &Draft) -> Decision {
+fn check_out(state: &CartState, draft: &Draft, now: Timestamp) -> Decision {
     if state.is_empty() {
-        return Err(CartRejection::Empty);
+        // A second click: whoever asks answers with `recent_order`.
+        let is_second_click = state.recent_order(now).is_some();
+        return if is_second_click { Ok(Vec::new()) } else { Err(CartRejection::Empty) };
     }
-    let ordered = draft.lines.iter().map(|line| (&line.sku, line.quantity));
-    let in_cart = state.lines.iter().map(|(sku, line)| (sku, line.quantity));
-    if ordered.collect::<BTreeMap<_, _>>() != in_cart.collect::<BTreeMap<_, _>>() {
+    let mut ordered: BTreeMap<&Sku, u64> = BTreeMap::new();
+    for line in &draft.lines {
+        *ordered.entry(&line.sku).or_default() += u64::from(line.quantity);
+    }
+    let in_cart = state.lines.iter().map(|(sku, line)| (sku, u64::from(line.quantity)));
+    if !ordered.into_iter().eq(in_cart) {
         return Err(CartRejection::Changed);
     }
     Ok(vec![CheckedOut { draft: draft.clone(), lines: state.cart_lines() }.into()])
 }
 
 fn give_back(state: &CartState, order: OrderId, lines: &[CartLine]) -> Vec<CartEvent> {
-    if state.given_back.contains(&order) {
+    if !state.orders_out.contains(&order) {
         return Vec::new();
     }
-    vec![GivenBack { order, lines: lines.to_vec() }.into()]
+    let mut lines = capped(state, lines);
+    for line in &mut lines {
+        // What was put in meanwhile was shown at a newer price.
+        line.unit_price = state.lines.get(&line.sku).map_or(line.unit_price, |present| present.unit_price);
+    }
+    vec![GivenBack { order, lines }.into()]
 }

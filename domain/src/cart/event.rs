@@ -69,7 +69,8 @@ pub struct Merged {
     pub from: CartId,
     /// Where it stood.
     pub from_revision: u64,
-    /// Its lines.
+    /// Its lines, with the units that were added: fewer than it had where a line would have grown beyond
+    /// the limit, and 0 where the line here was full before.
     pub lines: Vec<CartLine>,
     /// The customer whose cart this is.
     pub customer: CustomerId,
@@ -101,7 +102,8 @@ pub struct CheckedOut {
 pub struct GivenBack {
     /// The order that failed.
     pub order: OrderId,
-    /// Its lines.
+    /// Its lines, with the units that were added: fewer than it had where a line would have grown beyond
+    /// the limit. A line that is in the cart again has its price of now.
     pub lines: Vec<CartLine>,
 }
 

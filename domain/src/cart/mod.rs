@@ -2,7 +2,9 @@
 //!
 //! A guest's cart is found by its token, a customer has one. Ordering takes all lines out in one event
 //! that holds the whole order to be; when the order fails the lines come back, once. Merging adds units
-//! and takes the newer price, and a second time does nothing.
+//! and takes the newer price, and a second time does nothing. Events hold the units that were really
+//! added, so that a plain sum over them is what the cart holds. What is put in is bounded and of one
+//! currency, or refused; lines that come back are never refused, since they would be lost.
 
 pub mod command;
 pub mod decide;
@@ -14,7 +16,7 @@ pub mod state;
 pub use command::CartCommand;
 pub use event::CartEvent;
 pub use rejection::CartRejection;
-pub use state::{CartState, LineState};
+pub use state::{CartLineState, CartState};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
@@ -38,8 +40,12 @@ impl Decider for Cart {
     type Event = CartEvent;
     type Rejection = CartRejection;
 
-    fn decide(state: &CartState, command: &CartCommand, _: &Context) -> Result<Vec<CartEvent>, CartRejection> {
-        decide::decide(state, command)
+    fn decide(
+        state: &CartState,
+        command: &CartCommand,
+        context: &Context,
+    ) -> Result<Vec<CartEvent>, CartRejection> {
+        decide::decide(state, command, context.now)
     }
 
     fn evolve(state: CartState, event: &CartEvent) -> CartState {
@@ -47,5 +53,7 @@ impl Decider for Cart {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -5,27 +5,33 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::SECOND_CLICK_S;
-use crate::money::{Currency, Money};
-use crate::names::{CartId, OrderId, ProductId, Sku};
+use crate::money::Money;
+use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 use super::event::CartLine;
 
-/// Merges and returned orders that are remembered; older ones are recognised by their command ids.
-pub const REMEMBERED_MAX: usize = 64;
+/// Carts whose merging is remembered.
+pub const MERGES_MAX: usize = 16;
+
+/// Orders whose lines can still be given back.
+pub const ORDERS_OUT_MAX: usize = 64;
 
 /// The state of a cart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CartState {
-    pub(super) lines: BTreeMap<Sku, LineState>,
+    pub(super) lines: BTreeMap<Sku, CartLineState>,
+    pub(super) customer: Option<CustomerId>,
+    /// Carts that were merged into this one, and where each stood at last.
     pub(super) merged: VecDeque<(CartId, u64)>,
-    pub(super) given_back: VecDeque<OrderId>,
+    /// Orders made from it that gave nothing back.
+    pub(super) orders_out: VecDeque<OrderId>,
     /// The last order made from it, unless something was put in since.
     pub(super) last_order: Option<(OrderId, Timestamp)>,
 }
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineState {
+pub struct CartLineState {
     /// Its product.
     pub product: ProductId,
     /// Units.
@@ -36,13 +42,13 @@ pub struct LineState {
 
 impl CartState {
     /// The lines, by SKU.
-    pub fn lines(&self) -> impl Iterator<Item = (&Sku, &LineState)> {
+    pub fn lines(&self) -> impl Iterator<Item = (&Sku, &CartLineState)> {
         self.lines.iter()
     }
 
     /// The lines as events hold them.
     pub fn cart_lines(&self) -> Vec<CartLine> {
-        let line = |(sku, line): (&Sku, &LineState)| CartLine {
+        let line = |(sku, line): (&Sku, &CartLineState)| CartLine {
             sku: sku.clone(),
             product: line.product,
             quantity: line.quantity,
@@ -57,8 +63,13 @@ impl CartState {
     }
 
     /// The line of a SKU.
-    pub fn line(&self, sku: &Sku) -> Option<&LineState> {
+    pub fn line(&self, sku: &Sku) -> Option<&CartLineState> {
         self.lines.get(sku)
+    }
+
+    /// Whose cart it is; none for a guest's.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.customer.as_ref()
     }
 
     /// The SKU of a product's line, when it has just one here.
@@ -68,15 +79,14 @@ impl CartState {
         if skus.next().is_none() { first } else { None }
     }
 
-    /// The order that a second click within a minute means, when the cart is empty since.
+    /// The order that a second click within [`SECOND_CLICK_S`] means, when nothing was put in since.
     pub fn recent_order(&self, now: Timestamp) -> Option<OrderId> {
         let (order, at) = self.last_order?;
-        let is_recent = now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S);
-        (self.lines.is_empty() && is_recent).then_some(order)
+        (now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S)).then_some(order)
     }
 
-    /// The currency of its prices.
-    pub(super) fn currency(&self) -> Option<Currency> {
-        self.lines.values().next().map(|line| line.unit_price.currency)
+    /// Units of a SKU's line, 0 when there is none.
+    pub(super) fn quantity(&self, sku: &Sku) -> u32 {
+        self.lines.get(sku).map_or(0, |line| line.quantity)
     }
 }

@@ -94,7 +94,7 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
         }
         CheckoutStep::Reserve(line) => set(state, line, Units::Held),
         CheckoutStep::Confirm(line) => set(state, line, Units::Taken),
-        CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set(state, line, Units::Free),
+        CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set_free(state, line),
         CheckoutStep::RequestPayment => {
             let token = state.terms.as_ref().and_then(|terms| terms.token.clone());
             note_requested(state, &token.unwrap_or_default());
@@ -103,10 +103,17 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
     }
 }
 
+/// Units that could not be taken off the shelf stay missed, also when nothing holds them any more.
+fn set_free(state: &mut CheckoutState, line: u32) {
+    let was_overdue = line_of(state, line).is_some_and(|units| *units == Units::Overdue);
+    set(state, line, if was_overdue { Units::Missing } else { Units::Free });
+}
+
 /// A refused release or restock has nothing to undo. A payment that somebody else asked for first is as
 /// good as one's own, and shows as an event.
 fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
     match step {
+        CheckoutStep::PlaceOrder => state.draft = None,
         CheckoutStep::Reserve(line) => set(state, line, Units::Missing),
         CheckoutStep::Confirm(line) if code == "reservation-expired" => set(state, line, Units::Overdue),
         CheckoutStep::Confirm(line) => set(state, line, Units::Missing),
@@ -115,9 +122,13 @@ fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
 }
 
 fn set(state: &mut CheckoutState, line: u32, now: Units) {
-    if let Some(units) = usize::try_from(line).ok().and_then(|line| state.units.get_mut(line)) {
+    if let Some(units) = line_of(state, line) {
         *units = now;
     }
+}
+
+fn line_of(state: &mut CheckoutState, line: u32) -> Option<&mut Units> {
+    usize::try_from(line).ok().and_then(|line| state.units.get_mut(line))
 }
 
 /// Makes a move.

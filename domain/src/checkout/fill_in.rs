@@ -4,9 +4,8 @@ use jiff::SignedDuration;
 
 use crate::cart::CartCommand;
 use crate::limits::RESERVATION_GRACE_S;
-use crate::names::PaymentId;
+use crate::names::{OrderRef, PaymentId};
 use crate::order::OrderCommand;
-use crate::order::event::{Reason, ReasonCode};
 use crate::payment::PaymentCommand;
 use crate::provider::ProviderCall;
 use crate::shop_command::ShopCommand;
@@ -15,77 +14,70 @@ use crate::stock::StockCommand;
 use super::state::{CheckoutState, Payment, Terms};
 use super::step::CheckoutStep;
 
-/// The command of a step.
-///
-/// # Panics
-/// Never for a step that `decide` returned: those come after the event that tells the terms.
-pub fn command(state: &CheckoutState, step: &CheckoutStep) -> ShopCommand {
-    let terms = terms(state);
+/// The command of a step; none for an effect, a timer, or a line that there isn't.
+pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand> {
+    let terms = state.terms.as_deref()?;
     match step {
         CheckoutStep::Reserve(line) => {
             let expires_at = terms.pay_by.saturating_add(SignedDuration::from_secs(RESERVATION_GRACE_S));
             let expires_at = expires_at.unwrap_or(terms.pay_by);
-            on_line(terms, *line, |order, quantity| StockCommand::Reserve { order, quantity, expires_at })
+            on_line(terms, line, |order, quantity| StockCommand::Reserve { order, quantity, expires_at })
         }
-        CheckoutStep::Confirm(line) => on_line(terms, *line, |order, _| StockCommand::Confirm { order }),
-        CheckoutStep::Release(line) => on_line(terms, *line, |order, _| StockCommand::Release { order }),
+        CheckoutStep::Confirm(line) => on_line(terms, line, |order, _| StockCommand::Confirm { order }),
+        CheckoutStep::Release(line) => on_line(terms, line, |order, _| StockCommand::Release { order }),
         CheckoutStep::Restock(line) => {
-            on_line(terms, *line, |order, quantity| StockCommand::Restock { order, quantity })
+            on_line(terms, line, |order, quantity| StockCommand::Restock { order, quantity })
         }
         CheckoutStep::GiveBack => {
-            let cart = terms.cart.expect("lines are given back only to the cart that they came from");
-            let lines = state.cart_lines.to_vec();
-            ShopCommand::Cart(cart, CartCommand::GiveBack { order: terms.order, lines })
+            let give_back = CartCommand::GiveBack { order: terms.order, lines: state.cart_lines.to_vec() };
+            terms.cart.map(|cart| ShopCommand::Cart(cart, give_back))
         }
         CheckoutStep::RequestPayment => {
-            let token = terms.token.clone().unwrap_or_default();
-            let request = PaymentCommand::Request { order: terms.order, amount: terms.total, token };
-            ShopCommand::Payment(PaymentId::of(terms.order), request)
+            let (order, amount, token) = (terms.order, terms.total, terms.token.clone()?);
+            Some(of_payment(terms, PaymentCommand::Request { order, amount, token }))
         }
-        CheckoutStep::AbandonPayment => ShopCommand::Payment(PaymentId::of(terms.order), PaymentCommand::Abandon),
-        _ => ShopCommand::Order(terms.order, of_order(state, *step)),
+        CheckoutStep::AbandonPayment => Some(of_payment(terms, PaymentCommand::Abandon)),
+        _ => Some(ShopCommand::Order(terms.order, of_order(state, step)?)),
     }
 }
 
-fn of_order(state: &CheckoutState, step: CheckoutStep) -> OrderCommand {
-    match step {
-        CheckoutStep::PlaceOrder => {
-            let draft = state.draft.as_deref().expect("the draft is kept until it is placed");
-            OrderCommand::Place(Box::new(draft.clone()))
-        }
+fn of_payment(terms: &Terms, command: PaymentCommand) -> ShopCommand {
+    ShopCommand::Payment(PaymentId::of(terms.order), command)
+}
+
+fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
+    Some(match step {
+        CheckoutStep::PlaceOrder => OrderCommand::Place(Box::new(state.draft.as_deref()?.clone())),
         CheckoutStep::AwaitPayment => OrderCommand::AwaitPayment,
         CheckoutStep::ConfirmOrder => OrderCommand::Confirm { paid_outside: state.payment != Payment::Captured },
-        _ => {
-            let unknown = || Reason { code: ReasonCode::CancelledByShop, detail: String::new() };
-            let reason = state.reason.clone().unwrap_or_else(unknown);
-            OrderCommand::Fail { reason, failed_skus: state.missing_skus() }
+        CheckoutStep::FailOrder => {
+            OrderCommand::Fail { reason: state.reason.clone()?, failed_skus: state.missing_skus() }
         }
-    }
+        _ => return None,
+    })
 }
 
 fn on_line(
     terms: &Terms,
     line: u32,
-    command: impl FnOnce(crate::names::OrderRef, u32) -> StockCommand,
-) -> ShopCommand {
-    let (sku, quantity) = &terms.lines[line as usize];
-    ShopCommand::Stock(sku.clone(), command(terms.order.into(), *quantity))
+    command: impl FnOnce(OrderRef, u32) -> StockCommand,
+) -> Option<ShopCommand> {
+    let (sku, quantity) = terms.lines.get(usize::try_from(line).ok()?)?;
+    Some(ShopCommand::Stock(sku.clone(), command(terms.order.into(), *quantity)))
 }
 
-/// The provider call of a step.
-///
-/// # Panics
-/// Never for a step that `decide` returned, as [`command`].
-pub fn effect(state: &CheckoutState, step: &CheckoutStep) -> ProviderCall {
-    let terms = terms(state);
+/// The provider call of a step; none for a command or a timer.
+pub fn effect(state: &CheckoutState, step: CheckoutStep) -> Option<ProviderCall> {
+    let terms = state.terms.as_deref()?;
     let (payment, amount) = (PaymentId::of(terms.order), terms.total);
-    if *step == CheckoutStep::Capture {
-        let provider_payment_id = state.provider_payment_id.clone().unwrap_or_default();
-        return ProviderCall::Capture { payment, provider_payment_id, amount };
+    match step {
+        CheckoutStep::Authorize => {
+            Some(ProviderCall::Authorize { payment, amount, token: state.token.clone()? })
+        }
+        CheckoutStep::Capture => {
+            let provider_payment_id = state.provider_payment_id.clone()?;
+            Some(ProviderCall::Capture { payment, provider_payment_id, amount })
+        }
+        _ => None,
     }
-    ProviderCall::Authorize { payment, amount, token: state.token.clone().unwrap_or_default() }
-}
-
-fn terms(state: &CheckoutState) -> &Terms {
-    state.terms.as_deref().expect("steps are decided once the terms are known")
 }

@@ -62,11 +62,11 @@ impl Process for Checkout {
     }
 
     fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<ShopCommand> {
-        fill_in::command(state, step)
+        fill_in::command(state, *step)
     }
 
     fn effect(state: &CheckoutState, step: &CheckoutStep) -> Option<ProviderCall> {
-        fill_in::effect(state, step)
+        fill_in::effect(state, *step)
     }
 }
 

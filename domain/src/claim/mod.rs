@@ -38,7 +38,11 @@ impl Decider for Claim {
     type Event = ClaimEvent;
     type Rejection = ClaimRejection;
 
-    fn decide(state: &ClaimState, command: &ClaimCommand, _: &Context) -> Result<Vec<ClaimEvent>, ClaimRejection> {
+    fn decide(
+        state: &ClaimState,
+        command: &ClaimCommand,
+        _: &Context,
+    ) -> Result<Vec<ClaimEvent>, ClaimRejection> {
         decide::decide(state, command)
     }
 

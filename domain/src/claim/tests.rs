@@ -1,4 +1,5 @@
-use souk_eventsourcing::testkit::given;
+use proptest::prelude::*;
+use souk_eventsourcing::testkit::{context, fold, given, noon};
 
 use super::event::{Claimed, Released};
 use super::*;
@@ -37,4 +38,31 @@ fn a_released_key_is_free_for_others() {
 fn only_the_owner_gives_a_key_up() {
     given::<Claim>(&[claimed("product-a")]).when(&release("product-b")).then_nothing();
     given::<Claim>(&[]).when(&release("product-a")).then_nothing();
+}
+
+#[test]
+fn a_refusal_names_the_owner() {
+    let state = fold::<Claim>(&[claimed("product-a")]);
+    let refused = Claim::decide(&state, &claim("product-b"), &context(1, noon())).unwrap_err();
+    assert_eq!(refused, ClaimRejection::Taken { owner: "product-a".into() });
+}
+
+proptest! {
+    /// Against a plain model: nobody or one owner.
+    #[test]
+    fn a_key_has_one_owner_at_most(asked in prop::collection::vec((any::<bool>(), 0..3_u8), 1..30)) {
+        let (mut state, mut model) = (ClaimState::default(), None);
+        for (is_claim, owner) in asked {
+            let name = format!("product-{owner}");
+            let command = if is_claim { claim(&name) } else { release(&name) };
+            let decided = Claim::decide(&state, &command, &context(1, noon()));
+            let is_taken = model.as_ref().is_some_and(|present| *present != name);
+            prop_assert_eq!(decided.is_err(), is_claim && is_taken);
+            if !is_taken {
+                model = is_claim.then_some(name);
+            }
+            state = decided.unwrap_or_default().iter().fold(state, Claim::evolve);
+            prop_assert_eq!(&state.owner, &model);
+        }
+    }
 }

@@ -89,7 +89,8 @@ fn confirm(order: &Placed, paid_outside: bool, context: &Context) -> Decision {
             Ok(events)
         }
         OrderStatus::Confirmed => Ok(Vec::new()),
-        status => Err(OrderRejection::NotConfirmable(status)),
+        OrderStatus::Placed => Err(OrderRejection::NotReserved),
+        status => Err(OrderRejection::Settled(status)),
     }
 }
 
@@ -131,6 +132,9 @@ fn deliver(order: &Placed) -> Decision {
 fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decision {
     if order.status != OrderStatus::Delivered {
         return Err(OrderRejection::NotReturnable(order.status));
+    }
+    if lines.is_empty() {
+        return Ok(Vec::new());
     }
     let id = ReversalId(context.creates("reversal"));
     let (reversal, complete) = returns::some(order, lines, id)?;

@@ -19,8 +19,8 @@ pub enum OrderRejection {
     #[error("an order that is {} doesn't wait for payment", .0.as_str())]
     NotPayable(OrderStatus),
     /// Not all of it is reserved.
-    #[error("an order that is {} can't be confirmed", .0.as_str())]
-    NotConfirmable(OrderStatus),
+    #[error("not all of the order is reserved yet")]
+    NotReserved,
     /// Its fate is decided.
     #[error("the order is {} already", .0.as_str())]
     Settled(OrderStatus),
@@ -54,7 +54,7 @@ impl Rejection for OrderRejection {
             Self::NotFound => "order-not-found",
             Self::NotCancellable(_) => "order-not-cancellable",
             Self::NotPayable(_) => "order-not-payable",
-            Self::NotConfirmable(_) => "order-not-confirmable",
+            Self::NotReserved => "order-not-reserved",
             Self::Settled(_) => "order-settled",
             Self::NotShippable(_) => "order-not-shippable",
             Self::NotDeliverable(_) => "order-not-deliverable",

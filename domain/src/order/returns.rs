@@ -29,8 +29,9 @@ pub(super) fn some(
     id: ReversalId,
 ) -> Result<(Reversal, bool), OrderRejection> {
     let sold = sold(order);
+    let lines = summed(lines);
     let mut amount = 0;
-    for (sku, asked) in lines {
+    for (sku, asked) in &lines {
         let back = order.returned.get(sku).copied().unwrap_or(0);
         let left = sold.get(sku).copied().unwrap_or(0) - back;
         if *asked == 0 || *asked > left {
@@ -38,12 +39,25 @@ pub(super) fn some(
         }
         amount += price_of(order, sku, back, *asked);
     }
-    let units_back: u64 = order.returned.values().chain(lines.iter().map(|(_, asked)| asked)).map(|n| u64::from(*n)).sum();
-    let complete = units_back == sold.values().map(|n| u64::from(*n)).sum::<u64>();
+    let complete = units(order.returned.values()) + units(lines.values()) == units(sold.values());
     let left = order.total.amount - order.refunded;
     let amount = if complete { left } else { amount.min(left) };
-    let lines = lines.iter().map(|(sku, quantity)| ReversalLine { sku: sku.clone(), quantity: *quantity });
+    let lines = lines.into_iter().map(|(sku, quantity)| ReversalLine { sku, quantity });
     Ok((Reversal { id, lines: lines.collect(), refund: refund(order, amount) }, complete))
+}
+
+/// Each SKU once.
+fn summed(lines: &[(Sku, u32)]) -> BTreeMap<Sku, u32> {
+    let mut units: BTreeMap<Sku, u32> = BTreeMap::new();
+    for (sku, asked) in lines {
+        let sum = units.entry(sku.clone()).or_default();
+        *sum = sum.saturating_add(*asked);
+    }
+    units
+}
+
+fn units<'a>(of: impl Iterator<Item = &'a u32>) -> u64 {
+    of.map(|units| u64::from(*units)).sum()
 }
 
 fn sold(order: &Placed) -> BTreeMap<Sku, u32> {

@@ -37,6 +37,11 @@ impl OrderStatus {
         !matches!(self, Self::Placed | Self::PaymentPending)
     }
 
+    /// Whether nothing can follow.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Cancelled | Self::TimedOut | Self::Returned)
+    }
+
     /// As in the API.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -77,23 +77,21 @@ fn accepted(payment: &Opened, provider_payment_id: &str) -> Vec<PaymentEvent> {
 }
 
 /// A success counts even after a failure: the provider says last what it did. One that nobody waits for
-/// is voided at once.
+/// is voided at once, and so is a second one, of an earlier try that was thought to have failed.
 fn authorized(
     payment: &Opened,
     provider_payment_id: &str,
     attempts: u32,
     context: &Context,
 ) -> Vec<PaymentEvent> {
-    let is_news = matches!(
-        payment.status,
-        PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled
-    ) && !payment.held
-        && payment.captured == 0;
-    if !is_news {
+    if payment.authorized.contains(provider_payment_id) {
         return Vec::new();
     }
-    let (order, amount) = (payment.order, payment.amount);
     let provider_payment_id = provider_payment_id.to_owned();
+    if !matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled) {
+        return vec![void_requested(payment, provider_payment_id, context)];
+    }
+    let (order, amount) = (payment.order, payment.amount);
     let mut events =
         vec![Authorized { order, provider_payment_id: provider_payment_id.clone(), amount, attempts }.into()];
     if payment.abandoned {
@@ -107,9 +105,9 @@ fn void_requested(payment: &Opened, provider_payment_id: String, context: &Conte
     VoidRequested { order, void, provider_payment_id, amount }.into()
 }
 
-/// A failure counts only while an answer is waited for: a late one undoes nothing.
+/// A failure counts only while an answer is owed: a late one undoes nothing.
 fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<PaymentEvent> {
-    if payment.status != PaymentStatus::Pending {
+    if !payment.awaited {
         return Vec::new();
     }
     vec![Failed { order: payment.order, code: code.to_owned(), detail: detail.to_owned(), attempts }.into()]
@@ -165,7 +163,7 @@ fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &st
 }
 
 fn voided(payment: &Opened, void: VoidId) -> Vec<PaymentEvent> {
-    let is_asked = payment.voids.contains(&void);
+    let is_asked = payment.voids.contains_key(&void);
     if is_asked { vec![Voided { order: payment.order, void }.into()] } else { Vec::new() }
 }
 

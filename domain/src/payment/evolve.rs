@@ -13,6 +13,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                 payment.status = PaymentStatus::Pending;
                 payment.attempt = event.attempt;
                 payment.provider_payment_id = None;
+                payment.awaited = true;
             }
             None => {
                 state.opened = Some(Opened {
@@ -24,7 +25,9 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     held: false,
                     captured: 0,
                     provider_payment_id: None,
-                    voids: BTreeSet::new(),
+                    awaited: true,
+                    authorized: BTreeSet::new(),
+                    voids: BTreeMap::new(),
                     asked: BTreeMap::new(),
                     done: BTreeMap::new(),
                 });
@@ -44,12 +47,17 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
         PaymentEvent::Accepted(event) => payment.provider_payment_id = Some(event.provider_payment_id.clone()),
         PaymentEvent::Authorized(event) => {
             payment.held = true;
+            payment.awaited = false;
+            payment.authorized.insert(event.provider_payment_id.clone());
             payment.provider_payment_id = Some(event.provider_payment_id.clone());
             if !payment.abandoned {
                 payment.status = PaymentStatus::Authorized;
             }
         }
-        PaymentEvent::Failed(_) => payment.status = PaymentStatus::Failed,
+        PaymentEvent::Failed(_) => {
+            payment.awaited = false;
+            payment.status = PaymentStatus::Failed;
+        }
         PaymentEvent::Captured(event) => {
             payment.held = false;
             payment.captured = event.amount.amount;
@@ -63,11 +71,15 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
             }
         }
         PaymentEvent::VoidRequested(event) => {
-            payment.voids.insert(event.void);
+            payment.authorized.insert(event.provider_payment_id.clone());
+            payment.voids.insert(event.void, event.provider_payment_id.clone());
         }
         PaymentEvent::Voided(event) => {
-            payment.voids.remove(&event.void);
-            payment.held = false;
+            // What is let go may be a second hold, beside the one that counts.
+            let gone = payment.voids.remove(&event.void);
+            if gone == payment.provider_payment_id {
+                payment.held = false;
+            }
         }
         PaymentEvent::RefundRequested(event) => {
             payment.asked.insert(event.refund, event.amount.amount);

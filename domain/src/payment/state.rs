@@ -47,8 +47,12 @@ pub struct Opened {
     pub(super) held: bool,
     pub(super) captured: i64,
     pub(super) provider_payment_id: Option<String>,
-    /// Requests to let held money go that have no answer.
-    pub(super) voids: BTreeSet<VoidId>,
+    /// Whether the provider still owes an answer to the last try.
+    pub(super) awaited: bool,
+    /// The provider's ids that were authorized, each one news just once; as many as tries at most.
+    pub(super) authorized: BTreeSet<String>,
+    /// Requests to let held money go that have no answer, and the provider's id of what is held.
+    pub(super) voids: BTreeMap<VoidId, String>,
     /// Refunds that are not done yet, by id.
     pub(super) asked: BTreeMap<RefundId, i64>,
     /// Refunds that are done.

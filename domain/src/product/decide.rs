@@ -2,8 +2,6 @@
 
 use crate::names::Sku;
 
-use crate::names::Sku;
-
 use super::command::ProductCommand;
 use super::event::{Changed, Content, Created, ProductEvent, Withdrawn};
 use super::rejection::ProductRejection;
@@ -39,7 +37,7 @@ fn replace(state: &ProductState, content: &Content) -> Decision {
         Life::Live => content.check().map_err(ProductRejection::InvalidContent)?,
     }
     let stays = |sku: &Sku| content.variants.iter().any(|variant| variant.sku == *sku);
-    let removed_skus = state.skus().filter(|sku| !stays(*sku)).cloned().collect();
+    let removed_skus = state.skus().filter(|sku| !stays(sku)).cloned().collect();
     Ok(vec![Changed { content: content.clone(), removed_skus }.into()])
 }
 

@@ -5,7 +5,10 @@ use souk_eventsourcing::testkit::{context, fold, given, noon};
 
 use super::event::{Attribute, AttributeKind, Changed, Created, Variant, Withdrawn};
 use super::*;
-use crate::limits::PRICE_MINOR_MAX;
+use crate::limits::{
+    ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, DESCRIPTION_BYTES_MAX, NAME_CHARS_MAX, OPTIONS_MAX, PRICE_MINOR_MAX,
+    TEXT_CHARS_MAX, VARIANTS_MAX,
+};
 use crate::money::{Currency, Money};
 use crate::names::Sku;
 
@@ -64,6 +67,7 @@ fn a_withdrawn_product_stays_withdrawn() {
     let gone = [created(lamp()), withdrawn];
     given::<Product>(&gone).when(&ProductCommand::Withdraw).then_nothing();
     given::<Product>(&gone).when(&ProductCommand::Replace(lamp())).then_refused("product-withdrawn");
+    given::<Product>(&gone).when(&ProductCommand::Create(lamp())).then_refused("product-exists");
     let state = fold::<Product>(&gone);
     assert!(state.is_withdrawn() && !state.is_listed() && state.skus().next().is_none());
 }
@@ -92,6 +96,125 @@ fn everything_wrong_is_said_at_once_with_its_place() {
     ];
     assert_eq!(pointers, expected);
     given::<Product>(&[]).when(&ProductCommand::Create(bad)).then_refused("validation-failed");
+}
+
+/// The places and codes of what is wrong with a lamp after a change to it.
+fn wrong_after(change: impl FnOnce(&mut Content)) -> Vec<(String, &'static str)> {
+    let mut content = lamp();
+    change(&mut content);
+    let errors = content.check().err().unwrap_or_default();
+    errors.into_iter().map(|error| (error.pointer, error.code)).collect()
+}
+
+fn attribute(name: &str, value: &str) -> Attribute {
+    Attribute { name: name.into(), kind: AttributeKind::Text, value: value.into() }
+}
+
+fn numbered(count: usize, what: impl Fn(usize) -> Variant) -> Vec<Variant> {
+    (0..count).map(what).collect()
+}
+
+#[test]
+fn texts_are_taken_up_to_their_limits() {
+    let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+    assert_eq!(wrong_after(|lamp| lamp.name = "é".repeat(NAME_CHARS_MAX)), []);
+    assert_eq!(wrong_after(|lamp| lamp.name = "é".repeat(NAME_CHARS_MAX + 1)), at("/name", "invalid-length"));
+    assert_eq!(wrong_after(|lamp| lamp.description = "x".repeat(DESCRIPTION_BYTES_MAX)), []);
+    let wrong = wrong_after(|lamp| lamp.description = "x".repeat(DESCRIPTION_BYTES_MAX + 1));
+    assert_eq!(wrong, at("/description", "too-long"));
+    assert_eq!(wrong_after(|lamp| lamp.category = "x".repeat(TEXT_CHARS_MAX)), []);
+    assert_eq!(
+        wrong_after(|lamp| lamp.category = "x".repeat(TEXT_CHARS_MAX + 1)),
+        at("/category", "too-long")
+    );
+}
+
+#[test]
+fn attributes_are_bounded_and_each_name_stands_once() {
+    let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+    let many = |count: usize| {
+        move |lamp: &mut Content| {
+            lamp.attributes = (0..count).map(|n| attribute(&n.to_string(), "x")).collect();
+        }
+    };
+    assert_eq!(wrong_after(many(ATTRIBUTES_MAX)), []);
+    assert_eq!(wrong_after(many(ATTRIBUTES_MAX + 1)), at("/attributes", "too-many"));
+    let twice = wrong_after(|lamp| lamp.attributes = vec![attribute("size", "M"), attribute("size", "L")]);
+    assert_eq!(twice, at("/attributes/size", "duplicate-name"));
+    let value = "x".repeat(ATTRIBUTE_BYTES_MAX + 1);
+    assert_eq!(
+        wrong_after(|lamp| lamp.attributes = vec![attribute("a", &value)]),
+        at("/attributes/a", "too-long")
+    );
+    assert_eq!(
+        wrong_after(|lamp| lamp.attributes = vec![attribute("", "x")]),
+        at("/attributes/", "invalid-name")
+    );
+}
+
+#[test]
+fn options_are_bounded() {
+    let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+    let many = |count: usize| {
+        move |lamp: &mut Content| {
+            lamp.variants[1].options = (0..count).map(|n| (n.to_string(), "x".into())).collect();
+        }
+    };
+    assert_eq!(wrong_after(many(OPTIONS_MAX)), []);
+    assert_eq!(wrong_after(many(OPTIONS_MAX + 1)), at("/variants/1/options", "too-many"));
+    let one = |name: &str, value: String| {
+        wrong_after(|lamp| drop(lamp.variants[1].options.insert(name.to_owned(), value)))
+    };
+    assert_eq!(one("size", "x".repeat(TEXT_CHARS_MAX)), []);
+    assert_eq!(one("a/b", "x".repeat(TEXT_CHARS_MAX + 1)), at("/variants/1/options/a~1b", "too-long"));
+    assert_eq!(one(" ", "M".into()), at("/variants/1/options/ ", "invalid-name"));
+}
+
+#[test]
+fn a_product_has_a_bounded_number_of_variants_and_at_least_one() {
+    let count = |count| wrong_after(|lamp| lamp.variants = numbered(count, |n| variant(&format!("S{n}"), 0)));
+    assert_eq!(count(VARIANTS_MAX), []);
+    for wrong in [0, VARIANTS_MAX + 1] {
+        assert_eq!(count(wrong), [("/variants".to_owned(), "invalid-count")]);
+    }
+}
+
+#[test]
+fn a_gift_costs_nothing_and_nothing_costs_less() {
+    assert_eq!(wrong_after(|lamp| lamp.variants[0].price.amount = 0), []);
+    let wrong = wrong_after(|lamp| lamp.variants[0].price.amount = -1);
+    assert_eq!(wrong, [("/variants/0/price/amount".to_owned(), "out-of-range")]);
+}
+
+#[test]
+fn any_change_of_content_is_noticed() {
+    let state = fold::<Product>(&[created(lamp())]);
+    assert!(state.has_content(&lamp()));
+    let changes: [fn(&mut Content); 4] = [
+        |lamp| lamp.description.push('x'),
+        |lamp| lamp.attributes.push(attribute("colour", "white")),
+        |lamp| lamp.active = false,
+        |lamp| lamp.variants[0].images.push("https://example.org/lamp.png".into()),
+    ];
+    for change in changes {
+        let mut changed = lamp();
+        change(&mut changed);
+        assert!(!state.has_content(&changed));
+        let event = Changed { content: changed.clone(), removed_skus: Vec::new() };
+        given::<Product>(&[created(lamp())]).when(&ProductCommand::Replace(changed)).then(&[event.into()]);
+    }
+}
+
+#[test]
+fn an_inactive_product_exists_but_is_not_listed() {
+    let hidden = Content { active: false, ..lamp() };
+    let state = fold::<Product>(&[created(hidden)]);
+    assert!(state.exists() && !state.is_listed() && !state.is_withdrawn());
+    let state = fold::<Product>(&[created(lamp())]);
+    assert!(state.is_listed());
+    assert_eq!(state.name(), "Lamp");
+    assert_eq!(state.variant(&sku("L2")).unwrap().price, Money::new(700, Currency::GBP));
+    assert_eq!(state.variant(&sku("L3")), None);
 }
 
 proptest! {

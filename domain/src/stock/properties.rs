@@ -37,13 +37,23 @@ impl Shelf {
 
     /// Drops the overdue promise that is the oldest.
     fn drop_oldest(&mut self, now: Timestamp) -> bool {
-        let oldest = self.promises.iter().filter(|(_, _, until)| *until <= now).min_by_key(|(order, _, until)| (*until, order.clone()));
+        let oldest = self
+            .promises
+            .iter()
+            .filter(|(_, _, until)| *until <= now)
+            .min_by_key(|(order, _, until)| (*until, order.clone()));
         let Some(oldest) = oldest.cloned() else { return false };
         self.promises.retain(|promise| *promise != oldest);
         true
     }
 
-    fn reserve(&mut self, order: &OrderRef, units: i64, until: Timestamp, now: Timestamp) -> Result<(), &'static str> {
+    fn reserve(
+        &mut self,
+        order: &OrderRef,
+        units: i64,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
         if units == 0 {
             return Err("invalid-quantity");
         }

@@ -59,7 +59,10 @@ fn confirmed_units_leave_the_shelf_and_cannot_be_released() {
 
 #[test]
 fn a_confirmation_that_comes_too_late_is_refused() {
-    given::<Stock>(&[counted(5), reserved("a", 3)]).at(later(60)).when(&confirm("a")).then_refused("reservation-expired");
+    given::<Stock>(&[counted(5), reserved("a", 3)])
+        .at(later(60))
+        .when(&confirm("a"))
+        .then_refused("reservation-expired");
 }
 
 #[test]
@@ -117,7 +120,9 @@ fn a_count_of_more_than_any_shelf_holds_is_refused() {
 #[test]
 fn a_reservation_has_units_and_not_absurdly_many() {
     for quantity in [0, LINE_UNITS_MAX + 1, u32::MAX] {
-        given::<Stock>(&[counted(STOCK_UNITS_MAX)]).when(&reserve("a", quantity)).then_refused("invalid-quantity");
+        given::<Stock>(&[counted(STOCK_UNITS_MAX)])
+            .when(&reserve("a", quantity))
+            .then_refused("invalid-quantity");
     }
 }
 
@@ -125,7 +130,8 @@ fn a_reservation_has_units_and_not_absurdly_many() {
 fn overdue_units_stay_held_when_they_would_not_be_enough() {
     let history = [counted(5), reserved("a", 3)];
     given::<Stock>(&history).at(later(60)).when(&reserve("b", 6)).then_refused("insufficient-stock");
-    let refused = Stock::decide(&fold::<Stock>(&history), &reserve("b", 6), &context(1, later(60))).unwrap_err();
+    let refused =
+        Stock::decide(&fold::<Stock>(&history), &reserve("b", 6), &context(1, later(60))).unwrap_err();
     assert_eq!(refused.to_string(), "6 units were asked for, 2 are available");
 }
 
@@ -146,7 +152,8 @@ fn a_sweep_takes_the_oldest_first_and_a_bounded_number() {
         quantity: 1,
         expires_at: later(count - n),
     });
-    let history: Vec<StockEvent> = std::iter::once(counted(count)).chain(held.map(StockEvent::from)).collect();
+    let history: Vec<StockEvent> =
+        std::iter::once(counted(count)).chain(held.map(StockEvent::from)).collect();
     let state = fold::<Stock>(&history);
     let sweep = Stock::decide(&state, &StockCommand::ExpireDue, &context(1, later(count))).unwrap();
     let expired = |n: i64| Expired { order: order(&n.to_string()), quantity: 1 }.into();

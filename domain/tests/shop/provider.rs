@@ -1,0 +1,104 @@
+//! A payment provider that keeps its own books: what it holds, took and gave back. The token says how it
+//! behaves.
+
+use std::collections::BTreeMap;
+
+use souk_domain::payment::PaymentCommand;
+use souk_domain::{Money, PaymentId, ProviderCall, RefundId};
+use souk_eventsourcing::CommandId;
+
+/// How it can behave.
+pub const TOKENS: [&str; 6] = ["ok", "decline", "webhook", "silent", "late-success", "capture-fails"];
+
+/// Money of a buyer that it holds or held.
+#[derive(Debug)]
+pub struct Hold {
+    pub payment: PaymentId,
+    pub amount: Money,
+    pub is_held: bool,
+    pub taken: i64,
+    pub refunds: BTreeMap<RefundId, i64>,
+    refuses_capture: bool,
+}
+
+/// What it answers a call: to be recorded now, and to be told again or later by webhook.
+#[derive(Debug, Default)]
+pub struct Answers {
+    pub now: Option<PaymentCommand>,
+    pub webhooks: Vec<PaymentCommand>,
+}
+
+/// The provider.
+#[derive(Default)]
+pub struct Provider {
+    pub holds: BTreeMap<String, Hold>,
+}
+
+impl Provider {
+    /// Carries a call out; a repeat under the same key is answered the same.
+    pub fn call(&mut self, call: &ProviderCall, key: CommandId) -> Answers {
+        match call {
+            ProviderCall::Authorize { payment, amount, token } => self.authorize(*payment, *amount, token, key),
+            ProviderCall::Capture { provider_payment_id, amount, .. } => self.capture(provider_payment_id, *amount),
+            ProviderCall::Void { provider_payment_id, void, .. } => {
+                let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
+                assert_eq!(hold.taken, 0, "what was taken can't be voided");
+                hold.is_held = false;
+                Answers { now: Some(PaymentCommand::RecordVoided { void: *void }), ..Answers::default() }
+            }
+            ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
+                self.refund(provider_payment_id, *refund, *amount)
+            }
+        }
+    }
+
+    fn authorize(&mut self, payment: PaymentId, amount: Money, token: &str, key: CommandId) -> Answers {
+        let provider_payment_id = key.to_string();
+        let failed = || PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 };
+        if token == "decline" {
+            return Answers { now: Some(failed()), webhooks: vec![failed()] };
+        }
+        let refuses_capture = token == "capture-fails";
+        let (taken, refunds) = (0, BTreeMap::new());
+        let hold = Hold { payment, amount, is_held: true, taken, refunds, refuses_capture };
+        self.holds.entry(provider_payment_id.clone()).or_insert(hold);
+        let authorized = PaymentCommand::RecordAuthorized {
+            provider_payment_id: provider_payment_id.clone(),
+            attempts: 1,
+        };
+        match token {
+            "webhook" => Answers {
+                now: Some(PaymentCommand::RecordAccepted { provider_payment_id }),
+                webhooks: vec![authorized.clone(), authorized],
+            },
+            "late-success" => Answers { now: Some(failed()), webhooks: vec![authorized] },
+            _ => Answers { now: Some(authorized.clone()), webhooks: vec![authorized] },
+        }
+    }
+
+    fn capture(&mut self, provider_payment_id: &str, amount: Money) -> Answers {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is captured");
+        assert_eq!(hold.amount, amount);
+        if hold.refuses_capture {
+            let refused = PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: "blocked".into() };
+            return Answers { now: Some(refused), ..Answers::default() };
+        }
+        assert!(hold.is_held || hold.taken > 0, "what was let go can't be captured");
+        (hold.is_held, hold.taken) = (false, amount.amount);
+        Answers { now: Some(PaymentCommand::RecordCaptured), webhooks: vec![PaymentCommand::RecordCaptured] }
+    }
+
+    fn refund(&mut self, provider_payment_id: &str, refund: RefundId, amount: Money) -> Answers {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only what was taken is refunded");
+        hold.refunds.insert(refund, amount.amount);
+        assert!(hold.refunds.values().sum::<i64>() <= hold.taken, "more is given back than was taken");
+        let done = PaymentCommand::RecordRefunded { refund, provider_refund_id: refund.to_string() };
+        Answers { now: Some(done.clone()), webhooks: vec![done] }
+    }
+
+    /// What it took for a payment and didn't give back.
+    pub fn kept(&self, payment: PaymentId) -> i64 {
+        let of_payment = self.holds.values().filter(|hold| hold.payment == payment);
+        of_payment.map(|hold| hold.taken - hold.refunds.values().sum::<i64>()).sum()
+    }
+}

@@ -1,0 +1,56 @@
+//! What a process has used, from `/proc`.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Linux counts a process's time in hundredths of a second (`USER_HZ`) on every architecture Rust runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// CPU seconds of this process, user and system.
+pub(crate) fn own_cpu_seconds() -> Result<f64> {
+    cpu_seconds("self")
+}
+
+/// CPU seconds of another process, user and system.
+pub(crate) fn process_cpu_seconds(pid: u32) -> Result<f64> {
+    cpu_seconds(&pid.to_string())
+}
+
+/// Resident memory of a process, in MiB.
+pub(crate) fn process_memory_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("/proc can't be read")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc has no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
+    Ok(kib / 1024.0)
+}
+
+fn cpu_seconds(process: &str) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("/proc can't be read")?;
+    ticks(&stat).map(|ticks| ticks / TICKS_PER_SECOND).context("/proc/*/stat has another shape")
+}
+
+/// Fields 14 and 15 (utime, stime) of proc(5), counted behind the name, which may hold anything.
+fn ticks(stat: &str) -> Option<f64> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_brackets_moves_no_field() {
+        let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 120 30 0 0 20 0 1 0 100 0 0";
+        assert_eq!(ticks(stat), Some(150.0));
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(process_memory_mib(std::process::id()).unwrap() > 0.0);
+    }
+}

@@ -1,0 +1,10 @@
+//! A shop as seen from outside: its process and its HTTP API.
+
+mod client;
+mod cpu;
+mod metrics;
+mod server;
+
+pub(crate) use client::{Answer, Call, ShopClient};
+pub(crate) use cpu::{own_cpu_seconds, process_cpu_seconds, process_memory_mib};
+pub(crate) use server::{Server, token_for_url};

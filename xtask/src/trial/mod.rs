@@ -1,0 +1,158 @@
+//! A trial: months of a real shop's invoices, traded through the HTTP API of a running shop, and the books
+//! compared afterwards from its read side.
+//!
+//! Products and stock come first, then every sale invoice is an order and every cancellation's units go
+//! back on hand, up to [`trade::IN_FLIGHT_MAX`] at once. What the shop then reports must equal the file's
+//! own totals to the penny and to the piece; every difference is printed, and fails the trial.
+
+mod books;
+mod compare;
+mod figures;
+mod invoices;
+mod minor;
+mod stocking;
+mod totals;
+mod trade;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+pub(crate) use figures::Figures;
+
+use crate::shop::{Server, ShopClient, own_cpu_seconds, process_cpu_seconds, token_for_url};
+use crate::workspace::{self, Profile};
+use books::Books;
+use invoices::Invoices;
+use totals::Totals;
+
+/// Differences that are printed one by one.
+const DIFFERENCES_SHOWN: usize = 20;
+
+/// `cargo xtask trial sales`.
+#[derive(Args)]
+pub(crate) struct SalesOptions {
+    /// Months, in order of time.
+    #[arg(required = true, value_name = "FILE.csv.gz")]
+    files: Vec<PathBuf>,
+    /// A shop that runs already; `SOUK_TOKEN` must hold an admin's token. Nobody else may trade there.
+    #[arg(long, conflicts_with_all = ["souk", "data"])]
+    url: Option<String>,
+    /// A `souk` that is built already.
+    #[arg(long)]
+    souk: Option<PathBuf>,
+    /// Builds `souk` without optimisation.
+    #[arg(long)]
+    dev: bool,
+    /// The data folder, which is kept; else a temporary one.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Ends with one JSON line of figures.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the trial; false when the books differ.
+pub(crate) fn run(options: &SalesOptions) -> Result<bool> {
+    let figures = if let Some(url) = &options.url {
+        let client = ShopClient::new(url, token_for_url()?)?;
+        runtime()?.block_on(trade_and_compare(&client, &options.files, None))?
+    } else {
+        let profile = if options.dev { Profile::Dev } else { Profile::Release };
+        let souk = options.souk.clone().map_or_else(|| workspace::build_souk(profile), Ok)?;
+        let scratch = tempfile::tempdir()?;
+        let data = options.data.clone().unwrap_or_else(|| scratch.path().join("shop"));
+        with_own_shop(&souk, &data, &options.files)?
+    };
+    report(&figures);
+    if options.json {
+        println!("{}", serde_json::to_string(&figures)?);
+    }
+    Ok(figures.differences.is_empty())
+}
+
+/// Trades `files` in a shop on `data` that is started and stopped for it.
+pub(crate) fn with_own_shop(souk: &Path, data: &Path, files: &[PathBuf]) -> Result<Figures> {
+    runtime()?.block_on(async {
+        let (server, client) = Server::start(souk, data).await?;
+        let figures = trade_and_compare(&client, files, Some(server.pid())).await?;
+        server.stop()?;
+        Ok(figures)
+    })
+}
+
+/// Prints what a trial came to.
+pub(crate) fn report(figures: &Figures) {
+    eprintln!("{figures}");
+    for difference in figures.differences.iter().take(DIFFERENCES_SHOWN) {
+        eprintln!("DIFFERS  {difference}");
+    }
+    match figures.differences.len() {
+        0 => eprintln!("the books agree"),
+        many => eprintln!("the books differ in {many} places"),
+    }
+}
+
+/// One thread: the trader shares its cores with the shop.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+async fn trade_and_compare(client: &ShopClient, files: &[PathBuf], server: Option<u32>) -> Result<Figures> {
+    let months: Vec<Invoices> = files.iter().map(|file| invoices::read(file)).collect::<Result<_>>()?;
+    let mut differences = against_published(files, &months)?;
+    let books = Books::of(&months);
+    let cpu_before = (own_cpu_seconds()?, server_cpu(server)?);
+    let before = compare::sales_so_far(client).await?;
+    let started = Instant::now();
+
+    stocking::import_products(client, &books.products).await.context("products")?;
+    stocking::count_stock(client, &books).await.context("stock")?;
+    let stocked_after = started.elapsed();
+    let traded = trade::trade(client, &months).await?;
+    let traded_after = started.elapsed();
+    differences.extend(traded.failures.iter().cloned());
+    differences.extend(compare::compare(client, &books, &before, &traded).await.context("comparing")?);
+
+    Ok(Figures {
+        months: files.len(),
+        orders: books.totals.orders,
+        order_lines: books.totals.order_lines,
+        units: books.totals.units,
+        revenue_minor: books.totals.revenue_minor,
+        products: books.products.len(),
+        stocking_seconds: stocked_after.as_secs_f64(),
+        trading_seconds: (traded_after - stocked_after).as_secs_f64(),
+        seconds: started.elapsed().as_secs_f64(),
+        client_cpu_seconds: own_cpu_seconds()? - cpu_before.0,
+        server_cpu_seconds: server_cpu(server)?.zip(cpu_before.1).map(|(now, before)| now - before),
+        retries: client.retries(),
+        head: client.highest_position(),
+        differences,
+    })
+}
+
+fn server_cpu(pid: Option<u32>) -> Result<Option<f64>> {
+    pid.map(process_cpu_seconds).transpose()
+}
+
+/// Holds what was read of each file to its row in `totals.csv`, where there is one.
+fn against_published(files: &[PathBuf], months: &[Invoices]) -> Result<Vec<String>> {
+    ensure!(files.len() == months.len(), "each file is a month");
+    let mut differences = Vec::new();
+    for (file, month) in files.iter().zip(months) {
+        let computed = Totals::of(month);
+        let Some(published) = Totals::published_beside(file)? else {
+            eprintln!("{}: no totals.csv with this month beside it; held to its own lines alone", file.display());
+            continue;
+        };
+        for ((name, here), (_, there)) in computed.figures().into_iter().zip(published.figures()) {
+            if here != there {
+                differences.push(format!("{}: {name} are {here}, totals.csv has {there}", file.display()));
+            }
+        }
+    }
+    Ok(differences)
+}

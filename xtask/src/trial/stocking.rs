@@ -1,0 +1,75 @@
+//! Before trading: every product with its price, and so many units of each SKU that nothing runs out.
+
+use anyhow::{Result, bail, ensure};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::shop::{Call, ShopClient};
+
+use super::books::Books;
+use super::invoices::Product;
+use super::trade::IN_FLIGHT_MAX;
+
+/// Products in one import call.
+const IMPORT_BATCH_PRODUCTS: usize = 500;
+
+/// Makes the products, in batches where the shop takes them.
+pub(super) async fn import_products(client: &ShopClient, products: &[Product]) -> Result<()> {
+    for batch in products.chunks(IMPORT_BATCH_PRODUCTS) {
+        let lines: Vec<String> = batch.iter().map(|product| document(product).to_string()).collect();
+        let answer = client.send(Call::post_lines("/api/admin/import/products", lines.join("\n") + "\n")).await?;
+        if [404, 405].contains(&answer.status) {
+            return make_one_by_one(client, products).await;
+        }
+        let answer = answer.success("POST /api/admin/import/products")?;
+        let refused = refused_lines(&answer.body);
+        ensure!(refused.is_empty(), "{} products were refused, the first: {}", refused.len(), refused[0]);
+    }
+    Ok(())
+}
+
+/// The lines of an import that the shop would not take.
+fn refused_lines(report: &Value) -> Vec<&Value> {
+    let listed = report["refused"].as_array().or_else(|| report["errors"].as_array());
+    listed.map(|lines| lines.iter().collect()).unwrap_or_default()
+}
+
+async fn make_one_by_one(client: &ShopClient, products: &[Product]) -> Result<()> {
+    let calls = products.iter().map(|product| async move {
+        let key = format!("trial-product-{}", product.sku.replace(' ', "_"));
+        let answer = client.send(Call::post("/api/products", &document(product)).key(key)).await?;
+        match answer.status {
+            200 | 201 => Ok(()),
+            // Somebody traded here before: the price of a line is its own, so any product of the SKU will do.
+            409 if answer.body["code"] == "sku-taken" => Ok(()),
+            status => bail!("product {}: {status} {}", product.sku, answer.body),
+        }
+    });
+    stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX).try_collect().await
+}
+
+fn document(product: &Product) -> Value {
+    json!({
+        "name": product.name,
+        "description": "",
+        "category": "trial",
+        "attributes": {},
+        "active": true,
+        "variants": [{
+            "sku": product.sku,
+            "options": {},
+            "price": {"amount": product.price_minor, "currency": "GBP"},
+            "images": [],
+        }],
+    })
+}
+
+/// Counts every SKU.
+pub(super) async fn count_stock(client: &ShopClient, books: &Books) -> Result<()> {
+    let calls = books.movements.iter().map(|(sku, movement)| async move {
+        let body = json!({"sku": sku, "onHand": movement.counted()});
+        // A count sets a figure, so it may be sent again; it needs no key.
+        client.send(Call::post("/api/inventory/stock", &body)).await?.success(sku).map(|_| ())
+    });
+    stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX).try_collect().await
+}

@@ -1,0 +1,148 @@
+//! Trading: every sale invoice an order that is awaited until it is settled, every cancellation's units
+//! back on hand. An order that ends otherwise than confirmed is a difference, not the end of the trial.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::shop::{Call, ShopClient};
+
+use super::invoices::{Invoices, Return, Sale};
+
+/// Orders in flight.
+pub(crate) const IN_FLIGHT_MAX: usize = 32;
+/// Seconds an order is waited for in one call: the API's longest.
+const WAIT_S: u32 = 30;
+/// How often an order that isn't settled by then is looked at.
+const LOOKS_MAX: u32 = 240;
+/// Milliseconds between two looks.
+const LOOK_EVERY_MS: u64 = 250;
+
+/// What trading left.
+pub(super) struct Traded {
+    /// By the order's id: the invoice it was placed for.
+    pub(super) orders: HashMap<String, Sale>,
+    /// What went otherwise than it should.
+    pub(super) failures: Vec<String>,
+}
+
+enum Job<'a> {
+    Sale(&'a Sale),
+    Return(&'a Return),
+}
+
+enum Done<'a> {
+    Order(String, &'a Sale),
+    Returned,
+    Failed(String),
+}
+
+/// Trades all months, one after another.
+pub(super) async fn trade(client: &ShopClient, months: &[Invoices]) -> Result<Traded> {
+    let run = run_name();
+    let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
+    let progress = progress_bar(jobs.len());
+    let mut traded = Traded { orders: HashMap::new(), failures: Vec::new() };
+    let calls = jobs.into_iter().map(|job| do_job(client, &run, job));
+    let mut done = stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX);
+    while let Some(outcome) = done.try_next().await? {
+        progress.inc(1);
+        match outcome {
+            Done::Order(id, sale) => _ = traded.orders.insert(id, sale.clone()),
+            Done::Returned => {}
+            Done::Failed(what) => traded.failures.push(what),
+        }
+    }
+    progress.finish_and_clear();
+    Ok(traded)
+}
+
+fn jobs_of(month: &Invoices) -> impl Iterator<Item = Job<'_>> {
+    month.sales.iter().map(Job::Sale).chain(month.returns.iter().map(Job::Return))
+}
+
+/// Keys of one run repeat none of another: a shop that was traded in before would answer with its orders.
+fn run_name() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+fn progress_bar(jobs: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} invoices, {per_sec}, {eta} left")
+        .expect("the template is well formed");
+    ProgressBar::new(jobs as u64).with_style(style)
+}
+
+async fn do_job<'a>(client: &ShopClient, run: &str, job: Job<'a>) -> Result<Done<'a>> {
+    match job {
+        Job::Sale(sale) => place(client, run, sale).await,
+        Job::Return(goods) => take_back(client, run, goods).await,
+    }
+}
+
+async fn place<'a>(client: &ShopClient, run: &str, sale: &'a Sale) -> Result<Done<'a>> {
+    let call = Call::post("/api/orders", &order(sale)).key(format!("trial-{run}-{}", sale.invoice)).wait_s(WAIT_S);
+    let answer = client.send(call).await?;
+    if ![200, 201, 202].contains(&answer.status) {
+        return Ok(Done::Failed(format!("invoice {}: {} {}", sale.invoice, answer.status, answer.body)));
+    }
+    let id = answer.text("/id")?.to_owned();
+    let status = answer.text("/status")?.to_owned();
+    let settled = if is_settled(&status) { status } else { wait_until_settled(client, &id).await? };
+    if settled == "CONFIRMED" {
+        Ok(Done::Order(id, sale))
+    } else {
+        Ok(Done::Failed(format!("invoice {}: order {id} ended {settled}", sale.invoice)))
+    }
+}
+
+fn is_settled(status: &str) -> bool {
+    !["PLACED", "PAYMENT_PENDING"].contains(&status)
+}
+
+async fn wait_until_settled(client: &ShopClient, id: &str) -> Result<String> {
+    let path = format!("/api/orders/{id}");
+    for _ in 0..LOOKS_MAX {
+        let call = Call::get(&path).min_position(client.highest_position()).wait_s(WAIT_S);
+        let answer = client.send(call).await?.success(&path)?;
+        let status = answer.text("/status")?;
+        if is_settled(status) {
+            return Ok(status.to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
+    }
+    bail!("order {id} is not settled after {LOOKS_MAX} looks")
+}
+
+/// An order as an admin places it for somebody, each line at its own price.
+fn order(sale: &Sale) -> Value {
+    let lines: Vec<Value> = sale
+        .lines
+        .iter()
+        .map(|line| {
+            let price = json!({"amount": line.price_minor, "currency": "GBP"});
+            json!({"sku": line.sku, "quantity": line.units, "unitPrice": price})
+        })
+        .collect();
+    let mut order = json!({"lines": lines, "payment": {"token": "tok_ok"}});
+    if let Some(customer) = &sale.customer {
+        order["customerId"] = json!(customer);
+    }
+    order
+}
+
+async fn take_back<'a>(client: &ShopClient, run: &str, goods: &Return) -> Result<Done<'a>> {
+    let reason = format!("returned, invoice {}", goods.invoice);
+    let body = json!({"sku": goods.sku, "change": goods.units, "reason": reason});
+    let key = format!("trial-{run}-{}-{}", goods.invoice, goods.sku.replace(' ', "_"));
+    let answer = client.send(Call::post("/api/inventory/stock", &body).key(key)).await?;
+    if (200..300).contains(&answer.status) {
+        Ok(Done::Returned)
+    } else {
+        Ok(Done::Failed(format!("{} of {}: {} {}", goods.invoice, goods.sku, answer.status, answer.body)))
+    }
+}
