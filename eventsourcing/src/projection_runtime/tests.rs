@@ -159,7 +159,7 @@ proptest! {
             (1..).zip(&acts).map(|(position, (things, colour))| painted(position, things, *colour)).collect();
         let (mut by_one, mut by_batch) = (Tables::default(), Tables::default());
         let mut fold = ProjectorFold::<Things>::boxed();
-        events.chunks(1).for_each(|events| drop(by_one.apply(&mut *fold, events)));
+        events.chunks(1).for_each(|events| assert!(by_one.apply(&mut *fold, events) <= 4));
         let mut fold = ProjectorFold::<Things>::boxed();
         for events in events.chunks(batch) {
             by_batch.apply(&mut *fold, events);

@@ -1,0 +1,249 @@
+//! The whole shop against its promises, whatever happens in whatever order: answers late, doubled and
+//! reordered, timers going off at any moment, buyers changing their minds, too few units for all.
+
+mod process;
+mod provider;
+mod world;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use souk_domain::cart::{Cart, CartCommand};
+use souk_domain::order::draft::Parts;
+use souk_domain::order::event::{OrderLine, Reason, ReasonCode};
+use souk_domain::order::{Draft, OrderCommand, OrderEvent, OrderStatus};
+use souk_domain::payment::PaymentCommand;
+use souk_domain::stock::StockCommand;
+use souk_domain::{CartId, Currency, Money, OrderId, OrderRef, PaymentId, ProductId, ShopCommand, Sku};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Decider, StreamName};
+use uuid::Uuid;
+
+use provider::TOKENS;
+use world::World;
+
+/// Units of each SKU: fewer than the orders ask for.
+const ON_HAND: i64 = 6;
+const ORDERS_MAX: usize = 5;
+
+struct Shop {
+    world: World,
+    orders: Vec<Draft>,
+    /// Orders from a cart that their request has not placed yet, and may never place.
+    unplaced: Vec<Draft>,
+}
+
+fn sku(n: u32) -> Sku {
+    Sku::parse(&format!("sku-{n}")).unwrap()
+}
+
+fn pence(amount: i64) -> Money {
+    Money::new(amount, Currency::GBP)
+}
+
+fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
+    let product = ProductId(Uuid::from_u128(u128::from(n)));
+    OrderLine { sku: sku(n), product, name: format!("Goods {n}"), quantity, unit_price: pence(price) }
+}
+
+fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> Draft {
+    let (few, many) = (u32::from(how % 3) + 1, u32::from(how / 3 % 4) + 1);
+    let mut lines = vec![line(0, few, 250)];
+    if how % 2 == 0 {
+        lines.push(line(1, many, 100));
+    }
+    if how % 5 == 0 && cart.is_none() {
+        // The same goods at another price: two lines, one reservation.
+        lines.push(line(0, 1, 199));
+    }
+    let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
+    let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
+    let pay_by = now + SignedDuration::from_secs(900);
+    let (customer, email, shipping_address) = (None, None, None);
+    let parts = Parts {
+        order, customer, cart, email, shipping_address, lines, payment_token, placed_at: now, pay_by,
+    };
+    Draft::assemble(parts).unwrap()
+}
+
+impl Shop {
+    fn open() -> Self {
+        let mut world = World::new(noon());
+        for n in 0..2 {
+            world.ask(&ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+        }
+        Self { world, orders: Vec::new(), unplaced: Vec::new() }
+    }
+
+    fn place(&mut self, how: u8) {
+        let n = self.orders.len();
+        if n >= ORDERS_MAX {
+            return;
+        }
+        let is_from_cart = how % 7 < 3;
+        let cart = is_from_cart.then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
+        let draft = draft(n, how, cart, self.world.now);
+        self.orders.push(draft.clone());
+        let Some(cart) = cart else {
+            self.world.ask(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            return;
+        };
+        for line in &draft.lines {
+            let (sku, product, quantity) = (line.sku.clone(), line.product, line.quantity);
+            let (unit_price, customer) = (line.unit_price, None);
+            let add = CartCommand::Add { sku, product, quantity, unit_price, customer };
+            self.world.ask(&ShopCommand::Cart(cart, add));
+        }
+        self.world.ask(&ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
+        self.unplaced.push(draft);
+    }
+
+    /// Somebody outside does something.
+    fn outside(&mut self, pick: u16, how: u8) {
+        let what = pick % 16;
+        if what < 5 {
+            return self.place(how);
+        }
+        if self.orders.is_empty() {
+            return;
+        }
+        let of = usize::from(pick / 16) % self.orders.len();
+        let (order, total, lines) = (self.orders[of].order, self.orders[of].total, self.orders[of].reservations());
+        let ask = |world: &mut World, command| world.ask(&ShopCommand::Order(order, command));
+        match what {
+            5 => {
+                let reason = Reason { code: ReasonCode::CancelledByCustomer, detail: "changed my mind".into() };
+                ask(&mut self.world, OrderCommand::Cancel { reason });
+            }
+            6 => {
+                ask(&mut self.world, OrderCommand::MarkPaidOutside);
+            }
+            7 | 8 if self.world.order(order).status() == Some(OrderStatus::PaymentPending) => {
+                let token = TOKENS[usize::from(how) % TOKENS.len()].to_owned();
+                let request = PaymentCommand::Request { order, amount: total, token };
+                self.world.ask(&ShopCommand::Payment(PaymentId::of(order), request));
+            }
+            9 => {
+                ask(&mut self.world, OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() });
+                ask(&mut self.world, OrderCommand::Deliver);
+            }
+            10 => {
+                let (sku, most) = lines[usize::from(how) % lines.len()].clone();
+                let units = u32::from(how) % most + 1;
+                ask(&mut self.world, OrderCommand::Return { lines: vec![(sku, units)] });
+            }
+            11 if !self.unplaced.is_empty() => {
+                let draft = self.unplaced.remove(0);
+                self.world.ask(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            }
+            12 => self.world.pass(i64::from(how) * 4),
+            13 => {
+                self.world.fire(usize::from(how));
+            }
+            14 => {
+                self.world.ask(&ShopCommand::Stock(sku(u32::from(how % 2)), StockCommand::ExpireDue));
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, pick: u16, how: u8) {
+        let actions = self.world.actions(false);
+        if how < 60 || actions.is_empty() {
+            return self.outside(pick, how.wrapping_mul(31).wrapping_add(pick.to_le_bytes()[1]));
+        }
+        let action = actions[usize::from(pick) % actions.len()].clone();
+        self.world.act(&action, how % 8 == 0);
+    }
+
+    /// What was sold of each SKU and not brought back.
+    fn sold(&self) -> BTreeMap<Sku, i64> {
+        let mut sold = BTreeMap::new();
+        for draft in &self.orders {
+            let status = self.world.order(draft.order).status();
+            if matches!(status, None | Some(OrderStatus::Cancelled | OrderStatus::TimedOut)) {
+                continue;
+            }
+            for (sku, units) in draft.reservations() {
+                *sold.entry(sku).or_insert(0) += i64::from(units);
+            }
+            for event in self.world.order_events(draft.order).into_values() {
+                let OrderEvent::Returned(event) = event else { continue };
+                for line in event.reversal.lines {
+                    *sold.entry(line.sku).or_insert(0) -= i64::from(line.quantity);
+                }
+            }
+        }
+        sold
+    }
+
+    /// What the provider should have kept for an order.
+    fn due(&self, draft: &Draft) -> i64 {
+        let mut due = 0;
+        for event in self.world.order_events(draft.order).into_values() {
+            match event {
+                OrderEvent::Confirmed(event) if !event.paid_outside => due = draft.total.amount,
+                OrderEvent::Cancelled(_) => due = 0,
+                OrderEvent::Returned(event) => due -= event.reversal.refund.map_or(0, |refund| refund.amount),
+                _ => {}
+            }
+        }
+        due
+    }
+
+    fn check_stock(&self) {
+        let sold = self.sold();
+        for n in 0..2 {
+            let stock = self.world.stock(&sku(n));
+            assert!(stock.on_hand() >= stock.reserved() && stock.reserved() >= 0);
+            assert_eq!(stock.on_hand(), ON_HAND - sold.get(&sku(n)).unwrap_or(&0), "{}", sku(n));
+            for draft in &self.orders {
+                assert!(stock.reservation(&OrderRef::from(draft.order)).is_none(), "units are held for ever");
+            }
+        }
+    }
+
+    fn check_order(&self, draft: &Draft) {
+        let status = self.world.order(draft.order).status().expect("a checked-out cart becomes an order");
+        assert!(status.is_settled(), "{} is {status:?}", draft.order);
+        let (payment, id) = (self.world.payment(draft.order), PaymentId::of(draft.order));
+        payment.invariant().unwrap();
+        assert!(!payment.is_held(), "money of {} is held for ever", draft.order);
+        for hold in self.world.provider.holds.values().filter(|hold| hold.payment == id) {
+            assert!(!hold.is_held, "the provider holds money of {} for ever", draft.order);
+        }
+        assert_eq!(self.world.provider.kept(id), self.due(draft), "{} is {status:?}", draft.order);
+        assert_eq!(payment.kept(), self.due(draft), "{} is {status:?}", draft.order);
+        if let Some(cart) = draft.cart {
+            let stream = StreamName::new(Cart::CATEGORY, &cart.to_string());
+            let was_reversed = self.world.order_events(draft.order).into_values();
+            let was_confirmed = was_reversed.into_iter().any(|event| matches!(event, OrderEvent::Confirmed(_)));
+            let is_empty = self.world.state::<Cart>(&stream).is_empty();
+            assert_eq!(is_empty, was_confirmed, "a failed order's lines are back in its cart: {status:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_books_balance(choices in prop::collection::vec(any::<(u16, u8)>(), 1..250)) {
+        let mut shop = Shop::open();
+        for (pick, how) in choices {
+            shop.step(pick, how);
+            for n in 0..2 {
+                let stock = shop.world.stock(&sku(n));
+                prop_assert!(stock.on_hand() >= stock.reserved() && stock.reserved() >= 0);
+            }
+        }
+        shop.world.drain(false);
+        // Answers that never came do come, long after everybody stopped waiting.
+        shop.world.drain(true);
+        shop.check_stock();
+        for draft in &shop.orders {
+            shop.check_order(draft);
+        }
+    }
+}

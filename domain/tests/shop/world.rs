@@ -1,0 +1,226 @@
+//! A whole shop in memory: one log, every aggregate as a fold of it, the three processes, a provider.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use souk_domain::cart::Cart;
+use souk_domain::checkout::Checkout;
+use souk_domain::order::Order;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::reversal::ReversalProcess;
+use souk_domain::settlement::Settlement;
+use souk_domain::stock::Stock;
+use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand, Sku};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::process::ProcessCommand;
+use souk_eventsourcing::{
+    Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision, StreamName,
+};
+use uuid::Uuid;
+
+use crate::process::{Answer, Running, Runtime};
+use crate::provider::Provider;
+
+pub struct World {
+    pub log: Vec<RecordedEvent>,
+    pub now: Timestamp,
+    pub processes: Vec<Box<dyn Running>>,
+    pub provider: Provider,
+    pub webhooks: Vec<(PaymentId, PaymentCommand)>,
+    done: HashSet<(StreamName, CommandId)>,
+    commands: u128,
+}
+
+/// Something that can happen next without anybody asking for it.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Read(usize),
+    Decide(usize, String),
+    Deliver(usize, String, CommandId, ShopCommand),
+    Call(usize, String, CommandId, ProviderCall),
+    Webhook(usize),
+}
+
+impl World {
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            log: Vec::new(),
+            now,
+            processes: vec![
+                Box::new(Runtime::<Checkout>::default()),
+                Box::new(Runtime::<Settlement>::default()),
+                Box::new(Runtime::<ReversalProcess>::default()),
+            ],
+            provider: Provider::default(),
+            webhooks: Vec::new(),
+            done: HashSet::new(),
+            commands: 0,
+        }
+    }
+
+    /// A command id that nobody had.
+    pub fn new_command_id(&mut self) -> CommandId {
+        self.commands += 1;
+        CommandId(Uuid::from_u128(self.commands))
+    }
+
+    /// The state of an aggregate, folded from the bytes in the log.
+    pub fn state<D: Decider>(&self, stream: &StreamName) -> D::State {
+        let of_stream = self.log.iter().filter(|recorded| recorded.stream == *stream);
+        of_stream.fold(D::State::default(), |state, recorded| D::evolve(state, &recorded.decode().unwrap()))
+    }
+
+    fn execute<D: Decider>(&mut self, stream: &StreamName, command: &D::Command, id: CommandId) -> Answer {
+        if self.done.contains(&(stream.clone(), id)) {
+            return Answer::Done;
+        }
+        let context = Context { now: self.now, command_id: id };
+        let events = match D::decide(&self.state::<D>(stream), command, &context) {
+            Ok(events) => events,
+            Err(refused) => {
+                return Answer::Refused { code: refused.code().to_owned(), detail: refused.to_string() };
+            }
+        };
+        if events.is_empty() {
+            return Answer::Unchanged;
+        }
+        let origin = Origin::new(id.0, Actor::new("test", "shop"), CorrelationId::from(id.0));
+        let first = self.log.iter().filter(|recorded| recorded.stream == *stream).count();
+        for (ordinal, event) in (0_u32..).zip(&events) {
+            let revision = Revision(first as u64 + u64::from(ordinal));
+            let event = origin.envelope(stream, ordinal, event, self.now);
+            let position = Position(self.log.len() as u64 + 1);
+            self.log.push(RecordedEvent { position, stream: stream.clone(), revision, event });
+        }
+        self.done.insert((stream.clone(), id));
+        Answer::Done
+    }
+
+    /// Carries a command out; whether it left an event now.
+    pub fn send(&mut self, command: &ShopCommand, id: CommandId) -> (Answer, bool) {
+        let (stream, before) = (command.stream(), self.log.len());
+        let answer = match command {
+            ShopCommand::Cart(_, command) => self.execute::<Cart>(&stream, command, id),
+            ShopCommand::Order(_, command) => self.execute::<Order>(&stream, command, id),
+            ShopCommand::Payment(_, command) => self.execute::<Payment>(&stream, command, id),
+            ShopCommand::Stock(_, command) => self.execute::<Stock>(&stream, command, id),
+        };
+        (answer, self.log.len() > before)
+    }
+
+    /// A command of somebody outside.
+    pub fn ask(&mut self, command: &ShopCommand) -> Answer {
+        let id = command.id();
+        let id = id.unwrap_or_else(|| self.new_command_id());
+        self.send(command, id).0
+    }
+
+    pub fn actions(&self, with_silent: bool) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (place, process) in self.processes.iter().enumerate() {
+            if process.is_behind(&self.log) {
+                actions.push(Action::Read(place));
+            }
+            actions.extend(process.ready().into_iter().map(|instance| Action::Decide(place, instance)));
+            let commands = process.commands().into_iter();
+            actions.extend(commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)));
+            let is_silent =
+                |call: &ProviderCall| matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
+            let calls = process.effects().into_iter().filter(|(_, _, call)| with_silent || !is_silent(call));
+            actions.extend(calls.map(|(instance, id, call)| Action::Call(place, instance, id, call)));
+        }
+        actions.extend((0..self.webhooks.len()).map(Action::Webhook));
+        actions
+    }
+
+    /// Makes something happen, twice when `doubled`; whether anything came of it.
+    pub fn act(&mut self, action: &Action, doubled: bool) -> bool {
+        match action {
+            Action::Read(process) => self.processes[*process].read_next(&self.log),
+            Action::Decide(process, instance) => return self.processes[*process].decide(instance, self.now),
+            Action::Deliver(process, instance, id, command) => {
+                let (answer, is_in_log) = self.send(command, *id);
+                if doubled {
+                    self.send(command, *id);
+                }
+                // What is in the log is seen there, whenever the process reads that far.
+                if !is_in_log && !self.is_unread(*process, command, *id) {
+                    self.processes[*process].answer(instance, *id, answer);
+                }
+            }
+            Action::Call(process, instance, id, call) => {
+                let answers = self.provider.call(call, *id);
+                self.webhooks.extend(answers.webhooks.into_iter().map(|webhook| (call.payment(), webhook)));
+                if let Some(record) = answers.now {
+                    self.send(&ShopCommand::Payment(call.payment(), record), *id);
+                }
+                if !doubled {
+                    self.processes[*process].close_effect(instance, *id);
+                }
+            }
+            Action::Webhook(place) => {
+                let (payment, record) = self.webhooks.swap_remove(*place);
+                self.ask(&ShopCommand::Payment(payment, record));
+            }
+        }
+        true
+    }
+
+    /// Whether a command's events stand in the log where the process has not read.
+    fn is_unread(&self, process: usize, command: &ShopCommand, id: CommandId) -> bool {
+        let is_done = self.done.contains(&(command.stream(), id));
+        is_done && self.processes[process].is_behind(&self.log)
+    }
+
+    /// Lets everything run until nothing is left to happen, timers included.
+    pub fn drain(&mut self, with_silent: bool) {
+        for _ in 0..100_000 {
+            let actions = self.actions(with_silent);
+            if actions.iter().any(|action| self.act(action, false)) {
+                continue;
+            }
+            if !self.fire(0) {
+                return;
+            }
+        }
+        panic!("the shop never comes to rest");
+    }
+
+    /// A timer goes off, and it is at least that late; false when there is none.
+    pub fn fire(&mut self, pick: usize) -> bool {
+        let of = |(place, process): (usize, &Box<dyn Running>)| {
+            process.timers().into_iter().map(move |timer| (place, timer)).collect::<Vec<_>>()
+        };
+        let timers: Vec<_> = self.processes.iter().enumerate().flat_map(of).collect();
+        if timers.is_empty() {
+            return false;
+        }
+        let (place, (instance, timer, at)) = timers[pick % timers.len()].clone();
+        self.now = self.now.max(at);
+        self.processes[place].fire(&instance, timer);
+        true
+    }
+
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+
+    pub fn order(&self, order: OrderId) -> souk_domain::order::OrderState {
+        self.state::<Order>(&Order::stream(order))
+    }
+
+    pub fn payment(&self, order: OrderId) -> souk_domain::payment::PaymentState {
+        self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
+    }
+
+    pub fn stock(&self, sku: &Sku) -> souk_domain::stock::StockState {
+        self.state::<Stock>(&StreamName::new(Stock::CATEGORY, sku.as_str()))
+    }
+
+    /// The events of an order.
+    pub fn order_events(&self, order: OrderId) -> BTreeMap<u64, souk_domain::order::OrderEvent> {
+        let stream = Order::stream(order);
+        let of_order = self.log.iter().filter(|recorded| recorded.stream == stream);
+        of_order.map(|recorded| (recorded.revision.0, recorded.decode().unwrap())).collect()
+    }
+}
