@@ -39,9 +39,9 @@ pub const RESERVATION_GRACE_S: i64 = 300;
 /// Seconds in which a second click on "order" answers the first order.
 pub const SECOND_CLICK_S: i64 = 60;
 
-// A line at its dearest fits 64 bits, and so do thousands of totals.
+// A line at its dearest fits 64 bits, and so do a thousand totals.
 const _: () = assert!(PRICE_MINOR_MAX.checked_mul(LINE_UNITS_MAX as i64).is_some());
-const _: () = assert!(TOTAL_MINOR_MAX.checked_mul(LINES_MAX as i64).is_some());
+const _: () = assert!(TOTAL_MINOR_MAX.checked_mul(1_000).is_some());
 // Any line fits on a shelf.
 const _: () = assert!(LINE_UNITS_MAX as i64 <= STOCK_UNITS_MAX);
 // Every character has a byte at least.

@@ -49,7 +49,10 @@ pub fn reservation_command_id(sku: &Sku, command: &StockCommand) -> Option<Comma
     let of = |verb: &str, order: &OrderRef| {
         // An order of this shop lends its id's time, which keeps the log's index of ids compact.
         let origin = Uuid::parse_str(order.as_str()).unwrap_or(Uuid::nil());
-        Some(CommandId(derive(origin, &[verb.as_bytes(), order.as_str().as_bytes(), sku.as_str().as_bytes()])))
+        Some(CommandId(derive(
+            origin,
+            &[verb.as_bytes(), order.as_str().as_bytes(), sku.as_str().as_bytes()],
+        )))
     };
     match command {
         StockCommand::Reserve { order, .. } => of("reserve", order),

@@ -1,1 +1,19 @@
-//! .
+//! What every HTTP answer of the shop has in common: problems, headers, identities, bodies, pages.
+//!
+//! Both sides of the API are built on it, so that each rule is stated once.
+
+pub mod body;
+pub mod cart_token;
+pub mod catalogue;
+pub mod headers;
+pub mod identity;
+pub mod keys;
+pub mod layers;
+pub mod paging;
+pub mod problem;
+pub mod shapes;
+
+pub use body::{StrictJson, StrictQuery};
+pub use identity::{Caller, Role};
+pub use keys::Keys;
+pub use problem::Problem;

@@ -93,7 +93,7 @@ impl Month {
         if self.dice.one_in(20) {
             self.ledger.other(invoice, &sku_text(first_sku), "", 1, "0.0")?;
             self.ledger.other(invoice, &sku_text(first_sku), "damaged", -3, "0.0")?;
-            self.ledger.other(invoice, "PADS", "PADS TO MATCH ALL CUSHIONS", 1, "0.001")?;
+            self.ledger.worth_nothing(invoice, "PADS", "PADS TO MATCH ALL CUSHIONS")?;
         }
         Ok(())
     }

@@ -113,7 +113,9 @@ impl Model {
         let is_new = self.merged.get(&cart).is_none_or(|seen| *seen < revision);
         if is_new && !units.is_empty() {
             self.merged.insert(cart, revision);
-            units.iter().for_each(|(n, units)| self.put_in(*n, u64::from(*units)));
+            for (n, units) in units {
+                self.put_in(*n, u64::from(*units));
+            }
         }
         CartCommand::Merge {
             from: CartId(Uuid::from_u128(u128::from(cart))),

@@ -73,7 +73,8 @@ fn reserved(state: &CheckoutState) -> Move {
     let is_short = state.lines_that(|units| units != Units::Held).next().is_some();
     let missing = is_short.then(|| insufficient_stock(state));
     // Somebody who wants the order no more is told so, whatever else there is to say.
-    let failure = state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
+    let failure =
+        state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
     failure.map_or(Move::Await, Move::Undo)
 }
 
@@ -94,8 +95,8 @@ fn waiting(state: &CheckoutState) -> Option<Move> {
 }
 
 fn taken(state: &CheckoutState) -> Option<Move> {
-    if state.payment == Payment::Authorized && state.is_payment_open {
-        // The capture has no answer.
+    if state.is_capture_asked && state.payment == Payment::Authorized {
+        // The provider has not answered.
         return None;
     }
     if state.lines_that(|units| units != Units::Taken).next().is_some() {
@@ -103,7 +104,9 @@ fn taken(state: &CheckoutState) -> Option<Move> {
     }
     match state.payment {
         Payment::Captured => Some(Move::Confirm),
-        _ if !state.is_paid_outside => Some(Move::Undo(declined(state).unwrap_or_else(|| payment_declined("")))),
+        _ if !state.is_paid_outside => {
+            Some(Move::Undo(declined(state).unwrap_or_else(|| payment_declined(""))))
+        }
         _ if state.is_payment_open => Some(Move::Abandon),
         _ => Some(Move::Confirm),
     }

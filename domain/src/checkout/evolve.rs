@@ -150,7 +150,10 @@ pub(super) fn enter(state: &mut CheckoutState, next: Move) {
                 state.payment = Payment::Running;
             }
         }
-        Move::Take => state.phase = Phase::Taking,
+        Move::Take => {
+            state.phase = Phase::Taking;
+            state.is_capture_asked = true;
+        }
         Move::TakeOutside => {
             state.phase = Phase::Taking;
             state.is_payment_open = false;

@@ -49,7 +49,9 @@ fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
     Some(match step {
         CheckoutStep::PlaceOrder => OrderCommand::Place(Box::new(state.draft.as_deref()?.clone())),
         CheckoutStep::AwaitPayment => OrderCommand::AwaitPayment,
-        CheckoutStep::ConfirmOrder => OrderCommand::Confirm { paid_outside: state.payment != Payment::Captured },
+        CheckoutStep::ConfirmOrder => {
+            OrderCommand::Confirm { paid_outside: state.payment != Payment::Captured }
+        }
         CheckoutStep::FailOrder => {
             OrderCommand::Fail { reason: state.reason.clone()?, failed_skus: state.missing_skus() }
         }

@@ -112,7 +112,9 @@ fn of_payment(event: PaymentEvent) -> Option<Incoming<CheckoutEvent>> {
         }
         PaymentEvent::Failed(event) => (event.order, CheckoutEvent::PaymentFailed { detail: event.detail }),
         PaymentEvent::Captured(event) => (event.order, CheckoutEvent::Captured),
-        PaymentEvent::CaptureFailed(event) => (event.order, CheckoutEvent::CaptureFailed { detail: event.detail }),
+        PaymentEvent::CaptureFailed(event) => {
+            (event.order, CheckoutEvent::CaptureFailed { detail: event.detail })
+        }
         _ => return None,
     };
     Some(Incoming { instance: order.to_string(), starts: false, event })

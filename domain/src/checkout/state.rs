@@ -31,6 +31,8 @@ pub struct CheckoutState {
     pub(super) provider_payment_id: Option<String>,
     /// Whether a payment exists that has to be abandoned if the order comes to nothing.
     pub(super) is_payment_open: bool,
+    /// Whether the provider was asked for the held money.
+    pub(super) is_capture_asked: bool,
     pub(super) is_paid_outside: bool,
     pub(super) is_time_over: bool,
     /// A wish to cancel.

@@ -61,7 +61,9 @@ impl Step for CheckoutStep {
 
     fn line(&self) -> Option<u32> {
         match self {
-            Self::Reserve(line) | Self::Confirm(line) | Self::Release(line) | Self::Restock(line) => Some(*line),
+            Self::Reserve(line) | Self::Confirm(line) | Self::Release(line) | Self::Restock(line) => {
+                Some(*line)
+            }
             _ => None,
         }
     }

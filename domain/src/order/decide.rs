@@ -18,7 +18,9 @@ type Decision = Result<Vec<OrderEvent>, OrderRejection>;
 /// Decides a command.
 pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> Decision {
     let order = match (&state.placed, command) {
-        (None, OrderCommand::Place(draft)) => return Ok(vec![PlacedEvent { draft: (**draft).clone() }.into()]),
+        (None, OrderCommand::Place(draft)) => {
+            return Ok(vec![PlacedEvent { draft: (**draft).clone() }.into()]);
+        }
         (None, _) => return Err(OrderRejection::NotFound),
         (Some(order), _) => order,
     };

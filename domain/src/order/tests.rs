@@ -1,1 +1,259 @@
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use souk_eventsourcing::testkit::{context, fold, given, noon};
+use uuid::Uuid;
 
+use super::draft::{Parts, order_code};
+use super::event::{
+    Cancelled, Confirmed, Delivered, OrderLine, PaidOutside, PaymentAwaited, Placed, Reason, ReasonCode,
+    Returned, Reversal, ReversalLine, Shipped,
+};
+use super::*;
+use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX};
+use crate::money::{Currency, Money};
+use crate::names::{ProductId, ReversalId, Sku};
+
+const ORDER: OrderId = OrderId(Uuid::from_u128(1));
+
+fn sku(text: &str) -> Sku {
+    Sku::parse(text).unwrap()
+}
+
+fn line(text: &str, quantity: u32, price: i64) -> OrderLine {
+    let (product, unit_price) = (ProductId(Uuid::nil()), Money::new(price, Currency::GBP));
+    OrderLine { sku: sku(text), product, name: text.to_owned(), quantity, unit_price }
+}
+
+fn assembled(lines: Vec<OrderLine>) -> Result<Draft, Vec<crate::FieldError>> {
+    Draft::assemble(Parts { lines, ..Parts::example(ORDER) })
+}
+
+/// Three of A, one of them dearer, and two of B: 1,100 pence.
+fn placed() -> OrderEvent {
+    let draft = assembled(vec![line("A", 2, 200), line("B", 2, 150), line("A", 1, 400)]).unwrap();
+    Placed { draft }.into()
+}
+
+fn awaited() -> OrderEvent {
+    PaymentAwaited {}.into()
+}
+
+fn confirmed() -> OrderEvent {
+    Confirmed { paid_outside: false }.into()
+}
+
+fn shipped() -> OrderEvent {
+    Shipped { carrier: "post".into(), tracking: "1".into() }.into()
+}
+
+fn delivered() -> Vec<OrderEvent> {
+    vec![placed(), awaited(), confirmed(), shipped(), Delivered {}.into()]
+}
+
+fn reason(code: ReasonCode) -> Reason {
+    Reason { code, detail: "because".into() }
+}
+
+fn cancel() -> OrderCommand {
+    OrderCommand::Cancel { reason: reason(ReasonCode::CancelledByCustomer) }
+}
+
+fn cancelled(refund: Option<i64>) -> OrderEvent {
+    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let lines = [("A", 3), ("B", 2)].map(|(text, quantity)| ReversalLine { sku: sku(text), quantity });
+    let refund = refund.map(|amount| Money::new(amount, Currency::GBP));
+    let reversal = Some(Reversal { id, lines: lines.into(), refund });
+    Cancelled { reason: reason(ReasonCode::CancelledByCustomer), failed_skus: Vec::new(), reversal }.into()
+}
+
+fn give_back(lines: &[(&str, u32)]) -> OrderCommand {
+    OrderCommand::Return { lines: lines.iter().map(|(text, units)| (sku(text), *units)).collect() }
+}
+
+fn returned(lines: &[(&str, u32)], refund: i64, complete: bool) -> OrderEvent {
+    let id = ReversalId(context(1, noon()).creates("reversal"));
+    let lines = lines.iter().map(|(text, quantity)| ReversalLine { sku: sku(text), quantity: *quantity });
+    let refund = Some(Money::new(refund, Currency::GBP));
+    Returned { reversal: Reversal { id, lines: lines.collect(), refund }, complete }.into()
+}
+
+#[test]
+fn lines_of_one_sku_and_one_price_are_merged_and_a_sku_is_reserved_once() {
+    let draft =
+        assembled(vec![line("A", 1, 200), line("B", 2, 150), line("A", 1, 200), line("A", 1, 400)]).unwrap();
+    assert_eq!(draft.lines, [line("A", 2, 200), line("B", 2, 150), line("A", 1, 400)]);
+    assert_eq!(draft.reservations(), [(sku("A"), 3), (sku("B"), 2)]);
+    assert_eq!(draft.total, Money::new(1_100, Currency::GBP));
+}
+
+#[test]
+fn everything_wrong_with_a_draft_is_said_at_once_and_where() {
+    let euros = OrderLine { unit_price: Money::new(1, Currency::EUR), ..line("C", 1, 1) };
+    let lines = vec![line("A", 0, 1), line("B", LINE_UNITS_MAX, 1), line("B", 1, 2), line("D", 1, -1), euros];
+    let errors = assembled(lines).unwrap_err();
+    let said: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.code)).collect();
+    let expected = [
+        ("/lines/0/quantity", "out-of-range"),
+        ("/lines/2/quantity", "out-of-range"),
+        ("/lines/3/unitPrice/amount", "out-of-range"),
+        ("/lines/4/unitPrice/currency", "currency-mismatch"),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_draft_has_limits() {
+    assert_eq!(assembled(Vec::new()).unwrap_err()[0].pointer, "/lines");
+    let many = (0..=LINES_MAX).map(|n| line(&n.to_string(), 1, 1)).collect();
+    assert_eq!(assembled(many).unwrap_err()[0].pointer, "/lines");
+    let dear = vec![line("A", LINE_UNITS_MAX, PRICE_MINOR_MAX)];
+    assert_eq!(assembled(dear).unwrap_err()[0].code, "total-too-large");
+}
+
+#[test]
+fn a_code_is_for_people() {
+    let code = order_code(ORDER);
+    assert_eq!(code, order_code(ORDER));
+    let shape: String = code.chars().map(|c| if c == '-' { '-' } else { 'x' }).collect();
+    assert_eq!((shape.as_str(), &code[..3]), ("xx-xxxx-xxxx", "SK-"));
+    assert!(!code[3..].contains(['I', 'L', 'O', 'U']), "{code}");
+}
+
+#[test]
+fn an_order_is_placed_once() {
+    let OrderEvent::Placed(event) = placed() else { unreachable!() };
+    let place = OrderCommand::Place(Box::new(event.draft));
+    given::<Order>(&[]).when(&place).then(&[placed()]);
+    given::<Order>(&[placed()]).when(&place).then_nothing();
+    given::<Order>(&[]).when(&cancel()).then_refused("order-not-found");
+}
+
+#[test]
+fn before_it_is_settled_a_cancellation_is_a_wish() {
+    let wish = || event::CancellationRequested { reason: reason(ReasonCode::CancelledByCustomer) }.into();
+    given::<Order>(&[placed()]).when(&cancel()).then(&[wish()]);
+    given::<Order>(&[placed(), wish()]).when(&cancel()).then_nothing();
+    let confirm = OrderCommand::Confirm { paid_outside: false };
+    let both = [confirmed(), cancelled(Some(1_100))];
+    given::<Order>(&[placed(), awaited(), wish()]).when(&confirm).then(&both);
+}
+
+#[test]
+fn a_confirmed_order_is_cancelled_at_once_and_says_what_goes_back() {
+    given::<Order>(&[placed(), awaited(), confirmed()]).when(&cancel()).then(&[cancelled(Some(1_100))]);
+    let outside = [placed(), awaited(), PaidOutside {}.into(), Confirmed { paid_outside: true }.into()];
+    given::<Order>(&outside).when(&cancel()).then(&[cancelled(None)]);
+    let over = [placed(), awaited(), confirmed(), cancelled(Some(1_100))];
+    given::<Order>(&over).when(&cancel()).then_nothing();
+    given::<Order>(&delivered()).when(&cancel()).then_refused("order-not-cancellable");
+}
+
+#[test]
+fn money_that_the_payment_took_goes_back_even_if_the_order_was_marked_as_paid_outside() {
+    let both = [placed(), awaited(), PaidOutside {}.into(), confirmed()];
+    given::<Order>(&both).when(&cancel()).then(&[cancelled(Some(1_100))]);
+}
+
+#[test]
+fn only_what_is_reserved_is_confirmed_or_paid_outside() {
+    let confirm = OrderCommand::Confirm { paid_outside: false };
+    given::<Order>(&[placed()]).when(&confirm).then_refused("order-not-reserved");
+    given::<Order>(&[placed(), awaited()]).when(&confirm).then(&[confirmed()]);
+    given::<Order>(&[placed(), awaited(), confirmed()]).when(&confirm).then_nothing();
+    let outside = OrderCommand::MarkPaidOutside;
+    given::<Order>(&[placed()]).when(&outside).then_refused("order-not-payable");
+    given::<Order>(&[placed(), awaited()]).when(&outside).then(&[PaidOutside {}.into()]);
+    given::<Order>(&[placed(), awaited(), confirmed()]).when(&outside).then_nothing();
+}
+
+#[test]
+fn a_failure_ends_an_order_once_and_never_a_confirmed_one() {
+    let fail = |code| OrderCommand::Fail { reason: reason(code), failed_skus: Vec::new() };
+    let timed_out: OrderEvent = event::TimedOut { reason: reason(ReasonCode::PaymentTimedOut) }.into();
+    let history = [placed(), timed_out.clone()];
+    given::<Order>(&history[..1]).when(&fail(ReasonCode::PaymentTimedOut)).then(&[timed_out]);
+    given::<Order>(&history).when(&fail(ReasonCode::PaymentDeclined)).then_nothing();
+    let confirmed = [placed(), awaited(), confirmed()];
+    given::<Order>(&confirmed).when(&fail(ReasonCode::PaymentDeclined)).then_refused("order-settled");
+    given::<Order>(&history).when(&OrderCommand::AwaitPayment).then_refused("order-settled");
+    assert!(fold::<Order>(&history).status().is_some_and(OrderStatus::is_final));
+}
+
+#[test]
+fn goods_go_out_once_and_only_when_they_are_paid() {
+    let ship = |tracking: &str| OrderCommand::Ship { carrier: "post".into(), tracking: tracking.into() };
+    given::<Order>(&[placed(), awaited()]).when(&ship("1")).then_refused("order-not-shippable");
+    given::<Order>(&delivered()[..3]).when(&ship("1")).then(&[shipped()]);
+    given::<Order>(&delivered()[..4]).when(&ship("1")).then_nothing();
+    given::<Order>(&delivered()[..4]).when(&ship("2")).then_refused("order-not-shippable");
+    given::<Order>(&delivered()[..3]).when(&OrderCommand::Deliver).then_refused("order-not-deliverable");
+    let address = OrderCommand::ChangeAddress { address: Box::default() };
+    given::<Order>(&delivered()[..4]).when(&address).then_refused("order-not-changeable");
+}
+
+#[test]
+fn the_dearest_of_equal_goods_comes_back_first_and_the_last_return_takes_what_is_left() {
+    given::<Order>(&delivered()).when(&give_back(&[("A", 2)])).then(&[returned(&[("A", 2)], 600, false)]);
+    let partly: Vec<_> = delivered().into_iter().chain([returned(&[("A", 2)], 600, false)]).collect();
+    let rest = [("A", 1), ("B", 2)];
+    given::<Order>(&partly).when(&give_back(&rest)).then(&[returned(&rest, 500, true)]);
+    given::<Order>(&partly).when(&give_back(&[("A", 2)])).then_refused("return-exceeds-order");
+    given::<Order>(&partly).when(&give_back(&[("C", 1)])).then_refused("return-exceeds-order");
+    given::<Order>(&delivered()[..4]).when(&give_back(&rest)).then_refused("order-not-returnable");
+}
+
+#[test]
+fn a_sku_named_twice_in_a_return_counts_as_both() {
+    given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 2)])).then_refused("return-exceeds-order");
+    given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 1)])).then(&[returned(
+        &[("B", 2)],
+        300,
+        false,
+    )]);
+}
+
+proptest! {
+    /// Against a plain model, a shelf: however goods come back, never more than went out, and what is
+    /// paid back for all of them together is the total to the penny.
+    #[test]
+    fn all_returns_together_pay_back_the_total(
+        lines in prop::collection::vec((0..4_u8, 1..5_u32, 0..900_i64), 1..8),
+        returns in prop::collection::vec((0..4_u8, 1..4_u32), 0..40),
+    ) {
+        let lines = lines.into_iter().map(|(n, units, price)| line(&n.to_string(), units, price)).collect();
+        let draft = assembled(lines).unwrap();
+        let mut shelf: std::collections::BTreeMap<_, _> = draft.reservations().into_iter().collect();
+        let (total, mut paid_back) = (draft.total.amount, 0);
+        let mut history = delivered();
+        history[0] = Placed { draft }.into();
+        let mut state = fold::<Order>(&history);
+        let finish = (0..4_u8).flat_map(|n| [(n, 1); 40]);
+        for (n, units) in returns.into_iter().chain(finish) {
+            let wanted = sku(&n.to_string());
+            let left = shelf.get(&wanted).copied().unwrap_or(0);
+            let command = OrderCommand::Return { lines: vec![(wanted.clone(), units)] };
+            let Ok(events) = Order::decide(&state, &command, &context(1, noon())) else {
+                prop_assert!(units > left || state.status() == Some(OrderStatus::Returned));
+                continue;
+            };
+            prop_assert!(units <= left);
+            shelf.insert(wanted, left - units);
+            for event in events {
+                let OrderEvent::Returned(back) = &event else { panic!("{event:?}") };
+                paid_back += back.reversal.refund.map_or(0, |refund| refund.amount);
+                prop_assert!(paid_back <= total);
+                state = Order::evolve(state, &event);
+            }
+        }
+        prop_assert_eq!(state.status(), Some(OrderStatus::Returned));
+        prop_assert_eq!(paid_back, total);
+    }
+}
+
+#[test]
+fn a_draft_reads_back_as_it_was_written() {
+    use souk_eventsourcing::EventPayload;
+    let event = placed();
+    assert_eq!(OrderEvent::decode(event.event_type(), 1, &event.encode()), Ok(event));
+    assert_eq!(Parts::example(ORDER).pay_by - SignedDuration::from_secs(900), noon());
+}

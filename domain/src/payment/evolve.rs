@@ -44,7 +44,9 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
 fn apply(payment: &mut Opened, event: &PaymentEvent) {
     match event {
         PaymentEvent::Requested(_) | PaymentEvent::CaptureFailed(_) => {}
-        PaymentEvent::Accepted(event) => payment.provider_payment_id = Some(event.provider_payment_id.clone()),
+        PaymentEvent::Accepted(event) => {
+            payment.provider_payment_id = Some(event.provider_payment_id.clone())
+        }
         PaymentEvent::Authorized(event) => {
             payment.held = true;
             payment.awaited = false;

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
 
-use super::event::{Authorized, Cancelled, Captured, Failed, Refunded, RefundRequested, Requested, VoidRequested};
+use super::event::{
+    Authorized, Cancelled, Captured, Failed, RefundRequested, Refunded, Requested, VoidRequested,
+};
 use super::*;
 use crate::money::{Currency, Money};
 use crate::names::{OrderId, RefundId, VoidId};
@@ -65,7 +67,9 @@ fn another_try_is_allowed_after_a_decline_and_only_then() {
     given::<Payment>(&[]).when(&request("tok_ok")).then(&[requested(1)]);
     given::<Payment>(&[requested(1)]).when(&request("tok_ok")).then_refused("payment-in-progress");
     given::<Payment>(&[requested(1), failed()]).when(&request("tok_ok")).then(&[requested(2)]);
-    given::<Payment>(&[requested(1), authorized()]).when(&request("tok_ok")).then_refused("payment-already-made");
+    given::<Payment>(&[requested(1), authorized()])
+        .when(&request("tok_ok"))
+        .then_refused("payment-already-made");
     let closed = [requested(1), failed(), cancelled()];
     given::<Payment>(&closed).when(&request("tok_ok")).then_refused("payment-closed");
 }
@@ -75,7 +79,9 @@ fn doubled_and_late_answers_change_nothing() {
     given::<Payment>(&[requested(1), authorized()]).when(&record_authorized()).then_nothing();
     given::<Payment>(&[requested(1), authorized()]).when(&record_failed()).then_nothing();
     given::<Payment>(&[requested(1), authorized(), captured()]).when(&record_authorized()).then_nothing();
-    given::<Payment>(&[requested(1), authorized(), captured()]).when(&PaymentCommand::RecordCaptured).then_nothing();
+    given::<Payment>(&[requested(1), authorized(), captured()])
+        .when(&PaymentCommand::RecordCaptured)
+        .then_nothing();
 }
 
 #[test]
@@ -95,10 +101,42 @@ fn an_authorization_that_nobody_wants_is_voided_however_late() {
 }
 
 #[test]
+fn a_second_hold_of_a_try_that_was_thought_to_have_failed_is_voided_and_the_first_one_stands() {
+    let late = PaymentCommand::RecordAuthorized { provider_payment_id: "late".into(), attempts: 1 };
+    let history = [requested(1), failed(), requested(2), authorized()];
+    let void = VoidId(context(1, noon()).creates("void"));
+    let provider_payment_id = "late".to_owned();
+    let second: PaymentEvent =
+        VoidRequested { order: ORDER, void, provider_payment_id, amount: pounds(10) }.into();
+    given::<Payment>(&history).when(&late).then(&[second.clone()]);
+    let voided: PaymentEvent = super::event::Voided { order: ORDER, void }.into();
+    let history: Vec<_> = history.into_iter().chain([second, voided]).collect();
+    given::<Payment>(&history).when(&late).then_nothing();
+    assert!(fold::<Payment>(&history).is_held());
+}
+
+#[test]
+fn an_authorization_that_was_voided_is_no_news_when_it_comes_again() {
+    let void = VoidId(context(1, noon()).creates("void"));
+    let voided = super::event::Voided { order: ORDER, void }.into();
+    let history = [requested(1), authorized(), cancelled(), void_requested(), voided];
+    given::<Payment>(&history).when(&record_authorized()).then_nothing();
+    given::<Payment>(&history).when(&record_failed()).then_nothing();
+}
+
+#[test]
+fn the_answer_that_a_given_up_payment_is_owed_may_be_a_failure() {
+    given::<Payment>(&[requested(1), cancelled()]).when(&record_failed()).then(&[failed()]);
+    given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_failed()).then_nothing();
+}
+
+#[test]
 fn a_capture_that_nobody_wants_is_refunded() {
     let state = fold::<Payment>(&[requested(1), authorized(), cancelled(), void_requested()]);
     let events = Payment::decide(&state, &PaymentCommand::RecordCaptured, &context(3, noon())).unwrap();
-    assert!(matches!(&events[..], [PaymentEvent::Captured(_), PaymentEvent::RefundRequested(refund)] if refund.amount == pounds(10)));
+    assert!(
+        matches!(&events[..], [PaymentEvent::Captured(_), PaymentEvent::RefundRequested(refund)] if refund.amount == pounds(10))
+    );
 }
 
 #[test]
@@ -144,15 +182,22 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
         Just(PaymentCommand::RecordCaptured),
         Just(PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: String::new() }),
         Just(PaymentCommand::Abandon),
-        (1..70_u128).prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
+        (1..70_u128)
+            .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
         (refund_id.clone(), prop::option::of(1..7_i64)).prop_map(|(refund, amount)| PaymentCommand::Refund {
             refund,
             amount: amount.map(pounds),
             capped: false,
             reason: String::new()
         }),
-        refund_id.clone().prop_map(|refund| PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }),
-        refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed { refund, code: "no".into(), detail: String::new() }),
+        refund_id
+            .clone()
+            .prop_map(|refund| PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }),
+        refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed {
+            refund,
+            code: "no".into(),
+            detail: String::new()
+        }),
     ]
 }
 

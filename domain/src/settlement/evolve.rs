@@ -7,10 +7,7 @@ use super::state::{Debt, DebtKind, SettlementState};
 use super::step::SettlementStep;
 
 /// The state after an input.
-pub fn evolve(
-    mut state: SettlementState,
-    input: &Input<SettlementEvent, SettlementStep>,
-) -> SettlementState {
+pub fn evolve(mut state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
     let Input::Event(event) = input else { return state };
     match event.clone() {
         SettlementEvent::VoidRequested(event) => {

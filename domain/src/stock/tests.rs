@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use jiff::{SignedDuration, Timestamp};
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 
@@ -50,7 +52,7 @@ fn reserving_again_for_the_same_order_does_nothing() {
 #[test]
 fn confirmed_units_leave_the_shelf_and_cannot_be_released() {
     let confirmed: StockEvent = Confirmed { order: order("a"), quantity: 3 }.into();
-    given::<Stock>(&[counted(5), reserved("a", 3)]).when(&confirm("a")).then(&[confirmed.clone()]);
+    given::<Stock>(&[counted(5), reserved("a", 3)]).when(&confirm("a")).then(from_ref(&confirmed));
     let history = [counted(5), reserved("a", 3), confirmed];
     given::<Stock>(&history).when(&release("a")).then_refused("reservation-not-open");
     let state = fold::<Stock>(&history);
@@ -181,7 +183,7 @@ fn a_reservation_that_was_let_go_can_be_made_again() {
 fn goods_that_come_back_are_on_hand_again_up_to_the_limit() {
     let restock = |quantity| StockCommand::Restock { order: order("a"), quantity };
     let restocked: StockEvent = Restocked { order: order("a"), quantity: 2 }.into();
-    given::<Stock>(&[counted(5)]).when(&restock(2)).then(&[restocked.clone()]);
+    given::<Stock>(&[counted(5)]).when(&restock(2)).then(from_ref(&restocked));
     assert_eq!(fold::<Stock>(&[counted(5), restocked]).on_hand(), 7);
     given::<Stock>(&[counted(5)]).when(&restock(0)).then_refused("invalid-quantity");
     given::<Stock>(&[counted(STOCK_UNITS_MAX)]).when(&restock(1)).then_refused("invalid-quantity");

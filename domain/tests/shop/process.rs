@@ -11,14 +11,14 @@ use souk_eventsourcing::{CommandId, EventId, RecordedEvent, StreamName};
 
 /// What became of a command that left no event.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Done,
     Unchanged,
     Refused { code: String, detail: String },
 }
 
 /// A process of any kind, as the shop runs it.
-pub trait Running {
+pub(crate) trait Running {
     fn is_behind(&self, log: &[RecordedEvent]) -> bool;
     fn read_next(&mut self, log: &[RecordedEvent]);
     fn ready(&self) -> Vec<String>;
@@ -31,7 +31,7 @@ pub trait Running {
     fn fire(&mut self, instance: &str, timer: usize);
 }
 
-pub struct Runtime<P: Process> {
+pub(crate) struct Runtime<P: Process> {
     instances: BTreeMap<String, Instance<P>>,
     read: usize,
 }
@@ -154,7 +154,9 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
         let of = |(id, instance): (&String, &Instance<P>)| {
             let id = id.clone();
             let commands = instance.commands.iter();
-            commands.map(move |(command, _, content)| (id.clone(), *command, content.clone())).collect::<Vec<_>>()
+            commands
+                .map(move |(command, _, content)| (id.clone(), *command, content.clone()))
+                .collect::<Vec<_>>()
         };
         self.instances.iter().flat_map(of).collect()
     }
@@ -173,7 +175,11 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)> {
         let of = |(id, instance): (&String, &Instance<P>)| {
             let id = id.clone();
-            instance.effects.iter().map(move |(key, call)| (id.clone(), *key, call.clone())).collect::<Vec<_>>()
+            instance
+                .effects
+                .iter()
+                .map(move |(key, call)| (id.clone(), *key, call.clone()))
+                .collect::<Vec<_>>()
         };
         self.instances.iter().flat_map(of).collect()
     }

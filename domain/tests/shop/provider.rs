@@ -8,38 +8,42 @@ use souk_domain::{Money, PaymentId, ProviderCall, RefundId};
 use souk_eventsourcing::CommandId;
 
 /// How it can behave.
-pub const TOKENS: [&str; 6] = ["ok", "decline", "webhook", "silent", "late-success", "capture-fails"];
+pub(crate) const TOKENS: [&str; 6] = ["ok", "decline", "webhook", "silent", "late-success", "capture-fails"];
 
 /// Money of a buyer that it holds or held.
 #[derive(Debug)]
-pub struct Hold {
-    pub payment: PaymentId,
-    pub amount: Money,
-    pub is_held: bool,
-    pub taken: i64,
-    pub refunds: BTreeMap<RefundId, i64>,
+pub(crate) struct Hold {
+    pub(crate) payment: PaymentId,
+    pub(crate) amount: Money,
+    pub(crate) is_held: bool,
+    pub(crate) taken: i64,
+    pub(crate) refunds: BTreeMap<RefundId, i64>,
     refuses_capture: bool,
 }
 
 /// What it answers a call: to be recorded now, and to be told again or later by webhook.
 #[derive(Debug, Default)]
-pub struct Answers {
-    pub now: Option<PaymentCommand>,
-    pub webhooks: Vec<PaymentCommand>,
+pub(crate) struct Answers {
+    pub(crate) now: Option<PaymentCommand>,
+    pub(crate) webhooks: Vec<PaymentCommand>,
 }
 
 /// The provider.
 #[derive(Default)]
-pub struct Provider {
-    pub holds: BTreeMap<String, Hold>,
+pub(crate) struct Provider {
+    pub(crate) holds: BTreeMap<String, Hold>,
 }
 
 impl Provider {
     /// Carries a call out; a repeat under the same key is answered the same.
-    pub fn call(&mut self, call: &ProviderCall, key: CommandId) -> Answers {
+    pub(crate) fn call(&mut self, call: &ProviderCall, key: CommandId) -> Answers {
         match call {
-            ProviderCall::Authorize { payment, amount, token } => self.authorize(*payment, *amount, token, key),
-            ProviderCall::Capture { provider_payment_id, amount, .. } => self.capture(provider_payment_id, *amount),
+            ProviderCall::Authorize { payment, amount, token } => {
+                self.authorize(*payment, *amount, token, key)
+            }
+            ProviderCall::Capture { provider_payment_id, amount, .. } => {
+                self.capture(provider_payment_id, *amount)
+            }
             ProviderCall::Void { provider_payment_id, void, .. } => {
                 let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
                 assert_eq!(hold.taken, 0, "what was taken can't be voided");
@@ -54,7 +58,8 @@ impl Provider {
 
     fn authorize(&mut self, payment: PaymentId, amount: Money, token: &str, key: CommandId) -> Answers {
         let provider_payment_id = key.to_string();
-        let failed = || PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 };
+        let failed =
+            || PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 };
         if token == "decline" {
             return Answers { now: Some(failed()), webhooks: vec![failed()] };
         }
@@ -97,7 +102,7 @@ impl Provider {
     }
 
     /// What it took for a payment and didn't give back.
-    pub fn kept(&self, payment: PaymentId) -> i64 {
+    pub(crate) fn kept(&self, payment: PaymentId) -> i64 {
         let of_payment = self.holds.values().filter(|hold| hold.payment == payment);
         of_payment.map(|hold| hold.taken - hold.refunds.values().sum::<i64>()).sum()
     }

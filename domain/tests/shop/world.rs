@@ -14,26 +14,27 @@ use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::{
-    Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision, StreamName,
+    Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision,
+    StreamName,
 };
 use uuid::Uuid;
 
 use crate::process::{Answer, Running, Runtime};
 use crate::provider::Provider;
 
-pub struct World {
-    pub log: Vec<RecordedEvent>,
-    pub now: Timestamp,
-    pub processes: Vec<Box<dyn Running>>,
-    pub provider: Provider,
-    pub webhooks: Vec<(PaymentId, PaymentCommand)>,
+pub(crate) struct World {
+    pub(crate) log: Vec<RecordedEvent>,
+    pub(crate) now: Timestamp,
+    pub(crate) processes: Vec<Box<dyn Running>>,
+    pub(crate) provider: Provider,
+    pub(crate) webhooks: Vec<(PaymentId, PaymentCommand)>,
     done: HashSet<(StreamName, CommandId)>,
     commands: u128,
 }
 
 /// Something that can happen next without anybody asking for it.
 #[derive(Clone, Debug)]
-pub enum Action {
+pub(crate) enum Action {
     Read(usize),
     Decide(usize, String),
     Deliver(usize, String, CommandId, ShopCommand),
@@ -42,7 +43,7 @@ pub enum Action {
 }
 
 impl World {
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             log: Vec::new(),
             now,
@@ -59,13 +60,13 @@ impl World {
     }
 
     /// A command id that nobody had.
-    pub fn new_command_id(&mut self) -> CommandId {
+    pub(crate) fn new_command_id(&mut self) -> CommandId {
         self.commands += 1;
         CommandId(Uuid::from_u128(self.commands))
     }
 
     /// The state of an aggregate, folded from the bytes in the log.
-    pub fn state<D: Decider>(&self, stream: &StreamName) -> D::State {
+    pub(crate) fn state<D: Decider>(&self, stream: &StreamName) -> D::State {
         let of_stream = self.log.iter().filter(|recorded| recorded.stream == *stream);
         of_stream.fold(D::State::default(), |state, recorded| D::evolve(state, &recorded.decode().unwrap()))
     }
@@ -97,7 +98,7 @@ impl World {
     }
 
     /// Carries a command out; whether it left an event now.
-    pub fn send(&mut self, command: &ShopCommand, id: CommandId) -> (Answer, bool) {
+    pub(crate) fn send(&mut self, command: &ShopCommand, id: CommandId) -> (Answer, bool) {
         let (stream, before) = (command.stream(), self.log.len());
         let answer = match command {
             ShopCommand::Cart(_, command) => self.execute::<Cart>(&stream, command, id),
@@ -109,13 +110,13 @@ impl World {
     }
 
     /// A command of somebody outside.
-    pub fn ask(&mut self, command: &ShopCommand) -> Answer {
+    pub(crate) fn ask(&mut self, command: &ShopCommand) -> Answer {
         let id = command.id();
         let id = id.unwrap_or_else(|| self.new_command_id());
         self.send(command, id).0
     }
 
-    pub fn actions(&self, with_silent: bool) -> Vec<Action> {
+    pub(crate) fn actions(&self, with_silent: bool) -> Vec<Action> {
         let mut actions = Vec::new();
         for (place, process) in self.processes.iter().enumerate() {
             if process.is_behind(&self.log) {
@@ -123,9 +124,10 @@ impl World {
             }
             actions.extend(process.ready().into_iter().map(|instance| Action::Decide(place, instance)));
             let commands = process.commands().into_iter();
-            actions.extend(commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)));
-            let is_silent =
-                |call: &ProviderCall| matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
+            actions.extend(
+                commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)),
+            );
+            let is_silent = |call: &ProviderCall| matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
             let calls = process.effects().into_iter().filter(|(_, _, call)| with_silent || !is_silent(call));
             actions.extend(calls.map(|(instance, id, call)| Action::Call(place, instance, id, call)));
         }
@@ -134,9 +136,13 @@ impl World {
     }
 
     /// Makes something happen, twice when `doubled`; whether anything came of it.
-    pub fn act(&mut self, action: &Action, doubled: bool) -> bool {
+    pub(crate) fn act(&mut self, action: &Action, doubled: bool) -> bool {
         match action {
-            Action::Read(process) => self.processes[*process].read_next(&self.log),
+            Action::Read(process) => {
+                if self.processes[*process].is_behind(&self.log) {
+                    self.processes[*process].read_next(&self.log);
+                }
+            }
             Action::Decide(process, instance) => return self.processes[*process].decide(instance, self.now),
             Action::Deliver(process, instance, id, command) => {
                 let (answer, is_in_log) = self.send(command, *id);
@@ -173,7 +179,7 @@ impl World {
     }
 
     /// Lets everything run until nothing is left to happen, timers included.
-    pub fn drain(&mut self, with_silent: bool) {
+    pub(crate) fn drain(&mut self, with_silent: bool) {
         for _ in 0..100_000 {
             let actions = self.actions(with_silent);
             if actions.iter().any(|action| self.act(action, false)) {
@@ -187,7 +193,7 @@ impl World {
     }
 
     /// A timer goes off, and it is at least that late; false when there is none.
-    pub fn fire(&mut self, pick: usize) -> bool {
+    pub(crate) fn fire(&mut self, pick: usize) -> bool {
         let of = |(place, process): (usize, &Box<dyn Running>)| {
             process.timers().into_iter().map(move |timer| (place, timer)).collect::<Vec<_>>()
         };
@@ -201,24 +207,24 @@ impl World {
         true
     }
 
-    pub fn pass(&mut self, seconds: i64) {
+    pub(crate) fn pass(&mut self, seconds: i64) {
         self.now += SignedDuration::from_secs(seconds);
     }
 
-    pub fn order(&self, order: OrderId) -> souk_domain::order::OrderState {
+    pub(crate) fn order(&self, order: OrderId) -> souk_domain::order::OrderState {
         self.state::<Order>(&Order::stream(order))
     }
 
-    pub fn payment(&self, order: OrderId) -> souk_domain::payment::PaymentState {
+    pub(crate) fn payment(&self, order: OrderId) -> souk_domain::payment::PaymentState {
         self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
     }
 
-    pub fn stock(&self, sku: &Sku) -> souk_domain::stock::StockState {
+    pub(crate) fn stock(&self, sku: &Sku) -> souk_domain::stock::StockState {
         self.state::<Stock>(&StreamName::new(Stock::CATEGORY, sku.as_str()))
     }
 
     /// The events of an order.
-    pub fn order_events(&self, order: OrderId) -> BTreeMap<u64, souk_domain::order::OrderEvent> {
+    pub(crate) fn order_events(&self, order: OrderId) -> BTreeMap<u64, souk_domain::order::OrderEvent> {
         let stream = Order::stream(order);
         let of_order = self.log.iter().filter(|recorded| recorded.stream == stream);
         of_order.map(|recorded| (recorded.revision.0, recorded.decode().unwrap())).collect()

@@ -104,6 +104,12 @@ impl<W: Write> Ledger<W> {
         self.write(invoice, sku, description, &quantity.to_string(), price, "")
     }
 
+    /// A line of a sale invoice whose price rounds to nothing.
+    pub(super) fn worth_nothing(&mut self, invoice: &str, sku: &str, description: &str) -> Result<()> {
+        self.rounded_lines += 1;
+        self.other(invoice, sku, description, 1, "0.001")
+    }
+
     fn write(&mut self, invoice: &str, sku: &str, text: &str, units: &str, price: &str, who: &str) -> Result<()> {
         self.lines += 1;
         let date = "2010-11-15 10:00:00";

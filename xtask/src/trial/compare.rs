@@ -157,7 +157,7 @@ mod tests {
     use crate::trial::invoices::{Invoices, Return, SaleLine};
 
     fn sale() -> Sale {
-        let line = |units, price_minor| SaleLine { sku: "A".into(), units, price_minor, price_was_rounded: false };
+        let line = |units, price_minor| SaleLine { sku: "A".into(), units, price_minor };
         Sale { invoice: "1".into(), customer: Some("7".into()), lines: vec![line(2, 100), line(1, 150)] }
     }
 

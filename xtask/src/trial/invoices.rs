@@ -21,7 +21,6 @@ pub(crate) struct SaleLine {
     pub(crate) units: i64,
     /// Rounded to the minor unit.
     pub(crate) price_minor: i64,
-    pub(crate) price_was_rounded: bool,
 }
 
 /// One sale invoice: an order to place.
@@ -56,6 +55,8 @@ pub(crate) struct Product {
 pub(crate) struct Invoices {
     pub(crate) lines: u64,
     pub(crate) skipped_lines: u64,
+    /// Lines that rounding moves, those included that are no sale for having been moved to nothing.
+    pub(crate) rounded_lines: u64,
     pub(crate) sales: Vec<Sale>,
     pub(crate) returns: Vec<Return>,
     pub(crate) products: Vec<Product>,
@@ -109,7 +110,9 @@ impl Reading {
         let price = ExactPrice::parse(row.unit_price.trim())?;
         let invoice = row.invoice_no.trim();
         let is_sale_invoice = !invoice.is_empty() && invoice.bytes().all(|byte| byte.is_ascii_digit());
-        if is_sale_invoice && row.quantity > 0 && price.rounded() >= 1 {
+        let may_be_sale = is_sale_invoice && row.quantity > 0;
+        self.invoices.rounded_lines += u64::from(may_be_sale && !price.is_whole());
+        if may_be_sale && price.rounded() >= 1 {
             self.take_sale(invoice, row, price);
         } else if invoice.starts_with('C') && row.quantity < 0 {
             self.take_return(invoice, row, price);
@@ -132,7 +135,6 @@ impl Reading {
             sku: row.stock_code.trim().to_owned(),
             units: row.quantity,
             price_minor: price.rounded(),
-            price_was_rounded: !price.is_whole(),
         });
     }
 
@@ -207,9 +209,10 @@ mod tests {
         );
         assert_eq!(read.sales.len(), 2);
         assert_eq!(read.sales[0].customer.as_deref(), Some("17850"));
-        let line = SaleLine { sku: "B".into(), units: 1, price_minor: 200, price_was_rounded: true };
+        let line = SaleLine { sku: "B".into(), units: 1, price_minor: 200 };
         assert_eq!(read.sales[0].lines[1], line);
         assert_eq!(read.sales[1].customer, None);
+        assert_eq!(read.rounded_lines, 1);
     }
 
     #[test]
@@ -218,7 +221,7 @@ mod tests {
             "C1,A,,-2,d,1.00,,UK\nC1,A,,-3,d,1.10,,UK\nC2,A,,2,d,1.00,,UK\nA5,B,Adjust,1,d,-11062.06,,UK\n7,A,,-1,d,0.0,,UK\n8,A,,1,d,0.001,,UK\n",
         );
         assert_eq!(read.returns, [Return { invoice: "C1".into(), sku: "A".into(), units: 5 }]);
-        assert_eq!((read.lines, read.skipped_lines, read.sales.len()), (6, 4, 0));
+        assert_eq!((read.lines, read.skipped_lines, read.rounded_lines, read.sales.len()), (6, 4, 1, 0));
     }
 
     #[test]

@@ -35,8 +35,12 @@ struct NamedTotals {
 impl Totals {
     /// Adds up a file.
     pub(crate) fn of(invoices: &Invoices) -> Self {
-        let mut totals =
-            Self { lines: invoices.lines, skipped_lines: invoices.skipped_lines, ..Self::default() };
+        let mut totals = Self {
+            lines: invoices.lines,
+            skipped_lines: invoices.skipped_lines,
+            rounded_lines: invoices.rounded_lines,
+            ..Self::default()
+        };
         let mut all_skus = HashSet::new();
         for sale in &invoices.sales {
             let priced: HashSet<_> = sale.lines.iter().map(|line| (&line.sku, line.price_minor)).collect();
@@ -47,7 +51,6 @@ impl Totals {
             totals.guest_orders += u64::from(sale.customer.is_none());
             totals.units += sale.lines.iter().map(|line| line.units).sum::<i64>();
             totals.revenue_minor += sale.lines.iter().map(|line| line.units * line.price_minor).sum::<i64>();
-            totals.rounded_lines += sale.lines.iter().filter(|line| line.price_was_rounded).count() as u64;
             all_skus.extend(skus);
         }
         totals.skus = all_skus.len() as u64;

@@ -1,0 +1,124 @@
+//! Bodies and query strings, read strictly: what is unknown, missing or of the wrong type is named.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use crate::problem::Problem;
+
+/// A JSON body and its bytes.
+#[derive(Debug)]
+pub struct StrictJson<T> {
+    /// What it says.
+    pub value: T,
+    /// As it was sent; for request hashes.
+    pub raw: Bytes,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(request.headers())?;
+        let raw = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status().as_u16() {
+            413 => Problem::new("body-too-large", "a body has at most 1 MiB"),
+            _ => Problem::new("malformed-body", "the body could not be read"),
+        })?;
+        let value = parse(&raw)?;
+        Ok(Self { value, raw })
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let kind = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if kind == "application/json" || kind.ends_with("+json") {
+        return Ok(());
+    }
+    Err(Problem::new("unsupported-media-type", "send `Content-Type: application/json`"))
+}
+
+/// Reads JSON. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
+pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(raw);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let cause = error.inner();
+        if !cause.is_data() {
+            return Problem::new("malformed-body", cause.to_string());
+        }
+        Problem::field(pointer(error.path()), "invalid-value", cause.to_string())
+    })?;
+    deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
+    Ok(value)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        let part = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&part);
+    }
+    pointer
+}
+
+/// A query string.
+#[derive(Debug)]
+pub struct StrictQuery<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::parameter("query", error.body_text()))?;
+        Ok(Self(query.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[expect(dead_code, reason = "only its type matters here")]
+        quantity: u32,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[expect(dead_code, reason = "only its type matters here")]
+        lines: Vec<Line>,
+    }
+
+    #[test]
+    fn every_kind_of_wrong_body_is_told_apart() {
+        for (body, code, place) in [
+            ("{", "malformed-body", "line 1"),
+            ("{} {}", "validation-failed", "lines"),
+            (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
+            (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),
+            (r#"{"lines":[{"quantity":-1}]}"#, "validation-failed", "/lines/0/quantity"),
+            (r#"{"lines":[{"quantity":1e18}]}"#, "validation-failed", "/lines/0/quantity"),
+            (r#"{"lines":[{"quantity":1,"colour":1}]}"#, "validation-failed", "colour"),
+            (r#"{"lines":[{}]}"#, "validation-failed", "quantity"),
+        ] {
+            let problem = parse::<Order>(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.code(), code, "{body}");
+            assert!(format!("{problem:?}").contains(place), "{problem:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The headers that both sides of the API share.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use souk_eventsourcing::{CorrelationId, Position, Revision};
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// The longest idempotency key, in characters.
+const KEY_CHARS_MAX: usize = 255;
+/// The longest wait that can be asked for, in seconds.
+const WAIT_S_MAX: u64 = 30;
+
+/// What a write's headers say.
+#[derive(Clone, Debug)]
+pub struct WriteHeaders {
+    /// `Idempotency-Key`.
+    pub key: Option<String>,
+    /// `If-Match`.
+    pub if_match: Option<Revision>,
+    /// `Prefer: wait=…`.
+    pub wait: Option<Duration>,
+    /// The request.
+    pub correlation_id: CorrelationId,
+}
+
+/// What a read's headers say.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadHeaders {
+    /// `X-Min-Position`.
+    pub min_position: Option<Position>,
+    /// `Prefer: wait=…`.
+    pub wait: Option<Duration>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WriteHeaders {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let correlation_id = parts.extensions.get::<CorrelationId>().cloned();
+        Ok(Self {
+            key: idempotency_key(&parts.headers)?,
+            if_match: if_match(&parts.headers)?,
+            wait: wait(&parts.headers)?,
+            correlation_id: correlation_id.unwrap_or_else(|| Uuid::nil().into()),
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReadHeaders {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self { min_position: min_position(&parts.headers)?, wait: wait(&parts.headers)? })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    value.to_str().map(Some).map_err(|_| Problem::parameter(name, "visible ASCII characters are allowed"))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = text(headers, "idempotency-key")? else { return Ok(None) };
+    let allowed = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !allowed {
+        return Err(Problem::parameter("Idempotency-Key", "1 to 255 visible ASCII characters are allowed"));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
+    let Some(value) = text(headers, header::IF_MATCH.as_str())? else { return Ok(None) };
+    let revision = value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let revision = revision.and_then(|revision| revision.parse().ok()).map(Revision);
+    let refused = || Problem::parameter("If-Match", "a revision in quotes is allowed, as in \"5\"");
+    revision.ok_or_else(refused).map(Some)
+}
+
+fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    let Some(value) = text(headers, "prefer")? else { return Ok(None) };
+    let asked = value.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="));
+    let Some(seconds) = asked else { return Ok(None) };
+    let refused = || Problem::parameter("Prefer", format!("wait=0 to wait={WAIT_S_MAX} seconds are allowed"));
+    let seconds: u64 = seconds.trim().parse().map_err(|_| refused())?;
+    if seconds > WAIT_S_MAX { Err(refused()) } else { Ok(Some(Duration::from_secs(seconds))) }
+}
+
+fn min_position(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let Some(value) = text(headers, "x-min-position")? else { return Ok(None) };
+    let refused = |_| Problem::parameter("X-Min-Position", "a position as a decimal number is allowed");
+    value.trim().parse().map_err(refused).map(|position| Some(Position(position)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn headers_are_read_or_refused_by_name() {
+        assert_eq!(if_match(&with("if-match", "\"5\"")).unwrap(), Some(Revision(5)));
+        assert_eq!(wait(&with("prefer", "respond-async, wait=10")).unwrap(), Some(Duration::from_secs(10)));
+        assert_eq!(min_position(&with("x-min-position", "42")).unwrap(), Some(Position(42)));
+        assert!(if_match(&with("if-match", "5")).is_err());
+        assert!(if_match(&with("if-match", "*")).is_err());
+        assert!(wait(&with("prefer", "wait=31")).is_err());
+        assert!(wait(&with("prefer", "wait=-1")).is_err());
+        assert!(min_position(&with("x-min-position", "-1")).is_err());
+        assert!(idempotency_key(&with("idempotency-key", "a b")).is_err());
+        assert!(idempotency_key(&with("idempotency-key", &"x".repeat(256))).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! Who asks: EdDSA tokens with roles.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, Header, Validation};
+use serde::{Deserialize, Serialize};
+use souk_domain::{CartId, CustomerId};
+use souk_eventsourcing::Actor;
+use uuid::Uuid;
+
+use crate::keys::Keys;
+use crate::problem::Problem;
+
+/// Issuer and audience of the shop's tokens.
+const ISSUER: &str = "souk";
+/// Seconds by which clocks may differ.
+const LEEWAY_S: u64 = 5;
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Buys.
+    Customer,
+    /// Runs the shop.
+    Admin,
+    /// Another system.
+    Service,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    roles: Vec<Role>,
+    iss: String,
+    aud: String,
+    exp: i64,
+    iat: i64,
+    jti: String,
+}
+
+/// Whoever sent a request.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The token's subject; none without a token.
+    pub subject: Option<CustomerId>,
+    /// The token's roles.
+    pub roles: Vec<Role>,
+    /// The guest cart of the cart token.
+    pub cart: Option<CartId>,
+}
+
+impl Caller {
+    /// Whether the token has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Whether the token is an admin's.
+    pub fn is_admin(&self) -> bool {
+        self.has(Role::Admin)
+    }
+
+    /// Refuses everybody but those with one of the roles.
+    pub fn require(&self, roles: &[Role]) -> Result<(), Problem> {
+        self.signed_in()?;
+        if roles.iter().any(|role| self.has(*role)) {
+            return Ok(());
+        }
+        Err(Problem::new("forbidden", format!("one of these roles is needed: {roles:?}").to_lowercase()))
+    }
+
+    /// The subject, or a refusal.
+    pub fn signed_in(&self) -> Result<&CustomerId, Problem> {
+        self.subject.as_ref().ok_or_else(|| Problem::new("unauthenticated", "a token is needed here"))
+    }
+
+    /// The caller as events name it.
+    pub fn actor(&self) -> Actor {
+        let kind = match self.roles.first() {
+            Some(Role::Admin) => "admin",
+            Some(Role::Service) => "service",
+            _ => "customer",
+        };
+        match (&self.subject, self.cart) {
+            (Some(subject), _) => Actor::new(kind, subject.as_str()),
+            (None, Some(cart)) => Actor::new("guest", &cart.to_string()),
+            (None, None) => Actor::new("guest", "anonymous"),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// Makes a token.
+pub fn issue(keys: &Keys, subject: &CustomerId, role: Role, ttl: Duration, now: Timestamp, id: Uuid) -> String {
+    let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+    let claims = Claims {
+        sub: subject.as_str().to_owned(),
+        roles: vec![role],
+        iss: ISSUER.to_owned(),
+        aud: ISSUER.to_owned(),
+        exp: now.as_second().saturating_add(ttl),
+        iat: now.as_second(),
+        jti: id.to_string(),
+    };
+    let header = Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::EdDSA) };
+    jsonwebtoken::encode(&header, &claims, &keys.encoding).expect("claims are plain and the key is an Ed25519 key")
+}
+
+/// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
+pub(crate) fn identify(headers: &HeaderMap, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Caller::default()) };
+    let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
+    let text = value.to_str().map_err(|_| refused("the header `Authorization` is not ASCII"))?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(refused("`Authorization: Bearer …` is wanted"));
+    }
+    verify(token.trim(), keys, now)
+}
+
+fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
+    let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[ISSUER]);
+    // Time comes from the shop's clock, below.
+    validation.validate_exp = false;
+    let data = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &validation)
+        .map_err(|_| refused("the token is malformed, or not signed for this shop"))?;
+    if data.header.kid.as_deref() != Some(&keys.key_id) {
+        return Err(refused("the token's key is not known"));
+    }
+    let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
+    if data.claims.exp.saturating_add(leeway) <= now.as_second() {
+        return Err(refused("the token has expired"));
+    }
+    if data.claims.iat.saturating_sub(leeway) > now.as_second() {
+        return Err(refused("the token is not valid yet"));
+    }
+    let subject = CustomerId::parse(&data.claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
+    Ok(Caller { subject: Some(subject), roles: data.claims.roles, cart: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_eventsourcing::testkit::noon;
+
+    use super::*;
+
+    fn ada() -> CustomerId {
+        CustomerId::parse("ada").unwrap()
+    }
+
+    fn keys() -> Keys {
+        Keys::open(tempfile::tempdir().unwrap().path()).unwrap()
+    }
+
+    fn token(keys: &Keys) -> String {
+        issue(keys, &ada(), Role::Admin, Duration::from_secs(60), noon(), Uuid::nil())
+    }
+
+    #[test]
+    fn a_token_of_this_shop_says_who_asks() {
+        let keys = keys();
+        let caller = verify(&token(&keys), &keys, noon()).unwrap();
+        assert_eq!((caller.subject, caller.roles), (Some(ada()), vec![Role::Admin]));
+    }
+
+    #[test]
+    fn expired_early_foreign_and_forged_tokens_are_refused() {
+        let keys = keys();
+        let good = token(&keys);
+        let at = |seconds: i64| noon() + jiff::SignedDuration::from_secs(seconds);
+        assert!(verify(&good, &keys, at(70)).is_err());
+        assert!(verify(&good, &keys, at(-70)).is_err());
+        assert!(verify(&token(&self::keys()), &keys, noon()).is_err());
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        assert!(verify(&format!("{head}.{}", signature.chars().rev().collect::<String>()), &keys, noon()).is_err());
+        assert!(verify(&format!("{head}."), &keys, noon()).is_err());
+        assert!(verify("", &keys, noon()).is_err());
+        let hmac = jsonwebtoken::encode(
+            &Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::HS256) },
+            &serde_json::json!({ "sub": "ada", "roles": ["admin"], "iss": "souk", "aud": "souk", "exp": 9_999_999_999_i64, "iat": 0, "jti": "x" }),
+            &jsonwebtoken::EncodingKey::from_secret(keys.key_id.as_bytes()),
+        );
+        assert!(verify(&hmac.unwrap(), &keys, noon()).is_err());
+    }
+
+    #[test]
+    fn keys_stay_the_same_from_start_to_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Keys::open(folder.path()).unwrap();
+        let again = Keys::open(folder.path()).unwrap();
+        assert!(verify(&token(&first), &again, noon()).is_ok());
+        assert_eq!(first.request_hash, again.request_hash);
+    }
+}

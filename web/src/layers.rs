@@ -1,0 +1,152 @@
+//! The layers around every router: correlation, version, identity, problems, body limits.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use souk_eventsourcing::{Clock, CorrelationId};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::cart_token;
+use crate::identity;
+use crate::keys::Keys;
+use crate::problem::Problem;
+
+/// The largest body that is read, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
+const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The header of a request's correlation id.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// The header of the API's version.
+const API_VERSION: &str = "x-api-version";
+
+/// What the layers need.
+#[derive(Clone)]
+pub struct Edge {
+    /// Keys of tokens.
+    pub keys: Arc<Keys>,
+    /// Time and new ids.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Puts the common rules around a router.
+pub fn common(router: Router, edge: Edge) -> Router {
+    router
+        .fallback(|| async { Problem::new("not-found", "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new("method-not-allowed", "the resource does not have this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(edge.clone(), admit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(edge, correlate))
+}
+
+/// Gives the request its correlation id, and every answer that is no success the shape of a problem.
+async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let given = request.headers().get(&CORRELATION_ID).map(|value| value.to_str().ok().and_then(CorrelationId::parse));
+    let instance = request.uri().path().to_owned();
+    let correlation_id = match &given {
+        Some(Some(id)) => id.clone(),
+        _ => CorrelationId::from(edge.clock.new_id()),
+    };
+    request.extensions_mut().insert(correlation_id.clone());
+    let mut response = if matches!(given, Some(None)) {
+        Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed").into_response()
+    } else {
+        next.run(request).await
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = as_problem(response, &instance, &correlation_id);
+    }
+    if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    response
+}
+
+fn as_problem(response: Response, instance: &str, correlation_id: &CorrelationId) -> Response {
+    let problem = response.extensions().get::<Problem>().cloned().unwrap_or_else(|| by_status(response.status()));
+    let mut rendered = problem.render(instance, correlation_id.as_str());
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            rendered.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    rendered
+}
+
+/// For answers that a library made.
+fn by_status(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::new("not-found", "there is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new("method-not-allowed", "the resource does not have this method"),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("unsupported-media-type", "JSON is wanted"),
+        status if status.is_client_error() => Problem::new("invalid-parameter", "the request could not be read"),
+        status => Problem::internal(&status),
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+    Problem::internal(&text).into_response()
+}
+
+fn too_large() -> Problem {
+    Problem::new("body-too-large", format!("a body has at most {BODY_BYTES_MAX} bytes"))
+}
+
+/// Checks version and identity, and reads a body that says it is too large to the end.
+async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    if let Err(problem) = check_version(request.uri().path(), request.headers()) {
+        return problem.into_response();
+    }
+    match identity::identify(request.headers(), &edge.keys, edge.clock.now()) {
+        Ok(mut caller) => {
+            match cart_token::from_headers(request.headers(), &edge.keys) {
+                Ok(cart) => caller.cart = cart,
+                Err(problem) => return problem.into_response(),
+            }
+            request.extensions_mut().insert(caller);
+        }
+        Err(problem) => return problem.into_response(),
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
+        drop_body(request.into_body()).await;
+        return too_large().into_response();
+    }
+    next.run(request).await
+}
+
+/// Reads a body and forgets it, up to a limit.
+async fn drop_body(mut body: Body) {
+    let mut read = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        read += frame.data_ref().map_or(0, |data| data.len());
+        if read > DROPPED_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let needs_none = !path.starts_with("/api/")
+        || path.starts_with("/api/auth/")
+        || path == "/api/payments/webhook";
+    match headers.get(API_VERSION).map(HeaderValue::as_bytes) {
+        Some(b"v1") => Ok(()),
+        _ if needs_none => Ok(()),
+        None => Err(Problem::new("api-version-missing", "send the header `X-API-Version: v1`")),
+        Some(_) => Err(Problem::new("api-version-unsupported", "this server speaks v1")),
+    }
+}

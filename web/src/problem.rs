@@ -1,0 +1,155 @@
+//! Problems: every answer that is no success (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use souk_domain::FieldError;
+use souk_eventsourcing::StoreError;
+use utoipa::ToSchema;
+
+use crate::catalogue::entry_of;
+
+/// A problem on its way out. The outer layer adds what only it knows: where and in which request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: &'static str,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after_s: Option<u32>,
+}
+
+/// A problem as it is sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Problem")]
+pub struct ProblemBody {
+    /// A page of this server that explains the code.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/insufficient-stock")]
+    pub kind: String,
+    /// What it is, in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Stable code.
+    #[schema(example = "insufficient-stock")]
+    pub code: String,
+    /// What went wrong this time.
+    pub detail: String,
+    /// The path that was asked.
+    pub instance: String,
+    /// The request, as operators find it in the logs.
+    pub correlation_id: String,
+    /// Fields that are not allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+}
+
+/// A field that is not allowed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemField {
+    /// RFC 6901 pointer to the field.
+    #[schema(example = "/lines/0/quantity")]
+    pub pointer: String,
+    /// Stable code.
+    pub code: String,
+    /// What is wrong and what is allowed.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem by its code in the catalogue.
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+    }
+
+    /// A parameter or header that is not allowed.
+    pub fn parameter(name: &str, allowed: impl std::fmt::Display) -> Self {
+        Self::new("invalid-parameter", format!("`{name}`: {allowed}"))
+    }
+
+    /// Fields that are not allowed.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = souk_domain::field_error::joined(&errors);
+        Self { errors, ..Self::new("validation-failed", detail) }
+    }
+
+    /// A field that is not allowed.
+    pub fn field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError::new(pointer, code, detail)])
+    }
+
+    /// The same with fields that show where it lies.
+    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// The same with the seconds after which a repeat may help.
+    pub fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// Something that is nobody's fault outside; told to operators, not to the client.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new("internal", "something went wrong here; it was logged")
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        entry_of(self.code).status()
+    }
+
+    /// The answer, complete.
+    pub(crate) fn render(&self, instance: &str, correlation_id: &str) -> Response {
+        let entry = entry_of(self.code);
+        let errors = self.errors.iter().map(|error| ProblemField {
+            pointer: error.pointer.clone(),
+            code: error.code.to_owned(),
+            detail: error.detail.clone(),
+        });
+        let body = ProblemBody {
+            kind: format!("/problems/{}", entry.code),
+            title: entry.title.to_owned(),
+            status: entry.status,
+            code: entry.code.to_owned(),
+            detail: self.detail.clone(),
+            instance: instance.to_owned(),
+            correlation_id: correlation_id.to_owned(),
+            errors: errors.collect(),
+        };
+        let mut response = (entry.status(), Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::error!(%error, "the log is unavailable");
+                Self::new("log-unavailable", "the log takes no writes at the moment").retry_after(5)
+            }
+            StoreError::Damaged(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,178 @@
+//! Shapes that several resources share.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use souk_domain::{Address, Currency, FieldError, Money};
+use souk_eventsourcing::{Personal, Position, Revision};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// The header of the position that a write produced.
+pub const POSITION: HeaderName = HeaderName::from_static("x-position");
+/// Characters of a field of an address.
+const ADDRESS_CHARS_MAX: usize = 200;
+
+/// Money: minor units and an ISO 4217 currency.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"amount": 255, "currency": "GBP"}))]
+pub struct MoneyShape {
+    /// Minor units.
+    pub amount: i64,
+    /// Three letters.
+    pub currency: String,
+}
+
+impl MoneyShape {
+    /// The amount, or what is wrong with it.
+    pub fn read(&self, pointer: &str) -> Result<Money, FieldError> {
+        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
+            let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", self.currency);
+            FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
+        })?;
+        Ok(Money::new(self.amount, currency))
+    }
+}
+
+impl From<Money> for MoneyShape {
+    fn from(money: Money) -> Self {
+        Self { amount: money.amount, currency: money.currency.code().to_owned() }
+    }
+}
+
+/// A postal address.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA", "country": "GB"}))]
+pub struct AddressShape {
+    /// Who receives.
+    pub name: String,
+    /// Street and number.
+    pub line1: String,
+    /// More of it.
+    #[serde(default)]
+    pub line2: String,
+    /// City.
+    pub city: String,
+    /// State, county, province.
+    #[serde(default)]
+    pub region: String,
+    /// Postal code.
+    #[serde(default)]
+    pub postal_code: String,
+    /// ISO 3166 alpha-2 code.
+    pub country: String,
+    /// Phone number.
+    #[serde(default)]
+    pub phone: String,
+}
+
+impl std::fmt::Debug for AddressShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(personal)")
+    }
+}
+
+impl AddressShape {
+    /// The address, or everything that is wrong with it.
+    pub fn read(self, pointer: &str) -> Result<Address, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut field = |name: &str, value: String, required: bool| {
+            let chars = value.trim().chars().count();
+            if chars > ADDRESS_CHARS_MAX || (required && chars == 0) {
+                let least = usize::from(required);
+                let detail = format!("{least} to {ADDRESS_CHARS_MAX} characters are allowed");
+                errors.push(FieldError::new(format!("{pointer}/{name}"), "invalid-length", detail));
+            }
+            Personal::new(value)
+        };
+        let address = Address {
+            name: field("name", self.name, true),
+            line1: field("line1", self.line1, true),
+            line2: field("line2", self.line2, false),
+            city: field("city", self.city, true),
+            region: field("region", self.region, false),
+            postal_code: field("postalCode", self.postal_code, false),
+            country: field("country", self.country, true),
+            phone: field("phone", self.phone, false),
+        };
+        let country = address.country.reveal();
+        if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            let detail = "two capital letters are allowed, as in GB";
+            errors.push(FieldError::new(format!("{pointer}/country"), "unknown-country", detail));
+        }
+        if errors.is_empty() { Ok(address) } else { Err(errors) }
+    }
+}
+
+/// What a write answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 0, "position": "42"}))]
+pub struct Written {
+    /// The resource.
+    pub id: String,
+    /// Its revision.
+    pub revision: u64,
+    /// How far the log is: send it back as `X-Min-Position` to read what was written.
+    pub position: String,
+}
+
+/// A write's answer with its headers.
+#[derive(Clone, Debug)]
+pub struct WriteAnswer<T> {
+    /// The status.
+    pub status: StatusCode,
+    /// `Location`, for what was created.
+    pub location: Option<String>,
+    /// `ETag`.
+    pub revision: Revision,
+    /// `X-Position`.
+    pub position: Position,
+    /// The body.
+    pub body: T,
+}
+
+impl WriteAnswer<Written> {
+    /// The answer to a plain write.
+    pub fn written(status: StatusCode, id: impl ToString, revision: Revision, position: Position) -> Self {
+        let body = Written { id: id.to_string(), revision: revision.0, position: position.to_string() };
+        Self { status, location: None, revision, position, body }
+    }
+
+    /// The answer to a write that created something.
+    pub fn created(base: &str, id: impl ToString, revision: Revision, position: Position) -> Self {
+        let id = id.to_string();
+        let location = Some(format!("{base}/{id}"));
+        Self { location, ..Self::written(StatusCode::CREATED, id, revision, position) }
+    }
+}
+
+impl<T: Serialize> IntoResponse for WriteAnswer<T> {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        let headers = response.headers_mut();
+        let mut set = |name: HeaderName, value: String| match HeaderValue::try_from(value) {
+            Ok(value) => drop(headers.insert(name, value)),
+            Err(error) => tracing::error!(%error, "a header could not be written"),
+        };
+        set(header::ETAG, format!("\"{}\"", self.revision));
+        set(POSITION, self.position.to_string());
+        if let Some(location) = self.location {
+            set(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// Checks a text's length.
+pub fn check_text(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
+    if (chars_min..=chars_max).contains(&text.trim().chars().count()) {
+        return Ok(());
+    }
+    let detail = format!("{chars_min} to {chars_max} characters are allowed");
+    Err(Problem::field(pointer, "invalid-length", detail))
+}

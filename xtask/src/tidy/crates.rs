@@ -1,0 +1,75 @@
+//! How crates and the domain's folders look: the same everywhere, so that knowing one is knowing all.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{assert_none, text, tracked_files};
+use crate::workspace;
+
+/// What every aggregate's folder has; one may have more.
+const AGGREGATE: [&str; 8] =
+    ["command.rs", "decide.rs", "event.rs", "evolve.rs", "mod.rs", "rejection.rs", "state.rs", "tests.rs"];
+/// What every process's folder has.
+const PROCESS: [&str; 6] = ["decide.rs", "evolve.rs", "input.rs", "mod.rs", "state.rs", "tests.rs"];
+
+/// What a folder of the domain lacks.
+fn missing(files: &BTreeSet<String>) -> Vec<&'static str> {
+    let wanted: &[&str] = if files.contains("input.rs") { &PROCESS } else { &AGGREGATE };
+    wanted.iter().copied().filter(|name| !files.contains(*name)).collect()
+}
+
+#[test]
+fn every_folder_of_the_domain_has_the_files_of_its_kind() {
+    let mut findings = Vec::new();
+    let mut aggregates = 0;
+    for entry in fs::read_dir(workspace::root().join("domain/src")).expect("the domain is there") {
+        let folder = entry.expect("a folder can be listed").path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let names = fs::read_dir(&folder).expect("a folder can be listed");
+        let files: BTreeSet<String> =
+            names.filter_map(|file| file.ok()?.file_name().into_string().ok()).collect();
+        aggregates += usize::from(!files.contains("input.rs"));
+        let missing = missing(&files);
+        if !missing.is_empty() {
+            findings.push(format!("{}: without {}", folder.display(), missing.join(", ")));
+        }
+    }
+    assert_none(&findings);
+    assert!(aggregates >= 5, "only {aggregates} aggregates were looked at");
+}
+
+#[test]
+fn a_folder_that_lacks_a_file_is_seen() {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    assert!(missing(&set(&AGGREGATE)).is_empty());
+    assert!(missing(&set(&PROCESS)).is_empty());
+    assert_eq!(missing(&set(&AGGREGATE[1..])), ["command.rs"]);
+    assert_eq!(missing(&set(&PROCESS[1..])), ["decide.rs"]);
+}
+
+/// The lines of a table of a TOML file.
+fn table<'a>(toml: &'a str, name: &str) -> Vec<&'a str> {
+    let behind = toml.lines().map(str::trim).skip_while(|line| *line != name).skip(1);
+    behind.take_while(|line| !line.starts_with('[')).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace() {
+    let manifests: Vec<_> = tracked_files().into_iter().filter(|path| path.ends_with("Cargo.toml")).collect();
+    let findings: Vec<String> = manifests
+        .iter()
+        .filter(|path| !table(&text(path).unwrap_or_default(), "[lints]").contains(&"workspace = true"))
+        .map(|path| format!("{}: without [lints] workspace = true", path.display()))
+        .collect();
+    assert_none(&findings);
+    assert!(manifests.iter().any(|path| path == Path::new("xtask/Cargo.toml")));
+}
+
+#[test]
+fn a_manifest_without_lints_is_seen() {
+    assert_eq!(table("[a]\nx = 1\n\n[lints]\nworkspace = true\n[b]\n", "[lints]"), ["workspace = true"]);
+    assert!(table("[dependencies]\nworkspace = true\n", "[lints]").is_empty());
+}

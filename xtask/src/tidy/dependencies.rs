@@ -1,0 +1,156 @@
+//! Which crate may know which: dependencies point one way.
+//!
+//! The table is compared with what `cargo tree` says. A crate that isn't in the table is a finding too,
+//! so that whoever adds one decides. Dev-dependencies are free: tests may know anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{assert_none, text, tracked_files};
+use crate::workspace;
+
+/// Crates that reach the network, a disk or a runtime.
+const IO: &[&str] = &["axum", "hyper", "reqwest", "rusqlite", "sqlx", "tokio", "tower-http"];
+/// Crates that are a database.
+const DATABASES: &[&str] = &["rusqlite", "sqlx"];
+const NONE: &[&str] = &[];
+
+/// What one crate may know.
+struct Rule {
+    package: &'static str,
+    /// The crates of this workspace it may depend on.
+    may_know: &'static [&'static str],
+    /// Others that it may not depend on itself.
+    not_directly: &'static [&'static str],
+    /// Others that it may not depend on through any crate.
+    not_at_all: &'static [&'static str],
+}
+
+const fn rule(
+    package: &'static str,
+    may_know: &'static [&'static str],
+    not_directly: &'static [&'static str],
+    not_at_all: &'static [&'static str],
+) -> Rule {
+    Rule { package, may_know, not_directly, not_at_all }
+}
+
+const KERNEL: &str = "souk-eventsourcing";
+const DOMAIN: &str = "souk-domain";
+const WEB: &str = "souk-web";
+const PROCESSES: &str = "souk-process-managers";
+const PROJECTIONS: &str = "souk-projections";
+const COMMAND_API: &str = "souk-command-api";
+const QUERY_API: &str = "souk-query-api";
+
+/// Packages that may depend on an adapter of `infra/`.
+const COMPOSERS: [&str; 2] = ["souk", "xtask"];
+
+const RULES: &[Rule] = &[
+    rule(KERNEL, NONE, NONE, IO),
+    rule(DOMAIN, &[KERNEL], NONE, IO),
+    rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
+    rule(PROCESSES, &[KERNEL, DOMAIN], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
+    rule(WEB, &[KERNEL, DOMAIN], NONE, DATABASES),
+    rule(COMMAND_API, &[KERNEL, DOMAIN, PROCESSES, WEB], NONE, DATABASES),
+    rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
+    rule("souk-sqlite-log", &[KERNEL], &["axum", "sqlx"], NONE),
+    rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS], &["axum"], NONE),
+    rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
+];
+
+/// What every package of the workspace depends on, by name; what is for its tests alone isn't in it.
+struct Graph {
+    members: BTreeSet<String>,
+    /// Members that lie in `infra/`.
+    adapters: BTreeSet<String>,
+    direct: BTreeMap<String, BTreeSet<String>>,
+    /// Through whatever.
+    all: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Graph {
+    fn read() -> Self {
+        let metadata = workspace::metadata(&["--no-deps"]).expect("cargo knows the workspace");
+        let infra = workspace::root().join("infra").display().to_string();
+        let (mut members, mut adapters) = (BTreeSet::new(), BTreeSet::new());
+        for package in metadata["packages"].as_array().expect("cargo lists packages") {
+            let text = |name: &str| package[name].as_str().expect("cargo metadata has a text here").to_owned();
+            members.insert(text("name"));
+            if text("manifest_path").starts_with(&infra) {
+                adapters.insert(text("name"));
+            }
+        }
+        let of_each = |depth| members.iter().map(|member| (member.clone(), dependencies(member, depth))).collect();
+        let (direct, all) = (of_each(Some("1")), of_each(None));
+        Self { members, adapters, direct, all }
+    }
+
+    fn breaches(&self, rule: &Rule) -> Vec<String> {
+        let nothing = BTreeSet::new();
+        let direct = self.direct.get(rule.package).unwrap_or(&nothing);
+        let all = self.all.get(rule.package).unwrap_or(&nothing);
+        let ours = direct.iter().filter(|name| self.members.contains(*name));
+        let ours = ours.filter(|name| !rule.may_know.contains(&name.as_str()));
+        let others = direct.iter().filter(|name| rule.not_directly.contains(&name.as_str()));
+        let hidden = all.iter().filter(|name| rule.not_at_all.contains(&name.as_str()));
+        let found: BTreeSet<_> = ours.chain(others).chain(hidden).collect();
+        found.into_iter().map(|name| format!("{} depends on {name}", rule.package)).collect()
+    }
+}
+
+/// The names `cargo tree` lists for a package: with the features it has by itself, so that what another
+/// crate's tests switch on doesn't count.
+fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
+    let mut command = workspace::cargo();
+    command.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]);
+    command.args(["--format", "{p}"]);
+    if let Some(depth) = depth {
+        command.args(["--depth", depth]);
+    }
+    let output = command.output().expect("cargo can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).expect("package names are ASCII");
+    listed.lines().skip(1).filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let graph = Graph::read();
+    let mut findings: Vec<String> = RULES.iter().flat_map(|rule| graph.breaches(rule)).collect();
+    let ruled: BTreeSet<&str> = RULES.iter().map(|rule| rule.package).chain(COMPOSERS).collect();
+    let unruled = graph.members.iter().filter(|member| !ruled.contains(member.as_str()));
+    findings.extend(unruled.map(|member| format!("{member} has no rule in {}", file!())));
+    for member in graph.members.iter().filter(|member| !COMPOSERS.contains(&member.as_str())) {
+        let known = graph.direct[member].intersection(&graph.adapters);
+        findings.extend(known.map(|adapter| format!("{member} depends on the adapter {adapter}")));
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn a_dependency_that_points_the_wrong_way_is_seen() {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+    let direct = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, WEB, "serde"]))]);
+    let all = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, WEB, "serde", "tokio"]))]);
+    let members = set(&[DOMAIN, KERNEL, WEB]);
+    let graph = Graph { members, adapters: BTreeSet::new(), direct, all };
+    let found = graph.breaches(&rule(DOMAIN, &[KERNEL], &["serde"], IO));
+    let expected = ["serde", WEB, "tokio"].map(|name| format!("{DOMAIN} depends on {name}"));
+    assert_eq!(found, expected);
+}
+
+/// Where the query side may touch the log.
+const LOG_BROWSER: &str = "log_browser";
+
+#[test]
+fn the_query_side_touches_the_log_in_its_browser_alone() {
+    let sources = tracked_files();
+    let outside = sources
+        .iter()
+        .filter(|path| path.starts_with("query-api/src") && !path.to_string_lossy().contains(LOG_BROWSER));
+    let findings: Vec<String> = outside
+        .filter(|path| text(path).is_some_and(|text| text.contains("EventStore")))
+        .map(|path| format!("{}: uses the event store", path.display()))
+        .collect();
+    assert_none(&findings);
+}
