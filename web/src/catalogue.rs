@@ -57,7 +57,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry("order-not-found", 404, "There is no such order", "There is nothing here, or it belongs to somebody else."),
     entry("order-not-cancellable", 409, "The order can't be cancelled", "It was shipped. Take the goods back instead."),
     entry("order-not-payable", 409, "The order doesn't wait for payment", "Look at its status."),
-    entry("order-not-confirmable", 409, "The order can't be confirmed", "Look at its status."),
+    entry("order-not-reserved", 409, "Not all of the order is reserved", "Look at its status."),
     entry("order-settled", 409, "The order is settled", "Look at its status."),
     entry("order-not-shippable", 409, "The order can't be shipped", "Only confirmed orders are shipped."),
     entry("order-not-deliverable", 409, "The order can't be delivered", "Only shipped orders arrive."),

@@ -58,7 +58,7 @@ enum Trial {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Test { quick } => test_run::run(quick),
+        Command::Test { quick } => Ok(test_run::run(quick)),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {

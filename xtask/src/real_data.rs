@@ -12,7 +12,9 @@ use crate::{made_month, workspace};
 /// The variable that names the folder with real data.
 pub(crate) const VARIABLE: &str = "SOUK_REAL_DATA";
 /// The month that `cargo xtask test` trades: the smallest.
-const TEST_MONTH: &str = "2011-02.csv.gz";
+pub(crate) const TEST_MONTH: &str = "2011-02.csv.gz";
+/// The month that `cargo xtask bench` trades: one with many lines.
+pub(crate) const BENCH_MONTH: &str = "2010-12.csv.gz";
 
 /// Invoices to trade, and what they are.
 pub(crate) struct Months {
@@ -33,14 +35,14 @@ pub(crate) fn folder() -> Result<Option<PathBuf>> {
     Ok(beside.is_dir().then_some(beside))
 }
 
-/// The month that a test trades; a made one is written into `scratch`.
-pub(crate) fn one_month(scratch: &Path) -> Result<Months> {
+/// The month of this name; where there is no real data, a made one is written into `scratch`.
+pub(crate) fn one_month(month: &str, scratch: &Path) -> Result<Months> {
     let Some(folder) = folder()? else {
         return made(scratch, 1);
     };
-    let file = folder.join("online-retail").join(TEST_MONTH);
+    let file = folder.join("online-retail").join(month);
     ensure!(file.is_file(), "there is real data, but no {}", file.display());
-    Ok(Months { files: vec![file], described: format!("real data, {TEST_MONTH}") })
+    Ok(Months { files: vec![file], described: format!("real data, {month}") })
 }
 
 /// Every month there is; ten made ones where there are none.

@@ -14,7 +14,7 @@ use crate::{real_data, trial};
 use stage::{Stage, Tally};
 
 /// Runs the stages; false when one failed.
-pub(crate) fn run(quick: bool) -> Result<bool> {
+pub(crate) fn run(quick: bool) -> bool {
     let mut stages = vec![
         run_stage("formatting", || stage::command(&["fmt", "--all", "--check"])),
         run_stage("clippy", || {
@@ -29,7 +29,7 @@ pub(crate) fn run(quick: bool) -> Result<bool> {
     if !quick {
         stages.push(run_stage("trial of one month", one_month));
     }
-    Ok(summary(&stages))
+    summary(&stages)
 }
 
 fn run_stage(name: &'static str, work: impl FnOnce() -> Result<Tally>) -> Stage {
@@ -46,7 +46,7 @@ fn run_stage(name: &'static str, work: impl FnOnce() -> Result<Tally>) -> Stage 
 fn one_month() -> Result<Tally> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let scratch = tempfile::tempdir()?;
-    let months = real_data::one_month(scratch.path())?;
+    let months = real_data::one_month(real_data::TEST_MONTH, scratch.path())?;
     println!("{}", months.described);
     let figures = trial::with_own_shop(&souk, &scratch.path().join("shop"), &months.files)?;
     trial::report(&figures);
@@ -58,7 +58,10 @@ fn summary(stages: &[Stage]) -> bool {
     for stage in stages {
         let Tally { passed, failed } = stage.tally;
         let verdict = if failed == 0 { "ok" } else { "FAILED" };
-        println!("{:20} {:>6.2} min  {verdict:6} {passed} passed, {failed} failed", stage.name, stage.minutes);
+        println!(
+            "{:20} {:>6.2} min  {verdict:6} {passed} passed, {failed} failed",
+            stage.name, stage.minutes
+        );
     }
     let minutes: f64 = stages.iter().map(|stage| stage.minutes).sum();
     println!("{:20} {minutes:>6.2} min", "together");

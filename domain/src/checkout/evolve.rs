@@ -114,9 +114,8 @@ fn set_free(state: &mut CheckoutState, line: u32) {
 fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
     match step {
         CheckoutStep::PlaceOrder => state.draft = None,
-        CheckoutStep::Reserve(line) => set(state, line, Units::Missing),
         CheckoutStep::Confirm(line) if code == "reservation-expired" => set(state, line, Units::Overdue),
-        CheckoutStep::Confirm(line) => set(state, line, Units::Missing),
+        CheckoutStep::Reserve(line) | CheckoutStep::Confirm(line) => set(state, line, Units::Missing),
         _ => {}
     }
 }

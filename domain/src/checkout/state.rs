@@ -13,6 +13,7 @@ use crate::order::event::{Draft, Reason};
 /// The state of a checkout. Cloning it costs a byte a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that happened or not, in any order")]
 pub struct CheckoutState {
     pub(super) phase: Phase,
     pub(super) terms: Option<Arc<Terms>>,

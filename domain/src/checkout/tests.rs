@@ -25,7 +25,7 @@ fn draft(token: Option<&str>, cart: Option<CartId>) -> Box<Draft> {
         unit_price: Money::new(100, Currency::GBP),
     };
     let (lines, payment_token) = (vec![line("A"), line("B")], token.map(str::to_owned));
-    let parts = Parts { lines, payment_token, cart, ..Parts::example(OrderId(Uuid::from_u128(1))) };
+    let parts = Parts { cart, lines, payment_token, ..Parts::example(OrderId(Uuid::from_u128(1))) };
     Box::new(Draft::assemble(parts).unwrap())
 }
 

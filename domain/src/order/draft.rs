@@ -113,12 +113,10 @@ fn merged(lines: Vec<OrderLine>) -> Vec<OrderLine> {
     let mut merged: Vec<OrderLine> = Vec::with_capacity(lines.len());
     let mut places: HashMap<(Sku, i64), usize> = HashMap::with_capacity(lines.len());
     for line in lines {
-        match places.get(&(line.sku.clone(), line.unit_price.amount)) {
-            Some(place) => merged[*place].quantity += line.quantity,
-            None => {
-                places.insert((line.sku.clone(), line.unit_price.amount), merged.len());
-                merged.push(line);
-            }
+        let place = *places.entry((line.sku.clone(), line.unit_price.amount)).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(same) => same.quantity += line.quantity,
+            None => merged.push(line),
         }
     }
     merged

@@ -45,7 +45,7 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
     match event {
         PaymentEvent::Requested(_) | PaymentEvent::CaptureFailed(_) => {}
         PaymentEvent::Accepted(event) => {
-            payment.provider_payment_id = Some(event.provider_payment_id.clone())
+            payment.provider_payment_id = Some(event.provider_payment_id.clone());
         }
         PaymentEvent::Authorized(event) => {
             payment.held = true;

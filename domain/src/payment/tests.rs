@@ -3,7 +3,7 @@ use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
 
 use super::event::{
-    Authorized, Cancelled, Captured, Failed, RefundRequested, Refunded, Requested, VoidRequested,
+    Authorized, Cancelled, Captured, Failed, RefundRequested, Refunded, Requested, VoidRequested, Voided,
 };
 use super::*;
 use crate::money::{Currency, Money};
@@ -108,8 +108,8 @@ fn a_second_hold_of_a_try_that_was_thought_to_have_failed_is_voided_and_the_firs
     let provider_payment_id = "late".to_owned();
     let second: PaymentEvent =
         VoidRequested { order: ORDER, void, provider_payment_id, amount: pounds(10) }.into();
-    given::<Payment>(&history).when(&late).then(&[second.clone()]);
-    let voided: PaymentEvent = super::event::Voided { order: ORDER, void }.into();
+    given::<Payment>(&history).when(&late).then(std::slice::from_ref(&second));
+    let voided: PaymentEvent = Voided { order: ORDER, void }.into();
     let history: Vec<_> = history.into_iter().chain([second, voided]).collect();
     given::<Payment>(&history).when(&late).then_nothing();
     assert!(fold::<Payment>(&history).is_held());
@@ -118,7 +118,7 @@ fn a_second_hold_of_a_try_that_was_thought_to_have_failed_is_voided_and_the_firs
 #[test]
 fn an_authorization_that_was_voided_is_no_news_when_it_comes_again() {
     let void = VoidId(context(1, noon()).creates("void"));
-    let voided = super::event::Voided { order: ORDER, void }.into();
+    let voided = Voided { order: ORDER, void }.into();
     let history = [requested(1), authorized(), cancelled(), void_requested(), voided];
     given::<Payment>(&history).when(&record_authorized()).then_nothing();
     given::<Payment>(&history).when(&record_failed()).then_nothing();
@@ -164,7 +164,7 @@ fn a_refund_is_done_once() {
     let done: PaymentEvent =
         Refunded { order: ORDER, refund: REFUND, amount: pounds(4), provider_refund_id: "r".into() }.into();
     given::<Payment>(&asked).when(&refund(Some(pounds(4)))).then_nothing();
-    given::<Payment>(&asked).when(&record).then(&[done.clone()]);
+    given::<Payment>(&asked).when(&record).then(std::slice::from_ref(&done));
     let history: Vec<_> = asked.iter().cloned().chain([done]).collect();
     given::<Payment>(&history).when(&record).then_nothing();
     assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::PartiallyRefunded));

@@ -21,8 +21,8 @@ fn begun(refund: Option<Money>) -> In {
     Input::Event(ReversalEvent { order: ORDER, reversal: Reversal { id: REVERSAL, lines, refund } })
 }
 
-fn pounds() -> Option<Money> {
-    Some(Money::new(300, Currency::GBP))
+fn pounds() -> Money {
+    Money::new(300, Currency::GBP)
 }
 
 fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
@@ -34,14 +34,14 @@ fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
 #[test]
 fn money_and_goods_go_back_at_once() {
     let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
-    let (state, outputs) = after(&[begun(pounds())]);
+    let (state, outputs) = after(&[begun(Some(pounds()))]);
     assert_eq!(outputs, expected);
     let Some(ShopCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
         ReversalProcess::command(&state, &Refund)
     else {
         panic!("a refund goes to the payment");
     };
-    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), pounds()));
+    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(pounds())));
     assert!(capped, "what the shop refunded before leaves less to give back");
     let Some(ShopCommand::Stock(sku, command)) = ReversalProcess::command(&state, &Restock(1)) else {
         panic!("goods go to the stock");
@@ -57,7 +57,7 @@ fn an_order_paid_outside_gets_only_its_goods_back() {
 #[test]
 fn it_ends_with_the_last_answer_and_a_refused_refund_stops_nothing() {
     let refused = Input::Refused { step: Refund, code: "payment-not-captured".into(), detail: String::new() };
-    let inputs = [begun(pounds()), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
+    let inputs = [begun(Some(pounds())), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
     assert!(!ReversalProcess::is_ended(&after(&inputs[..3]).0));
     assert!(ReversalProcess::is_ended(&after(&inputs).0));
     assert_eq!(after(&inputs).1.len(), 3);

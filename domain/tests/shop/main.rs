@@ -1,6 +1,8 @@
 //! The whole shop against its promises, whatever happens in whatever order: answers late, doubled and
 //! reordered, timers going off at any moment, buyers changing their minds, too few units for all.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 mod process;
 mod provider;
 mod world;
@@ -50,10 +52,10 @@ fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
 fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> Draft {
     let (few, many) = (u32::from(how % 3) + 1, u32::from(how / 3 % 4) + 1);
     let mut lines = vec![line(0, few, 250)];
-    if how % 2 == 0 {
+    if how.is_multiple_of(2) {
         lines.push(line(1, many, 100));
     }
-    if how % 5 == 0 && cart.is_none() {
+    if how.is_multiple_of(5) && cart.is_none() {
         // The same goods at another price: two lines, one reservation.
         lines.push(line(0, 1, 199));
     }
@@ -164,7 +166,7 @@ impl Shop {
             return self.outside(pick, how.wrapping_mul(31).wrapping_add(pick.to_le_bytes()[1]));
         }
         let action = actions[usize::from(pick) % actions.len()].clone();
-        self.world.act(&action, how % 8 == 0);
+        self.world.act(&action, how.is_multiple_of(8));
         if matches!(action, Action::Read(_)) {
             for _ in 1..how % 6 {
                 self.world.act(&action, false);
@@ -231,6 +233,11 @@ impl Shop {
     fn check_order(&self, draft: &Draft) {
         let status = self.world.order(draft.order).status().expect("a checked-out cart becomes an order");
         assert!(status.is_settled(), "{} is {status:?}", draft.order);
+        let mut events = self.world.order_events(draft.order).into_values();
+        if events.any(|event| matches!(event, OrderEvent::CancellationRequested(_))) {
+            let is_over = matches!(status, OrderStatus::Cancelled | OrderStatus::TimedOut);
+            assert!(is_over, "{} was not wanted any more and is {status:?}", draft.order);
+        }
         let (payment, id) = (self.world.payment(draft.order), PaymentId::of(draft.order));
         payment.invariant().unwrap();
         assert!(!payment.is_held(), "money of {} is held for ever", draft.order);

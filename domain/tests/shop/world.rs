@@ -194,10 +194,10 @@ impl World {
 
     /// A timer goes off, and it is at least that late; false when there is none.
     pub(crate) fn fire(&mut self, pick: usize) -> bool {
-        let of = |(place, process): (usize, &Box<dyn Running>)| {
-            process.timers().into_iter().map(move |timer| (place, timer)).collect::<Vec<_>>()
-        };
-        let timers: Vec<_> = self.processes.iter().enumerate().flat_map(of).collect();
+        let mut timers = Vec::new();
+        for (place, process) in self.processes.iter().enumerate() {
+            timers.extend(process.timers().into_iter().map(|timer| (place, timer)));
+        }
         if timers.is_empty() {
             return false;
         }

@@ -1,5 +1,156 @@
-//! stub
-use anyhow::Result;
-#[derive(clap::Args)]
-pub(crate) struct BenchOptions {}
-pub(crate) fn run(_: &BenchOptions) -> Result<bool> { Ok(true) }
+//! `cargo xtask bench`: what the shop and its log reach, each beside a baseline taken in the same run.
+//!
+//! Ratios travel from machine to machine, figures don't; so a target is a ratio wherever there is something
+//! to compare with. A row whose shop can't be started or doesn't answer as it must has failed: none is left
+//! out. The scratch folder lies in the build folder, so that a sync is one of a real disk.
+
+mod append;
+mod baseline;
+mod cart;
+mod checkout;
+mod flash_sale;
+mod load;
+mod month;
+mod open_shop;
+mod row;
+mod sample_event;
+mod ten_months;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use tempfile::TempDir;
+
+use crate::workspace::{self, Profile};
+use row::Row;
+
+/// `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct BenchOptions {
+    /// Only these groups of rows.
+    #[arg(value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Also what takes many minutes: five million events, ten months.
+    #[arg(long)]
+    long: bool,
+    /// A `souk` that is built already.
+    #[arg(long)]
+    souk: Option<PathBuf>,
+    /// Each row as a line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the rows share: a scratch folder, the binary, and figures that several are held to.
+struct Bench {
+    scratch: TempDir,
+    long: bool,
+    souk: Option<PathBuf>,
+    log_rates: Option<append::LogRates>,
+    month: Option<month::Traded>,
+}
+
+type Group = (&'static str, fn(&mut Bench) -> Result<Vec<Row>>);
+
+const GROUPS: &[Group] = &[
+    ("append", append::rows),
+    ("checkout", checkout::rows),
+    ("cart", cart::rows),
+    ("flash-sale", flash_sale::rows),
+    ("month", month::rows),
+    ("ten-months", ten_months::rows),
+];
+
+/// Runs the rows; false when one missed its target.
+pub(crate) fn run(options: &BenchOptions) -> Result<bool> {
+    for named in &options.groups {
+        let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
+        ensure!(known.contains(&named.as_str()), "no group `{named}`; there are: {}", known.join(", "));
+    }
+    if cfg!(debug_assertions) {
+        return in_release();
+    }
+    let target = workspace::target_folder()?;
+    std::fs::create_dir_all(&target)?;
+    let mut bench = Bench {
+        scratch: tempfile::Builder::new().prefix("bench-").tempdir_in(target)?,
+        long: options.long,
+        souk: options.souk.clone(),
+        log_rates: None,
+        month: None,
+    };
+    let mut rows = Vec::new();
+    for (name, measure) in GROUPS {
+        if options.groups.is_empty() || options.groups.iter().any(|named| named == name) {
+            eprintln!("{name} …");
+            rows.extend(measure(&mut bench).unwrap_or_else(|error| vec![Row::failed(name, &error)]));
+        }
+    }
+    row::print(&rows, options.json)?;
+    Ok(rows.iter().all(|row| row.ok))
+}
+
+/// The log's rows run in this process, so it must be optimised as a shop is: builds itself so, and hands
+/// over.
+fn in_release() -> Result<bool> {
+    let mut command = workspace::cargo();
+    command.current_dir(std::env::current_dir()?);
+    command.args(["run", "--release", "--quiet", "--manifest-path"]);
+    command.arg(workspace::root().join("xtask/Cargo.toml")).arg("--").args(std::env::args_os().skip(1));
+    Ok(command.status()?.success())
+}
+
+impl Bench {
+    /// A folder that nothing lies in yet.
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.scratch.path().join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The release build of `souk`.
+    fn souk(&mut self) -> Result<PathBuf> {
+        if let Some(souk) = &self.souk {
+            return Ok(souk.clone());
+        }
+        let souk = workspace::build_souk(Profile::Release)?;
+        self.souk = Some(souk.clone());
+        Ok(souk)
+    }
+
+    /// What the log reaches by itself, measured once a run.
+    fn log_rates(&mut self) -> Result<append::LogRates> {
+        if let Some(rates) = self.log_rates {
+            return Ok(rates);
+        }
+        let rates = append::measure(self)?;
+        self.log_rates = Some(rates);
+        Ok(rates)
+    }
+}
+
+/// The middle of some figures, the upper one of two.
+fn median(mut figures: Vec<f64>) -> f64 {
+    assert!(!figures.is_empty(), "a median is of at least one figure");
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Counts as figures: far below 2^52 here.
+#[allow(clippy::cast_precision_loss, reason = "counts in a bench are far below 2^52")]
+fn figure(count: u64) -> f64 {
+    count as f64
+}
+
+/// The runtime of a load client: one thread, since it shares its cores with the shop.
+fn client_runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

@@ -72,7 +72,7 @@ impl<W: Write> Ledger<W> {
         self.skus.insert(trimmed);
         self.units += units;
         self.revenue_minor += units * minor;
-        self.rounded_lines += u64::from(thousandths % 10 != 0);
+        self.rounded_lines += u64::from(!thousandths.is_multiple_of(10));
         self.write(&invoice, sku, description, &units.to_string(), &decimal(thousandths), customer)
     }
 
@@ -110,7 +110,15 @@ impl<W: Write> Ledger<W> {
         self.other(invoice, sku, description, 1, "0.001")
     }
 
-    fn write(&mut self, invoice: &str, sku: &str, text: &str, units: &str, price: &str, who: &str) -> Result<()> {
+    fn write(
+        &mut self,
+        invoice: &str,
+        sku: &str,
+        text: &str,
+        units: &str,
+        price: &str,
+        who: &str,
+    ) -> Result<()> {
         self.lines += 1;
         let date = "2010-11-15 10:00:00";
         Ok(self.rows.write_record([invoice, sku, text, units, date, price, who, "United Kingdom"])?)
@@ -142,7 +150,7 @@ impl<W: Write> Ledger<W> {
 
 fn decimal(thousandths: u64) -> String {
     let (pounds, rest) = (thousandths / 1_000, thousandths % 1_000);
-    if rest % 10 == 0 { format!("{pounds}.{:02}", rest / 10) } else { format!("{pounds}.{rest:03}") }
+    if rest.is_multiple_of(10) { format!("{pounds}.{:02}", rest / 10) } else { format!("{pounds}.{rest:03}") }
 }
 
 fn half_to_even(thousandths: u64) -> u64 {

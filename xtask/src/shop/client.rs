@@ -185,7 +185,8 @@ impl ShopClient {
 
     async fn answer(&self, response: reqwest::Response) -> Result<Answer> {
         let status = response.status().as_u16();
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         if let Some(position) = header("X-Position") {
             let position = position.parse().with_context(|| format!("X-Position is `{position}`"))?;
             self.highest_position.fetch_max(position, Ordering::Relaxed);

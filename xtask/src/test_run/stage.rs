@@ -29,7 +29,8 @@ impl Tally {
 
     /// Adds a line as in `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines say nothing.
     fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
             return;
         };
         for count in counts.split("; ") {
@@ -87,13 +88,16 @@ mod tests {
 
     fn check(lines: &[&str], success: bool, passed: u64, failed: u64) {
         let mut tally = Tally::default();
-        lines.iter().for_each(|line| tally.add_line(line));
+        for line in lines {
+            tally.add_line(line);
+        }
         assert_eq!(tally.with_exit(success), Tally { passed, failed }, "{lines:?}");
     }
 
     #[test]
     fn tests_are_summed_over_binaries() {
-        let ok = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        let ok =
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
         let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
         check(&[ok, "running 5 tests", bad], false, 15, 2);
         check(&[ok], true, 12, 0);

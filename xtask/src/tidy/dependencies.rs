@@ -74,13 +74,15 @@ impl Graph {
         let infra = workspace::root().join("infra").display().to_string();
         let (mut members, mut adapters) = (BTreeSet::new(), BTreeSet::new());
         for package in metadata["packages"].as_array().expect("cargo lists packages") {
-            let text = |name: &str| package[name].as_str().expect("cargo metadata has a text here").to_owned();
+            let text =
+                |name: &str| package[name].as_str().expect("cargo metadata has a text here").to_owned();
             members.insert(text("name"));
             if text("manifest_path").starts_with(&infra) {
                 adapters.insert(text("name"));
             }
         }
-        let of_each = |depth| members.iter().map(|member| (member.clone(), dependencies(member, depth))).collect();
+        let of_each =
+            |depth| members.iter().map(|member| (member.clone(), dependencies(member, depth))).collect();
         let (direct, all) = (of_each(Some("1")), of_each(None));
         Self { members, adapters, direct, all }
     }

@@ -3,6 +3,7 @@
 //! Each check is a function from a text to what is wrong with it, tried on examples here and then on every
 //! file git knows or would take (`git ls-files`).
 
+mod catalogue;
 mod crates;
 mod dependencies;
 mod files;
@@ -20,7 +21,8 @@ fn tracked_files() -> Vec<PathBuf> {
     let output = output.expect("git can be run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let listed = String::from_utf8(output.stdout).expect("paths are UTF-8");
-    let mut files: Vec<PathBuf> = listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> =
+        listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     // A file that is deleted but not committed is listed still.
     files.retain(|path| workspace::root().join(path).is_file());
     assert!(files.len() > 20, "git lists only {} files", files.len());

@@ -10,9 +10,10 @@ const HEAD_LINES: usize = 10;
 /// Whether a text holds a date as in 2026-11-21.
 fn holds_date(line: &str) -> bool {
     let shape = |window: &[u8]| {
-        window.iter().enumerate().all(|(index, byte)| {
-            if index == 4 || index == 7 { *byte == b'-' } else { byte.is_ascii_digit() }
-        })
+        window
+            .iter()
+            .enumerate()
+            .all(|(index, byte)| if index == 4 || index == 7 { *byte == b'-' } else { byte.is_ascii_digit() })
     };
     line.as_bytes().windows(10).any(shape)
 }

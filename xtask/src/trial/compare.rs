@@ -94,7 +94,8 @@ fn count_orders(items: &[Value], traded: &Traded) -> Result<(Listed, Vec<String>
             wrong.push(format!("order {id} stands in the list twice"));
             continue;
         }
-        let lines = item["lines"].as_array().with_context(|| format!("order {id} is listed without lines"))?;
+        let lines =
+            item["lines"].as_array().with_context(|| format!("order {id} is listed without lines"))?;
         let skus: HashSet<_> = lines.iter().filter_map(confirmed_sku).collect();
         listed.orders += 1;
         listed.lines += lines.len() as u64;
@@ -202,7 +203,8 @@ mod tests {
     fn stock_must_be_what_was_counted_less_sold_and_more_returned() {
         let returns = vec![Return { invoice: "C2".into(), sku: "A".into(), units: 4 }];
         let books = Books::of(&[Invoices { sales: vec![sale()], returns, ..Invoices::default() }]);
-        let stock = |on_hand: i64, reserved: i64| json!({"sku": "A", "onHand": on_hand, "reserved": reserved});
+        let stock =
+            |on_hand: i64, reserved: i64| json!({"sku": "A", "onHand": on_hand, "reserved": reserved});
         assert!(compare_stock(&[stock(4, 0)], &books).is_empty());
         assert_eq!(compare_stock(&[stock(3, 0)], &books).len(), 1);
         assert_eq!(compare_stock(&[stock(4, 1)], &books).len(), 1);

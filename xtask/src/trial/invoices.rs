@@ -229,7 +229,8 @@ mod tests {
         let first = invoices("1,A,,1,d,1.50,,UK\n1,B,,1,d,2,,UK\n");
         let second = invoices("2,A,LAMP,1,d,1.75,,UK\nC3,C,,-1,d,0.0,,UK\n");
         let products = products_of(&[first, second]);
-        let facts: Vec<_> = products.iter().map(|p| (p.sku.as_str(), p.name.as_str(), p.price_minor)).collect();
+        let facts: Vec<_> =
+            products.iter().map(|p| (p.sku.as_str(), p.name.as_str(), p.price_minor)).collect();
         assert_eq!(facts, [("A", "LAMP", 150), ("B", "B", 200), ("C", "C", 1)]);
     }
 

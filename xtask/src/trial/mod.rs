@@ -124,7 +124,7 @@ async fn trade_and_compare(client: &ShopClient, files: &[PathBuf], server: Optio
         revenue_minor: books.totals.revenue_minor,
         products: books.products.len(),
         stocking_seconds: stocked_after.as_secs_f64(),
-        trading_seconds: (traded_after - stocked_after).as_secs_f64(),
+        trading_seconds: traded_after.saturating_sub(stocked_after).as_secs_f64(),
         seconds: started.elapsed().as_secs_f64(),
         client_cpu_seconds: own_cpu_seconds()? - cpu_before.0,
         server_cpu_seconds: server_cpu(server)?.zip(cpu_before.1).map(|(now, before)| now - before),
@@ -145,7 +145,10 @@ fn against_published(files: &[PathBuf], months: &[Invoices]) -> Result<Vec<Strin
     for (file, month) in files.iter().zip(months) {
         let computed = Totals::of(month);
         let Some(published) = Totals::published_beside(file)? else {
-            eprintln!("{}: no totals.csv with this month beside it; held to its own lines alone", file.display());
+            eprintln!(
+                "{}: no totals.csv with this month beside it; held to its own lines alone",
+                file.display()
+            );
             continue;
         };
         for ((name, here), (_, there)) in computed.figures().into_iter().zip(published.figures()) {

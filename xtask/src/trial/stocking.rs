@@ -17,7 +17,8 @@ const IMPORT_BATCH_PRODUCTS: usize = 500;
 pub(super) async fn import_products(client: &ShopClient, products: &[Product]) -> Result<()> {
     for batch in products.chunks(IMPORT_BATCH_PRODUCTS) {
         let lines: Vec<String> = batch.iter().map(|product| document(product).to_string()).collect();
-        let answer = client.send(Call::post_lines("/api/admin/import/products", lines.join("\n") + "\n")).await?;
+        let answer =
+            client.send(Call::post_lines("/api/admin/import/products", lines.join("\n") + "\n")).await?;
         if [404, 405].contains(&answer.status) {
             return make_one_by_one(client, products).await;
         }

@@ -85,7 +85,8 @@ async fn do_job<'a>(client: &ShopClient, run: &str, job: Job<'a>) -> Result<Done
 }
 
 async fn place<'a>(client: &ShopClient, run: &str, sale: &'a Sale) -> Result<Done<'a>> {
-    let call = Call::post("/api/orders", &order(sale)).key(format!("trial-{run}-{}", sale.invoice)).wait_s(WAIT_S);
+    let call =
+        Call::post("/api/orders", &order(sale)).key(format!("trial-{run}-{}", sale.invoice)).wait_s(WAIT_S);
     let answer = client.send(call).await?;
     if ![200, 201, 202].contains(&answer.status) {
         return Ok(Done::Failed(format!("invoice {}: {} {}", sale.invoice, answer.status, answer.body)));

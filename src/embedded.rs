@@ -1,0 +1,278 @@
+//! The whole shop in one process, on embedded engines in a data folder.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_command_api::{RunTimers, SettledOrders, Settings, Shop};
+use souk_domain::cart::Cart;
+use souk_domain::checkout::Checkout;
+use souk_domain::claim::Claim;
+use souk_domain::order::Order;
+use souk_domain::payment::Payment;
+use souk_domain::product::Product;
+use souk_domain::reversal::ReversalProcess;
+use souk_domain::settlement::Settlement;
+use souk_domain::stock::Stock;
+use souk_domain::webhook::Webhook;
+use souk_eventsourcing::process::ProcessStateStore;
+use souk_eventsourcing::projector::ReadModelStore;
+use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, Position, StoreError};
+use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
+use souk_simulated_provider::SimulatedProvider;
+use souk_sqlite_log::SqliteLog;
+use souk_sqlite_read_models::SqliteReadModels;
+use souk_web::Keys;
+use souk_web::keys::KeysError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::drivers::executor::ExecutorDriver;
+use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
+use crate::drivers::projections::{ProjectionStopped, Projections};
+use crate::drivers::{settled, sweep};
+
+/// How much longer than the payment timeout a provider call may take.
+const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
+
+/// Why a shop doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// The keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The log can't be opened.
+    #[error(transparent)]
+    Log(#[from] souk_sqlite_log::OpenError),
+    /// The read models can't be opened.
+    #[error(transparent)]
+    ReadModels(#[from] souk_sqlite_read_models::OpenError),
+    /// Read models or processes have seen more than the log holds.
+    #[error("log-truncated: {0}; the log lost events: restore a backup, or remove read-models.sqlite when you know why")]
+    Truncated(String),
+    /// The log can't be read.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A process doesn't start.
+    #[error(transparent)]
+    Process(ProcessStopped),
+    /// The projectors don't start.
+    #[error(transparent)]
+    Projection(ProjectionStopped),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(what) => Self::Truncated(what),
+            error @ StoreError::Unavailable(_) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ProcessStopped> for StartError {
+    fn from(error: ProcessStopped) -> Self {
+        match error {
+            ProcessStopped::Store(error) => error.into(),
+            error => Self::Process(error),
+        }
+    }
+}
+
+impl From<ProjectionStopped> for StartError {
+    fn from(error: ProjectionStopped) -> Self {
+        match error {
+            ProjectionStopped::Store(error) => error.into(),
+            error => Self::Projection(error),
+        }
+    }
+}
+
+/// A running shop.
+pub struct Embedded {
+    /// The command side.
+    pub shop: Shop,
+    /// The log.
+    pub log: Arc<SqliteLog>,
+    /// The read models.
+    pub read_models: Arc<SqliteReadModels>,
+    /// The position that all read models have reached.
+    pub reached: watch::Receiver<Position>,
+    /// The head of the log when the shop was started.
+    pub head_at_start: Position,
+    /// The processes.
+    pub processes: Vec<ProcessHandle>,
+    /// Flips when the shop stops.
+    pub stopping: watch::Receiver<bool>,
+    /// The data folder, held until the shop is dropped.
+    pub folder: DataFolder,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    projections: std::thread::JoinHandle<()>,
+}
+
+impl Embedded {
+    /// Opens the engines and starts everything that works by itself.
+    pub async fn start(configuration: &Configuration) -> Result<Self, StartError> {
+        let folder = DataFolder::lock(&configuration.data)?;
+        let keys = Arc::new(Keys::open(folder.path())?);
+        let log = SqliteLog::open(folder.path(), &souk_sqlite_log::Options::default())?;
+        let read_models = SqliteReadModels::open(folder.path())?;
+        let store: Arc<dyn EventStore> = log.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let head_at_start = store.head().await?;
+        let (stop, stopping) = watch::channel(false);
+
+        let settled_orders = Arc::new(SettledOrders::default());
+        let provider: Arc<dyn PaymentProvider> = Arc::new(SimulatedProvider);
+        let ports = ShopPorts {
+            carts: port::<Cart>(&store, &clock),
+            orders: port::<Order>(&store, &clock),
+            payments: port::<Payment>(&store, &clock),
+            stock: port::<Stock>(&store, &clock),
+        };
+        let call_max = configuration.payment_timeout + PROVIDER_CALL_GRACE;
+        let process_ports = ProcessPorts {
+            store: Arc::clone(&store),
+            rows: read_models.clone() as Arc<dyn ProcessStateStore>,
+            clock: Arc::clone(&clock),
+            shop: ports.clone(),
+            effects: Effects::new(Arc::clone(&provider), ports.clone(), call_max),
+        };
+        let read_model_store: Arc<dyn ReadModelStore> = read_models.clone();
+        let projections =
+            Projections::open(Arc::clone(&store), read_model_store, souk_projections::all()).await?;
+        let (reached_sender, reached) = watch::channel(projections.position());
+
+        let mut processes = Vec::new();
+        let mut tasks = Vec::new();
+        let mut add = |(handle, task): (ProcessHandle, JoinHandle<Result<(), ProcessStopped>>)| {
+            tasks.push(watched(handle.name, task));
+            processes.push(handle);
+        };
+        add(processes::start::<Checkout>(process_ports.clone(), stopping.clone()).await?);
+        add(processes::start::<Settlement>(process_ports.clone(), stopping.clone()).await?);
+        add(processes::start::<ReversalProcess>(process_ports, stopping.clone()).await?);
+        let follow = settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
+        tasks.push(watched("settled-orders", tokio::spawn(follow)));
+        let expire = sweep::expire_reservations(
+            read_models.path().to_owned(),
+            Arc::clone(&ports.stock),
+            Arc::clone(&clock),
+            stopping.clone(),
+        );
+        tasks.push(watched("expiry-sweep", tokio::spawn(expire)));
+        let projections = start_projections(projections, reached_sender, stopping.clone());
+
+        let shop = Shop {
+            products: port::<Product>(&store, &clock),
+            claims: port::<Claim>(&store, &clock),
+            stock: ports.stock,
+            carts: ports.carts,
+            orders: ports.orders,
+            payments: ports.payments,
+            webhooks: port::<Webhook>(&store, &clock),
+            clock,
+            provider,
+            settled: settled_orders,
+            run_timers: run_timers(processes.clone()),
+            settings: Settings {
+                currency: configuration.currency,
+                payment_timeout: configuration.payment_timeout,
+                webhook_secret: configuration.webhook_secret.clone(),
+            },
+            keys,
+            stopping: stopping.clone(),
+        };
+        Ok(Self {
+            shop,
+            log,
+            read_models,
+            reached,
+            head_at_start,
+            processes,
+            stopping,
+            folder,
+            stop,
+            tasks,
+            projections,
+        })
+    }
+
+    /// Whether read models and processes have caught up with the log as it was at the start.
+    pub fn has_caught_up(&self) -> bool {
+        let models = *self.reached.borrow() >= self.head_at_start;
+        models && self.processes.iter().all(|process| process.live_at.borrow().is_some())
+    }
+
+    /// Waits until the read models have reached a position.
+    pub async fn wait_for(&self, position: Position) {
+        let mut reached = self.reached.clone();
+        // The sender goes only with the shop.
+        let _ = reached.wait_for(|reached| *reached >= position).await;
+    }
+
+    /// Ends every wait that is under way, and lets no new one begin.
+    pub fn begin_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Ends everything that works by itself, and gives the folder back.
+    pub async fn stop(self) {
+        self.begin_stop();
+        for task in self.tasks {
+            // A task that failed has said so.
+            let _ = task.await;
+        }
+        let _ = tokio::task::spawn_blocking(move || self.projections.join()).await;
+    }
+}
+
+fn port<D: Decider>(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
+    Arc::new(ExecutorDriver::<D>::new(Arc::clone(store), Arc::clone(clock)))
+}
+
+fn run_timers(processes: Vec<ProcessHandle>) -> RunTimers {
+    Arc::new(move || {
+        let processes = processes.clone();
+        Box::pin(async move {
+            let mut fired = 0;
+            for process in processes {
+                fired += process.run_due_timers().await;
+            }
+            fired
+        })
+    })
+}
+
+/// Says so when something that works by itself stops before it is told to.
+fn watched<E: std::fmt::Display + Send + 'static>(
+    name: &'static str,
+    task: JoinHandle<Result<(), E>>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        match task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(name, %error, "a part of the shop has stopped"),
+            Err(error) => tracing::error!(name, %error, "a part of the shop has panicked"),
+        }
+    })
+}
+
+fn start_projections(
+    projections: Projections,
+    reached: watch::Sender<Position>,
+    stopping: watch::Receiver<bool>,
+) -> std::thread::JoinHandle<()> {
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        if let Err(error) = runtime.block_on(projections.follow(reached, stopping)) {
+            tracing::error!(%error, "the read models no longer follow the log");
+        }
+    })
+}

@@ -1,0 +1,13 @@
+//! Souk, put together: configuration, the wiring of roles to engines, and the command line.
+//!
+//! Nothing is decided here. `drivers` give the kernel's step functions tasks, time and I/O; `embedded`
+//! opens the engines of a data folder and starts the drivers on them; `serve` puts HTTP in front.
+
+pub mod cli;
+pub mod clock;
+pub mod configuration;
+pub mod data_folder;
+pub mod demo;
+pub mod drivers;
+pub mod embedded;
+pub mod serve;

@@ -1,0 +1,174 @@
+//! `souk serve`: HTTP in front of the shop, from start to a graceful stop.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use souk_eventsourcing::EventStore;
+use souk_query_api::{QueryState, ReadPositions};
+use souk_sqlite_log::SqliteLog;
+use souk_web::layers::{Edge, common};
+use souk_web::{Problem, catalogue};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::configuration::Configuration;
+use crate::demo;
+use crate::embedded::Embedded;
+
+/// How long requests under way may take once the shop stops.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// What flags of `souk serve` say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServeOptions {
+    /// Leaves the demo catalogue out.
+    pub empty: bool,
+    /// Prints the address as a JSON line, and nothing else.
+    pub json: bool,
+}
+
+/// Runs the shop until it is told to stop.
+pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut shop = Embedded::start(configuration).await?;
+    let listener = TcpListener::bind(configuration.listen).await.with_context(|| {
+        format!("{} can't be listened on (is another shop there? choose with --listen)", configuration.listen)
+    })?;
+    let address = listener.local_addr()?;
+    shop.folder.announce(&format!("http://{address}"))?;
+    let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
+    let app = app(&shop, &catalogue_loaded)?;
+    announce(configuration, address, options)?;
+
+    let mut stopping = shop.stopping.clone();
+    let graceful = async move {
+        // The sender goes only with the shop.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let mut server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(graceful).await });
+    if !options.empty {
+        demo::load(&shop).await?;
+        catalogue_loaded.store(true, Ordering::Relaxed);
+    }
+    wait_for_signal(&mut terminate, &mut interrupt).await;
+    tracing::info!("stopping");
+    shop.begin_stop();
+    tokio::select! {
+        _ = tokio::time::timeout(DRAIN_MAX, &mut server) => {}
+        () = wait_for_signal(&mut terminate, &mut interrupt) => {}
+    }
+    server.abort();
+    let ended = tokio::time::timeout(DRAIN_MAX, shop.stop()).await;
+    if ended.is_err() {
+        tracing::warn!("some work was cut; it goes on at the next start");
+    }
+    Ok(())
+}
+
+async fn wait_for_signal(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command is asked to print")]
+fn announce(configuration: &Configuration, address: SocketAddr, options: ServeOptions) -> anyhow::Result<()> {
+    if options.json {
+        println!("{}", serde_json::json!({ "listening": format!("http://{address}") }));
+    } else {
+        let data = configuration.data.display();
+        println!("Souk is open at http://{address} (its data is in {data}; API at /docs)\n");
+        if !options.empty {
+            println!("{}", demo::first_purchase(address));
+        }
+    }
+    Ok(std::io::stdout().flush()?)
+}
+
+#[derive(Clone)]
+struct Operations {
+    shop: OperationsOf,
+    catalogue_loaded: Arc<AtomicBool>,
+    metrics: PrometheusHandle,
+    openapi: Arc<str>,
+}
+
+/// What operations look at of a shop.
+#[derive(Clone)]
+struct OperationsOf {
+    log: Arc<SqliteLog>,
+    positions: ReadPositions,
+    caught_up: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// Every route of the shop in one process.
+fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
+    let log: Arc<dyn EventStore> = shop.log.clone();
+    let positions = ReadPositions::new(shop.reached.clone(), Arc::clone(&log), shop.stopping.clone());
+    let query_state = QueryState::open(shop.read_models.path(), positions.clone(), log, shop.shop.settings.currency);
+    let (router, api) = OpenApiRouter::with_openapi(souk_command_api::document())
+        .merge(souk_command_api::router(shop.shop.clone()))
+        .merge(souk_query_api::router(query_state))
+        .split_for_parts();
+    let operations = Operations {
+        shop: OperationsOf { log: shop.log.clone(), positions, caught_up: caught_up(shop) },
+        catalogue_loaded: Arc::clone(catalogue_loaded),
+        metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
+        openapi: api.to_pretty_json()?.into(),
+    };
+    let operations = Router::new()
+        .route("/health/live", get(|| async { "live" }))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs))
+        .with_state(operations);
+    let edge = Edge { keys: Arc::clone(&shop.shop.keys), clock: Arc::clone(&shop.shop.clock) };
+    Ok(common(router.merge(operations).merge(catalogue::pages()), edge))
+}
+
+fn caught_up(shop: &Embedded) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    let (reached, head, processes) = (shop.reached.clone(), shop.head_at_start, shop.processes.clone());
+    Arc::new(move || {
+        *reached.borrow() >= head && processes.iter().all(|process| process.live_at.borrow().is_some())
+    })
+}
+
+async fn ready(State(operations): State<Operations>) -> Response {
+    if !(operations.shop.caught_up)() || !operations.catalogue_loaded.load(Ordering::Relaxed) {
+        return Problem::new("read-model-behind", "the shop is catching up").retry_after(1).into_response();
+    }
+    (StatusCode::OK, "ready").into_response()
+}
+
+async fn metrics(State(operations): State<Operations>) -> String {
+    let counters = operations.shop.log.counters();
+    metrics::counter!("souk_log_commits_total").absolute(counters.commits);
+    metrics::counter!("souk_log_appends_total").absolute(counters.appends);
+    metrics::counter!("souk_log_events_total").absolute(counters.events);
+    let (reached, head) = operations.shop.positions.now().await;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; a lag is small")]
+    metrics::gauge!("souk_read_models_lag_events").set(head.0.saturating_sub(reached.0) as f64);
+    operations.metrics.render()
+}
+
+async fn openapi(State(operations): State<Operations>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], operations.openapi.to_string()).into_response()
+}
+
+async fn docs() -> Html<&'static str> {
+    Html(include_str!("docs.html"))
+}

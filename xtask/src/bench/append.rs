@@ -1,0 +1,184 @@
+//! The log by itself: one writer, sixty-four, batches, and a long log.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use souk_eventsourcing::{Append, EventStore, Expected, StreamName};
+use souk_sqlite_log::{Options, SqliteLog};
+use tokio::runtime::Runtime;
+
+use super::row::Row;
+use super::{Bench, baseline, figure, median, sample_event};
+
+/// Each figure is the middle one of so many, taken in turn with its baseline.
+const ROUNDS: usize = 3;
+/// Appends of one writer.
+const SINGLE_APPENDS: u64 = 1_500;
+/// Writers that append at the same time.
+const WRITERS: u64 = 64;
+/// Events of all of them.
+const WRITERS_EVENTS: u64 = 96_000;
+/// Events in a large batch.
+const BATCH_EVENTS: u64 = 1_000;
+/// Large batches.
+const BATCHES: u64 = 100;
+/// A short log and a long one, in events.
+const SHORT_LOG_EVENTS: u64 = 100_000;
+const LONG_LOG_EVENTS: u64 = 5_000_000;
+
+/// What other rows are held to.
+#[derive(Clone, Copy)]
+pub(super) struct LogRates {
+    /// Of a bare file: the middle append with its sync.
+    pub(super) sync_seconds: f64,
+    /// Durable appends a second of one writer.
+    pub(super) single: f64,
+    /// Of a bare file, the same.
+    single_bare: f64,
+    /// Events a second of sixty-four writers.
+    pub(super) writers: f64,
+    writers_bare: f64,
+    events_a_commit: f64,
+    batches: f64,
+    batches_bare: f64,
+}
+
+/// The rows of this group.
+pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
+    let rates = bench.log_rates()?;
+    let sync = format!("fdatasync {:.2} ms", rates.sync_seconds * 1_000.0);
+    let commits = format!("{:.0} events a commit", rates.events_a_commit);
+    let mut rows = vec![
+        Row::at_least("durable appends, one after another", "/s", rates.single, rates.single_bare, 0.6)
+            .note(sync),
+        Row::at_least("64 writers, one event each", "/s", rates.writers, rates.writers_bare, 0.7)
+            .note(commits),
+        Row::at_least("batches of 1,000", "/s", rates.batches, rates.batches_bare, 0.8),
+    ];
+    if bench.long {
+        let (short, long) = short_and_long(&bench.folder("long-log")?)?;
+        rows.push(Row::at_least(
+            "64 writers with 5 M events in the log, beside 100 k",
+            "/s",
+            long,
+            short,
+            0.8,
+        ));
+    }
+    Ok(rows)
+}
+
+/// Takes every figure and its baseline in turn.
+pub(super) fn measure(bench: &Bench) -> Result<LogRates> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (mut sync, mut single, mut single_bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut writers, mut writers_bare, mut events_a_commit) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut batches, mut batches_bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let bare = baseline::append_and_sync(&bench.folder("bare")?)?;
+        sync.push(bare.seconds);
+        single_bare.push(bare.per_second);
+        let log = open(&bench.folder("single")?)?;
+        single.push(runtime.block_on(one_writer(&log))?);
+        drop(log);
+
+        writers_bare.push(baseline::sqlite_inserts(&bench.folder("bare")?, WRITERS_EVENTS, WRITERS)?);
+        let log = open(&bench.folder("writers")?)?;
+        writers.push(many_writers(&runtime, &log, 0)?);
+        let counters = log.counters();
+        events_a_commit.push(figure(counters.events) / figure(counters.commits));
+        drop(log);
+
+        let rows = BATCHES * BATCH_EVENTS;
+        batches_bare.push(baseline::sqlite_inserts(&bench.folder("bare")?, rows, BATCH_EVENTS)?);
+        let log = open(&bench.folder("batches")?)?;
+        batches.push(runtime.block_on(large_batches(&log, 0, BATCHES))?);
+    }
+    Ok(LogRates {
+        sync_seconds: median(sync),
+        single: median(single),
+        single_bare: median(single_bare),
+        writers: median(writers),
+        writers_bare: median(writers_bare),
+        events_a_commit: median(events_a_commit),
+        batches: median(batches),
+        batches_bare: median(batches_bare),
+    })
+}
+
+fn open(folder: &Path) -> Result<Arc<SqliteLog>> {
+    SqliteLog::open(folder, &Options::default()).context("the log can't be opened")
+}
+
+fn append_of(number: u64) -> Append {
+    let stream = sample_event::stream(number);
+    let events = vec![sample_event::event(number, &stream)];
+    Append { stream, expected: Expected::Any, events }
+}
+
+async fn one_writer(log: &SqliteLog) -> Result<f64> {
+    let appends: Vec<Append> = (0..SINGLE_APPENDS).map(append_of).collect();
+    let started = Instant::now();
+    for append in appends {
+        log.append(append).await?;
+    }
+    Ok(figure(SINGLE_APPENDS) / started.elapsed().as_secs_f64())
+}
+
+/// Each writer appends one event, waits for it, and appends the next; `first` numbers the events on.
+fn many_writers(runtime: &Runtime, log: &Arc<SqliteLog>, first: u64) -> Result<f64> {
+    let each = WRITERS_EVENTS / WRITERS;
+    let appends_of =
+        |writer: u64| (0..each).map(|n| append_of(first + n * WRITERS + writer)).collect::<Vec<_>>();
+    let of_writers: Vec<Vec<Append>> = (0..WRITERS).map(appends_of).collect();
+    let started = Instant::now();
+    let writers: Vec<_> = of_writers
+        .into_iter()
+        .map(|appends| {
+            let log = Arc::clone(log);
+            runtime.spawn(async move {
+                for append in appends {
+                    log.append(append).await?;
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for writer in writers {
+        runtime.block_on(writer)??;
+    }
+    Ok(figure(each * WRITERS) / started.elapsed().as_secs_f64())
+}
+
+/// Appends batches, each to a stream; `first` numbers the events on.
+async fn large_batches(log: &SqliteLog, first: u64, batches: u64) -> Result<f64> {
+    let batch_of = |batch: u64| {
+        let number = first + batch * BATCH_EVENTS;
+        let stream = StreamName::new("batch", &number.to_string());
+        let events =
+            (number..number + BATCH_EVENTS).map(|number| sample_event::event(number, &stream)).collect();
+        Append { stream, expected: Expected::NoStream, events }
+    };
+    let mut appending = 0.0;
+    for batch in 0..batches {
+        let append = batch_of(batch);
+        let started = Instant::now();
+        log.append(append).await?;
+        appending += started.elapsed().as_secs_f64();
+    }
+    Ok(figure(batches * BATCH_EVENTS) / appending)
+}
+
+/// The rate of sixty-four writers on a short log, and on the same log when it has become long.
+fn short_and_long(folder: &Path) -> Result<(f64, f64)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let log = open(folder)?;
+    runtime.block_on(large_batches(&log, 0, SHORT_LOG_EVENTS / BATCH_EVENTS))?;
+    let short = many_writers(&runtime, &log, SHORT_LOG_EVENTS)?;
+    let filled = SHORT_LOG_EVENTS + WRITERS_EVENTS;
+    runtime.block_on(large_batches(&log, filled, (LONG_LOG_EVENTS - filled) / BATCH_EVENTS))?;
+    let long = many_writers(&runtime, &log, LONG_LOG_EVENTS)?;
+    Ok((short, long))
+}

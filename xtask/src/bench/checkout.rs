@@ -1,0 +1,86 @@
+//! Checkouts over HTTP: one on an idle machine, and thirty-two clients at once.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use crate::shop::Call;
+
+use super::load::Load;
+use super::open_shop::{OpenShop, order_of};
+use super::row::Row;
+use super::{Bench, client_runtime, figure, median};
+
+/// Products, so many that clients seldom meet.
+const SKUS: usize = 200;
+/// Units of each: none runs out.
+const UNITS: u32 = 1_000_000;
+/// Checkouts that go before, to warm up.
+const WARM_UP: usize = 20;
+/// Checkouts one after another, each on an idle shop.
+const SINGLE_CHECKOUTS: usize = 30;
+/// Clients at once.
+const CLIENTS: usize = 32;
+/// Checkouts of each.
+const CHECKOUTS_EACH: usize = 100;
+
+/// The rows of this group.
+pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
+    let rates = bench.log_rates()?;
+    client_runtime()?.block_on(async {
+        let shop = OpenShop::open(bench, "checkout").await?;
+        shop.stock(SKUS, UNITS).await?;
+        let (commits, seconds) = single(&shop).await?;
+        let beside_ms = (seconds - commits / rates.single) * 1_000.0;
+        let note = format!("{:.2} ms in all; a commit takes {:.2} ms", seconds * 1e3, 1e3 / rates.single);
+
+        let head_before = shop.client.head().await?;
+        let load =
+            Load::run(&shop, CLIENTS, CHECKOUTS_EACH, |client, n| check_out(&shop, client * 7 + n)).await?;
+        shop.quiet().await?;
+        let events = figure(shop.client.head().await? - head_before);
+        let events_each = events / figure((CLIENTS * CHECKOUTS_EACH) as u64);
+        shop.close()?;
+
+        let events_per_second = load.per_second * events_each;
+        let many =
+            format!("{:.0} checkouts/s of {events_each:.1} events; {}", load.per_second, load.described());
+        Ok(vec![
+            Row::at_most("one small checkout: commits until it is answered", "", commits, 12.0),
+            Row::at_most("one small checkout: time beside the commits", "ms", beside_ms, 3.0).note(note),
+            Row::at_least(
+                "checkouts of 1 line, 32 clients",
+                "events/s",
+                events_per_second,
+                rates.writers,
+                0.25,
+            )
+            .note(many),
+        ])
+    })
+}
+
+async fn check_out(shop: &OpenShop, number: usize) -> Result<()> {
+    let call = Call::post("/api/orders", &order_of(number % SKUS)).wait_s(30);
+    let answer = shop.client.send(call).await?.success("checkout")?;
+    ensure!(answer.text("/status")? == "CONFIRMED", "a checkout ended {}", answer.body);
+    Ok(())
+}
+
+/// The middle number of commits and of seconds of one checkout on an idle shop. Commits of what follows the
+/// answer can be among those counted, never the other way round.
+async fn single(shop: &OpenShop) -> Result<(f64, f64)> {
+    for number in 0..WARM_UP {
+        check_out(shop, number).await?;
+    }
+    let (mut commits, mut seconds) = (Vec::new(), Vec::new());
+    for number in 0..SINGLE_CHECKOUTS {
+        shop.quiet().await?;
+        let commits_before = shop.commits().await?;
+        let started = Instant::now();
+        check_out(shop, number).await?;
+        seconds.push(started.elapsed().as_secs_f64());
+        commits.push(shop.commits().await? - commits_before);
+    }
+    Ok((median(commits), median(seconds)))
+}

@@ -1,0 +1,60 @@
+//! Load: so many clients, each of which waits for an answer before it asks again.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use futures_util::stream::{FuturesUnordered, TryStreamExt};
+
+use crate::shop::own_cpu_seconds;
+
+use super::{figure, median, open_shop::OpenShop};
+
+/// What a load came to.
+pub(super) struct Load {
+    pub(super) per_second: f64,
+    pub(super) seconds: f64,
+    middle_ms: f64,
+    client_cpu_seconds: f64,
+    shop_cpu_seconds: f64,
+}
+
+impl Load {
+    /// Runs `clients` clients; each does `work(client, n)` for n below `each`, one after another.
+    pub(super) async fn run<W, F>(shop: &OpenShop, clients: usize, each: usize, work: W) -> Result<Self>
+    where
+        W: Fn(usize, usize) -> F,
+        F: Future<Output = Result<()>>,
+    {
+        let cpu_before = (own_cpu_seconds()?, shop.cpu_seconds()?);
+        let started = Instant::now();
+        let work = &work;
+        let running: FuturesUnordered<_> = (0..clients)
+            .map(|client| async move {
+                let mut answered_ms = Vec::with_capacity(each);
+                for n in 0..each {
+                    let asked = Instant::now();
+                    work(client, n).await?;
+                    answered_ms.push(asked.elapsed().as_secs_f64() * 1_000.0);
+                }
+                anyhow::Ok(answered_ms)
+            })
+            .collect();
+        let answered_ms = running.try_concat().await?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Self {
+            per_second: figure((clients * each) as u64) / seconds,
+            seconds,
+            middle_ms: median(answered_ms),
+            client_cpu_seconds: own_cpu_seconds()? - cpu_before.0,
+            shop_cpu_seconds: shop.cpu_seconds()? - cpu_before.1,
+        })
+    }
+
+    /// For the note of a row.
+    pub(super) fn described(&self) -> String {
+        let Self { seconds, middle_ms, client_cpu_seconds, shop_cpu_seconds, .. } = self;
+        format!(
+            "{seconds:.1} s, middle {middle_ms:.1} ms, CPU client {client_cpu_seconds:.1} s, shop {shop_cpu_seconds:.1} s"
+        )
+    }
+}

@@ -1,0 +1,75 @@
+//! A month of trading, and the replay of all read models on its log.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::{real_data, trial};
+
+use super::Bench;
+use super::row::Row;
+
+/// A month that was traded, and how fast its log replays.
+#[derive(Clone)]
+pub(super) struct Traded {
+    pub(super) figures: trial::Figures,
+    pub(super) described: String,
+    pub(super) replay: Replay,
+}
+
+/// What `souk replay --all --json` ends with.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Replay {
+    pub(super) events: u64,
+    pub(super) events_per_second: f64,
+}
+
+/// The rows of this group.
+pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
+    let sync_ms = bench.log_rates()?.sync_seconds * 1_000.0;
+    let Traded { figures, described, replay } = traded(bench)?;
+    let note = format!(
+        "{described}; fdatasync {sync_ms:.2} ms; {:.0} orders/s, {:.0} lines/s, CPU client {:.1} s, shop {:.1} s",
+        figures.orders_per_second(),
+        figures.lines_per_second(),
+        figures.client_cpu_seconds,
+        figures.server_cpu_seconds.unwrap_or_default()
+    );
+    Ok(vec![
+        Row::at_most("one month of online-retail", "s", figures.seconds, 20.0).note(note),
+        Row::no_less("replay of all read models, that month", "events/s", replay.events_per_second, 50_000.0)
+            .note(format!("{} events", replay.events)),
+    ])
+}
+
+/// Trades the month, once a run.
+pub(super) fn traded(bench: &mut Bench) -> Result<Traded> {
+    if let Some(traded) = &bench.month {
+        return Ok(traded.clone());
+    }
+    let souk = bench.souk()?;
+    let months = real_data::one_month(real_data::BENCH_MONTH, bench.scratch())?;
+    let data = bench.folder("month")?.join("shop");
+    let figures = trade(&souk, &data, &months.files)?;
+    let traded = Traded { figures, described: months.described, replay: replay(&souk, &data)? };
+    bench.month = Some(traded.clone());
+    Ok(traded)
+}
+
+/// Trades months and holds the books to agree: a fast month that is wrong counts for nothing.
+pub(super) fn trade(souk: &Path, data: &Path, files: &[PathBuf]) -> Result<trial::Figures> {
+    let figures = trial::with_own_shop(souk, data, files)?;
+    ensure!(figures.differences.is_empty(), "the books differ: {}", figures.differences[0]);
+    Ok(figures)
+}
+
+/// Rebuilds all read models of a shop that isn't running.
+pub(super) fn replay(souk: &Path, data: &Path) -> Result<Replay> {
+    let output = Command::new(souk).args(["replay", "--all", "--json", "--data"]).arg(data).output()?;
+    ensure!(output.status.success(), "souk replay: {}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout)?;
+    let summary = printed.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+    summary.with_context(|| format!("souk replay ends with no summary: {printed}"))
+}

@@ -1,0 +1,86 @@
+//! A shop for a bench: started on an empty folder, with products in stock.
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::shop::{Call, Server, ShopClient};
+
+use super::Bench;
+
+/// Calls in flight while the shop is filled.
+const FILLING_MAX: usize = 32;
+/// Milliseconds in which what a sale leaves to be done is done.
+const QUIET_MS: u64 = 500;
+
+/// A running shop.
+pub(super) struct OpenShop {
+    server: Server,
+    pub(super) client: ShopClient,
+}
+
+impl OpenShop {
+    /// Starts a shop in a folder of this name.
+    pub(super) async fn open(bench: &mut Bench, name: &str) -> Result<Self> {
+        let souk = bench.souk()?;
+        let (server, client) = Server::start(&souk, &bench.folder(name)?.join("shop")).await?;
+        Ok(Self { server, client })
+    }
+
+    /// Makes products with one SKU each, `SKU-0` on, so many units of each on hand, and waits until they
+    /// can be read.
+    pub(super) async fn stock(&self, skus: usize, units: u32) -> Result<()> {
+        let calls = (0..skus).map(|number| self.stock_one(number, units));
+        stream::iter(calls).buffer_unordered(FILLING_MAX).try_collect::<()>().await?;
+        let last = self.client.highest_position();
+        let call = Call::get("/api/inventory/stock").min_position(last).wait_s(30);
+        self.client.send(call).await?.success("stock").map(|_| ())
+    }
+
+    async fn stock_one(&self, number: usize, units: u32) -> Result<()> {
+        let sku = sku(number);
+        let price = json!({"amount": 255, "currency": "GBP"});
+        let product = json!({"name": format!("Lantern {number}"), "description": "", "category": "bench",
+            "attributes": {}, "active": true, "sku": sku, "price": price});
+        let key = format!("bench-{sku}");
+        self.client.send(Call::post("/api/products", &product).key(key)).await?.success(&sku)?;
+        let count = json!({"sku": sku, "onHand": units});
+        self.client.send(Call::post("/api/inventory/stock", &count)).await?.success(&sku).map(|_| ())
+    }
+
+    /// Waits until what was set off has been done.
+    pub(super) async fn quiet(&self) -> Result<()> {
+        loop {
+            let before = self.client.head().await?;
+            tokio::time::sleep(std::time::Duration::from_millis(QUIET_MS)).await;
+            if self.client.head().await? == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Commits of the log since the shop was started.
+    pub(super) async fn commits(&self) -> Result<f64> {
+        self.client.counter("souk_log_commits_total", "").await
+    }
+
+    /// CPU seconds of the shop so far.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        crate::shop::process_cpu_seconds(self.server.pid())
+    }
+
+    /// Stops it.
+    pub(super) fn close(self) -> Result<()> {
+        self.server.stop()
+    }
+}
+
+/// The SKU of the `number`-th product.
+pub(super) fn sku(number: usize) -> String {
+    format!("SKU-{number}")
+}
+
+/// An order of one unit, paid at once.
+pub(super) fn order_of(number: usize) -> Value {
+    json!({"lines": [{"sku": sku(number), "quantity": 1}], "payment": {"token": "tok_ok"}})
+}
