@@ -1,1 +1,78 @@
-//! .
+//! HTTP writes: request → command → decide → append.
+//!
+//! A folder a resource, each with `request` (shapes and checks) and `routes`. Nothing here reads a read
+//! model: what a decision needs comes from aggregates. One place makes commands' origins (`origin`), one
+//! turns rejections into problems (`rejected`).
+
+pub mod cart;
+pub mod import;
+pub mod inventory;
+pub mod listing;
+pub mod orders;
+pub mod origin;
+pub mod payments;
+pub mod products;
+pub mod rejected;
+pub mod settled;
+pub mod shop;
+
+pub use settled::SettledOrders;
+pub use shop::{RunTimers, Settings, Shop};
+
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The frame of the API's document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Souk", description = "The backend of an online shop.", version = "v1"),
+    modifiers(&Security)
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_default();
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme("token", bearer);
+        let cart = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Cart-Token")));
+        components.add_security_scheme("cart", cart);
+    }
+}
+
+/// The document that routers add their operations to.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Every write of the API.
+pub fn router(shop: Shop) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(products::routes::create))
+        .routes(routes!(products::routes::replace, products::routes::withdraw))
+        .routes(routes!(import::import))
+        .routes(routes!(inventory::routes::set_stock))
+        .routes(routes!(inventory::routes::reserve))
+        .routes(routes!(inventory::routes::release))
+        .routes(routes!(inventory::routes::confirm))
+        .routes(routes!(cart::routes::add_item))
+        .routes(routes!(cart::routes::change_item, cart::routes::remove_item))
+        .routes(routes!(cart::routes::clear))
+        .routes(routes!(cart::routes::merge))
+        .routes(routes!(orders::routes::place))
+        .routes(routes!(orders::routes::cancel))
+        .routes(routes!(orders::routes::confirm))
+        .routes(routes!(orders::routes::ship))
+        .routes(routes!(orders::routes::deliver))
+        .routes(routes!(orders::routes::take_back))
+        .routes(routes!(orders::routes::change_address))
+        .routes(routes!(orders::routes::run_timers))
+        .routes(routes!(payments::routes::request))
+        .routes(routes!(payments::routes::refund))
+        .routes(routes!(payments::webhook::webhook))
+        .with_state(shop)
+}

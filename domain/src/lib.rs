@@ -20,6 +20,7 @@ pub mod reversal;
 pub mod settlement;
 pub mod shop_command;
 pub mod stock;
+pub mod webhook;
 
 pub use address::Address;
 pub use field_error::FieldError;

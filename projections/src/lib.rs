@@ -1,7 +1,9 @@
-//! The read models: what becomes of their rows when an event happens.
+//! The shop's read models: what becomes of their rows when an event happens.
 //!
-//! A folder a model, each with `row` (the document and the columns) and the projector in `mod`. A row
-//! holds only what its own streams say; what another stream says is joined when queried.
+//! A folder a model, each with the same files: `mod.rs` has the shape and the rules, `row.rs` the
+//! document. Everything here is pure and has no SQL. A row holds what its own streams say and nothing
+//! else; what another stream says is joined when queried. A change to keys, rows, columns or
+//! contributions raises the model's version; the golden tests fail until it does.
 
 pub mod cart_lines;
 pub mod carts;
@@ -13,10 +15,14 @@ pub mod reservations;
 pub mod stock;
 pub mod variants;
 
-use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectorFold};
-use souk_eventsourcing::projector::{Column, ColumnType, Model};
+mod happened;
+#[cfg(test)]
+mod testing;
 
-/// A projector of every model.
+use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectorFold};
+use souk_eventsourcing::projector::Model;
+
+/// A projector of every model, at the log's start.
 pub fn all() -> Vec<Box<dyn ErasedProjector>> {
     vec![
         ProjectorFold::<products::Products>::boxed(),
@@ -31,18 +37,22 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
     ]
 }
 
-/// Every model.
+/// The shape of every model, in the order of [`all`].
 pub fn models() -> Vec<&'static Model> {
     all().iter().map(|projector| projector.model()).collect()
 }
 
-const fn text(name: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Text }
-}
-
-const fn integer(name: &'static str) -> Column {
-    Column { name, column_type: ColumnType::Integer }
-}
-
 #[cfg(test)]
-mod golden;
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_models_or_sums_share_a_name() {
+        let models = models();
+        let sums = models.iter().flat_map(|model| model.sums.iter().map(|sum| sum.name));
+        let names: Vec<_> = models.iter().map(|model| model.name).chain(sums).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+    }
+}

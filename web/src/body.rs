@@ -44,15 +44,39 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 /// Reads JSON. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let cause = error.inner();
-        if !cause.is_data() {
-            return Problem::new("malformed-body", cause.to_string());
-        }
-        Problem::field(pointer(error.path()), "invalid-value", cause.to_string())
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
     Ok(value)
+}
+
+/// The parser tells what is wrong in words alone; the first of them say which kind it is.
+fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
+    let words = cause.to_string();
+    if words.starts_with("number out of range") {
+        return Problem::field(pointer, "out-of-range", words);
+    }
+    if !cause.is_data() {
+        return Problem::new("malformed-body", words);
+    }
+    if let Some(name) = quoted(&words, "missing field `") {
+        return Problem::field(format!("{pointer}/{}", escaped(name)), "missing-field", words);
+    }
+    if quoted(&words, "unknown field `").is_some() {
+        return Problem::field(pointer, "unknown-field", words);
+    }
+    if quoted(&words, "duplicate field `").is_some() {
+        return Problem::field(pointer, "duplicate-field", words);
+    }
+    Problem::field(pointer, "invalid-value", words)
+}
+
+fn quoted<'a>(words: &'a str, before: &str) -> Option<&'a str> {
+    words.strip_prefix(before)?.split_once('`').map(|(name, _)| name)
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -60,7 +84,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     for segment in path {
         let part = match segment {
             Segment::Seq { index } => index.to_string(),
-            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Map { key } => escaped(key),
             Segment::Enum { variant } => variant.clone(),
             Segment::Unknown => continue,
         };
@@ -108,13 +132,17 @@ mod tests {
     fn every_kind_of_wrong_body_is_told_apart() {
         for (body, code, place) in [
             ("{", "malformed-body", "line 1"),
-            ("{} {}", "validation-failed", "lines"),
+            ("", "malformed-body", "EOF"),
+            ("{} {}", "validation-failed", "\"/lines\""),
             (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
             (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),
             (r#"{"lines":[{"quantity":-1}]}"#, "validation-failed", "/lines/0/quantity"),
             (r#"{"lines":[{"quantity":1e18}]}"#, "validation-failed", "/lines/0/quantity"),
-            (r#"{"lines":[{"quantity":1,"colour":1}]}"#, "validation-failed", "colour"),
-            (r#"{"lines":[{}]}"#, "validation-failed", "quantity"),
+            (r#"{"lines":[{"quantity":1e400}]}"#, "validation-failed", "out-of-range"),
+            (r#"{"lines":[{"quantity":99999999999999999999}]}"#, "validation-failed", "/lines/0/quantity"),
+            (r#"{"lines":[{"quantity":1,"quantity":2}]}"#, "validation-failed", "duplicate-field"),
+            (r#"{"lines":[{"quantity":1,"colour":1}]}"#, "validation-failed", "/lines/0/colour"),
+            (r#"{"lines":[{}]}"#, "validation-failed", "/lines/0/quantity"),
         ] {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), code, "{body}");

@@ -39,6 +39,8 @@ pub const CATALOGUE: &[Entry] = &[
     entry("not-found", 404, "Not found", "There is nothing here, or it belongs to somebody else."),
     entry("method-not-allowed", 405, "The method is not allowed", "The resource is here and has other methods; `Allow` lists them."),
     entry("sku-taken", 409, "The SKU belongs to another product", "A SKU is sold by one product. Use another SKU or change that product."),
+    entry("claim-taken", 409, "It belongs to somebody else", "What must be unique has another owner."),
+    entry("product-not-found", 404, "There is no such product", "It was never created here."),
     entry("product-exists", 409, "The product is there already", "Replace it with PUT."),
     entry("product-withdrawn", 409, "The product was withdrawn", "It stays withdrawn. Create a new product in its place."),
     entry("insufficient-stock", 409, "Not enough in stock", "Fewer units are available than were asked for."),
@@ -72,6 +74,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry("refund-exceeds-payment", 422, "More than is left", "The detail says how much is left to refund."),
     entry("refund-not-found", 404, "There is no such refund", "Look at the payment."),
     entry("invalid-amount", 422, "The amount is not allowed", "It is at least one minor unit."),
+    entry("too-many-webhooks", 409, "Too many webhooks about an unknown payment", "Look at the provider's payment id."),
     entry("idempotency-in-flight", 409, "The request is still under way", "The same key was sent a moment ago. Wait and repeat."),
     entry("revision-conflict", 409, "Others were quicker too often", "Repeat the request."),
     entry("revision-mismatch", 412, "The resource has moved on", "Read it again and send its new revision in `If-Match`."),
@@ -79,15 +82,14 @@ pub const CATALOGUE: &[Entry] = &[
     entry("unsupported-media-type", 415, "The content type is not supported", "Send `Content-Type: application/json`."),
     entry("validation-failed", 422, "Fields are not allowed", "`errors` names each with what is allowed."),
     entry("idempotency-key-reused", 422, "The key was used for another request", "A key belongs to one request. Make a new one."),
+    entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
     entry("internal", 500, "Something is wrong here", "It was logged under the correlation id."),
     entry("read-model-behind", 503, "The answer is not that far yet", "Repeat after a moment, or ask for an earlier position."),
+    entry("upstream-unavailable", 503, "A service behind this one doesn't answer", "Repeat after a moment; the detail says which."),
     entry("log-unavailable", 503, "The log takes no writes", "Its disk is full or failed. Reads go on; operators look at /health/ready."),
 ];
 
-/// The entry of a code.
-///
-/// # Panics
-/// When the table has no such code; a test holds every rejection to it.
+/// The entry of a code; that of `internal` for one that the table lacks, which a test keeps from happening.
 pub fn entry_of(code: &str) -> &'static Entry {
     CATALOGUE
         .iter()
@@ -128,5 +130,44 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), CATALOGUE.len());
         assert!(CATALOGUE.iter().all(|entry| entry.status >= 400 && !entry.explanation.is_empty()));
+    }
+
+    /// Source files under a folder, whole.
+    fn sources(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// What stands in quotes behind each `mark`.
+    fn quoted_after<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+        text.split(mark).skip(1).filter_map(|rest| rest.split_once('"').map(|(code, _)| code))
+    }
+
+    #[test]
+    fn every_code_that_the_shop_answers_is_in_the_table() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut used = std::collections::BTreeSet::new();
+        for (folder, mark) in [
+            ("domain/src", "=> \""),
+            ("web/src", "Problem::new(\""),
+            ("command-api/src", "Problem::new(\""),
+            ("query-api/src", "Problem::new(\""),
+        ] {
+            let mut files = Vec::new();
+            sources(&root.join(folder), &mut files);
+            for text in &files {
+                let is_code_table = folder != "domain/src" || text.contains("impl Rejection for");
+                used.extend(quoted_after(text, mark).filter(|_| is_code_table).map(str::to_owned));
+            }
+        }
+        let is_missing = |code: &&String| CATALOGUE.iter().all(|entry| entry.code != code.as_str());
+        let missing: Vec<_> = used.iter().filter(is_missing).collect();
+        assert!(used.len() > 30 && missing.is_empty(), "{missing:?}");
     }
 }

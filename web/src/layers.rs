@@ -4,11 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
 use http_body_util::BodyExt;
 use souk_eventsourcing::{Clock, CorrelationId};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -43,7 +44,6 @@ pub fn common(router: Router, edge: Edge) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new("method-not-allowed", "the resource does not have this method")
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(edge.clone(), admit))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(edge, correlate))
@@ -105,7 +105,7 @@ fn too_large() -> Problem {
     Problem::new("body-too-large", format!("a body has at most {BODY_BYTES_MAX} bytes"))
 }
 
-/// Checks version and identity, and reads a body that says it is too large to the end.
+/// Checks version and identity, then reads the body.
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     if let Err(problem) = check_version(request.uri().path(), request.headers()) {
         return problem.into_response();
@@ -120,23 +120,32 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
         }
         Err(problem) => return problem.into_response(),
     }
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
-        drop_body(request.into_body()).await;
-        return too_large().into_response();
+    let (parts, body) = request.into_parts();
+    match read(body).await {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(problem) => problem.into_response(),
     }
-    next.run(request).await
 }
 
-/// Reads a body and forgets it, up to a limit.
-async fn drop_body(mut body: Body) {
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, |data| data.len());
-        if read > DROPPED_BYTES_MAX {
-            return;
+/// Reads a body whole. One that is too large is read on and dropped, up to a limit, whether or not it
+/// said its length: a sender that still writes doesn't look for the answer.
+async fn read(mut body: Body) -> Result<Bytes, Problem> {
+    let mut content = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new("malformed-body", "the body broke off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > DROPPED_BYTES_MAX {
+            break;
+        }
+        if length <= BODY_BYTES_MAX {
+            content.extend_from_slice(&data);
+        } else {
+            content = BytesMut::new();
         }
     }
+    if length > BODY_BYTES_MAX { Err(too_large()) } else { Ok(content.freeze()) }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {

@@ -34,7 +34,9 @@ pub enum ProjectionError {
         error: DecodeError,
     },
     /// A stored row doesn't decode.
-    #[error("row `{key}` of read model {model} can't be read: {reason}; rebuild it with `souk replay {model}`")]
+    #[error(
+        "row `{key}` of read model {model} can't be read: {reason}; rebuild it with `souk replay {model}`"
+    )]
     Row {
         /// The model.
         model: &'static str,
@@ -46,6 +48,9 @@ pub enum ProjectionError {
 }
 
 /// A projector of any model, with what it folds into.
+///
+/// A batch is `plan`, load, `fold`, commit. When any of these fails, [`ErasedProjector::forget`] puts it
+/// back to where it was before the batch; a further `plan` takes it that the last change was committed.
 pub trait ErasedProjector: Send {
     /// The model.
     fn model(&self) -> &'static Model;
@@ -53,7 +58,8 @@ pub trait ErasedProjector: Send {
     fn checkpoint(&self) -> Position;
     /// Sets how far the stored model is.
     fn start_at(&mut self, checkpoint: Position);
-    /// Decodes a batch; returns the keys of the rows that must be loaded for it.
+    /// Decodes a batch, each event once; events at or before the checkpoint are passed over. Returns the
+    /// keys of the rows that must be loaded for it, sorted, each once.
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError>;
     /// Folds the planned batch. `loaded` are those rows that are stored; `reached` is how far the log
     /// was looked at.
@@ -62,28 +68,34 @@ pub trait ErasedProjector: Send {
         loaded: Vec<(String, Vec<u8>)>,
         reached: Position,
     ) -> Result<ModelChange, ProjectionError>;
-    /// Drops everything in memory, after a commit that failed.
+    /// Drops everything in memory and the batch that was not committed.
     fn forget(&mut self);
 }
 
 /// Folds the events that a projector takes.
 pub struct ProjectorFold<P: Projector> {
     takes: HashSet<&'static str>,
+    /// How far it has folded.
     checkpoint: Position,
-    /// Before the planned batch.
-    previous_checkpoint: Position,
+    /// How far the stored model is, as far as is known.
+    committed: Position,
+    /// Rows as they are stored. A row that is not there is never remembered as missing.
     cache: LruCache<String, P::Row>,
     planned: Vec<Planned<P>>,
+    /// The keys that the planned batch touches, numbered in the order of their first touch.
+    places: HashMap<String, usize>,
 }
 
 struct Planned<P: Projector> {
     recorded: RecordedEvent,
     event: P::Event,
-    keys: Vec<String>,
+    /// Places of the touched rows.
+    rows: Vec<usize>,
 }
 
 /// A row before and after a batch.
 struct Touched<R> {
+    key: String,
     before: Option<R>,
     after: Option<R>,
 }
@@ -94,32 +106,101 @@ impl<P: Projector> ProjectorFold<P> {
         Box::new(Self {
             takes: P::takes().into_iter().collect(),
             checkpoint: Position::START,
-            previous_checkpoint: Position::START,
+            committed: Position::START,
             cache: LruCache::new(CACHE_ROWS_MAX),
             planned: Vec::new(),
+            places: HashMap::new(),
         })
     }
 
+    fn drop_plan(&mut self) {
+        self.planned.clear();
+        self.places.clear();
+    }
+
+    /// Takes one event into the plan.
+    fn note(&mut self, recorded: &RecordedEvent, wanted: &mut Vec<String>) -> Result<(), ProjectionError> {
+        if recorded.position <= self.checkpoint || !self.takes.contains(recorded.event_type()) {
+            return Ok(());
+        }
+        let event = P::read(recorded).map_err(|error| ProjectionError::Undecodable {
+            model: P::MODEL.name,
+            stream: recorded.stream.clone(),
+            revision: recorded.revision,
+            error,
+        })?;
+        let Some(event) = event else { return Ok(()) };
+        let mut keys = P::keys(&event, recorded);
+        if keys.len() > 1 {
+            // An event happens to a row once, however often it names it.
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        let rows = keys.into_iter().map(|key| self.place(key, wanted)).collect();
+        self.planned.push(Planned { recorded: recorded.clone(), event, rows });
+        Ok(())
+    }
+
+    fn place(&mut self, key: String, wanted: &mut Vec<String>) -> usize {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
+        }
+        if !self.cache.contains(&key) {
+            wanted.push(key.clone());
+        }
+        let place = self.places.len();
+        self.places.insert(key, place);
+        place
+    }
+
+    /// The touched rows as they are stored, in their places; takes them out of the cache. When a row
+    /// can't be read, nothing was taken.
     fn rows_before(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
-    ) -> Result<HashMap<String, Touched<P::Row>>, ProjectionError> {
-        let mut rows = HashMap::with_capacity(loaded.len());
+    ) -> Result<Vec<Touched<P::Row>>, ProjectionError> {
+        let untouched = || Touched { key: String::new(), before: None, after: None };
+        let mut rows: Vec<Touched<P::Row>> =
+            std::iter::repeat_with(untouched).take(self.places.len()).collect();
         for (key, document) in loaded {
-            let row: P::Row = serde_json::from_slice(&document).map_err(|error| ProjectionError::Row {
+            let Some(place) = self.places.get(&key) else { continue };
+            let row = serde_json::from_slice(&document).map_err(|error| ProjectionError::Row {
                 model: P::MODEL.name,
-                key: key.clone(),
+                key,
                 reason: error.to_string(),
             })?;
-            rows.insert(key, Touched { before: Some(row.clone()), after: Some(row) });
+            rows[*place].before = Some(row);
         }
-        for key in self.planned.iter().flat_map(|planned| &planned.keys) {
-            if !rows.contains_key(key) {
-                let row = self.cache.get(key).cloned();
-                rows.insert(key.clone(), Touched { before: row.clone(), after: row });
-            }
+        for (key, place) in self.places.drain() {
+            let row = &mut rows[place];
+            row.before = row.before.take().or_else(|| self.cache.pop(&key));
+            row.after.clone_from(&row.before);
+            row.key = key;
         }
         Ok(rows)
+    }
+
+    /// What the batch did, as it is written; what is stored afterwards goes into the cache.
+    fn change(&mut self, rows: Vec<Touched<P::Row>>) -> (Vec<RowChange>, Vec<SumChange>) {
+        let mut changes = Vec::new();
+        let mut sums = Sums::new();
+        for Touched { key, before, after } in rows {
+            if before != after {
+                if !P::MODEL.sums.is_empty() {
+                    let contributed = |row: &P::Row| P::contributions(&key, row);
+                    add(&mut sums, before.as_ref().map(contributed), -1);
+                    add(&mut sums, after.as_ref().map(contributed), 1);
+                }
+                let content = after.as_ref().map(|row| (document(row), P::columns(&key, row)));
+                changes.push(RowChange { key: key.clone(), content });
+            }
+            if let Some(row) = after {
+                self.cache.put(key, row);
+            }
+        }
+        // Neighbours in the index are then written one after another.
+        changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        (changes, felt(sums))
     }
 }
 
@@ -134,28 +215,21 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
 
     fn start_at(&mut self, checkpoint: Position) {
         self.checkpoint = checkpoint;
-        self.previous_checkpoint = checkpoint;
+        self.committed = checkpoint;
     }
 
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError> {
-        self.planned.clear();
-        let mut wanted = HashSet::new();
+        self.drop_plan();
+        self.committed = self.checkpoint;
+        let mut wanted = Vec::new();
         for recorded in events {
-            if recorded.position <= self.checkpoint || !self.takes.contains(recorded.event_type()) {
-                continue;
+            if let Err(error) = self.note(recorded, &mut wanted) {
+                self.drop_plan();
+                return Err(error);
             }
-            let event = P::read(recorded).map_err(|error| ProjectionError::Undecodable {
-                model: P::MODEL.name,
-                stream: recorded.stream.clone(),
-                revision: recorded.revision,
-                error,
-            })?;
-            let Some(event) = event else { continue };
-            let keys = P::keys(&event, recorded);
-            wanted.extend(keys.iter().filter(|key| !self.cache.contains(*key)).cloned());
-            self.planned.push(Planned { recorded: recorded.clone(), event, keys });
         }
-        Ok(wanted.into_iter().collect())
+        wanted.sort_unstable();
+        Ok(wanted)
     }
 
     fn fold(
@@ -163,64 +237,49 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         loaded: Vec<(String, Vec<u8>)>,
         reached: Position,
     ) -> Result<ModelChange, ProjectionError> {
-        let mut rows = self.rows_before(loaded)?;
-        for Planned { recorded, event, keys } in self.planned.drain(..) {
-            for key in keys {
-                let Some(row) = rows.get_mut(&key) else { continue };
-                row.after = P::project(&key, row.after.take(), &event, &recorded);
+        let mut touched = self.rows_before(loaded)?;
+        for Planned { recorded, event, rows } in self.planned.drain(..) {
+            for place in rows {
+                let row = &mut touched[place];
+                row.after = P::project(&row.key, row.after.take(), &event, &recorded);
             }
         }
-        let mut changes = Vec::new();
-        let mut sums = BTreeMap::new();
-        for (key, Touched { before, after }) in rows {
-            if before == after {
-                continue;
-            }
-            if !P::MODEL.sums.is_empty() {
-                let contributed = |row: &Option<P::Row>| {
-                    row.as_ref().map(|row| P::contributions(&key, row)).unwrap_or_default()
-                };
-                add(&mut sums, contributed(&before), -1);
-                add(&mut sums, contributed(&after), 1);
-            }
-            let content = after.as_ref().map(|row| {
-                let document = serde_json::to_vec(row).expect("rows have string keys and no failing serializers");
-                (document, P::columns(&key, row))
-            });
-            match after {
-                Some(row) => drop(self.cache.put(key.clone(), row)),
-                None => drop(self.cache.pop(&key)),
-            }
-            changes.push(RowChange { key, content });
-        }
-        // Neighbours in the index are then written one after another.
-        changes.sort_by(|one, other| one.key.cmp(&other.key));
-        self.previous_checkpoint = self.checkpoint;
+        let (rows, sums) = self.change(touched);
         self.checkpoint = self.checkpoint.max(reached);
-        let sums = sums.into_values().filter(is_felt).collect();
-        Ok(ModelChange { model: self.model(), rows: changes, sums, checkpoint: self.checkpoint })
+        Ok(ModelChange { model: self.model(), rows, sums, checkpoint: self.checkpoint })
     }
 
     fn forget(&mut self) {
         self.cache.clear();
-        self.planned.clear();
-        self.checkpoint = self.previous_checkpoint;
+        self.drop_plan();
+        self.checkpoint = self.committed;
     }
 }
 
-fn add(sums: &mut BTreeMap<(&'static str, String), SumChange>, contributions: Vec<Contribution>, sign: i64) {
-    for Contribution { sum, key, deltas } in contributions {
-        let empty = || SumChange { sum, key: key.clone(), contributors: 0, deltas: vec![0; deltas.len()] };
-        let change = sums.entry((sum, key.clone())).or_insert_with(empty);
-        change.contributors += sign;
-        for (total, delta) in change.deltas.iter_mut().zip(deltas) {
+fn document<R: serde::Serialize>(row: &R) -> Vec<u8> {
+    serde_json::to_vec(row).expect("rows have string keys and no failing serializers")
+}
+
+/// Contributors and deltas by sum and key.
+type Sums = BTreeMap<(&'static str, String), (i64, Vec<i64>)>;
+
+fn add(sums: &mut Sums, contributions: Option<Vec<Contribution>>, sign: i64) {
+    for Contribution { sum, key, deltas } in contributions.into_iter().flatten() {
+        let (contributors, totals) = sums.entry((sum, key)).or_insert_with(|| (0, vec![0; deltas.len()]));
+        *contributors += sign;
+        for (total, delta) in totals.iter_mut().zip(deltas) {
             *total += sign * delta;
         }
     }
 }
 
-fn is_felt(change: &SumChange) -> bool {
-    change.contributors != 0 || change.deltas.iter().any(|delta| *delta != 0)
+/// Those sums that change.
+fn felt(sums: Sums) -> Vec<SumChange> {
+    let is_felt = |(_, (contributors, deltas)): &(_, (i64, Vec<i64>))| {
+        *contributors != 0 || deltas.iter().any(|delta| *delta != 0)
+    };
+    let change = |((sum, key), (contributors, deltas))| SumChange { sum, key, contributors, deltas };
+    sums.into_iter().filter(is_felt).map(change).collect()
 }
 
 #[cfg(test)]

@@ -1,20 +1,25 @@
 //! Comparing two databases of read models, row by row in order of key, without loading a table.
 
-use std::path::Path;
+use std::cmp::Ordering;
 
-use rusqlite::{Connection, OpenFlags, Rows};
-use souk_eventsourcing::projector::Model;
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::{Connection, Row};
+use souk_eventsourcing::projector::{Model, ReadModelError};
 
-use crate::READ_MODELS_FILE;
-use crate::ddl::{sum_table, table};
+use crate::ddl::{Table, row_table, table_of_sum};
+use crate::failure::Failure;
+use crate::read::{StoredRow, key, select};
+use crate::{SqliteReadModels, open};
 
 /// Differences that are shown; more are counted.
-const DIFFERENCES_SHOWN_MAX: usize = 20;
+pub const DIFFERENCES_SHOWN_MAX: usize = 20;
 
 /// A row that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
-    /// The model or sum.
+    /// The model.
+    pub model: &'static str,
+    /// Its table, or that of one of its sums.
     pub table: String,
     /// The row.
     pub key: String,
@@ -27,71 +32,104 @@ pub struct Difference {
 /// What comparing found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Comparison {
-    /// Rows that were compared.
+    /// Keys that were compared.
     pub rows: u64,
-    /// Rows that are not the same.
+    /// Those that are not the same on both sides.
     pub different: u64,
     /// The first of them.
     pub differences: Vec<Difference>,
 }
 
-/// Compares models and their sums in two folders.
-pub fn compare(left: &Path, right: &Path, models: &[&'static Model]) -> rusqlite::Result<Comparison> {
-    let open = |folder: &Path| {
-        Connection::open_with_flags(folder.join(READ_MODELS_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)
-    };
-    let (left, right) = (open(left)?, open(right)?);
+/// Compares models and their sums, each database as of one moment. The models must be open in both, and
+/// it is the caller who knows that both are at one position. Blocks.
+pub fn compare(
+    left: &SqliteReadModels,
+    right: &SqliteReadModels,
+    models: &[&'static Model],
+) -> Result<Comparison, ReadModelError> {
+    compare_all(left, right, models).map_err(|failure| ReadModelError(failure.to_string()))
+}
+
+fn compare_all(
+    left: &SqliteReadModels,
+    right: &SqliteReadModels,
+    models: &[&'static Model],
+) -> Result<Comparison, Failure> {
+    let (left, right) = (open::for_reading(left.path())?, open::for_reading(right.path())?);
     let mut comparison = Comparison::default();
     for model in models {
-        let columns: Vec<&str> = model.columns.iter().map(|column| column.name).collect();
-        compare_table(&left, &right, &table(model), &with("doc", &columns), &mut comparison)?;
+        compare_table(&left, &right, model.name, &row_table(model), &mut comparison)?;
         for sum in model.sums {
-            let name = sum_table(model, sum.name);
-            compare_table(&left, &right, &name, &with("contributors", sum.columns), &mut comparison)?;
+            compare_table(&left, &right, model.name, &table_of_sum(model, sum), &mut comparison)?;
         }
     }
     Ok(comparison)
 }
 
-fn with(first: &str, columns: &[&str]) -> String {
-    let texts = std::iter::once(first).chain(columns.iter().copied());
-    let texts: Vec<String> = texts.map(|column| format!("coalesce(CAST({column} AS TEXT), '-')")).collect();
-    texts.join(" || ' | ' || ")
-}
-
 fn compare_table(
     left: &Connection,
     right: &Connection,
-    name: &str,
-    content: &str,
+    model: &'static str,
+    table: &Table,
     comparison: &mut Comparison,
-) -> rusqlite::Result<()> {
-    let sql = format!("SELECT key, {content} FROM {name} ORDER BY key");
+) -> Result<(), Failure> {
+    let sql = select(table);
     let (mut left, mut right) = (left.prepare(&sql)?, right.prepare(&sql)?);
     let (mut left, mut right) = (left.query([])?, right.query([])?);
-    let (mut one, mut other) = (next(&mut left)?, next(&mut right)?);
+    left.advance()?;
+    right.advance()?;
     loop {
-        let order = match (&one, &other) {
+        let order = match (left.get(), right.get()) {
             (None, None) => return Ok(()),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => key(one)?.cmp(key(other)?),
         };
-        comparison.rows += 1;
-        let taken_left = if order.is_le() { std::mem::replace(&mut one, next(&mut left)?) } else { None };
-        let taken_right = if order.is_ge() { std::mem::replace(&mut other, next(&mut right)?) } else { None };
-        if taken_left != taken_right {
-            comparison.different += 1;
-            let key = taken_left.as_ref().or(taken_right.as_ref()).map(|(key, _)| key.clone()).unwrap_or_default();
-            if comparison.differences.len() < DIFFERENCES_SHOWN_MAX {
-                let content = |row: Option<(String, String)>| row.map(|(_, content)| content);
-                let (left, right) = (content(taken_left), content(taken_right));
-                comparison.differences.push(Difference { table: name.to_owned(), key, left, right });
-            }
+        let one = left.get().filter(|_| order.is_le());
+        let other = right.get().filter(|_| order.is_ge());
+        comparison.take(model, table, one, other)?;
+        if order.is_le() {
+            left.advance()?;
+        }
+        if order.is_ge() {
+            right.advance()?;
         }
     }
 }
 
-fn next(rows: &mut Rows<'_>) -> rusqlite::Result<Option<(String, String)>> {
-    rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+impl Comparison {
+    /// Takes the rows of one key, of which one may be missing.
+    fn take(
+        &mut self,
+        model: &'static str,
+        table: &Table,
+        left: Option<&Row<'_>>,
+        right: Option<&Row<'_>>,
+    ) -> rusqlite::Result<()> {
+        self.rows += 1;
+        if let (Some(left), Some(right)) = (left, right)
+            && is_same(left, right, table.columns.len())?
+        {
+            return Ok(());
+        }
+        self.different += 1;
+        if self.differences.len() < DIFFERENCES_SHOWN_MAX {
+            let shown = |row: Option<&Row<'_>>| -> rusqlite::Result<Option<String>> {
+                row.map(|row| Ok(StoredRow::new(table, row)?.describe())).transpose()
+            };
+            let key = left.or(right).map(key).transpose()?.unwrap_or_default().to_owned();
+            let (left, right) = (shown(left)?, shown(right)?);
+            self.differences.push(Difference { model, table: table.name.clone(), key, left, right });
+        }
+        Ok(())
+    }
+}
+
+fn is_same(left: &Row<'_>, right: &Row<'_>, columns: usize) -> rusqlite::Result<bool> {
+    for place in 1..=columns {
+        if left.get_ref(place)? != right.get_ref(place)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -5,6 +5,13 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     PRIMARY KEY (model, version)
 ) STRICT, WITHOUT ROWID;
 
+-- What was made for a model, so that it can be dropped by a program that no longer knows its shape.
+CREATE TABLE IF NOT EXISTS model_tables (
+    name      TEXT PRIMARY KEY,
+    view_name TEXT NOT NULL,
+    model     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS process_instances (
     process  TEXT NOT NULL,
     instance TEXT NOT NULL,

@@ -1,3 +1,6 @@
+use std::ops::ControlFlow;
+
+use rusqlite::Connection;
 use souk_eventsourcing::projector::{Column, ColumnType, RowChange, Sum, SumChange, Value};
 
 use super::*;
@@ -12,7 +15,15 @@ static THINGS: Model = Model {
     indexes: &["colour, key"],
     sums: &[Sum { name: "colours", columns: &["size"] }],
 };
-static THINGS_2: Model = Model { version: 2, ..THINGS };
+static THINGS_2: Model = Model { version: 2, sums: &[], ..THINGS };
+/// With names that SQL has other uses for.
+static ORDER: Model = Model {
+    name: "order",
+    version: 1,
+    columns: &[Column { name: "group", column_type: ColumnType::Text }],
+    indexes: &["\"group\", key"],
+    sums: &[Sum { name: "select", columns: &["from"] }],
+};
 
 fn row(key: &str, size: i64) -> RowChange {
     let columns = vec![Value::Text("red".into()), Value::Integer(size)];
@@ -73,14 +84,108 @@ async fn a_change_that_fails_leaves_nothing() {
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
 }
 
+/// Everything that a model has left in the database.
+const LEFT_OF_THINGS: &str =
+    "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'thing%' OR name LIKE 'colours%'";
+
 #[tokio::test]
-async fn a_new_version_begins_anew_behind_the_same_view() {
+async fn a_failing_model_takes_those_before_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
-    models.commit(change(vec![row("a", 1)], vec![], 9)).await.unwrap();
+    let mut changes = change(vec![row("a", 1)], vec![sum(1, 1)], 5);
+    let rows = vec![RowChange { key: "b".into(), content: Some((b"{}".to_vec(), vec![])) }];
+    changes.push(ModelChange { model: &ORDER, rows, sums: vec![], checkpoint: Position(5) });
+    let error = models.commit(changes.clone()).await.unwrap_err().to_string();
+    assert!(error.contains("version 1 of read model order was not opened"), "{error}");
+    ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
+    let error = models.commit(changes).await.unwrap_err().to_string();
+    assert!(error.contains("`b` of order has 0 values, its table has 1 columns"), "{error}");
+    assert_eq!(ReadModelStore::open(&*models, &[&THINGS, &ORDER]).await.unwrap(), [Position::START; 2]);
+    assert!(query(folder.path(), "SELECT size FROM things").is_empty());
+    assert!(query(folder.path(), "SELECT size FROM colours").is_empty());
+}
+
+#[tokio::test]
+async fn a_sum_that_the_model_does_not_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    let unknown = SumChange { sum: "weights", ..sum(1, 1) };
+    let error = models.commit(change(vec![row("a", 1)], vec![unknown], 5)).await.unwrap_err().to_string();
+    assert!(error.contains("things has no sum `weights`"), "{error}");
+    assert!(query(folder.path(), "SELECT size FROM things").is_empty());
+}
+
+#[tokio::test]
+async fn sums_are_increments_of_each_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    let blue = |contributors, size| SumChange { key: "blue".into(), ..sum(contributors, size) };
+    models.commit(change(vec![], vec![sum(2, 30), blue(1, 5)], 1)).await.unwrap();
+    models.commit(change(vec![], vec![sum(-1, -10), blue(0, 2)], 2)).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT size FROM colours ORDER BY key"), [7, 20]);
+    assert_eq!(query(folder.path(), "SELECT contributors FROM colours ORDER BY key"), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_new_version_begins_anew_behind_the_same_view_and_the_old_one_goes_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     assert_eq!(ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap(), [Position::START]);
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
-    assert_eq!(query(folder.path(), "SELECT count(*) FROM sqlite_schema WHERE name = 'things_v1'"), [0]);
+    let names = "SELECT count(*) FROM sqlite_schema WHERE name IN ('things', 'things_v2', 'things_v2_0')";
+    assert_eq!(query(folder.path(), names), [3]);
+    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [3]);
+    models.commit(change(vec![row("a", 1)], vec![], 10)).await.unwrap_err();
+    let stored = StoredCheckpoint { model: "things".into(), version: 2, position: Position::START };
+    assert_eq!(models.checkpoints().await.unwrap(), [stored]);
+}
+
+#[tokio::test]
+async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
+    drop(models);
+    let models = SqliteReadModels::open(folder.path()).unwrap();
+    assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position(9)]);
+    assert_eq!(query(folder.path(), "SELECT size FROM things"), [1]);
+}
+
+#[tokio::test]
+async fn names_that_are_words_of_sql_are_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = SqliteReadModels::open(folder.path()).unwrap();
+    ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
+    let rows =
+        vec![RowChange { key: "a".into(), content: Some((b"{}".to_vec(), vec![Value::Text("x".into())])) }];
+    let sums = vec![SumChange { sum: "select", key: "x".into(), contributors: 1, deltas: vec![4] }];
+    models.commit(vec![ModelChange { model: &ORDER, rows, sums, checkpoint: Position(1) }]).await.unwrap();
+    models.reset(&ORDER).await.unwrap();
+    assert!(query(folder.path(), "SELECT \"from\" FROM \"select\"").is_empty());
+}
+
+#[tokio::test]
+async fn rows_and_sums_are_read_in_order_of_their_keys_until_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("b", 2), row("c", 3), row("a", 1)], vec![sum(3, 6)], 1)).await.unwrap();
+    let mut seen = Vec::new();
+    let until_b = |row: StoredRow<'_>| {
+        seen.push(row.describe());
+        if row.key == "b" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    models.rows(&THINGS, until_b).unwrap();
+    models
+        .sum_rows(&THINGS, "colours", |row| {
+            seen.push(row.describe());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let expected =
+        ["doc={\"size\":1} colour=red size=1", "doc={\"size\":2} colour=red size=2", "contributors=3 size=6"];
+    assert_eq!(seen, expected);
+    models.sum_rows(&THINGS, "weights", |_| ControlFlow::Continue(())).unwrap_err();
 }
 
 #[tokio::test]
@@ -106,21 +211,123 @@ async fn process_state_comes_back_as_it_was_saved() {
     assert_eq!(ProcessStateStore::load(&*models, "other").await.unwrap(), ProcessRows::default());
 }
 
-#[tokio::test]
-async fn two_databases_are_compared_row_by_row() {
+async fn two_databases(left: Vec<ModelChange>, right: Vec<ModelChange>) -> Comparison {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (left, right) = (opened(one.path()).await, opened(other.path()).await);
-    left.commit(change(vec![row("a", 1), row("b", 2), row("c", 3)], vec![sum(3, 6)], 1)).await.unwrap();
-    right.commit(change(vec![row("a", 1), row("c", 4), row("d", 5)], vec![sum(3, 6)], 1)).await.unwrap();
-    let comparison = compare(one.path(), other.path(), &[&THINGS]).unwrap();
-    let keys: Vec<&str> = comparison.differences.iter().map(|difference| difference.key.as_str()).collect();
-    assert_eq!((comparison.rows, comparison.different, keys), (5, 3, vec!["b", "c", "d"]));
+    let (one, other) = (opened(one.path()).await, opened(other.path()).await);
+    one.commit(left).await.unwrap();
+    other.commit(right).await.unwrap();
+    compare(&one, &other, &[&THINGS]).unwrap()
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_with_what_to_do() {
+async fn missing_extra_and_different_rows_are_found() {
+    let left = change(vec![row("a", 1), row("b", 2), row("c", 3)], vec![sum(3, 6)], 1);
+    let right = change(vec![row("a", 1), row("c", 4), row("d", 5)], vec![sum(3, 7)], 1);
+    let comparison = two_databases(left, right).await;
+    let found = |difference: &Difference| {
+        (difference.key.clone(), difference.left.is_some(), difference.right.is_some())
+    };
+    let found: Vec<_> = comparison.differences.iter().map(found).collect();
+    let expected = [("b", true, false), ("c", true, true), ("d", false, true), ("red", true, true)];
+    assert_eq!(found, expected.map(|(key, left, right)| (key.to_owned(), left, right)));
+    assert_eq!((comparison.rows, comparison.different), (5, 4));
+    let of_sum = &comparison.differences[3];
+    assert_eq!((of_sum.model, of_sum.table.as_str()), ("things", "colours_v1"));
+    assert_eq!(of_sum.right.as_deref(), Some("contributors=3 size=7"));
+}
+
+#[tokio::test]
+async fn equal_databases_have_no_difference() {
+    let all = change(vec![row("a", 1), row("b", 2)], vec![sum(2, 3)], 1);
+    let comparison = two_databases(all.clone(), all).await;
+    assert_eq!(comparison, Comparison { rows: 3, different: 0, differences: vec![] });
+}
+
+#[tokio::test]
+async fn a_missing_value_is_not_the_same_as_one_that_is_written_like_it() {
+    let with = |colour| {
+        let content = Some((b"{}".to_vec(), vec![colour, Value::Null]));
+        change(vec![RowChange { key: "a".into(), content }], vec![], 1)
+    };
+    assert_eq!(two_databases(with(Value::Null), with(Value::Text("NULL".into()))).await.different, 1);
+}
+
+#[tokio::test]
+async fn all_differences_are_counted_and_some_are_shown() {
+    let rows = (0..100).map(|number| row(&number.to_string(), number)).collect();
+    let comparison = two_databases(change(rows, vec![], 1), change(vec![], vec![], 1)).await;
+    assert_eq!((comparison.different, comparison.differences.len()), (100, DIFFERENCES_SHOWN_MAX));
+}
+
+/// What opening a file in the state that `spoil` leaves it in answers.
+async fn refusal_of(spoil: impl FnOnce(&Path)) -> OpenError {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(READ_MODELS_FILE), "some text that is longer than a header".repeat(20)).unwrap();
-    let error = SqliteReadModels::open(folder.path()).err().expect("it is refused").to_string();
+    let path = folder.path().join(READ_MODELS_FILE);
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("a", 1)], vec![], 1)).await.unwrap();
+    // The answer to this comes after the WAL was moved into the file.
+    let moved = |writer: &mut Writer| {
+        Ok(writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(models.run(moved).await.unwrap(), 0);
+    let copy = tempfile::tempdir().unwrap();
+    let copied = copy.path().join(READ_MODELS_FILE);
+    std::fs::copy(path, &copied).unwrap();
+    spoil(&copied);
+    SqliteReadModels::open(copy.path()).err().expect("it is refused")
+}
+
+fn overwrite(path: &Path, from: usize, with: u8, length: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[from..from + length].fill(with);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_with_what_to_do() {
+    for (from, length) in [(0, 16), (100, 200)] {
+        let error = refusal_of(|path| overwrite(path, from, 0xA5, length)).await;
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("souk replay --all"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_with_what_to_do() {
+    let error =
+        refusal_of(|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap());
+    let error = error.await;
+    assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("souk replay --all"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_not_touched() {
+    let error = refusal_of(|path| {
+        Connection::open(path).unwrap().pragma_update(None, "application_id", 7).unwrap();
+    });
+    let error = error.await;
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_no_reason_to_build_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = SqliteReadModels::open(&folder.path().join("none")).err().expect("it is refused");
+    assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
+    assert!(!error.to_string().contains("remove the file"), "{error}");
+}
+
+#[tokio::test]
+async fn damage_inside_a_table_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    let lost = |writer: &mut Writer| {
+        let sql = "PRAGMA writable_schema = ON; \
+                   UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'things_v1'; PRAGMA writable_schema = RESET";
+        Ok(writer.connection.execute_batch(sql)?)
+    };
+    models.run(lost).await.unwrap();
+    let error = models.commit(change(vec![row("a", 1)], vec![], 1)).await.unwrap_err().to_string();
     assert!(error.contains("souk replay --all"), "{error}");
 }

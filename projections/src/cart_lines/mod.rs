@@ -1,103 +1,135 @@
-//! Lines of carts, each a row of its own: the thousandth costs what the first did.
+//! Lines of carts: one row a line, by `cartId:sku`, so that a change to one line of a thousand writes one
+//! row. A line keeps its place among the others until it leaves the cart.
 
 mod row;
 
+use std::collections::HashMap;
+
+use souk_domain::cart::event::CartLine;
+use souk_domain::cart::{Cart, CartEvent};
+use souk_domain::limits::LINES_MAX;
+use souk_domain::{Money, Sku};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
+
 pub use row::CartLineRow;
 
-use souk_domain::Sku;
-use souk_domain::cart::CartEvent;
-use souk_domain::cart::event::CartLine;
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+use crate::happened::text;
 
-use crate::{integer, text};
+/// Places that one event can give out: more than lines in any event.
+const PLACES_AN_EVENT: i64 = 4_096;
+const _: () = assert!(LINES_MAX < PLACES_AN_EVENT as usize);
 
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct CartLines;
 
-fn skus(event: &CartEvent) -> Vec<&Sku> {
-    let lines = match event {
-        CartEvent::ItemAdded(event) => return vec![&event.line.sku],
-        CartEvent::ItemChanged(event) => return vec![&event.sku],
-        CartEvent::ItemRemoved(event) => return vec![&event.sku],
-        CartEvent::Cleared(event) => return event.skus.iter().collect(),
-        CartEvent::MergedAway(event) => return event.skus.iter().collect(),
-        CartEvent::Merged(event) => &event.lines,
-        CartEvent::CheckedOut(event) => &event.lines,
-        CartEvent::GivenBack(event) => &event.lines,
-    };
-    lines.iter().map(|line| &line.sku).collect()
+/// What becomes of a line.
+#[derive(Debug)]
+pub enum LineChange {
+    /// Units are added, at a price for the whole line; `index` is the line's place in the event.
+    PutIn {
+        /// The line's place in the event.
+        index: usize,
+        /// What is added.
+        line: CartLine,
+    },
+    /// It has these units and this price.
+    Set {
+        /// Units.
+        quantity: u32,
+        /// The price of one.
+        unit_price: Money,
+    },
+    /// It goes.
+    Gone,
 }
 
 impl Projector for CartLines {
     const MODEL: Model = Model {
         name: "cart_lines",
         version: 1,
-        columns: &[text("cart"), text("sku"), integer("added")],
-        indexes: &["cart, added, sku"],
+        columns: &[
+            Column { name: "sku", column_type: ColumnType::Text },
+            Column { name: "added", column_type: ColumnType::Integer },
+        ],
+        indexes: &[],
         sums: &[],
     };
-    type Event = CartEvent;
+    /// By the line's key.
+    type Event = HashMap<String, LineChange>;
     type Row = CartLineRow;
 
     fn takes() -> Vec<&'static str> {
-        CartEvent::event_types().to_vec()
+        <Cart as Decider>::Event::event_types().to_vec()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<CartEvent>, DecodeError> {
-        event.decode().map(Some)
-    }
-
-    fn keys(event: &CartEvent, recorded: &RecordedEvent) -> Vec<String> {
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        let changes = match recorded.decode()? {
+            CartEvent::ItemAdded(event) => put_in(vec![event.line]),
+            CartEvent::ItemChanged(event) => {
+                let change = LineChange::Set { quantity: event.quantity, unit_price: event.unit_price };
+                vec![(event.sku, change)]
+            }
+            CartEvent::ItemRemoved(event) => gone(vec![event.sku]),
+            CartEvent::Cleared(event) => gone(event.skus),
+            CartEvent::Merged(event) => put_in(event.lines),
+            CartEvent::MergedAway(event) => gone(event.skus),
+            CartEvent::CheckedOut(event) => gone(event.lines.into_iter().map(|line| line.sku).collect()),
+            CartEvent::GivenBack(event) => put_in(event.lines),
+        };
         let cart = recorded.stream.id();
-        let mut keys: Vec<String> = skus(event).into_iter().map(|sku| format!("{cart}:{sku}")).collect();
-        keys.sort();
-        keys.dedup();
-        keys
+        Ok(Some(changes.into_iter().map(|(sku, change)| (format!("{cart}:{sku}"), change)).collect()))
+    }
+
+    fn keys(changes: &Self::Event, _: &RecordedEvent) -> Vec<String> {
+        changes.keys().cloned().collect()
     }
 
     fn project(
         key: &str,
         row: Option<CartLineRow>,
-        event: &CartEvent,
+        changes: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<CartLineRow> {
-        let sku = key.split_once(':').map_or("", |(_, sku)| sku);
-        match event {
-            CartEvent::ItemAdded(event) => Some(put_in(row, &event.line, recorded)),
-            CartEvent::ItemChanged(event) => {
-                row.map(|row| CartLineRow { quantity: event.quantity, unit_price: event.unit_price, ..row })
+        match changes.get(key)? {
+            LineChange::PutIn { index, line } => Some(grown(row, line, place(recorded, *index))),
+            LineChange::Set { quantity, unit_price } => {
+                row.map(|row| CartLineRow { quantity: *quantity, unit_price: *unit_price, ..row })
             }
-            CartEvent::Merged(event) => add_lines(row, &event.lines, sku, recorded),
-            CartEvent::GivenBack(event) => add_lines(row, &event.lines, sku, recorded),
-            CartEvent::ItemRemoved(_)
-            | CartEvent::Cleared(_)
-            | CartEvent::MergedAway(_)
-            | CartEvent::CheckedOut(_) => None,
+            LineChange::Gone => None,
         }
     }
 
-    fn columns(key: &str, row: &CartLineRow) -> Vec<Value> {
-        let (cart, sku) = key.split_once(':').unwrap_or((key, ""));
-        let added = i64::try_from(row.added).unwrap_or(i64::MAX);
-        vec![Value::Text(cart.to_owned()), Value::Text(sku.to_owned()), Value::Integer(added)]
+    fn columns(_: &str, row: &CartLineRow) -> Vec<Value> {
+        vec![text(&row.sku), Value::Integer(row.added)]
     }
 }
 
-fn put_in(row: Option<CartLineRow>, line: &CartLine, recorded: &RecordedEvent) -> CartLineRow {
-    let added = row.as_ref().map_or(recorded.revision.0, |row| row.added);
-    let present = row.map_or(0, |row| row.quantity);
-    let quantity = present.saturating_add(line.quantity);
-    CartLineRow { product: line.product, quantity, unit_price: line.unit_price, added }
+fn put_in(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
+    let lines = lines.into_iter().enumerate();
+    lines.map(|(index, line)| (line.sku.clone(), LineChange::PutIn { index, line })).collect()
 }
 
-fn add_lines(
-    row: Option<CartLineRow>,
-    lines: &[CartLine],
-    sku: &str,
-    recorded: &RecordedEvent,
-) -> Option<CartLineRow> {
-    let of_sku = lines.iter().filter(|line| line.sku.as_str() == sku);
-    of_sku.fold(row, |row, line| Some(put_in(row, line, recorded)))
+fn gone(skus: Vec<Sku>) -> Vec<(Sku, LineChange)> {
+    skus.into_iter().map(|sku| (sku, LineChange::Gone)).collect()
 }
+
+fn grown(row: Option<CartLineRow>, line: &CartLine, place: i64) -> CartLineRow {
+    let (before, added) = row.map_or((0, place), |row| (row.quantity, row.added));
+    CartLineRow {
+        sku: line.sku.clone(),
+        product: line.product,
+        quantity: before.saturating_add(line.quantity),
+        unit_price: line.unit_price,
+        added,
+    }
+}
+
+fn place(recorded: &RecordedEvent, index: usize) -> i64 {
+    let (revision, index) = (i64::try_from(recorded.revision.0), i64::try_from(index));
+    revision.unwrap_or(i64::MAX).saturating_mul(PLACES_AN_EVENT).saturating_add(index.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;

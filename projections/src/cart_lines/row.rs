@@ -1,18 +1,20 @@
-//! A line of a cart.
+//! The document of a cart's line.
 
 use serde::{Deserialize, Serialize};
-use souk_domain::{Money, ProductId};
+use souk_domain::{Money, ProductId, Sku};
 
-/// The document.
+/// A line of a cart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLineRow {
+    /// What.
+    pub sku: Sku,
     /// Its product.
     pub product: ProductId,
     /// Units.
     pub quantity: u32,
-    /// What the buyer was shown.
+    /// What one cost when the line was last changed.
     pub unit_price: Money,
-    /// The cart's revision when the line was put in: lines are shown in that order.
-    pub added: u64,
+    /// Grows in the order in which lines were added.
+    pub added: i64,
 }

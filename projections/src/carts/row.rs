@@ -1,14 +1,14 @@
-//! A cart without its lines.
+//! The document of a cart.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::CustomerId;
 
-/// The document.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A cart, without its lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartRow {
-    /// Of the stream.
-    pub revision: u64,
     /// Whose it is; none for a guest's.
     pub customer: Option<CustomerId>,
+    /// Of its stream.
+    pub revision: u64,
 }

@@ -1,65 +1,54 @@
-//! Lines of orders, each a row of its own, written once: what becomes of them is said by the order.
+//! Lines of orders: one row a line, by `orderId:00001` in the order's own order, written once. What
+//! becomes of a line follows from the order's row, so that no step of an order of a thousand lines
+//! writes a thousand rows again.
 
 mod row;
 
-pub use row::OrderLineRow;
-
-use souk_domain::order::OrderEvent;
-use souk_domain::order::event::OrderLine;
+use souk_domain::order::{OrderEvent, event::Placed};
 use souk_eventsourcing::projector::{Model, Projector, Value};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
-use crate::{integer, text};
+pub use row::OrderLineRow;
 
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct OrderLines;
 
 impl Projector for OrderLines {
-    const MODEL: Model = Model {
-        name: "order_lines",
-        version: 1,
-        columns: &[text("order_id"), integer("line")],
-        indexes: &["order_id, line"],
-        sums: &[],
-    };
-    type Event = Vec<OrderLine>;
+    const MODEL: Model = Model { name: "order_lines", version: 1, columns: &[], indexes: &[], sums: &[] };
+    type Event = Placed;
     type Row = OrderLineRow;
 
     fn takes() -> Vec<&'static str> {
         vec!["order.placed"]
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<Vec<OrderLine>>, DecodeError> {
-        Ok(match event.decode()? {
-            OrderEvent::Placed(event) => Some(event.draft.lines),
-            _ => None,
-        })
+    fn read(recorded: &RecordedEvent) -> Result<Option<Placed>, DecodeError> {
+        match recorded.decode()? {
+            OrderEvent::Placed(event) => Ok(Some(event)),
+            _ => Ok(None),
+        }
     }
 
-    fn keys(lines: &Vec<OrderLine>, recorded: &RecordedEvent) -> Vec<String> {
-        let order = recorded.stream.id();
-        (0..lines.len()).map(|line| format!("{order}:{line:05}")).collect()
+    fn keys(event: &Placed, _: &RecordedEvent) -> Vec<String> {
+        let order = event.draft.order;
+        (1..=event.draft.lines.len()).map(|number| format!("{order}:{number:05}")).collect()
     }
 
     fn project(
         key: &str,
         _: Option<OrderLineRow>,
-        lines: &Vec<OrderLine>,
+        event: &Placed,
         _: &RecordedEvent,
     ) -> Option<OrderLineRow> {
-        lines.get(place(key).1).cloned().map(|line| OrderLineRow { line })
+        let number: usize = key.rsplit_once(':')?.1.parse().ok()?;
+        event.draft.lines.get(number.checked_sub(1)?).cloned()
     }
 
-    fn columns(key: &str, _: &OrderLineRow) -> Vec<Value> {
-        let (order, line) = place(key);
-        let line = i64::try_from(line).unwrap_or(i64::MAX);
-        vec![Value::Text(order.to_owned()), Value::Integer(line)]
+    fn columns(_: &str, _: &OrderLineRow) -> Vec<Value> {
+        Vec::new()
     }
 }
 
-/// Order and line of a key.
-fn place(key: &str) -> (&str, usize) {
-    let (order, line) = key.split_once(':').unwrap_or((key, ""));
-    (order, line.parse().unwrap_or(usize::MAX))
-}
+#[cfg(test)]
+mod tests;

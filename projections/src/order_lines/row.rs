@@ -1,11 +1,4 @@
-//! A line of an order.
+//! The document of an order's line.
 
-use serde::{Deserialize, Serialize};
-use souk_domain::order::event::OrderLine;
-
-/// The document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OrderLineRow {
-    /// The line.
-    pub line: OrderLine,
-}
+/// A line as it was ordered.
+pub type OrderLineRow = souk_domain::order::event::OrderLine;

@@ -1,18 +1,22 @@
-//! Orders with their timeline, and sales by day.
+//! Orders: one row an order, by its id, and the sales of each UTC day and currency. The lines are rows of
+//! [`crate::order_lines`].
+//!
+//! An order counts as a sale of the day it was confirmed, for as long as it is not cancelled; goods that
+//! come back later don't change what was sold.
 
 mod row;
 
-pub use row::{OrderRow, ReservationStatus, TimelineEntry};
+use souk_domain::PaymentId;
+use souk_domain::order::event::Draft;
+use souk_domain::order::{Order, OrderEvent, OrderStatus};
+use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
+use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent, Timestamp};
 
-use jiff::tz::TimeZone;
-use souk_domain::order::event::{Placed, Reversal};
-use souk_domain::order::{OrderEvent, OrderStatus};
-use souk_eventsourcing::projector::{Contribution, Model, Projector, Sum, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+pub use row::{LineReservation, Moment, OrderRow};
 
-use crate::{integer, text};
+use crate::happened::{self, Happened, instant, text};
 
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct Orders;
 
@@ -20,135 +24,139 @@ impl Projector for Orders {
     const MODEL: Model = Model {
         name: "orders",
         version: 1,
-        columns: &[text("status"), text("customer"), text("code"), integer("placed_at")],
-        indexes: &["placed_at, key", "customer, placed_at, key", "status, placed_at, key", "code"],
+        columns: &[
+            Column { name: "status", column_type: ColumnType::Text },
+            Column { name: "customer_id", column_type: ColumnType::Text },
+            Column { name: "placed_at", column_type: ColumnType::Integer },
+            Column { name: "code", column_type: ColumnType::Text },
+            Column { name: "payment_id", column_type: ColumnType::Text },
+        ],
+        indexes: &["placed_at, key", "customer_id, placed_at, key", "status, placed_at, key"],
         sums: &[Sum { name: "sales", columns: &["orders", "units", "revenue"] }],
     };
-    type Event = OrderEvent;
+    type Event = Happened<OrderEvent>;
     type Row = OrderRow;
 
     fn takes() -> Vec<&'static str> {
-        OrderEvent::event_types().to_vec()
+        happened::takes::<Order>()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<OrderEvent>, DecodeError> {
-        event.decode().map(Some)
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        happened::read::<Order>(recorded)
     }
 
-    fn keys(_: &OrderEvent, recorded: &RecordedEvent) -> Vec<String> {
+    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
         vec![recorded.stream.id().to_owned()]
     }
 
     fn project(
         _: &str,
         row: Option<OrderRow>,
-        event: &OrderEvent,
+        event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<OrderRow> {
-        let mut row = match event {
-            OrderEvent::Placed(event) => placed(event),
-            _ => row?,
+        let mut row = match (row, event) {
+            (Some(row), _) => row,
+            (None, Happened::Event(OrderEvent::Placed(event))) => placed(&event.draft),
+            (None, _) => return None,
         };
         row.revision = recorded.revision.0;
-        let detail = apply(&mut row, event, recorded);
-        let (at, event) = (recorded.event.recorded_at, recorded.event_type().to_owned());
-        row.timeline.push(TimelineEntry { at, event, detail });
+        if let Happened::Event(event) = event {
+            apply(&mut row, event, recorded.event.recorded_at);
+        }
         Some(row)
     }
 
     fn columns(_: &str, row: &OrderRow) -> Vec<Value> {
-        let customer = row.customer.as_ref();
         vec![
-            Value::Text(row.status.as_str().to_owned()),
-            customer.map_or(Value::Null, |customer| Value::Text(customer.as_str().to_owned())),
-            Value::Text(row.code.clone()),
-            Value::Integer(row.placed_at.as_microsecond()),
+            text(row.status.as_str()),
+            row.customer.as_ref().map_or(Value::Null, text),
+            instant(row.placed_at),
+            text(&row.code),
+            text(row.payment),
         ]
     }
 
-    /// Orders that were confirmed and not cancelled since, by UTC day of confirmation.
     fn contributions(_: &str, row: &OrderRow) -> Vec<Contribution> {
-        let Some(confirmed_at) = row.confirmed_at.filter(|_| row.status != OrderStatus::Cancelled) else {
+        let Some(confirmed_at) = row.confirmed_at else { return Vec::new() };
+        if row.status == OrderStatus::Cancelled {
             return Vec::new();
-        };
-        let day = confirmed_at.to_zoned(TimeZone::UTC).date();
-        let units = i64::try_from(row.units).unwrap_or(i64::MAX);
+        }
+        let day = confirmed_at.strftime("%Y-%m-%d");
         let key = format!("{}:{day}", row.total.currency.code());
-        vec![Contribution { sum: "sales", key, deltas: vec![1, units, row.total.amount] }]
+        vec![Contribution { sum: "sales", key, deltas: vec![1, row.units, row.total.amount] }]
     }
 }
 
-fn placed(event: &Placed) -> OrderRow {
-    let draft = &event.draft;
+fn placed(draft: &Draft) -> OrderRow {
     OrderRow {
-        revision: 0,
         status: OrderStatus::Placed,
         code: draft.code.clone(),
         customer: draft.customer.clone(),
+        cart: draft.cart,
         email: draft.email.clone(),
         shipping_address: draft.shipping_address.clone(),
+        units: draft.lines.iter().map(|line| i64::from(line.quantity)).sum(),
         charges: draft.charges.clone(),
         total: draft.total,
-        units: draft.lines.iter().map(|line| u64::from(line.quantity)).sum(),
-        reservation: ReservationStatus::Pending,
-        failed_skus: Vec::new(),
+        payment: PaymentId::of(draft.order),
         reason: None,
+        failed_skus: Vec::new(),
         timeline: Vec::new(),
         placed_at: draft.placed_at,
         confirmed_at: None,
+        revision: 0,
     }
 }
 
-/// Changes the row and says in words what happened.
-fn apply(row: &mut OrderRow, event: &OrderEvent, recorded: &RecordedEvent) -> String {
+fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     match event {
-        OrderEvent::Placed(_) => return format!("{} units for {}", row.units, row.total),
-        OrderEvent::PaymentAwaited(_) => {
-            row.status = OrderStatus::PaymentPending;
-            row.reservation = ReservationStatus::Reserved;
-        }
-        OrderEvent::CancellationRequested(event) => return event.reason.detail.clone(),
-        OrderEvent::PaidOutside(_) | OrderEvent::AddressChanged(_) => {}
+        OrderEvent::Placed(_) | OrderEvent::CancellationRequested(_) | OrderEvent::PaidOutside(_) => {}
+        OrderEvent::PaymentAwaited(_) => row.status = OrderStatus::PaymentPending,
         OrderEvent::Confirmed(_) => {
             row.status = OrderStatus::Confirmed;
-            row.reservation = ReservationStatus::Confirmed;
-            row.confirmed_at = Some(recorded.event.recorded_at);
+            row.confirmed_at = Some(at);
         }
         OrderEvent::Cancelled(event) => {
             row.status = OrderStatus::Cancelled;
-            row.reservation = ReservationStatus::Released;
-            row.failed_skus.clone_from(&event.failed_skus);
             row.reason = Some(event.reason.clone());
-            return event.reason.detail.clone();
+            row.failed_skus.clone_from(&event.failed_skus);
         }
         OrderEvent::TimedOut(event) => {
             row.status = OrderStatus::TimedOut;
-            row.reservation = ReservationStatus::Released;
             row.reason = Some(event.reason.clone());
-            return event.reason.detail.clone();
         }
-        OrderEvent::Shipped(event) => {
-            row.status = OrderStatus::Shipped;
-            return format!("{} {}", event.carrier, event.tracking);
-        }
+        OrderEvent::Shipped(_) => row.status = OrderStatus::Shipped,
         OrderEvent::Delivered(_) => row.status = OrderStatus::Delivered,
-        OrderEvent::Returned(event) => {
-            if event.complete {
-                row.status = OrderStatus::Returned;
-            }
-            return returned(&event.reversal);
-        }
+        OrderEvent::Returned(event) if event.complete => row.status = OrderStatus::Returned,
+        OrderEvent::Returned(_) => {}
+        OrderEvent::AddressChanged(event) => row.shipping_address = Some(event.address.clone()),
     }
-    if let OrderEvent::AddressChanged(event) = event {
-        row.shipping_address = Some(event.address.clone());
-    }
-    String::new()
+    let name = event.event_type();
+    let event_name = name.strip_prefix("order.").unwrap_or(name).to_owned();
+    row.timeline.push(Moment { at, event: event_name, detail: detail(event) });
 }
 
-fn returned(reversal: &Reversal) -> String {
-    let units: u64 = reversal.lines.iter().map(|line| u64::from(line.quantity)).sum();
-    match reversal.refund {
-        Some(refund) => format!("{units} units came back, {refund} goes back"),
-        None => format!("{units} units came back"),
+/// What the timeline says of an event; nothing that is about a person.
+fn detail(event: &OrderEvent) -> Option<String> {
+    match event {
+        OrderEvent::CancellationRequested(event) => Some(event.reason.detail.clone()),
+        OrderEvent::Cancelled(event) => Some(event.reason.detail.clone()),
+        OrderEvent::TimedOut(event) => Some(event.reason.detail.clone()),
+        OrderEvent::Shipped(event) => Some(format!("{} {}", event.carrier, event.tracking)),
+        OrderEvent::Returned(event) => {
+            let lines = event.reversal.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku));
+            Some(lines.collect::<Vec<_>>().join(", "))
+        }
+        OrderEvent::Confirmed(event) if event.paid_outside => Some("paid outside".to_owned()),
+        OrderEvent::Placed(_)
+        | OrderEvent::PaymentAwaited(_)
+        | OrderEvent::PaidOutside(_)
+        | OrderEvent::Confirmed(_)
+        | OrderEvent::Delivered(_)
+        | OrderEvent::AddressChanged(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,72 +1,90 @@
-//! An order as it is shown, without its lines.
+//! The document of an order.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use souk_domain::order::OrderStatus;
 use souk_domain::order::event::{Charge, Reason};
-use souk_domain::{Address, CustomerId, Money, Sku};
-use souk_eventsourcing::Personal;
+use souk_domain::{Address, CartId, CustomerId, Money, PaymentId, Sku};
+use souk_eventsourcing::{Personal, Timestamp};
 
-/// The document.
+/// An order, without its lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
-    /// Of the stream.
-    pub revision: u64,
     /// Where it stands.
     pub status: OrderStatus,
     /// For people.
     pub code: String,
-    /// Who bought; none for a guest.
+    /// Who buys; none for a guest.
     pub customer: Option<CustomerId>,
+    /// The cart it comes from.
+    pub cart: Option<CartId>,
     /// A guest's e-mail address.
     pub email: Option<Personal<String>>,
     /// Where the goods go.
     pub shipping_address: Option<Address>,
+    /// Units of all lines.
+    pub units: i64,
     /// Shipping, tax, discounts.
     pub charges: Vec<Charge>,
-    /// What it costs.
+    /// Lines and charges.
     pub total: Money,
-    /// Units of all lines.
-    pub units: u64,
-    /// Where the reservations of its lines stand, but for those in `failed_skus`.
-    pub reservation: ReservationStatus,
-    /// SKUs that there was not enough of.
-    pub failed_skus: Vec<Sku>,
+    /// Its payment, which may never have been asked for.
+    pub payment: PaymentId,
     /// Why it ended early.
     pub reason: Option<Reason>,
-    /// What happened to it.
-    pub timeline: Vec<TimelineEntry>,
-    /// When it was placed.
+    /// SKUs that there was not enough of.
+    pub failed_skus: Vec<Sku>,
+    /// What happened, in order.
+    pub timeline: Vec<Moment>,
+    /// When the buyer asked for it.
     pub placed_at: Timestamp,
     /// When it was confirmed.
     pub confirmed_at: Option<Timestamp>,
+    /// Of its stream.
+    pub revision: u64,
 }
 
-/// Where the reservation of a line stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ReservationStatus {
-    /// Asked for.
+/// Something that happened to an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// The event, as in `payment-awaited`.
+    pub event: String,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+/// What became of a line's reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineReservation {
+    /// It is being made.
     Pending,
-    /// Held.
+    /// Units are held.
     Reserved,
-    /// The buyer's.
+    /// They are the buyer's.
     Confirmed,
-    /// Let go, or put back.
+    /// They are free again.
     Released,
     /// There was not enough.
     Failed,
 }
 
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TimelineEntry {
-    /// When.
-    pub at: Timestamp,
-    /// The event's type.
-    pub event: String,
-    /// In words.
-    pub detail: String,
+impl OrderRow {
+    /// What became of the reservation of a line with this SKU.
+    pub fn reservation(&self, sku: &Sku) -> LineReservation {
+        match self.status {
+            OrderStatus::Placed => LineReservation::Pending,
+            OrderStatus::PaymentPending => LineReservation::Reserved,
+            OrderStatus::Confirmed
+            | OrderStatus::Shipped
+            | OrderStatus::Delivered
+            | OrderStatus::Returned => LineReservation::Confirmed,
+            OrderStatus::Cancelled | OrderStatus::TimedOut if self.failed_skus.contains(sku) => {
+                LineReservation::Failed
+            }
+            OrderStatus::Cancelled | OrderStatus::TimedOut => LineReservation::Released,
+        }
+    }
 }

@@ -1,17 +1,21 @@
-//! Payments with their refunds.
+//! Payments: one row a payment, by its id.
+//!
+//! A status says what became of the money: a try that failed stays failed when nobody wants the payment
+//! any more, and money that was taken is refunded, never cancelled.
 
 mod row;
 
-pub use row::{PaymentRow, RefundRow, RefundStatus};
-
 use souk_domain::RefundId;
-use souk_domain::payment::{PaymentEvent, PaymentStatus};
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+use souk_domain::payment::event::Requested;
+use souk_domain::payment::{Payment, PaymentEvent, PaymentStatus};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
-use crate::{integer, text};
+pub use row::{PaymentRow, Refund, RefundStatus};
 
-/// The projector.
+use crate::happened::{self, Happened, instant, text};
+
+/// The rules.
 #[derive(Debug)]
 pub struct Payments;
 
@@ -19,59 +23,80 @@ impl Projector for Payments {
     const MODEL: Model = Model {
         name: "payments",
         version: 1,
-        columns: &[text("order_id"), text("status"), integer("created_at")],
-        indexes: &["order_id", "created_at, key"],
+        columns: &[
+            Column { name: "order_id", column_type: ColumnType::Text },
+            Column { name: "status", column_type: ColumnType::Text },
+            Column { name: "requested_at", column_type: ColumnType::Integer },
+        ],
+        indexes: &["requested_at, key"],
         sums: &[],
     };
-    type Event = PaymentEvent;
+    type Event = Happened<PaymentEvent>;
     type Row = PaymentRow;
 
     fn takes() -> Vec<&'static str> {
-        PaymentEvent::event_types().to_vec()
+        happened::takes::<Payment>()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<PaymentEvent>, DecodeError> {
-        event.decode().map(Some)
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        happened::read::<Payment>(recorded)
     }
 
-    fn keys(_: &PaymentEvent, recorded: &RecordedEvent) -> Vec<String> {
+    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
         vec![recorded.stream.id().to_owned()]
     }
 
     fn project(
         _: &str,
         row: Option<PaymentRow>,
-        event: &PaymentEvent,
+        event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<PaymentRow> {
         let mut row = match (row, event) {
             (Some(row), _) => row,
-            (None, PaymentEvent::Requested(event)) => PaymentRow {
-                revision: 0,
-                order: event.order,
-                amount: event.amount,
-                status: PaymentStatus::Pending,
-                provider_payment_id: None,
-                attempts: 0,
-                captured: false,
-                refunds: Vec::new(),
-                created_at: recorded.event.recorded_at,
-            },
+            (None, Happened::Event(PaymentEvent::Requested(event))) => {
+                requested(event, recorded.event.recorded_at)
+            }
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
-        apply(&mut row, event);
+        if let Happened::Event(event) = event {
+            apply(&mut row, event);
+        }
         Some(row)
     }
 
     fn columns(_: &str, row: &PaymentRow) -> Vec<Value> {
-        let status = serde_json::to_value(row.status).ok();
-        let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or("");
-        vec![
-            Value::Text(row.order.to_string()),
-            Value::Text(status.to_owned()),
-            Value::Integer(row.created_at.as_microsecond()),
-        ]
+        vec![text(row.order), text(status_name(row.status)), instant(row.requested_at)]
+    }
+}
+
+/// A status as the API writes it.
+pub fn status_name(status: PaymentStatus) -> &'static str {
+    match status {
+        PaymentStatus::Pending => "PENDING",
+        PaymentStatus::Authorized => "AUTHORIZED",
+        PaymentStatus::Captured => "CAPTURED",
+        PaymentStatus::Failed => "FAILED",
+        PaymentStatus::Cancelled => "CANCELLED",
+        PaymentStatus::PartiallyRefunded => "PARTIALLY_REFUNDED",
+        PaymentStatus::Refunded => "REFUNDED",
+    }
+}
+
+fn requested(event: &Requested, at: Timestamp) -> PaymentRow {
+    PaymentRow {
+        order: event.order,
+        amount: event.amount,
+        status: PaymentStatus::Pending,
+        provider_payment_id: None,
+        attempts: 0,
+        attempts_before: 0,
+        abandoned: false,
+        captured: 0,
+        refunds: Vec::new(),
+        requested_at: at,
+        revision: 0,
     }
 }
 
@@ -80,49 +105,62 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
         PaymentEvent::Requested(_) => {
             row.status = PaymentStatus::Pending;
             row.provider_payment_id = None;
+            row.attempts_before = row.attempts;
+            took(row, 1);
         }
         PaymentEvent::Accepted(event) => row.provider_payment_id = Some(event.provider_payment_id.clone()),
         PaymentEvent::Authorized(event) => {
             row.provider_payment_id = Some(event.provider_payment_id.clone());
-            row.attempts = event.attempts;
-            // A late one, of a payment that was given up, is voided and changes nothing to look at.
-            if matches!(row.status, PaymentStatus::Pending | PaymentStatus::Failed) {
+            took(row, event.attempts);
+            if !row.abandoned {
                 row.status = PaymentStatus::Authorized;
             }
         }
         PaymentEvent::Failed(event) => {
-            row.attempts = event.attempts;
+            took(row, event.attempts);
             row.status = PaymentStatus::Failed;
         }
-        PaymentEvent::Captured(_) => {
-            row.captured = true;
+        PaymentEvent::Captured(event) => {
+            row.captured = event.amount.amount;
             row.status = PaymentStatus::Captured;
         }
         PaymentEvent::Cancelled(_) => {
+            row.abandoned = true;
             if matches!(row.status, PaymentStatus::Pending | PaymentStatus::Authorized) {
                 row.status = PaymentStatus::Cancelled;
             }
         }
-        PaymentEvent::RefundRequested(event) => row.refunds.push(RefundRow {
+        PaymentEvent::RefundRequested(event) => row.refunds.push(Refund {
             id: event.refund,
             amount: event.amount,
             reason: event.reason.clone(),
             status: RefundStatus::Pending,
         }),
         PaymentEvent::Refunded(event) => {
-            set_refund(row, event.refund, RefundStatus::Done);
-            let done = row.refunds.iter().filter(|refund| refund.status == RefundStatus::Done);
-            let sum: i64 = done.map(|refund| refund.amount.amount).sum();
-            let all = sum >= row.amount.amount;
+            close(row, event.refund, RefundStatus::Refunded);
+            let all = refunded(row) == row.captured;
             row.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         }
-        PaymentEvent::RefundFailed(event) => set_refund(row, event.refund, RefundStatus::Failed),
+        PaymentEvent::RefundFailed(event) => close(row, event.refund, RefundStatus::Failed),
         PaymentEvent::CaptureFailed(_) | PaymentEvent::VoidRequested(_) | PaymentEvent::Voided(_) => {}
     }
 }
 
-fn set_refund(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
-    if let Some(refund) = row.refunds.iter_mut().find(|refund| refund.id == id) {
+/// The present try took so many calls, or more: a webhook answers without one.
+fn took(row: &mut PaymentRow, calls: u32) {
+    row.attempts = row.attempts.max(row.attempts_before.saturating_add(calls));
+}
+
+fn close(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
+    for refund in row.refunds.iter_mut().filter(|refund| refund.id == id) {
         refund.status = status;
     }
 }
+
+fn refunded(row: &PaymentRow) -> i64 {
+    let done = row.refunds.iter().filter(|refund| refund.status == RefundStatus::Refunded);
+    done.map(|refund| refund.amount.amount).sum()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,56 +1,60 @@
-//! A payment as it is shown.
+//! The document of a payment.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use souk_domain::payment::PaymentStatus;
 use souk_domain::{Money, OrderId, RefundId};
+use souk_eventsourcing::Timestamp;
 
-/// The document.
+/// A payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRow {
-    /// Of the stream.
-    pub revision: u64,
-    /// The order.
+    /// What is paid.
     pub order: OrderId,
     /// How much.
     pub amount: Money,
     /// Where it stands.
     pub status: PaymentStatus,
-    /// The provider's id.
+    /// The provider's id of it, once there is one.
     pub provider_payment_id: Option<String>,
-    /// Calls that the provider's last answer took.
+    /// Calls to the provider, over all tries.
     pub attempts: u32,
-    /// Whether money was taken.
-    pub captured: bool,
-    /// What goes or went back.
-    pub refunds: Vec<RefundRow>,
+    /// Calls that tries before the present one took.
+    pub attempts_before: u32,
+    /// Whether nobody wants it any more.
+    pub abandoned: bool,
+    /// Minor units that were taken.
+    pub captured: i64,
+    /// What is given back, or was to be.
+    pub refunds: Vec<Refund>,
     /// When it was first asked for.
-    pub created_at: Timestamp,
+    pub requested_at: Timestamp,
+    /// Of its stream.
+    pub revision: u64,
 }
 
-/// A refund.
+/// Money that goes back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RefundRow {
+pub struct Refund {
     /// Its id.
     pub id: RefundId,
     /// How much.
     pub amount: Money,
     /// Why.
     pub reason: String,
-    /// Where it stands.
+    /// How far it is.
     pub status: RefundStatus,
 }
 
-/// Where a refund stands.
+/// How far a refund is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundStatus {
-    /// Asked for.
+    /// The provider has not answered.
     Pending,
-    /// Done.
-    Done,
-    /// The provider would not.
+    /// The money went back.
+    Refunded,
+    /// It did not.
     Failed,
 }

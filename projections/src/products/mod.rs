@@ -1,16 +1,18 @@
-//! Products: pages and lists.
+//! The catalogue: one row a product, by its id. A withdrawn product has no row; what carts still need of
+//! it stands in [`crate::variants`].
 
 mod row;
 
+use souk_domain::product::event::Content;
+use souk_domain::product::{Product, ProductEvent};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
 pub use row::ProductRow;
 
-use souk_domain::product::ProductEvent;
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+use crate::happened::{self, Happened, instant, text};
 
-use crate::{integer, text};
-
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct Products;
 
@@ -19,69 +21,80 @@ impl Projector for Products {
         name: "products",
         version: 1,
         columns: &[
-            text("name_folded"),
-            text("search"),
-            text("category"),
-            integer("active"),
-            integer("withdrawn"),
-            integer("min_price"),
-            text("currency"),
-            integer("created_at"),
+            Column { name: "name_folded", column_type: ColumnType::Text },
+            Column { name: "search_text", column_type: ColumnType::Text },
+            Column { name: "category", column_type: ColumnType::Text },
+            Column { name: "active", column_type: ColumnType::Integer },
+            Column { name: "min_price", column_type: ColumnType::Integer },
+            Column { name: "created_at", column_type: ColumnType::Integer },
         ],
         indexes: &["created_at, key", "name_folded, key", "min_price, key"],
         sums: &[],
     };
-    type Event = ProductEvent;
+    type Event = Happened<ProductEvent>;
     type Row = ProductRow;
 
     fn takes() -> Vec<&'static str> {
-        ProductEvent::event_types().to_vec()
+        happened::takes::<Product>()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<ProductEvent>, DecodeError> {
-        event.decode().map(Some)
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        happened::read::<Product>(recorded)
     }
 
-    fn keys(_: &ProductEvent, recorded: &RecordedEvent) -> Vec<String> {
+    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
         vec![recorded.stream.id().to_owned()]
     }
 
     fn project(
         _: &str,
         row: Option<ProductRow>,
-        event: &ProductEvent,
+        event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<ProductRow> {
-        let (revision, now) = (recorded.revision.0, recorded.event.recorded_at);
-        let created_at = row.as_ref().map_or(now, |row| row.created_at);
+        let revision = recorded.revision.0;
         match event {
-            ProductEvent::Created(event) => {
-                let content = event.content.clone();
-                Some(ProductRow { revision, content, withdrawn: false, created_at, updated_at: now })
-            }
-            ProductEvent::Changed(event) => {
-                let content = event.content.clone();
-                Some(ProductRow { revision, content, withdrawn: false, created_at, updated_at: now })
-            }
-            ProductEvent::Withdrawn(_) => {
-                row.map(|row| ProductRow { revision, withdrawn: true, updated_at: now, ..row })
-            }
+            Happened::Noted => row.map(|row| ProductRow { revision, ..row }),
+            Happened::Event(ProductEvent::Created(event)) => Some(said(row, &event.content, recorded)),
+            Happened::Event(ProductEvent::Changed(event)) => Some(said(row, &event.content, recorded)),
+            Happened::Event(ProductEvent::Withdrawn(_)) => None,
         }
     }
 
     fn columns(_: &str, row: &ProductRow) -> Vec<Value> {
-        let content = &row.content;
-        let skus: Vec<&str> = content.variants.iter().map(|variant| variant.sku.as_str()).collect();
-        let cheapest = content.variants.iter().map(|variant| variant.price).min_by_key(|price| price.amount);
+        let prices = row.content.variants.iter().map(|variant| variant.price.amount);
         vec![
-            Value::Text(content.name.to_lowercase()),
-            Value::Text(format!("{} {}", content.name, skus.join(" ")).to_lowercase()),
-            Value::Text(content.category.clone()),
-            Value::Integer(row.is_listed().into()),
-            Value::Integer(row.withdrawn.into()),
-            cheapest.map_or(Value::Null, |price| Value::Integer(price.amount)),
-            cheapest.map_or(Value::Null, |price| Value::Text(price.currency.code().to_owned())),
-            Value::Integer(row.created_at.as_microsecond()),
+            text(fold_case(&row.content.name)),
+            text(search_text(&row.content)),
+            text(&row.content.category),
+            Value::Integer(i64::from(row.content.active)),
+            prices.min().map_or(Value::Null, Value::Integer),
+            instant(row.created_at),
         ]
     }
 }
+
+fn said(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) -> ProductRow {
+    let now = recorded.event.recorded_at;
+    ProductRow {
+        content: content.clone(),
+        revision: recorded.revision.0,
+        created_at: row.map_or(now, |row| row.created_at),
+        updated_at: now,
+    }
+}
+
+/// Text as searching and sorting by name compare it.
+pub fn fold_case(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// What `q` looks in: the name and every SKU, a line each.
+fn search_text(content: &Content) -> String {
+    let skus = content.variants.iter().map(|variant| variant.sku.as_str());
+    let lines: Vec<&str> = std::iter::once(content.name.as_str()).chain(skus).collect();
+    fold_case(&lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests;

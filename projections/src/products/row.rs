@@ -1,28 +1,19 @@
-//! A product as it is shown.
+//! The document of a product.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use souk_domain::product::Content;
+use souk_domain::product::event::Content;
+use souk_eventsourcing::Timestamp;
 
-/// The document.
+/// A product that is in the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductRow {
-    /// Of the stream.
-    pub revision: u64,
     /// All that is said of it.
     pub content: Content,
-    /// Whether it left the catalogue.
-    pub withdrawn: bool,
+    /// Of its stream.
+    pub revision: u64,
     /// When it came into the catalogue.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When something was last said of it.
     pub updated_at: Timestamp,
-}
-
-impl ProductRow {
-    /// Whether customers see it.
-    pub fn is_listed(&self) -> bool {
-        self.content.active && !self.withdrawn
-    }
 }

@@ -1,35 +1,28 @@
-//! Open reservations by `orderId:sku`: what the expiry sweep looks at.
+//! What is held for orders: one row an open reservation, by `orderId:sku`, for the sweep that expires
+//! them. A closed one has no row, so that one which opens and closes in one batch is never written.
 
 mod row;
 
+use souk_domain::stock::{Stock, StockEvent};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
+
 pub use row::ReservationRow;
 
-use souk_domain::OrderRef;
-use souk_domain::stock::StockEvent;
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, RecordedEvent};
+use crate::happened::{instant, text};
 
-use crate::{integer, text};
-
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct Reservations;
-
-fn order(event: &StockEvent) -> Option<&OrderRef> {
-    match event {
-        StockEvent::Reserved(event) => Some(&event.order),
-        StockEvent::Released(event) => Some(&event.order),
-        StockEvent::Expired(event) => Some(&event.order),
-        StockEvent::Confirmed(event) => Some(&event.order),
-        StockEvent::Counted(_) | StockEvent::Adjusted(_) | StockEvent::Restocked(_) => None,
-    }
-}
 
 impl Projector for Reservations {
     const MODEL: Model = Model {
         name: "reservations",
         version: 1,
-        columns: &[text("sku"), integer("expires_at")],
+        columns: &[
+            Column { name: "sku", column_type: ColumnType::Text },
+            Column { name: "expires_at", column_type: ColumnType::Integer },
+        ],
         indexes: &["expires_at, sku"],
         sums: &[],
     };
@@ -37,33 +30,47 @@ impl Projector for Reservations {
     type Row = ReservationRow;
 
     fn takes() -> Vec<&'static str> {
-        vec!["stock.reserved", "stock.released", "stock.expired", "stock.confirmed"]
+        <Stock as Decider>::Event::event_types().to_vec()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<StockEvent>, DecodeError> {
-        event.decode().map(Some)
+    fn read(recorded: &RecordedEvent) -> Result<Option<StockEvent>, DecodeError> {
+        let event = recorded.decode()?;
+        let is_about_reservations =
+            !matches!(event, StockEvent::Counted(_) | StockEvent::Adjusted(_) | StockEvent::Restocked(_));
+        Ok(is_about_reservations.then_some(event))
     }
 
     fn keys(event: &StockEvent, recorded: &RecordedEvent) -> Vec<String> {
-        order(event).map(|order| format!("{order}:{}", recorded.stream.id())).into_iter().collect()
+        let order = match event {
+            StockEvent::Reserved(event) => &event.order,
+            StockEvent::Released(event) => &event.order,
+            StockEvent::Confirmed(event) => &event.order,
+            StockEvent::Expired(event) => &event.order,
+            StockEvent::Counted(_) | StockEvent::Adjusted(_) | StockEvent::Restocked(_) => return Vec::new(),
+        };
+        vec![format!("{order}:{}", recorded.stream.id())]
     }
 
     fn project(
         _: &str,
         _: Option<ReservationRow>,
         event: &StockEvent,
-        _: &RecordedEvent,
+        recorded: &RecordedEvent,
     ) -> Option<ReservationRow> {
         match event {
-            StockEvent::Reserved(event) => {
-                Some(ReservationRow { quantity: event.quantity, expires_at: event.expires_at })
-            }
+            StockEvent::Reserved(event) => Some(ReservationRow {
+                sku: recorded.stream.id().to_owned(),
+                quantity: event.quantity,
+                expires_at: event.expires_at,
+            }),
             _ => None,
         }
     }
 
-    fn columns(key: &str, row: &ReservationRow) -> Vec<Value> {
-        let sku = key.split_once(':').map_or("", |(_, sku)| sku);
-        vec![Value::Text(sku.to_owned()), Value::Integer(row.expires_at.as_microsecond())]
+    fn columns(_: &str, row: &ReservationRow) -> Vec<Value> {
+        vec![text(&row.sku), instant(row.expires_at)]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
-//! An open reservation.
+//! The document of an open reservation.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use souk_eventsourcing::Timestamp;
 
-/// The document.
+/// Units that are held for an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationRow {
-    /// Units held.
+    /// Of what.
+    pub sku: String,
+    /// How many.
     pub quantity: u32,
     /// Until when.
     pub expires_at: Timestamp,

@@ -1,16 +1,16 @@
-//! Stock by SKU.
+//! How much there is: one row a SKU that was ever counted.
 
 mod row;
 
+use souk_domain::stock::{Stock, StockEvent};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
 pub use row::StockRow;
 
-use souk_domain::stock::StockEvent;
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+use crate::happened::{self, Happened, instant};
 
-use crate::integer;
-
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct StockLevels;
 
@@ -18,33 +18,43 @@ impl Projector for StockLevels {
     const MODEL: Model = Model {
         name: "stock",
         version: 1,
-        columns: &[integer("on_hand"), integer("reserved"), integer("available")],
-        indexes: &[],
+        columns: &[
+            Column { name: "on_hand", column_type: ColumnType::Integer },
+            Column { name: "reserved", column_type: ColumnType::Integer },
+            Column { name: "created_at", column_type: ColumnType::Integer },
+        ],
+        indexes: &["created_at, key"],
         sums: &[],
     };
-    type Event = StockEvent;
+    type Event = Happened<StockEvent>;
     type Row = StockRow;
 
     fn takes() -> Vec<&'static str> {
-        StockEvent::event_types().to_vec()
+        happened::takes::<Stock>()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<StockEvent>, DecodeError> {
-        event.decode().map(Some)
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        happened::read::<Stock>(recorded)
     }
 
-    fn keys(_: &StockEvent, recorded: &RecordedEvent) -> Vec<String> {
+    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
         vec![recorded.stream.id().to_owned()]
     }
 
     fn project(
         _: &str,
         row: Option<StockRow>,
-        event: &StockEvent,
+        event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<StockRow> {
-        let mut row = row.unwrap_or_default();
-        row.revision = recorded.revision.0;
+        let revision = recorded.revision.0;
+        let event = match event {
+            Happened::Noted => return row.map(|row| StockRow { revision, ..row }),
+            Happened::Event(event) => event,
+        };
+        let empty = || StockRow { on_hand: 0, reserved: 0, revision, created_at: recorded.event.recorded_at };
+        let mut row = row.unwrap_or_else(empty);
+        row.revision = revision;
         match event {
             StockEvent::Counted(event) => row.on_hand = event.on_hand,
             StockEvent::Adjusted(event) => row.on_hand += event.change,
@@ -61,6 +71,9 @@ impl Projector for StockLevels {
     }
 
     fn columns(_: &str, row: &StockRow) -> Vec<Value> {
-        [row.on_hand, row.reserved, row.on_hand - row.reserved].map(Value::Integer).to_vec()
+        vec![Value::Integer(row.on_hand), Value::Integer(row.reserved), instant(row.created_at)]
     }
 }
+
+#[cfg(test)]
+mod tests;

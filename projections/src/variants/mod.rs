@@ -1,82 +1,87 @@
-//! Variants by SKU: what carts and stock are joined with.
+//! What is sold: one row a SKU, to be joined by SKU from carts and stock.
+//!
+//! A row stays when its SKU is sold no more, marked as withdrawn, so that a cart can still show its name.
+//! A SKU can move on to another product: news of the old product then leave the row alone.
 
 mod row;
 
+use souk_domain::product::event::Content;
+use souk_domain::product::{Product, ProductEvent};
+use souk_domain::{ProductId, Sku};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
+
 pub use row::VariantRow;
 
-use souk_domain::product::{Content, ProductEvent};
-use souk_domain::{Money, Sku};
-use souk_eventsourcing::projector::{Model, Projector, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent};
+use crate::happened::text;
 
-use crate::{integer, text};
-
-/// The projector.
+/// The rules.
 #[derive(Debug)]
 pub struct Variants;
+
+/// What an event says of variants.
+#[derive(Debug)]
+pub struct VariantsSaid {
+    product: ProductId,
+    content: Option<Content>,
+    removed: Vec<Sku>,
+}
 
 impl Projector for Variants {
     const MODEL: Model = Model {
         name: "variants",
         version: 1,
-        columns: &[text("product"), text("name"), integer("price"), text("currency"), integer("listed")],
-        indexes: &["product"],
+        columns: &[
+            Column { name: "product_id", column_type: ColumnType::Text },
+            Column { name: "price", column_type: ColumnType::Integer },
+            Column { name: "withdrawn", column_type: ColumnType::Integer },
+        ],
+        indexes: &["product_id"],
         sums: &[],
     };
-    type Event = ProductEvent;
+    type Event = VariantsSaid;
     type Row = VariantRow;
 
     fn takes() -> Vec<&'static str> {
-        ProductEvent::event_types().to_vec()
+        <Product as Decider>::Event::event_types().to_vec()
     }
 
-    fn read(event: &RecordedEvent) -> Result<Option<ProductEvent>, DecodeError> {
-        event.decode().map(Some)
-    }
-
-    fn keys(event: &ProductEvent, _: &RecordedEvent) -> Vec<String> {
-        let of = |content: &Content, removed: &[Sku]| {
-            let present = content.variants.iter().map(|variant| &variant.sku);
-            present.chain(removed).map(ToString::to_string).collect()
+    fn read(recorded: &RecordedEvent) -> Result<Option<VariantsSaid>, DecodeError> {
+        let Ok(product) = recorded.stream.id().parse() else { return Ok(None) };
+        let (content, removed) = match recorded.decode()? {
+            ProductEvent::Created(event) => (Some(event.content), Vec::new()),
+            ProductEvent::Changed(event) => (Some(event.content), event.removed_skus),
+            ProductEvent::Withdrawn(event) => (None, event.removed_skus),
         };
-        match event {
-            ProductEvent::Created(event) => of(&event.content, &[]),
-            ProductEvent::Changed(event) => of(&event.content, &event.removed_skus),
-            ProductEvent::Withdrawn(event) => event.removed_skus.iter().map(ToString::to_string).collect(),
-        }
+        Ok(Some(VariantsSaid { product: ProductId(product), content, removed }))
+    }
+
+    fn keys(said: &VariantsSaid, _: &RecordedEvent) -> Vec<String> {
+        let present = said.content.iter().flat_map(|content| &content.variants).map(|variant| &variant.sku);
+        present.chain(&said.removed).map(Sku::to_string).collect()
     }
 
     fn project(
         key: &str,
         row: Option<VariantRow>,
-        event: &ProductEvent,
-        recorded: &RecordedEvent,
+        said: &VariantsSaid,
+        _: &RecordedEvent,
     ) -> Option<VariantRow> {
-        let content = match event {
-            ProductEvent::Created(event) => Some(&event.content),
-            ProductEvent::Changed(event) => Some(&event.content),
-            ProductEvent::Withdrawn(_) => None,
-        };
-        let product = recorded.stream.id().to_owned();
-        let price: Option<Money> = content.and_then(|content| {
-            content.variants.iter().find(|variant| variant.sku.as_str() == key).map(|variant| variant.price)
+        let (product, content) = (said.product, said.content.as_ref());
+        let present = content.and_then(|content| {
+            let variant = content.variants.iter().find(|variant| variant.sku.as_str() == key)?;
+            let (name, active, price) = (content.name.clone(), content.active, variant.price);
+            Some(VariantRow { product, name, active, withdrawn: false, price })
         });
-        match (content, price) {
-            (Some(content), Some(price)) => {
-                Some(VariantRow { product, name: content.name.clone(), price, listed: content.active })
-            }
-            // Carts that hold it still show its name, and that it is gone.
-            _ => row.map(|row| VariantRow { listed: false, ..row }),
-        }
+        present.or_else(|| {
+            row.map(|row| VariantRow { withdrawn: row.withdrawn || row.product == product, ..row })
+        })
     }
 
     fn columns(_: &str, row: &VariantRow) -> Vec<Value> {
-        vec![
-            Value::Text(row.product.clone()),
-            Value::Text(row.name.clone()),
-            Value::Integer(row.price.amount),
-            Value::Text(row.price.currency.code().to_owned()),
-            Value::Integer(row.listed.into()),
-        ]
+        vec![text(row.product), Value::Integer(row.price.amount), Value::Integer(i64::from(row.withdrawn))]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,20 @@
-//! A variant as carts show it.
+//! The document of a variant.
 
 use serde::{Deserialize, Serialize};
-use souk_domain::Money;
+use souk_domain::{Money, ProductId};
 
-/// The document.
+/// What carts and stock need of a SKU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VariantRow {
-    /// Its product.
-    pub product: String,
+    /// The product that sells it, or sold it last.
+    pub product: ProductId,
     /// The product's name.
     pub name: String,
-    /// Its price.
+    /// Whether customers see the product.
+    pub active: bool,
+    /// Whether it is sold no more.
+    pub withdrawn: bool,
+    /// Its price, the last one when it is withdrawn.
     pub price: Money,
-    /// Whether it can be bought.
-    pub listed: bool,
 }

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::metrics;
 
+#[cfg(test)]
+mod tests;
+
 /// How often a call is sent again.
 const RETRIES_MAX: u32 = 60;
 /// Milliseconds before it is sent again.

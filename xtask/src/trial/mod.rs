@@ -104,14 +104,15 @@ async fn trade_and_compare(client: &ShopClient, files: &[PathBuf], server: Optio
     let months: Vec<Invoices> = files.iter().map(|file| invoices::read(file)).collect::<Result<_>>()?;
     let mut differences = against_published(files, &months)?;
     let books = Books::of(&months);
+    let run = trade::run_name();
     let cpu_before = (own_cpu_seconds()?, server_cpu(server)?);
     let before = compare::sales_so_far(client).await?;
     let started = Instant::now();
 
     stocking::import_products(client, &books.products).await.context("products")?;
-    stocking::count_stock(client, &books).await.context("stock")?;
+    stocking::count_stock(client, &books, &run).await.context("stock")?;
     let stocked_after = started.elapsed();
-    let traded = trade::trade(client, &months).await?;
+    let traded = trade::trade(client, &months, &run).await?;
     let traded_after = started.elapsed();
     differences.extend(traded.failures.iter().cloned());
     differences.extend(compare::compare(client, &books, &before, &traded).await.context("comparing")?);

@@ -65,12 +65,12 @@ fn document(product: &Product) -> Value {
     })
 }
 
-/// Counts every SKU.
-pub(super) async fn count_stock(client: &ShopClient, books: &Books) -> Result<()> {
+/// Counts every SKU; `run` names this trial in the keys.
+pub(super) async fn count_stock(client: &ShopClient, books: &Books, run: &str) -> Result<()> {
     let calls = books.movements.iter().map(|(sku, movement)| async move {
+        let key = format!("trial-{run}-count-{}", sku.replace(' ', "_"));
         let body = json!({"sku": sku, "onHand": movement.counted()});
-        // A count sets a figure, so it may be sent again; it needs no key.
-        client.send(Call::post("/api/inventory/stock", &body)).await?.success(sku).map(|_| ())
+        client.send(Call::post("/api/inventory/stock", &body).key(key)).await?.success(sku).map(|_| ())
     });
     stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX).try_collect().await
 }

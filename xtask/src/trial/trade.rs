@@ -42,13 +42,12 @@ enum Done<'a> {
     Failed(String),
 }
 
-/// Trades all months, one after another.
-pub(super) async fn trade(client: &ShopClient, months: &[Invoices]) -> Result<Traded> {
-    let run = run_name();
+/// Trades all months, one after another; `run` names this trial in the keys.
+pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: &str) -> Result<Traded> {
     let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
     let progress = progress_bar(jobs.len());
     let mut traded = Traded { orders: HashMap::new(), failures: Vec::new() };
-    let calls = jobs.into_iter().map(|job| do_job(client, &run, job));
+    let calls = jobs.into_iter().map(|job| do_job(client, run, job));
     let mut done = stream::iter(calls).buffer_unordered(IN_FLIGHT_MAX);
     while let Some(outcome) = done.try_next().await? {
         progress.inc(1);
@@ -67,7 +66,7 @@ fn jobs_of(month: &Invoices) -> impl Iterator<Item = Job<'_>> {
 }
 
 /// Keys of one run repeat none of another: a shop that was traded in before would answer with its orders.
-fn run_name() -> String {
+pub(super) fn run_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 

@@ -1,0 +1,4 @@
+//! `/api/cart`: guests' and customers' carts.
+
+pub mod request;
+pub mod routes;

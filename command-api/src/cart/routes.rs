@@ -1,0 +1,157 @@
+//! `POST /api/cart/items`, `PUT | DELETE /api/cart/items/{item}`, `DELETE /api/cart`,
+//! `POST /api/cart/merge`.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use souk_domain::cart::{Cart, CartCommand};
+use souk_domain::{CartId, ProductId, Sku};
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{WriteAnswer, Written};
+use souk_web::{Caller, Problem, StrictJson, cart_token};
+
+use crate::inventory::request::sku as read_sku;
+use crate::listing;
+use crate::origin::Write;
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::request::{ItemRequest, MergeRequest, QuantityRequest};
+
+type Answer = Result<WriteAnswer<Written>, Problem>;
+
+/// The caller's cart; none for a guest without a token.
+pub fn of_caller(caller: &Caller) -> Option<CartId> {
+    caller.subject.as_ref().map(CartId::of_customer).or(caller.cart)
+}
+
+fn present(caller: &Caller) -> Result<CartId, Problem> {
+    of_caller(caller).ok_or_else(|| Problem::new("not-found", "there is no cart yet; put something in first"))
+}
+
+/// Puts units of a SKU in. A guest's first write answers with `X-Cart-Token`.
+#[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
+    security((), ("cart" = []), ("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn add_item(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<ItemRequest>,
+) -> Result<Response, Problem> {
+    let sku = read_sku(&body.value.sku)?;
+    let came = Write::new(&shop, &caller, &headers, "POST /api/cart/items", &body.raw);
+    let (cart, is_new) = match of_caller(&caller) {
+        Some(cart) => (cart, false),
+        None => (CartId(came.origin.command_id.creates("cart")), true),
+    };
+    let listed = listing::find(&shop, &sku).await?.ok_or_else(|| not_sold(&sku))?;
+    let (quantity, unit_price, product) = (body.value.quantity, listed.price, listed.product);
+    let customer = caller.subject.clone();
+    let command = CartCommand::Add { sku, product, quantity, unit_price, customer };
+    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
+    let answer = WriteAnswer::written(StatusCode::OK, cart, outcome.revision, outcome.position);
+    let mut response = answer.into_response();
+    if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&shop.keys, cart)) {
+        response.headers_mut().insert(cart_token::CART_TOKEN, token);
+    }
+    Ok(response)
+}
+
+fn not_sold(sku: &Sku) -> Problem {
+    Problem::field("/sku", "unknown-sku", format!("SKU {sku} is not for sale"))
+}
+
+/// The line that a path names: a SKU, or the id of a product that has one line.
+async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<Sku, Problem> {
+    let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
+    let loaded = shop.carts.load(&Cart::stream(cart)).await?;
+    let state = loaded.map(|loaded| loaded.state);
+    let by_product = item.parse().ok().map(ProductId).and_then(|product| {
+        state.as_ref().and_then(|state| state.line_of_product(product).cloned())
+    });
+    let has_sku = state.as_ref().is_some_and(|state| state.line(&sku).is_some());
+    Ok(if has_sku { sku } else { by_product.unwrap_or(sku) })
+}
+
+/// Sets a line's units, at the price as of now.
+#[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
+    params(("item" = String, Path)), security(("cart" = []), ("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn change_item(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(item): Path<String>,
+    headers: WriteHeaders,
+    body: StrictJson<QuantityRequest>,
+) -> Answer {
+    let cart = present(&caller)?;
+    let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/cart/items/{item}"), &body.raw);
+    let sku = line(&shop, cart, &item).await?;
+    let command = match (listing::find(&shop, &sku).await?, body.value.quantity) {
+        (_, 0) => CartCommand::Remove { sku },
+        (Some(listed), quantity) => CartCommand::Change { sku, quantity, unit_price: listed.price },
+        (None, _) => return Err(not_sold(&sku)),
+    };
+    send(&shop, cart, &came, command).await
+}
+
+/// Takes a line out.
+#[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
+    params(("item" = String, Path)), security(("cart" = []), ("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn remove_item(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(item): Path<String>,
+    headers: WriteHeaders,
+) -> Answer {
+    let cart = present(&caller)?;
+    let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
+    let sku = line(&shop, cart, &item).await?;
+    send(&shop, cart, &came, CartCommand::Remove { sku }).await
+}
+
+/// Takes all lines out.
+#[utoipa::path(delete, path = "/api/cart", tag = "cart", security(("cart" = []), ("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeaders) -> Answer {
+    let cart = present(&caller)?;
+    let came = Write::new(&shop, &caller, &headers, "DELETE /api/cart", &[]);
+    send(&shop, cart, &came, CartCommand::Clear).await
+}
+
+async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand) -> Answer {
+    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::OK, cart, outcome.revision, outcome.position))
+}
+
+/// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
+/// loses them, so that a crash in between loses none; a repeat then does the rest.
+#[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
+    security(("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn merge(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<MergeRequest>,
+) -> Answer {
+    let customer = caller.signed_in()?.clone();
+    let from = cart_token::verify(&shop.keys, &body.value.cart_token).ok_or_else(|| {
+        Problem::field("/cartToken", "unknown-token", "a token that this shop gave out is allowed")
+    })?;
+    let into = CartId::of_customer(&customer);
+    let came = Write::new(&shop, &caller, &headers, "POST /api/cart/merge", &body.raw);
+    let guest = shop.carts.load(&Cart::stream(from)).await?;
+    let (from_revision, lines) = guest.map(|guest| (guest.revision.0, guest.state.cart_lines())).unwrap_or_default();
+    let command = CartCommand::Merge { from, from_revision, lines, customer };
+    let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await.map_err(problem)?;
+    let mut away = came.request(Cart::stream(from), CartCommand::MergeAway { into });
+    away.origin = came.origin.step("merge away");
+    away.if_match = None;
+    let emptied = shop.carts.execute(away).await.map_err(problem)?;
+    let position = outcome.position.max(emptied.position);
+    Ok(WriteAnswer::written(StatusCode::OK, into, outcome.revision, position))
+}

@@ -1,0 +1,160 @@
+//! `POST /api/admin/import/products`: many products at once, only what differs.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use souk_domain::product::{Product, ProductCommand};
+use souk_domain::{FieldError, ProductId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{Actor, CommandId, CommandRequest, CorrelationId, Position};
+use souk_web::body::parse;
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::{Caller, Problem, Role};
+use utoipa::ToSchema;
+
+use crate::listing;
+use crate::products::request::ProductRequest;
+use crate::products::write::write;
+use crate::shop::Shop;
+
+/// Products that are written at once.
+const CONCURRENT_MAX: usize = 64;
+
+/// A product of an import.
+pub type ImportLine = ProductRequest;
+
+/// What became of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineResult {
+    /// `created`, `changed`, `unchanged` or `refused`.
+    pub outcome: LineOutcome,
+    /// The product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The code of a refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A refusal in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of a line, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LineOutcome {
+    /// It is new.
+    Created,
+    /// It differed.
+    Changed,
+    /// It was there.
+    Unchanged,
+    /// It can't be.
+    Refused,
+}
+
+/// What became of all lines.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportResult {
+    /// One for each line, in order.
+    pub lines: Vec<LineResult>,
+    /// How far the log is.
+    pub position: String,
+}
+
+/// Imports products: one JSON object a line, in the shape of `POST /api/products`. A product is found by
+/// its first SKU; what is there already is left alone.
+#[utoipa::path(post, path = "/api/admin/import/products", tag = "products",
+    request_body(content = String, content_type = "application/x-ndjson"), security(("token" = [])),
+    responses((status = 200, body = ImportResult), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn import(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: Bytes,
+) -> Result<Json<ImportResult>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let actor = caller.actor();
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let lines: Vec<Result<ImportLine, Problem>> = lines.map(parse).collect();
+    let (lines, position) = import_each(&shop, lines, &actor, &headers.correlation_id).await;
+    Ok(Json(ImportResult { lines, position: position.to_string() }))
+}
+
+/// Imports products that were read already.
+pub async fn import_products(
+    shop: &Shop,
+    products: Vec<ImportLine>,
+    actor: &Actor,
+    correlation_id: &CorrelationId,
+) -> (Vec<LineResult>, Position) {
+    import_each(shop, products.into_iter().map(Ok).collect(), actor, correlation_id).await
+}
+
+async fn import_each(
+    shop: &Shop,
+    lines: Vec<Result<ImportLine, Problem>>,
+    actor: &Actor,
+    correlation_id: &CorrelationId,
+) -> (Vec<LineResult>, Position) {
+    let one = |line: Result<ImportLine, Problem>| async move {
+        let origin = Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
+        match line {
+            Ok(product) => import_one(shop, product, origin).await,
+            Err(problem) => Err(problem),
+        }
+    };
+    let results: Vec<_> =
+        futures_util::stream::iter(lines).map(one).buffered(CONCURRENT_MAX).collect().await;
+    let mut reached = Position::START;
+    let lines = results.into_iter().map(|result| match result {
+        Ok((outcome, id, position)) => {
+            reached = reached.max(position);
+            LineResult { outcome, id: Some(id.to_string()), code: None, reason: None }
+        }
+        Err(problem) => LineResult {
+            outcome: LineOutcome::Refused,
+            id: None,
+            code: Some(problem.code().to_owned()),
+            reason: Some(problem.detail().to_owned()),
+        },
+    });
+    (lines.collect(), reached)
+}
+
+async fn import_one(
+    shop: &Shop,
+    line: ImportLine,
+    origin: Origin,
+) -> Result<(LineOutcome, ProductId, Position), Problem> {
+    let content = line.content().map_err(Problem::fields)?;
+    let first = content.variants.first().map(|variant| variant.sku.clone());
+    let first = first.ok_or_else(|| Problem::fields(vec![FieldError::new("/variants", "missing", "a SKU is needed")]))?;
+    let owner = listing::owner(shop, &first).await?;
+    let known = match &owner {
+        Some(stream) => shop.products.load(stream).await?,
+        None => None,
+    };
+    if let (Some(stream), Some(known)) = (&owner, known) {
+        let id = stream.id().parse().map(ProductId).map_err(|_| Problem::internal(&"a SKU belongs to no product"))?;
+        if known.state.has_content(&content) {
+            return Ok((LineOutcome::Unchanged, id, known.position));
+        }
+        let request = CommandRequest::new(Product::stream(id), ProductCommand::Replace(content.clone()), origin);
+        let (_, position) = write(shop, id, request, Some(&content)).await?;
+        return Ok((LineOutcome::Changed, id, position));
+    }
+    // A claim whose product was never written is taken over by the product it was made for.
+    let id = match owner.as_ref().and_then(|stream| stream.id().parse().ok()) {
+        Some(id) => ProductId(id),
+        None => ProductId(CommandId(origin.command_id.0).creates("product")),
+    };
+    let request = CommandRequest::new(Product::stream(id), ProductCommand::Create(content.clone()), origin);
+    let (_, position) = write(shop, id, request, Some(&content)).await?;
+    Ok((LineOutcome::Created, id, position))
+}

@@ -1,0 +1,85 @@
+//! What is asked of stock.
+
+use serde::Deserialize;
+use souk_domain::limits::TEXT_CHARS_MAX;
+use souk_domain::stock::StockCommand;
+use souk_domain::{OrderRef, Sku};
+use souk_web::Problem;
+use souk_web::shapes::check_text;
+use utoipa::ToSchema;
+
+/// A count (`onHand`), or a change with its reason.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"sku": "85123A", "onHand": 100}))]
+pub struct StockRequest {
+    /// The SKU.
+    pub sku: String,
+    /// Units that are there.
+    #[serde(default)]
+    pub on_hand: Option<i64>,
+    /// Units more or fewer.
+    #[serde(default)]
+    pub change: Option<i64>,
+    /// Why they changed.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl StockRequest {
+    /// The SKU and the command.
+    pub fn command(&self) -> Result<(Sku, StockCommand), Problem> {
+        let sku = sku(&self.sku)?;
+        let command = match (self.on_hand, self.change) {
+            (Some(on_hand), None) => StockCommand::Count { on_hand },
+            (None, Some(change)) => {
+                let reason = self.reason.clone().unwrap_or_default();
+                check_text("/reason", &reason, 0, TEXT_CHARS_MAX)?;
+                StockCommand::Adjust { change, reason }
+            }
+            _ => return Err(Problem::field("/onHand", "ambiguous", "either `onHand` or `change` is allowed")),
+        };
+        Ok((sku, command))
+    }
+}
+
+/// Units to hold for an order.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"orderId": "o1", "sku": "85123A", "quantity": 3, "expiresInSeconds": 900}))]
+pub struct ReserveRequest {
+    /// Whom for.
+    pub order_id: String,
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: u32,
+    /// Seconds until they are free again.
+    #[serde(default = "quarter_of_an_hour")]
+    pub expires_in_seconds: u32,
+}
+
+fn quarter_of_an_hour() -> u32 {
+    900
+}
+
+/// A reservation.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"orderId": "o1", "sku": "85123A"}))]
+pub struct ReservationRequest {
+    /// Whose.
+    pub order_id: String,
+    /// The SKU.
+    pub sku: String,
+}
+
+/// Reads a SKU.
+pub fn sku(text: &str) -> Result<Sku, Problem> {
+    Sku::parse(text).map_err(|why| Problem::field("/sku", "invalid-sku", why.to_string()))
+}
+
+/// Reads an order's id.
+pub fn order(text: &str) -> Result<OrderRef, Problem> {
+    OrderRef::parse(text).map_err(|why| Problem::field("/orderId", "invalid-id", why.to_string()))
+}

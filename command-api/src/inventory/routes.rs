@@ -1,0 +1,115 @@
+//! `POST /api/inventory/stock | reserve | release | confirm`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+use souk_domain::shop_command::reservation_command_id;
+use souk_domain::stock::{Stock, StockCommand};
+use souk_domain::{OrderRef, Sku};
+use souk_eventsourcing::CommandRequest;
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{WriteAnswer, Written};
+use souk_web::{Caller, Problem, Role, StrictJson};
+
+use crate::origin::Write;
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::request::{ReservationRequest, ReserveRequest, StockRequest, order, sku};
+
+/// The longest a reservation over the API lasts, in seconds.
+const EXPIRES_IN_S_MAX: u32 = 86_400;
+
+type Answer = Result<WriteAnswer<Written>, Problem>;
+
+/// Counts stock, or changes it.
+#[utoipa::path(post, path = "/api/inventory/stock", tag = "inventory", request_body = StockRequest,
+    security(("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn set_stock(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<StockRequest>,
+) -> Answer {
+    caller.require(&[Role::Admin, Role::Service])?;
+    let (sku, command) = body.value.command()?;
+    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
+    let outcome = shop.stock.execute(came.request(Stock::stream(&sku), command)).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::OK, sku, outcome.revision, outcome.position))
+}
+
+/// Holds units for an order.
+#[utoipa::path(post, path = "/api/inventory/reserve", tag = "inventory", request_body = ReserveRequest,
+    security(("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn reserve(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<ReserveRequest>,
+) -> Answer {
+    caller.require(&[Role::Admin, Role::Service])?;
+    let asked = body.value;
+    if !(1..=EXPIRES_IN_S_MAX).contains(&asked.expires_in_seconds) {
+        let detail = format!("1 to {EXPIRES_IN_S_MAX} seconds are allowed");
+        return Err(Problem::field("/expiresInSeconds", "out-of-range", detail));
+    }
+    let (sku, order) = (sku(&asked.sku)?, order(&asked.order_id)?);
+    let expires_at = shop.clock.now() + SignedDuration::from_secs(i64::from(asked.expires_in_seconds));
+    let command = StockCommand::Reserve { order: order.clone(), quantity: asked.quantity, expires_at };
+    of_reservation(&shop, &caller, &headers, sku, order, command).await
+}
+
+/// Lets units of an order go.
+#[utoipa::path(post, path = "/api/inventory/release", tag = "inventory", request_body = ReservationRequest,
+    security(("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn release(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<ReservationRequest>,
+) -> Answer {
+    caller.require(&[Role::Admin, Role::Service])?;
+    let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
+    let command = StockCommand::Release { order: order.clone() };
+    of_reservation(&shop, &caller, &headers, sku, order, command).await
+}
+
+/// Takes units of an order off the shelf.
+#[utoipa::path(post, path = "/api/inventory/confirm", tag = "inventory", request_body = ReservationRequest,
+    security(("token" = [])),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn confirm(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<ReservationRequest>,
+) -> Answer {
+    caller.require(&[Role::Admin, Role::Service])?;
+    let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
+    let command = StockCommand::Confirm { order: order.clone() };
+    of_reservation(&shop, &caller, &headers, sku, order, command).await
+}
+
+/// Sends a command that is one for its reservation, whoever asks and however often.
+async fn of_reservation(
+    shop: &Shop,
+    caller: &Caller,
+    headers: &WriteHeaders,
+    sku: Sku,
+    order: OrderRef,
+    command: StockCommand,
+) -> Answer {
+    let mut origin = Write::new(shop, caller, headers, "reservation", &[]).origin;
+    origin.request_hash = None;
+    if let Some(id) = reservation_command_id(&sku, &command) {
+        origin.command_id = id;
+    }
+    let request = CommandRequest::new(Stock::stream(&sku), command, origin).repeatable();
+    let request = CommandRequest { if_match: headers.if_match, ..request };
+    let outcome = shop.stock.execute(request).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::OK, format!("{order}:{sku}"), outcome.revision, outcome.position))
+}

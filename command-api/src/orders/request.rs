@@ -1,0 +1,128 @@
+//! What is asked of orders.
+
+use serde::{Deserialize, Serialize};
+use souk_web::shapes::{AddressShape, MoneyShape};
+use utoipa::ToSchema;
+
+/// An order, from the cart or of explicit lines.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 2}], "payment": {"token": "tok_ok"}}))]
+pub struct OrderRequest {
+    /// Whether the cart's lines are ordered.
+    #[serde(default)]
+    pub cart: bool,
+    /// The lines, when not the cart's.
+    #[serde(default)]
+    pub lines: Vec<LineRequest>,
+    /// How it is paid; left out, it waits for `POST /api/payments/intents`.
+    #[serde(default)]
+    pub payment: Option<PaymentRequest>,
+    /// Where the goods go.
+    #[serde(default)]
+    pub shipping_address: Option<AddressShape>,
+    /// Whether prices that changed since they were shown are accepted.
+    #[serde(default)]
+    pub accept_price_changes: bool,
+    /// A guest's e-mail address.
+    #[serde(default)]
+    pub email: Option<Email>,
+    /// For whom an admin orders.
+    #[serde(default)]
+    pub customer_id: Option<String>,
+}
+
+/// An e-mail address, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, example = "ada@example.org")]
+pub struct Email(pub String);
+
+impl std::fmt::Debug for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(personal)")
+    }
+}
+
+/// A line.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LineRequest {
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: u32,
+    /// An admin's price for one.
+    #[serde(default)]
+    pub unit_price: Option<MoneyShape>,
+}
+
+/// How an order is paid.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PaymentRequest {
+    /// The provider's token.
+    pub token: String,
+}
+
+/// Why somebody wants it no more.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CancelRequest {
+    /// In words.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How it is shipped.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ShipRequest {
+    /// Who carries it.
+    pub carrier: String,
+    /// By which number.
+    #[serde(default)]
+    pub tracking: String,
+}
+
+/// What comes back.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReturnRequest {
+    /// Units by SKU.
+    pub lines: Vec<ReturnLine>,
+}
+
+/// Units that come back.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReturnLine {
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: u32,
+}
+
+/// What a write to an order answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderWritten {
+    /// The order.
+    pub id: String,
+    /// Its revision.
+    pub revision: u64,
+    /// How far the log is.
+    pub position: String,
+    /// Where it stands.
+    #[schema(example = "CONFIRMED")]
+    pub status: String,
+    /// For people.
+    #[schema(example = "SK-7F3K-9QXM")]
+    pub code: String,
+}
+
+/// How many timers went off.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TimersRun {
+    /// Timers.
+    pub fired: usize,
+}

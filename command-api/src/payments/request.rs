@@ -1,0 +1,48 @@
+//! What is asked of payments.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use souk_web::shapes::MoneyShape;
+use utoipa::ToSchema;
+
+/// A try to be paid.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct IntentRequest {
+    /// The order.
+    pub order_id: String,
+    /// The provider's token.
+    #[schema(example = "tok_ok")]
+    pub token: String,
+}
+
+/// Money to give back.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RefundRequest {
+    /// How much; left out, all that is left.
+    #[serde(default)]
+    pub amount: Option<MoneyShape>,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What the provider calls about.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookRequest {
+    /// The provider's id of its event.
+    pub id: String,
+    /// As in `payment.authorized`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The provider's id of the payment.
+    pub provider_payment_id: String,
+    /// When the provider made it.
+    #[schema(value_type = String)]
+    pub created_at: Timestamp,
+    /// The refund it is about.
+    #[serde(default)]
+    pub refund_id: Option<String>,
+}

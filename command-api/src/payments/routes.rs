@@ -1,0 +1,77 @@
+//! `POST /api/payments/intents`, `POST /api/payments/{id}/refunds`.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use souk_domain::limits::TEXT_CHARS_MAX;
+use souk_domain::order::OrderStatus;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::{PaymentId, RefundId};
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{WriteAnswer, Written, check_text};
+use souk_web::{Caller, Problem, Role, StrictJson};
+use uuid::Uuid;
+
+use crate::orders::routes::reachable;
+use crate::origin::Write;
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::request::{IntentRequest, RefundRequest};
+
+type Answer = Result<WriteAnswer<Written>, Problem>;
+
+/// Tries to be paid for an order that waits for it.
+#[utoipa::path(post, path = "/api/payments/intents", tag = "payments", request_body = IntentRequest,
+    security(("token" = [])),
+    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn request(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<IntentRequest>,
+) -> Answer {
+    check_text("/token", &body.value.token, 1, TEXT_CHARS_MAX)?;
+    let (order, loaded) = reachable(&shop, &caller, &body.value.order_id).await?;
+    let payment = PaymentId::of(order);
+    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/payments/intents {order}"), &body.raw);
+    let (Some(amount), Some(status)) = (loaded.state.total(), loaded.state.status()) else {
+        return Err(Problem::new("not-found", "there is no such order"));
+    };
+    // A repeat is answered as done whatever became of the order.
+    if status != OrderStatus::PaymentPending && !came.keyed {
+        let detail = format!("an order that is {} doesn't wait for payment", status.as_str());
+        return Err(Problem::new("order-not-payable", detail));
+    }
+    let token = body.value.token.clone();
+    let command = PaymentCommand::Request { order, amount, token };
+    let outcome = shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;
+    Ok(WriteAnswer::created("/api/payments", payment, outcome.revision, outcome.position))
+}
+
+/// Gives money back.
+#[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments", request_body = RefundRequest,
+    params(("id" = String, Path, format = "uuid")), security(("token" = [])),
+    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn refund(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: WriteHeaders,
+    body: StrictJson<RefundRequest>,
+) -> Answer {
+    caller.require(&[Role::Admin])?;
+    check_text("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
+    let absent = |_| Problem::new("not-found", "there is no such payment");
+    let payment = id.parse::<Uuid>().map(PaymentId).map_err(absent)?;
+    let amount = match &body.value.amount {
+        Some(amount) => Some(amount.read("/amount").map_err(|wrong| Problem::fields(vec![wrong]))?),
+        None => None,
+    };
+    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
+    let refund = RefundId(came.origin.command_id.creates("refund"));
+    let reason = body.value.reason.clone();
+    let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
+    let outcome = shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::CREATED, refund, outcome.revision, outcome.position))
+}

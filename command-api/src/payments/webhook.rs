@@ -1,0 +1,125 @@
+//! `POST /api/payments/webhook`: what the provider calls about.
+//!
+//! The signature is checked over the raw body before anything of it is read. Each of the provider's
+//! events is taken in once; one about a payment that nobody here knows is kept.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::SignedDuration;
+use sha2::Sha256;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::webhook::{Webhook, WebhookCommand};
+use souk_domain::RefundId;
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::{
+    CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
+};
+use souk_web::Problem;
+use souk_web::body::parse;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::check_text;
+
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::request::WebhookRequest;
+
+/// The header of the signature.
+const SIGNATURE: &str = "x-razorpay-signature";
+/// How old a webhook may be.
+const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How far in the future a webhook may have been made, for clocks that differ.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// Characters of the provider's ids.
+const ID_CHARS_MAX: usize = 128;
+
+/// Takes in what the provider says.
+#[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
+    params(("X-Razorpay-Signature" = String, Header, description = "hex(HMAC-SHA256(secret, body))")),
+    responses((status = 200, description = "taken in, now or before"), (status = 202, description = "kept: the payment is not known"),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn webhook(
+    State(shop): State<Shop>,
+    axum::Extension(correlation_id): axum::Extension<CorrelationId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    check_signature(shop.settings.webhook_secret.as_deref(), &headers, &body)?;
+    let asked: WebhookRequest = parse(&body)?;
+    check_text("/id", &asked.id, 1, ID_CHARS_MAX)?;
+    check_text("/providerPaymentId", &asked.provider_payment_id, 1, ID_CHARS_MAX)?;
+    let age = shop.clock.now().duration_since(asked.created_at);
+    if age > AGE_MAX || age < -AHEAD_MAX {
+        return Err(Problem::parameter("createdAt", "an event of the last seven days is allowed"));
+    }
+    let actor = Actor::new("provider", shop.provider.name());
+    let id = CommandId::of(&[b"webhook", asked.id.as_bytes()]);
+    let origin = Origin::new(id.0, actor, correlation_id);
+    match of_known_payment(&shop, &asked, &origin).await? {
+        Some(completion) => {
+            tracing::debug!(?completion, "a webhook was taken in");
+            Ok(StatusCode::OK)
+        }
+        None => keep(&shop, asked, origin).await,
+    }
+}
+
+fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    let refused = || Problem::new("invalid-signature", "the signature does not match the body");
+    let secret = secret.ok_or_else(refused)?;
+    let given = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).and_then(from_hex).ok_or_else(refused)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| refused())?;
+    mac.update(body);
+    // Takes the same time wherever the first difference is.
+    mac.verify_slice(&given).map_err(|_| refused())
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| digit.try_into().ok())).collect::<Option<_>>()?;
+    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+/// Tells the payment; `None` when there is none.
+async fn of_known_payment(
+    shop: &Shop,
+    asked: &WebhookRequest,
+    origin: &Origin,
+) -> Result<Option<Completion>, Problem> {
+    let Some(payment) = shop.provider.find_payment(&asked.provider_payment_id).await else { return Ok(None) };
+    let stream = Payment::stream(payment);
+    if shop.payments.load(&stream).await?.is_none() {
+        return Ok(None);
+    }
+    let provider_payment_id = asked.provider_payment_id.clone();
+    let command = match asked.kind.as_str() {
+        "payment.authorized" => PaymentCommand::RecordAuthorized { provider_payment_id, attempts: 1 },
+        "payment.failed" => PaymentCommand::RecordFailed {
+            code: "declined".to_owned(),
+            detail: "the provider reported a failure".to_owned(),
+            attempts: 1,
+        },
+        "refund.processed" => match asked.refund_id.as_deref().and_then(|id| id.parse().ok()) {
+            Some(id) => PaymentCommand::RecordRefunded { refund: RefundId(id), provider_refund_id: asked.id.clone() },
+            // Without the refund's id there is nothing to tell: its own answer is on its way.
+            None => return Ok(Some(Completion::Unchanged)),
+        },
+        _ => {
+            let allowed = "`payment.authorized`, `payment.failed` and `refund.processed` are allowed";
+            return Err(Problem::field("/type", "unknown-type", allowed));
+        }
+    };
+    let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
+    Ok(Some(shop.payments.execute(request).await.map_err(problem)?.completion))
+}
+
+async fn keep(shop: &Shop, asked: WebhookRequest, origin: Origin) -> Result<StatusCode, Problem> {
+    let stream = StreamName::new(Webhook::CATEGORY, &asked.provider_payment_id);
+    let WebhookRequest { id: event_id, kind, created_at, .. } = asked;
+    let command = WebhookCommand::Keep { event_id, kind, created_at };
+    let request = CommandRequest::new(stream, command, origin).repeatable();
+    let outcome = shop.webhooks.execute(request).await.map_err(problem)?;
+    let is_repeat = outcome.completion == Completion::Repeated;
+    Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
+}

@@ -1,0 +1,5 @@
+//! `/api/products`: the catalogue, by admins.
+
+pub mod request;
+pub mod routes;
+pub mod write;

@@ -1,0 +1,129 @@
+//! What is said of a product.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use souk_domain::product::Content;
+use souk_domain::product::event::{Attribute, AttributeKind, Variant};
+use souk_domain::{FieldError, Sku};
+use souk_web::shapes::MoneyShape;
+use utoipa::ToSchema;
+
+/// A product. With one variant, `sku` and `price` may stand at the top instead of `variants`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({
+    "name": "White hanging heart", "description": "A lantern of glass.", "category": "home/lighting",
+    "attributes": {"colour": "white"}, "active": true,
+    "variants": [{"sku": "85123A", "options": {"size": "M"}, "price": {"amount": 255, "currency": "GBP"}, "images": []}]
+}))]
+pub struct ProductRequest {
+    /// Its name.
+    pub name: String,
+    /// In the shop's words.
+    #[serde(default)]
+    pub description: String,
+    /// A path such as `home/lighting`.
+    #[serde(default)]
+    pub category: String,
+    /// Strings, numbers or booleans by name.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub attributes: BTreeMap<String, Value>,
+    /// Whether customers see it.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// Its variants.
+    #[serde(default)]
+    pub variants: Vec<VariantRequest>,
+    /// The SKU of the only variant.
+    #[serde(default)]
+    pub sku: Option<String>,
+    /// The price of the only variant.
+    #[serde(default)]
+    pub price: Option<MoneyShape>,
+}
+
+/// A variant of a product.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct VariantRequest {
+    /// Its SKU.
+    pub sku: String,
+    /// What tells it from the others.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// Its price.
+    pub price: MoneyShape,
+    /// URLs of its images.
+    #[serde(default)]
+    pub images: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ProductRequest {
+    /// The content, or everything that is wrong with it.
+    pub fn content(self) -> Result<Content, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let variants = match (self.sku, self.price, self.variants.is_empty()) {
+            (None, None, _) => self.variants,
+            (Some(sku), Some(price), true) => {
+                vec![VariantRequest { sku, options: BTreeMap::new(), price, images: Vec::new() }]
+            }
+            _ => {
+                let detail = "either `variants`, or both `sku` and `price` at the top, are allowed";
+                return Err(vec![FieldError::new("/variants", "ambiguous", detail)]);
+            }
+        };
+        let variants = variants.into_iter().enumerate().filter_map(|(index, variant)| {
+            variant.read(&format!("/variants/{index}")).map_err(|wrong| errors.extend(wrong)).ok()
+        });
+        let variants: Vec<Variant> = variants.collect();
+        let attributes = self.attributes.into_iter();
+        let attributes = attributes.filter_map(|(name, value)| attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok());
+        let content = Content {
+            name: self.name.trim().to_owned(),
+            description: self.description,
+            category: self.category,
+            attributes: attributes.collect(),
+            active: self.active,
+            variants,
+        };
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        content.check().map(|()| content)
+    }
+}
+
+impl VariantRequest {
+    fn read(self, pointer: &str) -> Result<Variant, Vec<FieldError>> {
+        let sku = Sku::parse(&self.sku);
+        let price = self.price.read(&format!("{pointer}/price"));
+        match (sku, price) {
+            (Ok(sku), Ok(price)) => Ok(Variant { sku, options: self.options, price, images: self.images }),
+            (sku, price) => {
+                let sku = sku.err().map(|why| FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string()));
+                Err(sku.into_iter().chain(price.err()).collect())
+            }
+        }
+    }
+}
+
+fn attribute(name: String, value: &Value) -> Result<Attribute, FieldError> {
+    let (kind, value) = match value {
+        Value::String(text) => (AttributeKind::Text, text.clone()),
+        Value::Number(number) => (AttributeKind::Number, number.to_string()),
+        Value::Bool(truth) => (AttributeKind::Boolean, truth.to_string()),
+        _ => {
+            let detail = "a string, a number or a boolean is allowed";
+            let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
+            return Err(FieldError::new(pointer, "invalid-type", detail));
+        }
+    };
+    Ok(Attribute { name, kind, value })
+}

@@ -1,0 +1,68 @@
+//! What the command side works with.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_domain::Currency;
+use souk_domain::cart::Cart;
+use souk_domain::claim::Claim;
+use souk_domain::order::Order;
+use souk_domain::payment::Payment;
+use souk_domain::product::Product;
+use souk_domain::stock::Stock;
+use souk_domain::webhook::Webhook;
+use souk_eventsourcing::{Clock, CommandPort};
+use souk_process_managers::PaymentProvider;
+use souk_web::Keys;
+use tokio::sync::watch;
+
+use crate::settled::SettledOrders;
+
+/// Lets the timers that are due go off, and tells how many there were.
+pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
+
+/// The aggregates and what else the command side needs.
+#[derive(Clone)]
+pub struct Shop {
+    /// Products.
+    pub products: Arc<dyn CommandPort<Product>>,
+    /// Claims of SKUs.
+    pub claims: Arc<dyn CommandPort<Claim>>,
+    /// Stock.
+    pub stock: Arc<dyn CommandPort<Stock>>,
+    /// Carts.
+    pub carts: Arc<dyn CommandPort<Cart>>,
+    /// Orders.
+    pub orders: Arc<dyn CommandPort<Order>>,
+    /// Payments.
+    pub payments: Arc<dyn CommandPort<Payment>>,
+    /// Webhooks about unknown payments.
+    pub webhooks: Arc<dyn CommandPort<Webhook>>,
+    /// Time and new ids.
+    pub clock: Arc<dyn Clock>,
+    /// The payment provider, asked which of our payments an id of its belongs to.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// Tells when orders settle.
+    pub settled: Arc<SettledOrders>,
+    /// Runs the timers of processes.
+    pub run_timers: RunTimers,
+    /// Configuration.
+    pub settings: Settings,
+    /// Keys.
+    pub keys: Arc<Keys>,
+    /// Flips when the shop stops: waits end.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Configuration of the command side.
+#[derive(Clone)]
+pub struct Settings {
+    /// The shop's currency.
+    pub currency: Currency,
+    /// How long an order waits for payment.
+    pub payment_timeout: Duration,
+    /// The secret of webhooks; without one all are refused.
+    pub webhook_secret: Option<String>,
+}

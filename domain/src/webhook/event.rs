@@ -1,0 +1,24 @@
+//! What can happen to kept webhooks.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use souk_eventsourcing::event_enum;
+
+/// One was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// The provider's id of its event.
+    pub event_id: String,
+    /// What it says happened.
+    pub kind: String,
+    /// When the provider made it.
+    pub created_at: Timestamp,
+}
+
+event_enum! {
+    /// What happens to kept webhooks.
+    pub enum WebhookEvent {
+        Kept = "webhook.kept" v 1,
+    }
+}

@@ -1,0 +1,25 @@
+use souk_eventsourcing::testkit::{given, noon};
+
+use super::event::Kept;
+use super::state::KEPT_MAX;
+use super::*;
+
+fn keep(id: &str) -> WebhookCommand {
+    WebhookCommand::Keep { event_id: id.into(), kind: "payment.authorized".into(), created_at: noon() }
+}
+
+fn kept(id: &str) -> WebhookEvent {
+    Kept { event_id: id.into(), kind: "payment.authorized".into(), created_at: noon() }.into()
+}
+
+#[test]
+fn a_webhook_is_kept_once() {
+    given::<Webhook>(&[]).when(&keep("evt_1")).then(&[kept("evt_1")]);
+    given::<Webhook>(&[kept("evt_1")]).when(&keep("evt_1")).then_nothing();
+}
+
+#[test]
+fn a_flood_about_one_unknown_payment_is_bounded() {
+    let many: Vec<_> = (0..KEPT_MAX).map(|n| kept(&n.to_string())).collect();
+    given::<Webhook>(&many).when(&keep("one more")).then_refused("too-many-webhooks");
+}

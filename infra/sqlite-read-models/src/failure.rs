@@ -1,0 +1,89 @@
+//! What can go wrong, and what to do about it: read models are thrown away and built again, but only
+//! when that helps.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use souk_eventsourcing::projector::Model;
+
+/// Why the read models can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is broken or no database at all.
+    #[error("the read models {} are damaged: {reason}; they hold nothing that is not in the log: remove the file and start again, or run `souk replay --all`", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A later program wrote it.
+    #[error("the read models {} have format {found}, this program knows up to {known}; they hold nothing that is not in the log: remove the file and start again, or run `souk replay --all`", .path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest known one.
+        known: u32,
+    },
+    /// A database of something else. It is not ours to remove.
+    #[error("{} holds no read models of a shop but something else; move it elsewhere, the read models are then built again", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can't be read or written just now; building anew would not help.
+    #[error("the read models {} can't be opened: {reason}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        if is_damage(error) { Self::Damaged { path, reason } } else { Self::Unreadable { path, reason } }
+    }
+}
+
+/// Why work was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Damage that showed only when it was read.
+    #[error(
+        "it is damaged: {0}; it holds nothing that is not in the log: remove the file and start again, or run `souk replay --all`"
+    )]
+    Damaged(rusqlite::Error),
+    /// Anything else.
+    #[error("{0}")]
+    Sqlite(rusqlite::Error),
+    /// A change to a model whose tables were not made.
+    #[error("version {version} of read model {model} was not opened")]
+    NotOpened { model: &'static str, version: u32 },
+    /// No such sum.
+    #[error("read model {model} has no sum `{sum}`")]
+    NoSuchSum { model: &'static str, sum: String },
+    /// As many values as columns must be given.
+    #[error("`{key}` of {table} has {actual} values, its table has {expected} columns")]
+    Values { table: &'static str, key: String, actual: usize, expected: usize },
+}
+
+impl Failure {
+    pub(crate) fn no_such_sum(model: &Model, sum: &str) -> Self {
+        Self::NoSuchSum { model: model.name, sum: sum.to_owned() }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) { Self::Damaged(error) } else { Self::Sqlite(error) }
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}

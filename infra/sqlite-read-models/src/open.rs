@@ -1,0 +1,68 @@
+//! Opening the file: format and pragmas.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::OpenError;
+
+/// `SKRM` as the `SQLite` application id.
+const APPLICATION_ID: u32 = 0x534B_524D;
+/// The format that this program writes.
+const FORMAT: u32 = 1;
+/// Page cache of the writer, in KiB.
+const CACHE_KIB: i64 = 32 * 1024;
+/// Frames after which the WAL is moved into the database: about 8 MiB, some ten milliseconds.
+const CHECKPOINT_FRAMES: u32 = 2_000;
+/// What of the WAL's file is kept when it is begun anew, in bytes.
+const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+/// Prepared statements that are kept: a few for each model.
+const STATEMENTS_MAX: usize = 200;
+
+/// Opens or makes the database.
+pub(crate) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let connection = Connection::open(path).map_err(failed)?;
+    let is_new: bool = connection
+        .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(failed)?;
+    if is_new {
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        connection.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+    } else {
+        check_format(path, &connection)?;
+    }
+    prepare(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens the database to read it, beside whoever writes. Everything is read as of one moment.
+pub(crate) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch("BEGIN")?;
+    Ok(connection)
+}
+
+fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    if pragma("application_id").map_err(failed)? != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    let found = pragma("user_version").map_err(failed)?;
+    if found > FORMAT {
+        return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
+    }
+    Ok(())
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_FRAMES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.execute_batch(include_str!("schema.sql"))
+}

@@ -1,0 +1,69 @@
+//! The SQL that reads and writes a model's rows, made once from its shape. Values are in the order of
+//! the columns, after the key.
+
+use std::fmt::Write as _;
+
+use souk_eventsourcing::projector::{Model, Sum};
+
+use crate::ddl::{Table, row_table, table_of_sum};
+
+/// The SQL of a model.
+pub(crate) struct ModelStatements {
+    pub(crate) columns: usize,
+    pub(crate) select: String,
+    pub(crate) upsert: String,
+    pub(crate) delete: String,
+    sums: Vec<SumStatements>,
+}
+
+/// The SQL of a sum.
+pub(crate) struct SumStatements {
+    pub(crate) name: &'static str,
+    pub(crate) columns: usize,
+    pub(crate) add: String,
+    /// Removes a key that nothing contributes to any more.
+    pub(crate) remove: String,
+}
+
+impl ModelStatements {
+    pub(crate) fn new(model: &Model) -> Self {
+        let table = row_table(model);
+        let name = &table.quoted_name;
+        Self {
+            columns: model.columns.len(),
+            select: format!("SELECT doc FROM {name} WHERE key = ?1"),
+            upsert: upsert(&table, |column| format!("excluded.{column}")),
+            delete: format!("DELETE FROM {name} WHERE key = ?1"),
+            sums: model.sums.iter().map(|sum| SumStatements::new(model, sum)).collect(),
+        }
+    }
+
+    /// A model has few sums: looking through them is as quick as a map.
+    pub(crate) fn sum(&self, name: &str) -> Option<&SumStatements> {
+        self.sums.iter().find(|sum| sum.name == name)
+    }
+}
+
+impl SumStatements {
+    fn new(model: &Model, sum: &Sum) -> Self {
+        let table = table_of_sum(model, sum);
+        Self {
+            name: sum.name,
+            columns: sum.columns.len(),
+            add: upsert(&table, |column| format!("{column} + excluded.{column}")),
+            remove: format!("DELETE FROM {} WHERE key = ?1 AND contributors = 0", table.quoted_name),
+        }
+    }
+}
+
+fn upsert(table: &Table, updated: impl Fn(&str) -> String) -> String {
+    let (mut columns, mut places, mut updates) = (String::new(), String::new(), String::new());
+    for (column, place) in table.quoted_columns.iter().zip(2..) {
+        let _ = write!(columns, ", {column}");
+        let _ = write!(places, ", ?{place}");
+        let separator = if place == 2 { "" } else { ", " };
+        let _ = write!(updates, "{separator}{column} = {}", updated(column));
+    }
+    let name = &table.quoted_name;
+    format!("INSERT INTO {name} (key{columns}) VALUES (?1{places}) ON CONFLICT (key) DO UPDATE SET {updates}")
+}

@@ -1,0 +1,36 @@
+use souk_domain::CartId;
+use souk_domain::cart::event::{CartLine, ItemAdded, ItemRemoved, Merged};
+use souk_eventsourcing::StreamName;
+use uuid::Uuid;
+
+use super::*;
+use crate::testing::{History, ada, golden, pounds, product, row, sku};
+
+fn stream() -> StreamName {
+    Cart::stream(CartId(Uuid::from_u128(9)))
+}
+
+fn added() -> CartEvent {
+    let line = CartLine { sku: sku("A1"), product: product(1), quantity: 2, unit_price: pounds(255) };
+    ItemAdded { line, customer: None }.into()
+}
+
+fn merged() -> CartEvent {
+    let from = CartId(Uuid::from_u128(8));
+    Merged { from, from_revision: 3, lines: Vec::new(), customer: ada() }.into()
+}
+
+#[test]
+fn golden() {
+    let history = History::default().then(&stream(), added()).noted(&stream()).then(&stream(), merged());
+    golden!(Carts, history);
+}
+
+#[test]
+fn a_cart_stays_its_customers_whatever_happens_to_its_lines() {
+    let removed = CartEvent::from(ItemRemoved { sku: sku("A1") });
+    let history =
+        History::default().then(&stream(), merged()).then(&stream(), added()).then(&stream(), removed);
+    let row = row::<Carts>(&history, stream().id()).unwrap();
+    assert_eq!((row.customer, row.revision), (Some(ada()), 2));
+}

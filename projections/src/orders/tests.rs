@@ -1,0 +1,132 @@
+use souk_domain::ReversalId;
+use souk_domain::order::event::{
+    AddressChanged, CancellationRequested, Cancelled, Confirmed, Delivered, PaidOutside, PaymentAwaited,
+    Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
+};
+use souk_eventsourcing::projector::SumChange;
+use uuid::Uuid;
+
+use super::*;
+use crate::testing::{History, address, at_once, draft, golden, order, order_stream, pounds, row, sku};
+
+fn events(number: u128, events: Vec<OrderEvent>) -> History {
+    continued(History::default(), number, events)
+}
+
+fn continued(history: History, number: u128, events: Vec<OrderEvent>) -> History {
+    events.into_iter().fold(history, |history, event| history.then(&order_stream(number), event))
+}
+
+fn placed(number: u128) -> OrderEvent {
+    Placed { draft: draft(number) }.into()
+}
+
+fn awaited() -> OrderEvent {
+    PaymentAwaited {}.into()
+}
+
+fn confirmed() -> OrderEvent {
+    Confirmed { paid_outside: false }.into()
+}
+
+fn reason(code: ReasonCode) -> Reason {
+    Reason { code, detail: "in words".to_owned() }
+}
+
+fn cancelled(code: ReasonCode, failed: &[&str]) -> OrderEvent {
+    let failed_skus = failed.iter().map(|text| sku(text)).collect();
+    Cancelled { reason: reason(code), failed_skus, reversal: None }.into()
+}
+
+fn returned(complete: bool) -> OrderEvent {
+    let lines = vec![ReversalLine { sku: sku("A1"), quantity: 1 }];
+    let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pounds(255)) };
+    Returned { reversal, complete }.into()
+}
+
+fn order_row(history: &History) -> OrderRow {
+    row::<Orders>(history, &order(5).to_string()).unwrap()
+}
+
+fn sales(history: &History) -> Vec<SumChange> {
+    at_once::<Orders>(history).sums
+}
+
+#[test]
+fn golden() {
+    let shipped = Shipped { carrier: "Post".into(), tracking: "X1".into() };
+    let delivered = vec![
+        placed(5),
+        awaited(),
+        PaidOutside {}.into(),
+        Confirmed { paid_outside: true }.into(),
+        AddressChanged { address: address("Bob") }.into(),
+        shipped.into(),
+        Delivered {}.into(),
+        returned(false),
+        returned(true),
+    ];
+    let history = events(5, delivered).noted(&order_stream(5));
+    let requested = CancellationRequested { reason: reason(ReasonCode::CancelledByCustomer) };
+    let undone = vec![
+        placed(6),
+        awaited(),
+        confirmed(),
+        requested.into(),
+        cancelled(ReasonCode::CancelledByCustomer, &[]),
+    ];
+    let history = continued(history, 6, undone);
+    let history = continued(history, 7, vec![placed(7), cancelled(ReasonCode::InsufficientStock, &["B2"])]);
+    let late = TimedOut { reason: reason(ReasonCode::PaymentTimedOut) };
+    golden!(Orders, continued(history, 8, vec![placed(8), awaited(), late.into()]));
+}
+
+#[test]
+fn a_confirmed_order_is_a_sale_of_that_utc_day() {
+    let sums = sales(&events(5, vec![placed(5), awaited(), confirmed()]));
+    let key = "GBP:2026-11-21".to_owned();
+    assert_eq!(sums, [SumChange { sum: "sales", key, contributors: 1, deltas: vec![1, 3, 610] }]);
+}
+
+#[test]
+fn an_order_that_waits_is_no_sale() {
+    assert!(sales(&events(5, vec![placed(5), awaited()])).is_empty());
+}
+
+#[test]
+fn cancelling_takes_the_sale_away_and_returning_does_not() {
+    let sold = vec![placed(5), awaited(), confirmed()];
+    let undone = [sold.clone(), vec![cancelled(ReasonCode::CancelledByShop, &[])]].concat();
+    assert!(sales(&events(5, undone)).is_empty());
+    let shipped = Shipped { carrier: "Post".into(), tracking: "X1".into() };
+    let back = [sold, vec![shipped.into(), Delivered {}.into(), returned(true)]].concat();
+    assert_eq!(sales(&events(5, back)).len(), 1);
+}
+
+#[test]
+fn a_lines_reservation_follows_the_order() {
+    let (first, second) = (sku("A1"), sku("B2"));
+    let mut history = events(5, vec![placed(5)]);
+    assert_eq!(order_row(&history).reservation(&first), LineReservation::Pending);
+    history = continued(history, 5, vec![awaited()]);
+    assert_eq!(order_row(&history).reservation(&first), LineReservation::Reserved);
+    history = continued(history, 5, vec![confirmed()]);
+    assert_eq!(order_row(&history).reservation(&first), LineReservation::Confirmed);
+    let failed = events(5, vec![placed(5), cancelled(ReasonCode::InsufficientStock, &["B2"])]);
+    assert_eq!(order_row(&failed).reservation(&first), LineReservation::Released);
+    assert_eq!(order_row(&failed).reservation(&second), LineReservation::Failed);
+}
+
+#[test]
+fn the_timeline_tells_every_event_and_no_mark() {
+    let history = events(5, vec![placed(5), awaited()]).noted(&order_stream(5));
+    let row = order_row(&history);
+    let names: Vec<&str> = row.timeline.iter().map(|moment| moment.event.as_str()).collect();
+    assert_eq!((names, row.revision), (vec!["placed", "payment-awaited"], 2));
+}
+
+#[test]
+fn goods_that_came_back_in_part_leave_the_order_delivered() {
+    let history = events(5, vec![placed(5), confirmed(), Delivered {}.into(), returned(false)]);
+    assert_eq!(order_row(&history).status, OrderStatus::Delivered);
+}

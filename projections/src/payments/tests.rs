@@ -1,0 +1,116 @@
+use souk_domain::PaymentId;
+use souk_domain::VoidId;
+use souk_domain::payment::event::{
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, Failed, RefundFailed, RefundRequested,
+    Refunded, VoidRequested, Voided,
+};
+use souk_eventsourcing::StreamName;
+use uuid::Uuid;
+
+use super::*;
+use crate::testing::{History, golden, order, pounds, row};
+
+fn stream() -> StreamName {
+    Payment::stream(PaymentId::of(order(5)))
+}
+
+fn refund_id(number: u128) -> RefundId {
+    RefundId(Uuid::from_u128(number))
+}
+
+fn requested(attempt: u32) -> PaymentEvent {
+    Requested { order: order(5), amount: pounds(610), token: "tok_ok".into(), attempt }.into()
+}
+
+fn authorized(attempts: u32) -> PaymentEvent {
+    let provider_payment_id = "pay_1".to_owned();
+    Authorized { order: order(5), provider_payment_id, amount: pounds(610), attempts }.into()
+}
+
+fn failed(attempts: u32) -> PaymentEvent {
+    Failed { order: order(5), code: "declined".into(), detail: "no".into(), attempts }.into()
+}
+
+fn captured() -> PaymentEvent {
+    Captured { order: order(5), amount: pounds(610) }.into()
+}
+
+fn cancelled() -> PaymentEvent {
+    Cancelled { order: order(5) }.into()
+}
+
+fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
+    let (order, refund) = (order(5), refund_id(number));
+    let (provider_payment_id, reason) = ("pay_1".to_owned(), "broken".to_owned());
+    RefundRequested { order, refund, provider_payment_id, amount: pounds(amount), reason }.into()
+}
+
+fn refunded(number: u128, amount: i64) -> PaymentEvent {
+    let (order, refund) = (order(5), refund_id(number));
+    Refunded { order, refund, amount: pounds(amount), provider_refund_id: "re_1".into() }.into()
+}
+
+fn after(events: Vec<PaymentEvent>) -> PaymentRow {
+    row::<Payments>(&history(events), stream().id()).unwrap()
+}
+
+fn history(events: Vec<PaymentEvent>) -> History {
+    events.into_iter().fold(History::default(), |history, event| history.then(&stream(), event))
+}
+
+#[test]
+fn golden() {
+    let refund_failed =
+        RefundFailed { order: order(5), refund: refund_id(2), code: "x".into(), detail: "y".into() };
+    let capture_failed = CaptureFailed { order: order(5), code: "x".into(), detail: "y".into() };
+    let void = VoidId(Uuid::from_u128(4));
+    let (provider_payment_id, amount) = ("pay_0".to_owned(), pounds(610));
+    let void_requested = VoidRequested { order: order(5), void, provider_payment_id, amount };
+    let events = vec![
+        requested(1),
+        failed(1),
+        requested(2),
+        Accepted { order: order(5), provider_payment_id: "pay_1".into() }.into(),
+        authorized(2),
+        void_requested.into(),
+        Voided { order: order(5), void }.into(),
+        capture_failed.into(),
+        captured(),
+        refund_requested(1, 100),
+        refunded(1, 100),
+        refund_requested(2, 5),
+        refund_failed.into(),
+        refund_requested(3, 510),
+        refunded(3, 510),
+        cancelled(),
+    ];
+    golden!(Payments, history(events).noted(&stream()));
+}
+
+#[test]
+fn attempts_are_calls_to_the_provider_over_all_tries() {
+    assert_eq!(after(vec![requested(1)]).attempts, 1);
+    assert_eq!(after(vec![requested(1), authorized(3)]).attempts, 3);
+    assert_eq!(after(vec![requested(1), failed(2), requested(2), authorized(3)]).attempts, 5);
+    assert_eq!(after(vec![requested(1), authorized(0)]).attempts, 1);
+}
+
+#[test]
+fn a_failed_payment_stays_failed_when_nobody_wants_it_any_more() {
+    assert_eq!(after(vec![requested(1), failed(1), cancelled()]).status, PaymentStatus::Failed);
+}
+
+#[test]
+fn a_payment_that_nobody_wants_is_cancelled_even_when_the_provider_agrees_late() {
+    assert_eq!(after(vec![requested(1), cancelled()]).status, PaymentStatus::Cancelled);
+    assert_eq!(after(vec![requested(1), cancelled(), authorized(1)]).status, PaymentStatus::Cancelled);
+}
+
+#[test]
+fn refunds_add_up_to_what_was_taken() {
+    let mut events =
+        vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
+    assert_eq!(after(events.clone()).status, PaymentStatus::PartiallyRefunded);
+    events.extend([refund_requested(2, 10), refunded(2, 10)]);
+    assert_eq!(after(events).status, PaymentStatus::Refunded);
+}

@@ -1,0 +1,4 @@
+//! `GET /api/products` and `/api/products/{id}`.
+
+pub mod response;
+pub mod routes;

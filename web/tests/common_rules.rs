@@ -1,0 +1,206 @@
+//! What holds for every request, whatever it asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use souk_domain::{CartId, CustomerId};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Clock, Timestamp};
+use souk_web::identity::issue;
+use souk_web::layers::{BODY_BYTES_MAX, Edge, common};
+use souk_web::{Caller, Keys, Problem, Role, cart_token, catalogue};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        noon()
+    }
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0001)
+    }
+}
+
+struct Server {
+    router: Router,
+    keys: Arc<Keys>,
+    _folder: tempfile::TempDir,
+}
+
+async fn who(caller: Caller) -> String {
+    let subject = caller.subject.as_ref().map_or("nobody", CustomerId::as_str).to_owned();
+    format!("{subject} {:?}", caller.cart)
+}
+
+fn server() -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Arc::new(Keys::open(folder.path()).unwrap());
+    let router = Router::new()
+        .route("/api/who", get(who))
+        .route("/api/auth/login", post(|| async { "in" }))
+        .route("/api/payments/webhook", post(|| async { "taken" }))
+        .route("/api/length", post(|body: Bytes| async move { body.len().to_string() }))
+        .route("/api/broken", get(|| async { panic!("secret internals") as String }))
+        .route("/api/bare", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+        .route("/api/taken", get(|| async { Problem::new("sku-taken", "it is") }))
+        .merge(catalogue::pages());
+    let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon) };
+    Server { router: common(router, edge), keys, _folder: folder }
+}
+
+impl Server {
+    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::get(path).header("x-api-version", "v1");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks, and checks that the answer is a problem document of this code.
+    async fn problem(&self, request: Request<Body>, status: u16, code: &str) -> Value {
+        let path = request.uri().path().to_owned();
+        let (answered, headers, body) = self.send(request).await;
+        assert_eq!(answered.as_u16(), status, "{body}");
+        assert_eq!(headers["content-type"], "application/problem+json");
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["type"], format!("/problems/{code}"));
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["instance"], path);
+        assert_eq!(problem["correlationId"], headers["x-correlation-id"].to_str().unwrap());
+        problem
+    }
+}
+
+fn asked(path: &str) -> axum::http::request::Builder {
+    Request::get(path).header("x-api-version", "v1")
+}
+
+fn empty(builder: axum::http::request::Builder) -> Request<Body> {
+    builder.body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn every_answer_that_is_no_success_is_a_problem_document() {
+    let server = server();
+    server.problem(empty(asked("/api/nowhere")), 404, "not-found").await;
+    server.problem(empty(Request::get("/nowhere")), 404, "not-found").await;
+    server.problem(empty(asked("/api/taken")), 409, "sku-taken").await;
+    server.problem(empty(asked("/api/bare")), 500, "internal").await;
+    let panicked = server.problem(empty(asked("/api/broken")), 500, "internal").await;
+    assert!(!panicked.to_string().contains("secret internals"));
+    let delete = empty(Request::delete("/api/who").header("x-api-version", "v1"));
+    let (_, headers, _) = server.send(delete).await;
+    assert_eq!(headers["allow"], "GET,HEAD");
+    let delete = empty(Request::delete("/api/who").header("x-api-version", "v1"));
+    server.problem(delete, 405, "method-not-allowed").await;
+}
+
+#[tokio::test]
+async fn the_version_is_needed_where_the_contract_says_so() {
+    let server = server();
+    server.problem(empty(Request::get("/api/who")), 400, "api-version-missing").await;
+    server.problem(empty(Request::get("/api/nowhere")), 400, "api-version-missing").await;
+    let second = empty(Request::get("/api/who").header("x-api-version", "v2"));
+    server.problem(second, 400, "api-version-unsupported").await;
+    for path in ["/api/auth/login", "/api/payments/webhook"] {
+        assert_eq!(server.send(empty(Request::post(path))).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_correlation_id_is_echoed_minted_or_refused() {
+    let server = server();
+    let (_, headers, _) = server.get("/api/who", &[("x-correlation-id", "mine")]).await;
+    assert_eq!(headers["x-correlation-id"], "mine");
+    let (_, headers, _) = server.get("/api/who", &[]).await;
+    assert_eq!(headers["x-correlation-id"], Noon.new_id().to_string());
+    let long = "x".repeat(129);
+    for refused in ["a b", "", long.as_str()] {
+        let request = empty(asked("/api/who").header("x-correlation-id", refused));
+        server.problem(request, 400, "invalid-parameter").await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_known_by_token_and_cart_token() {
+    let server = server();
+    let (ada, minute) = (CustomerId::parse("ada").unwrap(), Duration::from_secs(60));
+    let token = format!("Bearer {}", issue(&server.keys, &ada, Role::Customer, minute, noon(), Uuid::nil()));
+    let cart = CartId(Uuid::from_u128(7));
+    let cart_token = cart_token::issue(&server.keys, cart);
+    let (_, _, body) = server.get("/api/who", &[("authorization", &token), ("x-cart-token", &cart_token)]).await;
+    assert_eq!(body, format!("ada {:?}", Some(cart)));
+    assert_eq!(server.get("/api/who", &[]).await.2, "nobody None");
+}
+
+#[tokio::test]
+async fn an_invalid_token_is_refused_even_where_none_is_needed() {
+    let server = server();
+    let ada = CustomerId::parse("ada").unwrap();
+    let hour_ago = noon() - jiff::SignedDuration::from_hours(1);
+    let expired = issue(&server.keys, &ada, Role::Admin, Duration::from_secs(60), hour_ago, Uuid::nil());
+    for value in [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()] {
+        let request = empty(asked("/api/who").header("authorization", value));
+        server.problem(request, 401, "unauthenticated").await;
+    }
+    let (_, headers, _) = server.get("/api/who", &[("authorization", "Bearer x")]).await;
+    assert_eq!(headers["www-authenticate"], "Bearer");
+    let forged = empty(asked("/api/who").header("x-cart-token", "forged"));
+    server.problem(forged, 400, "invalid-parameter").await;
+}
+
+#[tokio::test]
+async fn a_body_of_one_mebibyte_is_read_and_a_larger_one_is_not() {
+    let server = server();
+    let post = |body: Body| Request::post("/api/length").header("x-api-version", "v1").body(body).unwrap();
+    let (_, _, length) = server.send(post(Body::from(vec![b'x'; BODY_BYTES_MAX]))).await;
+    assert_eq!(length, BODY_BYTES_MAX.to_string());
+    let larger = post(Body::from(vec![b'x'; BODY_BYTES_MAX + 1]));
+    server.problem(larger, 413, "body-too-large").await;
+}
+
+#[tokio::test]
+async fn a_large_body_without_a_length_is_read_to_its_end_before_the_answer() {
+    let server = server();
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let frames = Bytes::from(vec![b'x'; BODY_BYTES_MAX]);
+    let sending = tokio::spawn(async move {
+        for _ in 0..4 {
+            sender.send(frames.clone()).await.expect("the server reads on");
+        }
+    });
+    let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), receiver))
+    });
+    let body = Body::from_stream(frames);
+    let request = Request::post("/api/length").header("x-api-version", "v1").body(body).unwrap();
+    server.problem(request, 413, "body-too-large").await;
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn every_code_has_a_page_that_explains_it() {
+    let server = server();
+    for entry in catalogue::CATALOGUE {
+        let (status, _, body) = server.get(&format!("/problems/{}", entry.code), &[]).await;
+        assert!(status == 200 && body.contains(entry.title), "{}", entry.code);
+    }
+    server.problem(empty(Request::get("/problems/none")), 404, "not-found").await;
+}
