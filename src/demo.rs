@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use serde::Deserialize;
-use souk_command_api::import::{ImportLine, import_products};
+use serde_json::{Map, Value};
+use souk_command_api::import::import_values;
 use souk_domain::Sku;
 use souk_domain::stock::{Stock, StockCommand};
 use souk_eventsourcing::envelope::Origin;
@@ -15,33 +15,24 @@ use crate::embedded::Embedded;
 /// One product a line, with the units of each SKU.
 const CATALOGUE: &str = include_str!("../demo/catalogue.jsonl");
 
-#[derive(Deserialize)]
-struct DemoLine {
-    #[serde(flatten)]
-    product: ImportLine,
-    stock: std::collections::BTreeMap<String, i64>,
-}
-
 /// Loads it into a shop whose log is empty, and waits until it can be bought.
 pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
     if shop.head_at_start.0 > 0 {
         shop.wait_for(shop.head_at_start).await;
         return Ok(());
     }
-    let lines: Vec<DemoLine> = CATALOGUE
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()
-        .context("the demo catalogue is part of the program")?;
-    let actor = Actor::new("service", "demo");
-    let mut counts = Vec::new();
-    let mut products = Vec::new();
-    for line in lines {
-        counts.extend(line.stock);
-        products.push(line.product);
+    let lines = CATALOGUE.lines().map(serde_json::from_str::<Map<String, Value>>);
+    let lines = lines.collect::<Result<Vec<_>, _>>().context("the demo catalogue is part of the program")?;
+    let (mut products, mut counts) = (Vec::new(), Vec::new());
+    for mut product in lines {
+        if let Some(Value::Object(stock)) = product.remove("stock") {
+            counts.extend(stock.into_iter().filter_map(|(sku, units)| Some((sku, units.as_i64()?))));
+        }
+        products.push(Value::Object(product));
     }
+    let actor = Actor::new("service", "demo");
     let correlation = CorrelationId::from(shop.shop.clock.new_id());
-    import_products(&shop.shop, products, &actor, &correlation).await;
+    import_values(&shop.shop, products, &actor, &correlation).await;
     let mut last = shop.head_at_start;
     for (sku, on_hand) in counts {
         let sku = Sku::parse(&sku)?;
@@ -59,7 +50,7 @@ pub fn first_purchase(address: SocketAddr) -> String {
         "A first purchase:\n\n  \
          curl -s -H 'X-API-Version: v1' 'http://{address}/api/products?inStock=true&limit=3'\n\n  \
          CART=$(curl -s -D - -o /dev/null -H 'X-API-Version: v1' -H 'Content-Type: application/json' \
-         -d '{{\"sku\":\"LAMP-MOSAIC-RED\",\"quantity\":1}}' http://{address}/api/cart/items \
+         -d '{{\"sku\":\"LAMP-OIL\",\"quantity\":1}}' http://{address}/api/cart/items \
          | sed -n 's/^x-cart-token: //p' | tr -d '\\r')\n\n  \
          curl -s -H 'X-API-Version: v1' -H 'Content-Type: application/json' -H \"X-Cart-Token: $CART\" \
          -H 'Prefer: wait=10' -d '{{\"cart\":true,\"email\":\"ada@example.org\",\"payment\":{{\"token\":\"tok_ok\"}}}}' \

@@ -23,9 +23,6 @@ use crate::shop::Shop;
 /// Products that are written at once.
 const CONCURRENT_MAX: usize = 64;
 
-/// A product of an import.
-pub type ImportLine = ProductRequest;
-
 /// What became of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,36 +78,36 @@ pub async fn import(
     caller.require(&[Role::Admin])?;
     let actor = caller.actor();
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let lines: Vec<Result<ImportLine, Problem>> = lines.map(parse).collect();
+    let lines: Vec<Result<ProductRequest, Problem>> = lines.map(parse).collect();
     let (lines, position) = import_each(&shop, lines, &actor, &headers.correlation_id).await;
     Ok(Json(ImportResult { lines, position: position.to_string() }))
 }
 
-/// Imports products that were read already.
-pub async fn import_products(
+/// Imports products, each in the shape of `POST /api/products`.
+pub async fn import_values(
     shop: &Shop,
-    products: Vec<ImportLine>,
+    products: Vec<serde_json::Value>,
     actor: &Actor,
     correlation_id: &CorrelationId,
 ) -> (Vec<LineResult>, Position) {
-    import_each(shop, products.into_iter().map(Ok).collect(), actor, correlation_id).await
+    let lines = products.iter().map(|product| parse(product.to_string().as_bytes())).collect();
+    import_each(shop, lines, actor, correlation_id).await
 }
 
 async fn import_each(
     shop: &Shop,
-    lines: Vec<Result<ImportLine, Problem>>,
+    lines: Vec<Result<ProductRequest, Problem>>,
     actor: &Actor,
     correlation_id: &CorrelationId,
 ) -> (Vec<LineResult>, Position) {
-    let one = |line: Result<ImportLine, Problem>| async move {
+    let one = |line: Result<ProductRequest, Problem>| async move {
         let origin = Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
         match line {
             Ok(product) => import_one(shop, product, origin).await,
             Err(problem) => Err(problem),
         }
     };
-    let results: Vec<_> =
-        futures_util::stream::iter(lines).map(one).buffered(CONCURRENT_MAX).collect().await;
+    let results: Vec<_> = futures_util::stream::iter(lines).map(one).buffered(CONCURRENT_MAX).collect().await;
     let mut reached = Position::START;
     let lines = results.into_iter().map(|result| match result {
         Ok((outcome, id, position)) => {
@@ -129,23 +126,29 @@ async fn import_each(
 
 async fn import_one(
     shop: &Shop,
-    line: ImportLine,
+    line: ProductRequest,
     origin: Origin,
 ) -> Result<(LineOutcome, ProductId, Position), Problem> {
     let content = line.content().map_err(Problem::fields)?;
     let first = content.variants.first().map(|variant| variant.sku.clone());
-    let first = first.ok_or_else(|| Problem::fields(vec![FieldError::new("/variants", "missing", "a SKU is needed")]))?;
+    let first = first
+        .ok_or_else(|| Problem::fields(vec![FieldError::new("/variants", "missing", "a SKU is needed")]))?;
     let owner = listing::owner(shop, &first).await?;
     let known = match &owner {
         Some(stream) => shop.products.load(stream).await?,
         None => None,
     };
     if let (Some(stream), Some(known)) = (&owner, known) {
-        let id = stream.id().parse().map(ProductId).map_err(|_| Problem::internal(&"a SKU belongs to no product"))?;
+        let id = stream
+            .id()
+            .parse()
+            .map(ProductId)
+            .map_err(|_| Problem::internal(&"a SKU belongs to no product"))?;
         if known.state.has_content(&content) {
             return Ok((LineOutcome::Unchanged, id, known.position));
         }
-        let request = CommandRequest::new(Product::stream(id), ProductCommand::Replace(content.clone()), origin);
+        let request =
+            CommandRequest::new(Product::stream(id), ProductCommand::Replace(content.clone()), origin);
         let (_, position) = write(shop, id, request, Some(&content)).await?;
         return Ok((LineOutcome::Changed, id, position));
     }

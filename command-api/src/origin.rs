@@ -20,10 +20,13 @@ impl<'a> Write<'a> {
     /// A write of a caller to a route and the resource it names. A key belongs to the three together;
     /// without somebody it belongs to, it is ignored.
     pub fn new(shop: &Shop, caller: &Caller, headers: &'a WriteHeaders, route: &str, body: &[u8]) -> Self {
-        let owner = caller.subject.as_ref().map(ToString::to_string).or(caller.cart.map(|cart| cart.to_string()));
+        let subject = caller.subject.as_ref().map(|subject| ("subject", subject.to_string()));
+        let owner = subject.or_else(|| caller.cart.map(|cart| ("cart", cart.to_string())));
         let keyed = owner.zip(headers.key.as_ref());
         let command_id = match &keyed {
-            Some((owner, key)) => CommandId::of(&[owner.as_bytes(), route.as_bytes(), key.as_bytes()]),
+            Some(((kind, owner), key)) => {
+                CommandId::of(&[kind.as_bytes(), owner.as_bytes(), route.as_bytes(), key.as_bytes()])
+            }
             None => CommandId(shop.clock.new_id()),
         };
         let mut origin = Origin::new(command_id.0, caller.actor(), headers.correlation_id.clone());

@@ -7,17 +7,19 @@ use souk_web::Problem;
 /// The problem of a command that was not done.
 pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) => Problem::new(rejection.code(), rejection.to_string()),
+        CommandError::Rejected(rejection) => Problem::new(code_of(rejection.code()), rejection.to_string()),
         CommandError::KeyReused => {
             Problem::new("idempotency-key-reused", "the key was sent before with another request")
         }
         CommandError::RevisionMismatch { current } => {
-            let current = current.map_or("not there".to_owned(), |revision| format!("at revision {revision}"));
+            let current =
+                current.map_or("not there".to_owned(), |revision| format!("at revision {revision}"));
             Problem::new("revision-mismatch", format!("the resource is {current}"))
         }
-        CommandError::Conflict { attempts } => {
-            Problem::new("revision-conflict", format!("others were quicker {attempts} times; repeat the request"))
-        }
+        CommandError::Conflict { attempts } => Problem::new(
+            "revision-conflict",
+            format!("others were quicker {attempts} times; repeat the request"),
+        ),
         CommandError::TooLarge { what, actual, limit } => {
             Problem::new("body-too-large", format!("{what} would be {actual}, at most {limit} are allowed"))
         }
@@ -25,11 +27,15 @@ pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     }
 }
 
+/// Outside there is one code for everything that is not there, whatever it would be.
+fn code_of(code: &'static str) -> &'static str {
+    if code.ends_with("-not-found") { "not-found" } else { code }
+}
+
 /// The same for products, whose content is refused field by field.
 pub fn product_problem(error: CommandError<ProductRejection>) -> Problem {
     match error {
         CommandError::Rejected(ProductRejection::InvalidContent(errors)) => Problem::fields(errors),
-        CommandError::Rejected(ProductRejection::NotFound) => Problem::new("not-found", "there is no such product"),
         error => problem(error),
     }
 }

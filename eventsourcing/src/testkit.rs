@@ -8,6 +8,9 @@ use crate::id::CommandId;
 use crate::process::{Input, Output, Process};
 
 /// The time at which examples are decided unless they say otherwise: 2026-11-21T12:00:00Z.
+///
+/// # Panics
+/// Never: the instant is in range.
 pub fn noon() -> Timestamp {
     Timestamp::from_second(1_795_262_400).expect("a fixed instant is in range")
 }
@@ -55,6 +58,9 @@ where
     D::Event: PartialEq,
 {
     /// These events happen, and no others.
+    ///
+    /// # Panics
+    /// When it is not so.
     #[track_caller]
     pub fn then(self, expected: &[D::Event]) {
         match self.result {
@@ -70,6 +76,9 @@ where
     }
 
     /// It is refused with this code.
+    ///
+    /// # Panics
+    /// When it is not so.
     #[track_caller]
     pub fn then_refused(self, code: &str) {
         match self.result {

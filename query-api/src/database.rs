@@ -1,7 +1,8 @@
-//! The read models' database, read-only.
+//! The read models' database, seen by those who only read.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use souk_domain::Currency;
@@ -12,37 +13,58 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::positions::ReadPositions;
 
-/// Connections.
-const CONNECTIONS_MAX: u32 = 4;
+/// Connections that read at once.
+const CONNECTIONS_MAX: u32 = 8;
+/// How long a request waits for a connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
-/// What reads work with.
+/// Stands behind every text that names and keys have.
+pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
+
+/// What the routes need.
 #[derive(Clone)]
 pub struct QueryState {
-    /// The read models.
-    pub pool: SqlitePool,
-    /// How far they are.
-    pub positions: ReadPositions,
-    /// The log, for the log browser alone.
-    pub log: Arc<dyn EventStore>,
-    /// The shop's currency.
-    pub currency: Currency,
+    pub(crate) pool: SqlitePool,
+    pub(crate) positions: ReadPositions,
+    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) currency: Currency,
 }
 
 impl QueryState {
-    /// Opens the database when it is first asked.
-    pub fn open(path: &Path, positions: ReadPositions, log: Arc<dyn EventStore>, currency: Currency) -> Self {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).statement_cache_capacity(100);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(options);
+    /// Over the read models in a file, whose tables are there before the first request. The log is for
+    /// browsing it; `currency` is the shop's.
+    pub fn open(
+        read_models: &Path,
+        positions: ReadPositions,
+        log: Arc<dyn EventStore>,
+        currency: Currency,
+    ) -> Self {
+        let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_MAX)
+            .connect_lazy_with(options);
         Self { pool, positions, log, currency }
     }
 }
 
+/// What a failed statement is to the client.
+pub(crate) fn failed(error: sqlx::Error) -> Problem {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            tracing::warn!("no connection to the read models was free in time");
+            Problem::new("read-model-behind", "too many reads are under way").retry_after(1)
+        }
+        error => Problem::internal(&error),
+    }
+}
+
 /// Reads a row's document.
-pub fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::internal(&error))
 }
 
-/// The problem of a query that failed.
-pub fn failed(error: sqlx::Error) -> Problem {
-    Problem::internal(&error)
+/// What `get` answers when there is nothing, or nothing that the caller may see.
+pub(crate) fn not_found(what: &str) -> Problem {
+    Problem::new("not-found", format!("there is no such {what}"))
 }

@@ -1,39 +1,39 @@
-//! HTTP reads, from read models only; browsing the log (`log_browser`) is a router of its own.
+//! The shop's reads, over HTTP, from read models alone (the log browser aside).
 //!
-//! A folder a resource, each with its SQL, `response` (shapes) and `routes`. One statement a request:
-//! rows of other models are joined, never looked up one by one. Every answer says how far the read
-//! models were when it was begun.
+//! A folder a resource, with the same files in each: `routes.rs`, `response.rs`, and the `.sql` of its
+//! statements. A request is one statement: what other models know is joined, lines are grouped here. Every
+//! answer names a position that its data has at least reached, taken before the statement runs. SQL is
+//! static, its parameters are `$1`, and it keeps to what PostgreSQL understands too, under a collation
+//! that compares bytes.
 
-pub mod cart;
-pub mod database;
-pub mod inventory;
-pub mod log_browser;
-pub mod orders;
-pub mod payments;
-pub mod positions;
-pub mod products;
-pub mod projections;
+mod answers;
+mod cart;
+mod database;
+mod inventory;
+mod log_browser;
+mod orders;
+mod payments;
+mod positions;
+mod products;
+mod projections;
+mod sales;
+mod time_range;
 
 pub use database::QueryState;
 pub use positions::ReadPositions;
 
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-/// Every read of the API.
+/// Every read of the API; the common rules of `souk-web` go around it.
 pub fn router(state: QueryState) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(products::routes::list))
-        .routes(routes!(products::routes::show))
-        .routes(routes!(inventory::routes::list))
-        .routes(routes!(inventory::routes::show))
-        .routes(routes!(cart::routes::show))
-        .routes(routes!(orders::routes::list))
-        .routes(routes!(orders::routes::show))
-        .routes(routes!(orders::routes::sales))
-        .routes(routes!(payments::routes::list))
-        .routes(routes!(payments::routes::show))
-        .routes(routes!(projections::list))
-        .routes(routes!(log_browser::stream))
+        .merge(products::routes::router())
+        .merge(inventory::routes::router())
+        .merge(cart::routes::router())
+        .merge(sales::routes::router())
+        .merge(orders::routes::router())
+        .merge(payments::routes::router())
+        .merge(projections::routes::router())
+        .merge(log_browser::routes::router())
         .with_state(state)
 }

@@ -1,4 +1,7 @@
-//! How far the read models are, and waiting for them.
+//! How far the read models are, and waiting until they are far enough.
+//!
+//! A wait ends when the read models get there, when its time is over, when the shop stops, or when nobody
+//! moves the read models on any more; all but the first are answered with 503 and the position reached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +11,25 @@ use souk_web::Problem;
 use souk_web::headers::ReadHeaders;
 use tokio::sync::watch;
 
-/// How long a read waits for its position unless asked otherwise.
+/// How long a read waits for its position unless it says otherwise.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
+/// After how many seconds a repeat may help.
+const RETRY_AFTER_S: u32 = 1;
 
-/// The position that all read models have reached, as it moves.
+/// Headers by which a read asks for what it has written.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is documentation; the headers are read by souk-web")]
+pub(crate) struct ReadYourWrites {
+    /// A position that the answer must have reached: a write's `X-Position`.
+    #[param(rename = "X-Min-Position", example = "42")]
+    min_position: Option<String>,
+    /// How many seconds to wait for it, as in `wait=10`: 2 unless said, 30 at most.
+    #[param(rename = "Prefer", example = "wait=10")]
+    prefer: Option<String>,
+}
+
+/// How far the read models and the log are.
 #[derive(Clone)]
 pub struct ReadPositions {
     reached: watch::Receiver<Position>,
@@ -20,7 +38,8 @@ pub struct ReadPositions {
 }
 
 impl ReadPositions {
-    /// Positions that a driver tells.
+    /// `reached` tells the position that all read models have reached, after each commit; its sender goes
+    /// when the read models stop following. `stopping` flips when the shop stops.
     pub fn new(
         reached: watch::Receiver<Position>,
         log: Arc<dyn EventStore>,
@@ -29,27 +48,40 @@ impl ReadPositions {
         Self { reached, log, stopping }
     }
 
-    /// How far the models are and where the log ends.
+    /// The position that all read models have reached, and the log's head. A log that can't be read has
+    /// its head where the read models are.
     pub async fn now(&self) -> (Position, Position) {
         let reached = *self.reached.borrow();
-        (reached, self.log.head().await.unwrap_or(reached))
+        match self.log.head().await {
+            Ok(head) => (reached, head.max(reached)),
+            Err(error) => {
+                tracing::warn!(%error, "the log's head is not known");
+                (reached, reached)
+            }
+        }
     }
 
-    /// The position to answer with, once it is at least what the request asks for.
-    pub async fn wait(&self, headers: &ReadHeaders) -> Result<Position, Problem> {
-        let Some(wanted) = headers.min_position else { return Ok(*self.reached.borrow()) };
-        let mut reached = self.reached.clone();
-        let mut stopping = self.stopping.clone();
-        tokio::select! {
-            waited = tokio::time::timeout(headers.wait.unwrap_or(WAIT_DEFAULT), reached.wait_for(|at| *at >= wanted)) => {
-                if let Ok(Ok(at)) = waited {
-                    return Ok(*at);
-                }
-            }
-            _ = stopping.wait_for(|stop| *stop) => {}
-        }
-        let at = *self.reached.borrow();
-        let detail = format!("the read models are at position {at}, {wanted} was asked for");
-        Err(Problem::new("read-model-behind", detail).retry_after(1))
+    /// Whether somebody still moves the read models on.
+    pub fn is_followed(&self) -> bool {
+        self.reached.has_changed().is_ok()
     }
+
+    /// A position that the read models have reached, waited for when the request names one.
+    pub(crate) async fn wait_for(&self, headers: ReadHeaders) -> Result<Position, Problem> {
+        let now = *self.reached.borrow();
+        let Some(wanted) = headers.min_position.filter(|wanted| *wanted > now) else { return Ok(now) };
+        let (mut reached, mut stopping) = (self.reached.clone(), self.stopping.clone());
+        let is_there = tokio::select! {
+            result = reached.wait_for(|reached| *reached >= wanted) => result.is_ok(),
+            _ = stopping.wait_for(|stopping| *stopping) => false,
+            () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
+        };
+        let now = *self.reached.borrow();
+        if is_there { Ok(now) } else { Err(behind(wanted, now)) }
+    }
+}
+
+fn behind(wanted: Position, reached: Position) -> Problem {
+    let detail = format!("the read models have reached position {reached}, {wanted} was asked for");
+    Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S)
 }

@@ -98,6 +98,12 @@ where
     Ok((handle, tokio::spawn(driver.run(stop))))
 }
 
+/// Returns once the shop is told to stop.
+async fn until(stop: &mut watch::Receiver<bool>) {
+    // The sender goes only with the shop.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 struct Driver<P: Process> {
     ports: ProcessPorts,
     runtime: ProcessRuntime<P>,
@@ -118,6 +124,7 @@ where
         save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.go_live_at_head();
         loop {
+            let until_next_timer = self.until_next_timer();
             tokio::select! {
                 page = log.next() => {
                     let page = page?;
@@ -131,9 +138,9 @@ where
                         self.on_message(message);
                     }
                 }
-                () = tokio::time::sleep(self.until_next_timer()) => {}
+                () = tokio::time::sleep(until_next_timer) => {}
                 _ = save.tick() => self.save().await?,
-                _ = stop.wait_for(|stop| *stop) => return self.save().await,
+                () = until(&mut stop) => return self.save().await,
             }
             for action in self.runtime.step(self.ports.clock.now()) {
                 self.carry_out(action);

@@ -31,9 +31,10 @@ pub async fn expire_reservations(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => expire_due(&pool, &*stock, &*clock).await?,
+            _ = ticks.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
+        expire_due(&pool, &*stock, &*clock).await?;
     }
 }
 

@@ -23,9 +23,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
-        let raw = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status().as_u16() {
-            413 => Problem::new("body-too-large", "a body has at most 1 MiB"),
-            _ => Problem::new("malformed-body", "the body could not be read"),
+        let raw = Bytes::from_request(request, state).await.map_err(|rejection| {
+            match rejection.status().as_u16() {
+                413 => Problem::new("body-too-large", "a body has at most 1 MiB"),
+                _ => Problem::new("malformed-body", "the body could not be read"),
+            }
         })?;
         let value = parse(&raw)?;
         Ok(Self { value, raw })

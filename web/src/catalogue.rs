@@ -2,11 +2,11 @@
 //!
 //! `type` of a problem is the page that shows its entry: `/problems/CODE`.
 
+use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
-use axum::Router;
 
 use crate::problem::Problem;
 
@@ -27,46 +27,125 @@ const fn entry(code: &'static str, status: u16, title: &'static str, explanation
     Entry { code, status, title, explanation }
 }
 
+/// What is answered when something is wrong with the shop itself.
+const INTERNAL: Entry =
+    entry("internal", 500, "Something is wrong here", "It was logged under the correlation id.");
+
 /// The table.
 pub const CATALOGUE: &[Entry] = &[
-    entry("malformed-body", 400, "The body is not JSON", "The detail says where reading it failed. Send one JSON document in UTF-8."),
-    entry("api-version-missing", 400, "The version header is missing", "Send `X-API-Version: v1` with every request to /api."),
+    entry(
+        "malformed-body",
+        400,
+        "The body is not JSON",
+        "The detail says where reading it failed. Send one JSON document in UTF-8.",
+    ),
+    entry(
+        "api-version-missing",
+        400,
+        "The version header is missing",
+        "Send `X-API-Version: v1` with every request to /api.",
+    ),
     entry("api-version-unsupported", 400, "The version is not supported", "This server speaks v1."),
-    entry("invalid-parameter", 400, "A parameter is not allowed", "The detail names the parameter or header and what is allowed."),
-    entry("unauthenticated", 401, "Who asks is not known", "The token is missing, expired or not signed by this shop. `souk token` makes one."),
-    entry("invalid-signature", 401, "The signature is wrong", "Sign the raw body with HMAC-SHA256 under the shared secret and send it in hex as `X-Razorpay-Signature`."),
+    entry(
+        "invalid-parameter",
+        400,
+        "A parameter is not allowed",
+        "The detail names the parameter or header and what is allowed.",
+    ),
+    entry(
+        "unauthenticated",
+        401,
+        "Who asks is not known",
+        "The token is missing, expired or not signed by this shop. `souk token` makes one.",
+    ),
+    entry(
+        "invalid-signature",
+        401,
+        "The signature is wrong",
+        "Sign the raw body with HMAC-SHA256 under the shared secret and send it in hex as `X-Razorpay-Signature`.",
+    ),
     entry("forbidden", 403, "Not allowed", "The token's roles don't include the one that is needed."),
     entry("not-found", 404, "Not found", "There is nothing here, or it belongs to somebody else."),
-    entry("method-not-allowed", 405, "The method is not allowed", "The resource is here and has other methods; `Allow` lists them."),
-    entry("sku-taken", 409, "The SKU belongs to another product", "A SKU is sold by one product. Use another SKU or change that product."),
+    entry(
+        "method-not-allowed",
+        405,
+        "The method is not allowed",
+        "The resource is here and has other methods; `Allow` lists them.",
+    ),
+    entry(
+        "sku-taken",
+        409,
+        "The SKU belongs to another product",
+        "A SKU is sold by one product. Use another SKU or change that product.",
+    ),
     entry("claim-taken", 409, "It belongs to somebody else", "What must be unique has another owner."),
     entry("product-not-found", 404, "There is no such product", "It was never created here."),
     entry("product-exists", 409, "The product is there already", "Replace it with PUT."),
-    entry("product-withdrawn", 409, "The product was withdrawn", "It stays withdrawn. Create a new product in its place."),
+    entry(
+        "product-withdrawn",
+        409,
+        "The product was withdrawn",
+        "It stays withdrawn. Create a new product in its place.",
+    ),
     entry("insufficient-stock", 409, "Not enough in stock", "Fewer units are available than were asked for."),
-    entry("stock-below-reserved", 409, "More is promised than would be there", "Release reservations first, or count again."),
+    entry(
+        "stock-below-reserved",
+        409,
+        "More is promised than would be there",
+        "Release reservations first, or count again.",
+    ),
     entry("invalid-quantity", 422, "The quantity is not allowed", "The detail says what is."),
     entry("reservation-exists", 409, "The order holds another quantity", "Release its reservation first."),
-    entry("reservation-not-open", 409, "Nothing is held for the order", "It was never reserved, or released, confirmed or expired since."),
+    entry(
+        "reservation-not-open",
+        409,
+        "Nothing is held for the order",
+        "It was never reserved, or released, confirmed or expired since.",
+    ),
     entry("reservation-expired", 409, "The reservation expired", "Reserve again."),
-    entry("price-changed", 409, "Prices changed", "Look at the cart again, or order with `acceptPriceChanges`."),
+    entry(
+        "price-changed",
+        409,
+        "Prices changed",
+        "Look at the cart again, or order with `acceptPriceChanges`.",
+    ),
     entry("cart-empty", 409, "The cart is empty", "Put something in first."),
     entry("cart-full", 409, "The cart is full", "A cart has at most 2,000 lines."),
     entry("cart-changed", 409, "The cart was changed meanwhile", "Look at the cart again and repeat."),
     entry("quantity-limit", 422, "Too many units, or none", "A line has 1 to 1,000,000 units."),
     entry("currency-mismatch", 422, "The currencies differ", "Amounts of two currencies don't add up."),
     entry("line-not-found", 404, "The cart has no such line", "It was removed, or never there."),
-    entry("order-not-found", 404, "There is no such order", "There is nothing here, or it belongs to somebody else."),
-    entry("order-not-cancellable", 409, "The order can't be cancelled", "It was shipped. Take the goods back instead."),
+    entry(
+        "order-not-found",
+        404,
+        "There is no such order",
+        "There is nothing here, or it belongs to somebody else.",
+    ),
+    entry(
+        "order-not-cancellable",
+        409,
+        "The order can't be cancelled",
+        "It was shipped. Take the goods back instead.",
+    ),
     entry("order-not-payable", 409, "The order doesn't wait for payment", "Look at its status."),
     entry("order-not-reserved", 409, "Not all of the order is reserved", "Look at its status."),
     entry("order-settled", 409, "The order is settled", "Look at its status."),
     entry("order-not-shippable", 409, "The order can't be shipped", "Only confirmed orders are shipped."),
     entry("order-not-deliverable", 409, "The order can't be delivered", "Only shipped orders arrive."),
     entry("order-not-returnable", 409, "Goods of the order can't come back", "Only delivered goods do."),
-    entry("return-exceeds-order", 422, "More would come back than was sent", "The detail says how many units are left."),
+    entry(
+        "return-exceeds-order",
+        422,
+        "More would come back than was sent",
+        "The detail says how many units are left.",
+    ),
     entry("order-not-changeable", 409, "The address can't be changed", "The goods are on their way."),
-    entry("payment-not-found", 404, "There is no such payment", "There is nothing here, or it belongs to somebody else."),
+    entry(
+        "payment-not-found",
+        404,
+        "There is no such payment",
+        "There is nothing here, or it belongs to somebody else.",
+    ),
     entry("payment-in-progress", 409, "A payment is under way", "Wait for its answer."),
     entry("payment-already-made", 409, "The order is paid", "Look at the order."),
     entry("payment-closed", 409, "Nobody waits for this payment", "The order has ended."),
@@ -74,27 +153,64 @@ pub const CATALOGUE: &[Entry] = &[
     entry("refund-exceeds-payment", 422, "More than is left", "The detail says how much is left to refund."),
     entry("refund-not-found", 404, "There is no such refund", "Look at the payment."),
     entry("invalid-amount", 422, "The amount is not allowed", "It is at least one minor unit."),
-    entry("too-many-webhooks", 409, "Too many webhooks about an unknown payment", "Look at the provider's payment id."),
-    entry("idempotency-in-flight", 409, "The request is still under way", "The same key was sent a moment ago. Wait and repeat."),
+    entry(
+        "too-many-webhooks",
+        409,
+        "Too many webhooks about an unknown payment",
+        "Look at the provider's payment id.",
+    ),
+    entry(
+        "idempotency-in-flight",
+        409,
+        "The request is still under way",
+        "The same key was sent a moment ago. Wait and repeat.",
+    ),
     entry("revision-conflict", 409, "Others were quicker too often", "Repeat the request."),
-    entry("revision-mismatch", 412, "The resource has moved on", "Read it again and send its new revision in `If-Match`."),
+    entry(
+        "revision-mismatch",
+        412,
+        "The resource has moved on",
+        "Read it again and send its new revision in `If-Match`.",
+    ),
     entry("body-too-large", 413, "The body is too large", "At most 1 MiB is read."),
-    entry("unsupported-media-type", 415, "The content type is not supported", "Send `Content-Type: application/json`."),
+    entry(
+        "unsupported-media-type",
+        415,
+        "The content type is not supported",
+        "Send `Content-Type: application/json`.",
+    ),
     entry("validation-failed", 422, "Fields are not allowed", "`errors` names each with what is allowed."),
-    entry("idempotency-key-reused", 422, "The key was used for another request", "A key belongs to one request. Make a new one."),
+    entry(
+        "idempotency-key-reused",
+        422,
+        "The key was used for another request",
+        "A key belongs to one request. Make a new one.",
+    ),
     entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
-    entry("internal", 500, "Something is wrong here", "It was logged under the correlation id."),
-    entry("read-model-behind", 503, "The answer is not that far yet", "Repeat after a moment, or ask for an earlier position."),
-    entry("upstream-unavailable", 503, "A service behind this one doesn't answer", "Repeat after a moment; the detail says which."),
-    entry("log-unavailable", 503, "The log takes no writes", "Its disk is full or failed. Reads go on; operators look at /health/ready."),
+    INTERNAL,
+    entry(
+        "read-model-behind",
+        503,
+        "The answer is not that far yet",
+        "Repeat after a moment, or ask for an earlier position.",
+    ),
+    entry(
+        "upstream-unavailable",
+        503,
+        "A service behind this one doesn't answer",
+        "Repeat after a moment; the detail says which.",
+    ),
+    entry(
+        "log-unavailable",
+        503,
+        "The log takes no writes",
+        "Its disk is full or failed. Reads go on; operators look at /health/ready.",
+    ),
 ];
 
 /// The entry of a code; that of `internal` for one that the table lacks, which a test keeps from happening.
 pub fn entry_of(code: &str) -> &'static Entry {
-    CATALOGUE
-        .iter()
-        .find(|entry| entry.code == code)
-        .unwrap_or_else(|| CATALOGUE.iter().find(|entry| entry.code == "internal").expect("it is in the table"))
+    CATALOGUE.iter().find(|entry| entry.code == code).unwrap_or(&INTERNAL)
 }
 
 impl Entry {

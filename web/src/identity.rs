@@ -1,4 +1,4 @@
-//! Who asks: EdDSA tokens with roles.
+//! Who asks: `EdDSA` tokens with roles.
 
 use std::time::Duration;
 
@@ -103,7 +103,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// Makes a token.
-pub fn issue(keys: &Keys, subject: &CustomerId, role: Role, ttl: Duration, now: Timestamp, id: Uuid) -> String {
+///
+/// # Panics
+/// Never: claims are plain values and the key was made for this algorithm.
+pub fn issue(
+    keys: &Keys,
+    subject: &CustomerId,
+    role: Role,
+    ttl: Duration,
+    now: Timestamp,
+    id: Uuid,
+) -> String {
     let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
         sub: subject.as_str().to_owned(),
@@ -115,7 +125,8 @@ pub fn issue(keys: &Keys, subject: &CustomerId, role: Role, ttl: Duration, now: 
         jti: id.to_string(),
     };
     let header = Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, &claims, &keys.encoding).expect("claims are plain and the key is an Ed25519 key")
+    jsonwebtoken::encode(&header, &claims, &keys.encoding)
+        .expect("claims are plain and the key is an Ed25519 key")
 }
 
 /// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
@@ -149,7 +160,8 @@ fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     if data.claims.iat.saturating_sub(leeway) > now.as_second() {
         return Err(refused("the token is not valid yet"));
     }
-    let subject = CustomerId::parse(&data.claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
+    let subject =
+        CustomerId::parse(&data.claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
     Ok(Caller { subject: Some(subject), roles: data.claims.roles, cart: None })
 }
 
@@ -168,7 +180,7 @@ mod tests {
     }
 
     fn token(keys: &Keys) -> String {
-        issue(keys, &ada(), Role::Admin, Duration::from_secs(60), noon(), Uuid::nil())
+        issue(keys, &ada(), Role::Admin, Duration::from_mins(1), noon(), Uuid::nil())
     }
 
     #[test]
@@ -187,7 +199,10 @@ mod tests {
         assert!(verify(&good, &keys, at(-70)).is_err());
         assert!(verify(&token(&self::keys()), &keys, noon()).is_err());
         let (head, signature) = good.rsplit_once('.').unwrap();
-        assert!(verify(&format!("{head}.{}", signature.chars().rev().collect::<String>()), &keys, noon()).is_err());
+        assert!(
+            verify(&format!("{head}.{}", signature.chars().rev().collect::<String>()), &keys, noon())
+                .is_err()
+        );
         assert!(verify(&format!("{head}."), &keys, noon()).is_err());
         assert!(verify("", &keys, noon()).is_err());
         let hmac = jsonwebtoken::encode(

@@ -62,9 +62,8 @@ impl Keys {
         let text = String::from_utf8_lossy(&pem);
         let key = SigningKey::from_pkcs8_pem(&text).map_err(|error| malformed(&path, error.to_string()))?;
         let public = key.verifying_key();
-        let public_pem = public
-            .to_public_key_pem(LineEnding::LF)
-            .map_err(|error| malformed(&path, error.to_string()))?;
+        let public_pem =
+            public.to_public_key_pem(LineEnding::LF).map_err(|error| malformed(&path, error.to_string()))?;
         let of_pem = |error: jsonwebtoken::errors::Error| malformed(&path, error.to_string());
         let encoding = EncodingKey::from_ed_pem(&pem).map_err(of_pem)?;
         let decoding = DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?;

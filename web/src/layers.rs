@@ -51,7 +51,10 @@ pub fn common(router: Router, edge: Edge) -> Router {
 
 /// Gives the request its correlation id, and every answer that is no success the shape of a problem.
 async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(&CORRELATION_ID).map(|value| value.to_str().ok().and_then(CorrelationId::parse));
+    let given = request
+        .headers()
+        .get(&CORRELATION_ID)
+        .map(|value| value.to_str().ok().and_then(CorrelationId::parse));
     let instance = request.uri().path().to_owned();
     let correlation_id = match &given {
         Some(Some(id)) => id.clone(),
@@ -59,12 +62,13 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     };
     request.extensions_mut().insert(correlation_id.clone());
     let mut response = if matches!(given, Some(None)) {
-        Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed").into_response()
+        Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
+            .into_response()
     } else {
         next.run(request).await
     };
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = as_problem(response, &instance, &correlation_id);
+        response = as_problem(&response, &instance, &correlation_id);
     }
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
         response.headers_mut().insert(CORRELATION_ID, value);
@@ -72,8 +76,9 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     response
 }
 
-fn as_problem(response: Response, instance: &str, correlation_id: &CorrelationId) -> Response {
-    let problem = response.extensions().get::<Problem>().cloned().unwrap_or_else(|| by_status(response.status()));
+fn as_problem(response: &Response, instance: &str, correlation_id: &CorrelationId) -> Response {
+    let problem =
+        response.extensions().get::<Problem>().cloned().unwrap_or_else(|| by_status(response.status()));
     let mut rendered = problem.render(instance, correlation_id.as_str());
     for (name, value) in response.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
@@ -87,14 +92,19 @@ fn as_problem(response: Response, instance: &str, correlation_id: &CorrelationId
 fn by_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::new("not-found", "there is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => Problem::new("method-not-allowed", "the resource does not have this method"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new("method-not-allowed", "the resource does not have this method")
+        }
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("unsupported-media-type", "JSON is wanted"),
-        status if status.is_client_error() => Problem::new("invalid-parameter", "the request could not be read"),
+        status if status.is_client_error() => {
+            Problem::new("invalid-parameter", "the request could not be read")
+        }
         status => Problem::internal(&status),
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands panics over like this")]
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
@@ -149,9 +159,8 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let needs_none = !path.starts_with("/api/")
-        || path.starts_with("/api/auth/")
-        || path == "/api/payments/webhook";
+    let needs_none =
+        !path.starts_with("/api/") || path.starts_with("/api/auth/") || path == "/api/payments/webhook";
     match headers.get(API_VERSION).map(HeaderValue::as_bytes) {
         Some(b"v1") => Ok(()),
         _ if needs_none => Ok(()),

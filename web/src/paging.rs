@@ -22,6 +22,9 @@ pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
 }
 
 /// The cursor behind an item: the list it is of, and the item's sort key.
+///
+/// # Panics
+/// Never for sort keys, which are plain values.
 pub fn encode(list: &str, key: &impl Serialize) -> String {
     let json = serde_json::to_vec(&(list, key)).expect("sort keys are plain values");
     BASE64_URL_SAFE_NO_PAD.encode(json)
@@ -30,7 +33,8 @@ pub fn encode(list: &str, key: &impl Serialize) -> String {
 /// Reads a cursor of this list.
 pub fn decode<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, Problem> {
     let Some(cursor) = cursor else { return Ok(None) };
-    let refused = || Problem::parameter("cursor", "a `nextCursor` of this list, with the same sort, is allowed");
+    let refused =
+        || Problem::parameter("cursor", "a `nextCursor` of this list, with the same sort, is allowed");
     let json = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
     let (of, key): (String, K) = serde_json::from_slice(&json).map_err(|_| refused())?;
     if of == list { Ok(Some(key)) } else { Err(refused()) }
@@ -43,7 +47,10 @@ mod tests {
     #[test]
     fn a_cursor_is_good_for_its_own_list_only() {
         let cursor = encode("products:name", &("lamp", 7));
-        assert_eq!(decode::<(String, i64)>("products:name", Some(&cursor)).unwrap(), Some(("lamp".to_owned(), 7)));
+        assert_eq!(
+            decode::<(String, i64)>("products:name", Some(&cursor)).unwrap(),
+            Some(("lamp".to_owned(), 7))
+        );
         assert!(decode::<(String, i64)>("products:price", Some(&cursor)).is_err());
         assert!(decode::<(String, i64)>("products:name", Some("zzz")).is_err());
         assert!(decode::<(String, i64)>("products:name", None).unwrap().is_none());

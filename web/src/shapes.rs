@@ -138,16 +138,16 @@ pub struct WriteAnswer<T> {
 
 impl WriteAnswer<Written> {
     /// The answer to a plain write.
-    pub fn written(status: StatusCode, id: impl ToString, revision: Revision, position: Position) -> Self {
+    pub fn written(status: StatusCode, id: &impl ToString, revision: Revision, position: Position) -> Self {
         let body = Written { id: id.to_string(), revision: revision.0, position: position.to_string() };
         Self { status, location: None, revision, position, body }
     }
 
     /// The answer to a write that created something.
-    pub fn created(base: &str, id: impl ToString, revision: Revision, position: Position) -> Self {
+    pub fn created(base: &str, id: &impl ToString, revision: Revision, position: Position) -> Self {
         let id = id.to_string();
         let location = Some(format!("{base}/{id}"));
-        Self { location, ..Self::written(StatusCode::CREATED, id, revision, position) }
+        Self { location, ..Self::written(StatusCode::CREATED, &id, revision, position) }
     }
 }
 

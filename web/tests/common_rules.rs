@@ -1,5 +1,7 @@
 //! What holds for every request, whatever it asks for.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,11 +143,12 @@ async fn a_correlation_id_is_echoed_minted_or_refused() {
 #[tokio::test]
 async fn a_caller_is_known_by_token_and_cart_token() {
     let server = server();
-    let (ada, minute) = (CustomerId::parse("ada").unwrap(), Duration::from_secs(60));
+    let (ada, minute) = (CustomerId::parse("ada").unwrap(), Duration::from_mins(1));
     let token = format!("Bearer {}", issue(&server.keys, &ada, Role::Customer, minute, noon(), Uuid::nil()));
     let cart = CartId(Uuid::from_u128(7));
     let cart_token = cart_token::issue(&server.keys, cart);
-    let (_, _, body) = server.get("/api/who", &[("authorization", &token), ("x-cart-token", &cart_token)]).await;
+    let (_, _, body) =
+        server.get("/api/who", &[("authorization", &token), ("x-cart-token", &cart_token)]).await;
     assert_eq!(body, format!("ada {:?}", Some(cart)));
     assert_eq!(server.get("/api/who", &[]).await.2, "nobody None");
 }
@@ -155,8 +158,10 @@ async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     let server = server();
     let ada = CustomerId::parse("ada").unwrap();
     let hour_ago = noon() - jiff::SignedDuration::from_hours(1);
-    let expired = issue(&server.keys, &ada, Role::Admin, Duration::from_secs(60), hour_ago, Uuid::nil());
-    for value in [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()] {
+    let expired = issue(&server.keys, &ada, Role::Admin, Duration::from_mins(1), hour_ago, Uuid::nil());
+    for value in
+        [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()]
+    {
         let request = empty(asked("/api/who").header("authorization", value));
         server.problem(request, 401, "unauthenticated").await;
     }

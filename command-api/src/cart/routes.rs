@@ -5,11 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use souk_domain::cart::{Cart, CartCommand};
-use souk_domain::{CartId, ProductId, Sku};
+use souk_domain::{CartId, Money, ProductId, Sku};
+use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
 use souk_web::{Caller, Problem, StrictJson, cart_token};
+use uuid::Uuid;
 
 use crate::inventory::request::sku as read_sku;
 use crate::listing;
@@ -46,12 +48,24 @@ pub async fn add_item(
         Some(cart) => (cart, false),
         None => (CartId(came.origin.command_id.creates("cart")), true),
     };
-    let listed = listing::find(&shop, &sku).await?.ok_or_else(|| not_sold(&sku))?;
-    let (quantity, unit_price, product) = (body.value.quantity, listed.price, listed.product);
-    let customer = caller.subject.clone();
-    let command = CartCommand::Add { sku, product, quantity, unit_price, customer };
-    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
-    let answer = WriteAnswer::written(StatusCode::OK, cart, outcome.revision, outcome.position);
+    let listed = listing::find(&shop, &sku).await?;
+    // What is not for sale is sent as no units: refused, unless it is a repeat of what was done before.
+    let (quantity, unit_price, product) = match &listed {
+        Some(listed) => (body.value.quantity, listed.price, listed.product),
+        None => (0, Money::zero(shop.settings.currency), ProductId(Uuid::nil())),
+    };
+    let command = CartCommand::Add {
+        sku: sku.clone(),
+        product,
+        quantity,
+        unit_price,
+        customer: caller.subject.clone(),
+    };
+    let outcome = match shop.carts.execute(came.request(Cart::stream(cart), command)).await {
+        Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_sold(&sku)),
+        result => result.map_err(problem)?,
+    };
+    let answer = WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
     let mut response = answer.into_response();
     if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&shop.keys, cart)) {
         response.headers_mut().insert(cart_token::CART_TOKEN, token);
@@ -63,16 +77,23 @@ fn not_sold(sku: &Sku) -> Problem {
     Problem::field("/sku", "unknown-sku", format!("SKU {sku} is not for sale"))
 }
 
-/// The line that a path names: a SKU, or the id of a product that has one line.
-async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<Sku, Problem> {
+/// The line that a path names, by its SKU or by the id of a product that has one line, and whether it is
+/// there.
+async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<(Sku, bool), Problem> {
     let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
     let loaded = shop.carts.load(&Cart::stream(cart)).await?;
     let state = loaded.map(|loaded| loaded.state);
-    let by_product = item.parse().ok().map(ProductId).and_then(|product| {
-        state.as_ref().and_then(|state| state.line_of_product(product).cloned())
-    });
+    let by_product = item
+        .parse()
+        .ok()
+        .map(ProductId)
+        .and_then(|product| state.as_ref().and_then(|state| state.line_of_product(product).cloned()));
     let has_sku = state.as_ref().is_some_and(|state| state.line(&sku).is_some());
-    Ok(if has_sku { sku } else { by_product.unwrap_or(sku) })
+    Ok(match by_product {
+        _ if has_sku => (sku, true),
+        Some(sku) => (sku, true),
+        None => (sku, false),
+    })
 }
 
 /// Sets a line's units, at the price as of now.
@@ -88,12 +109,15 @@ pub async fn change_item(
 ) -> Answer {
     let cart = present(&caller)?;
     let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/cart/items/{item}"), &body.raw);
-    let sku = line(&shop, cart, &item).await?;
-    let command = match (listing::find(&shop, &sku).await?, body.value.quantity) {
-        (_, 0) => CartCommand::Remove { sku },
-        (Some(listed), quantity) => CartCommand::Change { sku, quantity, unit_price: listed.price },
-        (None, _) => return Err(not_sold(&sku)),
+    let (sku, is_there) = line(&shop, cart, &item).await?;
+    let quantity = body.value.quantity;
+    let unit_price = match listing::find(&shop, &sku).await? {
+        Some(listed) => listed.price,
+        None if is_there && quantity > 0 => return Err(not_sold(&sku)),
+        None => Money::zero(shop.settings.currency),
     };
+    // Of a line that is not there, the cart itself says so, unless it is a repeat of what was done before.
+    let command = CartCommand::Change { sku, quantity, unit_price };
     send(&shop, cart, &came, command).await
 }
 
@@ -109,7 +133,7 @@ pub async fn remove_item(
 ) -> Answer {
     let cart = present(&caller)?;
     let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
-    let sku = line(&shop, cart, &item).await?;
+    let (sku, _) = line(&shop, cart, &item).await?;
     send(&shop, cart, &came, CartCommand::Remove { sku }).await
 }
 
@@ -124,7 +148,7 @@ pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeade
 
 async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand) -> Answer {
     let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
-    Ok(WriteAnswer::written(StatusCode::OK, cart, outcome.revision, outcome.position))
+    Ok(WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
 }
 
 /// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
@@ -145,7 +169,8 @@ pub async fn merge(
     let into = CartId::of_customer(&customer);
     let came = Write::new(&shop, &caller, &headers, "POST /api/cart/merge", &body.raw);
     let guest = shop.carts.load(&Cart::stream(from)).await?;
-    let (from_revision, lines) = guest.map(|guest| (guest.revision.0, guest.state.cart_lines())).unwrap_or_default();
+    let (from_revision, lines) =
+        guest.map(|guest| (guest.revision.0, guest.state.cart_lines())).unwrap_or_default();
     let command = CartCommand::Merge { from, from_revision, lines, customer };
     let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await.map_err(problem)?;
     let mut away = came.request(Cart::stream(from), CartCommand::MergeAway { into });
@@ -153,5 +178,5 @@ pub async fn merge(
     away.if_match = None;
     let emptied = shop.carts.execute(away).await.map_err(problem)?;
     let position = outcome.position.max(emptied.position);
-    Ok(WriteAnswer::written(StatusCode::OK, into, outcome.revision, position))
+    Ok(WriteAnswer::written(StatusCode::OK, &into, outcome.revision, position))
 }

@@ -34,10 +34,12 @@ impl StockRequest {
             (Some(on_hand), None) => StockCommand::Count { on_hand },
             (None, Some(change)) => {
                 let reason = self.reason.clone().unwrap_or_default();
-                check_text("/reason", &reason, 0, TEXT_CHARS_MAX)?;
+                check_text("/reason", &reason, 1, TEXT_CHARS_MAX)?;
                 StockCommand::Adjust { change, reason }
             }
-            _ => return Err(Problem::field("/onHand", "ambiguous", "either `onHand` or `change` is allowed")),
+            _ => {
+                return Err(Problem::field("/onHand", "ambiguous", "either `onHand` or `change` is allowed"));
+            }
         };
         Ok((sku, command))
     }

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::SignedDuration;
 use souk_domain::shop_command::reservation_command_id;
-use souk_domain::stock::{Stock, StockCommand};
+use souk_domain::stock::{Stock, StockCommand, StockRejection};
 use souk_domain::{OrderRef, Sku};
-use souk_eventsourcing::CommandRequest;
+use souk_eventsourcing::{CommandError, CommandRequest, Outcome};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
@@ -37,7 +37,7 @@ pub async fn set_stock(
     let (sku, command) = body.value.command()?;
     let came = Write::new(&shop, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
     let outcome = shop.stock.execute(came.request(Stock::stream(&sku), command)).await.map_err(problem)?;
-    Ok(WriteAnswer::written(StatusCode::OK, sku, outcome.revision, outcome.position))
+    Ok(WriteAnswer::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
 }
 
 /// Holds units for an order.
@@ -59,7 +59,15 @@ pub async fn reserve(
     let (sku, order) = (sku(&asked.sku)?, order(&asked.order_id)?);
     let expires_at = shop.clock.now() + SignedDuration::from_secs(i64::from(asked.expires_in_seconds));
     let command = StockCommand::Reserve { order: order.clone(), quantity: asked.quantity, expires_at };
-    of_reservation(&shop, &caller, &headers, sku, order, command).await
+    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
+    // The command is one with that of any earlier request, which may have asked for another quantity.
+    match outcome.state.reservation(&order) {
+        Some(held) if held.quantity != asked.quantity => {
+            let rejection = StockRejection::ReservationExists { quantity: held.quantity };
+            Err(problem(CommandError::Rejected(rejection)))
+        }
+        _ => Ok(answer(&order, &sku, &outcome)),
+    }
 }
 
 /// Lets units of an order go.
@@ -75,7 +83,8 @@ pub async fn release(
     caller.require(&[Role::Admin, Role::Service])?;
     let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
     let command = StockCommand::Release { order: order.clone() };
-    of_reservation(&shop, &caller, &headers, sku, order, command).await
+    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
+    Ok(answer(&order, &sku, &outcome))
 }
 
 /// Takes units of an order off the shelf.
@@ -91,7 +100,8 @@ pub async fn confirm(
     caller.require(&[Role::Admin, Role::Service])?;
     let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
     let command = StockCommand::Confirm { order: order.clone() };
-    of_reservation(&shop, &caller, &headers, sku, order, command).await
+    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
+    Ok(answer(&order, &sku, &outcome))
 }
 
 /// Sends a command that is one for its reservation, whoever asks and however often.
@@ -99,17 +109,19 @@ async fn of_reservation(
     shop: &Shop,
     caller: &Caller,
     headers: &WriteHeaders,
-    sku: Sku,
-    order: OrderRef,
+    sku: &Sku,
     command: StockCommand,
-) -> Answer {
+) -> Result<Outcome<Stock>, Problem> {
     let mut origin = Write::new(shop, caller, headers, "reservation", &[]).origin;
     origin.request_hash = None;
-    if let Some(id) = reservation_command_id(&sku, &command) {
+    if let Some(id) = reservation_command_id(sku, &command) {
         origin.command_id = id;
     }
-    let request = CommandRequest::new(Stock::stream(&sku), command, origin).repeatable();
+    let request = CommandRequest::new(Stock::stream(sku), command, origin).repeatable();
     let request = CommandRequest { if_match: headers.if_match, ..request };
-    let outcome = shop.stock.execute(request).await.map_err(problem)?;
-    Ok(WriteAnswer::written(StatusCode::OK, format!("{order}:{sku}"), outcome.revision, outcome.position))
+    shop.stock.execute(request).await.map_err(problem)
+}
+
+fn answer(order: &OrderRef, sku: &Sku, outcome: &Outcome<Stock>) -> WriteAnswer<Written> {
+    WriteAnswer::written(StatusCode::OK, &format!("{order}:{sku}"), outcome.revision, outcome.position)
 }

@@ -31,9 +31,10 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
         check_email(email)?;
     }
     let customer = match (&asked.customer_id, caller.is_admin()) {
-        (Some(id), true) => {
-            Some(CustomerId::parse(id).map_err(|why| Problem::field("/customerId", "invalid-id", why.to_string()))?)
-        }
+        (Some(id), true) => Some(
+            CustomerId::parse(id)
+                .map_err(|why| Problem::field("/customerId", "invalid-id", why.to_string()))?,
+        ),
         (Some(_), false) => return Err(Problem::new("forbidden", "only an admin may order for somebody")),
         (None, true) => None,
         (None, false) => caller.subject.clone(),
@@ -54,14 +55,15 @@ fn check_email(email: &str) -> Result<(), Problem> {
         !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
     });
     let printable = email.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if well_formed && printable && email.matches('@').count() == 1 && email.chars().count() <= EMAIL_CHARS_MAX {
+    if well_formed && printable && email.matches('@').count() == 1 && email.chars().count() <= EMAIL_CHARS_MAX
+    {
         return Ok(());
     }
     Err(Problem::field("/email", "invalid-email", "an e-mail address is allowed, as in ada@example.org"))
 }
 
 /// The draft of an order from lines.
-pub async fn draft(
+pub fn draft(
     shop: &Shop,
     order: OrderId,
     asked: &OrderRequest,
@@ -107,7 +109,9 @@ async fn order_line(
 ) -> Result<Result<OrderLine, FieldError>, Problem> {
     let sku = match Sku::parse(&asked.sku) {
         Ok(sku) => sku,
-        Err(why) => return Ok(Err(FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string()))),
+        Err(why) => {
+            return Ok(Err(FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string())));
+        }
     };
     let Some(listed) = listing::find(shop, &sku).await? else {
         let detail = format!("SKU {sku} is not for sale");

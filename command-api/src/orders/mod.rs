@@ -1,5 +1,6 @@
 //! `/api/orders`: from placing to taking back.
 
 pub mod assemble;
+pub mod place;
 pub mod request;
 pub mod routes;

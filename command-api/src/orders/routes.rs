@@ -4,27 +4,24 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use souk_domain::cart::{Cart, CartCommand, CartRejection};
-use souk_domain::order::event::{OrderLine, Reason, ReasonCode};
-use souk_domain::order::{Draft, Order, OrderCommand, OrderState};
-use souk_domain::shop_command::place_command_id;
 use souk_domain::limits::TEXT_CHARS_MAX;
-use souk_domain::{CartId, FieldError, OrderId};
-use souk_eventsourcing::{CommandError, CommandRequest, Loaded, Position, Revision};
+use souk_domain::order::draft::order_code;
+use souk_domain::order::event::{Reason, ReasonCode};
+use souk_domain::order::{Order, OrderCommand, OrderState, OrderStatus};
+use souk_domain::{FieldError, InvalidText, OrderId, Sku};
+use souk_eventsourcing::{Loaded, Position, Revision};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{AddressShape, WriteAnswer, check_text};
 use souk_web::{Caller, Problem, Role, StrictJson};
 use uuid::Uuid;
 
-use crate::cart::routes::of_caller;
-use crate::inventory::request::sku;
-use crate::listing;
 use crate::origin::Write;
 use crate::rejected::problem;
+use crate::settled::Watch;
 use crate::shop::Shop;
 
-use super::assemble;
+use super::place::{self, Placing};
 use super::request::{CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, TimersRun};
 
 type Answer = Result<WriteAnswer<OrderWritten>, Problem>;
@@ -44,161 +41,55 @@ pub async fn place(
     if asked.cart != asked.lines.is_empty() {
         return Err(Problem::field("/lines", "ambiguous", "either `\"cart\": true` or `lines` are allowed"));
     }
-    let buyer = assemble::buyer(&caller, &asked)?;
     let came = Write::new(&shop, &caller, &headers, "POST /api/orders", &body.raw);
     let order = OrderId(came.origin.command_id.creates("order"));
-    let name = order.to_string();
-    let watch = headers.wait.map(|_| shop.settled.watch(&name));
-    let placed = if asked.cart {
-        let cart = of_caller(&caller).ok_or_else(|| Problem::new("cart-empty", "there is no cart yet"))?;
-        from_cart(&shop, &came, order, cart, &asked, buyer).await
-    } else {
-        from_lines(&shop, &caller, &came, order, &asked, buyer).await
-    };
-    let (order, position) = match placed {
-        Ok(placed) => placed,
-        Err(problem) => {
-            drop(watch);
-            shop.settled.forget(&name);
-            return Err(problem);
-        }
-    };
-    if let (Some(mut watch), Some(wait)) = (watch, headers.wait) {
-        wait_until_settled(&shop, &mut watch, order, wait).await?;
-        drop(watch);
-        shop.settled.forget(&name);
+    let mut watch = headers.wait.map(|_| shop.settled.watch(order));
+    let placing = Placing { shop: &shop, caller: &caller, came: &came, asked: &asked, order };
+    let (placed, position) = place::place(&placing).await?;
+    if placed != order {
+        watch = headers.wait.map(|_| shop.settled.watch(placed));
     }
-    let loaded = load(&shop, order).await?;
-    let settled = loaded.state.status().is_some_and(|status| status.is_settled());
-    let status = if settled && headers.wait.is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    let position = loaded.position.max(position);
-    let mut answer = written(status, order, &loaded.state, loaded.revision, position);
-    answer.location = Some(format!("/api/orders/{order}"));
+    if let (Some(watch), Some(wait)) = (&mut watch, headers.wait) {
+        wait_until_settled(&shop, watch, placed, wait).await?;
+    }
+    let mut answer = match shop.orders.load(&Order::stream(placed)).await? {
+        Some(order) => {
+            let is_settled = order.state.status().is_some_and(OrderStatus::is_settled);
+            let status =
+                if is_settled && watch.is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+            written(status, placed, &order.state, order.revision, order.position.max(position))
+        }
+        None => about_to_be_placed(placed, position),
+    };
+    answer.location = Some(format!("/api/orders/{placed}"));
     Ok(answer)
 }
 
 async fn wait_until_settled(
     shop: &Shop,
-    watch: &mut tokio::sync::watch::Receiver<bool>,
+    watch: &mut Watch,
     order: OrderId,
     wait: Duration,
 ) -> Result<(), Problem> {
     // A repeat finds an order that settled long ago.
     let loaded = shop.orders.load(&Order::stream(order)).await?;
-    if loaded.is_some_and(|loaded| loaded.state.status().is_some_and(|status| status.is_settled())) {
+    if loaded.is_some_and(|loaded| loaded.state.status().is_some_and(OrderStatus::is_settled)) {
         return Ok(());
     }
     let mut stopping = shop.stopping.clone();
     tokio::select! {
-        _ = tokio::time::timeout(wait, watch.wait_for(|settled| *settled)) => {}
+        _ = tokio::time::timeout(wait, watch.settled()) => {}
         _ = stopping.wait_for(|stop| *stop) => {}
     }
     Ok(())
 }
 
-/// The order and the position of its placing.
-type Placed = Result<(OrderId, Position), Problem>;
-
-async fn from_lines(
-    shop: &Shop,
-    caller: &Caller,
-    came: &Write<'_>,
-    order: OrderId,
-    asked: &OrderRequest,
-    buyer: assemble::Buyer,
-) -> Placed {
-    let lines = assemble::lines(shop, caller, &asked.lines).await?;
-    let draft = assemble::draft(shop, order, asked, buyer, None, lines).await?;
-    let position = send_place(shop, came, draft).await?;
-    Ok((order, position))
-}
-
-/// First one event on the cart, which holds the whole order and empties the cart; then the order. Should
-/// this process die in between, the checkout places it.
-async fn from_cart(
-    shop: &Shop,
-    came: &Write<'_>,
-    order: OrderId,
-    cart: CartId,
-    asked: &OrderRequest,
-    buyer: assemble::Buyer,
-) -> Placed {
-    if shop.orders.load(&Order::stream(order)).await?.is_some() {
-        return Ok((order, Position::START));
-    }
-    let stream = Cart::stream(cart);
-    let now = shop.clock.now();
-    let Some(loaded) = shop.carts.load(&stream).await? else {
-        return Err(Problem::new("cart-empty", CartRejection::Empty.to_string()));
-    };
-    if let Some(recent) = loaded.state.recent_order(now) {
-        return Ok((recent, Position::START));
-    }
-    let lines = cart_lines(shop, &loaded, asked.accept_price_changes).await?;
-    let draft = assemble::draft(shop, order, asked, buyer, Some(cart), lines).await?;
-    let command = CartCommand::CheckOut { draft: Box::new(draft.clone()) };
-    let mut request = came.request(stream.clone(), command);
-    request.if_match = None;
-    match shop.carts.execute(request).await {
-        Ok(_) => {}
-        Err(CommandError::Rejected(CartRejection::Empty)) => {
-            // Another click was quicker.
-            let loaded = shop.carts.load(&stream).await?;
-            let recent = loaded.and_then(|loaded| loaded.state.recent_order(now));
-            let recent = recent.ok_or_else(|| Problem::new("cart-empty", CartRejection::Empty.to_string()))?;
-            return Ok((recent, Position::START));
-        }
-        Err(error) => return Err(problem(error)),
-    }
-    let position = send_place(shop, came, draft).await?;
-    Ok((order, position))
-}
-
-async fn cart_lines(
-    shop: &Shop,
-    cart: &Loaded<Cart>,
-    accept_price_changes: bool,
-) -> Result<Vec<OrderLine>, Problem> {
-    if cart.state.is_empty() {
-        return Err(Problem::new("cart-empty", CartRejection::Empty.to_string()));
-    }
-    let (mut lines, mut withdrawn, mut changed) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (sku, line)) in cart.state.lines().enumerate() {
-        let pointer = format!("/lines/{index}");
-        let Some(listed) = listing::find(shop, sku).await? else {
-            let detail = format!("SKU {sku} is no longer for sale");
-            withdrawn.push(FieldError::new(pointer, "withdrawn", detail));
-            continue;
-        };
-        if listed.price != line.unit_price {
-            let detail = format!("SKU {sku} costs {}, {} was shown", listed.price, line.unit_price);
-            changed.push(FieldError::new(pointer, "price-changed", detail));
-        }
-        lines.push(OrderLine {
-            sku: sku.clone(),
-            product: listed.product,
-            name: listed.state.name().to_owned(),
-            quantity: line.quantity,
-            unit_price: listed.price,
-        });
-    }
-    if !withdrawn.is_empty() {
-        return Err(Problem::fields(withdrawn));
-    }
-    if !changed.is_empty() && !accept_price_changes {
-        let detail = "look at the cart again, or order with `acceptPriceChanges`";
-        return Err(Problem::new("price-changed", detail).with_errors(changed));
-    }
-    Ok(lines)
-}
-
-async fn send_place(shop: &Shop, came: &Write<'_>, draft: Draft) -> Result<Position, Problem> {
-    let order = draft.order;
-    let mut origin = came.origin.clone();
-    origin.command_id = place_command_id(order);
-    let command = OrderCommand::Place(Box::new(draft));
-    let request = CommandRequest::new(Order::stream(order), command, origin).repeatable().creating();
-    Ok(shop.orders.execute(request).await.map_err(problem)?.position)
+/// The answer for an order whose cart is checked out and whose first event is on its way.
+fn about_to_be_placed(order: OrderId, position: Position) -> WriteAnswer<OrderWritten> {
+    let (revision, status) = (Revision::FIRST, OrderStatus::Placed.as_str().to_owned());
+    let (id, code, at) = (order.to_string(), order_code(order), position.to_string());
+    let body = OrderWritten { id, revision: revision.0, position: at, status, code };
+    WriteAnswer { status: StatusCode::ACCEPTED, location: None, revision, position, body }
 }
 
 fn written(
@@ -216,11 +107,6 @@ fn written(
         code: state.code().unwrap_or("").to_owned(),
     };
     WriteAnswer { status, location: None, revision, position, body }
-}
-
-async fn load(shop: &Shop, order: OrderId) -> Result<Loaded<Order>, Problem> {
-    let loaded = shop.orders.load(&Order::stream(order)).await?;
-    loaded.ok_or_else(|| Problem::new("not-found", "there is no such order"))
 }
 
 /// An order that the caller may touch; somebody else's is not there.
@@ -329,8 +215,13 @@ pub async fn take_back(
     if body.value.lines.is_empty() {
         return Err(Problem::field("/lines", "missing", "at least one line is needed"));
     }
-    let lines = body.value.lines.iter().map(|line| Ok((sku(&line.sku)?, line.quantity)));
-    let lines = lines.collect::<Result<Vec<_>, Problem>>()?;
+    let lines = body.value.lines.iter().enumerate().map(|(index, line)| {
+        let refused =
+            |why: InvalidText| FieldError::new(format!("/lines/{index}/sku"), "invalid-sku", why.to_string());
+        Ok((Sku::parse(&line.sku).map_err(refused)?, line.quantity))
+    });
+    let lines =
+        lines.collect::<Result<Vec<_>, FieldError>>().map_err(|wrong| Problem::fields(vec![wrong]))?;
     let command = OrderCommand::Return { lines };
     send(&shop, &caller, &headers, "POST /api/orders/return", &body.raw, &id, command).await
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 /// A try to be paid.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"orderId": "0199c2aa-bbcc-8000-8000-000000000001", "token": "tok_ok"}))]
 pub struct IntentRequest {
     /// The order.
     pub order_id: String,
@@ -19,6 +20,7 @@ pub struct IntentRequest {
 /// Money to give back.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"amount": {"amount": 255, "currency": "GBP"}, "reason": "broken"}))]
 pub struct RefundRequest {
     /// How much; left out, all that is left.
     #[serde(default)]
@@ -31,6 +33,7 @@ pub struct RefundRequest {
 /// What the provider calls about.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "evt_1", "type": "payment.authorized", "providerPaymentId": "pay_1", "createdAt": "2026-11-21T12:00:00Z"}))]
 pub struct WebhookRequest {
     /// The provider's id of its event.
     pub id: String,

@@ -6,6 +6,7 @@ use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::order::OrderStatus;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::{PaymentId, RefundId};
+use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written, check_text};
@@ -34,19 +35,31 @@ pub async fn request(
     check_text("/token", &body.value.token, 1, TEXT_CHARS_MAX)?;
     let (order, loaded) = reachable(&shop, &caller, &body.value.order_id).await?;
     let payment = PaymentId::of(order);
-    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/payments/intents {order}"), &body.raw);
+    let came =
+        Write::new(&shop, &caller, &headers, &format!("POST /api/payments/intents {order}"), &body.raw);
     let (Some(amount), Some(status)) = (loaded.state.total(), loaded.state.status()) else {
         return Err(Problem::new("not-found", "there is no such order"));
     };
-    // A repeat is answered as done whatever became of the order.
-    if status != OrderStatus::PaymentPending && !came.keyed {
+    let stream = Payment::stream(payment);
+    let is_payable = status == OrderStatus::PaymentPending;
+    // A repeat is answered as done whatever became of the order. Once an order doesn't wait for payment
+    // the one that it has refuses every further try, so that only a repeat comes through.
+    let may_be_a_repeat = came.keyed && shop.payments.load(&stream).await?.is_some();
+    let not_payable = || {
         let detail = format!("an order that is {} doesn't wait for payment", status.as_str());
-        return Err(Problem::new("order-not-payable", detail));
+        Problem::new("order-not-payable", detail)
+    };
+    if !is_payable && !may_be_a_repeat {
+        return Err(not_payable());
     }
     let token = body.value.token.clone();
     let command = PaymentCommand::Request { order, amount, token };
-    let outcome = shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;
-    Ok(WriteAnswer::created("/api/payments", payment, outcome.revision, outcome.position))
+    let outcome = match shop.payments.execute(came.request(stream, command)).await {
+        Ok(outcome) => outcome,
+        Err(CommandError::Rejected(_)) if !is_payable => return Err(not_payable()),
+        Err(error) => return Err(problem(error)),
+    };
+    Ok(WriteAnswer::created("/api/payments", &payment, outcome.revision, outcome.position))
 }
 
 /// Gives money back.
@@ -68,10 +81,12 @@ pub async fn refund(
         Some(amount) => Some(amount.read("/amount").map_err(|wrong| Problem::fields(vec![wrong]))?),
         None => None,
     };
-    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
+    let came =
+        Write::new(&shop, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
     let refund = RefundId(came.origin.command_id.creates("refund"));
     let reason = body.value.reason.clone();
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
-    let outcome = shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;
-    Ok(WriteAnswer::written(StatusCode::CREATED, refund, outcome.revision, outcome.position))
+    let outcome =
+        shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::CREATED, &refund, outcome.revision, outcome.position))
 }

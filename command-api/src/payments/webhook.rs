@@ -9,17 +9,16 @@ use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
+use souk_domain::RefundId;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::webhook::{Webhook, WebhookCommand};
-use souk_domain::RefundId;
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
-    CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
+    CommandError, CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
 };
 use souk_web::Problem;
 use souk_web::body::parse;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::check_text;
 
 use crate::rejected::problem;
 use crate::shop::Shop;
@@ -48,8 +47,8 @@ pub async fn webhook(
 ) -> Result<StatusCode, Problem> {
     check_signature(shop.settings.webhook_secret.as_deref(), &headers, &body)?;
     let asked: WebhookRequest = parse(&body)?;
-    check_text("/id", &asked.id, 1, ID_CHARS_MAX)?;
-    check_text("/providerPaymentId", &asked.provider_payment_id, 1, ID_CHARS_MAX)?;
+    check_id("/id", &asked.id)?;
+    check_id("/providerPaymentId", &asked.provider_payment_id)?;
     let age = shop.clock.now().duration_since(asked.created_at);
     if age > AGE_MAX || age < -AHEAD_MAX {
         return Err(Problem::parameter("createdAt", "an event of the last seven days is allowed"));
@@ -66,10 +65,22 @@ pub async fn webhook(
     }
 }
 
+fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
+    if (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let detail = format!("1 to {ID_CHARS_MAX} visible ASCII characters are allowed");
+    Err(Problem::field(pointer, "invalid-id", detail))
+}
+
 fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
     let refused = || Problem::new("invalid-signature", "the signature does not match the body");
     let secret = secret.ok_or_else(refused)?;
-    let given = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).and_then(from_hex).ok_or_else(refused)?;
+    let given = headers
+        .get(SIGNATURE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(from_hex)
+        .ok_or_else(refused)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| refused())?;
     mac.update(body);
     // Takes the same time wherever the first difference is.
@@ -77,11 +88,14 @@ fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Re
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).and_then(|digit| digit.try_into().ok())).collect::<Option<_>>()?;
-    (digits.len() % 2 == 0).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|c| c.to_digit(16).and_then(|digit| digit.try_into().ok()))
+        .collect::<Option<_>>()?;
+    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// Tells the payment; `None` when there is none.
+/// Tells the payment; `None` when there is none, or it knows nothing of what is told.
 async fn of_known_payment(
     shop: &Shop,
     asked: &WebhookRequest,
@@ -101,7 +115,9 @@ async fn of_known_payment(
             attempts: 1,
         },
         "refund.processed" => match asked.refund_id.as_deref().and_then(|id| id.parse().ok()) {
-            Some(id) => PaymentCommand::RecordRefunded { refund: RefundId(id), provider_refund_id: asked.id.clone() },
+            Some(id) => {
+                PaymentCommand::RecordRefunded { refund: RefundId(id), provider_refund_id: asked.id.clone() }
+            }
             // Without the refund's id there is nothing to tell: its own answer is on its way.
             None => return Ok(Some(Completion::Unchanged)),
         },
@@ -111,7 +127,12 @@ async fn of_known_payment(
         }
     };
     let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
-    Ok(Some(shop.payments.execute(request).await.map_err(problem)?.completion))
+    match shop.payments.execute(request).await {
+        Ok(outcome) => Ok(Some(outcome.completion)),
+        // It is about something of the payment that nobody here knows, as a refund made elsewhere.
+        Err(CommandError::Rejected(_)) => Ok(None),
+        Err(error) => Err(problem(error)),
+    }
 }
 
 async fn keep(shop: &Shop, asked: WebhookRequest, origin: Origin) -> Result<StatusCode, Problem> {

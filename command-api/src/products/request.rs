@@ -68,6 +68,11 @@ fn yes() -> bool {
 impl ProductRequest {
     /// The content, or everything that is wrong with it.
     pub fn content(self) -> Result<Content, Vec<FieldError>> {
+        let is_short = self.sku.is_some();
+        self.read().map_err(|errors| if is_short { at_the_top(errors) } else { errors })
+    }
+
+    fn read(self) -> Result<Content, Vec<FieldError>> {
         let mut errors = Vec::new();
         let variants = match (self.sku, self.price, self.variants.is_empty()) {
             (None, None, _) => self.variants,
@@ -84,7 +89,8 @@ impl ProductRequest {
         });
         let variants: Vec<Variant> = variants.collect();
         let attributes = self.attributes.into_iter();
-        let attributes = attributes.filter_map(|(name, value)| attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok());
+        let attributes = attributes
+            .filter_map(|(name, value)| attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok());
         let content = Content {
             name: self.name.trim().to_owned(),
             description: self.description,
@@ -100,6 +106,15 @@ impl ProductRequest {
     }
 }
 
+/// The places of errors as whoever wrote `sku` and `price` at the top knows them.
+fn at_the_top(errors: Vec<FieldError>) -> Vec<FieldError> {
+    let moved = errors.into_iter().map(|error| match error.pointer.strip_prefix("/variants/0/") {
+        Some(rest) => FieldError { pointer: format!("/{rest}"), ..error },
+        None => error,
+    });
+    moved.collect()
+}
+
 impl VariantRequest {
     fn read(self, pointer: &str) -> Result<Variant, Vec<FieldError>> {
         let sku = Sku::parse(&self.sku);
@@ -107,7 +122,9 @@ impl VariantRequest {
         match (sku, price) {
             (Ok(sku), Ok(price)) => Ok(Variant { sku, options: self.options, price, images: self.images }),
             (sku, price) => {
-                let sku = sku.err().map(|why| FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string()));
+                let sku = sku
+                    .err()
+                    .map(|why| FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string()));
                 Err(sku.into_iter().chain(price.err()).collect())
             }
         }

@@ -8,7 +8,6 @@ use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
 use souk_web::{Caller, Problem, Role, StrictJson};
-use uuid::Uuid;
 
 use crate::origin::Write;
 use crate::shop::Shop;
@@ -34,7 +33,7 @@ pub async fn create(
     let id = ProductId(came.origin.command_id.creates("product"));
     let request = came.request(Product::stream(id), ProductCommand::Create(content.clone())).creating();
     let (outcome, position) = write(&shop, id, request, Some(&content)).await?;
-    Ok(WriteAnswer::created("/api/products", id, outcome.revision, position))
+    Ok(WriteAnswer::created("/api/products", &id, outcome.revision, position))
 }
 
 /// Replaces all that is said of a product.
@@ -54,7 +53,7 @@ pub async fn replace(
     let content = body.value.content().map_err(Problem::fields)?;
     let request = came.request(Product::stream(id), ProductCommand::Replace(content.clone()));
     let (outcome, position) = write(&shop, id, request, Some(&content)).await?;
-    Ok(WriteAnswer::written(StatusCode::OK, id, outcome.revision, position))
+    Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
 /// Takes a product out of the catalogue for good.
@@ -72,7 +71,7 @@ pub async fn withdraw(
     let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/products/{id}"), &[]);
     let request = came.request(Product::stream(id), ProductCommand::Withdraw);
     let (outcome, position) = write(&shop, id, request, None).await?;
-    Ok(WriteAnswer::written(StatusCode::OK, id, outcome.revision, position))
+    Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
 fn product_id(id: &str) -> Result<ProductId, Problem> {

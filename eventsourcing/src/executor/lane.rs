@@ -146,7 +146,7 @@ impl<D: Decider> Lane<D> {
         } else if batch.entries.is_empty() {
             self.knowledge = Knowledge::Known(batch.folded);
         } else if exclusive {
-            self.answer(batch.entries, &batch.folded, &[], before, actions);
+            Self::answer(batch.entries, &batch.folded, &[], before, actions);
             self.knowledge = Knowledge::Known(batch.folded);
         } else {
             // Refusals and no-ops hold only if the stream still stands where they were decided.
@@ -166,7 +166,7 @@ impl<D: Decider> Lane<D> {
             Err(error) => return self.fail(&error, actions),
         };
         if let Some(batch) = self.batch.take() {
-            return self.on_confirmation(batch, events, actions);
+            return self.on_confirmation(batch, &events, actions);
         }
         let Knowledge::Reading(folded) = std::mem::replace(&mut self.knowledge, Knowledge::Nothing) else {
             return;
@@ -183,10 +183,10 @@ impl<D: Decider> Lane<D> {
     }
 
     /// The stream was read behind a batch that appends nothing: untouched, its answers stand.
-    fn on_confirmation(&mut self, batch: Batch<D>, events: Vec<RecordedEvent>, actions: &mut Vec<Action<D>>) {
+    fn on_confirmation(&mut self, batch: Batch<D>, events: &[RecordedEvent], actions: &mut Vec<Action<D>>) {
         if events.is_empty() {
             let before = batch.folded.revision;
-            self.answer(batch.entries, &batch.folded, &[], before, actions);
+            Self::answer(batch.entries, &batch.folded, &[], before, actions);
             self.knowledge = Knowledge::Known(batch.folded);
         } else {
             self.decide_again(batch.entries, actions);
@@ -231,7 +231,7 @@ impl<D: Decider> Lane<D> {
                 let last = appended.positions.last().copied();
                 batch.folded.position = last.unwrap_or(batch.folded.position);
                 let before = appended.first_revision.0.checked_sub(1).map(Revision);
-                self.answer(batch.entries, &batch.folded, &appended.positions, before, actions);
+                Self::answer(batch.entries, &batch.folded, &appended.positions, before, actions);
                 self.knowledge = Knowledge::Known(batch.folded);
                 self.fresh = true;
             }
@@ -287,7 +287,6 @@ impl<D: Decider> Lane<D> {
     /// Answers a batch that is on disk, or that had nothing to put there. `positions` are those of the
     /// appended events, `before` is the revision in front of them.
     fn answer(
-        &self,
         entries: Vec<Entry<D>>,
         folded: &Folded<D>,
         positions: &[Position],

@@ -42,6 +42,9 @@ pub enum Action<P: Process> {
     Effect(Outgoing<P::Effect>),
 }
 
+/// An instance and its document; none when the row goes.
+pub type ChangedRow = (String, Option<Vec<u8>>);
+
 /// Something to be sent, and by whom.
 #[derive(Clone, Debug)]
 pub struct Outgoing<T> {
@@ -423,7 +426,7 @@ impl<P: Process> ProcessRuntime<P> {
 
     /// Rows that changed since the last call, and the position they are as of: to be stored together,
     /// whenever the driver likes.
-    pub fn changed_rows(&mut self) -> (Vec<(String, Option<Vec<u8>>)>, Position) {
+    pub fn changed_rows(&mut self) -> (Vec<ChangedRow>, Position) {
         let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
             let document = self.instances.get(&id).map(row::write);
             (id, document)

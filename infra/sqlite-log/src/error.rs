@@ -1,8 +1,8 @@
 //! Why a log can't be opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use souk_eventsourcing::Position;
+use souk_eventsourcing::{Position, StoreError};
 
 /// A refusal to open.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What SQLite said on opening, in our words.
-    pub(crate) fn of_sqlite(path: &std::path::Path, error: &rusqlite::Error) -> Self {
+    /// What `SQLite` said on opening, in our words.
+    pub(crate) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         let path = path.to_owned();
         match error.sqlite_error_code() {
@@ -54,5 +54,27 @@ impl OpenError {
             Some(DatabaseCorrupt) => Self::Damaged { path, position: None, what: error.to_string() },
             _ => Self::Unusable { path, reason: error.to_string() },
         }
+    }
+}
+
+/// A read that failed: in `SQLite`, or over a row that is not what was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("position {position}: {what}")]
+    Row { position: i64, what: String },
+}
+
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let is_damage = match &error {
+            ReadError::Row { .. } => true,
+            ReadError::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+        };
+        if is_damage { Self::Damaged(error.to_string()) } else { Self::Unavailable(error.to_string()) }
     }
 }

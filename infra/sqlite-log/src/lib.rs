@@ -1,20 +1,22 @@
-//! The embedded event log: one SQLite file, one writer thread.
+//! The embedded event log: one `SQLite` file, one writer thread.
 //!
 //! What always holds: an acknowledged append is on disk (WAL with `synchronous=FULL`); appends that wait
 //! together share a commit, without a timer; a failed append leaves nothing and rolls back no other;
 //! positions are given out without gaps; rows are never changed (triggers) and each carries a checksum
-//! of all its columns. After a commit that failed the writer is dead for good and says so to everybody:
-//! a retried sync lies. Damage is refused at start, not read over.
+//! of all its columns. After a write, sync or checkpoint that failed the writer is dead for good and
+//! says so to everybody: a retried sync lies. Damage is refused at start, not read over.
 //!
 //! Readers never wait for the writer: those near the head are served from a ring in memory, the others
 //! from read-only connections.
 
 mod backup;
+mod browse;
 mod error;
 mod open;
 mod reader;
 mod ring;
 mod row;
+mod stats;
 mod verify;
 mod wal_scan;
 mod writer;
@@ -23,16 +25,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::store::{FoundCommand, READ_EVENTS_MAX};
 use souk_eventsourcing::{
     Append, AppendError, Appended, CommandId, EventStore, Filter, Page, Position, RecordedEvent, Revision,
     StoreError, StreamName,
 };
 use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
 
 pub use backup::{BackupError, backup, restore};
+pub use browse::LogReader;
 pub use error::OpenError;
-pub use reader::Stats;
+pub use stats::{Stats, stats};
 pub use verify::{Problem, VerifyReport, verify};
 pub use writer::Counters;
 
@@ -42,31 +46,55 @@ use writer::{Request, WriterHandle};
 
 /// The log's file in its folder.
 pub const LOG_FILE: &str = "log.sqlite";
+/// Bytes of payloads after which a page of the whole log ends, however many events were asked for.
+pub const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Events of a stream that are read on the caller's thread. A row behind an index takes microseconds,
+/// less than the way to another thread and back; most streams are no longer than this.
+const INLINE_EVENTS_MAX: usize = 32;
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Page cache of the writer, in KiB.
     pub writer_cache_kib: u32,
-    /// Read-only connections.
+    /// Page cache of each reader, in KiB.
+    pub reader_cache_kib: u32,
+    /// Bytes of the file that readers map into memory; 0 maps nothing. A disk error under a mapping
+    /// ends the program, where a read would have returned it.
+    pub reader_mmap_bytes: u64,
+    /// Read-only connections; who finds all busy waits.
     pub readers_max: usize,
+    /// Events at the head of the log that are kept in memory.
+    pub tail_events_max: usize,
+    /// Bytes of payloads of these; a page that is read from memory is no larger.
+    pub tail_bytes_max: usize,
     /// Pages of 4 KiB the file may have; for tests of a full disk.
     pub pages_max: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { writer_cache_kib: 32 * 1024, readers_max: 4, pages_max: None }
+        Self {
+            writer_cache_kib: 32 * 1024,
+            reader_cache_kib: 8 * 1024,
+            reader_mmap_bytes: 0,
+            readers_max: 4,
+            tail_events_max: 16 * 1024,
+            tail_bytes_max: READ_BYTES_MAX,
+            pages_max: None,
+        }
     }
 }
 
 /// The log.
 pub struct SqliteLog {
+    // Dropped in this order: the writer's connection is the last to close and tidies up.
+    readers: Arc<Readers>,
     writer: WriterHandle,
-    readers: Readers,
     ring: Arc<Ring>,
     head: watch::Receiver<Position>,
     path: PathBuf,
+    id: Uuid,
 }
 
 impl SqliteLog {
@@ -75,13 +103,18 @@ impl SqliteLog {
     /// The caller holds the folder: two writers on one file are not for this engine.
     pub fn open(folder: &Path, options: &Options) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(LOG_FILE);
-        let connection = open::open_for_writing(&path, options)?;
-        let head = open::check_tail(&connection)?;
-        let readers = Readers::new(path.clone(), options.readers_max);
-        let ring = Arc::new(Ring::new(head));
+        let (connection, head) = open::open_for_writing(&path, options)?;
+        let id = open::read_log_id(&path, &connection)?;
+        let readers = Arc::new(Readers::new(path.clone(), options));
+        let ring = Arc::new(Ring::new(head, options));
         let (head_sender, head) = watch::channel(head);
         let writer = writer::start(connection, path.clone(), Arc::clone(&ring), head_sender)?;
-        Ok(Arc::new(Self { writer, readers, ring, head, path }))
+        Ok(Arc::new(Self { readers, writer, ring, head, path, id }))
+    }
+
+    /// Tells this log from others; a restored backup keeps it.
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
     /// What the writer did since the log was opened.
@@ -113,8 +146,8 @@ impl EventStore for SqliteLog {
         stream: &StreamName,
         command: CommandId,
     ) -> Result<Option<FoundCommand>, StoreError> {
-        // A few pages of an index that is in memory: quicker than handing it to another thread.
-        self.readers.with(|reader| reader.find_command(stream, command))
+        // A few rows behind an index, and mostly none: see `INLINE_EVENTS_MAX`.
+        self.readers.inline(|reader| reader.find_command(stream, command)).await
     }
 
     async fn read_stream(
@@ -123,15 +156,28 @@ impl EventStore for SqliteLog {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.readers.with(|reader| reader.read_stream(stream, from, limit))
+        let limit = limit.min(READ_EVENTS_MAX);
+        let few = limit.min(INLINE_EVENTS_MAX);
+        let mut events = self.readers.inline(|reader| reader.read_stream(stream, from, few)).await?;
+        if let Some(last) = events.last()
+            && events.len() == few
+            && few < limit
+        {
+            let (stream, from) = (stream.clone(), last.revision.next());
+            let more = self.readers.blocking(move |reader| reader.read_stream(&stream, from, limit - few));
+            events.extend(more.await?);
+        }
+        Ok(events)
     }
 
     async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError> {
+        let limit = limit.min(READ_EVENTS_MAX);
         if let Some(page) = self.ring.read(after, limit, filter) {
             return Ok(page);
         }
         let head = *self.head.borrow();
-        let page = self.readers.with(|reader| reader.read_all(after, limit, head))?;
+        // Events that nobody wants are decoded too: damage must not make one look unwanted.
+        let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
         let reached = page.last().map_or(after, |event| event.position);
         let events = page.into_iter().filter(|event| filter.takes(event)).collect();
         Ok(Page { events, reached })
@@ -150,11 +196,6 @@ impl EventStore for SqliteLog {
     fn is_exclusive(&self) -> bool {
         true
     }
-}
-
-/// What the log holds, read without opening it for writing.
-pub fn stats(folder: &Path) -> Result<Stats, OpenError> {
-    reader::stats(&folder.join(LOG_FILE))
 }
 
 #[cfg(test)]

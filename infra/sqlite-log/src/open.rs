@@ -1,48 +1,152 @@
-//! Opening the file: pragmas, format, and a look at the tail.
+//! Opening the file: making it, pragmas, format, and a look at the tail.
+//!
+//! A log is made under another name and renamed when it is whole: a file that is there under the log's
+//! name is a log or it is damaged, also when it is empty. Nothing is written to a file before it has
+//! passed every check.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rusqlite::{Connection, OpenFlags};
 use souk_eventsourcing::Position;
+use souk_eventsourcing::id::derive;
+use uuid::Uuid;
 
-use crate::row;
+use crate::row::{self, RowError};
 use crate::wal_scan;
 use crate::{OpenError, Options};
 
-/// `SOUK` as the SQLite application id.
+/// `SOUK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534F_554B;
 /// The format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
-/// What of the WAL's file is kept when it is begun anew, in bytes.
-const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+/// The size of a page of the file.
+pub(crate) const PAGE_BYTES: usize = 4_096;
+/// What of the WAL's file is kept when it is begun anew: writing over it costs less than growing it.
+const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// Rows at the end of the log that are checked at every start.
 const TAIL_ROWS: u64 = 1_000;
 
-/// Opens or makes the log.
-pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+/// A file that belongs to another by its name, as `SQLite` names them.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Opens or makes the log and says where it ends.
+pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connection, Position), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    if is_to_be_made(path)? {
+        create(path)?;
+    }
     wal_scan::check(path)?;
-    let connection = Connection::open(path).map_err(failed)?;
-    let is_new = is_empty(&connection).map_err(failed)?;
-    if is_new {
-        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        connection.pragma_update(None, "page_size", 4096).map_err(failed)?;
-    } else {
-        check_format(path, &connection)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    check_format(path, &connection)?;
+    let head = check_tail(path, &connection)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        let reason = format!("it can't keep a write-ahead log there, only `{mode}`: use a local disk");
+        return Err(OpenError::Unusable { path: path.to_owned(), reason });
     }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
-    connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib)).map_err(failed)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(failed)?;
+    set_pragmas(&connection, options).map_err(failed)?;
+    // Frames of a torn transaction must not stay behind those written from now on: the next look at
+    // the WAL would take them for synced ones. A reader that is in the way only puts this off.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+    Ok((connection, head))
+}
+
+fn set_pragmas(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))?;
+    // Nothing reaches the WAL before its commit does, which is what the look at the WAL relies on.
+    connection.pragma_update(None, "cache_spill", false)?;
     if let Some(pages) = options.pages_max {
-        connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;
+        connection.pragma_update(None, "max_page_count", pages)?;
     }
-    if is_new {
-        let script = format!("BEGIN; {} PRAGMA user_version = {FORMAT}; COMMIT;", include_str!("schema.sql"));
-        connection.execute_batch(&script).map_err(failed)?;
+    Ok(())
+}
+
+/// Whether there is no log yet; refuses what is left of one.
+fn is_to_be_made(path: &Path) -> Result<bool, OpenError> {
+    let damaged =
+        |what: &str| OpenError::Damaged { path: path.to_owned(), position: None, what: what.to_owned() };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => Err(damaged("it is an empty file")),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
+            if wal_bytes > 0 {
+                Err(damaged("it is missing, only its write-ahead log is there"))
+            } else {
+                Ok(true)
+            }
+        }
+        Err(error) => Err(OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }),
     }
-    Ok(connection)
+}
+
+/// Makes an empty log: whole, or not at all.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let unusable =
+        |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
+    let partial = beside(path, ".new");
+    for left_over in [partial.clone(), beside(&partial, "-journal")] {
+        match fs::remove_file(left_over) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
+    }
+    let file = File::create_new(&partial).map_err(unusable)?;
+    write_schema(&partial, log_id(path, &file)).map_err(|error| OpenError::of_sqlite(path, &error))?;
+    file.sync_all().map_err(unusable)?;
+    fs::rename(&partial, path).map_err(unusable)?;
+    sync_folder_of(path).map_err(unusable)
+}
+
+fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "page_size", i64::try_from(PAGE_BYTES).expect("a page is small"))?;
+    connection.execute_batch("BEGIN")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    connection.execute_batch(include_str!("schema.sql"))?;
+    connection.execute("INSERT INTO meta VALUES ('log-id', ?1)", [log_id.to_string()])?;
+    connection.execute_batch("COMMIT")
+}
+
+/// Tells this log from others: of its place and of the time that the file system gave its file.
+fn log_id(path: &Path, file: &File) -> Uuid {
+    let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let made = file.metadata().and_then(|metadata| metadata.modified()).ok();
+    let nanos =
+        made.and_then(|made| made.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos());
+    derive(Uuid::nil(), &[b"log", place.as_os_str().as_encoded_bytes(), &nanos.to_be_bytes()])
+}
+
+/// The log's id.
+pub(crate) fn read_log_id(path: &Path, connection: &Connection) -> Result<Uuid, OpenError> {
+    let text: String = connection
+        .query_row("SELECT value FROM meta WHERE name = 'log-id'", [], |row| row.get(0))
+        .map_err(|error| OpenError::of_sqlite(path, &error))?;
+    let malformed = || "its id is malformed".to_owned();
+    Uuid::parse_str(&text).map_err(|_| OpenError::Damaged {
+        path: path.to_owned(),
+        position: None,
+        what: malformed(),
+    })
+}
+
+/// Makes a rename or a new file durable.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 /// Opens the log to read it, beside whoever writes.
@@ -55,38 +159,39 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-}
-
 fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
-    if pragma("application_id").map_err(failed)? != APPLICATION_ID {
+    let found = pragma("user_version").map_err(failed)?;
+    if pragma("application_id").map_err(failed)? != APPLICATION_ID || found == 0 {
         return Err(OpenError::NotALog { path: path.to_owned() });
     }
-    let found = pragma("user_version").map_err(failed)?;
     if found > FORMAT {
         return Err(OpenError::NewerVersion { path: path.to_owned(), found, known: FORMAT });
     }
     Ok(())
 }
 
+/// The position of the last event.
+pub(crate) fn head_of(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT coalesce(max(position), 0) FROM events", [], |row| row.get(0))
+}
+
 /// Checks the last rows and returns the head.
-pub(crate) fn check_tail(connection: &Connection) -> Result<Position, OpenError> {
-    let path = Path::new(connection.path().unwrap_or_default()).to_owned();
-    let failed = |error: rusqlite::Error| OpenError::of_sqlite(&path, &error);
-    let head: u64 = connection
-        .query_row("SELECT coalesce(max(position), 0) FROM events", [], |row| row.get(0))
-        .map_err(failed)?;
+fn check_tail(path: &Path, connection: &Connection) -> Result<Position, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let head = head_of(connection).map_err(failed)?;
     let after = head.saturating_sub(TAIL_ROWS);
     let mut statement = connection.prepare(row::SELECT_ALL).map_err(failed)?;
     let mut rows = statement.query((after, head, i64::MAX)).map_err(failed)?;
     let mut expected = after + 1;
     while let Some(stored) = rows.next().map_err(failed)? {
-        let checked = row::read_checked(stored).map_err(failed)?;
-        let damaged = |what: String| OpenError::Damaged { path: path.clone(), position: Some(Position(expected)), what };
-        let event = checked.map_err(&damaged)?;
+        let damaged = |what: String| OpenError::Damaged {
+            path: path.to_owned(),
+            position: Some(Position(expected)),
+            what,
+        };
+        let event = row::read_checked(stored).map_err(|RowError(what)| damaged(what))?;
         if event.position.0 != expected {
             return Err(damaged("the row is missing".to_owned()));
         }

@@ -1,79 +1,117 @@
 //! Read-only connections.
+//!
+//! There are [`Readers::places`] of them at most; who finds all busy waits for one. None is shared
+//! while it reads, and no lock is held while one does.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use rusqlite::Connection;
-use souk_eventsourcing::store::{FoundCommand, READ_EVENTS_MAX};
+use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{CommandId, EventId, Position, RecordedEvent, Revision, StoreError, StreamName};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::row::{self, to_i64};
-use crate::{OpenError, open};
+use crate::error::ReadError;
+use crate::row::{self, RowError, to_i64};
+use crate::{Options, READ_BYTES_MAX, open};
 
-/// A pool of connections; made when first needed.
+/// A bounded pool of connections; each is made when first needed.
 pub(crate) struct Readers {
     path: PathBuf,
+    options: Options,
     idle: Mutex<Vec<Connection>>,
-    idle_max: usize,
+    places: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, idle_max: usize) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()), idle_max }
+    pub(crate) fn new(path: PathBuf, options: &Options) -> Self {
+        let places = Arc::new(Semaphore::new(options.readers_max.max(1)));
+        Self { path, options: options.clone(), idle: Mutex::new(Vec::new()), places }
     }
 
-    /// Reads with a connection of the pool, or a new one when all are busy.
-    pub(crate) fn with<T>(
+    /// Reads on the caller's thread: for a few rows behind an index, which take less time than handing
+    /// them to another thread and back.
+    pub(crate) async fn inline<T>(
         &self,
-        read: impl FnOnce(&Reader<'_>) -> rusqlite::Result<Result<T, String>>,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, StoreError> {
+        let place = self.place().await?;
+        self.with(place, read)
+    }
+
+    /// Reads on a thread that may block: for anything longer.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        // The place goes along: a caller who gives up does not free it before the read ends.
+        let (readers, place) = (Arc::clone(self), self.place().await?);
+        let task = tokio::task::spawn_blocking(move || readers.with(place, read));
+        task.await.map_err(|error| StoreError::Unavailable(format!("a read ended early: {error}")))?
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.map_err(|_| StoreError::Unavailable("the log is closed".to_owned()))
+    }
+
+    fn with<T>(
+        &self,
+        place: OwnedSemaphorePermit,
+        read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>,
     ) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open::open_for_reading(&self.path)
-                .map_err(|error| StoreError::Unavailable(error.to_string()))?,
+            None => self.connect()?,
         };
         let result = read(&Reader { connection: &connection });
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.idle_max {
-            idle.push(connection);
+        if result.is_ok() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        drop(idle);
-        match result {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(what)) => Err(StoreError::Damaged(what)),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
-                Err(StoreError::Damaged(error.to_string()))
-            }
-            Err(error) => Err(StoreError::Unavailable(error.to_string())),
-        }
+        drop(place);
+        Ok(result?)
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::from(ReadError::from(error));
+        let connection =
+            open::open_for_reading(&self.path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let cache = -i64::from(self.options.reader_cache_kib);
+        connection.pragma_update(None, "cache_size", cache).map_err(failed)?;
+        connection
+            .pragma_update(None, "mmap_size", to_i64(self.options.reader_mmap_bytes))
+            .map_err(failed)?;
+        Ok(connection)
     }
 }
 
 /// A connection and what is read with it.
 pub(crate) struct Reader<'a> {
-    connection: &'a Connection,
+    pub(crate) connection: &'a Connection,
 }
 
-type Read<T> = rusqlite::Result<Result<T, String>>;
-
 impl Reader<'_> {
-    pub(crate) fn find_command(&self, stream: &StreamName, command: CommandId) -> Read<Option<FoundCommand>> {
+    pub(crate) fn find_command(
+        &self,
+        stream: &StreamName,
+        command: CommandId,
+    ) -> Result<Option<FoundCommand>, ReadError> {
         let id = EventId::derive(stream, command, 0);
-        let found = self.rows(row::SELECT_EVENT, [id.0.as_bytes().as_slice()])?;
-        let first = match found.map(|mut events| events.pop()) {
-            Ok(Some(first)) => first,
-            Ok(None) => return Ok(Ok(None)),
-            Err(what) => return Ok(Err(what)),
-        };
-        // Events of one command stand together.
+        let found = self.rows(row::SELECT_EVENT, [id.0.as_bytes().as_slice()], usize::MAX)?.pop();
+        let Some(first) = found else { return Ok(None) };
         let (mut last_revision, mut last_position) = (first.revision, first.position);
-        let behind = self.read_stream(stream, first.revision.next(), READ_EVENTS_MAX)?;
-        for event in behind.iter().flatten().take_while(|event| event.event.command_id == command) {
-            (last_revision, last_position) = (event.revision, event.position);
+        let mut statement = self.connection.prepare_cached(row::SELECT_COMMANDS_BEHIND)?;
+        let mut behind = statement.query((stream.as_str(), to_i64(first.revision.0)))?;
+        // Events of one command stand together: the first of another ends the look, however long the
+        // stream has grown since.
+        while let Some(row) = behind.next()? {
+            if row.get_ref(2)?.as_blob().ok() != Some(command.0.as_bytes()) {
+                break;
+            }
+            (last_revision, last_position) = (Revision(row.get(0)?), Position(row.get(1)?));
         }
-        Ok(Ok(Some(FoundCommand { first, last_revision, last_position })))
+        Ok(Some(FoundCommand { first, last_revision, last_position }))
     }
 
     pub(crate) fn read_stream(
@@ -81,67 +119,40 @@ impl Reader<'_> {
         stream: &StreamName,
         from: Revision,
         limit: usize,
-    ) -> Read<Vec<RecordedEvent>> {
-        let limit = to_i64(limit.min(READ_EVENTS_MAX) as u64);
-        self.rows(row::SELECT_STREAM, (stream.as_str(), to_i64(from.0), limit))
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.rows(row::SELECT_STREAM, (stream.as_str(), to_i64(from.0), to_i64(limit as u64)), usize::MAX)
     }
 
-    pub(crate) fn read_all(&self, after: Position, limit: usize, head: Position) -> Read<Vec<RecordedEvent>> {
-        let limit = to_i64(limit.min(READ_EVENTS_MAX) as u64);
-        self.rows(row::SELECT_ALL, (to_i64(after.0), to_i64(head.0), limit))
+    /// Stops early when the payloads get large.
+    pub(crate) fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+        head: Position,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        let parameters = (to_i64(after.0), to_i64(head.0), to_i64(limit as u64));
+        self.rows(row::SELECT_ALL, parameters, READ_BYTES_MAX)
     }
 
-    fn rows(&self, sql: &str, parameters: impl rusqlite::Params) -> Read<Vec<RecordedEvent>> {
+    fn rows(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        bytes_max: usize,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            match row::read_checked(row)? {
-                Ok(event) => events.push(event),
-                Err(what) => {
-                    let position: i64 = row.get(0)?;
-                    return Ok(Err(format!("position {position}: {what}")));
-                }
-            }
+        let (mut events, mut bytes) = (Vec::new(), 0_usize);
+        while bytes < bytes_max
+            && let Some(row) = rows.next()?
+        {
+            let event = match row::read_checked(row) {
+                Ok(event) => event,
+                Err(RowError(what)) => return Err(ReadError::Row { position: row.get(0)?, what }),
+            };
+            bytes += event.event.data.len();
+            events.push(event);
         }
-        Ok(Ok(events))
+        Ok(events)
     }
-}
-
-/// What a log holds.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Stats {
-    /// Events.
-    pub events: u64,
-    /// Streams.
-    pub streams: u64,
-    /// Bytes of payloads.
-    pub payload_bytes: u64,
-    /// Bytes of the file.
-    pub file_bytes: u64,
-    /// The last position.
-    pub head: Position,
-    /// When the first event was recorded.
-    pub first_at: Option<Timestamp>,
-    /// When the last event was recorded.
-    pub last_at: Option<Timestamp>,
-}
-
-pub(crate) fn stats(path: &Path) -> Result<Stats, OpenError> {
-    let connection = open::open_for_reading(path)?;
-    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
-    let time = |sql: &str| -> rusqlite::Result<Option<Timestamp>> {
-        let us: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(us.and_then(|us| Timestamp::from_microsecond(us).ok()))
-    };
-    let sums = "SELECT count(*), count(DISTINCT stream), coalesce(sum(length(data)), 0), \
-                coalesce(max(position), 0) FROM events";
-    let (events, streams, payload_bytes, head): (u64, u64, u64, u64) = connection
-        .query_row(sums, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .map_err(failed)?;
-    let file_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let first_at = time("SELECT recorded_at_us FROM events WHERE position = (SELECT min(position) FROM events) UNION ALL SELECT NULL LIMIT 1");
-    let last_at = time("SELECT recorded_at_us FROM events WHERE position = (SELECT max(position) FROM events) UNION ALL SELECT NULL LIMIT 1");
-    let (first_at, last_at) = (first_at.map_err(failed)?, last_at.map_err(failed)?);
-    Ok(Stats { events, streams, payload_bytes, file_bytes, head: Position(head), first_at, last_at })
 }

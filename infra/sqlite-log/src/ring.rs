@@ -5,14 +5,13 @@ use std::sync::{PoisonError, RwLock};
 
 use souk_eventsourcing::{Filter, Page, Position, RecordedEvent};
 
-/// Events kept.
-const EVENTS_MAX: usize = 16_384;
-/// Bytes of payloads kept.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+use crate::Options;
 
 /// The tail of the log, contiguous up to its head.
 pub(crate) struct Ring {
     tail: RwLock<Tail>,
+    events_max: usize,
+    bytes_max: usize,
 }
 
 struct Tail {
@@ -24,8 +23,12 @@ struct Tail {
 
 impl Ring {
     /// An empty ring at the head of a log.
-    pub(crate) fn new(head: Position) -> Self {
-        Self { tail: RwLock::new(Tail { events: VecDeque::new(), bytes: 0, before: head }) }
+    pub(crate) fn new(head: Position, options: &Options) -> Self {
+        Self {
+            tail: RwLock::new(Tail { events: VecDeque::new(), bytes: 0, before: head }),
+            events_max: options.tail_events_max,
+            bytes_max: options.tail_bytes_max,
+        }
     }
 
     /// Takes committed events in, in order of position.
@@ -35,7 +38,7 @@ impl Ring {
             tail.bytes += event.event.data.len();
             tail.events.push_back(event);
         }
-        while tail.events.len() > EVENTS_MAX || tail.bytes > BYTES_MAX {
+        while tail.events.len() > self.events_max || tail.bytes > self.bytes_max {
             let Some(oldest) = tail.events.pop_front() else { break };
             tail.bytes -= oldest.event.data.len();
             tail.before = oldest.position;
@@ -52,5 +55,55 @@ impl Ring {
         let looked_at = tail.events.range(start..tail.events.len().min(start.saturating_add(limit)));
         let reached = looked_at.clone().last().map_or(after, |event| event.position);
         Some(Page { events: looked_at.filter(|event| filter.takes(event)).cloned().collect(), reached })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use jiff::Timestamp;
+    use souk_eventsourcing::envelope::Origin;
+    use souk_eventsourcing::{Actor, CorrelationId, Revision, StreamName};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn events(positions: std::ops::RangeInclusive<u64>, bytes: usize) -> impl Iterator<Item = RecordedEvent> {
+        let correlation = CorrelationId::from(Uuid::from_u128(1));
+        let origin = Origin::new(Uuid::from_u128(1), Actor::new("test", "x"), correlation);
+        let (stream, data) = (StreamName::new("thing", "a"), Bytes::from(vec![b' '; bytes]));
+        positions.map(move |position| RecordedEvent {
+            position: Position(position),
+            stream: stream.clone(),
+            revision: Revision(position),
+            event: origin.raw_envelope(&stream, 0, "thing.happened", 1, data.clone(), Timestamp::UNIX_EPOCH),
+        })
+    }
+
+    fn places(page: &Page) -> Vec<u64> {
+        page.events.iter().map(|event| event.position.0).collect()
+    }
+
+    #[test]
+    fn it_answers_from_the_head_it_began_at_and_not_before() {
+        let ring = Ring::new(Position(10), &Options::default());
+        ring.extend(events(11..=13, 1));
+        assert!(ring.read(Position(9), 10, &Filter::all()).is_none());
+        let page = ring.read(Position(10), 2, &Filter::all()).unwrap();
+        assert_eq!((places(&page), page.reached), (vec![11, 12], Position(12)));
+        let page = ring.read(Position(13), 2, &Filter::all()).unwrap();
+        assert_eq!((places(&page), page.reached), (vec![], Position(13)));
+    }
+
+    #[test]
+    fn the_oldest_make_room_by_number_and_by_bytes() {
+        let options = Options { tail_events_max: 10, tail_bytes_max: 100, ..Options::default() };
+        let ring = Ring::new(Position::START, &options);
+        ring.extend(events(1..=15, 1));
+        assert!(ring.read(Position(4), 1, &Filter::all()).is_none());
+        assert_eq!(places(&ring.read(Position(5), 1, &Filter::all()).unwrap()), [6]);
+        ring.extend(events(16..=17, 50));
+        assert_eq!(places(&ring.read(Position(15), 9, &Filter::all()).unwrap()), [16, 17]);
+        assert!(ring.read(Position(14), 1, &Filter::all()).is_none());
     }
 }

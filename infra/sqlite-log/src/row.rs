@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use rusqlite::types::FromSqlError;
 use rusqlite::{Row, Statement};
 use souk_eventsourcing::{
     Actor, CommandId, CorrelationId, EventId, NewEvent, Position, RecordedEvent, RequestHash, Revision,
@@ -29,6 +30,9 @@ pub(crate) const SELECT_STREAM: &str = concat!(
     columns!(),
     " FROM events WHERE stream = ?1 AND revision >= ?2 ORDER BY revision LIMIT ?3"
 );
+/// Where the events of a stream behind a revision stand, and which command made each.
+pub(crate) const SELECT_COMMANDS_BEHIND: &str =
+    "SELECT revision, position, command_id FROM events WHERE stream = ?1 AND revision > ?2 ORDER BY revision";
 /// The row of an event.
 pub(crate) const SELECT_EVENT: &str = concat!("SELECT ", columns!(), " FROM events WHERE event_id = ?1");
 /// A new row.
@@ -38,27 +42,43 @@ pub(crate) const INSERT: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
 );
 
-/// CRC-32 over every column but the checksum, each with its length before it.
+/// CRC-32 over every column but the checksum: first those of a fixed size, with the lengths of all
+/// others, then the others, in the order of the table. An id or hash that is not there has length 0,
+/// which none that is there has.
 pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revision, event: &NewEvent) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
+    let causation_id = event.causation_id.as_ref().map_or(&[][..], |id| id.0.as_bytes());
+    let request_hash = event.request_hash.as_ref().map_or(&[][..], |hash| &hash.0);
+    let others = [
+        stream.as_str().as_bytes(),
+        event.event_type.as_bytes(),
+        event.actor.as_str().as_bytes(),
+        event.correlation_id.as_str().as_bytes(),
+        causation_id,
+        request_hash,
+        event.content_type.as_bytes(),
+        &event.data,
+    ];
+    // Gathered first: many small updates cost more than one.
+    let mut fixed = [0; 8 + 8 + 8 + 2 + 16 + 16 + 8 * 8];
+    let mut end = 0;
     let mut add = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+        fixed[end..end + bytes.len()].copy_from_slice(bytes);
+        end += bytes.len();
     };
     add(&position.0.to_le_bytes());
-    add(stream.as_str().as_bytes());
     add(&revision.0.to_le_bytes());
-    add(event.id.0.as_bytes());
-    add(event.event_type.as_bytes());
-    add(&event.schema_version.to_le_bytes());
     add(&event.recorded_at.as_microsecond().to_le_bytes());
-    add(event.actor.as_str().as_bytes());
-    add(event.correlation_id.as_str().as_bytes());
-    add(event.causation_id.as_ref().map_or(&[], |id| id.0.as_bytes()));
+    add(&event.schema_version.to_le_bytes());
+    add(event.id.0.as_bytes());
     add(event.command_id.0.as_bytes());
-    add(event.request_hash.as_ref().map_or(&[], |hash| &hash.0));
-    add(event.content_type.as_bytes());
-    add(&event.data);
+    for other in others {
+        add(&(other.len() as u64).to_le_bytes());
+    }
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&fixed);
+    for other in others {
+        hasher.update(other);
+    }
     hasher.finalize()
 }
 
@@ -95,49 +115,66 @@ pub(crate) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Reads a row. The outer error is SQLite's, the inner one says what is wrong with the row.
-pub(crate) fn read_checked(row: &Row<'_>) -> rusqlite::Result<Result<RecordedEvent, String>> {
-    let stored: u32 = row.get(14)?;
-    let event = match read(row)? {
-        Ok(event) => event,
-        Err(what) => return Ok(Err(what)),
-    };
-    let computed = checksum(event.position, &event.stream, event.revision, &event.event);
-    Ok(if computed == stored { Ok(event) } else { Err("its checksum does not match its content".to_owned()) })
+/// What is wrong with a row.
+#[derive(Debug)]
+pub(crate) struct RowError(pub(crate) String);
+
+/// A column that is not of the type or encoding it should have.
+impl From<rusqlite::Error> for RowError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(format!("a column is malformed: {error}"))
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Result<RecordedEvent, String>> {
-    let text = |index| row.get_ref(index).and_then(|value| Ok(value.as_str()?));
-    let uuid = |index| row.get_ref(index).and_then(|value| Ok(value.as_blob_or_null()?.map(Uuid::from_slice)));
-    let stream = StreamName::parse(text(1)?);
-    let event_id = uuid(3)?;
-    let recorded_at = Timestamp::from_microsecond(row.get(6)?);
-    let correlation_id = CorrelationId::parse(text(8)?);
-    let causation_id = uuid(9)?.transpose();
-    let command_id = uuid(10)?;
-    let request_hash = row.get_ref(11)?.as_blob_or_null()?.map(<[u8; 16]>::try_from).transpose();
-    let (Ok(stream), Some(Ok(event_id)), Ok(recorded_at), Some(correlation_id)) =
-        (stream, event_id, recorded_at, correlation_id)
-    else {
-        return Ok(Err("its stream, id, time or correlation is malformed".to_owned()));
-    };
-    let (Ok(causation_id), Some(Ok(command_id)), Ok(request_hash)) = (causation_id, command_id, request_hash)
-    else {
-        return Ok(Err("its causation, command or request hash is malformed".to_owned()));
-    };
+impl From<FromSqlError> for RowError {
+    fn from(error: FromSqlError) -> Self {
+        Self(format!("a column is malformed: {error}"))
+    }
+}
+
+/// Reads a row of [`columns!`] and holds it to its checksum.
+pub(crate) fn read_checked(row: &Row<'_>) -> Result<RecordedEvent, RowError> {
+    let stored: u32 = row.get(14)?;
+    let event = read(row)?;
+    let computed = checksum(event.position, &event.stream, event.revision, &event.event);
+    if computed == stored { Ok(event) } else { Err(malformed("its checksum does not match its content")) }
+}
+
+fn malformed(what: &str) -> RowError {
+    RowError(what.to_owned())
+}
+
+fn read(row: &Row<'_>) -> Result<RecordedEvent, RowError> {
     let event = NewEvent {
-        id: EventId(event_id),
-        event_type: text(4)?.to_owned().into(),
+        id: EventId(id(row, 3)?.ok_or_else(|| malformed("its event id is missing"))?),
+        event_type: text(row, 4)?.to_owned().into(),
         schema_version: row.get(5)?,
-        recorded_at,
-        actor: Actor::parse(text(7)?),
-        correlation_id,
-        causation_id: causation_id.map(EventId),
-        command_id: CommandId(command_id),
-        request_hash: request_hash.map(RequestHash),
-        content_type: text(12)?.to_owned().into(),
+        recorded_at: Timestamp::from_microsecond(row.get(6)?)
+            .map_err(|_| malformed("its time is malformed"))?,
+        actor: Actor::parse(text(row, 7)?),
+        correlation_id: CorrelationId::parse(text(row, 8)?)
+            .ok_or_else(|| malformed("its correlation id is malformed"))?,
+        causation_id: id(row, 9)?.map(EventId),
+        command_id: CommandId(id(row, 10)?.ok_or_else(|| malformed("its command id is missing"))?),
+        request_hash: request_hash(row)?,
+        content_type: text(row, 12)?.to_owned().into(),
         data: Bytes::copy_from_slice(row.get_ref(13)?.as_blob()?),
     };
-    let (position, revision) = (Position(row.get(0)?), Revision(row.get(2)?));
-    Ok(Ok(RecordedEvent { position, stream, revision, event }))
+    let stream = StreamName::parse(text(row, 1)?).map_err(|_| malformed("its stream's name is malformed"))?;
+    Ok(RecordedEvent { position: Position(row.get(0)?), stream, revision: Revision(row.get(2)?), event })
+}
+
+fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str, RowError> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
+fn id(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, RowError> {
+    let bytes = row.get_ref(column)?.as_blob_or_null()?;
+    bytes.map(Uuid::from_slice).transpose().map_err(|_| malformed("an id has not 16 bytes"))
+}
+
+fn request_hash(row: &Row<'_>) -> Result<Option<RequestHash>, RowError> {
+    let bytes = row.get_ref(11)?.as_blob_or_null()?;
+    let hash = bytes.map(<[u8; 16]>::try_from).transpose();
+    Ok(hash.map_err(|_| malformed("its request hash has not 16 bytes"))?.map(RequestHash))
 }

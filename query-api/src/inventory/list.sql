@@ -1,1 +1,6 @@
-SELECT key, doc FROM stock WHERE ($1 IS NULL OR key > $1) ORDER BY key LIMIT $2
+-- A page of stock, the SKUs that were first counted last before the others.
+SELECT key, doc
+FROM stock
+WHERE (created_at, key) < ($1, $2)
+ORDER BY created_at DESC, key DESC
+LIMIT $3

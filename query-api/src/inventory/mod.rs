@@ -1,4 +1,4 @@
-//! `GET /api/inventory/stock` and `/api/inventory/stock/{sku}`.
+//! Inventory: how much there is of a SKU.
 
-pub mod response;
-pub mod routes;
+pub(crate) mod response;
+pub(crate) mod routes;

@@ -1,45 +1,40 @@
 //! Stock as it is answered.
 
 use serde::Serialize;
+use souk_eventsourcing::Position;
 use souk_projections::stock::StockRow;
 use utoipa::ToSchema;
 
-/// The stock of a SKU.
+/// How much there is of a SKU.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "57"}))]
-pub struct StockResponse {
+#[schema(title = "Stock", example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "57"}))]
+pub(crate) struct StockAnswer {
     /// The SKU.
-    pub sku: String,
+    sku: String,
     /// Units on the shelf.
-    pub on_hand: i64,
-    /// Units held for orders.
-    pub reserved: i64,
-    /// Units that can be reserved.
-    pub available: i64,
-    /// Its revision; none when it was never counted.
-    pub revision: Option<u64>,
+    on_hand: i64,
+    /// Units of them that are held for orders.
+    reserved: i64,
+    /// Units of them that nobody holds.
+    available: i64,
+    /// Its revision, for `If-Match`; 0 as well for a SKU that was never counted.
+    revision: u64,
     /// How far the read models are.
-    pub position: String,
+    position: String,
 }
 
-/// A page of stock.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StockPage {
-    /// By SKU.
-    pub items: Vec<StockResponse>,
-    /// Where the next page begins.
-    pub next_cursor: Option<String>,
-    /// How far the read models are.
-    pub position: String,
-}
-
-impl StockResponse {
-    /// A row, or none for a SKU that was never counted.
-    pub fn new(sku: String, row: Option<StockRow>, position: &str) -> Self {
-        let revision = row.as_ref().map(|row| row.revision);
-        let StockRow { on_hand, reserved, .. } = row.unwrap_or_default();
-        Self { sku, on_hand, reserved, available: on_hand - reserved, revision, position: position.to_owned() }
+impl StockAnswer {
+    /// Of a SKU that may never have been counted.
+    pub(crate) fn new(sku: String, row: Option<&StockRow>, position: Position) -> Self {
+        let (on_hand, reserved) = row.map_or((0, 0), |row| (row.on_hand, row.reserved));
+        Self {
+            sku,
+            on_hand,
+            reserved,
+            available: on_hand - reserved,
+            revision: row.map_or(0, |row| row.revision),
+            position: position.to_string(),
+        }
     }
 }

@@ -1,75 +1,89 @@
-//! Stock: a SKU's is public, the list is for admins and other systems.
+//! `GET /api/inventory/stock`, `GET /api/inventory/stock/{sku}`.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use souk_projections::stock::StockRow;
 use souk_web::headers::ReadHeaders;
-use souk_web::paging;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, Role, StrictQuery};
-use utoipa::IntoParams;
+use souk_web::{Caller, Problem, Role, StrictQuery, paging};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::database::{QueryState, document, failed};
+use super::response::StockAnswer;
+use crate::answers::{ListOf, Single, cut, one_more};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::positions::ReadYourWrites;
 
-use super::response::{StockPage, StockResponse};
+/// The list as its cursors name it.
+const LIST: &str = "stock";
 
-/// What a list is asked for.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// What a list of stock can be asked.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
-    /// Items of a page, 1 to 100.
+struct StockQuery {
+    /// 1 to 100 items; 20 unless said.
     limit: Option<u32>,
-    /// Where the page begins.
+    /// Where the last page ended.
     cursor: Option<String>,
 }
 
-/// The stock of a SKU.
-#[utoipa::path(get, path = "/api/inventory/stock/{sku}", tag = "inventory", params(("sku" = String, Path)),
-    responses((status = 200, body = StockResponse), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn show(
-    State(state): State<QueryState>,
-    Path(sku): Path<String>,
-    headers: ReadHeaders,
-) -> Result<Response, Problem> {
-    let position = state.positions.wait(&headers).await?.to_string();
-    let row: Option<(String, Option<Vec<u8>>)> = sqlx::query_as(include_str!("show.sql"))
-        .bind(sku.trim())
-        .fetch_optional(&state.pool)
-        .await
-        .map_err(failed)?;
-    let (sku, doc) = row.ok_or_else(|| Problem::new("not-found", "there is no such SKU"))?;
-    let row = doc.map(|doc| document(&doc)).transpose()?;
-    let stock = StockResponse::new(sku, row, &position);
-    let etag = stock.revision.map(|revision| [(header::ETAG, format!("\"{revision}\""))]);
-    Ok((etag.into_iter().next().unwrap_or([(header::ETAG, "\"none\"".to_owned())]), Json(stock)).into_response())
-}
-
-/// All stock, by SKU.
-#[utoipa::path(get, path = "/api/inventory/stock", tag = "inventory", params(ListQuery), security(("token" = [])),
-    responses((status = 200, body = StockPage), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn list(
+/// Lists stock.
+///
+/// SKUs that were first counted last come first. For admins and services.
+#[utoipa::path(
+    get, path = "/api/inventory/stock", tag = "inventory",
+    params(StockQuery, ReadYourWrites),
+    responses((status = 200, body = ListOf<StockAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+)]
+async fn list(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-    StrictQuery(query): StrictQuery<ListQuery>,
-) -> Result<Json<StockPage>, Problem> {
+    StrictQuery(query): StrictQuery<StockQuery>,
+) -> Result<Json<ListOf<StockAnswer>>, Problem> {
     caller.require(&[Role::Admin, Role::Service])?;
-    let position = state.positions.wait(&headers).await?.to_string();
     let limit = paging::limit(query.limit)?;
-    let after: Option<String> = paging::decode("stock", query.cursor.as_deref())?;
-    let mut rows: Vec<(String, Vec<u8>)> = sqlx::query_as(include_str!("list.sql"))
-        .bind(after)
-        .bind(i64::from(limit) + 1)
-        .fetch_all(&state.pool)
-        .await
-        .map_err(failed)?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > page;
-    rows.truncate(page);
-    let next_cursor = rows.last().filter(|_| more).map(|(sku, _)| paging::encode("stock", sku));
-    let items = rows.into_iter().map(|(sku, doc)| Ok(StockResponse::new(sku, Some(document(&doc)?), &position)));
-    Ok(Json(StockPage { items: items.collect::<Result<_, Problem>>()?, next_cursor, position }))
+    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
+    let (created_at, key) = cursor.unwrap_or((i64::MAX, BEHIND_ALL.to_owned()));
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
+    let statement = statement.bind(created_at).bind(key).bind(one_more(limit));
+    let mut rows = Vec::new();
+    for (sku, bytes) in statement.fetch_all(&state.pool).await.map_err(failed)? {
+        rows.push((sku, document::<StockRow>(&bytes)?));
+    }
+    let next_cursor =
+        cut(&mut rows, limit, |(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
+    let items = rows.into_iter().map(|(sku, row)| StockAnswer::new(sku, Some(&row), position));
+    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string() }))
+}
+
+/// Shows the stock of a SKU.
+///
+/// A SKU that is known and was never counted reads as zeros, without an `ETag`.
+#[utoipa::path(
+    get, path = "/api/inventory/stock/{sku}", tag = "inventory",
+    params(("sku" = String, Path, example = "85123A"), ReadYourWrites),
+    responses((status = 200, body = StockAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+)]
+async fn get(
+    State(state): State<QueryState>,
+    headers: ReadHeaders,
+    Path(sku): Path<String>,
+) -> Result<Single<StockAnswer>, Problem> {
+    let sku = sku.trim().to_owned();
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (Option<Vec<u8>>, Option<String>)>(include_str!("get.sql"));
+    let (stock, product) = statement.bind(&sku).fetch_one(&state.pool).await.map_err(failed)?;
+    if stock.is_none() && product.is_none() {
+        return Err(not_found("SKU"));
+    }
+    let row = stock.map(|bytes| document::<StockRow>(&bytes)).transpose()?;
+    let body = StockAnswer::new(sku, row.as_ref(), position);
+    Ok(Single { revision: row.map(|row| row.revision), body })
 }

@@ -1,19 +1,37 @@
-SELECT p.key AS id, p.doc AS doc, p.created_at AS sort, v.key AS sku, s.available AS available
-FROM (
-    SELECT key, doc, created_at FROM products
-    WHERE withdrawn = 0
-      AND ($1 IS NULL OR active = $1)
-      AND ($2 IS NULL OR category = $2 OR category LIKE $2 || '/%')
-      AND ($3 IS NULL OR min_price >= $3)
-      AND ($4 IS NULL OR min_price <= $4)
-      AND ($5 IS NULL OR instr(search, $5) > 0)
-      AND ($6 IS NULL OR $6 = EXISTS (
-            SELECT 1 FROM variants iv JOIN stock st ON st.key = iv.key
-            WHERE iv.product = products.key AND st.available > 0))
-      AND ($7 IS NULL OR (created_at, key) < ($7, $8))
+-- A page of the catalogue, newest first; then what is available of the variants on it.
+WITH page AS (
+    SELECT key, doc, created_at AS sort_value
+    FROM products
+    WHERE (created_at, key) < ($1, $2)
+      AND ($4 IS NULL OR active = $4)
+      AND ($5 IS NULL OR category = $5 OR substr(category, 1, length($5) + 1) = $5 || '/')
+      AND ($6 IS NULL OR search_text LIKE $6 ESCAPE '\')
+      AND (($7 IS NULL AND $8 IS NULL) OR EXISTS (
+          SELECT 1
+          FROM variants
+          WHERE variants.product_id = products.key
+            AND variants.withdrawn = 0
+            AND variants.price >= coalesce($7, variants.price)
+            AND variants.price <= coalesce($8, variants.price)
+      ))
+      AND ($9 IS NULL OR $9 = CASE WHEN EXISTS (
+          SELECT 1
+          FROM variants
+          JOIN stock ON stock.key = variants.key
+          WHERE variants.product_id = products.key
+            AND variants.withdrawn = 0
+            AND variants.price >= coalesce($7, variants.price)
+            AND variants.price <= coalesce($8, variants.price)
+            AND stock.on_hand > stock.reserved
+      ) THEN 1 ELSE 0 END)
     ORDER BY created_at DESC, key DESC
-    LIMIT $9
-) p
-LEFT JOIN variants v ON v.product = p.key
-LEFT JOIN stock s ON s.key = v.key
-ORDER BY p.created_at DESC, p.key DESC
+    LIMIT $3
+)
+SELECT page.key, page.doc, NULL AS sku, NULL AS available, page.sort_value, 0 AS part
+FROM page
+UNION ALL
+SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, page.sort_value, 1
+FROM page
+JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
+JOIN stock ON stock.key = variants.key
+ORDER BY part, sort_value DESC, key DESC

@@ -1,4 +1,4 @@
-//! `GET /api/products` and `/api/products/{id}`.
+//! Products: the catalogue, readable by anyone.
 
-pub mod response;
-pub mod routes;
+pub(crate) mod response;
+pub(crate) mod routes;

@@ -1,104 +1,109 @@
 //! A product as it is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use serde_json::Value;
-use souk_domain::product::event::{Attribute, AttributeKind};
+use serde_json::{Map, Value};
+use souk_domain::product::event::{Attribute, AttributeKind, Variant};
+use souk_eventsourcing::Position;
 use souk_projections::products::ProductRow;
 use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
-/// A product.
+/// A product with all its variants.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ProductResponse {
+#[schema(title = "Product")]
+pub(crate) struct ProductAnswer {
     /// Its id.
-    pub id: String,
-    /// Its revision.
-    pub revision: u64,
-    /// How far the read models are.
-    pub position: String,
+    #[schema(example = "0199c2aa-bbcc-7000-8000-000000000001")]
+    id: String,
     /// Its name.
-    pub name: String,
-    /// In the shop's words.
-    pub description: String,
-    /// A path such as `home/lighting`.
-    pub category: String,
-    /// Strings, numbers or booleans by name.
-    #[schema(value_type = BTreeMap<String, Value>)]
-    pub attributes: BTreeMap<String, Value>,
+    #[schema(example = "White hanging heart")]
+    name: String,
+    /// In the shop's words; may be empty.
+    description: String,
+    /// A path; may be empty.
+    #[schema(example = "home/lighting")]
+    category: String,
+    /// Strings, numbers or booleans, by name.
+    #[schema(value_type = Object, example = json!({"colour": "white"}))]
+    attributes: Map<String, Value>,
     /// Whether customers see it.
-    pub active: bool,
-    /// Its variants.
-    pub variants: Vec<VariantResponse>,
+    active: bool,
+    /// At least one.
+    variants: Vec<VariantAnswer>,
     /// When it came into the catalogue.
-    pub created_at: String,
-    /// When it last changed.
-    pub updated_at: String,
-}
-
-/// A variant.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct VariantResponse {
-    /// Its SKU.
-    pub sku: String,
-    /// What tells it from the others.
-    pub options: BTreeMap<String, String>,
-    /// Its price.
-    pub price: MoneyShape,
-    /// URLs of its images.
-    pub images: Vec<String>,
-    /// Units that can be bought.
-    pub available: i64,
-}
-
-/// A page of products.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProductPage {
-    /// The products.
-    pub items: Vec<ProductResponse>,
-    /// Where the next page begins.
-    pub next_cursor: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When something was last said of it.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// Its revision, for `If-Match`.
+    pub(crate) revision: u64,
     /// How far the read models are.
-    pub position: String,
+    #[schema(example = "57")]
+    position: String,
 }
 
-impl ProductResponse {
-    /// Row and stock, put together.
-    pub fn new(id: &str, row: ProductRow, available: &BTreeMap<String, i64>, position: &str) -> Self {
-        let variants = row.content.variants.into_iter().map(|variant| VariantResponse {
-            available: available.get(variant.sku.as_str()).copied().unwrap_or(0),
-            sku: variant.sku.to_string(),
-            options: variant.options,
-            price: variant.price.into(),
-            images: variant.images,
-        });
+/// A form of the product that is sold and stocked by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Variant")]
+pub(crate) struct VariantAnswer {
+    /// Its SKU.
+    #[schema(example = "85123A")]
+    sku: String,
+    /// What tells it from the others.
+    #[schema(example = json!({"size": "M"}))]
+    options: BTreeMap<String, String>,
+    /// Its price.
+    price: MoneyShape,
+    /// URLs of its images.
+    images: Vec<String>,
+    /// Units on hand that nobody holds.
+    available: i64,
+}
+
+/// Units that are available, by SKU.
+pub(crate) type Available = HashMap<String, i64>;
+
+impl ProductAnswer {
+    pub(crate) fn new(id: String, row: ProductRow, available: &Available, position: Position) -> Self {
+        let content = row.content;
         Self {
-            id: id.to_owned(),
-            revision: row.revision,
-            position: position.to_owned(),
-            variants: variants.collect(),
-            name: row.content.name,
-            description: row.content.description,
-            category: row.content.category,
-            attributes: row.content.attributes.into_iter().map(attribute).collect(),
-            active: row.content.active,
+            id,
+            name: content.name,
+            description: content.description,
+            category: content.category,
+            attributes: content.attributes.into_iter().map(attribute).collect(),
+            active: content.active,
+            variants: content.variants.into_iter().map(|variant| with_stock(variant, available)).collect(),
             created_at: row.created_at.to_string(),
             updated_at: row.updated_at.to_string(),
+            revision: row.revision,
+            position: position.to_string(),
         }
+    }
+}
+
+fn with_stock(variant: Variant, available: &Available) -> VariantAnswer {
+    let sku = variant.sku.to_string();
+    VariantAnswer {
+        available: available.get(&sku).copied().unwrap_or(0),
+        sku,
+        options: variant.options,
+        price: variant.price.into(),
+        images: variant.images,
     }
 }
 
 fn attribute(attribute: Attribute) -> (String, Value) {
     let value = match attribute.kind {
         AttributeKind::Text => Value::String(attribute.value),
-        // A number keeps the digits it was sent with.
-        AttributeKind::Number | AttributeKind::Boolean => {
-            serde_json::from_str(&attribute.value).unwrap_or(Value::String(attribute.value))
-        }
+        AttributeKind::Boolean => Value::Bool(attribute.value == "true"),
+        // What doesn't read as a number is shown as it stands.
+        AttributeKind::Number => serde_json::from_str(&attribute.value).unwrap_or(Value::String(attribute.value)),
     };
     (attribute.name, value)
 }

@@ -1,186 +1,228 @@
-//! Product pages and lists. Anonymous and customers see active products only.
-
-use std::collections::BTreeMap;
+//! `GET /api/products`, `GET /api/products/{id}`.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use souk_eventsourcing::Position;
+use souk_projections::products::{ProductRow, fold_case};
 use souk_web::headers::ReadHeaders;
-use souk_web::paging;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, StrictQuery};
-use utoipa::IntoParams;
-use uuid::Uuid;
+use souk_web::{Caller, Problem, StrictQuery, paging};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::database::{QueryState, document, failed};
+use super::response::{Available, ProductAnswer};
+use crate::answers::{ListOf, Single, cut, one_more};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::positions::ReadYourWrites;
 
-use super::response::{ProductPage, ProductResponse};
+/// Characters of a text to look for.
+const Q_CHARS_MAX: usize = 200;
 
-/// What a list is asked for.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// What a list of products can be asked.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub struct ListQuery {
-    /// A category and those below it.
+struct ProductsQuery {
+    /// A category and all below it.
+    #[param(example = "home")]
     category: Option<String>,
-    /// The cheapest variant costs at least this, in minor units.
+    /// A variant costs this or more, in minor units.
     min_price: Option<i64>,
-    /// The cheapest variant costs at most this, in minor units.
+    /// A variant costs this or less, in minor units.
     max_price: Option<i64>,
-    /// Whether something can be bought of it.
+    /// Whether a variant (within the prices) is available.
     in_stock: Option<bool>,
-    /// Whether customers see it; for admins.
+    /// Whether customers see it; without an admin's token only those that they see are listed.
     active: Option<bool>,
-    /// Words of its name, or of a SKU.
+    /// A part of the name or of a SKU, whatever its case; 200 characters at most.
     q: Option<String>,
     /// The order.
-    #[param(inline)]
     sort: Option<Sort>,
-    /// Items of a page, 1 to 100.
+    /// 1 to 100 items; 20 unless said.
     limit: Option<u32>,
-    /// Where the page begins.
+    /// Where the last page ended.
     cursor: Option<String>,
 }
 
-/// The order of a list.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-pub enum Sort {
-    /// By name.
+/// Orders of the catalogue.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+enum Sort {
+    #[serde(rename = "newest")]
+    #[default]
+    Newest,
     #[serde(rename = "name")]
     Name,
-    /// By name, backwards.
     #[serde(rename = "-name")]
-    NameBackwards,
-    /// The cheapest first.
+    NameDescending,
     #[serde(rename = "price")]
     Price,
-    /// The dearest first.
     #[serde(rename = "-price")]
-    PriceBackwards,
-    /// The newest first.
-    #[default]
-    #[serde(rename = "newest")]
-    Newest,
+    PriceDescending,
+}
+
+/// Where a page begins: behind this value and key.
+enum Behind {
+    Number(i64, String),
+    Text(String, String),
 }
 
 impl Sort {
-    fn sql(self) -> (&'static str, &'static str) {
+    fn sql(self) -> &'static str {
         match self {
-            Self::Name => ("products:name", include_str!("list_name.sql")),
-            Self::NameBackwards => ("products:-name", include_str!("list_name_desc.sql")),
-            Self::Price => ("products:price", include_str!("list_price.sql")),
-            Self::PriceBackwards => ("products:-price", include_str!("list_price_desc.sql")),
-            Self::Newest => ("products:newest", include_str!("list_newest.sql")),
+            Self::Newest => include_str!("list_newest.sql"),
+            Self::Name => include_str!("list_name_ascending.sql"),
+            Self::NameDescending => include_str!("list_name_descending.sql"),
+            Self::Price => include_str!("list_price_ascending.sql"),
+            Self::PriceDescending => include_str!("list_price_descending.sql"),
+        }
+    }
+
+    /// The list as its cursors name it.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Newest => "products",
+            Self::Name => "products:name",
+            Self::NameDescending => "products:-name",
+            Self::Price => "products:price",
+            Self::PriceDescending => "products:-price",
+        }
+    }
+
+    fn behind(self, cursor: Option<&str>) -> Result<Behind, Problem> {
+        let list = self.list();
+        match self {
+            Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, BEHIND_ALL)),
+            Self::Price => number(list, cursor, (i64::MIN, "")),
+            Self::Name => text(list, cursor, ("", "")),
+            Self::NameDescending => text(list, cursor, (BEHIND_ALL, BEHIND_ALL)),
+        }
+    }
+
+    fn cursor(self, id: &str, row: &ProductRow) -> String {
+        let cheapest = || row.content.variants.iter().map(|variant| variant.price.amount).min();
+        match self {
+            Self::Newest => paging::encode(self.list(), &(row.created_at.as_microsecond(), id)),
+            Self::Price | Self::PriceDescending => paging::encode(self.list(), &(cheapest().unwrap_or(0), id)),
+            Self::Name | Self::NameDescending => paging::encode(self.list(), &(fold_case(&row.content.name), id)),
         }
     }
 }
 
-/// The value that a list is sorted by.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum SortKey {
-    Number(i64),
-    Text(String),
+fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<Behind, Problem> {
+    let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0, start.1.to_owned()));
+    Ok(Behind::Number(value, key))
 }
 
-type ProductJoin = (String, Vec<u8>, Option<String>, Option<i64>);
+fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<Behind, Problem> {
+    let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0.to_owned(), start.1.to_owned()));
+    Ok(Behind::Text(value, key))
+}
 
-/// A product.
-#[utoipa::path(get, path = "/api/products/{id}", tag = "products", params(("id" = Uuid, Path)),
-    responses((status = 200, body = ProductResponse), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn show(
+/// A row of either half of the statements: a product with its document, or a SKU with what is available.
+type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>);
+
+/// Lists products.
+///
+/// Newest first unless sorted. Anonymous callers and customers see active products only.
+#[utoipa::path(
+    get, path = "/api/products", tag = "products",
+    params(ProductsQuery, ReadYourWrites),
+    responses((status = 200, body = ListOf<ProductAnswer>), (status = 400), (status = 503))
+)]
+async fn list(
     State(state): State<QueryState>,
     caller: Caller,
-    Path(id): Path<String>,
     headers: ReadHeaders,
-) -> Result<Response, Problem> {
-    let position = state.positions.wait(&headers).await?.to_string();
-    let rows: Vec<ProductJoin> = sqlx::query_as(include_str!("show.sql"))
-        .bind(&id)
-        .bind(caller.is_admin())
+    StrictQuery(query): StrictQuery<ProductsQuery>,
+) -> Result<Json<ListOf<ProductAnswer>>, Problem> {
+    let (limit, sort) = (paging::limit(query.limit)?, query.sort.unwrap_or_default());
+    let behind = sort.behind(query.cursor.as_deref())?;
+    let pattern = query.q.as_deref().filter(|q| !q.is_empty()).map(pattern).transpose()?;
+    let position = state.positions.wait_for(headers).await?;
+    let visible = if caller.is_admin() { query.active } else { Some(true) };
+    if visible != query.active.or(visible) {
+        return Ok(Json(ListOf { items: Vec::new(), next_cursor: None, position: position.to_string() }));
+    }
+    let statement = sqlx::query_as::<_, Row>(sort.sql());
+    let statement = match behind {
+        Behind::Number(value, key) => statement.bind(value).bind(key),
+        Behind::Text(value, key) => statement.bind(value).bind(key),
+    };
+    let rows = statement
+        .bind(one_more(limit))
+        .bind(visible.map(i64::from))
+        .bind(query.category.filter(|category| !category.is_empty()))
+        .bind(pattern)
+        .bind(query.min_price)
+        .bind(query.max_price)
+        .bind(query.in_stock.map(i64::from))
         .fetch_all(&state.pool)
         .await
         .map_err(failed)?;
-    let Some((id, doc, ..)) = rows.first().cloned() else {
-        return Err(Problem::new("not-found", "there is no such product"));
-    };
-    let available = rows.into_iter().filter_map(|(_, _, sku, available)| Some((sku?, available?))).collect();
-    let product = ProductResponse::new(&id, document(&doc)?, &available, &position);
-    let etag = format!("\"{}\"", product.revision);
-    Ok(([(header::ETAG, etag)], Json(product)).into_response())
+    let (mut products, available) = grouped(rows)?;
+    let next_cursor = cut(&mut products, limit, |(id, row)| sort.cursor(id, row));
+    let items = products.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
+    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string() }))
 }
 
-/// Products.
-#[utoipa::path(get, path = "/api/products", tag = "products", params(ListQuery),
-    responses((status = 200, body = ProductPage), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn list(
+/// A `LIKE` pattern for a text anywhere.
+fn pattern(q: &str) -> Result<String, Problem> {
+    if q.chars().count() > Q_CHARS_MAX {
+        return Err(Problem::parameter("q", format!("at most {Q_CHARS_MAX} characters are allowed")));
+    }
+    let mut pattern = String::from("%");
+    for character in fold_case(q).chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    Ok(pattern)
+}
+
+fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
+    let (mut products, mut available) = (Vec::new(), Available::new());
+    for (id, product, sku, units) in rows {
+        if let Some(product) = product {
+            products.push((id, document(&product)?));
+        } else if let (Some(sku), Some(units)) = (sku, units) {
+            available.insert(sku, units);
+        }
+    }
+    Ok((products, available))
+}
+
+/// Shows a product.
+#[utoipa::path(
+    get, path = "/api/products/{id}", tag = "products",
+    params(("id" = String, Path), ReadYourWrites),
+    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+)]
+async fn get(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-    StrictQuery(query): StrictQuery<ListQuery>,
-) -> Result<Json<ProductPage>, Problem> {
-    let position = state.positions.wait(&headers).await?.to_string();
-    let limit = paging::limit(query.limit)?;
-    let (list, sql) = query.sort.unwrap_or_default().sql();
-    let after: Option<(SortKey, String)> = paging::decode(list, query.cursor.as_deref())?;
-    let active = if caller.is_admin() { query.active } else { Some(true) };
-    let search = query.q.map(|words| words.trim().to_lowercase()).filter(|words| !words.is_empty());
-    let asked = sqlx::query_as::<_, (String, Vec<u8>, SortColumn, Option<String>, Option<i64>)>(sql)
-        .bind(active)
-        .bind(query.category.map(|category| category.trim_matches('/').to_owned()))
-        .bind(query.min_price)
-        .bind(query.max_price)
-        .bind(search)
-        .bind(query.in_stock);
-    let asked = match &after {
-        None => asked.bind(None::<i64>).bind(None::<String>),
-        Some((SortKey::Number(number), key)) => asked.bind(*number).bind(key.clone()),
-        Some((SortKey::Text(text), key)) => asked.bind(text.clone()).bind(key.clone()),
-    };
-    let rows = asked.bind(i64::from(limit) + 1).fetch_all(&state.pool).await.map_err(failed)?;
-    let mut products: Vec<(String, Vec<u8>, SortKey, BTreeMap<String, i64>)> = Vec::new();
-    for (id, doc, sort, sku, available) in rows {
-        if products.last().is_none_or(|(last, ..)| *last != id) {
-            products.push((id, doc, sort.0, BTreeMap::new()));
-        }
-        if let (Some((.., units)), Some(sku), Some(available)) = (products.last_mut(), sku, available) {
-            units.insert(sku, available);
-        }
-    }
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = products.len() > page;
-    products.truncate(page);
-    let last = products.last().filter(|_| more);
-    let next_cursor = last.map(|(id, _, sort, _)| paging::encode(list, &(sort, id)));
-    let items = products.into_iter().map(|(id, doc, _, available)| {
-        Ok(ProductResponse::new(&id, document(&doc)?, &available, &position))
-    });
-    Ok(Json(ProductPage { items: items.collect::<Result<_, Problem>>()?, next_cursor, position }))
+    Path(id): Path<String>,
+) -> Result<Single<ProductAnswer>, Problem> {
+    let position = state.positions.wait_for(headers).await?;
+    let (mut products, available) = find(&state, &id).await?;
+    let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
+    let (id, row) = found.ok_or_else(|| not_found("product"))?;
+    Ok(answer(id, row, &available, position))
 }
 
-/// A sort column of either type.
-struct SortColumn(SortKey);
-
-impl<'r> sqlx::Decode<'r, sqlx::Sqlite> for SortColumn {
-    fn decode(value: sqlx::sqlite::SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-        use sqlx::{TypeInfo, ValueRef};
-        let is_text = value.type_info().name() == "TEXT";
-        Ok(Self(if is_text {
-            SortKey::Text(<String as sqlx::Decode<sqlx::Sqlite>>::decode(value)?)
-        } else {
-            SortKey::Number(<i64 as sqlx::Decode<sqlx::Sqlite>>::decode(value)?)
-        }))
-    }
+async fn find(state: &QueryState, id: &str) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
+    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
+    grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)
 }
 
-impl sqlx::Type<sqlx::Sqlite> for SortColumn {
-    fn type_info() -> sqlx::sqlite::SqliteTypeInfo {
-        <i64 as sqlx::Type<sqlx::Sqlite>>::type_info()
-    }
-
-    fn compatible(_: &sqlx::sqlite::SqliteTypeInfo) -> bool {
-        true
-    }
+fn answer(id: String, row: ProductRow, available: &Available, position: Position) -> Single<ProductAnswer> {
+    let body = ProductAnswer::new(id, row, available, position);
+    Single { revision: Some(body.revision), body }
 }

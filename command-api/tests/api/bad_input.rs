@@ -1,0 +1,171 @@
+//! What no route takes, whatever it is for.
+
+use serde_json::json;
+use souk_web::Role;
+
+use crate::shop::{Call, TestShop};
+
+/// Every route that takes JSON, with a body that it would take.
+fn routes() -> Vec<(&'static str, serde_json::Value)> {
+    let line = json!([{"sku": "heart", "quantity": 1}]);
+    vec![
+        ("/api/products", json!({"name": "x", "sku": "y", "price": {"amount": 1, "currency": "GBP"}})),
+        ("/api/inventory/stock", json!({"sku": "heart", "onHand": 1})),
+        ("/api/inventory/reserve", json!({"orderId": "o", "sku": "heart", "quantity": 1})),
+        ("/api/inventory/release", json!({"orderId": "o", "sku": "heart"})),
+        ("/api/inventory/confirm", json!({"orderId": "o", "sku": "heart"})),
+        ("/api/cart/items", json!({"sku": "heart", "quantity": 1})),
+        ("/api/cart/merge", json!({"cartToken": "x"})),
+        ("/api/orders", json!({"lines": line})),
+        ("/api/orders/x/cancel", json!({"reason": "x"})),
+        ("/api/orders/x/ship", json!({"carrier": "x"})),
+        ("/api/orders/x/return", json!({"lines": line})),
+        ("/api/payments/intents", json!({"orderId": "x", "token": "x"})),
+        ("/api/payments/x/refunds", json!({"reason": "x"})),
+    ]
+}
+
+#[tokio::test]
+async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
+    let shop = TestShop::stocked().await;
+    for (path, body) in routes() {
+        for malformed in ["", "{", "nonsense", "\u{0}"] {
+            shop.admin(Call::post_raw(path, malformed)).await.refused(400, "malformed-body");
+        }
+        for mistyped in ["[]", "null", "7", "\"x\"", "true"] {
+            let answer = shop.admin(Call::post_raw(path, mistyped)).await;
+            answer.refused(422, "validation-failed");
+        }
+        let mut unknown = body.clone();
+        unknown["colour"] = json!("red");
+        shop.admin(Call::post(path, &unknown))
+            .await
+            .refused(422, "validation-failed")
+            .at("/colour", "unknown-field");
+        let as_text = Call::post(path, &body).header("content-type", "text/plain");
+        shop.admin(as_text).await.refused(415, "unsupported-media-type");
+        let oversized = Call::post_raw(path, vec![b' '; 1024 * 1024 + 1]);
+        shop.admin(oversized).await.refused(413, "body-too-large");
+        shop.admin(Call::post(path, &body).header("x-api-version", "v9"))
+            .await
+            .refused(400, "api-version-unsupported");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_field_is_named_by_its_place() {
+    let shop = TestShop::stocked().await;
+    for (path, field) in [
+        ("/api/products", "/name"),
+        ("/api/inventory/stock", "/sku"),
+        ("/api/inventory/reserve", "/orderId"),
+        ("/api/cart/items", "/sku"),
+        ("/api/cart/merge", "/cartToken"),
+        ("/api/orders/x/ship", "/carrier"),
+        ("/api/orders/x/return", "/lines"),
+        ("/api/payments/intents", "/orderId"),
+    ] {
+        shop.admin(Call::post(path, &json!({})))
+            .await
+            .refused(422, "validation-failed")
+            .at(field, "missing-field");
+    }
+    shop.admin(Call::post("/api/orders", &json!({})))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines", "ambiguous");
+}
+
+#[tokio::test]
+async fn absurd_numbers_are_refused_where_they_stand() {
+    let shop = TestShop::stocked().await;
+    for number in
+        ["-1", "1.5", "1e18", "1e400", "1000000000000000000", "99999999999999999999", "\"1\"", "null"]
+    {
+        let item = format!(r#"{{"sku":"heart","quantity":{number}}}"#);
+        let answer = shop.admin(Call::post_raw("/api/cart/items", item.clone())).await;
+        assert_eq!(
+            answer.refused(422, "validation-failed").body["errors"][0]["pointer"],
+            "/quantity",
+            "{number}"
+        );
+        let order = format!(r#"{{"lines":[{item}]}}"#);
+        let answer = shop.admin(Call::post_raw("/api/orders", order)).await;
+        assert_eq!(
+            answer.refused(422, "validation-failed").body["errors"][0]["pointer"],
+            "/lines/0/quantity"
+        );
+    }
+    let zero = json!({"lines": [{"sku": "heart", "quantity": 0}]});
+    shop.admin(Call::post("/api/orders", &zero))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines/0/quantity", "out-of-range");
+    let many: Vec<_> = (0..2_001).map(|_| json!({"sku": "heart", "quantity": 1})).collect();
+    let many = json!({"lines": many});
+    shop.admin(Call::post("/api/orders", &many))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines", "invalid-count");
+}
+
+#[tokio::test]
+async fn forged_expired_and_foreign_tokens_open_nothing() {
+    let (shop, other) = (TestShop::stocked().await, TestShop::open());
+    let call = || Call::post("/api/cart/items", &json!({"sku": "heart", "quantity": 1}));
+    let good = shop.token("ada", Role::Customer);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let backwards: String = signature.chars().rev().collect();
+    for token in
+        [other.token("ada", Role::Admin), format!("{head}."), format!("{head}.{backwards}"), "x".to_owned()]
+    {
+        shop.send(call().header("authorization", &format!("Bearer {token}")))
+            .await
+            .refused(401, "unauthenticated");
+    }
+    shop.pass(3600 + 60);
+    shop.send(call().header("authorization", &format!("Bearer {good}")))
+        .await
+        .refused(401, "unauthenticated");
+    let foreign =
+        souk_web::cart_token::issue(&other.shop.keys, souk_domain::CartId(uuid::Uuid::from_u128(1)));
+    shop.send(call().cart(&foreign)).await.refused(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn malformed_headers_are_refused_by_name() {
+    let shop = TestShop::stocked().await;
+    let call = || Call::post("/api/inventory/stock", &json!({"sku": "heart", "onHand": 1}));
+    let long = "x".repeat(256);
+    for (name, value) in [
+        ("idempotency-key", ""),
+        ("idempotency-key", "a b"),
+        ("idempotency-key", long.as_str()),
+        ("if-match", "*"),
+        ("if-match", "5"),
+        ("if-match", "\"-1\""),
+        ("prefer", "wait=31"),
+        ("prefer", "wait=soon"),
+        ("x-correlation-id", "a b"),
+    ] {
+        let answer = shop.admin(call().header(name, value)).await.refused(400, "invalid-parameter");
+        assert!(answer.text("detail").to_lowercase().contains(name), "{}", answer.body);
+    }
+    shop.admin(call().header("if-match", "\"5\"")).await.refused(412, "revision-mismatch");
+}
+
+#[test]
+fn the_document_names_every_route_and_its_problems() {
+    let shop = TestShop::open();
+    let api = souk_command_api::router(shop.shop.clone()).into_openapi();
+    let api = serde_json::to_value(&api).unwrap();
+    let paths = api["paths"].as_object().unwrap();
+    assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 24);
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().unwrap() {
+            let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
+            assert!(problem.is_object(), "{method} {path}");
+            assert!(operation["summary"].is_string(), "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use serde_json::{Value, json};
+use souk_domain::cart::{Cart, CartState};
+use souk_domain::{CartId, CustomerId, Sku};
+
+use crate::shop::{Call, TestShop, product};
+
+async fn state(shop: &TestShop, cart: &str) -> CartState {
+    let cart = CartId(cart.parse().unwrap());
+    (*shop.shop.carts.load(&Cart::stream(cart)).await.unwrap().unwrap().state).clone()
+}
+
+fn units(state: &CartState, sku: &str) -> u32 {
+    state.line(&Sku::parse(sku).unwrap()).map_or(0, |line| line.quantity)
+}
+
+fn add(sku: &str, quantity: u32) -> Call {
+    Call::post("/api/cart/items", &json!({"sku": sku, "quantity": quantity}))
+}
+
+/// A guest's cart with a heart: its id and token.
+async fn guest(shop: &TestShop) -> (String, String) {
+    let answer = shop.send(add("heart", 1)).await.done(200);
+    (answer.text("id"), answer.head("x-cart-token").to_owned())
+}
+
+#[tokio::test]
+async fn a_guest_gets_a_token_with_the_first_write_and_keeps_the_cart_by_it() {
+    let shop = TestShop::stocked().await;
+    let (cart, token) = guest(&shop).await;
+    let again = shop.send(add("heart", 2).cart(&token)).await.done(200);
+    assert_eq!((again.text("id"), again.head("x-cart-token")), (cart.clone(), ""));
+    assert_eq!(units(&state(&shop, &cart).await, "heart"), 3);
+    let other = shop.send(add("heart", 1)).await.done(200);
+    assert_ne!(other.text("id"), cart);
+}
+
+#[tokio::test]
+async fn a_customer_has_one_cart_wherever_it_is_asked_from() {
+    let shop = TestShop::stocked().await;
+    let cart = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
+    assert_eq!(cart, CartId::of_customer(&CustomerId::parse("ada").unwrap()).to_string());
+    let (_, token) = guest(&shop).await;
+    let answer = shop.customer("ada", add("star", 1).cart(&token)).await.done(200);
+    assert_eq!((answer.text("id"), answer.head("x-cart-token")), (cart, ""));
+}
+
+#[tokio::test]
+async fn a_key_adds_once_also_when_the_sku_is_no_longer_for_sale() {
+    let shop = TestShop::stocked().await;
+    let call = || add("heart", 2).key("k");
+    let first = shop.customer("ada", call()).await.done(200);
+    assert_eq!(shop.customer("ada", call()).await.done(200).body, first.body);
+    let cart = first.text("id");
+    assert_eq!(units(&state(&shop, &cart).await, "heart"), 2);
+    let heart = state(&shop, &cart).await.line(&Sku::parse("heart").unwrap()).unwrap().product;
+    shop.admin(Call::delete(&format!("/api/products/{heart}"))).await.done(200);
+    assert_eq!(shop.customer("ada", call()).await.done(200).body, first.body);
+    shop.customer("ada", add("heart", 3).key("k")).await.refused(422, "idempotency-key-reused");
+    shop.customer("ada", add("heart", 3)).await.refused(422, "validation-failed").at("/sku", "unknown-sku");
+    // The same key of another customer is another key.
+    shop.customer("bob", add("star", 1).key("k")).await.done(200);
+}
+
+#[tokio::test]
+async fn lines_are_changed_and_removed_by_sku_or_product() {
+    let shop = TestShop::stocked().await;
+    let cart = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
+    shop.customer("ada", Call::put("/api/cart/items/heart", &json!({"quantity": 5}))).await.done(200);
+    assert_eq!(units(&state(&shop, &cart).await, "heart"), 5);
+    let product = state(&shop, &cart).await.line(&Sku::parse("heart").unwrap()).unwrap().product;
+    shop.customer("ada", Call::put(&format!("/api/cart/items/{product}"), &json!({"quantity": 6})))
+        .await
+        .done(200);
+    assert_eq!(units(&state(&shop, &cart).await, "heart"), 6);
+    shop.customer("ada", Call::put("/api/cart/items/heart", &json!({"quantity": 1_000_001})))
+        .await
+        .refused(422, "quantity-limit");
+    shop.customer("ada", Call::put("/api/cart/items/star", &json!({"quantity": 1})))
+        .await
+        .refused(404, "not-found");
+    shop.customer("ada", Call::delete(&format!("/api/cart/items/{product}"))).await.done(200);
+    assert!(state(&shop, &cart).await.is_empty());
+    shop.customer("ada", add("star", 1)).await.done(200);
+    shop.customer("ada", Call::delete("/api/cart")).await.done(200);
+    assert!(state(&shop, &cart).await.is_empty());
+    shop.send(Call::delete("/api/cart")).await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn unknown_hidden_and_withdrawn_skus_and_absurd_units_are_refused() {
+    let shop = TestShop::stocked().await;
+    let mut hidden = product("moon", 1);
+    hidden["active"] = Value::Bool(false);
+    shop.admin(Call::post("/api/products", &hidden)).await.done(201);
+    for sku in ["none", "moon"] {
+        shop.send(add(sku, 1)).await.refused(422, "validation-failed").at("/sku", "unknown-sku");
+    }
+    for quantity in [0, 1_000_001] {
+        shop.send(add("heart", quantity)).await.refused(422, "quantity-limit");
+    }
+    let euros = json!({"name": "Foreign", "sku": "euro", "price": {"amount": 1, "currency": "EUR"}});
+    shop.admin(Call::post("/api/products", &euros)).await.done(201);
+    let (_, token) = guest(&shop).await;
+    shop.send(add("euro", 1).cart(&token)).await.refused(422, "currency-mismatch");
+}
+
+#[tokio::test]
+async fn merging_takes_the_guests_lines_over_once() {
+    let shop = TestShop::stocked().await;
+    let (guest_cart, token) = guest(&shop).await;
+    let own = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
+    let merge = || Call::post("/api/cart/merge", &json!({"cartToken": token}));
+    shop.send(merge()).await.refused(401, "unauthenticated");
+    let answer = shop.customer("ada", merge().key("m")).await.done(200);
+    assert_eq!(answer.text("id"), own);
+    for _ in 0..2 {
+        shop.customer("ada", merge()).await.done(200);
+        shop.customer("ada", merge().key("m")).await.done(200);
+    }
+    assert_eq!(units(&state(&shop, &own).await, "heart"), 3);
+    assert!(state(&shop, &guest_cart).await.is_empty());
+    let forged = json!({"cartToken": "AAAA"});
+    shop.customer("ada", Call::post("/api/cart/merge", &forged))
+        .await
+        .refused(422, "validation-failed")
+        .at("/cartToken", "unknown-token");
+}

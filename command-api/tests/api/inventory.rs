@@ -1,0 +1,142 @@
+use serde_json::{Value, json};
+use souk_domain::Sku;
+use souk_domain::stock::Stock;
+use souk_web::Role;
+
+use crate::shop::{Answer, Call, TestShop};
+
+async fn post(shop: &TestShop, what: &str, body: Value) -> Answer {
+    shop.admin(Call::post(&format!("/api/inventory/{what}"), &body)).await
+}
+
+async fn counted(units: i64) -> TestShop {
+    let shop = TestShop::open();
+    post(&shop, "stock", json!({"sku": "85123A", "onHand": units})).await.done(200);
+    shop
+}
+
+async fn stock(shop: &TestShop) -> (i64, i64) {
+    let loaded = shop.shop.stock.load(&Stock::stream(&Sku::parse("85123A").unwrap())).await.unwrap().unwrap();
+    (loaded.state.on_hand(), loaded.state.reserved())
+}
+
+#[tokio::test]
+async fn stock_is_counted_or_changed_with_a_reason() {
+    let shop = counted(0).await;
+    let answer =
+        post(&shop, "stock", json!({"sku": "85123A", "change": 5, "reason": "delivery"})).await.done(200);
+    assert_eq!((answer.text("id").as_str(), &answer.body["revision"]), ("85123A", &json!(1)));
+    assert_eq!(stock(&shop).await, (5, 0));
+    for wrong in [
+        json!({"sku": "85123A"}),
+        json!({"sku": "85123A", "onHand": 1, "change": 1}),
+        json!({"sku": "85123A", "change": 1}),
+        json!({"sku": "a:b", "onHand": 1}),
+    ] {
+        post(&shop, "stock", wrong).await.refused(422, "validation-failed");
+    }
+    for absurd in [
+        json!({"sku": "85123A", "onHand": -1}),
+        json!({"sku": "85123A", "onHand": 1_000_000_000_000_000_000_i64}),
+    ] {
+        post(&shop, "stock", absurd).await.refused(422, "invalid-quantity");
+    }
+    post(&shop, "stock", json!({"sku": "85123A", "change": i64::MIN, "reason": "x"}))
+        .await
+        .refused(409, "stock-below-reserved");
+    assert_eq!(stock(&shop).await, (5, 0));
+}
+
+#[tokio::test]
+async fn a_reservation_is_one_whoever_asks_and_however_often() {
+    let shop = counted(10).await;
+    let reserve = json!({"orderId": "o1", "sku": "85123A", "quantity": 3});
+    let first = post(&shop, "reserve", reserve.clone()).await.done(200);
+    assert_eq!(first.text("id"), "o1:85123A");
+    let again = shop
+        .send(
+            Call::post("/api/inventory/reserve", &reserve)
+                .header("authorization", &format!("Bearer {}", shop.token("erp", Role::Service))),
+        )
+        .await;
+    assert_eq!(again.done(200).body, first.body);
+    assert_eq!(stock(&shop).await, (10, 3));
+    let other = json!({"orderId": "o1", "sku": "85123A", "quantity": 4});
+    post(&shop, "reserve", other).await.refused(409, "reservation-exists");
+    let more = json!({"orderId": "o2", "sku": "85123A", "quantity": 8});
+    post(&shop, "reserve", more).await.refused(409, "insufficient-stock");
+    let confirm = json!({"orderId": "o1", "sku": "85123A"});
+    post(&shop, "confirm", confirm.clone()).await.done(200);
+    post(&shop, "confirm", confirm.clone()).await.done(200);
+    post(&shop, "release", confirm).await.refused(409, "reservation-not-open");
+    assert_eq!(stock(&shop).await, (7, 0));
+}
+
+#[tokio::test]
+async fn a_released_reservation_holds_nothing_and_an_overdue_one_cannot_be_confirmed() {
+    let shop = counted(10).await;
+    let reserve =
+        |order: &str| json!({"orderId": order, "sku": "85123A", "quantity": 3, "expiresInSeconds": 60});
+    post(&shop, "reserve", reserve("o1")).await.done(200);
+    post(&shop, "release", json!({"orderId": "o1", "sku": "85123A"})).await.done(200);
+    assert_eq!(stock(&shop).await, (10, 0));
+    post(&shop, "reserve", reserve("o2")).await.done(200);
+    shop.pass(60);
+    post(&shop, "confirm", json!({"orderId": "o2", "sku": "85123A"}))
+        .await
+        .refused(409, "reservation-expired");
+    for seconds in [0, 86_401] {
+        let wrong = json!({"orderId": "o3", "sku": "85123A", "quantity": 3, "expiresInSeconds": seconds});
+        post(&shop, "reserve", wrong)
+            .await
+            .refused(422, "validation-failed")
+            .at("/expiresInSeconds", "out-of-range");
+    }
+    post(&shop, "reserve", json!({"orderId": "a:b", "sku": "85123A", "quantity": 1}))
+        .await
+        .refused(422, "validation-failed")
+        .at("/orderId", "invalid-id");
+    post(&shop, "reserve", json!({"orderId": "o4", "sku": "85123A", "quantity": 0}))
+        .await
+        .refused(422, "invalid-quantity");
+}
+
+#[tokio::test]
+async fn customers_and_strangers_have_no_business_here() {
+    let shop = counted(10).await;
+    for what in ["stock", "reserve", "release", "confirm"] {
+        let call = || {
+            Call::post(
+                &format!("/api/inventory/{what}"),
+                &json!({"orderId": "o", "sku": "85123A", "quantity": 1}),
+            )
+        };
+        let call = || {
+            if what == "stock" {
+                Call::post("/api/inventory/stock", &json!({"sku": "85123A", "onHand": 1}))
+            } else if what == "reserve" {
+                call()
+            } else {
+                Call::post(&format!("/api/inventory/{what}"), &json!({"orderId": "o", "sku": "85123A"}))
+            }
+        };
+        shop.send(call()).await.refused(401, "unauthenticated");
+        shop.customer("ada", call()).await.refused(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn a_key_on_stock_counts_once_and_a_count_that_changes_nothing_is_remembered() {
+    let shop = counted(10).await;
+    let add = || {
+        Call::post("/api/inventory/stock", &json!({"sku": "85123A", "change": 5, "reason": "delivery"}))
+            .key("k")
+    };
+    let first = shop.admin(add()).await.done(200);
+    assert_eq!(shop.admin(add()).await.done(200).body, first.body);
+    let count = || Call::post("/api/inventory/stock", &json!({"sku": "85123A", "onHand": 15})).key("c");
+    shop.admin(count()).await.done(200);
+    post(&shop, "stock", json!({"sku": "85123A", "onHand": 3})).await.done(200);
+    shop.admin(count()).await.done(200);
+    assert_eq!(stock(&shop).await, (3, 0));
+}

@@ -1,0 +1,15 @@
+//! The API's writes, asked over its router, by URL: `products.rs` for `/api/products` and so on.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+mod admin_import_products;
+mod bad_input;
+mod cart;
+mod inventory;
+mod orders;
+mod orders_from_cart;
+mod payments;
+mod payments_webhook;
+mod port;
+mod products;
+mod shop;

@@ -1,0 +1,227 @@
+use serde_json::{Value, json};
+use souk_domain::OrderId;
+use souk_domain::order::event::{Reason, ReasonCode};
+use souk_domain::order::{Order, OrderCommand, OrderState};
+
+use crate::shop::{Answer, Call, TestShop};
+
+fn of_hearts(quantity: u32) -> Value {
+    json!({"lines": [{"sku": "heart", "quantity": quantity}], "payment": {"token": "tok_ok"}})
+}
+
+fn order(body: &Value) -> Call {
+    Call::post("/api/orders", body)
+}
+
+async fn state(shop: &TestShop, id: &str) -> OrderState {
+    let stream = Order::stream(OrderId(id.parse().unwrap()));
+    (*shop.shop.orders.load(&stream).await.unwrap().unwrap().state).clone()
+}
+
+async fn confirmed(shop: &TestShop) -> String {
+    let id = shop.customer("ada", order(&of_hearts(2))).await.done(202).text("id");
+    shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
+    shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: false }).await;
+    id
+}
+
+async fn step(shop: &TestShop, id: &str, what: &str, body: Value) -> Answer {
+    shop.admin(Call::post(&format!("/api/orders/{id}/{what}"), &body)).await
+}
+
+#[tokio::test]
+async fn an_order_is_taken_at_once_with_code_and_status() {
+    let shop = TestShop::stocked().await;
+    let answer = shop.customer("ada", order(&of_hearts(2))).await.done(202);
+    let id = answer.text("id");
+    assert_eq!(answer.head("location"), format!("/api/orders/{id}"));
+    assert_eq!((answer.head("etag"), answer.text("status").as_str()), ("\"0\"", "PLACED"));
+    assert!(answer.text("code").starts_with("SK-"));
+    let state = state(&shop, &id).await;
+    assert_eq!((state.total().unwrap().amount, state.customer().unwrap().as_str()), (510, "ada"));
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_order_settles() {
+    let shop = TestShop::stocked().await;
+    let asking = shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=30"));
+    let settling = async {
+        let stream = loop {
+            let placed = shop.log.lock().unwrap().of_category("order");
+            match placed.into_iter().next() {
+                Some(stream) => break stream,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        shop.as_checkout(stream.id(), OrderCommand::AwaitPayment).await;
+        let reason = Reason { code: ReasonCode::InsufficientStock, detail: String::new() };
+        shop.as_checkout(stream.id(), OrderCommand::Fail { reason, failed_skus: Vec::new() }).await;
+    };
+    let (answer, ()) = tokio::join!(asking, settling);
+    let answer = answer.done(201);
+    assert_eq!((answer.text("status").as_str(), &answer.body["revision"]), ("CANCELLED", &json!(2)));
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_once_when_the_shop_stops_or_the_time_is_none() {
+    let shop = TestShop::stocked().await;
+    shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=0")).await.done(202);
+    shop.stop.send_replace(true);
+    shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=30")).await.done(202);
+    shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=31"))
+        .await
+        .refused(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn a_repeat_by_key_is_the_same_order_with_its_status_of_now() {
+    let shop = TestShop::stocked().await;
+    let call = || order(&of_hearts(1)).key("k");
+    let first = shop.customer("ada", call()).await.done(202);
+    shop.as_checkout(&first.text("id"), OrderCommand::AwaitPayment).await;
+    shop.as_checkout(&first.text("id"), OrderCommand::Confirm { paid_outside: false }).await;
+    let heart =
+        shop.log.lock().unwrap().of_category("product").into_iter().map(|product| product.id().to_owned());
+    for product in heart.collect::<Vec<_>>() {
+        shop.admin(Call::delete(&format!("/api/products/{product}"))).await.done(200);
+    }
+    let again = shop.customer("ada", call().header("prefer", "wait=10")).await.done(201);
+    assert_eq!((again.text("id"), again.text("status").as_str()), (first.text("id"), "CONFIRMED"));
+    shop.customer("ada", order(&of_hearts(2)).key("k")).await.refused(422, "idempotency-key-reused");
+    shop.customer("ada", order(&of_hearts(1)))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines/0/sku", "unknown-sku");
+}
+
+#[tokio::test]
+async fn lines_of_one_sku_and_price_become_one() {
+    let shop = TestShop::stocked().await;
+    let price = json!({"amount": 200, "currency": "GBP"});
+    let body = json!({"lines": [
+        {"sku": "heart", "quantity": 1}, {"sku": "star", "quantity": 1},
+        {"sku": " heart ", "quantity": 2}, {"sku": "heart", "quantity": 1, "unitPrice": price},
+    ]});
+    let id = shop.admin(order(&body)).await.done(202).text("id");
+    assert_eq!(state(&shop, &id).await.total().unwrap().amount, 3 * 255 + 1000 + 200);
+}
+
+#[tokio::test]
+async fn an_admin_orders_for_somebody_and_sets_prices_and_nobody_else_does() {
+    let shop = TestShop::stocked().await;
+    let mut body = of_hearts(1);
+    body["customerId"] = json!("14911");
+    shop.customer("ada", order(&body)).await.refused(403, "forbidden");
+    let id = shop.admin(order(&body)).await.done(202).text("id");
+    assert_eq!(state(&shop, &id).await.customer().unwrap().as_str(), "14911");
+    let mut priced = of_hearts(1);
+    priced["lines"][0]["unitPrice"] = json!({"amount": 1, "currency": "GBP"});
+    shop.customer("ada", order(&priced)).await.refused(403, "forbidden");
+    priced["lines"][0]["unitPrice"]["currency"] = json!("EUR");
+    shop.admin(order(&priced))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines/0/unitPrice/currency", "currency-mismatch");
+    priced["lines"][0]["unitPrice"] = json!({"amount": -1, "currency": "GBP"});
+    shop.admin(order(&priced))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines/0/unitPrice/amount", "out-of-range");
+}
+
+#[tokio::test]
+async fn a_guest_orders_with_cart_token_and_email() {
+    let shop = TestShop::stocked().await;
+    let mut body = of_hearts(1);
+    shop.send(order(&body)).await.refused(401, "unauthenticated");
+    let item = json!({"sku": "heart", "quantity": 1});
+    let token =
+        shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
+    shop.send(order(&body).cart(&token)).await.refused(422, "validation-failed").at("/email", "missing");
+    for email in ["ada", "ada@", "@example.org", "ada@example", "a b@example.org", "a@b@example.org"] {
+        body["email"] = json!(email);
+        shop.send(order(&body).cart(&token))
+            .await
+            .refused(422, "validation-failed")
+            .at("/email", "invalid-email");
+    }
+    body["email"] = json!("Ada@Example.org");
+    let id = shop.send(order(&body).cart(&token)).await.done(202).text("id");
+    assert!(state(&shop, &id).await.customer().is_none());
+}
+
+#[tokio::test]
+async fn somebody_elses_order_is_not_there() {
+    let shop = TestShop::stocked().await;
+    let id = confirmed(&shop).await;
+    let cancel = || Call::post(&format!("/api/orders/{id}/cancel"), &json!({"reason": "no more"}));
+    shop.customer("bob", cancel()).await.refused(404, "not-found");
+    shop.send(cancel()).await.refused(401, "unauthenticated");
+    let nothing = "/api/orders/0199c2aa-bbcc-7000-8000-00000000ffff/cancel";
+    shop.customer("ada", Call::post(nothing, &json!({}))).await.refused(404, "not-found");
+    shop.customer("ada", Call::post("/api/orders/x/cancel", &json!({}))).await.refused(404, "not-found");
+    shop.customer("bob", Call::post("/api/payments/intents", &json!({"orderId": id, "token": "tok_ok"})))
+        .await
+        .refused(404, "not-found");
+    assert_eq!(shop.customer("ada", cancel()).await.done(200).text("status"), "CANCELLED");
+}
+
+#[tokio::test]
+async fn an_order_goes_its_way_from_confirmed_to_returned() {
+    let shop = TestShop::stocked().await;
+    let id = confirmed(&shop).await;
+    step(&shop, &id, "deliver", json!({})).await.refused(409, "order-not-deliverable");
+    let ship = json!({"carrier": "Royal Mail", "tracking": "RM1"});
+    shop.customer("ada", Call::post(&format!("/api/orders/{id}/ship"), &ship))
+        .await
+        .refused(403, "forbidden");
+    assert_eq!(step(&shop, &id, "ship", ship.clone()).await.done(200).text("status"), "SHIPPED");
+    let repeated = step(&shop, &id, "ship", ship).await.done(200);
+    assert_eq!(repeated.body["revision"], 3);
+    step(&shop, &id, "cancel", json!({})).await.refused(409, "order-not-cancellable");
+    step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 1}]}))
+        .await
+        .refused(409, "order-not-returnable");
+    step(&shop, &id, "deliver", json!({})).await.done(200);
+    step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 3}]}))
+        .await
+        .refused(422, "return-exceeds-order");
+    step(&shop, &id, "return", json!({"lines": []}))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines", "missing");
+    step(&shop, &id, "return", json!({"lines": [{"sku": "a/b", "quantity": 1}]}))
+        .await
+        .refused(422, "validation-failed")
+        .at("/lines/0/sku", "invalid-sku");
+    let back =
+        Call::post(&format!("/api/orders/{id}/return"), &json!({"lines": [{"sku": "heart", "quantity": 1}]}));
+    for _ in 0..2 {
+        assert_eq!(shop.admin(back.clone().key("r")).await.done(200).text("status"), "DELIVERED");
+    }
+    assert_eq!(shop.admin(back).await.done(200).text("status"), "RETURNED");
+}
+
+#[tokio::test]
+async fn confirming_and_changing_the_address_are_the_shops_and_held_to_the_status() {
+    let shop = TestShop::stocked().await;
+    let id = shop.customer("ada", order(&of_hearts(1))).await.done(202).text("id");
+    step(&shop, &id, "confirm", json!({})).await.refused(409, "order-not-payable");
+    shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
+    let path = format!("/api/orders/{id}/shipping-address");
+    let address = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA", "country": "GB"});
+    shop.customer("ada", Call::put(&path, &address)).await.refused(403, "forbidden");
+    shop.admin(Call::put(&path, &address)).await.done(200);
+    let mut wrong = address;
+    wrong["country"] = json!("Britain");
+    wrong["city"] = json!(" ");
+    let refused = shop.admin(Call::put(&path, &wrong)).await.refused(422, "validation-failed");
+    refused.at("/country", "unknown-country").at("/city", "invalid-length");
+    shop.customer("ada", Call::post(&format!("/api/orders/{id}/confirm"), &json!({})))
+        .await
+        .refused(403, "forbidden");
+    step(&shop, &id, "confirm", json!({})).await.done(200);
+    let timers = || Call::post("/api/orders/admin/saga/timeouts/run", &json!({}));
+    assert_eq!(shop.admin(timers()).await.done(200).body, json!({"fired": 3}));
+    shop.customer("ada", timers()).await.refused(403, "forbidden");
+}

@@ -1,0 +1,131 @@
+use serde_json::{Value, json};
+use souk_domain::cart::Cart;
+use souk_domain::order::{Order, OrderCommand};
+use souk_domain::shop_command::place_command_id;
+use souk_domain::{CartId, CustomerId, OrderId};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::{CommandRequest, CorrelationId, Decider};
+use uuid::Uuid;
+
+use crate::shop::{Answer, Call, TestShop, product};
+
+fn from_cart() -> Call {
+    Call::post("/api/orders", &json!({"cart": true, "payment": {"token": "tok_ok"}}))
+}
+
+async fn add(shop: &TestShop, sku: &str) -> Answer {
+    shop.customer("ada", Call::post("/api/cart/items", &json!({"sku": sku, "quantity": 2}))).await.done(200)
+}
+
+fn orders(shop: &TestShop) -> usize {
+    shop.log.lock().unwrap().of_category(Order::CATEGORY).len()
+}
+
+fn adas_cart() -> CartId {
+    CartId::of_customer(&CustomerId::parse("ada").unwrap())
+}
+
+#[tokio::test]
+async fn the_cart_becomes_the_order_and_is_empty() {
+    let shop = TestShop::stocked().await;
+    shop.customer("ada", from_cart()).await.refused(409, "cart-empty");
+    add(&shop, "heart").await;
+    let order = shop.customer("ada", from_cart()).await.done(202);
+    assert_eq!(order.text("status"), "PLACED");
+    let cart = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    assert!(cart.state.is_empty());
+    assert_eq!(shop.event_types(&Cart::stream(adas_cart())), ["cart.item-added", "cart.checked-out"]);
+}
+
+#[tokio::test]
+async fn a_second_click_within_a_minute_is_the_same_order() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let first = shop.customer("ada", from_cart()).await.done(202).text("id");
+    shop.pass(59);
+    assert_eq!(shop.customer("ada", from_cart()).await.done(202).text("id"), first);
+    shop.pass(2);
+    shop.customer("ada", from_cart()).await.refused(409, "cart-empty");
+    add(&shop, "heart").await;
+    assert_ne!(shop.customer("ada", from_cart()).await.done(202).text("id"), first);
+}
+
+#[tokio::test]
+async fn a_repeat_by_key_orders_nothing_again_whatever_is_in_the_cart() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let first = shop.customer("ada", from_cart().key("k")).await.done(202).text("id");
+    let click = shop.customer("ada", from_cart().key("second")).await.done(202).text("id");
+    assert_eq!(click, first);
+    add(&shop, "star").await;
+    shop.pass(3600);
+    assert_eq!(shop.customer("ada", from_cart().key("k")).await.done(202).text("id"), first);
+    let other = Call::post("/api/orders", &json!({"cart": true})).key("k");
+    shop.customer("ada", other).await.refused(422, "idempotency-key-reused");
+    let lines = Call::post("/api/orders", &json!({"lines": [{"sku": "heart", "quantity": 1}]})).key("k");
+    shop.customer("ada", lines).await.refused(422, "idempotency-key-reused");
+    assert_eq!(orders(&shop), 1);
+}
+
+/// The checkout sees the emptied cart and sends the same command; whoever is second finds it done.
+#[tokio::test]
+async fn the_checkout_and_the_request_place_one_order() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let placed = shop.customer("ada", from_cart().key("k")).await.done(202).text("id");
+    let order = OrderId(placed.parse().unwrap());
+    let events = shop.log.lock().unwrap().stream(&Order::stream(order));
+    let draft = match events[0].decode().unwrap() {
+        souk_domain::order::OrderEvent::Placed(event) => event.draft,
+        other => panic!("{other:?}"),
+    };
+    let origin = Origin::new(
+        place_command_id(order).0,
+        Actor::new("process", "checkout"),
+        CorrelationId::from(Uuid::nil()),
+    );
+    let place = OrderCommand::Place(Box::new(draft));
+    let request = CommandRequest::new(Order::stream(order), place, origin).repeatable();
+    shop.shop.orders.execute(request).await.unwrap();
+    assert_eq!(shop.event_types(&Order::stream(order)), ["order.placed"]);
+}
+
+#[tokio::test]
+async fn a_changed_price_is_refused_unless_it_is_accepted() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let product_id =
+        shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap().state.cart_lines()[0]
+            .product;
+    let path = format!("/api/products/{product_id}");
+    shop.admin(Call::put(&path, &product("heart", 300))).await.done(200);
+    shop.customer("ada", from_cart()).await.refused(409, "price-changed").at("/lines/0", "price-changed");
+    let accepted: Value = json!({"cart": true, "acceptPriceChanges": true});
+    let id = shop.customer("ada", Call::post("/api/orders", &accepted)).await.done(202).text("id");
+    let stream = Order::stream(OrderId(id.parse().unwrap()));
+    assert_eq!(shop.shop.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount, 600);
+}
+
+#[tokio::test]
+async fn a_withdrawn_line_stops_the_order_and_the_cart_keeps_its_lines() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    add(&shop, "star").await;
+    let lines = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap().state.cart_lines();
+    shop.admin(Call::delete(&format!("/api/products/{}", lines[1].product))).await.done(200);
+    shop.customer("ada", from_cart()).await.refused(422, "validation-failed").at("/lines/1", "withdrawn");
+    assert_eq!(orders(&shop), 0);
+    let cart = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    assert_eq!(cart.state.cart_lines().len(), 2);
+}
+
+#[tokio::test]
+async fn a_guests_cart_is_ordered_by_its_token() {
+    let shop = TestShop::stocked().await;
+    let item = json!({"sku": "heart", "quantity": 1});
+    let token =
+        shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
+    let body = json!({"cart": true, "email": "ada@example.org"});
+    shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
+    shop.send(Call::post("/api/orders", &body)).await.refused(401, "unauthenticated");
+}

@@ -1,0 +1,100 @@
+use serde_json::json;
+use souk_domain::order::OrderCommand;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::{OrderId, PaymentId};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::{CommandRequest, CorrelationId};
+use uuid::Uuid;
+
+use crate::shop::{Call, TestShop};
+
+/// An order of two hearts that waits for payment.
+pub(crate) async fn waiting(shop: &TestShop) -> String {
+    let body = json!({"lines": [{"sku": "heart", "quantity": 2}]});
+    let id = shop.customer("ada", Call::post("/api/orders", &body)).await.done(202).text("id");
+    shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
+    id
+}
+
+/// What the provider answered.
+pub(crate) async fn record(shop: &TestShop, payment: &str, command: PaymentCommand) {
+    let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
+    let id = souk_eventsourcing::Clock::new_id(&*shop.clock);
+    let origin = Origin::new(id, Actor::new("provider", "test"), CorrelationId::from(Uuid::nil()));
+    shop.shop.payments.execute(CommandRequest::new(stream, command, origin)).await.unwrap();
+}
+
+fn intent(order: &str) -> Call {
+    Call::post("/api/payments/intents", &json!({"orderId": order, "token": "tok_ok"}))
+}
+
+#[tokio::test]
+async fn an_order_that_waits_is_paid_with_its_total() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let answer = shop.customer("ada", intent(&order)).await.done(201);
+    let id = answer.text("id");
+    assert_eq!(answer.head("location"), format!("/api/payments/{id}"));
+    assert_eq!(id, PaymentId::of(OrderId(order.parse().unwrap())).to_string());
+    shop.customer("ada", intent(&order)).await.refused(409, "payment-in-progress");
+    record(&shop, &id, PaymentCommand::RecordFailed { code: "x".into(), detail: "y".into(), attempts: 1 })
+        .await;
+    shop.customer("ada", intent(&order)).await.done(201);
+}
+
+#[tokio::test]
+async fn an_order_that_does_not_wait_takes_no_payment_but_a_repeat_is_answered() {
+    let shop = TestShop::stocked().await;
+    let body = json!({"lines": [{"sku": "heart", "quantity": 2}]});
+    let placed = shop.customer("ada", Call::post("/api/orders", &body)).await.done(202).text("id");
+    shop.customer("ada", intent(&placed)).await.refused(409, "order-not-payable");
+    shop.customer("ada", intent(&placed).key("early")).await.refused(409, "order-not-payable");
+    let order = waiting(&shop).await;
+    let first = shop.customer("ada", intent(&order).key("k")).await.done(201);
+    record(&shop, &first.text("id"), PaymentCommand::Abandon).await;
+    shop.as_checkout(&order, OrderCommand::Confirm { paid_outside: true }).await;
+    assert_eq!(shop.customer("ada", intent(&order).key("k")).await.done(201).body, first.body);
+    shop.customer("ada", intent(&order).key("other")).await.refused(409, "order-not-payable");
+    shop.customer("ada", intent(&order)).await.refused(409, "order-not-payable");
+    let other_token =
+        Call::post("/api/payments/intents", &json!({"orderId": order, "token": "tok_x"})).key("k");
+    shop.customer("ada", other_token).await.refused(422, "idempotency-key-reused");
+}
+
+#[tokio::test]
+async fn refunds_are_an_admins_and_never_more_than_was_taken() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
+    let path = format!("/api/payments/{payment}/refunds");
+    let refund = |amount: i64, currency: &str| {
+        Call::post(&path, &json!({"amount": {"amount": amount, "currency": currency}, "reason": "broken"}))
+    };
+    shop.customer("ada", refund(1, "GBP")).await.refused(403, "forbidden");
+    shop.admin(refund(1, "GBP")).await.refused(409, "payment-not-captured");
+    record(
+        &shop,
+        &payment,
+        PaymentCommand::RecordAuthorized { provider_payment_id: "p".into(), attempts: 1 },
+    )
+    .await;
+    record(&shop, &payment, PaymentCommand::RecordCaptured).await;
+    for amount in [0, -1] {
+        shop.admin(refund(amount, "GBP")).await.refused(422, "invalid-amount");
+    }
+    shop.admin(refund(1, "EUR")).await.refused(422, "currency-mismatch");
+    shop.admin(refund(1, "XXQ"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/amount/currency", "unknown-currency");
+    shop.admin(refund(i64::MAX, "GBP")).await.refused(422, "refund-exceeds-payment");
+    let first = shop.admin(refund(500, "GBP").key("r")).await.done(201);
+    assert_eq!(shop.admin(refund(500, "GBP").key("r")).await.done(201).body, first.body);
+    shop.admin(refund(11, "GBP")).await.refused(422, "refund-exceeds-payment");
+    shop.admin(Call::post(&path, &json!({"reason": "the rest"}))).await.done(201);
+    let absent = "/api/payments/0199c2aa-bbcc-7000-8000-00000000ffff/refunds";
+    shop.admin(Call::post(absent, &json!({"reason": "x"}))).await.refused(404, "not-found");
+    shop.admin(Call::post("/api/payments/x/refunds", &json!({"reason": "x"})))
+        .await
+        .refused(404, "not-found");
+}

@@ -1,0 +1,123 @@
+use serde_json::json;
+use souk_domain::Sku;
+use souk_domain::claim::Claim;
+
+use crate::shop::{Call, TestShop, product};
+
+fn owner(shop: &TestShop, sku: &str) -> Vec<String> {
+    shop.event_types(&Claim::of_sku(&Sku::parse(sku).unwrap()))
+}
+
+#[tokio::test]
+async fn a_product_is_created_with_location_revision_and_position() {
+    let shop = TestShop::open();
+    let answer = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201);
+    let id = answer.text("id");
+    assert_eq!(answer.head("location"), format!("/api/products/{id}"));
+    assert_eq!((answer.head("etag"), answer.head("x-position")), ("\"0\"", "2"));
+    assert_eq!(answer.body, json!({"id": id, "revision": 0, "position": "2"}));
+}
+
+#[tokio::test]
+async fn a_repeat_by_key_is_answered_as_then_and_another_body_is_refused() {
+    let shop = TestShop::open();
+    let call = || Call::post("/api/products", &product("heart", 255)).key("k");
+    let first = shop.admin(call()).await.done(201);
+    let path = format!("/api/products/{}", first.text("id"));
+    shop.admin(Call::put(&path, &product("star", 1))).await.done(200);
+    // Somebody else has the SKU by now; the repeat neither cares nor takes it back.
+    shop.admin(Call::post("/api/products", &product("heart", 300))).await.done(201);
+    assert_eq!(
+        shop.admin(call()).await.done(201).body,
+        json!({"id": first.text("id"), "revision": 0, "position": "2"})
+    );
+    shop.admin(Call::post("/api/products", &product("heart", 256)).key("k"))
+        .await
+        .refused(422, "idempotency-key-reused");
+    // The same key of somebody else, or on another resource, is another key.
+    shop.admin(Call::delete(&path).key("k")).await.done(200);
+}
+
+#[tokio::test]
+async fn a_sku_belongs_to_one_product_and_is_free_again_when_given_up() {
+    let shop = TestShop::open();
+    let heart = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
+    let two = json!({"name": "Two", "variants": [
+        {"sku": "star", "price": {"amount": 1, "currency": "GBP"}},
+        {"sku": "heart", "price": {"amount": 1, "currency": "GBP"}},
+    ]});
+    let refused = shop.admin(Call::post("/api/products", &two).key("k")).await;
+    refused.refused(409, "sku-taken").at("/variants/1/sku", "sku-taken");
+    assert_eq!(owner(&shop, "star"), ["claim.claimed", "claim.released"]);
+    shop.admin(Call::delete(&format!("/api/products/{heart}"))).await.done(200);
+    assert_eq!(owner(&shop, "heart"), ["claim.claimed", "claim.released"]);
+    // Refusals are not kept: the same key goes through now, and its claims are claims again.
+    shop.admin(Call::post("/api/products", &two).key("k")).await.done(201);
+    assert_eq!(owner(&shop, "star").last().unwrap(), "claim.claimed");
+    shop.admin(Call::post("/api/products", &product("star", 1))).await.refused(409, "sku-taken");
+}
+
+#[tokio::test]
+async fn replacing_keeps_gives_up_and_claims_skus_and_a_withdrawn_product_stays_so() {
+    let shop = TestShop::open();
+    let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
+    let path = format!("/api/products/{id}");
+    let same = shop.admin(Call::put(&path, &product("heart", 255))).await.done(200);
+    assert_eq!(same.body["revision"], 0);
+    shop.admin(Call::put(&path, &product("star", 255))).await.done(200);
+    assert_eq!(owner(&shop, "heart"), ["claim.claimed", "claim.released"]);
+    shop.admin(Call::delete(&path)).await.done(200);
+    shop.admin(Call::delete(&path)).await.done(200);
+    shop.admin(Call::put(&path, &product("star", 255))).await.refused(409, "product-withdrawn");
+    assert_eq!(owner(&shop, "star").last().unwrap(), "claim.released");
+    let absent = "/api/products/0199c2aa-bbcc-7000-8000-00000000ffff";
+    shop.admin(Call::put(absent, &product("moon", 255))).await.refused(404, "not-found");
+    shop.admin(Call::delete("/api/products/none")).await.refused(404, "not-found");
+    assert_eq!(owner(&shop, "moon").last().unwrap(), "claim.released");
+}
+
+#[tokio::test]
+async fn a_write_with_a_revision_goes_through_only_at_that_revision() {
+    let shop = TestShop::open();
+    let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
+    let change = |amount, revision: &str| {
+        Call::put(&format!("/api/products/{id}"), &product("heart", amount)).header("if-match", revision)
+    };
+    shop.admin(change(256, "\"0\"").key("k")).await.done(200);
+    shop.admin(change(257, "\"0\"")).await.refused(412, "revision-mismatch");
+    // The key is looked up before the revision.
+    shop.admin(change(256, "\"0\"").key("k")).await.done(200);
+    shop.admin(change(257, "0")).await.refused(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn only_admins_write_products() {
+    let shop = TestShop::open();
+    let call = || Call::post("/api/products", &product("heart", 255));
+    shop.send(call()).await.refused(401, "unauthenticated");
+    shop.customer("ada", call()).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn everything_wrong_with_a_product_is_said_with_its_place() {
+    let shop = TestShop::open();
+    let wrong = json!({"name": " ", "attributes": {"a": []}, "variants": [
+        {"sku": "a/b", "price": {"amount": 1, "currency": "XXQ"}},
+        {"sku": "c", "price": {"amount": 1, "currency": "GBP"}},
+    ]});
+    let answer = shop.admin(Call::post("/api/products", &wrong)).await.refused(422, "validation-failed");
+    let answer =
+        answer.at("/variants/0/sku", "invalid-sku").at("/variants/0/price/currency", "unknown-currency");
+    answer.at("/attributes/a", "invalid-type");
+    for amount in [-1_i64, 1_000_000_000_000_000_000] {
+        let answer = shop.admin(Call::post("/api/products", &product("heart", amount))).await;
+        answer.refused(422, "validation-failed").at("/price/amount", "out-of-range");
+    }
+    let both = json!({"name": "x", "sku": "a"});
+    shop.admin(Call::post("/api/products", &both)).await.refused(422, "validation-failed");
+    let none = json!({"name": "x"});
+    shop.admin(Call::post("/api/products", &none))
+        .await
+        .refused(422, "validation-failed")
+        .at("/variants", "invalid-count");
+}

@@ -1,0 +1,286 @@
+//! A shop in memory behind its router, and a small language to ask it things.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use souk_command_api::{Settings, SettledOrders, Shop};
+use souk_domain::order::{Order, OrderCommand};
+use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
+use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
+use souk_web::identity::issue;
+use souk_web::layers::{Edge, common};
+use souk_web::{Keys, Role};
+use tokio::sync::watch;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::port::{Log, MemoryPort};
+
+/// The secret of webhooks.
+pub(crate) const WEBHOOK_SECRET: &str = "a shared secret";
+
+/// A clock that is set by hand.
+pub(crate) struct TestClock {
+    ahead_s: AtomicI64,
+    ids: AtomicU64,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        noon() + jiff::SignedDuration::from_secs(self.ahead_s.load(Ordering::Relaxed))
+    }
+
+    fn new_id(&self) -> Uuid {
+        let next = self.ids.fetch_add(1, Ordering::Relaxed);
+        Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0000 + u128::from(next))
+    }
+}
+
+/// A provider that knows payments by `pay_<our id>` and is asked nothing else here.
+struct TestProvider;
+
+#[async_trait]
+impl PaymentProvider for TestProvider {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+    async fn authorize(&self, _: PaymentId, _: Money, _: &str, _: u32, _: &str) -> ProviderAnswer {
+        panic!("the command side asks for no money")
+    }
+    async fn capture(&self, _: &str, _: Money, _: &str) -> ProviderAnswer {
+        panic!("the command side takes no money")
+    }
+    async fn void(&self, _: &str, _: &str) -> ProviderAnswer {
+        panic!("the command side lets no money go")
+    }
+    async fn refund(&self, _: &str, _: RefundId, _: Money, _: &str) -> ProviderAnswer {
+        panic!("the command side gives no money back")
+    }
+    async fn find_payment(&self, id: &str) -> Option<PaymentId> {
+        id.strip_prefix("pay_")?.parse().ok().map(PaymentId)
+    }
+}
+
+/// A shop.
+pub(crate) struct TestShop {
+    /// The command side.
+    pub(crate) shop: Shop,
+    /// Its log.
+    pub(crate) log: Arc<Mutex<Log>>,
+    /// Its clock.
+    pub(crate) clock: Arc<TestClock>,
+    /// Tells it to stop.
+    pub(crate) stop: watch::Sender<bool>,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl TestShop {
+    /// An empty shop.
+    pub(crate) fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let test_clock = Arc::new(TestClock { ahead_s: AtomicI64::new(0), ids: AtomicU64::new(1) });
+        let clock: Arc<dyn Clock> = test_clock.clone();
+        let log = Arc::new(Mutex::new(Log::default()));
+        let (stop, stopping) = watch::channel(false);
+        let shop = Shop {
+            products: MemoryPort::open(&log, &clock),
+            claims: MemoryPort::open(&log, &clock),
+            stock: MemoryPort::open(&log, &clock),
+            carts: MemoryPort::open(&log, &clock),
+            orders: MemoryPort::open(&log, &clock),
+            payments: MemoryPort::open(&log, &clock),
+            webhooks: MemoryPort::open(&log, &clock),
+            clock: Arc::clone(&clock),
+            provider: Arc::new(TestProvider),
+            settled: Arc::new(SettledOrders::default()),
+            run_timers: Arc::new(|| Box::pin(async { 3 })),
+            settings: Settings {
+                currency: Currency::GBP,
+                payment_timeout: Duration::from_mins(15),
+                webhook_secret: Some(WEBHOOK_SECRET.to_owned()),
+            },
+            keys: Arc::new(Keys::open(folder.path()).unwrap()),
+            stopping,
+        };
+        let (router, _) = souk_command_api::router(shop.clone()).split_for_parts();
+        let router = common(router, Edge { keys: Arc::clone(&shop.keys), clock });
+        Self { shop, log, clock: test_clock, stop, router, _folder: folder }
+    }
+
+    /// A shop that sells heart at 2.55 and star at 10.00 GBP.
+    pub(crate) async fn stocked() -> Self {
+        let shop = Self::open();
+        for (sku, amount) in [("heart", 255), ("star", 1000)] {
+            shop.admin(Call::post("/api/products", &product(sku, amount))).await.done(201);
+        }
+        shop
+    }
+
+    /// A token.
+    pub(crate) fn token(&self, subject: &str, role: Role) -> String {
+        let subject = CustomerId::parse(subject).unwrap();
+        issue(&self.shop.keys, &subject, role, Duration::from_hours(1), self.clock.now(), Uuid::nil())
+    }
+
+    /// Time goes on.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.ahead_s.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Asks as an admin.
+    pub(crate) async fn admin(&self, call: Call) -> Answer {
+        self.send(call.header("authorization", &format!("Bearer {}", self.token("ops", Role::Admin)))).await
+    }
+
+    /// Asks as a customer.
+    pub(crate) async fn customer(&self, subject: &str, call: Call) -> Answer {
+        self.send(call.header("authorization", &format!("Bearer {}", self.token(subject, Role::Customer))))
+            .await
+    }
+
+    /// Asks as whoever the call says.
+    pub(crate) async fn send(&self, call: Call) -> Answer {
+        let mut request = Request::builder().method(call.method).uri(&call.path);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Body::from(call.body)).unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Does to an order what its checkout would.
+    pub(crate) async fn as_checkout(&self, order: &str, command: OrderCommand) {
+        let order = OrderId(order.parse().unwrap());
+        let correlation = CorrelationId::from(Uuid::nil());
+        let origin = Origin::new(self.clock.new_id(), Actor::new("process", "checkout"), correlation);
+        let stream = Order::stream(order);
+        self.shop.orders.execute(CommandRequest::new(stream.clone(), command, origin)).await.unwrap();
+        let events = self.log.lock().unwrap().stream(&stream);
+        self.shop.settled.observe(&events);
+    }
+
+    /// The types of a stream's events.
+    pub(crate) fn event_types(&self, stream: &souk_eventsourcing::StreamName) -> Vec<String> {
+        self.log.lock().unwrap().stream(stream).iter().map(|event| event.event_type().to_owned()).collect()
+    }
+}
+
+/// A product with one variant.
+pub(crate) fn product(sku: &str, amount: i64) -> Value {
+    json!({"name": format!("A {sku}"), "sku": sku, "price": {"amount": amount, "currency": "GBP"}})
+}
+
+/// A request.
+#[derive(Clone)]
+pub(crate) struct Call {
+    method: &'static str,
+    path: String,
+    headers: BTreeMap<&'static str, String>,
+    body: Vec<u8>,
+}
+
+impl Call {
+    fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
+        let headers = BTreeMap::from([("x-api-version", "v1".to_owned())]);
+        Self { method, path: path.to_owned(), headers, body }.header("content-type", "application/json")
+    }
+
+    /// `POST` of JSON.
+    pub(crate) fn post(path: &str, body: &Value) -> Self {
+        Self::new("POST", path, body.to_string().into_bytes())
+    }
+
+    /// `POST` of any bytes.
+    pub(crate) fn post_raw(path: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::new("POST", path, body.into())
+    }
+
+    /// `PUT` of JSON.
+    pub(crate) fn put(path: &str, body: &Value) -> Self {
+        Self::new("PUT", path, body.to_string().into_bytes())
+    }
+
+    /// `DELETE`.
+    pub(crate) fn delete(path: &str) -> Self {
+        Self::new("DELETE", path, Vec::new())
+    }
+
+    /// With a header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.to_owned());
+        self
+    }
+
+    /// With an idempotency key.
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    /// With a guest's cart token.
+    pub(crate) fn cart(self, token: &str) -> Self {
+        self.header("x-cart-token", token)
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body; null when it isn't JSON.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// It is done with this status.
+    #[track_caller]
+    pub(crate) fn done(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// It is refused with this status and code.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        self
+    }
+
+    /// A field is named as wrong.
+    #[track_caller]
+    pub(crate) fn at(self, pointer: &str, code: &str) -> Self {
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let is_named = errors.iter().any(|error| error["pointer"] == pointer && error["code"] == code);
+        assert!(is_named, "no {code} at {pointer}: {}", self.body);
+        self
+    }
+
+    /// A text of the body.
+    #[track_caller]
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.body)).to_owned()
+    }
+
+    /// A header.
+    pub(crate) fn head(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}

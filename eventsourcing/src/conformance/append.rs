@@ -1,0 +1,267 @@
+//! Rules about what an append does and when it is refused.
+
+use bytes::Bytes;
+
+use super::{Store, append, appended, command, count_events, event_of, events, stream};
+use crate::id::{Position, Revision};
+use crate::store::{
+    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, AppendError, Appended, EVENT_BYTES_MAX, Expected, Filter,
+};
+
+fn is_conflict(result: &Result<Appended, AppendError>) -> bool {
+    matches!(result, Err(AppendError::Conflict { .. }))
+}
+
+fn is_duplicate(result: &Result<Appended, AppendError>) -> bool {
+    matches!(result, Err(AppendError::Duplicate { .. }))
+}
+
+fn is_too_large(result: &Result<Appended, AppendError>) -> bool {
+    matches!(result, Err(AppendError::TooLarge { .. }))
+}
+
+pub(super) async fn positions_and_revisions_are_in_order(store: Store) {
+    assert_eq!(store.head().await.expect("the head"), Position::START, "an empty log's head is its start");
+    let first = append(&store, "a", Expected::NoStream, 1, 3).await.expect("the first append");
+    assert_eq!((first.first_revision, first.positions.len()), (Revision::FIRST, 3), "revisions begin at 0");
+    let other = appended(&store, "b", 2, 2).await;
+    assert_eq!(other.first_revision, Revision::FIRST, "each stream counts for itself");
+    let last = append(&store, "a", Expected::Revision(Revision(2)), 3, 1).await.expect("the third append");
+    assert_eq!(last.first_revision, Revision(3), "revisions go on without a gap");
+    let positions = [first.positions, other.positions, last.positions.clone()].concat();
+    assert!(positions.is_sorted_by(|a, b| a < b), "positions increase strictly: {positions:?}");
+    assert_eq!(store.head().await.expect("the head"), last.positions[0], "the head is the last position");
+}
+
+pub(super) async fn an_append_happens_only_where_it_was_expected(store: Store) {
+    let revision = |n| Expected::Revision(Revision(n));
+    assert!(is_conflict(&append(&store, "a", revision(0), 1, 1).await), "there is no stream yet");
+    append(&store, "a", Expected::NoStream, 2, 1).await.expect("a new stream");
+    let result = append(&store, "a", Expected::NoStream, 3, 1).await;
+    let Err(AppendError::Conflict { stream: of, current }) = result else {
+        panic!("a stream that is there is a conflict: {result:?}")
+    };
+    assert_eq!(of, stream("a"), "a conflict names its stream");
+    assert!(current.is_none_or(|current| current == Revision(0)), "a conflict names the stream's revision");
+    assert!(is_conflict(&append(&store, "a", revision(1), 4, 1).await), "the stream is not there yet");
+    append(&store, "a", revision(0), 5, 1).await.expect("the right revision");
+    assert!(is_conflict(&append(&store, "a", revision(0), 6, 1).await), "the stream has moved on");
+    append(&store, "a", Expected::Any, 7, 1).await.expect("any revision");
+    append(&store, "new", Expected::Any, 8, 1).await.expect("any revision, of no stream too");
+    let read = store.read_stream(&stream("a"), Revision::FIRST, 10).await.expect("a read");
+    let commands: Vec<_> = read.iter().map(|event| event.event.command_id).collect();
+    assert_eq!(commands, [command(2), command(5), command(7)], "what was refused is not there");
+}
+
+pub(super) async fn a_failed_append_leaves_nothing(store: Store) {
+    let before = appended(&store, "a", 1, 2).await;
+    assert!(is_conflict(&append(&store, "a", Expected::NoStream, 2, 3).await));
+    assert!(is_duplicate(&append(&store, "a", Expected::Any, 1, 2).await));
+    assert_eq!(store.head().await.expect("the head"), before.positions[1], "the head stays");
+    assert_eq!(count_events(&store).await, 2, "no event of a failed append is read");
+    let found = store.find_command(&stream("a"), command(2)).await.expect("a lookup");
+    assert!(found.is_none(), "no command of a failed append is found");
+    let done = append(&store, "a", Expected::Revision(Revision(1)), 2, 3)
+        .await
+        .expect("its command can be tried again");
+    assert_eq!(done.first_revision, Revision(2), "a failed append uses up no revision");
+}
+
+pub(super) async fn a_repeat_is_refused_and_found_by_its_command(store: Store) {
+    appended(&store, "a", 1, 1).await;
+    let done = appended(&store, "a", 2, 3).await;
+    appended(&store, "a", 3, 1).await;
+    for count in [3, 1] {
+        let repeat = append(&store, "a", Expected::Any, 2, count).await;
+        assert!(is_duplicate(&repeat), "a repeat is refused: {repeat:?}");
+    }
+    let found = store.find_command(&stream("a"), command(2)).await.expect("a lookup").expect("it is found");
+    assert_eq!(
+        (found.first.revision, found.last_revision),
+        (Revision(1), Revision(3)),
+        "its revisions are found"
+    );
+    assert_eq!(found.first.position, done.positions[0], "its first position is found");
+    assert_eq!(found.last_position, done.positions[2], "its last position is found");
+    assert_eq!(
+        found.first.event,
+        events(&stream("a"), 2, 1)[0],
+        "its first event is found as it was written"
+    );
+    assert!(
+        store.find_command(&stream("a"), command(9)).await.expect("a lookup").is_none(),
+        "no such command"
+    );
+    assert!(
+        store.find_command(&stream("b"), command(2)).await.expect("a lookup").is_none(),
+        "of another stream"
+    );
+    append(&store, "b", Expected::NoStream, 2, 1)
+        .await
+        .expect("the same command id on another stream is another");
+}
+
+pub(super) async fn a_repeat_is_found_long_after(store: Store) {
+    let early = appended(&store, "a", 1, 2).await;
+    for n in 0..20 {
+        appended(&store, "a", 100 + n, 500).await;
+    }
+    let found = store.find_command(&stream("a"), command(1)).await.expect("a lookup").expect("it is found");
+    assert_eq!(
+        (found.last_revision, found.last_position),
+        (Revision(1), early.positions[1]),
+        "10,000 events later"
+    );
+    assert!(
+        is_duplicate(&append(&store, "a", Expected::Any, 1, 2).await),
+        "10,000 events later it is a repeat"
+    );
+}
+
+pub(super) async fn an_append_is_all_or_nothing(store: Store) {
+    appended(&store, "a", 1, 1).await;
+    let head = store.head().await.expect("the head");
+    let name = stream("a");
+    let mut mixed = events(&name, 2, 2);
+    mixed.extend(events(&name, 1, 1));
+    let result = store.append(Append { stream: name.clone(), expected: Expected::Any, events: mixed }).await;
+    assert!(is_duplicate(&result), "one event that is there already refuses all: {result:?}");
+    assert_eq!(count_events(&store).await, 1, "none of them is there");
+    let twice = [events(&name, 3, 1), events(&name, 3, 1)].concat();
+    let result = store.append(Append { stream: name, expected: Expected::Any, events: twice }).await;
+    assert!(is_duplicate(&result), "an event that stands in its append twice refuses all: {result:?}");
+    let next =
+        append(&store, "a", Expected::Revision(Revision(0)), 4, 1).await.expect("the stream is as before");
+    assert!(next.positions[0] > head, "positions still increase");
+}
+
+pub(super) async fn several_commands_share_an_append(store: Store) {
+    let name = stream("a");
+    let both = [events(&name, 1, 2), events(&name, 2, 1)].concat();
+    store
+        .append(Append { stream: name.clone(), expected: Expected::NoStream, events: both })
+        .await
+        .expect("both");
+    let found = |n| store.find_command(&name, command(n));
+    let (first, second) = (found(1).await.expect("a lookup"), found(2).await.expect("a lookup"));
+    assert_eq!(
+        first.map(|found| found.last_revision),
+        Some(Revision(1)),
+        "the first command ends before the second"
+    );
+    let revisions = second.map(|found| (found.first.revision, found.last_revision));
+    assert_eq!(revisions, Some((Revision(2), Revision(2))), "the second command begins behind the first");
+}
+
+pub(super) async fn a_conflict_of_one_rolls_back_no_other(store: Store) {
+    appended(&store, "hot", 1, 1).await;
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let store = Store::clone(&store);
+            let (name, expected, number) = match n % 5 {
+                0 => ("hot".to_owned(), Expected::NoStream, n + 10),
+                1 => ("hot".to_owned(), Expected::Revision(Revision(9_999)), n + 10),
+                2 => ("hot".to_owned(), Expected::Any, 1),
+                _ => (format!("own{n}"), Expected::NoStream, n + 10),
+            };
+            tokio::spawn(async move { append(&store, &name, expected, number, 2).await.is_ok() })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        done += usize::from(task.await.expect("a writer"));
+    }
+    assert_eq!(done, 40, "all appends to streams of their own happen, and no other");
+    assert_eq!(count_events(&store).await, 1 + 40 * 2, "their events are there, and no others");
+}
+
+pub(super) async fn of_appends_at_one_revision_exactly_one_happens(store: Store) {
+    for round in 0..10 {
+        let expected = if round == 0 { Expected::NoStream } else { Expected::Revision(Revision(round - 1)) };
+        let tasks: Vec<_> = (0..16)
+            .map(|n| {
+                let (store, number) = (Store::clone(&store), u128::from(round) * 100 + n + 1);
+                tokio::spawn(async move { append(&store, "a", expected, number, 1).await })
+            })
+            .collect();
+        let mut happened = 0;
+        for task in tasks {
+            let result = task.await.expect("a writer");
+            assert!(result.is_ok() || is_conflict(&result), "the others conflict: {result:?}");
+            happened += usize::from(result.is_ok());
+        }
+        assert_eq!(happened, 1, "of appends at one revision exactly one happens");
+    }
+}
+
+pub(super) async fn of_appends_of_one_command_exactly_one_happens(store: Store) {
+    let tasks: Vec<_> = (0..32)
+        .map(|_| {
+            let store = Store::clone(&store);
+            tokio::spawn(async move { append(&store, "a", Expected::Any, 1, 3).await })
+        })
+        .collect();
+    let mut happened = 0;
+    for task in tasks {
+        let result = task.await.expect("a writer");
+        assert!(result.is_ok() || is_duplicate(&result), "the others are repeats: {result:?}");
+        happened += usize::from(result.is_ok());
+    }
+    assert_eq!(
+        (happened, count_events(&store).await),
+        (1, 3),
+        "of appends of one command exactly one happens"
+    );
+}
+
+pub(super) async fn an_append_without_events_changes_nothing(store: Store) {
+    let before = appended(&store, "a", 1, 2).await;
+    let nothing = append(&store, "a", Expected::Revision(Revision(1)), 2, 0).await.expect("nothing to do");
+    assert!(nothing.positions.is_empty(), "no events, no positions");
+    assert!(
+        is_conflict(&append(&store, "a", Expected::NoStream, 3, 0).await),
+        "where the stream stands is judged all the same"
+    );
+    assert_eq!(store.head().await.expect("the head"), before.positions[1], "the head stays");
+    append(&store, "new", Expected::NoStream, 4, 0).await.expect("nothing to do");
+    append(&store, "new", Expected::NoStream, 5, 1).await.expect("there is still no stream");
+}
+
+pub(super) async fn sizes_are_held_to_the_limits(store: Store) {
+    let name = stream("large");
+    let of_sizes = |sizes: &[usize], number| {
+        let sized = |(n, bytes): (u32, &usize)| {
+            event_of(&name, number, n, "thing.happened", Bytes::from(vec![b' '; *bytes]))
+        };
+        Append {
+            stream: name.clone(),
+            expected: Expected::Any,
+            events: (0..).zip(sizes).map(sized).collect(),
+        }
+    };
+    store.append(of_sizes(&[EVENT_BYTES_MAX], 1)).await.expect("the largest event");
+    assert!(is_too_large(&store.append(of_sizes(&[EVENT_BYTES_MAX + 1], 2)).await), "an event too large");
+    let full = [EVENT_BYTES_MAX; APPEND_BYTES_MAX / EVENT_BYTES_MAX];
+    store.append(of_sizes(&full, 3)).await.expect("the largest sum of events");
+    let over = [full.as_slice(), &[1]].concat();
+    assert!(is_too_large(&store.append(of_sizes(&over, 4)).await), "events too large together");
+    let most = u32::try_from(APPEND_EVENTS_MAX).expect("it is small");
+    append(&store, "batch", Expected::NoStream, 5, most).await.expect("the most events");
+    assert!(is_too_large(&append(&store, "batch", Expected::Any, 6, most + 1).await), "too many events");
+    let read = store.read_stream(&name, Revision::FIRST, 100).await.expect("a read");
+    assert!(
+        read.iter().all(|event| event.event.data.len() == EVENT_BYTES_MAX),
+        "large events are read whole"
+    );
+    assert_eq!(read.len(), 1 + full.len(), "what was too large is not there");
+    let found =
+        store.find_command(&stream("batch"), command(5)).await.expect("a lookup").expect("it is found");
+    assert_eq!(found.last_revision.0 + 1, u64::from(most), "the last event of the largest command is found");
+    let page = store.read_all(Position::START, 1, &Filter::all()).await.expect("a read");
+    assert_eq!(page.events.len(), 1, "a page of one event holds the largest");
+    assert_eq!(
+        count_events(&store).await,
+        1 + full.len() + APPEND_EVENTS_MAX,
+        "the log holds what was taken"
+    );
+}

@@ -1,0 +1,278 @@
+//! Rules about reading: pages, filters, and following the log while it is written to.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::{Store, appended, command, event_of, stream};
+use crate::envelope::{Actor, NewEvent};
+use crate::id::{CorrelationId, EventId, Position, RequestHash, Revision, StreamName};
+use crate::store::{Append, Expected, Filter};
+use crate::subscription::Subscription;
+
+/// Writers that append at once.
+const WRITERS: u128 = 8;
+/// Appends of each.
+const APPENDS: u128 = 40;
+/// Events of all writers.
+const WRITTEN: usize = (WRITERS * APPENDS) as usize;
+/// Events that are there before they begin.
+const THERE_BEFORE: usize = 200;
+
+pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
+    let name = StreamName::new("thing", "ä-1 – 'quoted\"");
+    let full = NewEvent {
+        id: EventId::derive(&name, command(7), 0),
+        event_type: "thing.happened".into(),
+        schema_version: u16::MAX,
+        recorded_at: Timestamp::from_microsecond(1_795_262_400_123_456).expect("a fixed instant is in range"),
+        actor: Actor::new("customer", "Zoë"),
+        correlation_id: CorrelationId::parse("4f1e-anything~visible").expect("it is visible ASCII"),
+        causation_id: Some(EventId(Uuid::from_u128(u128::MAX))),
+        command_id: command(7),
+        request_hash: Some(RequestHash([255; 16])),
+        content_type: "application/octet-stream".into(),
+        data: Bytes::from_static(&[0, 1, 254, 255, b'\n', 0]),
+    };
+    let empty = NewEvent {
+        id: EventId::derive(&name, command(7), 1),
+        recorded_at: Timestamp::from_microsecond(-1).expect("a fixed instant is in range"),
+        causation_id: None,
+        request_hash: None,
+        data: Bytes::new(),
+        ..full.clone()
+    };
+    let written = vec![full, empty];
+    store
+        .append(Append { stream: name.clone(), expected: Expected::NoStream, events: written.clone() })
+        .await
+        .expect("an append");
+    let of_stream = store.read_stream(&name, Revision::FIRST, 10).await.expect("a read");
+    let of_log = store.read_all(Position::START, 10, &Filter::all()).await.expect("a read").events;
+    assert_eq!(of_stream, of_log, "an event is the same from its stream and from the log");
+    let read: Vec<_> = of_stream.into_iter().map(|event| event.event).collect();
+    assert_eq!(read, written, "an event is read as it was written");
+}
+
+pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: Store) {
+    for n in 0..50 {
+        appended(&store, ["a", "b"][usize::from(n % 3 == 0)], n + 1, 3).await;
+    }
+    let whole = store.read_stream(&stream("a"), Revision::FIRST, 1_000).await.expect("a read");
+    let revisions: Vec<u64> = whole.iter().map(|event| event.revision.0).collect();
+    assert_eq!(revisions, (0..99).collect::<Vec<_>>(), "a stream has all its events in order");
+    for limit in [1, 2, 31, 32, 33, 98, 99, 100] {
+        let mut joined = Vec::new();
+        loop {
+            let from = Revision(joined.len() as u64);
+            let page = store.read_stream(&stream("a"), from, limit).await.expect("a read");
+            assert!(page.len() <= limit, "a page of a stream has at most as many as were asked for");
+            if page.is_empty() {
+                break;
+            }
+            joined.extend(page);
+        }
+        assert_eq!(joined, whole, "pages of {limit} are the whole stream");
+    }
+    assert!(
+        store.read_stream(&stream("none"), Revision::FIRST, 9).await.expect("a read").is_empty(),
+        "no stream"
+    );
+    let (mut positions, mut reached) = (Vec::new(), Position::START);
+    while positions.len() < 150 {
+        let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
+        assert!(page.events.len() <= 7, "a page of the log has at most as many as were asked for");
+        assert!(page.reached > reached, "a page that is not at the head moves on");
+        reached = page.reached;
+        positions.extend(page.events.iter().map(|event| event.position));
+    }
+    assert!(positions.is_sorted_by(|a, b| a < b), "the log is read in order");
+    let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
+    assert!(page.events.is_empty() && page.reached == reached, "at the head a page is empty and stays");
+}
+
+pub(super) async fn a_filter_moves_on_over_what_it_does_not_take(store: Store) {
+    write_red_and_blue(&store, 20).await;
+    let filter = Filter::types(["thing.blue"]);
+    let page = store.read_all(Position::START, 5, &filter).await.expect("a read");
+    assert_eq!(page.events.len(), 1, "only what the filter takes");
+    let after = store.read_all(page.reached, 5, &filter).await.expect("a read");
+    assert!(after.events.is_empty() && after.reached > page.reached, "it moves on over unwanted events");
+    let nothing = store.read_all(Position::START, 100, &Filter::types([])).await.expect("a read");
+    assert!(nothing.events.is_empty(), "a filter of no types takes nothing");
+    assert_eq!(nothing.reached, store.head().await.expect("the head"), "and gets to the head");
+}
+
+/// Every tenth event is blue.
+async fn write_red_and_blue(store: &Store, count: u32) {
+    let name = stream("a");
+    for n in 0..count {
+        let kind = ["thing.red", "thing.blue"][usize::from(n % 10 == 0)];
+        let event = event_of(&name, u128::from(n) + 1, 0, kind, Bytes::from_static(b"{}"));
+        let append = Append { stream: name.clone(), expected: Expected::Any, events: vec![event] };
+        store.append(append).await.expect("an append");
+    }
+}
+
+/// Appends from many tasks while the caller reads.
+fn write_concurrently(store: &Store) -> Vec<JoinHandle<()>> {
+    let writer = |writer: u128| {
+        let store = Store::clone(store);
+        tokio::spawn(async move {
+            for n in 0..APPENDS {
+                appended(&store, &format!("s{}", (writer + n) % 5), 1_000 * (writer + 1) + n, 1).await;
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    (0..WRITERS).map(writer).collect()
+}
+
+pub(super) async fn there_is_no_seam_between_catching_up_and_live(store: Store) {
+    for n in 0..THERE_BEFORE {
+        appended(&store, &format!("s{}", n % 5), n as u128 + 1, 1).await;
+    }
+    let before = store.read_all(Position::START, THERE_BEFORE, &Filter::all()).await.expect("a read").events;
+    let mut random = 42;
+    let readers: Vec<_> = [1, 2, 3, 7, 64, 1_000]
+        .into_iter()
+        .flat_map(|page| [(page, 0), (page, next_random(&mut random) % THERE_BEFORE), (page, THERE_BEFORE)])
+        .map(|(page, skipped)| {
+            let reader = Reader::after(&before[..skipped]);
+            tokio::spawn(reader.read(
+                Store::clone(&store),
+                page,
+                THERE_BEFORE - skipped + WRITTEN,
+                Pace::Full,
+            ))
+        })
+        .collect();
+    for task in write_concurrently(&store).into_iter().chain(readers) {
+        task.await.expect("every reader sees every event once and in order");
+    }
+}
+
+pub(super) async fn a_filtered_subscription_misses_nothing(store: Store) {
+    let reader = tokio::spawn({
+        let store = Store::clone(&store);
+        async move {
+            let filter = Filter::types(["thing.blue"]);
+            let mut subscription = Subscription::new(store, Position::START, filter, 3);
+            let mut revisions = Vec::new();
+            while revisions.len() < 10 {
+                let page = subscription.next().await.expect("a page");
+                revisions.extend(page.events.iter().map(|event| event.revision.0));
+            }
+            revisions
+        }
+    });
+    write_red_and_blue(&store, 100).await;
+    let every_tenth: Vec<u64> = (0..100).step_by(10).collect();
+    assert_eq!(reader.await.expect("the reader"), every_tenth, "each wanted event comes once and in order");
+}
+
+pub(super) async fn a_slow_reader_misses_nothing(store: Store) {
+    let reader = Reader::after(&[]).read(Store::clone(&store), 2, WRITTEN, Pace::Slow);
+    let reader = tokio::spawn(reader);
+    for task in write_concurrently(&store).into_iter().chain([reader]) {
+        task.await.expect("a slow reader sees every event once and in order");
+    }
+}
+
+/// A generator of numbers that is the same in every run (Knuth's MMIX constants).
+fn next_random(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 40).expect("24 bits fit")
+}
+
+enum Pace {
+    Full,
+    /// It lets everybody else go first, many times over.
+    Slow,
+}
+
+/// What a reader has seen: the last position, and the last revision of each stream.
+struct Reader {
+    last: Position,
+    revisions: HashMap<StreamName, Revision>,
+}
+
+impl Reader {
+    /// One that has seen these.
+    fn after(seen: &[crate::RecordedEvent]) -> Self {
+        let mut reader = Self { last: Position::START, revisions: HashMap::new() };
+        seen.iter().for_each(|event| reader.see(event));
+        reader
+    }
+
+    fn see(&mut self, event: &crate::RecordedEvent) {
+        assert!(event.position > self.last, "position {} comes after {}", event.position, self.last);
+        self.last = event.position;
+        let next = Revision::after(self.revisions.insert(event.stream.clone(), event.revision));
+        assert_eq!(event.revision, next, "no event of {} is missed or doubled", event.stream);
+    }
+
+    /// Follows the log until `wanted` more events came.
+    async fn read(mut self, store: Store, page_events_max: usize, wanted: usize, pace: Pace) {
+        let mut subscription = Subscription::new(store, self.last, Filter::all(), page_events_max);
+        let mut seen = 0;
+        while seen < wanted {
+            let page = subscription.next().await.expect("a page");
+            page.events.iter().for_each(|event| self.see(event));
+            seen += page.events.len();
+            if matches!(pace, Pace::Slow) {
+                for _ in 0..50 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        assert_eq!(seen, wanted, "no more events than were written");
+    }
+}
+
+pub(super) async fn what_was_acknowledged_is_visible(store: Store) {
+    for n in 0..50 {
+        let done = appended(&store, "a", n + 1, 2).await;
+        let last = done.positions[1];
+        assert!(store.head().await.expect("the head") >= last, "the head has passed an acknowledged append");
+        assert!(
+            store.wait_beyond(done.positions[0]).await.expect("the head") >= last,
+            "waiting for it ends at once"
+        );
+        let page = store.read_all(done.positions[0], 10, &Filter::all()).await.expect("a read");
+        assert_eq!(page.reached, last, "an acknowledged event is read from the log");
+        let read = store.read_stream(&stream("a"), done.first_revision, 10).await.expect("a read");
+        assert_eq!(read.len(), 2, "an acknowledged event is read from its stream");
+        assert!(
+            store.find_command(&stream("a"), command(n + 1)).await.expect("a lookup").is_some(),
+            "and found"
+        );
+    }
+}
+
+pub(super) async fn waiting_is_pushed(store: Store) {
+    appended(&store, "a", 1, 1).await;
+    let head = store.head().await.expect("the head");
+    let waiters: Vec<_> = (0..20)
+        .map(|_| {
+            let store = Store::clone(&store);
+            tokio::spawn(async move { store.wait_beyond(head).await.expect("the head moves") })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "there is nothing to wake up for yet");
+    let done = appended(&store, "a", 2, 1).await;
+    for waiter in waiters {
+        assert_eq!(waiter.await.expect("a waiter"), done.positions[0], "an append wakes all who wait");
+    }
+    assert_eq!(
+        store.wait_beyond(head).await.expect("the head"),
+        done.positions[0],
+        "beyond already: at once"
+    );
+}

@@ -1,0 +1,248 @@
+//! The writer thread: group commit.
+//!
+//! It takes whatever waits, judges each append by itself, writes all that fit in one transaction,
+//! commits once, shows the events to readers and then answers. While it commits, the next group
+//! gathers. After an error of the disk it is dead for good: it answers everybody so and touches the
+//! file no more, since what a failed write or sync left behind can't be known.
+
+mod checkpoint;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use souk_eventsourcing::{Append, AppendError, Appended, Position, RecordedEvent, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::OpenError;
+use crate::ring::Ring;
+use checkpoint::Checkpoints;
+use table::{Refusal, Table};
+
+/// Appends that may wait for the writer; more wait for a place.
+const QUEUE_APPENDS_MAX: usize = 4_096;
+/// Events in one transaction; the append that reaches it is the last to come in.
+const GROUP_EVENTS_MAX: usize = 4_096;
+/// Bytes of payloads in one transaction; the append that reaches it is the last to come in.
+const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Times that a group lets other threads run before it begins with fewer appends than the one before.
+const GATHER_YIELDS_MAX: u32 = 32;
+
+type Answer = oneshot::Sender<Result<Appended, AppendError>>;
+
+/// An append on its way.
+pub(crate) struct Request {
+    pub(crate) append: Append,
+    pub(crate) answer: Answer,
+}
+
+/// What the writer did since the log was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Transactions that were synced.
+    pub commits: u64,
+    /// Appends in them.
+    pub appends: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Events in the largest.
+    pub largest_commit_events: u64,
+}
+
+#[derive(Default)]
+struct AtomicCounters {
+    commits: AtomicU64,
+    appends: AtomicU64,
+    events: AtomicU64,
+    largest: AtomicU64,
+}
+
+/// The way to the writer; dropping it ends the thread, after what waits.
+pub(crate) struct WriterHandle {
+    queue: Option<mpsc::Sender<Request>>,
+    counters: Arc<AtomicCounters>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterHandle {
+    pub(crate) async fn send(&self, request: Request) -> Result<(), ()> {
+        let queue = self.queue.as_ref().ok_or(())?;
+        queue.send(request).await.map_err(|_| ())
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            appends: self.counters.appends.load(Ordering::Relaxed),
+            events: self.counters.events.load(Ordering::Relaxed),
+            largest_commit_events: self.counters.largest.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for WriterHandle {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has said so; there is nothing to add while dropping.
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) fn start(
+    connection: Connection,
+    path: PathBuf,
+    ring: Arc<Ring>,
+    head: watch::Sender<Position>,
+) -> Result<WriterHandle, OpenError> {
+    let (queue, requests) = mpsc::channel(QUEUE_APPENDS_MAX);
+    let counters = Arc::new(AtomicCounters::default());
+    let checkpoints = Checkpoints::start(&path)?;
+    let writer = Writer { requests, ring, head, counters: Arc::clone(&counters), checkpoints, group_before: 0 };
+    let thread = std::thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || writer.run(&connection))
+        .map_err(|error| OpenError::Unusable { path, reason: error.to_string() })?;
+    Ok(WriterHandle { queue: Some(queue), counters, thread: Some(thread) })
+}
+
+struct Writer {
+    requests: mpsc::Receiver<Request>,
+    ring: Arc<Ring>,
+    head: watch::Sender<Position>,
+    counters: Arc<AtomicCounters>,
+    checkpoints: Checkpoints,
+    /// Appends in the group before this.
+    group_before: usize,
+}
+
+/// An append that was judged and waits for the commit.
+struct Judged {
+    answer: Answer,
+    result: Result<Appended, AppendError>,
+}
+
+impl Writer {
+    fn run(mut self, connection: &Connection) {
+        let Err(error) = self.write_groups(connection) else { return };
+        // Closing would checkpoint, which is one more sync.
+        let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        tracing::error!(%error, "the log takes no more writes until it is opened again");
+        let failure = stopped(&error);
+        while let Some(request) = self.requests.blocking_recv() {
+            let _ = request.answer.send(Err(failure.clone().into()));
+        }
+    }
+
+    /// Ends without an error when the log is dropped.
+    fn write_groups(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let position = *self.head.borrow();
+        let mut table = Table::new(connection, position)?;
+        checkpoint::watch_wal(connection);
+        while let Some(first) = self.requests.blocking_recv() {
+            let group = self.gather(first);
+            self.commit_group(&mut table, group)?;
+            self.checkpoints.after_commit(connection)?;
+        }
+        Ok(())
+    }
+
+    /// What waits right now, up to the limits of a group.
+    ///
+    /// Those who were just answered are about to append again: while there are fewer than in the group
+    /// before, the others are let run first, which makes one commit of what would be two. Nobody waits
+    /// for a time to pass.
+    fn gather(&mut self, first: Request) -> Vec<Request> {
+        let (mut events, mut bytes) = (first.append.events.len(), payload_bytes(&first));
+        let mut group = Vec::with_capacity(self.group_before);
+        group.push(first);
+        let mut yields = 0;
+        while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
+            let Ok(next) = self.requests.try_recv() else {
+                if group.len() >= self.group_before || yields == GATHER_YIELDS_MAX {
+                    break;
+                }
+                yields += 1;
+                std::thread::yield_now();
+                continue;
+            };
+            events += next.append.events.len();
+            bytes += payload_bytes(&next);
+            group.push(next);
+        }
+        self.group_before = group.len();
+        group
+    }
+
+    /// Writes a group and answers it. After an error nothing of it can be known to be on disk, and all
+    /// of it is told so: also a refusal may rest on what was written just before it.
+    fn commit_group(&mut self, table: &mut Table<'_>, group: Vec<Request>) -> rusqlite::Result<()> {
+        let mut judged = Vec::with_capacity(group.len());
+        let mut recorded = Vec::with_capacity(group.len());
+        let mut group = group.into_iter();
+        let written = match self.checkpoints.failure() {
+            Some(error) => Err(error),
+            None => write_group(table, &mut group, &mut judged, &mut recorded),
+        };
+        if let Err(error) = written {
+            let failure = stopped(&error);
+            let judged = judged.into_iter().map(|judged| judged.answer);
+            for answer in judged.chain(group.map(|request| request.answer)) {
+                let _ = answer.send(Err(failure.clone().into()));
+            }
+            return Err(error);
+        }
+        self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count());
+        for Judged { answer, result } in judged {
+            // Whoever asked may have gone away; the events are there all the same.
+            let _ = answer.send(result);
+        }
+        Ok(())
+    }
+
+    /// Shows committed events to readers: first the events, then the head that sends readers to them.
+    fn publish(&self, recorded: Vec<RecordedEvent>, appends: usize) {
+        let Some(head) = recorded.last().map(|event| event.position) else { return };
+        let events = recorded.len() as u64;
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.counters.appends.fetch_add(appends as u64, Ordering::Relaxed);
+        self.counters.events.fetch_add(events, Ordering::Relaxed);
+        self.counters.largest.fetch_max(events, Ordering::Relaxed);
+        self.ring.extend(recorded.into_iter());
+        self.head.send_replace(head);
+    }
+}
+
+fn write_group(
+    table: &mut Table<'_>,
+    group: &mut impl Iterator<Item = Request>,
+    judged: &mut Vec<Judged>,
+    recorded: &mut Vec<RecordedEvent>,
+) -> rusqlite::Result<()> {
+    table.begin()?;
+    for Request { append, answer } in group {
+        let result = match table.append(append, recorded) {
+            Ok(appended) => Ok(appended),
+            Err(Refusal::Append(error)) => Err(error),
+            Err(Refusal::Fatal(error)) => {
+                judged.push(Judged { answer, result: Err(stopped(&error).into()) });
+                return Err(error);
+            }
+        };
+        judged.push(Judged { answer, result });
+    }
+    table.commit()
+}
+
+fn payload_bytes(request: &Request) -> usize {
+    request.append.events.iter().map(|event| event.data.len()).sum()
+}
+
+fn stopped(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("its writer stopped: {error}; it has to be opened again"))
+}

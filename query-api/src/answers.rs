@@ -1,0 +1,54 @@
+//! Shapes of answers that all resources share.
+
+use axum::Json;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListOf<T> {
+    /// At most `limit`.
+    pub(crate) items: Vec<T>,
+    /// Gives the next page as `?cursor=`; null on the last.
+    #[schema(example = "WyJvcmRlcnMiLDFd")]
+    pub(crate) next_cursor: Option<String>,
+    /// How far the read models are.
+    #[schema(example = "57")]
+    pub(crate) position: String,
+}
+
+/// A single resource, with its revision as `ETag` when it has one.
+#[derive(Debug)]
+pub(crate) struct Single<T> {
+    pub(crate) revision: Option<u64>,
+    pub(crate) body: T,
+}
+
+impl<T: Serialize> IntoResponse for Single<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        let etag = self.revision.and_then(|revision| HeaderValue::try_from(format!("\"{revision}\"")).ok());
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}
+
+/// What to ask the database for, to know whether another page follows: one more than the limit.
+pub(crate) fn one_more(limit: u32) -> i64 {
+    i64::from(limit) + 1
+}
+
+/// Cuts a page to its limit. The cursor behind its last item, when more follow.
+pub(crate) fn cut<T>(items: &mut Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if items.len() <= limit {
+        return None;
+    }
+    items.truncate(limit);
+    items.last().map(cursor)
+}

@@ -1,0 +1,68 @@
+//! `GET /api/cart`.
+
+use axum::extract::State;
+use souk_domain::{CartId, Money};
+use souk_eventsourcing::Position;
+use souk_projections::carts::CartRow;
+use souk_web::headers::ReadHeaders;
+use souk_web::shapes::MoneyShape;
+use souk_web::{Caller, Problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::{CartAnswer, CartLineAnswer};
+use crate::answers::Single;
+use crate::database::{QueryState, document, failed};
+use crate::positions::ReadYourWrites;
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// The cart; a line, what is sold under its SKU, and what is available of it.
+type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
+
+/// Shows the caller's cart.
+///
+/// A signed-in caller's own, else the one of `X-Cart-Token`. A cart that nothing was put in is empty.
+#[utoipa::path(
+    get, path = "/api/cart", tag = "cart",
+    params(("X-Cart-Token" = Option<String>, Header, description = "A guest's cart"), ReadYourWrites),
+    responses((status = 200, body = CartAnswer, headers(("ETag" = String))), (status = 503))
+)]
+async fn get(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Single<CartAnswer>, Problem> {
+    let cart = caller.subject.as_ref().map(CartId::of_customer).or(caller.cart);
+    let position = state.positions.wait_for(headers).await?;
+    let Some(cart) = cart else { return Ok(empty(&state, None, position)) };
+    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
+    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let Some(first) = rows.first() else { return Ok(empty(&state, Some(cart), position)) };
+    let revision = document::<CartRow>(&first.0)?.revision;
+    let mut lines = Vec::with_capacity(rows.len());
+    for (_, line, variant, available) in rows {
+        let Some(line) = line else { continue };
+        let variant = variant.map(|bytes| document(&bytes)).transpose()?;
+        lines.push(CartLineAnswer::new(document(&line)?, variant, available.unwrap_or(0)));
+    }
+    let (id, total) = (Some(cart.to_string()), total(&state, &lines));
+    let body = CartAnswer { id, revision, lines, total, position: position.to_string() };
+    Ok(Single { revision: Some(revision), body })
+}
+
+fn empty(state: &QueryState, cart: Option<CartId>, position: Position) -> Single<CartAnswer> {
+    let (id, total) = (cart.map(|cart| cart.to_string()), total(state, &[]));
+    let body = CartAnswer { id, revision: 0, lines: Vec::new(), total, position: position.to_string() };
+    Single { revision: None, body }
+}
+
+/// Lines of a cart have one currency. A sum beyond 64 bits, which no order may have, shows as the largest.
+fn total(state: &QueryState, lines: &[CartLineAnswer]) -> MoneyShape {
+    let nothing = MoneyShape::from(Money::zero(state.currency));
+    let currency = lines.first().map_or(nothing.currency, |line| line.line_total.currency.clone());
+    let amount = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.line_total.amount));
+    MoneyShape { amount, currency }
+}

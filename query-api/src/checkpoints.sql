@@ -1,0 +1,1 @@
+SELECT model, version, position FROM checkpoints ORDER BY model

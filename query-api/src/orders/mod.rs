@@ -1,0 +1,4 @@
+//! Orders: the caller's own, and every one for admins.
+
+pub(crate) mod response;
+pub(crate) mod routes;

@@ -1,0 +1,188 @@
+//! An order as it is answered.
+
+use serde::Serialize;
+use souk_domain::order::event::{Charge, Reason, ReasonCode};
+use souk_domain::{Address, Money};
+use souk_eventsourcing::Position;
+use souk_projections::order_lines::OrderLineRow;
+use souk_projections::orders::{LineReservation, Moment, OrderRow};
+use souk_web::shapes::{AddressShape, MoneyShape};
+use utoipa::ToSchema;
+
+/// An order with its lines.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Order")]
+pub(crate) struct OrderAnswer {
+    id: String,
+    /// Its revision, for `If-Match`.
+    pub(crate) revision: u64,
+    /// How far the read models are.
+    #[schema(example = "57")]
+    position: String,
+    /// `PLACED`, `PAYMENT_PENDING`, `CONFIRMED`, `SHIPPED`, `DELIVERED`, `RETURNED`, `CANCELLED` or
+    /// `TIMED_OUT`.
+    #[schema(example = "CONFIRMED")]
+    status: String,
+    /// Who buys; null for a guest.
+    customer_id: Option<String>,
+    /// For people.
+    #[schema(example = "SK-7F3K-9QXM")]
+    code: String,
+    lines: Vec<OrderLineAnswer>,
+    /// Shipping, tax, discounts.
+    charges: Vec<ChargeAnswer>,
+    /// Lines and charges.
+    total: MoneyShape,
+    /// Null until somebody asked for it.
+    payment: Option<OrderPaymentAnswer>,
+    /// Why it ended early.
+    reason: Option<ReasonAnswer>,
+    /// What happened, in order.
+    timeline: Vec<MomentAnswer>,
+    #[schema(format = DateTime)]
+    placed_at: String,
+    /// Where the goods go.
+    shipping_address: Option<AddressShape>,
+}
+
+/// A line of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "OrderLine")]
+struct OrderLineAnswer {
+    #[schema(example = "85123A")]
+    sku: String,
+    /// The product's name when it was ordered.
+    name: String,
+    quantity: u32,
+    unit_price: MoneyShape,
+    line_total: MoneyShape,
+    reservation: ReservationAnswer,
+}
+
+/// What became of a line's reservation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ReservationAnswer {
+    Pending,
+    Reserved,
+    Confirmed,
+    Released,
+    Failed,
+}
+
+/// Something besides goods that an order costs, or less.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Charge")]
+struct ChargeAnswer {
+    #[schema(example = "shipping")]
+    kind: String,
+    label: String,
+    amount: MoneyShape,
+}
+
+/// The payment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "OrderPayment")]
+struct OrderPaymentAnswer {
+    id: String,
+    #[schema(example = "CAPTURED")]
+    status: String,
+}
+
+/// Why an order ended early.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Reason")]
+struct ReasonAnswer {
+    #[schema(value_type = String, example = "insufficient-stock")]
+    code: ReasonCode,
+    detail: String,
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Moment")]
+struct MomentAnswer {
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(example = "payment-awaited")]
+    event: String,
+    detail: Option<String>,
+}
+
+impl OrderAnswer {
+    pub(crate) fn new(
+        id: String,
+        row: OrderRow,
+        payment_status: Option<String>,
+        lines: Vec<OrderLineRow>,
+        position: Position,
+    ) -> Self {
+        let lines = lines.into_iter().map(|line| OrderLineAnswer::new(line, &row)).collect();
+        let payment = payment_status.map(|status| OrderPaymentAnswer { id: row.payment.to_string(), status });
+        Self {
+            id,
+            revision: row.revision,
+            position: position.to_string(),
+            status: row.status.as_str().to_owned(),
+            customer_id: row.customer.map(|customer| customer.to_string()),
+            code: row.code,
+            lines,
+            charges: row.charges.into_iter().map(ChargeAnswer::from).collect(),
+            total: row.total.into(),
+            payment,
+            reason: row.reason.map(|Reason { code, detail }| ReasonAnswer { code, detail }),
+            timeline: row.timeline.into_iter().map(MomentAnswer::from).collect(),
+            placed_at: row.placed_at.to_string(),
+            shipping_address: row.shipping_address.as_ref().map(revealed),
+        }
+    }
+}
+
+impl OrderLineAnswer {
+    fn new(line: OrderLineRow, order: &OrderRow) -> Self {
+        let reservation = match order.reservation(&line.sku) {
+            LineReservation::Pending => ReservationAnswer::Pending,
+            LineReservation::Reserved => ReservationAnswer::Reserved,
+            LineReservation::Confirmed => ReservationAnswer::Confirmed,
+            LineReservation::Released => ReservationAnswer::Released,
+            LineReservation::Failed => ReservationAnswer::Failed,
+        };
+        let amount = line.unit_price.amount.saturating_mul(i64::from(line.quantity));
+        Self {
+            sku: line.sku.to_string(),
+            name: line.name,
+            quantity: line.quantity,
+            unit_price: line.unit_price.into(),
+            line_total: Money { amount, ..line.unit_price }.into(),
+            reservation,
+        }
+    }
+}
+
+impl From<Charge> for ChargeAnswer {
+    fn from(charge: Charge) -> Self {
+        Self { kind: charge.kind, label: charge.label, amount: charge.amount.into() }
+    }
+}
+
+impl From<Moment> for MomentAnswer {
+    fn from(moment: Moment) -> Self {
+        Self { at: moment.at.to_string(), event: moment.event, detail: moment.detail }
+    }
+}
+
+/// Whoever may see the order may see where it goes.
+fn revealed(address: &Address) -> AddressShape {
+    AddressShape {
+        name: address.name.reveal().clone(),
+        line1: address.line1.reveal().clone(),
+        line2: address.line2.reveal().clone(),
+        city: address.city.reveal().clone(),
+        region: address.region.reveal().clone(),
+        postal_code: address.postal_code.reveal().clone(),
+        country: address.country.reveal().clone(),
+        phone: address.phone.reveal().clone(),
+    }
+}

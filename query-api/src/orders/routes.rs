@@ -1,0 +1,170 @@
+//! `GET /api/orders`, `GET /api/orders/{id}`.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use souk_domain::CustomerId;
+use souk_domain::order::OrderStatus;
+use souk_eventsourcing::Position;
+use souk_projections::order_lines::OrderLineRow;
+use souk_projections::orders::OrderRow;
+use souk_web::headers::ReadHeaders;
+use souk_web::{Caller, Problem, StrictQuery, paging};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::OrderAnswer;
+use crate::answers::{ListOf, Single, cut, one_more};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::positions::ReadYourWrites;
+use crate::time_range;
+
+/// The list as its cursors name it.
+const LIST: &str = "orders";
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// What a list of orders can be asked.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+struct OrdersQuery {
+    /// As in `CONFIRMED`.
+    #[param(value_type = Option<String>, example = "CONFIRMED")]
+    status: Option<OrderStatus>,
+    /// Whose; only admins may name somebody else.
+    customer_id: Option<String>,
+    /// Placed then or later: a UTC day, or an instant.
+    #[param(example = "2026-11-01")]
+    from: Option<String>,
+    /// Placed then or earlier: a UTC day, or an instant.
+    #[param(example = "2026-11-30")]
+    to: Option<String>,
+    /// 1 to 100 items; 20 unless said.
+    limit: Option<u32>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+}
+
+/// A row of either half of the statements: an order with its document and its payment's status, or a
+/// line of it.
+type Row = (String, Option<Vec<u8>>, Option<String>, Option<Vec<u8>>);
+
+/// An order as the statements find it.
+struct Found {
+    id: String,
+    row: OrderRow,
+    payment_status: Option<String>,
+    lines: Vec<OrderLineRow>,
+}
+
+impl Found {
+    fn answer(self, position: Position) -> OrderAnswer {
+        OrderAnswer::new(self.id, self.row, self.payment_status, self.lines, position)
+    }
+}
+
+/// Whether a caller may see an order: an admin, its customer, or the guest whose cart it comes from.
+pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
+    let is_own = match &order.customer {
+        Some(customer) => caller.subject.as_ref() == Some(customer),
+        None => order.cart.is_some() && order.cart == caller.cart,
+    };
+    is_own || caller.is_admin()
+}
+
+/// Lists orders, newest first.
+///
+/// The caller's own, or for an admin everybody's.
+#[utoipa::path(
+    get, path = "/api/orders", tag = "orders",
+    params(OrdersQuery, ReadYourWrites),
+    responses((status = 200, body = ListOf<OrderAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+)]
+async fn list(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    StrictQuery(query): StrictQuery<OrdersQuery>,
+) -> Result<Json<ListOf<OrderAnswer>>, Problem> {
+    let customer = listed_customer(&caller, query.customer_id.as_deref())?;
+    let limit = paging::limit(query.limit)?;
+    let (from, to) = (time_range::from(query.from.as_deref())?, time_range::to(query.to.as_deref())?);
+    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
+    let behind = cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, BEHIND_ALL.to_owned()));
+    let position = state.positions.wait_for(headers).await?;
+
+    let status = query.status.map(OrderStatus::as_str);
+    let sql = match (&customer, status) {
+        (Some(_), _) => include_str!("list_of_customer.sql"),
+        (None, Some(_)) => include_str!("list_of_status.sql"),
+        (None, None) => include_str!("list.sql"),
+    };
+    let statement = sqlx::query_as::<_, Row>(sql);
+    let statement = statement.bind(behind.0).bind(behind.1).bind(one_more(limit)).bind(from);
+    let statement = match (customer, status) {
+        (Some(customer), status) => statement.bind(customer).bind(status),
+        (None, Some(status)) => statement.bind(status),
+        (None, None) => statement,
+    };
+    let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+    let next_cursor = cut(&mut orders, limit, |order| {
+        paging::encode(LIST, &(order.row.placed_at.as_microsecond(), &order.id))
+    });
+    let items = orders.into_iter().map(|order| order.answer(position)).collect();
+    Ok(Json(ListOf { items, next_cursor, position: position.to_string() }))
+}
+
+/// Whose orders are listed; `None` for everybody's.
+fn listed_customer(caller: &Caller, asked: Option<&str>) -> Result<Option<String>, Problem> {
+    let subject = caller.signed_in()?;
+    let asked = asked.map(CustomerId::parse).transpose();
+    let asked = asked.map_err(|error| Problem::parameter("customerId", error))?;
+    if caller.is_admin() {
+        return Ok(asked.map(|customer| customer.to_string()));
+    }
+    if asked.is_some_and(|asked| asked != *subject) {
+        return Err(Problem::new("forbidden", "only admins see the orders of somebody else"));
+    }
+    Ok(Some(subject.to_string()))
+}
+
+fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
+    let mut orders: Vec<Found> = Vec::new();
+    let mut places = HashMap::new();
+    for (id, order, payment_status, line) in rows {
+        if let Some(bytes) = order {
+            places.insert(id.clone(), orders.len());
+            orders.push(Found { id, row: document(&bytes)?, payment_status, lines: Vec::new() });
+        } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
+            orders[*place].lines.push(document(&line)?);
+        }
+    }
+    Ok(orders)
+}
+
+/// Shows an order.
+///
+/// The caller's own, or for an admin anybody's.
+#[utoipa::path(
+    get, path = "/api/orders/{id}", tag = "orders",
+    params(("id" = String, Path), ReadYourWrites),
+    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+)]
+async fn get(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    Path(id): Path<String>,
+) -> Result<Single<OrderAnswer>, Problem> {
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
+    let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+    let order = orders.pop().filter(|order| may_see(&caller, &order.row));
+    let order = order.ok_or_else(|| not_found("order"))?;
+    Ok(Single { revision: Some(order.row.revision), body: order.answer(position) })
+}

@@ -1,0 +1,69 @@
+//! A payment as it is answered.
+
+use serde::Serialize;
+use souk_eventsourcing::Position;
+use souk_projections::payments::{PaymentRow, Refund, RefundStatus, status_name};
+use souk_web::shapes::MoneyShape;
+use utoipa::ToSchema;
+
+/// A payment.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Payment")]
+pub(crate) struct PaymentAnswer {
+    id: String,
+    order_id: String,
+    amount: MoneyShape,
+    /// `PENDING`, `AUTHORIZED`, `CAPTURED`, `FAILED`, `CANCELLED`, `PARTIALLY_REFUNDED` or `REFUNDED`.
+    #[schema(example = "CAPTURED")]
+    status: &'static str,
+    /// Null until the provider has answered.
+    provider_payment_id: Option<String>,
+    /// Calls to the provider, over all tries.
+    attempts: u32,
+    refunds: Vec<RefundAnswer>,
+    /// Its revision, for `If-Match`.
+    pub(crate) revision: u64,
+    /// How far the read models are.
+    #[schema(example = "57")]
+    position: String,
+}
+
+/// Money that goes back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Refund")]
+struct RefundAnswer {
+    id: String,
+    amount: MoneyShape,
+    reason: String,
+    /// `PENDING`, `REFUNDED` or `FAILED`.
+    #[schema(example = "REFUNDED")]
+    status: &'static str,
+}
+
+impl PaymentAnswer {
+    pub(crate) fn new(id: String, row: PaymentRow, position: Position) -> Self {
+        Self {
+            id,
+            order_id: row.order.to_string(),
+            amount: row.amount.into(),
+            status: status_name(row.status),
+            provider_payment_id: row.provider_payment_id,
+            attempts: row.attempts,
+            refunds: row.refunds.into_iter().map(RefundAnswer::from).collect(),
+            revision: row.revision,
+            position: position.to_string(),
+        }
+    }
+}
+
+impl From<Refund> for RefundAnswer {
+    fn from(refund: Refund) -> Self {
+        let status = match refund.status {
+            RefundStatus::Pending => "PENDING",
+            RefundStatus::Refunded => "REFUNDED",
+            RefundStatus::Failed => "FAILED",
+        };
+        Self { id: refund.id.to_string(), amount: refund.amount.into(), reason: refund.reason, status }
+    }
+}

@@ -1,0 +1,90 @@
+//! `GET /api/payments`, `GET /api/payments/{id}`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use souk_projections::orders::OrderRow;
+use souk_projections::payments::PaymentRow;
+use souk_web::headers::ReadHeaders;
+use souk_web::{Caller, Problem, Role, StrictQuery, paging};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::PaymentAnswer;
+use crate::answers::{ListOf, Single, cut, one_more};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::orders::routes::may_see;
+use crate::positions::ReadYourWrites;
+
+/// The list as its cursors name it.
+const LIST: &str = "payments";
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// What a list of payments can be asked.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PaymentsQuery {
+    /// 1 to 100 items; 20 unless said.
+    limit: Option<u32>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+}
+
+/// Lists payments, newest first. For admins.
+#[utoipa::path(
+    get, path = "/api/payments", tag = "payments",
+    params(PaymentsQuery, ReadYourWrites),
+    responses((status = 200, body = ListOf<PaymentAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+)]
+async fn list(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    StrictQuery(query): StrictQuery<PaymentsQuery>,
+) -> Result<Json<ListOf<PaymentAnswer>>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let limit = paging::limit(query.limit)?;
+    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
+    let (requested_at, key) = cursor.unwrap_or((i64::MAX, BEHIND_ALL.to_owned()));
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
+    let statement = statement.bind(requested_at).bind(key).bind(one_more(limit));
+    let mut rows = Vec::new();
+    for (id, bytes) in statement.fetch_all(&state.pool).await.map_err(failed)? {
+        rows.push((id, document::<PaymentRow>(&bytes)?));
+    }
+    let next_cursor =
+        cut(&mut rows, limit, |(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
+    let items = rows.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
+    Ok(Json(ListOf { items, next_cursor, position: position.to_string() }))
+}
+
+/// Shows a payment.
+///
+/// Of an order of the caller's, or for an admin of any.
+#[utoipa::path(
+    get, path = "/api/payments/{id}", tag = "payments",
+    params(("id" = String, Path), ReadYourWrites),
+    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+)]
+async fn get(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    Path(id): Path<String>,
+) -> Result<Single<PaymentAnswer>, Problem> {
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
+    let found = statement.fetch_optional(&state.pool).await.map_err(failed)?;
+    let (payment, order) = found.ok_or_else(|| not_found("payment"))?;
+    let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
+    if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
+        return Err(not_found("payment"));
+    }
+    let body = PaymentAnswer::new(id, document(&payment)?, position);
+    Ok(Single { revision: Some(body.revision), body })
+}

@@ -1,0 +1,4 @@
+-- How far each read model is.
+SELECT model, version, position
+FROM checkpoints
+ORDER BY model, version

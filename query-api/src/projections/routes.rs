@@ -1,0 +1,46 @@
+//! `GET /api/admin/projections`.
+
+use axum::Json;
+use axum::extract::State;
+use souk_web::headers::ReadHeaders;
+use souk_web::{Caller, Problem, Role};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::{ProjectionAnswer, ProjectionState, ProjectionsAnswer};
+use crate::database::{QueryState, failed};
+use crate::positions::ReadYourWrites;
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Shows how far each read model is. For admins.
+#[utoipa::path(
+    get, path = "/api/admin/projections", tag = "operations",
+    params(ReadYourWrites),
+    responses((status = 200, body = ProjectionsAnswer), (status = 401), (status = 403), (status = 503))
+)]
+async fn list(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Json<ProjectionsAnswer>, Problem> {
+    caller.require(&[Role::Admin])?;
+    state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (String, i64, i64)>(include_str!("list.sql"));
+    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    // The head is taken after the models' positions, so that none is beyond it.
+    let (_, head) = state.positions.now().await;
+    let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);
+    let is_followed = state.positions.is_followed();
+    let items = rows.into_iter().map(|(name, version, position)| ProjectionAnswer {
+        name,
+        version,
+        position: position.to_string(),
+        lag: head_number.saturating_sub(position).max(0),
+        state: if is_followed { ProjectionState::Live } else { ProjectionState::Stopped },
+        parked: 0,
+    });
+    Ok(Json(ProjectionsAnswer { items: items.collect(), head: head.to_string() }))
+}

@@ -1,0 +1,39 @@
+//! The sales report as it is answered.
+
+use serde::Serialize;
+use souk_web::shapes::MoneyShape;
+use utoipa::ToSchema;
+
+/// What was sold.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Sales")]
+pub(crate) struct SalesAnswer {
+    /// Days on which something was sold, in order.
+    pub(crate) days: Vec<DayAnswer>,
+    /// All those days.
+    pub(crate) total: TotalAnswer,
+    /// How far the read models are.
+    #[schema(example = "57")]
+    pub(crate) position: String,
+}
+
+/// What was sold on a day.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "SalesDay")]
+pub(crate) struct DayAnswer {
+    /// The UTC day on which the orders were confirmed.
+    #[schema(example = "2026-11-21")]
+    pub(crate) day: String,
+    pub(crate) orders: i64,
+    pub(crate) units: i64,
+    pub(crate) revenue: MoneyShape,
+}
+
+/// What was sold on several days.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "SalesTotal")]
+pub(crate) struct TotalAnswer {
+    pub(crate) orders: i64,
+    pub(crate) units: i64,
+    pub(crate) revenue: MoneyShape,
+}

@@ -1,0 +1,79 @@
+//! `GET /api/orders/admin/sales`.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use souk_domain::Currency;
+use souk_web::headers::ReadHeaders;
+use souk_web::shapes::MoneyShape;
+use souk_web::{Caller, Problem, Role, StrictQuery};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::{DayAnswer, SalesAnswer, TotalAnswer};
+use crate::database::{BEHIND_ALL, QueryState, failed};
+use crate::positions::ReadYourWrites;
+use crate::time_range;
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new().routes(routes!(report))
+}
+
+/// What the sales report can be asked.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct SalesQuery {
+    /// The first UTC day; everything before `to` without it.
+    #[param(example = "2026-11-01")]
+    from: Option<String>,
+    /// The last UTC day; everything since `from` without it.
+    #[param(example = "2026-11-30")]
+    to: Option<String>,
+    /// The currency; the shop's unless said.
+    #[param(example = "GBP")]
+    currency: Option<String>,
+}
+
+/// Reports sales by day.
+///
+/// Orders that were confirmed and not cancelled since, by UTC day of confirmation, in one currency.
+#[utoipa::path(
+    get, path = "/api/orders/admin/sales", tag = "orders",
+    params(SalesQuery, ReadYourWrites),
+    responses((status = 200, body = SalesAnswer), (status = 400), (status = 401), (status = 403), (status = 503))
+)]
+async fn report(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    StrictQuery(query): StrictQuery<SalesQuery>,
+) -> Result<Json<SalesAnswer>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let currency = currency(&state, query.currency.as_deref())?;
+    let from = time_range::day("from", query.from.as_deref())?.map(|day| day.to_string());
+    let to = time_range::day("to", query.to.as_deref())?.map(|day| day.to_string());
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, (String, i64, i64, i64)>(include_str!("list.sql"))
+        .bind(format!("{currency}:{}", from.as_deref().unwrap_or("")))
+        .bind(format!("{currency}:{}", to.as_deref().unwrap_or(BEHIND_ALL)));
+    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
+    let sum = |of: fn(&(String, i64, i64, i64)) -> i64| {
+        rows.iter().map(of).fold(0_i64, i64::saturating_add)
+    };
+    let total = TotalAnswer { orders: sum(|row| row.1), units: sum(|row| row.2), revenue: money(sum(|row| row.3)) };
+    let days = rows.iter().map(|(key, orders, units, revenue)| DayAnswer {
+        day: key.split_once(':').map_or(key.as_str(), |(_, day)| day).to_owned(),
+        orders: *orders,
+        units: *units,
+        revenue: money(*revenue),
+    });
+    Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string() }))
+}
+
+fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
+    let Some(code) = asked else { return Ok(state.currency.code()) };
+    let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
+    Currency::from_code(code).map(|currency| currency.code()).ok_or_else(refused)
+}

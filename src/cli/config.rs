@@ -1,0 +1,19 @@
+//! `souk config`.
+
+use std::process::ExitCode;
+
+use crate::configuration::Configuration;
+
+use super::output;
+
+/// Prints what is in force.
+pub fn run(configuration: &Configuration, json: bool) -> anyhow::Result<ExitCode> {
+    for (name, value, meaning) in configuration.describe() {
+        if json {
+            output::json(&serde_json::json!({ "name": name, "value": value, "meaning": meaning }))?;
+        } else {
+            output::line(format!("{name}={value}  # {meaning}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

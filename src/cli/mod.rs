@@ -1,0 +1,115 @@
+//! The command line.
+//!
+//! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+
+mod config;
+mod events;
+mod import;
+mod log;
+mod output;
+mod replay;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::configuration::{Configuration, Overrides};
+use crate::serve::{ServeOptions, serve};
+
+/// The complete backend of an online shop. Without a command: `souk serve`.
+#[derive(Debug, Parser)]
+#[command(name = "souk", version, about)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The data folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints JSON lines.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the shop.
+    Serve {
+        /// Where to listen, as in 127.0.0.1:8080.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+        /// Leaves the demo catalogue out.
+        #[arg(long)]
+        empty: bool,
+    },
+    /// Prints a token.
+    Token(token::TokenArgs),
+    /// Imports a catalogue.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Lists, rebuilds or verifies read models.
+    Replay(replay::ReplayArgs),
+    /// Shows events.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Looks after the log.
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// Prints the configuration in force, secrets hidden.
+    Config,
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("souk: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut overrides = Overrides { data: cli.common.data, listen: None, file: cli.common.config };
+    let command = cli.command.unwrap_or(Command::Serve { listen: None, empty: false });
+    if let Command::Serve { listen, .. } = &command {
+        overrides.listen.clone_from(listen);
+    }
+    let configuration = Configuration::load(&overrides)?;
+    init_logging(&configuration)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let json = cli.common.json;
+    match command {
+        Command::Serve { empty, .. } => {
+            runtime.block_on(serve(&configuration, ServeOptions { empty, json }))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Token(args) => token::run(&configuration, &args),
+        Command::Import(command) => runtime.block_on(import::run(&configuration, command, json)),
+        Command::Replay(args) => runtime.block_on(replay::run(&configuration, args, json)),
+        Command::Events(command) => runtime.block_on(events::run(&configuration, command, json)),
+        Command::Log(command) => log::run(&configuration, command, json),
+        Command::Config => config::run(&configuration, json),
+    }
+}
+
+/// Log lines go to standard error: standard output is for what was asked.
+fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&configuration.log)
+        .map_err(|error| anyhow::anyhow!("SOUK_LOG = `{}` is not allowed: {error}", configuration.log))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if configuration.log_json { lines.json().init() } else { lines.init() }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `souk token`: a token for machines, signed with the folder's key.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use souk_domain::CustomerId;
+use souk_eventsourcing::Clock as _;
+use souk_web::{Keys, Role, identity};
+
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+
+use super::output;
+
+/// The longest a token lasts: a year.
+const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What it allows.
+    #[arg(long, value_enum, default_value = "customer")]
+    role: RoleName,
+    /// Whose it is: 1 to 64 characters.
+    #[arg(long)]
+    subject: String,
+    /// How long it lasts, as in 90s, 15m, 1h, 7d.
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    ttl: Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleName {
+    Customer,
+    Admin,
+    Service,
+}
+
+/// Prints a token.
+pub fn run(configuration: &Configuration, args: &TokenArgs) -> anyhow::Result<ExitCode> {
+    let subject = CustomerId::parse(&args.subject).context("--subject")?;
+    let role = match args.role {
+        RoleName::Customer => Role::Customer,
+        RoleName::Admin => Role::Admin,
+        RoleName::Service => Role::Service,
+    };
+    let keys = Keys::open(&configuration.data)?;
+    let token = identity::issue(&keys, &subject, role, args.ttl, SystemClock.now(), SystemClock.new_id());
+    output::line(token);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a duration.
+fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || "a number with s, m, h or d is allowed, at most 365d, as in 1h".to_owned();
+    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(refused()),
+    };
+    let duration = Duration::from_secs(number.saturating_mul(unit));
+    if (Duration::from_secs(1)..=TTL_MAX).contains(&duration) { Ok(duration) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_a_limit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for text in ["", "h", "1", "1w", "-1h", "0s", "366d", "99999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
