@@ -65,6 +65,8 @@ struct Raw {
     webhook_secret: Option<String>,
     log: Option<String>,
     log_json: Option<String>,
+    /// Named by the API's contract; there are no rate limits yet that it could switch off.
+    limits: Option<String>,
     /// Read by the command line itself; named here so that it is no unknown variable.
     token: Option<String>,
     /// Where this file is; likewise.
@@ -104,7 +106,9 @@ impl Configuration {
         let timeout = raw.payment_timeout_s.unwrap_or_else(|| "900".to_owned());
         let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
         let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
-        if let Some(secret) = raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN) {
+        if let Some(secret) =
+            raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN)
+        {
             let value = "*".repeat(secret.len());
             return Err(not_allowed("SOUK_WEBHOOK_SECRET", value, "at least 8 bytes"));
         }
@@ -113,9 +117,8 @@ impl Configuration {
             listen: listen.parse().map_err(|_| {
                 not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
             })?,
-            currency: Currency::from_code(&currency).ok_or_else(|| {
-                not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP")
-            })?,
+            currency: Currency::from_code(&currency)
+                .ok_or_else(|| not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP"))?,
             payment_timeout: seconds(&timeout).ok_or_else(|| {
                 not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")
             })?,
@@ -134,7 +137,11 @@ impl Configuration {
             ("SOUK_DATA", self.data.display().to_string(), "the data folder"),
             ("SOUK_LISTEN", self.listen.to_string(), "address and port of the HTTP API"),
             ("SOUK_CURRENCY", self.currency.code().to_owned(), "the shop's currency"),
-            ("SOUK_PAYMENT_TIMEOUT_S", self.payment_timeout.as_secs().to_string(), "seconds an order waits for payment"),
+            (
+                "SOUK_PAYMENT_TIMEOUT_S",
+                self.payment_timeout.as_secs().to_string(),
+                "seconds an order waits for payment",
+            ),
             ("SOUK_WEBHOOK_SECRET", secret.to_owned(), "signs the payment provider's webhooks"),
             ("SOUK_LOG", self.log.clone(), "which log lines are written"),
             ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),

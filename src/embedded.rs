@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_command_api::{RunTimers, SettledOrders, Settings, Shop};
+use souk_command_api::{RunTimers, Settings, SettledOrders, Shop};
 use souk_domain::cart::Cart;
 use souk_domain::checkout::Checkout;
 use souk_domain::claim::Claim;
@@ -53,7 +53,9 @@ pub enum StartError {
     #[error(transparent)]
     ReadModels(#[from] souk_sqlite_read_models::OpenError),
     /// Read models or processes have seen more than the log holds.
-    #[error("log-truncated: {0}; the log lost events: restore a backup, or remove read-models.sqlite when you know why")]
+    #[error(
+        "log-truncated: {0}; the log lost events: restore a backup, or remove read-models.sqlite when you know why"
+    )]
     Truncated(String),
     /// The log can't be read.
     #[error(transparent)]
@@ -158,7 +160,8 @@ impl Embedded {
         add(processes::start::<Checkout>(process_ports.clone(), stopping.clone()).await?);
         add(processes::start::<Settlement>(process_ports.clone(), stopping.clone()).await?);
         add(processes::start::<ReversalProcess>(process_ports, stopping.clone()).await?);
-        let follow = settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
+        let follow =
+            settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
         tasks.push(watched("settled-orders", tokio::spawn(follow)));
         let expire = sweep::expire_reservations(
             read_models.path().to_owned(),

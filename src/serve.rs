@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::{Listener, ListenerExt};
 use metrics_exporter_prometheus::PrometheusHandle;
 use souk_eventsourcing::EventStore;
 use souk_query_api::{QueryState, ReadPositions};
@@ -57,7 +58,9 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         // The sender goes only with the shop.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let mut server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(graceful).await });
+    let mut server = tokio::spawn(async move {
+        axum::serve(without_delay(listener), app).with_graceful_shutdown(graceful).await
+    });
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
@@ -75,6 +78,15 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         tracing::warn!("some work was cut; it goes on at the next start");
     }
     Ok(())
+}
+
+/// Answers are written whole: waiting for more to send would only delay them.
+fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps the delay of small packets");
+        }
+    })
 }
 
 async fn wait_for_signal(terminate: &mut Signal, interrupt: &mut Signal) {
@@ -118,7 +130,8 @@ struct OperationsOf {
 fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
     let log: Arc<dyn EventStore> = shop.log.clone();
     let positions = ReadPositions::new(shop.reached.clone(), Arc::clone(&log), shop.stopping.clone());
-    let query_state = QueryState::open(shop.read_models.path(), positions.clone(), log, shop.shop.settings.currency);
+    let query_state =
+        QueryState::open(shop.read_models.path(), positions.clone(), log, shop.shop.settings.currency);
     let (router, api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
         .merge(souk_query_api::router(query_state))

@@ -144,7 +144,14 @@ impl Origin {
         event: &E,
         recorded_at: Timestamp,
     ) -> NewEvent {
-        self.raw_envelope(stream, ordinal, event.event_type(), event.schema_version(), event.encode(), recorded_at)
+        self.raw_envelope(
+            stream,
+            ordinal,
+            event.event_type(),
+            event.schema_version(),
+            event.encode(),
+            recorded_at,
+        )
     }
 
     /// The [`NOTED`] event of this command.

@@ -20,7 +20,9 @@ pub struct StreamName(Arc<str>);
 
 /// Why a text is no stream name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no stream name: a category in lower-case letters, a dash and an id, at most {STREAM_NAME_BYTES_MAX} bytes")]
+#[error(
+    "`{name}` is no stream name: a category in lower-case letters, a dash and an id, at most {STREAM_NAME_BYTES_MAX} bytes"
+)]
 pub struct StreamNameError {
     /// The text that was refused.
     pub name: String,
@@ -89,9 +91,7 @@ impl<'de> Deserialize<'de> for StreamName {
 }
 
 /// The place of an event in its stream, from 0, without gaps.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Revision(pub u64);
 
 impl Revision {
@@ -117,9 +117,7 @@ impl fmt::Display for Revision {
 
 /// The place of an event in the whole log: strictly increasing, not always without gaps, different
 /// from engine to engine. Nothing in an event may refer to one.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 impl Position {
@@ -274,7 +272,8 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_stream_names_are_refused() {
-        for text in ["", "stock", "-x", "stock-", "Stock-1", "st0ck-1", &format!("stock-{}", "x".repeat(200))] {
+        for text in ["", "stock", "-x", "stock-", "Stock-1", "st0ck-1", &format!("stock-{}", "x".repeat(200))]
+        {
             assert!(StreamName::parse(text).is_err(), "{text}");
         }
     }

@@ -7,10 +7,10 @@
 //! them those, so that a simulation can run the very same code, crash it between any two steps, and
 //! repeat the run exactly.
 
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod clock;
 pub mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod decider;
 pub mod envelope;
 pub mod executor;

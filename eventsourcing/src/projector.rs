@@ -95,8 +95,12 @@ pub trait Projector: Send + Sync + 'static {
     /// The keys of the rows that the event touches.
     fn keys(event: &Self::Event, recorded: &RecordedEvent) -> Vec<String>;
     /// What becomes of a row: `None` in, it was not there; `None` out, it goes.
-    fn project(key: &str, row: Option<Self::Row>, event: &Self::Event, recorded: &RecordedEvent)
-    -> Option<Self::Row>;
+    fn project(
+        key: &str,
+        row: Option<Self::Row>,
+        event: &Self::Event,
+        recorded: &RecordedEvent,
+    ) -> Option<Self::Row>;
     /// The columns' values, in the order of [`Model::columns`].
     fn columns(key: &str, row: &Self::Row) -> Vec<Value>;
     /// What the row adds to the model's sums.

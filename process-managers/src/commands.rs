@@ -71,7 +71,11 @@ async fn deliver<D: Decider>(
             Err(CommandError::Rejected(rejection)) => return refused(rejection.code(), &rejection),
             Err(error @ CommandError::TooLarge { .. }) => return refused("too-large", &error),
             Err(error @ CommandError::KeyReused) => return refused("command-id-reused", &error),
-            Err(CommandError::Conflict { .. } | CommandError::RevisionMismatch { .. } | CommandError::Store(_)) => {
+            Err(
+                CommandError::Conflict { .. }
+                | CommandError::RevisionMismatch { .. }
+                | CommandError::Store(_),
+            ) => {
                 let wait = wait_after(attempt, origin.command_id);
                 tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), "a process's command waits for the log");
                 tokio::time::sleep(wait).await;

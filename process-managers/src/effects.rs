@@ -60,7 +60,8 @@ impl Effects {
         let key = asked.command_id.to_string();
         let mut attempt = 1;
         loop {
-            let answer = tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await.ok()?;
+            let answer =
+                tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await.ok()?;
             let Answer::Retry { detail } = &answer else { return Some((answer, attempt)) };
             if attempt == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
                 let (code, detail) = ("provider-unavailable".to_owned(), detail.clone());

@@ -32,6 +32,6 @@ pub(crate) fn instant(at: Timestamp) -> Value {
 }
 
 /// A text column.
-pub(crate) fn text(value: impl ToString) -> Value {
+pub(crate) fn text(value: &(impl ToString + ?Sized)) -> Value {
     Value::Text(value.to_string())
 }

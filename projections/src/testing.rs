@@ -24,6 +24,7 @@ pub(crate) struct History {
 
 impl History {
     /// Something happens to a stream.
+    #[expect(clippy::needless_pass_by_value, reason = "examples read better so")]
     pub(crate) fn then(mut self, stream: &StreamName, event: impl EventPayload) -> Self {
         let at = self.now();
         let new = self.origin().envelope(stream, 0, &event, at);

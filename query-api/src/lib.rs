@@ -3,7 +3,7 @@
 //! A folder a resource, with the same files in each: `routes.rs`, `response.rs`, and the `.sql` of its
 //! statements. A request is one statement: what other models know is joined, lines are grouped here. Every
 //! answer names a position that its data has at least reached, taken before the statement runs. SQL is
-//! static, its parameters are `$1`, and it keeps to what PostgreSQL understands too, under a collation
+//! static, its parameters are `$1`, and it keeps to what `PostgreSQL` understands too, under a collation
 //! that compares bytes.
 
 mod answers;

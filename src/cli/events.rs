@@ -36,7 +36,11 @@ pub enum EventsCommand {
 }
 
 /// Runs a command.
-pub async fn run(configuration: &Configuration, command: EventsCommand, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    configuration: &Configuration,
+    command: EventsCommand,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let reader = LogReader::open(&configuration.data)?;
     match command {
         EventsCommand::Stream { name } => stream(&reader, &StreamName::parse(&name)?, json),
@@ -96,7 +100,12 @@ fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
     if !json {
         output::line(format!(
             "{:>8}  {}  {} #{}  {}  {}",
-            recorded.position.0, event.recorded_at, recorded.stream, recorded.revision, event.event_type, data
+            recorded.position.0,
+            event.recorded_at,
+            recorded.stream,
+            recorded.revision,
+            event.event_type,
+            data
         ));
         return Ok(());
     }

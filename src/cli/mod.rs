@@ -110,6 +110,10 @@ fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&configuration.log)
         .map_err(|error| anyhow::anyhow!("SOUK_LOG = `{}` is not allowed: {error}", configuration.log))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if configuration.log_json { lines.json().init() } else { lines.init() }
+    if configuration.log_json {
+        lines.json().init()
+    } else {
+        lines.init()
+    }
     Ok(())
 }

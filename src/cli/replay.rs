@@ -57,7 +57,10 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
         let line = serde_json::json!({ "models": names, "events": events, "seconds": seconds, "events_per_second": rate });
         output::json(&line)?;
     } else {
-        output::line(format!("{} rebuilt: {events} events in {seconds:.1} s, {rate:.0} events/s", names.join(", ")));
+        output::line(format!(
+            "{} rebuilt: {events} events in {seconds:.1} s, {rate:.0} events/s",
+            names.join(", ")
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -80,7 +83,9 @@ async fn list(read_models: &SqliteReadModels, log: &SqliteLog, json: bool) -> an
         let lag = head.0.saturating_sub(position.0);
         if json {
             let (name, version) = (model.name, model.version);
-            output::json(&serde_json::json!({ "name": name, "version": version, "position": position, "lag": lag }))?;
+            output::json(
+                &serde_json::json!({ "name": name, "version": version, "position": position, "lag": lag }),
+            )?;
         } else {
             output::line(format!("{:<14} v{}  position {position}  lag {lag}", model.name, model.version));
         }
@@ -130,7 +135,10 @@ async fn verify(
         for difference in &comparison.differences {
             let (left, right) = (difference.left.as_deref(), difference.right.as_deref());
             let (live, fresh) = (left.unwrap_or("(not there)"), right.unwrap_or("(not there)"));
-            output::line(format!("{} {}\n  live:  {live}\n  fresh: {fresh}", difference.table, difference.key));
+            output::line(format!(
+                "{} {}\n  live:  {live}\n  fresh: {fresh}",
+                difference.table, difference.key
+            ));
         }
         output::line(format!("{} rows compared, {} different", comparison.rows, comparison.different));
     }

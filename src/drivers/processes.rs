@@ -6,9 +6,7 @@ use std::time::Duration;
 use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::process::{OutputId, Process, ProcessStateError, ProcessStateStore};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessError, ProcessRuntime};
-use souk_eventsourcing::{
-    AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription,
-};
+use souk_eventsourcing::{AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription};
 use souk_process_managers::effects::CarriedOut;
 use souk_process_managers::{Effects, Sent, ShopPorts};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -87,7 +85,8 @@ where
     let stored = ports.rows.load(P::NAME).await?;
     let head = ports.store.head().await?;
     if stored.checkpoint > head {
-        let what = format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
+        let what =
+            format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
         return Err(StoreError::Damaged(what).into());
     }
     let runtime = ProcessRuntime::<P>::restore(stored)?;
@@ -179,7 +178,9 @@ where
                 self.runtime.on_append_failed(&instance, conflict);
             }
             Message::Result { instance, output, answer } => self.runtime.on_result(&instance, output, answer),
-            Message::EffectAnswered { instance, output } => self.runtime.on_effect_answered(&instance, output),
+            Message::EffectAnswered { instance, output } => {
+                self.runtime.on_effect_answered(&instance, output)
+            }
             Message::RunTimers(asked) => {
                 let fired = self.runtime.fire_due(self.ports.clock.now());
                 // Whoever asked may have gone away.

@@ -45,7 +45,8 @@ impl Projections {
         for (projector, checkpoint) in projectors.iter_mut().zip(checkpoints) {
             if checkpoint > head {
                 let name = projector.model().name;
-                let what = format!("read model `{name}` has seen position {checkpoint}, the log ends at {head}");
+                let what =
+                    format!("read model `{name}` has seen position {checkpoint}, the log ends at {head}");
                 return Err(StoreError::Damaged(what).into());
             }
             projector.start_at(checkpoint);
@@ -64,7 +65,8 @@ impl Projections {
         for projector in &mut self.projectors {
             let keys = projector.plan(&page.events)?;
             let model = projector.model();
-            let loaded = if keys.is_empty() { Vec::new() } else { self.read_models.load(model, keys).await? };
+            let loaded =
+                if keys.is_empty() { Vec::new() } else { self.read_models.load(model, keys).await? };
             changes.push(projector.fold(loaded, page.reached)?);
         }
         let committed = self.read_models.commit(changes).await;

@@ -43,12 +43,16 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new("unsupported-media-type", "send `Content-Type: application/json`"))
 }
 
-/// Reads JSON. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
+/// Reads a JSON object. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
+    if raw.trim_ascii_start().first() != Some(&b'{') {
+        // The derived readers would take an array for an object, field by field.
+        return Err(Problem::field("", "invalid-value", "an object is wanted"));
+    }
     Ok(value)
 }
 
@@ -135,6 +139,7 @@ mod tests {
         for (body, code, place) in [
             ("{", "malformed-body", "line 1"),
             ("", "malformed-body", "EOF"),
+            ("[[]]", "validation-failed", "an object is wanted"),
             ("{} {}", "validation-failed", "\"/lines\""),
             (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
             (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),

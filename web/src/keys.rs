@@ -114,3 +114,33 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn key_files_are_their_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        Keys::open(folder.path()).unwrap();
+        for name in [TOKEN_KEY, SECRET] {
+            let file = fs::metadata(folder.path().join(KEYS_FOLDER).join(name)).unwrap();
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_key_file_is_refused_by_name_and_left_as_it_is() {
+        for (name, content) in [(TOKEN_KEY, "no key"), (SECRET, "short")] {
+            let folder = tempfile::tempdir().unwrap();
+            Keys::open(folder.path()).unwrap();
+            let path = folder.path().join(KEYS_FOLDER).join(name);
+            fs::write(&path, content).unwrap();
+            let error = Keys::open(folder.path()).err().unwrap().to_string();
+            assert!(error.contains(name), "{error}");
+            assert_eq!(fs::read_to_string(path).unwrap(), content);
+        }
+    }
+}

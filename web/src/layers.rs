@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use http_body_util::BodyExt;
 use souk_eventsourcing::{Clock, CorrelationId};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 use crate::cart_token;
 use crate::identity;
@@ -61,11 +62,12 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
         _ => CorrelationId::from(edge.clock.new_id()),
     };
     request.extensions_mut().insert(correlation_id.clone());
+    let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
     let mut response = if matches!(given, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
             .into_response()
     } else {
-        next.run(request).await
+        next.run(request).instrument(span).await
     };
     if response.status().is_client_error() || response.status().is_server_error() {
         response = as_problem(&response, &instance, &correlation_id);

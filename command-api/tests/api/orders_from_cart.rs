@@ -51,6 +51,21 @@ async fn a_second_click_within_a_minute_is_the_same_order() {
 }
 
 #[tokio::test]
+async fn a_second_click_waits_for_the_first_ones_order() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let first = shop.customer("ada", from_cart()).await.done(202).text("id");
+    let waiting = shop.customer("ada", from_cart().header("prefer", "wait=30"));
+    let settling = async {
+        shop.as_checkout(&first, OrderCommand::AwaitPayment).await;
+        shop.as_checkout(&first, OrderCommand::Confirm { paid_outside: false }).await;
+    };
+    let (answer, ()) = tokio::join!(waiting, settling);
+    let answer = answer.done(201);
+    assert_eq!((answer.text("id"), answer.text("status").as_str()), (first, "CONFIRMED"));
+}
+
+#[tokio::test]
 async fn a_repeat_by_key_orders_nothing_again_whatever_is_in_the_cart() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;

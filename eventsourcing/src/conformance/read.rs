@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{Store, appended, command, event_of, stream};
-use crate::envelope::{Actor, NewEvent};
+use crate::envelope::{Actor, NewEvent, RecordedEvent};
 use crate::id::{CorrelationId, EventId, Position, RequestHash, Revision, StreamName};
 use crate::store::{Append, Expected, Filter};
 use crate::subscription::Subscription;
@@ -202,13 +202,15 @@ struct Reader {
 
 impl Reader {
     /// One that has seen these.
-    fn after(seen: &[crate::RecordedEvent]) -> Self {
+    fn after(seen: &[RecordedEvent]) -> Self {
         let mut reader = Self { last: Position::START, revisions: HashMap::new() };
-        seen.iter().for_each(|event| reader.see(event));
+        for event in seen {
+            reader.see(event);
+        }
         reader
     }
 
-    fn see(&mut self, event: &crate::RecordedEvent) {
+    fn see(&mut self, event: &RecordedEvent) {
         assert!(event.position > self.last, "position {} comes after {}", event.position, self.last);
         self.last = event.position;
         let next = Revision::after(self.revisions.insert(event.stream.clone(), event.revision));
@@ -221,7 +223,9 @@ impl Reader {
         let mut seen = 0;
         while seen < wanted {
             let page = subscription.next().await.expect("a page");
-            page.events.iter().for_each(|event| self.see(event));
+            for event in &page.events {
+                self.see(event);
+            }
             seen += page.events.len();
             if matches!(pace, Pace::Slow) {
                 for _ in 0..50 {

@@ -63,7 +63,8 @@ pub(super) fn decide_batch<D: Decider>(
     let expected = Expected::from_last(folded.revision);
     let position = folded.position;
     let state = Arc::unwrap_or_clone(folded.state);
-    let mut round = Round::<D> { stream, now, state, revision: folded.revision, events: Vec::new(), bytes: 0 };
+    let mut round =
+        Round::<D> { stream, now, state, revision: folded.revision, events: Vec::new(), bytes: 0 };
     let mut entries = Vec::new();
     let mut ids_in_batch = HashSet::new();
     let mut staying = VecDeque::new();
@@ -136,7 +137,8 @@ impl<D: Decider> Round<'_, D> {
             events.iter().zip(ordinals).map(envelope).collect()
         };
         let bytes: usize = envelopes.iter().map(|envelope| envelope.data.len()).sum();
-        let fits = self.events.len() + envelopes.len() <= APPEND_EVENTS_MAX && self.bytes + bytes <= APPEND_BYTES_MAX;
+        let fits = self.events.len() + envelopes.len() <= APPEND_EVENTS_MAX
+            && self.bytes + bytes <= APPEND_BYTES_MAX;
         // Alone it is passed on whatever its size: the log then says by how much it is too large.
         if !fits && !self.events.is_empty() {
             return Turn::NextRound;

@@ -74,7 +74,11 @@ fn shelf() -> StreamName {
 
 fn take(id: u128, units: u32) -> CommandRequest<u32> {
     let correlation = CorrelationId::from(Uuid::nil());
-    CommandRequest::new(shelf(), units, Origin::new(Uuid::from_u128(id), Actor::new("test", "x"), correlation))
+    CommandRequest::new(
+        shelf(),
+        units,
+        Origin::new(Uuid::from_u128(id), Actor::new("test", "x"), correlation),
+    )
 }
 
 impl Rig {
@@ -104,9 +108,10 @@ impl Rig {
     fn perform(&mut self, action: Action<Shelf>) {
         let next = match action {
             Action::Read(stream, from) => {
-                let events = self.log.get(&stream).map(|events| {
-                    events.iter().filter(|event| event.revision >= from).cloned().collect()
-                });
+                let events = self
+                    .log
+                    .get(&stream)
+                    .map(|events| events.iter().filter(|event| event.revision >= from).cloned().collect());
                 self.executor.on_read(&stream, Ok(events.unwrap_or_default()), noon())
             }
             Action::Find(stream, command) => {
@@ -291,7 +296,10 @@ fn others_who_write_to_the_stream_are_taken_into_account() {
     rig.log = other.log;
     rig.send(2, take(2, 1));
     rig.drain();
-    assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))), "decided against the log, not memory");
+    assert!(
+        matches!(rig.answer(2), Err(CommandError::Rejected(Empty))),
+        "decided against the log, not memory"
+    );
     rig.send(3, take(3, 0));
     rig.drain();
     assert_eq!(rig.done(3), (1, Completion::Unchanged, 50));
@@ -340,13 +348,20 @@ fn a_failed_log_is_told_to_everybody_and_memory_is_dropped() {
     rig.todo.extend(next);
     rig.drain();
     assert!(matches!(rig.answer(1), Err(CommandError::Store(_))));
-    assert_eq!(rig.done(2), (0, Completion::Appended, 1), "decided from the log, where command 1 left nothing");
+    assert_eq!(
+        rig.done(2),
+        (0, Completion::Appended, 1),
+        "decided from the log, where command 1 left nothing"
+    );
 }
 
 #[test]
 fn a_stale_revision_is_refused_but_a_repeat_is_not() {
     let mut rig = Rig::new(true);
-    let at = |revision, request: CommandRequest<u32>| CommandRequest { if_match: Some(Revision(revision)), ..request };
+    let at = |revision, request: CommandRequest<u32>| CommandRequest {
+        if_match: Some(Revision(revision)),
+        ..request
+    };
     rig.send(1, take(1, 1));
     rig.drain();
     rig.send(2, at(0, take(2, 1)).repeatable());

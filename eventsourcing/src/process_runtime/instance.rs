@@ -126,12 +126,17 @@ impl<P: Process> Instance<P> {
             let (known, wanted) = (&waiting.taken, taken);
             match wanted.output {
                 Some(output) => known.output == Some(output),
-                None => known.stream == wanted.stream && known.revision == wanted.revision && known.output.is_none(),
+                None => {
+                    known.stream == wanted.stream
+                        && known.revision == wanted.revision
+                        && known.output.is_none()
+                }
             }
         };
         let position = self.waiting.iter().position(is_it);
         let waiting = position.map(|position| self.waiting.remove(position));
-        let gone = taken.output.and_then(|output| self.outputs.remove(&output).map(|pending| (output, pending)));
+        let gone =
+            taken.output.and_then(|output| self.outputs.remove(&output).map(|pending| (output, pending)));
         let input = match (&gone, waiting) {
             // What a recorded transition says of an answer counts, not what came in here meanwhile.
             (_, Some(waiting)) if taken.kind == waiting.taken.kind => waiting.input,
@@ -206,7 +211,9 @@ pub(super) fn result_input<E, S>(taken: &Taken, step: S) -> Input<E, S> {
 
 fn step_of<E, S>(input: Input<E, S>) -> Result<S, String> {
     match input {
-        Input::Done(step) | Input::Unchanged(step) | Input::Fired(step) | Input::Refused { step, .. } => Ok(step),
+        Input::Done(step) | Input::Unchanged(step) | Input::Fired(step) | Input::Refused { step, .. } => {
+            Ok(step)
+        }
         Input::Event(_) => Err("it takes an event for an answer".to_owned()),
     }
 }

@@ -141,8 +141,8 @@ impl<P: Process> ProcessRuntime<P> {
             live: false,
         };
         for (id, document) in stored.rows {
-            let instance = row::read::<P>(&document)
-                .map_err(|reason| ProcessError::Row { process: P::NAME, reason })?;
+            let instance =
+                row::read::<P>(&document).map_err(|reason| ProcessError::Row { process: P::NAME, reason })?;
             runtime.index(&id, &instance);
             runtime.touched.insert(id.clone());
             runtime.instances.insert(id, instance);
@@ -397,11 +397,13 @@ impl<P: Process> ProcessRuntime<P> {
             };
             let (instance_id, output) = (id.to_owned(), *output);
             let action = if pending.kind == DecidedKind::Command {
-                P::command(&instance.state, &pending.step)
-                    .map(|content| Action::Command(Outgoing { instance: instance_id, output, content, origin }))
+                P::command(&instance.state, &pending.step).map(|content| {
+                    Action::Command(Outgoing { instance: instance_id, output, content, origin })
+                })
             } else {
-                P::effect(&instance.state, &pending.step)
-                    .map(|content| Action::Effect(Outgoing { instance: instance_id, output, content, origin }))
+                P::effect(&instance.state, &pending.step).map(|content| {
+                    Action::Effect(Outgoing { instance: instance_id, output, content, origin })
+                })
             };
             actions.extend(action);
         }

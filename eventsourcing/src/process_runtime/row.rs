@@ -106,7 +106,9 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
     for waiting in row.waiting {
         let input = match (waiting.event, waiting.step) {
             (Some(event), _) => Input::Event(event),
-            (None, Some(step)) => super::instance::result_input(&waiting.taken, parse_step(&step, waiting.line)?),
+            (None, Some(step)) => {
+                super::instance::result_input(&waiting.taken, parse_step(&step, waiting.line)?)
+            }
             (None, None) => return Err("a waiting input is neither an event nor an answer".to_owned()),
         };
         instance.waiting.push(Waiting { taken: waiting.taken, input, cause: waiting.cause });

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use souk_eventsourcing::{Position, RecordedEvent, Revision, StoreError, StreamName};
 
 use crate::reader::Reader;
-use crate::{LOG_FILE, OpenError, open};
+use crate::{LOG_FILE, OpenError, open, wal_scan};
 
 /// A log to look into; its calls block.
 pub struct LogReader {
@@ -14,9 +14,11 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Opens the log in a folder.
+    /// Opens the log in a folder; one whose write-ahead log is damaged is refused.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
-        Ok(Self { connection: open::open_for_reading(&folder.join(LOG_FILE))? })
+        let path = folder.join(LOG_FILE);
+        wal_scan::check(&path)?;
+        Ok(Self { connection: open::open_for_reading(&path)? })
     }
 
     /// The position of the last event.

@@ -48,8 +48,9 @@ use writer::{Request, WriterHandle};
 pub const LOG_FILE: &str = "log.sqlite";
 /// Bytes of payloads after which a page of the whole log ends, however many events were asked for.
 pub const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Events of a stream that are read on the caller's thread. A row behind an index takes microseconds,
-/// less than the way to another thread and back; most streams are no longer than this.
+/// Events of a stream that are read on the caller's thread; most streams are no longer than this.
+/// Measured on 2 cores, in µs, here against on a blocking thread: 1 row 15 against 24 to 51, 32 rows 57
+/// against 59 to 94, 128 rows the same.
 const INLINE_EVENTS_MAX: usize = 32;
 
 /// How a log is opened.

@@ -104,11 +104,8 @@ fn damage_before_synced_data(mut wal: impl Read) -> std::io::Result<Option<Damag
         }
         let is_commit = word(&frame, 4) != 0;
         is_committed = bad.is_some() && is_commit;
-        page_before = if is_commit { 0 } else { page };
-        if bad == Some(number) {
-            // Marked or not: what comes behind it with a lower page is another transaction's.
-            page_before = page;
-        }
+        // A mark is believed while all is sound; later, a lower page says so too.
+        page_before = if bad.is_none() && is_commit { 0 } else { page };
     }
     Ok(None)
 }
@@ -202,7 +199,7 @@ mod tests {
         // Every byte of the headers, and some of the pages.
         let places = (HEADER_BYTES..last_begins).filter(|at| {
             let in_frame = (at - HEADER_BYTES) % FRAME_BYTES;
-            in_frame < FRAME_HEADER_BYTES || in_frame % 509 == 0
+            in_frame < FRAME_HEADER_BYTES || in_frame.is_multiple_of(509)
         });
         for at in places {
             let mut damaged = wal.clone();

@@ -17,7 +17,7 @@ pub use row::CartLineRow;
 use crate::happened::text;
 
 /// Places that one event can give out: more than lines in any event.
-const PLACES_AN_EVENT: i64 = 4_096;
+const PLACES_AN_EVENT: u32 = 4_096;
 const _: () = assert!(LINES_MAX < PLACES_AN_EVENT as usize);
 
 /// The rules.
@@ -128,7 +128,7 @@ fn grown(row: Option<CartLineRow>, line: &CartLine, place: i64) -> CartLineRow {
 
 fn place(recorded: &RecordedEvent, index: usize) -> i64 {
     let (revision, index) = (i64::try_from(recorded.revision.0), i64::try_from(index));
-    revision.unwrap_or(i64::MAX).saturating_mul(PLACES_AN_EVENT).saturating_add(index.unwrap_or(0))
+    revision.unwrap_or(i64::MAX).saturating_mul(i64::from(PLACES_AN_EVENT)).saturating_add(index.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Projector for Orders {
             row.customer.as_ref().map_or(Value::Null, text),
             instant(row.placed_at),
             text(&row.code),
-            text(row.payment),
+            text(&row.payment),
         ]
     }
 
@@ -111,7 +111,6 @@ fn placed(draft: &Draft) -> OrderRow {
 
 fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     match event {
-        OrderEvent::Placed(_) | OrderEvent::CancellationRequested(_) | OrderEvent::PaidOutside(_) => {}
         OrderEvent::PaymentAwaited(_) => row.status = OrderStatus::PaymentPending,
         OrderEvent::Confirmed(_) => {
             row.status = OrderStatus::Confirmed;
@@ -129,7 +128,10 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         OrderEvent::Shipped(_) => row.status = OrderStatus::Shipped,
         OrderEvent::Delivered(_) => row.status = OrderStatus::Delivered,
         OrderEvent::Returned(event) if event.complete => row.status = OrderStatus::Returned,
-        OrderEvent::Returned(_) => {}
+        OrderEvent::Placed(_)
+        | OrderEvent::CancellationRequested(_)
+        | OrderEvent::PaidOutside(_)
+        | OrderEvent::Returned(_) => {}
         OrderEvent::AddressChanged(event) => row.shipping_address = Some(event.address.clone()),
     }
     let name = event.event_type();

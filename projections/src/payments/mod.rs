@@ -67,7 +67,7 @@ impl Projector for Payments {
     }
 
     fn columns(_: &str, row: &PaymentRow) -> Vec<Value> {
-        vec![text(row.order), text(status_name(row.status)), instant(row.requested_at)]
+        vec![text(&row.order), text(status_name(row.status)), instant(row.requested_at)]
     }
 }
 

@@ -64,8 +64,8 @@ impl Projector for Products {
     fn columns(_: &str, row: &ProductRow) -> Vec<Value> {
         let prices = row.content.variants.iter().map(|variant| variant.price.amount);
         vec![
-            text(fold_case(&row.content.name)),
-            text(search_text(&row.content)),
+            text(&fold_case(&row.content.name)),
+            text(&search_text(&row.content)),
             text(&row.content.category),
             Value::Integer(i64::from(row.content.active)),
             prices.min().map_or(Value::Null, Value::Integer),

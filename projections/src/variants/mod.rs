@@ -79,7 +79,7 @@ impl Projector for Variants {
     }
 
     fn columns(_: &str, row: &VariantRow) -> Vec<Value> {
-        vec![text(row.product), Value::Integer(row.price.amount), Value::Integer(i64::from(row.withdrawn))]
+        vec![text(&row.product), Value::Integer(row.price.amount), Value::Integer(i64::from(row.withdrawn))]
     }
 }
 

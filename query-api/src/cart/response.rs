@@ -60,7 +60,7 @@ pub(crate) enum LineChange {
 
 impl CartLineAnswer {
     /// A line beside what is sold now (`None`: nothing is known of the SKU) and available.
-    pub(crate) fn new(line: CartLineRow, variant: Option<VariantRow>, available: i64) -> Self {
+    pub(crate) fn new(line: &CartLineRow, variant: Option<VariantRow>, available: i64) -> Self {
         let is_sold = variant.as_ref().is_some_and(|variant| !variant.withdrawn && variant.active);
         let current_price = variant.as_ref().map_or(line.unit_price, |variant| variant.price);
         let mut changes = Vec::new();

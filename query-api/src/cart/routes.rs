@@ -46,7 +46,7 @@ async fn get(
     for (_, line, variant, available) in rows {
         let Some(line) = line else { continue };
         let variant = variant.map(|bytes| document(&bytes)).transpose()?;
-        lines.push(CartLineAnswer::new(document(&line)?, variant, available.unwrap_or(0)));
+        lines.push(CartLineAnswer::new(&document(&line)?, variant, available.unwrap_or(0)));
     }
     let (id, total) = (Some(cart.to_string()), total(&state, &lines));
     let body = CartAnswer { id, revision, lines, total, position: position.to_string() };

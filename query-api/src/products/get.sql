@@ -1,14 +1,15 @@
 -- One product; then what is available of its variants.
+-- Outer joins keep the page the outer loop: a planner without statistics would else read every variant.
 WITH page AS (
     SELECT key, doc
     FROM products
     WHERE key = $1
 )
-SELECT page.key, page.doc, NULL AS sku, NULL AS available, 0 AS part
+SELECT page.key AS key, page.doc AS doc, NULL AS sku, NULL AS available, 0 AS part
 FROM page
 UNION ALL
 SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, 1
 FROM page
-JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
-JOIN stock ON stock.key = variants.key
+LEFT JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
+LEFT JOIN stock ON stock.key = variants.key
 ORDER BY part

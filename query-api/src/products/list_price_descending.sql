@@ -1,4 +1,5 @@
 -- A page of the catalogue, dearest first; then what is available of the variants on it.
+-- Outer joins keep the page the outer loop: a planner without statistics would else read every variant.
 WITH page AS (
     SELECT key, doc, min_price AS sort_value
     FROM products
@@ -27,11 +28,11 @@ WITH page AS (
     ORDER BY min_price DESC, key DESC
     LIMIT $3
 )
-SELECT page.key, page.doc, NULL AS sku, NULL AS available, page.sort_value, 0 AS part
+SELECT page.key AS key, page.doc AS doc, NULL AS sku, NULL AS available, page.sort_value AS sort_value, 0 AS part
 FROM page
 UNION ALL
 SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, page.sort_value, 1
 FROM page
-JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
-JOIN stock ON stock.key = variants.key
+LEFT JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
+LEFT JOIN stock ON stock.key = variants.key
 ORDER BY part, sort_value DESC, key DESC

@@ -103,7 +103,9 @@ fn attribute(attribute: Attribute) -> (String, Value) {
         AttributeKind::Text => Value::String(attribute.value),
         AttributeKind::Boolean => Value::Bool(attribute.value == "true"),
         // What doesn't read as a number is shown as it stands.
-        AttributeKind::Number => serde_json::from_str(&attribute.value).unwrap_or(Value::String(attribute.value)),
+        AttributeKind::Number => {
+            serde_json::from_str(&attribute.value).unwrap_or(Value::String(attribute.value))
+        }
     };
     (attribute.name, value)
 }

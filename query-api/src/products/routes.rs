@@ -107,8 +107,12 @@ impl Sort {
         let cheapest = || row.content.variants.iter().map(|variant| variant.price.amount).min();
         match self {
             Self::Newest => paging::encode(self.list(), &(row.created_at.as_microsecond(), id)),
-            Self::Price | Self::PriceDescending => paging::encode(self.list(), &(cheapest().unwrap_or(0), id)),
-            Self::Name | Self::NameDescending => paging::encode(self.list(), &(fold_case(&row.content.name), id)),
+            Self::Price | Self::PriceDescending => {
+                paging::encode(self.list(), &(cheapest().unwrap_or(0), id))
+            }
+            Self::Name | Self::NameDescending => {
+                paging::encode(self.list(), &(fold_case(&row.content.name), id))
+            }
         }
     }
 }

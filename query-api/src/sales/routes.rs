@@ -59,10 +59,9 @@ async fn report(
         .bind(format!("{currency}:{}", to.as_deref().unwrap_or(BEHIND_ALL)));
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
     let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
-    let sum = |of: fn(&(String, i64, i64, i64)) -> i64| {
-        rows.iter().map(of).fold(0_i64, i64::saturating_add)
-    };
-    let total = TotalAnswer { orders: sum(|row| row.1), units: sum(|row| row.2), revenue: money(sum(|row| row.3)) };
+    let sum = |of: fn(&(String, i64, i64, i64)) -> i64| rows.iter().map(of).fold(0_i64, i64::saturating_add);
+    let total =
+        TotalAnswer { orders: sum(|row| row.1), units: sum(|row| row.2), revenue: money(sum(|row| row.3)) };
     let days = rows.iter().map(|(key, orders, units, revenue)| DayAnswer {
         day: key.split_once(':').map_or(key.as_str(), |(_, day)| day).to_owned(),
         orders: *orders,

@@ -94,7 +94,10 @@ fn icecat(value: &Value, currency: Currency, odd: &mut Vec<String>) -> Result<Va
     }))
 }
 
-fn csv_lines(reader: Box<dyn BufRead>, currency: Currency) -> impl Iterator<Item = anyhow::Result<InputLine>> {
+fn csv_lines(
+    reader: Box<dyn BufRead>,
+    currency: Currency,
+) -> impl Iterator<Item = anyhow::Result<InputLine>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
     let headers = reader.headers().cloned().unwrap_or_default();
     reader.into_records().map(move |record| {
@@ -128,12 +131,18 @@ fn csv_product(
         match name {
             "sku" | "name" | "description" | "category" => product[name] = json!(value),
             "price" => {
-                let amount: i64 = value.trim().parse().map_err(|_| format!("price `{value}`: whole minor units are allowed"))?;
+                let amount: i64 = value
+                    .trim()
+                    .parse()
+                    .map_err(|_| format!("price `{value}`: whole minor units are allowed"))?;
                 product["price"] = json!({ "amount": amount });
             }
             "currency" => value.trim().clone_into(&mut code),
             "active" => {
-                let active: bool = value.trim().parse().map_err(|_| format!("active `{value}`: true or false is allowed"))?;
+                let active: bool = value
+                    .trim()
+                    .parse()
+                    .map_err(|_| format!("active `{value}`: true or false is allowed"))?;
                 product["active"] = json!(active);
             }
             _ => match name.strip_prefix("attr.") {

@@ -83,7 +83,11 @@ struct Report {
 }
 
 /// Runs the command.
-pub async fn run(configuration: &Configuration, command: ImportCommand, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    configuration: &Configuration,
+    command: ImportCommand,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let ImportCommand::Products(args) = command;
     let format = args.format.unwrap_or_else(|| by_name(&args.file));
     let file = File::open(&args.file).with_context(|| format!("{} can't be read", args.file.display()))?;
@@ -92,7 +96,9 @@ pub async fn run(configuration: &Configuration, command: ImportCommand, json: bo
     let reader = opened(bar.wrap_read(file))?;
     let lines = formats::lines(format, reader, configuration.currency);
     let mut errors = match &args.errors {
-        Some(path) => Some(File::create(path).with_context(|| format!("{} can't be written", path.display()))?),
+        Some(path) => {
+            Some(File::create(path).with_context(|| format!("{} can't be written", path.display()))?)
+        }
         None => None,
     };
     let mut sink = Sink::open(configuration, args.url).await?;

@@ -49,11 +49,13 @@ impl Sink {
             Self::Server(Server { client, url, token, reached: "0".to_owned() })
         };
         if let Some(url) = url {
-            let token = std::env::var("SOUK_TOKEN").context("with --url, SOUK_TOKEN holds an admin's token")?;
+            let token =
+                std::env::var("SOUK_TOKEN").context("with --url, SOUK_TOKEN holds an admin's token")?;
             return Ok(server(url.trim_end_matches('/').to_owned(), TokenSource::Given(token)));
         }
         if let Some(holder) = holder(&configuration.data) {
-            let url = holder.address.context("the data folder is held by a process that does not listen yet")?;
+            let url =
+                holder.address.context("the data folder is held by a process that does not listen yet")?;
             let keys = Keys::open(&configuration.data)?;
             return Ok(server(url, TokenSource::Folder(Box::new(keys))));
         }
@@ -94,7 +96,14 @@ impl Server {
             TokenSource::Given(token) => token.clone(),
             TokenSource::Folder(keys) => {
                 let subject = CustomerId::parse("command-line")?;
-                identity::issue(keys, &subject, Role::Admin, TOKEN_TTL, SystemClock.now(), SystemClock.new_id())
+                identity::issue(
+                    keys,
+                    &subject,
+                    Role::Admin,
+                    TOKEN_TTL,
+                    SystemClock.now(),
+                    SystemClock.new_id(),
+                )
             }
         })
     }

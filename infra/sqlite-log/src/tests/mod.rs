@@ -15,7 +15,6 @@ use super::*;
 
 mod backup;
 mod damage;
-mod probe;
 
 fn event(stream: &StreamName, command: u128, ordinal: u32) -> NewEvent {
     let correlation = CorrelationId::from(Uuid::from_u128(1));

@@ -103,7 +103,8 @@ pub(crate) fn start(
     let (queue, requests) = mpsc::channel(QUEUE_APPENDS_MAX);
     let counters = Arc::new(AtomicCounters::default());
     let checkpoints = Checkpoints::start(&path)?;
-    let writer = Writer { requests, ring, head, counters: Arc::clone(&counters), checkpoints, group_before: 0 };
+    let writer =
+        Writer { requests, ring, head, counters: Arc::clone(&counters), checkpoints, group_before: 0 };
     let thread = std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || writer.run(&connection))

@@ -1,1 +1,0 @@
-SELECT model, version, position FROM checkpoints ORDER BY model

@@ -1,0 +1,22 @@
+use crate::shop::Shop;
+
+#[tokio::test]
+async fn every_read_is_in_the_document() {
+    let mut documented = Shop::open().await.documented;
+    documented.sort_unstable();
+    let expected = [
+        "/api/admin/projections",
+        "/api/admin/streams/{stream}",
+        "/api/cart",
+        "/api/inventory/stock",
+        "/api/inventory/stock/{sku}",
+        "/api/orders",
+        "/api/orders/admin/sales",
+        "/api/orders/{id}",
+        "/api/payments",
+        "/api/payments/{id}",
+        "/api/products",
+        "/api/products/{id}",
+    ];
+    assert_eq!(documented, expected);
+}

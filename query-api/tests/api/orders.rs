@@ -1,0 +1,177 @@
+use serde_json::json;
+use souk_domain::PaymentId;
+use souk_domain::order::event::{Cancelled, PaymentAwaited, Reason, ReasonCode};
+use souk_domain::order::{Draft, Order, OrderEvent};
+use souk_domain::payment::event::Requested;
+use souk_domain::payment::{Payment, PaymentEvent};
+use souk_web::Role;
+
+use crate::shop::{Shop, draft, fields, guest_cart, later, order, pounds, sku};
+
+/// Eight orders, a minute apart: Ada's odd ones, Bob's even ones.
+async fn traded() -> Shop {
+    let mut shop = Shop::open().await;
+    for number in 1..=8 {
+        let buyer = if number % 2 == 1 { "ada" } else { "bob" };
+        let placed_at = later(i64::try_from(number).unwrap());
+        shop.places(Draft { placed_at, ..draft(number, Some(buyer), &["A1", "B2"]) }).await;
+    }
+    for number in [2, 3] {
+        shop.happens(&Order::stream(order(number)), OrderEvent::from(PaymentAwaited {})).await;
+    }
+    shop.project().await;
+    shop
+}
+
+fn ids(numbers: &[u128]) -> Vec<String> {
+    numbers.iter().map(|number| order(*number).to_string()).collect()
+}
+
+async fn listed(shop: &Shop, query: &str, role: Role, subject: &str) -> Vec<String> {
+    shop.get(&format!("/api/orders?{query}")).token(role, subject).send().await.items("id")
+}
+
+#[tokio::test]
+async fn an_order_is_shown_with_lines_payment_and_timeline() {
+    let mut shop = Shop::open().await;
+    shop.places(draft(5, Some("ada"), &["A1", "B2"])).await;
+    let payment = PaymentId::of(order(5));
+    let requested = Requested { order: order(5), amount: pounds(200), token: "tok_ok".into(), attempt: 1 };
+    shop.happens(&Payment::stream(payment), PaymentEvent::from(requested)).await;
+    shop.project().await;
+    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    let money = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+    let line = |sku: &str| {
+        json!({"sku": sku, "name": format!("Thing {sku}"), "quantity": 1, "unitPrice": money(100),
+            "lineTotal": money(100), "reservation": "PENDING"})
+    };
+    let expected = json!({
+        "id": order(5).to_string(), "revision": 0, "position": "2", "status": "PLACED", "customerId": "ada",
+        "code": "SK-0005", "lines": [line("A1"), line("B2")], "charges": [], "total": money(200),
+        "payment": {"id": payment.to_string(), "status": "PENDING"}, "reason": null,
+        "timeline": [{"at": "2026-11-21T12:00:00Z", "event": "placed", "detail": null}],
+        "placedAt": "2026-11-21T12:00:00Z", "shippingAddress": null,
+    });
+    assert_eq!(answer.json, expected);
+    assert_eq!(answer.headers["etag"], "\"0\"");
+    let list = shop.get("/api/orders").token(Role::Customer, "ada").send().await;
+    assert_eq!(list.json, json!({"items": [expected], "nextCursor": null, "position": "2"}));
+}
+
+#[tokio::test]
+async fn an_order_that_failed_says_why_and_which_line() {
+    let mut shop = Shop::open().await;
+    shop.places(draft(5, Some("ada"), &["A1", "B2"])).await;
+    let reason = Reason { code: ReasonCode::InsufficientStock, detail: "too few".into() };
+    let cancelled = Cancelled { reason, failed_skus: vec![sku("B2")], reversal: None };
+    shop.happens(&Order::stream(order(5)), OrderEvent::from(cancelled)).await;
+    shop.project().await;
+    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    assert_eq!(answer.json["status"], "CANCELLED");
+    assert_eq!(answer.json["reason"], json!({"code": "insufficient-stock", "detail": "too few"}));
+    let lines = answer.json["lines"].as_array().unwrap();
+    assert_eq!(fields(lines, "reservation"), ["RELEASED", "FAILED"]);
+}
+
+#[tokio::test]
+async fn somebody_elses_order_is_not_found() {
+    let shop = traded().await;
+    let path = format!("/api/orders/{}", order(1));
+    shop.get(&path).token(Role::Customer, "bob").send().await.refused(404, "not-found");
+    shop.get(&path).send().await.refused(404, "not-found");
+    assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
+    shop.get("/api/orders/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_guest_sees_the_order_made_from_the_cart_of_the_token() {
+    let mut shop = Shop::open().await;
+    shop.places(Draft { cart: Some(guest_cart(9)), ..draft(5, None, &["A1"]) }).await;
+    shop.places(Draft { cart: Some(guest_cart(9)), ..draft(6, Some("ada"), &["A1"]) }).await;
+    shop.places(draft(7, None, &["A1"])).await;
+    shop.project().await;
+    let status = async |number, cart| {
+        shop.get(&format!("/api/orders/{}", order(number))).cart(guest_cart(cart)).send().await.status
+    };
+    assert_eq!((status(5, 9).await, status(5, 8).await), (200, 404));
+    assert_eq!((status(6, 9).await, status(7, 9).await), (404, 404));
+    assert_eq!(shop.get(&format!("/api/orders/{}", order(7))).send().await.status, 404);
+}
+
+#[tokio::test]
+async fn customers_list_their_own_orders_newest_first() {
+    let shop = traded().await;
+    assert_eq!(listed(&shop, "", Role::Customer, "ada").await, ids(&[7, 5, 3, 1]));
+    assert_eq!(listed(&shop, "status=PAYMENT_PENDING", Role::Customer, "ada").await, ids(&[3]));
+    assert_eq!(listed(&shop, "customerId=ada", Role::Customer, "ada").await, ids(&[7, 5, 3, 1]));
+    shop.get("/api/orders?customerId=bob")
+        .token(Role::Customer, "ada")
+        .send()
+        .await
+        .refused(403, "forbidden");
+    shop.get("/api/orders").send().await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn admins_filter_all_orders() {
+    let shop = traded().await;
+    let admin = async |query| listed(&shop, query, Role::Admin, "ops").await;
+    assert_eq!(admin("").await, ids(&[8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(admin("customerId=bob").await, ids(&[8, 6, 4, 2]));
+    assert_eq!(admin("status=PAYMENT_PENDING").await, ids(&[3, 2]));
+    assert_eq!(admin("status=PAYMENT_PENDING&customerId=bob").await, ids(&[2]));
+    assert_eq!(admin("from=2026-11-21T12:03:00Z&to=2026-11-21T12:05:00Z").await, ids(&[5, 4, 3]));
+    assert_eq!(admin("from=2026-11-21&to=2026-11-21").await.len(), 8);
+    assert_eq!(admin("to=2026-11-20").await, ids(&[]));
+    assert_eq!(admin("from=2026-11-22").await, ids(&[]));
+}
+
+#[tokio::test]
+async fn pages_hold_every_order_once_with_all_its_lines() {
+    let shop = traded().await;
+    for path in [
+        "/api/orders",
+        "/api/orders?status=PLACED",
+        "/api/orders?customerId=ada",
+        "/api/orders?to=2026-11-21",
+    ] {
+        let pages = shop.pages(path, Role::Admin).await;
+        let join = if path.contains('?') { "&" } else { "?" };
+        let whole = shop.get(&format!("{path}{join}limit=100")).token(Role::Admin, "ops").send().await;
+        assert_eq!(fields(&pages, "id"), whole.items("id"), "{path}");
+        assert!(pages.iter().all(|order| order["lines"].as_array().unwrap().len() == 2));
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_comes_in_while_paging_neither_shifts_nor_repeats_others() {
+    let mut shop = traded().await;
+    let first = shop.get("/api/orders?limit=3").token(Role::Admin, "ops").send().await;
+    shop.places(Draft { placed_at: later(9), ..draft(9, Some("ada"), &["A1"]) }).await;
+    shop.project().await;
+    let cursor = first.json["nextCursor"].as_str().unwrap();
+    let second =
+        shop.get(&format!("/api/orders?limit=3&cursor={cursor}")).token(Role::Admin, "ops").send().await;
+    assert_eq!((first.items("id"), second.items("id")), (ids(&[8, 7, 6]), ids(&[5, 4, 3])));
+}
+
+#[tokio::test]
+async fn lines_of_a_long_order_stand_in_their_own_order() {
+    let mut shop = Shop::open().await;
+    let skus: Vec<String> = (0..2_000).map(|number| format!("S{number}")).collect();
+    let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
+    shop.places(draft(5, Some("ada"), &texts)).await;
+    shop.project().await;
+    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    assert_eq!(fields(answer.json["lines"].as_array().unwrap(), "sku"), skus);
+}
+
+#[tokio::test]
+async fn parameters_that_are_not_allowed_are_refused() {
+    let shop = traded().await;
+    for query in ["status=DONE", "from=yesterday", "to=x", "limit=0", "cursor=x", "colour=red", "customerId="]
+    {
+        let answer = shop.get(&format!("/api/orders?{query}")).token(Role::Admin, "ops").send().await;
+        answer.refused(400, "invalid-parameter");
+    }
+}

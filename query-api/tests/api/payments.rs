@@ -1,0 +1,80 @@
+use serde_json::json;
+use souk_domain::payment::event::{Authorized, Captured, RefundRequested, Requested};
+use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::{PaymentId, RefundId};
+use souk_web::Role;
+use uuid::Uuid;
+
+use crate::shop::{Shop, draft, fields, order, pounds};
+
+fn payment(number: u128) -> PaymentId {
+    PaymentId::of(order(number))
+}
+
+async fn requests(shop: &mut Shop, number: u128) {
+    let requested =
+        Requested { order: order(number), amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
+    shop.happens(&Payment::stream(payment(number)), PaymentEvent::from(requested)).await;
+}
+
+/// Ada's order 5, paid, with a refund under way.
+async fn paid() -> Shop {
+    let mut shop = Shop::open().await;
+    shop.places(draft(5, Some("ada"), &["A1"])).await;
+    requests(&mut shop, 5).await;
+    let stream = Payment::stream(payment(5));
+    let (order, provider_payment_id) = (order(5), "pay_1".to_owned());
+    let authorized = Authorized {
+        order,
+        provider_payment_id: provider_payment_id.clone(),
+        amount: pounds(100),
+        attempts: 2,
+    };
+    shop.happens(&stream, PaymentEvent::from(authorized)).await;
+    shop.happens(&stream, PaymentEvent::from(Captured { order, amount: pounds(100) })).await;
+    let refund = RefundId(Uuid::from_u128(7));
+    let asked =
+        RefundRequested { order, refund, provider_payment_id, amount: pounds(40), reason: "broken".into() };
+    shop.happens(&stream, PaymentEvent::from(asked)).await;
+    shop.project().await;
+    shop
+}
+
+#[tokio::test]
+async fn a_payment_is_shown_with_its_refunds() {
+    let shop = paid().await;
+    let answer = shop.get(&format!("/api/payments/{}", payment(5))).token(Role::Customer, "ada").send().await;
+    let money = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+    let refund = json!({"id": Uuid::from_u128(7).to_string(), "amount": money(40), "reason": "broken", "status": "PENDING"});
+    let expected = json!({
+        "id": payment(5).to_string(), "orderId": order(5).to_string(), "amount": money(100),
+        "status": "CAPTURED", "providerPaymentId": "pay_1", "attempts": 2, "refunds": [refund],
+        "revision": 3, "position": "5",
+    });
+    assert_eq!(answer.json, expected);
+    assert_eq!(answer.headers["etag"], "\"3\"");
+}
+
+#[tokio::test]
+async fn somebody_elses_payment_is_not_found() {
+    let shop = paid().await;
+    let path = format!("/api/payments/{}", payment(5));
+    shop.get(&path).token(Role::Customer, "bob").send().await.refused(404, "not-found");
+    shop.get(&path).send().await.refused(404, "not-found");
+    assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
+    shop.get("/api/payments/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn admins_page_through_all_payments() {
+    let mut shop = paid().await;
+    for number in 10..17 {
+        requests(&mut shop, number).await;
+    }
+    shop.project().await;
+    let pages = fields(&shop.pages("/api/payments", Role::Admin).await, "id");
+    let mut expected: Vec<String> = (10..17).chain([5]).map(|number| payment(number).to_string()).collect();
+    expected.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!(pages, expected);
+    shop.get("/api/payments").token(Role::Customer, "ada").send().await.refused(403, "forbidden");
+}

@@ -1,0 +1,104 @@
+//! No statement reads a whole table where an index serves.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use crate::shop::Shop;
+
+/// The plan's steps.
+async fn plan(pool: &SqlitePool, sql: &str) -> Vec<String> {
+    let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(pool).await.unwrap();
+    rows.into_iter().map(|(_, _, _, step)| step).collect()
+}
+
+#[tokio::test]
+async fn every_statement_finds_its_rows_by_an_index() {
+    let shop = Shop::open().await;
+    let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    let statements = [
+        (include_str!("../../src/products/list_newest.sql"), "products_v1 USING INDEX products_v1_0 ("),
+        (
+            include_str!("../../src/products/list_name_ascending.sql"),
+            "products_v1 USING INDEX products_v1_1 (",
+        ),
+        (
+            include_str!("../../src/products/list_name_descending.sql"),
+            "products_v1 USING INDEX products_v1_1 (",
+        ),
+        (
+            include_str!("../../src/products/list_price_ascending.sql"),
+            "products_v1 USING INDEX products_v1_2 (",
+        ),
+        (
+            include_str!("../../src/products/list_price_descending.sql"),
+            "products_v1 USING INDEX products_v1_2 (",
+        ),
+        (
+            include_str!("../../src/products/get.sql"),
+            "products_v1 USING INDEX sqlite_autoindex_products_v1_1 (key=?)",
+        ),
+        (include_str!("../../src/orders/list.sql"), "orders_v1 USING INDEX orders_v1_0 ("),
+        (
+            include_str!("../../src/orders/list_of_customer.sql"),
+            "orders_v1 USING INDEX orders_v1_1 (customer_id=? AND",
+        ),
+        (
+            include_str!("../../src/orders/list_of_status.sql"),
+            "orders_v1 USING INDEX orders_v1_2 (status=? AND",
+        ),
+        (
+            include_str!("../../src/orders/get.sql"),
+            "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)",
+        ),
+        (include_str!("../../src/payments/list.sql"), "payments_v1 USING INDEX payments_v1_0 ("),
+        (
+            include_str!("../../src/payments/get.sql"),
+            "payments_v1 USING INDEX sqlite_autoindex_payments_v1_1 (key=?)",
+        ),
+        (include_str!("../../src/inventory/list.sql"), "stock_v1 USING INDEX stock_v1_0 ("),
+        (
+            include_str!("../../src/inventory/get.sql"),
+            "stock_v1 USING INDEX sqlite_autoindex_stock_v1_1 (key=?)",
+        ),
+        (
+            include_str!("../../src/cart/get.sql"),
+            "cart_lines_v1 USING INDEX sqlite_autoindex_cart_lines_v1_1 (key>? AND key<?)",
+        ),
+        (include_str!("../../src/sales/list.sql"), "sales_v1 USING PRIMARY KEY (key>? AND key<?)"),
+    ];
+    for (sql, expected) in statements {
+        let steps = plan(&pool, sql).await;
+        let searched = steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(expected));
+        assert!(searched, "{expected} is not in {steps:#?}\n{sql}");
+        let scanned = steps.iter().any(|step| step.starts_with("SCAN") && step.contains("_v1"));
+        assert!(!scanned, "{steps:#?}\n{sql}");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_cut_before_anything_is_sorted() {
+    let shop = Shop::open().await;
+    let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    for sql in [include_str!("../../src/payments/list.sql"), include_str!("../../src/inventory/list.sql")] {
+        let steps = plan(&pool, sql).await;
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+    }
+    for name in ["orders", "products"] {
+        let steps = match name {
+            "orders" => plan(&pool, include_str!("../../src/orders/list_of_customer.sql")).await,
+            _ => plan(&pool, include_str!("../../src/products/list_name_descending.sql")).await,
+        };
+        // What is made into `page` stands first, up to the step that reads it.
+        let page: Vec<_> = steps
+            .iter()
+            .take_while(|step| !step.contains("page") || step.starts_with("MATERIALIZE"))
+            .collect();
+        let read = page.iter().position(|step| step.starts_with("SEARCH")).expect("a search");
+        assert!(!page[..=read].iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+    }
+}

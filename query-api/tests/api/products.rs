@@ -1,0 +1,160 @@
+use serde_json::json;
+use souk_domain::product::event::{Attribute, AttributeKind, Withdrawn};
+use souk_domain::product::{Content, Product, ProductEvent};
+use souk_web::Role;
+
+use crate::shop::{Shop, content, fields, product};
+
+/// Seven things in two categories; number 3 is inactive, and only A1 and F1 are in stock.
+async fn stocked() -> Shop {
+    let mut shop = Shop::open().await;
+    let things = [
+        ("Zinc lamp", "home/lighting", 700),
+        ("apple lamp", "home/lighting", 300),
+        ("Hidden lamp", "home/lighting", 500),
+        ("Mug", "kitchen", 300),
+        ("Plate", "kitchen/plates", 200),
+        ("100% wool_rug", "homeware", 900),
+        ("Émile's LAMP", "home", 100),
+    ];
+    for (number, (name, category, price)) in (1..).zip(things) {
+        let letter = char::from(b'@' + u8::try_from(number).unwrap());
+        let active = number != 3;
+        let one =
+            content(name, category, &[(&format!("{letter}1"), price), (&format!("{letter}2"), price + 1000)]);
+        shop.creates(number, Content { active, ..one }).await;
+    }
+    shop.counts("A1", 5).await;
+    shop.counts("F2", 1).await;
+    shop.counts("B1", 0).await;
+    shop.project().await;
+    shop
+}
+
+async fn names(shop: &Shop, query: &str) -> Vec<String> {
+    let answer = shop.get(&format!("/api/products?{query}")).send().await;
+    assert_eq!(answer.status, 200, "{:?}", answer.json);
+    answer.items("name")
+}
+
+#[tokio::test]
+async fn a_product_is_shown_with_what_is_available_of_each_variant() {
+    let mut shop = Shop::open().await;
+    let attribute =
+        |name: &str, kind, value: &str| Attribute { name: name.into(), kind, value: value.into() };
+    let attributes = vec![
+        attribute("colour", AttributeKind::Text, "white"),
+        attribute("fragile", AttributeKind::Boolean, "true"),
+        attribute("weight", AttributeKind::Number, "1.5"),
+    ];
+    let lamp = content("Lamp", "home/lighting", &[("A1", 255), ("A2", 300)]);
+    shop.creates(1, Content { attributes, ..lamp }).await;
+    shop.counts("A1", 7).await;
+    shop.noted(&Product::stream(product(1))).await;
+    shop.project().await;
+    let id = product(1).to_string();
+    let answer = shop.get(&format!("/api/products/{id}")).send().await;
+    assert_eq!(answer.headers["etag"], "\"1\"");
+    let variant = |sku: &str, amount: i64, available: i64| json!({"sku": sku, "options": {}, "price": {"amount": amount, "currency": "GBP"}, "images": [], "available": available});
+    let expected = json!({
+        "id": id, "name": "Lamp", "description": "", "category": "home/lighting",
+        "attributes": {"colour": "white", "fragile": true, "weight": 1.5}, "active": true,
+        "variants": [variant("A1", 255, 7), variant("A2", 300, 0)],
+        "createdAt": "2026-11-21T12:01:00Z", "updatedAt": "2026-11-21T12:01:00Z",
+        "revision": 1, "position": "3",
+    });
+    assert_eq!(answer.json, expected);
+    let listed = shop.get("/api/products").send().await;
+    assert_eq!(listed.json, json!({"items": [expected], "nextCursor": null, "position": "3"}));
+}
+
+#[tokio::test]
+async fn withdrawn_unknown_and_to_customers_inactive_products_are_not_found() {
+    let mut shop = stocked().await;
+    let withdrawn = ProductEvent::from(Withdrawn { removed_skus: Vec::new() });
+    shop.happens(&Product::stream(product(1)), withdrawn).await;
+    shop.project().await;
+    for number in [1, 3, 99] {
+        shop.get(&format!("/api/products/{}", product(number))).send().await.refused(404, "not-found");
+    }
+    shop.get("/api/products/nonsense").send().await.refused(404, "not-found");
+    let hidden = shop.get(&format!("/api/products/{}", product(3))).token(Role::Admin, "ops").send().await;
+    assert_eq!(hidden.json["active"], false);
+    assert!(!names(&shop, "").await.contains(&"Zinc lamp".to_owned()));
+}
+
+#[tokio::test]
+async fn only_admins_see_inactive_products_in_lists() {
+    let shop = stocked().await;
+    assert_eq!(names(&shop, "q=hidden").await, [] as [&str; 0]);
+    assert_eq!(names(&shop, "q=hidden&active=false").await, [] as [&str; 0]);
+    let all = shop.get("/api/products?q=hidden").token(Role::Admin, "ops").send().await;
+    assert_eq!(all.items("name"), ["Hidden lamp"]);
+    let inactive = shop.get("/api/products?active=false").token(Role::Admin, "ops").send().await;
+    assert_eq!(inactive.items("name"), ["Hidden lamp"]);
+}
+
+#[tokio::test]
+async fn products_are_filtered() {
+    let shop = stocked().await;
+    assert_eq!(names(&shop, "category=home&sort=name").await, ["apple lamp", "Zinc lamp", "Émile's LAMP"]);
+    assert_eq!(names(&shop, "category=kitchen/plates").await, ["Plate"]);
+    assert_eq!(names(&shop, "category=home%25").await, [] as [&str; 0]);
+    assert_eq!(names(&shop, "q=LAMP&sort=name").await, ["apple lamp", "Zinc lamp", "Émile's LAMP"]);
+    assert_eq!(names(&shop, "q=%C3%A9mile").await, ["Émile's LAMP"]);
+    assert_eq!(names(&shop, "q=d2").await, ["Mug"]);
+    assert_eq!(names(&shop, "q=0%25").await, ["100% wool_rug"]);
+    assert_eq!(names(&shop, "q=l_r").await, ["100% wool_rug"]);
+    assert_eq!(names(&shop, "minPrice=250&maxPrice=400&sort=name").await, ["apple lamp", "Mug"]);
+    assert_eq!(names(&shop, "minPrice=1800").await, ["100% wool_rug"]);
+    assert_eq!(names(&shop, "inStock=true&sort=name").await, ["100% wool_rug", "Zinc lamp"]);
+    assert_eq!(names(&shop, "inStock=true&maxPrice=900").await, ["Zinc lamp"]);
+    assert_eq!(names(&shop, "inStock=false").await.len(), 4);
+}
+
+#[tokio::test]
+async fn every_sort_gives_all_products_once_over_its_pages() {
+    let shop = stocked().await;
+    let by_name = ["100% wool_rug", "apple lamp", "Hidden lamp", "Mug", "Plate", "Zinc lamp", "Émile's LAMP"];
+    let by_price =
+        ["Émile's LAMP", "Plate", "apple lamp", "Mug", "Hidden lamp", "Zinc lamp", "100% wool_rug"];
+    let newest = ["Émile's LAMP", "100% wool_rug", "Plate", "Mug", "Hidden lamp", "apple lamp", "Zinc lamp"];
+    let reversed = |names: [&'static str; 7]| names.into_iter().rev().collect::<Vec<_>>();
+    for (sort, expected) in [
+        ("name", by_name.to_vec()),
+        ("-name", reversed(by_name)),
+        ("price", by_price.to_vec()),
+        ("-price", reversed(by_price)),
+        ("newest", newest.to_vec()),
+    ] {
+        let pages = shop.pages(&format!("/api/products?sort={sort}"), Role::Admin).await;
+        assert_eq!(fields(&pages, "name"), expected, "{sort}");
+    }
+}
+
+#[tokio::test]
+async fn a_product_that_comes_in_while_paging_neither_shifts_nor_repeats_others() {
+    let mut shop = stocked().await;
+    let first = shop.get("/api/products?limit=2").send().await;
+    shop.creates(8, content("New", "home", &[("NEW", 1)])).await;
+    shop.project().await;
+    let cursor = first.json["nextCursor"].as_str().unwrap();
+    let second = shop.get(&format!("/api/products?limit=2&cursor={cursor}")).send().await;
+    assert_eq!(first.items("name"), ["Émile's LAMP", "100% wool_rug"]);
+    assert_eq!(second.items("name"), ["Plate", "Mug"]);
+}
+
+#[tokio::test]
+async fn parameters_that_are_not_allowed_are_refused() {
+    let shop = stocked().await;
+    let cursor =
+        shop.get("/api/products?limit=2").send().await.json["nextCursor"].as_str().unwrap().to_owned();
+    let of_another_sort = format!("sort=name&cursor={cursor}");
+    for query in
+        ["limit=0", "limit=101", "sort=size", "colour=red", "minPrice=x", "cursor=zzz", &of_another_sort]
+    {
+        shop.get(&format!("/api/products?{query}")).send().await.refused(400, "invalid-parameter");
+    }
+    let long = "x".repeat(201);
+    shop.get(&format!("/api/products?q={long}")).send().await.refused(400, "invalid-parameter");
+}

@@ -1,0 +1,76 @@
+use serde_json::{Value, json};
+use souk_domain::order::event::{Cancelled, Confirmed, Reason, ReasonCode};
+use souk_domain::order::{Draft, Order, OrderEvent};
+use souk_domain::{Currency, Money};
+use souk_web::Role;
+
+use crate::shop::{Shop, draft, later, order};
+
+const DAY: i64 = 24 * 60;
+
+/// Sales of three days, one of them in euros, and one that was cancelled.
+async fn sold() -> Shop {
+    let mut shop = Shop::open().await;
+    for (number, day) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)] {
+        let one = draft(number, Some("ada"), &["A1", "B2"]);
+        let currency = if number == 5 { Currency::EUR } else { Currency::GBP };
+        shop.places(Draft { total: Money::new(200, currency), ..one }).await;
+        let confirmed = OrderEvent::from(Confirmed { paid_outside: false });
+        shop.happens_at(&Order::stream(order(number)), confirmed, later(day * DAY)).await;
+    }
+    shop.project().await;
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: String::new() };
+    let cancelled = Cancelled { reason, failed_skus: Vec::new(), reversal: None };
+    shop.happens_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * DAY)).await;
+    shop.project().await;
+    shop
+}
+
+async fn report(shop: &Shop, query: &str) -> Value {
+    shop.get(&format!("/api/orders/admin/sales{query}")).token(Role::Admin, "ops").send().await.json
+}
+
+fn sales(day: &str, orders: i64, currency: &str) -> Value {
+    let revenue = json!({"amount": orders * 200, "currency": currency});
+    json!({"day": day, "orders": orders, "units": orders * 2, "revenue": revenue})
+}
+
+#[tokio::test]
+async fn the_report_counts_by_utc_day_of_confirmation_what_was_not_cancelled_since() {
+    let shop = sold().await;
+    let expected = json!({
+        "days": [sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP")],
+        "total": {"orders": 3, "units": 6, "revenue": {"amount": 600, "currency": "GBP"}},
+        "position": "11",
+    });
+    assert_eq!(report(&shop, "").await, expected);
+}
+
+#[tokio::test]
+async fn both_ends_are_included() {
+    let shop = sold().await;
+    let days = async |query| report(&shop, query).await["days"].clone();
+    assert_eq!(days("?from=2026-11-21&to=2026-11-21").await, json!([sales("2026-11-21", 2, "GBP")]));
+    assert_eq!(days("?from=2026-11-22").await, json!([sales("2026-11-23", 1, "GBP")]));
+    assert_eq!(days("?to=2026-11-20").await, json!([]));
+}
+
+#[tokio::test]
+async fn an_answer_has_one_currency() {
+    let shop = sold().await;
+    assert_eq!(report(&shop, "?currency=EUR").await["days"], json!([sales("2026-11-23", 1, "EUR")]));
+    let nothing = json!({"orders": 0, "units": 0, "revenue": {"amount": 0, "currency": "JPY"}});
+    assert_eq!(report(&shop, "?currency=JPY").await["total"], nothing);
+}
+
+#[tokio::test]
+async fn the_report_is_for_admins_and_takes_days() {
+    let shop = sold().await;
+    let path = "/api/orders/admin/sales";
+    shop.get(path).token(Role::Customer, "ada").send().await.refused(403, "forbidden");
+    shop.get(path).send().await.refused(401, "unauthenticated");
+    for query in ["from=2026-13-01", "to=x", "currency=POUND", "day=2026-11-21"] {
+        let answer = shop.get(&format!("{path}?{query}")).token(Role::Admin, "ops").send().await;
+        answer.refused(400, "invalid-parameter");
+    }
+}

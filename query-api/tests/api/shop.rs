@@ -1,0 +1,302 @@
+//! A shop whose events are made by hand, and requests to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use serde_json::Value;
+use souk_domain::cart::event::{CartLine, ItemAdded};
+use souk_domain::cart::{Cart, CartEvent};
+use souk_domain::order::event::{Draft, OrderLine, Placed};
+use souk_domain::order::{Order, OrderEvent};
+use souk_domain::product::event::{Created, Variant};
+use souk_domain::product::{Content, Product, ProductEvent};
+use souk_domain::stock::event::Counted;
+use souk_domain::stock::{Stock, StockEvent};
+use souk_domain::{CartId, Currency, CustomerId, Money, OrderId, ProductId, Sku};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::projection_runtime::ErasedProjector;
+use souk_eventsourcing::projector::ReadModelStore;
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{
+    Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
+    StreamName, Timestamp,
+};
+use souk_query_api::{QueryState, ReadPositions};
+use souk_sqlite_log::{Options, SqliteLog};
+use souk_sqlite_read_models::SqliteReadModels;
+use souk_web::layers::{Edge, common};
+use souk_web::{Keys, Role, cart_token, identity};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// The most of an answer that a test reads.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+pub(crate) struct Shop {
+    pub(crate) folder: TempDir,
+    pub(crate) reached: watch::Sender<Position>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) documented: Vec<String>,
+    app: Router,
+    keys: Arc<Keys>,
+    log: Arc<SqliteLog>,
+    models: Arc<SqliteReadModels>,
+    projectors: Vec<Box<dyn ErasedProjector>>,
+    commands: u128,
+}
+
+/// Stands still at noon.
+struct Noon(AtomicU64);
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        noon()
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u64_pair(1, self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(folder.path(), &Options::default()).unwrap();
+        let models = SqliteReadModels::open(folder.path()).unwrap();
+        ReadModelStore::open(&*models, &souk_projections::models()).await.unwrap();
+        let keys = Arc::new(Keys::open(folder.path()).unwrap());
+        let (reached, is_reached) = watch::channel(Position::START);
+        let (stop, stopping) = watch::channel(false);
+        let store: Arc<dyn EventStore> = log.clone();
+        let positions = ReadPositions::new(is_reached, Arc::clone(&store), stopping);
+        let state = QueryState::open(models.path(), positions, store, Currency::GBP);
+        let (router, document) = souk_query_api::router(state).split_for_parts();
+        let documented = document.paths.paths.keys().cloned().collect();
+        let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon(AtomicU64::new(1))) };
+        let app = common(router, edge);
+        Self {
+            folder,
+            documented,
+            reached,
+            stop,
+            app,
+            keys,
+            log,
+            models,
+            projectors: souk_projections::all(),
+            commands: 0,
+        }
+    }
+
+    /// An event at noon, in the log and not yet in the read models.
+    pub(crate) async fn happens(&mut self, stream: &StreamName, event: impl EventPayload) {
+        self.happens_at(stream, event, noon()).await;
+    }
+
+    pub(crate) async fn happens_at(&mut self, stream: &StreamName, event: impl EventPayload, at: Timestamp) {
+        let envelope = self.origin().envelope(stream, 0, &event, at);
+        self.append(stream, envelope).await;
+    }
+
+    /// A keyed command that changes nothing.
+    pub(crate) async fn noted(&mut self, stream: &StreamName) {
+        let envelope = self.origin().noted(stream, noon());
+        self.append(stream, envelope).await;
+    }
+
+    fn origin(&mut self) -> Origin {
+        self.commands += 1;
+        let id = Uuid::from_u128(self.commands);
+        Origin::new(id, Actor::new("admin", "ops"), CorrelationId::from(id))
+    }
+
+    async fn append(&self, stream: &StreamName, event: NewEvent) {
+        let append = Append { stream: stream.clone(), expected: Expected::Any, events: vec![event] };
+        self.log.append(append).await.unwrap();
+    }
+
+    /// Brings the read models to the log's head.
+    pub(crate) async fn project(&mut self) -> Position {
+        let after = self.projectors[0].checkpoint();
+        let page = self.log.read_all(after, 8_192, &Filter::all()).await.unwrap();
+        let mut changes = Vec::new();
+        for projector in &mut self.projectors {
+            let keys = projector.plan(&page.events).unwrap();
+            let loaded = ReadModelStore::load(&*self.models, projector.model(), keys).await.unwrap();
+            changes.push(projector.fold(loaded, page.reached).unwrap());
+        }
+        self.models.commit(changes).await.unwrap();
+        self.reached.send_replace(page.reached);
+        page.reached
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Get<'_> {
+        let request = Request::get(path).header("x-api-version", "v1").body(Body::empty()).unwrap();
+        Get { shop: self, request }
+    }
+
+    /// Every page of a list, a few items at a time.
+    pub(crate) async fn pages(&self, path: &str, role: Role) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let join = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{join}limit=3{cursor}")).token(role, "ops").send().await;
+            assert_eq!(page.status, 200, "{:?}", page.json);
+            items.extend(page.json["items"].as_array().unwrap().iter().cloned());
+            let Some(next) = page.json["nextCursor"].as_str() else { return items };
+            cursor = format!("&cursor={next}");
+        }
+    }
+}
+
+pub(crate) struct Get<'a> {
+    shop: &'a Shop,
+    request: Request<Body>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+}
+
+impl Get<'_> {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn token(self, role: Role, subject: &str) -> Self {
+        let subject = customer(subject);
+        let ttl = Duration::from_mins(1);
+        let token = identity::issue(&self.shop.keys, &subject, role, ttl, noon(), Uuid::nil());
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn cart(self, cart: CartId) -> Self {
+        let token = cart_token::issue(&self.shop.keys, cart);
+        self.header("x-cart-token", &token)
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let response = self.shop.app.clone().oneshot(self.request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap();
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status, headers, json }
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{:?}", self.json);
+    }
+
+    /// A field of every item.
+    pub(crate) fn items(&self, field: &str) -> Vec<String> {
+        fields(self.json["items"].as_array().expect("a list"), field)
+    }
+}
+
+pub(crate) fn fields(items: &[Value], field: &str) -> Vec<String> {
+    items.iter().map(|item| item[field].as_str().unwrap_or("?").to_owned()).collect()
+}
+
+pub(crate) fn later(minutes: i64) -> Timestamp {
+    noon() + jiff::SignedDuration::from_mins(minutes)
+}
+
+pub(crate) fn pounds(amount: i64) -> Money {
+    Money::new(amount, Currency::GBP)
+}
+
+pub(crate) fn sku(text: &str) -> Sku {
+    Sku::parse(text).unwrap()
+}
+
+pub(crate) fn customer(text: &str) -> CustomerId {
+    CustomerId::parse(text).unwrap()
+}
+
+pub(crate) fn product(number: u128) -> ProductId {
+    ProductId(Uuid::from_u128(number))
+}
+
+pub(crate) fn order(number: u128) -> OrderId {
+    OrderId(Uuid::from_u128(number))
+}
+
+pub(crate) fn guest_cart(number: u128) -> CartId {
+    CartId(Uuid::from_u128(number))
+}
+
+/// An active product with variants by SKU and price.
+pub(crate) fn content(name: &str, category: &str, variants: &[(&str, i64)]) -> Content {
+    let variant = |(text, amount): &(&str, i64)| Variant {
+        sku: sku(text),
+        options: std::collections::BTreeMap::new(),
+        price: pounds(*amount),
+        images: Vec::new(),
+    };
+    Content {
+        name: name.to_owned(),
+        description: String::new(),
+        category: category.to_owned(),
+        attributes: Vec::new(),
+        active: true,
+        variants: variants.iter().map(variant).collect(),
+    }
+}
+
+/// A draft of one line for each SKU, a unit at £1 each.
+pub(crate) fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
+    let line = |text: &&str| OrderLine {
+        sku: sku(text),
+        product: product(1),
+        name: format!("Thing {text}"),
+        quantity: 1,
+        unit_price: pounds(100),
+    };
+    Draft {
+        order: order(number),
+        code: format!("SK-{number:04}"),
+        customer: buyer.map(customer),
+        cart: None,
+        email: None,
+        shipping_address: None,
+        lines: skus.iter().map(line).collect(),
+        charges: Vec::new(),
+        total: pounds(100 * i64::try_from(skus.len()).unwrap()),
+        payment_token: None,
+        placed_at: noon(),
+        pay_by: later(15),
+    }
+}
+
+impl Shop {
+    pub(crate) async fn creates(&mut self, number: u128, content: Content) {
+        let minutes = i64::try_from(number).unwrap();
+        let stream = Product::stream(product(number));
+        self.happens_at(&stream, ProductEvent::from(Created { content }), later(minutes)).await;
+    }
+
+    pub(crate) async fn counts(&mut self, text: &str, on_hand: i64) {
+        self.happens(&Stock::stream(&sku(text)), StockEvent::from(Counted { on_hand })).await;
+    }
+
+    pub(crate) async fn puts_in(&mut self, cart: CartId, text: &str, quantity: u32, amount: i64) {
+        let line = CartLine { sku: sku(text), product: product(1), quantity, unit_price: pounds(amount) };
+        self.happens(&Cart::stream(cart), CartEvent::from(ItemAdded { line, customer: None })).await;
+    }
+
+    pub(crate) async fn places(&mut self, draft: Draft) {
+        self.happens(&Order::stream(draft.order), OrderEvent::from(Placed { draft })).await;
+    }
+}
