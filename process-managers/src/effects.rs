@@ -4,7 +4,6 @@
 //! Asking for money gives up after a while; giving it back never does. However late an answer comes, it
 //! goes to the payment, which knows what it still means.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,26 +72,19 @@ impl Effects {
         }
     }
 
-    fn call_once<'a>(
-        &'a self,
-        call: &'a ProviderCall,
-        attempt: u32,
-        key: &'a str,
-    ) -> impl Future<Output = Answer> + Send + 'a {
-        async move {
-            match call {
-                ProviderCall::Authorize { payment, amount, token } => {
-                    self.provider.authorize(*payment, *amount, token, attempt, key).await
-                }
-                ProviderCall::Capture { provider_payment_id, amount, .. } => {
-                    self.provider.capture(provider_payment_id, *amount, key).await
-                }
-                ProviderCall::Void { provider_payment_id, .. } => {
-                    self.provider.void(provider_payment_id, key).await
-                }
-                ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
-                    self.provider.refund(provider_payment_id, *refund, *amount, key).await
-                }
+    async fn call_once(&self, call: &ProviderCall, attempt: u32, key: &str) -> Answer {
+        match call {
+            ProviderCall::Authorize { payment, amount, token } => {
+                self.provider.authorize(*payment, *amount, token, attempt, key).await
+            }
+            ProviderCall::Capture { provider_payment_id, amount, .. } => {
+                self.provider.capture(provider_payment_id, *amount, key).await
+            }
+            ProviderCall::Void { provider_payment_id, .. } => {
+                self.provider.void(provider_payment_id, key).await
+            }
+            ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
+                self.provider.refund(provider_payment_id, *refund, *amount, key).await
             }
         }
     }
@@ -110,7 +102,6 @@ fn gives_up(call: &ProviderCall) -> bool {
 /// What the payment is told; none when there is nothing to tell.
 fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
     Some(match (call, answer) {
-        (_, Answer::Retry { .. }) => return None,
         (ProviderCall::Authorize { .. }, Answer::Done { provider_id }) => {
             PaymentCommand::RecordAuthorized { provider_payment_id: provider_id, attempts }
         }
@@ -134,6 +125,6 @@ fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentC
         (ProviderCall::Refund { refund, .. }, Answer::Declined { code, detail }) => {
             PaymentCommand::RecordRefundFailed { refund: *refund, code, detail }
         }
-        (_, Answer::Accepted { .. }) => return None,
+        (_, Answer::Retry { .. } | Answer::Accepted { .. }) => return None,
     })
 }

@@ -43,7 +43,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     }
     let read_models = SqliteReadModels::open(folder.path())?;
     if wanted.is_empty() {
-        return list(&*read_models, &log, json).await;
+        return list(&read_models, &log, json).await;
     }
     for projector in &wanted {
         read_models.open(&[projector.model()]).await?;

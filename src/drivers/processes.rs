@@ -179,7 +179,7 @@ where
             }
             Message::Result { instance, output, answer } => self.runtime.on_result(&instance, output, answer),
             Message::EffectAnswered { instance, output } => {
-                self.runtime.on_effect_answered(&instance, output)
+                self.runtime.on_effect_answered(&instance, output);
             }
             Message::RunTimers(asked) => {
                 let fired = self.runtime.fire_due(self.ports.clock.now());

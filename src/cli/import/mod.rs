@@ -46,7 +46,7 @@ pub struct ProductsArgs {
     /// Where refused lines go, each with its number and the reason.
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
-    /// A running server, instead of the one that holds the data folder; its token in SOUK_TOKEN.
+    /// A running server, instead of the one that holds the data folder; its token in `SOUK_TOKEN`.
     #[arg(long)]
     url: Option<String>,
 }
