@@ -129,12 +129,12 @@ struct OperationsOf {
 /// Every route of the shop in one process.
 fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
     let log: Arc<dyn EventStore> = shop.log.clone();
-    let positions = ReadPositions::new(shop.reached.clone(), Arc::clone(&log), shop.stopping.clone());
+    let positions = ReadPositions::new(shop.reached.clone(), shop.log.watch_head(), shop.stopping.clone());
     let query_state =
-        QueryState::open(shop.read_models.path(), positions.clone(), log, shop.shop.settings.currency);
+        QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
     let (router, api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
-        .merge(souk_query_api::router(query_state))
+        .merge(souk_query_api::router(query_state, log))
         .split_for_parts();
     let operations = Operations {
         shop: OperationsOf { log: shop.log.clone(), positions, caught_up: caught_up(shop) },
@@ -172,7 +172,7 @@ async fn metrics(State(operations): State<Operations>) -> String {
     metrics::counter!("souk_log_commits_total").absolute(counters.commits);
     metrics::counter!("souk_log_appends_total").absolute(counters.appends);
     metrics::counter!("souk_log_events_total").absolute(counters.events);
-    let (reached, head) = operations.shop.positions.now().await;
+    let (reached, head) = operations.shop.positions.now();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; a lag is small")]
     metrics::gauge!("souk_read_models_lag_events").set(head.0.saturating_sub(reached.0) as f64);
     operations.metrics.render()

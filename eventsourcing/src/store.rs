@@ -1,4 +1,5 @@
-//! The event-store port: what any engine of the log must do. [`crate::conformance`] holds an engine to it.
+//! The event-store port: what any engine of the log must do. The suite behind the feature
+//! `conformance` holds an engine to it.
 
 use async_trait::async_trait;
 

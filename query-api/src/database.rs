@@ -1,12 +1,10 @@
 //! The read models' database, seen by those who only read.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use souk_domain::Currency;
-use souk_eventsourcing::EventStore;
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -26,25 +24,19 @@ pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
 pub struct QueryState {
     pub(crate) pool: SqlitePool,
     pub(crate) positions: ReadPositions,
-    pub(crate) log: Arc<dyn EventStore>,
     pub(crate) currency: Currency,
 }
 
 impl QueryState {
-    /// Over the read models in a file, whose tables are there before the first request. The log is for
-    /// browsing it; `currency` is the shop's.
-    pub fn open(
-        read_models: &Path,
-        positions: ReadPositions,
-        log: Arc<dyn EventStore>,
-        currency: Currency,
-    ) -> Self {
+    /// Over the read models in a file, whose tables are there before the first request; `currency` is the
+    /// shop's.
+    pub fn open(read_models: &Path, positions: ReadPositions, currency: Currency) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with(options);
-        Self { pool, positions, log, currency }
+        Self { pool, positions, currency }
     }
 }
 

@@ -22,10 +22,13 @@ mod time_range;
 pub use database::QueryState;
 pub use positions::ReadPositions;
 
+use std::sync::Arc;
+
+use souk_eventsourcing::EventStore;
 use utoipa_axum::router::OpenApiRouter;
 
-/// Every read of the API; the common rules of `souk-web` go around it.
-pub fn router(state: QueryState) -> OpenApiRouter {
+/// Every read of the API. The log is for the log browser alone. The common rules of `souk-web` go around it.
+pub fn router(state: QueryState, log: Arc<dyn EventStore>) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(products::routes::router())
         .merge(inventory::routes::router())
@@ -34,6 +37,6 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(orders::routes::router())
         .merge(payments::routes::router())
         .merge(projections::routes::router())
-        .merge(log_browser::routes::router())
         .with_state(state)
+        .merge(log_browser::routes::router(log))
 }

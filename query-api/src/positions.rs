@@ -3,10 +3,9 @@
 //! A wait ends when the read models get there, when its time is over, when the shop stops, or when nobody
 //! moves the read models on any more; all but the first are answered with 503 and the position reached.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use souk_eventsourcing::{EventStore, Position};
+use souk_eventsourcing::Position;
 use souk_web::Problem;
 use souk_web::headers::ReadHeaders;
 use tokio::sync::watch;
@@ -33,32 +32,26 @@ pub(crate) struct ReadYourWrites {
 #[derive(Clone)]
 pub struct ReadPositions {
     reached: watch::Receiver<Position>,
-    log: Arc<dyn EventStore>,
+    head: watch::Receiver<Position>,
     stopping: watch::Receiver<bool>,
 }
 
 impl ReadPositions {
     /// `reached` tells the position that all read models have reached, after each commit; its sender goes
-    /// when the read models stop following. `stopping` flips when the shop stops.
+    /// when the read models stop following. `head` tells the log's head, and `stopping` flips
+    /// when the shop stops.
     pub fn new(
         reached: watch::Receiver<Position>,
-        log: Arc<dyn EventStore>,
+        head: watch::Receiver<Position>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { reached, log, stopping }
+        Self { reached, head, stopping }
     }
 
-    /// The position that all read models have reached, and the log's head. A log that can't be read has
-    /// its head where the read models are.
-    pub async fn now(&self) -> (Position, Position) {
+    /// The position that all read models have reached, and the log's head.
+    pub fn now(&self) -> (Position, Position) {
         let reached = *self.reached.borrow();
-        match self.log.head().await {
-            Ok(head) => (reached, head.max(reached)),
-            Err(error) => {
-                tracing::warn!(%error, "the log's head is not known");
-                (reached, reached)
-            }
-        }
+        (reached, reached.max(*self.head.borrow()))
     }
 
     /// Whether somebody still moves the read models on.

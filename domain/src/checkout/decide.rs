@@ -1,7 +1,7 @@
 //! What a checkout does next.
 //!
-//! An input is noted first ([`super::evolve::note`]); what follows depends on nothing but the state then
-//! ([`next_move`]), and never while an answer is missing: what was asked for is undone only after its own
+//! An input is noted first (`super::evolve::note`); what follows depends on nothing but the state then
+//! (`next_move`), and never while an answer is missing: what was asked for is undone only after its own
 //! result came.
 
 use souk_eventsourcing::process::{Input, Output};

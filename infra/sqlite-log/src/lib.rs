@@ -118,6 +118,11 @@ impl SqliteLog {
         self.id
     }
 
+    /// The position of the last event, as it moves.
+    pub fn watch_head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
     /// What the writer did since the log was opened.
     pub fn counters(&self) -> Counters {
         self.writer.counters()

@@ -1,24 +1,27 @@
 //! `GET /api/admin/streams/{stream}`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use souk_eventsourcing::{RecordedEvent, Revision, StreamName};
+use souk_eventsourcing::{EventStore, RecordedEvent, Revision, StreamName};
 use souk_web::{Caller, Problem, Role, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::EventAnswer;
 use crate::answers::ListOf;
-use crate::database::{QueryState, not_found};
+use crate::database::not_found;
 
 /// The list as its cursors name it.
 const LIST: &str = "stream";
 /// Payloads of a page, in bytes; its first event is there whatever its size.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(read))
+/// A router of its own over the log.
+pub(crate) fn router(log: Arc<dyn EventStore>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(read)).with_state(log)
 }
 
 /// What a stream can be asked.
@@ -41,7 +44,7 @@ struct StreamQuery {
     responses((status = 200, body = ListOf<EventAnswer>), (status = 400), (status = 401), (status = 403), (status = 404))
 )]
 async fn read(
-    State(state): State<QueryState>,
+    State(log): State<Arc<dyn EventStore>>,
     caller: Caller,
     Path(stream): Path<String>,
     StrictQuery(query): StrictQuery<StreamQuery>,
@@ -50,8 +53,8 @@ async fn read(
     let limit = usize::try_from(paging::limit(query.limit)?).unwrap_or(usize::MAX);
     let from = paging::decode::<Revision>(LIST, query.cursor.as_deref())?.unwrap_or(Revision::FIRST);
     let stream = StreamName::parse(&stream).map_err(|error| Problem::parameter("stream", error))?;
-    let position = state.log.head().await?;
-    let mut events = state.log.read_stream(&stream, from, limit + 1).await?;
+    let position = log.head().await?;
+    let mut events = log.read_stream(&stream, from, limit + 1).await?;
     if events.is_empty() && from == Revision::FIRST {
         return Err(not_found("stream"));
     }

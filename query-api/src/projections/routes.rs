@@ -31,7 +31,7 @@ async fn list(
     let statement = sqlx::query_as::<_, (String, i64, i64)>(include_str!("list.sql"));
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
     // The head is taken after the models' positions, so that none is beyond it.
-    let (_, head) = state.positions.now().await;
+    let (_, head) = state.positions.now();
     let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);
     let is_followed = state.positions.is_followed();
     let items = rows.into_iter().map(|(name, version, position)| ProjectionAnswer {

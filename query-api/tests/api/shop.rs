@@ -74,9 +74,9 @@ impl Shop {
         let (reached, is_reached) = watch::channel(Position::START);
         let (stop, stopping) = watch::channel(false);
         let store: Arc<dyn EventStore> = log.clone();
-        let positions = ReadPositions::new(is_reached, Arc::clone(&store), stopping);
-        let state = QueryState::open(models.path(), positions, store, Currency::GBP);
-        let (router, document) = souk_query_api::router(state).split_for_parts();
+        let positions = ReadPositions::new(is_reached, log.watch_head(), stopping);
+        let state = QueryState::open(models.path(), positions, Currency::GBP);
+        let (router, document) = souk_query_api::router(state, store).split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
         let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon(AtomicU64::new(1))) };
         let app = common(router, edge);
