@@ -1,1 +1,413 @@
+//! A small process on a log in memory, killed anywhere: whatever is lost in memory, the log ends the
+//! same.
 
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::*;
+use crate::envelope::RecordedEvent;
+use crate::id::CorrelationId;
+use crate::process::{Incoming, Input, Output};
+use crate::testkit::noon;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    parts: u32,
+}
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Made {}
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Painted {}
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    failed: bool,
+}
+
+crate::event_enum! {
+    /// What happens to a thing that is made of parts.
+    pub(crate) enum ThingEvent {
+        Begun = "thing.begun" v 1,
+        Made = "thing.made" v 1,
+        Painted = "thing.painted" v 1,
+        Closed = "thing.closed" v 1,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum MakeStep {
+    Make(u32),
+    Paint,
+    Close,
+    Deadline,
+}
+
+impl Step for MakeStep {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Make(_) => "make",
+            Self::Paint => "paint",
+            Self::Close => "close",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    fn line(&self) -> Option<u32> {
+        if let Self::Make(part) = self { Some(*part) } else { None }
+    }
+
+    fn parse(name: &str, line: Option<u32>) -> Option<Self> {
+        match (name, line) {
+            ("make", Some(part)) => Some(Self::Make(part)),
+            ("paint", None) => Some(Self::Paint),
+            ("close", None) => Some(Self::Close),
+            ("deadline", None) => Some(Self::Deadline),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct MakeState {
+    thing: String,
+    left: u32,
+    failed: bool,
+    painted: bool,
+    ended: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct MakeCommand {
+    stream: StreamName,
+    event: ThingEvent,
+}
+
+impl ProcessCommand for MakeCommand {
+    fn stream(&self) -> StreamName {
+        self.stream.clone()
+    }
+
+    fn id(&self) -> Option<CommandId> {
+        None
+    }
+}
+
+/// Makes every part, has the thing painted, and closes it; a refused part or the deadline fails it.
+#[derive(Debug)]
+struct Make;
+
+impl Process for Make {
+    const NAME: &'static str = "make";
+    const TRANSITION: &'static str = "make.transitioned";
+    type State = MakeState;
+    type Event = MakeEvent;
+    type Step = MakeStep;
+    type Command = MakeCommand;
+    type Effect = StreamName;
+
+    fn takes() -> Vec<&'static str> {
+        vec!["thing.begun", "thing.painted"]
+    }
+
+    fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<MakeEvent>>, DecodeError> {
+        let instance = recorded.stream.id().to_owned();
+        Ok(match recorded.decode()? {
+            ThingEvent::Begun(event) => {
+                let event = MakeEvent::Begun { thing: instance.clone(), parts: event.parts };
+                Some(Incoming { instance, starts: true, event })
+            }
+            ThingEvent::Painted(_) => Some(Incoming { instance, starts: false, event: MakeEvent::Painted }),
+            _ => None,
+        })
+    }
+
+    fn decide(
+        state: &MakeState,
+        input: &Input<MakeEvent, MakeStep>,
+        now: Timestamp,
+    ) -> Vec<Output<MakeStep>> {
+        let next = Self::evolve(state.clone(), input);
+        match input {
+            Input::Event(MakeEvent::Begun { parts, .. }) => {
+                let deadline =
+                    Output::Timer { step: MakeStep::Deadline, at: now + jiff::SignedDuration::from_secs(60) };
+                (0..*parts).map(|part| Output::Command(MakeStep::Make(part))).chain([deadline]).collect()
+            }
+            _ if next.ended && !state.ended => vec![Output::Command(MakeStep::Close)],
+            _ if next.left == 0 && state.left > 0 && !next.failed => vec![Output::Effect(MakeStep::Paint)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn evolve(mut state: MakeState, input: &Input<MakeEvent, MakeStep>) -> MakeState {
+        match input {
+            Input::Event(MakeEvent::Begun { thing, parts }) => {
+                state.thing.clone_from(thing);
+                state.left = *parts;
+            }
+            Input::Event(MakeEvent::Painted) => state.painted = true,
+            Input::Done(MakeStep::Make(_)) | Input::Unchanged(MakeStep::Make(_)) => state.left -= 1,
+            Input::Refused { .. } => {
+                state.left -= 1;
+                state.failed = true;
+            }
+            Input::Fired(_) => state.failed |= !state.painted,
+            Input::Done(_) | Input::Unchanged(_) => {}
+        }
+        state.ended = state.left == 0 && (state.failed || state.painted);
+        state
+    }
+
+    fn is_ended(state: &MakeState) -> bool {
+        state.ended
+    }
+
+    fn command(state: &MakeState, step: &MakeStep) -> Option<MakeCommand> {
+        let stream = |name: &str| StreamName::new("thing", name);
+        match step {
+            MakeStep::Make(part) => {
+                let stream = stream(&format!("{}.{part}", state.thing));
+                Some(MakeCommand { stream, event: Made {}.into() })
+            }
+            MakeStep::Close => {
+                let event = Closed { failed: state.failed }.into();
+                Some(MakeCommand { stream: stream(&state.thing), event })
+            }
+            MakeStep::Paint | MakeStep::Deadline => None,
+        }
+    }
+
+    fn effect(state: &MakeState, step: &MakeStep) -> Option<StreamName> {
+        (*step == MakeStep::Paint).then(|| StreamName::new("thing", &state.thing))
+    }
+}
+
+/// What the process reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum MakeEvent {
+    Begun { thing: String, parts: u32 },
+    Painted,
+}
+
+/// A log, what was stored of the process, and what is out.
+struct World {
+    log: Vec<RecordedEvent>,
+    stored: ProcessRows,
+    out: Vec<Action<Make>>,
+    now: Timestamp,
+    refuses: Option<String>,
+    paints: bool,
+}
+
+impl World {
+    fn new(refuses: Option<String>, paints: bool) -> Self {
+        let (log, stored, out) = (Vec::new(), ProcessRows::default(), Vec::new());
+        Self { log, stored, out, now: noon(), refuses, paints }
+    }
+
+    fn append(&mut self, stream: &StreamName, events: Vec<NewEvent>) {
+        for event in events {
+            let last = self.log.iter().rfind(|recorded| recorded.stream == *stream);
+            let revision = Revision::after(last.map(|recorded| recorded.revision));
+            let position = Position(self.log.len() as u64 + 1);
+            self.log.push(RecordedEvent { position, stream: stream.clone(), revision, event });
+        }
+    }
+
+    fn happens(&mut self, thing: &str, event: &ThingEvent, command: u128) {
+        let correlation = CorrelationId::from(Uuid::from_u128(7));
+        let origin = Origin::new(Uuid::from_u128(command), Actor::new("test", "x"), correlation);
+        let stream = StreamName::new("thing", thing);
+        let envelope = origin.envelope(&stream, 0, event, self.now);
+        self.append(&stream, vec![envelope]);
+    }
+
+    /// Starts a runtime as of what was stored, as a process does after a kill.
+    fn restart(&mut self) -> ProcessRuntime<Make> {
+        self.out.clear();
+        let mut runtime = ProcessRuntime::restore(self.stored.clone()).unwrap();
+        runtime.on_events(&self.log).unwrap();
+        runtime.go_live();
+        runtime
+    }
+
+    fn save(&mut self, runtime: &mut ProcessRuntime<Make>) {
+        let (changed, checkpoint) = runtime.changed_rows();
+        let mut rows: HashMap<String, Vec<u8>> = self.stored.rows.drain(..).collect();
+        for (id, document) in changed {
+            match document {
+                Some(document) => drop(rows.insert(id, document)),
+                None => drop(rows.remove(&id)),
+            }
+        }
+        self.stored = ProcessRows { rows: rows.into_iter().collect(), checkpoint };
+    }
+
+    /// Carries out one of the actions that are out, with the effect it has outside.
+    fn carry_out(&mut self, index: usize, runtime: &mut ProcessRuntime<Make>) {
+        match self.out.swap_remove(index) {
+            Action::Append(id, append) => {
+                let last = self.log.iter().rfind(|recorded| recorded.stream == append.stream);
+                if append.expected == Expected::from_last(last.map(|recorded| recorded.revision)) {
+                    self.append(&append.stream, append.events);
+                } else {
+                    runtime.on_append_failed(&id, true);
+                }
+            }
+            Action::Command(Outgoing { instance, output, content, origin }) => {
+                let was_done = self.log.iter().any(|recorded| recorded.event.command_id == origin.command_id);
+                if self.refuses.as_deref() == Some(content.stream.id()) {
+                    let (code, detail) = ("broken".to_owned(), "it broke".to_owned());
+                    runtime.on_result(&instance, output, Answer::Refused { code, detail });
+                } else if was_done {
+                    runtime.on_result(&instance, output, Answer::Done);
+                } else {
+                    let envelope = origin.envelope(&content.stream, 0, &content.event, self.now);
+                    self.append(&content.stream, vec![envelope]);
+                }
+            }
+            Action::Effect(Outgoing { instance, output, content, origin }) => {
+                let was_done = self.log.iter().any(|recorded| recorded.event.command_id == origin.command_id);
+                if was_done {
+                    runtime.on_effect_answered(&instance, output);
+                } else if self.paints {
+                    let envelope = origin.envelope(&content, 0, &ThingEvent::from(Painted {}), self.now);
+                    self.append(&content, vec![envelope]);
+                }
+            }
+        }
+    }
+
+    fn of_type(&self, event_type: &str) -> Vec<&RecordedEvent> {
+        self.log.iter().filter(|recorded| recorded.event_type() == event_type).collect()
+    }
+
+    fn transitions(&self) -> Vec<Transition> {
+        let transitions = self.of_type(Make::TRANSITION).into_iter();
+        transitions.map(|event| decode_json(Make::TRANSITION, &event.event.data).unwrap()).collect()
+    }
+}
+
+/// Runs to the end: `choices` say which action comes next, when state is saved and when it is killed.
+/// Tells how many instances still wait for something.
+fn run(world: &mut World, choices: &[u8]) -> usize {
+    let mut runtime = world.restart();
+    let mut choices = choices.iter().copied();
+    for _ in 0..500 {
+        runtime.on_events(&world.log).unwrap();
+        let actions = runtime.step(world.now);
+        world.out.extend(actions);
+        let choice = usize::from(choices.next().unwrap_or(2));
+        match choice % 8 {
+            0 => runtime = world.restart(),
+            1 => world.save(&mut runtime),
+            _ if world.out.is_empty() => {
+                let Some(at) = runtime.next_timer() else { break };
+                world.now = world.now.max(at);
+            }
+            _ => {
+                let index = choice % world.out.len();
+                world.carry_out(index, &mut runtime);
+            }
+        }
+    }
+    runtime.on_events(&world.log).unwrap();
+    runtime.open_instances()
+}
+
+fn made_of(parts: u32) -> ThingEvent {
+    Begun { parts }.into()
+}
+
+#[test]
+fn an_instance_takes_all_its_waiting_inputs_in_one_transition() {
+    let mut world = World::new(None, true);
+    world.happens("a", &made_of(5), 1);
+    assert_eq!(run(&mut world, &[]), 0);
+    let transitions = world.transitions();
+    assert_eq!(transitions.len(), 3, "begun, all made, painted: {transitions:?}");
+    assert_eq!(transitions[1].taken.len(), 5);
+    assert!(transitions[2].ended);
+    assert_eq!(world.of_type("thing.closed").len(), 1);
+}
+
+#[test]
+fn a_refusal_is_an_input_like_any_other() {
+    let mut world = World::new(Some("a.1".into()), true);
+    world.happens("a", &made_of(3), 1);
+    run(&mut world, &[]);
+    let refused = &world.transitions()[1].taken;
+    assert!(refused.iter().any(|taken| taken.code.as_deref() == Some("broken")), "{refused:?}");
+    assert!(world.of_type("thing.painted").is_empty());
+}
+
+#[test]
+fn a_timer_ends_what_nobody_answers_and_a_late_answer_changes_nothing() {
+    let mut world = World::new(None, false);
+    world.happens("a", &made_of(1), 1);
+    assert_eq!(run(&mut world, &[]), 1, "the effect is still out");
+    let closed = world.of_type("thing.closed");
+    assert_eq!(closed.len(), 1);
+    world.happens("a", &Painted {}.into(), 99);
+    let events = world.log.len();
+    run(&mut world, &[]);
+    assert_eq!(world.log.len(), events);
+}
+
+#[test]
+fn a_stuck_instance_holds_back_no_other() {
+    let mut world = World::new(None, true);
+    world.happens("stuck", &made_of(1), 1);
+    world.happens("free", &made_of(1), 2);
+    let mut runtime = world.restart();
+    for _ in 0..50 {
+        runtime.on_events(&world.log).unwrap();
+        let actions = runtime.step(world.now);
+        world.out.extend(actions);
+        // Commands of the stuck instance are never answered.
+        let is_stuck =
+            |action: &Action<Make>| matches!(action, Action::Command(out) if out.instance == "stuck");
+        let Some(index) = world.out.iter().position(|action| !is_stuck(action)) else { break };
+        world.carry_out(index, &mut runtime);
+    }
+    assert_eq!(world.of_type("thing.closed").len(), 1);
+    assert_eq!(runtime.open_instances(), 1);
+}
+
+#[test]
+fn nothing_is_sent_before_the_log_was_read_to_its_head() {
+    let mut world = World::new(None, true);
+    world.happens("a", &made_of(1), 1);
+    let mut runtime = ProcessRuntime::<Make>::restore(ProcessRows::default()).unwrap();
+    runtime.on_events(&world.log).unwrap();
+    assert!(runtime.step(world.now).is_empty());
+    runtime.go_live();
+    assert_eq!(runtime.step(world.now).len(), 1);
+    assert!(runtime.step(world.now).is_empty(), "a transition that is on its way is not made again");
+}
+
+proptest! {
+    /// Killed anywhere, restored from rows of any age, with actions carried out in any order: every part
+    /// is made once, the thing is painted and closed once, and all events carry the first one's
+    /// correlation.
+    #[test]
+    fn kills_and_orders_change_nothing(
+        parts in 1..5_u32,
+        refuse in prop::option::of(0..4_u32),
+        choices in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let mut world = World::new(refuse.map(|part| format!("a.{part}")), true);
+        world.happens("a", &made_of(parts), 1);
+        prop_assert_eq!(run(&mut world, &choices), 0);
+        let fails = refuse.is_some_and(|part| part < parts);
+        prop_assert_eq!(world.of_type("thing.closed").len(), 1);
+        prop_assert_eq!(world.of_type("thing.made").len(), parts as usize - usize::from(fails));
+        prop_assert!(world.of_type("thing.painted").len() <= 1);
+        let first = &world.log[0].event.correlation_id;
+        prop_assert!(world.log.iter().all(|recorded| recorded.event.correlation_id == *first));
+        let ends = world.transitions().iter().filter(|transition| transition.ended).count();
+        prop_assert_eq!(ends, 1);
+    }
+}
