@@ -10,6 +10,7 @@ mod output;
 mod replay;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,7 +110,10 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&configuration.log)
         .map_err(|error| anyhow::anyhow!("SOUK_LOG = `{}` is not allowed: {error}", configuration.log))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if configuration.log_json {
         lines.json().init();
     } else {

@@ -1,0 +1,144 @@
+//! A shop in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Looks at something that comes about by itself, this often at most.
+const LOOKS_MAX: u32 = 400;
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Runs a command on a data folder to its end.
+pub(crate) fn souk(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+    command.args(arguments).arg("--data").arg(folder).output().unwrap()
+}
+
+/// A running shop.
+pub(crate) struct Shop {
+    folder: TempDir,
+    child: Child,
+    address: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Shop {
+    /// Opens an empty shop.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), variables).await
+    }
+
+    async fn open(folder: TempDir, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--empty", "--json", "--data"]).arg(folder.path());
+        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let listening: Value = serde_json::from_str(&line).unwrap();
+        let address = listening["listening"].as_str().unwrap().to_owned();
+        let token = souk(folder.path(), &["token", "--role", "admin", "--subject", "ops"]);
+        let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
+        let shop = Self { folder, child, address, token, client: reqwest::Client::new() };
+        for _ in 0..LOOKS_MAX {
+            let ready = shop.client.get(format!("{}/health/ready", shop.address)).send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return shop;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("the shop is not ready");
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        request.header("X-API-Version", "v1").header("Prefer", "wait=30").bearer_auth(&self.token)
+    }
+
+    /// Writes, and gives status and body.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.request(reqwest::Method::POST, path).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Writes under a key; the process may go away meanwhile.
+    pub(crate) async fn send_keyed(
+        &self,
+        path: &str,
+        body: &Value,
+        key: String,
+    ) -> reqwest::Result<(u16, Value)> {
+        let request = self.request(reqwest::Method::POST, path).header("Idempotency-Key", key);
+        let answer = request.json(body).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Reads what the log holds by now.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let head = self.request(reqwest::Method::GET, "/api/admin/projections").send().await.unwrap();
+        let head: Value = head.json().await.unwrap();
+        let request = self.request(reqwest::Method::GET, path);
+        let answer = request.header("X-Min-Position", head["head"].as_str().unwrap()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Reads until it is so.
+    pub(crate) async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) {
+        let mut last = Value::Null;
+        for _ in 0..LOOKS_MAX {
+            last = self.get(path).await.1;
+            if is_so(&last) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("{path} stays {last}");
+    }
+
+    /// Kills the process without a word.
+    pub(crate) async fn kill_after(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+        signal(&self.child, "KILL");
+    }
+
+    /// Opens the shop of a killed process again.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        drop(self);
+        Self::open(folder, &[]).await
+    }
+
+    /// Tells the process to stop; it ends well.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        signal(&self.child, "TERM");
+        assert!(self.child.wait().unwrap().success());
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(status.unwrap().success());
+}
