@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor, LOAD_EVENTS_MAX, Ticket};
 use souk_eventsourcing::{
-    Clock, CommandError, CommandPort, CommandRequest, Decider, EventStore, Loaded, Outcome, StoreError,
-    StreamName,
+    AppendError, Appended, Clock, CommandError, CommandPort, CommandRequest, Decider, EventStore, Loaded,
+    Outcome, StoreError, StreamName,
 };
 use tokio::sync::oneshot;
 
@@ -77,6 +77,7 @@ impl<D: Decider> Inner<D> {
             Action::Append(append) => {
                 let stream = append.stream.clone();
                 let result = self.store.append(append).await;
+                count::<D>(&result);
                 self.desk().executor.on_appended(&stream, result, self.clock.now())
             }
             Action::Read(stream, from) => {
@@ -91,6 +92,14 @@ impl<D: Decider> Inner<D> {
         };
         self.carry_out(actions);
     }
+}
+
+/// Appends and conflicts by kind of aggregate, for `/metrics`.
+fn count<D: Decider>(result: &Result<Appended, AppendError>) {
+    let is_conflict = matches!(result, Err(AppendError::Conflict { .. } | AppendError::Duplicate { .. }));
+    metrics::counter!("souk_executor_appends_total", "category" => D::CATEGORY).increment(1);
+    metrics::counter!("souk_executor_conflicts_total", "category" => D::CATEGORY)
+        .increment(is_conflict.into());
 }
 
 fn stopped() -> StoreError {

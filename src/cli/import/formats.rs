@@ -70,9 +70,13 @@ fn icecat(value: &Value, currency: Currency, odd: &mut Vec<String>) -> Result<Va
             if !known {
                 odd.push(format!("attribute `{key}` does not have the type its name says"));
             }
-            if attributes.insert(name.to_owned(), value.clone()).is_some() {
-                odd.push(format!("attribute `{name}` stands there with two types; the last was kept"));
+            let kept = if attributes.contains_key(name) { format!("{name}_{kind}") } else { name.to_owned() };
+            if kept != name {
+                odd.push(format!(
+                    "attribute `{name}` stands there with two types; the second is kept as `{kept}`"
+                ));
             }
+            attributes.insert(kept, value.clone());
         }
     }
     for key in ["supplier", "date_released"] {
@@ -177,6 +181,19 @@ mod tests {
         let expected = json!({ "colour": "Black", "pages": 2.5, "new": true, "supplier": "X", "ean": "1 2" });
         assert_eq!(product["attributes"], expected);
         assert!(line.odd.is_empty());
+    }
+
+    #[test]
+    fn an_attribute_with_two_types_is_kept_twice() {
+        let text = r#"{"id":"7","title":"Desk","price":1,"attr_t_height":"yes","attr_n_height":2}"#;
+        let line = read(Format::Icecat, text).remove(0);
+        let product = line.product.unwrap();
+        let attributes = product["attributes"].as_object().unwrap();
+        assert_eq!(attributes.len(), 2, "{attributes:?}");
+        assert!(
+            attributes.values().any(|value| value == "yes") && attributes.values().any(|value| value == 2)
+        );
+        assert_eq!(line.odd.len(), 1);
     }
 
     #[test]
