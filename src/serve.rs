@@ -134,7 +134,8 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
         QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
     let (router, api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
-        .merge(souk_query_api::router(query_state, log))
+        .merge(souk_query_api::router(query_state))
+        .merge(souk_query_api::log_browser(log))
         .split_for_parts();
     let operations = Operations {
         shop: OperationsOf { log: shop.log.clone(), positions, caught_up: caught_up(shop) },

@@ -20,15 +20,13 @@ mod sales;
 mod time_range;
 
 pub use database::QueryState;
+pub use log_browser::routes::router as log_browser;
 pub use positions::ReadPositions;
 
-use std::sync::Arc;
-
-use souk_eventsourcing::EventStore;
 use utoipa_axum::router::OpenApiRouter;
 
-/// Every read of the API. The log is for the log browser alone. The common rules of `souk-web` go around it.
-pub fn router(state: QueryState, log: Arc<dyn EventStore>) -> OpenApiRouter {
+/// Every read of the API but the log browser, which is a router of its own. The common rules of `souk-web` go around it.
+pub fn router(state: QueryState) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(products::routes::router())
         .merge(inventory::routes::router())
@@ -38,5 +36,4 @@ pub fn router(state: QueryState, log: Arc<dyn EventStore>) -> OpenApiRouter {
         .merge(payments::routes::router())
         .merge(projections::routes::router())
         .with_state(state)
-        .merge(log_browser::routes::router(log))
 }

@@ -1,5 +1,7 @@
 //! The real binary, from outside: a process on a data folder of its own, spoken to over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
+
 mod process;
 
 use serde_json::{Value, json};
@@ -110,7 +112,7 @@ async fn a_killed_shop_goes_on_where_it_was_and_the_books_balance() {
         (&sales["total"]["orders"], &sales["total"]["revenue"]["amount"]),
         (&json!(100), &json!(25_000))
     );
-    let folder = shop.stop().await;
+    let folder = shop.stop();
     for command in [&["log", "verify"][..], &["replay", "--verify"][..]] {
         let output = souk(folder.path(), command);
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));

@@ -123,7 +123,7 @@ impl Shop {
     }
 
     /// Tells the process to stop; it ends well.
-    pub(crate) async fn stop(mut self) -> TempDir {
+    pub(crate) fn stop(mut self) -> TempDir {
         signal(&self.child, "TERM");
         assert!(self.child.wait().unwrap().success());
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())

@@ -20,7 +20,7 @@ const LIST: &str = "stream";
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A router of its own over the log.
-pub(crate) fn router(log: Arc<dyn EventStore>) -> OpenApiRouter {
+pub fn router(log: Arc<dyn EventStore>) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(read)).with_state(log)
 }
 

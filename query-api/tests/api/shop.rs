@@ -76,7 +76,8 @@ impl Shop {
         let store: Arc<dyn EventStore> = log.clone();
         let positions = ReadPositions::new(is_reached, log.watch_head(), stopping);
         let state = QueryState::open(models.path(), positions, Currency::GBP);
-        let (router, document) = souk_query_api::router(state, store).split_for_parts();
+        let (router, document) =
+            souk_query_api::router(state).merge(souk_query_api::log_browser(store)).split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
         let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon(AtomicU64::new(1))) };
         let app = common(router, edge);
