@@ -95,6 +95,26 @@ impl From<ProjectionStopped> for StartError {
     }
 }
 
+/// Whether a shop can do what it is asked.
+#[derive(Clone)]
+pub struct Readiness {
+    reached: watch::Receiver<Position>,
+    head_at_start: Position,
+    processes: Vec<ProcessHandle>,
+}
+
+impl Readiness {
+    /// Whether it has caught up and everything still follows the log. A part that stopped has dropped
+    /// its end of the watch.
+    pub fn is_given(&self) -> bool {
+        let models = self.reached.has_changed().is_ok() && *self.reached.borrow() >= self.head_at_start;
+        let is_live = |process: &ProcessHandle| {
+            process.live_at.has_changed().is_ok() && process.live_at.borrow().is_some()
+        };
+        models && self.processes.iter().all(is_live)
+    }
+}
+
 /// A running shop.
 pub struct Embedded {
     /// The command side.
@@ -132,34 +152,21 @@ impl Embedded {
 
         let settled_orders = Arc::new(SettledOrders::default());
         let provider: Arc<dyn PaymentProvider> = Arc::new(SimulatedProvider);
-        let ports = ShopPorts {
-            carts: port::<Cart>(&store, &clock),
-            orders: port::<Order>(&store, &clock),
-            payments: port::<Payment>(&store, &clock),
-            stock: port::<Stock>(&store, &clock),
-        };
+        let ports = ports(&store, &clock);
         let call_max = configuration.payment_timeout + PROVIDER_CALL_GRACE;
         let process_ports = ProcessPorts {
             store: Arc::clone(&store),
             rows: read_models.clone() as Arc<dyn ProcessStateStore>,
             clock: Arc::clone(&clock),
             shop: ports.clone(),
-            effects: Effects::new(Arc::clone(&provider), ports.clone(), call_max),
+            effects: Arc::new(Effects::new(Arc::clone(&provider), ports.clone(), call_max)),
         };
         let read_model_store: Arc<dyn ReadModelStore> = read_models.clone();
         let projections =
             Projections::open(Arc::clone(&store), read_model_store, souk_projections::all()).await?;
         let (reached_sender, reached) = watch::channel(projections.position());
 
-        let mut processes = Vec::new();
-        let mut tasks = Vec::new();
-        let mut add = |(handle, task): (ProcessHandle, JoinHandle<Result<(), ProcessStopped>>)| {
-            tasks.push(watched(handle.name, task));
-            processes.push(handle);
-        };
-        add(processes::start::<Checkout>(process_ports.clone(), stopping.clone()).await?);
-        add(processes::start::<Settlement>(process_ports.clone(), stopping.clone()).await?);
-        add(processes::start::<ReversalProcess>(process_ports, stopping.clone()).await?);
+        let (processes, mut tasks) = start_processes(process_ports, &stopping).await?;
         let follow =
             settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
         tasks.push(watched("settled-orders", tokio::spawn(follow)));
@@ -207,10 +214,11 @@ impl Embedded {
         })
     }
 
-    /// Whether read models and processes have caught up with the log as it was at the start.
-    pub fn has_caught_up(&self) -> bool {
-        let models = *self.reached.borrow() >= self.head_at_start;
-        models && self.processes.iter().all(|process| process.live_at.borrow().is_some())
+    /// Tells whether read models and processes have caught up with the log as it was at the start, and
+    /// still follow it.
+    pub fn readiness(&self) -> Readiness {
+        let (reached, processes) = (self.reached.clone(), self.processes.clone());
+        Readiness { reached, head_at_start: self.head_at_start, processes }
     }
 
     /// Waits until the read models have reached a position.
@@ -238,6 +246,27 @@ impl Embedded {
 
 fn port<D: Decider>(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
     Arc::new(ExecutorDriver::<D>::new(Arc::clone(store), Arc::clone(clock)))
+}
+
+fn ports(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> ShopPorts {
+    ShopPorts {
+        carts: port::<Cart>(store, clock),
+        orders: port::<Order>(store, clock),
+        payments: port::<Payment>(store, clock),
+        stock: port::<Stock>(store, clock),
+    }
+}
+
+async fn start_processes(
+    ports: ProcessPorts,
+    stopping: &watch::Receiver<bool>,
+) -> Result<(Vec<ProcessHandle>, Vec<JoinHandle<()>>), ProcessStopped> {
+    let started = [
+        processes::start::<Checkout>(ports.clone(), stopping.clone()).await?,
+        processes::start::<Settlement>(ports.clone(), stopping.clone()).await?,
+        processes::start::<ReversalProcess>(ports, stopping.clone()).await?,
+    ];
+    Ok(started.into_iter().map(|(handle, task)| (handle.clone(), watched(handle.name, task))).unzip())
 }
 
 fn run_timers(processes: Vec<ProcessHandle>) -> RunTimers {

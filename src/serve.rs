@@ -25,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::configuration::Configuration;
 use crate::demo;
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, Readiness};
 
 /// How long requests under way may take once the shop stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -123,7 +123,7 @@ struct Operations {
 struct OperationsOf {
     log: Arc<SqliteLog>,
     positions: ReadPositions,
-    caught_up: Arc<dyn Fn() -> bool + Send + Sync>,
+    readiness: Readiness,
 }
 
 /// Every route of the shop in one process.
@@ -138,7 +138,7 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
         .merge(souk_query_api::log_browser(log))
         .split_for_parts();
     let operations = Operations {
-        shop: OperationsOf { log: shop.log.clone(), positions, caught_up: caught_up(shop) },
+        shop: OperationsOf { log: shop.log.clone(), positions, readiness: shop.readiness() },
         catalogue_loaded: Arc::clone(catalogue_loaded),
         metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
         openapi: api.to_pretty_json()?.into(),
@@ -154,16 +154,14 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
     Ok(common(router.merge(operations).merge(catalogue::pages()), edge))
 }
 
-fn caught_up(shop: &Embedded) -> Arc<dyn Fn() -> bool + Send + Sync> {
-    let (reached, head, processes) = (shop.reached.clone(), shop.head_at_start, shop.processes.clone());
-    Arc::new(move || {
-        *reached.borrow() >= head && processes.iter().all(|process| process.live_at.borrow().is_some())
-    })
-}
-
 async fn ready(State(operations): State<Operations>) -> Response {
-    if !(operations.shop.caught_up)() || !operations.catalogue_loaded.load(Ordering::Relaxed) {
-        return Problem::new("read-model-behind", "the shop is catching up").retry_after(1).into_response();
+    if !operations.shop.readiness.is_given() || !operations.catalogue_loaded.load(Ordering::Relaxed) {
+        return Problem::new(
+            "read-model-behind",
+            "the shop is catching up, or a part of it has stopped: the log says which",
+        )
+        .retry_after(1)
+        .into_response();
     }
     (StatusCode::OK, "ready").into_response()
 }

@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::{PaymentId, ProviderCall};
 use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::{Decider, StreamName};
 
 use crate::commands::{Sent, ShopPorts};
@@ -19,19 +21,7 @@ use crate::retry::wait_after;
 /// Calls to authorize or to capture, before it counts as declined.
 pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
 
-/// What became of an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CarriedOut {
-    /// The payment has an event of it, which the log will show.
-    InLog,
-    /// The payment knew already, or doesn't want to know.
-    NothingNew,
-    /// The provider gave no answer in the time it has.
-    NoAnswer,
-}
-
 /// The reactor to what processes ask of the payment provider.
-#[derive(Clone)]
 pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
     ports: ShopPorts,
@@ -44,23 +34,17 @@ impl Effects {
         Self { provider, ports, call_max }
     }
 
-    /// Calls the provider and tells the payment what it said.
-    pub async fn carry_out(&self, call: &ProviderCall, asked: &Origin) -> CarriedOut {
-        let Some((answer, attempts)) = self.call(call, asked).await else { return CarriedOut::NoAnswer };
-        let Some(command) = record(call, answer, attempts) else { return CarriedOut::NothingNew };
-        let origin = Origin { actor: Actor::new("provider", self.provider.name()), ..asked.clone() };
-        match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
-            Sent::InLog => CarriedOut::InLog,
-            Sent::Answered(_) => CarriedOut::NothingNew,
-        }
-    }
-
     async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
         let key = asked.command_id.to_string();
         let mut attempt = 1;
         loop {
-            let answer =
-                tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await.ok()?;
+            let called = tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await;
+            let answer = match called {
+                Ok(answer) => answer,
+                // By now nobody waits for money to come; money that goes back is asked for again.
+                Err(_) if gives_up(call) => return None,
+                Err(_) => Answer::Retry { detail: "there was no answer in time".to_owned() },
+            };
             let Answer::Retry { detail } = &answer else { return Some((answer, attempt)) };
             if attempt == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
                 let (code, detail) = ("provider-unavailable".to_owned(), detail.clone());
@@ -86,6 +70,19 @@ impl Effects {
             ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
                 self.provider.refund(provider_payment_id, *refund, *amount, key).await
             }
+        }
+    }
+}
+
+#[async_trait]
+impl Reactor<ProviderCall> for Effects {
+    async fn react(&self, call: &ProviderCall, asked: &Origin) -> Reaction {
+        let Some((answer, attempts)) = self.call(call, asked).await else { return Reaction::NoAnswer };
+        let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
+        let origin = Origin { actor: Actor::new("provider", self.provider.name()), ..asked.clone() };
+        match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
+            Sent::InLog => Reaction::InLog,
+            Sent::Answered(_) => Reaction::NothingNew,
         }
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::process::{OutputId, Process, ProcessStateError, ProcessStateStore};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessError, ProcessRuntime};
+use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::{AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription};
-use souk_process_managers::effects::CarriedOut;
-use souk_process_managers::{Effects, Sent, ShopPorts};
+use souk_process_managers::{Sent, ShopPorts};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Events folded at once.
@@ -30,7 +30,7 @@ pub struct ProcessPorts {
     /// The aggregates it commands.
     pub shop: ShopPorts,
     /// The payment provider.
-    pub effects: Effects,
+    pub effects: Arc<dyn Reactor<ProviderCall>>,
 }
 
 /// Why a process stopped.
@@ -210,13 +210,13 @@ where
                 });
             }
             Action::Effect(Outgoing { instance, output, content, origin }) => {
-                let effects = self.ports.effects.clone();
+                let effects = Arc::clone(&self.ports.effects);
                 tokio::spawn(async move {
-                    match effects.carry_out(&content, &origin).await {
-                        CarriedOut::NothingNew => {
+                    match effects.react(&content, &origin).await {
+                        Reaction::NothingNew => {
                             let _ = inbox.send(Message::EffectAnswered { instance, output });
                         }
-                        CarriedOut::InLog | CarriedOut::NoAnswer => {}
+                        Reaction::InLog | Reaction::NoAnswer => {}
                     }
                 });
             }

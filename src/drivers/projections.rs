@@ -59,8 +59,18 @@ impl Projections {
         self.projectors.iter().map(|projector| projector.checkpoint()).min().unwrap_or_default()
     }
 
-    /// Folds a page into every model and commits all of them at once.
+    /// Folds a page into every model and commits all of them at once, or leaves them as they were.
     pub async fn apply(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
+        let applied = self.fold_and_commit(page).await;
+        if applied.is_err() {
+            for projector in &mut self.projectors {
+                projector.forget();
+            }
+        }
+        applied
+    }
+
+    async fn fold_and_commit(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
         let mut changes = Vec::with_capacity(self.projectors.len());
         for projector in &mut self.projectors {
             let keys = projector.plan(&page.events)?;
@@ -69,13 +79,7 @@ impl Projections {
                 if keys.is_empty() { Vec::new() } else { self.read_models.load(model, keys).await? };
             changes.push(projector.fold(loaded, page.reached)?);
         }
-        let committed = self.read_models.commit(changes).await;
-        if committed.is_err() {
-            for projector in &mut self.projectors {
-                projector.forget();
-            }
-        }
-        Ok(committed?)
+        Ok(self.read_models.commit(changes).await?)
     }
 
     /// Follows the log until `stop` flips, telling `reached` after each commit.

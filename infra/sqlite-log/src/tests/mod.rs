@@ -134,6 +134,8 @@ async fn a_full_disk_stops_the_writer_and_not_the_readers() {
     assert!(matches!(again, Err(AppendError::Store(StoreError::Unavailable(_)))));
     let page = log.read_all(Position::START, 10_000, &Filter::all()).await.unwrap();
     assert_eq!(page.events.len() as u128, acknowledged * 20);
+    let waited = log.wait_beyond(page.reached).await;
+    assert!(matches!(waited, Err(StoreError::Unavailable(_))), "nothing comes any more: {waited:?}");
     drop(log);
     let reopened = open(folder.path()).unwrap();
     assert_eq!(u128::from(reopened.head().await.unwrap().0), acknowledged * 20);

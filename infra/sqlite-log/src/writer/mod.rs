@@ -135,7 +135,10 @@ impl Writer {
         let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         tracing::error!(%error, "the log takes no more writes until it is opened again");
         let failure = stopped(&error);
-        while let Some(request) = self.requests.blocking_recv() {
+        let Self { mut requests, head, .. } = self;
+        // Nothing comes any more: those who wait for it are told so, and health with them.
+        drop(head);
+        while let Some(request) = requests.blocking_recv() {
             let _ = request.answer.send(Err(failure.clone().into()));
         }
     }
