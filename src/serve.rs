@@ -169,6 +169,7 @@ async fn ready(State(operations): State<Operations>) -> Response {
 async fn metrics(State(operations): State<Operations>) -> String {
     let counters = operations.shop.log.counters();
     metrics::counter!("souk_log_commits_total").absolute(counters.commits);
+    metrics::counter!("souk_log_commit_microseconds_total").absolute(counters.commit_micros);
     metrics::counter!("souk_log_appends_total").absolute(counters.appends);
     metrics::counter!("souk_log_events_total").absolute(counters.events);
     let (reached, head) = operations.shop.positions.now();

@@ -64,6 +64,11 @@ impl OpenShop {
         self.client.counter("souk_log_commits_total", "").await
     }
 
+    /// Seconds that these commits took, as the log took their time.
+    pub(super) async fn commit_seconds(&self) -> Result<f64> {
+        Ok(self.client.counter("souk_log_commit_microseconds_total", "").await? / 1e6)
+    }
+
     /// CPU seconds of the shop so far.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         crate::shop::process_cpu_seconds(self.server.pid())

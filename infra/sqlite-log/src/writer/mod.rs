@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -29,8 +30,9 @@ const QUEUE_APPENDS_MAX: usize = 4_096;
 const GROUP_EVENTS_MAX: usize = 4_096;
 /// Bytes of payloads in one transaction; the append that reaches it is the last to come in.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Times that a group lets other threads run before it begins with fewer appends than the one before.
-const GATHER_YIELDS_MAX: u32 = 32;
+/// Times in a row that a group lets other threads run without an append coming of it, before it begins
+/// with fewer appends than were expected.
+const GATHER_YIELDS_MAX: u32 = 64;
 
 type Answer = oneshot::Sender<Result<Appended, AppendError>>;
 
@@ -51,6 +53,8 @@ pub struct Counters {
     pub events: u64,
     /// Events in the largest.
     pub largest_commit_events: u64,
+    /// Microseconds that their commits took: the sync, not the inserts before it.
+    pub commit_micros: u64,
 }
 
 #[derive(Default)]
@@ -59,6 +63,7 @@ struct AtomicCounters {
     appends: AtomicU64,
     events: AtomicU64,
     largest: AtomicU64,
+    commit_micros: AtomicU64,
 }
 
 /// The way to the writer; dropping it ends the thread, after what waits.
@@ -80,6 +85,7 @@ impl WriterHandle {
             appends: self.counters.appends.load(Ordering::Relaxed),
             events: self.counters.events.load(Ordering::Relaxed),
             largest_commit_events: self.counters.largest.load(Ordering::Relaxed),
+            commit_micros: self.counters.commit_micros.load(Ordering::Relaxed),
         }
     }
 }
@@ -103,8 +109,7 @@ pub(crate) fn start(
     let (queue, requests) = mpsc::channel(QUEUE_APPENDS_MAX);
     let counters = Arc::new(AtomicCounters::default());
     let checkpoints = Checkpoints::start(&path)?;
-    let writer =
-        Writer { requests, ring, head, counters: Arc::clone(&counters), checkpoints, group_before: 0 };
+    let writer = Writer { requests, ring, head, counters: Arc::clone(&counters), checkpoints, expected: 0 };
     let thread = std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || writer.run(&connection))
@@ -118,8 +123,8 @@ struct Writer {
     head: watch::Sender<Position>,
     counters: Arc<AtomicCounters>,
     checkpoints: Checkpoints,
-    /// Appends in the group before this.
-    group_before: usize,
+    /// Appends that may come to the next group.
+    expected: usize,
 }
 
 /// An append that was judged and waits for the commit.
@@ -158,28 +163,28 @@ impl Writer {
 
     /// What waits right now, up to the limits of a group.
     ///
-    /// Those who were just answered are about to append again: while there are fewer than in the group
-    /// before, the others are let run first, which makes one commit of what would be two. Nobody waits
-    /// for a time to pass.
+    /// Those who were just answered are about to append again: while there are fewer appends than they
+    /// and those who waited already, other threads are let run first, which makes one commit of what
+    /// would be two. Nobody waits for a time to pass.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let (mut events, mut bytes) = (first.append.events.len(), payload_bytes(&first));
-        let mut group = Vec::with_capacity(self.group_before);
+        let mut group = Vec::with_capacity(self.expected);
         group.push(first);
         let mut yields = 0;
         while events < GROUP_EVENTS_MAX && bytes < GROUP_BYTES_MAX {
             let Ok(next) = self.requests.try_recv() else {
-                if group.len() >= self.group_before || yields == GATHER_YIELDS_MAX {
+                if group.len() >= self.expected || yields == GATHER_YIELDS_MAX {
                     break;
                 }
                 yields += 1;
                 std::thread::yield_now();
                 continue;
             };
+            yields = 0;
             events += next.append.events.len();
             bytes += payload_bytes(&next);
             group.push(next);
         }
-        self.group_before = group.len();
         group
     }
 
@@ -193,15 +198,12 @@ impl Writer {
             Some(error) => Err(error),
             None => write_group(table, &mut group, &mut judged, &mut recorded),
         };
-        if let Err(error) = written {
-            let failure = stopped(&error);
-            let judged = judged.into_iter().map(|judged| judged.answer);
-            for answer in judged.chain(group.map(|request| request.answer)) {
-                let _ = answer.send(Err(failure.clone().into()));
-            }
-            return Err(error);
-        }
-        self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count());
+        let commit_took = match written {
+            Ok(took) => took,
+            Err(error) => return Err(give_up(error, judged, group)),
+        };
+        self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count(), commit_took);
+        self.expected = judged.len() + self.requests.len();
         for Judged { answer, result } in judged {
             // Whoever asked may have gone away; the events are there all the same.
             let _ = answer.send(result);
@@ -210,24 +212,27 @@ impl Writer {
     }
 
     /// Shows committed events to readers: first the events, then the head that sends readers to them.
-    fn publish(&self, recorded: Vec<RecordedEvent>, appends: usize) {
+    fn publish(&self, recorded: Vec<RecordedEvent>, appends: usize, commit_took: Duration) {
         let Some(head) = recorded.last().map(|event| event.position) else { return };
         let events = recorded.len() as u64;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.appends.fetch_add(appends as u64, Ordering::Relaxed);
         self.counters.events.fetch_add(events, Ordering::Relaxed);
         self.counters.largest.fetch_max(events, Ordering::Relaxed);
+        let micros = u64::try_from(commit_took.as_micros()).unwrap_or(u64::MAX);
+        self.counters.commit_micros.fetch_add(micros, Ordering::Relaxed);
         self.ring.extend(recorded.into_iter());
         self.head.send_replace(head);
     }
 }
 
+/// Writes a group and says how long its commit took.
 fn write_group(
     table: &mut Table<'_>,
     group: &mut impl Iterator<Item = Request>,
     judged: &mut Vec<Judged>,
     recorded: &mut Vec<RecordedEvent>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Duration> {
     table.begin()?;
     for Request { append, answer } in group {
         let result = match table.append(append, recorded) {
@@ -240,7 +245,23 @@ fn write_group(
         };
         judged.push(Judged { answer, result });
     }
-    table.commit()
+    let started = Instant::now();
+    table.commit()?;
+    Ok(started.elapsed())
+}
+
+/// Tells all of a group that nothing of it can be known to be on disk.
+fn give_up(
+    error: rusqlite::Error,
+    judged: Vec<Judged>,
+    rest: impl Iterator<Item = Request>,
+) -> rusqlite::Error {
+    let failure = stopped(&error);
+    let judged = judged.into_iter().map(|judged| judged.answer);
+    for answer in judged.chain(rest.map(|request| request.answer)) {
+        let _ = answer.send(Err(failure.clone().into()));
+    }
+    error
 }
 
 fn payload_bytes(request: &Request) -> usize {
