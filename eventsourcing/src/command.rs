@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::decider::{Decider, Rejection};
 use crate::envelope::Origin;
 use crate::id::{Position, Revision, StreamName};
-use crate::store::StoreError;
+use crate::store::{FoundCommand, StoreError};
 
 /// A command to one stream.
 #[derive(Clone, Debug)]
@@ -132,6 +132,21 @@ pub trait CommandPort<D: Decider>: Send + Sync + 'static {
         request: CommandRequest<D::Command>,
     ) -> Result<Outcome<D>, CommandError<D::Rejection>>;
 
+    /// Where the events of an earlier command with this id stand; `None` when there was none.
+    async fn find(
+        &self,
+        stream: &StreamName,
+        origin: &Origin,
+    ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>>;
+
     /// The aggregate as of now; `None` when its stream has no event.
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError>;
+}
+
+impl FoundCommand {
+    /// This, when it is of the same request.
+    pub fn of_request<R: Rejection>(self, origin: &Origin) -> Result<Self, CommandError<R>> {
+        let is_same = self.first.event.request_hash == origin.request_hash;
+        if is_same { Ok(self) } else { Err(CommandError::KeyReused) }
+    }
 }

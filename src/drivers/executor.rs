@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor, LOAD_EVENTS_MAX, Ticket};
+use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
     AppendError, Appended, Clock, CommandError, CommandPort, CommandRequest, Decider, EventStore, Loaded,
     Outcome, StoreError, StreamName,
@@ -122,6 +124,15 @@ impl<D: Decider> CommandPort<D> for ExecutorDriver<D> {
         };
         self.inner.carry_out(actions);
         receiver.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    async fn find(
+        &self,
+        stream: &StreamName,
+        origin: &Origin,
+    ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>> {
+        let found = self.inner.store.find_command(stream, origin.command_id).await?;
+        found.map(|found| found.of_request(origin)).transpose()
     }
 
     async fn load(&self, stream: &StreamName) -> LoadResult<D> {

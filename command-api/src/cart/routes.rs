@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use souk_domain::cart::{Cart, CartCommand};
 use souk_domain::{CartId, Money, ProductId, Sku};
-use souk_eventsourcing::CommandError;
+use souk_eventsourcing::{CommandError, CommandRequest};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
@@ -152,7 +152,7 @@ async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand)
 }
 
 /// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
-/// loses them, so that a crash in between loses none; a repeat then does the rest.
+/// loses them, so that a crash in between loses none; the next merge then does the rest.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
     security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -169,14 +169,19 @@ pub async fn merge(
     let into = CartId::of_customer(&customer);
     let came = Write::new(&shop, &caller, &headers, "POST /api/cart/merge", &body.raw);
     let guest = shop.carts.load(&Cart::stream(from)).await?;
-    let (from_revision, lines) =
-        guest.map(|guest| (guest.revision.0, guest.state.cart_lines())).unwrap_or_default();
-    let command = CartCommand::Merge { from, from_revision, lines, customer };
+    let (from_revision, lines, given_at) = guest
+        .map(|guest| (guest.revision.0, guest.state.cart_lines(), guest.state.given_at()))
+        .unwrap_or_default();
+    let command = CartCommand::Merge { from, from_revision, lines, given_at, customer };
     let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await.map_err(problem)?;
-    let mut away = came.request(Cart::stream(from), CartCommand::MergeAway { into });
-    away.origin = came.origin.step("merge away");
-    away.if_match = None;
-    let emptied = shop.carts.execute(away).await.map_err(problem)?;
-    let position = outcome.position.max(emptied.position);
+    let mut position = outcome.position;
+    let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
+    for (at_revision, units) in outcome.state.merges_of(from).filter(|(revision, _)| not_given(*revision)) {
+        let command = CartCommand::MergeAway { into, at_revision, units: units.clone() };
+        let origin = came.origin.step(&format!("merge away {at_revision}"));
+        let away = CommandRequest::new(Cart::stream(from), command, origin);
+        let away = CommandRequest { repeatable: came.keyed, ..away };
+        position = position.max(shop.carts.execute(away).await.map_err(problem)?.position);
+    }
     Ok(WriteAnswer::written(StatusCode::OK, &into, outcome.revision, position))
 }

@@ -3,12 +3,13 @@
 //! A cart is first checked out, by one event that holds the whole order and empties the cart; then the
 //! order is placed, by this request or by the checkout, whoever is quicker. Both send the same command.
 
-use souk_domain::cart::{Cart, CartCommand, CartRejection};
+use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection};
 use souk_domain::order::event::OrderLine;
 use souk_domain::order::{Draft, Order, OrderCommand};
 use souk_domain::shop_command::place_command_id;
 use souk_domain::{CartId, FieldError, Money, OrderId};
-use souk_eventsourcing::{CommandError, CommandRequest, Completion, Loaded, Outcome, Position};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{CommandId, CommandRequest, Loaded, Position};
 use souk_web::{Caller, Problem};
 
 use crate::cart::routes::of_caller;
@@ -40,9 +41,10 @@ type Placed = Result<(OrderId, Position), Problem>;
 /// Places the order, or finds the one that the request means.
 pub async fn place(placing: &Placing<'_>) -> Placed {
     let buyer = assemble::buyer(placing.caller, placing.asked)?;
-    let stream = Order::stream(placing.order);
-    if placing.came.keyed && placing.shop.orders.load(&stream).await?.is_some() {
-        return repeated(placing).await;
+    if placing.came.keyed
+        && let Some(placed) = placed_before(placing).await?
+    {
+        return Ok(placed);
     }
     if !placing.asked.cart {
         let lines = assemble::lines(placing.shop, placing.caller, &placing.asked.lines).await?;
@@ -56,6 +58,50 @@ pub async fn place(placing: &Placing<'_>) -> Placed {
     }
 }
 
+/// The id of the order that a request makes. Orders of lines and those from a cart have different ones,
+/// so that a key that is used for both at once can't mix the two.
+pub fn order_id(command: CommandId, is_from_cart: bool) -> OrderId {
+    OrderId(command.creates(if is_from_cart { "order from a cart" } else { "order" }))
+}
+
+/// What an earlier request under the same key ordered.
+async fn placed_before(placing: &Placing<'_>) -> Result<Option<(OrderId, Position)>, Problem> {
+    let (shop, command) = (placing.shop, placing.came.origin.command_id);
+    let of_lines = order_id(command, false);
+    let origin = Origin { command_id: place_command_id(of_lines), ..placing.came.origin.clone() };
+    if let Some(found) = shop.orders.find(&Order::stream(of_lines), &origin).await.map_err(problem)? {
+        return Ok(Some((of_lines, found.last_position)));
+    }
+    match of_caller(placing.caller) {
+        Some(cart) => {
+            let ordered = ordered_from(placing, cart).await?;
+            Ok(ordered.map(|ordered| (ordered.order, ordered.position)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// What the log says this request did with a cart.
+struct Ordered {
+    order: OrderId,
+    position: Position,
+    /// The order as it was checked out; none when the cart was empty and an order of before was meant.
+    draft: Option<Draft>,
+}
+
+async fn ordered_from(placing: &Placing<'_>, cart: CartId) -> Result<Option<Ordered>, Problem> {
+    let found = placing.shop.carts.find(&Cart::stream(cart), &placing.came.origin).await.map_err(problem)?;
+    let Some(found) = found else { return Ok(None) };
+    let position = found.last_position;
+    Ok(match found.first.decode().map_err(|error| Problem::internal(&error))? {
+        CartEvent::CheckedOut(event) => {
+            Some(Ordered { order: event.draft.order, position, draft: Some(event.draft) })
+        }
+        CartEvent::OrderRecalled(event) => Some(Ordered { order: event.order, position, draft: None }),
+        _ => None,
+    })
+}
+
 fn cart_of(placing: &Placing<'_>) -> Result<CartId, Problem> {
     of_caller(placing.caller).ok_or_else(cart_empty)
 }
@@ -64,20 +110,7 @@ fn cart_empty() -> Problem {
     Problem::new("cart-empty", CartRejection::Empty.to_string())
 }
 
-/// The order is there: only whether it was asked for with the same body is left to find out. The commands
-/// are sent once more to be recognised; what they would do, they can't do any more.
-async fn repeated(placing: &Placing<'_>) -> Placed {
-    if !placing.asked.cart {
-        return send_place(placing, stand_in(placing)).await;
-    }
-    match check_out(placing, cart_of(placing)?, stand_in(placing)).await {
-        Ok(outcome) => Ok((placing.order, outcome.position)),
-        Err(CommandError::Rejected(_)) => Err(problem(CommandError::<CartRejection>::KeyReused)),
-        Err(error) => Err(problem(error)),
-    }
-}
-
-/// A draft without lines, for commands that are only to be recognised: no cart takes it for its own.
+/// A draft without lines, of an empty cart: no other takes it for its own.
 fn stand_in(placing: &Placing<'_>) -> Draft {
     let now = placing.shop.clock.now();
     Draft {
@@ -96,14 +129,17 @@ fn stand_in(placing: &Placing<'_>) -> Draft {
     }
 }
 
-async fn check_out(
-    placing: &Placing<'_>,
-    cart: CartId,
-    draft: Draft,
-) -> Result<Outcome<Cart>, CommandError<CartRejection>> {
+/// Checks the cart out and places the order that came of it: that of this request, of one under the same
+/// key that was quicker, or the one of a moment ago.
+async fn check_out(placing: &Placing<'_>, cart: CartId, draft: Draft) -> Placed {
     let command = CartCommand::CheckOut { draft: Box::new(draft) };
     let request = CommandRequest { if_match: None, ..placing.came.request(Cart::stream(cart), command) };
-    placing.shop.carts.execute(request).await
+    placing.shop.carts.execute(request).await.map_err(problem)?;
+    let ordered = ordered_from(placing, cart).await?.ok_or_else(cart_empty)?;
+    match ordered.draft {
+        Some(draft) => send_place(placing, draft).await,
+        None => Ok((ordered.order, ordered.position)),
+    }
 }
 
 async fn from_cart(
@@ -114,26 +150,12 @@ async fn from_cart(
 ) -> Placed {
     let lines = cart_lines(placing.shop, loaded, placing.asked.accept_price_changes).await?;
     let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, Some(cart), lines)?;
-    let outcome = check_out(placing, cart, draft.clone()).await.map_err(problem)?;
-    match outcome.completion {
-        Completion::Appended => send_place(placing, draft).await,
-        // It was checked out before; the checkout places that order, which may be another than this one.
-        Completion::Repeated => Ok((placing.order, outcome.position)),
-        // Another click was quicker.
-        Completion::Unchanged => recent(placing, &outcome),
-    }
+    check_out(placing, cart, draft).await
 }
 
-/// The cart is empty: this is a second click on "order", a repeat of one, or a mistake. Under a key the
-/// command leaves a note, so that its repeat orders nothing later.
+/// The cart is empty: this is a second click on "order", or a mistake.
 async fn second_click(placing: &Placing<'_>, cart: CartId) -> Placed {
-    let outcome = check_out(placing, cart, stand_in(placing)).await.map_err(problem)?;
-    recent(placing, &outcome)
-}
-
-fn recent(placing: &Placing<'_>, cart: &Outcome<Cart>) -> Placed {
-    let recent = cart.state.recent_order(placing.shop.clock.now()).ok_or_else(cart_empty)?;
-    Ok((recent, cart.position))
+    check_out(placing, cart, stand_in(placing)).await
 }
 
 async fn cart_lines(
@@ -173,13 +195,14 @@ async fn cart_lines(
 
 async fn send_place(placing: &Placing<'_>, draft: Draft) -> Placed {
     let mut origin = placing.came.origin.clone();
-    origin.command_id = place_command_id(placing.order);
+    origin.command_id = place_command_id(draft.order);
     if placing.asked.cart {
         // The checkout sends the same command and knows nothing of the request; its hash is on the cart.
         origin.request_hash = None;
     }
+    let order = draft.order;
     let command = OrderCommand::Place(Box::new(draft));
-    let request = CommandRequest::new(Order::stream(placing.order), command, origin);
+    let request = CommandRequest::new(Order::stream(order), command, origin);
     let outcome = placing.shop.orders.execute(request.repeatable().creating()).await.map_err(problem)?;
-    Ok((placing.order, outcome.position))
+    Ok((order, outcome.position))
 }

@@ -42,7 +42,7 @@ pub async fn place(
         return Err(Problem::field("/lines", "ambiguous", "either `\"cart\": true` or `lines` are allowed"));
     }
     let came = Write::new(&shop, &caller, &headers, "POST /api/orders", &body.raw);
-    let order = OrderId(came.origin.command_id.creates("order"));
+    let order = place::order_id(came.origin.command_id, asked.cart);
     let mut watch = headers.wait.map(|_| shop.settled.watch(order));
     let placing = Placing { shop: &shop, caller: &caller, came: &came, asked: &asked, order };
     let (placed, position) = place::place(&placing).await?;

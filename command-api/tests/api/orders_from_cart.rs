@@ -79,6 +79,8 @@ async fn a_repeat_by_key_orders_nothing_again_whatever_is_in_the_cart() {
     shop.customer("ada", other).await.refused(422, "idempotency-key-reused");
     let lines = Call::post("/api/orders", &json!({"lines": [{"sku": "heart", "quantity": 1}]})).key("k");
     shop.customer("ada", lines).await.refused(422, "idempotency-key-reused");
+    let second = shop.customer("ada", from_cart().key("second")).await.done(202);
+    assert_eq!(second.text("id"), first, "the order that the second click meant, though the cart is full");
     assert_eq!(orders(&shop), 1);
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor};
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
@@ -125,6 +126,15 @@ impl<D: Decider> CommandPort<D> for MemoryPort<D> {
             Done::Command(result) => result,
             Done::Load(_) => panic!("a command is answered as a command"),
         }
+    }
+
+    async fn find(
+        &self,
+        stream: &StreamName,
+        origin: &Origin,
+    ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>> {
+        let found = self.log.lock().unwrap().find(stream, origin.command_id);
+        found.map(|found| found.of_request(origin)).transpose()
     }
 
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {

@@ -1,5 +1,7 @@
 //! What can be asked of a cart.
 
+use std::collections::BTreeMap;
+
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 use crate::order::event::Draft;
@@ -38,7 +40,8 @@ pub enum CartCommand {
     },
     /// Takes all lines out.
     Clear,
-    /// Takes in the lines of another cart; a second time does nothing.
+    /// Takes in the lines of another cart, but for the units that it took in before and that are still
+    /// there.
     Merge {
         /// The other cart.
         from: CartId,
@@ -46,15 +49,23 @@ pub enum CartCommand {
         from_revision: u64,
         /// Its lines.
         lines: Vec<CartLine>,
+        /// Where the other cart stood when it last gave units away: those of merges up to then are no
+        /// longer there.
+        given_at: Option<u64>,
         /// The customer whose cart takes them in.
         customer: CustomerId,
     },
-    /// Marks that another cart took the lines in; empties the cart.
+    /// Takes out what another cart took in; what was put in since stays.
     MergeAway {
         /// The cart that has them now.
         into: CartId,
+        /// Where this cart stood when its lines were looked at.
+        at_revision: u64,
+        /// The units of then.
+        units: BTreeMap<Sku, u32>,
     },
-    /// Turns the lines into an order; empties the cart.
+    /// Turns the lines into an order; empties the cart. Of an empty cart it means the order of a moment
+    /// ago.
     CheckOut {
         /// The order to be, complete: after a crash it is made from this.
         draft: Box<Draft>,

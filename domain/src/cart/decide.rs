@@ -12,7 +12,7 @@ use crate::order::event::Draft;
 use super::command::CartCommand;
 use super::event::{
     CartEvent, CartLine, CheckedOut, Cleared, GivenBack, ItemAdded, ItemChanged, ItemRemoved, Merged,
-    MergedAway,
+    MergedAway, OrderRecalled,
 };
 use super::rejection::CartRejection;
 use super::state::CartState;
@@ -29,10 +29,12 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
         CartCommand::Change { sku, quantity, unit_price } => change(state, sku, *quantity, *unit_price),
         CartCommand::Remove { sku } => Ok(remove(state, sku)),
         CartCommand::Clear => Ok(clear(state)),
-        CartCommand::Merge { from, from_revision, lines, customer } => {
-            merge(state, *from, *from_revision, lines, customer)
+        CartCommand::Merge { from, from_revision, lines, given_at, customer } => {
+            merge(state, (*from, *from_revision), lines, *given_at, customer)
         }
-        CartCommand::MergeAway { into } => Ok(merge_away(state, *into)),
+        CartCommand::MergeAway { into, at_revision, units } => {
+            Ok(merge_away(state, *into, *at_revision, units))
+        }
         CartCommand::CheckOut { draft } => check_out(state, draft, now),
         CartCommand::GiveBack { order, lines } => Ok(give_back(state, *order, lines)),
     }
@@ -84,24 +86,32 @@ fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
 }
 
 fn clear(state: &CartState) -> Vec<CartEvent> {
-    if state.is_empty() { Vec::new() } else { vec![Cleared { skus: skus(state) }.into()] }
-}
-
-fn skus(state: &CartState) -> Vec<Sku> {
-    state.lines.keys().cloned().collect()
+    let skus: Vec<Sku> = state.lines.keys().cloned().collect();
+    if skus.is_empty() { Vec::new() } else { vec![Cleared { skus }.into()] }
 }
 
 fn merge(
     state: &CartState,
-    from: CartId,
-    from_revision: u64,
-    lines: &[CartLine],
+    (from, from_revision): (CartId, u64),
+    seen: &[CartLine],
+    given_at: Option<u64>,
     customer: &CustomerId,
 ) -> Decision {
-    // What the other cart held earlier was merged with what it held later, or taken out by its buyer.
-    let was_merged = state.merged.iter().any(|(cart, revision)| *cart == from && *revision >= from_revision);
-    let lines = capped(state, lines);
-    if was_merged || lines.is_empty() {
+    let mut before = state.merges_of(from);
+    if before.any(|(revision, _)| revision >= from_revision) {
+        return Ok(Vec::new());
+    }
+    // A merge that was cut off in the middle left its units in both carts.
+    let mut in_both: BTreeMap<&Sku, u32> = BTreeMap::new();
+    let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
+    for (sku, units) in
+        state.merges_of(from).filter(|(revision, _)| not_given(*revision)).flat_map(|(_, units)| units)
+    {
+        *in_both.entry(sku).or_default() += units;
+    }
+    let fresh = without(seen, &in_both);
+    let lines = capped(state, &fresh);
+    if lines.is_empty() {
         return Ok(Vec::new());
     }
     check_merged_currency(state, &lines)?;
@@ -110,7 +120,16 @@ fn merge(
     if new_lines > 0 && state.lines.len() + new_lines > LINES_MAX {
         return Err(CartRejection::Full);
     }
-    Ok(vec![Merged { from, from_revision, lines, customer: customer.clone() }.into()])
+    Ok(vec![Merged { from, from_revision, lines, fresh, customer: customer.clone() }.into()])
+}
+
+/// Lines with fewer units; those without any left are gone.
+fn without(lines: &[CartLine], units: &BTreeMap<&Sku, u32>) -> Vec<CartLine> {
+    let left = |line: &CartLine| {
+        let quantity = line.quantity.saturating_sub(units.get(&line.sku).copied().unwrap_or(0));
+        (quantity > 0).then(|| CartLine { quantity, ..line.clone() })
+    };
+    lines.iter().filter_map(left).collect()
 }
 
 /// Lines with the units that there is room for, each SKU once.
@@ -144,15 +163,27 @@ fn check_merged_currency(state: &CartState, lines: &[CartLine]) -> Result<(), Ca
     }
 }
 
-fn merge_away(state: &CartState, into: CartId) -> Vec<CartEvent> {
-    if state.is_empty() { Vec::new() } else { vec![MergedAway { into, skus: skus(state) }.into()] }
+fn merge_away(
+    state: &CartState,
+    into: CartId,
+    at_revision: u64,
+    units: &BTreeMap<Sku, u32>,
+) -> Vec<CartEvent> {
+    if state.given_at.is_some_and(|given_at| given_at >= at_revision) {
+        return Vec::new();
+    }
+    let taken = |line: CartLine| {
+        let quantity = line.quantity.min(units.get(&line.sku).copied().unwrap_or(0));
+        (quantity > 0).then_some(CartLine { quantity, ..line })
+    };
+    let lines: Vec<CartLine> = state.cart_lines().into_iter().filter_map(taken).collect();
+    if lines.is_empty() { Vec::new() } else { vec![MergedAway { into, at_revision, lines }.into()] }
 }
 
 fn check_out(state: &CartState, draft: &Draft, now: Timestamp) -> Decision {
     if state.is_empty() {
-        // A second click: whoever asks answers with `recent_order`.
-        let is_second_click = state.recent_order(now).is_some();
-        return if is_second_click { Ok(Vec::new()) } else { Err(CartRejection::Empty) };
+        let order = state.recent_order(now).ok_or(CartRejection::Empty)?;
+        return Ok(vec![OrderRecalled { order }.into()]);
     }
     let mut ordered: BTreeMap<&Sku, u64> = BTreeMap::new();
     for line in &draft.lines {

@@ -70,20 +70,24 @@ pub struct Merged {
     /// Where it stood.
     pub from_revision: u64,
     /// Its lines, with the units that were added: fewer than it had where a line would have grown beyond
-    /// the limit, and 0 where the line here was full before.
+    /// the limit or was taken in before, and 0 where the line here was full before.
     pub lines: Vec<CartLine>,
+    /// The same before that limit: what the other cart is to give away.
+    pub fresh: Vec<CartLine>,
     /// The customer whose cart this is.
     pub customer: CustomerId,
 }
 
-/// Another cart took the lines in; this one is empty.
+/// Another cart took lines in; here they are gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MergedAway {
     /// The cart that has them now.
     pub into: CartId,
-    /// The lines that were here.
-    pub skus: Vec<Sku>,
+    /// Where this cart stood when its lines were looked at.
+    pub at_revision: u64,
+    /// The lines, with the units that are taken out.
+    pub lines: Vec<CartLine>,
 }
 
 /// The lines became an order; the cart is empty.
@@ -94,6 +98,15 @@ pub struct CheckedOut {
     pub draft: Draft,
     /// The lines as they stood in the cart, to be given back when the order fails.
     pub lines: Vec<CartLine>,
+}
+
+/// An order was asked for again when the cart was empty: the one of a moment ago was meant. A repeat of
+/// the request finds it here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderRecalled {
+    /// The order of a moment ago.
+    pub order: OrderId,
 }
 
 /// The lines of a failed order are back. Units of a SKU that is in the cart again are added.
@@ -117,6 +130,7 @@ event_enum! {
         Merged = "cart.merged" v 1,
         MergedAway = "cart.merged-away" v 1,
         CheckedOut = "cart.checked-out" v 1,
+        OrderRecalled = "cart.order-recalled" v 1,
         GivenBack = "cart.given-back" v 1,
     }
 }

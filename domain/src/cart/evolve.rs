@@ -1,11 +1,9 @@
 //! What an event makes of a cart.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::names::CartId;
-
-use super::event::{CartEvent, CartLine};
-use super::state::{CartLineState, CartState, MERGES_MAX, ORDERS_OUT_MAX};
+use super::event::{CartEvent, CartLine, Merged};
+use super::state::{CartLineState, CartState, MERGES_MAX, Merge, ORDERS_OUT_MAX};
 
 /// The state after an event.
 pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
@@ -25,17 +23,22 @@ pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
         CartEvent::ItemRemoved(event) => {
             state.lines.remove(&event.sku);
         }
-        CartEvent::Cleared(_) | CartEvent::MergedAway(_) => state.lines.clear(),
+        CartEvent::Cleared(_) => state.lines.clear(),
+        CartEvent::MergedAway(event) => {
+            event.lines.iter().for_each(|line| take_out(&mut state, line));
+            state.given_at = Some(event.at_revision);
+        }
         CartEvent::Merged(event) => {
             event.lines.iter().for_each(|line| put_in(&mut state, line));
             state.customer = Some(event.customer.clone());
-            remember_merge(&mut state.merged, event.from, event.from_revision);
+            remember_merge(&mut state.merged, event);
         }
         CartEvent::CheckedOut(event) => {
             state.lines.clear();
             state.last_order = Some((event.draft.order, event.draft.placed_at));
             remember(&mut state.orders_out, event.draft.order, ORDERS_OUT_MAX);
         }
+        CartEvent::OrderRecalled(_) => {}
         CartEvent::GivenBack(event) => {
             event.lines.iter().for_each(|line| put_in(&mut state, line));
             state.orders_out.retain(|order| *order != event.order);
@@ -55,9 +58,21 @@ fn put_in(state: &mut CartState, line: &CartLine) {
     entry.product = product;
 }
 
-fn remember_merge(merged: &mut VecDeque<(CartId, u64)>, from: CartId, revision: u64) {
-    merged.retain(|(cart, _)| *cart != from);
-    remember(merged, (from, revision), MERGES_MAX);
+fn take_out(state: &mut CartState, line: &CartLine) {
+    let Some(present) = state.lines.get_mut(&line.sku) else { return };
+    present.quantity = present.quantity.saturating_sub(line.quantity);
+    if present.quantity == 0 {
+        state.lines.remove(&line.sku);
+    }
+}
+
+fn remember_merge(merged: &mut VecDeque<Merge>, event: &Merged) {
+    let mut units = BTreeMap::new();
+    for line in &event.fresh {
+        let entry: &mut u32 = units.entry(line.sku.clone()).or_default();
+        *entry = entry.saturating_add(line.quantity);
+    }
+    remember(merged, Merge { from: event.from, revision: event.from_revision, units }, MERGES_MAX);
 }
 
 fn remember<T>(memory: &mut VecDeque<T>, what: T, count_max: usize) {

@@ -40,6 +40,7 @@ struct Model {
     merged: BTreeMap<u8, u64>,
     out: BTreeMap<u128, Vec<CartLine>>,
     orders: u128,
+    gifts: u64,
     last: Option<(u128, Timestamp)>,
 }
 
@@ -48,6 +49,13 @@ impl Model {
         let entry = self.units.entry(n).or_default();
         *entry = LIMIT.min(*entry + units);
         self.last = None;
+    }
+
+    /// Gives all away, a unit more of each than there is.
+    fn given_away(&mut self) -> BTreeMap<Sku, u32> {
+        self.gifts += 1;
+        let units = std::mem::take(&mut self.units).into_iter();
+        units.map(|(n, units)| (sku(n), u32::try_from(units).unwrap() + 1)).collect()
     }
 
     fn lines(&self) -> Vec<CartLine> {
@@ -79,8 +87,8 @@ impl Model {
             }
             Act::Merge(cart, revision, units) => (self.merge(cart, revision, &units), Ok(())),
             Act::MergeAway => {
-                self.units.clear();
-                (CartCommand::MergeAway { into: CartId(Uuid::nil()) }, Ok(()))
+                let units = self.given_away();
+                (CartCommand::MergeAway { into: CartId(Uuid::nil()), at_revision: self.gifts, units }, Ok(()))
             }
             Act::CheckOut => self.check_out(now),
             Act::CheckOutOther(units) => self.check_out_other(&units, now),
@@ -121,6 +129,7 @@ impl Model {
             from: CartId(Uuid::from_u128(u128::from(cart))),
             from_revision: revision,
             lines: units.iter().map(|(n, units)| line(*n, *units, 1)).collect(),
+            given_at: Some(u64::MAX),
             customer: customer(),
         }
     }
@@ -209,5 +218,90 @@ proptest! {
             let recent = model.last.filter(|_| model.has_recent_order(now)).map(|(order, _)| order);
             prop_assert_eq!(state.recent_order(now), recent.map(|order| OrderId(Uuid::from_u128(order))));
         }
+    }
+}
+
+/// What happens to a guest's cart while it is merged into the customer's, again and again.
+#[derive(Clone, Debug)]
+enum Step {
+    GuestAdds(u16, u32),
+    /// The customer's cart takes the lines in, as they were seen.
+    See,
+    TakeIn,
+    GiveAway,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0..4_u16, 1..4_u32).prop_map(|(n, units)| Step::GuestAdds(n, units)),
+        2 => Just(Step::See),
+        2 => Just(Step::TakeIn),
+        1 => Just(Step::GiveAway),
+    ]
+}
+
+const GUEST: CartId = CartId(Uuid::from_u128(1));
+
+/// Two carts, with the number of events of the guest's.
+#[derive(Default)]
+struct Carts {
+    guest: CartState,
+    guest_events: u64,
+    customers: CartState,
+}
+
+impl Carts {
+    fn see(&self) -> CartCommand {
+        CartCommand::Merge {
+            from: GUEST,
+            from_revision: self.guest_events,
+            lines: self.guest.cart_lines(),
+            given_at: self.guest.given_at(),
+            customer: customer(),
+        }
+    }
+
+    fn take_in(&mut self, merge: &CartCommand) {
+        let events = Cart::decide(&self.customers, merge, &context(1, noon())).unwrap();
+        self.customers = events.iter().fold(std::mem::take(&mut self.customers), Cart::evolve);
+    }
+
+    fn give_away(&mut self) {
+        let merges: Vec<_> =
+            self.customers.merges_of(GUEST).map(|(revision, units)| (revision, units.clone())).collect();
+        for (at_revision, units) in merges {
+            self.guest(&CartCommand::MergeAway { into: CartId(Uuid::nil()), at_revision, units });
+        }
+    }
+
+    fn guest(&mut self, command: &CartCommand) {
+        let events = Cart::decide(&self.guest, command, &context(1, noon())).unwrap();
+        self.guest_events += events.len() as u64;
+        self.guest = events.iter().fold(std::mem::take(&mut self.guest), Cart::evolve);
+    }
+}
+
+proptest! {
+    /// A merge sees the guest's cart, then the customer's takes the lines in, then the guest's gives them
+    /// away; it may be cut off anywhere, and the guest goes on meanwhile.
+    #[test]
+    fn a_merge_loses_no_unit_and_doubles_none(steps in prop::collection::vec(step(), 1..40)) {
+        let (mut carts, mut added, mut seen) = (Carts::default(), 0, None);
+        for step in steps {
+            match step {
+                Step::GuestAdds(n, units) => {
+                    added += u64::from(units);
+                    carts.guest(&add(n, units, 1));
+                }
+                Step::See => seen = Some(carts.see()),
+                Step::TakeIn => if let Some(merge) = seen.take() { carts.take_in(&merge) },
+                Step::GiveAway => carts.give_away(),
+            }
+        }
+        carts.take_in(&carts.see());
+        carts.give_away();
+        prop_assert!(carts.guest.is_empty());
+        let units: u64 = carts.customers.lines().map(|(_, line)| u64::from(line.quantity)).sum();
+        prop_assert_eq!(units, added);
     }
 }

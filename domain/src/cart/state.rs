@@ -10,7 +10,7 @@ use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 use super::event::CartLine;
 
-/// Carts whose merging is remembered.
+/// Merges of other carts that are remembered.
 pub const MERGES_MAX: usize = 16;
 
 /// Orders whose lines can still be given back.
@@ -21,12 +21,24 @@ pub const ORDERS_OUT_MAX: usize = 64;
 pub struct CartState {
     pub(super) lines: BTreeMap<Sku, CartLineState>,
     pub(super) customer: Option<CustomerId>,
-    /// Carts that were merged into this one, and where each stood at last.
-    pub(super) merged: VecDeque<(CartId, u64)>,
+    /// Merges of other carts into this one, oldest first.
+    pub(super) merged: VecDeque<Merge>,
+    /// Where this cart stood when it last gave units to another.
+    pub(super) given_at: Option<u64>,
     /// Orders made from it that gave nothing back.
     pub(super) orders_out: VecDeque<OrderId>,
     /// The last order made from it, unless something was put in since.
     pub(super) last_order: Option<(OrderId, Timestamp)>,
+}
+
+/// What was taken in from another cart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Merge {
+    pub(super) from: CartId,
+    /// Where it stood.
+    pub(super) revision: u64,
+    /// The units that were taken in: until it gives them away they are in both.
+    pub(super) units: BTreeMap<Sku, u32>,
 }
 
 /// A line.
@@ -70,6 +82,17 @@ impl CartState {
     /// Whose cart it is; none for a guest's.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.customer.as_ref()
+    }
+
+    /// The merges of another cart into this one, oldest first: where it stood, and the units that it is
+    /// to give away.
+    pub fn merges_of(&self, cart: CartId) -> impl Iterator<Item = (u64, &BTreeMap<Sku, u32>)> {
+        self.merged.iter().filter(move |merge| merge.from == cart).map(|merge| (merge.revision, &merge.units))
+    }
+
+    /// Where it stood when it last gave units to another cart.
+    pub fn given_at(&self) -> Option<u64> {
+        self.given_at
     }
 
     /// The SKU of a product's line, when it has just one here.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::event::{
     CartLine, CheckedOut, Cleared, GivenBack, ItemAdded, ItemChanged, ItemRemoved, Merged, MergedAway,
+    OrderRecalled,
 };
 use super::state::{MERGES_MAX, ORDERS_OUT_MAX};
 use super::*;
@@ -45,7 +46,20 @@ pub(super) fn customer() -> CustomerId {
 }
 
 fn merge(revision: u64, lines: Vec<CartLine>) -> CartCommand {
-    CartCommand::Merge { from: GUEST, from_revision: revision, lines, customer: customer() }
+    merge_after(revision, lines, None)
+}
+
+fn merge_after(revision: u64, lines: Vec<CartLine>, given_at: Option<u64>) -> CartCommand {
+    CartCommand::Merge { from: GUEST, from_revision: revision, lines, given_at, customer: customer() }
+}
+
+/// The merge of a cart whose lines all find room.
+fn merged(from_revision: u64, lines: Vec<CartLine>) -> CartEvent {
+    merged_of(from_revision, lines.clone(), lines)
+}
+
+fn merged_of(from_revision: u64, fresh: Vec<CartLine>, lines: Vec<CartLine>) -> CartEvent {
+    Merged { from: GUEST, from_revision, lines, fresh, customer: customer() }.into()
 }
 
 /// An order of lines as they stand in a cart.
@@ -133,8 +147,7 @@ fn a_line_is_changed_and_removed() {
 #[test]
 fn merging_a_second_time_does_nothing() {
     let lines = vec![line(1, 2, 3)];
-    let merged: CartEvent =
-        Merged { from: GUEST, from_revision: 4, lines: lines.clone(), customer: customer() }.into();
+    let merged = merged(4, lines.clone());
     given::<Cart>(&[added(1, 1, 2)]).when(&merge(4, lines.clone())).then(from_ref(&merged));
     given::<Cart>(&[added(1, 1, 2), merged.clone()]).when(&merge(4, lines)).then_nothing();
     let state = fold::<Cart>(&[added(1, 1, 2), merged]);
@@ -143,33 +156,23 @@ fn merging_a_second_time_does_nothing() {
 
 #[test]
 fn an_older_merge_that_comes_late_does_nothing() {
-    let merged: CartEvent =
-        Merged { from: GUEST, from_revision: 4, lines: vec![line(1, 2, 3)], customer: customer() }.into();
-    given::<Cart>(from_ref(&merged)).when(&merge(3, vec![line(1, 1, 3)])).then_nothing();
-    let newer: CartEvent =
-        Merged { from: GUEST, from_revision: 6, lines: vec![line(2, 1, 3)], customer: customer() }.into();
-    given::<Cart>(&[merged]).when(&merge(6, vec![line(2, 1, 3)])).then(&[newer]);
+    let older = merged(4, vec![line(1, 2, 3)]);
+    given::<Cart>(from_ref(&older)).when(&merge(3, vec![line(1, 1, 3)])).then_nothing();
+    let newer = merged(6, vec![line(2, 1, 3)]);
+    given::<Cart>(&[older]).when(&merge_after(6, vec![line(2, 1, 3)], Some(4))).then(&[newer]);
 }
 
 #[test]
-fn only_the_last_merges_are_remembered_and_a_cart_only_once() {
-    let merged = |cart: u128, revision| -> CartEvent {
-        let from = CartId(Uuid::from_u128(cart));
-        Merged { from, from_revision: revision, lines: vec![line(1, 1, 1)], customer: customer() }.into()
-    };
-    let again: Vec<CartEvent> = (0..100).map(|revision| merged(1, revision)).collect();
-    assert_eq!(fold::<Cart>(&again).merged.len(), 1);
-    let others: Vec<CartEvent> = (0..100).map(|cart| merged(cart, 0)).collect();
-    assert_eq!(fold::<Cart>(&others).merged.len(), MERGES_MAX);
+fn only_the_last_merges_are_remembered() {
+    let merges: Vec<CartEvent> = (0..100).map(|revision| merged(revision, vec![line(1, 1, 1)])).collect();
+    assert_eq!(fold::<Cart>(&merges).merged.len(), MERGES_MAX);
 }
 
 #[test]
 fn merging_fills_a_line_up_to_its_limit() {
     let history = [added(1, LINE_UNITS_MAX - 1, 1)];
-    let (from, from_revision, customer) = (GUEST, 4, customer());
-    let lines = vec![line(1, 1, 2), line(2, LINE_UNITS_MAX, 2)];
-    let merged: CartEvent = Merged { from, from_revision, lines, customer }.into();
     let lines = vec![line(1, 9, 2), line(2, LINE_UNITS_MAX, 2), line(2, 7, 2)];
+    let merged = merged_of(4, lines.clone(), vec![line(1, 1, 2), line(2, LINE_UNITS_MAX, 2)]);
     given::<Cart>(&history).when(&merge(4, lines)).then(from_ref(&merged));
     let state = fold::<Cart>(&[history[0].clone(), merged]);
     assert!(state.lines().all(|(_, line)| line.quantity == LINE_UNITS_MAX && line.unit_price == pounds(2)));
@@ -183,8 +186,7 @@ fn merging_nothing_does_nothing() {
 
 #[test]
 fn merging_makes_a_cart_the_customers() {
-    let merged = Merged { from: GUEST, from_revision: 4, lines: vec![line(1, 2, 3)], customer: customer() };
-    let state = fold::<Cart>(&[merged.into(), added(2, 1, 1)]);
+    let state = fold::<Cart>(&[merged(4, vec![line(1, 2, 3)]), added(2, 1, 1)]);
     assert_eq!(state.customer(), Some(&customer()));
     assert_eq!(fold::<Cart>(&[added(2, 1, 1)]).customer(), None);
 }
@@ -197,13 +199,29 @@ fn merging_does_not_mix_currencies() {
 }
 
 #[test]
-fn a_cart_that_was_merged_into_another_is_empty() {
-    let away = CartCommand::MergeAway { into: CartId(Uuid::from_u128(6)) };
-    let merged_away: CartEvent =
-        MergedAway { into: CartId(Uuid::from_u128(6)), skus: vec![sku(1), sku(2)] }.into();
-    let history = [added(2, 1, 1), added(1, 1, 1)];
-    given::<Cart>(&history).when(&away).then(from_ref(&merged_away));
-    given::<Cart>(&[added(1, 1, 1), added(2, 1, 1), merged_away]).when(&away).then_nothing();
+fn a_merge_that_was_cut_off_in_the_middle_takes_no_unit_twice() {
+    let cut_off = [merged(4, vec![line(1, 2, 3)])];
+    let seen = vec![line(1, 3, 3), line(2, 1, 1)];
+    let rest = merged(6, vec![line(1, 1, 3), line(2, 1, 1)]);
+    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), None)).then(from_ref(&rest));
+    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), Some(3))).then(&[rest]);
+    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), Some(4))).then(&[merged(6, seen)]);
+}
+
+#[test]
+fn a_cart_gives_away_what_the_other_took_in_and_keeps_the_rest() {
+    let into = CartId(Uuid::from_u128(6));
+    let away = |at_revision| CartCommand::MergeAway {
+        into,
+        at_revision,
+        units: [(sku(1), 1), (sku(2), 4), (sku(3), 1)].into(),
+    };
+    let given_away: CartEvent =
+        MergedAway { into, at_revision: 4, lines: vec![line(1, 1, 1), line(2, 1, 1)] }.into();
+    let history = [added(2, 1, 1), added(1, 3, 1), given_away.clone()];
+    given::<Cart>(&history[..2]).when(&away(4)).then(&[given_away]);
+    given::<Cart>(&history).when(&away(4)).then_nothing();
+    assert_eq!(fold::<Cart>(&history).cart_lines(), [line(1, 2, 1)]);
 }
 
 #[test]
@@ -245,7 +263,8 @@ fn only_what_the_cart_holds_can_be_ordered() {
 fn a_second_click_means_the_same_order() {
     let lines = [line(1, 2, 3)];
     let history = [added(1, 2, 3), checked_out(ORDER, &lines)];
-    given::<Cart>(&history).at(later(60)).when(&check_out(&lines)).then_nothing();
+    let recalled = OrderRecalled { order: ORDER };
+    given::<Cart>(&history).at(later(60)).when(&check_out(&lines)).then(&[recalled.into()]);
     given::<Cart>(&history).at(later(61)).when(&check_out(&lines)).then_refused("cart-empty");
     let state = fold::<Cart>(&history);
     assert_eq!(state.recent_order(later(60)), Some(ORDER));
@@ -255,11 +274,8 @@ fn a_second_click_means_the_same_order() {
 #[test]
 fn whatever_is_put_in_after_an_order_makes_the_next_click_a_new_one() {
     let lines = [line(1, 2, 3)];
-    let put_in = [
-        added(2, 1, 1),
-        Merged { from: GUEST, from_revision: 4, lines: lines.to_vec(), customer: customer() }.into(),
-        GivenBack { order: ORDER, lines: lines.to_vec() }.into(),
-    ];
+    let put_in =
+        [added(2, 1, 1), merged(4, lines.to_vec()), GivenBack { order: ORDER, lines: lines.to_vec() }.into()];
     for event in put_in {
         let history = [added(1, 2, 3), checked_out(ORDER, &lines), event];
         assert_eq!(fold::<Cart>(&history).recent_order(noon()), None);
@@ -306,8 +322,8 @@ fn lines_that_come_back_to_a_full_cart_are_not_lost() {
     given::<Cart>(&history).when(&give_back(ORDER, &lines)).then(from_ref(&given_back));
     let overfull: Vec<CartEvent> = history.into_iter().chain([given_back]).collect();
     given::<Cart>(&overfull).when(&add(next + 1, 1, 1)).then_refused("cart-full");
-    let merged = Merged { from: GUEST, from_revision: 4, lines: vec![line(0, 1, 1)], customer: customer() };
-    given::<Cart>(&overfull).when(&merge(4, vec![line(0, 1, 1)])).then(&[merged.into()]);
+    let units = vec![line(0, 1, 1)];
+    given::<Cart>(&overfull).when(&merge(4, units.clone())).then(&[merged(4, units)]);
 }
 
 #[test]

@@ -207,10 +207,9 @@ impl<D: Decider> Lane<D> {
             Ok(None) => self.waiting[index].lookup = Lookup::NotFound,
             Ok(Some(found)) => {
                 let Some(waiting) = self.waiting.remove(index) else { return };
-                if waiting.request.origin.request_hash == found.first.event.request_hash {
-                    self.repeats.push((waiting.ticket, found));
-                } else {
-                    actions.push(Action::Answer(waiting.ticket, Err(CommandError::KeyReused)));
+                match found.of_request(&waiting.request.origin) {
+                    Ok(found) => self.repeats.push((waiting.ticket, found)),
+                    Err(error) => actions.push(Action::Answer(waiting.ticket, Err(error))),
                 }
             }
             Err(error) => {

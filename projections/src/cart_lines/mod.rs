@@ -41,6 +41,11 @@ pub enum LineChange {
         /// The price of one.
         unit_price: Money,
     },
+    /// So many units go, and with the last of them the line.
+    TakenOut {
+        /// Units.
+        quantity: u32,
+    },
     /// It goes.
     Gone,
 }
@@ -48,7 +53,7 @@ pub enum LineChange {
 impl Projector for CartLines {
     const MODEL: Model = Model {
         name: "cart_lines",
-        version: 1,
+        version: 2,
         columns: &[
             Column { name: "sku", column_type: ColumnType::Text },
             Column { name: "added", column_type: ColumnType::Integer },
@@ -74,8 +79,9 @@ impl Projector for CartLines {
             CartEvent::ItemRemoved(event) => gone(vec![event.sku]),
             CartEvent::Cleared(event) => gone(event.skus),
             CartEvent::Merged(event) => put_in(event.lines),
-            CartEvent::MergedAway(event) => gone(event.skus),
+            CartEvent::MergedAway(event) => taken_out(event.lines),
             CartEvent::CheckedOut(event) => gone(event.lines.into_iter().map(|line| line.sku).collect()),
+            CartEvent::OrderRecalled(_) => Vec::new(),
             CartEvent::GivenBack(event) => put_in(event.lines),
         };
         let cart = recorded.stream.id();
@@ -97,6 +103,10 @@ impl Projector for CartLines {
             LineChange::Set { quantity, unit_price } => {
                 row.map(|row| CartLineRow { quantity: *quantity, unit_price: *unit_price, ..row })
             }
+            LineChange::TakenOut { quantity: gone } => row.and_then(|row| {
+                let quantity = row.quantity.saturating_sub(*gone);
+                (quantity > 0).then_some(CartLineRow { quantity, ..row })
+            }),
             LineChange::Gone => None,
         }
     }
@@ -109,6 +119,10 @@ impl Projector for CartLines {
 fn put_in(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
     let lines = lines.into_iter().enumerate();
     lines.map(|(index, line)| (line.sku.clone(), LineChange::PutIn { index, line })).collect()
+}
+
+fn taken_out(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
+    lines.into_iter().map(|line| (line.sku, LineChange::TakenOut { quantity: line.quantity })).collect()
 }
 
 fn gone(skus: Vec<Sku>) -> Vec<(Sku, LineChange)> {

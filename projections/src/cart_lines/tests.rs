@@ -38,6 +38,7 @@ fn golden() {
         from: cart(),
         from_revision: 3,
         lines: vec![line("B2", 1, 90), line("C3", 1, 5)],
+        fresh: vec![line("B2", 1, 90), line("C3", 1, 5)],
         customer: ada(),
     };
     let history = History::default()
@@ -52,8 +53,16 @@ fn golden() {
         .then(&stream(), checked_out())
         .then(&stream(), CartEvent::from(GivenBack { order: order(5), lines: vec![line("A1", 2, 255)] }))
         .then(&stream(), CartEvent::from(Cleared { skus: vec![sku("A1")] }))
-        .then(&stream(), added("A1", 1, 255))
-        .then(&stream(), CartEvent::from(MergedAway { into: cart(), skus: vec![sku("A1")] }));
+        .then(&stream(), added("A1", 3, 255))
+        .then(&stream(), added("B2", 2, 100))
+        .then(
+            &stream(),
+            CartEvent::from(MergedAway {
+                into: cart(),
+                at_revision: 9,
+                lines: vec![line("A1", 1, 255), line("B2", 2, 100)],
+            }),
+        );
     golden!(CartLines, history);
 }
 

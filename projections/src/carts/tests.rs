@@ -17,7 +17,7 @@ fn added() -> CartEvent {
 
 fn merged() -> CartEvent {
     let from = CartId(Uuid::from_u128(8));
-    Merged { from, from_revision: 3, lines: Vec::new(), customer: ada() }.into()
+    Merged { from, from_revision: 3, lines: Vec::new(), fresh: Vec::new(), customer: ada() }.into()
 }
 
 #[test]
