@@ -32,7 +32,7 @@ use crate::data_folder::{DataFolder, DataFolderError};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
 use crate::drivers::projections::{ProjectionStopped, Projections};
-use crate::drivers::{settled, sweep};
+use crate::drivers::{settled, sweeps};
 
 /// How much longer than the payment timeout a provider call may take.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
@@ -170,13 +170,6 @@ impl Embedded {
         let follow =
             settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
         tasks.push(watched("settled-orders", tokio::spawn(follow)));
-        let expire = sweep::expire_reservations(
-            read_models.path().to_owned(),
-            Arc::clone(&ports.stock),
-            Arc::clone(&clock),
-            stopping.clone(),
-        );
-        tasks.push(watched("expiry-sweep", tokio::spawn(expire)));
         let projections = start_projections(projections, reached_sender, stopping.clone());
 
         let shop = Shop {
@@ -199,6 +192,7 @@ impl Embedded {
             keys,
             stopping: stopping.clone(),
         };
+        tasks.push(tokio::spawn(sweeps::run(read_models.path().to_owned(), shop.clone())));
         Ok(Self {
             shop,
             log,

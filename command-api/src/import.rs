@@ -147,9 +147,8 @@ async fn import_one(
         if known.state.has_content(&content) {
             return Ok((LineOutcome::Unchanged, id, known.position));
         }
-        let request =
-            CommandRequest::new(Product::stream(id), ProductCommand::Replace(content.clone()), origin);
-        let (_, position) = write(shop, id, request, Some(&content)).await?;
+        let command = ProductCommand::Replace { content, epoch: 0 };
+        let (_, position) = write(shop, CommandRequest::new(Product::stream(id), command, origin)).await?;
         return Ok((LineOutcome::Changed, id, position));
     }
     // A claim whose product was never written is taken over by the product it was made for.
@@ -157,7 +156,7 @@ async fn import_one(
         Some(id) => ProductId(id),
         None => ProductId(CommandId(origin.command_id.0).creates("product")),
     };
-    let request = CommandRequest::new(Product::stream(id), ProductCommand::Create(content.clone()), origin);
-    let (_, position) = write(shop, id, request, Some(&content)).await?;
+    let command = ProductCommand::Create { content, epoch: 0 };
+    let (_, position) = write(shop, CommandRequest::new(Product::stream(id), command, origin)).await?;
     Ok((LineOutcome::Created, id, position))
 }

@@ -23,7 +23,7 @@ pub struct Listing {
 /// Whoever has the SKU, listed or not.
 pub async fn owner(shop: &Shop, sku: &Sku) -> Result<Option<StreamName>, StoreError> {
     let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
-    Ok(claim.and_then(|claim| claim.state.owner.clone()).and_then(|owner| StreamName::parse(&owner).ok()))
+    Ok(claim.and_then(|claim| claim.state.held.as_ref().and_then(|held| StreamName::parse(&held.owner).ok())))
 }
 
 /// The SKU as customers can buy it; `None` when it is unknown, withdrawn or not active.

@@ -7,6 +7,8 @@
 
 pub mod cart_lines;
 pub mod carts;
+pub mod kept_webhooks;
+pub mod open_claims;
 pub mod order_lines;
 pub mod orders;
 pub mod payments;
@@ -34,6 +36,8 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
         ProjectorFold::<orders::Orders>::boxed(),
         ProjectorFold::<order_lines::OrderLines>::boxed(),
         ProjectorFold::<payments::Payments>::boxed(),
+        ProjectorFold::<open_claims::OpenClaims>::boxed(),
+        ProjectorFold::<kept_webhooks::KeptWebhooks>::boxed(),
     ]
 }
 

@@ -7,4 +7,4 @@ pub mod executor;
 pub mod processes;
 pub mod projections;
 pub mod settled;
-pub mod sweep;
+pub mod sweeps;

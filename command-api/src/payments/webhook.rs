@@ -53,15 +53,9 @@ pub async fn webhook(
     if age > AGE_MAX || age < -AHEAD_MAX {
         return Err(Problem::parameter("createdAt", "an event of the last seven days is allowed"));
     }
-    let actor = Actor::new("provider", shop.provider.name());
-    let id = CommandId::of(&[b"webhook", asked.id.as_bytes()]);
-    let origin = Origin::new(id.0, actor, correlation_id);
-    match of_known_payment(&shop, &asked, &origin).await? {
-        Some(completion) => {
-            tracing::debug!(?completion, "a webhook was taken in");
-            Ok(StatusCode::OK)
-        }
-        None => keep(&shop, asked, origin).await,
+    match tell(&shop, &asked, &correlation_id).await? {
+        Told::Taken => Ok(StatusCode::OK),
+        Told::Unknown | Told::Refused => keep(&shop, asked, &correlation_id).await,
     }
 }
 
@@ -95,16 +89,35 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// Tells the payment; `None` when there is none, or it knows nothing of what is told.
-async fn of_known_payment(
+/// What a payment makes of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It took it in, now or before.
+    Taken,
+    /// There is no such payment.
+    Unknown,
+    /// It is about something of the payment that nobody here knows, as a refund made elsewhere.
+    Refused,
+}
+
+fn origin_of(shop: &Shop, asked: &WebhookRequest, correlation_id: &CorrelationId) -> Origin {
+    let actor = Actor::new("provider", shop.provider.name());
+    let id = CommandId::of(&[b"webhook", asked.id.as_bytes()]);
+    Origin::new(id.0, actor, correlation_id.clone())
+}
+
+/// Tells the payment what the provider says.
+pub async fn tell(
     shop: &Shop,
     asked: &WebhookRequest,
-    origin: &Origin,
-) -> Result<Option<Completion>, Problem> {
-    let Some(payment) = shop.provider.find_payment(&asked.provider_payment_id).await else { return Ok(None) };
+    correlation_id: &CorrelationId,
+) -> Result<Told, Problem> {
+    let Some(payment) = shop.provider.find_payment(&asked.provider_payment_id).await else {
+        return Ok(Told::Unknown);
+    };
     let stream = Payment::stream(payment);
     if shop.payments.load(&stream).await?.is_none() {
-        return Ok(None);
+        return Ok(Told::Unknown);
     }
     let provider_payment_id = asked.provider_payment_id.clone();
     let command = match asked.kind.as_str() {
@@ -119,28 +132,52 @@ async fn of_known_payment(
                 PaymentCommand::RecordRefunded { refund: RefundId(id), provider_refund_id: asked.id.clone() }
             }
             // Without the refund's id there is nothing to tell: its own answer is on its way.
-            None => return Ok(Some(Completion::Unchanged)),
+            None => return Ok(Told::Taken),
         },
         _ => {
             let allowed = "`payment.authorized`, `payment.failed` and `refund.processed` are allowed";
             return Err(Problem::field("/type", "unknown-type", allowed));
         }
     };
-    let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
+    let request = CommandRequest::new(stream, command, origin_of(shop, asked, correlation_id)).repeatable();
     match shop.payments.execute(request).await {
-        Ok(outcome) => Ok(Some(outcome.completion)),
-        // It is about something of the payment that nobody here knows, as a refund made elsewhere.
-        Err(CommandError::Rejected(_)) => Ok(None),
+        Ok(_) => Ok(Told::Taken),
+        Err(CommandError::Rejected(_)) => Ok(Told::Refused),
         Err(error) => Err(problem(error)),
     }
 }
 
-async fn keep(shop: &Shop, asked: WebhookRequest, origin: Origin) -> Result<StatusCode, Problem> {
-    let stream = StreamName::new(Webhook::CATEGORY, &asked.provider_payment_id);
-    let WebhookRequest { id: event_id, kind, created_at, .. } = asked;
-    let command = WebhookCommand::Keep { event_id, kind, created_at };
-    let request = CommandRequest::new(stream, command, origin).repeatable();
+async fn keep(
+    shop: &Shop,
+    asked: WebhookRequest,
+    correlation_id: &CorrelationId,
+) -> Result<StatusCode, Problem> {
+    let origin = origin_of(shop, &asked, correlation_id);
+    let WebhookRequest { id: event_id, kind, created_at, refund_id, provider_payment_id } = asked;
+    let command = WebhookCommand::Keep { event_id, kind, refund_id, created_at };
+    let request = CommandRequest::new(stream_of(&provider_payment_id), command, origin).repeatable();
     let outcome = shop.webhooks.execute(request).await.map_err(problem)?;
     let is_repeat = outcome.completion == Completion::Repeated;
     Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
+}
+
+/// Tells the payment of a kept webhook, once there is one.
+pub async fn tell_again(
+    shop: &Shop,
+    kept: &WebhookRequest,
+    correlation_id: &CorrelationId,
+) -> Result<Told, Problem> {
+    let told = tell(shop, kept, correlation_id).await?;
+    if told != Told::Unknown {
+        let (event_id, taken) = (kept.id.clone(), told == Told::Taken);
+        let origin = origin_of(shop, kept, correlation_id).step("settle");
+        let command = WebhookCommand::Settle { event_id, taken };
+        let request = CommandRequest::new(stream_of(&kept.provider_payment_id), command, origin);
+        shop.webhooks.execute(request).await.map_err(problem)?;
+    }
+    Ok(told)
+}
+
+fn stream_of(provider_payment_id: &str) -> StreamName {
+    StreamName::new(Webhook::CATEGORY, provider_payment_id)
 }

@@ -31,8 +31,8 @@ pub async fn create(
     let came = Write::new(&shop, &caller, &headers, "POST /api/products", &body.raw);
     let content = body.value.content().map_err(Problem::fields)?;
     let id = ProductId(came.origin.command_id.creates("product"));
-    let request = came.request(Product::stream(id), ProductCommand::Create(content.clone())).creating();
-    let (outcome, position) = write(&shop, id, request, Some(&content)).await?;
+    let request = came.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
+    let (outcome, position) = write(&shop, request).await?;
     Ok(WriteAnswer::created("/api/products", &id, outcome.revision, position))
 }
 
@@ -51,8 +51,8 @@ pub async fn replace(
     let id = product_id(&id)?;
     let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/products/{id}"), &body.raw);
     let content = body.value.content().map_err(Problem::fields)?;
-    let request = came.request(Product::stream(id), ProductCommand::Replace(content.clone()));
-    let (outcome, position) = write(&shop, id, request, Some(&content)).await?;
+    let request = came.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
+    let (outcome, position) = write(&shop, request).await?;
     Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
@@ -70,7 +70,7 @@ pub async fn withdraw(
     let id = product_id(&id)?;
     let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/products/{id}"), &[]);
     let request = came.request(Product::stream(id), ProductCommand::Withdraw);
-    let (outcome, position) = write(&shop, id, request, None).await?;
+    let (outcome, position) = write(&shop, request).await?;
     Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
 }
 

@@ -1,78 +1,133 @@
 //! Writing a product: its SKUs are claimed first, and given up last.
 //!
-//! A crash in between leaves a claim whose owner doesn't hold the SKU; the same owner may claim again,
-//! so a repeat goes through.
+//! A crash in between leaves a claim whose owner doesn't hold the SKU; the sweep of claims releases it.
 
 use souk_domain::claim::{Claim, ClaimCommand};
-use souk_domain::product::{Content, Product, ProductCommand};
-use souk_domain::{FieldError, ProductId, Sku};
+use souk_domain::product::{Product, ProductCommand, ProductEvent, ProductRejection, ProductState};
+use souk_domain::{FieldError, Sku};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Outcome, Position};
+use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::{
+    CommandError, CommandId, CommandRequest, Context, Decider, Loaded, Outcome, Position,
+};
 use souk_web::Problem;
 
 use crate::rejected::{problem, product_problem};
 use crate::shop::Shop;
 
-/// Claims the content's SKUs, sends the command, and releases what is no longer the product's.
-pub async fn write(
-    shop: &Shop,
-    product: ProductId,
-    request: CommandRequest<ProductCommand>,
-    content: Option<&Content>,
-) -> Result<(Outcome<Product>, Position), Problem> {
-    let owner = Product::stream(product).to_string();
-    let skus: Vec<Sku> =
-        content.iter().flat_map(|content| &content.variants).map(|variant| variant.sku.clone()).collect();
-    let before = shop.products.load(&request.stream).await?;
-    if request.creates && before.is_some() {
-        // The stream's id comes from this command: it was done before, and claims nothing now.
-        let outcome = shop.products.execute(request).await.map_err(product_problem)?;
-        let position = outcome.position;
-        return Ok((outcome, position));
-    }
-    let held: Vec<Sku> = before.iter().flat_map(|product| product.state.skus()).cloned().collect();
-    let origin = request.origin.clone();
-    let mut highest = Position::START;
-    let mut fresh = Vec::new();
-    for (index, sku) in skus.iter().enumerate().filter(|(_, sku)| !held.contains(sku)) {
-        match claim(shop, sku, &owner, &origin).await {
-            Ok((position, completion)) => {
-                highest = highest.max(position);
-                if completion == Completion::Appended {
-                    fresh.push(sku.clone());
-                }
-            }
-            Err(problem) => {
-                release(shop, &fresh, &owner, &origin).await?;
-                return Err(placed_at(problem, index));
-            }
+/// How often a write claims its SKUs anew after the product gave others up meanwhile.
+const ATTEMPTS_MAX: usize = 3;
+
+type Done = Result<(Outcome<Product>, Position), Problem>;
+
+/// Claims the content's SKUs, sends the command, and releases what is no longer the product's. Answers
+/// with the highest position of all that.
+pub async fn write(shop: &Shop, request: CommandRequest<ProductCommand>) -> Done {
+    if request.repeatable {
+        let found = shop.products.find(&request.stream, &request.origin).await.map_err(product_problem)?;
+        if let Some(found) = found {
+            return repeat(shop, request, &found).await;
         }
     }
-    let result = shop.products.execute(request).await;
-    let outcome = match result {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            // What may be in the log keeps its claims; what was refused gives them back.
-            if !matches!(error, CommandError::Store(_)) {
-                release(shop, &fresh, &owner, &origin).await?;
-            }
-            return Err(product_problem(error));
+    for _ in 0..ATTEMPTS_MAX {
+        let before = shop.products.load(&request.stream).await?;
+        let epoch = before.as_ref().map_or(0, |before| before.state.epoch());
+        let command = request.command.clone().in_epoch(epoch);
+        let request = CommandRequest { command, ..request.clone() };
+        if is_without_effect(shop, before.as_ref(), &request) {
+            return done(shop.products.execute(request).await.map_err(product_problem)?, Position::START);
         }
-    };
-    let gone: Vec<Sku> =
-        held.into_iter().chain(fresh).filter(|sku| outcome.state.variant(sku).is_none()).collect();
-    highest = highest.max(release(shop, &gone, &owner, &origin).await?);
-    let position = highest.max(outcome.position);
+        let owner = request.stream.to_string();
+        let before = before.map(|before| before.state).unwrap_or_default();
+        let claimed = claim_new(shop, &before, &request, &owner, epoch).await?;
+        let origin = request.origin.clone();
+        match shop.products.execute(request).await {
+            Ok(outcome) => {
+                let gone = before.skus().filter(|sku| outcome.state.variant(sku).is_none());
+                let released = release(shop, gone, &owner, outcome.state.epoch(), &origin).await?;
+                return done(outcome, claimed.max(released));
+            }
+            Err(CommandError::Rejected(ProductRejection::Fenced)) => {}
+            Err(error) => return Err(product_problem(error)),
+        }
+    }
+    Err(product_problem(CommandError::Rejected(ProductRejection::Fenced)))
+}
+
+fn done(outcome: Outcome<Product>, others: Position) -> Done {
+    let position = outcome.position.max(others);
     Ok((outcome, position))
 }
 
-/// Says which variant's SKU is another product's.
-fn placed_at(problem: Problem, index: usize) -> Problem {
-    if problem.code() != "sku-taken" {
-        return problem;
+/// It was done before, and claims nothing now. What a crash may have cut off behind it is done.
+async fn repeat(shop: &Shop, request: CommandRequest<ProductCommand>, found: &FoundCommand) -> Done {
+    let (owner, origin) = (request.stream.to_string(), request.origin.clone());
+    let outcome = shop.products.execute(request).await.map_err(product_problem)?;
+    let removed = if found.first.is_noted() {
+        Vec::new()
+    } else {
+        match found.first.decode().map_err(|error| Problem::internal(&error))? {
+            ProductEvent::Changed(event) => event.removed_skus,
+            ProductEvent::Withdrawn(event) => event.removed_skus,
+            ProductEvent::Created(_) | ProductEvent::Fenced(_) => Vec::new(),
+        }
+    };
+    let gone = removed.iter().filter(|sku| outcome.state.variant(sku).is_none());
+    let released = release(shop, gone, &owner, outcome.state.epoch(), &origin).await?;
+    done(outcome, released)
+}
+
+/// Whether the command would be refused, or has nothing to change: then nothing is claimed for it.
+fn is_without_effect(
+    shop: &Shop,
+    before: Option<&Loaded<Product>>,
+    request: &CommandRequest<ProductCommand>,
+) -> bool {
+    let is_elsewhere = request.if_match.is_some_and(|wanted| before.is_none_or(|at| at.revision != wanted));
+    let context = Context { now: shop.clock.now(), command_id: request.origin.command_id };
+    let absent = ProductState::default();
+    let state = before.map_or(&absent, |before| &*before.state);
+    is_elsewhere
+        || !matches!(Product::decide(state, &request.command, &context), Ok(events) if !events.is_empty())
+}
+
+/// Claims the SKUs that the product doesn't hold yet. None is claimed while another is somebody else's.
+async fn claim_new(
+    shop: &Shop,
+    before: &ProductState,
+    request: &CommandRequest<ProductCommand>,
+    owner: &str,
+    epoch: u64,
+) -> Result<Position, Problem> {
+    let variants = request.command.content().into_iter().flat_map(|content| &content.variants).enumerate();
+    let new: Vec<(usize, &Sku)> = variants
+        .map(|(index, variant)| (index, &variant.sku))
+        .filter(|(_, sku)| before.variant(sku).is_none())
+        .collect();
+    for (index, sku) in &new {
+        let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
+        if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {
+            return Err(taken(sku, *index));
+        }
     }
-    let place = FieldError::new(format!("/variants/{index}/sku"), "sku-taken", problem.detail());
-    problem.with_errors(vec![place])
+    let mut highest = Position::START;
+    for (index, sku) in new {
+        let command = ClaimCommand::Claim { owner: owner.to_owned(), epoch };
+        let request = CommandRequest::new(Claim::of_sku(sku), command, step(shop, &request.origin));
+        match shop.claims.execute(request).await {
+            Ok(outcome) => highest = highest.max(outcome.position),
+            Err(CommandError::Rejected(_)) => return Err(taken(sku, index)),
+            Err(error) => return Err(problem(error)),
+        }
+    }
+    Ok(highest)
+}
+
+/// Says which variant's SKU is another product's.
+fn taken(sku: &Sku, index: usize) -> Problem {
+    let detail = format!("SKU {sku} belongs to another product");
+    let place = FieldError::new(format!("/variants/{index}/sku"), "sku-taken", detail.clone());
+    Problem::new("sku-taken", detail).with_errors(vec![place])
 }
 
 /// The origin of a claim or release. Each has an id of its own, since the same request may claim, give up
@@ -81,27 +136,16 @@ fn step(shop: &Shop, origin: &Origin) -> Origin {
     Origin { command_id: CommandId(shop.clock.new_id()), request_hash: None, ..origin.clone() }
 }
 
-async fn claim(
+async fn release(
     shop: &Shop,
-    sku: &Sku,
+    skus: impl Iterator<Item = &Sku>,
     owner: &str,
+    epoch: u64,
     origin: &Origin,
-) -> Result<(Position, Completion), Problem> {
-    let command = ClaimCommand::Claim { owner: owner.to_owned() };
-    let request = CommandRequest::new(Claim::of_sku(sku), command, step(shop, origin));
-    match shop.claims.execute(request).await {
-        Ok(outcome) => Ok((outcome.position, outcome.completion)),
-        Err(CommandError::Rejected(_)) => {
-            Err(Problem::new("sku-taken", format!("SKU {sku} belongs to another product")))
-        }
-        Err(error) => Err(problem(error)),
-    }
-}
-
-async fn release(shop: &Shop, skus: &[Sku], owner: &str, origin: &Origin) -> Result<Position, Problem> {
+) -> Result<Position, Problem> {
     let mut highest = Position::START;
     for sku in skus {
-        let command = ClaimCommand::Release { owner: owner.to_owned() };
+        let command = ClaimCommand::Release { owner: owner.to_owned(), epoch };
         let request = CommandRequest::new(Claim::of_sku(sku), command, step(shop, origin));
         highest = highest.max(shop.claims.execute(request).await.map_err(problem)?.position);
     }

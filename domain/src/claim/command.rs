@@ -7,10 +7,14 @@ pub enum ClaimCommand {
     Claim {
         /// The stream that will hold the key.
         owner: String,
+        /// The owner's epoch, in which it will.
+        epoch: u64,
     },
-    /// Gives the key up, when `owner` has it.
+    /// Gives the key up, when `owner` claimed it in an earlier epoch.
     Release {
-        /// The stream that held it.
+        /// The stream that doesn't hold it.
         owner: String,
+        /// The owner's epoch as of when it didn't.
+        epoch: u64,
     },
 }

@@ -7,13 +7,17 @@ use super::state::ClaimState;
 
 /// Decides a command.
 pub fn decide(state: &ClaimState, command: &ClaimCommand) -> Result<Vec<ClaimEvent>, ClaimRejection> {
-    match (command, &state.owner) {
-        (ClaimCommand::Claim { owner }, None) => Ok(vec![Claimed { owner: owner.clone() }.into()]),
-        (ClaimCommand::Claim { owner }, Some(present)) if owner == present => Ok(Vec::new()),
-        (ClaimCommand::Claim { .. }, Some(present)) => Err(ClaimRejection::Taken { owner: present.clone() }),
-        (ClaimCommand::Release { owner }, Some(present)) if owner == present => {
-            Ok(vec![Released { owner: owner.clone() }.into()])
-        }
-        (ClaimCommand::Release { .. }, _) => Ok(Vec::new()),
+    match command {
+        ClaimCommand::Claim { owner, epoch } => match &state.held {
+            Some(held) if held.owner != *owner => Err(ClaimRejection::Taken { owner: held.owner.clone() }),
+            Some(held) if held.epoch >= *epoch => Ok(Vec::new()),
+            _ => Ok(vec![Claimed { owner: owner.clone(), epoch: *epoch }.into()]),
+        },
+        ClaimCommand::Release { owner, epoch } => match &state.held {
+            Some(held) if held.owner == *owner && held.epoch < *epoch => {
+                Ok(vec![Released { owner: owner.clone() }.into()])
+            }
+            _ => Ok(Vec::new()),
+        },
     }
 }

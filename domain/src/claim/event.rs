@@ -9,6 +9,8 @@ use souk_eventsourcing::event_enum;
 pub struct Claimed {
     /// The owner's stream.
     pub owner: String,
+    /// The owner's epoch, in which it was claimed.
+    pub epoch: u64,
 }
 
 /// The key is free.

@@ -1,12 +1,12 @@
 //! What an event makes of a claim.
 
 use super::event::ClaimEvent;
-use super::state::ClaimState;
+use super::state::{ClaimState, Held};
 
 /// The state after an event.
 pub fn evolve(mut state: ClaimState, event: &ClaimEvent) -> ClaimState {
-    state.owner = match event {
-        ClaimEvent::Claimed(event) => Some(event.owner.clone()),
+    state.held = match event {
+        ClaimEvent::Claimed(event) => Some(Held { owner: event.owner.clone(), epoch: event.epoch }),
         ClaimEvent::Released(_) => None,
     };
     state

@@ -1,8 +1,10 @@
 //! A claim makes something unique across streams: a SKU belongs to one product.
 //!
 //! The key is in the stream's name (`claim-sku-85123A`). Whoever claims it first has it until it is
-//! released; the same owner may claim again. A claim whose owner doesn't hold the key after a while (a
-//! crash between the two appends) can be released by anybody who names that owner.
+//! released; the same owner may claim again. Claims and releases name the owner's epoch, which its stream
+//! counts: it ends when the owner gives a key up, or is fenced off. A write in an epoch that has ended is
+//! refused by the owner, and a claim of an ended epoch is nobody's unless the owner holds the key. So a
+//! release can never take a claim away that a write under way relies on, however late either comes.
 
 pub mod command;
 pub mod decide;
@@ -20,6 +22,9 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::Sku;
 
+/// What the key of a SKU begins with.
+const SKU_KEY: &str = "sku-";
+
 /// The aggregate.
 #[derive(Debug)]
 pub struct Claim;
@@ -27,7 +32,12 @@ pub struct Claim;
 impl Claim {
     /// The stream of the claim of a SKU.
     pub fn of_sku(sku: &Sku) -> StreamName {
-        StreamName::new(Self::CATEGORY, &format!("sku-{sku}"))
+        StreamName::new(Self::CATEGORY, &format!("{SKU_KEY}{sku}"))
+    }
+
+    /// The SKU that a stream is the claim of.
+    pub fn sku_of(stream: &StreamName) -> Option<Sku> {
+        stream.id().strip_prefix(SKU_KEY).and_then(|sku| Sku::parse(sku).ok())
     }
 }
 

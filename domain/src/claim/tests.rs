@@ -7,15 +7,27 @@ use super::event::{Claimed, Released};
 use super::*;
 
 fn claim(owner: &str) -> ClaimCommand {
-    ClaimCommand::Claim { owner: owner.into() }
+    claim_in(owner, 0)
+}
+
+fn claim_in(owner: &str, epoch: u64) -> ClaimCommand {
+    ClaimCommand::Claim { owner: owner.into(), epoch }
 }
 
 fn claimed(owner: &str) -> ClaimEvent {
-    Claimed { owner: owner.into() }.into()
+    claimed_in(owner, 0)
+}
+
+fn claimed_in(owner: &str, epoch: u64) -> ClaimEvent {
+    Claimed { owner: owner.into(), epoch }.into()
 }
 
 fn release(owner: &str) -> ClaimCommand {
-    ClaimCommand::Release { owner: owner.into() }
+    release_in(owner, 1)
+}
+
+fn release_in(owner: &str, epoch: u64) -> ClaimCommand {
+    ClaimCommand::Release { owner: owner.into(), epoch }
 }
 
 #[test]
@@ -43,6 +55,17 @@ fn only_the_owner_gives_a_key_up() {
 }
 
 #[test]
+fn a_release_takes_no_claim_of_its_own_epoch_or_a_later_one() {
+    given::<Claim>(&[claimed_in("product-a", 2)]).when(&release_in("product-a", 2)).then_nothing();
+    let again = [claimed_in("product-a", 2), claimed_in("product-a", 3)];
+    given::<Claim>(&again[..1]).when(&claim_in("product-a", 3)).then(&again[1..]);
+    given::<Claim>(&again).when(&claim_in("product-a", 2)).then_nothing();
+    given::<Claim>(&again).when(&release_in("product-a", 3)).then_nothing();
+    let released: ClaimEvent = Released { owner: "product-a".into() }.into();
+    given::<Claim>(&again).when(&release_in("product-a", 4)).then(&[released]);
+}
+
+#[test]
 fn a_refusal_names_the_owner() {
     let state = fold::<Claim>(&[claimed("product-a")]);
     let refused = Claim::decide(&state, &claim("product-b"), &context(1, noon())).unwrap_err();
@@ -64,7 +87,7 @@ proptest! {
                 model = is_claim.then_some(name);
             }
             state = decided.unwrap_or_default().iter().fold(state, Claim::evolve);
-            prop_assert_eq!(&state.owner, &model);
+            prop_assert_eq!(state.held.as_ref().map(|held| &held.owner), model.as_ref());
         }
     }
 }

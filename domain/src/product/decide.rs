@@ -3,7 +3,7 @@
 use crate::names::Sku;
 
 use super::command::ProductCommand;
-use super::event::{Changed, Content, Created, ProductEvent, Withdrawn};
+use super::event::{Changed, Content, Created, Fenced, ProductEvent, Withdrawn};
 use super::rejection::ProductRejection;
 use super::state::{Life, ProductState};
 
@@ -12,13 +12,14 @@ type Decision = Result<Vec<ProductEvent>, ProductRejection>;
 /// Decides a command.
 pub fn decide(state: &ProductState, command: &ProductCommand) -> Decision {
     match command {
-        ProductCommand::Create(content) => create(state, content),
-        ProductCommand::Replace(content) => replace(state, content),
+        ProductCommand::Create { content, epoch } => create(state, content, *epoch),
+        ProductCommand::Replace { content, epoch } => replace(state, content, *epoch),
         ProductCommand::Withdraw => withdraw(state),
+        ProductCommand::Fence { sku } => Ok(fence(state, sku)),
     }
 }
 
-fn create(state: &ProductState, content: &Content) -> Decision {
+fn create(state: &ProductState, content: &Content, epoch: u64) -> Decision {
     if state.has_content(content) {
         return Ok(Vec::new());
     }
@@ -26,16 +27,18 @@ fn create(state: &ProductState, content: &Content) -> Decision {
         return Err(ProductRejection::Exists);
     }
     content.check().map_err(ProductRejection::InvalidContent)?;
+    check_epoch(state, epoch)?;
     Ok(vec![Created { content: content.clone() }.into()])
 }
 
-fn replace(state: &ProductState, content: &Content) -> Decision {
+fn replace(state: &ProductState, content: &Content, epoch: u64) -> Decision {
     match state.life {
         Life::NotCreated => return Err(ProductRejection::NotFound),
         Life::Withdrawn => return Err(ProductRejection::Withdrawn),
         Life::Live if state.has_content(content) => return Ok(Vec::new()),
         Life::Live => content.check().map_err(ProductRejection::InvalidContent)?,
     }
+    check_epoch(state, epoch)?;
     let stays = |sku: &Sku| content.variants.iter().any(|variant| variant.sku == *sku);
     let removed_skus = state.skus().filter(|sku| !stays(sku)).cloned().collect();
     Ok(vec![Changed { content: content.clone(), removed_skus }.into()])
@@ -47,4 +50,12 @@ fn withdraw(state: &ProductState) -> Decision {
         Life::Withdrawn => Ok(Vec::new()),
         Life::Live => Ok(vec![Withdrawn { removed_skus: state.skus().cloned().collect() }.into()]),
     }
+}
+
+fn check_epoch(state: &ProductState, epoch: u64) -> Result<(), ProductRejection> {
+    if state.epoch == epoch { Ok(()) } else { Err(ProductRejection::Fenced) }
+}
+
+fn fence(state: &ProductState, sku: &Sku) -> Vec<ProductEvent> {
+    if state.variant(sku).is_some() { Vec::new() } else { vec![Fenced { sku: sku.clone() }.into()] }
 }

@@ -96,11 +96,20 @@ pub struct Withdrawn {
     pub removed_skus: Vec<Sku>,
 }
 
+/// A write that claimed a SKU didn't come: it comes too late now, and the claim can be released.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fenced {
+    /// The SKU.
+    pub sku: Sku,
+}
+
 event_enum! {
     /// What happens to a product.
     pub enum ProductEvent {
         Created = "product.created" v 1,
         Changed = "product.changed" v 1,
         Withdrawn = "product.withdrawn" v 1,
+        Fenced = "product.fenced" v 1,
     }
 }

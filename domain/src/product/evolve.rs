@@ -4,21 +4,28 @@ use super::event::{Content, ProductEvent, Variant};
 use super::state::{Life, ProductState, VariantState, hash_of};
 
 /// The state after an event.
-pub fn evolve(_: ProductState, event: &ProductEvent) -> ProductState {
+pub fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
+    let epoch = state.epoch;
     match event {
-        ProductEvent::Created(event) => live(&event.content),
-        ProductEvent::Changed(event) => live(&event.content),
-        ProductEvent::Withdrawn(_) => ProductState { life: Life::Withdrawn, ..ProductState::default() },
+        ProductEvent::Created(event) => live(&event.content, epoch),
+        ProductEvent::Changed(event) => {
+            live(&event.content, epoch + u64::from(!event.removed_skus.is_empty()))
+        }
+        ProductEvent::Withdrawn(_) => {
+            ProductState { life: Life::Withdrawn, epoch: epoch + 1, ..ProductState::default() }
+        }
+        ProductEvent::Fenced(_) => ProductState { epoch: epoch + 1, ..state },
     }
 }
 
-fn live(content: &Content) -> ProductState {
+fn live(content: &Content, epoch: u64) -> ProductState {
     let variant = |variant: &Variant| {
         let state = VariantState { price: variant.price, options: variant.options.clone() };
         (variant.sku.clone(), state)
     };
     ProductState {
         life: Life::Live,
+        epoch,
         name: content.name.clone(),
         active: content.active,
         variants: content.variants.iter().map(variant).collect(),

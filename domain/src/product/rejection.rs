@@ -16,6 +16,9 @@ pub enum ProductRejection {
     /// It left the catalogue.
     #[error("the product was withdrawn; create a new one in its place")]
     Withdrawn,
+    /// Its SKUs changed since they were claimed for this write.
+    #[error("the product's SKUs were changed meanwhile; repeat the request")]
+    Fenced,
     /// What is said of it can't be.
     #[error("{}", joined(.0))]
     InvalidContent(Vec<FieldError>),
@@ -27,6 +30,7 @@ impl Rejection for ProductRejection {
             Self::NotFound => "product-not-found",
             Self::Exists => "product-exists",
             Self::Withdrawn => "product-withdrawn",
+            Self::Fenced => "revision-conflict",
             Self::InvalidContent(_) => "validation-failed",
         }
     }

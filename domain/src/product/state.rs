@@ -12,6 +12,7 @@ use super::event::Content;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProductState {
     pub(super) life: Life,
+    pub(super) epoch: u64,
     pub(super) name: String,
     pub(super) active: bool,
     pub(super) variants: BTreeMap<Sku, VariantState>,
@@ -49,6 +50,11 @@ impl ProductState {
     /// Whether customers can buy it.
     pub fn is_listed(&self) -> bool {
         self.life == Life::Live && self.active
+    }
+
+    /// How often it gave SKUs up, or a write that was to hold some was fenced off.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Its name.

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 use proptest::prelude::*;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 
-use super::event::{Attribute, AttributeKind, Changed, Created, Variant, Withdrawn};
+use super::event::{Attribute, AttributeKind, Changed, Created, Fenced, Variant, Withdrawn};
 use super::*;
 use crate::limits::{
     ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, DESCRIPTION_BYTES_MAX, NAME_CHARS_MAX, OPTIONS_MAX, PRICE_MINOR_MAX,
@@ -37,28 +37,57 @@ fn lamp() -> Content {
     content("Lamp", vec![variant("L1", 500), variant("L2", 700)])
 }
 
+fn create(content: Content) -> ProductCommand {
+    ProductCommand::Create { content, epoch: 0 }
+}
+
+fn replace(content: Content) -> ProductCommand {
+    replace_in(content, 0)
+}
+
+fn replace_in(content: Content, epoch: u64) -> ProductCommand {
+    ProductCommand::Replace { content, epoch }
+}
+
 fn created(content: Content) -> ProductEvent {
     Created { content }.into()
 }
 
 #[test]
 fn a_product_is_created_with_what_is_said_of_it() {
-    given::<Product>(&[]).when(&ProductCommand::Create(lamp())).then(&[created(lamp())]);
-    given::<Product>(&[created(lamp())]).when(&ProductCommand::Create(lamp())).then_nothing();
+    given::<Product>(&[]).when(&create(lamp())).then(&[created(lamp())]);
+    given::<Product>(&[created(lamp())]).when(&create(lamp())).then_nothing();
     let other = content("Rug", vec![variant("R1", 1)]);
-    given::<Product>(&[created(lamp())]).when(&ProductCommand::Create(other)).then_refused("product-exists");
+    given::<Product>(&[created(lamp())]).when(&create(other)).then_refused("product-exists");
 }
 
 #[test]
 fn replacing_names_the_skus_that_go() {
     let next = content("Lamp", vec![variant("L2", 700), variant("L3", 900)]);
     let changed = Changed { content: next.clone(), removed_skus: vec![sku("L1")] };
-    given::<Product>(&[created(lamp())]).when(&ProductCommand::Replace(next)).then(&[changed.into()]);
+    given::<Product>(&[created(lamp())]).when(&replace(next)).then(&[changed.into()]);
 }
 
 #[test]
 fn replacing_with_the_same_does_nothing() {
-    given::<Product>(&[created(lamp())]).when(&ProductCommand::Replace(lamp())).then_nothing();
+    given::<Product>(&[created(lamp())]).when(&replace(lamp())).then_nothing();
+}
+
+#[test]
+fn a_write_whose_claims_may_be_gone_is_refused() {
+    let fence = |text| ProductCommand::Fence { sku: sku(text) };
+    let fenced: ProductEvent = Fenced { sku: sku("L9") }.into();
+    given::<Product>(&[]).when(&fence("L9")).then(from_ref(&fenced));
+    given::<Product>(&[created(lamp())]).when(&fence("L1")).then_nothing();
+    given::<Product>(from_ref(&fenced)).when(&create(lamp())).then_refused("revision-conflict");
+    let in_time = ProductCommand::Create { content: lamp(), epoch: 1 };
+    given::<Product>(&[fenced]).when(&in_time).then(&[created(lamp())]);
+    let smaller = content("Lamp", vec![variant("L2", 700)]);
+    let changed: ProductEvent = Changed { content: smaller, removed_skus: vec![sku("L1")] }.into();
+    let history = [created(lamp()), changed];
+    given::<Product>(&history).when(&replace(lamp())).then_refused("revision-conflict");
+    let again: ProductEvent = Changed { content: lamp(), removed_skus: Vec::new() }.into();
+    given::<Product>(&history).when(&replace_in(lamp(), 1)).then(&[again]);
 }
 
 #[test]
@@ -67,15 +96,15 @@ fn a_withdrawn_product_stays_withdrawn() {
     given::<Product>(&[created(lamp())]).when(&ProductCommand::Withdraw).then(from_ref(&withdrawn));
     let gone = [created(lamp()), withdrawn];
     given::<Product>(&gone).when(&ProductCommand::Withdraw).then_nothing();
-    given::<Product>(&gone).when(&ProductCommand::Replace(lamp())).then_refused("product-withdrawn");
-    given::<Product>(&gone).when(&ProductCommand::Create(lamp())).then_refused("product-exists");
+    given::<Product>(&gone).when(&replace(lamp())).then_refused("product-withdrawn");
+    given::<Product>(&gone).when(&create(lamp())).then_refused("product-exists");
     let state = fold::<Product>(&gone);
     assert!(state.is_withdrawn() && !state.is_listed() && state.skus().next().is_none());
 }
 
 #[test]
 fn what_is_not_there_cannot_be_changed() {
-    given::<Product>(&[]).when(&ProductCommand::Replace(lamp())).then_refused("product-not-found");
+    given::<Product>(&[]).when(&replace(lamp())).then_refused("product-not-found");
     given::<Product>(&[]).when(&ProductCommand::Withdraw).then_refused("product-not-found");
 }
 
@@ -96,7 +125,7 @@ fn everything_wrong_is_said_at_once_with_its_place() {
         "/variants/2/price/currency",
     ];
     assert_eq!(pointers, expected);
-    given::<Product>(&[]).when(&ProductCommand::Create(bad)).then_refused("validation-failed");
+    given::<Product>(&[]).when(&create(bad)).then_refused("validation-failed");
 }
 
 /// The places and codes of what is wrong with a lamp after a change to it.
@@ -202,7 +231,7 @@ fn any_change_of_content_is_noticed() {
         change(&mut changed);
         assert!(!state.has_content(&changed));
         let event = Changed { content: changed.clone(), removed_skus: Vec::new() };
-        given::<Product>(&[created(lamp())]).when(&ProductCommand::Replace(changed)).then(&[event.into()]);
+        given::<Product>(&[created(lamp())]).when(&replace(changed)).then(&[event.into()]);
     }
 }
 
@@ -229,8 +258,8 @@ proptest! {
             let variants = set.iter().map(|n| variant(&n.to_string(), i64::from(*n))).collect::<Vec<_>>();
             let command = match (&model, set.is_empty()) {
                 (Some(_), true) => ProductCommand::Withdraw,
-                (Some(_), false) => ProductCommand::Replace(content("Lamp", variants)),
-                (None, _) => ProductCommand::Create(content("Lamp", variants)),
+                (Some(_), false) => replace_in(content("Lamp", variants), state.epoch()),
+                (None, _) => create(content("Lamp", variants)),
             };
             let Ok(events) = Product::decide(&state, &command, &context(1, noon())) else {
                 prop_assert!(set.is_empty() || withdrawn);

@@ -5,7 +5,10 @@ use super::state::WebhookState;
 
 /// The state after an event.
 pub fn evolve(mut state: WebhookState, event: &WebhookEvent) -> WebhookState {
-    let WebhookEvent::Kept(event) = event;
-    state.kept.insert(event.event_id.clone());
+    let (event_id, is_settled) = match event {
+        WebhookEvent::Kept(event) => (&event.event_id, false),
+        WebhookEvent::Settled(event) => (&event.event_id, true),
+    };
+    state.seen.insert(event_id.clone(), is_settled);
     state
 }

@@ -1,6 +1,6 @@
 //! Which webhooks are kept.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Webhooks about one payment that are kept; more are refused.
 pub const KEPT_MAX: usize = 100;
@@ -8,6 +8,6 @@ pub const KEPT_MAX: usize = 100;
 /// The state of kept webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookState {
-    /// The provider's ids of its events.
-    pub kept: BTreeSet<String>,
+    /// The provider's ids of its events, and whether the payment was told of each.
+    pub seen: BTreeMap<String, bool>,
 }

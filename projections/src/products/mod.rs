@@ -54,7 +54,9 @@ impl Projector for Products {
     ) -> Option<ProductRow> {
         let revision = recorded.revision.0;
         match event {
-            Happened::Noted => row.map(|row| ProductRow { revision, ..row }),
+            Happened::Noted | Happened::Event(ProductEvent::Fenced(_)) => {
+                row.map(|row| ProductRow { revision, ..row })
+            }
             Happened::Event(ProductEvent::Created(event)) => Some(said(row, &event.content, recorded)),
             Happened::Event(ProductEvent::Changed(event)) => Some(said(row, &event.content, recorded)),
             Happened::Event(ProductEvent::Withdrawn(_)) => None,

@@ -52,6 +52,7 @@ impl Projector for Variants {
             ProductEvent::Created(event) => (Some(event.content), Vec::new()),
             ProductEvent::Changed(event) => (Some(event.content), event.removed_skus),
             ProductEvent::Withdrawn(event) => (None, event.removed_skus),
+            ProductEvent::Fenced(_) => return Ok(None),
         };
         Ok(Some(VariantsSaid { product: ProductId(product), content, removed }))
     }

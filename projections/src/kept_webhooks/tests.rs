@@ -1,0 +1,35 @@
+use souk_domain::webhook::event::{Kept, Settled};
+use souk_eventsourcing::StreamName;
+use souk_eventsourcing::testkit::noon;
+
+use super::*;
+use crate::testing::{History, golden, row};
+
+fn stream() -> StreamName {
+    StreamName::new(Webhook::CATEGORY, "sim_1")
+}
+
+fn kept(id: &str) -> WebhookEvent {
+    let (event_id, kind) = (id.to_owned(), "payment.authorized".to_owned());
+    Kept { event_id, kind, refund_id: None, created_at: noon() }.into()
+}
+
+fn settled(id: &str) -> WebhookEvent {
+    Settled { event_id: id.to_owned(), taken: true }.into()
+}
+
+#[test]
+fn golden() {
+    let history = History::default()
+        .then(&stream(), kept("evt_1"))
+        .then(&stream(), kept("evt_2"))
+        .then(&stream(), settled("evt_1"));
+    golden!(KeptWebhooks, history);
+}
+
+#[test]
+fn a_webhook_that_was_told_has_no_row() {
+    let history = History::default().then(&stream(), kept("evt_1"));
+    assert!(row::<KeptWebhooks>(&history, "evt_1").is_some());
+    assert!(row::<KeptWebhooks>(&history.then(&stream(), settled("evt_1")), "evt_1").is_none());
+}

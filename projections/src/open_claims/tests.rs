@@ -1,0 +1,79 @@
+use souk_domain::claim::event::{Claimed, Released};
+use souk_domain::product::Content;
+use souk_domain::product::event::{Changed, Created, Variant, Withdrawn};
+use souk_eventsourcing::StreamName;
+
+use super::*;
+use crate::testing::{History, golden, pounds, product, row, sku};
+
+fn claim_of(text: &str) -> StreamName {
+    Claim::of_sku(&sku(text))
+}
+
+fn stream(n: u128) -> StreamName {
+    Product::stream(product(n))
+}
+
+fn claimed(owner: &StreamName) -> ClaimEvent {
+    Claimed { owner: owner.to_string(), epoch: 0 }.into()
+}
+
+fn released(owner: &StreamName) -> ClaimEvent {
+    Released { owner: owner.to_string() }.into()
+}
+
+fn content(skus: &[&str]) -> Content {
+    let variant = |text: &&str| Variant {
+        sku: sku(text),
+        options: Default::default(),
+        price: pounds(100),
+        images: Vec::new(),
+    };
+    Content {
+        name: "Lamp".into(),
+        description: String::new(),
+        category: String::new(),
+        attributes: Vec::new(),
+        active: true,
+        variants: skus.iter().map(variant).collect(),
+    }
+}
+
+fn created(skus: &[&str]) -> ProductEvent {
+    Created { content: content(skus) }.into()
+}
+
+#[test]
+fn golden() {
+    let history = History::default()
+        .then(&claim_of("A1"), claimed(&stream(1)))
+        .then(&claim_of("B2"), claimed(&stream(1)))
+        .then(&stream(1), created(&["A1", "B2"]))
+        .then(
+            &stream(1),
+            ProductEvent::from(Changed { content: content(&["A1"]), removed_skus: vec![sku("B2")] }),
+        )
+        .then(&claim_of("B2"), released(&stream(1)))
+        .then(&stream(1), ProductEvent::from(Withdrawn { removed_skus: vec![sku("A1")] }))
+        .then(&claim_of("C3"), claimed(&stream(2)));
+    golden!(OpenClaims, history);
+}
+
+#[test]
+fn a_claim_is_open_until_its_owner_holds_the_sku() {
+    let open = History::default().then(&claim_of("A1"), claimed(&stream(1)));
+    assert_eq!(row::<OpenClaims>(&open, "A1").unwrap().owner, stream(1).to_string());
+    let settled = open.then(&stream(1), created(&["A1"]));
+    assert!(row::<OpenClaims>(&settled, "A1").is_none());
+}
+
+#[test]
+fn a_claim_is_open_again_when_its_owner_gives_the_sku_up() {
+    let given_up = History::default()
+        .then(&claim_of("A1"), claimed(&stream(1)))
+        .then(&stream(1), created(&["A1"]))
+        .then(&stream(1), ProductEvent::from(Withdrawn { removed_skus: vec![sku("A1")] }));
+    assert!(row::<OpenClaims>(&given_up, "A1").is_some());
+    let free = given_up.then(&claim_of("A1"), released(&stream(1)));
+    assert!(row::<OpenClaims>(&free, "A1").is_none());
+}

@@ -1,0 +1,168 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use souk_command_api::payments::request::WebhookRequest;
+use souk_command_api::payments::webhook::{Told, tell, tell_again};
+use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::payment::{Payment, PaymentCommand, PaymentStatus};
+use souk_domain::product::{Content, Product, ProductCommand, event::Variant};
+use souk_domain::stock::{Stock, StockCommand};
+use souk_domain::webhook::{Webhook, WebhookCommand};
+use souk_domain::{Currency, Money, OrderId, OrderRef, PaymentId, ProductId, Sku};
+use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Decider, EventStore, StreamName};
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+use crate::embedded::Embedded;
+
+/// A clock that is ahead.
+struct Ahead(SignedDuration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + self.0
+    }
+
+    fn new_id(&self) -> Uuid {
+        SystemClock.new_id()
+    }
+}
+
+struct TestShop {
+    shop: Embedded,
+    _folder: tempfile::TempDir,
+}
+
+impl TestShop {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = Configuration {
+            data: folder.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            currency: Currency::GBP,
+            payment_timeout: Duration::from_secs(900),
+            webhook_secret: None,
+            log: String::new(),
+            log_json: false,
+        };
+        Self { shop: Embedded::start(&configuration).await.unwrap(), _folder: folder }
+    }
+
+    /// Makes a step of a sweep over read models that are up to date.
+    async fn sweep(&self, mut sweep: impl Sweep, ahead: SignedDuration) {
+        self.shop.wait_for(self.shop.log.head().await.unwrap()).await;
+        let shop = Shop { clock: Arc::new(Ahead(ahead)), ..self.shop.shop.clone() };
+        sweep.step(&super::open(self.shop.read_models.path()), &shop).await.unwrap();
+    }
+
+    fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
+        CommandRequest::new(stream, command, origin(&self.shop.shop, "test"))
+    }
+
+    async fn owner(&self, sku: &Sku) -> Option<String> {
+        let claim = self.shop.shop.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
+        claim.state.held.as_ref().map(|held| held.owner.clone())
+    }
+
+    async fn claim(&self, sku: &Sku, owner: &StreamName) {
+        let command = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
+        self.shop.shop.claims.execute(self.request(Claim::of_sku(sku), command)).await.unwrap();
+    }
+}
+
+fn sku() -> Sku {
+    Sku::parse("85123A").unwrap()
+}
+
+fn create() -> ProductCommand {
+    let price = Money::new(255, Currency::GBP);
+    let variant = Variant { sku: sku(), options: [].into(), price, images: Vec::new() };
+    let content = Content {
+        name: "Heart".into(),
+        description: String::new(),
+        category: String::new(),
+        attributes: Vec::new(),
+        active: true,
+        variants: vec![variant],
+    };
+    ProductCommand::Create { content, epoch: 0 }
+}
+
+#[tokio::test]
+async fn a_claim_whose_product_never_came_is_released_after_a_minute_and_the_product_comes_too_late() {
+    let test = TestShop::open().await;
+    let stream = Product::stream(ProductId(Uuid::from_u128(1)));
+    test.claim(&sku(), &stream).await;
+    test.sweep(claims::Open, SignedDuration::from_secs(50)).await;
+    assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
+    test.sweep(claims::Open, SignedDuration::from_secs(70)).await;
+    assert_eq!(test.owner(&sku()).await, None);
+    let late = test.shop.shop.products.execute(test.request(stream, create()).creating()).await;
+    assert!(late.is_err(), "the claim is gone, so the product must not come any more");
+}
+
+#[tokio::test]
+async fn a_claim_whose_product_holds_the_sku_stays() {
+    let test = TestShop::open().await;
+    let stream = Product::stream(ProductId(Uuid::from_u128(1)));
+    test.claim(&sku(), &stream).await;
+    // The sweep has read the claim as open when the product comes after all.
+    let open = claims::Open;
+    test.shop.shop.products.execute(test.request(stream.clone(), create())).await.unwrap();
+    open.release(&test.shop.shop, &sku(), stream.clone()).await.unwrap();
+    test.sweep(claims::Open, SignedDuration::from_hours(1)).await;
+    assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
+}
+
+#[tokio::test]
+async fn a_reservation_that_nobody_confirms_expires() {
+    let test = TestShop::open().await;
+    let stream = Stock::stream(&sku());
+    let count = StockCommand::Count { on_hand: 10 };
+    test.shop.shop.stock.execute(test.request(stream.clone(), count)).await.unwrap();
+    let reserve = StockCommand::Reserve {
+        order: OrderRef::parse("o1").unwrap(),
+        quantity: 3,
+        expires_at: SystemClock.now() + SignedDuration::from_millis(1),
+    };
+    test.shop.shop.stock.execute(test.request(stream.clone(), reserve)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    test.sweep(reservations::Overdue, SignedDuration::ZERO).await;
+    let events = test.shop.log.read_stream(&stream, souk_eventsourcing::Revision::FIRST, 10).await.unwrap();
+    assert_eq!(events.last().unwrap().event_type(), "stock.expired");
+}
+
+#[tokio::test]
+async fn a_webhook_that_came_before_its_payment_is_told_later() {
+    let test = TestShop::open().await;
+    let (shop, order) = (&test.shop.shop, OrderId(Uuid::from_u128(7)));
+    let payment = PaymentId::of(order);
+    let kept = WebhookRequest {
+        id: "evt_1".into(),
+        kind: "payment.authorized".into(),
+        provider_payment_id: format!("sim_{payment}"),
+        created_at: SystemClock.now(),
+        refund_id: None,
+    };
+    let correlation = CorrelationId::from(Uuid::from_u128(1));
+    assert_eq!(tell(shop, &kept, &correlation).await.unwrap(), Told::Unknown);
+    let keep = WebhookCommand::Keep {
+        event_id: kept.id.clone(),
+        kind: kept.kind.clone(),
+        refund_id: None,
+        created_at: kept.created_at,
+    };
+    let stream = StreamName::new(Webhook::CATEGORY, &kept.provider_payment_id);
+    shop.webhooks.execute(test.request(stream, keep)).await.unwrap();
+    test.sweep(webhooks::Kept::default(), SignedDuration::ZERO).await;
+    let amount = Money::new(255, Currency::GBP);
+    let ask = PaymentCommand::Request { order, amount, token: "tok_webhook".into() };
+    shop.payments.execute(test.request(Payment::stream(payment), ask)).await.unwrap();
+    test.sweep(webhooks::Kept::default(), SignedDuration::ZERO).await;
+    let state = shop.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
+    assert_eq!(state.status(), Some(PaymentStatus::Authorized));
+    assert_eq!(tell_again(shop, &kept, &correlation).await.unwrap(), Told::Taken, "and once only");
+}
