@@ -1,10 +1,11 @@
 //! The demo catalogue: something to sell in a shop that was just opened.
 
+use std::fs;
 use std::net::SocketAddr;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
-use souk_command_api::import::import_values;
+use souk_command_api::import::{LineOutcome, import_values};
 use souk_domain::Sku;
 use souk_domain::stock::{Stock, StockCommand};
 use souk_eventsourcing::envelope::Origin;
@@ -15,12 +16,18 @@ use crate::embedded::Embedded;
 /// One product a line, with the units of each SKU.
 const CATALOGUE: &str = include_str!("../demo/catalogue.jsonl");
 
+/// Marks a data folder while the catalogue is being loaded.
+const UNFINISHED: &str = "demo-unfinished";
+
 /// Loads it into a shop whose log is empty, and waits until it can be bought.
 pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
-    if shop.head_at_start.0 > 0 {
+    // A first start that was cut off in the middle goes on where it was.
+    let unfinished = shop.folder.path().join(UNFINISHED);
+    if shop.head_at_start.0 > 0 && !unfinished.exists() {
         shop.wait_for(shop.head_at_start).await;
         return Ok(());
     }
+    fs::write(&unfinished, "")?;
     let lines = CATALOGUE.lines().map(serde_json::from_str::<Map<String, Value>>);
     let lines = lines.collect::<Result<Vec<_>, _>>().context("the demo catalogue is part of the program")?;
     let (mut products, mut counts) = (Vec::new(), Vec::new());
@@ -32,7 +39,10 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
     }
     let actor = Actor::new("service", "demo");
     let correlation = CorrelationId::from(shop.shop.clock.new_id());
-    import_values(&shop.shop, products, &actor, &correlation).await;
+    let (lines, _) = import_values(&shop.shop, products, &actor, &correlation).await;
+    if let Some(refused) = lines.iter().find(|line| line.outcome == LineOutcome::Refused) {
+        bail!("the demo catalogue is part of the program: {}", refused.reason.as_deref().unwrap_or(""));
+    }
     let mut last = shop.head_at_start;
     for (sku, on_hand) in counts {
         let sku = Sku::parse(&sku)?;
@@ -41,6 +51,7 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
         last = last.max(shop.shop.stock.execute(request).await?.position);
     }
     shop.wait_for(last).await;
+    fs::remove_file(&unfinished)?;
     Ok(())
 }
 

@@ -55,4 +55,9 @@ pub trait Decider: Send + Sync + 'static {
 
     /// The state after `event`.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+
+    /// How many parts a state holds, such as lines, itself included: what keeping it in memory costs.
+    fn parts(_: &Self::State) -> usize {
+        1
+    }
 }

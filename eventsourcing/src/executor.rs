@@ -10,14 +10,13 @@
 //! ids of those events. So a command that comes once costs no lookup.
 
 mod batch;
+mod cache;
 mod lane;
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lru::LruCache;
 
 use crate::command::{CommandError, CommandRequest, Loaded, Outcome};
 use crate::decider::Decider;
@@ -25,6 +24,7 @@ use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, Position, Revision, StreamName};
 use crate::store::{Append, AppendError, Appended, FoundCommand, READ_EVENTS_MAX, StoreError};
 
+use cache::Cache;
 use lane::Lane;
 
 /// How often a command is decided again after others wrote to its stream.
@@ -62,6 +62,12 @@ pub(crate) struct Folded<D: Decider> {
     pub(crate) position: Position,
 }
 
+impl<D: Decider> Clone for Folded<D> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), ..*self }
+    }
+}
+
 impl<D: Decider> Folded<D> {
     fn empty() -> Self {
         Self { state: Arc::default(), revision: None, position: Position::START }
@@ -78,15 +84,15 @@ pub struct Executor<D: Decider> {
     /// Streams with something under way.
     lanes: HashMap<StreamName, Lane<D>>,
     /// Streams at rest.
-    cache: LruCache<StreamName, Folded<D>>,
+    cache: Cache<D>,
     /// Whether nobody else writes to the log, so that memory is never stale.
     exclusive: bool,
 }
 
 impl<D: Decider> Executor<D> {
-    /// An executor that keeps up to `cached_states_max` folded states.
-    pub fn new(cached_states_max: NonZeroUsize, exclusive: bool) -> Self {
-        Self { lanes: HashMap::new(), cache: LruCache::new(cached_states_max), exclusive }
+    /// An executor that keeps folded states of up to `cached_parts_max` parts in all.
+    pub fn new(cached_parts_max: usize, exclusive: bool) -> Self {
+        Self { lanes: HashMap::new(), cache: Cache::new(cached_parts_max), exclusive }
     }
 
     /// A command arrived.
@@ -114,7 +120,7 @@ impl<D: Decider> Executor<D> {
         self.advance(stream, now)
     }
 
-    /// A read returned; `events` has fewer than [`LOAD_EVENTS_MAX`] when the stream's end was reached.
+    /// A read returned, of up to [`LOAD_EVENTS_MAX`] events.
     pub fn on_read(
         &mut self,
         stream: &StreamName,

@@ -14,6 +14,8 @@ pub const APPEND_EVENTS_MAX: usize = 4_096;
 pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most events one read returns.
 pub const READ_EVENTS_MAX: usize = 8_192;
+/// The sum of payloads, in bytes, with which a page of events ends, however many were asked for.
+pub const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What must be so of a stream for an append to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +113,33 @@ pub enum StoreError {
 impl Append {
     /// Holds the append to the port's limits; every engine calls it first.
     pub fn check_limits(&self) -> Result<(), AppendError> {
-        let within = |what, actual, limit| {
-            if actual > limit { Err(AppendError::TooLarge { what, actual, limit }) } else { Ok(()) }
-        };
-        within("number of events in one append", self.events.len(), APPEND_EVENTS_MAX)?;
-        let mut bytes = 0;
-        for event in &self.events {
-            within("size of an event in bytes", event.data.len(), EVENT_BYTES_MAX)?;
-            bytes += event.data.len();
+        match exceeded(&self.events) {
+            Some((what, actual, limit)) => Err(AppendError::TooLarge { what, actual, limit }),
+            None => Ok(()),
         }
-        within("size of one append in bytes", bytes, APPEND_BYTES_MAX)
     }
+}
+
+/// The limit that an append of these events exceeds: its name, by what it is exceeded, and the limit.
+pub(crate) fn exceeded(events: &[NewEvent]) -> Option<(&'static str, usize, usize)> {
+    let largest = events.iter().map(|event| event.data.len()).max().unwrap_or(0);
+    let bytes = events.iter().map(|event| event.data.len()).sum();
+    let sizes = [
+        ("number of events in one append", events.len(), APPEND_EVENTS_MAX),
+        ("size of an event in bytes", largest, EVENT_BYTES_MAX),
+        ("size of one append in bytes", bytes, APPEND_BYTES_MAX),
+    ];
+    sizes.into_iter().find(|(_, actual, limit)| actual > limit)
+}
+
+/// Whether more events may stand behind a page of a stream that was asked for with this limit.
+pub fn is_full_page(page: &[RecordedEvent], limit: usize) -> bool {
+    page.len() >= limit || bytes_of(page) >= READ_BYTES_MAX
+}
+
+/// The sum of payloads, in bytes.
+pub fn bytes_of(page: &[RecordedEvent]) -> usize {
+    page.iter().map(|recorded| recorded.event.data.len()).sum()
 }
 
 /// Which events a reader wants. It is given every position all the same: see [`Page::reached`].
@@ -175,7 +193,8 @@ pub trait EventStore: Send + Sync + 'static {
         command: CommandId,
     ) -> Result<Option<FoundCommand>, StoreError>;
 
-    /// Up to `limit` events of a stream from revision `from` on; none when there is no such stream.
+    /// Up to `limit` events of a stream from revision `from` on, fewer when their payloads reach
+    /// [`READ_BYTES_MAX`]; none when there is no such stream. See [`is_full_page`].
     async fn read_stream(
         &self,
         stream: &StreamName,
@@ -183,7 +202,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Looks at up to `limit` events after `after` and returns those the filter takes.
+    /// Looks at up to `limit` events after `after`, fewer when their payloads reach [`READ_BYTES_MAX`],
+    /// and returns those the filter takes.
     async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError>;
 
     /// The position of the last event, [`Position::START`] for an empty log.

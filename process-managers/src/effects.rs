@@ -1,8 +1,9 @@
 //! Carries out provider calls and hands the answers to the payment.
 //!
 //! A call that fails in a retryable way is repeated with growing waits under the same idempotency key.
-//! Asking for money gives up after a while; giving it back never does. However late an answer comes, it
-//! goes to the payment, which knows what it still means.
+//! Asking for a hold gives up after a while, since an order waits only so long. Taking what is held and
+//! giving it back never do: until the provider answers, nobody knows whose the money is. However late an
+//! answer comes, it goes to the payment, which knows what it still means.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::commands::{Sent, ShopPorts};
 use crate::provider::{Answer, PaymentProvider};
 use crate::retry::wait_after;
 
-/// Calls to authorize or to capture, before it counts as declined.
+/// Calls to authorize, before it counts as declined.
 pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
 
 /// The reactor to what processes ask of the payment provider.
@@ -41,7 +42,7 @@ impl Effects {
             let called = tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await;
             let answer = match called {
                 Ok(answer) => answer,
-                // By now nobody waits for money to come; money that goes back is asked for again.
+                // By now the order waits no longer; money that is held or taken is asked about again.
                 Err(_) if gives_up(call) => return None,
                 Err(_) => Answer::Retry { detail: "there was no answer in time".to_owned() },
             };
@@ -93,7 +94,7 @@ pub fn payment_stream(payment: PaymentId) -> StreamName {
 }
 
 fn gives_up(call: &ProviderCall) -> bool {
-    matches!(call, ProviderCall::Authorize { .. } | ProviderCall::Capture { .. })
+    matches!(call, ProviderCall::Authorize { .. })
 }
 
 /// What the payment is told; none when there is nothing to tell.

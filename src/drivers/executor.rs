@@ -1,7 +1,6 @@
 //! Drives an executor: a command port over the event store.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,8 +13,9 @@ use souk_eventsourcing::{
 };
 use tokio::sync::oneshot;
 
-/// Folded states kept in memory for each kind of aggregate.
-pub const CACHED_STATES_MAX: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
+/// Parts of folded states kept in memory for each kind of aggregate: a state has one, and one for each of
+/// its lines.
+pub const CACHED_PARTS_MAX: usize = 100_000;
 
 type LoadResult<D> = Result<Option<Loaded<D>>, StoreError>;
 
@@ -41,7 +41,7 @@ struct Desk<D: Decider> {
 impl<D: Decider> ExecutorDriver<D> {
     /// A port over the store.
     pub fn new(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Self {
-        let executor = Executor::new(CACHED_STATES_MAX, store.is_exclusive());
+        let executor = Executor::new(CACHED_PARTS_MAX, store.is_exclusive());
         let desk = Desk { executor, callers: HashMap::new(), loaders: HashMap::new(), tickets: 0 };
         Self { inner: Arc::new(Inner { store, clock, desk: Mutex::new(desk) }) }
     }
@@ -49,7 +49,7 @@ impl<D: Decider> ExecutorDriver<D> {
 
 impl<D: Decider> Inner<D> {
     fn desk(&self) -> MutexGuard<'_, Desk<D>> {
-        // A step that panicked is a bug in a decider; the state in memory is dropped with the process.
+        // A step that panicked is a bug in a decider: its command is not answered, the others go on.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

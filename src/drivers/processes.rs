@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use souk_domain::{ProviderCall, ShopCommand};
-use souk_eventsourcing::process::{OutputId, Process, ProcessStateError, ProcessStateStore};
+use souk_eventsourcing::process::{OutputId, Process, ProcessRows, ProcessStateError, ProcessStateStore};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::{AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription};
@@ -17,6 +17,8 @@ const PAGE_EVENTS_MAX: usize = 2_048;
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// How often rows of process state are written. They only spare reading the log again.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// Events of the log after which the checkpoint is written though no row changed.
+const SAVE_EVENTS_MAX: u64 = 10_000;
 
 /// What a process needs.
 #[derive(Clone)]
@@ -71,6 +73,7 @@ enum Message {
     AppendFailed { instance: String, error: AppendError },
     Result { instance: String, output: OutputId, answer: Answer },
     EffectAnswered { instance: String, output: OutputId },
+    EffectUnanswered { instance: String, output: OutputId },
     RunTimers(oneshot::Sender<usize>),
 }
 
@@ -89,12 +92,29 @@ where
             format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
         return Err(StoreError::Damaged(what).into());
     }
-    let runtime = ProcessRuntime::<P>::restore(stored)?;
+    let (saved, instances) = (stored.checkpoint, stored.rows.iter().map(|(id, _)| id.clone()).collect());
+    let runtime = match ProcessRuntime::<P>::restore(stored) {
+        Ok(runtime) => runtime,
+        Err(error @ ProcessError::Row { .. }) => {
+            tracing::warn!(process = P::NAME, %error, "its rows are made anew from the log");
+            forget_rows::<P>(&*ports.rows, instances).await?;
+            ProcessRuntime::restore(ProcessRows::default())?
+        }
+        Err(error) => return Err(error.into()),
+    };
     let (inbox, messages) = mpsc::unbounded_channel();
     let (live_sender, live_at) = watch::channel(None);
     let handle = ProcessHandle { name: P::NAME, inbox: inbox.clone(), live_at };
-    let driver = Driver { ports, runtime, inbox, messages, live: live_sender, head_at_start: head };
+    let driver = Driver { ports, runtime, inbox, messages, live: live_sender, head_at_start: head, saved };
     Ok((handle, tokio::spawn(driver.run(stop))))
+}
+
+async fn forget_rows<P: Process>(
+    rows: &dyn ProcessStateStore,
+    instances: Vec<String>,
+) -> Result<(), ProcessStateError> {
+    let none = instances.into_iter().map(|instance| (instance, None)).collect();
+    rows.save(P::NAME, none, Position::START).await
 }
 
 /// Returns once the shop is told to stop.
@@ -110,6 +130,8 @@ struct Driver<P: Process> {
     messages: mpsc::UnboundedReceiver<Message>,
     live: watch::Sender<Option<Position>>,
     head_at_start: Position,
+    /// The checkpoint that was last written.
+    saved: Position,
 }
 
 impl<P> Driver<P>
@@ -138,8 +160,11 @@ where
                     }
                 }
                 () = tokio::time::sleep(until_next_timer) => {}
-                _ = save.tick() => self.save().await?,
-                () = until(&mut stop) => return self.save().await,
+                _ = save.tick() => self.save(SAVE_EVENTS_MAX).await,
+                () = until(&mut stop) => {
+                    self.save(1).await;
+                    return Ok(());
+                }
             }
             for action in self.runtime.step(self.ports.clock.now()) {
                 self.carry_out(action);
@@ -160,12 +185,20 @@ where
         Duration::try_from(wait).unwrap_or(Duration::ZERO).min(SLEEP_MAX)
     }
 
-    async fn save(&mut self) -> Result<(), ProcessStopped> {
+    /// Writes rows that changed, or else the checkpoint when it has moved so far. What can't be written
+    /// now is written later: only the next start takes longer without it.
+    async fn save(&mut self, events: u64) {
         let (rows, checkpoint) = self.runtime.changed_rows();
-        if !rows.is_empty() {
-            self.ports.rows.save(P::NAME, rows, checkpoint).await?;
+        if rows.is_empty() && checkpoint.0 - self.saved.0 < events {
+            return;
         }
-        Ok(())
+        match self.ports.rows.save(P::NAME, rows.clone(), checkpoint).await {
+            Ok(()) => self.saved = checkpoint,
+            Err(error) => {
+                tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
+                self.runtime.rows_not_saved(rows);
+            }
+        }
     }
 
     fn on_message(&mut self, message: Message) {
@@ -180,6 +213,9 @@ where
             Message::Result { instance, output, answer } => self.runtime.on_result(&instance, output, answer),
             Message::EffectAnswered { instance, output } => {
                 self.runtime.on_effect_answered(&instance, output);
+            }
+            Message::EffectUnanswered { instance, output } => {
+                self.runtime.on_effect_unanswered(&instance, output);
             }
             Message::RunTimers(asked) => {
                 let fired = self.runtime.fire_due(self.ports.clock.now());
@@ -212,12 +248,12 @@ where
             Action::Effect(Outgoing { instance, output, content, origin }) => {
                 let effects = Arc::clone(&self.ports.effects);
                 tokio::spawn(async move {
-                    match effects.react(&content, &origin).await {
-                        Reaction::NothingNew => {
-                            let _ = inbox.send(Message::EffectAnswered { instance, output });
-                        }
-                        Reaction::InLog | Reaction::NoAnswer => {}
-                    }
+                    let message = match effects.react(&content, &origin).await {
+                        Reaction::InLog => return,
+                        Reaction::NothingNew => Message::EffectAnswered { instance, output },
+                        Reaction::NoAnswer => Message::EffectUnanswered { instance, output },
+                    };
+                    let _ = inbox.send(message);
                 });
             }
         }

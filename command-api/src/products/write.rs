@@ -35,7 +35,8 @@ pub async fn write(shop: &Shop, request: CommandRequest<ProductCommand>) -> Done
         let command = request.command.clone().in_epoch(epoch);
         let request = CommandRequest { command, ..request.clone() };
         if is_without_effect(shop, before.as_ref(), &request) {
-            return done(shop.products.execute(request).await.map_err(product_problem)?, Position::START);
+            let outcome = shop.products.execute(request).await.map_err(product_problem)?;
+            return Ok(highest(outcome, Position::START));
         }
         let owner = request.stream.to_string();
         let before = before.map(|before| before.state).unwrap_or_default();
@@ -45,7 +46,7 @@ pub async fn write(shop: &Shop, request: CommandRequest<ProductCommand>) -> Done
             Ok(outcome) => {
                 let gone = before.skus().filter(|sku| outcome.state.variant(sku).is_none());
                 let released = release(shop, gone, &owner, outcome.state.epoch(), &origin).await?;
-                return done(outcome, claimed.max(released));
+                return Ok(highest(outcome, claimed.max(released)));
             }
             Err(CommandError::Rejected(ProductRejection::Fenced)) => {}
             Err(error) => return Err(product_problem(error)),
@@ -54,9 +55,9 @@ pub async fn write(shop: &Shop, request: CommandRequest<ProductCommand>) -> Done
     Err(product_problem(CommandError::Rejected(ProductRejection::Fenced)))
 }
 
-fn done(outcome: Outcome<Product>, others: Position) -> Done {
+fn highest(outcome: Outcome<Product>, others: Position) -> (Outcome<Product>, Position) {
     let position = outcome.position.max(others);
-    Ok((outcome, position))
+    (outcome, position)
 }
 
 /// It was done before, and claims nothing now. What a crash may have cut off behind it is done.
@@ -74,7 +75,7 @@ async fn repeat(shop: &Shop, request: CommandRequest<ProductCommand>, found: &Fo
     };
     let gone = removed.iter().filter(|sku| outcome.state.variant(sku).is_none());
     let released = release(shop, gone, &owner, outcome.state.epoch(), &origin).await?;
-    done(outcome, released)
+    Ok(highest(outcome, released))
 }
 
 /// Whether the command would be refused, or has nothing to change: then nothing is claimed for it.

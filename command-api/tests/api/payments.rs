@@ -51,7 +51,8 @@ async fn an_order_that_does_not_wait_takes_no_payment_but_a_repeat_is_answered()
     shop.customer("ada", intent(&placed).key("early")).await.refused(409, "order-not-payable");
     let order = waiting(&shop).await;
     let first = shop.customer("ada", intent(&order).key("k")).await.done(201);
-    record(&shop, &first.text("id"), PaymentCommand::Abandon).await;
+    record(&shop, &first.text("id"), PaymentCommand::Abandon { order: OrderId(order.parse().unwrap()) })
+        .await;
     shop.as_checkout(&order, OrderCommand::Confirm { paid_outside: true }).await;
     assert_eq!(shop.customer("ada", intent(&order).key("k")).await.done(201).body, first.body);
     shop.customer("ada", intent(&order).key("other")).await.refused(409, "order-not-payable");

@@ -1,7 +1,6 @@
 //! A command port over a log in memory: the real executor, with nothing in the air between two steps.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -85,7 +84,7 @@ enum Done<D: Decider> {
 impl<D: Decider> MemoryPort<D> {
     /// A port over the log.
     pub(crate) fn open(log: &Arc<Mutex<Log>>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
-        let executor = Mutex::new(Executor::new(NonZeroUsize::new(100).unwrap(), true));
+        let executor = Mutex::new(Executor::new(100, true));
         Arc::new(Self { executor, log: Arc::clone(log), clock: Arc::clone(clock) })
     }
 

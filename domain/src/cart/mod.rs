@@ -51,6 +51,10 @@ impl Decider for Cart {
     fn evolve(state: CartState, event: &CartEvent) -> CartState {
         evolve::evolve(state, event)
     }
+
+    fn parts(state: &CartState) -> usize {
+        1 + state.lines.len() + state.merged.iter().map(|merge| merge.units.len()).sum::<usize>()
+    }
 }
 
 #[cfg(test)]

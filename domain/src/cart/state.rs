@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use imbl::OrdMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::SECOND_CLICK_S;
@@ -19,7 +20,8 @@ pub const ORDERS_OUT_MAX: usize = 64;
 /// The state of a cart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CartState {
-    pub(super) lines: BTreeMap<Sku, CartLineState>,
+    /// Shared by copies of the state, as far as they agree.
+    pub(super) lines: OrdMap<Sku, CartLineState>,
     pub(super) customer: Option<CustomerId>,
     /// Merges of other carts into this one, oldest first.
     pub(super) merged: VecDeque<Merge>,

@@ -145,6 +145,8 @@ pub(super) fn enter(state: &mut CheckoutState, next: Move) {
         }
         Move::Await | Move::Authorize => {
             state.phase = Phase::Waiting;
+            // Whoever may still ask for a payment is to be told when it is too late.
+            state.is_payment_open = true;
             if state.payment == Payment::Requested {
                 state.payment = Payment::Running;
             }

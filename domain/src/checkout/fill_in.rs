@@ -36,7 +36,9 @@ pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand>
             let (order, amount, token) = (terms.order, terms.total, terms.token.clone()?);
             Some(of_payment(terms, PaymentCommand::Request { order, amount, token }))
         }
-        CheckoutStep::AbandonPayment => Some(of_payment(terms, PaymentCommand::Abandon)),
+        CheckoutStep::AbandonPayment => {
+            Some(of_payment(terms, PaymentCommand::Abandon { order: terms.order }))
+        }
         _ => Some(ShopCommand::Order(terms.order, of_order(state, step)?)),
     }
 }

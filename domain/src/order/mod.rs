@@ -51,6 +51,10 @@ impl Decider for Order {
     fn evolve(state: OrderState, event: &OrderEvent) -> OrderState {
         evolve::evolve(state, event)
     }
+
+    fn parts(state: &OrderState) -> usize {
+        1 + state.placed.as_ref().map_or(0, |placed| placed.lines.len())
+    }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub struct Placed {
     pub(super) status: OrderStatus,
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
-    pub(super) lines: Vec<OrderLine>,
+    pub(super) lines: Vec<Line>,
     pub(super) total: Money,
     pub(super) cancellation: Option<Reason>,
     pub(super) paid_outside: bool,
@@ -80,13 +80,27 @@ pub struct Placed {
     pub(super) refunded: i64,
 }
 
+/// What decisions need of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) sku: Sku,
+    pub(super) quantity: u32,
+    pub(super) unit_price: Money,
+}
+
+impl Line {
+    fn of(line: &OrderLine) -> Self {
+        Self { sku: line.sku.clone(), quantity: line.quantity, unit_price: line.unit_price }
+    }
+}
+
 impl Placed {
     pub(super) fn new(draft: &Draft) -> Self {
         Self {
             status: OrderStatus::Placed,
             code: draft.code.clone(),
             customer: draft.customer.clone(),
-            lines: draft.lines.clone(),
+            lines: draft.lines.iter().map(Line::of).collect(),
             total: draft.total,
             cancellation: None,
             paid_outside: false,

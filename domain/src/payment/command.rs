@@ -47,8 +47,12 @@ pub enum PaymentCommand {
         detail: String,
     },
     /// Nobody wants this payment any more: what is held is voided, what is taken is refunded, what is
-    /// still to be answered is so when the answer comes. Sent by the checkout.
-    Abandon,
+    /// still to be answered is so when the answer comes; one that nobody asked for can't be asked for any
+    /// more. Sent by the checkout.
+    Abandon {
+        /// The order.
+        order: OrderId,
+    },
     /// The provider let the held money go.
     RecordVoided {
         /// Which request it answers.

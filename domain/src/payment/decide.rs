@@ -21,10 +21,12 @@ const NOT_WANTED: &str = "nobody waits for this payment any more";
 /// Decides a command.
 pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context) -> Decision {
     let payment = match (&state.opened, command) {
+        (None, PaymentCommand::Request { .. }) if state.closed => return Err(PaymentRejection::Closed),
         (None, PaymentCommand::Request { order, amount, token }) => {
             return Ok(vec![requested(*order, *amount, token, 1)]);
         }
-        (None, PaymentCommand::Abandon) => return Ok(Vec::new()),
+        (None, PaymentCommand::Abandon { .. }) if state.closed => return Ok(Vec::new()),
+        (None, PaymentCommand::Abandon { order }) => return Ok(vec![Cancelled { order: *order }.into()]),
         (None, _) => return Err(PaymentRejection::NotFound),
         (Some(payment), _) => payment,
     };
@@ -39,7 +41,7 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
         }
         PaymentCommand::RecordCaptured => Ok(captured(payment, context)),
         PaymentCommand::RecordCaptureFailed { code, detail } => Ok(capture_failed(payment, code, detail)),
-        PaymentCommand::Abandon => Ok(abandon(payment, context)),
+        PaymentCommand::Abandon { .. } => Ok(abandon(payment, context)),
         PaymentCommand::RecordVoided { void } => Ok(voided(payment, *void)),
         PaymentCommand::Refund { refund, amount, capped, reason } => {
             let amount = amount.map(|amount| if *capped { payment.capped(amount) } else { amount });
@@ -194,7 +196,10 @@ fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str) -> Dec
     if payment.done.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    let amount = *payment.asked.get(&refund).ok_or(PaymentRejection::RefundNotFound(refund))?;
+    let asked = payment.asked.get(&refund);
+    // The provider says last what it did, as long as the money wasn't given back by another refund.
+    let late = || payment.failed.get(&refund).filter(|amount| **amount <= payment.left());
+    let amount = *asked.or_else(late).ok_or(PaymentRejection::RefundNotFound(refund))?;
     let (order, provider_refund_id) = (payment.order, provider_refund_id.to_owned());
     let amount = Money::new(amount, payment.amount.currency);
     Ok(vec![Refunded { order, refund, amount, provider_refund_id }.into()])

@@ -29,14 +29,16 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     authorized: BTreeSet::new(),
                     voids: BTreeMap::new(),
                     asked: BTreeMap::new(),
+                    failed: BTreeMap::new(),
                     done: BTreeMap::new(),
                 });
             }
         }
         return state;
     }
-    if let Some(payment) = &mut state.opened {
-        apply(payment, event);
+    match &mut state.opened {
+        Some(payment) => apply(payment, event),
+        None => state.closed |= matches!(event, PaymentEvent::Cancelled(_)),
     }
     state
 }
@@ -58,7 +60,9 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
         }
         PaymentEvent::Failed(_) => {
             payment.awaited = false;
-            payment.status = PaymentStatus::Failed;
+            if !payment.abandoned {
+                payment.status = PaymentStatus::Failed;
+            }
         }
         PaymentEvent::Captured(event) => {
             payment.held = false;
@@ -88,12 +92,14 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
         }
         PaymentEvent::Refunded(event) => {
             payment.asked.remove(&event.refund);
+            payment.failed.remove(&event.refund);
             payment.done.insert(event.refund, event.amount.amount);
             let all = payment.done.values().sum::<i64>() == payment.captured;
             payment.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         }
         PaymentEvent::RefundFailed(event) => {
-            payment.asked.remove(&event.refund);
+            let amount = payment.asked.remove(&event.refund);
+            payment.failed.extend(amount.map(|amount| (event.refund, amount)));
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum PaymentStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaymentState {
     pub(super) opened: Option<Opened>,
+    /// Whether it can't be asked for any more, though nobody ever did.
+    pub(super) closed: bool,
 }
 
 /// The state of a payment that was asked for.
@@ -55,6 +57,8 @@ pub struct Opened {
     pub(super) voids: BTreeMap<VoidId, String>,
     /// Refunds that are not done yet, by id.
     pub(super) asked: BTreeMap<RefundId, i64>,
+    /// Refunds that failed: a success may still come.
+    pub(super) failed: BTreeMap<RefundId, i64>,
     /// Refunds that are done.
     pub(super) done: BTreeMap<RefundId, i64>,
 }

@@ -94,10 +94,25 @@ fn an_authorization_that_nobody_wants_is_voided_however_late() {
     let late = [authorized(), void_requested()];
     given::<Payment>(&[requested(1), cancelled()]).when(&record_authorized()).then(&late);
     given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_authorized()).then(&late);
-    let abandon = PaymentCommand::Abandon;
+    let abandon = PaymentCommand::Abandon { order: ORDER };
     given::<Payment>(&[requested(1), authorized()]).when(&abandon).then(&[cancelled(), void_requested()]);
     given::<Payment>(&[requested(1)]).when(&abandon).then(&[cancelled()]);
-    given::<Payment>(&[]).when(&abandon).then_nothing();
+}
+
+#[test]
+fn a_payment_that_nobody_asked_for_in_time_cannot_be_asked_for_any_more() {
+    let abandon = PaymentCommand::Abandon { order: ORDER };
+    given::<Payment>(&[]).when(&abandon).then(&[cancelled()]);
+    given::<Payment>(&[cancelled()]).when(&abandon).then_nothing();
+    given::<Payment>(&[cancelled()]).when(&request("tok_ok")).then_refused("payment-closed");
+    assert_eq!(fold::<Payment>(&[cancelled()]).status(), None);
+}
+
+#[test]
+fn a_failure_that_comes_when_nobody_waits_leaves_the_payment_cancelled() {
+    let history = [requested(1), cancelled(), failed()];
+    given::<Payment>(&history[..2]).when(&record_failed()).then(&history[2..]);
+    assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::Cancelled));
 }
 
 #[test]
@@ -181,7 +196,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
         Just(record_failed()),
         Just(PaymentCommand::RecordCaptured),
         Just(PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: String::new() }),
-        Just(PaymentCommand::Abandon),
+        Just(PaymentCommand::Abandon { order: ORDER }),
         (1..70_u128)
             .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
         (refund_id.clone(), prop::option::of(1..7_i64)).prop_map(|(refund, amount)| PaymentCommand::Refund {
@@ -201,6 +216,11 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
     ]
 }
 
+/// Whether a refund is done that had failed.
+fn promise_was_broken(state: &PaymentState, refund: RefundId) -> bool {
+    !state.opened.as_ref().unwrap().asked.contains_key(&refund)
+}
+
 proptest! {
     /// Against a plain model: a till. Whatever comes in whatever order, no more goes out than came in,
     /// and once nobody wants the payment, all of it is on its way back.
@@ -216,6 +236,9 @@ proptest! {
                     PaymentEvent::RefundFailed(event) => {
                         promised -= state.opened.as_ref().unwrap().asked[&event.refund];
                         abandoned = false;
+                    }
+                    PaymentEvent::Refunded(event) if promise_was_broken(&state, event.refund) => {
+                        promised += event.amount.amount;
                     }
                     PaymentEvent::Cancelled(_) => abandoned = true,
                     _ => {}

@@ -49,6 +49,10 @@ impl Decider for Product {
     fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
         evolve::evolve(state, event)
     }
+
+    fn parts(state: &ProductState) -> usize {
+        1 + state.variants.len()
+    }
 }
 
 #[cfg(test)]

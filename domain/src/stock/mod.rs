@@ -49,6 +49,10 @@ impl Decider for Stock {
     fn evolve(state: StockState, event: &StockEvent) -> StockState {
         evolve::evolve(state, event)
     }
+
+    fn parts(state: &StockState) -> usize {
+        1 + state.open.len()
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Units on hand, and the open reservations.
 
-use std::collections::{BTreeSet, HashMap};
-
+use imbl::{HashMap, OrdSet};
 use jiff::Timestamp;
 
 use crate::names::OrderRef;
 
-/// The state of a SKU's stock.
+/// The state of a SKU's stock. Its maps share what copies of the state have in common: with fifty thousand
+/// open reservations a copy costs as much as with none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StockState {
     pub(super) counted: bool,
@@ -14,7 +14,7 @@ pub struct StockState {
     pub(super) reserved: i64,
     pub(super) open: HashMap<OrderRef, Reservation>,
     /// The open ones again, the oldest first.
-    pub(super) by_expiry: BTreeSet<(Timestamp, OrderRef)>,
+    pub(super) by_expiry: OrdSet<(Timestamp, OrderRef)>,
 }
 
 /// Units held for an order.

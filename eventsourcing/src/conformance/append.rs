@@ -6,6 +6,7 @@ use super::{Store, append, appended, command, count_events, event_of, events, st
 use crate::id::{Position, Revision};
 use crate::store::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, AppendError, Appended, EVENT_BYTES_MAX, Expected, Filter,
+    READ_BYTES_MAX, is_full_page,
 };
 
 fn is_conflict(result: &Result<Appended, AppendError>) -> bool {
@@ -259,9 +260,17 @@ pub(super) async fn sizes_are_held_to_the_limits(store: Store) {
     assert_eq!(found.last_revision.0 + 1, u64::from(most), "the last event of the largest command is found");
     let page = store.read_all(Position::START, 1, &Filter::all()).await.expect("a read");
     assert_eq!(page.events.len(), 1, "a page of one event holds the largest");
+    store.append(of_sizes(&full, 7)).await.expect("as many again");
+    store.append(of_sizes(&full, 8)).await.expect("as many again");
+    let page = store.read_stream(&name, Revision::FIRST, 100).await.expect("a read");
+    assert_eq!(page.len(), READ_BYTES_MAX / EVENT_BYTES_MAX, "a page of a stream ends with its bytes");
+    assert!(is_full_page(&page, 100), "it tells that more may follow");
+    let rest = store.read_stream(&name, Revision(page.len() as u64), 100).await.expect("a read");
+    assert_eq!(page.len() + rest.len(), 1 + 3 * full.len(), "the next page has the rest");
+    assert!(!is_full_page(&rest, 100), "it tells that nothing follows");
     assert_eq!(
         count_events(&store).await,
-        1 + full.len() + APPEND_EVENTS_MAX,
+        1 + 3 * full.len() + APPEND_EVENTS_MAX,
         "the log holds what was taken"
     );
 }

@@ -9,7 +9,7 @@ use crate::command::{CommandError, Completion};
 use crate::decider::{Context, Decider};
 use crate::envelope::NewEvent;
 use crate::id::{Revision, StreamName};
-use crate::store::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Expected};
+use crate::store::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Expected, exceeded};
 
 use super::lane::{Lookup, Waiting};
 use super::{BATCH_COMMANDS_MAX, Folded};
@@ -28,6 +28,8 @@ pub(super) struct Decided {
 }
 
 pub(super) struct Batch<D: Decider> {
+    /// The state that it was decided in.
+    pub(super) before: Folded<D>,
     /// The state with the batch's events in it.
     pub(super) folded: Folded<D>,
     pub(super) entries: Vec<Entry<D>>,
@@ -62,7 +64,8 @@ pub(super) fn decide_batch<D: Decider>(
 ) -> Batch<D> {
     let expected = Expected::from_last(folded.revision);
     let position = folded.position;
-    let state = Arc::unwrap_or_clone(folded.state);
+    let before = folded.clone();
+    let state = D::State::clone(&folded.state);
     let mut round =
         Round::<D> { stream, now, state, revision: folded.revision, events: Vec::new(), bytes: 0 };
     let mut entries = Vec::new();
@@ -101,7 +104,7 @@ pub(super) fn decide_batch<D: Decider>(
         events: std::mem::take(&mut round.events),
     });
     let folded = Folded { state: Arc::new(round.state), revision: round.revision, position };
-    Batch { folded, entries, append }
+    Batch { before, folded, entries, append }
 }
 
 impl<D: Decider> Round<'_, D> {
@@ -136,11 +139,14 @@ impl<D: Decider> Round<'_, D> {
             let envelope = |(event, ordinal)| origin.envelope(self.stream, ordinal, event, self.now);
             events.iter().zip(ordinals).map(envelope).collect()
         };
+        // What no append can hold is refused alone; the others of the batch are not to suffer from it.
+        if let Some((what, actual, limit)) = exceeded(&envelopes) {
+            return Turn::Entry(Err(CommandError::TooLarge { what, actual, limit }));
+        }
         let bytes: usize = envelopes.iter().map(|envelope| envelope.data.len()).sum();
         let fits = self.events.len() + envelopes.len() <= APPEND_EVENTS_MAX
             && self.bytes + bytes <= APPEND_BYTES_MAX;
-        // Alone it is passed on whatever its size: the log then says by how much it is too large.
-        if !fits && !self.events.is_empty() {
+        if !fits {
             return Turn::NextRound;
         }
         let count = envelopes.len();

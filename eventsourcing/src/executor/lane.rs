@@ -8,7 +8,7 @@ use crate::command::{CommandError, CommandRequest, Completion, Outcome};
 use crate::decider::Decider;
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, Position, Revision, StreamName};
-use crate::store::{AppendError, Appended, FoundCommand, StoreError};
+use crate::store::{AppendError, Appended, FoundCommand, StoreError, is_full_page};
 
 use super::batch::{Batch, Entry, decide_batch};
 use super::{Action, CONFLICT_RETRIES_MAX, Folded, LOAD_EVENTS_MAX, Ticket};
@@ -40,6 +40,8 @@ enum Knowledge<D: Decider> {
     /// A read is in the air; what was folded so far.
     Reading(Folded<D>),
     Known(Folded<D>),
+    /// Others wrote since: what is new has to be folded first.
+    Behind(Folded<D>),
 }
 
 pub(super) struct Lane<D: Decider> {
@@ -102,6 +104,7 @@ impl<D: Decider> Lane<D> {
                     self.knowledge = Knowledge::Known(Folded::empty());
                 }
                 Knowledge::Nothing => return self.read(Folded::empty(), actions),
+                Knowledge::Behind(folded) => return self.read(folded, actions),
                 Knowledge::Reading(folded) => self.knowledge = Knowledge::Reading(folded),
                 Knowledge::Known(folded) if !self.loads.is_empty() && !exclusive && !self.fresh => {
                     return self.read(folded, actions);
@@ -171,7 +174,7 @@ impl<D: Decider> Lane<D> {
         let Knowledge::Reading(folded) = std::mem::replace(&mut self.knowledge, Knowledge::Nothing) else {
             return;
         };
-        let more = events.len() == LOAD_EVENTS_MAX;
+        let more = is_full_page(&events, LOAD_EVENTS_MAX);
         match fold(folded, &events) {
             Ok(folded) if more => self.read(folded, actions),
             Ok(folded) => {
@@ -189,7 +192,7 @@ impl<D: Decider> Lane<D> {
             Self::answer(batch.entries, &batch.folded, &[], before, actions);
             self.knowledge = Knowledge::Known(batch.folded);
         } else {
-            self.decide_again(batch.entries, actions);
+            self.decide_again(batch, actions);
         }
     }
 
@@ -235,7 +238,7 @@ impl<D: Decider> Lane<D> {
                 self.fresh = true;
             }
             Err(AppendError::Conflict { .. } | AppendError::Duplicate { .. }) => {
-                self.decide_again(batch.entries, actions);
+                self.decide_again(batch, actions);
             }
             Err(AppendError::TooLarge { what, actual, limit }) => {
                 for entry in batch.entries {
@@ -251,10 +254,11 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Drops what is known and decides a batch again from the log, each command after a lookup.
-    fn decide_again(&mut self, entries: Vec<Entry<D>>, actions: &mut Vec<Action<D>>) {
-        self.knowledge = Knowledge::Nothing;
-        for entry in entries.into_iter().rev() {
+    /// Drops what the batch made of the state, and decides it again behind what is new in the log, each
+    /// command after a lookup.
+    fn decide_again(&mut self, batch: Batch<D>, actions: &mut Vec<Action<D>>) {
+        self.knowledge = Knowledge::Behind(batch.before);
+        for entry in batch.entries.into_iter().rev() {
             let mut waiting = entry.waiting;
             waiting.attempts += 1;
             waiting.lookup = Lookup::Wanted;

@@ -66,6 +66,8 @@ struct Rig {
     loads: HashMap<Ticket, Option<Loaded<Shelf>>>,
     appends: usize,
     finds: usize,
+    /// Where reads began.
+    reads: Vec<Revision>,
 }
 
 fn shelf() -> StreamName {
@@ -84,13 +86,14 @@ fn take(id: u128, units: u32) -> CommandRequest<u32> {
 impl Rig {
     fn new(exclusive: bool) -> Self {
         Self {
-            executor: Executor::new(NonZeroUsize::MIN, exclusive),
+            executor: Executor::new(1, exclusive),
             log: HashMap::new(),
             todo: VecDeque::new(),
             answers: HashMap::new(),
             loads: HashMap::new(),
             appends: 0,
             finds: 0,
+            reads: Vec::new(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Rig {
     fn perform(&mut self, action: Action<Shelf>) {
         let next = match action {
             Action::Read(stream, from) => {
+                self.reads.push(from);
                 let events = self
                     .log
                     .get(&stream)

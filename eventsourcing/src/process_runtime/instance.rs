@@ -23,6 +23,8 @@ pub(super) struct Pending<P: Process> {
     pub(super) at: Timestamp,
     /// Whether it was sent since this runtime began.
     pub(super) sent: bool,
+    /// Whether nobody waits for its answer any more.
+    pub(super) given_up: bool,
 }
 
 impl<P: Process> Clone for Pending<P> {
@@ -168,6 +170,7 @@ impl<P: Process> Instance<P> {
                 transition: event_id,
                 at: output.at.unwrap_or(Timestamp::MIN),
                 sent: false,
+                given_up: false,
             };
             let output_id = OutputId { transition: recorded.revision.0, ordinal };
             self.outputs.insert(output_id, pending.clone());
@@ -176,14 +179,11 @@ impl<P: Process> Instance<P> {
         Ok(added)
     }
 
-    /// Drops what doesn't matter after the end, and returns the timers among it.
-    pub(super) fn close(&mut self) -> Vec<(OutputId, Timestamp)> {
+    /// Drops what doesn't matter after the end, and returns the outputs among it.
+    pub(super) fn close(&mut self) -> Vec<(OutputId, Pending<P>)> {
         self.waiting.clear();
-        let is_timer = |pending: &Pending<P>| pending.kind == DecidedKind::Timer;
-        let timers = self.outputs.iter().filter(|(_, pending)| is_timer(pending));
-        let timers = timers.map(|(output, pending)| (*output, pending.at)).collect();
-        self.outputs.retain(|_, pending| !is_timer(pending));
-        timers
+        let is_over = |pending: &Pending<P>| pending.kind == DecidedKind::Timer || pending.given_up;
+        self.outputs.extract_if(.., |_, pending| is_over(pending)).collect()
     }
 }
 

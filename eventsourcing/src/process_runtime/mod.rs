@@ -291,11 +291,13 @@ impl<P: Process> ProcessRuntime<P> {
         if !instance.ended {
             return;
         }
-        for (output, at) in instance.close() {
-            self.timers.remove(&(at, id.to_owned(), output));
+        for (output, pending) in instance.close() {
+            self.timers.remove(&(pending.at, id.to_owned(), output));
+            self.unanswered.remove(&pending.command_id);
         }
         if instance.outputs.is_empty() {
             self.instances.remove(id);
+            self.dirty.insert(id.to_owned());
         }
     }
 
@@ -326,6 +328,16 @@ impl<P: Process> ProcessRuntime<P> {
         if let Some(pending) = instance.outputs.remove(&output) {
             self.unanswered.remove(&pending.command_id);
             self.dirty.insert(id.to_owned());
+        }
+        self.put_away(id);
+    }
+
+    /// Nobody waits for the answer to an effect any more; should it still come, it shows in the log. An
+    /// instance that has ended is done with it.
+    pub fn on_effect_unanswered(&mut self, id: &str, output: OutputId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if let Some(pending) = instance.outputs.get_mut(&output) {
+            pending.given_up = true;
         }
         self.put_away(id);
     }
@@ -434,6 +446,11 @@ impl<P: Process> ProcessRuntime<P> {
             (id, document)
         });
         (rows.collect(), self.position)
+    }
+
+    /// Rows were not written: they are out of date still.
+    pub fn rows_not_saved(&mut self, rows: Vec<ChangedRow>) {
+        self.dirty.extend(rows.into_iter().map(|(id, _)| id));
     }
 }
 

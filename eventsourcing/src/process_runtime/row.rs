@@ -100,6 +100,7 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
             transition: output.transition,
             at: output.at,
             sent: false,
+            given_up: false,
         };
         instance.outputs.insert(output.output, pending);
     }

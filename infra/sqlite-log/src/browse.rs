@@ -5,6 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use souk_eventsourcing::{Position, RecordedEvent, Revision, StoreError, StreamName};
 
+use souk_eventsourcing::store::READ_BYTES_MAX;
+
 use crate::reader::Reader;
 use crate::{LOG_FILE, OpenError, open, wal_scan};
 
@@ -34,7 +36,7 @@ impl LogReader {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.reader().read_stream(stream, from, limit).map_err(Into::into)
+        self.reader().read_stream(stream, from, limit, READ_BYTES_MAX).map_err(Into::into)
     }
 
     /// Up to `limit` events after a position.

@@ -13,7 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ReadError;
 use crate::row::{self, RowError, to_i64};
-use crate::{Options, READ_BYTES_MAX, open};
+use souk_eventsourcing::store::READ_BYTES_MAX;
+
+use crate::{Options, open};
 
 /// A bounded pool of connections; each is made when first needed.
 pub(crate) struct Readers {
@@ -119,11 +121,11 @@ impl Reader<'_> {
         stream: &StreamName,
         from: Revision,
         limit: usize,
+        bytes_max: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
-        self.rows(row::SELECT_STREAM, (stream.as_str(), to_i64(from.0), to_i64(limit as u64)), usize::MAX)
+        self.rows(row::SELECT_STREAM, (stream.as_str(), to_i64(from.0), to_i64(limit as u64)), bytes_max)
     }
 
-    /// Stops early when the payloads get large.
     pub(crate) fn read_all(
         &self,
         after: Position,

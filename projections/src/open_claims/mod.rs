@@ -20,18 +20,16 @@ pub struct OpenClaims;
 /// What an event says of claims.
 #[derive(Debug)]
 pub enum ClaimsSaid {
-    /// A stream claimed a SKU.
-    Claimed(Sku, String),
     /// A SKU is nobody's.
     Released(Sku),
-    /// A product holds these SKUs, and gave others up.
-    Product {
+    /// What an owner claims or gave up, and what it holds.
+    Owner {
         /// Its stream.
         owner: String,
+        /// What it claims and doesn't hold.
+        open: Vec<Sku>,
         /// What it holds.
         held: Vec<Sku>,
-        /// What it gave up.
-        removed: Vec<Sku>,
     },
 }
 
@@ -58,11 +56,13 @@ impl Projector for OpenClaims {
         if recorded.stream.category() == Claim::CATEGORY {
             let Some(sku) = Claim::sku_of(&recorded.stream) else { return Ok(None) };
             return Ok(Some(match recorded.decode()? {
-                ClaimEvent::Claimed(event) => ClaimsSaid::Claimed(sku, event.owner),
+                ClaimEvent::Claimed(event) => {
+                    ClaimsSaid::Owner { owner: event.owner, open: vec![sku], held: Vec::new() }
+                }
                 ClaimEvent::Released(_) => ClaimsSaid::Released(sku),
             }));
         }
-        let (content, removed) = match recorded.decode()? {
+        let (content, open) = match recorded.decode()? {
             ProductEvent::Created(event) => (Some(event.content), Vec::new()),
             ProductEvent::Changed(event) => (Some(event.content), event.removed_skus),
             ProductEvent::Withdrawn(event) => (None, event.removed_skus),
@@ -70,15 +70,13 @@ impl Projector for OpenClaims {
         };
         let variants = content.into_iter().flat_map(|content| content.variants);
         let held = variants.map(|variant| variant.sku).collect();
-        Ok(Some(ClaimsSaid::Product { owner: recorded.stream.to_string(), held, removed }))
+        Ok(Some(ClaimsSaid::Owner { owner: recorded.stream.to_string(), open, held }))
     }
 
     fn keys(said: &ClaimsSaid, _: &RecordedEvent) -> Vec<String> {
         match said {
-            ClaimsSaid::Claimed(sku, _) | ClaimsSaid::Released(sku) => vec![sku.to_string()],
-            ClaimsSaid::Product { held, removed, .. } => {
-                held.iter().chain(removed).map(Sku::to_string).collect()
-            }
+            ClaimsSaid::Released(sku) => vec![sku.to_string()],
+            ClaimsSaid::Owner { open, held, .. } => open.iter().chain(held).map(Sku::to_string).collect(),
         }
     }
 
@@ -90,12 +88,11 @@ impl Projector for OpenClaims {
     ) -> Option<OpenClaimRow> {
         let since = recorded.event.recorded_at;
         match said {
-            ClaimsSaid::Claimed(_, owner) => Some(OpenClaimRow { owner: owner.clone(), since }),
             ClaimsSaid::Released(_) => None,
-            ClaimsSaid::Product { owner, held, .. } if held.iter().any(|sku| sku.as_str() == key) => {
+            ClaimsSaid::Owner { owner, held, .. } if held.iter().any(|sku| sku.as_str() == key) => {
                 row.filter(|row| row.owner != *owner)
             }
-            ClaimsSaid::Product { owner, .. } => Some(OpenClaimRow { owner: owner.clone(), since }),
+            ClaimsSaid::Owner { owner, .. } => Some(OpenClaimRow { owner: owner.clone(), since }),
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Payments;
 impl Projector for Payments {
     const MODEL: Model = Model {
         name: "payments",
-        version: 1,
+        version: 2,
         columns: &[
             Column { name: "order_id", column_type: ColumnType::Text },
             Column { name: "status", column_type: ColumnType::Text },
@@ -118,7 +118,9 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
         }
         PaymentEvent::Failed(event) => {
             took(row, event.attempts);
-            row.status = PaymentStatus::Failed;
+            if !row.abandoned {
+                row.status = PaymentStatus::Failed;
+            }
         }
         PaymentEvent::Captured(event) => {
             row.captured = event.amount.amount;
