@@ -3,11 +3,15 @@
 use souk_domain::product::ProductRejection;
 use souk_eventsourcing::{CommandError, Rejection};
 use souk_web::Problem;
+use souk_web::catalogue::place_of;
 
 /// The problem of a command that was not done.
 pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) => Problem::new(code_of(rejection.code()), rejection.to_string()),
+        CommandError::Rejected(rejection) => match place_of(rejection.code()) {
+            Some(pointer) => Problem::field(pointer, rejection.code(), rejection.to_string()),
+            None => Problem::new(code_of(rejection.code()), rejection.to_string()),
+        },
         CommandError::KeyReused => {
             Problem::new("idempotency-key-reused", "the key was sent before with another request")
         }
@@ -36,6 +40,16 @@ fn code_of(code: &'static str) -> &'static str {
 pub fn product_problem(error: CommandError<ProductRejection>) -> Problem {
     match error {
         CommandError::Rejected(ProductRejection::InvalidContent(errors)) => Problem::fields(errors),
+        error => problem(error),
+    }
+}
+
+/// The same where the value that a rejection is about stands elsewhere in the request.
+pub fn problem_at<R: Rejection>(pointer: &str, error: CommandError<R>) -> Problem {
+    match error {
+        CommandError::Rejected(rejection) if place_of(rejection.code()).is_some() => {
+            Problem::field(pointer, rejection.code(), rejection.to_string())
+        }
         error => problem(error),
     }
 }

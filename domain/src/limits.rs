@@ -14,8 +14,6 @@ pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
 pub const TOTAL_MINOR_MAX: i64 = 1_000_000_000_000_000;
 /// Characters of a SKU.
 pub const SKU_CHARS_MAX: usize = 64;
-/// Bytes of a SKU in UTF-8: what the name of a stream has room for behind `claim-sku-`.
-pub const SKU_BYTES_MAX: usize = STREAM_NAME_BYTES_MAX - "claim-sku-".len();
 /// Characters of a subject, customer id, or order id of another system.
 pub const OPAQUE_ID_CHARS_MAX: usize = 64;
 /// Variants of one product.
@@ -45,4 +43,5 @@ const _: () = assert!(TOTAL_MINOR_MAX.checked_mul(1_000).is_some());
 // Any line fits on a shelf.
 const _: () = assert!(LINE_UNITS_MAX as i64 <= STOCK_UNITS_MAX);
 // Every character has a byte at least.
-const _: () = assert!(SKU_CHARS_MAX <= SKU_BYTES_MAX);
+// The longest SKU, of characters of four bytes, fits into the name of its claim.
+const _: () = assert!("claim-sku-".len() + 4 * SKU_CHARS_MAX <= STREAM_NAME_BYTES_MAX);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 /// The longest stream name, in bytes.
-pub const STREAM_NAME_BYTES_MAX: usize = 200;
+pub const STREAM_NAME_BYTES_MAX: usize = 300;
 
 /// The name of a stream: a category, a dash, and an id, as in `stock-85123A`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -76,5 +76,5 @@ impl ReadPositions {
 
 fn behind(wanted: Position, reached: Position) -> Problem {
     let detail = format!("the read models have reached position {reached}, {wanted} was asked for");
-    Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S)
+    Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S).reached(reached)
 }

@@ -4,9 +4,11 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
+use crate::objects::Objects;
 use crate::problem::Problem;
 
 /// A JSON body and its bytes.
@@ -23,15 +25,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for StrictJson<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
-        let raw = Bytes::from_request(request, state).await.map_err(|rejection| {
-            match rejection.status().as_u16() {
-                413 => Problem::new("body-too-large", "a body has at most 1 MiB"),
-                _ => Problem::new("malformed-body", "the body could not be read"),
-            }
-        })?;
+        let raw = read_body(request, state).await?;
         let value = parse(&raw)?;
         Ok(Self { value, raw })
     }
+}
+
+async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status().as_u16() {
+        413 => Problem::new("body-too-large", "a body has at most 1 MiB"),
+        _ => Problem::new("malformed-body", "the body could not be read"),
+    })
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -46,19 +50,58 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 /// Reads a JSON object. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
+    let value: T = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
-    if raw.trim_ascii_start().first() != Some(&b'{') {
-        // The derived readers would take an array for an object, field by field.
-        return Err(Problem::field("", "invalid-value", "an object is wanted"));
-    }
+    // The derived readers take an array for an object, field by field; this one doesn't.
+    let document = serde_json::from_slice(raw).map_err(|error| not_of_the_shape("", &error))?;
+    serde_path_to_error::deserialize::<_, T>(Objects(&document))
+        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
     Ok(value)
+}
+
+/// A request without a body, or with an empty object.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        #[derive(Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Nothing {}
+        OptionalJson::<Nothing>::from_request(request, state).await.map(|_| Self)
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub struct OptionalJson<T> {
+    /// What it says.
+    pub value: T,
+    /// As it was sent; for request hashes.
+    pub raw: Bytes,
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let headers = parts.headers.clone();
+        let raw = read_body(Request::from_parts(parts, body), state).await?;
+        if raw.trim_ascii().is_empty() {
+            return Ok(Self { value: T::default(), raw });
+        }
+        check_content_type(&headers)?;
+        Ok(Self { value: parse(&raw)?, raw })
+    }
 }
 
 /// The parser tells what is wrong in words alone; the first of them say which kind it is.
 fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
-    let words = cause.to_string();
+    let words = without_type_names(cause.to_string());
     if words.starts_with("number out of range") {
         return Problem::field(pointer, "out-of-range", words);
     }
@@ -75,6 +118,14 @@ fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
         return Problem::field(pointer, "duplicate-field", words);
     }
     Problem::field(pointer, "invalid-value", words)
+}
+
+/// What a document is read into is of no interest outside.
+fn without_type_names(words: String) -> String {
+    match words.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => words,
+    }
 }
 
 fn quoted<'a>(words: &'a str, before: &str) -> Option<&'a str> {
@@ -109,15 +160,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::parameter("query", error.body_text()))?;
+            .map_err(|error| wrong_parameter(&error.body_text()))?;
         Ok(Self(query.0))
+    }
+}
+
+/// Names the parameter that a query string could not be read for.
+fn wrong_parameter(words: &str) -> Problem {
+    let words = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(words);
+    match words.split_once(": ") {
+        _ if words.contains("unknown field `") => {
+            let name = words.split('`').nth(1).unwrap_or("query");
+            let allowed = words.split_once(", ").map_or("", |(_, allowed)| allowed);
+            Problem::parameter(name, format!("there is no such parameter here; {allowed}"))
+        }
+        Some((name, why)) => Problem::parameter(name, why),
+        None => Problem::parameter("query", words),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -139,7 +202,7 @@ mod tests {
         for (body, code, place) in [
             ("{", "malformed-body", "line 1"),
             ("", "malformed-body", "EOF"),
-            ("[[]]", "validation-failed", "an object is wanted"),
+            ("[[]]", "validation-failed", "expected an object"),
             ("{} {}", "validation-failed", "\"/lines\""),
             (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
             (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),
@@ -149,6 +212,8 @@ mod tests {
             (r#"{"lines":[{"quantity":99999999999999999999}]}"#, "validation-failed", "/lines/0/quantity"),
             (r#"{"lines":[{"quantity":1,"quantity":2}]}"#, "validation-failed", "duplicate-field"),
             (r#"{"lines":[{"quantity":1,"colour":1}]}"#, "validation-failed", "/lines/0/colour"),
+            (r#"{"lines":[[2]]}"#, "validation-failed", "/lines/0"),
+            (r#"{"lines":["2"]}"#, "validation-failed", "expected an object"),
             (r#"{"lines":[{}]}"#, "validation-failed", "/lines/0/quantity"),
         ] {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();

@@ -83,8 +83,12 @@ fn if_match(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
 
 fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let Some(value) = text(headers, "prefer")? else { return Ok(None) };
-    let asked = value.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="));
-    let Some(seconds) = asked else { return Ok(None) };
+    // RFC 7240: names are of any case, and a value may stand in quotes.
+    let asked = value.split([',', ';']).filter_map(|part| part.split_once('='));
+    let wait = asked.map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+    let Some((_, seconds)) = wait.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("wait")) else {
+        return Ok(None);
+    };
     let refused = || Problem::parameter("Prefer", format!("wait=0 to wait={WAIT_S_MAX} seconds are allowed"));
     let seconds: u64 = seconds.trim().parse().map_err(|_| refused())?;
     if seconds > WAIT_S_MAX { Err(refused()) } else { Ok(Some(Duration::from_secs(seconds))) }
@@ -110,6 +114,7 @@ mod tests {
     fn headers_are_read_or_refused_by_name() {
         assert_eq!(if_match(&with("if-match", "\"5\"")).unwrap(), Some(Revision(5)));
         assert_eq!(wait(&with("prefer", "respond-async, wait=10")).unwrap(), Some(Duration::from_secs(10)));
+        assert_eq!(wait(&with("prefer", "WAIT=\"1\"")).unwrap(), Some(Duration::from_secs(1)));
         assert_eq!(min_position(&with("x-min-position", "42")).unwrap(), Some(Position(42)));
         assert!(if_match(&with("if-match", "5")).is_err());
         assert!(if_match(&with("if-match", "*")).is_err());

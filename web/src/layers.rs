@@ -24,6 +24,8 @@ use crate::problem::Problem;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
 const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// The header of the API's version.
@@ -52,6 +54,9 @@ pub fn common(router: Router, edge: Edge) -> Router {
 
 /// Gives the request its correlation id, and every answer that is no success the shape of a problem.
 async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    if head_bytes(&request) > HEAD_BYTES_MAX {
+        return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+    }
     let given = request
         .headers()
         .get(&CORRELATION_ID)
@@ -76,6 +81,13 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     response
+}
+
+/// Bytes of the request line and the headers, as they were sent.
+fn head_bytes(request: &Request) -> usize {
+    let of_header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    let line = request.method().as_str().len() + request.uri().to_string().len() + 12;
+    line + request.headers().iter().map(of_header).sum::<usize>()
 }
 
 fn as_problem(response: &Response, instance: &str, correlation_id: &CorrelationId) -> Response {

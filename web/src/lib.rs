@@ -9,6 +9,7 @@ pub mod headers;
 pub mod identity;
 pub mod keys;
 pub mod layers;
+mod objects;
 pub mod paging;
 pub mod problem;
 pub mod shapes;

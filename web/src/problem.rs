@@ -5,10 +5,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use souk_domain::FieldError;
-use souk_eventsourcing::StoreError;
+use souk_eventsourcing::{Position, StoreError};
 use utoipa::ToSchema;
 
 use crate::catalogue::entry_of;
+use crate::shapes::POSITION;
 
 /// A problem on its way out. The outer layer adds what only it knows: where and in which request.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after_s: Option<u32>,
+    position: Option<Position>,
 }
 
 /// A problem as it is sent.
@@ -44,6 +46,9 @@ pub struct ProblemBody {
     /// Fields that are not allowed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
+    /// The position that the read models have reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
 }
 
 /// A field that is not allowed.
@@ -61,7 +66,7 @@ pub struct ProblemField {
 impl Problem {
     /// A problem by its code in the catalogue.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, position: None }
     }
 
     /// A parameter or header that is not allowed.
@@ -88,6 +93,11 @@ impl Problem {
     /// The same with the seconds after which a repeat may help.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// The same with the position that was reached.
+    pub fn reached(self, position: Position) -> Self {
+        Self { position: Some(position), ..self }
     }
 
     /// Something that is nobody's fault outside; told to operators, not to the client.
@@ -128,12 +138,16 @@ impl Problem {
             instance: instance.to_owned(),
             correlation_id: correlation_id.to_owned(),
             errors: errors.collect(),
+            position: self.position.map(|position| position.to_string()),
         };
         let mut response = (entry.status(), Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if entry.code == "unauthenticated" {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(position) = self.position {
+            headers.insert(POSITION, HeaderValue::from(position.0));
         }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

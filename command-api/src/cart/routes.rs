@@ -4,7 +4,7 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use souk_domain::cart::{Cart, CartCommand};
+use souk_domain::cart::{Cart, CartCommand, CartRejection};
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::{CommandError, CommandRequest};
 use souk_web::headers::WriteHeaders;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::inventory::request::sku as read_sku;
 use crate::listing;
 use crate::origin::Write;
-use crate::rejected::problem;
+use crate::rejected::{problem, problem_at};
 use crate::shop::Shop;
 
 use super::request::{ItemRequest, MergeRequest, QuantityRequest};
@@ -63,7 +63,10 @@ pub async fn add_item(
     };
     let outcome = match shop.carts.execute(came.request(Cart::stream(cart), command)).await {
         Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_sold(&sku)),
-        result => result.map_err(problem)?,
+        result => result.map_err(|error| match error {
+            CommandError::Rejected(CartRejection::CurrencyMismatch) => problem_at("/sku", error),
+            error => problem(error),
+        })?,
     };
     let answer = WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
     let mut response = answer.into_response();
@@ -173,7 +176,8 @@ pub async fn merge(
         .map(|guest| (guest.revision.0, guest.state.cart_lines(), guest.state.given_at()))
         .unwrap_or_default();
     let command = CartCommand::Merge { from, from_revision, lines, given_at, customer };
-    let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await.map_err(problem)?;
+    let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await;
+    let outcome = outcome.map_err(|error| problem_at("/cartToken", error))?;
     let mut position = outcome.position;
     let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
     for (at_revision, units) in outcome.state.merges_of(from).filter(|(revision, _)| not_given(*revision)) {

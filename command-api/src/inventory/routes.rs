@@ -6,14 +6,14 @@ use jiff::SignedDuration;
 use souk_domain::shop_command::reservation_command_id;
 use souk_domain::stock::{Stock, StockCommand, StockRejection};
 use souk_domain::{OrderRef, Sku};
-use souk_eventsourcing::{CommandError, CommandRequest, Outcome};
+use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
 use souk_web::{Caller, Problem, Role, StrictJson};
 
 use crate::origin::Write;
-use crate::rejected::problem;
+use crate::rejected::{problem, problem_at};
 use crate::shop::Shop;
 
 use super::request::{ReservationRequest, ReserveRequest, StockRequest, order, sku};
@@ -35,8 +35,10 @@ pub async fn set_stock(
 ) -> Answer {
     caller.require(&[Role::Admin, Role::Service])?;
     let (sku, command) = body.value.command()?;
+    let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
     let came = Write::new(&shop, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
-    let outcome = shop.stock.execute(came.request(Stock::stream(&sku), command)).await.map_err(problem)?;
+    let outcome = shop.stock.execute(came.request(Stock::stream(&sku), command)).await;
+    let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
     Ok(WriteAnswer::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
 }
 
@@ -65,6 +67,10 @@ pub async fn reserve(
         Some(held) if held.quantity != asked.quantity => {
             let rejection = StockRejection::ReservationExists { quantity: held.quantity };
             Err(problem(CommandError::Rejected(rejection)))
+        }
+        None if outcome.completion == Completion::Repeated => {
+            let detail = format!("what order {order} held of SKU {sku} was confirmed, released or expired");
+            Err(Problem::new("reservation-not-open", detail))
         }
         _ => Ok(answer(&order, &sku, &outcome)),
     }

@@ -10,6 +10,7 @@ use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Order, OrderCommand, OrderState, OrderStatus};
 use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{Loaded, Position, Revision};
+use souk_web::body::{NoBody, OptionalJson};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{AddressShape, WriteAnswer, check_text};
@@ -143,7 +144,7 @@ pub async fn cancel(
     caller: Caller,
     Path(id): Path<String>,
     headers: WriteHeaders,
-    body: StrictJson<CancelRequest>,
+    body: OptionalJson<CancelRequest>,
 ) -> Answer {
     check_text("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
     let (_, loaded) = reachable(&shop, &caller, &id).await?;
@@ -162,6 +163,7 @@ pub async fn confirm(
     caller: Caller,
     Path(id): Path<String>,
     headers: WriteHeaders,
+    _: NoBody,
 ) -> Answer {
     caller.require(&[Role::Admin])?;
     let command = OrderCommand::MarkPaidOutside;
@@ -196,12 +198,13 @@ pub async fn deliver(
     caller: Caller,
     Path(id): Path<String>,
     headers: WriteHeaders,
+    _: NoBody,
 ) -> Answer {
     caller.require(&[Role::Admin])?;
     send(&shop, &caller, &headers, "POST /api/orders/deliver", &[], &id, OrderCommand::Deliver).await
 }
 
-/// Goods come back: refunds them and puts them back on hand.
+/// Goods came back to the shop: refunds them and puts them back on hand.
 #[utoipa::path(post, path = "/api/orders/{id}/return", tag = "orders", request_body = ReturnRequest,
     params(("id" = String, Path, format = "uuid")), security(("token" = [])),
     responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -212,12 +215,17 @@ pub async fn take_back(
     headers: WriteHeaders,
     body: StrictJson<ReturnRequest>,
 ) -> Answer {
+    caller.require(&[Role::Admin])?;
     if body.value.lines.is_empty() {
         return Err(Problem::field("/lines", "missing", "at least one line is needed"));
     }
     let lines = body.value.lines.iter().enumerate().map(|(index, line)| {
         let refused =
             |why: InvalidText| FieldError::new(format!("/lines/{index}/sku"), "invalid-sku", why.to_string());
+        if line.quantity == 0 {
+            let pointer = format!("/lines/{index}/quantity");
+            return Err(FieldError::new(pointer, "out-of-range", "at least one unit is needed"));
+        }
         Ok((Sku::parse(&line.sku).map_err(refused)?, line.quantity))
     });
     let lines =
@@ -246,7 +254,11 @@ pub async fn change_address(
 /// Runs the timers that are due, now.
 #[utoipa::path(post, path = "/api/orders/admin/saga/timeouts/run", tag = "orders", security(("token" = [])),
     responses((status = 200, body = TimersRun), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn run_timers(State(shop): State<Shop>, caller: Caller) -> Result<axum::Json<TimersRun>, Problem> {
+pub async fn run_timers(
+    State(shop): State<Shop>,
+    caller: Caller,
+    _: NoBody,
+) -> Result<axum::Json<TimersRun>, Problem> {
     caller.require(&[Role::Admin])?;
     Ok(axum::Json(TimersRun { fired: (shop.run_timers)().await }))
 }

@@ -29,7 +29,9 @@ fn routes() -> Vec<(&'static str, serde_json::Value)> {
 async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
     let shop = TestShop::stocked().await;
     for (path, body) in routes() {
-        for malformed in ["", "{", "nonsense", "\u{0}"] {
+        // A cancellation needs no reason, and so no body.
+        let nothing = (path != "/api/orders/x/cancel").then_some("");
+        for malformed in ["{", "nonsense", "\u{0}"].into_iter().chain(nothing) {
             shop.admin(Call::post_raw(path, malformed)).await.refused(400, "malformed-body");
         }
         for mistyped in ["[]", "null", "7", "\"x\"", "true"] {
@@ -49,6 +51,16 @@ async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
         shop.admin(Call::post(path, &body).header("x-api-version", "v9"))
             .await
             .refused(400, "api-version-unsupported");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_no_body_refuses_one() {
+    let shop = TestShop::stocked().await;
+    for path in ["/api/orders/x/confirm", "/api/orders/x/deliver", "/api/orders/admin/saga/timeouts/run"] {
+        shop.admin(Call::post_raw(path, "not json")).await.refused(400, "malformed-body");
+        let answer = shop.admin(Call::post(path, &json!({"x": 1}))).await;
+        answer.refused(422, "validation-failed").at("/x", "unknown-field");
     }
 }
 

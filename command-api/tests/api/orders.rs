@@ -185,7 +185,7 @@ async fn an_order_goes_its_way_from_confirmed_to_returned() {
     step(&shop, &id, "deliver", json!({})).await.done(200);
     step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 3}]}))
         .await
-        .refused(422, "return-exceeds-order");
+        .refused(409, "return-exceeds-order");
     step(&shop, &id, "return", json!({"lines": []}))
         .await
         .refused(422, "validation-failed")

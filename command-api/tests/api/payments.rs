@@ -81,17 +81,23 @@ async fn refunds_are_an_admins_and_never_more_than_was_taken() {
     .await;
     record(&shop, &payment, PaymentCommand::RecordCaptured).await;
     for amount in [0, -1] {
-        shop.admin(refund(amount, "GBP")).await.refused(422, "invalid-amount");
+        shop.admin(refund(amount, "GBP"))
+            .await
+            .refused(422, "validation-failed")
+            .at("/amount/amount", "invalid-amount");
     }
-    shop.admin(refund(1, "EUR")).await.refused(422, "currency-mismatch");
+    shop.admin(refund(1, "EUR"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/amount/currency", "currency-mismatch");
     shop.admin(refund(1, "XXQ"))
         .await
         .refused(422, "validation-failed")
         .at("/amount/currency", "unknown-currency");
-    shop.admin(refund(i64::MAX, "GBP")).await.refused(422, "refund-exceeds-payment");
+    shop.admin(refund(i64::MAX, "GBP")).await.refused(409, "refund-exceeds-payment");
     let first = shop.admin(refund(500, "GBP").key("r")).await.done(201);
     assert_eq!(shop.admin(refund(500, "GBP").key("r")).await.done(201).body, first.body);
-    shop.admin(refund(11, "GBP")).await.refused(422, "refund-exceeds-payment");
+    shop.admin(refund(11, "GBP")).await.refused(409, "refund-exceeds-payment");
     shop.admin(Call::post(&path, &json!({"reason": "the rest"}))).await.done(201);
     let absent = "/api/payments/0199c2aa-bbcc-7000-8000-00000000ffff/refunds";
     shop.admin(Call::post(absent, &json!({"reason": "x"}))).await.refused(404, "not-found");

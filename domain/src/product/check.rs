@@ -27,9 +27,21 @@ impl Content {
             let detail = format!("a category has at most {TEXT_CHARS_MAX} characters");
             errors.push(FieldError::new("/category", "too-long", detail));
         }
+        for (pointer, text) in
+            [("/name", &self.name), ("/description", &self.description), ("/category", &self.category)]
+        {
+            check_characters(&mut errors, pointer, text);
+        }
         check_attributes(&mut errors, &self.attributes);
         check_variants(&mut errors, &self.variants);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+/// Lines and tabs are text; other control characters are mistakes of whatever made it.
+fn check_characters(errors: &mut Vec<FieldError>, pointer: &str, text: &str) {
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        errors.push(FieldError::new(pointer, "invalid-character", "control characters are not allowed"));
     }
 }
 
@@ -48,6 +60,7 @@ fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
         if !seen.insert(attribute.name.as_str()) {
             errors.push(FieldError::new(pointer.clone(), "duplicate-name", "an attribute stands there once"));
         }
+        check_characters(errors, &pointer, &attribute.value);
         if attribute.value.len() > ATTRIBUTE_BYTES_MAX {
             let detail = format!("an attribute's value has at most {ATTRIBUTE_BYTES_MAX} bytes");
             errors.push(FieldError::new(pointer, "too-long", detail));

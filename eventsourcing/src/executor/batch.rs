@@ -58,16 +58,14 @@ enum Turn<D: Decider> {
 /// Decides what waits, in order; what can't be decided yet stays.
 pub(super) fn decide_batch<D: Decider>(
     stream: &StreamName,
-    folded: Folded<D>,
+    before: Folded<D>,
     queue: &mut VecDeque<Waiting<D>>,
     now: Timestamp,
 ) -> Batch<D> {
-    let expected = Expected::from_last(folded.revision);
-    let position = folded.position;
-    let before = folded.clone();
-    let state = D::State::clone(&folded.state);
+    let (expected, position) = (Expected::from_last(before.revision), before.position);
+    let state = D::State::clone(&before.state);
     let mut round =
-        Round::<D> { stream, now, state, revision: folded.revision, events: Vec::new(), bytes: 0 };
+        Round::<D> { stream, now, state, revision: before.revision, events: Vec::new(), bytes: 0 };
     let mut entries = Vec::new();
     let mut ids_in_batch = HashSet::new();
     let mut staying = VecDeque::new();

@@ -304,6 +304,7 @@ fn others_who_write_to_the_stream_are_taken_into_account() {
         matches!(rig.answer(2), Err(CommandError::Rejected(Empty))),
         "decided against the log, not memory"
     );
+    assert_eq!(rig.reads, [Revision::FIRST, Revision(1), Revision(2)], "what is known is not read again");
     rig.send(3, take(3, 0));
     rig.drain();
     assert_eq!(rig.done(3), (1, Completion::Unchanged, 50));
