@@ -81,7 +81,7 @@ pub struct Overrides {
     /// `--data`.
     pub data: Option<PathBuf>,
     /// `--listen`.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
     /// `--config`.
     pub file: Option<PathBuf>,
 }
@@ -101,11 +101,14 @@ impl Configuration {
     }
 
     fn checked(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigurationError> {
-        let listen = overrides.listen.clone().or(raw.listen).unwrap_or_else(|| LISTEN.to_owned());
+        let listen = raw.listen.unwrap_or_else(|| LISTEN.to_owned());
         let currency = raw.currency.unwrap_or_else(|| "GBP".to_owned());
         let timeout = raw.payment_timeout_s.unwrap_or_else(|| "900".to_owned());
         let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
         let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
+        if let Some(limits) = raw.limits.filter(|limits| !matches!(limits.as_str(), "on" | "off")) {
+            return Err(not_allowed("SOUK_LIMITS", limits, "on or off"));
+        }
         if let Some(secret) =
             raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN)
         {
@@ -114,9 +117,12 @@ impl Configuration {
         }
         Ok(Self {
             data: data.unwrap_or_else(|| PathBuf::from("souk-data")),
-            listen: listen.parse().map_err(|_| {
-                not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
-            })?,
+            listen: match overrides.listen {
+                Some(listen) => listen,
+                None => listen.parse().map_err(|_| {
+                    not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
+                })?,
+            },
             currency: Currency::from_code(&currency)
                 .ok_or_else(|| not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP"))?,
             payment_timeout: seconds(&timeout).ok_or_else(|| {
@@ -171,7 +177,7 @@ mod tests {
     #[test]
     fn defaults_are_allowed_and_flags_win() {
         assert_eq!(checked(|_| ()).unwrap().listen.port(), 8080);
-        let overrides = Overrides { listen: Some("127.0.0.1:9".into()), ..Overrides::default() };
+        let overrides = Overrides { listen: Some("127.0.0.1:9".parse().unwrap()), ..Overrides::default() };
         let raw = Raw { listen: Some("127.0.0.1:1".into()), ..Raw::default() };
         assert_eq!(Configuration::checked(raw, &overrides).unwrap().listen.port(), 9);
     }
@@ -184,6 +190,7 @@ mod tests {
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),
             ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
+            ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
             ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
         ] {
             let error = error.unwrap_err();

@@ -8,6 +8,8 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use souk_sqlite_log::LOG_FILE;
+use souk_sqlite_read_models::READ_MODELS_FILE;
 
 /// The lock file's name.
 pub const LOCK_FILE: &str = "souk.lock";
@@ -35,6 +37,12 @@ pub enum DataFolderError {
         pid: u32,
         /// Where it listens.
         address: Option<String>,
+    },
+    /// There is no shop in it.
+    #[error("there is no shop in {}: name its data folder with --data", .folder.display())]
+    NoShop {
+        /// The folder.
+        folder: PathBuf,
     },
     /// It can't be read or written.
     #[error("the data folder {} can't be used: {error}", .folder.display())]
@@ -74,6 +82,14 @@ impl DataFolder {
         Ok(folder)
     }
 
+    /// Locks a folder that has a log; nothing is made in one that was mistyped.
+    pub fn lock_shop(path: &Path) -> Result<Self, DataFolderError> {
+        if [LOG_FILE, READ_MODELS_FILE].iter().any(|name| path.join(name).exists()) {
+            return Self::lock(path);
+        }
+        Err(DataFolderError::NoShop { folder: path.to_owned() })
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -110,7 +126,7 @@ fn read_holder(mut lock: &File) -> Option<Holder> {
 }
 
 /// Makes a folder that only its owner may enter, since keys and people's data lie in it.
-fn make_private(path: &Path) -> io::Result<()> {
+pub fn make_private(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The whole shop in one process, on embedded engines in a data folder.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use souk_eventsourcing::projector::ReadModelStore;
 use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, Position, StoreError};
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_simulated_provider::SimulatedProvider;
-use souk_sqlite_log::SqliteLog;
-use souk_sqlite_read_models::SqliteReadModels;
+use souk_sqlite_log::{LOG_FILE, SqliteLog};
+use souk_sqlite_read_models::{READ_MODELS_FILE, SqliteReadModels};
 use souk_web::Keys;
 use souk_web::keys::KeysError;
 use tokio::sync::watch;
@@ -52,9 +53,13 @@ pub enum StartError {
     /// The read models can't be opened.
     #[error(transparent)]
     ReadModels(#[from] souk_sqlite_read_models::OpenError),
+    /// There are read models, and no log that they were made from.
+    #[error("log-truncated: the log in {} is gone: put log.sqlite back, or restore a backup (`souk log restore FILE`)", .0.display())]
+    Lost(PathBuf),
     /// Read models or processes have seen more than the log holds.
     #[error(
-        "log-truncated: {0}; the log lost events: restore a backup, or remove read-models.sqlite when you know why"
+        "log-truncated: {0}; the log lost events: move log.sqlite and log.sqlite-wal away and restore a backup \
+         (`souk log restore FILE`), or remove read-models.sqlite when you know why"
     )]
     Truncated(String),
     /// The log can't be read.
@@ -143,8 +148,8 @@ impl Embedded {
     pub async fn start(configuration: &Configuration) -> Result<Self, StartError> {
         let folder = DataFolder::lock(&configuration.data)?;
         let keys = Arc::new(Keys::open(folder.path())?);
-        let log = SqliteLog::open(folder.path(), &souk_sqlite_log::Options::default())?;
-        let read_models = SqliteReadModels::open(folder.path())?;
+        let log = open_log(&folder)?;
+        let read_models = SqliteReadModels::open(folder.path(), log.id())?;
         let store: Arc<dyn EventStore> = log.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let head_at_start = store.head().await?;
@@ -236,6 +241,15 @@ impl Embedded {
         }
         let _ = tokio::task::spawn_blocking(move || self.projections.join()).await;
     }
+}
+
+/// Opens the log, or makes it in a folder without read models of one.
+pub fn open_log(folder: &DataFolder) -> Result<Arc<SqliteLog>, StartError> {
+    let is_there = |name| folder.path().join(name).exists();
+    if is_there(READ_MODELS_FILE) && !is_there(LOG_FILE) {
+        return Err(StartError::Lost(folder.path().to_owned()));
+    }
+    Ok(SqliteLog::open(folder.path(), &souk_sqlite_log::Options::default())?)
 }
 
 fn port<D: Decider>(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {

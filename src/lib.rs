@@ -10,4 +10,7 @@ pub mod data_folder;
 pub mod demo;
 pub mod drivers;
 pub mod embedded;
+pub mod openapi;
 pub mod serve;
+#[cfg(test)]
+mod testing;

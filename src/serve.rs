@@ -14,20 +14,19 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::{Listener, ListenerExt};
 use metrics_exporter_prometheus::PrometheusHandle;
-use souk_eventsourcing::EventStore;
-use souk_query_api::{QueryState, ReadPositions};
+use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
 use souk_web::layers::{Edge, common};
 use souk_web::{Problem, catalogue};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::configuration::Configuration;
 use crate::demo;
 use crate::embedded::{Embedded, Readiness};
+use crate::openapi;
 
-/// How long requests under way may take once the shop stops.
+/// How long what is under way may take once the shop stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// What flags of `souk serve` say.
@@ -58,7 +57,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         // The sender goes only with the shop.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let mut server = tokio::spawn(async move {
+    let server = tokio::spawn(async move {
         axum::serve(without_delay(listener), app).with_graceful_shutdown(graceful).await
     });
     if !options.empty {
@@ -68,13 +67,16 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
     wait_for_signal(&mut terminate, &mut interrupt).await;
     tracing::info!("stopping");
     shop.begin_stop();
-    tokio::select! {
-        _ = tokio::time::timeout(DRAIN_MAX, &mut server) => {}
-        () = wait_for_signal(&mut terminate, &mut interrupt) => {}
-    }
-    server.abort();
-    let ended = tokio::time::timeout(DRAIN_MAX, shop.stop()).await;
-    if ended.is_err() {
+    let stopped = async {
+        // A server that failed has nothing left to answer.
+        let _ = server.await;
+        shop.stop().await;
+    };
+    let is_whole = tokio::select! {
+        ended = tokio::time::timeout(DRAIN_MAX, stopped) => ended.is_ok(),
+        () = wait_for_signal(&mut terminate, &mut interrupt) => false,
+    };
+    if !is_whole {
         tracing::warn!("some work was cut; it goes on at the next start");
     }
     Ok(())
@@ -128,15 +130,8 @@ struct OperationsOf {
 
 /// Every route of the shop in one process.
 fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
-    let log: Arc<dyn EventStore> = shop.log.clone();
     let positions = ReadPositions::new(shop.reached.clone(), shop.log.watch_head(), shop.stopping.clone());
-    let query_state =
-        QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
-    let (router, api) = OpenApiRouter::with_openapi(souk_command_api::document())
-        .merge(souk_command_api::router(shop.shop.clone()))
-        .merge(souk_query_api::router(query_state))
-        .merge(souk_query_api::log_browser(log))
-        .split_for_parts();
+    let (router, api) = openapi::api(shop, &positions);
     let operations = Operations {
         shop: OperationsOf { log: shop.log.clone(), positions, readiness: shop.readiness() },
         catalogue_loaded: Arc::clone(catalogue_loaded),
@@ -147,7 +142,7 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/openapi.json", get(openapi))
+        .route("/openapi.json", get(document))
         .route("/docs", get(docs))
         .with_state(operations);
     let edge = Edge { keys: Arc::clone(&shop.shop.keys), clock: Arc::clone(&shop.shop.clock) };
@@ -178,7 +173,7 @@ async fn metrics(State(operations): State<Operations>) -> String {
     operations.metrics.render()
 }
 
-async fn openapi(State(operations): State<Operations>) -> Response {
+async fn document(State(operations): State<Operations>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], operations.openapi.to_string()).into_response()
 }
 

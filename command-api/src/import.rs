@@ -57,6 +57,7 @@ pub enum LineOutcome {
 /// What became of all lines.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"lines": [{"outcome": "created", "id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5"}, {"outcome": "refused", "code": "sku-taken", "reason": "SKU 85123A belongs to another product"}], "position": "42"}))]
 pub struct ImportResult {
     /// One for each line, in order.
     pub lines: Vec<LineResult>,
@@ -67,7 +68,8 @@ pub struct ImportResult {
 /// Imports products: one JSON object a line, in the shape of `POST /api/products`. A product is found by
 /// its first SKU; what is there already is left alone.
 #[utoipa::path(post, path = "/api/admin/import/products", tag = "products",
-    request_body(content = String, content_type = "application/x-ndjson"), security(("token" = [])),
+    request_body(content = String, content_type = "application/x-ndjson",
+        example = "{\"name\":\"White hanging heart\",\"sku\":\"85123A\",\"price\":{\"amount\":255,\"currency\":\"GBP\"}}"), security(("token" = [])),
     responses((status = 200, body = ImportResult), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn import(
     State(shop): State<Shop>,

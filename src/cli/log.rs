@@ -1,10 +1,16 @@
 //! `souk log verify | backup | restore | stats`. All but `restore` work beside a running server: they
 //! only read.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Subcommand;
+use serde_json::json;
+use souk_sqlite_log::Problem;
+use souk_sqlite_read_models::READ_MODELS_FILE;
 
 use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
@@ -30,10 +36,10 @@ pub enum LogCommand {
 }
 
 /// Runs a command.
-pub fn run(configuration: &Configuration, command: LogCommand, json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(configuration: &Configuration, command: LogCommand, as_json: bool) -> anyhow::Result<ExitCode> {
     let folder = configuration.data.as_path();
     match command {
-        LogCommand::Verify => verify(folder, json),
+        LogCommand::Verify => verify(folder, as_json),
         LogCommand::Backup { file } => {
             let bar = output::progress(0, "pages");
             souk_sqlite_log::backup(folder, &file, &mut |done, all| {
@@ -41,7 +47,7 @@ pub fn run(configuration: &Configuration, command: LogCommand, json: bool) -> an
                 bar.set_position(done);
             })?;
             bar.finish_and_clear();
-            report(json, "backup", &file)
+            report(as_json, "backup", &file)
         }
         LogCommand::Restore { file } => {
             let held = DataFolder::lock(folder)?;
@@ -51,30 +57,46 @@ pub fn run(configuration: &Configuration, command: LogCommand, json: bool) -> an
                 bar.set_position(done);
             })?;
             bar.finish_and_clear();
-            report(json, "restored", folder)
+            // They were made from what is gone; the next start makes them from what is there.
+            for suffix in ["", "-wal", "-shm"] {
+                let path = folder.join(format!("{READ_MODELS_FILE}{suffix}"));
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(error).with_context(|| format!("{} can't be removed", path.display()));
+                    }
+                    _ => {}
+                }
+            }
+            report(as_json, "restored", folder)
         }
-        LogCommand::Stats => stats(folder, json),
+        LogCommand::Stats => stats(folder, as_json),
     }
 }
 
-fn report(json: bool, what: &str, path: &std::path::Path) -> anyhow::Result<ExitCode> {
-    if json {
-        output::json(&serde_json::json!({ what: path }))?;
+fn report(as_json: bool, what: &str, path: &std::path::Path) -> anyhow::Result<ExitCode> {
+    if as_json {
+        output::json(&json!({ what: path }))?;
     } else {
         output::line(format!("{what}: {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(folder: &std::path::Path, json: bool) -> anyhow::Result<ExitCode> {
+fn verify(folder: &std::path::Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let bar = output::progress(0, "events");
     let report = souk_sqlite_log::verify(folder, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    if json {
-        output::json(&report)?;
+    if as_json {
+        let problem =
+            |problem: &Problem| json!({ "position": problem.position.to_string(), "what": problem.what });
+        let problems: Vec<_> = report.problems.iter().map(problem).collect();
+        output::json(&json!({
+            "events": report.events, "streams": report.streams, "problemsFound": report.problems_found,
+            "problems": problems,
+        }))?;
     } else {
         for problem in &report.problems {
             output::line(format!("position {}: {}", problem.position, problem.what));
@@ -85,10 +107,14 @@ fn verify(folder: &std::path::Path, json: bool) -> anyhow::Result<ExitCode> {
     Ok(if report.problems_found == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn stats(folder: &std::path::Path, json: bool) -> anyhow::Result<ExitCode> {
+fn stats(folder: &std::path::Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let stats = souk_sqlite_log::stats(folder)?;
-    if json {
-        output::json(&stats)?;
+    if as_json {
+        output::json(&json!({
+            "logId": stats.log_id, "events": stats.events, "streams": stats.streams,
+            "payloadBytes": stats.payload_bytes, "fileBytes": stats.file_bytes, "head": stats.head.to_string(),
+            "firstAt": stats.first_at, "lastAt": stats.last_at,
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     output::line(format!("events         {}", stats.events));

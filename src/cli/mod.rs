@@ -11,6 +11,7 @@ mod replay;
 mod token;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,7 +49,7 @@ enum Command {
     Serve {
         /// Where to listen, as in 127.0.0.1:8080.
         #[arg(long, value_name = "ADDRESS")]
-        listen: Option<String>,
+        listen: Option<SocketAddr>,
         /// Leaves the demo catalogue out.
         #[arg(long)]
         empty: bool,
@@ -86,7 +87,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut overrides = Overrides { data: cli.common.data, listen: None, file: cli.common.config };
     let command = cli.command.unwrap_or(Command::Serve { listen: None, empty: false });
     if let Command::Serve { listen, .. } = &command {
-        overrides.listen.clone_from(listen);
+        overrides.listen = *listen;
     }
     let configuration = Configuration::load(&overrides)?;
     init_logging(&configuration)?;
@@ -94,10 +95,12 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let json = cli.common.json;
     match command {
         Command::Serve { empty, .. } => {
-            runtime.block_on(serve(&configuration, ServeOptions { empty, json }))?;
-            Ok(ExitCode::SUCCESS)
+            let served = runtime.block_on(serve(&configuration, ServeOptions { empty, json }));
+            // What is left was told to end, and was given its time.
+            runtime.shutdown_background();
+            served.map(|()| ExitCode::SUCCESS)
         }
-        Command::Token(args) => token::run(&configuration, &args),
+        Command::Token(args) => token::run(&configuration, &args, json),
         Command::Import(command) => runtime.block_on(import::run(&configuration, command, json)),
         Command::Replay(args) => runtime.block_on(replay::run(&configuration, args, json)),
         Command::Events(command) => runtime.block_on(events::run(&configuration, command, json)),

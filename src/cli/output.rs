@@ -1,14 +1,16 @@
 //! What commands print: lines for people, or JSON lines.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-/// Prints a line for people.
-#[expect(clippy::print_stdout, reason = "this is what a command is asked to print")]
+/// Prints a line for people. When nobody reads on, as behind `head`, there is nothing left to do.
 pub fn line(text: impl std::fmt::Display) {
-    println!("{text}");
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        let nobody_reads = error.kind() == ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!nobody_reads));
+    }
 }
 
 /// Prints a JSON line.

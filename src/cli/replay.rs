@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Model, ReadModelStore};
@@ -17,12 +17,14 @@ use souk_sqlite_read_models::{SqliteReadModels, compare};
 use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
 use crate::drivers::projections::{PAGE_EVENTS_MAX, Projections};
+use crate::embedded::open_log;
 
 use super::output;
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The read models to rebuild; none lists them.
+    #[arg(value_parser = model_name)]
     names: Vec<String>,
     /// All of them.
     #[arg(long, conflicts_with = "names")]
@@ -34,14 +36,14 @@ pub struct ReplayArgs {
 
 /// Runs the command.
 pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let folder = DataFolder::lock(&configuration.data)?;
-    let log = SqliteLog::open(folder.path(), &souk_sqlite_log::Options::default())?;
+    let folder = DataFolder::lock_shop(&configuration.data)?;
+    let log = open_log(&folder)?;
     let everything = args.all || (args.verify && args.names.is_empty());
-    let wanted = if everything { souk_projections::all() } else { named(&args.names)? };
+    let wanted = if everything { souk_projections::all() } else { named(&args.names) };
     if args.verify {
         return verify(&folder, log, wanted, json).await;
     }
-    let read_models = SqliteReadModels::open(folder.path())?;
+    let read_models = SqliteReadModels::open(folder.path(), log.id())?;
     if wanted.is_empty() {
         return list(&read_models, &log, json).await;
     }
@@ -54,7 +56,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     #[expect(clippy::cast_precision_loss, reason = "a rate is for reading")]
     let rate = events as f64 / seconds.max(0.001);
     if json {
-        let line = serde_json::json!({ "models": names, "events": events, "seconds": seconds, "events_per_second": rate });
+        let line = serde_json::json!({ "models": names, "events": events, "seconds": seconds, "eventsPerSecond": rate });
         output::json(&line)?;
     } else {
         output::line(format!(
@@ -65,14 +67,16 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     Ok(ExitCode::SUCCESS)
 }
 
-fn named(names: &[String]) -> anyhow::Result<Vec<Box<dyn ErasedProjector>>> {
-    let known: Vec<&str> = souk_projections::models().iter().map(|model| model.name).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        bail!("there is no read model `{unknown}`: {} are allowed", known.join(", "));
-    }
+fn named(names: &[String]) -> Vec<Box<dyn ErasedProjector>> {
     let mut projectors = souk_projections::all();
     projectors.retain(|projector| names.iter().any(|name| name == projector.model().name));
-    Ok(projectors)
+    projectors
+}
+
+/// Takes the name of a read model.
+fn model_name(text: &str) -> Result<String, String> {
+    let known: Vec<&str> = souk_projections::models().iter().map(|model| model.name).collect();
+    if known.contains(&text) { Ok(text.to_owned()) } else { Err(format!("{} are allowed", known.join(", "))) }
 }
 
 async fn list(read_models: &SqliteReadModels, log: &SqliteLog, json: bool) -> anyhow::Result<ExitCode> {
@@ -84,7 +88,7 @@ async fn list(read_models: &SqliteReadModels, log: &SqliteLog, json: bool) -> an
         if json {
             let (name, version) = (model.name, model.version);
             output::json(
-                &serde_json::json!({ "name": name, "version": version, "position": position, "lag": lag }),
+                &serde_json::json!({ "name": name, "version": version, "position": position.to_string(), "lag": lag }),
             )?;
         } else {
             output::line(format!("{:<14} v{}  position {position}  lag {lag}", model.name, model.version));
@@ -124,8 +128,8 @@ async fn verify(
     let models: Vec<&'static Model> = wanted.iter().map(|projector| projector.model()).collect();
     catch_up(folder.path(), &log, &models).await?;
     let fresh = tempfile::tempdir_in(folder.path()).context("no room for fresh read models")?;
-    let live_models = SqliteReadModels::open(folder.path())?;
-    let fresh_models = SqliteReadModels::open(fresh.path())?;
+    let live_models = SqliteReadModels::open(folder.path(), log.id())?;
+    let fresh_models = SqliteReadModels::open(fresh.path(), log.id())?;
     rebuild(log, Arc::clone(&fresh_models), wanted).await?;
     let comparison =
         tokio::task::spawn_blocking(move || compare(&live_models, &fresh_models, &models)).await??;
@@ -149,6 +153,6 @@ async fn verify(
 async fn catch_up(folder: &Path, log: &Arc<SqliteLog>, models: &[&'static Model]) -> anyhow::Result<()> {
     let mut projectors = souk_projections::all();
     projectors.retain(|projector| models.contains(&projector.model()));
-    rebuild(Arc::clone(log), SqliteReadModels::open(folder)?, projectors).await?;
+    rebuild(Arc::clone(log), SqliteReadModels::open(folder, log.id())?, projectors).await?;
     Ok(())
 }

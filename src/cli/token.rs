@@ -11,6 +11,7 @@ use souk_web::{Keys, Role, identity};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
+use crate::data_folder::make_private;
 
 use super::output;
 
@@ -23,8 +24,8 @@ pub struct TokenArgs {
     #[arg(long, value_enum, default_value = "customer")]
     role: RoleName,
     /// Whose it is: 1 to 64 characters.
-    #[arg(long)]
-    subject: String,
+    #[arg(long, value_parser = subject)]
+    subject: CustomerId,
     /// How long it lasts, as in 90s, 15m, 1h, 7d.
     #[arg(long, default_value = "1h", value_parser = duration)]
     ttl: Duration,
@@ -38,23 +39,35 @@ enum RoleName {
 }
 
 /// Prints a token.
-pub fn run(configuration: &Configuration, args: &TokenArgs) -> anyhow::Result<ExitCode> {
-    let subject = CustomerId::parse(&args.subject).context("--subject")?;
+pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyhow::Result<ExitCode> {
     let role = match args.role {
         RoleName::Customer => Role::Customer,
         RoleName::Admin => Role::Admin,
         RoleName::Service => Role::Service,
     };
+    make_private(&configuration.data)
+        .with_context(|| format!("the data folder {} can't be made", configuration.data.display()))?;
     let keys = Keys::open(&configuration.data)?;
-    let token = identity::issue(&keys, &subject, role, args.ttl, SystemClock.now(), SystemClock.new_id());
-    output::line(token);
+    let token =
+        identity::issue(&keys, &args.subject, role, args.ttl, SystemClock.now(), SystemClock.new_id());
+    if json {
+        output::json(&serde_json::json!({ "token": token }))?;
+    } else {
+        output::line(token);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes a subject.
+fn subject(text: &str) -> Result<CustomerId, String> {
+    CustomerId::parse(text).map_err(|why| why.to_string())
 }
 
 /// Reads a duration.
 fn duration(text: &str) -> Result<Duration, String> {
     let refused = || "a number with s, m, h or d is allowed, at most 365d, as in 1h".to_owned();
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let (start, _) = text.char_indices().next_back().ok_or_else(refused)?;
+    let (number, unit) = text.split_at(start);
     let number: u64 = number.parse().map_err(|_| refused())?;
     let unit = match unit {
         "s" => 1,
@@ -75,7 +88,7 @@ mod tests {
     fn durations_have_a_unit_and_a_limit() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
-        for text in ["", "h", "1", "1w", "-1h", "0s", "366d", "99999999999999999999d"] {
+        for text in ["", "h", "1", "1€", "1w", "-1h", "0s", "366d", "99999999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

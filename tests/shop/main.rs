@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod faults;
 mod process;
 
 use serde_json::{Value, json};
@@ -135,9 +136,11 @@ async fn wrong_starts_are_refused_in_words() {
     let taken = shop.address().trim_start_matches("http://").to_owned();
     for (arguments, code, word) in [
         (vec!["serve", "--listen", taken.as_str()], 1, "can't be listened on"),
-        (vec!["serve", "--listen", "here"], 1, "SOUK_LISTEN"),
-        (vec!["replay", "nothing"], 1, "there is no read model"),
-        (vec!["token", "--subject", ""], 1, "--subject"),
+        (vec!["serve", "--listen", "here"], 2, "--listen"),
+        (vec!["replay", "nothing"], 2, "products"),
+        (vec!["token", "--subject", ""], 2, "--subject"),
+        (vec!["token", "--subject", "x", "--ttl", "1€"], 2, "--ttl"),
+        (vec!["import", "products", "x", "--url", "here"], 2, "--url"),
         (vec!["events", "stream", "nothing"], 1, "no stream"),
         (vec!["nothing"], 2, "nothing"),
     ] {

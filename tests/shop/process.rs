@@ -34,10 +34,25 @@ impl Shop {
         Self::open(tempfile::tempdir().unwrap(), variables).await
     }
 
-    async fn open(folder: TempDir, variables: &[(&str, &str)]) -> Self {
+    /// Opens an empty shop that can make no file larger than that.
+    pub(crate) async fn start_with_files_of(bytes: u64) -> Self {
+        let mut command = Command::new("sh");
+        // The signal would end the process; ignored, the write is refused instead. Blocks have 512 bytes.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 512);
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_souk")]);
+        Self::run(command, tempfile::tempdir().unwrap()).await
+    }
+
+    /// Opens the shop in a folder.
+    pub(crate) async fn open(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+        command.envs(variables.iter().copied());
+        Self::run(command, folder).await
+    }
+
+    async fn run(mut command: Command, folder: TempDir) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--empty", "--json", "--data"]).arg(folder.path());
-        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let listening: Value = serde_json::from_str(&line).unwrap();
@@ -93,6 +108,30 @@ impl Shop {
         let request = self.request(reqwest::Method::GET, path);
         let answer = request.header("X-Min-Position", head["head"].as_str().unwrap()).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Reads what the read models hold by now.
+    pub(crate) async fn read(&self, path: &str) -> (u16, Value) {
+        let answer = self.request(reqwest::Method::GET, path).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Waits until the shop says of itself that it can't do its work.
+    pub(crate) async fn until_not_ready(&self) {
+        for _ in 0..LOOKS_MAX {
+            let ready = self.client.get(format!("{}/health/ready", self.address)).send().await.unwrap();
+            if ready.status().as_u16() == 503 {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("the shop stays ready");
+    }
+
+    /// Kills the process now.
+    pub(crate) async fn kill(self) -> Self {
+        self.kill_after(Duration::ZERO).await;
+        self
     }
 
     /// Reads until it is so.

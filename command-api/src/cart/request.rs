@@ -26,6 +26,7 @@ pub struct QuantityRequest {
 /// The guest cart whose lines a customer takes over.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"cartToken": "AdeQ…"}))]
 pub struct MergeRequest {
     /// Its token.
     pub cart_token: String,

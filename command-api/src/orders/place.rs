@@ -48,7 +48,9 @@ pub async fn place(placing: &Placing<'_>) -> Placed {
     }
     if !placing.asked.cart {
         let lines = assemble::lines(placing.shop, placing.caller, &placing.asked.lines).await?;
-        let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, None, lines)?;
+        // A guest is known again by the cart's token, whatever was ordered with it.
+        let cart = if placing.caller.subject.is_none() { placing.caller.cart } else { None };
+        let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, cart, lines)?;
         return send_place(placing, draft).await;
     }
     let cart = cart_of(placing)?;

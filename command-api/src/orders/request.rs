@@ -67,6 +67,7 @@ pub struct PaymentRequest {
 /// Why somebody wants it no more.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"reason": "ordered twice"}))]
 pub struct CancelRequest {
     /// In words.
     #[serde(default)]
@@ -76,6 +77,7 @@ pub struct CancelRequest {
 /// How it is shipped.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"carrier": "Royal Mail", "tracking": "AB123456789GB"}))]
 pub struct ShipRequest {
     /// Who carries it.
     pub carrier: String,
@@ -87,6 +89,7 @@ pub struct ShipRequest {
 /// What comes back.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 1}]}))]
 pub struct ReturnRequest {
     /// Units by SKU.
     pub lines: Vec<ReturnLine>,
@@ -105,6 +108,7 @@ pub struct ReturnLine {
 /// What a write to an order answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "code": "SK-7F3K-9QXM"}))]
 pub struct OrderWritten {
     /// The order.
     pub id: String,
@@ -122,6 +126,7 @@ pub struct OrderWritten {
 
 /// How many timers went off.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"fired": 3}))]
 pub struct TimersRun {
     /// Timers.
     pub fired: usize,

@@ -43,6 +43,22 @@ async fn an_order_that_waits_is_paid_with_its_total() {
 }
 
 #[tokio::test]
+async fn a_guest_pays_by_the_carts_token_and_nobody_else_does() {
+    let shop = TestShop::stocked().await;
+    let item = json!({"sku": "heart", "quantity": 1});
+    let token = |answer: &crate::shop::Answer| answer.head("x-cart-token").to_owned();
+    let own = token(&shop.send(Call::post("/api/cart/items", &item)).await.done(200));
+    let other = token(&shop.send(Call::post("/api/cart/items", &item)).await.done(200));
+    let body = json!({"lines": [item], "email": "ada@example.org"});
+    let order = shop.send(Call::post("/api/orders", &body).cart(&own)).await.done(202).text("id");
+    shop.as_checkout(&order, OrderCommand::AwaitPayment).await;
+    shop.send(intent(&order)).await.refused(401, "unauthenticated");
+    shop.send(intent(&order).cart(&other)).await.refused(404, "not-found");
+    shop.customer("ada", intent(&order)).await.refused(404, "not-found");
+    shop.send(intent(&order).cart(&own)).await.done(201);
+}
+
+#[tokio::test]
 async fn an_order_that_does_not_wait_takes_no_payment_but_a_repeat_is_answered() {
     let shop = TestShop::stocked().await;
     let body = json!({"lines": [{"sku": "heart", "quantity": 2}]});

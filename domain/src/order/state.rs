@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
-use crate::names::{CustomerId, Sku};
+use crate::names::{CartId, CustomerId, Sku};
 
 use super::event::{Draft, OrderLine, Reason};
 
@@ -69,6 +69,7 @@ pub struct Placed {
     pub(super) status: OrderStatus,
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
+    pub(super) cart: Option<CartId>,
     pub(super) lines: Vec<Line>,
     pub(super) total: Money,
     pub(super) cancellation: Option<Reason>,
@@ -100,6 +101,7 @@ impl Placed {
             status: OrderStatus::Placed,
             code: draft.code.clone(),
             customer: draft.customer.clone(),
+            cart: draft.cart,
             lines: draft.lines.iter().map(Line::of).collect(),
             total: draft.total,
             cancellation: None,
@@ -120,6 +122,11 @@ impl OrderState {
     /// Who bought; none for a guest.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.placed.as_ref()?.customer.as_ref()
+    }
+
+    /// The cart it was ordered from.
+    pub fn cart(&self) -> Option<CartId> {
+        self.placed.as_ref()?.cart
     }
 
     /// What it costs.

@@ -29,7 +29,7 @@ fn a_kept_webhook_is_settled_once_and_not_kept_again() {
     let settle = WebhookCommand::Settle { event_id: "evt_1".into(), taken: true };
     let settled: WebhookEvent = Settled { event_id: "evt_1".into(), taken: true }.into();
     given::<Webhook>(&[]).when(&settle).then_nothing();
-    given::<Webhook>(&[kept("evt_1")]).when(&settle).then(&[settled.clone()]);
+    given::<Webhook>(&[kept("evt_1")]).when(&settle).then(std::slice::from_ref(&settled));
     given::<Webhook>(&[kept("evt_1"), settled.clone()]).when(&settle).then_nothing();
     given::<Webhook>(&[kept("evt_1"), settled]).when(&keep("evt_1")).then_nothing();
 }

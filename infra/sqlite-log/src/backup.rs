@@ -74,7 +74,9 @@ pub fn restore(file: &Path, folder: &Path, progress: &mut dyn FnMut(u64, u64)) -
     let target = folder.join(LOG_FILE);
     refuse_existing(&target)?;
     // `SQLite` would play what an old log left behind into the restored one.
-    refuse_existing(&open::beside(&target, "-wal"))?;
+    let wal = open::beside(&target, "-wal");
+    remove_empty(&wal)?;
+    refuse_existing(&wal)?;
     let partial = Partial::beside(&target)?;
     copy(file, &partial.path, &mut |_, _| ())?;
     let report = verify_file(&partial.path, progress)?;
@@ -90,6 +92,16 @@ fn refuse_existing(path: &Path) -> Result<(), BackupError> {
         Ok(_) => Err(BackupError::Exists { path: path.to_owned() }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(BackupError::Io { path: path.to_owned(), error }),
+    }
+}
+
+/// A reader leaves an empty write-ahead log behind, which holds nothing to lose.
+fn remove_empty(path: &Path) -> Result<(), BackupError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => {
+            fs::remove_file(path).map_err(|error| BackupError::Io { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -32,8 +32,8 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Damage was found. It is never read over: acknowledged events lie behind it.
-    #[error("log-damaged: the log {} is damaged {}: {what}; restore a backup (`souk log restore`)", .path.display(),
-        .position.map(|position| format!("at position {position}")).unwrap_or_default())]
+    #[error("log-damaged: the log {} is damaged{}: {what}; move it and its -wal file away and restore a backup (`souk log restore FILE`)", .path.display(),
+        .position.map(|position| format!(" at position {position}")).unwrap_or_default())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -10,7 +10,7 @@ use souk_eventsourcing::projector::Model;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file is broken or no database at all.
-    #[error("the read models {} are damaged: {reason}; they hold nothing that is not in the log: remove the file and start again, or run `souk replay --all`", .path.display())]
+    #[error("the read models {} are damaged: {reason}; they hold nothing that is not in the log: remove the file, and they are made again", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum OpenError {
         reason: String,
     },
     /// A later program wrote it.
-    #[error("the read models {} have format {found}, this program knows up to {known}; they hold nothing that is not in the log: remove the file and start again, or run `souk replay --all`", .path.display())]
+    #[error("the read models {} have format {found}, this program knows up to {known}; they hold nothing that is not in the log: remove the file, and they are made again", .path.display())]
     NewerFormat {
         /// The file.
         path: PathBuf,
@@ -26,6 +26,12 @@ pub enum OpenError {
         found: u32,
         /// The newest known one.
         known: u32,
+    },
+    /// They were made from another log.
+    #[error("log-mismatch: the read models {} were made from another log than the one beside them; put that log back, or remove the file, and they are made again from this one", .path.display())]
+    OtherLog {
+        /// The file.
+        path: PathBuf,
     },
     /// A database of something else. It is not ours to remove.
     #[error("{} holds no read models of a shop but something else; move it elsewhere, the read models are then built again", .path.display())]
@@ -55,7 +61,7 @@ impl OpenError {
 pub(crate) enum Failure {
     /// Damage that showed only when it was read.
     #[error(
-        "it is damaged: {0}; it holds nothing that is not in the log: remove the file and start again, or run `souk replay --all`"
+        "it is damaged: {0}; it holds nothing that is not in the log: remove the file, and they are made again"
     )]
     Damaged(rusqlite::Error),
     /// Anything else.

@@ -24,6 +24,7 @@ use souk_eventsourcing::Position;
 use souk_eventsourcing::process::{ProcessRows, ProcessStateError, ProcessStateStore};
 use souk_eventsourcing::projector::{Model, ModelChange, ReadModelError, ReadModelStore};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, compare};
 pub use failure::OpenError;
@@ -55,10 +56,10 @@ pub struct StoredCheckpoint {
 }
 
 impl SqliteReadModels {
-    /// Opens the database in a folder, or makes it.
-    pub fn open(folder: &Path) -> Result<Arc<Self>, OpenError> {
+    /// Opens the database in a folder, or makes it, for read models of the log with this id.
+    pub fn open(folder: &Path, log: Uuid) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
-        let writer = Writer::new(open::for_writing(&path)?);
+        let writer = Writer::new(open::for_writing(&path, log)?);
         let (work, waiting) = mpsc::channel(QUEUE_MAX);
         writer.start(waiting).map_err(|error| OpenError::Unreadable {
             path: path.clone(),

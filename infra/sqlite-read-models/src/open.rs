@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
 
 use crate::OpenError;
 
@@ -20,7 +21,7 @@ const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 const STATEMENTS_MAX: usize = 200;
 
 /// Opens or makes the database.
-pub(crate) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn for_writing(path: &Path, log: Uuid) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let connection = Connection::open(path).map_err(failed)?;
     let is_new: bool = connection
@@ -33,7 +34,16 @@ pub(crate) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
         check_format(path, &connection)?;
     }
     prepare(&connection).map_err(failed)?;
-    Ok(connection)
+    let sql = "INSERT INTO meta VALUES ('log-id', ?1) ON CONFLICT DO NOTHING";
+    connection.execute(sql, [log.to_string()]).map_err(failed)?;
+    let made_from: String = connection
+        .query_row("SELECT value FROM meta WHERE name = 'log-id'", [], |row| row.get(0))
+        .map_err(failed)?;
+    if made_from == log.to_string() {
+        Ok(connection)
+    } else {
+        Err(OpenError::OtherLog { path: path.to_owned() })
+    }
 }
 
 /// Opens the database to read it, beside whoever writes. Everything is read as of one moment.

@@ -1,3 +1,9 @@
+-- Which log they were made from.
+CREATE TABLE IF NOT EXISTS meta (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS checkpoints (
     model    TEXT    NOT NULL,
     version  INTEGER NOT NULL,

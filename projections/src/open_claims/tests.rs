@@ -23,12 +23,8 @@ fn released(owner: &StreamName) -> ClaimEvent {
 }
 
 fn content(skus: &[&str]) -> Content {
-    let variant = |text: &&str| Variant {
-        sku: sku(text),
-        options: Default::default(),
-        price: pounds(100),
-        images: Vec::new(),
-    };
+    let variant =
+        |text: &&str| Variant { sku: sku(text), options: [].into(), price: pounds(100), images: Vec::new() };
     Content {
         name: "Lamp".into(),
         description: String::new(),

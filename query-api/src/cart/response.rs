@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Cart")]
+#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 1, "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "productId": "01a1fd90-b598-87fd-94e6-f091dfdb3cdb", "currentPrice": {"amount": 265, "currency": "GBP"}, "changes": ["price-changed"]}], "total": {"amount": 510, "currency": "GBP"}, "position": "42"}))]
 pub(crate) struct CartAnswer {
     /// Its id; null for a guest who has none yet.
     pub(crate) id: Option<String>,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Payment")]
+#[schema(example = json!({"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "status": "CAPTURED", "providerPaymentId": "sim_01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "attempts": 1, "refunds": [], "revision": 2, "position": "42"}))]
 pub(crate) struct PaymentAnswer {
     id: String,
     order_id: String,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Product")]
+#[schema(example = json!({"id": "01a1fd90-b598-835c-a543-be32c70af18d", "revision": 0, "position": "42", "name": "White hanging heart", "description": "", "category": "home/lighting", "attributes": {"colour": "white"}, "active": true, "variants": [{"sku": "85123A", "options": {"size": "M"}, "price": {"amount": 255, "currency": "GBP"}, "images": [], "available": 97}], "createdAt": "2026-11-21T10:04:41.767279Z", "updatedAt": "2026-11-21T10:04:41.767279Z"}))]
 pub(crate) struct ProductAnswer {
     /// Its id.
     #[schema(example = "0199c2aa-bbcc-7000-8000-000000000001")]

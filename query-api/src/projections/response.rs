@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 /// All read models.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Projections")]
+#[schema(example = json!({"items": [{"name": "orders", "version": 1, "position": "42", "lag": 0, "state": "LIVE", "parked": 0}], "head": "42"}))]
 pub(crate) struct ProjectionsAnswer {
     pub(crate) items: Vec<ProjectionAnswer>,
     /// The position of the log's last event.

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 /// What was sold.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Sales")]
+#[schema(example = json!({"days": [{"day": "2026-11-21", "orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}], "total": {"orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}, "position": "42"}))]
 pub(crate) struct SalesAnswer {
     /// Days on which something was sold, in order.
     pub(crate) days: Vec<DayAnswer>,

@@ -133,6 +133,9 @@ fn csv_product(
     let mut code = currency.code().to_owned();
     for (name, value) in headers.iter().zip(record) {
         match name {
+            "sku" | "name" | "description" | "category" | "price" | "currency" | "active"
+                if value.is_empty() => {}
+            _ if value.is_empty() && name.starts_with("attr.") => {}
             "sku" | "name" | "description" | "category" => product[name] = json!(value),
             "price" => {
                 let amount: i64 = value
@@ -156,8 +159,10 @@ fn csv_product(
         }
     }
     product["attributes"] = Value::Object(attributes);
-    if product["price"].is_null() {
-        return Err("it has no price".to_owned());
+    for needed in ["sku", "name", "price"] {
+        if product[needed].is_null() {
+            return Err(format!("it has no {needed}"));
+        }
     }
     product["price"]["currency"] = json!(code);
     Ok(product)

@@ -6,6 +6,7 @@
 mod formats;
 mod sink;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub struct ProductsArgs {
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
     /// A running server, instead of the one that holds the data folder; its token in `SOUK_TOKEN`.
-    #[arg(long)]
+    #[arg(long, value_parser = url)]
     url: Option<String>,
 }
 
@@ -55,7 +56,8 @@ pub struct ProductsArgs {
 pub enum Format {
     /// One product a line, as `POST /api/products` takes it.
     Jsonl,
-    /// Columns sku, name, description, category, price, currency, active, and `attr.NAME`.
+    /// Columns sku, name, description, category, price (in minor units, as pence), currency, active, and
+    /// `attr.NAME`; an empty cell leaves its value out.
     Csv,
     /// Icecat's open catalogue, one JSON object a line.
     Icecat,
@@ -111,6 +113,12 @@ pub async fn run(
     Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// Takes the address of a server.
+fn url(text: &str) -> Result<String, String> {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    if is_http { Ok(text.to_owned()) } else { Err("http:// or https:// and a host are allowed".to_owned()) }
+}
+
 fn by_name(file: &Path) -> Format {
     let name = file.to_string_lossy();
     if name.contains(".csv") { Format::Csv } else { Format::Jsonl }
@@ -130,10 +138,11 @@ async fn import(
     errors: &mut Option<File>,
     bar: &indicatif::ProgressBar,
 ) -> anyhow::Result<()> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let (mut batch, mut bytes, mut seen) = (Vec::new(), 0, HashMap::new());
     for line in lines {
-        let line = line?;
+        let mut line = line?;
         report.read += 1;
+        refuse_seen_before(&mut line, &mut seen);
         if !line.odd.is_empty() {
             report.odd += 1;
             if usize::try_from(report.odd).is_ok_and(|odd| odd <= ODD_SHOWN_MAX) {
@@ -150,6 +159,19 @@ async fn import(
     send(batch, sink, report, errors).await
 }
 
+/// A SKU stands in a file once: of two lines, neither is right by being the later one.
+fn refuse_seen_before(line: &mut InputLine, seen: &mut HashMap<String, u64>) {
+    let Ok(product) = &line.product else { return };
+    let variants = product["variants"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let skus = variants.iter().map(|variant| &variant["sku"]).chain([&product["sku"]]);
+    let skus: Vec<&str> = skus.filter_map(Value::as_str).map(str::trim).collect();
+    if let Some((sku, before)) = skus.iter().find_map(|sku| Some((sku, seen.get(*sku)?))) {
+        line.product = Err(format!("SKU {sku} stands in line {before} already"));
+        return;
+    }
+    seen.extend(skus.into_iter().map(|sku| (sku.to_owned(), line.number)));
+}
+
 async fn send(
     batch: Vec<InputLine>,
     sink: &mut Sink,
@@ -163,7 +185,7 @@ async fn send(
                 products.push(product.clone());
                 readable.push(line);
             }
-            Err(reason) => refuse(&line, "malformed", reason, report, errors)?,
+            Err(reason) => refuse(&line, "unusable-line", reason, report, errors)?,
         }
     }
     if products.is_empty() {

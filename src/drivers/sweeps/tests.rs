@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
-use crate::embedded::Embedded;
+use crate::testing::TestShop;
 
 /// A clock that is ahead.
 struct Ahead(SignedDuration);
@@ -31,26 +30,7 @@ impl Clock for Ahead {
     }
 }
 
-struct TestShop {
-    shop: Embedded,
-    _folder: tempfile::TempDir,
-}
-
 impl TestShop {
-    async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let configuration = Configuration {
-            data: folder.path().to_owned(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            currency: Currency::GBP,
-            payment_timeout: Duration::from_secs(900),
-            webhook_secret: None,
-            log: String::new(),
-            log_json: false,
-        };
-        Self { shop: Embedded::start(&configuration).await.unwrap(), _folder: folder }
-    }
-
     /// Makes a step of a sweep over read models that are up to date.
     async fn sweep(&self, mut sweep: impl Sweep, ahead: SignedDuration) {
         self.shop.wait_for(self.shop.log.head().await.unwrap()).await;

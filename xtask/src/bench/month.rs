@@ -21,6 +21,7 @@ pub(super) struct Traded {
 
 /// What `souk replay --all --json` ends with.
 #[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Replay {
     pub(super) events: u64,
     pub(super) events_per_second: f64,

@@ -1,0 +1,163 @@
+//! The document of the whole API: what the routers say of themselves, and the headers that all share.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use souk_eventsourcing::EventStore;
+use souk_query_api::{QueryState, ReadPositions};
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::embedded::Embedded;
+
+/// The one route that the provider calls, which knows nothing of our headers.
+const WEBHOOK: &str = "/api/payments/webhook";
+/// What the names of lists begin with; the items' follow.
+const LIST: &str = "ListOf_";
+/// Writes that can be waited for.
+const WAITING_WRITES: [&str; 1] = ["/api/orders"];
+
+/// Every route of the API, and its document.
+pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
+    let log: Arc<dyn EventStore> = shop.log.clone();
+    let query_state =
+        QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
+    let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
+        .merge(souk_command_api::router(shop.shop.clone()))
+        .merge(souk_query_api::router(query_state))
+        .merge(souk_query_api::log_browser(log))
+        .split_for_parts();
+    for (path, item) in &mut api.paths.paths {
+        if path == WEBHOOK {
+            continue;
+        }
+        let methods = [
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Delete, &mut item.delete),
+        ];
+        for (method, operation) in methods {
+            if let Some(operation) = operation {
+                add_headers(path, method == HttpMethod::Get, operation);
+            }
+        }
+    }
+    add_examples_of_lists(&mut api);
+    (router, api)
+}
+
+/// A list's example is a list of its items' example.
+fn add_examples_of_lists(api: &mut OpenApi) {
+    let Some(components) = &mut api.components else { return };
+    let of_items: Vec<(String, Value)> = components
+        .schemas
+        .iter()
+        .filter_map(|(name, schema)| match schema {
+            RefOr::T(Schema::Object(item)) => Some((format!("{LIST}{name}"), item.example.clone()?)),
+            _ => None,
+        })
+        .collect();
+    for (list, item) in of_items {
+        if let Some(RefOr::T(Schema::Object(list))) = components.schemas.get_mut(&list) {
+            list.example = Some(json!({ "items": [item], "nextCursor": null, "position": "42" }));
+        }
+    }
+}
+
+fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "v1"));
+    let own =
+        "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
+    parameters.push(header("X-Correlation-Id", Required::False, own, "4f1e2c"));
+    if is_read {
+        let position = "Waits until the read models have reached this position.";
+        parameters.push(header("X-Min-Position", Required::False, position, "42"));
+    } else {
+        let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
+        parameters.push(header("Idempotency-Key", Required::False, key, "0b9c7e"));
+        let revision = "Refuses the write with 412 unless the resource stands at this revision.";
+        parameters.push(header("If-Match", Required::False, revision, "\"5\""));
+    }
+    if is_read || WAITING_WRITES.contains(&path) {
+        let wait = "How long to wait, in seconds: at most 30.";
+        parameters.push(header("Prefer", Required::False, wait, "wait=10"));
+    }
+}
+
+fn header(name: &str, required: Required, description: &str, example: &str) -> RefOr<Parameter> {
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .example(Some(example.into()))
+        .build();
+    RefOr::T(parameter)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::testing::TestShop;
+
+    async fn document() -> Value {
+        let test = TestShop::open().await;
+        let shop = &test.shop;
+        let positions =
+            ReadPositions::new(shop.reached.clone(), shop.log.watch_head(), shop.stopping.clone());
+        serde_json::to_value(api(shop, &positions).1).unwrap()
+    }
+
+    /// `SOUK_UPDATE_OPENAPI=1` writes it anew.
+    #[tokio::test]
+    async fn the_document_is_the_one_that_is_kept() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+        let document = serde_json::to_string_pretty(&document().await).unwrap() + "\n";
+        if std::env::var_os("SOUK_UPDATE_OPENAPI").is_some() {
+            std::fs::write(&path, &document).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = kept.lines().zip(document.lines()).find(|(kept, new)| kept != new);
+        assert!(kept == document, "the API changed, first at {differs:?}: see SOUK_UPDATE_OPENAPI");
+    }
+
+    /// The schema of a body, by its reference or in place.
+    fn schema<'a>(document: &'a Value, body: &'a Value) -> Option<&'a Value> {
+        let content = body["content"].as_object()?.values().next()?;
+        match content["schema"]["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.strip_prefix('#')?),
+            None => Some(&content["schema"]),
+        }
+    }
+
+    fn has_example_in_place(body: &Value) -> bool {
+        body["content"].as_object().is_some_and(|content| content.values().any(|of| !of["example"].is_null()))
+    }
+
+    #[tokio::test]
+    async fn every_body_has_an_example() {
+        let document = document().await;
+        assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+        let mut missing = Vec::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let responses = operation["responses"].as_object().unwrap().iter();
+                let answers = responses.filter(|(status, _)| status.starts_with('2')).map(|(_, body)| body);
+                for body in answers.chain([&operation["requestBody"]]) {
+                    let Some(schema) = schema(&document, body) else { continue };
+                    if schema["example"].is_null() && !has_example_in_place(body) {
+                        missing.push(format!("{method} {path}: {}", body["content"]));
+                    }
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+}

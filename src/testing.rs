@@ -1,0 +1,30 @@
+//! A shop in a folder of its own, for tests of what puts it together.
+
+use std::time::Duration;
+
+use souk_domain::Currency;
+
+use crate::configuration::Configuration;
+use crate::embedded::Embedded;
+
+/// A running shop; its folder goes with it.
+pub(crate) struct TestShop {
+    pub(crate) shop: Embedded,
+    _folder: tempfile::TempDir,
+}
+
+impl TestShop {
+    pub(crate) async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = Configuration {
+            data: folder.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            currency: Currency::GBP,
+            payment_timeout: Duration::from_secs(900),
+            webhook_secret: None,
+            log: String::new(),
+            log_json: false,
+        };
+        Self { shop: Embedded::start(&configuration).await.unwrap(), _folder: folder }
+    }
+}
