@@ -17,6 +17,22 @@ const PAYMENT_TIMEOUT_S_MAX: u64 = 30 * 24 * 3600;
 /// The shortest webhook secret, in bytes.
 const WEBHOOK_SECRET_BYTES_MIN: usize = 8;
 
+/// Every variable that is read, here or by the tests and trials.
+const KNOWN: [&str; 12] = [
+    "SOUK_DATA",
+    "SOUK_LISTEN",
+    "SOUK_CURRENCY",
+    "SOUK_PAYMENT_TIMEOUT_S",
+    "SOUK_WEBHOOK_SECRET",
+    "SOUK_LOG",
+    "SOUK_LOG_JSON",
+    "SOUK_LIMITS",
+    "SOUK_TOKEN",
+    "SOUK_CONFIG",
+    "SOUK_REAL_DATA",
+    "SOUK_UPDATE_OPENAPI",
+];
+
 /// What is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
@@ -40,8 +56,14 @@ pub struct Configuration {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// The file or a variable can't be read.
-    #[error("the configuration can't be read: {0}")]
+    #[error("the configuration can't be read")]
     Unreadable(#[from] ConfigError),
+    /// A variable that nobody reads, most likely mistyped.
+    #[error("the variable {name} is not known: {} are", KNOWN.join(", "))]
+    Unknown {
+        /// Its name.
+        name: String,
+    },
     /// A value is not allowed.
     #[error("{name} = `{value}` is not allowed: {allowed}")]
     NotAllowed {
@@ -73,6 +95,8 @@ struct Raw {
     config: Option<String>,
     /// Read by the trials and tests; likewise.
     real_data: Option<String>,
+    /// Read by a test; likewise.
+    update_openapi: Option<String>,
 }
 
 /// What flags override.
@@ -95,6 +119,10 @@ impl Configuration {
             Some(path) => File::from(path.as_path()).format(FileFormat::Toml).required(true),
             None => File::new("souk.toml", FileFormat::Toml).required(false),
         };
+        let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        if let Some(name) = names.find(|name| name.starts_with("SOUK_") && !KNOWN.contains(&name.as_str())) {
+            return Err(ConfigurationError::Unknown { name });
+        }
         let environment = Environment::with_prefix("SOUK").prefix_separator("_").ignore_empty(true);
         let sources = Config::builder().add_source(file).add_source(environment).build()?;
         Self::checked(sources.try_deserialize()?, overrides)

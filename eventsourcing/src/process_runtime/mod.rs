@@ -4,7 +4,7 @@
 //! between any two steps loses nothing and a repeat is harmless; an output is sent only once its
 //! transition is on disk, under an id derived from it; a transition takes all inputs that wait, and none
 //! is made while a command of the instance is out or when it would decide nothing; after the end nothing
-//! is emitted. A stuck instance holds back no other.
+//! is emitted. An instance whose command is not answered holds back no other.
 //!
 //! Two runtimes of one process may work at once: the stream's expected revision lets one transition
 //! through, and the other runtime sees it in the log.
