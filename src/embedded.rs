@@ -21,7 +21,7 @@ use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, Position, Stor
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_log::{LOG_FILE, SqliteLog};
-use souk_sqlite_read_models::{READ_MODELS_FILE, SqliteReadModels};
+use souk_sqlite_read_models::{READ_MODELS_FILE, SqliteReadModels, Tuning};
 use souk_web::Keys;
 use souk_web::keys::KeysError;
 use tokio::sync::watch;
@@ -149,7 +149,7 @@ impl Embedded {
         let folder = DataFolder::lock(&configuration.data)?;
         let keys = Arc::new(Keys::open(folder.path())?);
         let log = open_log(&folder)?;
-        let read_models = SqliteReadModels::open(folder.path(), log.id())?;
+        let read_models = SqliteReadModels::open(folder.path(), log.id(), Tuning::SERVING)?;
         let store: Arc<dyn EventStore> = log.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let head_at_start = store.head().await?;

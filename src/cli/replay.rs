@@ -12,7 +12,7 @@ use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Model, ReadModelStore};
 use souk_eventsourcing::{EventStore, Filter};
 use souk_sqlite_log::SqliteLog;
-use souk_sqlite_read_models::{SqliteReadModels, compare};
+use souk_sqlite_read_models::{SqliteReadModels, Tuning, compare};
 
 use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
@@ -43,7 +43,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     if args.verify {
         return verify(&folder, log, wanted, json).await;
     }
-    let read_models = SqliteReadModels::open(folder.path(), log.id())?;
+    let read_models = SqliteReadModels::open(folder.path(), log.id(), Tuning::REBUILDING)?;
     if wanted.is_empty() {
         return list(&read_models, &log, json).await;
     }
@@ -109,10 +109,15 @@ async fn rebuild(
     let bar = output::progress(head.0, "events");
     let started = Instant::now();
     let first = projections.position();
+    let all = Filter::all();
+    let mut page = store.read_all(first, PAGE_EVENTS_MAX, &all).await?;
     while projections.position() < head {
-        let page = store.read_all(projections.position(), PAGE_EVENTS_MAX, &Filter::all()).await?;
-        projections.apply(&page).await?;
+        // The next page is read while this one is folded.
+        let next = store.read_all(page.reached, PAGE_EVENTS_MAX, &all);
+        let (applied, next) = tokio::join!(projections.apply(&page), next);
+        applied?;
         bar.set_position(page.reached.0);
+        page = next?;
     }
     bar.finish_and_clear();
     Ok((head.0 - first.0, started.elapsed().as_secs_f64()))
@@ -128,8 +133,8 @@ async fn verify(
     let models: Vec<&'static Model> = wanted.iter().map(|projector| projector.model()).collect();
     catch_up(folder.path(), &log, &models).await?;
     let fresh = tempfile::tempdir_in(folder.path()).context("no room for fresh read models")?;
-    let live_models = SqliteReadModels::open(folder.path(), log.id())?;
-    let fresh_models = SqliteReadModels::open(fresh.path(), log.id())?;
+    let live_models = SqliteReadModels::open(folder.path(), log.id(), Tuning::REBUILDING)?;
+    let fresh_models = SqliteReadModels::open(fresh.path(), log.id(), Tuning::REBUILDING)?;
     rebuild(log, Arc::clone(&fresh_models), wanted).await?;
     let comparison =
         tokio::task::spawn_blocking(move || compare(&live_models, &fresh_models, &models)).await??;
@@ -153,6 +158,7 @@ async fn verify(
 async fn catch_up(folder: &Path, log: &Arc<SqliteLog>, models: &[&'static Model]) -> anyhow::Result<()> {
     let mut projectors = souk_projections::all();
     projectors.retain(|projector| models.contains(&projector.model()));
-    rebuild(Arc::clone(log), SqliteReadModels::open(folder, log.id())?, projectors).await?;
+    rebuild(Arc::clone(log), SqliteReadModels::open(folder, log.id(), Tuning::REBUILDING)?, projectors)
+        .await?;
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(crate) const PAGE_BYTES: usize = 4_096;
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// What of the WAL's file is there from the start, for the same reason: enough for the frames that make
 /// a checkpoint due and for those that come while it runs.
-const WAL_FILLED_BYTES: usize = 8 * 1024 * 1024;
+const WAL_FILLED_BYTES: usize = 20 * 1024 * 1024;
 /// Rows at the end of the log that are checked at every start.
 const TAIL_ROWS: u64 = 1_000;
 

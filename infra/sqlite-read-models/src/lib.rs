@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, compare};
 pub use failure::OpenError;
+pub use open::Tuning;
 pub use read::StoredRow;
 
 use failure::Failure;
@@ -57,9 +58,9 @@ pub struct StoredCheckpoint {
 
 impl SqliteReadModels {
     /// Opens the database in a folder, or makes it, for read models of the log with this id.
-    pub fn open(folder: &Path, log: Uuid) -> Result<Arc<Self>, OpenError> {
+    pub fn open(folder: &Path, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
-        let writer = Writer::new(open::for_writing(&path, log)?);
+        let writer = Writer::new(open::for_writing(&path, log, tuning)?);
         let (work, waiting) = mpsc::channel(QUEUE_MAX);
         writer.start(waiting).map_err(|error| OpenError::Unreadable {
             path: path.clone(),

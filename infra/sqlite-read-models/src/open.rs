@@ -11,17 +11,30 @@ use crate::OpenError;
 const APPLICATION_ID: u32 = 0x534B_524D;
 /// The format that this program writes.
 const FORMAT: u32 = 1;
-/// Page cache of the writer, in KiB.
-const CACHE_KIB: i64 = 32 * 1024;
-/// Frames after which the WAL is moved into the database: about 8 MiB, some ten milliseconds.
-const CHECKPOINT_FRAMES: u32 = 2_000;
+/// How much memory and disk the writer takes for what it is opened for.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Page cache, in KiB.
+    cache_kib: i64,
+    /// Frames after which the WAL is moved into the database.
+    checkpoint_frames: u32,
+}
+
+impl Tuning {
+    /// Beside a shop at work: checkpoints of about 8 MiB take some ten milliseconds.
+    pub const SERVING: Self = Self { cache_kib: 32 * 1024, checkpoint_frames: 2_000 };
+    /// For rebuilding while nobody waits: rows that are written again and again reach the disk seldom.
+    /// Measured over ten months of trading: 114,000 events a second as when serving, 141,000 so.
+    pub const REBUILDING: Self = Self { cache_kib: 256 * 1024, checkpoint_frames: 32_000 };
+}
+
 /// What of the WAL's file is kept when it is begun anew, in bytes.
 const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// Prepared statements that are kept: a few for each model.
 const STATEMENTS_MAX: usize = 200;
 
 /// Opens or makes the database.
-pub(crate) fn for_writing(path: &Path, log: Uuid) -> Result<Connection, OpenError> {
+pub(crate) fn for_writing(path: &Path, log: Uuid, tuning: Tuning) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let connection = Connection::open(path).map_err(failed)?;
     let is_new: bool = connection
@@ -33,7 +46,7 @@ pub(crate) fn for_writing(path: &Path, log: Uuid) -> Result<Connection, OpenErro
     } else {
         check_format(path, &connection)?;
     }
-    prepare(&connection).map_err(failed)?;
+    prepare(&connection, tuning).map_err(failed)?;
     let sql = "INSERT INTO meta VALUES ('log-id', ?1) ON CONFLICT DO NOTHING";
     connection.execute(sql, [log.to_string()]).map_err(failed)?;
     let made_from: String = connection
@@ -67,11 +80,11 @@ fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, tuning: Tuning) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_FRAMES)?;
+    connection.pragma_update(None, "cache_size", -tuning.cache_kib)?;
+    connection.pragma_update(None, "wal_autocheckpoint", tuning.checkpoint_frames)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.execute_batch(include_str!("schema.sql"))

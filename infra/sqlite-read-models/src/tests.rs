@@ -40,7 +40,7 @@ fn change(rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> Vec<Mo
 }
 
 async fn opened(folder: &Path) -> Arc<SqliteReadModels> {
-    let models = SqliteReadModels::open(folder, Uuid::nil()).unwrap();
+    let models = SqliteReadModels::open(folder, Uuid::nil(), Tuning::SERVING).unwrap();
     ReadModelStore::open(&*models, &[&THINGS]).await.unwrap();
     models
 }
@@ -148,7 +148,7 @@ async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     drop(models);
-    let models = SqliteReadModels::open(folder.path(), Uuid::nil()).unwrap();
+    let models = SqliteReadModels::open(folder.path(), Uuid::nil(), Tuning::SERVING).unwrap();
     assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position(9)]);
     assert_eq!(query(folder.path(), "SELECT size FROM things"), [1]);
 }
@@ -156,7 +156,7 @@ async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
 #[tokio::test]
 async fn names_that_are_words_of_sql_are_allowed() {
     let folder = tempfile::tempdir().unwrap();
-    let models = SqliteReadModels::open(folder.path(), Uuid::nil()).unwrap();
+    let models = SqliteReadModels::open(folder.path(), Uuid::nil(), Tuning::SERVING).unwrap();
     ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
     let rows =
         vec![RowChange { key: "a".into(), content: Some((b"{}".to_vec(), vec![Value::Text("x".into())])) }];
@@ -275,7 +275,7 @@ async fn refusal_of(spoil: impl FnOnce(&Path)) -> OpenError {
     let copied = copy.path().join(READ_MODELS_FILE);
     std::fs::copy(path, &copied).unwrap();
     spoil(&copied);
-    SqliteReadModels::open(copy.path(), Uuid::nil()).err().expect("it is refused")
+    SqliteReadModels::open(copy.path(), Uuid::nil(), Tuning::SERVING).err().expect("it is refused")
 }
 
 fn overwrite(path: &Path, from: usize, with: u8, length: usize) {
@@ -314,8 +314,9 @@ async fn a_database_of_something_else_is_not_touched() {
 #[test]
 fn a_folder_that_is_not_there_is_no_reason_to_build_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let error =
-        SqliteReadModels::open(&folder.path().join("none"), Uuid::nil()).err().expect("it is refused");
+    let error = SqliteReadModels::open(&folder.path().join("none"), Uuid::nil(), Tuning::SERVING)
+        .err()
+        .expect("it is refused");
     assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
     assert!(!error.to_string().contains("remove the file"), "{error}");
 }

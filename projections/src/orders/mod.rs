@@ -145,7 +145,9 @@ fn detail(event: &OrderEvent) -> Option<String> {
         OrderEvent::CancellationRequested(event) => Some(event.reason.detail.clone()),
         OrderEvent::Cancelled(event) => Some(event.reason.detail.clone()),
         OrderEvent::TimedOut(event) => Some(event.reason.detail.clone()),
-        OrderEvent::Shipped(event) => Some(format!("{} {}", event.carrier, event.tracking).trim_end().to_owned()),
+        OrderEvent::Shipped(event) => {
+            Some(format!("{} {}", event.carrier, event.tracking).trim_end().to_owned())
+        }
         OrderEvent::Returned(event) => {
             let lines = event.reversal.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku));
             Some(lines.collect::<Vec<_>>().join(", "))

@@ -160,7 +160,12 @@ async fn list(
     let rows = statement
         .bind(one_more(limit))
         .bind(visible.map(i64::from))
-        .bind(query.category.map(|category| category.trim_matches('/').to_owned()).filter(|path| !path.is_empty()))
+        .bind(
+            query
+                .category
+                .map(|category| category.trim_matches('/').to_owned())
+                .filter(|path| !path.is_empty()),
+        )
         .bind(pattern)
         .bind(query.min_price)
         .bind(query.max_price)

@@ -68,7 +68,9 @@ impl Shop {
     pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(folder.path(), &Options::default()).unwrap();
-        let models = SqliteReadModels::open(folder.path(), Uuid::nil()).unwrap();
+        let models =
+            SqliteReadModels::open(folder.path(), Uuid::nil(), souk_sqlite_read_models::Tuning::SERVING)
+                .unwrap();
         ReadModelStore::open(&*models, &souk_projections::models()).await.unwrap();
         let keys = Arc::new(Keys::open(folder.path()).unwrap());
         let (reached, is_reached) = watch::channel(Position::START);

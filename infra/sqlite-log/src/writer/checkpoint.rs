@@ -17,11 +17,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::OpenError;
 
-/// Pages in the WAL from which on it is checkpointed beside the writer: 4 MiB, of which the
-/// processor's caches still hold most.
-const CHECKPOINT_PAGES: u32 = 1_024;
+/// Pages in the WAL from which on it is checkpointed beside the writer: 16 MiB. Measured on
+/// ten months of trading: with 4 MiB the shop took 50.6 s of CPU, with 16 MiB 43.4 to 46.9.
+const CHECKPOINT_PAGES: u32 = 4_096;
 /// Pages in the WAL from which on the writer waits for the checkpoint: 64 MiB.
-const RESTART_PAGES: u32 = 16 * CHECKPOINT_PAGES;
+const RESTART_PAGES: u32 = 4 * CHECKPOINT_PAGES;
 /// How long the writer then waits for readers that are in the way.
 const RESTART_WAIT_MS: u64 = 50;
 
