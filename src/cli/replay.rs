@@ -10,13 +10,14 @@ use anyhow::Context as _;
 use clap::Args;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Model, ReadModelStore};
+use souk_eventsourcing::store::READ_EVENTS_MAX;
 use souk_eventsourcing::{EventStore, Filter};
 use souk_sqlite_log::SqliteLog;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning, compare};
 
 use crate::configuration::Configuration;
 use crate::data_folder::DataFolder;
-use crate::drivers::projections::{PAGE_EVENTS_MAX, Projections};
+use crate::drivers::projections::Projections;
 use crate::embedded::open_log;
 
 use super::output;
@@ -110,10 +111,10 @@ async fn rebuild(
     let started = Instant::now();
     let first = projections.position();
     let all = Filter::all();
-    let mut page = store.read_all(first, PAGE_EVENTS_MAX, &all).await?;
+    let mut page = store.read_all(first, READ_EVENTS_MAX, &all).await?;
     while projections.position() < head {
         // The next page is read while this one is folded.
-        let next = store.read_all(page.reached, PAGE_EVENTS_MAX, &all);
+        let next = store.read_all(page.reached, READ_EVENTS_MAX, &all);
         let (applied, next) = tokio::join!(projections.apply(&page), next);
         applied?;
         bar.set_position(page.reached.0);

@@ -145,6 +145,14 @@ fn numbered(count: usize, what: impl Fn(usize) -> Variant) -> Vec<Variant> {
 }
 
 #[test]
+fn control_characters_are_kept_in_what_comes_from_elsewhere_and_refused_in_names() {
+    assert_eq!(wrong_after(|lamp| lamp.name = "a\0".into()), [("/name".into(), "invalid-character")]);
+    assert!(
+        wrong_after(|lamp| lamp.attributes.push(attribute("benefits", "bright \u{97} and warm"))).is_empty()
+    );
+}
+
+#[test]
 fn texts_are_taken_up_to_their_limits() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
     assert_eq!(wrong_after(|lamp| lamp.name = "é".repeat(NAME_CHARS_MAX)), []);
