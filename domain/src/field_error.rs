@@ -20,7 +20,10 @@ impl FieldError {
 
 /// Several at once, as a rejection shows them.
 pub fn joined(errors: &[FieldError]) -> String {
-    let each: Vec<String> =
-        errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
-    each.join("; ")
+    // The whole document has the empty pointer: there is no place to name.
+    let of_one = |error: &FieldError| match error.pointer.as_str() {
+        "" => error.detail.clone(),
+        pointer => format!("{pointer}: {}", error.detail),
+    };
+    errors.iter().map(of_one).collect::<Vec<_>>().join("; ")
 }

@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Segment;
 
 use crate::objects::Objects;
@@ -49,6 +49,9 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads a JSON object. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
+    if raw.trim_ascii_start().first() == Some(&b'[') && serde_json::from_slice::<IgnoredAny>(raw).is_ok() {
+        return Err(Problem::field("", "invalid-value", "an object is wanted"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
     let value: T = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
@@ -202,7 +205,7 @@ mod tests {
         for (body, code, place) in [
             ("{", "malformed-body", "line 1"),
             ("", "malformed-body", "EOF"),
-            ("[[]]", "validation-failed", "expected an object"),
+            ("[[]]", "validation-failed", "an object is wanted"),
             ("{} {}", "validation-failed", "\"/lines\""),
             (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
             (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),
