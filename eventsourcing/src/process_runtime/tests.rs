@@ -357,6 +357,25 @@ fn a_timer_ends_what_nobody_answers_and_a_late_answer_changes_nothing() {
 }
 
 #[test]
+fn an_ended_instance_is_put_away_when_nobody_waits_for_its_effect_any_more() {
+    let mut world = World::new(None, false);
+    world.happens("a", &made_of(1), 1);
+    assert_eq!(run(&mut world, &[]), 1, "the effect is still out");
+    let mut runtime = world.restart();
+    let sent = runtime.step(world.now);
+    let [Action::Effect(effect)] = &sent[..] else { panic!("the effect alone is asked for again") };
+    world.save(&mut runtime);
+    runtime.on_effect_unanswered(&effect.instance, effect.output);
+    assert_eq!(runtime.open_instances(), 0);
+    world.save(&mut runtime);
+    assert!(world.stored.rows.is_empty(), "its row goes with it");
+    world.happens("a", &Painted {}.into(), 99);
+    let events = world.log.len();
+    run(&mut world, &[]);
+    assert_eq!(world.log.len(), events, "a late answer changes nothing");
+}
+
+#[test]
 fn a_stuck_instance_holds_back_no_other() {
     let mut world = World::new(None, true);
     world.happens("stuck", &made_of(1), 1);
