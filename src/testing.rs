@@ -10,12 +10,22 @@ use crate::embedded::Embedded;
 /// A running shop; its folder goes with it.
 pub(crate) struct TestShop {
     pub(crate) shop: Embedded,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestShop {
     pub(crate) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::open_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// The shop stopped, and opened again after something was done to its folder.
+    pub(crate) async fn reopened(self, meanwhile: impl AsyncFnOnce()) -> Self {
+        self.shop.stop().await;
+        meanwhile().await;
+        Self::open_in(self.folder).await
+    }
+
+    async fn open_in(folder: tempfile::TempDir) -> Self {
         let configuration = Configuration {
             data: folder.path().to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -25,6 +35,6 @@ impl TestShop {
             log: String::new(),
             log_json: false,
         };
-        Self { shop: Embedded::start(&configuration).await.unwrap(), _folder: folder }
+        Self { shop: Embedded::start(&configuration).await.unwrap(), folder }
     }
 }

@@ -92,7 +92,7 @@ where
             format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
         return Err(StoreError::Damaged(what).into());
     }
-    let (saved, instances) = (stored.checkpoint, stored.rows.iter().map(|(id, _)| id.clone()).collect());
+    let instances = stored.rows.iter().map(|(id, _)| id.clone()).collect();
     let runtime = match ProcessRuntime::<P>::restore(stored) {
         Ok(runtime) => runtime,
         Err(error @ ProcessError::Row { .. }) => {
@@ -105,7 +105,8 @@ where
     let (inbox, messages) = mpsc::unbounded_channel();
     let (live_sender, live_at) = watch::channel(None);
     let handle = ProcessHandle { name: P::NAME, inbox: inbox.clone(), live_at };
-    let driver = Driver { ports, runtime, inbox, messages, live: live_sender, head_at_start: head, saved };
+    let (live, saved) = (live_sender, runtime.position());
+    let driver = Driver { ports, runtime, inbox, messages, live, head_at_start: head, saved };
     Ok((handle, tokio::spawn(driver.run(stop))))
 }
 
@@ -256,6 +257,39 @@ where
                     let _ = inbox.send(message);
                 });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_domain::Sku;
+    use souk_domain::stock::{Stock, StockCommand};
+    use souk_eventsourcing::envelope::Origin;
+    use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    use crate::testing::TestShop;
+
+    #[tokio::test]
+    async fn rows_that_cannot_be_read_are_made_anew_from_the_log() {
+        let test = TestShop::open().await;
+        let shop = &test.shop.shop;
+        let (stream, id) = (Stock::stream(&Sku::parse("A1").unwrap()), shop.clock.new_id());
+        let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
+        let count = CommandRequest::new(stream, StockCommand::Count { on_hand: 1 }, origin);
+        let head = shop.stock.execute(count).await.unwrap().position;
+        test.shop.wait_for(head).await;
+        let models = SqliteConnectOptions::new().filename(test.shop.read_models.path());
+        let test = test.reopened(async || {
+            let pool = SqlitePoolOptions::new().connect_with(models).await.unwrap();
+            let sql = "INSERT INTO process_instances VALUES ('checkout', 'x', x'7b')";
+            sqlx::query(sql).execute(&pool).await.unwrap();
+            pool.close().await;
+        });
+        let test = test.await;
+        for process in &test.shop.processes {
+            process.live_at.clone().wait_for(|live| live.is_some_and(|at| at >= head)).await.unwrap();
         }
     }
 }
