@@ -2,13 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// The checkout's root.
+/// The checkout's root: of the one that cargo runs this in, which is not always the one it was compiled in
+/// when several share a build folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the root of the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let manifest =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = PathBuf::from(manifest).parent().map(Path::to_owned);
+        root.expect("xtask lies in the root of the workspace")
+    })
 }
 
 /// Cargo, run in the checkout's root: the one that runs this program, when one does.
