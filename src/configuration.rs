@@ -17,21 +17,8 @@ const PAYMENT_TIMEOUT_S_MAX: u64 = 30 * 24 * 3600;
 /// The shortest webhook secret, in bytes.
 const WEBHOOK_SECRET_BYTES_MIN: usize = 8;
 
-/// Every variable that is read, here or by the tests and trials.
-const KNOWN: [&str; 12] = [
-    "SOUK_DATA",
-    "SOUK_LISTEN",
-    "SOUK_CURRENCY",
-    "SOUK_PAYMENT_TIMEOUT_S",
-    "SOUK_WEBHOOK_SECRET",
-    "SOUK_LOG",
-    "SOUK_LOG_JSON",
-    "SOUK_LIMITS",
-    "SOUK_TOKEN",
-    "SOUK_CONFIG",
-    "SOUK_REAL_DATA",
-    "SOUK_UPDATE_OPENAPI",
-];
+/// What the names of variables begin with.
+const PREFIX: &str = "SOUK_";
 
 /// What is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +46,12 @@ pub enum ConfigurationError {
     #[error("the configuration can't be read")]
     Unreadable(#[from] ConfigError),
     /// A variable that nobody reads, most likely mistyped.
-    #[error("the variable {name} is not known: {} are", KNOWN.join(", "))]
+    #[error("the variable {name} is not known: {} are", .known.join(", "))]
     Unknown {
         /// Its name.
         name: String,
+        /// Those that are read.
+        known: Vec<String>,
     },
     /// A value is not allowed.
     #[error("{name} = `{value}` is not allowed: {allowed}")]
@@ -119,9 +108,10 @@ impl Configuration {
             Some(path) => File::from(path.as_path()).format(FileFormat::Toml).required(true),
             None => File::new("souk.toml", FileFormat::Toml).required(false),
         };
+        let known = variables();
         let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        if let Some(name) = names.find(|name| name.starts_with("SOUK_") && !KNOWN.contains(&name.as_str())) {
-            return Err(ConfigurationError::Unknown { name });
+        if let Some(name) = names.find(|name| name.starts_with(PREFIX) && !known.contains(name)) {
+            return Err(ConfigurationError::Unknown { name, known });
         }
         let environment = Environment::with_prefix("SOUK").prefix_separator("_").ignore_empty(true);
         let sources = Config::builder().add_source(file).add_source(environment).build()?;
@@ -183,6 +173,13 @@ impl Configuration {
     }
 }
 
+/// The names of all variables that are read, here or by what the others are said to be for.
+fn variables() -> Vec<String> {
+    let raw = serde_json::to_value(Raw::default()).expect("texts make JSON");
+    let fields = raw.as_object().into_iter().flatten();
+    fields.map(|(field, _)| format!("{PREFIX}{}", field.to_uppercase())).collect()
+}
+
 fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
     ConfigurationError::NotAllowed { name, value, allowed }
 }
@@ -224,6 +221,13 @@ mod tests {
             let error = error.unwrap_err();
             assert!(error.starts_with(name) && error.contains("is not allowed"), "{error}");
         }
+    }
+
+    #[test]
+    fn everything_that_is_described_can_be_set_by_a_variable() {
+        let known = variables();
+        let described = checked(|_| ()).unwrap().describe();
+        assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
     }
 
     #[test]

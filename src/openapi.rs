@@ -16,8 +16,8 @@ use crate::embedded::Embedded;
 const WEBHOOK: &str = "/api/payments/webhook";
 /// What the names of lists begin with; the items' follow.
 const LIST: &str = "ListOf_";
-/// Writes that can be waited for.
-const WAITING_WRITES: [&str; 1] = ["/api/orders"];
+/// The one write that can be waited for.
+const WAITING_WRITE: &str = "/api/orders";
 
 /// Every route of the API, and its document.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
@@ -82,7 +82,7 @@ fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
         let revision = "Refuses the write with 412 unless the resource stands at this revision.";
         parameters.push(header("If-Match", Required::False, revision, "\"5\""));
     }
-    if is_read || WAITING_WRITES.contains(&path) {
+    if is_read || path == WAITING_WRITE {
         let wait = "How long to wait, in seconds: at most 30.";
         parameters.push(header("Prefer", Required::False, wait, "wait=10"));
     }

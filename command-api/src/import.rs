@@ -9,7 +9,7 @@ use souk_domain::product::{Product, ProductCommand};
 use souk_domain::{FieldError, ProductId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandId, CommandRequest, CorrelationId, Position};
-use souk_web::body::parse;
+use souk_web::body::{parse, read};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role};
@@ -92,7 +92,7 @@ pub async fn import_values(
     actor: &Actor,
     correlation_id: &CorrelationId,
 ) -> (Vec<LineResult>, Position) {
-    let lines = products.iter().map(|product| parse(product.to_string().as_bytes())).collect();
+    let lines = products.iter().map(read).collect();
     import_each(shop, lines, actor, correlation_id).await
 }
 

@@ -126,3 +126,122 @@ fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentC
         (_, Answer::Retry { .. } | Answer::Accepted { .. }) => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use souk_domain::{Currency, Money, OrderId, RefundId};
+    use souk_eventsourcing::store::FoundCommand;
+    use souk_eventsourcing::{
+        CommandError, CommandPort, CommandRequest, CorrelationId, Loaded, Outcome, StoreError,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A provider that fails in a retryable way so often, then does what it is asked.
+    struct Failing {
+        failures: u32,
+        calls: AtomicU32,
+    }
+
+    impl Failing {
+        fn answer(&self) -> Answer {
+            let call = self.calls.fetch_add(1, Ordering::Relaxed);
+            let done = || Answer::Done { provider_id: "p".to_owned() };
+            if call < self.failures { Answer::Retry { detail: "busy".to_owned() } } else { done() }
+        }
+    }
+
+    #[async_trait]
+    impl PaymentProvider for Failing {
+        fn name(&self) -> &'static str {
+            "failing"
+        }
+
+        async fn authorize(&self, _: PaymentId, _: Money, _: &str, _: u32, _: &str) -> Answer {
+            self.answer()
+        }
+
+        async fn capture(&self, _: &str, _: Money, _: &str) -> Answer {
+            self.answer()
+        }
+
+        async fn void(&self, _: &str, _: &str) -> Answer {
+            self.answer()
+        }
+
+        async fn refund(&self, _: &str, _: RefundId, _: Money, _: &str) -> Answer {
+            self.answer()
+        }
+
+        async fn find_payment(&self, _: &str) -> Option<PaymentId> {
+            None
+        }
+    }
+
+    /// Aggregates that nobody asks.
+    struct Nobody;
+
+    #[async_trait]
+    impl<D: Decider> CommandPort<D> for Nobody {
+        async fn execute(
+            &self,
+            _: CommandRequest<D::Command>,
+        ) -> Result<Outcome<D>, CommandError<D::Rejection>> {
+            unreachable!("these tests look at the provider's answer")
+        }
+
+        async fn find(
+            &self,
+            _: &StreamName,
+            _: &Origin,
+        ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>> {
+            Ok(None)
+        }
+
+        async fn load(&self, _: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {
+            Ok(None)
+        }
+    }
+
+    async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {
+        let provider = Arc::new(Failing { failures, calls: AtomicU32::new(0) });
+        let ports = ShopPorts {
+            carts: Arc::new(Nobody),
+            orders: Arc::new(Nobody),
+            payments: Arc::new(Nobody),
+            stock: Arc::new(Nobody),
+        };
+        let id = Uuid::from_u128(1);
+        let origin = Origin::new(id, Actor::new("process", "checkout"), CorrelationId::from(id));
+        let effects = Effects::new(provider, ports, Duration::from_secs(60));
+        effects.call(&call, &origin).await.expect("the provider answers at once")
+    }
+
+    fn payment() -> PaymentId {
+        PaymentId::of(OrderId(Uuid::from_u128(7)))
+    }
+
+    fn pound() -> Money {
+        Money::new(100, Currency::GBP)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn asking_for_a_hold_gives_up() {
+        let authorize = || ProviderCall::Authorize { payment: payment(), amount: pound(), token: "t".into() };
+        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize()).await;
+        assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, PAYMENT_ATTEMPTS_MAX));
+        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX, authorize()).await;
+        assert!(matches!(answer, Answer::Declined { .. }) && attempts == PAYMENT_ATTEMPTS_MAX, "{answer:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn taking_what_is_held_never_gives_up() {
+        let capture =
+            ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() };
+        let (answer, attempts) = answer_after(100, capture).await;
+        assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, 101));
+    }
+}

@@ -1,7 +1,7 @@
 //! The shop's reads, over HTTP, from read models alone (the log browser aside).
 //!
 //! A folder a resource, with the same files in each: `routes.rs`, `response.rs`, and the `.sql` of its
-//! statements. A request is one statement: what other models know is joined, lines are grouped here. Every
+//! statements (put together in `statements.rs` where several share a part). A request is one statement: what other models know is joined, lines are grouped here. Every
 //! answer names a position that its data has at least reached, taken before the statement runs. SQL is
 //! static, its parameters are `$1`, and it keeps to what `PostgreSQL` understands too, under a collation
 //! that compares bytes.
@@ -11,10 +11,10 @@ mod cart;
 mod database;
 mod inventory;
 mod log_browser;
-mod orders;
+pub mod orders;
 mod payments;
 mod positions;
-mod products;
+pub mod products;
 mod projections;
 mod sales;
 mod time_range;

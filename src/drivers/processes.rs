@@ -193,11 +193,12 @@ where
         if rows.is_empty() && checkpoint.0 - self.saved.0 < events {
             return;
         }
-        match self.ports.rows.save(P::NAME, rows.clone(), checkpoint).await {
+        let instances: Vec<String> = rows.iter().map(|(instance, _)| instance.clone()).collect();
+        match self.ports.rows.save(P::NAME, rows, checkpoint).await {
             Ok(()) => self.saved = checkpoint,
             Err(error) => {
                 tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
-                self.runtime.rows_not_saved(rows);
+                self.runtime.rows_not_saved(instances);
             }
         }
     }

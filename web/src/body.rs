@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::objects::Objects;
@@ -56,11 +57,16 @@ pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     let value: T = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
-    // The derived readers take an array for an object, field by field; this one doesn't.
+    // The derived readers take an array for an object, field by field.
     let document = serde_json::from_slice(raw).map_err(|error| not_of_the_shape("", &error))?;
-    serde_path_to_error::deserialize::<_, T>(Objects(&document))
-        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
+    read::<T>(&document)?;
     Ok(value)
+}
+
+/// Reads a document that was parsed before: as [`parse`], but for fields that stand in it twice.
+pub fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(Objects(document))
+        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))
 }
 
 /// A request without a body, or with an empty object.

@@ -86,7 +86,8 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
 /// Bytes of the request line and the headers, as they were sent.
 fn head_bytes(request: &Request) -> usize {
     let of_header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-    let line = request.method().as_str().len() + request.uri().to_string().len() + 12;
+    let path = request.uri().path_and_query().map_or(1, |path| path.as_str().len());
+    let line = request.method().as_str().len() + path + 12;
     line + request.headers().iter().map(of_header).sum::<usize>()
 }
 

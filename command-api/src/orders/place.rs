@@ -208,3 +208,15 @@ async fn send_place(placing: &Placing<'_>, draft: Draft) -> Placed {
     let outcome = placing.shop.orders.execute(request.repeatable().creating()).await.map_err(problem)?;
     Ok((order, outcome.position))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_key_makes_two_ids_for_two_kinds_of_order() {
+        let command = CommandId::of(&[b"key"]);
+        assert_eq!(order_id(command, true), order_id(command, true));
+        assert_ne!(order_id(command, true), order_id(command, false));
+    }
+}

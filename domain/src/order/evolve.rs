@@ -1,5 +1,7 @@
 //! What an event makes of an order.
 
+use std::sync::Arc;
+
 use super::event::OrderEvent;
 use super::state::{OrderState, OrderStatus, Placed};
 
@@ -47,6 +49,6 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
 /// Nothing of its lines is needed any more.
 fn end(order: &mut Placed, status: OrderStatus) {
     order.status = status;
-    order.lines = Vec::new();
+    order.lines = Arc::default();
     order.returned.clear();
 }

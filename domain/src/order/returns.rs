@@ -62,7 +62,7 @@ fn units<'a>(of: impl Iterator<Item = &'a u32>) -> u64 {
 
 fn sold(order: &Placed) -> BTreeMap<Sku, u32> {
     let mut units = BTreeMap::new();
-    for line in &order.lines {
+    for line in &*order.lines {
         *units.entry(line.sku.clone()).or_insert(0) += line.quantity;
     }
     units

@@ -1,6 +1,7 @@
 //! What decisions need of an order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +38,6 @@ impl OrderStatus {
         !matches!(self, Self::Placed | Self::PaymentPending)
     }
 
-    /// Whether nothing can follow.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Cancelled | Self::TimedOut | Self::Returned)
-    }
-
     /// As in the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +66,8 @@ pub struct Placed {
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
     pub(super) cart: Option<CartId>,
-    pub(super) lines: Vec<Line>,
+    /// They never change, so that copies of the state share them.
+    pub(super) lines: Arc<[Line]>,
     pub(super) total: Money,
     pub(super) cancellation: Option<Reason>,
     pub(super) paid_outside: bool,

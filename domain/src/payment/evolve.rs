@@ -40,6 +40,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
         Some(payment) => apply(payment, event),
         None => state.closed |= matches!(event, PaymentEvent::Cancelled(_)),
     }
+    debug_assert_eq!(state.invariant(), Ok(()), "{event:?} breaks the books");
     state
 }
 

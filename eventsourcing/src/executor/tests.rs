@@ -10,7 +10,7 @@ use crate::command::Completion;
 use crate::decider::{Context, Rejection};
 use crate::envelope::{Actor, Origin};
 use crate::id::CorrelationId;
-use crate::store::Expected;
+use crate::store::{APPEND_EVENTS_MAX, Expected};
 use crate::testkit::noon;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Rejection for Empty {
     }
 }
 
-/// A shelf of 50 units; taking 0 changes nothing.
+/// A shelf of 50 units; taking 0 changes nothing, and taking everything there is makes too many events.
 #[derive(Debug)]
 struct Shelf;
 
@@ -47,6 +47,7 @@ impl Decider for Shelf {
     fn decide(taken: &u32, units: &u32, _: &Context) -> Result<Vec<ShelfEvent>, Empty> {
         match *units {
             0 => Ok(Vec::new()),
+            u32::MAX => Ok(vec![Taken { units: 0 }.into(); APPEND_EVENTS_MAX + 1]),
             units if taken + units > 50 => Err(Empty),
             units => Ok(vec![Taken { units }.into()]),
         }
@@ -215,6 +216,30 @@ fn no_answer_of_a_batch_leaves_before_its_append() {
     rig.drain();
     assert_eq!(rig.done(1), (0, Completion::Appended, 50));
     assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))));
+}
+
+#[test]
+fn a_command_that_no_append_holds_is_refused_alone() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 1));
+    rig.send(2, take(2, u32::MAX));
+    rig.send(3, take(3, 2));
+    rig.drain();
+    assert!(matches!(rig.answer(2), Err(CommandError::TooLarge { .. })));
+    assert_eq!(rig.done(3).1, Completion::Appended, "the others of its batch go on");
+}
+
+#[test]
+fn what_is_kept_in_memory_is_bounded() {
+    let mut cache = Cache::<Shelf>::new(2);
+    let stream = |n: u32| StreamName::new("shelf", &n.to_string());
+    for n in 0..3 {
+        cache.put(stream(n), Folded::empty());
+    }
+    assert!(cache.get(&stream(0)).is_none() && cache.get(&stream(1)).is_some());
+    assert!(cache.pop(&stream(2)).is_some() && cache.get(&stream(2)).is_none());
+    cache.put(stream(3), Folded::empty());
+    assert!(cache.get(&stream(1)).is_some(), "what was taken out makes room");
 }
 
 #[test]

@@ -448,9 +448,9 @@ impl<P: Process> ProcessRuntime<P> {
         (rows.collect(), self.position)
     }
 
-    /// Rows were not written: they are out of date still.
-    pub fn rows_not_saved(&mut self, rows: Vec<ChangedRow>) {
-        self.dirty.extend(rows.into_iter().map(|(id, _)| id));
+    /// The rows of these instances were not written: they are out of date still.
+    pub fn rows_not_saved(&mut self, instances: Vec<String>) {
+        self.dirty.extend(instances);
     }
 }
 

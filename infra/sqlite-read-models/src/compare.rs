@@ -8,7 +8,7 @@ use souk_eventsourcing::projector::{Model, ReadModelError};
 
 use crate::ddl::{Table, row_table, table_of_sum};
 use crate::failure::Failure;
-use crate::read::{StoredRow, key, select};
+use crate::read::{describe, key, select};
 use crate::{SqliteReadModels, open};
 
 /// Differences that are shown; more are counted.
@@ -115,7 +115,7 @@ impl Comparison {
         self.different += 1;
         if self.differences.len() < DIFFERENCES_SHOWN_MAX {
             let shown = |row: Option<&Row<'_>>| -> rusqlite::Result<Option<String>> {
-                row.map(|row| Ok(StoredRow::new(table, row)?.describe())).transpose()
+                row.map(|row| describe(table, row)).transpose()
             };
             let key = left.or(right).map(key).transpose()?.unwrap_or_default().to_owned();
             let (left, right) = (shown(left)?, shown(right)?);

@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{ColumnType, Model, Sum};
 
-use crate::StoredCheckpoint;
 use crate::failure::Failure;
 
 /// A table of a model: what stands in it after the key.
@@ -43,11 +42,6 @@ pub(crate) fn row_table(model: &Model) -> Table {
 pub(crate) fn table_of_sum(model: &Model, sum: &Sum) -> Table {
     let columns = std::iter::once("contributors").chain(sum.columns.iter().copied());
     Table::new(sum.name, model.version, columns.collect())
-}
-
-/// The table of a sum, by name.
-pub(crate) fn sum_table(model: &Model, name: &str) -> Option<Table> {
-    model.sums.iter().find(|sum| sum.name == name).map(|sum| table_of_sum(model, sum))
 }
 
 /// Makes what is missing, points the views at these versions, drops others, and tells checkpoints.
@@ -155,14 +149,4 @@ pub(crate) fn move_checkpoint(
     let moved = transaction.prepare_cached(sql)?.execute((model.name, model.version, to.0))?;
     let not_opened = Failure::NotOpened { model: model.name, version: model.version };
     if moved == 1 { Ok(()) } else { Err(not_opened) }
-}
-
-/// How far each stored model is.
-pub(crate) fn checkpoints(connection: &Connection) -> Result<Vec<StoredCheckpoint>, Failure> {
-    let sql = "SELECT model, version, position FROM checkpoints ORDER BY model, version";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
-        Ok(StoredCheckpoint { model: row.get(0)?, version: row.get(1)?, position: Position(row.get(2)?) })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

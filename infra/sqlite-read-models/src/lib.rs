@@ -29,7 +29,6 @@ use uuid::Uuid;
 pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, compare};
 pub use failure::OpenError;
 pub use open::Tuning;
-pub use read::StoredRow;
 
 use failure::Failure;
 use writer::{Work, Writer};
@@ -43,17 +42,6 @@ const QUEUE_MAX: usize = 64;
 pub struct SqliteReadModels {
     work: mpsc::Sender<Work>,
     path: PathBuf,
-}
-
-/// How far a stored version of a model is.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct StoredCheckpoint {
-    /// The model.
-    pub model: String,
-    /// Its version.
-    pub version: u32,
-    /// How far the log is folded into it.
-    pub position: Position,
 }
 
 impl SqliteReadModels {
@@ -72,33 +60,6 @@ impl SqliteReadModels {
     /// Its file, for those who query.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How far each stored model is, by name.
-    pub async fn checkpoints(&self) -> Result<Vec<StoredCheckpoint>, ReadModelError> {
-        self.run(|writer| ddl::checkpoints(&writer.connection)).await.map_err(ReadModelError)
-    }
-
-    /// Every row of a model in order of its key, as of one moment, until `each` breaks off. Blocks.
-    pub fn rows(
-        &self,
-        model: &Model,
-        each: impl FnMut(StoredRow<'_>) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), ReadModelError> {
-        let scanned = read::scan(&self.path, &ddl::row_table(model), each);
-        scanned.map_err(|failure| ReadModelError(failure.to_string()))
-    }
-
-    /// Every row of one of a model's sums, as [`SqliteReadModels::rows`] does.
-    pub fn sum_rows(
-        &self,
-        model: &Model,
-        sum: &str,
-        each: impl FnMut(StoredRow<'_>) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), ReadModelError> {
-        let table = ddl::sum_table(model, sum).ok_or_else(|| Failure::no_such_sum(model, sum));
-        let scanned = table.and_then(|table| read::scan(&self.path, &table, each));
-        scanned.map_err(|failure| ReadModelError(failure.to_string()))
     }
 
     /// Has the writer do something. It is done even when the caller goes away meanwhile.

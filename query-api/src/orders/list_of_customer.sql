@@ -1,5 +1,4 @@
--- A page of the orders of a customer, newest first; then the lines of each, which are the keys between `ORDER:` and `ORDER;`.
--- Outer joins keep the page the outer loop: a planner without statistics might else read every line.
+-- A page of the orders of a customer, newest first.
 WITH page AS (
     SELECT key, doc, payment_id, placed_at
     FROM orders
@@ -10,11 +9,3 @@ WITH page AS (
     ORDER BY placed_at DESC, key DESC
     LIMIT $3
 )
-SELECT page.key AS key, page.doc AS doc, payments.status, NULL AS line, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
-FROM page
-LEFT JOIN payments ON payments.key = page.payment_id
-UNION ALL
-SELECT page.key, NULL, NULL, order_lines.doc, page.placed_at, order_lines.key, 1
-FROM page
-LEFT JOIN order_lines ON order_lines.key > page.key || ':' AND order_lines.key < page.key || ';'
-ORDER BY part, placed_at DESC, key DESC, line_key

@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::OrderAnswer;
+use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
 use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
 use crate::positions::ReadYourWrites;
@@ -100,9 +101,9 @@ async fn list(
 
     let status = query.status.map(OrderStatus::as_str);
     let sql = match (&customer, status) {
-        (Some(_), _) => include_str!("list_of_customer.sql"),
-        (None, Some(_)) => include_str!("list_of_status.sql"),
-        (None, None) => include_str!("list.sql"),
+        (Some(_), _) => statements::LIST_OF_CUSTOMER,
+        (None, Some(_)) => statements::LIST_OF_STATUS,
+        (None, None) => statements::LIST,
     };
     let statement = sqlx::query_as::<_, Row>(sql);
     let statement = statement.bind(behind.0).bind(behind.1).bind(one_more(limit)).bind(from);

@@ -2,3 +2,4 @@
 
 pub(crate) mod response;
 pub(crate) mod routes;
+pub mod statements;

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{Available, ProductAnswer};
+use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
 use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
 use crate::positions::ReadYourWrites;
@@ -74,11 +75,11 @@ enum Behind {
 impl Sort {
     fn sql(self) -> &'static str {
         match self {
-            Self::Newest => include_str!("list_newest.sql"),
-            Self::Name => include_str!("list_name_ascending.sql"),
-            Self::NameDescending => include_str!("list_name_descending.sql"),
-            Self::Price => include_str!("list_price_ascending.sql"),
-            Self::PriceDescending => include_str!("list_price_descending.sql"),
+            Self::Newest => statements::NEWEST,
+            Self::Name => statements::NAME,
+            Self::NameDescending => statements::NAME_DESCENDING,
+            Self::Price => statements::PRICE,
+            Self::PriceDescending => statements::PRICE_DESCENDING,
         }
     }
 

@@ -1,5 +1,7 @@
 //! No statement reads a whole table where an index serves.
 
+use souk_query_api::orders::statements as orders;
+use souk_query_api::products::statements as products;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
@@ -19,36 +21,18 @@ async fn every_statement_finds_its_rows_by_an_index() {
     let options = SqliteConnectOptions::new().filename(file).read_only(true);
     let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
     let statements = [
-        (include_str!("../../src/products/list_newest.sql"), "products_v1 USING INDEX products_v1_0 ("),
-        (
-            include_str!("../../src/products/list_name_ascending.sql"),
-            "products_v1 USING INDEX products_v1_1 (",
-        ),
-        (
-            include_str!("../../src/products/list_name_descending.sql"),
-            "products_v1 USING INDEX products_v1_1 (",
-        ),
-        (
-            include_str!("../../src/products/list_price_ascending.sql"),
-            "products_v1 USING INDEX products_v1_2 (",
-        ),
-        (
-            include_str!("../../src/products/list_price_descending.sql"),
-            "products_v1 USING INDEX products_v1_2 (",
-        ),
+        (products::NEWEST, "products_v1 USING INDEX products_v1_0 ("),
+        (products::NAME, "products_v1 USING INDEX products_v1_1 ("),
+        (products::NAME_DESCENDING, "products_v1 USING INDEX products_v1_1 ("),
+        (products::PRICE, "products_v1 USING INDEX products_v1_2 ("),
+        (products::PRICE_DESCENDING, "products_v1 USING INDEX products_v1_2 ("),
         (
             include_str!("../../src/products/get.sql"),
             "products_v1 USING INDEX sqlite_autoindex_products_v1_1 (key=?)",
         ),
-        (include_str!("../../src/orders/list.sql"), "orders_v1 USING INDEX orders_v1_0 ("),
-        (
-            include_str!("../../src/orders/list_of_customer.sql"),
-            "orders_v1 USING INDEX orders_v1_1 (customer_id=? AND",
-        ),
-        (
-            include_str!("../../src/orders/list_of_status.sql"),
-            "orders_v1 USING INDEX orders_v1_2 (status=? AND",
-        ),
+        (orders::LIST, "orders_v1 USING INDEX orders_v1_0 ("),
+        (orders::LIST_OF_CUSTOMER, "orders_v1 USING INDEX orders_v1_1 (customer_id=? AND"),
+        (orders::LIST_OF_STATUS, "orders_v1 USING INDEX orders_v1_2 (status=? AND"),
         (
             include_str!("../../src/orders/get.sql"),
             "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)",
@@ -90,8 +74,8 @@ async fn pages_are_cut_before_anything_is_sorted() {
     }
     for name in ["orders", "products"] {
         let steps = match name {
-            "orders" => plan(&pool, include_str!("../../src/orders/list_of_customer.sql")).await,
-            _ => plan(&pool, include_str!("../../src/products/list_name_descending.sql")).await,
+            "orders" => plan(&pool, orders::LIST_OF_CUSTOMER).await,
+            _ => plan(&pool, products::NAME_DESCENDING).await,
         };
         // What is made into `page` stands first, up to the step that reads it.
         let page: Vec<_> = steps

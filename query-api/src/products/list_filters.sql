@@ -1,9 +1,4 @@
--- A page of the catalogue, dearest first; then what is available of the variants on it.
--- Outer joins keep the page the outer loop: a planner without statistics would else read every variant.
-WITH page AS (
-    SELECT key, doc, min_price AS sort_value
-    FROM products
-    WHERE (min_price, key) < ($1, $2)
+-- What a page of the catalogue is filtered by; stands in every list behind its first condition.
       AND ($4 IS NULL OR active = $4)
       AND ($5 IS NULL OR category = $5 OR substr(category, 1, length($5) + 1) = $5 || '/')
       AND ($6 IS NULL OR search_text LIKE $6 ESCAPE '\')
@@ -25,14 +20,3 @@ WITH page AS (
             AND variants.price <= coalesce($8, variants.price)
             AND stock.on_hand > stock.reserved
       ) THEN 1 ELSE 0 END)
-    ORDER BY min_price DESC, key DESC
-    LIMIT $3
-)
-SELECT page.key AS key, page.doc AS doc, NULL AS sku, NULL AS available, page.sort_value AS sort_value, 0 AS part
-FROM page
-UNION ALL
-SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, page.sort_value, 1
-FROM page
-LEFT JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
-LEFT JOIN stock ON stock.key = variants.key
-ORDER BY part, sort_value DESC, key DESC

@@ -1,0 +1,9 @@
+//! The lists of orders: three ways to find a page, and one to show it.
+
+/// Everybody's.
+pub const LIST: &str = concat!(include_str!("list.sql"), include_str!("list_page.sql"));
+/// A customer's, with a status or any.
+pub const LIST_OF_CUSTOMER: &str =
+    concat!(include_str!("list_of_customer.sql"), include_str!("list_page.sql"));
+/// Everybody's with a status.
+pub const LIST_OF_STATUS: &str = concat!(include_str!("list_of_status.sql"), include_str!("list_page.sql"));

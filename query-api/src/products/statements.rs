@@ -1,0 +1,39 @@
+//! The lists of the catalogue: one statement in five orders.
+
+/// A page of products in the order of a column; `$1` and `$2` are the value and key that it begins behind.
+macro_rules! list {
+    ($column:literal, $behind:literal, $direction:literal) => {
+        concat!(
+            "WITH page AS (\n    SELECT key, doc, ",
+            $column,
+            " AS sort_value\n    FROM products\n    WHERE (",
+            $column,
+            ", key) ",
+            $behind,
+            " ($1, $2)\n",
+            include_str!("list_filters.sql"),
+            "    ORDER BY ",
+            $column,
+            $direction,
+            ", key",
+            $direction,
+            "\n    LIMIT $3\n)\n",
+            include_str!("list_page.sql"),
+            "ORDER BY part, sort_value",
+            $direction,
+            ", key",
+            $direction,
+        )
+    };
+}
+
+/// Newest first.
+pub const NEWEST: &str = list!("created_at", "<", " DESC");
+/// From A to Z.
+pub const NAME: &str = list!("name_folded", ">", "");
+/// From Z to A.
+pub const NAME_DESCENDING: &str = list!("name_folded", "<", " DESC");
+/// Cheapest first.
+pub const PRICE: &str = list!("min_price", ">", "");
+/// Dearest first.
+pub const PRICE_DESCENDING: &str = list!("min_price", "<", " DESC");
