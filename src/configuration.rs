@@ -17,11 +17,14 @@ const PAYMENT_TIMEOUT_S_MAX: u64 = 30 * 24 * 3600;
 /// The shortest webhook secret, in bytes.
 const WEBHOOK_SECRET_BYTES_MIN: usize = 8;
 
+/// Cores that a rebuild beside a running shop may use unless told otherwise.
+const REBUILD_CPU_SHARE: &str = "0.4";
+
 /// What the names of variables begin with.
 const PREFIX: &str = "SOUK_";
 
 /// What is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Configuration {
     /// The data folder.
     pub data: PathBuf,
@@ -33,6 +36,8 @@ pub struct Configuration {
     pub payment_timeout: Duration,
     /// The secret of the provider's webhooks; without one every webhook is refused.
     pub webhook_secret: Option<String>,
+    /// Cores that a rebuild beside a running shop may use, as in 0.4.
+    pub rebuild_cpu_share: f64,
     /// Which log lines are written, as in `info,souk=debug`.
     pub log: String,
     /// Whether log lines are JSON.
@@ -74,6 +79,7 @@ struct Raw {
     currency: Option<String>,
     payment_timeout_s: Option<String>,
     webhook_secret: Option<String>,
+    rebuild_cpu_share: Option<String>,
     log: Option<String>,
     log_json: Option<String>,
     /// Named by the API's contract; there are no rate limits yet that it could switch off.
@@ -122,6 +128,7 @@ impl Configuration {
         let listen = raw.listen.unwrap_or_else(|| LISTEN.to_owned());
         let currency = raw.currency.unwrap_or_else(|| "GBP".to_owned());
         let timeout = raw.payment_timeout_s.unwrap_or_else(|| "900".to_owned());
+        let share = raw.rebuild_cpu_share.unwrap_or_else(|| REBUILD_CPU_SHARE.to_owned());
         let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
         let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
         if let Some(limits) = raw.limits.filter(|limits| !matches!(limits.as_str(), "on" | "off")) {
@@ -147,6 +154,9 @@ impl Configuration {
                 not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")
             })?,
             webhook_secret: raw.webhook_secret,
+            rebuild_cpu_share: cores(&share).ok_or_else(|| {
+                not_allowed("SOUK_REBUILD_CPU_SHARE", share, "cores from 0.01 to 64, as in 0.4")
+            })?,
             log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
             log_json: log_json
                 .parse()
@@ -167,6 +177,11 @@ impl Configuration {
                 "seconds an order waits for payment",
             ),
             ("SOUK_WEBHOOK_SECRET", secret.to_owned(), "signs the payment provider's webhooks"),
+            (
+                "SOUK_REBUILD_CPU_SHARE",
+                self.rebuild_cpu_share.to_string(),
+                "cores that a rebuild beside a running shop may use",
+            ),
             ("SOUK_LOG", self.log.clone(), "which log lines are written"),
             ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),
         ]
@@ -187,6 +202,10 @@ fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> Conf
 fn seconds(text: &str) -> Option<Duration> {
     let seconds = text.parse().ok().filter(|seconds| (1..=PAYMENT_TIMEOUT_S_MAX).contains(seconds))?;
     Some(Duration::from_secs(seconds))
+}
+
+fn cores(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|share| (0.01..=64.0).contains(share))
 }
 
 #[cfg(test)]
@@ -215,6 +234,8 @@ mod tests {
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),
             ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
+            ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("0".into()))),
+            ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("half".into()))),
             ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
             ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
         ] {

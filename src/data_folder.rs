@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use souk_sqlite_log::LOG_FILE;
+use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
 /// The lock file's name.
@@ -44,6 +44,18 @@ pub enum DataFolderError {
         /// The folder.
         folder: PathBuf,
     },
+    /// There are read models, and no log that they were made from.
+    #[error("log-truncated: the log in {} is gone: put log.sqlite back, or restore a backup (`souk log restore FOLDER`)", .folder.display())]
+    LogGone {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It is a backup.
+    #[error("{} is a backup of a log, no shop: restore it into another folder (`souk log restore {} --data DIR`)", .folder.display(), .folder.display())]
+    IsBackup {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It can't be read or written.
     #[error("the data folder {} can't be used: {error}", .folder.display())]
     Io {
@@ -65,6 +77,9 @@ impl DataFolder {
     /// Makes the folder if it is missing, and locks it.
     pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
         let failed = |error| DataFolderError::Io { folder: path.to_owned(), error };
+        if path.join(MANIFEST_FILE).exists() {
+            return Err(DataFolderError::IsBackup { folder: path.to_owned() });
+        }
         make_private(path).map_err(failed)?;
         let file_path = path.join(LOCK_FILE);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path);
@@ -80,14 +95,6 @@ impl DataFolder {
         let mut folder = Self { path: path.to_owned(), lock };
         folder.write_holder(None).map_err(failed)?;
         Ok(folder)
-    }
-
-    /// Locks a folder that has a log; nothing is made in one that was mistyped.
-    pub fn lock_shop(path: &Path) -> Result<Self, DataFolderError> {
-        if [LOG_FILE, READ_MODELS_FILE].iter().any(|name| path.join(name).exists()) {
-            return Self::lock(path);
-        }
-        Err(DataFolderError::NoShop { folder: path.to_owned() })
     }
 
     /// The folder.
@@ -107,6 +114,23 @@ impl DataFolder {
         self.lock.rewind()?;
         self.lock.write_all(&serde_json::to_vec(&holder)?)
     }
+}
+
+/// Refuses a folder without a shop, or one whose log is gone.
+pub fn require_shop(path: &Path) -> Result<(), DataFolderError> {
+    require_no_loss(path)?;
+    if path.join(MANIFEST_FILE).exists() {
+        return Err(DataFolderError::IsBackup { folder: path.to_owned() });
+    }
+    let has_shop = path.join(LOG_FILE).exists();
+    if has_shop { Ok(()) } else { Err(DataFolderError::NoShop { folder: path.to_owned() }) }
+}
+
+/// Refuses a folder that has read models of a log and no log.
+pub fn require_no_loss(path: &Path) -> Result<(), DataFolderError> {
+    let is_there = |name| path.join(name).exists();
+    let is_lost = is_there(READ_MODELS_FILE) && !is_there(LOG_FILE);
+    if is_lost { Err(DataFolderError::LogGone { folder: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Who holds the folder right now; `None` when nobody does.

@@ -1,6 +1,5 @@
 //! The whole shop in one process, on embedded engines in a data folder.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,30 +12,36 @@ use souk_domain::payment::Payment;
 use souk_domain::product::Product;
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
+use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
 use souk_eventsourcing::process::ProcessStateStore;
 use souk_eventsourcing::projector::ReadModelStore;
 use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, Position, StoreError};
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
+use souk_query_api::{Behind, Followed};
 use souk_simulated_provider::SimulatedProvider;
-use souk_sqlite_log::{LOG_FILE, SqliteLog};
-use souk_sqlite_read_models::{READ_MODELS_FILE, SqliteReadModels, Tuning};
+use souk_sqlite_log::SqliteLog;
+use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 use souk_web::Keys;
 use souk_web::keys::KeysError;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
-use crate::data_folder::{DataFolder, DataFolderError};
+use crate::data_folder::{DataFolder, DataFolderError, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
+use crate::drivers::maintenance::Followers;
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
-use crate::drivers::projections::{ProjectionStopped, Projections};
+use crate::drivers::projections::{ModelOrder, ProjectionStopped, Projections, Told};
 use crate::drivers::{settled, sweeps};
 
 /// How much longer than the payment timeout a provider call may take.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
+
+/// What operators ask of the read models and is not yet begun.
+const MODEL_ORDERS_MAX: usize = 16;
 
 /// Why a shop doesn't start.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +58,6 @@ pub enum StartError {
     /// The read models can't be opened.
     #[error(transparent)]
     ReadModels(#[from] souk_sqlite_read_models::OpenError),
-    /// There are read models, and no log that they were made from.
-    #[error("log-truncated: the log in {} is gone: put log.sqlite back, or restore a backup (`souk log restore FILE`)", .0.display())]
-    Lost(PathBuf),
     /// Read models or processes have seen more than the log holds.
     #[error(
         "log-truncated: {0}; the log lost events: move log.sqlite and log.sqlite-wal away and restore a backup \
@@ -103,7 +105,7 @@ impl From<ProjectionStopped> for StartError {
 /// Whether a shop can do what it is asked.
 #[derive(Clone)]
 pub struct Readiness {
-    reached: watch::Receiver<Position>,
+    followed: Followed,
     head_at_start: Position,
     processes: Vec<ProcessHandle>,
 }
@@ -112,7 +114,10 @@ impl Readiness {
     /// Whether it has caught up and everything still follows the log. A part that stopped has dropped
     /// its end of the watch.
     pub fn is_given(&self) -> bool {
-        let models = self.reached.has_changed().is_ok() && *self.reached.borrow() >= self.head_at_start;
+        let reached = &self.followed.reached;
+        let models = reached.has_changed().is_ok()
+            && *reached.borrow() >= self.head_at_start
+            && *self.followed.built.borrow();
         let is_live = |process: &ProcessHandle| {
             process.live_at.has_changed().is_ok() && process.live_at.borrow().is_some()
         };
@@ -128,8 +133,8 @@ pub struct Embedded {
     pub log: Arc<SqliteLog>,
     /// The read models.
     pub read_models: Arc<SqliteReadModels>,
-    /// The position that all read models have reached.
-    pub reached: watch::Receiver<Position>,
+    /// How far the read models are.
+    pub followed: Followed,
     /// The head of the log when the shop was started.
     pub head_at_start: Position,
     /// The processes.
@@ -167,15 +172,21 @@ impl Embedded {
             effects: Arc::new(Effects::new(Arc::clone(&provider), ports.clone(), call_max)),
         };
         let read_model_store: Arc<dyn ReadModelStore> = read_models.clone();
-        let projections =
-            Projections::open(Arc::clone(&store), read_model_store, souk_projections::all()).await?;
-        let (reached_sender, reached) = watch::channel(projections.position());
+        let projections = Projections::open(
+            Arc::clone(&store),
+            read_model_store,
+            Arc::clone(&clock),
+            souk_projections::all(),
+        )
+        .await?;
+        let (told, followed) = told(projections.position());
+        let (orders, ordered) = mpsc::channel(MODEL_ORDERS_MAX);
 
         let (processes, mut tasks) = start_processes(process_ports, &stopping).await?;
         let follow =
             settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
         tasks.push(watched("settled-orders", tokio::spawn(follow)));
-        let projections = start_projections(projections, reached_sender, stopping.clone());
+        let projections = start_projections(projections, ordered, told, stopping.clone());
 
         let shop = Shop {
             products: port::<Product>(&store, &clock),
@@ -185,6 +196,8 @@ impl Embedded {
             orders: ports.orders,
             payments: ports.payments,
             webhooks: port::<Webhook>(&store, &clock),
+            skips: port::<Skips>(&store, &clock),
+            maintenance: Arc::new(Followers { models: orders, processes: processes.clone() }),
             clock,
             provider,
             settled: settled_orders,
@@ -202,7 +215,7 @@ impl Embedded {
             shop,
             log,
             read_models,
-            reached,
+            followed,
             head_at_start,
             processes,
             stopping,
@@ -216,13 +229,13 @@ impl Embedded {
     /// Tells whether read models and processes have caught up with the log as it was at the start, and
     /// still follow it.
     pub fn readiness(&self) -> Readiness {
-        let (reached, processes) = (self.reached.clone(), self.processes.clone());
-        Readiness { reached, head_at_start: self.head_at_start, processes }
+        let (followed, processes) = (self.followed.clone(), self.processes.clone());
+        Readiness { followed, head_at_start: self.head_at_start, processes }
     }
 
     /// Waits until the read models have reached a position.
     pub async fn wait_for(&self, position: Position) {
-        let mut reached = self.reached.clone();
+        let mut reached = self.followed.reached.clone();
         // The sender goes only with the shop.
         let _ = reached.wait_for(|reached| *reached >= position).await;
     }
@@ -245,10 +258,7 @@ impl Embedded {
 
 /// Opens the log, or makes it in a folder without read models of one.
 pub fn open_log(folder: &DataFolder) -> Result<Arc<SqliteLog>, StartError> {
-    let is_there = |name| folder.path().join(name).exists();
-    if is_there(READ_MODELS_FILE) && !is_there(LOG_FILE) {
-        return Err(StartError::Lost(folder.path().to_owned()));
-    }
+    require_no_loss(folder.path())?;
     Ok(SqliteLog::open(folder.path(), &souk_sqlite_log::Options::default())?)
 }
 
@@ -304,14 +314,24 @@ fn watched<E: std::fmt::Display + Send + 'static>(
     })
 }
 
+/// Both ends of what the read models tell.
+fn told(position: Position) -> (Told, Followed) {
+    let (reached, is_reached) = watch::channel(position);
+    let (built, is_built) = watch::channel(false);
+    let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
+    let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
+    (Told { reached, built, behind }, followed)
+}
+
 fn start_projections(
     projections: Projections,
-    reached: watch::Sender<Position>,
+    orders: mpsc::Receiver<ModelOrder>,
+    told: Told,
     stopping: watch::Receiver<bool>,
 ) -> std::thread::JoinHandle<()> {
     let runtime = tokio::runtime::Handle::current();
     std::thread::spawn(move || {
-        if let Err(error) = runtime.block_on(projections.follow(reached, stopping)) {
+        if let Err(error) = runtime.block_on(projections.follow(orders, told, stopping)) {
             tracing::error!(%error, "the read models no longer follow the log");
         }
     })

@@ -26,8 +26,8 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
-        .merge(souk_query_api::router(query_state))
-        .merge(souk_query_api::log_browser(log))
+        .merge(souk_query_api::router(query_state.clone()))
+        .merge(souk_query_api::log_browser(log, query_state))
         .split_for_parts();
     for (path, item) in &mut api.paths.paths {
         if path == WEBHOOK {
@@ -111,7 +111,7 @@ mod tests {
         let test = TestShop::open().await;
         let shop = &test.shop;
         let positions =
-            ReadPositions::new(shop.reached.clone(), shop.log.watch_head(), shop.stopping.clone());
+            ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
         serde_json::to_value(api(shop, &positions).1).unwrap()
     }
 

@@ -130,7 +130,7 @@ struct OperationsOf {
 
 /// Every route of the shop in one process.
 fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
-    let positions = ReadPositions::new(shop.reached.clone(), shop.log.watch_head(), shop.stopping.clone());
+    let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
     let operations = Operations {
         shop: OperationsOf { log: shop.log.clone(), positions, readiness: shop.readiness() },

@@ -32,6 +32,7 @@ impl TestShop {
             currency: Currency::GBP,
             payment_timeout: Duration::from_secs(900),
             webhook_secret: None,
+            rebuild_cpu_share: 0.4,
             log: String::new(),
             log_json: false,
         };

@@ -8,6 +8,7 @@ pub mod cart;
 pub mod import;
 pub mod inventory;
 pub mod listing;
+pub mod maintenance;
 pub mod orders;
 pub mod origin;
 pub mod payments;
@@ -16,6 +17,7 @@ pub mod rejected;
 pub mod settled;
 pub mod shop;
 
+pub use maintenance::{Maintenance, MaintenanceError};
 pub use settled::SettledOrders;
 pub use shop::{RunTimers, Settings, Shop};
 
@@ -74,5 +76,8 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(payments::routes::request))
         .routes(routes!(payments::routes::refund))
         .routes(routes!(payments::webhook::webhook))
+        .routes(routes!(maintenance::routes::retry))
+        .routes(routes!(maintenance::routes::skip))
+        .routes(routes!(maintenance::routes::switch))
         .with_state(shop)
 }

@@ -11,6 +11,7 @@ use souk_domain::claim::Claim;
 use souk_domain::order::Order;
 use souk_domain::payment::Payment;
 use souk_domain::product::Product;
+use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
 use souk_eventsourcing::{Clock, CommandPort};
@@ -18,6 +19,7 @@ use souk_process_managers::PaymentProvider;
 use souk_web::Keys;
 use tokio::sync::watch;
 
+use crate::maintenance::Maintenance;
 use crate::settled::SettledOrders;
 
 /// Lets the timers that are due go off, and tells how many there were.
@@ -40,6 +42,10 @@ pub struct Shop {
     pub payments: Arc<dyn CommandPort<Payment>>,
     /// Webhooks about unknown payments.
     pub webhooks: Arc<dyn CommandPort<Webhook>>,
+    /// What is skipped by decision.
+    pub skips: Arc<dyn CommandPort<Skips>>,
+    /// Whoever follows the log.
+    pub maintenance: Arc<dyn Maintenance>,
     /// Time and new ids.
     pub clock: Arc<dyn Clock>,
     /// The payment provider, asked which of our payments an id of its belongs to.

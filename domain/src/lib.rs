@@ -1,6 +1,6 @@
 //! The shop's rules, pure: no I/O, no async, no clock, no randomness.
 //!
-//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`), each with the same
+//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`), each with the same
 //! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`. A folder a process (`checkout`,
 //! `settlement`, `reversal`), each with `step`, `state`, `input`, `decide`, `evolve`, `fill_in`.
 
@@ -9,6 +9,7 @@ pub mod cart;
 pub mod checkout;
 pub mod claim;
 pub mod field_error;
+pub mod fold;
 pub mod limits;
 pub mod money;
 pub mod names;
@@ -19,6 +20,7 @@ pub mod provider;
 pub mod reversal;
 pub mod settlement;
 pub mod shop_command;
+pub mod skips;
 pub mod stock;
 pub mod webhook;
 

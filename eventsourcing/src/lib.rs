@@ -7,6 +7,7 @@
 //! them those, so that a simulation can run the very same code, crash it between any two steps, and
 //! repeat the run exactly.
 
+pub mod causation;
 pub mod clock;
 pub mod command;
 #[cfg(feature = "conformance")]
@@ -15,6 +16,7 @@ pub mod decider;
 pub mod envelope;
 pub mod executor;
 pub mod id;
+pub mod parking;
 pub mod payload;
 pub mod process;
 pub mod process_runtime;

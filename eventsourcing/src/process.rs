@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, Position, StreamName};
+use crate::parking::{Entity, Parked, ParkingChange};
 use crate::payload::DecodeError;
 
 /// A symbol for something a process asks for: `reserve` of line 3, `capture`, the timer `timeout`. It
@@ -89,6 +90,8 @@ pub trait Process: Send + Sync + 'static {
     const NAME: &'static str;
     /// The type of its events.
     const TRANSITION: &'static str;
+    /// The version of the shape of its state, events and steps, as rows of process state hold them.
+    const VERSION: u32;
     /// What decisions need, and what commands are filled in from.
     type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
     /// What it reads of the events it takes.
@@ -224,19 +227,38 @@ impl TryFrom<String> for OutputId {
     }
 }
 
+/// A process, and the version of the shape of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessShape {
+    /// The category of its streams.
+    pub name: &'static str,
+    /// Raised when the state, its events or steps change shape.
+    pub version: u32,
+}
+
+impl ProcessShape {
+    /// That of a process.
+    pub const fn of<P: Process>() -> Self {
+        Self { name: P::NAME, version: P::VERSION }
+    }
+}
+
 /// Rows of process state: open instances as of a position of the log. They only spare reading the log
 /// from its start; losing them loses nothing.
 #[async_trait]
 pub trait ProcessStateStore: Send + Sync + 'static {
-    /// All rows of a process, and the position they are as of.
-    async fn load(&self, process: &'static str) -> Result<ProcessRows, ProcessStateError>;
-    /// Writes changed rows (`None` removes one) and the new position in one transaction.
-    async fn save(
+    /// All rows of a process that have this shape, and the position they are as of.
+    async fn load(&self, process: ProcessShape) -> Result<ProcessRows, ProcessStateError>;
+    /// Writes what changed in one transaction.
+    async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError>;
+    /// Removes rows of other shapes.
+    async fn forget_others(&self, process: ProcessShape) -> Result<(), ProcessStateError>;
+    /// The events that wait for a parked entity, in order.
+    async fn waiting(
         &self,
-        process: &'static str,
-        changed: Vec<(String, Option<Vec<u8>>)>,
-        checkpoint: Position,
-    ) -> Result<(), ProcessStateError>;
+        process: ProcessShape,
+        entity: Entity,
+    ) -> Result<Vec<Position>, ProcessStateError>;
 }
 
 /// What [`ProcessStateStore::load`] gives.
@@ -244,7 +266,20 @@ pub trait ProcessStateStore: Send + Sync + 'static {
 pub struct ProcessRows {
     /// Instance and document (JSON).
     pub rows: Vec<(String, Vec<u8>)>,
+    /// What is parked.
+    pub parked: Vec<Parked>,
     /// How far the log is folded into them.
+    pub checkpoint: Position,
+}
+
+/// What [`ProcessStateStore::save`] writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessChange {
+    /// Instances and their documents; none removes a row.
+    pub rows: Vec<(String, Option<Vec<u8>>)>,
+    /// Who is parked or released, and what waits.
+    pub parking: ParkingChange,
+    /// The position they are as of.
     pub checkpoint: Position,
 }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::envelope::RecordedEvent;
 use crate::id::Position;
+use crate::parking::{Entity, Parked, ParkingChange};
 use crate::payload::DecodeError;
 
 /// The type of a column.
@@ -131,15 +132,49 @@ pub struct SumChange {
     pub deltas: Vec<i64>,
 }
 
+/// One set of tables of a model. A database numbers them; at any time one of them is live, and others
+/// may be made beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The model.
+    pub model: &'static Model,
+    /// Tells it from other builds, of whatever model.
+    pub number: u32,
+}
+
+/// What a build is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To take the live one's place.
+    Next,
+    /// To stay as the model was at a position.
+    Until(Position),
+}
+
+/// A build as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBuild {
+    /// The build.
+    pub build: Build,
+    /// Whether queries see it.
+    pub is_live: bool,
+    /// How far it is.
+    pub checkpoint: Position,
+    /// What is parked in it.
+    pub parked: Vec<Parked>,
+}
+
 /// What a batch of events does to one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelChange {
-    /// The model.
-    pub model: &'static Model,
+    /// The tables.
+    pub build: Build,
     /// Each row at most once.
     pub rows: Vec<RowChange>,
     /// Each key of a sum at most once.
     pub sums: Vec<SumChange>,
+    /// Who is parked or released, and what waits.
+    pub parking: ParkingChange,
     /// How far the model is after this change.
     pub checkpoint: Position,
 }
@@ -152,16 +187,22 @@ pub struct ReadModelError(pub String);
 /// The port to a database of read models. One writer; queries go past this port.
 #[async_trait]
 pub trait ReadModelStore: Send + Sync + 'static {
-    /// Makes the tables and views that are missing, and tells each model's checkpoint.
-    async fn open(&self, models: &[&'static Model]) -> Result<Vec<Position>, ReadModelError>;
+    /// The build of each model that has its version: the live one, or one that is to take its place when
+    /// the live one is of another version. A model without any gets a live one; builds of other models go.
+    async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError>;
+    /// A build beside the live one: the one that was begun for this purpose, or a new one.
+    async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError>;
     /// The documents of those rows that are there, in no order.
-    async fn load(
-        &self,
-        model: &'static Model,
-        keys: Vec<String>,
-    ) -> Result<Vec<(String, Vec<u8>)>, ReadModelError>;
+    async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError>;
     /// Writes all changes with their checkpoints in one transaction.
     async fn commit(&self, changes: Vec<ModelChange>) -> Result<(), ReadModelError>;
-    /// Empties a model and its sums and sets its checkpoint to the log's start.
-    async fn reset(&self, model: &'static Model) -> Result<(), ReadModelError>;
+    /// Makes builds the live ones, all at once. Those they replace are to be removed.
+    async fn switch(&self, builds: Vec<Build>) -> Result<(), ReadModelError>;
+    /// Gives a build up: it is to be removed.
+    async fn abandon(&self, build: Build) -> Result<(), ReadModelError>;
+    /// Removes up to `rows` rows of what is to be removed, or a table that has none left; tells whether
+    /// there is more.
+    async fn tidy(&self, rows: u32) -> Result<bool, ReadModelError>;
+    /// The events that wait for a parked entity, in order.
+    async fn waiting(&self, build: Build, entity: Entity) -> Result<Vec<Position>, ReadModelError>;
 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use crate::envelope::{NewEvent, RecordedEvent};
-use crate::id::{CommandId, Position, Revision, StreamName};
+use crate::id::{CommandId, CorrelationId, Position, Revision, StreamName};
 
 /// The largest payload of one event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -199,6 +199,15 @@ pub trait EventStore: Send + Sync + 'static {
         &self,
         stream: &StreamName,
         from: Revision,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError>;
+
+    /// Up to `limit` events that one request set off, after a position, in order of position; fewer when
+    /// their payloads reach [`READ_BYTES_MAX`].
+    async fn read_correlation(
+        &self,
+        correlation: &CorrelationId,
+        after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 

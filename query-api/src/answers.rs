@@ -1,10 +1,14 @@
 //! Shapes of answers that all resources share.
 
 use axum::Json;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use souk_eventsourcing::Position;
 use utoipa::ToSchema;
+
+/// The position from which on what is shown lacks events, because one of them waits for an operator.
+const BEHIND_SINCE: HeaderName = HeaderName::from_static("x-behind-since");
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,12 +22,17 @@ pub(crate) struct ListOf<T> {
     /// How far the read models are.
     #[schema(example = "57")]
     pub(crate) position: String,
+    /// How many entities of what is listed lack events that wait for an operator; left out when none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub(crate) behind: Option<usize>,
 }
 
-/// A single resource, with its revision as `ETag` when it has one.
+/// A single resource, with its revision as `ETag` when it has one, and a mark when it stands behind.
 #[derive(Debug)]
 pub(crate) struct Single<T> {
     pub(crate) revision: Option<u64>,
+    pub(crate) behind: Option<Position>,
     pub(crate) body: T,
 }
 
@@ -33,6 +42,9 @@ impl<T: Serialize> IntoResponse for Single<T> {
         let etag = self.revision.and_then(|revision| HeaderValue::try_from(format!("\"{revision}\"")).ok());
         if let Some(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
+        }
+        if let Some(since) = self.behind {
+            response.headers_mut().insert(BEHIND_SINCE, HeaderValue::from(since.0));
         }
         response
     }

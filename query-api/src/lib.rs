@@ -7,11 +7,13 @@
 //! that compares bytes.
 
 mod answers;
+mod behind;
 mod cart;
 mod database;
 mod inventory;
 mod log_browser;
 pub mod orders;
+mod parked;
 mod payments;
 mod positions;
 pub mod products;
@@ -19,9 +21,10 @@ mod projections;
 mod sales;
 mod time_range;
 
+pub use behind::Behind;
 pub use database::QueryState;
 pub use log_browser::routes::router as log_browser;
-pub use positions::ReadPositions;
+pub use positions::{Followed, ReadPositions};
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -35,5 +38,6 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(orders::routes::router())
         .merge(payments::routes::router())
         .merge(projections::routes::router())
+        .merge(parked::routes::router())
         .with_state(state)
 }

@@ -3,17 +3,23 @@
 //! A wait ends when the read models get there, when its time is over, when the shop stops, or when nobody
 //! moves the read models on any more; all but the first are answered with 503 and the position reached.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use souk_eventsourcing::Position;
 use souk_web::Problem;
 use souk_web::headers::ReadHeaders;
 use tokio::sync::watch;
 
+use crate::behind::Behind;
+use crate::database::not_found;
+
 /// How long a read waits for its position unless it says otherwise.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
 /// After how many seconds a repeat may help.
 const RETRY_AFTER_S: u32 = 1;
+/// After how long without a move, while the log has more, the read models are unhealthy.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Headers by which a read asks for what it has written.
 #[derive(Debug, utoipa::IntoParams)]
@@ -28,53 +34,139 @@ pub(crate) struct ReadYourWrites {
     prefer: Option<String>,
 }
 
+/// What those who follow the log tell of the read models.
+#[derive(Clone)]
+pub struct Followed {
+    /// The position that all read models have reached, after each commit; its sender goes when the read
+    /// models stop following.
+    pub reached: watch::Receiver<Position>,
+    /// Whether every model has been built.
+    pub built: watch::Receiver<bool>,
+    /// The rows that stand behind.
+    pub behind: watch::Receiver<Arc<Behind>>,
+}
+
 /// How far the read models and the log are.
 #[derive(Clone)]
 pub struct ReadPositions {
-    reached: watch::Receiver<Position>,
+    followed: Followed,
     head: watch::Receiver<Position>,
     stopping: watch::Receiver<bool>,
+    moved: Arc<Mutex<Moved>>,
+}
+
+/// When the read models were last seen to have moved.
+struct Moved {
+    to: Position,
+    at: Instant,
+}
+
+/// Where a read of one entity stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadAt {
+    /// The position that the answer has reached.
+    pub(crate) position: Position,
+    /// The position from which on the entity lacks events.
+    pub(crate) behind: Option<Position>,
+}
+
+impl ReadAt {
+    /// What is answered when nothing was found, or nothing that the caller may see. An entity whose first
+    /// event could not be taken is not known to be missing.
+    pub(crate) fn not_found(self, what: &str) -> Problem {
+        match self.behind {
+            Some(since) => parked(since),
+            None => not_found(what),
+        }
+    }
 }
 
 impl ReadPositions {
-    /// `reached` tells the position that all read models have reached, after each commit; its sender goes
-    /// when the read models stop following. `head` tells the log's head, and `stopping` flips
-    /// when the shop stops.
-    pub fn new(
-        reached: watch::Receiver<Position>,
-        head: watch::Receiver<Position>,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
-        Self { reached, head, stopping }
+    /// `head` tells the log's head, and `stopping` flips when the shop stops.
+    pub fn new(followed: Followed, head: watch::Receiver<Position>, stopping: watch::Receiver<bool>) -> Self {
+        let moved = Moved { to: *followed.reached.borrow(), at: Instant::now() };
+        Self { followed, head, stopping, moved: Arc::new(Mutex::new(moved)) }
     }
 
     /// The position that all read models have reached, and the log's head.
     pub fn now(&self) -> (Position, Position) {
-        let reached = *self.reached.borrow();
+        let reached = *self.followed.reached.borrow();
         (reached, reached.max(*self.head.borrow()))
     }
 
     /// Whether somebody still moves the read models on.
     pub fn is_followed(&self) -> bool {
-        self.reached.has_changed().is_ok()
+        self.followed.reached.has_changed().is_ok()
+    }
+
+    /// Whether the read models stand still while the log has more for them.
+    pub fn is_stalled(&self) -> bool {
+        let (reached, head) = self.now();
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved.to != reached || reached >= head {
+            *moved = Moved { to: reached, at: Instant::now() };
+        }
+        moved.at.elapsed() >= STALLED_AFTER
+    }
+
+    /// How many entities of these models are parked.
+    pub fn parked_in(&self, models: &[&str]) -> usize {
+        self.followed.behind.borrow().count(models)
+    }
+
+    /// The same for a list over them; none when nothing is.
+    pub(crate) fn behind_in(&self, models: &[&str]) -> Option<usize> {
+        Some(self.parked_in(models)).filter(|parked| *parked > 0)
     }
 
     /// A position that the read models have reached, waited for when the request names one.
     pub(crate) async fn wait_for(&self, headers: ReadHeaders) -> Result<Position, Problem> {
-        let now = *self.reached.borrow();
+        if !*self.followed.built.borrow() {
+            let now = *self.followed.reached.borrow();
+            let detail = format!("a read model is being built, it has reached position {now}");
+            return Err(Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S).reached(now));
+        }
+        self.wait_until_followed(headers).await
+    }
+
+    /// The same for what is there while models are still being built.
+    pub(crate) async fn wait_until_followed(&self, headers: ReadHeaders) -> Result<Position, Problem> {
+        let now = *self.followed.reached.borrow();
         let Some(wanted) = headers.min_position.filter(|wanted| *wanted > now) else { return Ok(now) };
-        let (mut reached, mut stopping) = (self.reached.clone(), self.stopping.clone());
+        let (mut reached, mut stopping) = (self.followed.reached.clone(), self.stopping.clone());
         let is_there = tokio::select! {
             result = reached.wait_for(|reached| *reached >= wanted) => result.is_ok(),
             _ = stopping.wait_for(|stopping| *stopping) => false,
             () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
         };
-        let now = *self.reached.borrow();
+        let now = *self.followed.reached.borrow();
         if is_there { Ok(now) } else { Err(behind(wanted, now)) }
+    }
+
+    /// The same for a read of one entity, which may be parked in one of the models it is read from.
+    pub(crate) async fn wait_for_one(
+        &self,
+        headers: ReadHeaders,
+        models: &[&str],
+        key: &str,
+    ) -> Result<ReadAt, Problem> {
+        let wanted = headers.min_position;
+        let position = self.wait_for(headers).await?;
+        let behind = self.followed.behind.borrow().since(models, key);
+        match behind {
+            Some(since) if wanted.is_some_and(|wanted| wanted >= since) => Err(parked(since)),
+            _ => Ok(ReadAt { position, behind }),
+        }
     }
 }
 
 fn behind(wanted: Position, reached: Position) -> Problem {
     let detail = format!("the read models have reached position {reached}, {wanted} was asked for");
     Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S).reached(reached)
+}
+
+fn parked(since: Position) -> Problem {
+    let detail =
+        format!("this can't be shown as of position {since} or later: an event of it waits for an operator");
+    Problem::new("read-model-behind", detail).reached(Position(since.0.saturating_sub(1)))
 }

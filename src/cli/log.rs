@@ -3,33 +3,38 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use indicatif::ProgressBar;
 use serde_json::json;
-use souk_sqlite_log::Problem;
+use souk_sqlite_log::{BackedUp, Problem};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
 use crate::configuration::Configuration;
-use crate::data_folder::DataFolder;
+use crate::data_folder::{DataFolder, require_shop};
 
 use super::output;
 
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
     /// Reads every event and checks it; exit status 1 when something is wrong.
-    Verify,
-    /// Copies the log into a file.
+    Verify {
+        /// Checks a backup instead of the log.
+        #[arg(long, value_name = "FOLDER")]
+        backup: Option<PathBuf>,
+    },
+    /// Copies what came since the last backup, beside whoever writes.
     Backup {
-        /// The file; it must not be there yet.
-        file: PathBuf,
+        /// The backup's folder; it is made when it is missing.
+        folder: PathBuf,
     },
     /// Puts a backup into a data folder that has no log.
     Restore {
-        /// The backup.
-        file: PathBuf,
+        /// The backup's folder.
+        folder: PathBuf,
     },
     /// Counts events, streams and bytes.
     Stats,
@@ -37,43 +42,75 @@ pub enum LogCommand {
 
 /// Runs a command.
 pub fn run(configuration: &Configuration, command: LogCommand, as_json: bool) -> anyhow::Result<ExitCode> {
-    let folder = configuration.data.as_path();
+    let data = configuration.data.as_path();
     match command {
-        LogCommand::Verify => verify(folder, as_json),
-        LogCommand::Backup { file } => {
-            let bar = output::progress(0, "pages");
-            souk_sqlite_log::backup(folder, &file, &mut |done, all| {
-                bar.set_length(all);
-                bar.set_position(done);
-            })?;
-            bar.finish_and_clear();
-            report(as_json, "backup", &file)
-        }
-        LogCommand::Restore { file } => {
-            let held = DataFolder::lock(folder)?;
-            let bar = output::progress(0, "events");
-            souk_sqlite_log::restore(&file, held.path(), &mut |done, all| {
-                bar.set_length(all);
-                bar.set_position(done);
-            })?;
-            bar.finish_and_clear();
-            // They were made from what is gone; the next start makes them from what is there.
-            for suffix in ["", "-wal", "-shm"] {
-                let path = folder.join(format!("{READ_MODELS_FILE}{suffix}"));
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(error).with_context(|| format!("{} can't be removed", path.display()));
-                    }
-                    _ => {}
-                }
-            }
-            report(as_json, "restored", folder)
-        }
-        LogCommand::Stats => stats(folder, as_json),
+        LogCommand::Verify { backup: None } => verify(data, as_json),
+        LogCommand::Verify { backup: Some(folder) } => check(&folder, as_json),
+        LogCommand::Backup { folder } => backup(data, &folder, as_json),
+        LogCommand::Restore { folder } => restore(data, &folder, as_json),
+        LogCommand::Stats => stats(data, as_json),
     }
 }
 
-fn report(as_json: bool, what: &str, path: &std::path::Path) -> anyhow::Result<ExitCode> {
+/// A bar that is told done and all.
+fn bar(unit: &str) -> (ProgressBar, impl FnMut(u64, u64)) {
+    let bar = output::progress(0, unit);
+    let drawn = bar.clone();
+    let draw = move |done, all| {
+        drawn.set_length(all);
+        drawn.set_position(done);
+    };
+    (bar, draw)
+}
+
+fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    require_shop(data)?;
+    let (bar, mut draw) = bar("events");
+    let done = souk_sqlite_log::backup(data, folder, &mut draw)?;
+    bar.finish_and_clear();
+    let BackedUp { segments, events, last } = done;
+    if as_json {
+        let last = last.to_string();
+        output::json(&json!({ "backup": folder, "segments": segments, "events": events, "position": last }))?;
+    } else {
+        let path = folder.display();
+        output::line(format!("{path}: {events} events in {segments} new segments, up to position {last}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (bar, mut draw) = bar("bytes");
+    let manifest = souk_sqlite_log::check(folder, &mut draw)?;
+    bar.finish_and_clear();
+    let (segments, last) = (manifest.segments.len(), manifest.last());
+    if as_json {
+        output::json(&json!({ "segments": segments, "position": last.to_string() }))?;
+    } else {
+        output::line(format!("{segments} segments up to position {last}, each as it was written"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn restore(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let held = DataFolder::lock(data)?;
+    let (bar, mut draw) = bar("events");
+    souk_sqlite_log::restore(folder, held.path(), &mut draw)?;
+    bar.finish_and_clear();
+    // They were made from what is gone; the next start makes them from what is there.
+    for suffix in ["", "-wal", "-shm"] {
+        let path = data.join(format!("{READ_MODELS_FILE}{suffix}"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{} can't be removed", path.display()));
+            }
+            _ => {}
+        }
+    }
+    report(as_json, "restored", data)
+}
+
+fn report(as_json: bool, what: &str, path: &Path) -> anyhow::Result<ExitCode> {
     if as_json {
         output::json(&json!({ what: path }))?;
     } else {
@@ -82,12 +119,9 @@ fn report(as_json: bool, what: &str, path: &std::path::Path) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(folder: &std::path::Path, as_json: bool) -> anyhow::Result<ExitCode> {
-    let bar = output::progress(0, "events");
-    let report = souk_sqlite_log::verify(folder, &mut |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    })?;
+fn verify(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let (bar, mut draw) = bar("events");
+    let report = souk_sqlite_log::verify(folder, &mut draw)?;
     bar.finish_and_clear();
     if as_json {
         let problem =
@@ -107,7 +141,7 @@ fn verify(folder: &std::path::Path, as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(if report.problems_found == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn stats(folder: &std::path::Path, as_json: bool) -> anyhow::Result<ExitCode> {
+fn stats(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let stats = souk_sqlite_log::stats(folder)?;
     if as_json {
         output::json(&json!({

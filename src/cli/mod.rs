@@ -6,8 +6,11 @@ mod config;
 mod events;
 mod import;
 mod log;
+mod moment;
 mod output;
+mod parked;
 mod replay;
+mod server;
 mod token;
 
 use std::io::IsTerminal;
@@ -61,6 +64,9 @@ enum Command {
     Import(import::ImportCommand),
     /// Lists, rebuilds or verifies read models.
     Replay(replay::ReplayArgs),
+    /// Lists what read models and processes can't bring further, tries it again, or skips past it.
+    #[command(subcommand)]
+    Parked(parked::ParkedCommand),
     /// Shows events.
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -103,6 +109,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(args) => token::run(&configuration, &args, json),
         Command::Import(command) => runtime.block_on(import::run(&configuration, command, json)),
         Command::Replay(args) => runtime.block_on(replay::run(&configuration, args, json)),
+        Command::Parked(command) => runtime.block_on(parked::run(&configuration, command, json)),
         Command::Events(command) => runtime.block_on(events::run(&configuration, command, json)),
         Command::Log(command) => log::run(&configuration, command, json),
         Command::Config => config::run(&configuration, json),
@@ -116,7 +123,7 @@ fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(|| output::LogLines);
     if configuration.log_json {
         lines.json().init();
     } else {

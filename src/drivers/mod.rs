@@ -4,6 +4,8 @@
 //! come back with the next step. A caller that goes away stops nothing.
 
 pub mod executor;
+pub mod maintenance;
+pub mod parked;
 pub mod processes;
 pub mod projections;
 pub mod settled;

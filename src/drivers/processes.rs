@@ -4,12 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use souk_domain::{ProviderCall, ShopCommand};
-use souk_eventsourcing::process::{OutputId, Process, ProcessRows, ProcessStateError, ProcessStateStore};
+use souk_eventsourcing::parking::{Entity, Parked, ParkingChange};
+use souk_eventsourcing::process::{
+    OutputId, Process, ProcessChange, ProcessRows, ProcessShape, ProcessStateError, ProcessStateStore,
+};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::{Reaction, Reactor};
-use souk_eventsourcing::{AppendError, Clock, EventStore, Filter, Position, StoreError, Subscription};
+use souk_eventsourcing::{
+    AppendError, Clock, EventStore, Filter, Position, RecordedEvent, StoreError, Subscription,
+};
 use souk_process_managers::{Sent, ShopPorts};
 use tokio::sync::{mpsc, oneshot, watch};
+
+use super::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
 
 /// Events folded at once.
 const PAGE_EVENTS_MAX: usize = 2_048;
@@ -66,6 +73,12 @@ impl ProcessHandle {
         let asked = self.inbox.send(Message::RunTimers(sender));
         if asked.is_err() { 0 } else { receiver.await.unwrap_or(0) }
     }
+
+    /// Carries out what an operator asks of what is parked; an order that can't be carried out any more is
+    /// dropped with its answer.
+    pub fn order(&self, order: Order) {
+        let _ = self.inbox.send(Message::Parked(order));
+    }
 }
 
 /// What comes back from tasks. Bounded by the outputs that are out, each of which answers once.
@@ -75,6 +88,7 @@ enum Message {
     EffectAnswered { instance: String, output: OutputId },
     EffectUnanswered { instance: String, output: OutputId },
     RunTimers(oneshot::Sender<usize>),
+    Parked(Order),
 }
 
 /// Starts the process as of its rows; it runs until `stop` flips.
@@ -85,23 +99,32 @@ pub async fn start<P>(
 where
     P: Process<Command = ShopCommand, Effect = ProviderCall>,
 {
-    let stored = ports.rows.load(P::NAME).await?;
+    let shape = ProcessShape::of::<P>();
+    ports.rows.forget_others(shape).await?;
+    let stored = ports.rows.load(shape).await?;
     let head = ports.store.head().await?;
     if stored.checkpoint > head {
         let what =
             format!("process {} has seen position {}, the log ends at {head}", P::NAME, stored.checkpoint);
         return Err(StoreError::Damaged(what).into());
     }
-    let instances = stored.rows.iter().map(|(id, _)| id.clone()).collect();
-    let runtime = match ProcessRuntime::<P>::restore(stored) {
+    let forgotten = ProcessChange {
+        rows: stored.rows.iter().map(|(instance, _)| (instance.clone(), None)).collect(),
+        parking: ParkingChange { released: stored.parked.clone(), ..ParkingChange::default() },
+        checkpoint: Position::START,
+    };
+    let mut runtime = match ProcessRuntime::<P>::restore(stored) {
         Ok(runtime) => runtime,
         Err(error @ ProcessError::Row { .. }) => {
             tracing::warn!(process = P::NAME, %error, "its rows are made anew from the log");
-            forget_rows::<P>(&*ports.rows, instances).await?;
+            ports.rows.save(shape, forgotten).await?;
             ProcessRuntime::restore(ProcessRows::default())?
         }
         Err(error) => return Err(error.into()),
     };
+    for skip in parked::skips_of(&*ports.store, P::NAME).await? {
+        runtime.skip(skip);
+    }
     let (inbox, messages) = mpsc::unbounded_channel();
     let (live_sender, live_at) = watch::channel(None);
     let handle = ProcessHandle { name: P::NAME, inbox: inbox.clone(), live_at };
@@ -110,12 +133,30 @@ where
     Ok((handle, tokio::spawn(driver.run(stop))))
 }
 
-async fn forget_rows<P: Process>(
+/// Whether rows of this shape were never written.
+pub fn is_new(stored: &ProcessRows) -> bool {
+    stored.checkpoint == Position::START && stored.rows.is_empty()
+}
+
+/// Folds the log into rows of a shape that has none, up to a position, without carrying anything out. What
+/// can't be taken in stops it.
+pub async fn prepare<P: Process>(
+    store: &dyn EventStore,
     rows: &dyn ProcessStateStore,
-    instances: Vec<String>,
-) -> Result<(), ProcessStateError> {
-    let none = instances.into_iter().map(|instance| (instance, None)).collect();
-    rows.save(P::NAME, none, Position::START).await
+    to: Position,
+    progress: &mut (dyn FnMut(Position) + Send),
+) -> Result<(), ProcessStopped> {
+    let mut runtime = ProcessRuntime::<P>::restore(ProcessRows::default())?;
+    for skip in parked::skips_of(store, P::NAME).await? {
+        runtime.skip(skip);
+    }
+    while runtime.position() < to {
+        let page = store.read_all(runtime.position(), PAGE_EVENTS_MAX, &Filter::all()).await?;
+        runtime.on_events(&page.events)?;
+        runtime.on_reached(page.reached);
+        progress(page.reached);
+    }
+    Ok(rows.save(ProcessShape::of::<P>(), runtime.change()).await?)
 }
 
 /// Returns once the shop is told to stop.
@@ -150,14 +191,14 @@ where
             tokio::select! {
                 page = log.next() => {
                     let page = page?;
-                    self.runtime.on_events(&page.events)?;
+                    self.take_in(&page.events).await?;
                     self.runtime.on_reached(page.reached);
                     self.go_live_at_head();
                 }
                 Some(message) = self.messages.recv() => {
-                    self.on_message(message);
+                    self.on_message(message).await;
                     while let Ok(message) = self.messages.try_recv() {
-                        self.on_message(message);
+                        self.on_message(message).await;
                     }
                 }
                 () = tokio::time::sleep(until_next_timer) => {}
@@ -171,6 +212,42 @@ where
                 self.carry_out(action);
             }
         }
+    }
+
+    /// Takes events in; what can't take one is parked.
+    async fn take_in(&mut self, events: &[RecordedEvent]) -> Result<(), ProcessStopped> {
+        while let Err(error) = self.runtime.on_events(events) {
+            let ProcessError::Poisoned { poison, .. } = &error else { return Err(error.into()) };
+            tracing::error!(%error, "an entity is parked");
+            let poison = poison.as_ref().clone();
+            let keys = match &poison.entity {
+                Entity::Key(instance) => vec![instance.clone()],
+                Entity::Stream(stream) => {
+                    let earlier = parked::earlier(&*self.ports.store, stream, poison.revision).await?;
+                    earlier.iter().filter_map(|event| self.runtime.instance_of(event)).collect()
+                }
+            };
+            self.runtime.park(Parked { poison, keys, since: self.ports.clock.now() });
+        }
+        Ok(())
+    }
+
+    /// Takes in what waits for a parked entity.
+    async fn retry(&mut self, name: &str) -> Result<usize, RetryError> {
+        let failed = |error: &dyn std::fmt::Display| RetryError::Failed(error.to_string());
+        let entity = parked::entities(name).find(|entity| self.runtime.parked(entity).is_some());
+        let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
+        // What waits since the last save is to be among what is read.
+        self.save(1).await;
+        let shape = ProcessShape::of::<P>();
+        let waiting = self.ports.rows.waiting(shape, entity.clone()).await.map_err(|error| failed(&error))?;
+        if waiting.len() > WAITING_EVENTS_MAX {
+            return Err(RetryError::TooMany(waiting.len()));
+        }
+        let events = parked::at(&*self.ports.store, &waiting).await.map_err(|error| failed(&error))?;
+        let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
+        retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
+        Ok(waiting.len())
     }
 
     fn go_live_at_head(&mut self) {
@@ -189,21 +266,26 @@ where
     /// Writes rows that changed, or else the checkpoint when it has moved so far. What can't be written
     /// now is written later: only the next start takes longer without it.
     async fn save(&mut self, events: u64) {
-        let (rows, checkpoint) = self.runtime.changed_rows();
-        if rows.is_empty() && checkpoint.0 - self.saved.0 < events {
+        let change = self.runtime.change();
+        let is_little = change.rows.is_empty() && change.parking.is_empty();
+        if is_little && change.checkpoint.0 - self.saved.0 < events {
             return;
         }
-        let instances: Vec<String> = rows.iter().map(|(instance, _)| instance.clone()).collect();
-        match self.ports.rows.save(P::NAME, rows, checkpoint).await {
-            Ok(()) => self.saved = checkpoint,
+        let checkpoint = change.checkpoint;
+        let instances: Vec<String> = change.rows.iter().map(|(instance, _)| instance.clone()).collect();
+        match self.ports.rows.save(ProcessShape::of::<P>(), change).await {
+            Ok(()) => {
+                self.saved = checkpoint;
+                self.runtime.saved();
+            }
             Err(error) => {
                 tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
-                self.runtime.rows_not_saved(instances);
+                self.runtime.not_saved(instances);
             }
         }
     }
 
-    fn on_message(&mut self, message: Message) {
+    async fn on_message(&mut self, message: Message) {
         match message {
             Message::AppendFailed { instance, error } => {
                 let conflict = matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
@@ -219,6 +301,19 @@ where
             Message::EffectUnanswered { instance, output } => {
                 self.runtime.on_effect_unanswered(&instance, output);
             }
+            // Whoever asked may have gone away.
+            Message::Parked(Order::Find(name, answer)) => {
+                let found = parked::entities(&name).find_map(|entity| self.runtime.parked(&entity).cloned());
+                let _ = answer.send(found);
+            }
+            Message::Parked(Order::Retry(name, skip, answer)) => {
+                if let Some(skip) = skip {
+                    self.runtime.skip(skip);
+                }
+                let retried = self.retry(&name).await;
+                self.save(1).await;
+                let _ = answer.send(retried);
+            }
             Message::RunTimers(asked) => {
                 let fired = self.runtime.fire_due(self.ports.clock.now());
                 // Whoever asked may have gone away.
@@ -231,6 +326,9 @@ where
     fn carry_out(&self, action: Action<P>) {
         let inbox = self.inbox.clone();
         match action {
+            Action::Parked(poison) => {
+                tracing::error!(process = P::NAME, %poison, "an instance can't decide and is parked");
+            }
             Action::Append(instance, append) => {
                 let store = Arc::clone(&self.ports.store);
                 tokio::spawn(async move {
@@ -284,7 +382,7 @@ mod tests {
         let models = SqliteConnectOptions::new().filename(test.shop.read_models.path());
         let test = test.reopened(async || {
             let pool = SqlitePoolOptions::new().connect_with(models).await.unwrap();
-            let sql = "INSERT INTO process_instances VALUES ('checkout', 'x', x'7b')";
+            let sql = "INSERT INTO process_instances VALUES ('checkout', 1, 'x', x'7b')";
             sqlx::query(sql).execute(&pool).await.unwrap();
             pool.close().await;
         });

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod faults;
+mod history;
 mod process;
+mod replay;
 
 use serde_json::{Value, json};
 

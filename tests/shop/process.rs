@@ -116,6 +116,17 @@ impl Shop {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// The position of the log's last event.
+    pub(crate) async fn head(&self) -> u64 {
+        self.read("/api/admin/projections").await.1["head"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Reads as of a position, and answers with everything that came.
+    pub(crate) async fn ask(&self, path: &str, min_position: Option<&str>) -> reqwest::Response {
+        let request = self.request(reqwest::Method::GET, path);
+        request.header("X-Min-Position", min_position.unwrap_or("0")).send().await.unwrap()
+    }
+
     /// Waits until the shop says of itself that it can't do its work.
     pub(crate) async fn until_not_ready(&self) {
         for _ in 0..LOOKS_MAX {

@@ -29,11 +29,12 @@ const fn entry(code: &'static str, status: u16, title: &'static str, explanation
 
 /// Rejections of a value that stands in the request, and where it mostly stands: they are answered as
 /// `validation-failed`.
-const OF_FIELDS: [(&str, &str); 4] = [
+const OF_FIELDS: [(&str, &str); 5] = [
     ("invalid-quantity", "/quantity"),
     ("quantity-limit", "/quantity"),
     ("invalid-amount", "/amount/amount"),
     ("currency-mismatch", "/amount/currency"),
+    ("reason-required", "/reason"),
 ];
 
 /// Where the value mostly stands that a rejection is about; none when it is about the aggregate.
@@ -174,6 +175,24 @@ pub const CATALOGUE: &[Entry] = &[
         409,
         "The request is still under way",
         "The same key was sent a moment ago. Wait and repeat.",
+    ),
+    entry(
+        "still-parked",
+        409,
+        "It still can't be brought further",
+        "The detail says which event is in the way. Mend the program, or skip the event with a reason.",
+    ),
+    entry(
+        "too-many-skips",
+        409,
+        "Too much is skipped",
+        "Mend the read model or process that can't take so many events.",
+    ),
+    entry(
+        "build-not-ready",
+        409,
+        "The build can't become live yet",
+        "The detail says why. `souk replay` lets it catch up and asks again.",
     ),
     entry("revision-conflict", 409, "Others were quicker too often", "Repeat the request."),
     entry(

@@ -6,6 +6,7 @@ mod admin_import_products;
 mod bad_input;
 mod cart;
 mod inventory;
+mod maintenance;
 mod orders;
 mod orders_from_cart;
 mod payments;

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::maintenance::OneParked;
 use crate::port::{Log, MemoryPort};
 
 /// The secret of webhooks.
@@ -102,6 +103,8 @@ impl TestShop {
             orders: MemoryPort::open(&log, &clock),
             payments: MemoryPort::open(&log, &clock),
             webhooks: MemoryPort::open(&log, &clock),
+            skips: MemoryPort::open(&log, &clock),
+            maintenance: Arc::new(OneParked::default()),
             clock: Arc::clone(&clock),
             provider: Arc::new(TestProvider),
             settled: Arc::new(SettledOrders::default()),

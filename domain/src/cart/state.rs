@@ -1,5 +1,6 @@
 //! The lines of a cart, and what was lately done with them.
 
+use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 
 use imbl::OrdMap;
@@ -18,7 +19,8 @@ pub const MERGES_MAX: usize = 16;
 pub const ORDERS_OUT_MAX: usize = 64;
 
 /// The state of a cart.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CartState {
     /// Shared by copies of the state, as far as they agree.
     pub(super) lines: OrdMap<Sku, CartLineState>,
@@ -34,7 +36,8 @@ pub struct CartState {
 }
 
 /// What was taken in from another cart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Merge {
     pub(super) from: CartId,
     /// Where it stood.
@@ -44,7 +47,8 @@ pub(super) struct Merge {
 }
 
 /// A line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CartLineState {
     /// Its product.
     pub product: ProductId,

@@ -31,6 +31,7 @@ pub struct Checkout;
 impl Process for Checkout {
     const NAME: &'static str = "checkout";
     const TRANSITION: &'static str = "checkout.transitioned";
+    const VERSION: u32 = 1;
     type State = CheckoutState;
     type Event = CheckoutEvent;
     type Step = CheckoutStep;

@@ -54,13 +54,15 @@ impl OrderStatus {
 }
 
 /// The state of an order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OrderState {
     pub(super) placed: Option<Placed>,
 }
 
 /// The state of an order that was placed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Placed {
     pub(super) status: OrderStatus,
     pub(super) code: String,
@@ -79,7 +81,8 @@ pub struct Placed {
 }
 
 /// What decisions need of a line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Line {
     pub(super) sku: Sku,
     pub(super) quantity: u32,

@@ -28,7 +28,8 @@ pub enum PaymentStatus {
 }
 
 /// The state of a payment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PaymentState {
     pub(super) opened: Option<Opened>,
     /// Whether it can't be asked for any more, though nobody ever did.
@@ -36,7 +37,8 @@ pub struct PaymentState {
 }
 
 /// The state of a payment that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Opened {
     pub(super) order: OrderId,
     pub(super) amount: Money,

@@ -1,6 +1,7 @@
 //! What decisions need of a product. Descriptions and attributes are not among it: a hash tells whether
 //! they changed.
 
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::money::Money;
@@ -9,7 +10,8 @@ use crate::names::Sku;
 use super::event::Content;
 
 /// The state of a product. Once it is withdrawn, its name and SKUs are gone from here.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProductState {
     pub(super) life: Life,
     pub(super) epoch: u64,
@@ -19,7 +21,8 @@ pub struct ProductState {
     pub(super) content_hash: [u8; 16],
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Life {
     #[default]
     NotCreated,
@@ -28,7 +31,8 @@ pub(super) enum Life {
 }
 
 /// What is to know of a variant to sell it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VariantState {
     /// Its price.
     pub price: Money,

@@ -29,6 +29,7 @@ pub struct ReversalProcess;
 impl Process for ReversalProcess {
     const NAME: &'static str = "reversal";
     const TRANSITION: &'static str = "reversal.transitioned";
+    const VERSION: u32 = 1;
     type State = ReversalState;
     type Event = ReversalEvent;
     type Step = ReversalStep;

@@ -28,6 +28,7 @@ pub struct Settlement;
 impl Process for Settlement {
     const NAME: &'static str = "settlement";
     const TRANSITION: &'static str = "settlement.transitioned";
+    const VERSION: u32 = 1;
     type State = SettlementState;
     type Event = SettlementEvent;
     type Step = SettlementStep;

@@ -2,12 +2,14 @@
 
 use imbl::{HashMap, OrdSet};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::names::OrderRef;
 
 /// The state of a SKU's stock. Its maps share what copies of the state have in common: with fifty thousand
 /// open reservations a copy costs as much as with none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StockState {
     pub(super) counted: bool,
     pub(super) on_hand: i64,
@@ -18,7 +20,8 @@ pub struct StockState {
 }
 
 /// Units held for an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reservation {
     /// Units.
     pub quantity: u32,

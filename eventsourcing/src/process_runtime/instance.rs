@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
-use crate::id::{CommandId, CorrelationId, EventId, Revision};
+use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
+use crate::parking::{Entity, Poison};
 use crate::process::{
     Decided, DecidedKind, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
 };
@@ -41,6 +42,12 @@ pub(super) struct Waiting<P: Process> {
     pub(super) cause: Option<EventId>,
 }
 
+impl<P: Process> Clone for Waiting<P> {
+    fn clone(&self) -> Self {
+        Self { taken: self.taken.clone(), input: self.input.clone(), cause: self.cause }
+    }
+}
+
 impl<P: Process> Waiting<P> {
     pub(super) fn event(recorded: &RecordedEvent, event: P::Event) -> Self {
         let taken = Taken {
@@ -67,6 +74,18 @@ pub(super) struct Instance<P: Process> {
     pub(super) ended: bool,
     /// Whether a transition is on its way to the log.
     pub(super) deciding: bool,
+}
+
+impl<P: Process> Clone for Instance<P> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            correlation_id: self.correlation_id.clone(),
+            outputs: self.outputs.clone(),
+            waiting: self.waiting.clone(),
+            ..*self
+        }
+    }
 }
 
 impl<P: Process> Instance<P> {
@@ -97,6 +116,20 @@ impl<P: Process> Instance<P> {
         }
         let input = result_input(&taken, pending.step);
         self.waiting.push(Waiting { taken, input, cause });
+    }
+
+    /// It can't decide: the input that it stands before.
+    pub(super) fn stuck(&self, id: &str, position: Position, reason: String) -> Poison {
+        let first = self.waiting.first().map(|waiting| &waiting.taken);
+        let stream = first.and_then(|taken| taken.stream.clone());
+        let revision = first.and_then(|taken| taken.revision);
+        Poison {
+            entity: Entity::Key(id.to_owned()),
+            stream: stream.unwrap_or_else(|| StreamName::new(P::NAME, id)),
+            revision: Revision(revision.unwrap_or(self.revision.map_or(0, |revision| revision.0))),
+            position,
+            reason,
+        }
     }
 
     /// What the waiting inputs lead to; none while a command is out, or when they decide nothing.

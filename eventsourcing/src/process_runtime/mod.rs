@@ -9,7 +9,9 @@
 //! Two runtimes of one process may work at once: the stream's expected revision lets one transition
 //! through, and the other runtime sees it in the log.
 
+mod error;
 mod instance;
+mod parked;
 mod row;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,11 +20,15 @@ use jiff::Timestamp;
 
 use crate::envelope::{Actor, NewEvent, Origin, RecordedEvent};
 use crate::id::{CommandId, Position, Revision, StreamName, derive};
-use crate::payload::{DecodeError, decode_json, encode_json};
+use crate::parking::{Entity, Parked, Parking, Poison, caught};
+use crate::payload::{decode_json, encode_json};
 use crate::process::{
-    DecidedKind, OutputId, Process, ProcessCommand, ProcessRows, Step, Taken, TakenKind, Transition,
+    DecidedKind, OutputId, Process, ProcessChange, ProcessCommand, ProcessRows, Step, Taken, TakenKind,
+    Transition,
 };
 use crate::store::{Append, Expected};
+
+pub use error::ProcessError;
 
 use instance::{Instance, Pending, Waiting};
 
@@ -40,10 +46,9 @@ pub enum Action<P: Process> {
     /// Carry out an effect. Its answer, a command on an aggregate under the given origin, shows in the
     /// log when it makes events; otherwise [`ProcessRuntime::on_effect_answered`] is told.
     Effect(Outgoing<P::Effect>),
+    /// Tell operators: an instance can't decide, and was parked.
+    Parked(Poison),
 }
-
-/// An instance and its document; none when the row goes.
-pub type ChangedRow = (String, Option<Vec<u8>>);
 
 /// Something to be sent, and by whom.
 #[derive(Clone, Debug)]
@@ -74,43 +79,6 @@ pub enum Answer {
     },
 }
 
-/// Why the log can't be folded.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ProcessError {
-    /// An event that the process takes doesn't decode.
-    #[error("process {process} can't read {stream} at revision {revision}: {error}")]
-    Undecodable {
-        /// The process.
-        process: &'static str,
-        /// The event's stream.
-        stream: StreamName,
-        /// The event's revision.
-        revision: Revision,
-        /// What is wrong with it.
-        error: DecodeError,
-    },
-    /// A transition refers to what the log didn't show.
-    #[error("process {process} can't explain {stream} at revision {revision}: {what}")]
-    Unexplained {
-        /// The process.
-        process: &'static str,
-        /// The instance's stream.
-        stream: StreamName,
-        /// The transition's revision.
-        revision: Revision,
-        /// What was not there.
-        what: String,
-    },
-    /// A row of process state doesn't decode; without the rows the log is read from its start.
-    #[error("a stored instance of process {process} can't be read: {reason}")]
-    Row {
-        /// The process.
-        process: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
 /// All instances of a process that have not ended.
 pub struct ProcessRuntime<P: Process> {
     instances: HashMap<String, Instance<P>>,
@@ -122,6 +90,7 @@ pub struct ProcessRuntime<P: Process> {
     touched: BTreeSet<String>,
     /// Instances whose rows are out of date.
     dirty: HashSet<String>,
+    parking: Parking,
     position: Position,
     /// Whether the log was read to its head: before, an answer to anything may still come up in it.
     live: bool,
@@ -137,9 +106,11 @@ impl<P: Process> ProcessRuntime<P> {
             takes: P::takes().into_iter().collect(),
             touched: BTreeSet::new(),
             dirty: HashSet::new(),
+            parking: Parking::default(),
             position: stored.checkpoint,
             live: false,
         };
+        runtime.parking.restore(stored.parked);
         for (id, document) in stored.rows {
             let instance =
                 row::read::<P>(&document).map_err(|reason| ProcessError::Row { process: P::NAME, reason })?;
@@ -183,29 +154,40 @@ impl<P: Process> ProcessRuntime<P> {
         self.live = true;
     }
 
-    /// Folds events of the log, in order; those it has seen are passed over.
+    /// Folds events of the log, in order; those it has seen are passed over. After an event that can't be
+    /// taken in, and was parked, the same events are given again.
     pub fn on_events(&mut self, events: &[RecordedEvent]) -> Result<(), ProcessError> {
         let seen = self.position;
         for recorded in events.iter().filter(|recorded| recorded.position > seen) {
-            if recorded.event_type() == P::TRANSITION {
-                self.on_transition(recorded)?;
-            } else {
-                self.on_answer(recorded);
-                self.on_event(recorded)?;
-            }
+            self.take_in(recorded, None)?;
             self.position = recorded.position;
         }
         Ok(())
     }
 
+    /// Takes in an event; when it had to wait for a parked entity, only as far as it concerns that one.
+    fn take_in(&mut self, recorded: &RecordedEvent, waited: Option<&Parked>) -> Result<(), ProcessError> {
+        let concerns = |id: &str| waited.is_none_or(|parked| parked.keys.iter().any(|key| key == id));
+        if recorded.event_type() == P::TRANSITION {
+            let id = recorded.stream.id();
+            return if !concerns(id) || self.waits(id, recorded) {
+                Ok(())
+            } else {
+                self.on_transition(recorded)
+            };
+        }
+        let asked = self.unanswered.get(&recorded.event.command_id).map(|(id, _)| id.clone());
+        if let Some(id) = asked.filter(|id| concerns(id))
+            && !self.waits(&id, recorded)
+        {
+            self.on_answer(recorded);
+        }
+        self.on_event(recorded, waited)
+    }
+
     /// The log was looked at up to here and held nothing more for this process.
     pub fn on_reached(&mut self, position: Position) {
         self.position = self.position.max(position);
-    }
-
-    fn undecodable(recorded: &RecordedEvent, error: DecodeError) -> ProcessError {
-        let (stream, revision) = (recorded.stream.clone(), recorded.revision);
-        ProcessError::Undecodable { process: P::NAME, stream, revision, error }
     }
 
     /// The first event of a command answers it.
@@ -230,13 +212,30 @@ impl<P: Process> ProcessRuntime<P> {
         self.put_away(id);
     }
 
-    fn on_event(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
-        if !self.takes.contains(recorded.event_type()) {
+    fn on_event(&mut self, recorded: &RecordedEvent, waited: Option<&Parked>) -> Result<(), ProcessError> {
+        if !self.takes.contains(recorded.event_type())
+            || self.parking.is_skipped(&recorded.stream, recorded.revision, None)
+        {
             return Ok(());
         }
-        let read = P::read(recorded).map_err(|error| Self::undecodable(recorded, error))?;
+        if let Some(entity) = self.parking.holds_stream(recorded) {
+            self.parking.wait(entity, recorded.position);
+            return Ok(());
+        }
+        let read = caught(|| P::read(recorded)).and_then(|read| read.map_err(|error| error.to_string()));
+        let read = read
+            .map_err(|reason| Self::poisoned(Entity::Stream(recorded.stream.clone()), recorded, &reason))?;
         let Some(incoming) = read else { return Ok(()) };
         let id = incoming.instance;
+        let is_waited_for = waited.is_none_or(|parked| {
+            parked.keys.contains(&id) || parked.poison.entity == Entity::Stream(recorded.stream.clone())
+        });
+        if !is_waited_for || self.parking.is_skipped(&recorded.stream, recorded.revision, Some(&id)) {
+            return Ok(());
+        }
+        if self.waits(&id, recorded) {
+            return Ok(());
+        }
         if !self.instances.contains_key(&id) {
             if !incoming.starts {
                 return Ok(());
@@ -254,25 +253,24 @@ impl<P: Process> ProcessRuntime<P> {
     }
 
     fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
-        let transition: Transition = decode_json(recorded.event_type(), &recorded.event.data)
-            .map_err(|error| Self::undecodable(recorded, error))?;
         let id = recorded.stream.id().to_owned();
-        let unexplained = |what: String| ProcessError::Unexplained {
-            process: P::NAME,
-            stream: recorded.stream.clone(),
-            revision: recorded.revision,
-            what,
-        };
+        let poisoned = |reason: String| Self::poisoned(Entity::Key(id.clone()), recorded, &reason);
+        let transition: Transition = decode_json(recorded.event_type(), &recorded.event.data)
+            .map_err(|error| poisoned(error.to_string()))?;
         let instance =
-            self.instances.get_mut(&id).ok_or_else(|| unexplained("no event started it".to_owned()))?;
+            self.instances.get_mut(&id).ok_or_else(|| poisoned("no event started it".to_owned()))?;
+        // All of it or nothing: an instance that is parked stands where it stood before.
+        let mut after = instance.clone();
+        let mut gone = Vec::new();
         for taken in &transition.taken {
-            let gone = instance.take(taken).map_err(unexplained)?;
-            if let Some((output, pending)) = gone {
-                self.unanswered.remove(&pending.command_id);
-                self.timers.remove(&(pending.at, id.clone(), output));
-            }
+            gone.extend(caught(|| after.take(taken)).flatten().map_err(poisoned)?);
         }
-        let added = instance.record(recorded, &transition).map_err(unexplained)?;
+        let added = caught(|| after.record(recorded, &transition)).flatten().map_err(poisoned)?;
+        *instance = after;
+        for (output, pending) in gone {
+            self.unanswered.remove(&pending.command_id);
+            self.timers.remove(&(pending.at, id.clone(), output));
+        }
         for (output, pending) in added {
             if pending.kind == DecidedKind::Timer {
                 self.timers.insert((pending.at, id.clone(), output));
@@ -383,11 +381,25 @@ impl<P: Process> ProcessRuntime<P> {
         }
         self.fire_due(now);
         for id in std::mem::take(&mut self.touched) {
+            if self.parking.of_key(&id).is_some() {
+                continue;
+            }
             let Some(instance) = self.instances.get_mut(&id) else { continue };
-            Self::send(&id, instance, &mut actions);
-            if let Some(transition) = instance.decide(now) {
-                instance.deciding = true;
-                actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
+            let decided = caught(|| {
+                Self::send(&id, instance, &mut actions);
+                instance.decide(now)
+            });
+            match decided {
+                Ok(Some(transition)) => {
+                    instance.deciding = true;
+                    actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
+                }
+                Ok(None) => {}
+                Err(reason) => {
+                    let poison = instance.stuck(&id, self.position, reason);
+                    self.parking.park(Parked { poison: poison.clone(), keys: vec![id], since: now });
+                    actions.push(Action::Parked(poison));
+                }
             }
         }
         actions
@@ -438,18 +450,23 @@ impl<P: Process> ProcessRuntime<P> {
         Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
     }
 
-    /// Rows that changed since the last call, and the position they are as of: to be stored together,
-    /// whenever the driver likes.
-    pub fn changed_rows(&mut self) -> (Vec<ChangedRow>, Position) {
+    /// What changed since the last call: to be stored whenever the driver likes, and told to
+    /// [`ProcessRuntime::saved`] or [`ProcessRuntime::not_saved`].
+    pub fn change(&mut self) -> ProcessChange {
         let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
             let document = self.instances.get(&id).map(row::write);
             (id, document)
         });
-        (rows.collect(), self.position)
+        ProcessChange { rows: rows.collect(), parking: self.parking.change(), checkpoint: self.position }
     }
 
-    /// The rows of these instances were not written: they are out of date still.
-    pub fn rows_not_saved(&mut self, instances: Vec<String>) {
+    /// The last change was stored.
+    pub fn saved(&mut self) {
+        self.parking.stored();
+    }
+
+    /// The last change was not stored: the rows of these instances are out of date still.
+    pub fn not_saved(&mut self, instances: Vec<String>) {
         self.dirty.extend(instances);
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::envelope::RecordedEvent;
 use crate::id::CorrelationId;
+use crate::payload::DecodeError;
 use crate::process::{Incoming, Input, Output};
 use crate::testkit::noon;
 
@@ -101,6 +102,7 @@ struct Make;
 impl Process for Make {
     const NAME: &'static str = "make";
     const TRANSITION: &'static str = "make.transitioned";
+    const VERSION: u32 = 1;
     type State = MakeState;
     type Event = MakeEvent;
     type Step = MakeStep;
@@ -234,7 +236,9 @@ impl World {
     }
 
     fn save(&mut self, runtime: &mut ProcessRuntime<Make>) {
-        let (changed, checkpoint) = runtime.changed_rows();
+        let ProcessChange { rows: changed, parking, checkpoint } = runtime.change();
+        runtime.saved();
+        assert!(parking.is_empty(), "{parking:?}");
         let mut rows: HashMap<String, Vec<u8>> = self.stored.rows.drain(..).collect();
         for (id, document) in changed {
             match document {
@@ -242,7 +246,7 @@ impl World {
                 None => drop(rows.remove(&id)),
             }
         }
-        self.stored = ProcessRows { rows: rows.into_iter().collect(), checkpoint };
+        self.stored = ProcessRows { rows: rows.into_iter().collect(), parked: Vec::new(), checkpoint };
     }
 
     /// Carries out one of the actions that are out, with the effect it has outside.
@@ -268,6 +272,7 @@ impl World {
                     self.append(&content.stream, vec![envelope]);
                 }
             }
+            Action::Parked(poison) => panic!("{poison}"),
             Action::Effect(Outgoing { instance, output, content, origin }) => {
                 let was_done = self.log.iter().any(|recorded| recorded.event.command_id == origin.command_id);
                 if was_done {

@@ -11,53 +11,39 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 
 use crate::envelope::RecordedEvent;
-use crate::id::{Position, Revision, StreamName};
-use crate::payload::DecodeError;
-use crate::projector::{Contribution, Model, ModelChange, Projector, RowChange, SumChange};
+use crate::id::Position;
+use crate::parking::{Entity, Parked, Parking, Poison, Skip, caught};
+use crate::projector::{Build, Contribution, Model, ModelChange, OpenBuild, Projector, RowChange, SumChange};
 
 /// Rows that a model keeps in memory, decoded.
 pub const CACHE_ROWS_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 
 /// Why a batch can't be folded.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ProjectionError {
-    /// An event doesn't decode.
-    #[error("read model {model} can't read {stream} at revision {revision}: {error}")]
-    Undecodable {
-        /// The model.
-        model: &'static str,
-        /// The event's stream.
-        stream: StreamName,
-        /// The event's revision.
-        revision: Revision,
-        /// What is wrong with it.
-        error: DecodeError,
-    },
-    /// A stored row doesn't decode.
-    #[error(
-        "row `{key}` of read model {model} can't be read: {reason}; rebuild it with `souk replay {model}`"
-    )]
-    Row {
-        /// The model.
-        model: &'static str,
-        /// The row.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+#[error("read model {model}: {poison}")]
+pub struct ProjectionError {
+    /// The model.
+    pub model: &'static str,
+    /// Which event for what.
+    pub poison: Box<Poison>,
 }
 
 /// A projector of any model, with what it folds into.
 ///
 /// A batch is `plan`, load, `fold`, commit. When any of these fails, [`ErasedProjector::forget`] puts it
-/// back to where it was before the batch; a further `plan` takes it that the last change was committed.
+/// back to where it was before the batch, and [`ErasedProjector::park`] besides takes out what can't be
+/// folded; a further `plan` takes it that the last change was committed.
 pub trait ErasedProjector: Send {
     /// The model.
     fn model(&self) -> &'static Model;
+    /// The tables it folds into.
+    fn build(&self) -> Build;
     /// How far it is.
     fn checkpoint(&self) -> Position;
-    /// Sets how far the stored model is.
-    fn start_at(&mut self, checkpoint: Position);
+    /// Sets what it folds into and how far that is.
+    fn start_at(&mut self, opened: OpenBuild);
+    /// An event that is passed over from now on.
+    fn skip(&mut self, skip: Skip);
     /// Decodes a batch, each event once; events at or before the checkpoint are passed over. Returns the
     /// keys of the rows that must be loaded for it, sorted, each once.
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError>;
@@ -70,6 +56,19 @@ pub trait ErasedProjector: Send {
     ) -> Result<ModelChange, ProjectionError>;
     /// Drops everything in memory and the batch that was not committed.
     fn forget(&mut self);
+    /// Drops the batch that can't be folded and parks an entity; the batch is then planned again.
+    fn park(&mut self, parked: Parked);
+    /// An entity that is parked.
+    fn parked(&self, entity: &Entity) -> Option<&Parked>;
+    /// Plans the events that waited for a parked entity, which is released: `fold` then applies them to
+    /// its rows alone.
+    fn plan_parked(
+        &mut self,
+        entity: &Entity,
+        events: &[RecordedEvent],
+    ) -> Result<Vec<String>, ProjectionError>;
+    /// The keys of the rows that an event touches; none when it can't be read.
+    fn keys(&self, event: &RecordedEvent) -> Vec<String>;
 }
 
 /// Folds the events that a projector takes.
@@ -79,12 +78,19 @@ pub struct ProjectorFold<P: Projector> {
     checkpoint: Position,
     /// How far the stored model is, as far as is known.
     committed: Position,
+    build: Build,
+    parking: Parking,
+    /// Whether the next batch is the last one again, without what was parked.
+    is_replanned: bool,
     /// Rows as they are stored. A row that is not there is never remembered as missing.
     cache: LruCache<String, P::Row>,
     planned: Vec<Planned<P>>,
     /// The keys that the planned batch touches, numbered in the order of their first touch.
     places: HashMap<String, usize>,
 }
+
+/// An event and the keys of the rows it touches.
+type Read<P> = (<P as Projector>::Event, Vec<String>);
 
 struct Planned<P: Projector> {
     recorded: RecordedEvent,
@@ -107,10 +113,22 @@ impl<P: Projector> ProjectorFold<P> {
             takes: P::takes().into_iter().collect(),
             checkpoint: Position::START,
             committed: Position::START,
+            build: Build { model: const { &P::MODEL }, number: 0 },
+            parking: Parking::default(),
+            is_replanned: false,
             cache: LruCache::new(CACHE_ROWS_MAX),
             planned: Vec::new(),
             places: HashMap::new(),
         })
+    }
+
+    /// The last change was committed, unless its batch is planned again.
+    fn begin(&mut self) {
+        self.drop_plan();
+        if !std::mem::take(&mut self.is_replanned) {
+            self.committed = self.checkpoint;
+            self.parking.stored();
+        }
     }
 
     fn drop_plan(&mut self) {
@@ -123,22 +141,88 @@ impl<P: Projector> ProjectorFold<P> {
         if recorded.position <= self.checkpoint || !self.takes.contains(recorded.event_type()) {
             return Ok(());
         }
-        let event = P::read(recorded).map_err(|error| ProjectionError::Undecodable {
-            model: P::MODEL.name,
-            stream: recorded.stream.clone(),
-            revision: recorded.revision,
-            error,
-        })?;
-        let Some(event) = event else { return Ok(()) };
-        let mut keys = P::keys(&event, recorded);
-        if keys.len() > 1 {
-            // An event happens to a row once, however often it names it.
-            keys.sort_unstable();
-            keys.dedup();
+        if let Some(entity) = self.parking.holds_stream(recorded) {
+            self.parking.wait(entity, recorded.position);
+            return Ok(());
         }
-        let rows = keys.into_iter().map(|key| self.place(key, wanted)).collect();
-        self.planned.push(Planned { recorded: recorded.clone(), event, rows });
+        let Some((event, mut keys)) = self.read(recorded)? else { return Ok(()) };
+        keys.retain(|key| match self.parking.holds_key(key, recorded) {
+            Some(entity) => {
+                self.parking.wait(entity, recorded.position);
+                false
+            }
+            None => true,
+        });
+        self.take(recorded, event, keys, wanted);
         Ok(())
+    }
+
+    /// Takes an event that waited for an entity into the plan.
+    fn note_parked(
+        &mut self,
+        parked: &Parked,
+        recorded: &RecordedEvent,
+        wanted: &mut Vec<String>,
+    ) -> Result<(), ProjectionError> {
+        let Some((event, mut keys)) = self.read(recorded)? else { return Ok(()) };
+        keys.retain(|key| {
+            if let Some(other) = self.parking.holds_key(key, recorded) {
+                self.parking.wait(other, recorded.position);
+                return false;
+            }
+            let is_of_stream = parked.poison.entity == Entity::Stream(recorded.stream.clone());
+            is_of_stream || parked.keys.contains(key)
+        });
+        self.take(recorded, event, keys, wanted);
+        Ok(())
+    }
+
+    /// An event and the keys it touches; none when it is of no interest.
+    fn read(&self, recorded: &RecordedEvent) -> Result<Option<Read<P>>, ProjectionError> {
+        if self.parking.is_skipped(&recorded.stream, recorded.revision, None) {
+            return Ok(None);
+        }
+        let read = || -> Result<_, String> {
+            let Some(event) = P::read(recorded).map_err(|error| error.to_string())? else { return Ok(None) };
+            let mut keys = P::keys(&event, recorded);
+            if keys.len() > 1 {
+                // An event happens to a row once, however often it names it.
+                keys.sort_unstable();
+                keys.dedup();
+            }
+            Ok(Some((event, keys)))
+        };
+        let mut read = caught(read)
+            .flatten()
+            .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?;
+        if let Some((_, keys)) = &mut read {
+            keys.retain(|key| !self.parking.is_skipped(&recorded.stream, recorded.revision, Some(key)));
+        }
+        Ok(read)
+    }
+
+    fn poison(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProjectionError {
+        let poison = Box::new(Poison::new(entity, recorded, reason));
+        ProjectionError { model: P::MODEL.name, poison }
+    }
+
+    fn take(
+        &mut self,
+        recorded: &RecordedEvent,
+        event: P::Event,
+        keys: Vec<String>,
+        wanted: &mut Vec<String>,
+    ) {
+        if !keys.is_empty() {
+            let rows = keys.into_iter().map(|key| self.place(key, wanted)).collect();
+            self.planned.push(Planned { recorded: recorded.clone(), event, rows });
+        }
+    }
+
+    /// The first planned event for a row.
+    fn first_of(&self, place: usize) -> RecordedEvent {
+        let first = self.planned.iter().find(|planned| planned.rows.contains(&place));
+        first.map(|planned| planned.recorded.clone()).expect("a row has a place because an event touches it")
     }
 
     fn place(&mut self, key: String, wanted: &mut Vec<String>) -> usize {
@@ -164,10 +248,12 @@ impl<P: Projector> ProjectorFold<P> {
             std::iter::repeat_with(untouched).take(self.places.len()).collect();
         for (key, document) in loaded {
             let Some(place) = self.places.get(&key) else { continue };
-            let row = serde_json::from_slice(&document).map_err(|error| ProjectionError::Row {
-                model: P::MODEL.name,
-                key,
-                reason: error.to_string(),
+            let row = serde_json::from_slice(&document).map_err(|error| {
+                let reason = format!(
+                    "its row can't be read: {error}; rebuild it with `souk replay {}`",
+                    P::MODEL.name
+                );
+                Self::poison(Entity::Key(key), &self.first_of(*place), &reason)
             })?;
             rows[*place].before = Some(row);
         }
@@ -181,17 +267,26 @@ impl<P: Projector> ProjectorFold<P> {
     }
 
     /// What the batch did, as it is written; what is stored afterwards goes into the cache.
-    fn change(&mut self, rows: Vec<Touched<P::Row>>) -> (Vec<RowChange>, Vec<SumChange>) {
+    fn change(
+        &mut self,
+        rows: Vec<Touched<P::Row>>,
+    ) -> Result<(Vec<RowChange>, Vec<SumChange>), ProjectionError> {
         let mut changes = Vec::new();
         let mut sums = Sums::new();
-        for Touched { key, before, after } in rows {
+        for (place, Touched { key, before, after }) in rows.into_iter().enumerate() {
             if before != after {
-                if !P::MODEL.sums.is_empty() {
-                    let contributed = |row: &P::Row| P::contributions(&key, row);
-                    add(&mut sums, before.as_ref().map(contributed), -1);
-                    add(&mut sums, after.as_ref().map(contributed), 1);
-                }
-                let content = after.as_ref().map(|row| (document(row), P::columns(&key, row)));
+                let written = || {
+                    if !P::MODEL.sums.is_empty() {
+                        let contributed = |row: &P::Row| P::contributions(&key, row);
+                        let (old, new) = (before.as_ref().map(contributed), after.as_ref().map(contributed));
+                        add(&mut sums, old, -1);
+                        add(&mut sums, new, 1);
+                    }
+                    after.as_ref().map(|row| (document(row), P::columns(&key, row)))
+                };
+                let content = caught(written).map_err(|reason| {
+                    Self::poison(Entity::Key(key.clone()), &self.first_of(place), &reason)
+                })?;
                 changes.push(RowChange { key: key.clone(), content });
             }
             if let Some(row) = after {
@@ -200,7 +295,7 @@ impl<P: Projector> ProjectorFold<P> {
         }
         // Neighbours in the index are then written one after another.
         changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        (changes, felt(sums))
+        Ok((changes, felt(sums)))
     }
 }
 
@@ -209,18 +304,29 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         const { &P::MODEL }
     }
 
+    fn build(&self) -> Build {
+        self.build
+    }
+
     fn checkpoint(&self) -> Position {
         self.checkpoint
     }
 
-    fn start_at(&mut self, checkpoint: Position) {
-        self.checkpoint = checkpoint;
-        self.committed = checkpoint;
+    fn start_at(&mut self, opened: OpenBuild) {
+        self.build = opened.build;
+        self.checkpoint = opened.checkpoint;
+        self.committed = opened.checkpoint;
+        self.cache.clear();
+        self.drop_plan();
+        self.parking.restore(opened.parked);
+    }
+
+    fn skip(&mut self, skip: Skip) {
+        self.parking.skip(skip);
     }
 
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError> {
-        self.drop_plan();
-        self.committed = self.checkpoint;
+        self.begin();
         let mut wanted = Vec::new();
         for recorded in events {
             if let Err(error) = self.note(recorded, &mut wanted) {
@@ -238,21 +344,66 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         reached: Position,
     ) -> Result<ModelChange, ProjectionError> {
         let mut touched = self.rows_before(loaded)?;
-        for Planned { recorded, event, rows } in self.planned.drain(..) {
+        for Planned { recorded, event, rows } in &self.planned {
             for place in rows {
-                let row = &mut touched[place];
-                row.after = P::project(&row.key, row.after.take(), &event, &recorded);
+                let row = &mut touched[*place];
+                let before = row.after.take();
+                row.after = caught(|| P::project(&row.key, before, event, recorded))
+                    .map_err(|reason| Self::poison(Entity::Key(row.key.clone()), recorded, &reason))?;
             }
         }
-        let (rows, sums) = self.change(touched);
+        let (rows, sums) = self.change(touched)?;
+        self.planned.clear();
         self.checkpoint = self.checkpoint.max(reached);
-        Ok(ModelChange { model: self.model(), rows, sums, checkpoint: self.checkpoint })
+        let (build, checkpoint) = (self.build, self.checkpoint);
+        Ok(ModelChange { build, rows, sums, parking: self.parking.change(), checkpoint })
     }
 
     fn forget(&mut self) {
         self.cache.clear();
         self.drop_plan();
         self.checkpoint = self.committed;
+        self.parking.roll_back();
+        self.is_replanned = false;
+    }
+
+    fn park(&mut self, parked: Parked) {
+        self.cache.clear();
+        self.drop_plan();
+        self.checkpoint = self.committed;
+        self.parking.forget_waiting();
+        self.parking.park(parked);
+        self.is_replanned = true;
+    }
+
+    fn parked(&self, entity: &Entity) -> Option<&Parked> {
+        self.parking.get(entity)
+    }
+
+    fn plan_parked(
+        &mut self,
+        entity: &Entity,
+        events: &[RecordedEvent],
+    ) -> Result<Vec<String>, ProjectionError> {
+        self.begin();
+        let Some(parked) = self.parking.get(entity).cloned() else { return Ok(Vec::new()) };
+        self.parking.release(entity);
+        let mut wanted = Vec::new();
+        for recorded in events {
+            if let Err(error) = self.note_parked(&parked, recorded, &mut wanted) {
+                self.drop_plan();
+                return Err(error);
+            }
+        }
+        wanted.sort_unstable();
+        Ok(wanted)
+    }
+
+    fn keys(&self, event: &RecordedEvent) -> Vec<String> {
+        if !self.takes.contains(event.event_type()) {
+            return Vec::new();
+        }
+        self.read(event).ok().flatten().map(|(_, keys)| keys).unwrap_or_default()
     }
 }
 

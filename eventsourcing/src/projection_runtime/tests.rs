@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::envelope::{Actor, Origin};
-use crate::id::CorrelationId;
+use crate::id::{CorrelationId, Revision, StreamName};
+use crate::payload::DecodeError;
 use crate::projector::{Column, ColumnType, Sum, Value};
 use crate::testkit::noon;
 
@@ -27,6 +28,9 @@ crate::event_enum! {
 struct Thing {
     colour: u8,
 }
+
+/// A colour that no thing can take.
+const POISON: u8 = 200;
 
 /// Things by name, and how many have each colour.
 struct Things;
@@ -57,6 +61,7 @@ impl Projector for Things {
 
     fn project(_: &str, row: Option<Thing>, event: &Painted, _: &RecordedEvent) -> Option<Thing> {
         let shade = row.map_or(0, |thing| thing.colour);
+        assert!(event.colour != Some(POISON), "poison");
         event.colour.map(|colour| Thing { colour: (shade + colour) % 5 })
     }
 
@@ -75,15 +80,43 @@ impl Projector for Things {
 struct Tables {
     rows: BTreeMap<String, Vec<u8>>,
     sums: BTreeMap<String, (i64, Vec<i64>)>,
+    parked: Vec<Parked>,
+    waiting: Vec<(Entity, Position)>,
     checkpoint: Position,
 }
 
 impl Tables {
+    /// The events that waited for an entity, tried again.
+    fn retry(
+        &mut self,
+        fold: &mut dyn ErasedProjector,
+        entity: &Entity,
+        events: &[RecordedEvent],
+    ) -> Result<(), ProjectionError> {
+        let stored = |keys: Vec<String>| {
+            keys.into_iter().filter_map(|key| self.rows.get(&key).map(|row| (key, row.clone()))).collect()
+        };
+        let planned = fold.plan_parked(entity, events);
+        let change = planned.and_then(|keys| fold.fold(stored(keys), Position::START));
+        match change {
+            Ok(change) => self.take(change),
+            Err(error) => {
+                fold.forget();
+                return Err(error);
+            }
+        };
+        Ok(())
+    }
+
     fn apply(&mut self, fold: &mut dyn ErasedProjector, events: &[RecordedEvent]) -> usize {
         let keys = fold.plan(events).unwrap();
         let stored = keys.into_iter().filter_map(|key| self.rows.get(&key).map(|row| (key, row.clone())));
         let reached = events.last().map_or(Position::START, |event| event.position);
         let change = fold.fold(stored.collect(), reached).unwrap();
+        self.take(change)
+    }
+
+    fn take(&mut self, change: ModelChange) -> usize {
         let written = change.rows.len();
         for row in change.rows {
             match row.content {
@@ -98,6 +131,12 @@ impl Tables {
         }
         self.sums.retain(|_, (contributors, _)| *contributors != 0);
         self.checkpoint = change.checkpoint;
+        self.parked.retain(|parked| !change.parking.released.contains(parked));
+        self.parked.extend(change.parking.parked);
+        let is_waited_for =
+            |entity: &Entity| self.parked.iter().any(|parked| parked.poison.entity == *entity);
+        self.waiting.extend(change.parking.waiting);
+        self.waiting.retain(|(entity, _)| is_waited_for(entity));
         written
     }
 }
@@ -200,7 +239,7 @@ fn a_batch_that_cannot_be_planned_or_folded_takes_nothing_of_the_committed_one_b
     assert_eq!(fold.checkpoint(), Position(1));
     assert_eq!(fold.plan(&[painted(2, &[2], Some(1))]).unwrap(), ["2"]);
     let error = fold.fold(documents(&[("2", "{")]), Position(2)).unwrap_err().to_string();
-    assert!(error.contains("row `2` of read model things"), "{error}");
+    assert!(error.contains("read model things: key `2`"), "{error}");
     fold.forget();
     assert_eq!(fold.checkpoint(), Position(1));
 }
@@ -218,7 +257,8 @@ fn the_checkpoint_moves_over_what_is_not_taken() {
 #[test]
 fn events_at_or_before_the_checkpoint_are_passed_over() {
     let mut fold = ProjectorFold::<Things>::boxed();
-    fold.start_at(Position(5));
+    let build = fold.build();
+    fold.start_at(OpenBuild { build, is_live: true, checkpoint: Position(5), parked: Vec::new() });
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(5, &[1], Some(1)), painted(6, &[2], Some(1))]);
     assert_eq!(tables.rows.keys().collect::<Vec<_>>(), ["2"]);
@@ -297,4 +337,87 @@ proptest! {
             prop_assert_eq!(&tables.sums, &recomputed);
         }
     }
+}
+
+/// A payload that can't be read.
+fn unreadable(position: u64) -> RecordedEvent {
+    let mut event = painted(position, &[1], Some(1));
+    event.event.data = b"{}".as_slice().into();
+    event
+}
+
+fn park(fold: &mut dyn ErasedProjector, error: ProjectionError, keys: &[&str]) -> Entity {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    let entity = error.poison.entity.clone();
+    fold.park(Parked { poison: *error.poison, keys, since: noon() });
+    entity
+}
+
+/// An event of another stream than the others.
+fn of_other_stream(mut event: RecordedEvent) -> RecordedEvent {
+    event.stream = StreamName::new("thing", "b");
+    event
+}
+
+#[test]
+fn a_stream_that_cannot_be_read_is_parked_with_its_rows_and_everything_else_goes_on() {
+    let mut fold = ProjectorFold::<Things>::boxed();
+    let mut tables = Tables::default();
+    tables.apply(&mut *fold, &[painted(1, &[1, 2], Some(1))]);
+    let batch = [unreadable(2), painted(3, &[1], Some(1)), of_other_stream(painted(4, &[2, 3], Some(2)))];
+    let error = fold.plan(&batch).unwrap_err();
+    let entity = park(&mut *fold, error, &["1", "2"]);
+    assert_eq!(entity, Entity::Stream(StreamName::new("thing", "a")));
+    assert_eq!(tables.apply(&mut *fold, &batch), 1, "row 3 is of no parked stream");
+    assert_eq!(tables.rows["1"], br#"{"colour":1}"#);
+    assert_eq!(tables.waiting, [2, 3, 4].map(|position| (entity.clone(), Position(position))));
+
+    // Read by tomorrow's code, or skipped: what waited is applied, to its rows alone.
+    fold.skip(Skip { stream: batch[0].stream.clone(), revision: batch[0].revision, key: None });
+    tables.retry(&mut *fold, &entity, &batch).unwrap();
+    assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
+    assert_eq!(tables.rows["2"], br#"{"colour":3}"#);
+    assert_eq!(tables.rows["3"], br#"{"colour":2}"#, "that was done before");
+    assert!(tables.parked.is_empty());
+    assert_eq!(tables.checkpoint, Position(4));
+    tables.apply(&mut *fold, &[painted(5, &[1], Some(1))]);
+    assert_eq!(tables.rows["1"], br#"{"colour":3}"#);
+}
+
+#[test]
+fn a_row_that_cannot_be_made_is_parked_alone() {
+    let mut fold = ProjectorFold::<Things>::boxed();
+    let mut tables = Tables::default();
+    let batch = [painted(1, &[1, 2], Some(1)), painted(2, &[1], Some(POISON)), painted(3, &[1, 2], Some(1))];
+    fold.plan(&batch).unwrap();
+    let error = fold.fold(Vec::new(), Position(3)).unwrap_err();
+    assert!(
+        error.to_string().contains(
+            "read model things: key `1` can't take thing-a at revision 1 (position 2): it panicked: poison"
+        ),
+        "{error}"
+    );
+    let entity = park(&mut *fold, error, &["1"]);
+    tables.apply(&mut *fold, &batch);
+    assert_eq!(tables.rows["1"], br#"{"colour":1}"#, "as of the event before");
+    assert_eq!(tables.rows["2"], br#"{"colour":2}"#);
+    tables.retry(&mut *fold, &entity, &batch[1..]).unwrap_err();
+    assert_eq!(tables.parked.len(), 1, "it stays parked while it can't be made");
+    fold.skip(Skip { stream: batch[1].stream.clone(), revision: batch[1].revision, key: Some("1".into()) });
+    tables.retry(&mut *fold, &entity, &batch[1..]).unwrap();
+    assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
+    assert_eq!(tables.rows["2"], br#"{"colour":2}"#, "what waits for one row happens to no other");
+}
+
+#[test]
+fn what_was_parked_in_a_batch_that_was_not_committed_is_parked_no_more() {
+    let mut fold = ProjectorFold::<Things>::boxed();
+    let error = fold.plan(&[unreadable(1)]).unwrap_err();
+    let entity = park(&mut *fold, error, &[]);
+    assert!(fold.plan(&[unreadable(1)]).unwrap().is_empty());
+    let change = fold.fold(Vec::new(), Position(1)).unwrap();
+    assert_eq!((change.parking.parked.len(), change.parking.waiting.len()), (1, 1));
+    fold.forget();
+    assert_eq!(fold.parked(&entity), None);
+    fold.plan(&[unreadable(1)]).unwrap_err();
 }

@@ -1,51 +1,125 @@
 //! Reading a log beside whoever writes to it, without opening it for writing.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::Connection;
-use souk_eventsourcing::{Position, RecordedEvent, Revision, StoreError, StreamName};
+use async_trait::async_trait;
+use rusqlite::OptionalExtension;
+use souk_eventsourcing::store::{FoundCommand, READ_BYTES_MAX, READ_EVENTS_MAX};
+use souk_eventsourcing::{
+    Append, AppendError, Appended, CommandId, CorrelationId, EventStore, Filter, Page, Position,
+    RecordedEvent, Revision, StoreError, StreamName, Timestamp,
+};
+use uuid::Uuid;
 
-use souk_eventsourcing::store::READ_BYTES_MAX;
+use crate::error::ReadError;
+use crate::reader::Readers;
+use crate::{LOG_FILE, OpenError, Options, open, wal_scan};
 
-use crate::reader::Reader;
-use crate::{LOG_FILE, OpenError, open, wal_scan};
+/// How often a wait looks for more; another process writes, so nobody can push.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A log to look into; its calls block.
+/// A log to look into: the port, but for appending.
 pub struct LogReader {
-    connection: Connection,
+    readers: Arc<Readers>,
+    id: Uuid,
 }
 
 impl LogReader {
     /// Opens the log in a folder; one whose write-ahead log is damaged is refused.
-    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+    pub fn open(folder: &Path) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(LOG_FILE);
         wal_scan::check(&path)?;
-        Ok(Self { connection: open::open_for_reading(&path)? })
+        let connection = open::open_for_reading(&path)?;
+        let id = open::read_log_id(&path, &connection)?;
+        Ok(Arc::new(Self { readers: Arc::new(Readers::new(path, &Options::default())), id }))
     }
 
-    /// The position of the last event.
-    pub fn head(&self) -> Result<Position, StoreError> {
-        let head = open::head_of(&self.connection);
-        head.map(Position).map_err(|error| StoreError::Unavailable(error.to_string()))
+    /// Tells this log from others.
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
-    /// Up to `limit` events of a stream from a revision on.
-    pub fn read_stream(
+    /// The position of the last event that was recorded at a time or before; none when all came later.
+    /// Looks at every row.
+    pub async fn position_at(&self, time: Timestamp) -> Result<Option<Position>, StoreError> {
+        let find = move |reader: &crate::reader::Reader<'_>| -> Result<Option<u64>, ReadError> {
+            let sql = "SELECT max(position) FROM events WHERE recorded_at_us <= ?1";
+            Ok(reader.connection.query_row(sql, [time.as_microsecond()], |row| row.get(0))?)
+        };
+        Ok(self.readers.blocking(find).await?.map(Position))
+    }
+
+    /// When the first event was recorded; none in an empty log.
+    pub async fn first_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let find = |reader: &crate::reader::Reader<'_>| -> Result<Option<i64>, ReadError> {
+            let sql = "SELECT recorded_at_us FROM events ORDER BY position LIMIT 1";
+            Ok(reader.connection.query_row(sql, [], |row| row.get(0)).optional()?)
+        };
+        let first = self.readers.blocking(find).await?;
+        Ok(first.and_then(|micros| Timestamp::from_microsecond(micros).ok()))
+    }
+}
+
+#[async_trait]
+impl EventStore for LogReader {
+    async fn append(&self, _: Append) -> Result<Appended, AppendError> {
+        Err(StoreError::Unavailable("it is open for reading only".to_owned()).into())
+    }
+
+    async fn find_command(
+        &self,
+        stream: &StreamName,
+        command: CommandId,
+    ) -> Result<Option<FoundCommand>, StoreError> {
+        self.readers.inline(|reader| reader.find_command(stream, command)).await
+    }
+
+    async fn read_stream(
         &self,
         stream: &StreamName,
         from: Revision,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.reader().read_stream(stream, from, limit, READ_BYTES_MAX).map_err(Into::into)
+        let (stream, limit) = (stream.clone(), limit.min(READ_EVENTS_MAX));
+        self.readers.blocking(move |reader| reader.read_stream(&stream, from, limit, READ_BYTES_MAX)).await
     }
 
-    /// Up to `limit` events after a position.
-    pub fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        let head = self.head()?;
-        self.reader().read_all(after, limit, head).map_err(Into::into)
+    async fn read_correlation(
+        &self,
+        correlation: &CorrelationId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let (correlation, limit) = (correlation.clone(), limit.min(READ_EVENTS_MAX));
+        self.readers.blocking(move |reader| reader.read_correlation(&correlation, after, limit)).await
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader { connection: &self.connection }
+    async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError> {
+        let head = self.head().await?;
+        let limit = limit.min(READ_EVENTS_MAX);
+        let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
+        let reached = page.last().map_or(after, |event| event.position);
+        let events = page.into_iter().filter(|event| filter.takes(event)).collect();
+        Ok(Page { events, reached })
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.readers.inline(|reader| Ok(Position(open::head_of(reader.connection)?))).await
+    }
+
+    async fn wait_beyond(&self, after: Position) -> Result<Position, StoreError> {
+        loop {
+            let head = self.head().await?;
+            if head > after {
+                return Ok(head);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn is_exclusive(&self) -> bool {
+        false
     }
 }

@@ -27,13 +27,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use souk_eventsourcing::store::{FoundCommand, READ_BYTES_MAX, READ_EVENTS_MAX, bytes_of};
 use souk_eventsourcing::{
-    Append, AppendError, Appended, CommandId, EventStore, Filter, Page, Position, RecordedEvent, Revision,
-    StoreError, StreamName,
+    Append, AppendError, Appended, CommandId, CorrelationId, EventStore, Filter, Page, Position,
+    RecordedEvent, Revision, StoreError, StreamName,
 };
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{BackupError, backup, restore};
+pub use backup::{
+    BackedUp, BackupError, MANIFEST_FILE, Manifest, SEGMENT_EVENTS_MAX, Segment, backup, check, restore,
+};
 pub use browse::LogReader;
 pub use error::OpenError;
 pub use stats::{Stats, stats};
@@ -177,6 +179,16 @@ impl EventStore for SqliteLog {
             events.extend(more.await?);
         }
         Ok(events)
+    }
+
+    async fn read_correlation(
+        &self,
+        correlation: &CorrelationId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let (correlation, limit) = (correlation.clone(), limit.min(READ_EVENTS_MAX));
+        self.readers.blocking(move |reader| reader.read_correlation(&correlation, after, limit)).await
     }
 
     async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError> {

@@ -57,6 +57,9 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
         return Err(OpenError::Unusable { path: path.to_owned(), reason });
     }
     set_pragmas(&connection, options).map_err(failed)?;
+    // Logs of earlier programs have none; it changes no row.
+    let sql = "CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id)";
+    connection.execute_batch(sql).map_err(failed)?;
     // Frames of a torn transaction must not stay behind those written from now on: the next look at
     // the WAL would take them for synced ones. A reader that is in the way only puts this off.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
@@ -128,7 +131,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     sync_folder_of(path).map_err(unusable)
 }
 
-fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
+pub(crate) fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "page_size", i64::try_from(PAGE_BYTES).expect("a page is small"))?;
     connection.execute_batch("BEGIN")?;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use souk_eventsourcing::store::FoundCommand;
-use souk_eventsourcing::{CommandId, EventId, Position, RecordedEvent, Revision, StoreError, StreamName};
+use souk_eventsourcing::{
+    CommandId, CorrelationId, EventId, Position, RecordedEvent, Revision, StoreError, StreamName,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ReadError;
@@ -124,6 +126,16 @@ impl Reader<'_> {
         bytes_max: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         self.rows(row::SELECT_STREAM, (stream.as_str(), to_i64(from.0), to_i64(limit as u64)), bytes_max)
+    }
+
+    pub(crate) fn read_correlation(
+        &self,
+        correlation: &CorrelationId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        let parameters = (correlation.as_str(), to_i64(after.0), to_i64(limit as u64));
+        self.rows(row::SELECT_CORRELATION, parameters, READ_BYTES_MAX)
     }
 
     pub(crate) fn read_all(

@@ -30,6 +30,12 @@ pub(crate) const SELECT_STREAM: &str = concat!(
     columns!(),
     " FROM events WHERE stream = ?1 AND revision >= ?2 ORDER BY revision LIMIT ?3"
 );
+/// Rows of a correlation after a position, with a limit.
+pub(crate) const SELECT_CORRELATION: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM events WHERE correlation_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3"
+);
 /// Where the events of a stream behind a revision stand, and which command made each.
 pub(crate) const SELECT_COMMANDS_BEHIND: &str =
     "SELECT revision, position, command_id FROM events WHERE stream = ?1 AND revision > ?2 ORDER BY revision";

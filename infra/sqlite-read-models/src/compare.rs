@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Connection, Row};
-use souk_eventsourcing::projector::{Model, ReadModelError};
+use souk_eventsourcing::projector::{Build, ReadModelError};
 
-use crate::ddl::{Table, row_table, table_of_sum};
+use crate::ddl;
 use crate::failure::Failure;
 use crate::read::{describe, key, select};
-use crate::{SqliteReadModels, open};
+use crate::snapshot::Snapshot;
 
 /// Differences that are shown; more are counted.
 pub const DIFFERENCES_SHOWN_MAX: usize = 20;
@@ -40,41 +40,86 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
 }
 
-/// Compares models and their sums, each database as of one moment. The models must be open in both, and
-/// it is the caller who knows that both are at one position. Blocks.
+/// Two builds of a model, of which the one may have an earlier version; what only one of the shapes has
+/// is not compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// On the one side.
+    pub left: Build,
+    /// The version of its shape.
+    pub left_version: u32,
+    /// On the other.
+    pub right: Build,
+}
+
+/// Compares builds and their sums, each database as of its snapshot. It is the caller who knows that both
+/// are at one position. `progress` is told rows compared and rows in all. Blocks.
 pub fn compare(
-    left: &SqliteReadModels,
-    right: &SqliteReadModels,
-    models: &[&'static Model],
+    left: &Snapshot,
+    right: &Snapshot,
+    pairs: &[Pair],
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Comparison, ReadModelError> {
-    compare_all(left, right, models).map_err(|failure| ReadModelError(failure.to_string()))
+    compare_all(left, right, pairs, progress).map_err(|failure| ReadModelError(failure.to_string()))
 }
 
 fn compare_all(
-    left: &SqliteReadModels,
-    right: &SqliteReadModels,
-    models: &[&'static Model],
+    left: &Snapshot,
+    right: &Snapshot,
+    pairs: &[Pair],
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Comparison, Failure> {
-    let (left, right) = (open::for_reading(left.path())?, open::for_reading(right.path())?);
-    let mut comparison = Comparison::default();
-    for model in models {
-        compare_table(&left, &right, model.name, &row_table(model), &mut comparison)?;
-        for sum in model.sums {
-            compare_table(&left, &right, model.name, &table_of_sum(model, sum), &mut comparison)?;
+    let (left, right) = (&left.connection, &right.connection);
+    let mut tables = Vec::new();
+    let mut total = 0;
+    for pair in pairs {
+        for table in ddl::tables(pair.right) {
+            let left_name = format!("{}_v{}_{}", table.view, pair.left_version, pair.left.number);
+            let Some(columns) = columns_of(left, &left_name)? else { continue };
+            let sql = format!("SELECT count(*) FROM {}", table.quoted_name);
+            total += right.query_row(&sql, [], |row| row.get::<_, u64>(0))?;
+            let shared = table.columns.iter().filter(|column| columns.iter().any(|known| known == *column));
+            let shared: Vec<&'static str> = shared.copied().collect();
+            tables.push((pair.right.model.name, left_name, table, shared));
         }
     }
+    let mut comparison = Comparison::default();
+    for (model, left_name, table, columns) in &tables {
+        let sides = Sides { model, left: left_name, right: &table.name, columns };
+        compare_table(left, right, &sides, &mut comparison, &mut |rows| progress(rows, total))?;
+    }
+    progress(comparison.rows, total);
     Ok(comparison)
 }
+
+/// The names of a table's columns; none when there is no such table.
+fn columns_of(connection: &Connection, table: &str) -> Result<Option<Vec<String>>, Failure> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    let names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok((!names.is_empty()).then_some(names))
+}
+
+/// Two tables and what is compared of them.
+struct Sides<'a> {
+    model: &'static str,
+    left: &'a str,
+    right: &'a str,
+    columns: &'a [&'static str],
+}
+
+/// Rows between two words of progress.
+const PROGRESS_EVERY: u64 = 10_000;
 
 fn compare_table(
     left: &Connection,
     right: &Connection,
-    model: &'static str,
-    table: &Table,
+    sides: &Sides<'_>,
     comparison: &mut Comparison,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
-    let sql = select(table);
-    let (mut left, mut right) = (left.prepare(&sql)?, right.prepare(&sql)?);
+    let mut left = left.prepare(&select(sides.left, sides.columns))?;
+    let mut right = right.prepare(&select(sides.right, sides.columns))?;
     let (mut left, mut right) = (left.query([])?, right.query([])?);
     left.advance()?;
     right.advance()?;
@@ -87,7 +132,10 @@ fn compare_table(
         };
         let one = left.get().filter(|_| order.is_le());
         let other = right.get().filter(|_| order.is_ge());
-        comparison.take(model, table, one, other)?;
+        comparison.take(sides, one, other)?;
+        if comparison.rows.is_multiple_of(PROGRESS_EVERY) {
+            progress(comparison.rows);
+        }
         if order.is_le() {
             left.advance()?;
         }
@@ -101,25 +149,25 @@ impl Comparison {
     /// Takes the rows of one key, of which one may be missing.
     fn take(
         &mut self,
-        model: &'static str,
-        table: &Table,
+        sides: &Sides<'_>,
         left: Option<&Row<'_>>,
         right: Option<&Row<'_>>,
     ) -> rusqlite::Result<()> {
         self.rows += 1;
         if let (Some(left), Some(right)) = (left, right)
-            && is_same(left, right, table.columns.len())?
+            && is_same(left, right, sides.columns.len())?
         {
             return Ok(());
         }
         self.different += 1;
         if self.differences.len() < DIFFERENCES_SHOWN_MAX {
             let shown = |row: Option<&Row<'_>>| -> rusqlite::Result<Option<String>> {
-                row.map(|row| describe(table, row)).transpose()
+                row.map(|row| describe(sides.columns, row)).transpose()
             };
             let key = left.or(right).map(key).transpose()?.unwrap_or_default().to_owned();
             let (left, right) = (shown(left)?, shown(right)?);
-            self.differences.push(Difference { model, table: table.name.clone(), key, left, right });
+            let (model, table) = (sides.model, sides.right.to_owned());
+            self.differences.push(Difference { model, table, key, left, right });
         }
         Ok(())
     }

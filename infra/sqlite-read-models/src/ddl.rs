@@ -1,17 +1,15 @@
 //! Tables, indexes and views from a model's shape.
 //!
-//! A model's rows are in `name_vVERSION`, its sums in `sum_vVERSION`; the views `name` and `sum` are what
-//! queries use. All of a call happens in one transaction: a query sees the old version or the new.
+//! A build's rows are in `name_vVERSION_NUMBER`, its sums in `sum_vVERSION_NUMBER`. The views `name` and
+//! `sum`, which queries use, show the live build; `name_until_POSITION` shows one as of a position.
 
 use std::fmt::Write as _;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::Transaction;
 use souk_eventsourcing::Position;
-use souk_eventsourcing::projector::{ColumnType, Model, Sum};
+use souk_eventsourcing::projector::{Build, ColumnType, Model, Sum};
 
-use crate::failure::Failure;
-
-/// A table of a model: what stands in it after the key.
+/// A table of a build: what stands in it after the key.
 pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) view: &'static str,
@@ -21,78 +19,60 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    fn new(view: &'static str, version: u32, columns: Vec<&'static str>) -> Self {
-        let name = format!("{view}_v{version}");
+    fn new(view: &'static str, build: Build, columns: Vec<&'static str>) -> Self {
+        let name = format!("{view}_v{}_{}", build.model.version, build.number);
         let quoted_columns = columns.iter().map(|column| quoted(column)).collect();
         Self { quoted_name: quoted(&name), name, view, columns, quoted_columns }
     }
 }
 
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The table of a model's rows.
-pub(crate) fn row_table(model: &Model) -> Table {
-    let columns = model.columns.iter().map(|column| column.name);
-    Table::new(model.name, model.version, std::iter::once("doc").chain(columns).collect())
+/// The table of a build's rows.
+pub(crate) fn row_table(build: Build) -> Table {
+    let columns = build.model.columns.iter().map(|column| column.name);
+    Table::new(build.model.name, build, std::iter::once("doc").chain(columns).collect())
 }
 
-/// The table of a sum of a model.
-pub(crate) fn table_of_sum(model: &Model, sum: &Sum) -> Table {
+/// The table of a sum of a build.
+pub(crate) fn table_of_sum(build: Build, sum: &Sum) -> Table {
     let columns = std::iter::once("contributors").chain(sum.columns.iter().copied());
-    Table::new(sum.name, model.version, columns.collect())
+    Table::new(sum.name, build, columns.collect())
 }
 
-/// Makes what is missing, points the views at these versions, drops others, and tells checkpoints.
-pub(crate) fn open(connection: &mut Connection, models: &[&'static Model]) -> Result<Vec<Position>, Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut found = Vec::with_capacity(models.len());
-    for model in models {
-        let sql = "SELECT position FROM checkpoints WHERE model = ?1 AND version = ?2";
-        let position =
-            transaction.query_row(sql, (model.name, model.version), |row| row.get(0)).optional()?;
-        found.push(position.map(Position));
-    }
-    // First everything goes that has to: a name may pass from one model to another.
-    for (model, _) in models.iter().zip(&found).filter(|(_, found)| found.is_none()) {
-        drop_model(&transaction, model)?;
-    }
-    for (model, _) in models.iter().zip(&found).filter(|(_, found)| found.is_none()) {
-        create(&transaction, model)?;
-    }
-    transaction.commit()?;
-    Ok(found.into_iter().map(|position| position.unwrap_or(Position::START)).collect())
+/// The tables of a build, that of its rows first.
+pub(crate) fn tables(build: Build) -> Vec<Table> {
+    let sums = build.model.sums.iter().map(|sum| table_of_sum(build, sum));
+    std::iter::once(row_table(build)).chain(sums).collect()
 }
 
-fn drop_model(transaction: &Transaction<'_>, model: &Model) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare("SELECT name, view_name FROM model_tables WHERE model = ?1")?;
-    let names = statement.query_map([model.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (table, view) in names.collect::<rusqlite::Result<Vec<(String, String)>>>()? {
-        let (table, view) = (quoted(&table), quoted(&view));
-        transaction.execute_batch(&format!("DROP VIEW {view}; DROP TABLE {table};"))?;
+/// Makes the tables of a build. `until` gives them views of their own, as of that position.
+pub(crate) fn create(
+    transaction: &Transaction<'_>,
+    build: Build,
+    until: Option<Position>,
+) -> rusqlite::Result<()> {
+    let rows = row_table(build);
+    transaction.execute_batch(&row_script(build.model, &rows))?;
+    for sum in build.model.sums {
+        transaction.execute_batch(&sum_script(&table_of_sum(build, sum)))?;
     }
-    transaction.execute("DELETE FROM model_tables WHERE model = ?1", [model.name])?;
-    transaction.execute("DELETE FROM checkpoints WHERE model = ?1", [model.name])?;
+    for table in tables(build) {
+        let view = until.map_or(table.view.to_owned(), |position| view_until(table.view, position));
+        let sql = "INSERT INTO build_tables (name, view_name, build) VALUES (?1, ?2, ?3)";
+        transaction.execute(sql, (&table.name, &view, build.number))?;
+        if until.is_some() {
+            transaction.execute_batch(&view_script(&view, &table.name))?;
+        }
+    }
     Ok(())
 }
 
-fn create(transaction: &Transaction<'_>, model: &Model) -> rusqlite::Result<()> {
-    let rows = row_table(model);
-    transaction.execute_batch(&row_script(model, &rows))?;
-    remember(transaction, model, &rows)?;
-    for sum in model.sums {
-        let table = table_of_sum(model, sum);
-        transaction.execute_batch(&sum_script(&table))?;
-        remember(transaction, model, &table)?;
-    }
-    let sql = "INSERT INTO checkpoints (model, version, position) VALUES (?1, ?2, 0)";
-    transaction.execute(sql, (model.name, model.version)).map(drop)
-}
-
-fn remember(transaction: &Transaction<'_>, model: &Model, table: &Table) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO model_tables (name, view_name, model) VALUES (?1, ?2, ?3)";
-    transaction.execute(sql, (&table.name, table.view, model.name)).map(drop)
+/// What the view of a build as of a position is called.
+pub(crate) fn view_until(view: &str, position: Position) -> String {
+    format!("{view}_until_{position}")
 }
 
 /// The table keeps its rowid: documents inside the key's own tree make it deep. Measured with documents
@@ -112,7 +92,7 @@ fn row_script(model: &Model, table: &Table) -> String {
         let index = quoted(&format!("{}_{number}", table.name));
         let _ = write!(script, "CREATE INDEX {index} ON {name} ({columns});");
     }
-    script + &view_script(table)
+    script
 }
 
 fn sum_script(table: &Table) -> String {
@@ -121,32 +101,10 @@ fn sum_script(table: &Table) -> String {
         let _ = write!(script, ", {column} INTEGER NOT NULL");
     }
     script.push_str(") STRICT, WITHOUT ROWID;");
-    script + &view_script(table)
+    script
 }
 
-fn view_script(table: &Table) -> String {
-    format!("CREATE VIEW {} AS SELECT * FROM {};", quoted(table.view), table.quoted_name)
-}
-
-/// Empties a model.
-pub(crate) fn reset(connection: &mut Connection, model: &'static Model) -> Result<(), Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sums = model.sums.iter().map(|sum| table_of_sum(model, sum));
-    for table in std::iter::once(row_table(model)).chain(sums) {
-        transaction.execute(&format!("DELETE FROM {}", table.quoted_name), [])?;
-    }
-    move_checkpoint(&transaction, model, Position::START)?;
-    Ok(transaction.commit()?)
-}
-
-/// Sets how far an opened model is.
-pub(crate) fn move_checkpoint(
-    transaction: &Transaction<'_>,
-    model: &'static Model,
-    to: Position,
-) -> Result<(), Failure> {
-    let sql = "UPDATE checkpoints SET position = ?3 WHERE model = ?1 AND version = ?2";
-    let moved = transaction.prepare_cached(sql)?.execute((model.name, model.version, to.0))?;
-    let not_opened = Failure::NotOpened { model: model.name, version: model.version };
-    if moved == 1 { Ok(()) } else { Err(not_opened) }
+/// A view over a table.
+pub(crate) fn view_script(view: &str, table: &str) -> String {
+    format!("CREATE VIEW {} AS SELECT * FROM {};", quoted(view), quoted(table))
 }

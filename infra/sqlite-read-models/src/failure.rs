@@ -67,8 +67,11 @@ pub(crate) enum Failure {
     /// Anything else.
     #[error("{0}")]
     Sqlite(rusqlite::Error),
-    /// A change to a model whose tables were not made.
-    #[error("version {version} of read model {model} was not opened")]
+    /// A row that nobody wrote so.
+    #[error("{0}")]
+    Malformed(String),
+    /// A change to a build whose tables were not made, or are being removed.
+    #[error("there is no such build of version {version} of read model {model}")]
     NotOpened { model: &'static str, version: u32 },
     /// No such sum.
     #[error("read model {model} has no sum `{sum}`")]

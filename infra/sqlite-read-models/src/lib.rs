@@ -6,12 +6,15 @@
 //! model's shape and named with its version; queries name views. Work that fails leaves nothing behind
 //! and says so to whoever asked; the thread goes on with the next.
 
+mod builds;
 mod compare;
 mod ddl;
 mod failure;
 mod open;
+mod parking;
 mod process_state;
 mod read;
+mod snapshot;
 mod statements;
 mod write;
 mod writer;
@@ -21,14 +24,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use souk_eventsourcing::Position;
-use souk_eventsourcing::process::{ProcessRows, ProcessStateError, ProcessStateStore};
-use souk_eventsourcing::projector::{Model, ModelChange, ReadModelError, ReadModelStore};
+use souk_eventsourcing::parking::Entity;
+use souk_eventsourcing::process::{
+    ProcessChange, ProcessRows, ProcessShape, ProcessStateError, ProcessStateStore,
+};
+use souk_eventsourcing::projector::{
+    Build, Model, ModelChange, OpenBuild, Purpose, ReadModelError, ReadModelStore,
+};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, compare};
+pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, Pair, compare};
 pub use failure::OpenError;
 pub use open::Tuning;
+pub use snapshot::{BuildStatus, ParkedStatus, Snapshot};
 
 use failure::Failure;
 use writer::{Work, Writer};
@@ -80,45 +89,75 @@ impl SqliteReadModels {
 
 #[async_trait]
 impl ReadModelStore for SqliteReadModels {
-    async fn open(&self, models: &[&'static Model]) -> Result<Vec<Position>, ReadModelError> {
+    async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError> {
         let models = models.to_vec();
-        self.run(move |writer| writer.open(&models)).await.map_err(ReadModelError)
+        self.run(move |writer| builds::open(&mut writer.connection, &models)).await.map_err(ReadModelError)
     }
 
-    async fn load(
-        &self,
-        model: &'static Model,
-        keys: Vec<String>,
-    ) -> Result<Vec<(String, Vec<u8>)>, ReadModelError> {
-        self.run(move |writer| write::load(writer, model, keys)).await.map_err(ReadModelError)
+    async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError> {
+        let begin = move |writer: &mut Writer| builds::begin(&mut writer.connection, model, purpose);
+        self.run(begin).await.map_err(ReadModelError)
+    }
+
+    async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError> {
+        self.run(move |writer| write::load(writer, build, keys)).await.map_err(ReadModelError)
     }
 
     async fn commit(&self, changes: Vec<ModelChange>) -> Result<(), ReadModelError> {
         self.run(move |writer| write::commit(writer, &changes)).await.map_err(ReadModelError)
     }
 
-    async fn reset(&self, model: &'static Model) -> Result<(), ReadModelError> {
-        self.run(move |writer| ddl::reset(&mut writer.connection, model)).await.map_err(ReadModelError)
+    async fn switch(&self, builds: Vec<Build>) -> Result<(), ReadModelError> {
+        self.run(move |writer| builds::switch(&mut writer.connection, &builds)).await.map_err(ReadModelError)
+    }
+
+    async fn abandon(&self, build: Build) -> Result<(), ReadModelError> {
+        let abandon = move |writer: &mut Writer| builds::abandon(&mut writer.connection, build.number);
+        self.run(abandon).await.map_err(ReadModelError)
+    }
+
+    async fn tidy(&self, rows: u32) -> Result<bool, ReadModelError> {
+        let tidy = move |writer: &mut Writer| {
+            writer.statements.forget();
+            builds::tidy(&mut writer.connection, rows)
+        };
+        self.run(tidy).await.map_err(ReadModelError)
+    }
+
+    async fn waiting(&self, build: Build, entity: Entity) -> Result<Vec<Position>, ReadModelError> {
+        let waiting = move |writer: &mut Writer| {
+            parking::waiting(&writer.connection, build.model.name, build.number, &entity)
+        };
+        self.run(waiting).await.map_err(ReadModelError)
     }
 }
 
 #[async_trait]
 impl ProcessStateStore for SqliteReadModels {
-    async fn load(&self, process: &'static str) -> Result<ProcessRows, ProcessStateError> {
-        self.run(move |writer| process_state::load(&mut writer.connection, process))
-            .await
-            .map_err(ProcessStateError)
+    async fn load(&self, process: ProcessShape) -> Result<ProcessRows, ProcessStateError> {
+        let load = move |writer: &mut Writer| process_state::load(&mut writer.connection, process);
+        self.run(load).await.map_err(ProcessStateError)
     }
 
-    async fn save(
+    async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError> {
+        let save = move |writer: &mut Writer| process_state::save(&mut writer.connection, process, &change);
+        self.run(save).await.map_err(ProcessStateError)
+    }
+
+    async fn forget_others(&self, process: ProcessShape) -> Result<(), ProcessStateError> {
+        let forget = move |writer: &mut Writer| process_state::forget_others(&mut writer.connection, process);
+        self.run(forget).await.map_err(ProcessStateError)
+    }
+
+    async fn waiting(
         &self,
-        process: &'static str,
-        changed: Vec<(String, Option<Vec<u8>>)>,
-        checkpoint: Position,
-    ) -> Result<(), ProcessStateError> {
-        self.run(move |writer| process_state::save(&mut writer.connection, process, &changed, checkpoint))
-            .await
-            .map_err(ProcessStateError)
+        process: ProcessShape,
+        entity: Entity,
+    ) -> Result<Vec<Position>, ProcessStateError> {
+        let waiting = move |writer: &mut Writer| {
+            parking::waiting(&writer.connection, process.name, process.version, &entity)
+        };
+        self.run(waiting).await.map_err(ProcessStateError)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening the file: format and pragmas.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
@@ -10,7 +11,9 @@ use crate::OpenError;
 /// `SKRM` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534B_524D;
 /// The format that this program writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// How long a writer waits for another process that writes.
+const BUSY_MAX: Duration = Duration::from_secs(10);
 /// How much memory and disk the writer takes for what it is opened for.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
@@ -36,7 +39,12 @@ const STATEMENTS_MAX: usize = 200;
 /// Opens or makes the database.
 pub(crate) fn for_writing(path: &Path, log: Uuid, tuning: Tuning) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
-    let connection = Connection::open(path).map_err(failed)?;
+    let mut connection = Connection::open(path).map_err(failed)?;
+    if is_older(path, &connection)? {
+        drop(connection);
+        remove(path)?;
+        connection = Connection::open(path).map_err(failed)?;
+    }
     let is_new: bool = connection
         .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
         .map_err(failed)?;
@@ -67,6 +75,28 @@ pub(crate) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Whether an earlier program wrote it. Nothing is in it that is not in the log: it is made anew.
+fn is_older(path: &Path, connection: &Connection) -> Result<bool, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    let is_ours = pragma("application_id").map_err(failed)? == APPLICATION_ID;
+    Ok(is_ours && pragma("user_version").map_err(failed)? < FORMAT)
+}
+
+fn remove(path: &Path) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(OpenError::Unreadable { path: path.to_owned(), reason: error.to_string() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
@@ -82,6 +112,7 @@ fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
 
 fn prepare(connection: &Connection, tuning: Tuning) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.busy_timeout(BUSY_MAX)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -tuning.cache_kib)?;
     connection.pragma_update(None, "wal_autocheckpoint", tuning.checkpoint_frames)?;

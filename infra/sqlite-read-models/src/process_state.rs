@@ -2,46 +2,65 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use souk_eventsourcing::Position;
-use souk_eventsourcing::process::ProcessRows;
+use souk_eventsourcing::process::{ProcessChange, ProcessRows, ProcessShape};
 
 use crate::failure::Failure;
+use crate::parking;
 
 /// All rows of a process.
-pub(crate) fn load(connection: &mut Connection, process: &str) -> Result<ProcessRows, Failure> {
+pub(crate) fn load(connection: &mut Connection, process: ProcessShape) -> Result<ProcessRows, Failure> {
     // One transaction, so that the rows are those of the checkpoint.
     let transaction = connection.transaction()?;
-    let sql = "SELECT position FROM process_checkpoints WHERE process = ?1";
-    let position = transaction.query_row(sql, [process], |row| row.get(0)).optional()?;
-    let sql = "SELECT instance, doc FROM process_instances WHERE process = ?1 ORDER BY instance";
+    let sql = "SELECT position FROM process_checkpoints WHERE process = ?1 AND version = ?2";
+    let shape = (process.name, process.version);
+    let position = transaction.query_row(sql, shape, |row| row.get(0)).optional()?;
+    let sql =
+        "SELECT instance, doc FROM process_instances WHERE process = ?1 AND version = ?2 ORDER BY instance";
     let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map([process], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map(shape, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(ProcessRows { rows, checkpoint: position.map_or(Position::START, Position) })
+    let parked = parking::load(&transaction, process.name, process.version)?;
+    Ok(ProcessRows { rows, parked, checkpoint: position.map_or(Position::START, Position) })
 }
 
-/// Writes changed rows and the checkpoint.
+/// Writes what changed.
 pub(crate) fn save(
     connection: &mut Connection,
-    process: &str,
-    changed: &[(String, Option<Vec<u8>>)],
-    checkpoint: Position,
+    process: ProcessShape,
+    change: &ProcessChange,
 ) -> Result<(), Failure> {
+    let ProcessShape { name, version } = process;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let upsert = "INSERT INTO process_instances (process, instance, doc) VALUES (?1, ?2, ?3) \
-                      ON CONFLICT (process, instance) DO UPDATE SET doc = excluded.doc";
+        let upsert = "INSERT INTO process_instances (process, version, instance, doc) VALUES (?1, ?2, ?3, ?4) \
+                      ON CONFLICT (process, version, instance) DO UPDATE SET doc = excluded.doc";
         let mut upsert = transaction.prepare_cached(upsert)?;
-        let delete = "DELETE FROM process_instances WHERE process = ?1 AND instance = ?2";
+        let delete = "DELETE FROM process_instances WHERE process = ?1 AND version = ?2 AND instance = ?3";
         let mut delete = transaction.prepare_cached(delete)?;
-        for (instance, document) in changed {
+        for (instance, document) in &change.rows {
             match document {
-                Some(document) => upsert.execute((process, instance, document))?,
-                None => delete.execute((process, instance))?,
+                Some(document) => upsert.execute((name, version, instance, document))?,
+                None => delete.execute((name, version, instance))?,
             };
         }
-        let move_on = "INSERT INTO process_checkpoints (process, position) VALUES (?1, ?2) \
-                       ON CONFLICT (process) DO UPDATE SET position = excluded.position";
-        transaction.prepare_cached(move_on)?.execute((process, checkpoint.0))?;
+        let move_on = "INSERT INTO process_checkpoints (process, version, position) VALUES (?1, ?2, ?3) \
+                       ON CONFLICT (process, version) DO UPDATE SET position = excluded.position";
+        transaction.prepare_cached(move_on)?.execute((name, version, change.checkpoint.0))?;
+    }
+    parking::store(&transaction, name, version, &change.parking)?;
+    Ok(transaction.commit()?)
+}
+
+/// Removes rows of other shapes.
+pub(crate) fn forget_others(connection: &mut Connection, process: ProcessShape) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for table in ["process_instances", "process_checkpoints"] {
+        let sql = format!("DELETE FROM {table} WHERE process = ?1 AND version <> ?2");
+        transaction.execute(&sql, (process.name, process.version))?;
+    }
+    for table in ["parked", "parked_keys", "parked_events"] {
+        let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND build <> ?2");
+        transaction.execute(&sql, (process.name, process.version))?;
     }
     Ok(transaction.commit()?)
 }

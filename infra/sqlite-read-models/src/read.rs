@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use crate::ddl::Table;
+use crate::ddl::quoted;
 
 /// The columns of a row after the key in words, as in `doc={} colour=red size=NULL`.
-pub(crate) fn describe(table: &Table, row: &Row<'_>) -> rusqlite::Result<String> {
+pub(crate) fn describe(columns: &[&'static str], row: &Row<'_>) -> rusqlite::Result<String> {
     let mut text = String::new();
-    for (column, place) in table.columns.iter().zip(1..) {
+    for (column, place) in columns.iter().zip(1..) {
         let separator = if text.is_empty() { "" } else { " " };
         let _ = write!(text, "{separator}{column}={}", in_words(row.get_ref(place)?));
     }
@@ -31,7 +31,8 @@ pub(crate) fn key<'a>(row: &'a Row<'_>) -> rusqlite::Result<&'a str> {
     Ok(row.get_ref(0)?.as_str()?)
 }
 
-/// Everything in a table, by key.
-pub(crate) fn select(table: &Table) -> String {
-    format!("SELECT key, {} FROM {} ORDER BY key", table.quoted_columns.join(", "), table.quoted_name)
+/// Some columns of a table, by key.
+pub(crate) fn select(table: &str, columns: &[&'static str]) -> String {
+    let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+    format!("SELECT key, {} FROM {} ORDER BY key", columns.join(", "), quoted(table))
 }

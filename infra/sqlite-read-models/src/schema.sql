@@ -4,28 +4,69 @@ CREATE TABLE IF NOT EXISTS meta (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS checkpoints (
+-- Sets of tables of a model: one is live; `next` ones are to take its place, `until` ones stay as of a
+-- position, `old` ones are being removed.
+CREATE TABLE IF NOT EXISTS builds (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
     model    TEXT    NOT NULL,
     version  INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    PRIMARY KEY (model, version)
+    state    TEXT    NOT NULL CHECK (state IN ('live', 'next', 'until', 'old')),
+    until    INTEGER,
+    begun_us INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+
+-- What was made for a build, so that it can be removed by a program that no longer knows its shape.
+CREATE TABLE IF NOT EXISTS build_tables (
+    name      TEXT    PRIMARY KEY,
+    view_name TEXT    NOT NULL,
+    build     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What was made for a model, so that it can be dropped by a program that no longer knows its shape.
-CREATE TABLE IF NOT EXISTS model_tables (
-    name      TEXT PRIMARY KEY,
-    view_name TEXT NOT NULL,
-    model     TEXT NOT NULL
+-- Entities that can't be brought further, of a build or of a process (by its rows' version).
+CREATE TABLE IF NOT EXISTS parked (
+    owner    TEXT    NOT NULL,
+    build    INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    entity   TEXT    NOT NULL,
+    stream   TEXT    NOT NULL,
+    revision INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    error    TEXT    NOT NULL,
+    since_us INTEGER NOT NULL,
+    PRIMARY KEY (owner, build, kind, entity)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS parked_keys (
+    owner  TEXT    NOT NULL,
+    build  INTEGER NOT NULL,
+    kind   TEXT    NOT NULL,
+    entity TEXT    NOT NULL,
+    key    TEXT    NOT NULL,
+    PRIMARY KEY (owner, build, kind, entity, key)
+) STRICT, WITHOUT ROWID;
+
+-- The events that wait for them, by position.
+CREATE TABLE IF NOT EXISTS parked_events (
+    owner    TEXT    NOT NULL,
+    build    INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    entity   TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (owner, build, kind, entity, position)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS process_instances (
-    process  TEXT NOT NULL,
-    instance TEXT NOT NULL,
-    doc      BLOB NOT NULL,
-    PRIMARY KEY (process, instance)
+    process  TEXT    NOT NULL,
+    version  INTEGER NOT NULL,
+    instance TEXT    NOT NULL,
+    doc      BLOB    NOT NULL,
+    PRIMARY KEY (process, version, instance)
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS process_checkpoints (
-    process  TEXT PRIMARY KEY,
-    position INTEGER NOT NULL
+    process  TEXT    NOT NULL,
+    version  INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (process, version)
 ) STRICT, WITHOUT ROWID;

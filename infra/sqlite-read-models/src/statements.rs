@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-use souk_eventsourcing::projector::{Model, Sum};
+use souk_eventsourcing::projector::{Build, Sum};
 
 use crate::ddl::{Table, row_table, table_of_sum};
 
-/// The SQL of a model.
+/// The SQL of a build.
 pub(crate) struct ModelStatements {
     pub(crate) columns: usize,
     pub(crate) select: String,
@@ -26,15 +26,15 @@ pub(crate) struct SumStatements {
 }
 
 impl ModelStatements {
-    pub(crate) fn new(model: &Model) -> Self {
-        let table = row_table(model);
+    pub(crate) fn new(build: Build) -> Self {
+        let (table, model) = (row_table(build), build.model);
         let name = &table.quoted_name;
         Self {
             columns: model.columns.len(),
             select: format!("SELECT doc FROM {name} WHERE key = ?1"),
             upsert: upsert(&table, |column| format!("excluded.{column}")),
             delete: format!("DELETE FROM {name} WHERE key = ?1"),
-            sums: model.sums.iter().map(|sum| SumStatements::new(model, sum)).collect(),
+            sums: model.sums.iter().map(|sum| SumStatements::new(build, sum)).collect(),
         }
     }
 
@@ -45,8 +45,8 @@ impl ModelStatements {
 }
 
 impl SumStatements {
-    fn new(model: &Model, sum: &Sum) -> Self {
-        let table = table_of_sum(model, sum);
+    fn new(build: Build, sum: &Sum) -> Self {
+        let table = table_of_sum(build, sum);
         Self {
             name: sum.name,
             columns: sum.columns.len(),

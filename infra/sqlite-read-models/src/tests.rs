@@ -1,5 +1,7 @@
 use rusqlite::Connection;
+use souk_eventsourcing::parking::{Parked, ParkingChange, Poison};
 use souk_eventsourcing::projector::{Column, ColumnType, RowChange, Sum, SumChange, Value};
+use souk_eventsourcing::{Revision, StreamName};
 use uuid::Uuid;
 
 use super::*;
@@ -16,6 +18,8 @@ static THINGS: Model = Model {
 };
 static THINGS_2: Model = Model { version: 2, sums: &[], ..THINGS };
 /// With names that SQL has other uses for.
+/// The builds that each fresh database begins with.
+const FIRST: Build = Build { model: &THINGS, number: 1 };
 static ORDER: Model = Model {
     name: "order",
     version: 1,
@@ -34,7 +38,17 @@ fn sum(contributors: i64, size: i64) -> SumChange {
 }
 
 fn change(rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> Vec<ModelChange> {
-    vec![ModelChange { model: &THINGS, rows, sums, checkpoint: Position(checkpoint) }]
+    vec![of_build(FIRST, rows, sums, checkpoint)]
+}
+
+fn of_build(build: Build, rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> ModelChange {
+    ModelChange { build, rows, sums, parking: ParkingChange::default(), checkpoint: Position(checkpoint) }
+}
+
+/// How far the builds are that these models open.
+async fn checkpoints(models: &SqliteReadModels, of: &[&'static Model]) -> Vec<Position> {
+    let opened = ReadModelStore::open(models, of).await.unwrap();
+    opened.into_iter().map(|opened| opened.checkpoint).collect()
 }
 
 async fn opened(folder: &Path) -> Arc<SqliteReadModels> {
@@ -54,9 +68,9 @@ async fn rows_sums_and_checkpoint_are_written_together_and_read_through_views() 
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1), row("b", 2)], vec![sum(2, 3)], 7)).await.unwrap();
-    let mut loaded = ReadModelStore::load(&*models, &THINGS, vec!["b".into(), "c".into()]).await.unwrap();
+    let mut loaded = ReadModelStore::load(&*models, FIRST, vec!["b".into(), "c".into()]).await.unwrap();
     assert_eq!(loaded.pop(), Some(("b".to_owned(), b"{\"size\":2}".to_vec())));
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position(7)]);
+    assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position(7)]);
     assert_eq!(query(folder.path(), "SELECT size FROM things WHERE colour = 'red' ORDER BY key"), [1, 2]);
     assert_eq!(query(folder.path(), "SELECT size FROM colours"), [3]);
 }
@@ -79,7 +93,7 @@ async fn a_change_that_fails_leaves_nothing() {
     let text_for_a_number = vec![Value::Text("red".into()), Value::Text("large".into())];
     let broken = RowChange { key: "b".into(), content: Some((b"{}".to_vec(), text_for_a_number)) };
     models.commit(change(vec![row("a", 1), broken], vec![sum(1, 1)], 5)).await.unwrap_err();
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position::START]);
+    assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position::START]);
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
 }
 
@@ -93,13 +107,13 @@ async fn a_failing_model_takes_those_before_it_back() {
     let models = opened(folder.path()).await;
     let mut changes = change(vec![row("a", 1)], vec![sum(1, 1)], 5);
     let rows = vec![RowChange { key: "b".into(), content: Some((b"{}".to_vec(), vec![])) }];
-    changes.push(ModelChange { model: &ORDER, rows, sums: vec![], checkpoint: Position(5) });
+    changes.push(of_build(Build { model: &ORDER, number: 2 }, rows, vec![], 5));
     let error = models.commit(changes.clone()).await.unwrap_err().to_string();
-    assert!(error.contains("version 1 of read model order was not opened"), "{error}");
-    ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
+    assert!(error.contains("no such build of version 1 of read model order"), "{error}");
+    ReadModelStore::open(&*models, &[&THINGS, &ORDER]).await.unwrap();
     let error = models.commit(changes).await.unwrap_err().to_string();
     assert!(error.contains("`b` of order has 0 values, its table has 1 columns"), "{error}");
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS, &ORDER]).await.unwrap(), [Position::START; 2]);
+    assert_eq!(checkpoints(&models, &[&THINGS, &ORDER]).await, [Position::START; 2]);
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
     assert!(query(folder.path(), "SELECT size FROM colours").is_empty());
 }
@@ -125,21 +139,102 @@ async fn sums_are_increments_of_each_key() {
     assert_eq!(query(folder.path(), "SELECT contributors FROM colours ORDER BY key"), [1, 1]);
 }
 
+/// Removes what is to be removed.
+async fn tidied(models: &SqliteReadModels) {
+    while models.tidy(1).await.unwrap() {}
+}
+
 #[tokio::test]
-async fn a_new_version_begins_anew_behind_the_same_view_and_the_old_one_goes_whole() {
+async fn a_new_version_is_built_beside_the_old_one_and_takes_its_place_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap(), [Position::START]);
-    assert!(query(folder.path(), "SELECT size FROM things").is_empty());
-    let names = "SELECT count(*) FROM sqlite_schema WHERE name IN ('things', 'things_v2', 'things_v2_0')";
+    let next = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
+    assert_eq!((next.is_live, next.checkpoint), (false, Position::START));
+    models.commit(vec![of_build(next.build, vec![row("b", 5)], vec![], 3)]).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT size FROM things"), [1], "queries see the old one");
+    models.commit(change(vec![row("c", 2)], vec![], 10)).await.unwrap();
+    let again = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
+    assert_eq!((again.build, again.checkpoint), (next.build, Position(3)), "it goes on where it was");
+
+    models.switch(vec![next.build]).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT size FROM things"), [5]);
+    models.commit(change(vec![row("a", 2)], vec![], 11)).await.unwrap_err();
+    models.switch(vec![next.build]).await.unwrap_err();
+    tidied(&models).await;
+    let names = "SELECT count(*) FROM sqlite_schema WHERE name IN ('things', 'things_v2_2', 'things_v2_2_0')";
     assert_eq!(query(folder.path(), names), [3]);
-    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [3]);
-    models.commit(change(vec![row("a", 1)], vec![], 10)).await.unwrap_err();
-    let checkpoints =
-        query(folder.path(), "SELECT version FROM checkpoints WHERE model = 'things' AND position = 0");
-    assert_eq!(checkpoints, [2], "the old version's is gone");
-    assert_eq!(query(folder.path(), "SELECT count(*) FROM checkpoints"), [1]);
+    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [3], "nothing is left of the old one");
+    assert_eq!(query(folder.path(), "SELECT number FROM builds"), [2]);
+}
+
+#[tokio::test]
+async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
+    let next = models.begin(&THINGS, Purpose::Next).await.unwrap();
+    assert_eq!(models.begin(&THINGS, Purpose::Next).await.unwrap(), next);
+    models.commit(vec![of_build(next.build, vec![row("a", 7)], vec![sum(1, 7)], 9)]).await.unwrap();
+    assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position(9)]);
+    assert_eq!(query(folder.path(), "SELECT size FROM colours"), [1]);
+    models.switch(vec![next.build]).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT size FROM colours"), [7]);
+    tidied(&models).await;
+    assert_eq!(query(folder.path(), "SELECT count(*) FROM build_tables"), [2]);
+}
+
+#[tokio::test]
+async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    let then = models.begin(&THINGS, Purpose::Until(Position(5))).await.unwrap();
+    models.commit(vec![of_build(then.build, vec![row("a", 3)], vec![sum(1, 3)], 5)]).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT size FROM things_until_5"), [3]);
+    assert_eq!(query(folder.path(), "SELECT size FROM colours_until_5"), [3]);
+    assert!(query(folder.path(), "SELECT size FROM things").is_empty());
+    models.abandon(then.build).await.unwrap();
+    tidied(&models).await;
+    assert_eq!(query(folder.path(), "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%until%'"), [0]);
+}
+
+#[tokio::test]
+async fn models_that_are_no_longer_known_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
+    tidied(&models).await;
+    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [0]);
+}
+
+fn parked(entity: Entity, keys: &[&str]) -> Parked {
+    let (stream, reason) = (StreamName::new("thing", "a"), "it does not decode".to_owned());
+    let poison = Poison { entity, stream, revision: Revision(3), position: Position(8), reason };
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    Parked { poison, keys, since: "2026-11-21T12:00:00Z".parse().unwrap() }
+}
+
+#[tokio::test]
+async fn what_is_parked_and_what_waits_is_stored_with_the_rows_and_goes_when_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    let stream = Entity::Stream(StreamName::new("thing", "a"));
+    let item = parked(stream.clone(), &["a", "b"]);
+    let waiting = vec![(stream.clone(), Position(8)), (stream.clone(), Position(9))];
+    let parking = ParkingChange { parked: vec![item.clone()], waiting, released: vec![] };
+    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 9) }]).await.unwrap();
+    let opened = ReadModelStore::open(&*models, &[&THINGS]).await.unwrap().remove(0);
+    assert_eq!(opened.parked, [item.clone()]);
+    let waiting = ReadModelStore::waiting(&*models, FIRST, stream.clone()).await.unwrap();
+    assert_eq!(waiting, [Position(8), Position(9)]);
+    let shown = Snapshot::open(folder.path()).unwrap().parked().unwrap().remove(0);
+    assert_eq!((shown.owner.as_str(), shown.kind.as_str(), shown.waiting), ("things", "stream", 2));
+
+    let parking = ParkingChange { released: vec![item], ..ParkingChange::default() };
+    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 9) }]).await.unwrap();
+    assert!(Snapshot::open(folder.path()).unwrap().parked().unwrap().is_empty());
+    assert_eq!(query(folder.path(), "SELECT count(*) FROM parked_events"), [0]);
+    assert_eq!(query(folder.path(), "SELECT count(*) FROM parked_keys"), [0]);
 }
 
 #[tokio::test]
@@ -149,7 +244,7 @@ async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     drop(models);
     let models = SqliteReadModels::open(folder.path(), Uuid::nil(), Tuning::SERVING).unwrap();
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position(9)]);
+    assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position(9)]);
     assert_eq!(query(folder.path(), "SELECT size FROM things"), [1]);
 }
 
@@ -161,32 +256,33 @@ async fn names_that_are_words_of_sql_are_allowed() {
     let rows =
         vec![RowChange { key: "a".into(), content: Some((b"{}".to_vec(), vec![Value::Text("x".into())])) }];
     let sums = vec![SumChange { sum: "select", key: "x".into(), contributors: 1, deltas: vec![4] }];
-    models.commit(vec![ModelChange { model: &ORDER, rows, sums, checkpoint: Position(1) }]).await.unwrap();
-    models.reset(&ORDER).await.unwrap();
-    assert!(query(folder.path(), "SELECT \"from\" FROM \"select\"").is_empty());
+    let build = Build { model: &ORDER, number: 1 };
+    models.commit(vec![of_build(build, rows, sums, 1)]).await.unwrap();
+    assert_eq!(query(folder.path(), "SELECT \"from\" FROM \"select\""), [4]);
 }
 
 #[tokio::test]
-async fn a_model_is_emptied_for_a_rebuild() {
+async fn process_state_comes_back_as_it_was_saved_and_only_in_its_shape() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
-    models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
-    models.reset(&THINGS).await.unwrap();
-    assert_eq!(ReadModelStore::open(&*models, &[&THINGS]).await.unwrap(), [Position::START]);
-    assert!(query(folder.path(), "SELECT size FROM colours").is_empty());
-}
-
-#[tokio::test]
-async fn process_state_comes_back_as_it_was_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    let models = opened(folder.path()).await;
-    let saved = vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), Some(b"2".to_vec()))];
-    models.save("checkout", saved, Position(3)).await.unwrap();
-    models.save("checkout", vec![("a".to_owned(), None)], Position(4)).await.unwrap();
-    let rows = ProcessStateStore::load(&*models, "checkout").await.unwrap();
-    let expected = ProcessRows { rows: vec![("b".to_owned(), b"2".to_vec())], checkpoint: Position(4) };
-    assert_eq!(rows, expected);
-    assert_eq!(ProcessStateStore::load(&*models, "other").await.unwrap(), ProcessRows::default());
+    let shape = |version| ProcessShape { name: "checkout", version };
+    let change = |rows: &[(&str, Option<&str>)], checkpoint| ProcessChange {
+        rows: rows
+            .iter()
+            .map(|(id, row)| ((*id).to_owned(), row.map(|row| row.as_bytes().to_vec())))
+            .collect(),
+        parking: ParkingChange::default(),
+        checkpoint: Position(checkpoint),
+    };
+    models.save(shape(1), change(&[("a", Some("1")), ("b", Some("2"))], 3)).await.unwrap();
+    models.save(shape(1), change(&[("a", None)], 4)).await.unwrap();
+    let rows = ProcessStateStore::load(&*models, shape(1)).await.unwrap();
+    assert_eq!((rows.rows, rows.checkpoint), (vec![("b".to_owned(), b"2".to_vec())], Position(4)));
+    assert_eq!(ProcessStateStore::load(&*models, shape(2)).await.unwrap(), ProcessRows::default());
+    models.save(shape(2), change(&[("c", Some("3"))], 2)).await.unwrap();
+    models.forget_others(shape(2)).await.unwrap();
+    assert_eq!(ProcessStateStore::load(&*models, shape(1)).await.unwrap(), ProcessRows::default());
+    assert_eq!(ProcessStateStore::load(&*models, shape(2)).await.unwrap().rows.len(), 1);
 }
 
 async fn two_databases(left: Vec<ModelChange>, right: Vec<ModelChange>) -> Comparison {
@@ -194,7 +290,12 @@ async fn two_databases(left: Vec<ModelChange>, right: Vec<ModelChange>) -> Compa
     let (one, other) = (opened(one.path()).await, opened(other.path()).await);
     one.commit(left).await.unwrap();
     other.commit(right).await.unwrap();
-    compare(&one, &other, &[&THINGS]).unwrap()
+    let (one, other) = (
+        Snapshot { connection: open::for_reading(one.path()).unwrap() },
+        Snapshot { connection: open::for_reading(other.path()).unwrap() },
+    );
+    let pair = Pair { left: FIRST, left_version: 1, right: FIRST };
+    compare(&one, &other, &[pair], &mut |_, _| ()).unwrap()
 }
 
 #[tokio::test]
@@ -210,7 +311,7 @@ async fn missing_extra_and_different_rows_are_found() {
     assert_eq!(found, expected.map(|(key, left, right)| (key.to_owned(), left, right)));
     assert_eq!((comparison.rows, comparison.different), (5, 4));
     let of_sum = &comparison.differences[3];
-    assert_eq!((of_sum.model, of_sum.table.as_str()), ("things", "colours_v1"));
+    assert_eq!((of_sum.model, of_sum.table.as_str()), ("things", "colours_v1_1"));
     assert_eq!(of_sum.right.as_deref(), Some("contributors=3 size=7"));
 }
 
@@ -304,7 +405,7 @@ async fn damage_inside_a_table_is_told_with_what_to_do() {
     let models = opened(folder.path()).await;
     let lost = |writer: &mut Writer| {
         let sql = "PRAGMA writable_schema = ON; \
-                   UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'things_v1'; PRAGMA writable_schema = RESET";
+                   UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'things_v1_1'; PRAGMA writable_schema = RESET";
         Ok(writer.connection.execute_batch(sql)?)
     };
     models.run(lost).await.unwrap();

@@ -5,20 +5,21 @@
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{OptionalExtension, ToSql, Transaction, TransactionBehavior};
-use souk_eventsourcing::projector::{Model, ModelChange, RowChange, SumChange, Value};
+use souk_eventsourcing::projector::{Build, Model, ModelChange, RowChange, SumChange, Value};
 
-use crate::ddl::move_checkpoint;
+use crate::builds::move_checkpoint;
 use crate::failure::Failure;
+use crate::parking;
 use crate::statements::ModelStatements;
 use crate::writer::Writer;
 
 /// The documents of those rows that are there.
 pub(crate) fn load(
     writer: &mut Writer,
-    model: &'static Model,
+    build: Build,
     keys: Vec<String>,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let sql = writer.statements.of(model)?;
+    let sql = writer.statements.of(build);
     // One transaction: else every row would take and give back the file's lock.
     let transaction = writer.connection.transaction()?;
     let mut statement = transaction.prepare_cached(&sql.select)?;
@@ -35,12 +36,14 @@ pub(crate) fn load(
 pub(crate) fn commit(writer: &mut Writer, changes: &[ModelChange]) -> Result<(), Failure> {
     let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
-        let sql = writer.statements.of(change.model)?;
-        write_rows(&transaction, change.model, sql, &change.rows)?;
+        // First, since it tells whether the build is there.
+        move_checkpoint(&transaction, change.build, change.checkpoint)?;
+        let (model, sql) = (change.build.model, writer.statements.of(change.build));
+        write_rows(&transaction, model, sql, &change.rows)?;
         for sum in &change.sums {
-            add_to_sum(&transaction, change.model, sql, sum)?;
+            add_to_sum(&transaction, model, sql, sum)?;
         }
-        move_checkpoint(&transaction, change.model, change.checkpoint)?;
+        parking::store(&transaction, model.name, change.build.number, &change.parking)?;
     }
     Ok(transaction.commit()?)
 }

@@ -3,37 +3,38 @@
 use std::collections::HashMap;
 
 use rusqlite::Connection;
-use souk_eventsourcing::Position;
-use souk_eventsourcing::projector::Model;
+use souk_eventsourcing::projector::Build;
 use tokio::sync::mpsc;
 
-use crate::ddl;
-use crate::failure::Failure;
 use crate::statements::ModelStatements;
 
 /// Something for the writer to do; it answers by itself.
 pub(crate) type Work = Box<dyn FnOnce(&mut Writer) + Send>;
 
-/// The connection, and the SQL of the models that were opened on it.
+/// The connection, and the SQL of the builds that were used on it.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
-    pub(crate) statements: Opened,
+    pub(crate) statements: Statements,
 }
 
-/// The SQL of each opened model, by name and version.
+/// The SQL of each build that was used, by its number.
 #[derive(Default)]
-pub(crate) struct Opened(HashMap<(&'static str, u32), ModelStatements>);
+pub(crate) struct Statements(HashMap<u32, ModelStatements>);
 
-impl Opened {
-    pub(crate) fn of(&self, model: &'static Model) -> Result<&ModelStatements, Failure> {
-        let not_opened = || Failure::NotOpened { model: model.name, version: model.version };
-        self.0.get(&(model.name, model.version)).ok_or_else(not_opened)
+impl Statements {
+    pub(crate) fn of(&mut self, build: Build) -> &ModelStatements {
+        self.0.entry(build.number).or_insert_with(|| ModelStatements::new(build))
+    }
+
+    /// Builds that are no longer there are used no more.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
     }
 }
 
 impl Writer {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, statements: Opened::default() }
+        Self { connection, statements: Statements::default() }
     }
 
     /// Works until nobody can ask for anything any more.
@@ -45,16 +46,5 @@ impl Writer {
             }
         });
         spawned.map(drop)
-    }
-
-    /// Opens models: their tables are made, those of their other versions dropped.
-    pub(crate) fn open(&mut self, models: &[&'static Model]) -> Result<Vec<Position>, Failure> {
-        let checkpoints = ddl::open(&mut self.connection, models)?;
-        for model in models {
-            self.statements.0.retain(|(name, _), _| *name != model.name);
-        }
-        let made = models.iter().map(|model| ((model.name, model.version), ModelStatements::new(model)));
-        self.statements.0.extend(made);
-        Ok(checkpoints)
     }
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use souk_domain::{CartId, Money};
-use souk_eventsourcing::Position;
 use souk_projections::carts::CartRow;
 use souk_web::headers::ReadHeaders;
 use souk_web::shapes::MoneyShape;
@@ -13,7 +12,7 @@ use utoipa_axum::routes;
 use super::response::{CartAnswer, CartLineAnswer};
 use crate::answers::Single;
 use crate::database::{QueryState, document, failed};
-use crate::positions::ReadYourWrites;
+use crate::positions::{ReadAt, ReadYourWrites};
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(get))
@@ -36,11 +35,14 @@ async fn get(
     headers: ReadHeaders,
 ) -> Result<Single<CartAnswer>, Problem> {
     let cart = caller.subject.as_ref().map(CartId::of_customer).or(caller.cart);
-    let position = state.positions.wait_for(headers).await?;
-    let Some(cart) = cart else { return Ok(empty(&state, None, position)) };
+    let Some(cart) = cart else {
+        let position = state.positions.wait_for(headers).await?;
+        return Ok(empty(&state, None, ReadAt { position, behind: None }));
+    };
+    let at = state.positions.wait_for_one(headers, &["carts", "cart_lines"], &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
-    let Some(first) = rows.first() else { return Ok(empty(&state, Some(cart), position)) };
+    let Some(first) = rows.first() else { return Ok(empty(&state, Some(cart), at)) };
     let revision = document::<CartRow>(&first.0)?.revision;
     let mut lines = Vec::with_capacity(rows.len());
     for (_, line, variant, available) in rows {
@@ -49,14 +51,14 @@ async fn get(
         lines.push(CartLineAnswer::new(&document(&line)?, variant, available.unwrap_or(0)));
     }
     let (id, total) = (Some(cart.to_string()), total(&state, &lines));
-    let body = CartAnswer { id, revision, lines, total, position: position.to_string() };
-    Ok(Single { revision: Some(revision), body })
+    let body = CartAnswer { id, revision, lines, total, position: at.position.to_string() };
+    Ok(Single { revision: Some(revision), behind: at.behind, body })
 }
 
-fn empty(state: &QueryState, cart: Option<CartId>, position: Position) -> Single<CartAnswer> {
+fn empty(state: &QueryState, cart: Option<CartId>, at: ReadAt) -> Single<CartAnswer> {
     let (id, total) = (cart.map(|cart| cart.to_string()), total(state, &[]));
-    let body = CartAnswer { id, revision: 0, lines: Vec::new(), total, position: position.to_string() };
-    Single { revision: None, body }
+    let body = CartAnswer { id, revision: 0, lines: Vec::new(), total, position: at.position.to_string() };
+    Single { revision: None, behind: at.behind, body }
 }
 
 /// Lines of a cart have one currency. A sum beyond 64 bits, which no order may have, shows as the largest.

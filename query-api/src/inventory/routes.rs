@@ -11,11 +11,13 @@ use utoipa_axum::routes;
 
 use super::response::StockAnswer;
 use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::database::{BEHIND_ALL, QueryState, document, failed};
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
 const LIST: &str = "stock";
+/// What stock is read from.
+const MODELS: &[&str] = &["stock", "variants"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
@@ -60,7 +62,8 @@ async fn list(
     let next_cursor =
         cut(&mut rows, limit, |(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
     let items = rows.into_iter().map(|(sku, row)| StockAnswer::new(sku, Some(&row), position));
-    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string() }))
+    let behind = state.positions.behind_in(MODELS);
+    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
 /// Shows the stock of a SKU.
@@ -77,13 +80,13 @@ async fn get(
     Path(sku): Path<String>,
 ) -> Result<Single<StockAnswer>, Problem> {
     let sku = sku.trim().to_owned();
-    let position = state.positions.wait_for(headers).await?;
+    let at = state.positions.wait_for_one(headers, MODELS, &sku).await?;
     let statement = sqlx::query_as::<_, (Option<Vec<u8>>, Option<String>)>(include_str!("get.sql"));
     let (stock, product) = statement.bind(&sku).fetch_one(&state.pool).await.map_err(failed)?;
     if stock.is_none() && product.is_none() {
-        return Err(not_found("SKU"));
+        return Err(at.not_found("SKU"));
     }
     let row = stock.map(|bytes| document::<StockRow>(&bytes)).transpose()?;
-    let body = StockAnswer::new(sku, row.as_ref(), position);
-    Ok(Single { revision: row.map(|row| row.revision), body })
+    let body = StockAnswer::new(sku, row.as_ref(), at.position);
+    Ok(Single { revision: row.map(|row| row.revision), behind: at.behind, body })
 }

@@ -2,5 +2,6 @@
 //!
 //! For admins only. Events are shown as they were written.
 
+pub(crate) mod correlations;
 pub(crate) mod response;
 pub(crate) mod routes;

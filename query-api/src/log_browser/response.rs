@@ -1,4 +1,4 @@
-//! An event as admins see it.
+//! Events, streams and what one request set off, as admins see them.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -57,4 +57,92 @@ impl From<RecordedEvent> for EventAnswer {
             data: serde_json::from_slice(&event.data).unwrap_or_else(as_text),
         }
     }
+}
+
+/// A stream up to a position or time, and its aggregate as of then.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Stream")]
+#[schema(example = json!({"items": [{"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}], "nextCursor": null, "position": "57", "revision": 0, "state": {"counted": true, "onHand": 100, "reserved": 0}}))]
+pub(crate) struct StreamAnswer {
+    /// At most `limit`.
+    pub(crate) items: Vec<EventAnswer>,
+    /// Gives the next page as `?cursor=`; null on the last.
+    pub(crate) next_cursor: Option<String>,
+    /// The log's head, read before the events.
+    #[schema(example = "57")]
+    pub(crate) position: String,
+    /// The revision of the stream's last event as of then.
+    pub(crate) revision: u64,
+    /// What the aggregate's decisions know as of then; null for a process, whose state comes from other
+    /// streams, and for a stream too long to fold here.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) state: Value,
+}
+
+/// What one request set off.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Correlation")]
+#[schema(example = json!({"correlationId": "4f1e2c", "events": 1, "isWhole": true, "items": [{"event": {"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}, "outputs": [], "parked": [], "children": []}]}))]
+pub(crate) struct CorrelationAnswer {
+    /// The request.
+    pub(crate) correlation_id: String,
+    /// How many events it set off by now.
+    pub(crate) events: usize,
+    /// Whether all of them are shown: at most 10,000 are.
+    pub(crate) is_whole: bool,
+    /// The events of the request itself, with all that came of them.
+    pub(crate) items: Vec<NodeAnswer>,
+}
+
+/// An event and what it led to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Caused")]
+pub(crate) struct NodeAnswer {
+    pub(crate) event: EventAnswer,
+    /// What a process decided with it.
+    pub(crate) outputs: Vec<OutcomeAnswer>,
+    /// Who can't take it.
+    pub(crate) parked: Vec<ParkedHere>,
+    /// The events that it led to.
+    #[schema(no_recursion)]
+    pub(crate) children: Vec<NodeAnswer>,
+}
+
+/// Something a process asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Output")]
+pub(crate) struct OutcomeAnswer {
+    /// `command`, `effect` or `timer`.
+    #[schema(example = "command")]
+    pub(crate) kind: String,
+    /// What was asked for.
+    #[schema(example = "reserve")]
+    pub(crate) step: String,
+    /// The line it is about.
+    pub(crate) line: Option<u32>,
+    /// When a timer fires.
+    #[schema(format = DateTime)]
+    pub(crate) at: Option<String>,
+    /// `done`, `unchanged`, `refused` or `fired`; null while it is open, and for effects, whose answers are
+    /// events.
+    #[schema(example = "done")]
+    pub(crate) answer: Option<String>,
+    /// The code of a refusal.
+    pub(crate) code: Option<String>,
+}
+
+/// Who stands before an event.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(title = "ParkedHere")]
+pub(crate) struct ParkedHere {
+    /// The read model or process.
+    pub(crate) owner: String,
+    /// `key` or `stream`.
+    pub(crate) kind: String,
+    /// The key or the stream's name.
+    pub(crate) entity: String,
+    /// Why.
+    pub(crate) error: String,
 }

@@ -18,12 +18,14 @@ use utoipa_axum::routes;
 use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::database::{BEHIND_ALL, QueryState, document, failed};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
 /// The list as its cursors name it.
 const LIST: &str = "orders";
+/// What orders are read from.
+const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
@@ -117,7 +119,8 @@ async fn list(
         paging::encode(LIST, &(order.row.placed_at.as_microsecond(), &order.id))
     });
     let items = orders.into_iter().map(|order| order.answer(position)).collect();
-    Ok(Json(ListOf { items, next_cursor, position: position.to_string() }))
+    let behind = state.positions.behind_in(MODELS);
+    Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
 
 /// Whose orders are listed; `None` for everybody's.
@@ -162,10 +165,10 @@ async fn get(
     headers: ReadHeaders,
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
-    let position = state.positions.wait_for(headers).await?;
+    let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
     let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
     let order = orders.pop().filter(|order| may_see(&caller, &order.row));
-    let order = order.ok_or_else(|| not_found("order"))?;
-    Ok(Single { revision: Some(order.row.revision), body: order.answer(position) })
+    let order = order.ok_or_else(|| at.not_found("order"))?;
+    Ok(Single { revision: Some(order.row.revision), behind: at.behind, body: order.answer(at.position) })
 }

@@ -12,12 +12,14 @@ use utoipa_axum::routes;
 
 use super::response::PaymentAnswer;
 use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::database::{BEHIND_ALL, QueryState, document, failed};
 use crate::orders::routes::may_see;
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
 const LIST: &str = "payments";
+/// What payments are read from.
+const MODELS: &[&str] = &["payments"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
@@ -60,7 +62,8 @@ async fn list(
     let next_cursor =
         cut(&mut rows, limit, |(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
     let items = rows.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
-    Ok(Json(ListOf { items, next_cursor, position: position.to_string() }))
+    let behind = state.positions.behind_in(MODELS);
+    Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
 
 /// Shows a payment.
@@ -77,14 +80,14 @@ async fn get(
     headers: ReadHeaders,
     Path(id): Path<String>,
 ) -> Result<Single<PaymentAnswer>, Problem> {
-    let position = state.positions.wait_for(headers).await?;
+    let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
     let found = statement.fetch_optional(&state.pool).await.map_err(failed)?;
-    let (payment, order) = found.ok_or_else(|| not_found("payment"))?;
+    let (payment, order) = found.ok_or_else(|| at.not_found("payment"))?;
     let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
     if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
-        return Err(not_found("payment"));
+        return Err(at.not_found("payment"));
     }
-    let body = PaymentAnswer::new(id, document(&payment)?, position);
-    Ok(Single { revision: Some(body.revision), body })
+    let body = PaymentAnswer::new(id, document(&payment)?, at.position);
+    Ok(Single { revision: Some(body.revision), behind: at.behind, body })
 }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use souk_eventsourcing::Position;
 use souk_projections::products::{ProductRow, fold_case};
 use souk_web::headers::ReadHeaders;
 use souk_web::{Caller, Problem, StrictQuery, paging};
@@ -14,11 +13,13 @@ use utoipa_axum::routes;
 use super::response::{Available, ProductAnswer};
 use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
-use crate::positions::ReadYourWrites;
+use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::positions::{ReadAt, ReadYourWrites};
 
 /// Characters of a text to look for.
 const Q_CHARS_MAX: usize = 200;
+/// What products are read from.
+const MODELS: &[&str] = &["products", "variants", "stock"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
@@ -66,8 +67,8 @@ enum Sort {
     PriceDescending,
 }
 
-/// Where a page begins: behind this value and key.
-enum Behind {
+/// What a page begins after: this value and key.
+enum After {
     Number(i64, String),
     Text(String, String),
 }
@@ -94,7 +95,7 @@ impl Sort {
         }
     }
 
-    fn behind(self, cursor: Option<&str>) -> Result<Behind, Problem> {
+    fn after(self, cursor: Option<&str>) -> Result<After, Problem> {
         let list = self.list();
         match self {
             Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, BEHIND_ALL)),
@@ -118,14 +119,14 @@ impl Sort {
     }
 }
 
-fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<Behind, Problem> {
+fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<After, Problem> {
     let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0, start.1.to_owned()));
-    Ok(Behind::Number(value, key))
+    Ok(After::Number(value, key))
 }
 
-fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<Behind, Problem> {
+fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<After, Problem> {
     let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0.to_owned(), start.1.to_owned()));
-    Ok(Behind::Text(value, key))
+    Ok(After::Text(value, key))
 }
 
 /// A row of either half of the statements: a product with its document, or a SKU with what is available.
@@ -146,17 +147,23 @@ async fn list(
     StrictQuery(query): StrictQuery<ProductsQuery>,
 ) -> Result<Json<ListOf<ProductAnswer>>, Problem> {
     let (limit, sort) = (paging::limit(query.limit)?, query.sort.unwrap_or_default());
-    let behind = sort.behind(query.cursor.as_deref())?;
+    let after = sort.after(query.cursor.as_deref())?;
     let pattern = query.q.as_deref().filter(|q| !q.is_empty()).map(pattern).transpose()?;
     let position = state.positions.wait_for(headers).await?;
+    let behind = state.positions.behind_in(MODELS);
     let visible = if caller.is_admin() { query.active } else { Some(true) };
     if visible != query.active.or(visible) {
-        return Ok(Json(ListOf { items: Vec::new(), next_cursor: None, position: position.to_string() }));
+        return Ok(Json(ListOf {
+            items: Vec::new(),
+            next_cursor: None,
+            position: position.to_string(),
+            behind,
+        }));
     }
     let statement = sqlx::query_as::<_, Row>(sort.sql());
-    let statement = match behind {
-        Behind::Number(value, key) => statement.bind(value).bind(key),
-        Behind::Text(value, key) => statement.bind(value).bind(key),
+    let statement = match after {
+        After::Number(value, key) => statement.bind(value).bind(key),
+        After::Text(value, key) => statement.bind(value).bind(key),
     };
     let rows = statement
         .bind(one_more(limit))
@@ -177,7 +184,7 @@ async fn list(
     let (mut products, available) = grouped(rows)?;
     let next_cursor = cut(&mut products, limit, |(id, row)| sort.cursor(id, row));
     let items = products.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
-    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string() }))
+    Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
 /// A `LIKE` pattern for a text anywhere.
@@ -220,11 +227,11 @@ async fn get(
     headers: ReadHeaders,
     Path(id): Path<String>,
 ) -> Result<Single<ProductAnswer>, Problem> {
-    let position = state.positions.wait_for(headers).await?;
+    let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let (mut products, available) = find(&state, &id).await?;
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
-    let (id, row) = found.ok_or_else(|| not_found("product"))?;
-    Ok(answer(id, row, &available, position))
+    let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
+    Ok(answer(id, row, &available, at))
 }
 
 async fn find(state: &QueryState, id: &str) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
@@ -232,7 +239,7 @@ async fn find(state: &QueryState, id: &str) -> Result<(Vec<(String, ProductRow)>
     grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)
 }
 
-fn answer(id: String, row: ProductRow, available: &Available, position: Position) -> Single<ProductAnswer> {
-    let body = ProductAnswer::new(id, row, available, position);
-    Single { revision: Some(body.revision), body }
+fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductAnswer> {
+    let body = ProductAnswer::new(id, row, available, at.position);
+    Single { revision: Some(body.revision), behind: at.behind, body }
 }

@@ -27,8 +27,8 @@ pub(crate) struct ProjectionAnswer {
     /// Events between it and the log's head.
     pub(crate) lag: i64,
     pub(crate) state: ProjectionState,
-    /// Rows that can't be brought further: a model stops before it leaves one behind.
-    pub(crate) parked: u64,
+    /// Entities that can't be brought further.
+    pub(crate) parked: i64,
 }
 
 /// What a read model is doing.
@@ -37,6 +37,10 @@ pub(crate) struct ProjectionAnswer {
 pub(crate) enum ProjectionState {
     /// It follows the log.
     Live,
+    /// It is built beside the live one.
+    Rebuilding,
+    /// It stands still while the log has more for it.
+    Unhealthy,
     /// It no longer does; the server's log says why.
     Stopped,
 }

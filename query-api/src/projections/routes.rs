@@ -27,20 +27,26 @@ async fn list(
     headers: ReadHeaders,
 ) -> Result<Json<ProjectionsAnswer>, Problem> {
     caller.require(&[Role::Admin])?;
-    state.positions.wait_for(headers).await?;
-    let statement = sqlx::query_as::<_, (String, i64, i64)>(include_str!("list.sql"));
+    state.positions.wait_until_followed(headers).await?;
+    let statement = sqlx::query_as::<_, (String, i64, String, i64, i64)>(include_str!("list.sql"));
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
     // The head is taken after the models' positions, so that none is beyond it.
     let (_, head) = state.positions.now();
     let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);
-    let is_followed = state.positions.is_followed();
-    let items = rows.into_iter().map(|(name, version, position)| ProjectionAnswer {
+    let live = if !state.positions.is_followed() {
+        ProjectionState::Stopped
+    } else if state.positions.is_stalled() {
+        ProjectionState::Unhealthy
+    } else {
+        ProjectionState::Live
+    };
+    let items = rows.into_iter().map(|(name, version, state, position, parked)| ProjectionAnswer {
         name,
         version,
         position: position.to_string(),
         lag: head_number.saturating_sub(position).max(0),
-        state: if is_followed { ProjectionState::Live } else { ProjectionState::Stopped },
-        parked: 0,
+        state: if state == "live" { live } else { ProjectionState::Rebuilding },
+        parked,
     });
     Ok(Json(ProjectionsAnswer { items: items.collect(), head: head.to_string() }))
 }

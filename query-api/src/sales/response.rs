@@ -16,6 +16,10 @@ pub(crate) struct SalesAnswer {
     /// How far the read models are.
     #[schema(example = "57")]
     pub(crate) position: String,
+    /// How many orders lack events that wait for an operator; left out when none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub(crate) behind: Option<usize>,
 }
 
 /// What was sold on a day.

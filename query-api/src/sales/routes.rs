@@ -68,7 +68,8 @@ async fn report(
         units: *units,
         revenue: money(*revenue),
     });
-    Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string() }))
+    let behind = state.positions.behind_in(&["orders"]);
+    Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string(), behind }))
 }
 
 fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {

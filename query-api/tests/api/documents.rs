@@ -5,6 +5,8 @@ async fn every_read_is_in_the_document() {
     let mut documented = Shop::open().await.documented;
     documented.sort_unstable();
     let expected = [
+        "/api/admin/correlations/{id}",
+        "/api/admin/parked",
         "/api/admin/projections",
         "/api/admin/streams/{stream}",
         "/api/cart",

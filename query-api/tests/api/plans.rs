@@ -14,6 +14,24 @@ async fn plan(pool: &SqlitePool, sql: &str) -> Vec<String> {
     rows.into_iter().map(|(_, _, _, step)| step).collect()
 }
 
+/// The names of tables as they are in a fresh database, where builds are numbered in the order of models.
+fn numbered(plan: &str) -> String {
+    let mut plan = plan.to_owned();
+    for (number, model) in (1..).zip(souk_projections::models()) {
+        for name in std::iter::once(model.name).chain(model.sums.iter().map(|sum| sum.name)) {
+            let table = format!("{name}_v{}", model.version);
+            let starts = |(at, _): &(usize, &str)| {
+                at.checked_sub(1).is_none_or(|at| !plan[at..].starts_with(char::is_alphabetic))
+            };
+            let places: Vec<usize> = plan.match_indices(&table).filter(starts).map(|(at, _)| at).collect();
+            for at in places.into_iter().rev() {
+                plan.insert_str(at + table.len(), &format!("_{number}"));
+            }
+        }
+    }
+    plan
+}
+
 #[tokio::test]
 async fn every_statement_finds_its_rows_by_an_index() {
     let shop = Shop::open().await;
@@ -54,8 +72,9 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (include_str!("../../src/sales/list.sql"), "sales_v1 USING PRIMARY KEY (key>? AND key<?)"),
     ];
     for (sql, expected) in statements {
+        let expected = numbered(expected);
         let steps = plan(&pool, sql).await;
-        let searched = steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(expected));
+        let searched = steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(&expected));
         assert!(searched, "{expected} is not in {steps:#?}\n{sql}");
         let scanned = steps.iter().any(|step| step.starts_with("SCAN") && step.contains("_v"));
         assert!(!scanned, "{steps:#?}\n{sql}");

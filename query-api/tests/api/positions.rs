@@ -1,4 +1,10 @@
-use souk_eventsourcing::Position;
+use std::sync::Arc;
+
+use souk_eventsourcing::parking::{Entity, Parked, Poison};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Position, Revision, StreamName};
+use souk_query_api::Behind;
+use souk_web::Role;
 use tokio::sync::watch;
 
 use crate::shop::Shop;
@@ -60,4 +66,54 @@ async fn what_is_no_position_or_no_wait_is_refused() {
     for (name, value) in [("x-min-position", "x"), ("x-min-position", "-1"), ("prefer", "wait=31")] {
         shop.get("/api/products").header(name, value).send().await.refused(400, "invalid-parameter");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_a_model_is_being_built_but_how_far_it_is() {
+    let mut shop = Shop::open().await;
+    shop.counts("A1", 5).await;
+    shop.project().await;
+    shop.built.send_replace(false);
+    shop.get("/api/inventory/stock/A1").send().await.refused(503, "read-model-behind");
+    assert_eq!(shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await.status, 200);
+    shop.built.send_replace(true);
+    assert_eq!(shop.get("/api/inventory/stock/A1").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_parked_says_so_and_everything_else_does_not() {
+    let mut shop = Shop::open().await;
+    shop.counts("A1", 5).await;
+    shop.counts("B2", 5).await;
+    shop.project().await;
+    let poison = Poison {
+        entity: Entity::Key("A1".to_owned()),
+        stream: StreamName::new("stock", "A1"),
+        revision: Revision(1),
+        position: Position(2),
+        reason: "it panicked".to_owned(),
+    };
+    let first_event = Poison {
+        entity: Entity::Stream(StreamName::new("stock", "C3")),
+        stream: StreamName::new("stock", "C3"),
+        ..poison.clone()
+    };
+    let mut behind = Behind::default();
+    let parked = |poison: Poison, keys| Parked { poison, keys, since: noon() };
+    behind.set("stock", &[parked(poison, vec!["A1".to_owned()]), parked(first_event, vec![])]);
+    shop.behind.send_replace(Arc::new(behind));
+
+    let answer = shop.get("/api/inventory/stock/A1").header("x-min-position", "1").send().await;
+    assert_eq!((answer.status, answer.headers["x-behind-since"].to_str().unwrap()), (200, "2"));
+    let refused = shop.get("/api/inventory/stock/A1").header("x-min-position", "2").send().await;
+    refused.refused(503, "read-model-behind");
+    let answer = shop.get("/api/inventory/stock/B2").header("x-min-position", "2").send().await;
+    assert!(answer.status == 200 && !answer.headers.contains_key("x-behind-since"));
+    shop.get("/api/inventory/stock/C3").send().await.refused(503, "read-model-behind");
+    shop.get("/api/inventory/stock/D4").send().await.refused(404, "not-found");
+    assert_eq!(shop.get("/api/inventory/stock").token(Role::Admin, "ops").send().await.json["behind"], 2);
+    assert_eq!(
+        shop.get("/api/payments").token(Role::Admin, "ops").send().await.json["behind"],
+        serde_json::Value::Null
+    );
 }

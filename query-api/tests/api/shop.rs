@@ -25,7 +25,7 @@ use souk_eventsourcing::{
     Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
     StreamName, Timestamp,
 };
-use souk_query_api::{QueryState, ReadPositions};
+use souk_query_api::{Behind, Followed, QueryState, ReadPositions};
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
 use souk_web::layers::{Edge, common};
@@ -42,6 +42,8 @@ pub(crate) struct Shop {
     pub(crate) folder: TempDir,
     pub(crate) reached: watch::Sender<Position>,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) built: watch::Sender<bool>,
+    pub(crate) behind: watch::Sender<Arc<Behind>>,
     pub(crate) documented: Vec<String>,
     app: Router,
     keys: Arc<Keys>,
@@ -71,15 +73,23 @@ impl Shop {
         let models =
             SqliteReadModels::open(folder.path(), Uuid::nil(), souk_sqlite_read_models::Tuning::SERVING)
                 .unwrap();
-        ReadModelStore::open(&*models, &souk_projections::models()).await.unwrap();
+        let mut projectors = souk_projections::all();
+        let opened = ReadModelStore::open(&*models, &souk_projections::models()).await.unwrap();
+        for (projector, opened) in projectors.iter_mut().zip(opened) {
+            projector.start_at(opened);
+        }
         let keys = Arc::new(Keys::open(folder.path()).unwrap());
         let (reached, is_reached) = watch::channel(Position::START);
         let (stop, stopping) = watch::channel(false);
         let store: Arc<dyn EventStore> = log.clone();
-        let positions = ReadPositions::new(is_reached, log.watch_head(), stopping);
+        let (built, is_built) = watch::channel(true);
+        let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
+        let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
+        let positions = ReadPositions::new(followed, log.watch_head(), stopping);
         let state = QueryState::open(models.path(), positions, Currency::GBP);
-        let (router, document) =
-            souk_query_api::router(state).merge(souk_query_api::log_browser(store)).split_for_parts();
+        let (router, document) = souk_query_api::router(state.clone())
+            .merge(souk_query_api::log_browser(store, state))
+            .split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
         let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon(AtomicU64::new(1))) };
         let app = common(router, edge);
@@ -92,7 +102,9 @@ impl Shop {
             keys,
             log,
             models,
-            projectors: souk_projections::all(),
+            projectors,
+            built,
+            behind,
             commands: 0,
         }
     }
@@ -131,7 +143,7 @@ impl Shop {
         let mut changes = Vec::new();
         for projector in &mut self.projectors {
             let keys = projector.plan(&page.events).unwrap();
-            let loaded = ReadModelStore::load(&*self.models, projector.model(), keys).await.unwrap();
+            let loaded = ReadModelStore::load(&*self.models, projector.build(), keys).await.unwrap();
             changes.push(projector.fold(loaded, page.reached).unwrap());
         }
         self.models.commit(changes).await.unwrap();

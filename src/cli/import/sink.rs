@@ -1,63 +1,28 @@
 //! Where an import goes: to a running server, or into the data folder itself.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::Value;
 use souk_command_api::import::{ImportResult, LineResult, import_values};
-use souk_domain::CustomerId;
 use souk_eventsourcing::{Actor, Clock as _, CorrelationId, Position};
-use souk_web::{Keys, Role, identity};
 
+use crate::cli::server::{self, Server};
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
-use crate::data_folder::holder;
 use crate::embedded::Embedded;
-
-/// How long the command line's own token lasts; each request has a new one.
-const TOKEN_TTL: Duration = Duration::from_secs(60);
 
 /// The one or the other.
 pub enum Sink {
     /// A shop of our own on the folder.
     Folder(Box<Embedded>, Position),
-    /// A running server.
-    Server(Server),
-}
-
-/// A running server.
-pub struct Server {
-    client: reqwest::Client,
-    url: String,
-    token: TokenSource,
-    reached: String,
-}
-
-/// Where tokens come from.
-enum TokenSource {
-    /// Somebody gave one.
-    Given(String),
-    /// The folder's key signs one.
-    Folder(Box<Keys>),
+    /// A running server, and the position that its answers have reached.
+    Server(Server, String),
 }
 
 impl Sink {
     /// The server of `--url`, else the one that holds the folder, else the folder itself.
     pub async fn open(configuration: &Configuration, url: Option<String>) -> anyhow::Result<Self> {
-        let server = |url: String, token| {
-            let client = reqwest::Client::new();
-            Self::Server(Server { client, url, token, reached: "0".to_owned() })
-        };
-        if let Some(url) = url {
-            let token =
-                std::env::var("SOUK_TOKEN").context("with --url, SOUK_TOKEN holds an admin's token")?;
-            return Ok(server(url.trim_end_matches('/').to_owned(), TokenSource::Given(token)));
-        }
-        if let Some(holder) = holder(&configuration.data) {
-            let url =
-                holder.address.context("the data folder is held by a process that does not listen yet")?;
-            let keys = Keys::open(&configuration.data)?;
-            return Ok(server(url, TokenSource::Folder(Box::new(keys))));
+        if let Some(server) = Server::find(&configuration.data, url)? {
+            return Ok(Self::Server(server, "0".to_owned()));
         }
         let shop = Embedded::start(configuration).await?;
         Ok(Self::Folder(Box::new(shop), Position::START))
@@ -73,7 +38,7 @@ impl Sink {
                 *reached = position.max(*reached);
                 Ok(results)
             }
-            Self::Server(server) => server.send(&products).await,
+            Self::Server(server, reached) => send_to(server, &products, reached).await,
         }
     }
 
@@ -85,59 +50,37 @@ impl Sink {
                 shop.stop().await;
                 Ok(())
             }
-            Self::Server(server) => server.wait().await,
+            Self::Server(server, reached) => wait_for(&server, &reached).await,
         }
     }
 }
 
-impl Server {
-    fn token(&self) -> anyhow::Result<String> {
-        Ok(match &self.token {
-            TokenSource::Given(token) => token.clone(),
-            TokenSource::Folder(keys) => {
-                let subject = CustomerId::parse("command-line")?;
-                identity::issue(
-                    keys,
-                    &subject,
-                    Role::Admin,
-                    TOKEN_TTL,
-                    SystemClock.now(),
-                    SystemClock.new_id(),
-                )
-            }
-        })
+async fn send_to(
+    server: &Server,
+    products: &[Value],
+    reached: &mut String,
+) -> anyhow::Result<Vec<LineResult>> {
+    let mut body = String::new();
+    for product in products {
+        body.push_str(&product.to_string());
+        body.push('\n');
     }
+    let request = server.post("/api/admin/import/products")?;
+    let answer = request.header("Content-Type", "application/x-ndjson").body(body).send().await?;
+    let result: ImportResult = server::answered(answer).await?;
+    *reached = result.position;
+    Ok(result.lines)
+}
 
-    async fn send(&mut self, products: &[Value]) -> anyhow::Result<Vec<LineResult>> {
-        let mut body = String::new();
-        for product in products {
-            body.push_str(&product.to_string());
-            body.push('\n');
+async fn wait_for(server: &Server, reached: &str) -> anyhow::Result<()> {
+    loop {
+        let request = server.get("/api/products?limit=1")?.header("Prefer", "wait=30");
+        let answer = request.header("X-Min-Position", reached).send().await?;
+        if answer.status().is_success() {
+            return Ok(());
         }
-        let url = format!("{}/api/admin/import/products", self.url);
-        let request = self.client.post(url).bearer_auth(self.token()?).header("X-API-Version", "v1");
-        let answer = request.header("Content-Type", "application/x-ndjson").body(body).send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        if !status.is_success() {
-            bail!("the server answered {status}: {text}");
-        }
-        let result: ImportResult = serde_json::from_str(&text)?;
-        self.reached = result.position;
-        Ok(result.lines)
-    }
-
-    async fn wait(&self) -> anyhow::Result<()> {
-        let url = format!("{}/api/products?limit=1", self.url);
-        loop {
-            let request = self.client.get(&url).header("X-API-Version", "v1").header("Prefer", "wait=30");
-            let answer = request.header("X-Min-Position", &self.reached).send().await?;
-            if answer.status().is_success() {
-                return Ok(());
-            }
-            if answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
-                bail!("the server answered {}", answer.status());
-            }
+        if answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
+            bail!("the server answered {}", answer.status());
         }
     }
 }

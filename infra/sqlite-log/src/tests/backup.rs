@@ -1,51 +1,156 @@
 //! Copies of a log, and the way back.
 
 use super::*;
+use crate::backup::MANIFEST_FILE;
 
-#[tokio::test]
-async fn a_backup_of_a_log_in_use_is_restored_elsewhere() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let log = filled(folder.path(), 10).await;
-    let file = other.path().join("backup.sqlite");
-    backup(folder.path(), &file, &mut |_, _| ()).unwrap();
-    log.append(append("later", 100, 1)).await.unwrap();
-    assert!(matches!(backup(folder.path(), &file, &mut |_, _| ()), Err(BackupError::Exists { .. })));
-    assert!(matches!(restore(&file, folder.path(), &mut |_, _| ()), Err(BackupError::Exists { .. })));
-    let target = other.path().join("data");
-    fs::create_dir(&target).unwrap();
-    restore(&file, &target, &mut |_, _| ()).unwrap();
-    assert_eq!(open(&target).unwrap().head().await.unwrap(), Position(20));
+fn backed_up(folder: &Path, target: &Path) -> BackedUp {
+    backup(folder, target, &mut |_, _| ()).unwrap()
+}
+
+fn put_back(backup: &Path, target: &Path) -> Result<Arc<SqliteLog>, BackupError> {
+    fs::create_dir_all(target).unwrap();
+    restore(backup, target, &mut |_, _| ())?;
+    Ok(open(target).unwrap())
 }
 
 #[tokio::test]
-async fn a_damaged_backup_is_not_restored() {
+async fn a_backup_grows_by_what_came_since_and_is_restored_elsewhere() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 10).await;
+    let copy = other.path().join("copy");
+    assert_eq!(backed_up(folder.path(), &copy), BackedUp { segments: 1, events: 20, last: Position(20) });
+    assert_eq!(backed_up(folder.path(), &copy), BackedUp { segments: 0, events: 0, last: Position(20) });
+    log.append(append("later", 100, 3)).await.unwrap();
+    let mut told = (0, 0);
+    let added = backup(folder.path(), &copy, &mut |done, all| told = (done, all)).unwrap();
+    assert_eq!((added, told), (BackedUp { segments: 1, events: 3, last: Position(23) }, (3, 3)));
+    let restored = put_back(&copy, &other.path().join("data")).unwrap();
+    assert_eq!((restored.head().await.unwrap(), restored.id()), (Position(23), log.id()));
+    let all =
+        |log: Arc<SqliteLog>| async move { log.read_all(Position(0), 100, &Filter::all()).await.unwrap() };
+    assert_eq!(all(restored).await, all(log).await, "every event is as it was written");
+}
+
+#[tokio::test]
+async fn a_shop_is_never_restored_over() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(filled(folder.path(), 1).await);
+    let copy = other.path().join("copy");
+    backed_up(folder.path(), &copy);
+    let result = restore(&copy, folder.path(), &mut |_, _| ());
+    assert!(matches!(result, Err(BackupError::Exists { .. })), "{result:?}");
+    fs::write(other.path().join("log.sqlite-wal"), "frames").unwrap();
+    let result = restore(&copy, other.path(), &mut |_, _| ());
+    assert!(matches!(result, Err(BackupError::Exists { .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_log_gives_no_backup() {
+    for sql in [
+        "UPDATE events SET data = x'7B7D' WHERE position = 3",
+        "DELETE FROM events WHERE position = 3",
+        "UPDATE events SET revision = 77 WHERE position = 3",
+    ] {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        drop(filled(folder.path(), 10).await);
+        tamper(folder.path(), sql);
+        let error =
+            backup(folder.path(), &other.path().join("copy"), &mut |_, _| ()).unwrap_err().to_string();
+        assert!(error.contains("position 3"), "{error}");
+        assert!(!other.path().join("copy").join(MANIFEST_FILE).exists());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
+    let (folder, another) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 10).await;
+    drop(filled(another.path(), 12).await);
+    let (first, second) = ("000001.segment", "000002.segment");
+    let foreign = another.path().join("copy");
+    backed_up(another.path(), &foreign);
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let spoils: [(Spoil<'_>, &str); 5] = [
+        (&|copy| fs::remove_file(copy.join(first)).unwrap(), "000001.segment is missing"),
+        (
+            &|copy| {
+                let mut bytes = fs::read(copy.join(second)).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(copy.join(second), bytes).unwrap();
+            },
+            "000002.segment is not what was written",
+        ),
+        (
+            &|copy| assert!(fs::copy(foreign.join(first), copy.join(first)).is_ok()),
+            "000001.segment is not what was written",
+        ),
+        (&|copy| assert!(fs::copy(copy.join(first), copy.join(second)).is_ok()), "is not what was written"),
+        (
+            &|copy| {
+                let text = fs::read_to_string(copy.join(MANIFEST_FILE)).unwrap();
+                fs::write(copy.join(MANIFEST_FILE), text.replace("\"first\": 21", "\"first\": 22")).unwrap();
+            },
+            "should begin at position 21",
+        ),
+    ];
+    let other = tempfile::tempdir().unwrap();
+    let whole = other.path().join("whole");
+    backed_up(folder.path(), &whole);
+    log.append(append("later", 100, 3)).await.unwrap();
+    backed_up(folder.path(), &whole);
+    for (number, (spoil, expected)) in spoils.iter().enumerate() {
+        let copy = other.path().join(format!("copy-{number}"));
+        fs::create_dir(&copy).unwrap();
+        for name in [first, second, MANIFEST_FILE] {
+            fs::copy(whole.join(name), copy.join(name)).unwrap();
+        }
+        spoil(&copy);
+        let target = other.path().join(format!("data-{number}"));
+        let error = put_back(&copy, &target).err().expect("it is refused").to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0, "nothing is left of it");
+    }
+    put_back(&whole, &other.path().join("data")).unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_of_another_log_is_not_gone_on_with() {
+    let (folder, another) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let other = tempfile::tempdir().unwrap();
+    let copy = other.path().join("copy");
+    let log = filled(folder.path(), 10).await;
+    drop(filled(another.path(), 10).await);
+    backed_up(folder.path(), &copy);
+    let error = backup(another.path(), &copy, &mut |_, _| ()).unwrap_err();
+    assert!(matches!(error, BackupError::OtherLog { .. }), "{error}");
+    // The same log that was put back as of earlier, and went another way.
+    let early = other.path().join("early");
+    drop(put_back(&copy, &early).unwrap());
+    log.append(append("later", 100, 1)).await.unwrap();
+    backed_up(folder.path(), &copy);
+    let error = backup(&early, &copy, &mut |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("ends at position 21, the log at 20"), "{error}");
+    open(&early).unwrap().append(append("elsewhere", 101, 1)).await.unwrap();
+    let error = backup(&early, &copy, &mut |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("at position 21 it holds another event"), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_is_gone_on_with() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop(filled(folder.path(), 10).await);
-    tamper(folder.path(), "UPDATE events SET data = x'7B7D' WHERE position = 3");
-    let file = other.path().join("backup.sqlite");
-    backup(folder.path(), &file, &mut |_, _| ()).unwrap();
-    let target = other.path().join("data");
-    fs::create_dir(&target).unwrap();
-    assert!(matches!(restore(&file, &target, &mut |_, _| ()), Err(BackupError::Damaged { .. })));
-    assert!(!target.join(LOG_FILE).exists());
-}
-
-#[tokio::test]
-async fn a_copy_of_the_files_is_restored_with_its_write_ahead_log() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let log = filled(folder.path(), 10).await;
-    for name in [LOG_FILE, "log.sqlite-wal"] {
-        fs::copy(folder.path().join(name), other.path().join(name)).unwrap();
-    }
-    let target = other.path().join("data");
-    fs::create_dir(&target).unwrap();
-    restore(&other.path().join(LOG_FILE), &target, &mut |_, _| ()).unwrap();
-    let restored = open(&target).unwrap();
-    assert_eq!((restored.head().await.unwrap(), restored.id()), (Position(20), log.id()));
+    let copy = other.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    backed_up(folder.path(), &copy);
+    fs::write(copy.join("000002.segment"), "half of a segment").unwrap();
+    open(folder.path()).unwrap().append(append("later", 100, 2)).await.unwrap();
+    assert_eq!(backed_up(folder.path(), &copy).last, Position(22));
+    put_back(&copy, &other.path().join("data")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_under_load_is_of_one_moment() {
+async fn a_backup_under_load_holds_whole_appends() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let log = filled(folder.path(), 50).await;
     let writer = tokio::spawn(async move {
@@ -53,39 +158,31 @@ async fn a_backup_under_load_is_of_one_moment() {
             log.append(append("busy", 1_000 + n, 10)).await.unwrap();
         }
     });
-    let target = other.path().join("copy");
-    fs::create_dir(&target).unwrap();
-    let mut told = (0, 0);
-    backup(folder.path(), &target.join(LOG_FILE), &mut |copied, all| told = (copied, all)).unwrap();
+    let copy = other.path().join("copy");
+    for _ in 0..5 {
+        backed_up(folder.path(), &copy);
+    }
     writer.await.unwrap();
-    assert!(told.0 > 0 && told.0 == told.1, "{told:?}");
-    let report = verify(&target, &mut |_, _| ()).unwrap();
-    assert_eq!(report.problems_found, 0, "{report:?}");
-    assert_eq!(report.events % 10, 0, "no append is there by halves");
+    let restored = put_back(&copy, &other.path().join("data")).unwrap();
+    assert_eq!(restored.head().await.unwrap().0 % 10, 0, "no append is there by halves");
 }
 
 #[tokio::test]
-async fn what_is_no_log_is_not_restored_and_leaves_nothing() {
+async fn what_is_no_backup_is_not_restored_or_written_to() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("backup");
+    let log = folder.path().join("shop");
+    fs::create_dir(&log).unwrap();
+    drop(filled(&log, 1).await);
     let target = folder.path().join("data");
-    fs::create_dir(&target).unwrap();
-    assert!(restore(&file, &target, &mut |_, _| ()).is_err(), "there is no such file");
-    fs::write(
-        &file,
-        "no database, just some text that is long enough to be read as a header of a file, it is said",
-    )
-    .unwrap();
-    let result = restore(&file, &target, &mut |_, _| ());
-    assert!(matches!(result, Err(BackupError::Open(OpenError::NotALog { .. }))), "{result:?}");
-    assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn a_folder_with_the_rest_of_a_log_is_not_restored_into() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    drop(filled(folder.path(), 10).await);
-    fs::write(other.path().join("log.sqlite-wal"), "frames").unwrap();
-    let result = restore(&folder.path().join(LOG_FILE), other.path(), &mut |_, _| ());
-    assert!(matches!(result, Err(BackupError::Exists { .. })), "{result:?}");
+    for (named, what) in [
+        (folder.path().join("none"), "it has no manifest"),
+        (log.clone(), "it has no manifest"),
+        (log.join(LOG_FILE), "it is a file"),
+    ] {
+        let error = put_back(&named, &target).err().expect("it is refused").to_string();
+        assert!(error.contains(what) && error.contains("souk log backup"), "{error}");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+    }
+    let error = backup(&log, &log, &mut |_, _| ()).unwrap_err();
+    assert!(matches!(error, BackupError::NotABackup { .. }), "{error}");
 }

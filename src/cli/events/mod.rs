@@ -1,28 +1,37 @@
-//! `souk events stream | tail`: read beside a running server.
+//! `souk events stream | tail | correlation`: read beside a running server.
+
+mod correlation;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use souk_eventsourcing::{Position, RecordedEvent, Revision, StreamName};
+use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
 use souk_sqlite_log::LogReader;
 
 use crate::configuration::Configuration;
 
+use super::moment::position;
 use super::output;
 
 /// Events read at once.
 const PAGE_EVENTS_MAX: usize = 1_000;
-/// How often `tail --follow` looks for more; another process writes, so nobody can push.
-const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
-    /// Shows a stream.
+    /// Shows a stream, and its aggregate as of then.
     Stream {
         /// Its name, as in `order-0199c2aa-…`.
         name: String,
+        /// Leaves out what came after a position or a time (RFC 3339).
+        #[arg(long, value_name = "POSITION|TIME")]
+        until: Option<String>,
+    },
+    /// Draws what one request set off.
+    Correlation {
+        /// As in `X-Correlation-Id`.
+        id: String,
     },
     /// Shows the newest events.
     Tail {
@@ -43,37 +52,61 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let reader = LogReader::open(&configuration.data)?;
     match command {
-        EventsCommand::Stream { name } => stream(&reader, &StreamName::parse(&name)?, json),
+        EventsCommand::Stream { name, until } => {
+            let until = match until {
+                Some(until) => position(&reader, &until).await?,
+                None => reader.head().await?,
+            };
+            stream(&reader, &StreamName::parse(&name)?, until, json).await
+        }
+        EventsCommand::Correlation { id } => correlation::draw(&reader, &configuration.data, &id, json).await,
         EventsCommand::Tail { count, follow } => tail(&reader, count, follow, json).await,
     }
 }
 
-fn stream(reader: &LogReader, name: &StreamName, json: bool) -> anyhow::Result<ExitCode> {
-    let mut from = Revision::FIRST;
+async fn stream(
+    reader: &LogReader,
+    name: &StreamName,
+    until: Position,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut fold = souk_domain::fold::of_category(name.category());
+    let mut last = None;
     loop {
-        let events = reader.read_stream(name, from, PAGE_EVENTS_MAX)?;
-        let Some(last) = events.last() else { break };
-        from = last.revision.next();
-        for event in &events {
+        let page = reader.read_stream(name, Revision::after(last), PAGE_EVENTS_MAX).await?;
+        for event in page.iter().filter(|event| event.position <= until) {
             print(event, json)?;
+            if fold.as_mut().is_some_and(|fold| fold.take(event).is_err()) {
+                fold = None;
+            }
+            last = Some(event.revision);
+        }
+        if page.last().is_none_or(|event| event.position > until) {
+            break;
         }
     }
-    if from == Revision::FIRST {
-        anyhow::bail!("there is no stream `{name}`");
+    let Some(revision) = last else { anyhow::bail!("there is no stream `{name}` as of position {until}") };
+    let state = fold.map(|fold| fold.state());
+    if json {
+        output::json(&serde_json::json!({ "revision": revision.0, "state": state }))?;
+    } else if let Some(state) = state {
+        output::line(format!("as of revision {revision}: {state:#}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn tail(reader: &LogReader, count: u64, follow: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let mut after = Position(reader.head()?.0.saturating_sub(count));
+    let mut after = Position(reader.head().await?.0.saturating_sub(count));
     loop {
-        let events = reader.read_all(after, PAGE_EVENTS_MAX)?;
-        match events.last() {
-            Some(last) => after = last.position,
-            None if follow => tokio::time::sleep(FOLLOW_EVERY).await,
-            None => return Ok(ExitCode::SUCCESS),
+        let page = reader.read_all(after, PAGE_EVENTS_MAX, &Filter::all()).await?;
+        if page.reached == after {
+            if !follow {
+                return Ok(ExitCode::SUCCESS);
+            }
+            reader.wait_beyond(after).await?;
         }
-        for event in &events {
+        after = page.reached;
+        for event in &page.events {
             print(event, json)?;
         }
     }

@@ -1,0 +1,68 @@
+//! What operators ask, and what they are told.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A parked entity that is to be tried again.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"owner": "orders", "entity": "0199c2aa-0000-8000-8000-000000000001"}))]
+pub struct RetryRequest {
+    /// The read model or process.
+    pub owner: String,
+    /// The key or the stream's name.
+    pub entity: String,
+}
+
+/// A parked entity whose event is to be passed over.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"owner": "orders", "entity": "0199c2aa-0000-8000-8000-000000000001", "reason": "a carrier that never was"}))]
+pub struct SkipRequest {
+    /// The read model or process.
+    pub owner: String,
+    /// The key or the stream's name.
+    pub entity: String,
+    /// Why: 1 to 500 characters.
+    pub reason: String,
+}
+
+/// An entity that is parked no more.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"owner": "orders", "entity": "0199c2aa-0000-8000-8000-000000000001", "events": 2}))]
+pub struct Released {
+    /// The read model or process.
+    pub owner: String,
+    /// The key or the stream's name.
+    pub entity: String,
+    /// Events that had waited.
+    pub events: usize,
+}
+
+/// Builds that are to become live.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"builds": [{"name": "orders", "build": 12}]}))]
+pub struct SwitchRequest {
+    /// 1 to 100, one a read model.
+    pub builds: Vec<BuildShape>,
+}
+
+/// A build of a read model.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(title = "Build")]
+pub struct BuildShape {
+    /// The read model.
+    pub name: String,
+    /// The build's number.
+    pub build: u32,
+}
+
+/// Builds are live.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"position": "42"}))]
+pub struct Switched {
+    /// The position at which they took over.
+    pub position: String,
+}

@@ -1,0 +1,106 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::json;
+use souk_command_api::{Maintenance, MaintenanceError};
+use souk_domain::skips::Skips;
+use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Position, Revision, StreamName};
+use souk_web::Role;
+
+use crate::shop::{Call, TestShop};
+
+/// One order is parked, until its event is skipped; one process stands before its own transition.
+#[derive(Default)]
+pub(crate) struct OneParked {
+    released: Mutex<bool>,
+}
+
+fn parked(owner: &str) -> Parked {
+    let category = if owner == "checkout" { "checkout" } else { "order" };
+    let poison = Poison {
+        entity: Entity::Key("a".to_owned()),
+        stream: StreamName::new(category, "a"),
+        revision: Revision(3),
+        position: Position(57),
+        reason: "missing field `carrier`".to_owned(),
+    };
+    Parked { poison, keys: vec!["a".to_owned()], since: noon() }
+}
+
+#[async_trait]
+impl Maintenance for OneParked {
+    async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError> {
+        let (known, released) = (["orders", "checkout"].contains(&owner), *self.released.lock().unwrap());
+        if known && entity == "a" && !released {
+            return Ok(parked(owner));
+        }
+        Err(MaintenanceError::NotParked { owner: owner.to_owned(), entity: entity.to_owned() })
+    }
+
+    async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError> {
+        let parked = self.find(owner, entity).await?;
+        if skip.is_none() {
+            return Err(MaintenanceError::StillParked(parked.poison.to_string()));
+        }
+        *self.released.lock().unwrap() = true;
+        Ok(2)
+    }
+
+    async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
+        match builds.as_slice() {
+            [(name, 12)] if name == "orders" => Ok(Position(60)),
+            _ => Err(MaintenanceError::BuildNotReady("there is no such build".to_owned())),
+        }
+    }
+}
+
+const PARKED: &str = "/api/admin/parked";
+
+#[tokio::test]
+async fn what_is_parked_is_tried_again_and_skipped_with_a_reason_that_the_log_keeps() {
+    let shop = TestShop::open();
+    let body = json!({"owner": "orders", "entity": "a"});
+    let answer = shop.admin(Call::post(&format!("{PARKED}/retry"), &body)).await.refused(409, "still-parked");
+    assert!(answer.text("detail").contains("position 57"), "{}", answer.body);
+    let body = json!({"owner": "orders", "entity": "a", "reason": " "});
+    shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(422, "validation-failed");
+    let body = json!({"owner": "orders", "entity": "a", "reason": "a carrier that never was"});
+    let answer = shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.done(200);
+    assert_eq!(answer.body["events"], 2);
+    let skips = shop.shop.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
+    let skip = Skip { stream: StreamName::new("order", "a"), revision: Revision(3), key: Some("a".into()) };
+    assert_eq!(skips.state.skipped, [skip]);
+    shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_a_process_did_itself_is_never_skipped() {
+    let shop = TestShop::open();
+    let body = json!({"owner": "checkout", "entity": "a", "reason": "x"});
+    shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(409, "still-parked");
+    assert!(shop.shop.skips.load(&Skips::stream("checkout")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn builds_are_switched_when_they_are_ready() {
+    let shop = TestShop::open();
+    let switch = "/api/admin/projections/switch";
+    let builds = |builds| json!({ "builds": builds });
+    let answer =
+        shop.admin(Call::post(switch, &builds(json!([{"name": "orders", "build": 12}])))).await.done(200);
+    assert_eq!(answer.body["position"], "60");
+    let other = builds(json!([{"name": "orders", "build": 13}]));
+    shop.admin(Call::post(switch, &other)).await.refused(409, "build-not-ready");
+    shop.admin(Call::post(switch, &builds(json!([])))).await.refused(422, "validation-failed");
+}
+
+#[tokio::test]
+async fn only_admins_maintain() {
+    let shop = TestShop::open();
+    let parked = json!({"owner": "orders", "entity": "a"});
+    let call = Call::post(&format!("{PARKED}/retry"), &parked);
+    let token = format!("Bearer {}", shop.token("erp", Role::Service));
+    shop.send(call.header("authorization", &token)).await.refused(403, "forbidden");
+}

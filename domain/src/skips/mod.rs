@@ -1,0 +1,55 @@
+//! Events that a read model or process passes over by decision.
+//!
+//! One stream for each of them (`skips-orders`), which a rebuild reads first, so that it comes to the same.
+
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod evolve;
+pub mod rejection;
+pub mod state;
+
+pub use command::SkipsCommand;
+pub use event::SkipsEvent;
+pub use rejection::SkipsRejection;
+pub use state::SkipsState;
+
+use souk_eventsourcing::{Context, Decider, StreamName};
+
+/// The aggregate.
+#[derive(Debug)]
+pub struct Skips;
+
+impl Skips {
+    /// The stream of what a read model or process skips.
+    pub fn stream(owner: &str) -> StreamName {
+        StreamName::new(Self::CATEGORY, owner)
+    }
+}
+
+impl Decider for Skips {
+    const CATEGORY: &'static str = "skips";
+    type State = SkipsState;
+    type Command = SkipsCommand;
+    type Event = SkipsEvent;
+    type Rejection = SkipsRejection;
+
+    fn decide(
+        state: &SkipsState,
+        command: &SkipsCommand,
+        _: &Context,
+    ) -> Result<Vec<SkipsEvent>, SkipsRejection> {
+        decide::decide(state, command)
+    }
+
+    fn evolve(state: SkipsState, event: &SkipsEvent) -> SkipsState {
+        evolve::evolve(state, event)
+    }
+
+    fn parts(state: &SkipsState) -> usize {
+        1 + state.skipped.len()
+    }
+}
+
+#[cfg(test)]
+mod tests;

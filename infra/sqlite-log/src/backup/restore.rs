@@ -1,0 +1,121 @@
+//! A backup put back: checked first, made under another name, verified whole, then renamed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::verify::verify_file;
+use crate::{LOG_FILE, open};
+
+use super::{BackupError, Manifest, Segment, io, refuse_existing, segment};
+
+/// Checks a backup: every segment is there and as it was written. `progress` is told bytes checked and
+/// bytes in all.
+pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manifest, BackupError> {
+    let manifest = Manifest::read(folder)?;
+    let total = manifest.segments.iter().map(|segment| segment.bytes).sum();
+    let mut checked = 0;
+    for Segment { file, bytes, blake3, .. } in &manifest.segments {
+        let damaged = |what: String| BackupError::Damaged { path: folder.to_owned(), what };
+        let path = folder.join(file);
+        if !path.is_file() {
+            return Err(damaged(format!("{file} is missing")));
+        }
+        if segment::hash(&path)? != (*bytes, blake3.clone()) {
+            return Err(damaged(format!("{file} is not what was written")));
+        }
+        checked += bytes;
+        progress(checked, total);
+    }
+    Ok(manifest)
+}
+
+/// Puts a backup into a folder that has no log. `progress` is told events put back and events in all. Call
+/// it where blocking is allowed.
+pub fn restore(
+    backup: &Path,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Manifest, BackupError> {
+    let target = folder.join(LOG_FILE);
+    refuse_existing(&target)?;
+    // `SQLite` would play what an old log left behind into the restored one.
+    let wal = open::beside(&target, "-wal");
+    remove_empty(&wal)?;
+    refuse_existing(&wal)?;
+    let manifest = check(backup, &mut |_, _| ())?;
+    let partial = Partial::beside(&target)?;
+    fill(&partial.path, backup, &manifest, progress)?;
+    let report = verify_file(&partial.path, &mut |_, _| ())?;
+    if let Some(first) = report.problems.first() {
+        let what = format!("position {}: {}", first.position, first.what);
+        return Err(BackupError::Damaged { path: backup.to_owned(), what });
+    }
+    partial.take_place(&target)?;
+    Ok(manifest)
+}
+
+fn fill(
+    path: &Path,
+    backup: &Path,
+    manifest: &Manifest,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), BackupError> {
+    open::write_schema(path, manifest.log_id)?;
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "OFF")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    for segment in &manifest.segments {
+        let file = backup.join(&segment.file);
+        connection.execute("ATTACH ?1 AS segment", [file.to_string_lossy()])?;
+        connection.execute_batch(
+            "INSERT INTO events SELECT * FROM segment.events ORDER BY position; DETACH segment",
+        )?;
+        progress(segment.last, manifest.last());
+    }
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// A reader leaves an empty write-ahead log behind, which holds nothing to lose.
+fn remove_empty(path: &Path) -> Result<(), BackupError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => fs::remove_file(path).map_err(io(path)),
+        _ => Ok(()),
+    }
+}
+
+/// A file that is not finished; dropped before it took its place, it is gone.
+struct Partial {
+    path: PathBuf,
+}
+
+impl Partial {
+    fn beside(target: &Path) -> Result<Self, BackupError> {
+        let partial = Self { path: open::beside(target, ".partial") };
+        partial.remove();
+        refuse_existing(&partial.path)?;
+        Ok(partial)
+    }
+
+    /// Moves the finished file to its place, durably.
+    fn take_place(self, target: &Path) -> Result<(), BackupError> {
+        File::open(&self.path).and_then(|file| file.sync_all()).map_err(io(target))?;
+        fs::rename(&self.path, target).map_err(io(target))?;
+        open::sync_folder_of(target).map_err(io(target))
+    }
+
+    /// What can't be removed is found by whoever looks next.
+    fn remove(&self) {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let _ = fs::remove_file(open::beside(&self.path, suffix));
+        }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

@@ -1,0 +1,95 @@
+//! A segment: rows of the log in a file of their own, as they were written.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::row::{self, RowError, to_i64};
+use crate::{LOG_FILE, open};
+
+use super::{BackupError, Segment, io};
+
+/// Rows copied in one read.
+const READ_ROWS: u64 = 5_000;
+
+/// Copies the rows of some positions into the segment of this number. `copied` is told the position
+/// reached.
+pub(super) fn write(
+    source: &Path,
+    folder: &Path,
+    number: usize,
+    first: u64,
+    last: u64,
+    mut copied: impl FnMut(u64),
+) -> Result<Segment, BackupError> {
+    let file = format!("{number:06}.segment");
+    let path = folder.join(&file);
+    // Left by a run that was killed before the manifest named it.
+    for suffix in ["", "-journal"] {
+        let left = open::beside(&path, suffix);
+        if left.exists() {
+            fs::remove_file(&left).map_err(io(&left))?;
+        }
+    }
+    let segment = Connection::open(&path)?;
+    segment.pragma_update(None, "journal_mode", "OFF")?;
+    segment.pragma_update(None, "synchronous", "OFF")?;
+    segment.execute_batch(include_str!("segment.sql"))?;
+    let log = format!("file:{}?mode=ro", escaped(source));
+    segment.execute("ATTACH ?1 AS log", [log])?;
+    let mut last_checksum = 0;
+    let mut after = first - 1;
+    while after < last {
+        let to = last.min(after + READ_ROWS);
+        let sql = "INSERT INTO events SELECT * FROM log.events WHERE position > ?1 AND position <= ?2";
+        segment.execute(sql, (to_i64(after), to_i64(to)))?;
+        last_checksum = check_rows(&segment, after, to)?;
+        after = to;
+        copied(after);
+    }
+    segment.execute_batch("DETACH log")?;
+    segment.close().map_err(|(_, error)| error)?;
+    File::open(&path).and_then(|file| file.sync_all()).map_err(io(&path))?;
+    open::sync_folder_of(&path).map_err(io(&path))?;
+    let (bytes, blake3) = hash(&path)?;
+    Ok(Segment { file, first, last, last_checksum, bytes, blake3 })
+}
+
+/// A path as it stands in a URI.
+fn escaped(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+/// Holds copied rows to their checksums and to having no gap; tells the last one's checksum. A damaged log
+/// gives no backup.
+fn check_rows(segment: &Connection, after: u64, to: u64) -> Result<u32, BackupError> {
+    let mut statement = segment.prepare_cached(row::SELECT_ALL)?;
+    let mut rows = statement.query((to_i64(after), to_i64(to), to_i64(READ_ROWS)))?;
+    let (mut expected, mut checksum) = (after + 1, 0);
+    while let Some(stored) = rows.next()? {
+        let position: u64 = stored.get(0)?;
+        if position != expected {
+            break;
+        }
+        let damaged = |what: String| BackupError::DamagedLog(format!("position {position}: {what}"));
+        row::read_checked(stored).map_err(|RowError(what)| damaged(what))?;
+        checksum = stored.get(14)?;
+        expected += 1;
+    }
+    if expected != to + 1 {
+        return Err(BackupError::DamagedLog(format!(
+            "position {expected}: the event is missing in {LOG_FILE}"
+        )));
+    }
+    Ok(checksum)
+}
+
+/// Size and hash of a file.
+pub(super) fn hash(path: &Path) -> Result<(u64, String), BackupError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(io(path))?;
+    let bytes = std::io::copy(&mut file, &mut hasher).map_err(io(path))?;
+    Ok((bytes, hasher.finalize().to_hex().to_string()))
+}

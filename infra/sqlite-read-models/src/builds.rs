@@ -1,0 +1,199 @@
+//! Builds: sets of tables of a model, from their making to their removal.
+//!
+//! What queries see changes in one transaction: the old version or the new. What is no longer wanted is
+//! marked at once and removed in small steps, since removing a large table at once would keep the live
+//! models waiting.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use souk_eventsourcing::Position;
+use souk_eventsourcing::projector::{Build, Model, OpenBuild, Purpose};
+
+use crate::ddl::{create, quoted, view_script};
+use crate::failure::Failure;
+use crate::parking;
+
+fn begin_writing(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// The builds that have these models' versions; see `ReadModelStore::open`.
+pub(crate) fn open(
+    connection: &mut Connection,
+    models: &[&'static Model],
+) -> Result<Vec<OpenBuild>, Failure> {
+    let transaction = begin_writing(connection)?;
+    let known: Vec<&str> = models.iter().map(|model| model.name).collect();
+    let mut statement =
+        transaction.prepare("SELECT number, model FROM builds WHERE state IN ('live', 'next')")?;
+    let builds = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let builds = builds.collect::<rusqlite::Result<Vec<(u32, String)>>>()?;
+    drop(statement);
+    for (number, _) in builds.iter().filter(|(_, model)| !known.contains(&model.as_str())) {
+        retire(&transaction, *number)?;
+    }
+    let mut opened = Vec::with_capacity(models.len());
+    for model in models {
+        opened.push(open_one(&transaction, model)?);
+    }
+    transaction.commit()?;
+    Ok(opened)
+}
+
+fn open_one(transaction: &Transaction<'_>, model: &'static Model) -> Result<OpenBuild, Failure> {
+    let sql = "SELECT number FROM builds WHERE model = ?1 AND version = ?2 AND state IN ('live', 'next') \
+               ORDER BY state LIMIT 1";
+    let found = transaction.query_row(sql, (model.name, model.version), |row| row.get(0)).optional()?;
+    if let Some(number) = found {
+        return read(transaction, Build { model, number });
+    }
+    let sql = "SELECT count(*) FROM builds WHERE model = ?1 AND state = 'live'";
+    let has_live: bool = transaction.query_row(sql, [model.name], |row| row.get(0))?;
+    let build = make(transaction, model, if has_live { "next" } else { "live" }, None)?;
+    if !has_live {
+        show(transaction, build.number)?;
+    }
+    read(transaction, build)
+}
+
+fn make(
+    transaction: &Transaction<'_>,
+    model: &'static Model,
+    state: &str,
+    until: Option<Position>,
+) -> Result<Build, Failure> {
+    let sql = "INSERT INTO builds (model, version, state, until, begun_us, position) \
+               VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000000 AS INTEGER), 0) RETURNING number";
+    let until_number = until.map(|position| position.0);
+    let number =
+        transaction.query_row(sql, (model.name, model.version, state, until_number), |row| row.get(0))?;
+    let build = Build { model, number };
+    create(transaction, build, until)?;
+    Ok(build)
+}
+
+/// A build as it is stored.
+fn read(transaction: &Transaction<'_>, build: Build) -> Result<OpenBuild, Failure> {
+    let sql = "SELECT position, state FROM builds WHERE number = ?1";
+    let found = transaction.query_row(sql, [build.number], |row| {
+        Ok((Position(row.get(0)?), row.get::<_, String>(1)? == "live"))
+    });
+    let (checkpoint, is_live) = found?;
+    let parked = parking::load(transaction, build.model.name, build.number)?;
+    Ok(OpenBuild { build, is_live, checkpoint, parked })
+}
+
+/// A build beside the live one, begun or gone on with.
+pub(crate) fn begin(
+    connection: &mut Connection,
+    model: &'static Model,
+    purpose: Purpose,
+) -> Result<OpenBuild, Failure> {
+    let (state, until) = match purpose {
+        Purpose::Next => ("next", None),
+        Purpose::Until(position) => ("until", Some(position)),
+    };
+    let transaction = begin_writing(connection)?;
+    let sql = "SELECT number FROM builds \
+               WHERE model = ?1 AND version = ?2 AND state = ?3 AND until IS ?4 LIMIT 1";
+    let until_number = until.map(|position| position.0);
+    let found = transaction
+        .query_row(sql, (model.name, model.version, state, until_number), |row| row.get(0))
+        .optional()?;
+    let build = match found {
+        Some(number) => Build { model, number },
+        None => make(&transaction, model, state, until)?,
+    };
+    let opened = read(&transaction, build)?;
+    transaction.commit()?;
+    Ok(opened)
+}
+
+/// Makes builds the live ones, all at once.
+pub(crate) fn switch(connection: &mut Connection, builds: &[Build]) -> Result<(), Failure> {
+    let transaction = begin_writing(connection)?;
+    // First everything goes that has to: a view's name may pass from one model to another.
+    for build in builds {
+        let sql = "SELECT number FROM builds WHERE model = ?1 AND state = 'live' AND number <> ?2";
+        let live =
+            transaction.query_row(sql, (build.model.name, build.number), |row| row.get(0)).optional()?;
+        if let Some(live) = live {
+            retire(&transaction, live)?;
+        }
+    }
+    for build in builds {
+        let sql = "UPDATE builds SET state = 'live' WHERE number = ?1 AND state = 'next'";
+        if transaction.execute(sql, [build.number])? != 1 {
+            return Err(Failure::NotOpened { model: build.model.name, version: build.model.version });
+        }
+        show(&transaction, build.number)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Points the views at a build's tables.
+fn show(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
+    for (table, view) in made(transaction, number)? {
+        transaction.execute_batch(&view_script(&view, &table))?;
+    }
+    Ok(())
+}
+
+/// The tables and views that were made for a build.
+fn made(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT name, view_name FROM build_tables WHERE build = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let tables = statement.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    tables.collect()
+}
+
+/// Takes a build away from queries and marks it to be removed.
+fn retire(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
+    let state: String =
+        transaction.query_row("SELECT state FROM builds WHERE number = ?1", [number], |row| row.get(0))?;
+    if state == "live" || state == "until" {
+        for (_, view) in made(transaction, number)? {
+            transaction.execute_batch(&format!("DROP VIEW {};", quoted(&view)))?;
+        }
+    }
+    transaction.execute("UPDATE builds SET state = 'old' WHERE number = ?1", [number]).map(drop)
+}
+
+/// Gives a build up.
+pub(crate) fn abandon(connection: &mut Connection, number: u32) -> Result<(), Failure> {
+    let transaction = begin_writing(connection)?;
+    retire(&transaction, number)?;
+    Ok(transaction.commit()?)
+}
+
+/// Removes a bounded part of what is to be removed; tells whether there is more.
+pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failure> {
+    let transaction = begin_writing(connection)?;
+    let sql = "SELECT number, model FROM builds WHERE state = 'old' ORDER BY number LIMIT 1";
+    let old = transaction.query_row(sql, [], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)));
+    let Some((number, model)) = old.optional()? else { return Ok(false) };
+    if let Some((table, _)) = made(&transaction, number)?.first() {
+        let name = quoted(table);
+        let sql = format!("DELETE FROM {name} WHERE key IN (SELECT key FROM {name} LIMIT ?1)");
+        if transaction.execute(&sql, [rows])? == 0 {
+            transaction.execute_batch(&format!("DROP TABLE {name};"))?;
+            transaction.execute("DELETE FROM build_tables WHERE name = ?1", [table])?;
+        }
+    } else {
+        parking::forget(&transaction, &model, number)?;
+        transaction.execute("DELETE FROM builds WHERE number = ?1", [number])?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// Sets how far a build is.
+pub(crate) fn move_checkpoint(
+    transaction: &Transaction<'_>,
+    build: Build,
+    to: Position,
+) -> Result<(), Failure> {
+    let sql = "UPDATE builds SET position = ?2 WHERE number = ?1 AND state <> 'old'";
+    let moved = transaction.prepare_cached(sql)?.execute((build.number, to.0))?;
+    let not_opened = Failure::NotOpened { model: build.model.name, version: build.model.version };
+    if moved == 1 { Ok(()) } else { Err(not_opened) }
+}

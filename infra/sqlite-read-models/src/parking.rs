@@ -1,0 +1,104 @@
+//! Parked entities of builds and processes. What a build's number is to those of a read model, the version
+//! of its rows is to those of a process.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction};
+use souk_eventsourcing::parking::{Entity, Parked, ParkingChange, Poison};
+use souk_eventsourcing::{Position, Revision, StreamName};
+
+use crate::failure::Failure;
+
+/// What is parked.
+pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<Vec<Parked>, Failure> {
+    let sql = "SELECT kind, entity, stream, revision, position, error, since_us FROM parked \
+               WHERE owner = ?1 AND build = ?2 ORDER BY position, kind, entity";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut keys = connection.prepare_cached(
+        "SELECT key FROM parked_keys WHERE owner = ?1 AND build = ?2 AND kind = ?3 AND entity = ?4",
+    )?;
+    let mut rows = statement.query((owner, build))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let keys = keys.query_map((owner, build, &kind, &name), |row| row.get(0))?;
+        let malformed = |what: &str| Failure::Malformed(format!("{kind} `{name}` is parked {what}"));
+        let entity = match kind.as_str() {
+            "key" => Entity::Key(name.clone()),
+            _ => Entity::Stream(StreamName::parse(&name).map_err(|_| malformed("under no stream's name"))?),
+        };
+        let stream: String = row.get(2)?;
+        let poison = Poison {
+            entity,
+            stream: StreamName::parse(&stream).map_err(|_| malformed("because of no stream"))?,
+            revision: Revision(row.get(3)?),
+            position: Position(row.get(4)?),
+            reason: row.get(5)?,
+        };
+        let since = Timestamp::from_microsecond(row.get(6)?).map_err(|_| malformed("since no time"))?;
+        found.push(Parked { poison, keys: keys.collect::<rusqlite::Result<_>>()?, since });
+    }
+    Ok(found)
+}
+
+/// Stores a change.
+pub(crate) fn store(
+    transaction: &Transaction<'_>,
+    owner: &str,
+    build: u32,
+    change: &ParkingChange,
+) -> Result<(), Failure> {
+    if change.is_empty() {
+        return Ok(());
+    }
+    for Parked { poison, .. } in &change.released {
+        let entity = (owner, build, poison.entity.kind(), poison.entity.name());
+        for table in ["parked", "parked_keys", "parked_events"] {
+            let sql =
+                format!("DELETE FROM {table} WHERE owner = ?1 AND build = ?2 AND kind = ?3 AND entity = ?4");
+            transaction.prepare_cached(&sql)?.execute(entity)?;
+        }
+    }
+    for Parked { poison, keys, since } in &change.parked {
+        let (kind, name) = (poison.entity.kind(), poison.entity.name());
+        let sql = "INSERT OR REPLACE INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let mut insert = transaction.prepare_cached(sql)?;
+        let (stream, at) = (poison.stream.as_str(), since.as_microsecond());
+        let (revision, position) = (poison.revision.0, poison.position.0);
+        insert.execute((owner, build, kind, name, stream, revision, position, &poison.reason, at))?;
+        let sql = "INSERT OR IGNORE INTO parked_keys VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut insert = transaction.prepare_cached(sql)?;
+        for key in keys {
+            insert.execute((owner, build, kind, name, key))?;
+        }
+    }
+    let sql = "INSERT OR IGNORE INTO parked_events VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = transaction.prepare_cached(sql)?;
+    for (entity, position) in &change.waiting {
+        insert.execute((owner, build, entity.kind(), entity.name(), position.0))?;
+    }
+    Ok(())
+}
+
+/// Removes everything that is parked in a build.
+pub(crate) fn forget(transaction: &Transaction<'_>, owner: &str, build: u32) -> rusqlite::Result<()> {
+    for table in ["parked", "parked_keys", "parked_events"] {
+        let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND build = ?2");
+        transaction.execute(&sql, (owner, build))?;
+    }
+    Ok(())
+}
+
+/// The events that wait for an entity.
+pub(crate) fn waiting(
+    connection: &Connection,
+    owner: &str,
+    build: u32,
+    entity: &Entity,
+) -> Result<Vec<Position>, Failure> {
+    let sql = "SELECT position FROM parked_events \
+               WHERE owner = ?1 AND build = ?2 AND kind = ?3 AND entity = ?4 ORDER BY position";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows =
+        statement.query_map((owner, build, entity.kind(), entity.name()), |row| row.get(0).map(Position))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,107 @@
+//! `GET /api/admin/correlations/{id}`.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use souk_eventsourcing::causation::{Node, Outcome, tree};
+use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
+use souk_web::{Caller, Problem, Role};
+
+use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, ParkedHere};
+use super::routes::LogBrowser;
+use crate::database::{failed, not_found};
+
+/// Events that one tree shows.
+pub const TREE_EVENTS_MAX: usize = 10_000;
+/// Events read at once.
+const PAGE_EVENTS_MAX: usize = 1_000;
+
+type ParkedRow = (String, String, String, String, i64, String);
+
+/// Shows what one request set off, as a tree. For admins.
+///
+/// Roots are the events of the request itself. Below each event stands what it led to: what processes decided,
+/// with the answers of their commands and the times of their timers, and the events that came of it.
+#[utoipa::path(
+    get, path = "/api/admin/correlations/{id}", tag = "operations",
+    params(("id" = String, Path, example = "4f1e2c", description = "As in `X-Correlation-Id`")),
+    responses((status = 200, body = CorrelationAnswer), (status = 400), (status = 401), (status = 403), (status = 404))
+)]
+pub(crate) async fn read(
+    State(state): State<LogBrowser>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<CorrelationAnswer>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let allowed = "1 to 128 visible ASCII characters are allowed";
+    let correlation = CorrelationId::parse(&id).ok_or_else(|| Problem::parameter("id", allowed))?;
+    let (events, is_whole) = events_of(&state, &correlation).await?;
+    if events.is_empty() {
+        return Err(not_found("correlation"));
+    }
+    let parked = parked(&state).await?;
+    let count = events.len();
+    let roots = tree(events).into_iter().map(|node| answer(node, &parked)).collect();
+    Ok(Json(CorrelationAnswer { correlation_id: id, events: count, is_whole, items: roots }))
+}
+
+async fn events_of(
+    state: &LogBrowser,
+    correlation: &CorrelationId,
+) -> Result<(Vec<RecordedEvent>, bool), Problem> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = events.last().map_or(Position::START, |last| last.position);
+        let page = state.log.read_correlation(correlation, after, PAGE_EVENTS_MAX).await?;
+        if page.is_empty() {
+            return Ok((events, true));
+        }
+        events.extend(page);
+        if events.len() > TREE_EVENTS_MAX {
+            events.truncate(TREE_EVENTS_MAX);
+            return Ok((events, false));
+        }
+    }
+}
+
+/// Who stands before which event.
+async fn parked(state: &LogBrowser) -> Result<HashMap<(String, i64), Vec<ParkedHere>>, Problem> {
+    let statement = sqlx::query_as::<_, ParkedRow>(include_str!("parked.sql"));
+    let rows = statement.fetch_all(&state.query.pool).await.map_err(failed)?;
+    let mut parked: HashMap<_, Vec<_>> = HashMap::new();
+    for (owner, kind, entity, stream, revision, error) in rows {
+        parked.entry((stream, revision)).or_default().push(ParkedHere { owner, kind, entity, error });
+    }
+    Ok(parked)
+}
+
+fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeAnswer {
+    let revision = i64::try_from(node.event.revision.0).unwrap_or(i64::MAX);
+    let here = parked.get(&(node.event.stream.to_string(), revision)).cloned().unwrap_or_default();
+    NodeAnswer {
+        event: node.event.into(),
+        outputs: node.outputs.into_iter().map(OutcomeAnswer::from).collect(),
+        parked: here,
+        children: node.children.into_iter().map(|child| answer(child, parked)).collect(),
+    }
+}
+
+impl From<Outcome> for OutcomeAnswer {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            kind: name(outcome.kind),
+            step: outcome.step,
+            line: outcome.line,
+            at: outcome.at.map(|at| at.to_string()),
+            answer: outcome.answer.map(name),
+            code: outcome.code,
+        }
+    }
+}
+
+/// The name under which a unit variant is written.
+fn name(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

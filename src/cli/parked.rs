@@ -1,0 +1,152 @@
+//! `souk parked list | retry | skip`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use souk_command_api::maintenance::routes::skip_past;
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId};
+use souk_sqlite_read_models::Snapshot;
+
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+use crate::data_folder::require_shop;
+use crate::embedded::Embedded;
+
+use super::output;
+use super::server::{self, Server};
+
+#[derive(Debug, Subcommand)]
+pub enum ParkedCommand {
+    /// Lists what is parked.
+    List,
+    /// Tries a parked entity again, by this program.
+    Retry {
+        /// The read model or process, as `parked list` names it.
+        owner: String,
+        /// The key or the stream's name.
+        entity: String,
+        /// A server elsewhere; `SOUK_TOKEN` holds an admin's token.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Passes the event over that an entity can't take, and goes on behind it; the log keeps that.
+    Skip {
+        /// The read model or process, as `parked list` names it.
+        owner: String,
+        /// The key or the stream's name.
+        entity: String,
+        /// Why, in 1 to 500 characters.
+        #[arg(long)]
+        reason: String,
+        /// A server elsewhere; `SOUK_TOKEN` holds an admin's token.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+/// Runs a command.
+pub async fn run(
+    configuration: &Configuration,
+    command: ParkedCommand,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        ParkedCommand::List => list(configuration, as_json),
+        ParkedCommand::Retry { owner, entity, url } => {
+            let events = retry(configuration, &owner, &entity, url).await?;
+            report(as_json, &owner, &entity, events)
+        }
+        ParkedCommand::Skip { owner, entity, reason, url } => {
+            let events = skip(configuration, &owner, &entity, reason, url).await?;
+            report(as_json, &owner, &entity, events)
+        }
+    }
+}
+
+fn list(configuration: &Configuration, as_json: bool) -> anyhow::Result<ExitCode> {
+    require_shop(&configuration.data)?;
+    let parked = Snapshot::open(&configuration.data)?.parked()?;
+    for item in &parked {
+        if as_json {
+            output::json(&json!({
+                "owner": item.owner, "kind": item.kind, "entity": item.entity, "stream": item.stream,
+                "revision": item.revision, "position": item.position.to_string(), "error": item.error,
+                "events": item.waiting, "since": item.since,
+            }))?;
+        } else {
+            output::line(format!(
+                "{} {} {}\n  since {}: {} event(s) wait, the first at position {} ({} #{})\n  {}",
+                item.owner,
+                item.kind,
+                item.entity,
+                item.since,
+                item.waiting,
+                item.position,
+                item.stream,
+                item.revision,
+                item.error
+            ));
+        }
+    }
+    if parked.is_empty() && !as_json {
+        output::line("nothing is parked");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(as_json: bool, owner: &str, entity: &str, events: u64) -> anyhow::Result<ExitCode> {
+    if as_json {
+        output::json(&json!({ "owner": owner, "entity": entity, "events": events }))?;
+    } else {
+        output::line(format!("{owner} {entity} is parked no more: {events} event(s) had waited"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry(
+    configuration: &Configuration,
+    owner: &str,
+    entity: &str,
+    url: Option<String>,
+) -> anyhow::Result<u64> {
+    if let Some(server) = Server::find(&configuration.data, url)? {
+        return ask(&server, "retry", json!({ "owner": owner, "entity": entity })).await;
+    }
+    require_shop(&configuration.data)?;
+    let shop = Embedded::start(configuration).await?;
+    let retried = shop.shop.maintenance.retry(owner, entity, None).await;
+    shop.stop().await;
+    Ok(u64::try_from(retried?)?)
+}
+
+async fn skip(
+    configuration: &Configuration,
+    owner: &str,
+    entity: &str,
+    reason: String,
+    url: Option<String>,
+) -> anyhow::Result<u64> {
+    if let Some(server) = Server::find(&configuration.data, url)? {
+        return ask(&server, "skip", json!({ "owner": owner, "entity": entity, "reason": reason })).await;
+    }
+    require_shop(&configuration.data)?;
+    let shop = Embedded::start(configuration).await?;
+    let id = SystemClock.new_id();
+    let origin = Origin::new(id, Actor::new("admin", "command-line"), CorrelationId::from(id));
+    let request = |stream, command| CommandRequest::new(stream, command, origin);
+    let skipped = skip_past(&shop.shop, owner, entity, reason, request).await;
+    shop.stop().await;
+    match skipped {
+        Ok(events) => Ok(u64::try_from(events)?),
+        Err(problem) => bail!("{}: {}", problem.code(), problem.detail()),
+    }
+}
+
+async fn ask(server: &Server, what: &str, body: Value) -> anyhow::Result<u64> {
+    let request = server.post(&format!("/api/admin/parked/{what}"))?;
+    let answer: Value = server::answered(request.json(&body).send().await?).await?;
+    Ok(answer["events"].as_u64().unwrap_or(0))
+}

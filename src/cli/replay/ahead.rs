@@ -1,0 +1,75 @@
+//! What a newer program needs, built while the older one serves.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use souk_domain::checkout::Checkout;
+use souk_domain::reversal::ReversalProcess;
+use souk_domain::settlement::Settlement;
+use souk_eventsourcing::EventStore as _;
+use souk_eventsourcing::process::{Process, ProcessShape, ProcessStateStore};
+use souk_eventsourcing::projector::{Purpose, ReadModelStore};
+use souk_sqlite_read_models::Snapshot;
+
+use super::{Ended, Replay};
+use crate::cli::output;
+use crate::drivers::processes;
+
+/// Builds models whose version was raised, and rows of processes whose shape has changed.
+pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
+    let mut opened = Vec::new();
+    let snapshot = Snapshot::open(&replay.folder)?;
+    for projector in souk_projections::all() {
+        let model = projector.model();
+        if snapshot.live(model)?.is_none_or(|(_, version, _)| version != model.version) {
+            opened.push((projector, replay.read_models.begin(model, Purpose::Next).await?));
+        }
+    }
+    drop(snapshot);
+    let names: Vec<String> = opened
+        .iter()
+        .map(|(projector, _)| format!("{} v{}", projector.model().name, projector.model().version))
+        .collect();
+    if !opened.is_empty() {
+        let mut building = replay.projections(opened).await?;
+        let head = replay.log.head().await?;
+        if replay.fold(&mut building, head).await? == Ended::Stopped {
+            return Ok(ExitCode::from(1));
+        }
+    }
+    let mut built = names;
+    for prepared in [
+        prepare::<Checkout>(replay).await?,
+        prepare::<Settlement>(replay).await?,
+        prepare::<ReversalProcess>(replay).await?,
+    ] {
+        built.extend(prepared);
+    }
+    let head = replay.log.head().await?;
+    if json {
+        output::json(&json!({ "built": built, "position": head.to_string() }))?;
+    } else if built.is_empty() {
+        output::line("nothing is to be built: this program needs what is there");
+    } else {
+        output::line(format!(
+            "{} built up to about position {head}; this program goes on from there when it starts",
+            built.join(", ")
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of a process whose shape has none yet.
+async fn prepare<P: Process>(replay: &Replay) -> anyhow::Result<Option<String>> {
+    let shape = ProcessShape::of::<P>();
+    let stored = ProcessStateStore::load(&*replay.read_models, shape).await?;
+    let head = replay.log.head().await?;
+    if stored.checkpoint >= head || !processes::is_new(&stored) {
+        return Ok(None);
+    }
+    let bar = output::progress(head.0, "events");
+    processes::prepare::<P>(&*replay.log, &*replay.read_models, head, &mut |at| bar.set_position(at.0))
+        .await?;
+    bar.finish_and_clear();
+    Ok(Some(format!("process {} v{}", shape.name, shape.version)))
+}

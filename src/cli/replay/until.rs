@@ -1,0 +1,75 @@
+//! Models as of a position or a time, under views of their own.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::json;
+use souk_eventsourcing::Position;
+use souk_eventsourcing::projection_runtime::ErasedProjector;
+use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
+use souk_sqlite_read_models::Snapshot;
+
+use super::{Ended, Replay, ReplayArgs};
+use crate::cli::moment::position;
+use crate::cli::output;
+use crate::drivers::projections::TIDY_ROWS;
+
+/// Builds, shows or removes models as of then.
+pub async fn run(
+    replay: &Replay,
+    wanted: Vec<Box<dyn ErasedProjector>>,
+    until: &str,
+    args: &ReplayArgs,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let until = position(&replay.log, until).await?;
+    let mut opened = Vec::with_capacity(wanted.len());
+    for projector in wanted {
+        let build = replay.read_models.begin(projector.model(), Purpose::Until(until)).await?;
+        opened.push((projector, build));
+    }
+    let builds: Vec<Build> = opened.iter().map(|(_, opened)| opened.build).collect();
+    if args.drop {
+        for build in builds {
+            replay.read_models.abandon(build).await?;
+        }
+        while replay.read_models.tidy(TIDY_ROWS).await? {}
+        output::line_for_people(json, format!("removed what was built as of position {until}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut building = replay.projections(opened).await?;
+    if replay.fold(&mut building, until).await? == Ended::Stopped {
+        return Ok(ExitCode::from(1));
+    }
+    if let Some(key) = &args.key {
+        return show(replay, &builds, key, until);
+    }
+    for build in builds {
+        let (name, view) = (build.model.name, format!("{}_until_{until}", build.model.name));
+        if json {
+            output::json(&json!({ "name": name, "position": until.to_string(), "view": view }))?;
+        } else {
+            output::line(format!("{view}: {name} as of position {until}"));
+        }
+    }
+    let path = replay.read_models.path().display();
+    output::line_for_people(json, format!("query it in {path}, or print a row with --key"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(replay: &Replay, builds: &[Build], key: &str, until: Position) -> anyhow::Result<ExitCode> {
+    let snapshot = Snapshot::open(&replay.folder)?;
+    let mut found = false;
+    for build in builds {
+        let mut documents = Vec::new();
+        snapshot.documents(*build, Some(key), &mut |_, document| documents.push(document.to_vec()))?;
+        for document in documents {
+            found = true;
+            output::line(String::from_utf8_lossy(&document));
+        }
+    }
+    if found {
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!("there is no row `{key}` as of position {until}")
+}

@@ -1,0 +1,305 @@
+//! Drives the projectors: all read models from one pass over the log, on a thread of its own, so that
+//! folding a large batch holds up no request.
+//!
+//! An entity that can't take an event is parked and everything else goes on, unless the models are being
+//! rebuilt: then it stops, and says what to do.
+
+mod switch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_eventsourcing::parking::{Entity, Parked};
+use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
+use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
+use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position, StoreError, Subscription};
+use souk_query_api::Behind;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
+
+pub use switch::{SWITCH_EVENTS_MAX, SwitchError};
+
+/// Events folded and committed at once.
+pub const PAGE_EVENTS_MAX: usize = 4_096;
+/// Rows of what is no longer wanted that are removed at once.
+pub const TIDY_ROWS: u32 = 1_000;
+/// The pause between two such steps.
+const TIDY_EVERY: Duration = Duration::from_millis(50);
+
+/// Why the read models no longer follow the log.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectionStopped {
+    /// The log can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An event can't be folded while nothing is to be parked.
+    #[error("{0}; skip it with `souk parked skip`, or mend the projector")]
+    Projection(#[from] ProjectionError),
+    /// The read models can't be written.
+    #[error(transparent)]
+    ReadModels(#[from] ReadModelError),
+}
+
+/// What happens to an entity that can't take an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPoison {
+    /// It is parked.
+    Park,
+    /// Everything stops.
+    Stop,
+}
+
+/// What an operator asks of the read models that follow the log.
+pub enum ModelOrder {
+    /// Of what is parked in one of them.
+    Parked(String, Order),
+    /// That builds take the place of the live ones, by model and number.
+    Switch(Vec<(String, u32)>, oneshot::Sender<Result<Position, SwitchError>>),
+}
+
+/// Where those who follow the log tell how far they are.
+pub struct Told {
+    /// The position that all models have reached.
+    pub reached: watch::Sender<Position>,
+    /// Whether every model is built, so that queries may be answered.
+    pub built: watch::Sender<bool>,
+    /// The rows that stand behind.
+    pub behind: watch::Sender<Arc<Behind>>,
+}
+
+/// Read models and how far each is.
+pub struct Projections {
+    store: Arc<dyn EventStore>,
+    read_models: Arc<dyn ReadModelStore>,
+    clock: Arc<dyn Clock>,
+    projectors: Vec<Box<dyn ErasedProjector>>,
+    /// Builds that queries don't see yet.
+    building: Vec<usize>,
+    behind: Behind,
+    on_poison: OnPoison,
+}
+
+impl Projections {
+    /// Opens the builds of the models' versions.
+    pub async fn open(
+        store: Arc<dyn EventStore>,
+        read_models: Arc<dyn ReadModelStore>,
+        clock: Arc<dyn Clock>,
+        projectors: Vec<Box<dyn ErasedProjector>>,
+    ) -> Result<Self, ProjectionStopped> {
+        let models: Vec<_> = projectors.iter().map(|projector| projector.model()).collect();
+        let opened = read_models.open(&models).await?;
+        Self::of(store, read_models, clock, projectors.into_iter().zip(opened).collect(), OnPoison::Park)
+            .await
+    }
+
+    /// Over builds that are open. A checkpoint beyond the log's head means that the log lost events.
+    pub async fn of(
+        store: Arc<dyn EventStore>,
+        read_models: Arc<dyn ReadModelStore>,
+        clock: Arc<dyn Clock>,
+        opened: Vec<(Box<dyn ErasedProjector>, OpenBuild)>,
+        on_poison: OnPoison,
+    ) -> Result<Self, ProjectionStopped> {
+        let head = store.head().await?;
+        let mut projections = Self {
+            store,
+            read_models,
+            clock,
+            projectors: Vec::new(),
+            building: Vec::new(),
+            behind: Behind::default(),
+            on_poison,
+        };
+        for (mut projector, opened) in opened {
+            let (name, checkpoint) = (projector.model().name, opened.checkpoint);
+            if checkpoint > head {
+                let what =
+                    format!("read model `{name}` has seen position {checkpoint}, the log ends at {head}");
+                return Err(StoreError::Damaged(what).into());
+            }
+            if !opened.is_live {
+                projections.building.push(projections.projectors.len());
+            }
+            for skip in parked::skips_of(&*projections.store, name).await? {
+                projector.skip(skip);
+            }
+            projections.behind.set(name, &opened.parked);
+            projector.start_at(opened);
+            projections.projectors.push(projector);
+        }
+        Ok(projections)
+    }
+
+    /// The position that all models have reached.
+    pub fn position(&self) -> Position {
+        self.projectors.iter().map(|projector| projector.checkpoint()).min().unwrap_or_default()
+    }
+
+    /// Folds a page into every model and commits all of them at once, or leaves them as they were.
+    pub async fn apply(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
+        let applied = self.fold_and_commit(page).await;
+        if applied.is_err() {
+            for projector in &mut self.projectors {
+                projector.forget();
+            }
+        }
+        applied
+    }
+
+    async fn fold_and_commit(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
+        let mut changes = Vec::with_capacity(self.projectors.len());
+        for place in 0..self.projectors.len() {
+            let change = self.fold(place, page).await?;
+            if !change.parking.is_empty() {
+                self.behind.change(change.build.model.name, &change.parking);
+            }
+            changes.push(change);
+        }
+        Ok(self.read_models.commit(changes).await?)
+    }
+
+    /// Folds a page into one model; what can't be folded is parked.
+    async fn fold(&mut self, place: usize, page: &Page) -> Result<ModelChange, ProjectionStopped> {
+        loop {
+            let error = match self.try_fold(place, page).await? {
+                Ok(change) => return Ok(change),
+                Err(error) if self.on_poison == OnPoison::Stop => return Err(error.into()),
+                Err(error) => error,
+            };
+            tracing::error!(%error, "an entity is parked");
+            let poison = *error.poison;
+            let keys = match &poison.entity {
+                Entity::Key(key) => vec![key.clone()],
+                Entity::Stream(stream) => {
+                    let events = parked::earlier(&*self.store, stream, poison.revision).await?;
+                    let mut keys: Vec<String> =
+                        events.iter().flat_map(|event| self.projectors[place].keys(event)).collect();
+                    keys.sort_unstable();
+                    keys.dedup();
+                    keys
+                }
+            };
+            self.projectors[place].park(Parked { poison, keys, since: self.clock.now() });
+        }
+    }
+
+    async fn try_fold(
+        &mut self,
+        place: usize,
+        page: &Page,
+    ) -> Result<Result<ModelChange, ProjectionError>, ReadModelError> {
+        let projector = &mut self.projectors[place];
+        let keys = match projector.plan(&page.events) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error)),
+        };
+        let build = projector.build();
+        let loaded = if keys.is_empty() { Vec::new() } else { self.read_models.load(build, keys).await? };
+        Ok(projector.fold(loaded, page.reached))
+    }
+
+    /// Follows the log until `stop` flips, telling how far it is after each commit.
+    pub async fn follow(
+        mut self,
+        mut orders: mpsc::Receiver<ModelOrder>,
+        told: Told,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), ProjectionStopped> {
+        let head_at_start = self.store.head().await?;
+        let mut log =
+            Subscription::new(Arc::clone(&self.store), self.position(), Filter::all(), PAGE_EVENTS_MAX);
+        let mut tidy = tokio::time::interval(TIDY_EVERY);
+        tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut is_tidy = false;
+        loop {
+            if !self.building.is_empty() && self.position() >= head_at_start {
+                self.show_built().await?;
+                is_tidy = false;
+            }
+            told.behind.send_if_modified(|shown| self.behind.show_in(shown));
+            told.reached.send_replace(self.position());
+            told.built.send_replace(self.building.is_empty());
+            tokio::select! {
+                page = log.next() => self.apply(&page?).await?,
+                Some(order) = orders.recv() => {
+                    self.carry_out(order).await;
+                    is_tidy = false;
+                }
+                _ = tidy.tick(), if !is_tidy => is_tidy = !self.read_models.tidy(TIDY_ROWS).await?,
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, order: ModelOrder) {
+        // Whoever asked may have gone away.
+        match order {
+            ModelOrder::Parked(model, Order::Find(name, answer)) => {
+                let found = self.projectors.iter().find(|projector| projector.model().name == model);
+                let found = found.and_then(|projector| {
+                    parked::entities(&name).find_map(|entity| projector.parked(&entity).cloned())
+                });
+                let _ = answer.send(found);
+            }
+            ModelOrder::Parked(model, Order::Retry(name, skip, answer)) => {
+                let place = self.projectors.iter().position(|projector| projector.model().name == model);
+                let retried = match place {
+                    Some(place) => {
+                        if let Some(skip) = skip {
+                            self.projectors[place].skip(skip);
+                        }
+                        self.retry(place, &name).await
+                    }
+                    None => Err(RetryError::NotParked(name)),
+                };
+                let _ = answer.send(retried);
+            }
+            ModelOrder::Switch(builds, answer) => {
+                let _ = answer.send(self.switch(builds).await);
+            }
+        }
+    }
+
+    /// Applies what waits for a parked entity, which is released, or leaves everything as it is.
+    pub async fn retry(&mut self, place: usize, name: &str) -> Result<usize, RetryError> {
+        let retried = self.try_again(place, name).await;
+        if retried.is_err() {
+            self.projectors[place].forget();
+        }
+        retried
+    }
+
+    async fn try_again(&mut self, place: usize, name: &str) -> Result<usize, RetryError> {
+        let failed = |error: &dyn std::fmt::Display| RetryError::Failed(error.to_string());
+        let projector = &mut self.projectors[place];
+        let build = projector.build();
+        let entity = parked::entities(name).find(|entity| projector.parked(entity).is_some());
+        let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
+        let waiting =
+            self.read_models.waiting(build, entity.clone()).await.map_err(|error| failed(&error))?;
+        if waiting.len() > WAITING_EVENTS_MAX {
+            return Err(RetryError::TooMany(waiting.len()));
+        }
+        let events = parked::at(&*self.store, &waiting).await.map_err(|error| failed(&error))?;
+        let still = |error: ProjectionError| RetryError::StillParked(error.to_string());
+        let keys = projector.plan_parked(&entity, &events).map_err(still)?;
+        let loaded = self.read_models.load(build, keys).await.map_err(|error| failed(&error))?;
+        let change = projector.fold(loaded, Position::START).map_err(still)?;
+        let parking = change.parking.clone();
+        self.read_models.commit(vec![change]).await.map_err(|error| failed(&error))?;
+        self.behind.change(build.model.name, &parking);
+        Ok(waiting.len())
+    }
+
+    /// The projectors, in the order of their models.
+    pub fn projectors(&self) -> &[Box<dyn ErasedProjector>] {
+        &self.projectors
+    }
+
+    /// Which of the models has this name.
+    fn place_of(&self, model: &str) -> Option<usize> {
+        self.projectors.iter().position(|projector| projector.model().name == model)
+    }
+}

@@ -1,0 +1,147 @@
+//! Time travel, what one request set off, and backups that are restored.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::process::{Shop, souk};
+use crate::{order_of, stocked};
+
+/// All events of a tree, and how many roots it has.
+fn positions(nodes: &Value, into: &mut BTreeSet<u64>) {
+    for node in nodes.as_array().unwrap() {
+        assert!(into.insert(node["event"]["position"].as_str().unwrap().parse().unwrap()), "{node}");
+        positions(&node["children"], into);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_checkout_is_one_tree_without_orphans() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let before: u64 = shop.head().await;
+    let (status, order) = shop.post("/api/orders", &order_of("LAMP", 3, "tok_ok")).await;
+    assert_eq!((status, order["status"].as_str()), (201, Some("CONFIRMED")));
+    let id = order["id"].as_str().unwrap();
+    let placed = shop.get(&format!("/api/admin/streams/order-{id}")).await.1["items"][0].clone();
+    let correlation = placed["correlationId"].as_str().unwrap().to_owned();
+    // What ends the checkout comes after the order's answer.
+    let path = format!("/api/admin/correlations/{correlation}");
+    let ended = |tree: &Value| tree.to_string().contains("order.confirmed");
+    shop.until(&path, ended).await;
+    let last = shop.head().await;
+    let tree = shop.get(&path).await.1;
+    let mut found = BTreeSet::new();
+    positions(&tree["items"], &mut found);
+    assert_eq!(tree["items"].as_array().unwrap().len(), 1, "one event of the request itself");
+    assert_eq!(tree["items"][0]["event"]["type"], "order.placed");
+    assert_eq!(found, (before + 1..=last).collect(), "every event since hangs on it");
+    let text = tree.to_string();
+    for part in ["stock.reserved", "payment.captured", "checkout.transitioned", "\"timer\"", "\"effect\""] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    for event in &found {
+        let node = find(&tree["items"], *event).unwrap();
+        for name in ["actor", "correlationId", "commandId", "recordedAt"] {
+            assert!(node[name].as_str().is_some_and(|value| !value.is_empty()), "{name} of {node}");
+        }
+    }
+    let drawn = souk(shop.folder(), &["events", "correlation", &correlation]);
+    let drawn = String::from_utf8(drawn.stdout).unwrap();
+    assert_eq!(drawn.lines().filter(|line| line.contains("─ ")).count(), found.len(), "{drawn}");
+    assert!(drawn.contains("command reserve"), "{drawn}");
+    let unknown = souk(shop.folder(), &["events", "correlation", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(shop.get("/api/admin/correlations/nothing").await.0, 404);
+}
+
+fn find(nodes: &Value, position: u64) -> Option<Value> {
+    nodes.as_array()?.iter().find_map(|node| {
+        let is_it = node["event"]["position"].as_str() == Some(position.to_string().as_str());
+        if is_it { Some(node["event"].clone()) } else { find(&node["children"], position) }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_and_its_aggregate_are_shown_as_of_then() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let then = shop.head().await;
+    assert_eq!(shop.post("/api/inventory/stock", &json!({ "sku": "LAMP", "onHand": 4 })).await.0, 200);
+    let path = "/api/admin/streams/stock-LAMP";
+    let now = shop.get(path).await.1;
+    assert_eq!((&now["state"]["onHand"], &now["revision"]), (&json!(4), &json!(1)));
+    let early = shop.get(&format!("{path}?until={then}")).await.1;
+    assert_eq!((&early["state"]["onHand"], &early["revision"]), (&json!(10), &json!(0)));
+    assert_eq!(early["items"].as_array().unwrap().len(), 1);
+    let at = now["items"][0]["recordedAt"].as_str().unwrap();
+    assert_eq!(shop.get(&format!("{path}?until={at}")).await.1["state"]["onHand"], 10);
+    assert_eq!(shop.get(&format!("{path}?until=2001-01-01T00:00:00Z")).await.0, 404);
+    for wrong in ["0", "99999", "soon"] {
+        let (status, problem) = shop.get(&format!("{path}?until={wrong}")).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid-parameter")), "{problem}");
+    }
+    let until = then.to_string();
+    let told = souk(shop.folder(), &["events", "stream", "stock-LAMP", "--until", &until, "--json"]);
+    let told = String::from_utf8(told.stdout).unwrap();
+    let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(last["state"]["onHand"], 10);
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = souk(folder, arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_under_load_is_restored_and_its_books_balance() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 1_000).await;
+    let beside = tempfile::tempdir().unwrap();
+    let copy = beside.path().join("backup");
+    let backup = ["log", "backup", copy.to_str().unwrap(), "--json"];
+    let order = order_of("LAMP", 1, "tok_ok");
+    let mut last = Value::Null;
+    for _ in 0..4 {
+        let sold = futures_util::future::join_all((0..25).map(|_| shop.post("/api/orders", &order)));
+        let (folder, copy) = (shop.folder().to_owned(), copy.to_str().unwrap().to_owned());
+        let backed_up = tokio::task::spawn_blocking(move || done(&folder, &["log", "backup", &copy]));
+        let (sold, backed_up) = tokio::join!(sold, backed_up);
+        backed_up.unwrap();
+        assert!(sold.iter().all(|(status, _)| *status == 201));
+        last = serde_json::from_str(&done(shop.folder(), &backup)).unwrap();
+    }
+    let error = souk(shop.folder(), &["log", "restore", copy.to_str().unwrap()]);
+    assert_eq!(error.status.code(), Some(1), "a shop is never restored over");
+    done(shop.folder(), &["log", "verify", "--backup", copy.to_str().unwrap()]);
+    let stopped = shop.stop();
+
+    // The drill: onto another machine, replayed, verified, and sold from.
+    let other = tempfile::tempdir().unwrap();
+    done(other.path(), &["log", "restore", copy.to_str().unwrap()]);
+    done(other.path(), &["log", "verify"]);
+    let shop = Shop::open(other, &[]).await;
+    assert_eq!(shop.head().await.to_string(), last["position"].as_str().unwrap());
+    let stock = shop.get("/api/inventory/stock/LAMP").await.1;
+    let sales = shop.get("/api/orders/admin/sales").await.1;
+    let sold = sales["total"]["units"].as_i64().unwrap();
+    assert_eq!((stock["onHand"].as_i64().unwrap() + sold, &stock["reserved"]), (1_000, &json!(0)));
+    assert_eq!(sales["total"]["revenue"]["amount"].as_i64().unwrap(), sold * 250);
+    assert_eq!(shop.post("/api/orders", &order).await.0, 201);
+    assert!(souk(shop.folder(), &["replay", "--verify"]).status.success());
+
+    // A backup is no shop, and a shop no backup.
+    for (folder, arguments) in [
+        (copy.as_path(), &["serve", "--listen", "127.0.0.1:0"][..]),
+        (copy.as_path(), &["replay"][..]),
+        (&beside.path().join("new"), &["log", "restore", stopped.path().to_str().unwrap()][..]),
+    ] {
+        let output = souk(folder, arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("backup"), "{error}");
+    }
+}
