@@ -86,6 +86,8 @@ struct Raw {
     limits: Option<String>,
     /// Read by the command line itself; named here so that it is no unknown variable.
     token: Option<String>,
+    /// Read by test builds; likewise.
+    fail_point: Option<String>,
     /// Where this file is; likewise.
     config: Option<String>,
     /// Read by the trials and tests; likewise.

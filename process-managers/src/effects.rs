@@ -80,6 +80,7 @@ impl Reactor<ProviderCall> for Effects {
     async fn react(&self, call: &ProviderCall, asked: &Origin) -> Reaction {
         let Some((answer, attempts)) = self.call(call, asked).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
+        souk_fail_points::pass("effect-before-record");
         let origin = Origin { actor: Actor::new("provider", self.provider.name()), ..asked.clone() };
         match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
             Sent::InLog => Reaction::InLog,

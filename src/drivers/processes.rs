@@ -340,6 +340,7 @@ where
             Action::Command(Outgoing { instance, output, content, origin }) => {
                 let shop = self.ports.shop.clone();
                 tokio::spawn(async move {
+                    souk_fail_points::pass("dispatcher-before-send");
                     if let Sent::Answered(answer) = shop.send(content, &origin).await {
                         let _ = inbox.send(Message::Result { instance, output, answer });
                     }

@@ -29,9 +29,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Formatting, clippy, tidy checks, docs, all tests, and a month of trading.
+    /// Formatting, clippy, tidy checks, docs, all tests, and trials.
     Test {
-        /// Leaves out the month of trading.
+        /// Leaves out the trials.
         #[arg(long)]
         quick: bool,
     },
@@ -54,12 +54,15 @@ enum Command {
 enum Trial {
     /// Every sale invoice an order, every cancellation's units back to stock.
     Sales(trial::SalesOptions),
+    /// Kills the shop under load, again and again, and audits it.
+    Crash(trial::crash::CrashOptions),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Test { quick } => Ok(test_run::run(quick)),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
+        Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
             println!("{}", file.display());

@@ -13,6 +13,11 @@ use crate::workspace::{self, Profile};
 use crate::{real_data, trial};
 use stage::{Stage, Tally};
 
+/// Kills of the trial by killing.
+const KILLS: u64 = 20;
+/// Its choices.
+const KILLS_SEED: u64 = 1;
+
 /// Runs the stages; false when one failed.
 pub(crate) fn run(quick: bool) -> bool {
     let mut stages = vec![
@@ -28,6 +33,7 @@ pub(crate) fn run(quick: bool) -> bool {
     ];
     if !quick {
         stages.push(run_stage("trial of one month", one_month));
+        stages.push(run_stage("trial of 20 kills", twenty_kills));
     }
     summary(&stages)
 }
@@ -51,6 +57,16 @@ fn one_month() -> Result<Tally> {
     let figures = trial::with_own_shop(&souk, &scratch.path().join("shop"), &months.files)?;
     trial::report(&figures);
     Ok(if figures.differences.is_empty() { Tally::PASSED } else { Tally::FAILED })
+}
+
+fn twenty_kills() -> Result<Tally> {
+    let souk = workspace::build_souk(Profile::Dev)?;
+    let scratch = tempfile::tempdir()?;
+    let findings = trial::crash::killed(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;
+    for finding in &findings {
+        println!("WRONG  {finding}");
+    }
+    Ok(if findings.is_empty() { Tally::PASSED } else { Tally::FAILED })
 }
 
 fn summary(stages: &[Stage]) -> bool {

@@ -3,25 +3,26 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod books;
+mod drafts;
 mod process;
 mod provider;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use souk_domain::cart::{Cart, CartCommand};
-use souk_domain::order::draft::Parts;
-use souk_domain::order::event::{OrderLine, Reason, ReasonCode};
+use souk_domain::cart::CartCommand;
+use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Draft, OrderCommand, OrderEvent, OrderStatus};
 use souk_domain::payment::{PaymentCommand, PaymentEvent};
 use souk_domain::stock::{StockCommand, StockEvent};
-use souk_domain::{CartId, Currency, Money, OrderId, OrderRef, PaymentId, ProductId, ShopCommand, Sku};
+use souk_domain::{CartId, PaymentId, ShopCommand};
+use souk_eventsourcing::EventPayload;
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{Decider, EventPayload, StreamName};
 use uuid::Uuid;
 
+use drafts::{draft, sku};
 use provider::TOKENS;
 use world::{Action, World};
 
@@ -34,47 +35,6 @@ struct Shop {
     orders: Vec<Draft>,
     /// Orders from a cart that their request has not placed yet, and may never place.
     unplaced: Vec<Draft>,
-}
-
-fn sku(n: u32) -> Sku {
-    Sku::parse(&format!("sku-{n}")).unwrap()
-}
-
-fn pence(amount: i64) -> Money {
-    Money::new(amount, Currency::GBP)
-}
-
-fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
-    let product = ProductId(Uuid::from_u128(u128::from(n)));
-    OrderLine { sku: sku(n), product, name: format!("Goods {n}"), quantity, unit_price: pence(price) }
-}
-
-fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> Draft {
-    let (few, many) = (u32::from(how % 3) + 1, u32::from(how / 3 % 4) + 1);
-    let mut lines = vec![line(0, few, 250)];
-    if how.is_multiple_of(2) {
-        lines.push(line(1, many, 100));
-    }
-    if how.is_multiple_of(5) && cart.is_none() {
-        // The same goods at another price: two lines, one reservation.
-        lines.push(line(0, 1, 199));
-    }
-    let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
-    let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
-    let pay_by = now + SignedDuration::from_secs(900);
-    let (customer, email, shipping_address) = (None, None, None);
-    let parts = Parts {
-        order,
-        customer,
-        cart,
-        email,
-        shipping_address,
-        lines,
-        payment_token,
-        placed_at: now,
-        pay_by,
-    };
-    Draft::assemble(parts).unwrap()
 }
 
 impl Shop {
@@ -177,82 +137,7 @@ impl Shop {
     fn go_through(&mut self, choices: &[(u16, u8)]) {
         for (pick, how) in choices {
             self.step(*pick, *how);
-            for n in 0..2 {
-                let stock = self.world.stock(&sku(n));
-                assert!(stock.on_hand() >= stock.reserved() && stock.reserved() >= 0, "oversold");
-            }
-        }
-    }
-
-    /// What was sold of each SKU and not brought back.
-    fn sold(&self) -> BTreeMap<Sku, i64> {
-        let mut sold = BTreeMap::new();
-        for draft in &self.orders {
-            let status = self.world.order(draft.order).status();
-            if matches!(status, None | Some(OrderStatus::Cancelled | OrderStatus::TimedOut)) {
-                continue;
-            }
-            for (sku, units) in draft.reservations() {
-                *sold.entry(sku).or_insert(0) += i64::from(units);
-            }
-            for event in self.world.order_events(draft.order).into_values() {
-                let OrderEvent::Returned(event) = event else { continue };
-                for line in event.reversal.lines {
-                    *sold.entry(line.sku).or_insert(0) -= i64::from(line.quantity);
-                }
-            }
-        }
-        sold
-    }
-
-    /// What the provider should have kept for an order.
-    fn due(&self, draft: &Draft) -> i64 {
-        let mut due = 0;
-        for event in self.world.order_events(draft.order).into_values() {
-            match event {
-                OrderEvent::Confirmed(event) if !event.paid_outside => due = draft.total.amount,
-                OrderEvent::Cancelled(_) => due = 0,
-                OrderEvent::Returned(event) => due -= event.reversal.refund.map_or(0, |refund| refund.amount),
-                _ => {}
-            }
-        }
-        due
-    }
-
-    fn check_stock(&self) {
-        let sold = self.sold();
-        for n in 0..2 {
-            let stock = self.world.stock(&sku(n));
-            assert_eq!(stock.on_hand(), ON_HAND - sold.get(&sku(n)).unwrap_or(&0), "{}", sku(n));
-            for draft in &self.orders {
-                assert!(stock.reservation(&OrderRef::from(draft.order)).is_none(), "units are held for ever");
-            }
-        }
-    }
-
-    fn check_order(&self, draft: &Draft) {
-        let status = self.world.order(draft.order).status().expect("a checked-out cart becomes an order");
-        assert!(status.is_settled(), "{} is {status:?}", draft.order);
-        let mut events = self.world.order_events(draft.order).into_values();
-        if events.any(|event| matches!(event, OrderEvent::CancellationRequested(_))) {
-            let is_over = matches!(status, OrderStatus::Cancelled | OrderStatus::TimedOut);
-            assert!(is_over, "{} was not wanted any more and is {status:?}", draft.order);
-        }
-        let (payment, id) = (self.world.payment(draft.order), PaymentId::of(draft.order));
-        payment.invariant().unwrap();
-        assert!(!payment.is_held(), "money of {} is held for ever", draft.order);
-        for hold in self.world.provider.holds.values().filter(|hold| hold.payment == id) {
-            assert!(!hold.is_held, "the provider holds money of {} for ever", draft.order);
-        }
-        assert_eq!(self.world.provider.kept(id), self.due(draft), "{} is {status:?}", draft.order);
-        assert_eq!(payment.kept(), self.due(draft), "{} is {status:?}", draft.order);
-        if let Some(cart) = draft.cart {
-            let stream = StreamName::new(Cart::CATEGORY, &cart.to_string());
-            let was_reversed = self.world.order_events(draft.order).into_values();
-            let was_confirmed =
-                was_reversed.into_iter().any(|event| matches!(event, OrderEvent::Confirmed(_)));
-            let is_empty = self.world.state::<Cart>(&stream).is_empty();
-            assert_eq!(is_empty, was_confirmed, "a failed order's lines are back in its cart: {status:?}");
+            self.world.books().check_at_any_moment();
         }
     }
 }
@@ -266,10 +151,7 @@ fn run(before: &[(u16, u8)], after: &[(u16, u8)]) -> Shop {
     shop.world.drain(false);
     // Answers that never came do come, long after everybody stopped waiting.
     shop.world.drain(true);
-    shop.check_stock();
-    for draft in &shop.orders {
-        shop.check_order(draft);
-    }
+    shop.world.books().check(&shop.orders, ON_HAND);
     shop
 }
 

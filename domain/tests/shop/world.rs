@@ -1,6 +1,6 @@
 //! A whole shop in memory: one log, every aggregate as a fold of it, the three processes, a provider.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::cart::Cart;
@@ -10,7 +10,7 @@ use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_domain::stock::Stock;
-use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand, Sku};
+use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::{
@@ -19,6 +19,7 @@ use souk_eventsourcing::{
 };
 use uuid::Uuid;
 
+use crate::books::Books;
 use crate::process::{Answer, Running, Runtime};
 use crate::provider::Provider;
 
@@ -65,10 +66,9 @@ impl World {
         CommandId(Uuid::from_u128(self.commands))
     }
 
-    /// The state of an aggregate, folded from the bytes in the log.
-    pub(crate) fn state<D: Decider>(&self, stream: &StreamName) -> D::State {
-        let of_stream = self.log.iter().filter(|recorded| recorded.stream == *stream);
-        of_stream.fold(D::State::default(), |state, recorded| D::evolve(state, &recorded.decode().unwrap()))
+    /// What must hold.
+    pub(crate) fn books(&self) -> Books<'_> {
+        Books { log: &self.log, provider: &self.provider }
     }
 
     fn execute<D: Decider>(&mut self, stream: &StreamName, command: &D::Command, id: CommandId) -> Answer {
@@ -76,7 +76,7 @@ impl World {
             return Answer::Done;
         }
         let context = Context { now: self.now, command_id: id };
-        let events = match D::decide(&self.state::<D>(stream), command, &context) {
+        let events = match D::decide(&self.books().state::<D>(stream), command, &context) {
             Ok(events) => events,
             Err(refused) => {
                 return Answer::Refused { code: refused.code().to_owned(), detail: refused.to_string() };
@@ -212,21 +212,6 @@ impl World {
     }
 
     pub(crate) fn order(&self, order: OrderId) -> souk_domain::order::OrderState {
-        self.state::<Order>(&Order::stream(order))
-    }
-
-    pub(crate) fn payment(&self, order: OrderId) -> souk_domain::payment::PaymentState {
-        self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
-    }
-
-    pub(crate) fn stock(&self, sku: &Sku) -> souk_domain::stock::StockState {
-        self.state::<Stock>(&StreamName::new(Stock::CATEGORY, sku.as_str()))
-    }
-
-    /// The events of an order.
-    pub(crate) fn order_events(&self, order: OrderId) -> BTreeMap<u64, souk_domain::order::OrderEvent> {
-        let stream = Order::stream(order);
-        let of_order = self.log.iter().filter(|recorded| recorded.stream == stream);
-        of_order.map(|recorded| (recorded.revision.0, recorded.decode().unwrap())).collect()
+        self.books().state::<Order>(&Order::stream(order))
     }
 }

@@ -45,7 +45,10 @@ pub(crate) fn commit(writer: &mut Writer, changes: &[ModelChange]) -> Result<(),
         }
         parking::store(&transaction, model.name, change.build.number, &change.parking)?;
     }
-    Ok(transaction.commit()?)
+    souk_fail_points::pass("read-models-before-commit");
+    transaction.commit()?;
+    souk_fail_points::pass("read-models-after-commit");
+    Ok(())
 }
 
 fn write_rows(

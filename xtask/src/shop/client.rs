@@ -36,9 +36,17 @@ pub(crate) struct Call<'a> {
     min_position: Option<u64>,
     cart_token: Option<&'a str>,
     anonymous: bool,
+    /// A webhook's.
+    signature: Option<String>,
 }
 
 impl<'a> Call<'a> {
+    /// A webhook of the payment provider; its event's id makes it harmless to repeat.
+    pub(crate) fn webhook(body: String, signature: String) -> Self {
+        let call = Self::new(Method::POST, "/api/payments/webhook", Some(body));
+        Self { anonymous: true, signature: Some(signature), ..call }
+    }
+
     /// `GET path`.
     pub(crate) fn get(path: &'a str) -> Self {
         Self::new(Method::GET, path, None)
@@ -65,6 +73,7 @@ impl<'a> Call<'a> {
             min_position: None,
             cart_token: None,
             anonymous: false,
+            signature: None,
         }
     }
 
@@ -148,7 +157,7 @@ impl ShopClient {
 
     /// Sends a call, and sends it again while that helps and is safe.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer> {
-        let may_repeat = call.method == Method::GET || call.key.is_some();
+        let may_repeat = call.method == Method::GET || call.key.is_some() || call.signature.is_some();
         let mut attempt = 0;
         loop {
             let outcome = self.send_once(&call).await;
@@ -173,6 +182,9 @@ impl ShopClient {
         }
         if let Some(key) = &call.key {
             request = request.header("Idempotency-Key", key);
+        }
+        if let Some(signature) = &call.signature {
+            request = request.header("X-Razorpay-Signature", signature);
         }
         if let Some(seconds) = call.wait_s {
             request = request.header("Prefer", format!("wait={seconds}"));

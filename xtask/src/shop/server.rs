@@ -42,8 +42,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `souk serve` on `data`, waits until it is ready, and gives it with an admin's client.
     pub(crate) async fn start(souk: &Path, data: &Path) -> Result<(Self, ShopClient)> {
+        let server = Self::start_on(souk, data, "127.0.0.1:0", &[]).await?;
+        let client = ShopClient::new(&server.url, admin_token(souk, data)?)?;
+        Ok((server, client))
+    }
+
+    /// Starts `souk serve` at an address, with variables, and waits until it is ready.
+    pub(crate) async fn start_on(
+        souk: &Path,
+        data: &Path,
+        address: &str,
+        variables: &[(&str, String)],
+    ) -> Result<Self> {
         let started = Instant::now();
-        let mut server = Self::spawn(souk, data)?;
+        let mut server = Self::spawn(souk, data, address, variables)?;
         let probe = ShopClient::new(&server.url, String::new())?;
         while !probe.is_ready().await {
             if let Some(status) = server.child.try_wait()? {
@@ -54,17 +66,17 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
         }
         server.ready_after = started.elapsed();
-        let client = ShopClient::new(&server.url, admin_token(souk, data)?)?;
-        Ok((server, client))
+        Ok(server)
     }
 
-    fn spawn(souk: &Path, data: &Path) -> Result<Self> {
+    fn spawn(souk: &Path, data: &Path, address: &str, variables: &[(&str, String)]) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let log = data.with_extension("log");
         let mut child = Command::new(souk)
-            .args(["serve", "--listen", "127.0.0.1:0", "--empty", "--json", "--data"])
+            .args(["serve", "--listen", address, "--empty", "--json", "--data"])
             .arg(data)
             .env("SOUK_LIMITS", "off")
+            .envs(variables.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
@@ -96,6 +108,25 @@ impl Server {
     /// The server's process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether it ends by itself within a time.
+    pub(crate) async fn ends_within(&mut self, time: Duration) -> Result<bool> {
+        let asked = Instant::now();
+        while asked.elapsed() < time {
+            if self.child.try_wait()?.is_some() {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
+        }
+        Ok(false)
     }
 
     /// Stops it and holds it to exit status 0.
@@ -132,7 +163,7 @@ impl Drop for Server {
     }
 }
 
-fn admin_token(souk: &Path, data: &Path) -> Result<String> {
+pub(crate) fn admin_token(souk: &Path, data: &Path) -> Result<String> {
     let mut command = Command::new(souk);
     command.args(["token", "--role", "admin", "--subject", "ops", "--ttl", "12h", "--data"]).arg(data);
     let output = command.output().context("souk token can't be run")?;

@@ -34,6 +34,7 @@ const fn rule(
     Rule { package, may_know, not_directly, not_at_all }
 }
 
+const FAIL_POINTS: &str = "souk-fail-points";
 const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
 const WEB: &str = "souk-web";
@@ -49,7 +50,8 @@ const RULES: &[Rule] = &[
     rule(KERNEL, NONE, NONE, IO),
     rule(DOMAIN, &[KERNEL], NONE, IO),
     rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
-    rule(PROCESSES, &[KERNEL, DOMAIN], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
+    rule(FAIL_POINTS, NONE, NONE, IO),
+    rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
     rule(WEB, &[KERNEL, DOMAIN], NONE, DATABASES),
     rule(COMMAND_API, &[KERNEL, DOMAIN, PROCESSES, WEB], NONE, DATABASES),
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),

@@ -7,6 +7,7 @@
 
 mod books;
 mod compare;
+pub(crate) mod crash;
 mod figures;
 mod invoices;
 mod minor;

@@ -3,6 +3,9 @@
 use super::*;
 use crate::backup::MANIFEST_FILE;
 
+/// Does something to a backup's folder.
+type Spoil<'a> = &'a dyn Fn(&Path);
+
 fn backed_up(folder: &Path, target: &Path) -> BackedUp {
     backup(folder, target, &mut |_, _| ()).unwrap()
 }
@@ -69,7 +72,6 @@ async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
     let (first, second) = ("000001.segment", "000002.segment");
     let foreign = another.path().join("copy");
     backed_up(another.path(), &foreign);
-    type Spoil<'a> = &'a dyn Fn(&Path);
     let spoils: [(Spoil<'_>, &str); 5] = [
         (&|copy| fs::remove_file(copy.join(first)).unwrap(), "000001.segment is missing"),
         (

@@ -202,6 +202,7 @@ impl Writer {
             Ok(took) => took,
             Err(error) => return Err(give_up(error, judged, group)),
         };
+        souk_fail_points::pass("log-after-commit");
         self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count(), commit_took);
         self.expected = judged.len() + self.requests.len();
         for Judged { answer, result } in judged {
@@ -244,6 +245,7 @@ fn write_group(
             }
         };
         judged.push(Judged { answer, result });
+        souk_fail_points::pass("log-in-group");
     }
     let started = Instant::now();
     table.commit()?;

@@ -1,0 +1,89 @@
+//! Read models, with the tables that outlive a kill.
+
+use std::collections::BTreeMap;
+
+use souk_eventsourcing::projection_runtime::ErasedProjector;
+use souk_eventsourcing::projector::{ModelChange, OpenBuild};
+use souk_eventsourcing::{Position, RecordedEvent};
+
+/// Rows by key, and sums by name and key.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Tables {
+    rows: BTreeMap<String, Vec<u8>>,
+    sums: BTreeMap<(&'static str, String), (i64, Vec<i64>)>,
+    checkpoint: Position,
+}
+
+/// All read models.
+pub(crate) struct Models {
+    projectors: Vec<Box<dyn ErasedProjector>>,
+    tables: Vec<Tables>,
+}
+
+impl Models {
+    pub(crate) fn new() -> Self {
+        let projectors = souk_projections::all();
+        let tables = vec![Tables::default(); projectors.len()];
+        Self { projectors, tables }
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        self.projectors[0].checkpoint()
+    }
+
+    /// Folds a page; a batch may be lost before it is committed.
+    pub(crate) fn fold(&mut self, events: &[RecordedEvent], is_lost: bool) {
+        let Some(last) = events.last() else { return };
+        for (projector, tables) in self.projectors.iter_mut().zip(&mut self.tables) {
+            let keys = projector.plan(events).unwrap();
+            let stored =
+                keys.into_iter().filter_map(|key| tables.rows.get(&key).map(|row| (key, row.clone())));
+            let change = projector.fold(stored.collect(), last.position).unwrap();
+            if is_lost {
+                projector.forget();
+            } else {
+                tables.commit(change);
+            }
+        }
+    }
+
+    /// Goes on from the tables, as after a kill.
+    pub(crate) fn restart(&mut self) {
+        self.projectors = souk_projections::all();
+        for (projector, tables) in self.projectors.iter_mut().zip(&self.tables) {
+            let (build, checkpoint) = (projector.build(), tables.checkpoint);
+            projector.start_at(OpenBuild { build, is_live: true, checkpoint, parked: Vec::new() });
+        }
+    }
+
+    /// What is stored is what a fresh rebuild makes of the log.
+    pub(crate) fn check(&self, log: &[RecordedEvent]) {
+        let mut fresh = Self::new();
+        for page in log.chunks(64) {
+            fresh.fold(page, false);
+        }
+        for ((projector, live), fresh) in self.projectors.iter().zip(&self.tables).zip(&fresh.tables) {
+            assert_eq!(live, fresh, "read model {}", projector.model().name);
+        }
+    }
+}
+
+impl Tables {
+    fn commit(&mut self, change: ModelChange) {
+        for row in change.rows {
+            match row.content {
+                Some((document, _)) => self.rows.insert(row.key, document),
+                None => self.rows.remove(&row.key),
+            };
+        }
+        for sum in change.sums {
+            let entry = self.sums.entry((sum.sum, sum.key)).or_insert_with(|| (0, vec![0; sum.deltas.len()]));
+            entry.0 += sum.contributors;
+            for (total, delta) in entry.1.iter_mut().zip(sum.deltas) {
+                *total += delta;
+            }
+        }
+        self.sums.retain(|_, (contributors, _)| *contributors != 0);
+        self.checkpoint = change.checkpoint;
+    }
+}

@@ -1,0 +1,559 @@
+//! A shop whose every step is chosen by a seed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use souk_domain::cart::CartCommand;
+use souk_domain::checkout::Checkout;
+use souk_domain::order::event::{Reason, ReasonCode};
+use souk_domain::order::{Draft, OrderCommand};
+use souk_domain::reversal::ReversalProcess;
+use souk_domain::settlement::Settlement;
+use souk_domain::stock::StockCommand;
+use souk_domain::{CartId, ProviderCall, ShopCommand};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::process::{OutputId, ProcessCommand};
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{
+    Actor, AppendError, CommandId, CorrelationId, Position, Revision, StoreError, StreamName,
+};
+use uuid::Uuid;
+
+use crate::books::{Books, SKUS};
+use crate::chance::Chance;
+use crate::desk::{self, Asked, Desk, Sent};
+use crate::disk::{Answered, Disk, Waiter};
+use crate::drafts::{draft, sku};
+use crate::models::Models;
+use crate::process::{Kept, Running, Wish};
+use crate::provider::Provider;
+
+/// Units of each SKU: fewer than the orders ask for.
+const ON_HAND: i64 = 8;
+const ORDERS_MAX: usize = 6;
+/// Steps that a shop without faults takes to come to rest, at most.
+const REST_STEPS_MAX: usize = 100_000;
+
+/// Something under way that a kill loses.
+enum Task {
+    Read(usize, StreamName, Revision),
+    Find(usize, StreamName, CommandId),
+    /// A command on its way to its executor.
+    Send(ShopCommand, Origin, From),
+    /// A call on its way to the provider.
+    Call(usize, String, OutputId, ProviderCall, Origin),
+}
+
+/// Who sent a command.
+#[derive(Clone)]
+enum From {
+    Process(usize, String, OutputId),
+    /// What the provider answered to a call.
+    Effect(usize, String, OutputId),
+    /// Somebody outside, who asks again until there is an answer.
+    Outside(CommandId),
+    /// A repeat of somebody's whose answer nobody waits for.
+    Nobody,
+}
+
+pub(crate) struct World {
+    chance: Chance,
+    now: Timestamp,
+    disk: Disk,
+    desks: Vec<Box<dyn Desk>>,
+    processes: Vec<Box<dyn Running>>,
+    models: Models,
+    provider: Provider,
+    /// What the provider says by itself, which outlives kills of the shop.
+    webhooks: Vec<ShopCommand>,
+    tasks: Vec<Task>,
+    waiting: HashMap<u64, (ShopCommand, Origin, From)>,
+    tickets: u64,
+    /// Requests of those outside without an answer.
+    unanswered: BTreeMap<CommandId, ShopCommand>,
+    /// Requests that were said to be done.
+    acknowledged: Vec<CommandId>,
+    orders: Vec<Draft>,
+    unplaced: Vec<Draft>,
+    commands: u128,
+    with_faults: bool,
+    told: Vec<String>,
+}
+
+impl World {
+    /// A shop with stock.
+    pub(crate) fn open(seed: u64) -> Self {
+        let mut world = Self {
+            chance: Chance::new(seed),
+            now: noon(),
+            disk: Disk::default(),
+            desks: desk::all(),
+            processes: vec![
+                Box::new(Kept::<Checkout>::default()),
+                Box::new(Kept::<Settlement>::default()),
+                Box::new(Kept::<ReversalProcess>::default()),
+            ],
+            models: Models::new(),
+            provider: Provider::default(),
+            webhooks: Vec::new(),
+            tasks: Vec::new(),
+            waiting: HashMap::new(),
+            tickets: 0,
+            unanswered: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            orders: Vec::new(),
+            unplaced: Vec::new(),
+            commands: 0,
+            with_faults: true,
+            told: Vec::new(),
+        };
+        world.disk.open();
+        for process in &mut world.processes {
+            process.go_live();
+        }
+        for n in 0..SKUS {
+            world.ask(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+        }
+        world
+    }
+
+    /// What a run does, step by step.
+    pub(crate) fn told(seed: u64, steps: u32) -> Vec<String> {
+        let mut world = Self::open(seed);
+        for _ in 0..steps {
+            world.step();
+        }
+        let log = world.disk.synced.iter().map(|event| format!("{} {}", event.stream, event.event.id));
+        world.told.extend(log);
+        world.told
+    }
+
+    pub(crate) fn events(&self) -> usize {
+        self.disk.synced.len()
+    }
+
+    fn books(&self) -> Books<'_> {
+        Books { log: &self.disk.synced, provider: &self.provider }
+    }
+
+    /// Somebody outside asks for something, and asks again until there is an answer.
+    fn ask(&mut self, command: ShopCommand) {
+        self.commands += 1;
+        let id = command.id().unwrap_or(CommandId(Uuid::from_u128(self.commands)));
+        self.unanswered.insert(id, command.clone());
+        self.tasks.push(Task::Send(command, origin(id), From::Outside(id)));
+    }
+
+    /// Something happens.
+    pub(crate) fn step(&mut self) {
+        let head = self.disk.head();
+        match self.chance.below(100) {
+            0 if self.chance.once_in(2) => self.kill(),
+            1 if self.chance.once_in(3) => self.disk.is_full = true,
+            2..=3 => self.pass_time(),
+            4..=9 => self.outside(),
+            10..=11 => self.save_rows(),
+            12..=20 => self.fold_models(),
+            _ => {
+                if !self.work() {
+                    self.pass_time();
+                }
+            }
+        }
+        if !self.disk.is_open() && self.chance.once_in(20) {
+            self.kill();
+        }
+        if self.disk.head() > head {
+            self.books().check_at_any_moment();
+        }
+    }
+
+    /// One of the things that wait to be done; false when nothing does.
+    fn work(&mut self) -> bool {
+        let mut kinds = Vec::new();
+        if self.disk.has_written() {
+            kinds.push(0);
+        }
+        if self.disk.has_queued() {
+            kinds.push(1);
+        }
+        if !self.tasks.is_empty() {
+            kinds.extend([2, 2, 2]);
+        }
+        for (place, process) in self.processes.iter().enumerate() {
+            if process.position() < self.disk.head() {
+                kinds.push(3 + place);
+            }
+        }
+        kinds.extend([6, 7, 8]);
+        if !self.webhooks.is_empty() {
+            kinds.push(9);
+        }
+        match kinds[self.chance.below(kinds.len())] {
+            0 => {
+                let fails = self.with_faults && self.chance.once_in(60);
+                self.told.push(format!("sync {fails}"));
+                let answered = if fails { self.disk.fail_sync(&mut self.chance) } else { self.disk.sync() };
+                self.answered(answered);
+            }
+            1 => {
+                let most = 1 + self.chance.below(8);
+                let answered = self.disk.write(most);
+                self.answered(answered);
+            }
+            2 => self.run_task(),
+            kind @ 3..=5 => self.read(kind - 3),
+            kind @ 6..=8 => return self.decide(kind - 6),
+            _ => {
+                let webhook = self.webhooks.swap_remove(self.chance.below(self.webhooks.len()));
+                self.ask(webhook);
+            }
+        }
+        true
+    }
+
+    fn run_task(&mut self) {
+        let place = self.chance.below(self.tasks.len());
+        match self.tasks.swap_remove(place) {
+            Task::Read(desk, stream, from) => {
+                let page =
+                    self.disk.read_stream(&stream, from, souk_eventsourcing::executor::LOAD_EVENTS_MAX);
+                let fails = self.with_faults && self.chance.once_in(80);
+                let result = if fails { Err(away()) } else { Ok(page) };
+                let asked = self.desks[desk].on_read(&stream, result, self.now);
+                self.asked(desk, asked);
+            }
+            Task::Find(desk, stream, command) => {
+                let found = self.disk.find(&stream, command);
+                let asked = self.desks[desk].on_found(&stream, command, Ok(found), self.now);
+                self.asked(desk, asked);
+            }
+            Task::Send(command, origin, from) => {
+                if self.with_faults && self.chance.once_in(12) {
+                    // It arrives twice.
+                    self.tasks.push(Task::Send(command.clone(), origin.clone(), From::Nobody));
+                }
+                self.tickets += 1;
+                self.waiting.insert(self.tickets, (command.clone(), origin.clone(), from));
+                let desk = desk::place_of(&command);
+                let asked = self.desks[desk].command(self.tickets, command, origin, self.now);
+                self.asked(desk, asked);
+            }
+            Task::Call(process, instance, output, call, origin) => {
+                self.call(process, &instance, output, &call, &origin);
+            }
+        }
+    }
+
+    /// A call reaches the provider, which answers now, later by itself, twice, or never.
+    fn call(
+        &mut self,
+        process: usize,
+        instance: &str,
+        output: OutputId,
+        call: &ProviderCall,
+        asked: &Origin,
+    ) {
+        let is_silent = matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
+        if is_silent && self.with_faults {
+            self.tasks.push(Task::Call(process, instance.to_owned(), output, call.clone(), asked.clone()));
+            return;
+        }
+        let answers = self.provider.call(call, asked.command_id);
+        let payment = call.payment();
+        self.webhooks
+            .extend(answers.webhooks.into_iter().map(|record| ShopCommand::Payment(payment, record)));
+        if self.with_faults && self.chance.once_in(10) {
+            // The answer is lost on its way: it is asked again.
+            self.tasks.push(Task::Call(process, instance.to_owned(), output, call.clone(), asked.clone()));
+            return;
+        }
+        let Some(record) = answers.now else {
+            self.processes[process].on_effect_answered(instance, output);
+            return;
+        };
+        let from = From::Effect(process, instance.to_owned(), output);
+        self.tasks.push(Task::Send(ShopCommand::Payment(payment, record), asked.clone(), from));
+    }
+
+    fn asked(&mut self, desk: usize, asked: Vec<Asked>) {
+        for asked in asked {
+            match asked {
+                Asked::Read(stream, from) => self.tasks.push(Task::Read(desk, stream, from)),
+                Asked::Find(stream, command) => self.tasks.push(Task::Find(desk, stream, command)),
+                Asked::Append(append) => {
+                    let waiter = Waiter::Desk(desk, append.stream.clone());
+                    let answered = self.disk.append(waiter, append);
+                    self.answered(answered.into_iter().collect());
+                }
+                Asked::Answer(ticket, sent) => self.sent(ticket, sent),
+            }
+        }
+    }
+
+    fn answered(&mut self, answered: Vec<Answered>) {
+        for (waiter, result) in answered {
+            match waiter {
+                Waiter::Desk(desk, stream) => {
+                    let asked = self.desks[desk].on_appended(&stream, result, self.now);
+                    self.asked(desk, asked);
+                }
+                Waiter::Process(process, instance) => {
+                    if let Err(error) = result {
+                        let conflict =
+                            matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
+                        self.processes[process].on_append_failed(&instance, conflict);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A command was answered.
+    fn sent(&mut self, ticket: u64, sent: Sent) {
+        let Some((command, origin, from)) = self.waiting.remove(&ticket) else { return };
+        if let Sent::Unknown = sent {
+            if !matches!(from, From::Nobody) {
+                self.tasks.push(Task::Send(command, origin, from));
+            }
+            return;
+        }
+        match from {
+            From::Nobody => {}
+            From::Outside(id) => {
+                self.unanswered.remove(&id);
+                if let Sent::InLog = sent {
+                    self.acknowledged.push(id);
+                }
+            }
+            From::Process(process, instance, output) => {
+                if let Sent::Answered(answer) = sent {
+                    self.processes[process].on_result(&instance, output, answer);
+                }
+            }
+            From::Effect(process, instance, output) => {
+                if let Sent::Answered(_) = sent {
+                    self.processes[process].on_effect_answered(&instance, output);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, process: usize) {
+        let limit = 1 + self.chance.below(12);
+        let page = self.disk.read_all(self.processes[process].position(), limit).to_vec();
+        self.processes[process].read(&page);
+        if self.processes[process].position() >= self.disk.head() {
+            self.processes[process].go_live();
+        }
+    }
+
+    /// A process makes its steps; whether it asked for anything.
+    fn decide(&mut self, process: usize) -> bool {
+        let wishes = self.processes[process].step(self.now);
+        let any = !wishes.is_empty();
+        for wish in wishes {
+            match wish {
+                Wish::Append(instance, append) => {
+                    let answered = self.disk.append(Waiter::Process(process, instance), append);
+                    self.answered(answered.into_iter().collect());
+                }
+                Wish::Command(instance, output, command, origin) => {
+                    self.tasks.push(Task::Send(command, origin, From::Process(process, instance, output)));
+                }
+                Wish::Effect(instance, output, call, origin) => {
+                    self.tasks.push(Task::Call(process, instance, output, call, origin));
+                }
+            }
+        }
+        any
+    }
+
+    fn save_rows(&mut self) {
+        let process = self.chance.below(self.processes.len());
+        self.processes[process].save();
+    }
+
+    fn fold_models(&mut self) {
+        let limit = 1 + self.chance.below(40);
+        let page = self.disk.read_all(self.models.position(), limit).to_vec();
+        let is_lost = self.with_faults && self.chance.once_in(10);
+        self.models.fold(&page, is_lost);
+    }
+
+    /// The clock moves: mostly a little on, sometimes far, sometimes back.
+    fn pass_time(&mut self) {
+        let seconds = match self.chance.below(20) {
+            0 => 1_200,
+            1 => -90,
+            _ => i64::try_from(self.chance.below(40)).unwrap(),
+        };
+        self.now += SignedDuration::from_secs(seconds);
+    }
+
+    /// Everything in memory goes, at this very moment, and is opened again.
+    fn kill(&mut self) {
+        self.told.push("killed".to_owned());
+        self.disk.crash(&mut self.chance);
+        self.disk.open();
+        self.desks = desk::all();
+        self.tasks.clear();
+        self.waiting.clear();
+        for process in &mut self.processes {
+            process.restart();
+            assert!(process.position() <= self.disk.head(), "a process has seen what the log lost");
+            if process.position() >= self.disk.head() {
+                process.go_live();
+            }
+        }
+        self.models.restart();
+        assert!(self.models.position() <= self.disk.head(), "a read model has seen what the log lost");
+        self.check_acknowledged();
+        // Those outside ask again.
+        for (id, command) in &self.unanswered {
+            self.tasks.push(Task::Send(command.clone(), origin(*id), From::Outside(*id)));
+        }
+    }
+
+    /// What was said to be done is there, once.
+    fn check_acknowledged(&self) {
+        for id in &self.acknowledged {
+            let count = self.disk.synced.iter().filter(|event| event.event.command_id == *id);
+            let streams: Vec<&StreamName> = count.map(|event| &event.stream).collect();
+            assert!(!streams.is_empty(), "command {id} was said to be done and is not in the log");
+        }
+    }
+
+    fn outside(&mut self) {
+        let (pick, how) = (self.chance.below(14), self.chance.next().to_le_bytes()[0]);
+        if pick < 6 {
+            return self.place(how);
+        }
+        if self.orders.is_empty() {
+            return;
+        }
+        let order = self.orders[self.chance.below(self.orders.len())].clone();
+        let to_order = |command| ShopCommand::Order(order.order, command);
+        match pick {
+            6 => {
+                let (code, detail) = (ReasonCode::CancelledByCustomer, "changed my mind".to_owned());
+                self.ask(to_order(OrderCommand::Cancel { reason: Reason { code, detail } }));
+            }
+            7 => self.ask(to_order(OrderCommand::MarkPaidOutside)),
+            8 => self.ask(to_order(OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() })),
+            9 => self.ask(to_order(OrderCommand::Deliver)),
+            10 => {
+                let (sku, most) = order.reservations()[0].clone();
+                let lines = vec![(sku, u32::from(how) % most + 1)];
+                self.ask(to_order(OrderCommand::Return { lines }));
+            }
+            11 if !self.unplaced.is_empty() => {
+                let draft = self.unplaced.remove(0);
+                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            }
+            _ => self.ask(ShopCommand::Stock(sku(u32::from(how) % SKUS), StockCommand::ExpireDue)),
+        }
+    }
+
+    /// An order is placed, from a cart or not.
+    fn place(&mut self, how: u8) {
+        let n = self.orders.len();
+        if n >= ORDERS_MAX || !self.with_faults {
+            return;
+        }
+        let cart = (how % 7 < 3).then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
+        let draft = draft(n, how, cart, self.now);
+        let Some(cart) = cart else {
+            self.orders.push(draft.clone());
+            return self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+        };
+        // What goes before is done before: a buyer orders what is in the cart.
+        for line in &draft.lines {
+            let (sku, product, quantity) = (line.sku.clone(), line.product, line.quantity);
+            let add =
+                CartCommand::Add { sku, product, quantity, unit_price: line.unit_price, customer: None };
+            self.ask(ShopCommand::Cart(cart, add));
+        }
+        if !self.settle_requests() {
+            return;
+        }
+        self.ask(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
+        if !self.settle_requests() {
+            return;
+        }
+        self.orders.push(draft.clone());
+        self.unplaced.push(draft);
+    }
+
+    /// Lets the shop work until those outside have their answers, kills included.
+    fn settle_requests(&mut self) -> bool {
+        for _ in 0..2_000 {
+            if self.unanswered.is_empty() {
+                return true;
+            }
+            if !self.disk.is_open() || self.disk.is_full || self.chance.once_in(300) {
+                self.kill();
+            }
+            self.work();
+        }
+        panic!("those outside get no answer: {:?}", self.unanswered);
+    }
+
+    /// No more faults, and everything that was begun comes to its end.
+    pub(crate) fn come_to_rest(&mut self) {
+        self.with_faults = false;
+        self.kill();
+        let mut was_killed_at_rest = false;
+        for _ in 0..REST_STEPS_MAX {
+            let is_busy = self.disk.has_written()
+                || self.disk.has_queued()
+                || !self.tasks.is_empty()
+                || !self.webhooks.is_empty()
+                || self.processes.iter().any(|process| process.position() < self.disk.head());
+            if is_busy {
+                self.work();
+                continue;
+            }
+            if (0..self.processes.len()).any(|process| self.decide(process)) {
+                continue;
+            }
+            if let Some(draft) = self.unplaced.pop() {
+                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                continue;
+            }
+            if let Some(at) = self.processes.iter().filter_map(|process| process.next_timer()).min() {
+                self.now = self.now.max(at);
+                continue;
+            }
+            if was_killed_at_rest {
+                return self.check_at_rest();
+            }
+            // A kill at rest loses nothing.
+            was_killed_at_rest = true;
+            self.kill();
+        }
+        panic!("the shop never comes to rest");
+    }
+
+    fn check_at_rest(&mut self) {
+        assert!(self.unanswered.is_empty(), "somebody got no answer: {:?}", self.unanswered);
+        self.check_acknowledged();
+        while self.models.position() < self.disk.head() {
+            self.fold_models();
+        }
+        self.models.check(&self.disk.synced);
+        let placed: Vec<Draft> = self.orders.clone();
+        self.books().check(&placed, ON_HAND);
+        for (place, event) in self.disk.synced.iter().enumerate() {
+            assert_eq!(event.position, Position(place as u64 + 1));
+        }
+    }
+}
+
+fn origin(id: CommandId) -> Origin {
+    Origin::new(id.0, Actor::new("test", "buyer"), CorrelationId::from(id.0))
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("the disk does not answer".to_owned())
+}
