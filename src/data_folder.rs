@@ -14,6 +14,9 @@ use souk_sqlite_read_models::READ_MODELS_FILE;
 /// The lock file's name.
 pub const LOCK_FILE: &str = "souk.lock";
 
+/// The lock file of those who build read models.
+const REBUILD_LOCK_FILE: &str = "rebuild.lock";
+
 /// What the lock file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -47,6 +50,12 @@ pub enum DataFolderError {
     /// There are read models, and no log that they were made from.
     #[error("log-truncated: the log in {} is gone: put log.sqlite back, or restore a backup (`souk log restore FOLDER`)", .folder.display())]
     LogGone {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Somebody builds read models in it.
+    #[error("read models are being built in {}, by `souk replay` or a shop that is starting: let that end, or stop it", .folder.display())]
+    Rebuilding {
         /// The folder.
         folder: PathBuf,
     },
@@ -131,6 +140,17 @@ pub fn require_no_loss(path: &Path) -> Result<(), DataFolderError> {
     let is_there = |name| path.join(name).exists();
     let is_lost = is_there(READ_MODELS_FILE) && !is_there(LOG_FILE);
     if is_lost { Err(DataFolderError::LogGone { folder: path.to_owned() }) } else { Ok(()) }
+}
+
+/// Held by whoever makes builds of read models: two would fold into the same one.
+pub fn lock_rebuilds(folder: &Path) -> Result<File, DataFolderError> {
+    let failed = |error| DataFolderError::Io { folder: folder.to_owned(), error };
+    let lock = File::create(folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DataFolderError::Rebuilding { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 /// Who holds the folder right now; `None` when nobody does.

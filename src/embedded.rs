@@ -1,5 +1,6 @@
 //! The whole shop in one process, on embedded engines in a data folder.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
-use crate::data_folder::{DataFolder, DataFolderError, require_no_loss};
+use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::maintenance::Followers;
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
@@ -179,7 +180,9 @@ impl Embedded {
             souk_projections::all(),
         )
         .await?;
-        let (told, followed) = told(projections.position());
+        // `souk replay` would fold into the same builds.
+        let building = projections.is_building().then(|| lock_rebuilds(folder.path())).transpose()?;
+        let (told, followed) = told(projections.position(), building);
         let (orders, ordered) = mpsc::channel(MODEL_ORDERS_MAX);
 
         let (processes, mut tasks) = start_processes(process_ports, &stopping).await?;
@@ -315,12 +318,12 @@ fn watched<E: std::fmt::Display + Send + 'static>(
 }
 
 /// Both ends of what the read models tell.
-fn told(position: Position) -> (Told, Followed) {
+fn told(position: Position, building: Option<File>) -> (Told, Followed) {
     let (reached, is_reached) = watch::channel(position);
     let (built, is_built) = watch::channel(false);
     let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
     let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
-    (Told { reached, built, behind }, followed)
+    (Told { reached, built, behind, building }, followed)
 }
 
 fn start_projections(

@@ -61,6 +61,8 @@ pub struct Poison {
     pub position: Position,
     /// Why, without anything of its payload.
     pub reason: String,
+    /// Whether passing the event over would help.
+    pub can_be_skipped: bool,
 }
 
 impl Poison {
@@ -68,15 +70,28 @@ impl Poison {
     /// line, and of quoted values that there was one.
     pub(crate) fn new(entity: Entity, recorded: &RecordedEvent, reason: &str) -> Self {
         let (stream, revision) = (recorded.stream.clone(), recorded.revision);
-        Self { entity, stream, revision, position: recorded.position, reason: without_values(reason) }
+        let (position, reason) = (recorded.position, without_values(reason));
+        Self { entity, stream, revision, position, reason, can_be_skipped: true }
     }
 }
 
-/// The first line of an error, without what stands between double quotes.
-fn without_values(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let outside = line.split('"').step_by(2).collect::<Vec<_>>();
-    outside.join("…")
+/// The first line of an error without what may be of the payload: everything from the first double quote
+/// to the last, and what stands in backticks unless it names a field or an event type.
+pub(crate) fn without_values(text: &str) -> String {
+    let mut line = text.lines().next().unwrap_or_default().to_owned();
+    if let (Some(first), Some(last)) = (line.find('"'), line.rfind('"')) {
+        line.replace_range(first..=last, "…");
+    }
+    let mut kept = String::new();
+    for (place, part) in line.split('`').enumerate() {
+        let is_name = kept.ends_with("field ") || kept.ends_with("payload of ");
+        match place % 2 {
+            0 => kept.push_str(part),
+            _ if is_name => kept.extend(["`", part, "`"]),
+            _ => kept.push('…'),
+        }
+    }
+    kept
 }
 
 /// An entity that is parked.
@@ -151,6 +166,11 @@ impl Parking {
         }
         let skips = self.skips.get(&(stream.clone(), revision));
         skips.is_some_and(|skips| skips.iter().any(|skipped| skipped.is_none() || skipped.as_deref() == key))
+    }
+
+    /// Whether an event is skipped, for whatever key.
+    pub(crate) fn is_named_by_a_skip(&self, event: &RecordedEvent) -> bool {
+        !self.skips.is_empty() && self.skips.contains_key(&(event.stream.clone(), event.revision))
     }
 
     pub(crate) fn get(&self, entity: &Entity) -> Option<&Parked> {
@@ -261,8 +281,16 @@ mod tests {
 
     #[test]
     fn a_reason_holds_no_value_of_the_payload() {
-        let told = without_values("invalid type: string \"Ada Lovelace\", expected u64 at line 1\n  left: 3");
-        assert_eq!(told, "invalid type: string …, expected u64 at line 1");
+        for (text, told) in [
+            (
+                "invalid type: string \"Ada \\\"Lovelace\\\" X\", expected u64\n left: 3",
+                "invalid type: string …, expected u64",
+            ),
+            ("invalid type: integer `4111`, expected a string", "invalid type: integer …, expected a string"),
+            ("payload of `order.shipped` does not decode", "payload of `order.shipped` does not decode"),
+        ] {
+            assert_eq!(without_values(text), told);
+        }
         assert_eq!(without_values("missing field `things`"), "missing field `things`");
     }
 }

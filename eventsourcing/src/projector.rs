@@ -175,14 +175,22 @@ pub struct ModelChange {
     pub sums: Vec<SumChange>,
     /// Who is parked or released, and what waits.
     pub parking: ParkingChange,
+    /// How far the model was before this change: elsewhere it is not applied.
+    pub from: Position,
     /// How far the model is after this change.
     pub checkpoint: Position,
 }
 
 /// Why a read model's database did not do what was asked. Nothing half-done stays.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the read models' database failed: {0}")]
-pub struct ReadModelError(pub String);
+pub enum ReadModelError {
+    /// Somebody else writes, for longer than one waits; it may be tried again.
+    #[error("the read models' database is busy: {0}")]
+    Busy(String),
+    /// Anything else.
+    #[error("the read models' database failed: {0}")]
+    Failed(String),
+}
 
 /// The port to a database of read models. One writer; queries go past this port.
 #[async_trait]
@@ -192,6 +200,8 @@ pub trait ReadModelStore: Send + Sync + 'static {
     async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError>;
     /// A build beside the live one: the one that was begun for this purpose, or a new one.
     async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError>;
+    /// The build that is to take the live one's place, when one was begun for the model's version.
+    async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError>;
     /// The documents of those rows that are there, in no order.
     async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError>;
     /// Writes all changes with their checkpoints in one transaction.

@@ -64,7 +64,9 @@ impl History {
 fn fold(projector: &mut dyn ErasedProjector, events: &[RecordedEvent]) -> ModelChange {
     projector.plan(events).unwrap();
     let reached = events.last().map_or(Position::START, |event| event.position);
-    projector.fold(Vec::new(), reached).unwrap()
+    let change = projector.fold(Vec::new(), reached).unwrap();
+    projector.committed();
+    change
 }
 
 /// All of a history at once, as a rebuild folds it.

@@ -50,6 +50,11 @@ impl Behind {
         is_other
     }
 
+    /// Whether nothing is parked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+
     /// How many entities of these models are parked.
     pub(crate) fn count(&self, models: &[&str]) -> usize {
         models.iter().filter_map(|model| self.models.get(model)).map(Vec::len).sum()

@@ -52,13 +52,13 @@ pub struct ReadPositions {
     followed: Followed,
     head: watch::Receiver<Position>,
     stopping: watch::Receiver<bool>,
-    moved: Arc<Mutex<Moved>>,
+    lag: Arc<Mutex<Option<Lag>>>,
 }
 
-/// When the read models were last seen to have moved.
-struct Moved {
-    to: Position,
-    at: Instant,
+/// Where the read models were first seen to lag, and when.
+struct Lag {
+    at: Position,
+    since: Instant,
 }
 
 /// Where a read of one entity stands.
@@ -84,8 +84,7 @@ impl ReadAt {
 impl ReadPositions {
     /// `head` tells the log's head, and `stopping` flips when the shop stops.
     pub fn new(followed: Followed, head: watch::Receiver<Position>, stopping: watch::Receiver<bool>) -> Self {
-        let moved = Moved { to: *followed.reached.borrow(), at: Instant::now() };
-        Self { followed, head, stopping, moved: Arc::new(Mutex::new(moved)) }
+        Self { followed, head, stopping, lag: Arc::default() }
     }
 
     /// The position that all read models have reached, and the log's head.
@@ -102,11 +101,13 @@ impl ReadPositions {
     /// Whether the read models stand still while the log has more for them.
     pub fn is_stalled(&self) -> bool {
         let (reached, head) = self.now();
-        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved.to != reached || reached >= head {
-            *moved = Moved { to: reached, at: Instant::now() };
+        let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached >= head {
+            *lag = None;
+        } else if lag.as_ref().is_none_or(|lag| lag.at != reached) {
+            *lag = Some(Lag { at: reached, since: Instant::now() });
         }
-        moved.at.elapsed() >= STALLED_AFTER
+        lag.as_ref().is_some_and(|lag| lag.since.elapsed() >= STALLED_AFTER)
     }
 
     /// How many entities of these models are parked.
@@ -141,6 +142,21 @@ impl ReadPositions {
         };
         let now = *self.followed.reached.borrow();
         if is_there { Ok(now) } else { Err(behind(wanted, now)) }
+    }
+
+    /// A read of one entity, to which rows of other keys were joined.
+    pub(crate) fn joined<'a>(
+        &self,
+        at: ReadAt,
+        models: &[&str],
+        keys: impl Iterator<Item = &'a str>,
+    ) -> ReadAt {
+        let behind = self.followed.behind.borrow();
+        if behind.is_empty() {
+            return at;
+        }
+        let joined = keys.filter_map(|key| behind.since(models, key)).min();
+        ReadAt { behind: at.behind.into_iter().chain(joined).min(), ..at }
     }
 
     /// The same for a read of one entity, which may be parked in one of the models it is read from.

@@ -79,6 +79,11 @@ enum Command {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    // The words of a panic may hold what people have entered; where it happened is enough to find it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a bug: something panicked");
+    }));
     let cli = Cli::parse();
     match start(cli) {
         Ok(code) => code,

@@ -60,7 +60,8 @@ impl Maintenance for Followers {
         let (answer, answered) = oneshot::channel();
         self.models.send(ModelOrder::Switch(builds, answer)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?.map_err(|error| match error {
-            error @ (SwitchError::NoBuild { .. } | SwitchError::Behind { .. }) => {
+            error @ SwitchError::NoBuild { .. } => MaintenanceError::NoBuild(error.to_string()),
+            error @ (SwitchError::Behind { .. } | SwitchError::Building) => {
                 MaintenanceError::BuildNotReady(error.to_string())
             }
             SwitchError::Stopped(error) => MaintenanceError::Failed(error.to_string()),

@@ -1,6 +1,8 @@
 //! What operators ask of whoever has parked something, and of the read models: found, tried again,
 //! switched. One way for read models and processes.
 
+use std::collections::BTreeSet;
+
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{EventStore, Filter, Position, RecordedEvent, Revision, StoreError, StreamName};
 use tokio::sync::oneshot;
@@ -56,35 +58,29 @@ pub async fn skips_of(store: &dyn EventStore, owner: &str) -> Result<Vec<Skip>, 
                 continue;
             }
             let event: SkipsEvent =
-                recorded.decode().map_err(|error| StoreError::Damaged(error.to_string()))?;
+                recorded.decode().map_err(|error| StoreError::Unavailable(error.to_string()))?;
             let SkipsEvent::Skipped(event) = event;
             skips.push(event.skip);
         }
     }
 }
 
-/// The events of a stream before a revision.
-pub async fn earlier(
+/// What the events of a stream before a revision touch, each once.
+pub async fn touched(
     store: &dyn EventStore,
     stream: &StreamName,
     before: Revision,
-) -> Result<Vec<RecordedEvent>, StoreError> {
-    let mut events: Vec<RecordedEvent> = Vec::new();
-    loop {
-        let from = events.last().map_or(Revision::FIRST, |last| last.revision.next());
-        if from >= before {
-            return Ok(events);
-        }
-        let mut page = store.read_stream(stream, from, PAGE_EVENTS_MAX).await?;
-        if page.is_empty() {
-            return Ok(events);
-        }
-        page.retain(|event| event.revision < before);
-        if page.is_empty() {
-            return Ok(events);
-        }
-        events.extend(page);
+    mut keys: impl FnMut(&RecordedEvent) -> Vec<String>,
+) -> Result<Vec<String>, StoreError> {
+    let mut touched = BTreeSet::new();
+    let mut from = Revision::FIRST;
+    while from < before {
+        let page = store.read_stream(stream, from, PAGE_EVENTS_MAX).await?;
+        let Some(last) = page.last() else { break };
+        from = last.revision.next();
+        touched.extend(page.iter().filter(|event| event.revision < before).flat_map(&mut keys));
     }
+    Ok(touched.into_iter().collect())
 }
 
 /// The events at these positions, in order.

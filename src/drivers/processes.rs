@@ -81,7 +81,8 @@ impl ProcessHandle {
     }
 }
 
-/// What comes back from tasks. Bounded by the outputs that are out, each of which answers once.
+/// What comes back from tasks, bounded by the outputs that are out, each of which answers once; and what
+/// operators ask for.
 enum Message {
     AppendFailed { instance: String, error: AppendError },
     Result { instance: String, output: OutputId, answer: Answer },
@@ -131,11 +132,6 @@ where
     let (live, saved) = (live_sender, runtime.position());
     let driver = Driver { ports, runtime, inbox, messages, live, head_at_start: head, saved };
     Ok((handle, tokio::spawn(driver.run(stop))))
-}
-
-/// Whether rows of this shape were never written.
-pub fn is_new(stored: &ProcessRows) -> bool {
-    stored.checkpoint == Position::START && stored.rows.is_empty()
 }
 
 /// Folds the log into rows of a shape that has none, up to a position, without carrying anything out. What
@@ -202,7 +198,7 @@ where
                     }
                 }
                 () = tokio::time::sleep(until_next_timer) => {}
-                _ = save.tick() => self.save(SAVE_EVENTS_MAX).await,
+                _ = save.tick() => drop(self.save(SAVE_EVENTS_MAX).await),
                 () = until(&mut stop) => {
                     self.save(1).await;
                     return Ok(());
@@ -223,8 +219,8 @@ where
             let keys = match &poison.entity {
                 Entity::Key(instance) => vec![instance.clone()],
                 Entity::Stream(stream) => {
-                    let earlier = parked::earlier(&*self.ports.store, stream, poison.revision).await?;
-                    earlier.iter().filter_map(|event| self.runtime.instance_of(event)).collect()
+                    let instances = |event: &_| self.runtime.instance_of(event).into_iter().collect();
+                    parked::touched(&*self.ports.store, stream, poison.revision, instances).await?
                 }
             };
             self.runtime.park(Parked { poison, keys, since: self.ports.clock.now() });
@@ -238,7 +234,9 @@ where
         let entity = parked::entities(name).find(|entity| self.runtime.parked(entity).is_some());
         let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
         // What waits since the last save is to be among what is read.
-        self.save(1).await;
+        if !self.save(1).await {
+            return Err(RetryError::Failed("its rows can't be written".to_owned()));
+        }
         let shape = ProcessShape::of::<P>();
         let waiting = self.ports.rows.waiting(shape, entity.clone()).await.map_err(|error| failed(&error))?;
         if waiting.len() > WAITING_EVENTS_MAX {
@@ -247,7 +245,14 @@ where
         let events = parked::at(&*self.ports.store, &waiting).await.map_err(|error| failed(&error))?;
         let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
         retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
-        Ok(waiting.len())
+        // Whether it can decide as well shows in its next step.
+        for action in self.runtime.step(self.ports.clock.now()) {
+            self.carry_out(action);
+        }
+        match self.runtime.parked(&entity) {
+            Some(parked) => Err(RetryError::StillParked(parked.poison.to_string())),
+            None => Ok(waiting.len()),
+        }
     }
 
     fn go_live_at_head(&mut self) {
@@ -265,11 +270,12 @@ where
 
     /// Writes rows that changed, or else the checkpoint when it has moved so far. What can't be written
     /// now is written later: only the next start takes longer without it.
-    async fn save(&mut self, events: u64) {
+    /// Tells whether everything is written.
+    async fn save(&mut self, events: u64) -> bool {
         let change = self.runtime.change();
         let is_little = change.rows.is_empty() && change.parking.is_empty();
         if is_little && change.checkpoint.0 - self.saved.0 < events {
-            return;
+            return true;
         }
         let checkpoint = change.checkpoint;
         let instances: Vec<String> = change.rows.iter().map(|(instance, _)| instance.clone()).collect();
@@ -277,10 +283,12 @@ where
             Ok(()) => {
                 self.saved = checkpoint;
                 self.runtime.saved();
+                true
             }
             Err(error) => {
                 tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
                 self.runtime.not_saved(instances);
+                false
             }
         }
     }

@@ -11,6 +11,7 @@
 
 #[path = "../../domain/tests/shop/books.rs"]
 mod books;
+mod buyers;
 mod chance;
 mod desk;
 mod disk;

@@ -42,6 +42,8 @@ impl Models {
             if is_lost {
                 projector.forget();
             } else {
+                assert_eq!(change.from, tables.checkpoint);
+                projector.committed();
                 tables.commit(change);
             }
         }

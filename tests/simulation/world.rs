@@ -3,39 +3,34 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use souk_domain::cart::CartCommand;
 use souk_domain::checkout::Checkout;
-use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Draft, OrderCommand};
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_domain::stock::StockCommand;
-use souk_domain::{CartId, ProviderCall, ShopCommand};
+use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::process::{OutputId, ProcessCommand};
+use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{
-    Actor, AppendError, CommandId, CorrelationId, Position, Revision, StoreError, StreamName,
-};
-use uuid::Uuid;
+use souk_eventsourcing::{AppendError, CommandId, Position, Revision, StoreError, StreamName};
 
 use crate::books::{Books, SKUS};
+use crate::buyers::origin;
 use crate::chance::Chance;
 use crate::desk::{self, Asked, Desk, Sent};
 use crate::disk::{Answered, Disk, Waiter};
-use crate::drafts::{draft, sku};
+use crate::drafts::sku;
 use crate::models::Models;
 use crate::process::{Kept, Running, Wish};
 use crate::provider::Provider;
 
 /// Units of each SKU: fewer than the orders ask for.
 const ON_HAND: i64 = 8;
-const ORDERS_MAX: usize = 6;
 /// Steps that a shop without faults takes to come to rest, at most.
 const REST_STEPS_MAX: usize = 100_000;
 
 /// Something under way that a kill loses.
-enum Task {
+pub(crate) enum Task {
     Read(usize, StreamName, Revision),
     Find(usize, StreamName, CommandId),
     /// A command on its way to its executor.
@@ -46,7 +41,7 @@ enum Task {
 
 /// Who sent a command.
 #[derive(Clone)]
-enum From {
+pub(crate) enum From {
     Process(usize, String, OutputId),
     /// What the provider answered to a call.
     Effect(usize, String, OutputId),
@@ -57,26 +52,26 @@ enum From {
 }
 
 pub(crate) struct World {
-    chance: Chance,
-    now: Timestamp,
-    disk: Disk,
+    pub(crate) chance: Chance,
+    pub(crate) now: Timestamp,
+    pub(crate) disk: Disk,
     desks: Vec<Box<dyn Desk>>,
     processes: Vec<Box<dyn Running>>,
     models: Models,
     provider: Provider,
     /// What the provider says by itself, which outlives kills of the shop.
     webhooks: Vec<ShopCommand>,
-    tasks: Vec<Task>,
+    pub(crate) tasks: Vec<Task>,
     waiting: HashMap<u64, (ShopCommand, Origin, From)>,
     tickets: u64,
     /// Requests of those outside without an answer.
-    unanswered: BTreeMap<CommandId, ShopCommand>,
+    pub(crate) unanswered: BTreeMap<CommandId, ShopCommand>,
     /// Requests that were said to be done.
     acknowledged: Vec<CommandId>,
-    orders: Vec<Draft>,
-    unplaced: Vec<Draft>,
-    commands: u128,
-    with_faults: bool,
+    pub(crate) orders: Vec<Draft>,
+    pub(crate) unplaced: Vec<Draft>,
+    pub(crate) commands: u128,
+    pub(crate) with_faults: bool,
     told: Vec<String>,
 }
 
@@ -136,14 +131,6 @@ impl World {
         Books { log: &self.disk.synced, provider: &self.provider }
     }
 
-    /// Somebody outside asks for something, and asks again until there is an answer.
-    fn ask(&mut self, command: ShopCommand) {
-        self.commands += 1;
-        let id = command.id().unwrap_or(CommandId(Uuid::from_u128(self.commands)));
-        self.unanswered.insert(id, command.clone());
-        self.tasks.push(Task::Send(command, origin(id), From::Outside(id)));
-    }
-
     /// Something happens.
     pub(crate) fn step(&mut self) {
         let head = self.disk.head();
@@ -169,7 +156,7 @@ impl World {
     }
 
     /// One of the things that wait to be done; false when nothing does.
-    fn work(&mut self) -> bool {
+    pub(crate) fn work(&mut self) -> bool {
         let mut kinds = Vec::new();
         if self.disk.has_written() {
             kinds.push(0);
@@ -392,7 +379,7 @@ impl World {
     }
 
     /// Everything in memory goes, at this very moment, and is opened again.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.told.push("killed".to_owned());
         self.disk.crash(&mut self.chance);
         self.disk.open();
@@ -422,81 +409,6 @@ impl World {
             let streams: Vec<&StreamName> = count.map(|event| &event.stream).collect();
             assert!(!streams.is_empty(), "command {id} was said to be done and is not in the log");
         }
-    }
-
-    fn outside(&mut self) {
-        let (pick, how) = (self.chance.below(14), self.chance.next().to_le_bytes()[0]);
-        if pick < 6 {
-            return self.place(how);
-        }
-        if self.orders.is_empty() {
-            return;
-        }
-        let order = self.orders[self.chance.below(self.orders.len())].clone();
-        let to_order = |command| ShopCommand::Order(order.order, command);
-        match pick {
-            6 => {
-                let (code, detail) = (ReasonCode::CancelledByCustomer, "changed my mind".to_owned());
-                self.ask(to_order(OrderCommand::Cancel { reason: Reason { code, detail } }));
-            }
-            7 => self.ask(to_order(OrderCommand::MarkPaidOutside)),
-            8 => self.ask(to_order(OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() })),
-            9 => self.ask(to_order(OrderCommand::Deliver)),
-            10 => {
-                let (sku, most) = order.reservations()[0].clone();
-                let lines = vec![(sku, u32::from(how) % most + 1)];
-                self.ask(to_order(OrderCommand::Return { lines }));
-            }
-            11 if !self.unplaced.is_empty() => {
-                let draft = self.unplaced.remove(0);
-                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
-            }
-            _ => self.ask(ShopCommand::Stock(sku(u32::from(how) % SKUS), StockCommand::ExpireDue)),
-        }
-    }
-
-    /// An order is placed, from a cart or not.
-    fn place(&mut self, how: u8) {
-        let n = self.orders.len();
-        if n >= ORDERS_MAX || !self.with_faults {
-            return;
-        }
-        let cart = (how % 7 < 3).then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
-        let draft = draft(n, how, cart, self.now);
-        let Some(cart) = cart else {
-            self.orders.push(draft.clone());
-            return self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
-        };
-        // What goes before is done before: a buyer orders what is in the cart.
-        for line in &draft.lines {
-            let (sku, product, quantity) = (line.sku.clone(), line.product, line.quantity);
-            let add =
-                CartCommand::Add { sku, product, quantity, unit_price: line.unit_price, customer: None };
-            self.ask(ShopCommand::Cart(cart, add));
-        }
-        if !self.settle_requests() {
-            return;
-        }
-        self.ask(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
-        if !self.settle_requests() {
-            return;
-        }
-        self.orders.push(draft.clone());
-        self.unplaced.push(draft);
-    }
-
-    /// Lets the shop work until those outside have their answers, kills included.
-    fn settle_requests(&mut self) -> bool {
-        for _ in 0..2_000 {
-            if self.unanswered.is_empty() {
-                return true;
-            }
-            if !self.disk.is_open() || self.disk.is_full || self.chance.once_in(300) {
-                self.kill();
-            }
-            self.work();
-        }
-        panic!("those outside get no answer: {:?}", self.unanswered);
     }
 
     /// No more faults, and everything that was begun comes to its end.
@@ -548,10 +460,6 @@ impl World {
             assert_eq!(event.position, Position(place as u64 + 1));
         }
     }
-}
-
-fn origin(id: CommandId) -> Origin {
-    Origin::new(id.0, Actor::new("test", "buyer"), CorrelationId::from(id.0))
 }
 
 fn away() -> StoreError {

@@ -22,7 +22,10 @@ pub enum MaintenanceError {
     /// It still can't take an event, or there is too much to try again.
     #[error("{0}")]
     StillParked(String),
-    /// A build can't become the live one.
+    /// There is no such build.
+    #[error("{0}")]
+    NoBuild(String),
+    /// A build can't become the live one yet.
     #[error("{0}")]
     BuildNotReady(String),
     /// Something else failed.

@@ -21,7 +21,7 @@ const BUILDS_MAX: usize = 100;
 
 fn refused(error: MaintenanceError) -> Problem {
     let code = match error {
-        MaintenanceError::NotParked { .. } => "not-found",
+        MaintenanceError::NotParked { .. } | MaintenanceError::NoBuild(_) => "not-found",
         MaintenanceError::StillParked(_) => "still-parked",
         MaintenanceError::BuildNotReady(_) => "build-not-ready",
         error @ MaintenanceError::Failed(_) => return Problem::internal(&error),
@@ -75,18 +75,18 @@ pub async fn skip_past(
     request: impl FnOnce(StreamName, SkipsCommand) -> CommandRequest<SkipsCommand>,
 ) -> Result<usize, Problem> {
     let parked = shop.maintenance.find(owner, entity).await.map_err(refused)?;
-    let skip = skip_of(owner, &parked)?;
+    let skip = skip_of(&parked)?;
     let command = SkipsCommand::Skip { skip: skip.clone(), reason };
     shop.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
     shop.maintenance.retry(owner, entity, Some(skip)).await.map_err(refused)
 }
 
-/// What is to be skipped. A process's own transitions say what it did: none can be passed over.
-fn skip_of(owner: &str, parked: &Parked) -> Result<Skip, Problem> {
+/// What is to be skipped. What a process did itself can't be passed over, nor would it help a row that
+/// can't be read.
+fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
     let poison = &parked.poison;
-    if poison.stream.category() == owner {
-        let detail =
-            format!("{} at revision {} is what the process itself did", poison.stream, poison.revision);
+    if !poison.can_be_skipped {
+        let detail = format!("{poison}; that can't be skipped: mend the program, or rebuild the read model");
         return Err(Problem::new("still-parked", detail));
     }
     let key = match &poison.entity {

@@ -25,6 +25,7 @@ fn parked(owner: &str) -> Parked {
         revision: Revision(3),
         position: Position(57),
         reason: "missing field `carrier`".to_owned(),
+        can_be_skipped: owner != "checkout",
     };
     Parked { poison, keys: vec!["a".to_owned()], since: noon() }
 }

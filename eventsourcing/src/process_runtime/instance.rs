@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
-use crate::parking::{Entity, Poison};
+use crate::parking::{Entity, Poison, caught, without_values};
 use crate::process::{
     Decided, DecidedKind, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
 };
@@ -118,40 +118,43 @@ impl<P: Process> Instance<P> {
         self.waiting.push(Waiting { taken, input, cause });
     }
 
-    /// It can't decide: the input that it stands before.
-    pub(super) fn stuck(&self, id: &str, position: Position, reason: String) -> Poison {
-        let first = self.waiting.first().map(|waiting| &waiting.taken);
-        let stream = first.and_then(|taken| taken.stream.clone());
-        let revision = first.and_then(|taken| taken.revision);
-        Poison {
-            entity: Entity::Key(id.to_owned()),
-            stream: stream.unwrap_or_else(|| StreamName::new(P::NAME, id)),
-            revision: Revision(revision.unwrap_or(self.revision.map_or(0, |revision| revision.0))),
-            position,
-            reason,
-        }
+    /// It can't go on: because of one of its inputs, or of what it did itself. `position` is how far the
+    /// log was read.
+    pub(super) fn stuck(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
+        let taken = input.and_then(|place| self.waiting.get(place)).map(|waiting| &waiting.taken);
+        let event = taken.and_then(|taken| taken.stream.clone().zip(taken.revision));
+        let can_be_skipped = event.is_some();
+        let own = || (StreamName::new(P::NAME, id), self.revision.map_or(0, |revision| revision.0));
+        let (stream, revision) = event.unwrap_or_else(own);
+        let (entity, reason) = (Entity::Key(id.to_owned()), without_values(reason));
+        Poison { entity, stream, revision: Revision(revision), position, reason, can_be_skipped }
     }
 
     /// What the waiting inputs lead to; none while a command is out, or when they decide nothing.
-    pub(super) fn decide(&self, now: Timestamp) -> Option<Transition> {
+    /// An input that it panics on is told by its place.
+    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition>, (Option<usize>, String)> {
         let command_is_out = self.outputs.values().any(Pending::is_out);
         if self.ended || self.deciding || self.waiting.is_empty() || command_is_out {
-            return None;
+            return Ok(None);
         }
         let mut state = self.state.clone();
         let mut transition = Transition { taken: Vec::new(), outputs: Vec::new(), ended: false };
-        for waiting in &self.waiting {
+        for (place, waiting) in self.waiting.iter().enumerate() {
             // Whatever comes behind the end is of no interest any more.
             if P::is_ended(&state) {
                 break;
             }
-            let outputs = P::decide(&state, &waiting.input, now);
+            let decide = || {
+                let outputs = P::decide(&state, &waiting.input, now);
+                (outputs, P::evolve(state.clone(), &waiting.input))
+            };
+            let (outputs, after) = caught(decide).map_err(|reason| (Some(place), reason))?;
             transition.outputs.extend(outputs.iter().map(decided));
             transition.taken.push(waiting.taken.clone());
-            state = P::evolve(state, &waiting.input);
+            state = after;
         }
         transition.ended = P::is_ended(&state);
-        (transition.ended || !transition.outputs.is_empty()).then_some(transition)
+        Ok((transition.ended || !transition.outputs.is_empty()).then_some(transition))
     }
 
     /// Takes an input of a recorded transition in; returns the output it answers, when that was not

@@ -165,26 +165,6 @@ impl<P: Process> ProcessRuntime<P> {
         Ok(())
     }
 
-    /// Takes in an event; when it had to wait for a parked entity, only as far as it concerns that one.
-    fn take_in(&mut self, recorded: &RecordedEvent, waited: Option<&Parked>) -> Result<(), ProcessError> {
-        let concerns = |id: &str| waited.is_none_or(|parked| parked.keys.iter().any(|key| key == id));
-        if recorded.event_type() == P::TRANSITION {
-            let id = recorded.stream.id();
-            return if !concerns(id) || self.waits(id, recorded) {
-                Ok(())
-            } else {
-                self.on_transition(recorded)
-            };
-        }
-        let asked = self.unanswered.get(&recorded.event.command_id).map(|(id, _)| id.clone());
-        if let Some(id) = asked.filter(|id| concerns(id))
-            && !self.waits(&id, recorded)
-        {
-            self.on_answer(recorded);
-        }
-        self.on_event(recorded, waited)
-    }
-
     /// The log was looked at up to here and held nothing more for this process.
     pub fn on_reached(&mut self, position: Position) {
         self.position = self.position.max(position);
@@ -223,8 +203,14 @@ impl<P: Process> ProcessRuntime<P> {
             return Ok(());
         }
         let read = caught(|| P::read(recorded)).and_then(|read| read.map_err(|error| error.to_string()));
-        let read = read
-            .map_err(|reason| Self::poisoned(Entity::Stream(recorded.stream.clone()), recorded, &reason))?;
+        let read = match read {
+            // Skipped for an instance while it could still be read: now for all.
+            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
+            read => {
+                let of_stream = || Entity::Stream(recorded.stream.clone());
+                read.map_err(|reason| Self::poisoned(of_stream(), recorded, &reason))?
+            }
+        };
         let Some(incoming) = read else { return Ok(()) };
         let id = incoming.instance;
         let is_waited_for = waited.is_none_or(|parked| {
@@ -254,7 +240,7 @@ impl<P: Process> ProcessRuntime<P> {
 
     fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
         let id = recorded.stream.id().to_owned();
-        let poisoned = |reason: String| Self::poisoned(Entity::Key(id.clone()), recorded, &reason);
+        let poisoned = |reason: String| Self::unskippable(Entity::Key(id.clone()), recorded, &reason);
         let transition: Transition = decode_json(recorded.event_type(), &recorded.event.data)
             .map_err(|error| poisoned(error.to_string()))?;
         let instance =
@@ -385,18 +371,19 @@ impl<P: Process> ProcessRuntime<P> {
                 continue;
             }
             let Some(instance) = self.instances.get_mut(&id) else { continue };
-            let decided = caught(|| {
-                Self::send(&id, instance, &mut actions);
-                instance.decide(now)
-            });
+            let sent = caught(|| Self::send(&id, instance, &mut actions));
+            let decided = match sent {
+                Ok(()) => instance.decide(now),
+                Err(reason) => Err((None, reason)),
+            };
             match decided {
                 Ok(Some(transition)) => {
                     instance.deciding = true;
                     actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
                 }
                 Ok(None) => {}
-                Err(reason) => {
-                    let poison = instance.stuck(&id, self.position, reason);
+                Err((input, reason)) => {
+                    let poison = instance.stuck(&id, input, self.position, &reason);
                     self.parking.park(Parked { poison: poison.clone(), keys: vec![id], since: now });
                     actions.push(Action::Parked(poison));
                 }
@@ -411,7 +398,6 @@ impl<P: Process> ProcessRuntime<P> {
             if pending.sent || pending.kind == DecidedKind::Timer {
                 continue;
             }
-            pending.sent = true;
             let origin = Origin {
                 command_id: pending.command_id,
                 request_hash: None,
@@ -429,6 +415,8 @@ impl<P: Process> ProcessRuntime<P> {
                     Action::Effect(Outgoing { instance: instance_id, output, content, origin })
                 })
             };
+            // Only now: what can't be made is tried again.
+            pending.sent = true;
             actions.extend(action);
         }
     }

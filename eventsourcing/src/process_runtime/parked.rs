@@ -9,6 +9,30 @@ use crate::process::{Process, Taken};
 use super::{ProcessError, ProcessRuntime};
 
 impl<P: Process> ProcessRuntime<P> {
+    /// Takes in an event; when it had to wait for a parked entity, only as far as it concerns that one.
+    pub(super) fn take_in(
+        &mut self,
+        recorded: &RecordedEvent,
+        waited: Option<&Parked>,
+    ) -> Result<(), ProcessError> {
+        let concerns = |id: &str| waited.is_none_or(|parked| parked.keys.iter().any(|key| key == id));
+        if recorded.event_type() == P::TRANSITION {
+            let id = recorded.stream.id();
+            return if !concerns(id) || self.waits(id, recorded) {
+                Ok(())
+            } else {
+                self.on_transition(recorded)
+            };
+        }
+        let asked = self.unanswered.get(&recorded.event.command_id).map(|(id, _)| id.clone());
+        if let Some(id) = asked.filter(|id| concerns(id))
+            && !self.waits(&id, recorded)
+        {
+            self.on_answer(recorded);
+        }
+        self.on_event(recorded, waited)
+    }
+
     /// Has an event wait when its instance is parked.
     pub(super) fn waits(&mut self, id: &str, recorded: &RecordedEvent) -> bool {
         let entity = self.parking.holds_key(id, recorded);
@@ -17,6 +41,13 @@ impl<P: Process> ProcessRuntime<P> {
 
     pub(super) fn poisoned(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
         let poison = Box::new(Poison::new(entity, recorded, reason));
+        ProcessError::Poisoned { process: P::NAME, poison }
+    }
+
+    /// What a process did itself is never passed over.
+    pub(super) fn unskippable(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
+        let mut poison = Box::new(Poison::new(entity, recorded, reason));
+        poison.can_be_skipped = false;
         ProcessError::Poisoned { process: P::NAME, poison }
     }
 

@@ -30,9 +30,9 @@ pub struct ProjectionError {
 
 /// A projector of any model, with what it folds into.
 ///
-/// A batch is `plan`, load, `fold`, commit. When any of these fails, [`ErasedProjector::forget`] puts it
-/// back to where it was before the batch, and [`ErasedProjector::park`] besides takes out what can't be
-/// folded; a further `plan` takes it that the last change was committed.
+/// A batch is `plan`, load, `fold`, commit, `committed`. When any of these fails,
+/// [`ErasedProjector::forget`] puts it back to where it was before the batch, and
+/// [`ErasedProjector::park`] besides takes out what can't be folded; the batch is then planned again.
 pub trait ErasedProjector: Send {
     /// The model.
     fn model(&self) -> &'static Model;
@@ -54,6 +54,8 @@ pub trait ErasedProjector: Send {
         loaded: Vec<(String, Vec<u8>)>,
         reached: Position,
     ) -> Result<ModelChange, ProjectionError>;
+    /// The change that was folded last is stored.
+    fn committed(&mut self);
     /// Drops everything in memory and the batch that was not committed.
     fn forget(&mut self);
     /// Drops the batch that can't be folded and parks an entity; the batch is then planned again.
@@ -67,6 +69,9 @@ pub trait ErasedProjector: Send {
         entity: &Entity,
         events: &[RecordedEvent],
     ) -> Result<Vec<String>, ProjectionError>;
+    /// Parks an entity anew whose events were planned up to one that still can't be taken: from there on
+    /// they wait.
+    fn park_again(&mut self, parked: Parked, waiting: &[Position]);
     /// The keys of the rows that an event touches; none when it can't be read.
     fn keys(&self, event: &RecordedEvent) -> Vec<String>;
 }
@@ -80,8 +85,6 @@ pub struct ProjectorFold<P: Projector> {
     committed: Position,
     build: Build,
     parking: Parking,
-    /// Whether the next batch is the last one again, without what was parked.
-    is_replanned: bool,
     /// Rows as they are stored. A row that is not there is never remembered as missing.
     cache: LruCache<String, P::Row>,
     planned: Vec<Planned<P>>,
@@ -115,20 +118,10 @@ impl<P: Projector> ProjectorFold<P> {
             committed: Position::START,
             build: Build { model: const { &P::MODEL }, number: 0 },
             parking: Parking::default(),
-            is_replanned: false,
             cache: LruCache::new(CACHE_ROWS_MAX),
             planned: Vec::new(),
             places: HashMap::new(),
         })
-    }
-
-    /// The last change was committed, unless its batch is planned again.
-    fn begin(&mut self) {
-        self.drop_plan();
-        if !std::mem::take(&mut self.is_replanned) {
-            self.committed = self.checkpoint;
-            self.parking.stored();
-        }
     }
 
     fn drop_plan(&mut self) {
@@ -192,9 +185,12 @@ impl<P: Projector> ProjectorFold<P> {
             }
             Ok(Some((event, keys)))
         };
-        let mut read = caught(read)
-            .flatten()
-            .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?;
+        let mut read = match caught(read).flatten() {
+            // Skipped for a key while it could still be read: now for whatever it would touch.
+            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
+            read => read
+                .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?,
+        };
         if let Some((_, keys)) = &mut read {
             keys.retain(|key| !self.parking.is_skipped(&recorded.stream, recorded.revision, Some(key)));
         }
@@ -217,6 +213,21 @@ impl<P: Projector> ProjectorFold<P> {
             let rows = keys.into_iter().map(|key| self.place(key, wanted)).collect();
             self.planned.push(Planned { recorded: recorded.clone(), event, rows });
         }
+    }
+
+    /// The event that made a row whose columns or contributions can't be told.
+    fn culprit(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
+        for Planned { recorded, event, rows } in &self.planned {
+            if !rows.contains(&place) {
+                continue;
+            }
+            row = P::project(key, row, event, recorded);
+            let told = |row: &P::Row| (P::columns(key, row), P::contributions(key, row));
+            if row.as_ref().is_some_and(|row| caught(|| told(row)).is_err()) {
+                return recorded.clone();
+            }
+        }
+        self.first_of(place)
     }
 
     /// The first planned event for a row.
@@ -253,7 +264,9 @@ impl<P: Projector> ProjectorFold<P> {
                     "its row can't be read: {error}; rebuild it with `souk replay {}`",
                     P::MODEL.name
                 );
-                Self::poison(Entity::Key(key), &self.first_of(*place), &reason)
+                let mut error = Self::poison(Entity::Key(key), &self.first_of(*place), &reason);
+                error.poison.can_be_skipped = false;
+                error
             })?;
             rows[*place].before = Some(row);
         }
@@ -285,7 +298,8 @@ impl<P: Projector> ProjectorFold<P> {
                     after.as_ref().map(|row| (document(row), P::columns(&key, row)))
                 };
                 let content = caught(written).map_err(|reason| {
-                    Self::poison(Entity::Key(key.clone()), &self.first_of(place), &reason)
+                    let culprit = self.culprit(place, &key, before.clone());
+                    Self::poison(Entity::Key(key.clone()), &culprit, &reason)
                 })?;
                 changes.push(RowChange { key: key.clone(), content });
             }
@@ -326,7 +340,7 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
     }
 
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError> {
-        self.begin();
+        self.drop_plan();
         let mut wanted = Vec::new();
         for recorded in events {
             if let Err(error) = self.note(recorded, &mut wanted) {
@@ -355,8 +369,8 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         let (rows, sums) = self.change(touched)?;
         self.planned.clear();
         self.checkpoint = self.checkpoint.max(reached);
-        let (build, checkpoint) = (self.build, self.checkpoint);
-        Ok(ModelChange { build, rows, sums, parking: self.parking.change(), checkpoint })
+        let (build, from, checkpoint) = (self.build, self.committed, self.checkpoint);
+        Ok(ModelChange { build, rows, sums, parking: self.parking.change(), from, checkpoint })
     }
 
     fn forget(&mut self) {
@@ -364,7 +378,11 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         self.drop_plan();
         self.checkpoint = self.committed;
         self.parking.roll_back();
-        self.is_replanned = false;
+    }
+
+    fn committed(&mut self) {
+        self.committed = self.checkpoint;
+        self.parking.stored();
     }
 
     fn park(&mut self, parked: Parked) {
@@ -373,7 +391,13 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         self.checkpoint = self.committed;
         self.parking.forget_waiting();
         self.parking.park(parked);
-        self.is_replanned = true;
+    }
+
+    fn park_again(&mut self, parked: Parked, waiting: &[Position]) {
+        for position in waiting {
+            self.parking.wait(parked.poison.entity.clone(), *position);
+        }
+        self.parking.park(parked);
     }
 
     fn parked(&self, entity: &Entity) -> Option<&Parked> {
@@ -385,7 +409,7 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         entity: &Entity,
         events: &[RecordedEvent],
     ) -> Result<Vec<String>, ProjectionError> {
-        self.begin();
+        self.drop_plan();
         let Some(parked) = self.parking.get(entity).cloned() else { return Ok(Vec::new()) };
         self.parking.release(entity);
         let mut wanted = Vec::new();

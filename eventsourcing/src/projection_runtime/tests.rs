@@ -99,7 +99,10 @@ impl Tables {
         let planned = fold.plan_parked(entity, events);
         let change = planned.and_then(|keys| fold.fold(stored(keys), Position::START));
         match change {
-            Ok(change) => self.take(change),
+            Ok(change) => {
+                fold.committed();
+                self.take(change)
+            }
             Err(error) => {
                 fold.forget();
                 return Err(error);
@@ -113,6 +116,8 @@ impl Tables {
         let stored = keys.into_iter().filter_map(|key| self.rows.get(&key).map(|row| (key, row.clone())));
         let reached = events.last().map_or(Position::START, |event| event.position);
         let change = fold.fold(stored.collect(), reached).unwrap();
+        assert_eq!(change.from, self.checkpoint);
+        fold.committed();
         self.take(change)
     }
 
@@ -210,6 +215,7 @@ fn a_row_that_was_loaded_and_not_changed_is_kept_in_memory() {
     let mut fold = ProjectorFold::<Things>::boxed();
     fold.plan(&[painted(1, &[1], Some(0))]).unwrap();
     fold.fold(documents(&[("1", r#"{"colour":3}"#)]), Position(1)).unwrap();
+    fold.committed();
     assert!(fold.plan(&[painted(2, &[1], Some(0))]).unwrap().is_empty());
 }
 
@@ -259,7 +265,7 @@ fn events_at_or_before_the_checkpoint_are_passed_over() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let build = fold.build();
     fold.start_at(OpenBuild { build, is_live: true, checkpoint: Position(5), parked: Vec::new() });
-    let mut tables = Tables::default();
+    let mut tables = Tables { checkpoint: Position(5), ..Tables::default() };
     tables.apply(&mut *fold, &[painted(5, &[1], Some(1)), painted(6, &[2], Some(1))]);
     assert_eq!(tables.rows.keys().collect::<Vec<_>>(), ["2"]);
 }

@@ -23,8 +23,7 @@ pub(crate) fn open(
 ) -> Result<Vec<OpenBuild>, Failure> {
     let transaction = begin_writing(connection)?;
     let known: Vec<&str> = models.iter().map(|model| model.name).collect();
-    let mut statement =
-        transaction.prepare("SELECT number, model FROM builds WHERE state IN ('live', 'next')")?;
+    let mut statement = transaction.prepare("SELECT number, model FROM builds WHERE state <> 'old'")?;
     let builds = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let builds = builds.collect::<rusqlite::Result<Vec<(u32, String)>>>()?;
     drop(statement);
@@ -99,13 +98,28 @@ pub(crate) fn begin(
     let found = transaction
         .query_row(sql, (model.name, model.version, state, until_number), |row| row.get(0))
         .optional()?;
-    let build = match found {
-        Some(number) => Build { model, number },
-        None => make(&transaction, model, state, until)?,
+    let build = if let Some(number) = found {
+        Build { model, number }
+    } else {
+        // One of another version has the views' names.
+        if until.is_some() {
+            for number in numbers(&transaction, model, "until", until)? {
+                retire(&transaction, number)?;
+            }
+        }
+        make(&transaction, model, state, until)?
     };
     let opened = read(&transaction, build)?;
     transaction.commit()?;
     Ok(opened)
+}
+
+/// The build that is to take the live one's place.
+pub(crate) fn next(connection: &mut Connection, model: &'static Model) -> Result<Option<OpenBuild>, Failure> {
+    let transaction = connection.transaction()?;
+    let sql = "SELECT number FROM builds WHERE model = ?1 AND version = ?2 AND state = 'next' LIMIT 1";
+    let found = transaction.query_row(sql, (model.name, model.version), |row| row.get(0)).optional()?;
+    found.map(|number| read(&transaction, Build { model, number })).transpose()
 }
 
 /// Makes builds the live ones, all at once.
@@ -126,8 +140,26 @@ pub(crate) fn switch(connection: &mut Connection, builds: &[Build]) -> Result<()
             return Err(Failure::NotOpened { model: build.model.name, version: build.model.version });
         }
         show(&transaction, build.number)?;
+        // What was begun for other versions is wanted no more.
+        for number in numbers(&transaction, build.model, "next", None)? {
+            retire(&transaction, number)?;
+        }
     }
     Ok(transaction.commit()?)
+}
+
+/// The builds of a model that are in a state, as of a position when they are as of one.
+fn numbers(
+    transaction: &Transaction<'_>,
+    model: &Model,
+    state: &str,
+    until: Option<Position>,
+) -> rusqlite::Result<Vec<u32>> {
+    let sql = "SELECT number FROM builds WHERE model = ?1 AND state = ?2 AND until IS ?3";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let until = until.map(|position| position.0);
+    let rows = statement.query_map((model.name, state, until), |row| row.get(0))?;
+    rows.collect()
 }
 
 /// Points the views at a build's tables.
@@ -187,13 +219,17 @@ pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failu
 }
 
 /// Sets how far a build is.
+///
+/// Only from where whoever moves it believes it to be: two who fold into one build would else count
+/// everything twice.
 pub(crate) fn move_checkpoint(
     transaction: &Transaction<'_>,
     build: Build,
+    from: Position,
     to: Position,
 ) -> Result<(), Failure> {
-    let sql = "UPDATE builds SET position = ?2 WHERE number = ?1 AND state <> 'old'";
-    let moved = transaction.prepare_cached(sql)?.execute((build.number, to.0))?;
-    let not_opened = Failure::NotOpened { model: build.model.name, version: build.model.version };
-    if moved == 1 { Ok(()) } else { Err(not_opened) }
+    let sql = "UPDATE builds SET position = ?3 WHERE number = ?1 AND state <> 'old' AND position = ?2";
+    let moved = transaction.prepare_cached(sql)?.execute((build.number, from.0, to.0))?;
+    let elsewhere = Failure::Elsewhere { model: build.model.name, number: build.number, from };
+    if moved == 1 { Ok(()) } else { Err(elsewhere) }
 }

@@ -60,7 +60,7 @@ pub fn compare(
     pairs: &[Pair],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Comparison, ReadModelError> {
-    compare_all(left, right, pairs, progress).map_err(|failure| ReadModelError(failure.to_string()))
+    compare_all(left, right, pairs, progress).map_err(ReadModelError::from)
 }
 
 fn compare_all(

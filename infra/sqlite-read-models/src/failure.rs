@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
-use souk_eventsourcing::projector::Model;
+use souk_eventsourcing::Position;
+use souk_eventsourcing::projector::{Model, ReadModelError};
 
 /// Why the read models can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,16 @@ pub enum OpenError {
         /// Its format.
         found: u32,
         /// The newest known one.
+        known: u32,
+    },
+    /// An earlier program wrote it, and may still use it.
+    #[error("the read models {} have format {found}, this program makes {known}; stop the shop that uses them, and they are made anew", .path.display())]
+    OlderFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The one that is wanted.
         known: u32,
     },
     /// They were made from another log.
@@ -67,6 +78,18 @@ pub(crate) enum Failure {
     /// Anything else.
     #[error("{0}")]
     Sqlite(rusqlite::Error),
+    /// A change from a position where the build is not: somebody else folds into it.
+    #[error(
+        "build {number} of read model {model} is no longer at position {from}: another program folds into it"
+    )]
+    Elsewhere {
+        /// The model.
+        model: &'static str,
+        /// The build.
+        number: u32,
+        /// Where it was believed to be.
+        from: Position,
+    },
     /// A row that nobody wrote so.
     #[error("{0}")]
     Malformed(String),
@@ -84,6 +107,16 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn no_such_sum(model: &Model, sum: &str) -> Self {
         Self::NoSuchSum { model: model.name, sum: sum.to_owned() }
+    }
+}
+
+impl From<Failure> for ReadModelError {
+    fn from(failure: Failure) -> Self {
+        let is_busy = matches!(
+            &failure,
+            Failure::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+        );
+        if is_busy { Self::Busy(failure.to_string()) } else { Self::Failed(failure.to_string()) }
     }
 }
 

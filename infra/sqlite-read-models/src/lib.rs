@@ -54,9 +54,20 @@ pub struct SqliteReadModels {
 }
 
 impl SqliteReadModels {
-    /// Opens the database in a folder, or makes it, for read models of the log with this id.
+    /// Opens the database in a folder, or makes it, for read models of the log with this id. One of an
+    /// earlier program's format is made anew. The caller holds the folder.
     pub fn open(folder: &Path, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
+        open::remove_older(&path)?;
+        Self::start(path, log, tuning)
+    }
+
+    /// Opens the database beside another program that has it open.
+    pub fn open_beside(folder: &Path, log: Uuid) -> Result<Arc<Self>, OpenError> {
+        Self::start(folder.join(READ_MODELS_FILE), log, Tuning::SERVING)
+    }
+
+    fn start(path: PathBuf, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let writer = Writer::new(open::for_writing(&path, log, tuning)?);
         let (work, waiting) = mpsc::channel(QUEUE_MAX);
         writer.start(waiting).map_err(|error| OpenError::Unreadable {
@@ -75,15 +86,15 @@ impl SqliteReadModels {
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<T, ReadModelError> {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |writer| {
             // Whoever asked may have gone away.
             let _ = answer.send(work(writer));
         });
-        self.work.send(work).await.map_err(|_| "its thread has stopped".to_owned())?;
-        let result = answered.await.map_err(|_| "its thread has stopped".to_owned())?;
-        result.map_err(|failure| failure.to_string())
+        let stopped = || ReadModelError::Failed("its thread has stopped".to_owned());
+        self.work.send(work).await.map_err(|_| stopped())?;
+        Ok(answered.await.map_err(|_| stopped())??)
     }
 }
 
@@ -91,29 +102,33 @@ impl SqliteReadModels {
 impl ReadModelStore for SqliteReadModels {
     async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError> {
         let models = models.to_vec();
-        self.run(move |writer| builds::open(&mut writer.connection, &models)).await.map_err(ReadModelError)
+        self.run(move |writer| builds::open(&mut writer.connection, &models)).await
     }
 
     async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError> {
         let begin = move |writer: &mut Writer| builds::begin(&mut writer.connection, model, purpose);
-        self.run(begin).await.map_err(ReadModelError)
+        self.run(begin).await
+    }
+
+    async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError> {
+        self.run(move |writer| builds::next(&mut writer.connection, model)).await
     }
 
     async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError> {
-        self.run(move |writer| write::load(writer, build, keys)).await.map_err(ReadModelError)
+        self.run(move |writer| write::load(writer, build, keys)).await
     }
 
     async fn commit(&self, changes: Vec<ModelChange>) -> Result<(), ReadModelError> {
-        self.run(move |writer| write::commit(writer, &changes)).await.map_err(ReadModelError)
+        self.run(move |writer| write::commit(writer, &changes)).await
     }
 
     async fn switch(&self, builds: Vec<Build>) -> Result<(), ReadModelError> {
-        self.run(move |writer| builds::switch(&mut writer.connection, &builds)).await.map_err(ReadModelError)
+        self.run(move |writer| builds::switch(&mut writer.connection, &builds)).await
     }
 
     async fn abandon(&self, build: Build) -> Result<(), ReadModelError> {
         let abandon = move |writer: &mut Writer| builds::abandon(&mut writer.connection, build.number);
-        self.run(abandon).await.map_err(ReadModelError)
+        self.run(abandon).await
     }
 
     async fn tidy(&self, rows: u32) -> Result<bool, ReadModelError> {
@@ -121,14 +136,14 @@ impl ReadModelStore for SqliteReadModels {
             writer.statements.forget();
             builds::tidy(&mut writer.connection, rows)
         };
-        self.run(tidy).await.map_err(ReadModelError)
+        self.run(tidy).await
     }
 
     async fn waiting(&self, build: Build, entity: Entity) -> Result<Vec<Position>, ReadModelError> {
         let waiting = move |writer: &mut Writer| {
             parking::waiting(&writer.connection, build.model.name, build.number, &entity)
         };
-        self.run(waiting).await.map_err(ReadModelError)
+        self.run(waiting).await
     }
 }
 
@@ -136,17 +151,17 @@ impl ReadModelStore for SqliteReadModels {
 impl ProcessStateStore for SqliteReadModels {
     async fn load(&self, process: ProcessShape) -> Result<ProcessRows, ProcessStateError> {
         let load = move |writer: &mut Writer| process_state::load(&mut writer.connection, process);
-        self.run(load).await.map_err(ProcessStateError)
+        self.run(load).await.map_err(|error| ProcessStateError(error.to_string()))
     }
 
     async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError> {
         let save = move |writer: &mut Writer| process_state::save(&mut writer.connection, process, &change);
-        self.run(save).await.map_err(ProcessStateError)
+        self.run(save).await.map_err(|error| ProcessStateError(error.to_string()))
     }
 
     async fn forget_others(&self, process: ProcessShape) -> Result<(), ProcessStateError> {
         let forget = move |writer: &mut Writer| process_state::forget_others(&mut writer.connection, process);
-        self.run(forget).await.map_err(ProcessStateError)
+        self.run(forget).await.map_err(|error| ProcessStateError(error.to_string()))
     }
 
     async fn waiting(
@@ -157,7 +172,7 @@ impl ProcessStateStore for SqliteReadModels {
         let waiting = move |writer: &mut Writer| {
             parking::waiting(&writer.connection, process.name, process.version, &entity)
         };
-        self.run(waiting).await.map_err(ProcessStateError)
+        self.run(waiting).await.map_err(|error| ProcessStateError(error.to_string()))
     }
 }
 

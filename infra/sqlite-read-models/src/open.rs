@@ -1,5 +1,6 @@
 //! Opening the file: format and pragmas.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,12 +40,7 @@ const STATEMENTS_MAX: usize = 200;
 /// Opens or makes the database.
 pub(crate) fn for_writing(path: &Path, log: Uuid, tuning: Tuning) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
-    let mut connection = Connection::open(path).map_err(failed)?;
-    if is_older(path, &connection)? {
-        drop(connection);
-        remove(path)?;
-        connection = Connection::open(path).map_err(failed)?;
-    }
+    let connection = Connection::open(path).map_err(failed)?;
     let is_new: bool = connection
         .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
         .map_err(failed)?;
@@ -75,12 +71,18 @@ pub(crate) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Whether an earlier program wrote it. Nothing is in it that is not in the log: it is made anew.
-fn is_older(path: &Path, connection: &Connection) -> Result<bool, OpenError> {
+/// Removes what an earlier program wrote: nothing is in it that is not in the log.
+pub(crate) fn remove_older(path: &Path) -> Result<(), OpenError> {
+    if !path.exists() {
+        return Ok(());
+    }
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    let connection = Connection::open(path).map_err(failed)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let is_ours = pragma("application_id").map_err(failed)? == APPLICATION_ID;
-    Ok(is_ours && pragma("user_version").map_err(failed)? < FORMAT)
+    let is_older = is_ours && pragma("user_version").map_err(failed)? < FORMAT;
+    drop(connection);
+    if is_older { remove(path) } else { Ok(()) }
 }
 
 fn remove(path: &Path) -> Result<(), OpenError> {
@@ -104,10 +106,11 @@ fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let found = pragma("user_version").map_err(failed)?;
-    if found > FORMAT {
-        return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
+    match found.cmp(&FORMAT) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT }),
+        Ordering::Less => Err(OpenError::OlderFormat { path: path.to_owned(), found, known: FORMAT }),
     }
-    Ok(())
 }
 
 fn prepare(connection: &Connection, tuning: Tuning) -> rusqlite::Result<()> {

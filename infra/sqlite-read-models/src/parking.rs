@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// What is parked.
 pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<Vec<Parked>, Failure> {
-    let sql = "SELECT kind, entity, stream, revision, position, error, since_us FROM parked \
+    let sql = "SELECT kind, entity, stream, revision, position, error, since_us, can_skip FROM parked \
                WHERE owner = ?1 AND build = ?2 ORDER BY position, kind, entity";
     let mut statement = connection.prepare_cached(sql)?;
     let mut keys = connection.prepare_cached(
@@ -33,6 +33,7 @@ pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<V
             revision: Revision(row.get(3)?),
             position: Position(row.get(4)?),
             reason: row.get(5)?,
+            can_be_skipped: row.get(7)?,
         };
         let since = Timestamp::from_microsecond(row.get(6)?).map_err(|_| malformed("since no time"))?;
         found.push(Parked { poison, keys: keys.collect::<rusqlite::Result<_>>()?, since });
@@ -60,11 +61,12 @@ pub(crate) fn store(
     }
     for Parked { poison, keys, since } in &change.parked {
         let (kind, name) = (poison.entity.kind(), poison.entity.name());
-        let sql = "INSERT OR REPLACE INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let sql = "INSERT OR REPLACE INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let mut insert = transaction.prepare_cached(sql)?;
         let (stream, at) = (poison.stream.as_str(), since.as_microsecond());
         let (revision, position) = (poison.revision.0, poison.position.0);
-        insert.execute((owner, build, kind, name, stream, revision, position, &poison.reason, at))?;
+        let (reason, can_skip) = (&poison.reason, poison.can_be_skipped);
+        insert.execute((owner, build, kind, name, stream, revision, position, reason, at, can_skip))?;
         let sql = "INSERT OR IGNORE INTO parked_keys VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut insert = transaction.prepare_cached(sql)?;
         for key in keys {

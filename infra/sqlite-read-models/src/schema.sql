@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS parked (
     position INTEGER NOT NULL,
     error    TEXT    NOT NULL,
     since_us INTEGER NOT NULL,
+    can_skip INTEGER NOT NULL,
     PRIMARY KEY (owner, build, kind, entity)
 ) STRICT, WITHOUT ROWID;
 

@@ -60,7 +60,7 @@ pub struct Snapshot {
 }
 
 fn failed(failure: impl Into<Failure>) -> ReadModelError {
-    ReadModelError(failure.into().to_string())
+    failure.into().into()
 }
 
 impl Snapshot {
@@ -128,10 +128,15 @@ impl Snapshot {
         found.optional().map_err(failed)
     }
 
-    /// How far a build is.
-    pub fn position_of(&self, build: Build) -> Result<Position, ReadModelError> {
-        let sql = "SELECT position FROM builds WHERE number = ?1";
-        self.connection.query_row(sql, [build.number], |row| row.get(0).map(Position)).map_err(failed)
+    /// The versions of a process's rows that are stored.
+    pub fn process_versions(&self, process: &str) -> Result<Vec<u32>, ReadModelError> {
+        let read = || -> rusqlite::Result<Vec<u32>> {
+            let sql = "SELECT version FROM process_checkpoints WHERE process = ?1";
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([process], |row| row.get(0))?;
+            rows.collect()
+        };
+        read().map_err(failed)
     }
 
     /// The rows of a build as JSON documents, from a key on.

@@ -38,11 +38,23 @@ fn sum(contributors: i64, size: i64) -> SumChange {
 }
 
 fn change(rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> Vec<ModelChange> {
-    vec![of_build(FIRST, rows, sums, checkpoint)]
+    vec![of_build(FIRST, rows, sums, 0, checkpoint)]
 }
 
-fn of_build(build: Build, rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> ModelChange {
-    ModelChange { build, rows, sums, parking: ParkingChange::default(), checkpoint: Position(checkpoint) }
+/// The same for a build that is elsewhere.
+fn after(from: u64, change: Vec<ModelChange>) -> Vec<ModelChange> {
+    change.into_iter().map(|change| ModelChange { from: Position(from), ..change }).collect()
+}
+
+fn of_build(
+    build: Build,
+    rows: Vec<RowChange>,
+    sums: Vec<SumChange>,
+    from: u64,
+    checkpoint: u64,
+) -> ModelChange {
+    let (from, checkpoint) = (Position(from), Position(checkpoint));
+    ModelChange { build, rows, sums, parking: ParkingChange::default(), from, checkpoint }
 }
 
 /// How far the builds are that these models open.
@@ -81,7 +93,7 @@ async fn a_sum_goes_with_its_last_contributor() {
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 1)).await.unwrap();
     let gone = RowChange { key: "a".into(), content: None };
-    models.commit(change(vec![gone], vec![sum(-1, -1)], 2)).await.unwrap();
+    models.commit(after(1, change(vec![gone], vec![sum(-1, -1)], 2))).await.unwrap();
     assert!(query(folder.path(), "SELECT size FROM colours").is_empty());
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
 }
@@ -107,9 +119,9 @@ async fn a_failing_model_takes_those_before_it_back() {
     let models = opened(folder.path()).await;
     let mut changes = change(vec![row("a", 1)], vec![sum(1, 1)], 5);
     let rows = vec![RowChange { key: "b".into(), content: Some((b"{}".to_vec(), vec![])) }];
-    changes.push(of_build(Build { model: &ORDER, number: 2 }, rows, vec![], 5));
+    changes.push(of_build(Build { model: &ORDER, number: 2 }, rows, vec![], 0, 5));
     let error = models.commit(changes.clone()).await.unwrap_err().to_string();
-    assert!(error.contains("no such build of version 1 of read model order"), "{error}");
+    assert!(error.contains("build 2 of read model order is no longer at position 0"), "{error}");
     ReadModelStore::open(&*models, &[&THINGS, &ORDER]).await.unwrap();
     let error = models.commit(changes).await.unwrap_err().to_string();
     assert!(error.contains("`b` of order has 0 values, its table has 1 columns"), "{error}");
@@ -129,12 +141,22 @@ async fn a_sum_that_the_model_does_not_have_is_refused() {
 }
 
 #[tokio::test]
+async fn nobody_folds_into_a_build_that_somebody_else_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 5)).await.unwrap();
+    let error = models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 5)).await.unwrap_err().to_string();
+    assert!(error.contains("another program folds into it"), "{error}");
+    assert_eq!(query(folder.path(), "SELECT contributors FROM colours"), [1]);
+}
+
+#[tokio::test]
 async fn sums_are_increments_of_each_key() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let blue = |contributors, size| SumChange { key: "blue".into(), ..sum(contributors, size) };
     models.commit(change(vec![], vec![sum(2, 30), blue(1, 5)], 1)).await.unwrap();
-    models.commit(change(vec![], vec![sum(-1, -10), blue(0, 2)], 2)).await.unwrap();
+    models.commit(after(1, change(vec![], vec![sum(-1, -10), blue(0, 2)], 2))).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT size FROM colours ORDER BY key"), [7, 20]);
     assert_eq!(query(folder.path(), "SELECT contributors FROM colours ORDER BY key"), [1, 1]);
 }
@@ -151,9 +173,9 @@ async fn a_new_version_is_built_beside_the_old_one_and_takes_its_place_at_once()
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     let next = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
     assert_eq!((next.is_live, next.checkpoint), (false, Position::START));
-    models.commit(vec![of_build(next.build, vec![row("b", 5)], vec![], 3)]).await.unwrap();
+    models.commit(vec![of_build(next.build, vec![row("b", 5)], vec![], 0, 3)]).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT size FROM things"), [1], "queries see the old one");
-    models.commit(change(vec![row("c", 2)], vec![], 10)).await.unwrap();
+    models.commit(after(9, change(vec![row("c", 2)], vec![], 10))).await.unwrap();
     let again = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
     assert_eq!((again.build, again.checkpoint), (next.build, Position(3)), "it goes on where it was");
 
@@ -175,7 +197,7 @@ async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     let next = models.begin(&THINGS, Purpose::Next).await.unwrap();
     assert_eq!(models.begin(&THINGS, Purpose::Next).await.unwrap(), next);
-    models.commit(vec![of_build(next.build, vec![row("a", 7)], vec![sum(1, 7)], 9)]).await.unwrap();
+    models.commit(vec![of_build(next.build, vec![row("a", 7)], vec![sum(1, 7)], 0, 9)]).await.unwrap();
     assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position(9)]);
     assert_eq!(query(folder.path(), "SELECT size FROM colours"), [1]);
     models.switch(vec![next.build]).await.unwrap();
@@ -189,7 +211,7 @@ async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let then = models.begin(&THINGS, Purpose::Until(Position(5))).await.unwrap();
-    models.commit(vec![of_build(then.build, vec![row("a", 3)], vec![sum(1, 3)], 5)]).await.unwrap();
+    models.commit(vec![of_build(then.build, vec![row("a", 3)], vec![sum(1, 3)], 0, 5)]).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT size FROM things_until_5"), [3]);
     assert_eq!(query(folder.path(), "SELECT size FROM colours_until_5"), [3]);
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
@@ -209,7 +231,8 @@ async fn models_that_are_no_longer_known_go() {
 
 fn parked(entity: Entity, keys: &[&str]) -> Parked {
     let (stream, reason) = (StreamName::new("thing", "a"), "it does not decode".to_owned());
-    let poison = Poison { entity, stream, revision: Revision(3), position: Position(8), reason };
+    let poison =
+        Poison { entity, stream, revision: Revision(3), position: Position(8), reason, can_be_skipped: true };
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
     Parked { poison, keys, since: "2026-11-21T12:00:00Z".parse().unwrap() }
 }
@@ -222,16 +245,16 @@ async fn what_is_parked_and_what_waits_is_stored_with_the_rows_and_goes_when_it_
     let item = parked(stream.clone(), &["a", "b"]);
     let waiting = vec![(stream.clone(), Position(8)), (stream.clone(), Position(9))];
     let parking = ParkingChange { parked: vec![item.clone()], waiting, released: vec![] };
-    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 9) }]).await.unwrap();
+    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 0, 9) }]).await.unwrap();
     let opened = ReadModelStore::open(&*models, &[&THINGS]).await.unwrap().remove(0);
-    assert_eq!(opened.parked, [item.clone()]);
+    assert_eq!(opened.parked, std::slice::from_ref(&item));
     let waiting = ReadModelStore::waiting(&*models, FIRST, stream.clone()).await.unwrap();
     assert_eq!(waiting, [Position(8), Position(9)]);
     let shown = Snapshot::open(folder.path()).unwrap().parked().unwrap().remove(0);
     assert_eq!((shown.owner.as_str(), shown.kind.as_str(), shown.waiting), ("things", "stream", 2));
 
     let parking = ParkingChange { released: vec![item], ..ParkingChange::default() };
-    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 9) }]).await.unwrap();
+    models.commit(vec![ModelChange { parking, ..of_build(FIRST, vec![], vec![], 9, 9) }]).await.unwrap();
     assert!(Snapshot::open(folder.path()).unwrap().parked().unwrap().is_empty());
     assert_eq!(query(folder.path(), "SELECT count(*) FROM parked_events"), [0]);
     assert_eq!(query(folder.path(), "SELECT count(*) FROM parked_keys"), [0]);
@@ -257,7 +280,7 @@ async fn names_that_are_words_of_sql_are_allowed() {
         vec![RowChange { key: "a".into(), content: Some((b"{}".to_vec(), vec![Value::Text("x".into())])) }];
     let sums = vec![SumChange { sum: "select", key: "x".into(), contributors: 1, deltas: vec![4] }];
     let build = Build { model: &ORDER, number: 1 };
-    models.commit(vec![of_build(build, rows, sums, 1)]).await.unwrap();
+    models.commit(vec![of_build(build, rows, sums, 0, 1)]).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT \"from\" FROM \"select\""), [4]);
 }
 

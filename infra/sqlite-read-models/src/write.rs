@@ -37,7 +37,7 @@ pub(crate) fn commit(writer: &mut Writer, changes: &[ModelChange]) -> Result<(),
     let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         // First, since it tells whether the build is there.
-        move_checkpoint(&transaction, change.build, change.checkpoint)?;
+        move_checkpoint(&transaction, change.build, change.from, change.checkpoint)?;
         let (model, sql) = (change.build.model, writer.statements.of(change.build));
         write_rows(&transaction, model, sql, &change.rows)?;
         for sum in &change.sums {

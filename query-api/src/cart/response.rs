@@ -33,7 +33,7 @@ pub(crate) struct CartAnswer {
 pub(crate) struct CartLineAnswer {
     product_id: String,
     #[schema(example = "85123A")]
-    sku: String,
+    pub(super) sku: String,
     /// The product's name now, or its last.
     name: String,
     quantity: u32,

@@ -50,6 +50,8 @@ async fn get(
         let variant = variant.map(|bytes| document(&bytes)).transpose()?;
         lines.push(CartLineAnswer::new(&document(&line)?, variant, available.unwrap_or(0)));
     }
+    let skus = lines.iter().map(|line| line.sku.as_str());
+    let at = state.positions.joined(at, &["variants", "stock"], skus);
     let (id, total) = (Some(cart.to_string()), total(&state, &lines));
     let body = CartAnswer { id, revision, lines, total, position: at.position.to_string() };
     Ok(Single { revision: Some(revision), behind: at.behind, body })

@@ -52,7 +52,7 @@ async fn list(
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(String, String, String)>(LIST, query.cursor.as_deref())?;
     let (owner, kind, entity) = cursor.unwrap_or_default();
-    let position = state.positions.wait_for(headers).await?;
+    let position = state.positions.wait_until_followed(headers).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("list.sql"));
     let statement = statement.bind(owner).bind(kind).bind(entity).bind(one_more(limit));
     let mut rows = statement.fetch_all(&state.pool).await.map_err(failed)?;

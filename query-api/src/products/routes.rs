@@ -231,6 +231,8 @@ async fn get(
     let (mut products, available) = find(&state, &id).await?;
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
     let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
+    let skus = row.content.variants.iter().map(|variant| variant.sku.as_str());
+    let at = state.positions.joined(at, &["variants", "stock"], skus);
     Ok(answer(id, row, &available, at))
 }
 

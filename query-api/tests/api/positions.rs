@@ -92,6 +92,7 @@ async fn what_is_parked_says_so_and_everything_else_does_not() {
         revision: Revision(1),
         position: Position(2),
         reason: "it panicked".to_owned(),
+        can_be_skipped: true,
     };
     let first_event = Poison {
         entity: Entity::Stream(StreamName::new("stock", "C3")),

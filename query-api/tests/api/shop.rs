@@ -147,6 +147,7 @@ impl Shop {
             changes.push(projector.fold(loaded, page.reached).unwrap());
         }
         self.models.commit(changes).await.unwrap();
+        self.projectors.iter_mut().for_each(|projector| projector.committed());
         self.reached.send_replace(page.reached);
         page.reached
     }

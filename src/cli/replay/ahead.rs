@@ -7,11 +7,11 @@ use souk_domain::checkout::Checkout;
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_eventsourcing::EventStore as _;
-use souk_eventsourcing::process::{Process, ProcessShape, ProcessStateStore};
+use souk_eventsourcing::process::{Process, ProcessShape};
 use souk_eventsourcing::projector::{Purpose, ReadModelStore};
 use souk_sqlite_read_models::Snapshot;
 
-use super::{Ended, Replay};
+use super::{Ended, Replay, stopped};
 use crate::cli::output;
 use crate::drivers::processes;
 
@@ -34,7 +34,7 @@ pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
         let mut building = replay.projections(opened).await?;
         let head = replay.log.head().await?;
         if replay.fold(&mut building, head).await? == Ended::Stopped {
-            return Ok(ExitCode::from(1));
+            return stopped(&building, json);
         }
     }
     let mut built = names;
@@ -62,11 +62,12 @@ pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
 /// The rows of a process whose shape has none yet.
 async fn prepare<P: Process>(replay: &Replay) -> anyhow::Result<Option<String>> {
     let shape = ProcessShape::of::<P>();
-    let stored = ProcessStateStore::load(&*replay.read_models, shape).await?;
-    let head = replay.log.head().await?;
-    if stored.checkpoint >= head || !processes::is_new(&stored) {
+    let versions = Snapshot::open(&replay.folder)?.process_versions(shape.name)?;
+    // Without any rows nobody has run here; with rows of this shape the running program may write them.
+    if versions.is_empty() || versions.contains(&shape.version) {
         return Ok(None);
     }
+    let head = replay.log.head().await?;
     let bar = output::progress(head.0, "events");
     processes::prepare::<P>(&*replay.log, &*replay.read_models, head, &mut |at| bar.set_position(at.0))
         .await?;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use souk_eventsourcing::{EventStore as _, Position};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{BuildStatus, Snapshot};
@@ -23,6 +24,11 @@ pub async fn run(configuration: &Configuration, json: bool) -> anyhow::Result<Ex
 fn print(build: &BuildStatus, head: Position, json: bool) -> anyhow::Result<()> {
     let BuildStatus { model, version, position, parked, .. } = build;
     let target = build.until.unwrap_or(head);
+    if *position > head {
+        bail!(
+            "log-truncated: {model} has seen position {position}, the log ends at {head}; see `souk log verify`"
+        );
+    }
     let lag = target.0.saturating_sub(position.0);
     let state = match (build.state.as_str(), build.until) {
         ("live", _) => "LIVE".to_owned(),

@@ -6,6 +6,7 @@ mod differences;
 mod list;
 mod pace;
 mod rebuild;
+mod stop;
 mod until;
 mod verify;
 
@@ -23,15 +24,13 @@ use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
-use crate::data_folder::{DataFolder, require_shop};
+use crate::data_folder::{DataFolder, lock_rebuilds, require_shop};
 use crate::drivers::projections::{OnPoison, Projections};
 
 use super::output;
 use super::server::Server;
 use pace::Pace;
 
-/// Held by whoever makes builds: two would go on with the same one.
-const REBUILD_LOCK_FILE: &str = "rebuild.lock";
 /// Events folded at once while a server runs on the folder, which waits as long for the database.
 const PAGE_BESIDE: usize = 2_048;
 /// Events folded at once while nobody waits.
@@ -126,13 +125,12 @@ impl Replay {
         let folder = configuration.data.clone();
         let server = Server::find(&folder, None)?;
         let held = if server.is_none() { Some(DataFolder::lock(&folder)?) } else { None };
-        let lock = std::fs::File::create(folder.join(REBUILD_LOCK_FILE))?;
-        if lock.try_lock().is_err() {
-            bail!("another rebuild is under way in {}: let it end, or stop it", folder.display());
-        }
+        let lock = lock_rebuilds(&folder)?;
         let log = LogReader::open(&folder)?;
-        let tuning = if server.is_some() { Tuning::SERVING } else { Tuning::REBUILDING };
-        let read_models = SqliteReadModels::open(&folder, log.id(), tuning)?;
+        let read_models = match &server {
+            Some(_) => SqliteReadModels::open_beside(&folder, log.id())?,
+            None => SqliteReadModels::open(&folder, log.id(), Tuning::REBUILDING)?,
+        };
         let is_held_back = server.is_some() && !args.fast;
         let pace = Pace::new(is_held_back.then_some(configuration.rebuild_cpu_share));
         let page = if server.is_some() { PAGE_BESIDE } else { PAGE_ALONE };
@@ -164,6 +162,17 @@ async fn projections(
     Ok(Projections::of(log, read_models, clock, opened, OnPoison::Stop).await?)
 }
 
+/// Says where a build goes on that was stopped.
+fn stopped(projections: &Projections, json: bool) -> anyhow::Result<ExitCode> {
+    let position = projections.position();
+    if json {
+        output::json(&serde_json::json!({ "stoppedAt": position.to_string() }))?;
+    } else {
+        output::line(format!("stopped at position {position}; the same command goes on there"));
+    }
+    Ok(ExitCode::from(1))
+}
+
 /// How folding ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
@@ -188,7 +197,7 @@ async fn fold(
     if first >= to {
         return Ok(Ended::There);
     }
-    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut stop = stop::asked();
     let mut page = log.read_all(first, limit(first), &all).await?;
     loop {
         // The next page is read while this one is folded.
@@ -200,12 +209,16 @@ async fn fold(
         applied?;
         bar.set_position(after.0 - first.0);
         let Some(next) = next? else { break };
+        if next.reached == after {
+            bail!(
+                "log-truncated: the log ends at position {after}, {to} was to be reached; see `souk log verify`"
+            );
+        }
         page = next;
         tokio::select! {
             () = pace.keep() => {}
-            _ = &mut stop => {
+            () = stop.wait() => {
                 bar.finish_and_clear();
-                output::line(format!("stopped at position {after} of {to}; the same command goes on there"));
                 return Ok(Ended::Stopped);
             }
         }

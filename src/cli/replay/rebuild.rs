@@ -11,7 +11,7 @@ use souk_eventsourcing::{EventStore as _, Position};
 use souk_sqlite_read_models::Snapshot;
 
 use super::verify::{one_position, pairs};
-use super::{Ended, Replay, ReplayArgs, differences};
+use super::{Ended, Replay, ReplayArgs, differences, stopped};
 use crate::cli::{output, server};
 use crate::drivers::projections::{Projections, TIDY_ROWS};
 
@@ -43,59 +43,85 @@ pub async fn run(
     let builds: Vec<Build> = opened.iter().map(|(_, opened)| opened.build).collect();
     let mut building = replay.projections(opened).await?;
     let first = building.position();
-    let Some(different) = compare(replay, &mut building, &builds, json).await? else {
-        return Ok(ExitCode::from(1));
-    };
+    let compared = compare(replay, &mut building, &builds, json).await?;
+    if let Compared::Stopped = compared {
+        return stopped(&building, json);
+    }
     let events = building.position().0 - first.0;
     report(&builds, events, started.elapsed(), json)?;
-    if args.diff {
-        output::line_for_people(json, "not switched; the same command without --diff goes on from here");
-        return Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    match compared {
+        Compared::Different(different) if args.diff => {
+            output::line_for_people(json, "not switched; the same command without --diff goes on from here");
+            return Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Compared::Not(why) if args.diff => bail!("nothing was compared: {why}"),
+        Compared::Not(why) => output::line_for_people(json, format!("nothing was compared: {why}")),
+        Compared::Different(_) | Compared::Stopped => {}
     }
-    if switch(replay, &mut building, &builds, json).await? == Ended::Stopped {
-        return Ok(ExitCode::from(1));
+    match switch(replay, &mut building, &builds, json).await? {
+        Ended::There => Ok(ExitCode::SUCCESS),
+        Ended::Stopped => stopped(&building, json),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Brings the builds to where the live ones are and compares them there; none when it was stopped.
+/// What comparing builds with the live ones came to.
+enum Compared {
+    /// So many rows differ.
+    Different(u64),
+    /// They could not be compared.
+    Not(&'static str),
+    /// Somebody stopped it.
+    Stopped,
+}
+
+/// Brings the builds to where the live ones are and compares them there.
 async fn compare(
     replay: &Replay,
     building: &mut Projections,
     builds: &[Build],
     json: bool,
-) -> anyhow::Result<Option<u64>> {
-    let began = Instant::now();
+) -> anyhow::Result<Compared> {
+    let (mut moved_at, mut moved_to) = (Instant::now(), None);
     loop {
+        // Held only for a short way: a snapshot keeps the write-ahead log from being begun anew.
         let live = Snapshot::open(&replay.folder)?;
         if pairs(&live, builds)?.is_empty() {
-            output::line_for_people(json, "nothing is live yet that it could be compared with");
+            drop(live);
             let head = replay.log.head().await?;
-            return Ok((replay.fold(building, head).await? == Ended::There).then_some(0));
+            let ended = replay.fold(building, head).await?;
+            let not = Compared::Not("no read model is live yet");
+            return Ok(if ended == Ended::There { not } else { Compared::Stopped });
         }
-        let at = one_position(&live, builds);
-        let position = building.position();
+        let at = one_position(&live, builds).ok();
+        let position = building.highest();
+        if moved_to != at {
+            (moved_at, moved_to) = (Instant::now(), at);
+        }
         match at {
-            Ok(at) if position <= at => {
-                let is_near = at.0 - position.0 <= NEAR;
+            Some(at) if position <= at && at.0 - building.position().0 <= NEAR => {
                 if replay.fold(building, at).await? == Ended::Stopped {
-                    return Ok(None);
+                    return Ok(Compared::Stopped);
                 }
-                if is_near {
-                    let fresh = Snapshot::open(&replay.folder)?;
-                    let pairs = pairs(&live, builds)?;
-                    let comparison = differences::compared(live, fresh, pairs).await?;
-                    differences::print(&comparison, &*replay.log, building.projectors(), at, json).await?;
-                    return Ok(Some(comparison.different));
+                let (fresh, pairs) = (Snapshot::open(&replay.folder)?, pairs(&live, builds)?);
+                let comparison = differences::compared(live, fresh, pairs).await?;
+                differences::print(&comparison, &*replay.log, building.projectors(), at, json).await?;
+                return Ok(Compared::Different(comparison.different));
+            }
+            Some(at) if position <= at => {
+                drop(live);
+                if replay.fold(building, at).await? == Ended::Stopped {
+                    return Ok(Compared::Stopped);
                 }
             }
             // Only a shop brings the live ones on.
-            Ok(_) | Err(_) if replay.server.is_none() => {
-                output::line_for_people(json, "the live models stand behind and are not compared with");
-                return Ok(Some(0));
+            _ if replay.server.is_none() => {
+                return Ok(Compared::Not("the live models stand behind, or not at one position"));
             }
-            Ok(_) | Err(_) if began.elapsed() > STILL_MAX => bail!("the live read models stand still"),
-            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            _ if moved_at.elapsed() > STILL_MAX => bail!("the live read models stand still"),
+            _ => {
+                drop(live);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
 use souk_sqlite_read_models::Snapshot;
 
-use super::{Ended, Replay, ReplayArgs};
+use super::{Ended, Replay, ReplayArgs, stopped};
 use crate::cli::moment::position;
 use crate::cli::output;
 use crate::drivers::projections::TIDY_ROWS;
@@ -39,7 +39,7 @@ pub async fn run(
     }
     let mut building = replay.projections(opened).await?;
     if replay.fold(&mut building, until).await? == Ended::Stopped {
-        return Ok(ExitCode::from(1));
+        return stopped(&building, json);
     }
     if let Some(key) = &args.key {
         return show(replay, &builds, key, until);

@@ -1,6 +1,8 @@
 //! The live models held to fresh ones, built in a folder of their own up to where the live ones are.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use souk_eventsourcing::Position;
@@ -11,8 +13,14 @@ use souk_sqlite_read_models::{Pair, Snapshot, SqliteReadModels, Tuning};
 
 use super::pace::Pace;
 use super::{Ended, PAGE_ALONE, differences, fold, projections};
+use crate::cli::output;
 use crate::cli::server::Server;
 use crate::configuration::Configuration;
+
+/// What the names of folders for fresh models begin with.
+const ROOM_PREFIX: &str = ".verify-";
+/// Nobody verifies longer without writing.
+const ROOM_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Verifies models, beside a server or without one.
 pub async fn run(
@@ -24,29 +32,49 @@ pub async fn run(
     let log = LogReader::open(folder)?;
     let is_served = Server::find(folder, None)?.is_some();
     let pace = Pace::new(is_served.then_some(configuration.rebuild_cpu_share));
-    let room = tempfile::tempdir_in(folder).context("no room for fresh read models")?;
+    sweep(folder);
+    let room = tempfile::Builder::new().prefix(ROOM_PREFIX).tempdir_in(folder);
+    let room = room.with_context(|| format!("no room for fresh read models in {}", folder.display()))?;
     let fresh = SqliteReadModels::open(room.path(), log.id(), Tuning::REBUILDING)?;
     let models: Vec<_> = wanted.iter().map(|projector| projector.model()).collect();
     let opened = fresh.open(&models).await?;
     let builds: Vec<Build> = opened.iter().map(|opened| opened.build).collect();
     let mut building = projections(&log, &fresh, wanted.into_iter().zip(opened).collect()).await?;
-    // Once more when the live ones have moved meanwhile: the second way is short.
-    let mut live = Snapshot::open(folder)?;
+    // Once more when the live ones have moved meanwhile: the second way is short. No snapshot is held while
+    // so much is folded, since it would keep the write-ahead log from being begun anew.
+    let stopped = "stopped; nothing was compared";
     for _ in 0..2 {
-        let to = lowest(&live, &builds)?;
+        let to = lowest(&Snapshot::open(folder)?, &builds)?;
         if fold(&*log, &mut building, to, PAGE_ALONE, &pace).await? == Ended::Stopped {
+            output::line_for_people(json, stopped);
             return Ok(ExitCode::from(1));
         }
-        live = Snapshot::open(folder)?;
     }
+    let live = Snapshot::open(folder)?;
     let at = one_position(&live, &builds)?;
     if fold(&*log, &mut building, at, PAGE_ALONE, &pace).await? == Ended::Stopped {
+        output::line_for_people(json, stopped);
         return Ok(ExitCode::from(1));
     }
     let pairs = pairs(&live, &builds)?;
     let comparison = differences::compared(live, Snapshot::open(room.path())?, pairs).await?;
     differences::print(&comparison, &*log, building.projectors(), at, json).await?;
     Ok(if comparison.different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Removes what verifications left that were killed.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_room = entry.file_name().to_string_lossy().starts_with(ROOM_PREFIX);
+        let is_old = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ROOM_AGE_MAX));
+        if is_room && is_old {
+            // What can't be removed is found by the next.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn lowest(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {

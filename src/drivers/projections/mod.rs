@@ -6,13 +6,16 @@
 
 mod switch;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_eventsourcing::parking::{Entity, Parked};
+use souk_eventsourcing::parking::{Entity, Parked, Poison};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
-use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position, StoreError, Subscription};
+use souk_eventsourcing::{
+    Clock, EventStore, Filter, Page, Position, RecordedEvent, StoreError, Subscription,
+};
 use souk_query_api::Behind;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,6 +29,8 @@ pub const PAGE_EVENTS_MAX: usize = 4_096;
 pub const TIDY_ROWS: u32 = 1_000;
 /// The pause between two such steps.
 const TIDY_EVERY: Duration = Duration::from_millis(50);
+/// The pause before a busy database is asked again.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the read models no longer follow the log.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +39,8 @@ pub enum ProjectionStopped {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An event can't be folded while nothing is to be parked.
-    #[error("{0}; skip it with `souk parked skip`, or mend the projector")]
-    Projection(#[from] ProjectionError),
+    #[error("{0}; where it is parked, skip it with `souk parked skip`, else mend the projector")]
+    Projection(ProjectionError),
     /// The read models can't be written.
     #[error(transparent)]
     ReadModels(#[from] ReadModelError),
@@ -66,6 +71,8 @@ pub struct Told {
     pub built: watch::Sender<bool>,
     /// The rows that stand behind.
     pub behind: watch::Sender<Arc<Behind>>,
+    /// Held until every model is built.
+    pub building: Option<File>,
 }
 
 /// Read models and how far each is.
@@ -132,9 +139,19 @@ impl Projections {
         Ok(projections)
     }
 
+    /// Whether models are built that queries don't see yet.
+    pub fn is_building(&self) -> bool {
+        !self.building.is_empty()
+    }
+
     /// The position that all models have reached.
     pub fn position(&self) -> Position {
         self.projectors.iter().map(|projector| projector.checkpoint()).min().unwrap_or_default()
+    }
+
+    /// The position of the model that is furthest.
+    pub fn highest(&self) -> Position {
+        self.projectors.iter().map(|projector| projector.checkpoint()).max().unwrap_or_default()
     }
 
     /// Folds a page into every model and commits all of them at once, or leaves them as they were.
@@ -152,12 +169,34 @@ impl Projections {
         let mut changes = Vec::with_capacity(self.projectors.len());
         for place in 0..self.projectors.len() {
             let change = self.fold(place, page).await?;
-            if !change.parking.is_empty() {
-                self.behind.change(change.build.model.name, &change.parking);
-            }
             changes.push(change);
         }
-        Ok(self.read_models.commit(changes).await?)
+        let parking: Vec<_> = changes
+            .iter()
+            .filter(|change| !change.parking.is_empty())
+            .map(|change| (change.build.model.name, change.parking.clone()))
+            .collect();
+        self.read_models.commit(changes).await?;
+        for (model, parking) in parking {
+            self.behind.change(model, &parking);
+        }
+        for projector in &mut self.projectors {
+            projector.committed();
+        }
+        Ok(())
+    }
+
+    /// The same, until nobody else is in the way: another program may write to the same database.
+    async fn apply_at_last(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
+        loop {
+            match self.apply(page).await {
+                Err(ProjectionStopped::ReadModels(error @ ReadModelError::Busy(_))) => {
+                    tracing::warn!(%error, "the read models wait for another program");
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                applied => return applied,
+            }
+        }
     }
 
     /// Folds a page into one model; what can't be folded is parked.
@@ -165,7 +204,9 @@ impl Projections {
         loop {
             let error = match self.try_fold(place, page).await? {
                 Ok(change) => return Ok(change),
-                Err(error) if self.on_poison == OnPoison::Stop => return Err(error.into()),
+                Err(error) if self.on_poison == OnPoison::Stop => {
+                    return Err(ProjectionStopped::Projection(error));
+                }
                 Err(error) => error,
             };
             tracing::error!(%error, "an entity is parked");
@@ -173,12 +214,9 @@ impl Projections {
             let keys = match &poison.entity {
                 Entity::Key(key) => vec![key.clone()],
                 Entity::Stream(stream) => {
-                    let events = parked::earlier(&*self.store, stream, poison.revision).await?;
-                    let mut keys: Vec<String> =
-                        events.iter().flat_map(|event| self.projectors[place].keys(event)).collect();
-                    keys.sort_unstable();
-                    keys.dedup();
-                    keys
+                    let projector = &self.projectors[place];
+                    let keys = |event: &_| projector.keys(event);
+                    parked::touched(&*self.store, stream, poison.revision, keys).await?
                 }
             };
             self.projectors[place].park(Parked { poison, keys, since: self.clock.now() });
@@ -204,7 +242,7 @@ impl Projections {
     pub async fn follow(
         mut self,
         mut orders: mpsc::Receiver<ModelOrder>,
-        told: Told,
+        mut told: Told,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), ProjectionStopped> {
         let head_at_start = self.store.head().await?;
@@ -216,21 +254,32 @@ impl Projections {
         loop {
             if !self.building.is_empty() && self.position() >= head_at_start {
                 self.show_built().await?;
+                told.building = None;
                 is_tidy = false;
             }
             told.behind.send_if_modified(|shown| self.behind.show_in(shown));
             told.reached.send_replace(self.position());
             told.built.send_replace(self.building.is_empty());
             tokio::select! {
-                page = log.next() => self.apply(&page?).await?,
+                page = log.next() => self.apply_at_last(&page?).await?,
                 Some(order) = orders.recv() => {
                     self.carry_out(order).await;
                     is_tidy = false;
                 }
-                _ = tidy.tick(), if !is_tidy => is_tidy = !self.read_models.tidy(TIDY_ROWS).await?,
+                _ = tidy.tick(), if !is_tidy => is_tidy = !self.tidied().await,
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
             }
         }
+    }
+
+    /// Removes some of what is no longer wanted; whether there is more. What fails is tried again after the
+    /// next order or start.
+    async fn tidied(&self) -> bool {
+        let tidied = self.read_models.tidy(TIDY_ROWS).await;
+        tidied.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is no longer wanted of read models stays for now");
+            false
+        })
     }
 
     async fn carry_out(&mut self, order: ModelOrder) {
@@ -266,6 +315,7 @@ impl Projections {
     pub async fn retry(&mut self, place: usize, name: &str) -> Result<usize, RetryError> {
         let retried = self.try_again(place, name).await;
         if retried.is_err() {
+            // Whatever was begun and not committed.
             self.projectors[place].forget();
         }
         retried
@@ -283,14 +333,54 @@ impl Projections {
             return Err(RetryError::TooMany(waiting.len()));
         }
         let events = parked::at(&*self.store, &waiting).await.map_err(|error| failed(&error))?;
-        let still = |error: ProjectionError| RetryError::StillParked(error.to_string());
-        let keys = projector.plan_parked(&entity, &events).map_err(still)?;
-        let loaded = self.read_models.load(build, keys).await.map_err(|error| failed(&error))?;
-        let change = projector.fold(loaded, Position::START).map_err(still)?;
+        let Err(error) = self.apply_parked(place, &entity, &events, None).await? else {
+            return Ok(waiting.len());
+        };
+        let still = RetryError::StillParked(error.to_string());
+        let is_further = |event: &&RecordedEvent| event.position < error.poison.position;
+        let before = events.iter().take_while(is_further).count();
+        if before > 0 {
+            // It stands before another event now: that is the one to be mended or skipped.
+            self.projectors[place].forget();
+            let again = Some((*error.poison, &waiting[before..]));
+            let applied = self.apply_parked(place, &entity, &events[..before], again).await?;
+            applied.map_err(|error| RetryError::StillParked(error.to_string()))?;
+        }
+        Err(still)
+    }
+
+    /// Applies events that waited for an entity, and releases it, or parks it again before those behind
+    /// them. The inner error is of an event that can't be taken.
+    async fn apply_parked(
+        &mut self,
+        place: usize,
+        entity: &Entity,
+        events: &[RecordedEvent],
+        again: Option<(Poison, &[Position])>,
+    ) -> Result<Result<(), ProjectionError>, RetryError> {
+        let failed = |error: ReadModelError| RetryError::Failed(error.to_string());
+        let since = self.clock.now();
+        let projector = &mut self.projectors[place];
+        let build = projector.build();
+        let parked = projector.parked(entity).cloned();
+        let keys = match projector.plan_parked(entity, events) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let (Some((poison, waiting)), Some(parked)) = (again, parked) {
+            let poison = Poison { entity: entity.clone(), ..poison };
+            projector.park_again(Parked { poison, since, ..parked }, waiting);
+        }
+        let loaded = self.read_models.load(build, keys).await.map_err(failed)?;
+        let change = match projector.fold(loaded, Position::START) {
+            Ok(change) => change,
+            Err(error) => return Ok(Err(error)),
+        };
         let parking = change.parking.clone();
-        self.read_models.commit(vec![change]).await.map_err(|error| failed(&error))?;
+        self.read_models.commit(vec![change]).await.map_err(failed)?;
+        self.projectors[place].committed();
         self.behind.change(build.model.name, &parking);
-        Ok(waiting.len())
+        Ok(Ok(()))
     }
 
     /// The projectors, in the order of their models.

@@ -1,6 +1,6 @@
 //! A build takes the place of the live one.
 
-use souk_eventsourcing::projector::{Build, OpenBuild, Purpose};
+use souk_eventsourcing::projector::{Build, OpenBuild};
 use souk_eventsourcing::{Filter, Position};
 
 use super::{PAGE_EVENTS_MAX, ProjectionStopped, Projections};
@@ -19,6 +19,9 @@ pub enum SwitchError {
         /// The build's number.
         number: u32,
     },
+    /// The shop builds what its own program needs.
+    #[error("the shop is building read models that its program needs: wait until it is ready")]
+    Building,
     /// It has too much still to fold.
     #[error(
         "build {number} of read model {model} is {behind} events behind, at most {SWITCH_EVENTS_MAX} are allowed: let it catch up first"
@@ -48,15 +51,16 @@ impl Projections {
     /// Has builds of the models' versions take the place of the live ones, all at once; answers the position
     /// at which they did.
     pub(super) async fn switch(&mut self, wanted: Vec<(String, u32)>) -> Result<Position, SwitchError> {
+        if self.is_building() {
+            return Err(SwitchError::Building);
+        }
         let mut beside = Vec::new();
         for (model, number) in wanted {
             let no_build = || SwitchError::NoBuild { model: model.clone(), number };
             let place = self.place_of(&model).ok_or_else(no_build)?;
-            let next = self.read_models.begin(self.projectors[place].model(), Purpose::Next).await;
-            let opened = next.map_err(ProjectionStopped::from)?;
-            if opened.build.number != number {
-                return Err(no_build());
-            }
+            let next = self.read_models.next(self.projectors[place].model()).await;
+            let next = next.map_err(ProjectionStopped::from)?;
+            let opened = next.filter(|next| next.build.number == number).ok_or_else(no_build)?;
             let behind = self.projectors[place].checkpoint().0.saturating_sub(opened.checkpoint.0);
             if behind > SWITCH_EVENTS_MAX {
                 return Err(SwitchError::Behind { model, number, behind });
@@ -107,8 +111,10 @@ impl Projections {
             let limit = usize::try_from(to.0 - from.0).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX);
             let page = self.store.read_all(from, limit, &Filter::all()).await?;
             let change = self.fold(place, &page).await?;
-            self.behind.change(change.build.model.name, &change.parking);
+            let (model, parking) = (change.build.model.name, change.parking.clone());
             self.read_models.commit(vec![change]).await?;
+            self.projectors[place].committed();
+            self.behind.change(model, &parking);
         }
         Ok(())
     }

@@ -111,14 +111,27 @@ pub fn backup(
     wal_scan::check(&source)?;
     let log = open::open_for_reading(&source)?;
     let id = open::read_log_id(&source, &log)?;
+    if target.is_file() {
+        let (path, what) = (target.to_owned(), "it is a file".to_owned());
+        return Err(BackupError::NotABackup { path, what });
+    }
     fs::create_dir_all(target).map_err(io(target))?;
+    if !target.join(MANIFEST_FILE).exists() && !is_empty(target)? {
+        // Nothing is left in a folder of something else.
+        return Err(Manifest::read(target).err().unwrap_or(BackupError::Busy { path: target.to_owned() }));
+    }
     let lock = File::create(target.join(LOCK_FILE)).map_err(io(target))?;
     if lock.try_lock().is_err() {
         return Err(BackupError::Busy { path: target.to_owned() });
     }
     let mut manifest = match Manifest::read(target) {
         Ok(manifest) => manifest,
-        Err(BackupError::NotABackup { .. }) if is_empty(target)? => Manifest::new(id),
+        Err(BackupError::NotABackup { .. }) if is_empty(target)? => {
+            // From now on it is a backup, whatever becomes of the first segment.
+            let manifest = Manifest::new(id);
+            manifest.write(target)?;
+            manifest
+        }
         Err(error) => return Err(error),
     };
     let head = open::head_of(&log)?;
@@ -161,6 +174,14 @@ fn go_on(
     let other = |what: String| BackupError::OtherLog { path: target.to_owned(), what };
     if manifest.log_id != id {
         return Err(other(format!("its id is {}, the log's {id}", manifest.log_id)));
+    }
+    for Segment { file, bytes, .. } in &manifest.segments {
+        let found = fs::metadata(target.join(file)).map(|metadata| metadata.len()).ok();
+        if found != Some(*bytes) {
+            let is = found.map_or("missing".to_owned(), |found| format!("of {found} bytes, not {bytes}"));
+            let what = format!("{file} is {is}; put it back, or begin another backup in a new folder");
+            return Err(BackupError::Damaged { path: target.to_owned(), what });
+        }
     }
     let Some(last) = manifest.segments.last() else { return Ok(()) };
     if last.last > head {

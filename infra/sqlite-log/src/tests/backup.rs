@@ -60,7 +60,7 @@ async fn a_damaged_log_gives_no_backup() {
         let error =
             backup(folder.path(), &other.path().join("copy"), &mut |_, _| ()).unwrap_err().to_string();
         assert!(error.contains("position 3"), "{error}");
-        assert!(!other.path().join("copy").join(MANIFEST_FILE).exists());
+        assert_eq!(check(&other.path().join("copy"), &mut |_, _| ()).unwrap().last(), 0);
     }
 }
 
@@ -149,6 +149,45 @@ async fn a_run_that_was_killed_is_gone_on_with() {
     open(folder.path()).unwrap().append(append("later", 100, 2)).await.unwrap();
     assert_eq!(backed_up(folder.path(), &copy).last, Position(22));
     put_back(&copy, &other.path().join("data")).unwrap();
+}
+
+#[tokio::test]
+async fn a_first_run_that_was_killed_is_gone_on_with_and_a_spoiled_backup_is_not() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 10).await;
+    let copy = other.path().join("copy");
+    backed_up(folder.path(), &copy);
+    // As a kill before the manifest named the first segment leaves it.
+    let text = fs::read_to_string(copy.join(MANIFEST_FILE)).unwrap();
+    let (head, _) = text.split_once("\"segments\"").unwrap();
+    fs::write(copy.join(MANIFEST_FILE), format!("{head}\"segments\": []}}")).unwrap();
+    assert_eq!(backed_up(folder.path(), &copy).segments, 1);
+    log.append(append("later", 100, 3)).await.unwrap();
+    fs::remove_file(copy.join("000001.segment")).unwrap();
+    let error = backup(folder.path(), &copy, &mut |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("000001.segment is missing") && error.contains("new folder"), "{error}");
+}
+
+#[tokio::test]
+async fn what_follows_a_hole_is_not_read() {
+    for sql in ["DELETE FROM events WHERE position = 5", "DELETE FROM events WHERE position > 15"] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = filled(folder.path(), 10).await;
+        tamper(folder.path(), sql);
+        let reader = LogReader::open(folder.path()).unwrap();
+        drop(log);
+        let read = async {
+            let mut at = Position(0);
+            while at < reader.head().await? {
+                at = reader.read_all(at, 3, &Filter::all()).await?.reached;
+            }
+            Ok::<_, StoreError>(at)
+        };
+        match read.await {
+            Ok(at) => assert_eq!(at, Position(15), "a lost tail shows only to those who know of it"),
+            Err(error) => assert!(error.to_string().contains("position 5: events are missing"), "{error}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
