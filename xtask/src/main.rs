@@ -7,6 +7,7 @@
 
 mod bench;
 mod made_month;
+mod mutants;
 mod real_data;
 mod shop;
 mod test_run;
@@ -38,6 +39,8 @@ enum Command {
     /// Trades real input through a running shop and compares the books.
     #[command(subcommand)]
     Trial(Trial),
+    /// Plants bugs that the simulation must find.
+    Mutants(mutants::MutantOptions),
     /// Measures the shop against baselines of the same run.
     Bench(bench::BenchOptions),
     /// Writes a made month of invoices, `YYYY-MM.csv.gz` with its `totals.csv`, into a folder.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Test { quick } => Ok(test_run::run(quick)),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
             println!("{}", file.display());

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::workspace::{self, Profile};
-use crate::{real_data, trial};
+use crate::{mutants, real_data, trial};
 use stage::{Stage, Tally};
 
 /// Kills of the trial by killing.
@@ -34,6 +34,7 @@ pub(crate) fn run(quick: bool) -> bool {
     if !quick {
         stages.push(run_stage("trial of one month", one_month));
         stages.push(run_stage("trial of 20 kills", twenty_kills));
+        stages.push(run_stage("two mutants", two_mutants));
     }
     summary(&stages)
 }
@@ -67,6 +68,11 @@ fn twenty_kills() -> Result<Tally> {
         println!("WRONG  {finding}");
     }
     Ok(if findings.is_empty() { Tally::PASSED } else { Tally::FAILED })
+}
+
+fn two_mutants() -> Result<Tally> {
+    let missed = mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?;
+    Ok(if missed.is_empty() { Tally::PASSED } else { Tally::FAILED })
 }
 
 fn summary(stages: &[Stage]) -> bool {

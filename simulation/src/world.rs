@@ -112,6 +112,11 @@ impl World {
         world
     }
 
+    /// From now on nothing fails by itself.
+    pub(crate) fn without_faults(&mut self) {
+        self.with_faults = false;
+    }
+
     /// What a run does, step by step.
     pub(crate) fn told(seed: u64, steps: u32) -> Vec<String> {
         let mut world = Self::open(seed);
@@ -414,15 +419,12 @@ impl World {
     /// No more faults, and everything that was begun comes to its end.
     pub(crate) fn come_to_rest(&mut self) {
         self.with_faults = false;
-        self.kill();
+        if !self.disk.is_open() || self.disk.is_full {
+            self.kill();
+        }
         let mut was_killed_at_rest = false;
         for _ in 0..REST_STEPS_MAX {
-            let is_busy = self.disk.has_written()
-                || self.disk.has_queued()
-                || !self.tasks.is_empty()
-                || !self.webhooks.is_empty()
-                || self.processes.iter().any(|process| process.position() < self.disk.head());
-            if is_busy {
+            if self.is_busy() {
                 self.work();
                 continue;
             }
@@ -437,14 +439,24 @@ impl World {
                 self.now = self.now.max(at);
                 continue;
             }
+            self.check_at_rest();
             if was_killed_at_rest {
-                return self.check_at_rest();
+                return;
             }
-            // A kill at rest loses nothing.
+            // A kill at rest loses nothing, and finds nothing that was forgotten.
             was_killed_at_rest = true;
             self.kill();
         }
         panic!("the shop never comes to rest");
+    }
+
+    /// Whether something is under way that waits for no timer.
+    fn is_busy(&self) -> bool {
+        self.disk.has_written()
+            || self.disk.has_queued()
+            || !self.tasks.is_empty()
+            || !self.webhooks.is_empty()
+            || self.processes.iter().any(|process| process.position() < self.disk.head())
     }
 
     fn check_at_rest(&mut self) {

@@ -63,9 +63,9 @@ impl World {
     }
 
     /// An order is placed, from a cart or not.
-    fn place(&mut self, how: u8) {
+    pub(crate) fn place(&mut self, how: u8) {
         let n = self.orders.len();
-        if n >= ORDERS_MAX || !self.with_faults {
+        if n >= ORDERS_MAX {
             return;
         }
         let cart = (how % 7 < 3).then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
@@ -98,7 +98,8 @@ impl World {
             if self.unanswered.is_empty() {
                 return true;
             }
-            if !self.disk.is_open() || self.disk.is_full || self.chance.once_in(300) {
+            let is_stuck = !self.disk.is_open() || self.disk.is_full;
+            if is_stuck || (self.with_faults && self.chance.once_in(300)) {
                 self.kill();
             }
             self.work();

@@ -1,0 +1,58 @@
+//! The whole loop in one process: the kernel's own step functions over a simulated disk, clock and payment
+//! provider, one seed a run.
+//!
+//! A run is a sequence of steps, each chosen by the seed from whatever could happen next: a group is
+//! written, a sync returns or fails, a page is read, a process decides, a command is delivered or
+//! delivered twice, the provider answers late, the clock jumps, everything is killed. After each step
+//! what must hold at any moment is checked, and at rest the books must balance.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a run that can't go on says where")]
+
+#[path = "../../domain/tests/shop/books.rs"]
+mod books;
+mod buyers;
+mod chance;
+mod desk;
+mod disk;
+#[path = "../../domain/tests/shop/drafts.rs"]
+mod drafts;
+mod models;
+mod process;
+#[path = "../../domain/tests/shop/provider.rs"]
+mod provider;
+mod world;
+
+use world::World;
+
+/// Steps until a run is let come to rest.
+const STEPS: u32 = 1_500;
+
+/// One run from its seed, which panics when something doesn't hold; tells how many events came of it.
+pub fn run(seed: u64) -> usize {
+    let mut world = World::open(seed);
+    for _ in 0..STEPS {
+        world.step();
+    }
+    world.come_to_rest();
+    world.events()
+}
+
+/// What a run did, to be held to another of the same seed.
+pub fn told(seed: u64) -> Vec<String> {
+    World::told(seed, STEPS)
+}
+
+/// One order of a kind, a kill after so many steps, and otherwise nothing that fails; tells how many events
+/// there were by then.
+pub fn killed_after(how: u8, steps: u32) -> usize {
+    let mut world = World::open(u64::from(how));
+    world.without_faults();
+    world.place(how);
+    for _ in 0..steps {
+        world.work();
+    }
+    let events = world.events();
+    world.kill();
+    world.come_to_rest();
+    events
+}

@@ -1,0 +1,51 @@
+//! Seeds, one run each. A run that fails says its seed: `SOUK_SEED=17 cargo test -p souk-simulation` repeats
+//! it step by step; `SOUK_SEEDS=10000` makes so many runs.
+
+#![allow(clippy::unwrap_used, reason = "a variable that is no number is a mistake of whoever set it")]
+
+use std::panic::catch_unwind;
+
+use souk_simulation::{killed_after, run, told};
+
+/// Seeds of a test run.
+const SEEDS: u64 = 500;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+#[test]
+fn whatever_fails_the_books_balance() {
+    let seeds = match number("SOUK_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SOUK_SEEDS").unwrap_or(SEEDS),
+    };
+    let (mut events, mut runs) = (0, 0);
+    for seed in seeds {
+        match catch_unwind(|| run(seed)) {
+            Ok(made) => events += made,
+            Err(panic) => {
+                eprintln!("seed {seed} failed: repeat it with SOUK_SEED={seed}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+        runs += 1;
+    }
+    println!("{runs} seeds, {events} events");
+    // Runs that never get anywhere would balance too.
+    assert!(events > runs * 50, "only {events} events in {runs} runs");
+}
+
+#[test]
+fn a_seed_repeats_its_run() {
+    assert_eq!(told(11), told(11));
+    assert_ne!(told(11), told(12));
+}
+
+#[test]
+fn a_kill_after_any_step_of_an_order_of_any_kind_is_survived() {
+    for how in (0..42).step_by(2) {
+        let reached: Vec<usize> = (0..140).map(|steps| killed_after(how, steps)).collect();
+        assert!(reached.last() > reached.first(), "order {how} gets nowhere in so few steps");
+    }
+}
