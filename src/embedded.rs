@@ -62,7 +62,7 @@ pub enum StartError {
     /// Read models or processes have seen more than the log holds.
     #[error(
         "log-truncated: {0}; the log lost events: move log.sqlite and log.sqlite-wal away and restore a backup \
-         (`souk log restore FILE`), or remove read-models.sqlite when you know why"
+         (`souk log restore FOLDER`), or remove read-models.sqlite when you know why"
     )]
     Truncated(String),
     /// The log can't be read.

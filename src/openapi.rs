@@ -41,7 +41,10 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         ];
         for (method, operation) in methods {
             if let Some(operation) = operation {
-                add_headers(path, method == HttpMethod::Get, operation);
+                let is_read = method == HttpMethod::Get;
+                add_headers(path, is_read, operation);
+                describe(operation);
+                operation.operation_id = Some(name_of(&method, path));
             }
         }
     }
@@ -67,22 +70,50 @@ fn add_examples_of_lists(api: &mut OpenApi) {
     }
 }
 
+/// An operation's name in generated clients: `get_api_orders_id` for `GET /api/orders/{id}`.
+fn name_of(method: &HttpMethod, path: &str) -> String {
+    let verb = match method {
+        HttpMethod::Get => "get",
+        HttpMethod::Post => "post",
+        HttpMethod::Put => "put",
+        _ => "delete",
+    };
+    let parts = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.fold(verb.to_owned(), |name, part| name + "_" + part)
+}
+
+/// What a response is, where its handler says nothing of it.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let described = match status.as_str() {
+                "200" => "It is so.",
+                "201" => "It was made.",
+                "202" => "It was taken in, and goes on.",
+                "204" => "It was done.",
+                "default" => "A problem; its code says which.",
+                _ => "A problem.",
+            };
+            described.clone_into(&mut response.description);
+        }
+    }
+}
+
 fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "v1"));
     let own =
         "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
     parameters.push(header("X-Correlation-Id", Required::False, own, "4f1e2c"));
-    if is_read {
-        let position = "Waits until the read models have reached this position.";
-        parameters.push(header("X-Min-Position", Required::False, position, "42"));
-    } else {
+    if !is_read {
         let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
         parameters.push(header("Idempotency-Key", Required::False, key, "0b9c7e"));
         let revision = "Refuses the write with 412 unless the resource stands at this revision.";
         parameters.push(header("If-Match", Required::False, revision, "\"5\""));
     }
-    if is_read || path == WAITING_WRITE {
+    if !is_read && path == WAITING_WRITE {
         let wait = "How long to wait, in seconds: at most 30.";
         parameters.push(header("Prefer", Required::False, wait, "wait=10"));
     }
@@ -139,6 +170,32 @@ mod tests {
 
     fn has_example_in_place(body: &Value) -> bool {
         body["content"].as_object().is_some_and(|content| content.values().any(|of| !of["example"].is_null()))
+    }
+
+    #[tokio::test]
+    async fn operations_have_names_of_their_own_and_say_each_thing_once() {
+        let document = document().await;
+        let mut names = std::collections::BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{method} {path}: {name}");
+                let parameters = operation["parameters"].as_array();
+                let told: Vec<_> = parameters.into_iter().flatten().map(|one| &one["name"]).collect();
+                let once: std::collections::BTreeSet<_> = told.iter().map(ToString::to_string).collect();
+                assert_eq!(told.len(), once.len(), "{method} {path}: {told:?}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(response["description"] != "", "{method} {path}: {status}");
+                }
+            }
+        }
+        let text = document.to_string();
+        for (_, rest) in
+            text.match_indices("\"$ref\":\"#/").map(|(at, found)| (at, &text[at + found.len()..]))
+        {
+            let pointer = rest.split('"').next().unwrap();
+            assert!(document.pointer(&format!("/{pointer}")).is_some(), "{pointer} is nowhere");
+        }
     }
 
     #[tokio::test]

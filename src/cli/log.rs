@@ -44,11 +44,17 @@ pub enum LogCommand {
 pub fn run(configuration: &Configuration, command: LogCommand, as_json: bool) -> anyhow::Result<ExitCode> {
     let data = configuration.data.as_path();
     match command {
-        LogCommand::Verify { backup: None } => verify(data, as_json),
+        LogCommand::Verify { backup: None } => {
+            require_shop(data)?;
+            verify(data, as_json)
+        }
         LogCommand::Verify { backup: Some(folder) } => check(&folder, as_json),
         LogCommand::Backup { folder } => backup(data, &folder, as_json),
         LogCommand::Restore { folder } => restore(data, &folder, as_json),
-        LogCommand::Stats => stats(data, as_json),
+        LogCommand::Stats => {
+            require_shop(data)?;
+            stats(data, as_json)
+        }
     }
 }
 

@@ -50,12 +50,11 @@ pub(crate) fn missed(names: &[String]) -> Result<Vec<String>> {
     for name in names {
         let patch = workspace::root().join(FOLDER).join(format!("{name}.patch"));
         apply(&tree, &patch, &[])?;
-        match simulate(&tree, &target)? {
-            Some(found) => println!("{name}: found by seed {found}"),
-            None => {
-                println!("{name}: NOT FOUND in {SEEDS} seeds");
-                missed.push(name.clone());
-            }
+        if let Some(found) = simulate(&tree, &target)? {
+            println!("{name}: found by seed {found}");
+        } else {
+            println!("{name}: NOT FOUND in {SEEDS} seeds");
+            missed.push(name.clone());
         }
         apply(&tree, &patch, &["--reverse"])?;
     }

@@ -30,6 +30,9 @@ impl StockRequest {
     /// The SKU and the command.
     pub fn command(&self) -> Result<(Sku, StockCommand), Problem> {
         let sku = sku(&self.sku)?;
+        if let Some(reason) = &self.reason {
+            check_text("/reason", reason, 0, TEXT_CHARS_MAX)?;
+        }
         let command = match (self.on_hand, self.change) {
             (Some(on_hand), None) => StockCommand::Count { on_hand },
             (None, Some(change)) => {

@@ -6,6 +6,7 @@ use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
 use souk_domain::{CartId, CustomerId, FieldError, OrderId, Sku};
 use souk_eventsourcing::Personal;
+use souk_web::shapes::check_text;
 use souk_web::{Caller, Problem};
 
 use crate::listing;
@@ -16,7 +17,7 @@ use super::request::{LineRequest, OrderRequest};
 /// Characters of an e-mail address.
 const EMAIL_CHARS_MAX: usize = 254;
 /// Characters of a payment token.
-const TOKEN_CHARS_MAX: usize = 200;
+pub const TOKEN_CHARS_MAX: usize = 200;
 
 /// Who buys and what is common to orders from a cart and of explicit lines.
 pub struct Buyer {
@@ -76,9 +77,8 @@ pub fn draft(
         None => None,
     };
     let payment_token = asked.payment.as_ref().map(|payment| payment.token.clone());
-    if payment_token.as_ref().is_some_and(|token| token.is_empty() || token.len() > TOKEN_CHARS_MAX) {
-        let detail = format!("1 to {TOKEN_CHARS_MAX} characters are allowed");
-        return Err(Problem::field("/payment/token", "invalid-length", detail));
+    if let Some(token) = &payment_token {
+        check_text("/payment/token", token, 1, TOKEN_CHARS_MAX)?;
     }
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);

@@ -13,6 +13,7 @@ use souk_web::shapes::{WriteAnswer, Written, check_text};
 use souk_web::{Caller, Problem, Role, StrictJson};
 use uuid::Uuid;
 
+use crate::orders::assemble::TOKEN_CHARS_MAX;
 use crate::orders::routes::reachable;
 use crate::origin::Write;
 use crate::rejected::problem;
@@ -32,7 +33,7 @@ pub async fn request(
     headers: WriteHeaders,
     body: StrictJson<IntentRequest>,
 ) -> Answer {
-    check_text("/token", &body.value.token, 1, TEXT_CHARS_MAX)?;
+    check_text("/token", &body.value.token, 1, TOKEN_CHARS_MAX)?;
     let (order, loaded) = reachable(&shop, &caller, &body.value.order_id).await?;
     let payment = PaymentId::of(order);
     let came =

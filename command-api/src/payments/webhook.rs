@@ -31,6 +31,8 @@ const SIGNATURE: &str = "x-razorpay-signature";
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far in the future a webhook may have been made, for clocks that differ.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// What the provider may say.
+const KINDS: [&str; 3] = ["payment.authorized", "payment.failed", "refund.processed"];
 /// Characters of the provider's ids.
 const ID_CHARS_MAX: usize = 128;
 
@@ -49,14 +51,23 @@ pub async fn webhook(
     let asked: WebhookRequest = parse(&body)?;
     check_id("/id", &asked.id)?;
     check_id("/providerPaymentId", &asked.provider_payment_id)?;
+    // Before the payment is looked for: what is kept for later must be something it can be told.
+    if !KINDS.contains(&asked.kind.as_str()) {
+        return Err(unknown_kind());
+    }
     let age = shop.clock.now().duration_since(asked.created_at);
     if age > AGE_MAX || age < -AHEAD_MAX {
-        return Err(Problem::parameter("createdAt", "an event of the last seven days is allowed"));
+        let allowed = "an event of the last seven days is allowed";
+        return Err(Problem::field("/createdAt", "out-of-range", allowed));
     }
     match tell(&shop, &asked, &correlation_id).await? {
         Told::Taken => Ok(StatusCode::OK),
         Told::Unknown | Told::Refused => keep(&shop, asked, &correlation_id).await,
     }
+}
+
+fn unknown_kind() -> Problem {
+    Problem::field("/type", "unknown-type", format!("{} are allowed", KINDS.join(", ")))
 }
 
 fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
@@ -134,10 +145,7 @@ pub async fn tell(
             // Without the refund's id there is nothing to tell: its own answer is on its way.
             None => return Ok(Told::Taken),
         },
-        _ => {
-            let allowed = "`payment.authorized`, `payment.failed` and `refund.processed` are allowed";
-            return Err(Problem::field("/type", "unknown-type", allowed));
-        }
+        _ => return Err(unknown_kind()),
     };
     let request = CommandRequest::new(stream, command, origin_of(shop, asked, correlation_id)).repeatable();
     match shop.payments.execute(request).await {

@@ -79,13 +79,26 @@ async fn a_wrong_signature_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
+async fn what_no_payment_could_be_told_is_not_kept_for_later() {
+    let shop = TestShop::stocked().await;
+    let unknown = signed(&event("a", "payment.dreamt", "pay_x", NOW).to_string());
+    shop.send(unknown).await.refused(422, "validation-failed").at("/type", "unknown-type");
+}
+
+#[tokio::test]
 async fn an_event_is_taken_for_seven_days_and_not_from_the_future() {
     let shop = TestShop::stocked().await;
     let at = |id: &str, at: &str| signed(&event(id, "payment.authorized", "pay_x", at).to_string());
     shop.send(at("a", "2026-11-14T12:00:00Z")).await.done(202);
-    shop.send(at("b", "2026-11-14T11:59:59Z")).await.refused(400, "invalid-parameter");
+    shop.send(at("b", "2026-11-14T11:59:59Z"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/createdAt", "out-of-range");
     shop.send(at("c", "2026-11-21T12:05:00Z")).await.done(202);
-    shop.send(at("d", "2026-11-21T12:05:01Z")).await.refused(400, "invalid-parameter");
+    shop.send(at("d", "2026-11-21T12:05:01Z"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/createdAt", "out-of-range");
     shop.send(at("e", "yesterday")).await.refused(422, "validation-failed").at("/createdAt", "invalid-value");
 }
 

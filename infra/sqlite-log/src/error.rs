@@ -32,7 +32,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Damage was found. It is never read over: acknowledged events lie behind it.
-    #[error("log-damaged: the log {} is damaged{}: {what}; move it and its -wal file away and restore a backup (`souk log restore FILE`)", .path.display(),
+    #[error("log-damaged: the log {} is damaged{}: {what}; move it and its -wal file away and restore a backup (`souk log restore FOLDER`)", .path.display(),
         .position.map(|position| format!(" at position {position}")).unwrap_or_default())]
     Damaged {
         /// The file.

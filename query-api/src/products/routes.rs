@@ -44,6 +44,7 @@ struct ProductsQuery {
     /// A part of the name or of a SKU, whatever its case; 200 characters at most.
     q: Option<String>,
     /// The order.
+    #[param(inline)]
     sort: Option<Sort>,
     /// 1 to 100 items; 20 unless said.
     limit: Option<u32>,
