@@ -1,6 +1,8 @@
 //! A small process on a log in memory, killed anywhere: whatever is lost in memory, the log ends the
 //! same.
 
+mod parking;
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
