@@ -14,7 +14,7 @@ use souk_eventsourcing::{
 use uuid::Uuid;
 
 use crate::error::ReadError;
-use crate::reader::Readers;
+use crate::reader::{self, Readers};
 use crate::{LOG_FILE, OpenError, Options, open, wal_scan};
 
 /// How often a wait looks for more; another process writes, so nobody can push.
@@ -100,9 +100,7 @@ impl EventStore for LogReader {
         let head = self.head().await?;
         let limit = limit.min(READ_EVENTS_MAX);
         let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
-        let reached = page.last().map_or(after, |event| event.position);
-        let events = page.into_iter().filter(|event| filter.takes(event)).collect();
-        Ok(Page { events, reached })
+        Ok(reader::page(page, after, filter))
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

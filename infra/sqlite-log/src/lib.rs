@@ -199,9 +199,7 @@ impl EventStore for SqliteLog {
         let head = *self.head.borrow();
         // Events that nobody wants are decoded too: damage must not make one look unwanted.
         let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
-        let reached = page.last().map_or(after, |event| event.position);
-        let events = page.into_iter().filter(|event| filter.takes(event)).collect();
-        Ok(Page { events, reached })
+        Ok(reader::page(page, after, filter))
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

@@ -137,6 +137,7 @@ pub(crate) fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
+    connection.execute_batch(include_str!("events.sql"))?;
     connection.execute_batch(include_str!("schema.sql"))?;
     connection.execute("INSERT INTO meta VALUES ('log-id', ?1)", [log_id.to_string()])?;
     connection.execute_batch("COMMIT")

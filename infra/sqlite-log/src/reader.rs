@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
-    CommandId, CorrelationId, EventId, Position, RecordedEvent, Revision, StoreError, StreamName,
+    CommandId, CorrelationId, EventId, Filter, Page, Position, RecordedEvent, Revision, StoreError,
+    StreamName,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -183,4 +184,10 @@ impl Reader<'_> {
         }
         Ok(events)
     }
+}
+
+/// What was read after a position, as far as it is wanted.
+pub(crate) fn page(events: Vec<RecordedEvent>, after: Position, filter: &Filter) -> Page {
+    let reached = events.last().map_or(after, |event| event.position);
+    Page { events: events.into_iter().filter(|event| filter.takes(event)).collect(), reached }
 }

@@ -60,8 +60,8 @@ fn make(
     state: &str,
     until: Option<Position>,
 ) -> Result<Build, Failure> {
-    let sql = "INSERT INTO builds (model, version, state, until, begun_us, position) \
-               VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000000 AS INTEGER), 0) RETURNING number";
+    let sql = "INSERT INTO builds (model, version, state, until, position) \
+               VALUES (?1, ?2, ?3, ?4, 0) RETURNING number";
     let until_number = until.map(|position| position.0);
     let number =
         transaction.query_row(sql, (model.name, model.version, state, until_number), |row| row.get(0))?;

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 pub const DIFFERENCES_SHOWN_MAX: usize = 20;
 
 /// A row that is not the same on both sides.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The model.
     pub model: &'static str,
@@ -30,7 +30,7 @@ pub struct Difference {
 }
 
 /// What comparing found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Keys that were compared.
     pub rows: u64,
@@ -74,7 +74,7 @@ fn compare_all(
     let mut total = 0;
     for pair in pairs {
         for table in ddl::tables(pair.right) {
-            let left_name = format!("{}_v{}_{}", table.view, pair.left_version, pair.left.number);
+            let left_name = ddl::table_name(table.view, pair.left_version, pair.left.number);
             let Some(columns) = columns_of(left, &left_name)? else { continue };
             let sql = format!("SELECT count(*) FROM {}", table.quoted_name);
             total += right.query_row(&sql, [], |row| row.get::<_, u64>(0))?;

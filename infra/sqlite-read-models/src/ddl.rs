@@ -20,10 +20,15 @@ pub(crate) struct Table {
 
 impl Table {
     fn new(view: &'static str, build: Build, columns: Vec<&'static str>) -> Self {
-        let name = format!("{view}_v{}_{}", build.model.version, build.number);
+        let name = table_name(view, build.model.version, build.number);
         let quoted_columns = columns.iter().map(|column| quoted(column)).collect();
         Self { quoted_name: quoted(&name), name, view, columns, quoted_columns }
     }
+}
+
+/// What a table of a build is called.
+pub(crate) fn table_name(view: &str, version: u32, number: u32) -> String {
+    format!("{view}_v{version}_{number}")
 }
 
 pub(crate) fn quoted(name: &str) -> String {
@@ -71,7 +76,7 @@ pub(crate) fn create(
 }
 
 /// What the view of a build as of a position is called.
-pub(crate) fn view_until(view: &str, position: Position) -> String {
+pub fn view_until(view: &str, position: Position) -> String {
     format!("{view}_until_{position}")
 }
 

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, Pair, compare};
+pub use ddl::view_until;
 pub use failure::OpenError;
 pub use open::Tuning;
 pub use snapshot::{BuildStatus, ParkedStatus, Snapshot};

@@ -12,7 +12,6 @@ CREATE TABLE IF NOT EXISTS builds (
     version  INTEGER NOT NULL,
     state    TEXT    NOT NULL CHECK (state IN ('live', 'next', 'until', 'old')),
     until    INTEGER,
-    begun_us INTEGER NOT NULL,
     position INTEGER NOT NULL
 ) STRICT;
 
@@ -71,3 +70,14 @@ CREATE TABLE IF NOT EXISTS process_checkpoints (
     position INTEGER NOT NULL,
     PRIMARY KEY (process, version)
 ) STRICT, WITHOUT ROWID;
+
+-- What is parked in live builds and in processes, with how many events wait for each.
+CREATE VIEW IF NOT EXISTS parked_now AS
+SELECT owner, kind, entity, stream, revision, position, error, since_us,
+       (SELECT count(*)
+        FROM parked_events AS waiting
+        WHERE waiting.owner = parked.owner AND waiting.build = parked.build
+          AND waiting.kind = parked.kind AND waiting.entity = parked.entity) AS events
+FROM parked
+WHERE EXISTS (SELECT 1 FROM builds WHERE model = owner AND number = build AND state = 'live')
+   OR EXISTS (SELECT 1 FROM process_checkpoints WHERE process = owner AND version = build);

@@ -23,8 +23,6 @@ pub struct BuildStatus {
     pub state: String,
     /// The position it is to stay at.
     pub until: Option<Position>,
-    /// When it was begun.
-    pub begun_at: Timestamp,
     /// How far it is.
     pub position: Position,
     /// Entities that are parked in it.
@@ -75,7 +73,7 @@ impl Snapshot {
 
     /// All builds that are not being removed, by model.
     pub fn builds(&self) -> Result<Vec<BuildStatus>, ReadModelError> {
-        let sql = "SELECT number, model, version, state, until, begun_us, position, \
+        let sql = "SELECT number, model, version, state, until, position, \
                    (SELECT count(*) FROM parked WHERE owner = model AND build = number) \
                    FROM builds WHERE state <> 'old' ORDER BY model, state, number";
         let read = || -> rusqlite::Result<Vec<BuildStatus>> {
@@ -87,9 +85,8 @@ impl Snapshot {
                     version: row.get(2)?,
                     state: row.get(3)?,
                     until: row.get::<_, Option<u64>>(4)?.map(Position),
-                    begun_at: Timestamp::from_microsecond(row.get(5)?).unwrap_or_default(),
-                    position: Position(row.get(6)?),
-                    parked: row.get(7)?,
+                    position: Position(row.get(5)?),
+                    parked: row.get(6)?,
                 })
             })?;
             rows.collect()
@@ -100,7 +97,9 @@ impl Snapshot {
     /// What is parked in live builds and processes.
     pub fn parked(&self) -> Result<Vec<ParkedStatus>, ReadModelError> {
         let read = || -> rusqlite::Result<Vec<ParkedStatus>> {
-            let mut statement = self.connection.prepare(include_str!("parked.sql"))?;
+            let sql = "SELECT owner, kind, entity, stream, revision, position, error, since_us, events \
+                       FROM parked_now ORDER BY owner, kind, entity";
+            let mut statement = self.connection.prepare(sql)?;
             let rows = statement.query_map([], |row| {
                 Ok(ParkedStatus {
                     owner: row.get(0)?,

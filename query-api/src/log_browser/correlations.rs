@@ -67,7 +67,8 @@ async fn events_of(
 
 /// Who stands before which event.
 async fn parked(state: &LogBrowser) -> Result<HashMap<(String, i64), Vec<ParkedHere>>, Problem> {
-    let statement = sqlx::query_as::<_, ParkedRow>(include_str!("parked.sql"));
+    let statement =
+        sqlx::query_as::<_, ParkedRow>("SELECT owner, kind, entity, stream, revision, error FROM parked_now");
     let rows = statement.fetch_all(&state.query.pool).await.map_err(failed)?;
     let mut parked: HashMap<_, Vec<_>> = HashMap::new();
     for (owner, kind, entity, stream, revision, error) in rows {

@@ -64,7 +64,7 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with_all = ["names", "all", "until"])]
     ahead: bool,
     /// Begins anew where an earlier rebuild was stopped.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["verify", "until", "ahead"])]
     restart: bool,
     /// Takes as much of the machine as it can get, though a server runs.
     #[arg(long)]
@@ -86,7 +86,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
         return list::run(configuration, json).await;
     }
     if args.verify {
-        return verify::run(configuration, wanted, json).await;
+        return verify::run(configuration, wanted, args.fast, json).await;
     }
     let replay = Replay::open(configuration, &args)?;
     match &args.until {

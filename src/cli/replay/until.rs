@@ -7,7 +7,7 @@ use serde_json::json;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
-use souk_sqlite_read_models::Snapshot;
+use souk_sqlite_read_models::{Snapshot, view_until};
 
 use super::{Ended, Replay, ReplayArgs, stopped};
 use crate::cli::moment::position;
@@ -45,7 +45,7 @@ pub async fn run(
         return show(replay, &builds, key, until);
     }
     for build in builds {
-        let (name, view) = (build.model.name, format!("{}_until_{until}", build.model.name));
+        let (name, view) = (build.model.name, view_until(build.model.name, until));
         if json {
             output::json(&json!({ "name": name, "position": until.to_string(), "view": view }))?;
         } else {

@@ -26,12 +26,13 @@ const ROOM_AGE_MAX: Duration = Duration::from_secs(3_600);
 pub async fn run(
     configuration: &Configuration,
     wanted: Vec<Box<dyn ErasedProjector>>,
+    fast: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let folder = configuration.data.as_path();
     let log = LogReader::open(folder)?;
-    let is_served = Server::find(folder, None)?.is_some();
-    let pace = Pace::new(is_served.then_some(configuration.rebuild_cpu_share));
+    let is_held_back = !fast && Server::find(folder, None)?.is_some();
+    let pace = Pace::new(is_held_back.then_some(configuration.rebuild_cpu_share));
     sweep(folder);
     let room = tempfile::Builder::new().prefix(ROOM_PREFIX).tempdir_in(folder);
     let room = room.with_context(|| format!("no room for fresh read models in {}", folder.display()))?;

@@ -35,7 +35,7 @@ pub(super) fn write(
     let segment = Connection::open(&path)?;
     segment.pragma_update(None, "journal_mode", "OFF")?;
     segment.pragma_update(None, "synchronous", "OFF")?;
-    segment.execute_batch(include_str!("segment.sql"))?;
+    segment.execute_batch(include_str!("../events.sql"))?;
     let log = format!("file:{}?mode=ro", escaped(source));
     segment.execute("ATTACH ?1 AS log", [log])?;
     let mut last_checksum = 0;
