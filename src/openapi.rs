@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use souk_eventsourcing::EventStore;
 use souk_query_api::{QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -18,6 +18,24 @@ const WEBHOOK: &str = "/api/payments/webhook";
 const LIST: &str = "ListOf_";
 /// The one write that can be waited for.
 const WAITING_WRITE: &str = "/api/orders";
+/// Writes that a repeat does no harm to: what was done already is not done again, whoever asks.
+const WITHOUT_A_KEY: [&str; 4] = [
+    "/api/admin/import/products",
+    "/api/admin/parked/retry",
+    "/api/admin/projections/switch",
+    "/api/orders/admin/saga/timeouts/run",
+];
+/// Writes that make something, or that are not of one resource.
+const WITHOUT_A_REVISION: [&str; 8] = [
+    "/api/admin/import/products",
+    "/api/admin/parked/retry",
+    "/api/admin/parked/skip",
+    "/api/admin/projections/switch",
+    "/api/orders/admin/saga/timeouts/run",
+    "/api/orders",
+    "/api/payments/intents",
+    "/api/products",
+];
 
 /// Every route of the API, and its document.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
@@ -43,6 +61,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
             if let Some(operation) = operation {
                 let is_read = method == HttpMethod::Get;
                 add_headers(path, is_read, operation);
+                never_null(operation);
                 describe(operation);
                 operation.operation_id = Some(name_of(&method, path));
             }
@@ -101,31 +120,53 @@ fn describe(operation: &mut Operation) {
     }
 }
 
-fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
-    let parameters = operation.parameters.get_or_insert_default();
-    parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "v1"));
-    let own =
-        "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
-    parameters.push(header("X-Correlation-Id", Required::False, own, "4f1e2c"));
-    if !is_read {
-        let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
-        parameters.push(header("Idempotency-Key", Required::False, key, "0b9c7e"));
-        let revision = "Refuses the write with 412 unless the resource stands at this revision.";
-        parameters.push(header("If-Match", Required::False, revision, "\"5\""));
-    }
-    if !is_read && path == WAITING_WRITE {
-        let wait = "How long to wait, in seconds: at most 30.";
-        parameters.push(header("Prefer", Required::False, wait, "wait=10"));
+/// A parameter that may be left out is still never `null`: it would be read as four letters.
+fn never_null(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter { schema: Some(RefOr::T(Schema::Object(schema))), .. }) = parameter
+            && let SchemaType::Array(types) = &schema.schema_type
+            && let [one, Type::Null] | [Type::Null, one] = types.as_slice()
+        {
+            schema.schema_type = SchemaType::Type(one.clone());
+        }
     }
 }
 
-fn header(name: &str, required: Required, description: &str, example: &str) -> RefOr<Parameter> {
+fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "^v1$", "v1"));
+    let own =
+        "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
+    parameters.push(header("X-Correlation-Id", Required::False, own, "^[!-~]{1,128}$", "4f1e2c"));
+    if !is_read && !WITHOUT_A_KEY.contains(&path) {
+        let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
+        parameters.push(header("Idempotency-Key", Required::False, key, "^[!-~]{1,255}$", "0b9c7e"));
+    }
+    if !is_read && !WITHOUT_A_REVISION.contains(&path) {
+        let revision = "Refuses the write with 412 unless the resource stands at this revision.";
+        let pattern = "^\"[0-9]{1,18}\"$";
+        parameters.push(header("If-Match", Required::False, revision, pattern, "\"5\""));
+    }
+    if !is_read && path == WAITING_WRITE {
+        let wait = "How long to wait, in seconds: at most 30.";
+        parameters.push(header("Prefer", Required::False, wait, "", "wait=10"));
+    }
+}
+
+fn header(
+    name: &str,
+    required: Required,
+    description: &str,
+    pattern: &str,
+    example: &str,
+) -> RefOr<Parameter> {
+    let schema = ObjectBuilder::new().pattern((!pattern.is_empty()).then_some(pattern));
     let parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(required)
         .description(Some(description))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(schema.schema_type(Type::String)))
         .example(Some(example.into()))
         .build();
     RefOr::T(parameter)

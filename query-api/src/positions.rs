@@ -27,7 +27,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 #[expect(dead_code, reason = "it is documentation; the headers are read by souk-web")]
 pub(crate) struct ReadYourWrites {
     /// A position that the answer must have reached: a write's `X-Position`.
-    #[param(rename = "X-Min-Position", example = "42")]
+    #[param(rename = "X-Min-Position", pattern = "^[0-9]{1,18}$", example = "42")]
     min_position: Option<String>,
     /// How many seconds to wait for it, as in `wait=10`: 2 unless said, 30 at most.
     #[param(rename = "Prefer", example = "wait=10")]

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::disks::Disk;
 use crate::process::{Shop, souk};
-use crate::stocked;
+use crate::{order_of, stocked};
 
 /// A stopped shop with a product, and a backup of it beside.
 async fn stopped(backup: &Path) -> TempDir {
@@ -114,10 +115,8 @@ async fn a_folder_that_is_none_or_has_no_shop_is_refused_and_nothing_is_made() {
     assert!(error.contains("can't be used"), "{error}");
 }
 
-/// The limit stands in for a full disk: the system refuses to make any file larger than that.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_writes_and_not_reads_and_loses_nothing_acknowledged() {
-    let shop = Shop::start_with_files_of(12 * 1024 * 1024).await;
+/// Adds products until one is refused; tells which were accepted.
+async fn write_until_refused(shop: &Shop) -> Vec<String> {
     let text = "A lamp of brass. ".repeat(3_500);
     let mut written = Vec::new();
     let refused = loop {
@@ -128,18 +127,59 @@ async fn a_full_disk_stops_writes_and_not_reads_and_loses_nothing_acknowledged()
             (201, answer) => written.push(answer["id"].as_str().unwrap().to_owned()),
             refused => break refused,
         }
-        assert!(written.len() < 1_000, "the disk is never full");
+        assert!(written.len() < 1_000, "the disk takes everything");
     };
     assert_eq!((refused.0, &refused.1["code"]), (503, &json!("log-unavailable")), "{}", refused.1);
     shop.until_not_ready().await;
     let first = format!("/api/products/{}", written[0]);
     assert_eq!(shop.read(&first).await.0, 200, "reads go on");
-    let shop = shop.kill().await.restart().await;
-    for id in &written {
+    written
+}
+
+/// Everything that was accepted is there, and more is taken.
+async fn holds_and_takes_more(shop: Shop, written: &[String]) {
+    for id in written {
         assert_eq!(shop.get(&format!("/api/products/{id}")).await.0, 200, "{id} was acknowledged");
     }
     assert_eq!(shop.post("/api/inventory/stock", &json!({ "sku": "LAMP-0", "onHand": 1 })).await.0, 200);
     let folder = shop.stop();
     assert!(souk(folder.path(), &["log", "verify"]).status.success());
     assert!(souk(folder.path(), &["replay", "--verify"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_files_stops_writes_and_not_reads_and_loses_nothing_acknowledged() {
+    let shop = Shop::start_with_files_of(12 * 1024 * 1024).await;
+    let written = write_until_refused(&shop).await;
+    holds_and_takes_more(shop.kill().await.restart().await, &written).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_writes_and_not_reads_and_loses_nothing_acknowledged() {
+    let Some(disk) = Disk::new() else { return };
+    let shop = Shop::open(disk.folder(), &[]).await;
+    let written = write_until_refused(&shop).await;
+    let shop = shop.kill().await;
+    disk.make_room();
+    holds_and_takes_more(shop.restart().await, &written).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_that_turns_read_only_stops_writes_and_not_reads_and_loses_nothing_acknowledged() {
+    let Some(disk) = Disk::new() else { return };
+    let shop = Shop::open(disk.folder(), &[]).await;
+    stocked(&shop, "LAMP-0", 5).await;
+    let order = shop.post("/api/orders", &order_of("LAMP-0", 2, "tok_ok")).await.1;
+    disk.turn_read_only();
+    let refused = shop.post("/api/inventory/stock", &json!({ "sku": "LAMP-0", "onHand": 9 })).await;
+    assert_eq!((refused.0, &refused.1["code"]), (503, &json!("log-unavailable")), "{}", refused.1);
+    shop.until_not_ready().await;
+    assert_eq!(shop.read("/api/inventory/stock/LAMP-0").await.0, 200, "reads go on");
+    let shop = shop.kill().await;
+    disk.repair();
+    let shop = shop.restart().await;
+    assert_eq!(shop.get("/api/inventory/stock/LAMP-0").await.1["onHand"], 3);
+    let order = format!("/api/orders/{}", order["id"].as_str().unwrap());
+    assert_eq!(shop.get(&order).await.1["status"], "CONFIRMED");
+    holds_and_takes_more(shop, &[]).await;
 }

@@ -139,9 +139,10 @@ impl Shop {
         panic!("the shop stays ready");
     }
 
-    /// Kills the process now.
-    pub(crate) async fn kill(self) -> Self {
+    /// Kills the process now, and waits until it is gone.
+    pub(crate) async fn kill(mut self) -> Self {
         self.kill_after(Duration::ZERO).await;
+        self.child.wait().unwrap();
         self
     }
 

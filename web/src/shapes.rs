@@ -21,8 +21,10 @@ const ADDRESS_CHARS_MAX: usize = 200;
 #[schema(example = json!({"amount": 255, "currency": "GBP"}))]
 pub struct MoneyShape {
     /// Minor units.
+    #[schema(minimum = 0)]
     pub amount: i64,
     /// Three letters.
+    #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
 }
 
@@ -49,24 +51,32 @@ impl From<Money> for MoneyShape {
 #[schema(example = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA", "country": "GB"}))]
 pub struct AddressShape {
     /// Who receives.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub name: String,
     /// Street and number.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub line1: String,
     /// More of it.
     #[serde(default)]
+    #[schema(max_length = 200)]
     pub line2: String,
     /// City.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub city: String,
     /// State, county, province.
     #[serde(default)]
+    #[schema(max_length = 200)]
     pub region: String,
     /// Postal code.
     #[serde(default)]
+    #[schema(max_length = 200)]
     pub postal_code: String,
     /// ISO 3166 alpha-2 code.
+    #[schema(pattern = "^[A-Z]{2}$")]
     pub country: String,
     /// Phone number.
     #[serde(default)]
+    #[schema(max_length = 200)]
     pub phone: String,
 }
 

@@ -9,6 +9,7 @@ mod bench;
 mod made_month;
 mod mutants;
 mod real_data;
+mod schemathesis;
 mod shop;
 mod test_run;
 #[cfg(test)]
@@ -41,6 +42,8 @@ enum Command {
     Trial(Trial),
     /// Plants bugs that the simulation must find.
     Mutants(mutants::MutantOptions),
+    /// Tests the API from its own document.
+    Schemathesis(schemathesis::SchemathesisOptions),
     /// Measures the shop against baselines of the same run.
     Bench(bench::BenchOptions),
     /// Writes a made month of invoices, `YYYY-MM.csv.gz` with its `totals.csv`, into a folder.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Schemathesis(options) => schemathesis::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
             println!("{}", file.display());

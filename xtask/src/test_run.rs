@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::workspace::{self, Profile};
-use crate::{mutants, real_data, trial};
+use crate::{mutants, real_data, schemathesis, trial};
 use stage::{Stage, Tally};
 
 /// Kills of the trial by killing.
@@ -35,6 +35,7 @@ pub(crate) fn run(quick: bool) -> bool {
         stages.push(run_stage("trial of one month", one_month));
         stages.push(run_stage("trial of 20 kills", twenty_kills));
         stages.push(run_stage("two mutants", two_mutants));
+        stages.push(run_stage("schemathesis", the_api_by_its_document));
     }
     summary(&stages)
 }
@@ -73,6 +74,12 @@ fn twenty_kills() -> Result<Tally> {
 fn two_mutants() -> Result<Tally> {
     let missed = mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?;
     Ok(if missed.is_empty() { Tally::PASSED } else { Tally::FAILED })
+}
+
+fn the_api_by_its_document() -> Result<Tally> {
+    let souk = workspace::build_souk(Profile::Dev)?;
+    let is_sound = schemathesis::tested(&souk, schemathesis::EXAMPLES)?;
+    Ok(if is_sound { Tally::PASSED } else { Tally::FAILED })
 }
 
 fn summary(stages: &[Stage]) -> bool {

@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 #[schema(example = json!({"sku": "85123A", "quantity": 2}))]
 pub struct ItemRequest {
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// Units more.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
 }
 
@@ -20,6 +22,7 @@ pub struct ItemRequest {
 #[schema(example = json!({"quantity": 3}))]
 pub struct QuantityRequest {
     /// Units; 0 takes the line out.
+    #[schema(maximum = 1_000_000)]
     pub quantity: u32,
 }
 

@@ -101,7 +101,7 @@ async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<(Sku, bool), Prob
 
 /// Sets a line's units, at the price as of now.
 #[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
-    params(("item" = String, Path)), security(("cart" = []), ("token" = [])),
+    params(("item" = String, Path)), security((), ("cart" = []), ("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn change_item(
     State(shop): State<Shop>,
@@ -126,7 +126,7 @@ pub async fn change_item(
 
 /// Takes a line out.
 #[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
-    params(("item" = String, Path)), security(("cart" = []), ("token" = [])),
+    params(("item" = String, Path)), security((), ("cart" = []), ("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn remove_item(
     State(shop): State<Shop>,
@@ -141,7 +141,7 @@ pub async fn remove_item(
 }
 
 /// Takes all lines out.
-#[utoipa::path(delete, path = "/api/cart", tag = "cart", security(("cart" = []), ("token" = [])),
+#[utoipa::path(delete, path = "/api/cart", tag = "cart", security((), ("cart" = []), ("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeaders) -> Answer {
     let cart = present(&caller)?;

@@ -14,15 +14,19 @@ use utoipa::ToSchema;
 #[schema(example = json!({"sku": "85123A", "onHand": 100}))]
 pub struct StockRequest {
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// Units that are there.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub on_hand: Option<i64>,
     /// Units more or fewer.
     #[serde(default)]
+    #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000)]
     pub change: Option<i64>,
     /// Why they changed.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub reason: Option<String>,
 }
 
@@ -54,13 +58,17 @@ impl StockRequest {
 #[schema(example = json!({"orderId": "o1", "sku": "85123A", "quantity": 3, "expiresInSeconds": 900}))]
 pub struct ReserveRequest {
     /// Whom for.
+    #[schema(min_length = 1, max_length = 64)]
     pub order_id: String,
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// Units.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
     /// Seconds until they are free again.
     #[serde(default = "quarter_of_an_hour")]
+    #[schema(minimum = 1, maximum = 86_400)]
     pub expires_in_seconds: u32,
 }
 
@@ -74,8 +82,10 @@ fn quarter_of_an_hour() -> u32 {
 #[schema(example = json!({"orderId": "o1", "sku": "85123A"}))]
 pub struct ReservationRequest {
     /// Whose.
+    #[schema(min_length = 1, max_length = 64)]
     pub order_id: String,
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
 }
 

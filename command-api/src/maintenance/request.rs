@@ -24,6 +24,7 @@ pub struct SkipRequest {
     /// The key or the stream's name.
     pub entity: String,
     /// Why: 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub reason: String,
 }
 
@@ -45,6 +46,7 @@ pub struct Released {
 #[schema(example = json!({"builds": [{"name": "orders", "build": 12}]}))]
 pub struct SwitchRequest {
     /// 1 to 100, one a read model.
+    #[schema(min_items = 1, max_items = 100)]
     pub builds: Vec<BuildShape>,
 }
 

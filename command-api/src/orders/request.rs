@@ -14,6 +14,7 @@ pub struct OrderRequest {
     pub cart: bool,
     /// The lines, when not the cart's.
     #[serde(default)]
+    #[schema(max_items = 2_000)]
     pub lines: Vec<LineRequest>,
     /// How it is paid; left out, it waits for `POST /api/payments/intents`.
     #[serde(default)]
@@ -29,12 +30,13 @@ pub struct OrderRequest {
     pub email: Option<Email>,
     /// For whom an admin orders.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
     pub customer_id: Option<String>,
 }
 
 /// An e-mail address, never shown by `Debug`.
 #[derive(Clone, Deserialize, ToSchema)]
-#[schema(value_type = String, example = "ada@example.org")]
+#[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.org")]
 pub struct Email(pub String);
 
 impl std::fmt::Debug for Email {
@@ -48,8 +50,10 @@ impl std::fmt::Debug for Email {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LineRequest {
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// Units.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
     /// An admin's price for one.
     #[serde(default)]
@@ -61,6 +65,7 @@ pub struct LineRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PaymentRequest {
     /// The provider's token.
+    #[schema(min_length = 1, max_length = 200)]
     pub token: String,
 }
 
@@ -71,6 +76,7 @@ pub struct PaymentRequest {
 pub struct CancelRequest {
     /// In words.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub reason: String,
 }
 
@@ -80,9 +86,11 @@ pub struct CancelRequest {
 #[schema(example = json!({"carrier": "Royal Mail", "tracking": "AB123456789GB"}))]
 pub struct ShipRequest {
     /// Who carries it.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub carrier: String,
     /// By which number.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub tracking: String,
 }
 
@@ -92,6 +100,7 @@ pub struct ShipRequest {
 #[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 1}]}))]
 pub struct ReturnRequest {
     /// Units by SKU.
+    #[schema(min_items = 1)]
     pub lines: Vec<ReturnLine>,
 }
 
@@ -100,8 +109,10 @@ pub struct ReturnRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReturnLine {
     /// The SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// Units.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
 }
 

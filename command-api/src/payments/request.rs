@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 #[schema(example = json!({"orderId": "0199c2aa-bbcc-8000-8000-000000000001", "token": "tok_ok"}))]
 pub struct IntentRequest {
     /// The order.
+    #[schema(format = "uuid")]
     pub order_id: String,
     /// The provider's token.
-    #[schema(example = "tok_ok")]
+    #[schema(min_length = 1, max_length = 200, example = "tok_ok")]
     pub token: String,
 }
 
@@ -27,6 +28,7 @@ pub struct RefundRequest {
     pub amount: Option<MoneyShape>,
     /// Why.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub reason: String,
 }
 
@@ -36,14 +38,17 @@ pub struct RefundRequest {
 #[schema(example = json!({"id": "evt_1", "type": "payment.authorized", "providerPaymentId": "pay_1", "createdAt": "2026-11-21T12:00:00Z"}))]
 pub struct WebhookRequest {
     /// The provider's id of its event.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     pub id: String,
     /// As in `payment.authorized`.
     #[serde(rename = "type")]
+    #[schema(pattern = r"^(payment\.authorized|payment\.failed|refund\.processed)$")]
     pub kind: String,
     /// The provider's id of the payment.
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     pub provider_payment_id: String,
     /// When the provider made it.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "date-time")]
     pub created_at: Timestamp,
     /// The refund it is about.
     #[serde(default)]

@@ -20,12 +20,15 @@ use utoipa::ToSchema;
 }))]
 pub struct ProductRequest {
     /// Its name.
+    #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub name: String,
     /// In the shop's words.
     #[serde(default)]
+    #[schema(max_length = 65_536)]
     pub description: String,
     /// A path such as `home/lighting`.
     #[serde(default)]
+    #[schema(max_length = 500)]
     pub category: String,
     /// Strings, numbers or booleans by name.
     #[serde(default)]
@@ -36,9 +39,11 @@ pub struct ProductRequest {
     pub active: bool,
     /// Its variants.
     #[serde(default)]
+    #[schema(max_items = 200)]
     pub variants: Vec<VariantRequest>,
     /// The SKU of the only variant.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: Option<String>,
     /// The price of the only variant.
     #[serde(default)]
@@ -50,6 +55,7 @@ pub struct ProductRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VariantRequest {
     /// Its SKU.
+    #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// What tells it from the others.
     #[serde(default)]

@@ -31,7 +31,7 @@ use souk_eventsourcing::process::{
 use souk_eventsourcing::projector::{
     Build, Model, ModelChange, OpenBuild, Purpose, ReadModelError, ReadModelStore,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use compare::{Comparison, DIFFERENCES_SHOWN_MAX, Difference, Pair, compare};
@@ -41,16 +41,14 @@ pub use open::Tuning;
 pub use snapshot::{BuildStatus, ParkedStatus, Snapshot};
 
 use failure::Failure;
-use writer::{Work, Writer};
+use writer::{Work, Writer, WriterHandle};
 
 /// The database's file in its folder.
 pub const READ_MODELS_FILE: &str = "read-models.sqlite";
-/// Pieces of work that may wait for the writer; more wait to be queued.
-const QUEUE_MAX: usize = 64;
 
 /// The database.
 pub struct SqliteReadModels {
-    work: mpsc::Sender<Work>,
+    writer: WriterHandle,
     path: PathBuf,
 }
 
@@ -70,12 +68,11 @@ impl SqliteReadModels {
 
     fn start(path: PathBuf, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let writer = Writer::new(open::for_writing(&path, log, tuning)?);
-        let (work, waiting) = mpsc::channel(QUEUE_MAX);
-        writer.start(waiting).map_err(|error| OpenError::Unreadable {
+        let writer = writer.start().map_err(|error| OpenError::Unreadable {
             path: path.clone(),
             reason: format!("no thread for its writer: {error}"),
         })?;
-        Ok(Arc::new(Self { work, path }))
+        Ok(Arc::new(Self { writer, path }))
     }
 
     /// Its file, for those who query.
@@ -94,7 +91,7 @@ impl SqliteReadModels {
             let _ = answer.send(work(writer));
         });
         let stopped = || ReadModelError::Failed("its thread has stopped".to_owned());
-        self.work.send(work).await.map_err(|_| stopped())?;
+        self.writer.send(work).await.map_err(|()| stopped())?;
         Ok(answered.await.map_err(|_| stopped())??)
     }
 }

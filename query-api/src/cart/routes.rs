@@ -4,6 +4,7 @@ use axum::extract::State;
 use souk_domain::{CartId, Money};
 use souk_projections::carts::CartRow;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::shapes::MoneyShape;
 use souk_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
@@ -26,8 +27,10 @@ type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 /// A signed-in caller's own, else the one of `X-Cart-Token`. A cart that nothing was put in is empty.
 #[utoipa::path(
     get, path = "/api/cart", tag = "cart",
-    params(("X-Cart-Token" = Option<String>, Header, description = "A guest's cart"), ReadYourWrites),
-    responses((status = 200, body = CartAnswer, headers(("ETag" = String))), (status = 503))
+    security((), ("cart" = []), ("token" = [])),
+    params(ReadYourWrites),
+    responses((status = 200, body = CartAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_projections::stock::StockRow;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct StockQuery {
     /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -39,8 +41,10 @@ struct StockQuery {
 /// SKUs that were first counted last come first. For admins and services.
 #[utoipa::path(
     get, path = "/api/inventory/stock", tag = "inventory",
+    security(("token" = [])),
     params(StockQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<StockAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = ListOf<StockAnswer>),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -72,7 +76,8 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/inventory/stock/{sku}", tag = "inventory",
     params(("sku" = String, Path, example = "85123A"), ReadYourWrites),
-    responses((status = 200, body = StockAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+    responses((status = 200, body = StockAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn get(
     State(state): State<QueryState>,

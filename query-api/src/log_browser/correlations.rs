@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role};
 
 use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, ParkedHere};
@@ -25,8 +26,10 @@ type ParkedRow = (String, String, String, String, i64, String);
 /// with the answers of their commands and the times of their timers, and the events that came of it.
 #[utoipa::path(
     get, path = "/api/admin/correlations/{id}", tag = "operations",
+    security(("token" = [])),
     params(("id" = String, Path, example = "4f1e2c", description = "As in `X-Correlation-Id`")),
-    responses((status = 200, body = CorrelationAnswer), (status = 400), (status = 401), (status = 403), (status = 404))
+    responses((status = 200, body = CorrelationAnswer),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn read(
     State(state): State<LogBrowser>,

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::Value;
 use souk_eventsourcing::{EventStore, Position, RecordedEvent, Revision, StreamName, Timestamp};
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -47,6 +48,7 @@ struct StreamQuery {
     #[param(example = "2026-11-21T12:00:00Z")]
     until: Option<String>,
     /// 1 to 100 events; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -84,8 +86,10 @@ impl Until {
 /// Reads a stream, from its first event on, with the aggregate as of then. For admins.
 #[utoipa::path(
     get, path = "/api/admin/streams/{stream}", tag = "operations",
+    security(("token" = [])),
     params(("stream" = String, Path, example = "stock-85123A"), StreamQuery),
-    responses((status = 200, body = StreamAnswer), (status = 400), (status = 401), (status = 403), (status = 404))
+    responses((status = 200, body = StreamAnswer),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn read(
     State(state): State<LogBrowser>,

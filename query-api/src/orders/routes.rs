@@ -11,6 +11,7 @@ use souk_eventsourcing::Position;
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,9 +38,14 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct OrdersQuery {
     /// As in `CONFIRMED`.
-    #[param(value_type = Option<String>, example = "CONFIRMED")]
+    #[param(
+        value_type = Option<String>,
+        pattern = "^(PLACED|PAYMENT_PENDING|CONFIRMED|SHIPPED|DELIVERED|RETURNED|CANCELLED|TIMED_OUT)$",
+        example = "CONFIRMED"
+    )]
     status: Option<OrderStatus>,
     /// Whose; only admins may name somebody else.
+    #[param(min_length = 1, max_length = 64)]
     customer_id: Option<String>,
     /// Placed then or later: a UTC day, or an instant.
     #[param(example = "2026-11-01")]
@@ -48,6 +54,7 @@ struct OrdersQuery {
     #[param(example = "2026-11-30")]
     to: Option<String>,
     /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -85,8 +92,10 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 /// The caller's own, or for an admin everybody's.
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
+    security(("token" = [])),
     params(OrdersQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<OrderAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = ListOf<OrderAnswer>),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -156,8 +165,10 @@ fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
 /// The caller's own, or for an admin anybody's.
 #[utoipa::path(
     get, path = "/api/orders/{id}", tag = "orders",
-    params(("id" = String, Path), ReadYourWrites),
-    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+    security((), ("cart" = []), ("token" = [])),
+    params(("id" = String, Path, format = "uuid"), ReadYourWrites),
+    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn get(
     State(state): State<QueryState>,

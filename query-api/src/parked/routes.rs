@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use souk_eventsourcing::Timestamp;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +28,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct ParkedQuery {
     /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -39,8 +41,10 @@ type Row = (String, String, String, String, i64, i64, String, i64, i64);
 /// `POST /api/admin/parked/retry` tries an entity again, `POST /api/admin/parked/skip` passes its event over.
 #[utoipa::path(
     get, path = "/api/admin/parked", tag = "operations",
+    security(("token" = [])),
     params(ParkedQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ParkedAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = ListOf<ParkedAnswer>),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,

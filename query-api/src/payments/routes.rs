@@ -6,6 +6,7 @@ use serde::Deserialize;
 use souk_projections::orders::OrderRow;
 use souk_projections::payments::PaymentRow;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +32,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct PaymentsQuery {
     /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -39,8 +41,10 @@ struct PaymentsQuery {
 /// Lists payments, newest first. For admins.
 #[utoipa::path(
     get, path = "/api/payments", tag = "payments",
+    security(("token" = [])),
     params(PaymentsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<PaymentAnswer>), (status = 400), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = ListOf<PaymentAnswer>),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -71,8 +75,10 @@ async fn list(
 /// Of an order of the caller's, or for an admin of any.
 #[utoipa::path(
     get, path = "/api/payments/{id}", tag = "payments",
-    params(("id" = String, Path), ReadYourWrites),
-    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+    security((), ("cart" = []), ("token" = [])),
+    params(("id" = String, Path, format = "uuid"), ReadYourWrites),
+    responses((status = 200, body = PaymentAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn get(
     State(state): State<QueryState>,

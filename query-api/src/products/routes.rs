@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_projections::products::{ProductRow, fold_case};
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, StrictQuery, paging};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,11 +43,13 @@ struct ProductsQuery {
     /// Whether customers see it; without an admin's token only those that they see are listed.
     active: Option<bool>,
     /// A part of the name or of a SKU, whatever its case; 200 characters at most.
+    #[param(max_length = 200)]
     q: Option<String>,
     /// The order.
     #[param(inline)]
     sort: Option<Sort>,
     /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -138,8 +141,10 @@ type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>);
 /// Newest first unless sorted. Anonymous callers and customers see active products only.
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
+    security((), ("token" = [])),
     params(ProductsQuery, ReadYourWrites),
-    responses((status = 200, body = ListOf<ProductAnswer>), (status = 400), (status = 503))
+    responses((status = 200, body = ListOf<ProductAnswer>),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,
@@ -219,8 +224,10 @@ fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Pro
 /// Shows a product.
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "products",
-    params(("id" = String, Path), ReadYourWrites),
-    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))), (status = 404), (status = 503))
+    security((), ("token" = [])),
+    params(("id" = String, Path, format = "uuid"), ReadYourWrites),
+    responses((status = 200, body = ProductAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn get(
     State(state): State<QueryState>,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, Role};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,8 +19,10 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 /// Shows how far each read model is. For admins.
 #[utoipa::path(
     get, path = "/api/admin/projections", tag = "operations",
+    security(("token" = [])),
     params(ReadYourWrites),
-    responses((status = 200, body = ProjectionsAnswer), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = ProjectionsAnswer),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn list(
     State(state): State<QueryState>,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use souk_domain::Currency;
 use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
 use souk_web::shapes::MoneyShape;
 use souk_web::{Caller, Problem, Role, StrictQuery};
 use utoipa_axum::router::OpenApiRouter;
@@ -25,13 +26,13 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct SalesQuery {
     /// The first UTC day; everything before `to` without it.
-    #[param(example = "2026-11-01")]
+    #[param(format = "date", example = "2026-11-01")]
     from: Option<String>,
     /// The last UTC day; everything since `from` without it.
-    #[param(example = "2026-11-30")]
+    #[param(format = "date", example = "2026-11-30")]
     to: Option<String>,
     /// The currency; the shop's unless said.
-    #[param(example = "GBP")]
+    #[param(pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<String>,
 }
 
@@ -40,8 +41,10 @@ struct SalesQuery {
 /// Orders that were confirmed and not cancelled since, by UTC day of confirmation, in one currency.
 #[utoipa::path(
     get, path = "/api/orders/admin/sales", tag = "orders",
+    security(("token" = [])),
     params(SalesQuery, ReadYourWrites),
-    responses((status = 200, body = SalesAnswer), (status = 400), (status = 401), (status = 403), (status = 503))
+    responses((status = 200, body = SalesAnswer),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
 async fn report(
     State(state): State<QueryState>,

@@ -7,4 +7,4 @@ mod server;
 
 pub(crate) use client::{Answer, Call, ShopClient};
 pub(crate) use cpu::{own_cpu_seconds, process_cpu_seconds, process_memory_mib};
-pub(crate) use server::{Server, admin_token, token_for_url};
+pub(crate) use server::{Server, admin_token, token, token_for_url};

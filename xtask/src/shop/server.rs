@@ -164,8 +164,13 @@ impl Drop for Server {
 }
 
 pub(crate) fn admin_token(souk: &Path, data: &Path) -> Result<String> {
+    token(souk, data, "admin")
+}
+
+/// A token of a role, for half a day.
+pub(crate) fn token(souk: &Path, data: &Path, role: &str) -> Result<String> {
     let mut command = Command::new(souk);
-    command.args(["token", "--role", "admin", "--subject", "ops", "--ttl", "12h", "--data"]).arg(data);
+    command.args(["token", "--role", role, "--subject", "ops", "--ttl", "12h", "--data"]).arg(data);
     let output = command.output().context("souk token can't be run")?;
     ensure!(output.status.success(), "souk token: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -56,6 +56,7 @@ const RULES: &[Rule] = &[
     rule(COMMAND_API, &[KERNEL, DOMAIN, PROCESSES, WEB], NONE, DATABASES),
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
+    rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),

@@ -11,8 +11,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::chance::Chance;
 use crate::shop::{Answer, Call, ShopClient};
+use fastrand::Rng;
 
 /// The secret of webhooks.
 pub(super) const WEBHOOK_SECRET: &str = "a secret of the trial";
@@ -99,18 +99,18 @@ impl Load {
 
     /// Buys until it is enough.
     pub(super) async fn buy(&self, buyer: u64, enough: &AtomicBool) -> Result<()> {
-        let mut chance = Chance::new(self.seed.wrapping_mul(1_000).wrapping_add(buyer));
+        let mut chance = Rng::with_seed(self.seed.wrapping_mul(1_000).wrapping_add(buyer));
         let mut turn = 0;
         while !enough.load(Ordering::Relaxed) {
             turn += 1;
             let key = format!("{buyer}-{turn}");
-            match chance.below(20) {
+            match chance.u64(..20) {
                 0..=1 => self.correct_stock(&mut chance, &key).await?,
                 2..=3 => self.pay_by_webhook(&mut chance, &key).await?,
                 4..=5 => self.order_from_cart(&mut chance, &key).await?,
                 _ => {
                     let token = ["tok_ok", "tok_ok", "tok_slow_30", "tok_flaky_1", "tok_decline"];
-                    let token = token[usize::try_from(chance.below(token.len() as u64))?];
+                    let token = token[chance.usize(..token.len())];
                     let id = self.order(&mut chance, token, &key).await?;
                     self.afterwards(&mut chance, &id, &key).await?;
                 }
@@ -119,10 +119,10 @@ impl Load {
         Ok(())
     }
 
-    async fn order(&self, chance: &mut Chance, token: &str, key: &str) -> Result<String> {
+    async fn order(&self, chance: &mut Rng, token: &str, key: &str) -> Result<String> {
         let mut lines = BTreeMap::new();
-        for _ in 0..=chance.below(LINES_MAX) {
-            lines.insert(sku(chance.below(SKUS)), 1 + chance.below(3));
+        for _ in 0..=chance.u64(..LINES_MAX) {
+            lines.insert(sku(chance.u64(..SKUS)), 1 + chance.u64(..3));
         }
         let lines: Vec<Value> =
             lines.into_iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect();
@@ -139,8 +139,8 @@ impl Load {
     }
 
     /// Some orders are cancelled, of some a part is paid back.
-    async fn afterwards(&self, chance: &mut Chance, id: &str, key: &str) -> Result<()> {
-        match chance.below(6) {
+    async fn afterwards(&self, chance: &mut Rng, id: &str, key: &str) -> Result<()> {
+        match chance.u64(..6) {
             0 => {
                 let path = format!("/api/orders/{id}/cancel");
                 let body = json!({ "reason": "changed my mind" });
@@ -155,7 +155,7 @@ impl Load {
                 let path = format!("/api/orders/{id}");
                 let order = self.client.send(Call::get(&path)).await?;
                 let Ok(payment) = order.text("/payment/id").map(str::to_owned) else { return Ok(()) };
-                let amount = 1 + i64::try_from(chance.below(100))?;
+                let amount = 1 + i64::try_from(chance.u64(..100))?;
                 let path = format!("/api/payments/{payment}/refunds");
                 let body =
                     json!({ "amount": { "amount": amount, "currency": "GBP" }, "reason": "a scratch" });
@@ -171,8 +171,8 @@ impl Load {
         Ok(())
     }
 
-    async fn correct_stock(&self, chance: &mut Chance, key: &str) -> Result<()> {
-        let (sku, change) = (sku(chance.below(SKUS)), 1 + i64::try_from(chance.below(5))?);
+    async fn correct_stock(&self, chance: &mut Rng, key: &str) -> Result<()> {
+        let (sku, change) = (sku(chance.u64(..SKUS)), 1 + i64::try_from(chance.u64(..5))?);
         let body = json!({ "sku": sku, "change": change, "reason": "found behind the shelf" });
         let path = "/api/inventory/stock";
         self.write(path, &body, &format!("found-{key}")).await?.success("more stock")?;
@@ -180,8 +180,8 @@ impl Load {
         Ok(())
     }
 
-    async fn order_from_cart(&self, chance: &mut Chance, key: &str) -> Result<()> {
-        let add = json!({ "sku": sku(chance.below(SKUS)), "quantity": 1 + chance.below(3) });
+    async fn order_from_cart(&self, chance: &mut Rng, key: &str) -> Result<()> {
+        let add = json!({ "sku": sku(chance.u64(..SKUS)), "quantity": 1 + chance.u64(..3) });
         // The cart's token comes with the first write, which can't be repeated without it.
         let call = Call::post("/api/cart/items", &add).guest(None);
         let Ok(answer) = self.client.send(call).await else { return Ok(()) };
@@ -197,9 +197,9 @@ impl Load {
     }
 
     /// The provider accepts, and says so twice later.
-    async fn pay_by_webhook(&self, chance: &mut Chance, key: &str) -> Result<()> {
+    async fn pay_by_webhook(&self, chance: &mut Rng, key: &str) -> Result<()> {
         let body = json!({
-            "lines": [{ "sku": sku(chance.below(SKUS)), "quantity": 1 }], "payment": { "token": "tok_webhook" },
+            "lines": [{ "sku": sku(chance.u64(..SKUS)), "quantity": 1 }], "payment": { "token": "tok_webhook" },
         });
         let call = Call::post("/api/orders", &body).key(format!("{}-hook-{key}", self.seed)).wait_s(0);
         let answer = self.client.send(call).await?.success("an order")?;

@@ -5,7 +5,6 @@
 //! inside a named place. At the end the books must balance, to the piece and to the penny.
 
 mod audit;
-mod chance;
 mod load;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use souk_fail_points::{PLACES, VARIABLE};
 
 use crate::shop::{Server, ShopClient, admin_token};
 use crate::workspace::{self, Profile};
-use chance::Chance;
+use fastrand::Rng;
 use load::{Load, WEBHOOK_SECRET};
 
 /// Buyers at once.
@@ -98,18 +97,18 @@ async fn trial(souk: &Path, data: &Path, kills: u64, seed: u64) -> Result<Vec<St
         })
         .collect();
 
-    let mut chance = Chance::new(seed);
+    let mut chance = Rng::with_seed(seed);
     let mut done = Kills::default();
     for kill in 0..kills {
-        if chance.below(2) == 0 {
-            tokio::time::sleep(Duration::from_millis(chance.below(LIFE_MS_MAX))).await;
+        if chance.u64(..2) == 0 {
+            tokio::time::sleep(Duration::from_millis(chance.u64(..LIFE_MS_MAX))).await;
             server.kill()?;
             done.anywhere += 1;
             server = Server::start_on(souk, data, &address, &common).await?;
         } else {
             server.kill()?;
-            let place = PLACES[usize::try_from(chance.below(PLACES.len() as u64))?];
-            let armed = (VARIABLE, format!("{place}:{}", 1 + chance.below(PASSES_MAX)));
+            let place = PLACES[chance.usize(..PLACES.len())];
+            let armed = (VARIABLE, format!("{place}:{}", 1 + chance.u64(..PASSES_MAX)));
             let variables = [&common[..], &[armed]].concat();
             // One that ends before it is ready has passed its place already.
             if let Ok(mut armed) = Server::start_on(souk, data, &address, &variables).await

@@ -1,0 +1,88 @@
+//! A disk of its own for a shop: an ext4 file system in a file, mounted for one test.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Bytes of the disk.
+const BYTES: u64 = 96 * 1024 * 1024;
+/// Bytes that somebody else takes of it, until [`Disk::make_room`].
+const BALLAST_BYTES: usize = 40 * 1024 * 1024;
+
+/// A mounted file system; unmounted when it is dropped.
+pub(crate) struct Disk {
+    beside: TempDir,
+}
+
+impl Disk {
+    /// Mounts a new one. Mounting is for root alone: to anybody else this says so, and what a disk may do
+    /// is left to the tests of `lossy-disk`.
+    pub(crate) fn new() -> Option<Self> {
+        if run("id", &["-u"]) != "0" {
+            eprintln!("not root: no file system can be mounted here");
+            return None;
+        }
+        let disk = Self { beside: tempfile::tempdir().unwrap() };
+        File::create_new(disk.image()).unwrap().set_len(BYTES).unwrap();
+        fs::create_dir(disk.root()).unwrap();
+        run("mkfs.ext4", &["-q", text(&disk.image())]);
+        disk.mount();
+        fs::write(disk.root().join("ballast"), vec![1; BALLAST_BYTES]).unwrap();
+        Some(disk)
+    }
+
+    /// A data folder on it.
+    pub(crate) fn folder(&self) -> TempDir {
+        tempfile::tempdir_in(self.root()).unwrap()
+    }
+
+    pub(crate) fn make_room(&self) {
+        fs::remove_file(self.root().join("ballast")).unwrap();
+    }
+
+    /// The file system comes upon an error and takes no more writes.
+    pub(crate) fn turn_read_only(&self) {
+        let device = run("findmnt", &["--noheadings", "--output", "SOURCE", text(&self.root())]);
+        let name = Path::new(&device).file_name().unwrap();
+        fs::write(Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error"), "1").unwrap();
+    }
+
+    /// What an operator does then: checks it, and mounts it again.
+    pub(crate) fn repair(&self) {
+        run("umount", &[text(&self.root())]);
+        let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(self.image()).output().unwrap();
+        // 1: there was something to put right, and it is.
+        assert!(matches!(checked.status.code(), Some(0 | 1)), "{checked:?}");
+        self.mount();
+    }
+
+    fn mount(&self) {
+        run("mount", &["-o", "loop,errors=remount-ro", text(&self.image()), text(&self.root())]);
+    }
+
+    fn image(&self) -> PathBuf {
+        self.beside.path().join("image")
+    }
+
+    fn root(&self) -> PathBuf {
+        self.beside.path().join("disk")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.root()).status();
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
