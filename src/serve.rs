@@ -170,6 +170,12 @@ async fn metrics(State(operations): State<Operations>) -> String {
     let (reached, head) = operations.shop.positions.now();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; a lag is small")]
     metrics::gauge!("souk_read_models_lag_events").set(head.0.saturating_sub(reached.0) as f64);
+    metrics::gauge!("souk_read_models_stalled").set(f64::from(operations.shop.positions.is_stalled()));
+    for model in souk_projections::models() {
+        let parked = operations.shop.positions.parked_in(&[model.name]);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are parked")]
+        metrics::gauge!("souk_read_models_parked", "model" => model.name).set(parked as f64);
+    }
     operations.metrics.render()
 }
 

@@ -6,6 +6,7 @@
 //! and what another stream says is joined when queried.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -198,8 +199,14 @@ pub trait ReadModelStore: Send + Sync + 'static {
     /// The build of each model that has its version: the live one, or one that is to take its place when
     /// the live one is of another version. A model without any gets a live one; builds of other models go.
     async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError>;
-    /// A build beside the live one: the one that was begun for this purpose, or a new one.
-    async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError>;
+    /// A build beside the live one: the one that was begun for this purpose, or a new one. `now` is when
+    /// it was last asked for.
+    async fn begin(
+        &self,
+        model: &'static Model,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<OpenBuild, ReadModelError>;
     /// The build that is to take the live one's place, when one was begun for the model's version.
     async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError>;
     /// The documents of those rows that are there, in no order.
@@ -210,6 +217,8 @@ pub trait ReadModelStore: Send + Sync + 'static {
     async fn switch(&self, builds: Vec<Build>) -> Result<(), ReadModelError>;
     /// Gives a build up: it is to be removed.
     async fn abandon(&self, build: Build) -> Result<(), ReadModelError>;
+    /// Gives up the builds as of a position that nobody has asked for since then; tells how many.
+    async fn expire(&self, before: Timestamp) -> Result<u32, ReadModelError>;
     /// Removes up to `rows` rows of what is to be removed, or a table that has none left; tells whether
     /// there is more.
     async fn tidy(&self, rows: u32) -> Result<bool, ReadModelError>;

@@ -16,6 +16,7 @@ mod desk;
 mod disk;
 #[path = "../../domain/tests/shop/drafts.rs"]
 mod drafts;
+mod inputs;
 mod models;
 mod process;
 #[path = "../../domain/tests/shop/provider.rs"]
@@ -35,6 +36,16 @@ pub fn run(seed: u64) -> usize {
     }
     world.come_to_rest();
     world.events()
+}
+
+/// One run, whose log each process then reads in other ways; tells how much they wanted on the way.
+pub fn read_in_other_ways(seed: u64) -> usize {
+    let mut world = World::open(seed);
+    for _ in 0..STEPS {
+        world.step();
+    }
+    world.come_to_rest();
+    world.check_inputs()
 }
 
 /// What a run did, to be held to another of the same seed.

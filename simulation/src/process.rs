@@ -9,7 +9,7 @@ use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessRunti
 use souk_eventsourcing::{Append, Position, RecordedEvent, Timestamp};
 
 /// What a process asks for.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Wish {
     Append(String, Append),
     Command(String, OutputId, ShopCommand, Origin),

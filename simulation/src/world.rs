@@ -117,6 +117,11 @@ impl World {
         self.with_faults = false;
     }
 
+    /// What processes want must not depend on how they read the log.
+    pub(crate) fn check_inputs(&mut self) -> usize {
+        crate::inputs::check(&self.disk.synced, self.now, &mut self.chance)
+    }
+
     /// What a run does, step by step.
     pub(crate) fn told(seed: u64, steps: u32) -> Vec<String> {
         let mut world = Self::open(seed);

@@ -5,10 +5,12 @@
 
 use std::panic::catch_unwind;
 
-use souk_simulation::{killed_after, run, told};
+use souk_simulation::{killed_after, read_in_other_ways, run, told};
 
 /// Seeds of a test run.
 const SEEDS: u64 = 500;
+/// Seeds whose logs are read in other ways.
+const SEEDS_OF_INPUTS: u64 = 40;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
@@ -34,6 +36,12 @@ fn whatever_fails_the_books_balance() {
     println!("{runs} seeds, {events} events");
     // Runs that never get anywhere would balance too.
     assert!(events > runs * 50, "only {events} events in {runs} runs");
+}
+
+#[test]
+fn what_a_process_wants_does_not_depend_on_how_it_read_the_log() {
+    let wanted: usize = (0..SEEDS_OF_INPUTS).map(read_in_other_ways).sum();
+    assert!(wanted > 1_000, "nobody wants anything: {wanted}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -14,7 +14,7 @@ use souk_sqlite_log::{BackedUp, Problem};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
 use crate::configuration::Configuration;
-use crate::data_folder::{DataFolder, require_shop};
+use crate::data_folder::{DataFolder, LOCK_FILE, require_shop};
 
 use super::output;
 
@@ -71,6 +71,13 @@ fn bar(unit: &str) -> (ProgressBar, impl FnMut(u64, u64)) {
 
 fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     require_shop(data)?;
+    let is_inside = std::path::absolute(folder)?.starts_with(std::path::absolute(data)?);
+    ensure!(
+        !is_inside,
+        "{} lies in the data folder, and what destroys the one destroys the other: name a folder elsewhere, \
+         best on another disk",
+        folder.display()
+    );
     let (bar, mut draw) = bar("events");
     let done = souk_sqlite_log::backup(data, folder, &mut draw)?;
     bar.finish_and_clear();
@@ -99,10 +106,18 @@ fn check(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn restore(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let was_there = data.exists();
     let held = DataFolder::lock(data)?;
     let (bar, mut draw) = bar("events");
-    souk_sqlite_log::restore(folder, held.path(), &mut draw)?;
+    let restored = souk_sqlite_log::restore(folder, held.path(), &mut draw);
     bar.finish_and_clear();
+    if let Err(refused) = restored {
+        if !was_there {
+            // Nothing is in it but the lock; what can't be removed does no harm.
+            let _ = fs::remove_file(data.join(LOCK_FILE)).and_then(|()| fs::remove_dir(data));
+        }
+        return Err(refused.into());
+    }
     // They were made from what is gone; the next start makes them from what is there.
     for suffix in ["", "-wal", "-shm"] {
         let path = data.join(format!("{READ_MODELS_FILE}{suffix}"));

@@ -109,6 +109,13 @@ async fn a_folder_that_is_none_or_has_no_shop_is_refused_and_nothing_is_made() {
     refused(&missing, &["events", "tail"]);
     refused(&missing, &["log", "verify"]);
     assert!(!missing.exists());
+    let error = refused(&missing, &["log", "restore", beside.path().to_str().unwrap()]);
+    assert!(error.contains("backup"), "{error}");
+    assert!(!missing.exists(), "a refused restore leaves nothing");
+    let shop = stopped(&beside.path().join("backup")).await;
+    let inside = shop.path().join("backup");
+    let error = refused(shop.path(), &["log", "backup", inside.to_str().unwrap()]);
+    assert!(error.contains("lies in the data folder") && !inside.exists(), "{error}");
     let file = beside.path().join("file");
     fs::write(&file, "x").unwrap();
     let error = refused(&file, &SERVE);

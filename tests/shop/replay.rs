@@ -179,6 +179,8 @@ async fn an_event_that_cannot_be_read_parks_its_order_and_nothing_else() {
     assert_eq!(shop.ask(&format!("/api/orders/{}", ids[1]), Some(&since)).await.status(), 200);
     assert_eq!(shop.get("/api/orders").await.1["behind"], 1);
     assert_eq!(shop.get("/api/orders/admin/sales").await.1["behind"], 1);
+    let metrics = shop.ask("/metrics", None).await.text().await.unwrap();
+    assert!(metrics.contains("souk_read_models_parked{model=\"orders\"} 1"), "{metrics}");
 
     let parked = shop.get("/api/admin/parked").await.1;
     let item = parked["items"].as_array().unwrap().iter().find(|item| item["owner"] == "orders").unwrap();

@@ -31,7 +31,9 @@ pub struct MoneyShape {
 impl MoneyShape {
     /// The amount, or what is wrong with it.
     pub fn read(&self, pointer: &str) -> Result<Money, FieldError> {
-        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
+        // XXX, XAU and the like have no minor unit to count.
+        let currency = Currency::from_code(&self.currency).filter(|currency| currency.exponent().is_some());
+        let currency = currency.ok_or_else(|| {
             let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", self.currency);
             FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
         })?;

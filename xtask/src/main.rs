@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
 
 mod bench;
+mod fuzz;
 mod made_month;
 mod mutants;
 mod real_data;
@@ -42,6 +43,8 @@ enum Command {
     Trial(Trial),
     /// Plants bugs that the simulation must find.
     Mutants(mutants::MutantOptions),
+    /// Fuzzes everything that reads bytes from outside.
+    Fuzz(fuzz::FuzzOptions),
     /// Tests the API from its own document.
     Schemathesis(schemathesis::SchemathesisOptions),
     /// Measures the shop against baselines of the same run.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
         Command::Mutants(options) => mutants::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Schemathesis(options) => schemathesis::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::workspace::{self, Profile};
-use crate::{mutants, real_data, schemathesis, trial};
+use crate::{fuzz, mutants, real_data, schemathesis, trial};
 use stage::{Stage, Tally};
 
 /// Kills of the trial by killing.
@@ -22,6 +22,9 @@ const KILLS_SEED: u64 = 1;
 pub(crate) fn run(quick: bool) -> bool {
     let mut stages = vec![
         run_stage("formatting", || stage::command(&["fmt", "--all", "--check"])),
+        run_stage("formatting of fuzz/", || {
+            stage::command(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
+        }),
         run_stage("clippy", || {
             stage::command(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
         }),
@@ -36,6 +39,7 @@ pub(crate) fn run(quick: bool) -> bool {
         stages.push(run_stage("trial of 20 kills", twenty_kills));
         stages.push(run_stage("two mutants", two_mutants));
         stages.push(run_stage("schemathesis", the_api_by_its_document));
+        stages.push(run_stage("fuzzing", bytes_from_outside));
     }
     summary(&stages)
 }
@@ -80,6 +84,10 @@ fn the_api_by_its_document() -> Result<Tally> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let is_sound = schemathesis::tested(&souk, schemathesis::EXAMPLES)?;
     Ok(if is_sound { Tally::PASSED } else { Tally::FAILED })
+}
+
+fn bytes_from_outside() -> Result<Tally> {
+    Ok(if fuzz::all(fuzz::SECONDS)? { Tally::PASSED } else { Tally::FAILED })
 }
 
 fn summary(stages: &[Stage]) -> bool {

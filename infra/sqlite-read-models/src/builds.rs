@@ -4,6 +4,7 @@
 //! marked at once and removed in small steps, since removing a large table at once would keep the live
 //! models waiting.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{Build, Model, OpenBuild, Purpose};
@@ -86,6 +87,7 @@ pub(crate) fn begin(
     connection: &mut Connection,
     model: &'static Model,
     purpose: Purpose,
+    now: Timestamp,
 ) -> Result<OpenBuild, Failure> {
     let (state, until) = match purpose {
         Purpose::Next => ("next", None),
@@ -109,9 +111,26 @@ pub(crate) fn begin(
         }
         make(&transaction, model, state, until)?
     };
+    let sql = "UPDATE builds SET asked_at_us = ?2 WHERE number = ?1";
+    transaction.execute(sql, (build.number, now.as_microsecond()))?;
     let opened = read(&transaction, build)?;
     transaction.commit()?;
     Ok(opened)
+}
+
+/// Gives up the builds as of a position that nobody has asked for since then; tells how many.
+pub(crate) fn expire(connection: &mut Connection, before: Timestamp) -> Result<u32, Failure> {
+    let transaction = begin_writing(connection)?;
+    let sql = "SELECT number FROM builds WHERE state = 'until' AND asked_at_us < ?1";
+    let expired: Vec<u32> = transaction
+        .prepare_cached(sql)?
+        .query_map([before.as_microsecond()], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for number in &expired {
+        retire(&transaction, *number)?;
+    }
+    transaction.commit()?;
+    Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
 }
 
 /// The build that is to take the live one's place.

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::parking::Entity;
 use souk_eventsourcing::process::{
@@ -103,9 +104,17 @@ impl ReadModelStore for SqliteReadModels {
         self.run(move |writer| builds::open(&mut writer.connection, &models)).await
     }
 
-    async fn begin(&self, model: &'static Model, purpose: Purpose) -> Result<OpenBuild, ReadModelError> {
-        let begin = move |writer: &mut Writer| builds::begin(&mut writer.connection, model, purpose);
-        self.run(begin).await
+    async fn begin(
+        &self,
+        model: &'static Model,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<OpenBuild, ReadModelError> {
+        self.run(move |writer| builds::begin(&mut writer.connection, model, purpose, now)).await
+    }
+
+    async fn expire(&self, before: Timestamp) -> Result<u32, ReadModelError> {
+        self.run(move |writer| builds::expire(&mut writer.connection, before)).await
     }
 
     async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError> {

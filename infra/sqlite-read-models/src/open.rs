@@ -12,7 +12,7 @@ use crate::OpenError;
 /// `SKRM` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534B_524D;
 /// The format that this program writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// How long a writer waits for another process that writes.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 /// How much memory and disk the writer takes for what it is opened for.

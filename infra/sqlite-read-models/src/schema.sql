@@ -7,12 +7,14 @@ CREATE TABLE IF NOT EXISTS meta (
 -- Sets of tables of a model: one is live; `next` ones are to take its place, `until` ones stay as of a
 -- position, `old` ones are being removed.
 CREATE TABLE IF NOT EXISTS builds (
-    number   INTEGER PRIMARY KEY AUTOINCREMENT,
-    model    TEXT    NOT NULL,
-    version  INTEGER NOT NULL,
-    state    TEXT    NOT NULL CHECK (state IN ('live', 'next', 'until', 'old')),
-    until    INTEGER,
-    position INTEGER NOT NULL
+    number      INTEGER PRIMARY KEY AUTOINCREMENT,
+    model       TEXT    NOT NULL,
+    version     INTEGER NOT NULL,
+    state       TEXT    NOT NULL CHECK (state IN ('live', 'next', 'until', 'old')),
+    until       INTEGER,
+    position    INTEGER NOT NULL,
+    -- When somebody last asked for one beside the live one.
+    asked_at_us INTEGER
 ) STRICT;
 
 -- What was made for a build, so that it can be removed by a program that no longer knows its shape.

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use rusqlite::Connection;
 use souk_eventsourcing::parking::{Parked, ParkingChange, Poison};
 use souk_eventsourcing::projector::{Column, ColumnType, RowChange, Sum, SumChange, Value};
@@ -195,8 +196,8 @@ async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
-    let next = models.begin(&THINGS, Purpose::Next).await.unwrap();
-    assert_eq!(models.begin(&THINGS, Purpose::Next).await.unwrap(), next);
+    let next = models.begin(&THINGS, Purpose::Next, Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(models.begin(&THINGS, Purpose::Next, Timestamp::UNIX_EPOCH).await.unwrap(), next);
     models.commit(vec![of_build(next.build, vec![row("a", 7)], vec![sum(1, 7)], 0, 9)]).await.unwrap();
     assert_eq!(checkpoints(&models, &[&THINGS]).await, [Position(9)]);
     assert_eq!(query(folder.path(), "SELECT size FROM colours"), [1]);
@@ -210,7 +211,7 @@ async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
 async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
-    let then = models.begin(&THINGS, Purpose::Until(Position(5))).await.unwrap();
+    let then = models.begin(&THINGS, Purpose::Until(Position(5)), Timestamp::UNIX_EPOCH).await.unwrap();
     models.commit(vec![of_build(then.build, vec![row("a", 3)], vec![sum(1, 3)], 0, 5)]).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT size FROM things_until_5"), [3]);
     assert_eq!(query(folder.path(), "SELECT size FROM colours_until_5"), [3]);
@@ -218,6 +219,23 @@ async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
     models.abandon(then.build).await.unwrap();
     tidied(&models).await;
     assert_eq!(query(folder.path(), "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%until%'"), [0]);
+}
+
+#[tokio::test]
+async fn a_build_as_of_a_position_goes_when_nobody_asked_for_it_in_a_long_time() {
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let models = opened(folder.path()).await;
+    for position in [5, 6] {
+        models.begin(&THINGS, Purpose::Until(Position(position)), at(10)).await.unwrap();
+    }
+    models.begin(&THINGS, Purpose::Until(Position(6)), at(20)).await.unwrap();
+    assert_eq!(models.expire(at(10)).await.unwrap(), 0);
+    assert_eq!(models.expire(at(11)).await.unwrap(), 1);
+    tidied(&models).await;
+    let left = "SELECT name LIKE '%until_6' FROM sqlite_schema WHERE name LIKE 'things_until%'";
+    assert_eq!(query(folder.path(), left), [1]);
+    assert_eq!(query(folder.path(), "SELECT count(*) FROM builds WHERE state = 'live'"), [1]);
 }
 
 #[tokio::test]

@@ -6,13 +6,14 @@ use serde_json::json;
 use souk_domain::checkout::Checkout;
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
-use souk_eventsourcing::EventStore as _;
 use souk_eventsourcing::process::{Process, ProcessShape};
 use souk_eventsourcing::projector::{Purpose, ReadModelStore};
+use souk_eventsourcing::{Clock as _, EventStore as _};
 use souk_sqlite_read_models::Snapshot;
 
 use super::{Ended, Replay, stopped};
 use crate::cli::output;
+use crate::clock::SystemClock;
 use crate::drivers::processes;
 
 /// Builds models whose version was raised, and rows of processes whose shape has changed.
@@ -22,7 +23,8 @@ pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
     for projector in souk_projections::all() {
         let model = projector.model();
         if snapshot.live(model)?.is_none_or(|(_, version, _)| version != model.version) {
-            opened.push((projector, replay.read_models.begin(model, Purpose::Next).await?));
+            opened
+                .push((projector, replay.read_models.begin(model, Purpose::Next, SystemClock.now()).await?));
         }
     }
     drop(snapshot);

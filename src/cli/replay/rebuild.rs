@@ -7,12 +7,13 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
-use souk_eventsourcing::{EventStore as _, Position};
+use souk_eventsourcing::{Clock as _, EventStore as _, Position};
 use souk_sqlite_read_models::Snapshot;
 
 use super::verify::{one_position, pairs};
 use super::{Ended, Replay, ReplayArgs, differences, stopped};
 use crate::cli::{output, server};
+use crate::clock::SystemClock;
 use crate::drivers::projections::{Projections, TIDY_ROWS};
 
 /// How near the live models a build is before it is compared with them, in events.
@@ -33,10 +34,10 @@ pub async fn run(
     let mut opened = Vec::with_capacity(wanted.len());
     for projector in wanted {
         let model = projector.model();
-        let mut build = replay.read_models.begin(model, Purpose::Next).await?;
+        let mut build = replay.read_models.begin(model, Purpose::Next, SystemClock.now()).await?;
         if args.restart && build.checkpoint > Position::START {
             replay.read_models.abandon(build.build).await?;
-            build = replay.read_models.begin(model, Purpose::Next).await?;
+            build = replay.read_models.begin(model, Purpose::Next, SystemClock.now()).await?;
         }
         opened.push((projector, build));
     }

@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use serde_json::json;
-use souk_eventsourcing::Position;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
+use souk_eventsourcing::{Clock as _, Position};
 use souk_sqlite_read_models::{Snapshot, view_until};
 
 use super::{Ended, Replay, ReplayArgs, stopped};
 use crate::cli::moment::position;
 use crate::cli::output;
+use crate::clock::SystemClock;
 use crate::drivers::projections::TIDY_ROWS;
 
 /// Builds, shows or removes models as of then.
@@ -25,14 +26,17 @@ pub async fn run(
     let until = position(&replay.log, until).await?;
     let mut opened = Vec::with_capacity(wanted.len());
     for projector in wanted {
-        let build = replay.read_models.begin(projector.model(), Purpose::Until(until)).await?;
+        let build =
+            replay.read_models.begin(projector.model(), Purpose::Until(until), SystemClock.now()).await?;
         opened.push((projector, build));
     }
+    let is_there = opened.iter().any(|(_, opened)| opened.checkpoint > Position::START);
     let builds: Vec<Build> = opened.iter().map(|(_, opened)| opened.build).collect();
     if args.drop {
         for build in builds {
             replay.read_models.abandon(build).await?;
         }
+        ensure!(is_there, "nothing was built as of position {until}");
         while replay.read_models.tidy(TIDY_ROWS).await? {}
         output::line_for_people(json, format!("removed what was built as of position {until}"));
         return Ok(ExitCode::SUCCESS);

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use souk_eventsourcing::parking::{Entity, Parked, Poison};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
@@ -29,6 +30,10 @@ pub const PAGE_EVENTS_MAX: usize = 4_096;
 pub const TIDY_ROWS: u32 = 1_000;
 /// The pause between two such steps.
 const TIDY_EVERY: Duration = Duration::from_millis(50);
+/// How long a build as of a position is kept after somebody last asked for it.
+const UNTIL_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How often such builds are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 /// The pause before a busy database is asked again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -250,6 +255,8 @@ impl Projections {
             Subscription::new(Arc::clone(&self.store), self.position(), Filter::all(), PAGE_EVENTS_MAX);
         let mut tidy = tokio::time::interval(TIDY_EVERY);
         tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut expiry = tokio::time::interval(EXPIRE_EVERY);
+        expiry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut is_tidy = false;
         loop {
             if !self.building.is_empty() && self.position() >= head_at_start {
@@ -267,7 +274,19 @@ impl Projections {
                     is_tidy = false;
                 }
                 _ = tidy.tick(), if !is_tidy => is_tidy = !self.tidied().await,
+                _ = expiry.tick() => is_tidy &= !self.expired().await,
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+    }
+
+    /// Gives up the builds as of a position that nobody asked for in a long time; whether there were any.
+    async fn expired(&self) -> bool {
+        match self.read_models.expire(self.clock.now() - UNTIL_KEPT).await {
+            Ok(expired) => expired > 0,
+            Err(error) => {
+                tracing::warn!(%error, "what is no longer wanted of read models stays for now");
+                false
             }
         }
     }

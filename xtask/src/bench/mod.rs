@@ -15,6 +15,7 @@ mod open_shop;
 mod row;
 mod sample_event;
 mod ten_months;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,7 @@ const GROUPS: &[Group] = &[
     ("flash-sale", flash_sale::rows),
     ("month", month::rows),
     ("ten-months", ten_months::rows),
+    ("upkeep", upkeep::rows),
 ];
 
 /// Runs the rows; false when one missed its target.

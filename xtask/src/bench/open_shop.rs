@@ -1,5 +1,7 @@
 //! A shop for a bench: started on an empty folder, with products in stock.
 
+use std::path::Path;
+
 use anyhow::Result;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -22,8 +24,13 @@ pub(super) struct OpenShop {
 impl OpenShop {
     /// Starts a shop in a folder of this name.
     pub(super) async fn open(bench: &mut Bench, name: &str) -> Result<Self> {
-        let souk = bench.souk()?;
-        let (server, client) = Server::start(&souk, &bench.folder(name)?.join("shop")).await?;
+        let data = bench.folder(name)?.join("shop");
+        Self::in_folder(bench, &data).await
+    }
+
+    /// Starts the shop of a data folder.
+    pub(super) async fn in_folder(bench: &mut Bench, data: &Path) -> Result<Self> {
+        let (server, client) = Server::start(&bench.souk()?, data).await?;
         Ok(Self { server, client })
     }
 
