@@ -1,29 +1,53 @@
 //! How much of the machine a rebuild takes beside a running shop.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, setpriority_process};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Holds this process to a share of a core.
+/// The lowest priority there is: whoever sells goes first.
+const LOWEST_PRIORITY: i32 = 19;
+/// The most of its share that a rebuild makes up for after it had to wait for something else.
+const ARREARS_MAX: Duration = Duration::from_millis(200);
+
+/// Holds this process to a share of a core, and to what others leave of it.
 pub struct Pace {
     /// Cores; none for as much as there is.
     share: Option<f64>,
-    began: Instant,
-    cpu_at_begin: Duration,
+    /// When the share for what was used by then was spent, and what that was.
+    even: Cell<(Instant, Duration)>,
 }
 
 impl Pace {
     pub fn new(share: Option<f64>) -> Self {
-        Self { share, began: Instant::now(), cpu_at_begin: cpu() }
+        if share.is_some()
+            && let Err(error) = step_back()
+        {
+            tracing::debug!(%error, "the rebuild keeps its priority");
+        }
+        Self { share, even: Cell::new((Instant::now(), cpu())) }
     }
 
     /// Waits as long as this process was quicker than its share.
     pub async fn keep(&self) {
         let Some(share) = self.share else { return tokio::task::yield_now().await };
-        let used = cpu().saturating_sub(self.cpu_at_begin);
-        let due = used.div_f64(share);
-        tokio::time::sleep(due.saturating_sub(self.began.elapsed())).await;
+        let (even_at, used_then) = self.even.get();
+        let used = cpu();
+        let due = even_at + used.saturating_sub(used_then).div_f64(share);
+        let now = Instant::now();
+        self.even.set((due.max(now.checked_sub(ARREARS_MAX).unwrap_or(now)), used));
+        tokio::time::sleep(due.saturating_duration_since(now)).await;
     }
+}
+
+/// Gives every thread of this process the lowest priority; those made later take it over.
+fn step_back() -> std::io::Result<()> {
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let id = thread?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        setpriority_process(id, LOWEST_PRIORITY)?;
+    }
+    Ok(())
 }
 
 /// What this process has used of all cores.

@@ -37,7 +37,7 @@ const CLIENTS: usize = 32;
 /// Checkouts of each in a load that is compared with another.
 const CHECKOUTS_EACH: usize = 120;
 /// Loads with and without what is measured, in turns.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 /// Events of the long stream.
 const LONG_STREAM_EVENTS: usize = 10_000;
 /// Events of the short one.
@@ -51,8 +51,9 @@ const ROWS_A_COMMIT: u64 = 20_000;
 
 /// The rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
+    let described = month::traded(bench)?.described;
     let mut rows = client_runtime()?.block_on(async {
-        let mut rows = vec![beside_a_rebuild(bench).await?];
+        let mut rows = vec![beside_a_rebuild(bench, &described).await?];
         rows.push(beside_a_parked_order(bench).await?);
         let shop = OpenShop::open(bench, "upkeep").await?;
         shop.stock(SKUS, UNITS).await?;
@@ -80,8 +81,7 @@ async fn check_out(shop: &OpenShop, number: usize) -> Result<()> {
 }
 
 /// On a shop with a month of trade, so that there is something to rebuild.
-async fn beside_a_rebuild(bench: &mut Bench) -> Result<Row> {
-    let described = month::traded(bench)?.described;
+async fn beside_a_rebuild(bench: &mut Bench, described: &str) -> Result<Row> {
     let souk = bench.souk()?;
     let data = bench.scratch().join("month/shop");
     let shop = OpenShop::in_folder(bench, &data).await?;
@@ -128,27 +128,28 @@ fn rebuild_until(souk: &Path, data: &Path, is_enough: &AtomicBool) -> Result<u32
     Ok(rebuilds)
 }
 
-/// The same shop before and after an order has an event that no program can read.
+/// Two shops with the same trade, in turns; in the one an order has an event that no program can read.
 async fn beside_a_parked_order(bench: &mut Bench) -> Result<Row> {
-    let data = bench.folder("parked")?.join("shop");
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    let shop = OpenShop::in_folder(bench, &data).await?;
-    shop.stock(SKUS, UNITS).await?;
-    trade(&shop).await?;
-    for _ in 0..TURNS {
-        without.push(trade(&shop).await?);
+    let data = bench.folder("parked")?;
+    let sound = OpenShop::in_folder(bench, &data.join("sound")).await?;
+    let shop = OpenShop::in_folder(bench, &data.join("shop")).await?;
+    for shop in [&sound, &shop] {
+        shop.stock(SKUS, UNITS).await?;
+        trade(shop).await?;
     }
     let answer = shop.client.send(Call::post("/api/orders", &order_of(0)).wait_s(30)).await?;
     let order = answer.success("checkout")?.text("/id")?.to_owned();
     shop.close()?;
-    poison(&data, &order).await?;
-    let shop = OpenShop::in_folder(bench, &data).await?;
-    trade(&shop).await?;
-    for _ in 0..TURNS {
-        with.push(trade(&shop).await?);
-    }
+    poison(&data.join("shop"), &order).await?;
+    let shop = OpenShop::in_folder(bench, &data.join("shop")).await?;
     let parked = shop.client.send(Call::get("/api/admin/parked")).await?.success("parked")?;
     ensure!(!parked.body["items"].as_array().is_none_or(Vec::is_empty), "nothing is parked");
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        without.push(trade(&sound).await?);
+        with.push(trade(&shop).await?);
+    }
+    sound.close()?;
     shop.close()?;
     let (without, with) = (median(without), median(with));
     Ok(Row::at_least("checkouts beside a parked order, beside none", "/s", with, without, 0.9))
