@@ -170,7 +170,7 @@ fn read_holder(mut lock: &File) -> Option<Holder> {
 }
 
 /// Makes a folder that only its owner may enter, since keys and people's data lie in it.
-pub fn make_private(path: &Path) -> io::Result<()> {
+fn make_private(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -155,7 +155,7 @@ impl Embedded {
         let folder = DataFolder::lock(&configuration.data)?;
         let keys = Arc::new(Keys::open(folder.path())?);
         let log = open_log(&folder)?;
-        let read_models = SqliteReadModels::open(folder.path(), log.id(), Tuning::SERVING)?;
+        let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
         let store: Arc<dyn EventStore> = log.clone();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let head_at_start = store.head().await?;

@@ -128,6 +128,12 @@ struct OperationsOf {
     readiness: Readiness,
 }
 
+impl Operations {
+    fn is_ready(&self) -> bool {
+        self.shop.readiness.is_given() && self.catalogue_loaded.load(Ordering::Relaxed)
+    }
+}
+
 /// Every route of the shop in one process.
 fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
@@ -150,7 +156,7 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
 }
 
 async fn ready(State(operations): State<Operations>) -> Response {
-    if !operations.shop.readiness.is_given() || !operations.catalogue_loaded.load(Ordering::Relaxed) {
+    if !operations.is_ready() {
         return Problem::new(
             "read-model-behind",
             "the shop is catching up, or a part of it has stopped: the log says which",
@@ -170,6 +176,7 @@ async fn metrics(State(operations): State<Operations>) -> String {
     let (reached, head) = operations.shop.positions.now();
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; a lag is small")]
     metrics::gauge!("souk_read_models_lag_events").set(head.0.saturating_sub(reached.0) as f64);
+    metrics::gauge!("souk_ready").set(f64::from(operations.is_ready()));
     metrics::gauge!("souk_read_models_stalled").set(f64::from(operations.shop.positions.is_stalled()));
     for model in souk_projections::models() {
         let parked = operations.shop.positions.parked_in(&[model.name]);

@@ -177,6 +177,10 @@ impl Parking {
         self.entities.get(entity)
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.entities.len()
+    }
+
     /// The entity that a key belongs to.
     pub(crate) fn of_key(&self, key: &str) -> Option<&Entity> {
         if self.keys.is_empty() { None } else { self.keys.get(key) }

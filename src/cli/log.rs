@@ -71,7 +71,7 @@ fn bar(unit: &str) -> (ProgressBar, impl FnMut(u64, u64)) {
 
 fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     require_shop(data)?;
-    let is_inside = std::path::absolute(folder)?.starts_with(std::path::absolute(data)?);
+    let is_inside = real(folder)?.starts_with(real(data)?);
     ensure!(
         !is_inside,
         "{} lies in the data folder, and what destroys the one destroys the other: name a folder elsewhere, \
@@ -90,6 +90,16 @@ fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode>
         output::line(format!("{path}: {events} events in {segments} new segments, up to position {last}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a path leads that need not be there, links followed as far as it is.
+fn real(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    Ok(match there {
+        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(&path)),
+        None => path,
+    })
 }
 
 fn check(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -111,13 +121,16 @@ fn restore(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode
     let (bar, mut draw) = bar("events");
     let restored = souk_sqlite_log::restore(folder, held.path(), &mut draw);
     bar.finish_and_clear();
-    if let Err(refused) = restored {
-        if !was_there {
-            // Nothing is in it but the lock; what can't be removed does no harm.
-            let _ = fs::remove_file(data.join(LOCK_FILE)).and_then(|()| fs::remove_dir(data));
+    let manifest = match restored {
+        Ok(manifest) => manifest,
+        Err(refused) => {
+            if !was_there {
+                // Nothing is in it but the lock; what can't be removed does no harm.
+                let _ = fs::remove_file(data.join(LOCK_FILE)).and_then(|()| fs::remove_dir(data));
+            }
+            return Err(refused.into());
         }
-        return Err(refused.into());
-    }
+    };
     // They were made from what is gone; the next start makes them from what is there.
     for suffix in ["", "-wal", "-shm"] {
         let path = data.join(format!("{READ_MODELS_FILE}{suffix}"));
@@ -128,14 +141,11 @@ fn restore(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode
             _ => {}
         }
     }
-    report(as_json, "restored", data)
-}
-
-fn report(as_json: bool, what: &str, path: &Path) -> anyhow::Result<ExitCode> {
+    let last = manifest.last();
     if as_json {
-        output::json(&json!({ what: path }))?;
+        output::json(&json!({ "restored": data, "position": last.to_string() }))?;
     } else {
-        output::line(format!("{what}: {}", path.display()));
+        output::line(format!("{}: restored up to position {last}", data.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

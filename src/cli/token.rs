@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
@@ -11,7 +11,6 @@ use souk_web::{Keys, Role, identity};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
-use crate::data_folder::make_private;
 
 use super::output;
 
@@ -45,8 +44,11 @@ pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyho
         RoleName::Admin => Role::Admin,
         RoleName::Service => Role::Service,
     };
-    make_private(&configuration.data)
-        .with_context(|| format!("the data folder {} can't be made", configuration.data.display()))?;
+    ensure!(
+        configuration.data.is_dir(),
+        "there is no shop in {}: start it first (`souk serve`), or name its folder with --data",
+        configuration.data.display()
+    );
     let keys = Keys::open(&configuration.data)?;
     let token =
         identity::issue(&keys, &args.subject, role, args.ttl, SystemClock.now(), SystemClock.new_id());

@@ -83,6 +83,33 @@ pub async fn touched(
     Ok(touched.into_iter().collect())
 }
 
+/// The first event behind a position by which another stream touched one of these keys, with that key.
+pub async fn touched_since(
+    store: &dyn EventStore,
+    stream: &StreamName,
+    keys: &BTreeSet<String>,
+    (after, to): (Position, Position),
+    mut touches: impl FnMut(&RecordedEvent) -> Vec<String>,
+) -> Result<Option<(String, RecordedEvent)>, StoreError> {
+    let mut read = after;
+    while read < to {
+        let page = store.read_all(read, PAGE_EVENTS_MAX, &Filter::all()).await?;
+        if page.reached <= read {
+            break;
+        }
+        read = page.reached;
+        for event in page.events {
+            if event.stream != *stream
+                && event.position <= to
+                && let Some(key) = touches(&event).into_iter().find(|key| keys.contains(key))
+            {
+                return Ok(Some((key, event)));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The events at these positions, in order.
 pub async fn at(store: &dyn EventStore, positions: &[Position]) -> Result<Vec<RecordedEvent>, StoreError> {
     let mut events = Vec::with_capacity(positions.len());

@@ -181,6 +181,7 @@ where
         let mut log = Subscription::new(store, self.runtime.position(), Filter::all(), PAGE_EVENTS_MAX);
         let mut save = tokio::time::interval(SAVE_EVERY);
         save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let parked_gauge = metrics::gauge!("souk_process_instances_parked", "process" => P::NAME);
         self.go_live_at_head();
         loop {
             let until_next_timer = self.until_next_timer();
@@ -207,6 +208,8 @@ where
             for action in self.runtime.step(self.ports.clock.now()) {
                 self.carry_out(action);
             }
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are parked")]
+            parked_gauge.set(self.runtime.parked_count() as f64);
         }
     }
 

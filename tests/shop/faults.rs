@@ -71,6 +71,22 @@ async fn a_shop_whose_log_is_gone_or_damaged_is_refused_and_open_again_with_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_taken_back_is_noticed() {
+    let beside = tempfile::tempdir().unwrap();
+    let backup = beside.path().join("backup");
+    let folder = stopped(&backup).await;
+    let log = folder.path().join("log.sqlite");
+    fs::rename(&log, beside.path().join("log.sqlite")).unwrap();
+    assert!(souk(folder.path(), &["log", "restore", backup.to_str().unwrap()]).status.success());
+    let shop = Shop::open(folder, &[]).await;
+    shop.post("/api/orders", &order_of("LAMP", 1, "tok_ok")).await;
+    let folder = shop.stop();
+    fs::rename(beside.path().join("log.sqlite"), &log).unwrap();
+    let error = refused(folder.path(), &SERVE);
+    assert!(error.contains("log-mismatch") && error.contains("remove the file"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn read_models_that_are_damaged_or_anothers_are_refused_and_made_anew_once_removed() {
     let beside = tempfile::tempdir().unwrap();
     let folder = stopped(&beside.path().join("one")).await;
@@ -116,6 +132,10 @@ async fn a_folder_that_is_none_or_has_no_shop_is_refused_and_nothing_is_made() {
     let inside = shop.path().join("backup");
     let error = refused(shop.path(), &["log", "backup", inside.to_str().unwrap()]);
     assert!(error.contains("lies in the data folder") && !inside.exists(), "{error}");
+    let link = beside.path().join("link");
+    std::os::unix::fs::symlink(shop.path(), &link).unwrap();
+    let error = refused(shop.path(), &["log", "backup", link.join("new/backup").to_str().unwrap()]);
+    assert!(error.contains("lies in the data folder"), "{error}");
     let file = beside.path().join("file");
     fs::write(&file, "x").unwrap();
     let error = refused(&file, &SERVE);

@@ -56,6 +56,24 @@ async fn a_whole_checkout_is_one_tree_without_orphans() {
     assert_eq!(shop.get("/api/admin/correlations/nothing").await.0, 404);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_of_a_cart_is_one_tree_too() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    assert_eq!(shop.post("/api/cart/items", &json!({ "sku": "LAMP", "quantity": 2 })).await.0, 200);
+    let asked = json!({ "cart": true, "payment": { "token": "tok_ok" } });
+    let (status, order) = shop.post("/api/orders", &asked).await;
+    assert_eq!((status, order["status"].as_str()), (201, Some("CONFIRMED")), "{order}");
+    let stream = format!("/api/admin/streams/order-{}", order["id"].as_str().unwrap());
+    let placed = shop.get(&stream).await.1["items"][0].clone();
+    let path = format!("/api/admin/correlations/{}", placed["correlationId"].as_str().unwrap());
+    shop.until(&path, |tree| tree.to_string().contains("order.confirmed")).await;
+    let tree = shop.get(&path).await.1;
+    let roots: Vec<&Value> =
+        tree["items"].as_array().unwrap().iter().map(|root| &root["event"]["type"]).collect();
+    assert_eq!(roots, ["cart.checked-out"]);
+}
+
 fn find(nodes: &Value, position: u64) -> Option<Value> {
     nodes.as_array()?.iter().find_map(|node| {
         let is_it = node["event"]["position"].as_str() == Some(position.to_string().as_str());

@@ -144,13 +144,16 @@ async fn models_are_built_as_of_a_position_or_a_time() {
 
 /// An event that no program can read, on an order that ships.
 async fn poisoned(folder: &std::path::Path, order: &str) {
+    appended(folder, StreamName::new("order", order), "order.shipped", &json!({ "carrier": 5 })).await;
+}
+
+/// Puts an event into a log that no command would.
+async fn appended(folder: &std::path::Path, stream: StreamName, event_type: &'static str, data: &Value) {
     let log = SqliteLog::open(folder, &Options::default()).unwrap();
-    let stream = StreamName::new("order", order);
     let id = souk::clock::SystemClock.new_id();
     let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
     let now = souk::clock::SystemClock.now();
-    let event =
-        origin.raw_envelope(&stream, 0, "order.shipped", 1, b"{\"carrier\":5}".as_slice().into(), now);
+    let event = origin.raw_envelope(&stream, 0, event_type, 1, data.to_string().into(), now);
     let append = Append { stream, expected: Expected::Any, events: vec![event] };
     log.append(append).await.unwrap();
 }
@@ -213,6 +216,39 @@ async fn an_event_that_cannot_be_read_parks_its_order_and_nothing_else() {
     let shop = Shop::open(shop.stop(), &[]).await;
     assert_eq!(shop.get("/api/admin/parked").await.1["items"], json!([]));
     assert_eq!(lines(shop.folder(), &["replay", "--verify"]).0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_is_not_written_over_what_another_wrote_since() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let lamp = shop.get("/api/products").await.1["items"][0]["id"].as_str().unwrap().to_owned();
+    let folder = shop.stop();
+    // From the second on the lamp is sold as a chair, which is told of only once the first can be read.
+    let stream = StreamName::new("product", &lamp);
+    appended(folder.path(), stream.clone(), "product.changed", &json!({ "content": 5 })).await;
+    let variant =
+        json!({ "sku": "CHAIR", "options": {}, "price": { "amount": 1, "currency": "GBP" }, "images": [] });
+    let content = json!({ "name": "Lamp", "description": "", "category": "", "attributes": [], "active": true,
+        "variants": [variant] });
+    let changed = json!({ "content": content, "removedSkus": ["LAMP"] });
+    appended(folder.path(), stream.clone(), "product.changed", &changed).await;
+    let shop = Shop::open(folder, &[]).await;
+    stocked(&shop, "CHAIR", 3).await;
+
+    let skip = |owner: &'static str| {
+        let arguments = ["parked", "skip", owner, stream.as_str(), "--reason", "never a product"];
+        souk(shop.folder(), &arguments)
+    };
+    let refused = skip("variants");
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{error}");
+    assert!(error.contains("row `CHAIR` was written by product-"), "{error}");
+    assert!(error.contains("souk replay variants"), "{error}");
+    assert!(skip("products").status.success());
+    assert_eq!(lines(shop.folder(), &["replay", "variants"]).0, Some(0));
+    let parked = shop.get("/api/admin/parked").await.1["items"].as_array().unwrap().clone();
+    assert!(parked.iter().all(|item| item["owner"] != "variants"), "{parked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

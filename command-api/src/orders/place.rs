@@ -9,7 +9,7 @@ use souk_domain::order::{Draft, Order, OrderCommand};
 use souk_domain::shop_command::place_command_id;
 use souk_domain::{CartId, FieldError, Money, OrderId};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{CommandId, CommandRequest, Loaded, Position};
+use souk_eventsourcing::{CommandId, CommandRequest, EventId, Loaded, Position};
 use souk_web::{Caller, Problem};
 
 use crate::cart::routes::of_caller;
@@ -51,7 +51,7 @@ pub async fn place(placing: &Placing<'_>) -> Placed {
         // A guest is known again by the cart's token, whatever was ordered with it.
         let cart = if placing.caller.subject.is_none() { placing.caller.cart } else { None };
         let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, cart, lines)?;
-        return send_place(placing, draft).await;
+        return send_place(placing, draft, None).await;
     }
     let cart = cart_of(placing)?;
     match placing.shop.carts.load(&Cart::stream(cart)).await? {
@@ -87,6 +87,8 @@ async fn placed_before(placing: &Placing<'_>) -> Result<Option<(OrderId, Positio
 struct Ordered {
     order: OrderId,
     position: Position,
+    /// The event that says so.
+    event: EventId,
     /// The order as it was checked out; none when the cart was empty and an order of before was meant.
     draft: Option<Draft>,
 }
@@ -94,12 +96,12 @@ struct Ordered {
 async fn ordered_from(placing: &Placing<'_>, cart: CartId) -> Result<Option<Ordered>, Problem> {
     let found = placing.shop.carts.find(&Cart::stream(cart), &placing.came.origin).await.map_err(problem)?;
     let Some(found) = found else { return Ok(None) };
-    let position = found.last_position;
+    let (position, event) = (found.last_position, found.first.event.id);
     Ok(match found.first.decode().map_err(|error| Problem::internal(&error))? {
-        CartEvent::CheckedOut(event) => {
-            Some(Ordered { order: event.draft.order, position, draft: Some(event.draft) })
+        CartEvent::CheckedOut(said) => {
+            Some(Ordered { order: said.draft.order, position, event, draft: Some(said.draft) })
         }
-        CartEvent::OrderRecalled(event) => Some(Ordered { order: event.order, position, draft: None }),
+        CartEvent::OrderRecalled(said) => Some(Ordered { order: said.order, position, event, draft: None }),
         _ => None,
     })
 }
@@ -139,7 +141,7 @@ async fn check_out(placing: &Placing<'_>, cart: CartId, draft: Draft) -> Placed 
     placing.shop.carts.execute(request).await.map_err(problem)?;
     let ordered = ordered_from(placing, cart).await?.ok_or_else(cart_empty)?;
     match ordered.draft {
-        Some(draft) => send_place(placing, draft).await,
+        Some(draft) => send_place(placing, draft, Some(ordered.event)).await,
         None => Ok((ordered.order, ordered.position)),
     }
 }
@@ -195,8 +197,8 @@ async fn cart_lines(
     Ok(lines)
 }
 
-async fn send_place(placing: &Placing<'_>, draft: Draft) -> Placed {
-    let mut origin = placing.came.origin.clone();
+async fn send_place(placing: &Placing<'_>, draft: Draft, cause: Option<EventId>) -> Placed {
+    let mut origin = Origin { causation_id: cause, ..placing.came.origin.clone() };
     origin.command_id = place_command_id(draft.order);
     if placing.asked.cart {
         // The checkout sends the same command and knows nothing of the request; its hash is on the cart.

@@ -62,6 +62,11 @@ impl<P: Process> ProcessRuntime<P> {
         self.parking.skip(skip);
     }
 
+    /// How many entities are parked.
+    pub fn parked_count(&self) -> usize {
+        self.parking.count()
+    }
+
     /// Parks an entity: its instances take nothing in and decide nothing until they are released.
     pub fn park(&mut self, parked: Parked) {
         self.parking.park(parked);

@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A log to look into: the port, but for appending.
 pub struct LogReader {
     readers: Arc<Readers>,
-    id: Uuid,
+    lineage: Uuid,
 }
 
 impl LogReader {
@@ -32,13 +32,13 @@ impl LogReader {
         let path = folder.join(LOG_FILE);
         wal_scan::check(&path)?;
         let connection = open::open_for_reading(&path)?;
-        let id = open::read_log_id(&path, &connection)?;
-        Ok(Arc::new(Self { readers: Arc::new(Readers::new(path, &Options::default())), id }))
+        let lineage = open::read_lineage(&path, &connection)?;
+        Ok(Arc::new(Self { readers: Arc::new(Readers::new(path, &Options::default())), lineage }))
     }
 
-    /// Tells this log from others.
-    pub fn id(&self) -> Uuid {
-        self.id
+    /// As of [`crate::SqliteLog::lineage`].
+    pub fn lineage(&self) -> Uuid {
+        self.lineage
     }
 
     /// The position of the last event that was recorded at a time or before; none when all came later.

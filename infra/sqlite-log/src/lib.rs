@@ -96,6 +96,7 @@ pub struct SqliteLog {
     head: watch::Receiver<Position>,
     path: PathBuf,
     id: Uuid,
+    lineage: Uuid,
 }
 
 impl SqliteLog {
@@ -106,16 +107,22 @@ impl SqliteLog {
         let path = folder.join(LOG_FILE);
         let (connection, head) = open::open_for_writing(&path, options)?;
         let id = open::read_log_id(&path, &connection)?;
+        let lineage = open::read_lineage(&path, &connection)?;
         let readers = Arc::new(Readers::new(path.clone(), options));
         let ring = Arc::new(Ring::new(head, options));
         let (head_sender, head) = watch::channel(head);
         let writer = writer::start(connection, path.clone(), Arc::clone(&ring), head_sender)?;
-        Ok(Arc::new(Self { readers, writer, ring, head, path, id }))
+        Ok(Arc::new(Self { readers, writer, ring, head, path, id, lineage }))
     }
 
     /// Tells this log from others; a restored backup keeps it.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Tells this log from itself before it was restored: read models are of one lineage.
+    pub fn lineage(&self) -> Uuid {
+        self.lineage
     }
 
     /// The position of the last event, as it moves.

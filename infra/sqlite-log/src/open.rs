@@ -144,7 +144,7 @@ pub(crate) fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
 }
 
 /// Tells this log from others: of its place and of the time that the file system gave its file.
-fn log_id(path: &Path, file: &File) -> Uuid {
+pub(crate) fn log_id(path: &Path, file: &File) -> Uuid {
     let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let made = file.metadata().and_then(|metadata| metadata.modified()).ok();
     let nanos =
@@ -152,10 +152,23 @@ fn log_id(path: &Path, file: &File) -> Uuid {
     derive(Uuid::nil(), &[b"log", place.as_os_str().as_encoded_bytes(), &nanos.to_be_bytes()])
 }
 
+/// Tells a log that was restored from itself before: what was made from the one is not the other's.
+pub(crate) fn read_lineage(path: &Path, connection: &Connection) -> Result<Uuid, OpenError> {
+    let sql = "SELECT count(*) FROM meta WHERE name = 'restored'";
+    let is_restored: bool = connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(|error| OpenError::of_sqlite(path, &error))?;
+    read_id(path, connection, if is_restored { "restored" } else { "log-id" })
+}
+
 /// The log's id.
 pub(crate) fn read_log_id(path: &Path, connection: &Connection) -> Result<Uuid, OpenError> {
+    read_id(path, connection, "log-id")
+}
+
+fn read_id(path: &Path, connection: &Connection, name: &str) -> Result<Uuid, OpenError> {
     let text: String = connection
-        .query_row("SELECT value FROM meta WHERE name = 'log-id'", [], |row| row.get(0))
+        .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
         .map_err(|error| OpenError::of_sqlite(path, &error))?;
     let malformed = || "its id is malformed".to_owned();
     Uuid::parse_str(&text).map_err(|_| OpenError::Damaged {

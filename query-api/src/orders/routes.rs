@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use souk_domain::CustomerId;
 use souk_domain::order::OrderStatus;
+use souk_domain::{CustomerId, OrderId, PaymentId};
 use souk_eventsourcing::Position;
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
@@ -177,9 +177,11 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
+    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(&id);
     let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
     let order = orders.pop().filter(|order| may_see(&caller, &order.row));
     let order = order.ok_or_else(|| at.not_found("order"))?;
+    let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
+    let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
     Ok(Single { revision: Some(order.row.revision), behind: at.behind, body: order.answer(at.position) })
 }

@@ -128,8 +128,8 @@ impl Replay {
         let lock = lock_rebuilds(&folder)?;
         let log = LogReader::open(&folder)?;
         let read_models = match &server {
-            Some(_) => SqliteReadModels::open_beside(&folder, log.id())?,
-            None => SqliteReadModels::open(&folder, log.id(), Tuning::REBUILDING)?,
+            Some(_) => SqliteReadModels::open_beside(&folder, log.lineage())?,
+            None => SqliteReadModels::open(&folder, log.lineage(), Tuning::REBUILDING)?,
         };
         let is_held_back = server.is_some() && !args.fast;
         let pace = Pace::new(is_held_back.then_some(configuration.rebuild_cpu_share));

@@ -36,7 +36,7 @@ pub async fn run(
     sweep(folder);
     let room = tempfile::Builder::new().prefix(ROOM_PREFIX).tempdir_in(folder);
     let room = room.with_context(|| format!("no room for fresh read models in {}", folder.display()))?;
-    let fresh = SqliteReadModels::open(room.path(), log.id(), Tuning::REBUILDING)?;
+    let fresh = SqliteReadModels::open(room.path(), log.lineage(), Tuning::REBUILDING)?;
     let models: Vec<_> = wanted.iter().map(|projector| projector.model()).collect();
     let opened = fresh.open(&models).await?;
     let builds: Vec<Build> = opened.iter().map(|opened| opened.build).collect();

@@ -6,6 +6,7 @@
 
 mod switch;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
@@ -352,6 +353,7 @@ impl Projections {
             return Err(RetryError::TooMany(waiting.len()));
         }
         let events = parked::at(&*self.store, &waiting).await.map_err(|error| failed(&error))?;
+        self.refuse_overwriting(place, &entity, &events).await?;
         let Err(error) = self.apply_parked(place, &entity, &events, None).await? else {
             return Ok(waiting.len());
         };
@@ -366,6 +368,37 @@ impl Projections {
             applied.map_err(|error| RetryError::StillParked(error.to_string()))?;
         }
         Err(still)
+    }
+
+    /// Rows that a stream had not touched when it was parked went on. Where others have written them since,
+    /// what waits can't be put before that any more.
+    async fn refuse_overwriting(
+        &self,
+        place: usize,
+        entity: &Entity,
+        waiting: &[RecordedEvent],
+    ) -> Result<(), RetryError> {
+        let projector = &self.projectors[place];
+        let (Entity::Stream(stream), Some(parked)) = (entity, projector.parked(entity)) else {
+            return Ok(());
+        };
+        let keys = waiting.iter().flat_map(|event| projector.keys(event));
+        let new: BTreeSet<String> = keys.filter(|key| !parked.keys.contains(key)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let since = (parked.poison.position, projector.checkpoint());
+        let touched = parked::touched_since(&*self.store, stream, &new, since, |event| projector.keys(event));
+        match touched.await.map_err(|error| RetryError::Failed(error.to_string()))? {
+            None => Ok(()),
+            Some((key, event)) => Err(RetryError::StillParked(format!(
+                "row `{key}` was written by {} at position {} since it was parked: `souk replay {}` puts all \
+                 in order",
+                event.stream,
+                event.position,
+                projector.model().name
+            ))),
+        }
     }
 
     /// Applies events that waited for an entity, and releases it, or parks it again before those behind

@@ -52,7 +52,7 @@ pub enum BackupError {
         what: String,
     },
     /// A part of it is missing or not what was written.
-    #[error("the backup in {} is damaged: {what}", .path.display())]
+    #[error("the backup in {} is damaged: {what}; put that back, or begin another backup in a new folder", .path.display())]
     Damaged {
         /// The backup.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub fn backup(
         let (path, what) = (target.to_owned(), "it is a file".to_owned());
         return Err(BackupError::NotABackup { path, what });
     }
-    fs::create_dir_all(target).map_err(io(target))?;
+    make_private(target)?;
     if !target.join(MANIFEST_FILE).exists() && !is_empty(target)? {
         // Nothing is left in a folder of something else.
         return Err(Manifest::read(target).err().unwrap_or(BackupError::Busy { path: target.to_owned() }));
@@ -152,6 +152,22 @@ pub fn backup(
     Ok(done)
 }
 
+/// Makes a folder that only its owner reads, when it is not there: personal data is in it.
+fn make_private(folder: &Path) -> Result<(), BackupError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(io(folder))
+}
+
+/// Has only its owner read a file, also in a folder that was there before.
+fn owner_only(file: &Path) -> Result<(), BackupError> {
+    #[cfg(unix)]
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(io(file))?;
+    Ok(())
+}
+
 /// Whether nothing but our lock is in a folder.
 fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     for entry in fs::read_dir(folder).map_err(io(folder))? {
@@ -175,14 +191,7 @@ fn go_on(
     if manifest.log_id != id {
         return Err(other(format!("its id is {}, the log's {id}", manifest.log_id)));
     }
-    for Segment { file, bytes, .. } in &manifest.segments {
-        let found = fs::metadata(target.join(file)).map(|metadata| metadata.len()).ok();
-        if found != Some(*bytes) {
-            let is = found.map_or("missing".to_owned(), |found| format!("of {found} bytes, not {bytes}"));
-            let what = format!("{file} is {is}; put it back, or begin another backup in a new folder");
-            return Err(BackupError::Damaged { path: target.to_owned(), what });
-        }
-    }
+    check(target, &mut |_, _| ())?;
     let Some(last) = manifest.segments.last() else { return Ok(()) };
     if last.last > head {
         return Err(other(format!("it ends at position {}, the log at {head}", last.last)));

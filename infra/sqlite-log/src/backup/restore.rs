@@ -66,6 +66,8 @@ fn fill(
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
+    let restored = File::open(path).map(|file| open::log_id(path, &file)).map_err(io(path))?;
+    connection.execute("INSERT INTO meta VALUES ('restored', ?1)", [restored.to_string()])?;
     for segment in &manifest.segments {
         let file = backup.join(&segment.file);
         connection.execute("ATTACH ?1 AS segment", [file.to_string_lossy()])?;

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::row::{self, RowError, to_i64};
 use crate::{LOG_FILE, open};
 
-use super::{BackupError, Segment, io};
+use super::{BackupError, Segment, io, owner_only};
 
 /// Rows copied in one read.
 const READ_ROWS: u64 = 5_000;
@@ -33,6 +33,7 @@ pub(super) fn write(
         }
     }
     let segment = Connection::open(&path)?;
+    owner_only(&path)?;
     segment.pragma_update(None, "journal_mode", "OFF")?;
     segment.pragma_update(None, "synchronous", "OFF")?;
     segment.execute_batch(include_str!("../events.sql"))?;

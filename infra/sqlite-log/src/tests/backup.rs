@@ -35,6 +35,49 @@ async fn a_backup_grows_by_what_came_since_and_is_restored_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_restored_log_is_the_same_log_of_another_lineage() {
+    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 3).await;
+    assert_eq!(log.lineage(), log.id());
+    let backup = beside.path().join("backup");
+    backed_up(folder.path(), &backup);
+    let restored = put_back(&backup, &beside.path().join("shop")).unwrap();
+    assert_eq!(restored.id(), log.id());
+    assert_ne!(restored.lineage(), log.lineage());
+    let lineage = restored.lineage();
+    drop(restored);
+    assert_eq!(open(&beside.path().join("shop")).unwrap().lineage(), lineage);
+}
+
+#[tokio::test]
+async fn a_backup_with_a_flipped_byte_is_not_gone_on_with() {
+    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 3).await;
+    let backup = beside.path().join("backup");
+    backed_up(folder.path(), &backup);
+    let segment = backup.join("000001.segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    log.append(append("s1", 9, 1)).await.unwrap();
+    let refused = crate::backup(folder.path(), &backup, &mut |_, _| ()).unwrap_err().to_string();
+    assert!(refused.contains("000001.segment") && refused.contains("new folder"), "{refused}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    filled(folder.path(), 3).await;
+    let backup = beside.path().join("backup");
+    backed_up(folder.path(), &backup);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&backup), mode(&backup.join("000001.segment"))), (0o700, 0o600));
+}
+
+#[tokio::test]
 async fn a_shop_is_never_restored_over() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop(filled(folder.path(), 1).await);

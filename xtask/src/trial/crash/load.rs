@@ -148,7 +148,8 @@ impl Load {
                 if answer.status == 200
                     && let Some(told) = locked(&self.orders).get_mut(id)
                 {
-                    told.cancelled = true;
+                    // One that had timed out by then stays so, and is told to.
+                    told.cancelled = answer.text("/status")? != "TIMED_OUT";
                 }
             }
             1 => {
