@@ -23,6 +23,7 @@ mod time_range;
 
 pub use behind::Behind;
 pub use database::QueryState;
+pub use log_browser::response::EventAnswer;
 pub use log_browser::routes::router as log_browser;
 pub use positions::{Followed, ReadPositions};
 

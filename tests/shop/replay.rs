@@ -138,8 +138,10 @@ async fn models_are_built_as_of_a_position_or_a_time() {
         let error = error_of(shop.folder(), &["replay", "stock", "--until", until]);
         assert!(error.contains(word), "{error}");
     }
-    let error = error_of(shop.folder(), &["replay", "--until", "1"]);
-    assert!(error.contains("name the read models"), "{error}");
+    for unnamed in [&["replay", "--until", "1"][..], &["replay", "--fast"], &["replay", "--restart"]] {
+        let error = error_of(shop.folder(), unnamed);
+        assert!(error.contains("name the read models"), "{error}");
+    }
 }
 
 /// An event that no program can read, on an order that ships.

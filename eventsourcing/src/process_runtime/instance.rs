@@ -180,7 +180,13 @@ impl<P: Process> Instance<P> {
             (_, Some(waiting)) if taken.kind == waiting.taken.kind => waiting.input,
             (_, Some(Waiting { input, .. })) => result_input(taken, step_of(input)?),
             (Some((_, pending)), None) => result_input(taken, pending.step.clone()),
-            (None, None) => return Err(format!("it takes in {taken:?}, which did not come before it")),
+            (None, None) => {
+                let what = match (&taken.stream, taken.revision) {
+                    (Some(stream), Some(revision)) => format!("revision {revision} of {stream}"),
+                    _ => "the answer to what it never asked for".to_owned(),
+                };
+                return Err(format!("a recorded transition takes in {what}, which did not come before it"));
+            }
         };
         self.state = P::evolve(std::mem::take(&mut self.state), &input);
         Ok(gone)

@@ -65,6 +65,10 @@ impl Snapshot {
     /// Opens the read models in a folder.
     pub fn open(folder: &Path) -> Result<Self, ReadModelError> {
         let path = folder.join(READ_MODELS_FILE);
+        if !path.exists() {
+            let none = "there are no read models yet: the shop makes them when it starts";
+            return Err(ReadModelError::Failed(none.to_owned()));
+        }
         let connection = open::for_reading(&path).map_err(failed)?;
         // The transaction begins with its first read.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(())).map_err(failed)?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Event")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}))]
-pub(crate) struct EventAnswer {
+pub struct EventAnswer {
     id: String,
     #[schema(example = "stock-85123A")]
     stream: String,

@@ -5,9 +5,8 @@ mod correlation;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
+use souk_query_api::EventAnswer;
 use souk_sqlite_log::LogReader;
 
 use crate::configuration::Configuration;
@@ -76,7 +75,11 @@ async fn stream(
         let page = reader.read_stream(name, Revision::after(last), PAGE_EVENTS_MAX).await?;
         for event in page.iter().filter(|event| event.position <= until) {
             print(event, json)?;
-            if fold.as_mut().is_some_and(|fold| fold.take(event).is_err()) {
+            if let Some(Err(error)) = fold.as_mut().map(|fold| fold.take(event)) {
+                let (position, revision) = (event.position, event.revision);
+                eprintln!(
+                    "no state is shown: revision {revision} (position {position}) can't be read: {error}"
+                );
                 fold = None;
             }
             last = Some(event.revision);
@@ -112,46 +115,20 @@ async fn tail(reader: &LogReader, count: u64, follow: bool, json: bool) -> anyho
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Printed<'a> {
-    position: u64,
-    stream: &'a StreamName,
-    revision: u64,
-    r#type: &'a str,
-    recorded_at: jiff::Timestamp,
-    actor: &'a str,
-    correlation_id: &'a str,
-    causation_id: Option<String>,
-    command_id: String,
-    data: &'a RawValue,
-}
-
 fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
-    let event = &recorded.event;
-    let data: &RawValue = serde_json::from_slice(&event.data)?;
-    if !json {
-        output::line(format!(
-            "{:>8}  {}  {} #{}  {}  {}",
-            recorded.position.0,
-            event.recorded_at,
-            recorded.stream,
-            recorded.revision,
-            event.event_type,
-            data
-        ));
-        return Ok(());
+    if json {
+        // As the API shows it.
+        return output::json(&EventAnswer::from(recorded.clone()));
     }
-    output::json(&Printed {
-        position: recorded.position.0,
-        stream: &recorded.stream,
-        revision: recorded.revision.0,
-        r#type: &event.event_type,
-        recorded_at: event.recorded_at,
-        actor: event.actor.as_str(),
-        correlation_id: event.correlation_id.as_str(),
-        causation_id: event.causation_id.map(|id| id.to_string()),
-        command_id: event.command_id.to_string(),
-        data,
-    })
+    let event = &recorded.event;
+    output::line(format!(
+        "{:>8}  {}  {} #{}  {}  {}",
+        recorded.position.0,
+        event.recorded_at,
+        recorded.stream,
+        recorded.revision,
+        event.event_type,
+        String::from_utf8_lossy(&event.data)
+    ));
+    Ok(())
 }

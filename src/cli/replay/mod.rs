@@ -81,7 +81,10 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     }
     if wanted.is_empty() {
         if args.until.is_some() {
-            bail!("name the read models to build as of then, or say --all");
+            bail!("name the read models, or say --all: --until is of some of them");
+        }
+        if args.restart || args.fast {
+            bail!("name the read models to rebuild, or say --all");
         }
         return list::run(configuration, json).await;
     }
