@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
-use souk_domain::Currency;
+use souk_domain::{Currency, money};
 
 /// Where the shop listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -150,7 +150,7 @@ impl Configuration {
                     not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
                 })?,
             },
-            currency: Currency::from_code(&currency)
+            currency: money::currency(&currency)
                 .ok_or_else(|| not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP"))?,
             payment_timeout: seconds(&timeout).ok_or_else(|| {
                 not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// An ISO 4217 currency, written as its three letters.
 pub type Currency = iso_currency::Currency;
 
+/// The currency of a code. Those without a minor unit, as gold has none, are no prices of a shop.
+pub fn currency(code: &str) -> Option<Currency> {
+    Currency::from_code(code).filter(|currency| currency.exponent().is_some())
+}
+
 /// An amount in minor units (pence, cents, yen). `{"amount":255,"currency":"GBP"}` is £2.55.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +80,14 @@ impl fmt::Display for Money {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_currency_has_a_code_and_a_minor_unit() {
+        assert_eq!(currency("JPY"), Some(Currency::JPY));
+        for none in ["XAU", "XTS", "gbp", "ZZZ", ""] {
+            assert_eq!(currency(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn money_is_written_with_the_digits_of_its_currency() {

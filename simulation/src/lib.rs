@@ -30,22 +30,22 @@ const STEPS: u32 = 1_500;
 
 /// One run from its seed, which panics when something doesn't hold; tells how many events came of it.
 pub fn run(seed: u64) -> usize {
-    let mut world = World::open(seed);
-    for _ in 0..STEPS {
-        world.step();
-    }
-    world.come_to_rest();
-    world.events()
+    rested(seed).events()
 }
 
 /// One run, whose log each process then reads in other ways; tells how much they wanted on the way.
 pub fn read_in_other_ways(seed: u64) -> usize {
+    rested(seed).check_inputs()
+}
+
+/// A world after its run.
+fn rested(seed: u64) -> World {
     let mut world = World::open(seed);
     for _ in 0..STEPS {
         world.step();
     }
     world.come_to_rest();
-    world.check_inputs()
+    world
 }
 
 /// What a run did, to be held to another of the same seed.

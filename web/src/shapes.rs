@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use souk_domain::{Address, Currency, FieldError, Money};
+use souk_domain::{Address, FieldError, Money, money};
 use souk_eventsourcing::{Personal, Position, Revision};
 use utoipa::ToSchema;
 
@@ -31,9 +31,7 @@ pub struct MoneyShape {
 impl MoneyShape {
     /// The amount, or what is wrong with it.
     pub fn read(&self, pointer: &str) -> Result<Money, FieldError> {
-        // XXX, XAU and the like have no minor unit to count.
-        let currency = Currency::from_code(&self.currency).filter(|currency| currency.exponent().is_some());
-        let currency = currency.ok_or_else(|| {
+        let currency = money::currency(&self.currency).ok_or_else(|| {
             let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", self.currency);
             FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
         })?;

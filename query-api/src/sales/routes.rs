@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use souk_domain::Currency;
+use souk_domain::money;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::MoneyShape;
@@ -78,5 +78,5 @@ async fn report(
 fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
     let Some(code) = asked else { return Ok(state.currency.code()) };
     let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
-    Currency::from_code(code).map(|currency| currency.code()).ok_or_else(refused)
+    money::currency(code).map(|currency| currency.code()).ok_or_else(refused)
 }

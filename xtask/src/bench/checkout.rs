@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
-
-use crate::shop::Call;
+use anyhow::Result;
 
 use super::load::Load;
-use super::open_shop::{OpenShop, order_of};
+use super::open_shop::OpenShop;
 use super::row::Row;
 use super::{Bench, client_runtime, figure, median};
 
@@ -36,7 +34,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
 
         let head_before = shop.client.head().await?;
         let load =
-            Load::run(&shop, CLIENTS, CHECKOUTS_EACH, |client, n| check_out(&shop, client * 7 + n)).await?;
+            Load::run(&shop, CLIENTS, CHECKOUTS_EACH, |client, n| shop.check_out((client * 7 + n) % SKUS))
+                .await?;
         shop.quiet().await?;
         let events = figure(shop.client.head().await? - head_before);
         let events_each = events / figure((CLIENTS * CHECKOUTS_EACH) as u64);
@@ -61,13 +60,6 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     })
 }
 
-async fn check_out(shop: &OpenShop, number: usize) -> Result<()> {
-    let call = Call::post("/api/orders", &order_of(number % SKUS)).wait_s(30);
-    let answer = shop.client.send(call).await?.success("checkout")?;
-    ensure!(answer.text("/status")? == "CONFIRMED", "a checkout ended {}", answer.body);
-    Ok(())
-}
-
 /// The middle one of what single checkouts take.
 struct Single {
     commits: f64,
@@ -81,14 +73,14 @@ struct Single {
 /// other way round.
 async fn single(shop: &OpenShop) -> Result<Single> {
     for number in 0..WARM_UP {
-        check_out(shop, number).await?;
+        shop.check_out(number % SKUS).await?;
     }
     let (mut commits, mut seconds, mut beside_seconds) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..SINGLE_CHECKOUTS {
         shop.quiet().await?;
         let (commits_before, commit_seconds_before) = (shop.commits().await?, shop.commit_seconds().await?);
         let started = Instant::now();
-        check_out(shop, number).await?;
+        shop.check_out(number % SKUS).await?;
         let took = started.elapsed().as_secs_f64();
         seconds.push(took);
         commits.push(shop.commits().await? - commits_before);

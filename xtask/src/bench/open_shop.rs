@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
@@ -53,6 +53,14 @@ impl OpenShop {
         self.client.send(Call::post("/api/products", &product).key(key)).await?.success(&sku)?;
         let count = json!({"sku": sku, "onHand": units});
         self.client.send(Call::post("/api/inventory/stock", &count)).await?.success(&sku).map(|_| ())
+    }
+
+    /// Orders one unit of a product, paid at once.
+    pub(super) async fn check_out(&self, number: usize) -> Result<()> {
+        let call = Call::post("/api/orders", &order_of(number)).wait_s(30);
+        let answer = self.client.send(call).await?.success("checkout")?;
+        ensure!(answer.text("/status")? == "CONFIRMED", "a checkout ended {}", answer.body);
+        Ok(())
     }
 
     /// Waits until what was set off has been done.

@@ -67,17 +67,10 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
 }
 
 async fn trade(shop: &OpenShop) -> Result<f64> {
-    let load = Load::run(shop, CLIENTS, CHECKOUTS_EACH, |client, n| check_out(shop, client * 7 + n));
+    let load = Load::run(shop, CLIENTS, CHECKOUTS_EACH, |client, n| shop.check_out((client * 7 + n) % SKUS));
     let rate = load.await?.per_second;
     shop.quiet().await?;
     Ok(rate)
-}
-
-async fn check_out(shop: &OpenShop, number: usize) -> Result<()> {
-    let call = Call::post("/api/orders", &order_of(number % SKUS)).wait_s(30);
-    let answer = shop.client.send(call).await?.success("checkout")?;
-    ensure!(answer.text("/status")? == "CONFIRMED", "a checkout ended {}", answer.body);
-    Ok(())
 }
 
 /// On a shop with a month of trade, so that there is something to rebuild.
