@@ -35,13 +35,39 @@ pub struct Configuration {
     /// How long an order waits for payment.
     pub payment_timeout: Duration,
     /// The secret of the provider's webhooks; without one every webhook is refused.
-    pub webhook_secret: Option<String>,
+    pub webhook_secret: Option<Secret>,
     /// Cores that a rebuild beside a running shop may use, as in 0.4.
     pub rebuild_cpu_share: f64,
+    /// The master key that keys of people are kept under, as 64 hexadecimal digits.
+    pub master_key: Option<Secret>,
+    /// The file that holds it, when it isn't the data folder's own.
+    pub master_key_file: Option<PathBuf>,
     /// Which log lines are written, as in `info,souk=debug`.
     pub log: String,
     /// Whether log lines are JSON.
     pub log_json: bool,
+}
+
+/// A value that nobody is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for what it is there for.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// A value that can't be used.
@@ -80,6 +106,8 @@ struct Raw {
     payment_timeout_s: Option<String>,
     webhook_secret: Option<String>,
     rebuild_cpu_share: Option<String>,
+    master_key: Option<String>,
+    master_key_file: Option<String>,
     log: Option<String>,
     log_json: Option<String>,
     /// Named by the API's contract; there are no rate limits yet that it could switch off.
@@ -155,10 +183,12 @@ impl Configuration {
             payment_timeout: seconds(&timeout).ok_or_else(|| {
                 not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")
             })?,
-            webhook_secret: raw.webhook_secret,
+            webhook_secret: raw.webhook_secret.map(Secret::new),
             rebuild_cpu_share: cores(&share).ok_or_else(|| {
                 not_allowed("SOUK_REBUILD_CPU_SHARE", share, "cores from 0.01 to 64, as in 0.4")
             })?,
+            master_key: raw.master_key.map(Secret::new),
+            master_key_file: raw.master_key_file.map(PathBuf::from),
             log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
             log_json: log_json
                 .parse()
@@ -169,6 +199,7 @@ impl Configuration {
     /// Name, value and meaning of everything, secrets hidden.
     pub fn describe(&self) -> Vec<(&'static str, String, &'static str)> {
         let secret = if self.webhook_secret.is_some() { "(set)" } else { "(not set: webhooks are refused)" };
+        let master_key = if self.master_key.is_some() { "(set)" } else { "(not set)" }.to_owned();
         vec![
             ("SOUK_DATA", self.data.display().to_string(), "the data folder"),
             ("SOUK_LISTEN", self.listen.to_string(), "address and port of the HTTP API"),
@@ -183,6 +214,14 @@ impl Configuration {
                 "SOUK_REBUILD_CPU_SHARE",
                 self.rebuild_cpu_share.to_string(),
                 "cores that a rebuild beside a running shop may use",
+            ),
+            ("SOUK_MASTER_KEY", master_key, "what keys of people are kept under, instead of a file"),
+            (
+                "SOUK_MASTER_KEY_FILE",
+                self.master_key_file
+                    .as_ref()
+                    .map_or("(keys/master in the data folder)".to_owned(), |path| path.display().to_string()),
+                "the file that holds it",
             ),
             ("SOUK_LOG", self.log.clone(), "which log lines are written"),
             ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),

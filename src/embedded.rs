@@ -18,11 +18,12 @@ use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
 use souk_eventsourcing::process::ProcessStateStore;
 use souk_eventsourcing::projector::ReadModelStore;
-use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, Position, StoreError};
+use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, PersonKeys, Position, StoreError};
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_query_api::{Behind, Followed};
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_log::SqliteLog;
+use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 use souk_web::Keys;
 use souk_web::keys::KeysError;
@@ -36,7 +37,9 @@ use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::maintenance::Followers;
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
 use crate::drivers::projections::{ModelOrder, ProjectionStopped, Projections, Told};
+use crate::drivers::sealing::SealingStore;
 use crate::drivers::{settled, sweeps};
+use crate::master_key::{self, MasterKeyError};
 
 /// How much longer than the payment timeout a provider call may take.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
@@ -53,6 +56,12 @@ pub enum StartError {
     /// The keys can't be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// There is no master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// The keys of people can't be used.
+    #[error(transparent)]
+    PersonKeys(#[from] souk_sqlite_person_keys::OpenError),
     /// The log can't be opened.
     #[error(transparent)]
     Log(#[from] souk_sqlite_log::OpenError),
@@ -156,7 +165,9 @@ impl Embedded {
         let keys = Arc::new(Keys::open(folder.path())?);
         let log = open_log(&folder)?;
         let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
-        let store: Arc<dyn EventStore> = log.clone();
+        let people: Arc<dyn PersonKeys> =
+            SqlitePersonKeys::open(folder.path(), master_key::of(configuration)?)?;
+        let store: Arc<dyn EventStore> = Arc::new(SealingStore::new(log.clone(), Arc::clone(&people)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let head_at_start = store.head().await?;
         let (stop, stopping) = watch::channel(false);
@@ -202,13 +213,17 @@ impl Embedded {
             skips: port::<Skips>(&store, &clock),
             maintenance: Arc::new(Followers { models: orders, processes: processes.clone() }),
             clock,
+            people,
             provider,
             settled: settled_orders,
             run_timers: run_timers(processes.clone()),
             settings: Settings {
                 currency: configuration.currency,
                 payment_timeout: configuration.payment_timeout,
-                webhook_secret: configuration.webhook_secret.clone(),
+                webhook_secret: configuration
+                    .webhook_secret
+                    .as_ref()
+                    .map(|secret| secret.expose().to_owned()),
             },
             keys,
             stopping: stopping.clone(),

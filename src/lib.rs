@@ -10,6 +10,7 @@ pub mod data_folder;
 pub mod demo;
 pub mod drivers;
 pub mod embedded;
+pub mod master_key;
 pub mod openapi;
 pub mod serve;
 #[cfg(test)]

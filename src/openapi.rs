@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use souk_command_api::Shop;
 use souk_eventsourcing::EventStore;
 use souk_query_api::{QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -40,8 +41,9 @@ const WITHOUT_A_REVISION: [&str; 8] = [
 /// Every route of the API, and its document.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
     let log: Arc<dyn EventStore> = shop.log.clone();
-    let query_state =
-        QueryState::open(shop.read_models.path(), positions.clone(), shop.shop.settings.currency);
+    let Shop { settings, people, .. } = &shop.shop;
+    let path = shop.read_models.path();
+    let query_state = QueryState::open(path, positions.clone(), settings.currency, Arc::clone(people));
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
         .merge(souk_query_api::router(query_state.clone()))

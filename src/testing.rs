@@ -1,5 +1,6 @@
 //! A shop in a folder of its own, for tests of what puts it together.
 
+use std::path::Path;
 use std::time::Duration;
 
 use souk_domain::Currency;
@@ -26,16 +27,23 @@ impl TestShop {
     }
 
     async fn open_in(folder: tempfile::TempDir) -> Self {
-        let configuration = Configuration {
-            data: folder.path().to_owned(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            currency: Currency::GBP,
-            payment_timeout: Duration::from_secs(900),
-            webhook_secret: None,
-            rebuild_cpu_share: 0.4,
-            log: String::new(),
-            log_json: false,
-        };
+        let configuration = configuration(folder.path());
         Self { shop: Embedded::start(&configuration).await.unwrap(), folder }
+    }
+}
+
+/// What a shop in a folder goes by.
+pub(crate) fn configuration(data: &Path) -> Configuration {
+    Configuration {
+        data: data.to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        currency: Currency::GBP,
+        payment_timeout: Duration::from_secs(900),
+        webhook_secret: None,
+        rebuild_cpu_share: 0.4,
+        master_key: None,
+        master_key_file: None,
+        log: String::new(),
+        log_json: false,
     }
 }

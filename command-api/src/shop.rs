@@ -14,7 +14,7 @@ use souk_domain::product::Product;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
-use souk_eventsourcing::{Clock, CommandPort};
+use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
 use souk_process_managers::PaymentProvider;
 use souk_web::Keys;
 use tokio::sync::watch;
@@ -48,6 +48,8 @@ pub struct Shop {
     pub maintenance: Arc<dyn Maintenance>,
     /// Time and new ids.
     pub clock: Arc<dyn Clock>,
+    /// Keys of people.
+    pub people: Arc<dyn PersonKeys>,
     /// The payment provider, asked which of our payments an id of its belongs to.
     pub provider: Arc<dyn PaymentProvider>,
     /// Tells when orders settle.

@@ -28,8 +28,8 @@ pub use address::Address;
 pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{
-    CartId, CustomerId, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId, ReversalId, Sku,
-    VoidId,
+    CartId, CustomerId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId,
+    ReversalId, Sku, VoidId,
 };
 pub use provider::ProviderCall;
 pub use shop_command::ShopCommand;

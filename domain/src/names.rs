@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use souk_eventsourcing::Person;
 use souk_eventsourcing::id::derive;
 use uuid::Uuid;
 
@@ -63,6 +64,13 @@ impl PaymentId {
     }
 }
 
+impl OrderId {
+    /// Whom the order tells about when a guest placed it: nobody but the order itself.
+    pub fn guest(self) -> Person {
+        Person::new("order", &self.to_string())
+    }
+}
+
 impl CartId {
     /// The one cart of a customer.
     pub fn of_customer(customer: &CustomerId) -> Self {
@@ -92,6 +100,11 @@ macro_rules! text_name {
 }
 
 text_name!(
+    /// What an e-mail address is looked up by: a keyed hash of it, as 64 hexadecimal digits. The address can't
+    /// be found from it without the key.
+    EmailHash
+);
+text_name!(
     /// A stock-keeping unit: 1 to 64 printable characters, compared exactly, without `:` and `/`.
     Sku
 );
@@ -116,7 +129,25 @@ impl Sku {
     }
 }
 
+impl EmailHash {
+    /// The keyed hash of an address that is trimmed and lower-cased.
+    pub fn of(key: &[u8; 32], email: &str) -> Self {
+        Self(blake3::keyed_hash(key, email.as_bytes()).to_hex().as_str().into())
+    }
+
+    /// Reads what was written.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let is_hash = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hash { Ok(Self(text.into())) } else { Err(InvalidText("64 hexadecimal digits are allowed")) }
+    }
+}
+
 impl CustomerId {
+    /// Whom the customer's personal data tells about.
+    pub fn person(&self) -> Person {
+        Person::new("customer", self.as_str())
+    }
+
     /// Takes an id as it is.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         opaque(text).map(Self).ok_or(InvalidText("a customer id has 1 to 64 printable characters"))

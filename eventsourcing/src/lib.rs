@@ -18,12 +18,12 @@ pub mod executor;
 pub mod id;
 pub mod parking;
 pub mod payload;
+pub mod personal;
 pub mod process;
 pub mod process_runtime;
 pub mod projection_runtime;
 pub mod projector;
 pub mod reactor;
-pub mod sealed;
 pub mod store;
 pub mod subscription;
 pub mod testkit;
@@ -36,7 +36,7 @@ pub use id::{
     CommandId, CorrelationId, EventId, Position, RequestHash, Revision, StreamName, StreamNameError,
 };
 pub use payload::{DecodeError, EventPayload};
-pub use sealed::Personal;
+pub use personal::{KeyRing, KeysUnavailable, Person, PersonKeys, Personal};
 pub use store::{Append, AppendError, Appended, EventStore, Expected, Filter, Page, StoreError};
 pub use subscription::Subscription;
 

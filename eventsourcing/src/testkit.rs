@@ -1,10 +1,16 @@
 //! Given events, when a command, then events or a refusal: rules as examples.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::decider::{Context, Decider, Rejection};
+use crate::envelope::NewEvent;
 use crate::id::CommandId;
+use crate::personal::{KeyRing, KeysUnavailable, NONCE_BYTES, Person, PersonKey, PersonKeys, people, seal};
 use crate::process::{Input, Output, Process};
 
 /// The time at which examples are decided unless they say otherwise: 2026-11-21T12:00:00Z.
@@ -104,4 +110,66 @@ pub fn run_process<P: Process>(
         *state = P::evolve(std::mem::take(state), input);
     }
     outputs
+}
+
+/// The key that a person has in tests: always the same one.
+pub fn key_of(person: &Person) -> PersonKey {
+    PersonKey::new(*blake3::hash(person.as_str().as_bytes()).as_bytes())
+}
+
+/// Seals what events hold open, as on the way into a log, with the keys of tests.
+pub fn sealed(mut events: Vec<NewEvent>) -> Vec<NewEvent> {
+    let keys = people(&events).into_iter().map(|person| (person.clone(), key_of(&person))).collect();
+    let mut count = 0_u8;
+    seal(&mut events, &keys, || {
+        count = count.wrapping_add(1);
+        [count; NONCE_BYTES]
+    });
+    events
+}
+
+/// Keys in memory, for tests of what needs some.
+#[derive(Debug, Default)]
+pub struct KeysInMemory {
+    /// Who is erased, and whether that is settled.
+    erased: Mutex<BTreeMap<Person, bool>>,
+}
+
+impl KeysInMemory {
+    fn erased(&self) -> MutexGuard<'_, BTreeMap<Person, bool>> {
+        self.erased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl PersonKeys for KeysInMemory {
+    async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+        self.to_open(people).await
+    }
+
+    async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
+        let erased = self.erased();
+        let known = people.into_iter().filter(|person| !erased.contains_key(person));
+        Ok(known.map(|person| (person.clone(), key_of(&person))).collect())
+    }
+
+    async fn is_erased(&self, person: &Person) -> Result<bool, KeysUnavailable> {
+        Ok(self.erased().contains_key(person))
+    }
+
+    async fn erase(&self, person: &Person, _: Timestamp) -> Result<(), KeysUnavailable> {
+        self.erased().entry(person.clone()).or_insert(false);
+        Ok(())
+    }
+
+    async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+        let erased = self.erased();
+        let unsettled = erased.iter().filter(|(_, is_settled)| !**is_settled);
+        Ok(unsettled.map(|(person, _)| person.clone()).take(limit).collect())
+    }
+
+    async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+        self.erased().insert(person.clone(), true);
+        Ok(())
+    }
 }

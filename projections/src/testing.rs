@@ -10,7 +10,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projection_runtime::ProjectorFold;
 use souk_eventsourcing::projector::{ModelChange, Projector, Value};
-use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::testkit::{noon, sealed};
 use souk_eventsourcing::{
     Actor, CorrelationId, EventPayload, Personal, Position, RecordedEvent, Revision, StreamName, Timestamp,
 };
@@ -50,6 +50,7 @@ impl History {
     }
 
     fn push(&mut self, stream: &StreamName, event: souk_eventsourcing::NewEvent) {
+        let event = sealed(vec![event]).remove(0);
         let revision = self.events.iter().filter(|event| event.stream == *stream).count() as u64;
         let position = Position(self.events.len() as u64 + 1);
         self.events.push(RecordedEvent {
@@ -151,12 +152,12 @@ pub(crate) fn order_stream(number: u128) -> StreamName {
 }
 
 pub(crate) fn address(name: &str) -> Address {
-    let personal = |text: &str| Personal::new(text.to_owned());
+    let text = str::to_owned;
     Address {
-        name: personal(name),
-        line1: personal("1 Test St"),
-        city: personal("London"),
-        country: personal("GB"),
+        name: text(name),
+        line1: text("1 Test St"),
+        city: text("London"),
+        country: text("GB"),
         ..Address::default()
     }
 }
@@ -176,7 +177,8 @@ pub(crate) fn draft(number: u128) -> Draft {
         customer: Some(ada()),
         cart: None,
         email: None,
-        shipping_address: Some(address("Ada")),
+        email_hash: None,
+        shipping_address: Some(Personal::new(ada().person(), "shippingAddress", address("Ada"))),
         lines: vec![line("A1", 2, 255), line("B2", 1, 100)],
         charges: Vec::new(),
         total: pounds(610),

@@ -1,10 +1,12 @@
 //! The read models' database, seen by those who only read.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use souk_domain::Currency;
+use souk_eventsourcing::PersonKeys;
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -25,18 +27,24 @@ pub struct QueryState {
     pub(crate) pool: SqlitePool,
     pub(crate) positions: ReadPositions,
     pub(crate) currency: Currency,
+    pub(crate) people: Arc<dyn PersonKeys>,
 }
 
 impl QueryState {
     /// Over the read models in a file, whose tables are there before the first request; `currency` is the
-    /// shop's.
-    pub fn open(read_models: &Path, positions: ReadPositions, currency: Currency) -> Self {
+    /// shop's, and `people` has the keys of what is under seal.
+    pub fn open(
+        read_models: &Path,
+        positions: ReadPositions,
+        currency: Currency,
+        people: Arc<dyn PersonKeys>,
+    ) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with(options);
-        Self { pool, positions, currency }
+        Self { pool, positions, currency, people }
     }
 }
 

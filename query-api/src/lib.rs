@@ -15,6 +15,7 @@ mod log_browser;
 pub mod orders;
 mod parked;
 mod payments;
+mod people;
 mod positions;
 pub mod products;
 mod projections;

@@ -4,6 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::testkit::sealed;
 use souk_eventsourcing::{
     Append, AppendError, Appended, CommandId, EventId, Expected, Position, RecordedEvent, Revision,
     StoreError, StreamName,
@@ -100,7 +101,7 @@ impl Disk {
         }
         let first_revision = Revision::after(last);
         let mut positions = Vec::new();
-        for (ordinal, event) in (0..).zip(append.events) {
+        for (ordinal, event) in (0..).zip(sealed(append.events)) {
             let position = Position((self.synced.len() + self.written.len()) as u64 + 1);
             positions.push(position);
             let revision = Revision(first_revision.0 + ordinal);

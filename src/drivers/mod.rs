@@ -8,5 +8,6 @@ pub mod maintenance;
 pub mod parked;
 pub mod processes;
 pub mod projections;
+pub mod sealing;
 pub mod settled;
 pub mod sweeps;

@@ -218,6 +218,12 @@ pub const CATALOGUE: &[Entry] = &[
     entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
     INTERNAL,
     entry(
+        "keys-unavailable",
+        503,
+        "Personal data can't be read or written",
+        "The keys that personal data is sealed with can't be reached. Repeat the request after a moment.",
+    ),
+    entry(
         "read-model-behind",
         503,
         "The answer is not that far yet",

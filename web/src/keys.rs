@@ -10,7 +10,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 /// The folder of the keys in the data folder.
-const KEYS_FOLDER: &str = "keys";
+pub const KEYS_FOLDER: &str = "keys";
 /// The key that signs tokens, as PKCS 8.
 const TOKEN_KEY: &str = "token.pem";
 /// The secret that all other keys come from: 32 bytes.
@@ -24,6 +24,8 @@ pub struct Keys {
     pub(crate) cart: [u8; 32],
     /// Hashes requests.
     pub request_hash: [u8; 32],
+    /// Hashes e-mail addresses, to look them up; it never rotates.
+    pub email_hash: [u8; 32],
 }
 
 /// Why keys can't be used.
@@ -80,6 +82,7 @@ impl Keys {
             key_id,
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
+            email_hash: derived("souk 2026 e-mail addresses"),
         })
     }
 }
@@ -102,7 +105,8 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> 
     }
 }
 
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes a new file that its owner alone may read.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

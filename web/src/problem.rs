@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use souk_domain::FieldError;
-use souk_eventsourcing::{Position, StoreError};
+use souk_eventsourcing::{KeysUnavailable, Position, StoreError};
 use utoipa::ToSchema;
 
 use crate::catalogue::entry_of;
@@ -165,6 +165,13 @@ impl From<StoreError> for Problem {
             }
             StoreError::Damaged(_) => Self::internal(&error),
         }
+    }
+}
+
+impl From<KeysUnavailable> for Problem {
+    fn from(error: KeysUnavailable) -> Self {
+        tracing::error!(%error, "personal data can't be read or written");
+        Self::new("keys-unavailable", "personal data can't be read or written at the moment").retry_after(5)
     }
 }
 

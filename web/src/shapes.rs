@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use souk_domain::{Address, FieldError, Money, money};
-use souk_eventsourcing::{Personal, Position, Revision};
+use souk_eventsourcing::{Position, Revision};
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
@@ -97,7 +97,7 @@ impl AddressShape {
                 let detail = format!("{least} to {ADDRESS_CHARS_MAX} characters are allowed");
                 errors.push(FieldError::new(format!("{pointer}/{name}"), "invalid-length", detail));
             }
-            Personal::new(value)
+            value
         };
         let address = Address {
             name: field("name", self.name, true),
@@ -109,12 +109,19 @@ impl AddressShape {
             country: field("country", self.country, true),
             phone: field("phone", self.phone, false),
         };
-        let country = address.country.reveal();
+        let country = &address.country;
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             let detail = "two capital letters are allowed, as in GB";
             errors.push(FieldError::new(format!("{pointer}/country"), "unknown-country", detail));
         }
         if errors.is_empty() { Ok(address) } else { Err(errors) }
+    }
+}
+
+impl From<Address> for AddressShape {
+    fn from(address: Address) -> Self {
+        let Address { name, line1, line2, city, region, postal_code, country, phone } = address;
+        Self { name, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

@@ -4,8 +4,7 @@ use jiff::SignedDuration;
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{CartId, CustomerId, FieldError, OrderId, Sku};
-use souk_eventsourcing::Personal;
+use souk_domain::{CartId, CustomerId, EmailHash, FieldError, OrderId, Sku};
 use souk_web::shapes::check_text;
 use souk_web::{Caller, Problem};
 
@@ -22,7 +21,7 @@ pub const TOKEN_CHARS_MAX: usize = 200;
 /// Who buys and what is common to orders from a cart and of explicit lines.
 pub struct Buyer {
     customer: Option<CustomerId>,
-    email: Option<Personal<String>>,
+    email: Option<String>,
 }
 
 /// Who buys. Guests name an e-mail address; an admin may order for somebody, or for nobody in particular.
@@ -48,7 +47,7 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
             return Err(Problem::field("/email", "missing", "a guest's order needs an e-mail address"));
         }
     }
-    Ok(Buyer { customer, email: email.map(Personal::new) })
+    Ok(Buyer { customer, email })
 }
 
 fn check_email(email: &str) -> Result<(), Problem> {
@@ -82,7 +81,11 @@ pub fn draft(
     }
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
-    let (customer, email) = (buyer.customer, buyer.email);
+    let hashed = |email: String| {
+        let hash = EmailHash::of(&shop.keys.email_hash, &email);
+        (email, hash)
+    };
+    let (customer, email) = (buyer.customer, buyer.email.map(hashed));
     let pay_by = placed_at + SignedDuration::from_secs(timeout);
     let parts =
         Parts { order, customer, cart, email, shipping_address, lines, payment_token, placed_at, pay_by };

@@ -123,6 +123,7 @@ fn stand_in(placing: &Placing<'_>) -> Draft {
         customer: None,
         cart: None,
         email: None,
+        email_hash: None,
         shipping_address: None,
         lines: Vec::new(),
         charges: Vec::new(),

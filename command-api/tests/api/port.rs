@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor};
 use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::testkit::sealed;
 use souk_eventsourcing::{
     Append, AppendError, Appended, Clock, CommandError, CommandId, CommandPort, CommandRequest, Decider,
     EventId, Expected, Loaded, Outcome, Position, RecordedEvent, Revision, StoreError, StreamName,
@@ -44,7 +45,7 @@ impl Log {
         }
         let first_revision = Revision::after(current);
         let mut positions = Vec::new();
-        for (event, revision) in events.into_iter().zip(first_revision.0..) {
+        for (event, revision) in sealed(events).into_iter().zip(first_revision.0..) {
             self.head += 1;
             self.ids.insert(event.id);
             let position = Position(self.head);

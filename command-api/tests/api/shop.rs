@@ -15,7 +15,7 @@ use souk_command_api::{Settings, SettledOrders, Shop};
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
-use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
 use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
 use souk_web::identity::issue;
@@ -106,6 +106,7 @@ impl TestShop {
             skips: MemoryPort::open(&log, &clock),
             maintenance: Arc::new(OneParked::default()),
             clock: Arc::clone(&clock),
+            people: Arc::new(KeysInMemory::default()),
             provider: Arc::new(TestProvider),
             settled: Arc::new(SettledOrders::default()),
             run_timers: Arc::new(|| Box::pin(async { 3 })),

@@ -1,6 +1,6 @@
 //! What becomes of a command to an order.
 
-use souk_eventsourcing::Context;
+use souk_eventsourcing::{Context, Personal};
 
 use crate::names::{ReversalId, Sku};
 
@@ -36,7 +36,8 @@ pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> 
         OrderCommand::Return { lines } => take_back(order, lines, context),
         OrderCommand::ChangeAddress { address } => match order.status {
             OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed => {
-                Ok(vec![AddressChanged { address: (**address).clone() }.into()])
+                let address = Personal::new(order.person.clone(), "shippingAddress", (**address).clone());
+                Ok(vec![AddressChanged { address }.into()])
             }
             status => Err(OrderRejection::NotChangeable(status)),
         },

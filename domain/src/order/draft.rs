@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::field_error::FieldError;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, Sku};
+use crate::names::{CartId, CustomerId, EmailHash, OrderId, Sku};
 
 use super::event::{Draft, OrderLine};
 
@@ -22,8 +22,8 @@ pub struct Parts {
     pub customer: Option<CustomerId>,
     /// The cart it comes from.
     pub cart: Option<CartId>,
-    /// A guest's e-mail address.
-    pub email: Option<Personal<String>>,
+    /// A guest's e-mail address, and what it is looked up by.
+    pub email: Option<(String, EmailHash)>,
     /// Where the goods go.
     pub shipping_address: Option<Address>,
     /// Lines as they were asked for.
@@ -41,6 +41,8 @@ impl Draft {
     pub fn assemble(parts: Parts) -> Result<Self, Vec<FieldError>> {
         check_lines(&parts.lines)?;
         let lines = merged(parts.lines);
+        let person = Self::person_of(parts.order, parts.customer.as_ref());
+        let (email, email_hash) = parts.email.unzip();
         let total = total_of(&lines).ok_or_else(|| {
             let detail = format!("an order's total is at most {TOTAL_MINOR_MAX} minor units");
             vec![FieldError::new("/lines", "total-too-large", detail)]
@@ -50,8 +52,11 @@ impl Draft {
             code: order_code(parts.order),
             customer: parts.customer,
             cart: parts.cart,
-            email: parts.email,
-            shipping_address: parts.shipping_address,
+            email: email.map(|email| Personal::new(person.clone(), "email", email)),
+            email_hash,
+            shipping_address: parts
+                .shipping_address
+                .map(|address| Personal::new(person, "shippingAddress", address)),
             lines,
             charges: Vec::new(),
             total,

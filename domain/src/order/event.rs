@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use souk_eventsourcing::{Personal, event_enum};
+use souk_eventsourcing::{Person, Personal, event_enum};
 
 use crate::address::Address;
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, OrderId, ProductId, ReversalId, Sku};
+use crate::names::{CartId, CustomerId, EmailHash, OrderId, ProductId, ReversalId, Sku};
 
 /// An order, complete, before it is placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,9 +25,12 @@ pub struct Draft {
     /// A guest's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
+    /// What that address is looked up by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_hash: Option<EmailHash>,
     /// Where the goods go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipping_address: Option<Address>,
+    pub shipping_address: Option<Personal<Address>>,
     /// At least one; lines of one SKU have different prices.
     pub lines: Vec<OrderLine>,
     /// Shipping, tax, discounts.
@@ -42,6 +45,13 @@ pub struct Draft {
     pub placed_at: Timestamp,
     /// When waiting for payment ends.
     pub pay_by: Timestamp,
+}
+
+impl Draft {
+    /// Whom an order tells about: its customer, or a guest known by the order alone.
+    pub fn person_of(order: OrderId, customer: Option<&CustomerId>) -> Person {
+        customer.map_or_else(|| order.guest(), CustomerId::person)
+    }
 }
 
 /// A line of an order.
@@ -182,7 +192,7 @@ pub struct Returned {
 #[serde(rename_all = "camelCase")]
 pub struct AddressChanged {
     /// Where to.
-    pub address: Address,
+    pub address: Personal<Address>,
 }
 
 /// Goods to put back on hand, and money to give back.

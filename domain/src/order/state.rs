@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use souk_eventsourcing::Person;
 
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, Sku};
@@ -67,6 +68,8 @@ pub struct Placed {
     pub(super) status: OrderStatus,
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
+    /// Whom its personal data tells about.
+    pub(super) person: Person,
     pub(super) cart: Option<CartId>,
     /// They never change, so that copies of the state share them.
     pub(super) lines: Arc<[Line]>,
@@ -101,6 +104,7 @@ impl Placed {
             status: OrderStatus::Placed,
             code: draft.code.clone(),
             customer: draft.customer.clone(),
+            person: Draft::person_of(draft.order, draft.customer.as_ref()),
             cart: draft.cart,
             lines: draft.lines.iter().map(Line::of).collect(),
             total: draft.total,

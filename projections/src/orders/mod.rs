@@ -23,7 +23,7 @@ pub struct Orders;
 impl Projector for Orders {
     const MODEL: Model = Model {
         name: "orders",
-        version: 1,
+        version: 2,
         columns: &[
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "customer_id", column_type: ColumnType::Text },
@@ -95,6 +95,7 @@ fn placed(draft: &Draft) -> OrderRow {
         customer: draft.customer.clone(),
         cart: draft.cart,
         email: draft.email.clone(),
+        email_hash: draft.email_hash.clone(),
         shipping_address: draft.shipping_address.clone(),
         units: draft.lines.iter().map(|line| i64::from(line.quantity)).sum(),
         charges: draft.charges.clone(),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use souk_domain::order::OrderStatus;
 use souk_domain::order::event::{Charge, Reason};
-use souk_domain::{Address, CartId, CustomerId, Money, PaymentId, Sku};
-use souk_eventsourcing::{Personal, Timestamp};
+use souk_domain::{Address, CartId, CustomerId, EmailHash, Money, PaymentId, Sku};
+use souk_eventsourcing::{Person, Personal, Timestamp};
 
 /// An order, without its lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,8 +20,10 @@ pub struct OrderRow {
     pub cart: Option<CartId>,
     /// A guest's e-mail address.
     pub email: Option<Personal<String>>,
+    /// What that address is looked up by.
+    pub email_hash: Option<EmailHash>,
     /// Where the goods go.
-    pub shipping_address: Option<Address>,
+    pub shipping_address: Option<Personal<Address>>,
     /// Units of all lines.
     pub units: i64,
     /// Shipping, tax, discounts.
@@ -72,6 +74,11 @@ pub enum LineReservation {
 }
 
 impl OrderRow {
+    /// Whose key opens where it goes.
+    pub fn person(&self) -> Option<Person> {
+        self.shipping_address.as_ref().map(|address| address.person().clone())
+    }
+
     /// What became of the reservation of a line with this SKU.
     pub fn reservation(&self, sku: &Sku) -> LineReservation {
         match self.status {

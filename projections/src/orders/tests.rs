@@ -3,11 +3,12 @@ use souk_domain::order::event::{
     AddressChanged, CancellationRequested, Cancelled, Confirmed, Delivered, PaidOutside, PaymentAwaited,
     Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
 };
+use souk_eventsourcing::Personal;
 use souk_eventsourcing::projector::SumChange;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, address, at_once, draft, golden, order, order_stream, pounds, row, sku};
+use crate::testing::{History, ada, address, at_once, draft, golden, order, order_stream, pounds, row, sku};
 
 fn events(number: u128, events: Vec<OrderEvent>) -> History {
     continued(History::default(), number, events)
@@ -60,7 +61,7 @@ fn golden() {
         awaited(),
         PaidOutside {}.into(),
         Confirmed { paid_outside: true }.into(),
-        AddressChanged { address: address("Bob") }.into(),
+        AddressChanged { address: Personal::new(ada().person(), "shippingAddress", address("Bob")) }.into(),
         shipped.into(),
         Delivered {}.into(),
         returned(false),

@@ -1,9 +1,9 @@
 //! An order as it is answered.
 
 use serde::Serialize;
+use souk_domain::Money;
 use souk_domain::order::event::{Charge, Reason, ReasonCode};
-use souk_domain::{Address, Money};
-use souk_eventsourcing::Position;
+use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
 use souk_web::shapes::{AddressShape, MoneyShape};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Order")]
-#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED"}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null}))]
+#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED"}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null, "addressErased": false}))]
 pub(crate) struct OrderAnswer {
     id: String,
     /// Its revision, for `If-Match`.
@@ -43,8 +43,10 @@ pub(crate) struct OrderAnswer {
     timeline: Vec<MomentAnswer>,
     #[schema(format = DateTime)]
     placed_at: String,
-    /// Where the goods go.
+    /// Where the goods go; null when nobody said so, or when it is erased.
     shipping_address: Option<AddressShape>,
+    /// Whether whoever it tells about was erased.
+    address_erased: bool,
 }
 
 /// A line of an order.
@@ -118,9 +120,12 @@ impl OrderAnswer {
         row: OrderRow,
         payment_status: Option<String>,
         lines: Vec<OrderLineRow>,
+        keys: &KeyRing,
         position: Position,
     ) -> Self {
         let lines = lines.into_iter().map(|line| OrderLineAnswer::new(line, &row)).collect();
+        let address = row.shipping_address.as_ref().map(|address| address.reveal(keys));
+        let address_erased = matches!(address, Some(None));
         let payment = payment_status.map(|status| OrderPaymentAnswer { id: row.payment.to_string(), status });
         Self {
             id,
@@ -136,7 +141,8 @@ impl OrderAnswer {
             reason: row.reason.map(|Reason { code, detail }| ReasonAnswer { code, detail }),
             timeline: row.timeline.into_iter().map(MomentAnswer::from).collect(),
             placed_at: row.placed_at.to_string(),
-            shipping_address: row.shipping_address.as_ref().map(revealed),
+            shipping_address: address.flatten().map(AddressShape::from),
+            address_erased,
         }
     }
 }
@@ -171,19 +177,5 @@ impl From<Charge> for ChargeAnswer {
 impl From<Moment> for MomentAnswer {
     fn from(moment: Moment) -> Self {
         Self { at: moment.at.to_string(), event: moment.event, detail: moment.detail }
-    }
-}
-
-/// Whoever may see the order may see where it goes.
-fn revealed(address: &Address) -> AddressShape {
-    AddressShape {
-        name: address.name.reveal().clone(),
-        line1: address.line1.reveal().clone(),
-        line2: address.line2.reveal().clone(),
-        city: address.city.reveal().clone(),
-        region: address.region.reveal().clone(),
-        postal_code: address.postal_code.reveal().clone(),
-        country: address.country.reveal().clone(),
-        phone: address.phone.reveal().clone(),
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_domain::order::OrderStatus;
 use souk_domain::{CustomerId, OrderId, PaymentId};
-use souk_eventsourcing::Position;
+use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use souk_web::headers::ReadHeaders;
@@ -20,6 +20,7 @@ use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
 use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
@@ -73,8 +74,8 @@ struct Found {
 }
 
 impl Found {
-    fn answer(self, position: Position) -> OrderAnswer {
-        OrderAnswer::new(self.id, self.row, self.payment_status, self.lines, position)
+    fn answer(self, keys: &KeyRing, position: Position) -> OrderAnswer {
+        OrderAnswer::new(self.id, self.row, self.payment_status, self.lines, keys, position)
     }
 }
 
@@ -127,7 +128,8 @@ async fn list(
     let next_cursor = cut(&mut orders, limit, |order| {
         paging::encode(LIST, &(order.row.placed_at.as_microsecond(), &order.id))
     });
-    let items = orders.into_iter().map(|order| order.answer(position)).collect();
+    let keys = keys_of(&state, orders.iter().filter_map(|order| order.row.person())).await?;
+    let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
@@ -183,5 +185,7 @@ async fn get(
     let order = order.ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
-    Ok(Single { revision: Some(order.row.revision), behind: at.behind, body: order.answer(at.position) })
+    let keys = keys_of(&state, order.row.person()).await?;
+    let body = order.answer(&keys, at.position);
+    Ok(Single { revision: Some(body.revision), behind: at.behind, body })
 }

@@ -50,7 +50,7 @@ async fn an_order_is_shown_with_lines_payment_and_timeline() {
         "code": "SK-0005", "lines": [line("A1"), line("B2")], "charges": [], "total": money(200),
         "payment": {"id": payment.to_string(), "status": "PENDING"}, "reason": null,
         "timeline": [{"at": "2026-11-21T12:00:00Z", "event": "placed", "detail": null}],
-        "placedAt": "2026-11-21T12:00:00Z", "shippingAddress": null,
+        "placedAt": "2026-11-21T12:00:00Z", "shippingAddress": null, "addressErased": false,
     });
     assert_eq!(answer.json, expected);
     assert_eq!(answer.headers["etag"], "\"0\"");

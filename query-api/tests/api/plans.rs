@@ -48,9 +48,9 @@ async fn every_statement_finds_its_rows_by_an_index() {
             include_str!("../../src/products/get.sql"),
             "products_v1 USING INDEX sqlite_autoindex_products_v1_1 (key=?)",
         ),
-        (orders::LIST, "orders_v1 USING INDEX orders_v1_0 ("),
-        (orders::LIST_OF_CUSTOMER, "orders_v1 USING INDEX orders_v1_1 (customer_id=? AND"),
-        (orders::LIST_OF_STATUS, "orders_v1 USING INDEX orders_v1_2 (status=? AND"),
+        (orders::LIST, "orders_v2 USING INDEX orders_v2_0 ("),
+        (orders::LIST_OF_CUSTOMER, "orders_v2 USING INDEX orders_v2_1 (customer_id=? AND"),
+        (orders::LIST_OF_STATUS, "orders_v2 USING INDEX orders_v2_2 (status=? AND"),
         (
             include_str!("../../src/orders/get.sql"),
             "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)",
@@ -69,7 +69,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
             include_str!("../../src/cart/get.sql"),
             "cart_lines_v2 USING INDEX sqlite_autoindex_cart_lines_v2_1 (key>? AND key<?)",
         ),
-        (include_str!("../../src/sales/list.sql"), "sales_v1 USING PRIMARY KEY (key>? AND key<?)"),
+        (include_str!("../../src/sales/list.sql"), "sales_v2 USING PRIMARY KEY (key>? AND key<?)"),
     ];
     for (sql, expected) in statements {
         let expected = numbered(expected);

@@ -20,7 +20,7 @@ use souk_domain::{CartId, Currency, CustomerId, Money, OrderId, ProductId, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::ReadModelStore;
-use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
 use souk_eventsourcing::{
     Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
     StreamName, Timestamp,
@@ -86,7 +86,8 @@ impl Shop {
         let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
         let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
         let positions = ReadPositions::new(followed, log.watch_head(), stopping);
-        let state = QueryState::open(models.path(), positions, Currency::GBP);
+        let state =
+            QueryState::open(models.path(), positions, Currency::GBP, Arc::new(KeysInMemory::default()));
         let (router, document) = souk_query_api::router(state.clone())
             .merge(souk_query_api::log_browser(store, state))
             .split_for_parts();
@@ -132,7 +133,7 @@ impl Shop {
     }
 
     async fn append(&self, stream: &StreamName, event: NewEvent) {
-        let append = Append { stream: stream.clone(), expected: Expected::Any, events: vec![event] };
+        let append = Append { stream: stream.clone(), expected: Expected::Any, events: sealed(vec![event]) };
         self.log.append(append).await.unwrap();
     }
 
@@ -286,6 +287,7 @@ pub(crate) fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
         customer: buyer.map(customer),
         cart: None,
         email: None,
+        email_hash: None,
         shipping_address: None,
         lines: skus.iter().map(line).collect(),
         charges: Vec::new(),

@@ -58,6 +58,7 @@ const RULES: &[Rule] = &[
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
+    rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
 ];

@@ -1,0 +1,113 @@
+//! Sealing what an append holds open, and opening it again: XChaCha20-Poly1305 under the person's key, with
+//! person, event and field as associated data.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{KeyRing, NONCE_BYTES, Person, PersonKey, Sealed};
+use crate::envelope::NewEvent;
+use crate::id::EventId;
+
+/// What an open value begins with in a payload.
+const OPEN_BEGINS: &[u8] = br#"{"\u0000open":"#;
+
+/// An open value as it stands in a payload.
+#[derive(Deserialize)]
+struct OpenForm<'a> {
+    #[serde(rename = "\u{0}open", borrow)]
+    value: &'a RawValue,
+    person: Person,
+    #[serde(borrow)]
+    field: Cow<'a, str>,
+}
+
+/// The open values of a payload, in order, with where each begins and ends.
+fn open_values(data: &[u8]) -> impl Iterator<Item = (usize, usize, OpenForm<'_>)> {
+    let begins = memmem::find_iter(data, OPEN_BEGINS);
+    begins.filter_map(|begin| {
+        let mut forms = serde_json::Deserializer::from_slice(&data[begin..]).into_iter::<OpenForm<'_>>();
+        let form = forms.next()?.ok()?;
+        Some((begin, begin + forms.byte_offset(), form))
+    })
+}
+
+/// Whose keys sealing these events needs, each once.
+pub fn people(events: &[NewEvent]) -> Vec<Person> {
+    let mut people = Vec::new();
+    for event in events {
+        for (_, _, form) in open_values(&event.data) {
+            if !people.contains(&form.person) {
+                people.push(form.person);
+            }
+        }
+    }
+    people
+}
+
+/// Seals what these events hold open. What there is no key for is written as erased. `nonce` gives bytes
+/// that it never gave before.
+pub fn seal(events: &mut [NewEvent], keys: &KeyRing, mut nonce: impl FnMut() -> [u8; NONCE_BYTES]) {
+    for event in events {
+        let mut sealed = Vec::new();
+        let mut copied = 0;
+        for (begin, end, form) in open_values(&event.data) {
+            let value = sealed_value(&form, event.id, keys, &mut nonce);
+            sealed.extend_from_slice(&event.data[copied..begin]);
+            // A sealed value is plain texts: it always serializes.
+            sealed.extend(serde_json::to_vec(&value).unwrap_or_default());
+            copied = end;
+        }
+        if copied > 0 {
+            sealed.extend_from_slice(&event.data[copied..]);
+            event.data = Bytes::from(sealed);
+        }
+    }
+}
+
+fn sealed_value(
+    form: &OpenForm<'_>,
+    event: EventId,
+    keys: &KeyRing,
+    nonce: &mut impl FnMut() -> [u8; NONCE_BYTES],
+) -> Sealed {
+    let mut sealed =
+        Sealed { person: form.person.clone(), event, field: form.field.clone().into_owned(), sealed: None };
+    if let Some(key) = keys.get(&form.person) {
+        let nonce = nonce();
+        let payload = Payload { msg: form.value.get().as_bytes(), aad: &associated(&sealed) };
+        // The cipher refuses only what is longer than 256 GiB.
+        let boxed = cipher(key).encrypt(&XNonce::from(nonce), payload).ok();
+        sealed.sealed = boxed.map(|boxed| BASE64_STANDARD.encode([&nonce[..], &boxed].concat()));
+    }
+    sealed
+}
+
+/// The JSON under the seal; none when it is erased, or sealed for another place.
+pub(super) fn open(sealed: &Sealed, key: &PersonKey) -> Option<Vec<u8>> {
+    let bytes = BASE64_STANDARD.decode(sealed.sealed.as_ref()?).ok()?;
+    let (nonce, boxed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+    let payload = Payload { msg: boxed, aad: &associated(sealed) };
+    cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()
+}
+
+fn cipher(key: &PersonKey) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.bytes().into())
+}
+
+/// Person, event and field, each with its length, so that no two triples make the same bytes.
+fn associated(sealed: &Sealed) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in [sealed.person.as_str().as_bytes(), sealed.event.0.as_bytes(), sealed.field.as_bytes()] {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}

@@ -1,0 +1,122 @@
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::*;
+use crate::envelope::{Actor, NewEvent, Origin};
+use crate::id::{CorrelationId, StreamName};
+use crate::payload::encode_json;
+use crate::testkit::noon;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Moved {
+    note: String,
+    name: Personal<String>,
+    lines: Option<Personal<Vec<String>>>,
+}
+
+fn ada() -> Person {
+    Person::new("customer", "ada")
+}
+
+fn keys() -> KeyRing {
+    KeyRing::from_iter([(ada(), PersonKey::new([7; 32]))])
+}
+
+fn moved() -> Moved {
+    Moved {
+        // What somebody types can't be taken for a mark.
+        note: r#"{"\u0000open":"x","person":"customer:ada","field":"f"}"#.to_owned(),
+        name: Personal::new(ada(), "name", "Ada \"L\" 🧵".to_owned()),
+        lines: Some(Personal::new(ada(), "lines", vec!["1 Test St".to_owned()])),
+    }
+}
+
+fn event(number: u128, data: Bytes) -> NewEvent {
+    let origin =
+        Origin::new(Uuid::from_u128(number), Actor::new("customer", "ada"), CorrelationId::from(Uuid::nil()));
+    origin.raw_envelope(&StreamName::new("user", "1"), 0, "user.moved", 1, data, noon())
+}
+
+fn sealed(keys: &KeyRing) -> NewEvent {
+    let mut events = [event(1, encode_json(&moved()))];
+    let mut count = 0;
+    seal(&mut events, keys, || {
+        count += 1;
+        [count; NONCE_BYTES]
+    });
+    let [event] = events;
+    event
+}
+
+fn read(event: &NewEvent) -> Moved {
+    serde_json::from_slice(&event.data).unwrap()
+}
+
+#[test]
+fn debug_never_shows_a_personal_value() {
+    assert_eq!(format!("{:?}", Some(Personal::new(ada(), "name", "Ada"))), "Some((personal))");
+}
+
+#[test]
+fn what_is_sealed_is_not_in_the_bytes_and_opens_with_the_key_alone() {
+    let event = sealed(&keys());
+    let text = String::from_utf8(event.data.to_vec()).unwrap();
+    assert!(!text.contains("Test St") && !text.contains("open\":\"Ada"), "{text}");
+    let read = read(&event);
+    assert_eq!(read.note, moved().note);
+    assert_eq!(read.name.reveal(&keys()), Some("Ada \"L\" 🧵".to_owned()));
+    assert_eq!(read.lines.unwrap().reveal(&keys()), Some(vec!["1 Test St".to_owned()]));
+    let other = KeyRing::from_iter([(ada(), PersonKey::new([8; 32]))]);
+    assert_eq!(read.name.reveal(&other), None);
+    assert_eq!(read.name.reveal(&KeyRing::default()), None);
+}
+
+#[test]
+fn an_open_value_says_whose_key_it_needs() {
+    let with = event(1, encode_json(&moved()));
+    let without = event(2, encode_json(&moved().note));
+    assert_eq!(people(&[with.clone(), without, with]), [ada()]);
+}
+
+#[test]
+fn without_a_key_a_value_is_written_as_erased() {
+    let event = sealed(&KeyRing::default());
+    assert!(!String::from_utf8_lossy(&event.data).contains("Ada"));
+    assert_eq!(read(&event).name.reveal(&keys()), None);
+}
+
+#[test]
+fn a_copy_in_a_later_event_is_the_same_bytes() {
+    let first = read(&sealed(&keys()));
+    let mut later = [event(2, encode_json(&first))];
+    let before = later[0].data.clone();
+    seal(&mut later, &keys(), || panic!("nothing is to be sealed"));
+    assert_eq!(later[0].data, before);
+    assert_eq!(people(&later), []);
+    assert!(read(&later[0]).name.reveal(&keys()).is_some());
+}
+
+#[test]
+fn a_sealed_value_opens_in_no_other_place() {
+    let Personal::Sealed(sealed) = read(&sealed(&keys())).name else { panic!("it is sealed") };
+    let opens = |change: fn(&mut Sealed)| {
+        let mut moved = sealed.clone();
+        change(&mut moved);
+        Personal::<String>::Sealed(moved).reveal(&keys()).is_some()
+    };
+    assert!(opens(|_| ()));
+    assert!(!opens(|sealed| sealed.field = "phone".to_owned()));
+    assert!(!opens(|sealed| sealed.event = EventId(Uuid::nil())));
+    assert!(!opens(|sealed| sealed.sealed = Some("AAAA".to_owned())));
+    assert!(!opens(|sealed| sealed.sealed = Some("no base 64".to_owned())));
+    let mut with_bobs = keys();
+    with_bobs.insert(Person::new("customer", "bob"), PersonKey::new([7; 32]));
+    let bobs = Sealed { person: Person::new("customer", "bob"), ..sealed };
+    assert_eq!(Personal::<String>::Sealed(bobs).reveal(&with_bobs), None);
+}
+
+#[test]
+fn an_open_value_is_never_read_back() {
+    assert!(serde_json::from_slice::<Moved>(&encode_json(&moved())).is_err());
+}

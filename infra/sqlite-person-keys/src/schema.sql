@@ -1,0 +1,14 @@
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- A key wrapped by the master key with this id.
+CREATE TABLE person_keys (
+    person TEXT PRIMARY KEY,
+    master TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    made_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erased (
+    person TEXT PRIMARY KEY,
+    erased_at INTEGER NOT NULL,
+    is_settled INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erased_unsettled ON erased (erased_at) WHERE is_settled = 0;

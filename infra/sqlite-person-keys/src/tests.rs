@@ -1,0 +1,142 @@
+use std::fs;
+
+use souk_eventsourcing::testkit::noon;
+
+use super::*;
+
+fn master() -> MasterKey {
+    MasterKey::parse(&"5a".repeat(32)).unwrap()
+}
+
+fn ada() -> Person {
+    Person::new("customer", "ada")
+}
+
+fn bob() -> Person {
+    Person::new("order", "bob")
+}
+
+async fn key(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
+    keys.to_open(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
+}
+
+async fn made(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
+    keys.to_seal(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
+}
+
+#[tokio::test]
+async fn a_key_is_made_once_and_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!(key(&keys, ada()).await, None);
+    let first = made(&keys, ada()).await.unwrap();
+    assert_eq!(made(&keys, ada()).await, Some(first));
+    assert_ne!(made(&keys, bob()).await, Some(first));
+    drop(keys);
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!(key(&keys, ada()).await, Some(first));
+}
+
+#[tokio::test]
+async fn many_who_come_at_once_get_the_same_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let askers: Vec<_> = (0..50)
+        .map(|_| {
+            let keys = Arc::clone(&keys);
+            tokio::spawn(async move { made(&keys, ada()).await })
+        })
+        .collect();
+    let mut seen = std::collections::HashSet::new();
+    for asker in askers {
+        seen.insert(asker.await.unwrap().unwrap());
+    }
+    assert_eq!(seen.len(), 1);
+}
+
+#[tokio::test]
+async fn somebody_who_is_erased_never_gets_a_key_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    made(&keys, ada()).await.unwrap();
+    made(&keys, bob()).await.unwrap();
+    keys.erase(&ada(), noon()).await.unwrap();
+    assert_eq!((key(&keys, ada()).await, made(&keys, ada()).await), (None, None));
+    assert!(key(&keys, bob()).await.is_some());
+    assert!(keys.is_erased(&ada()).await.unwrap() && !keys.is_erased(&bob()).await.unwrap());
+    drop(keys);
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!((key(&keys, ada()).await, made(&keys, ada()).await), (None, None));
+}
+
+#[tokio::test]
+async fn what_is_left_to_do_about_an_erasure_is_listed_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    keys.erase(&ada(), noon()).await.unwrap();
+    keys.erase(&bob(), noon() + jiff::SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(keys.unsettled(10).await.unwrap(), [ada(), bob()]);
+    assert_eq!(keys.unsettled(1).await.unwrap(), [ada()]);
+    keys.settle(&ada()).await.unwrap();
+    keys.erase(&ada(), noon()).await.unwrap();
+    assert_eq!(keys.unsettled(10).await.unwrap(), [bob()]);
+}
+
+#[tokio::test]
+async fn nothing_of_a_destroyed_key_is_left_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    for n in 0..200 {
+        made(&keys, Person::new("order", &n.to_string())).await.unwrap();
+    }
+    made(&keys, ada()).await.unwrap();
+    let path = folder.path().join(PERSON_KEYS_FILE);
+    let wrapped: Vec<u8> = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT wrapped FROM person_keys WHERE person = 'customer:ada'", [], |row| row.get(0))
+        .unwrap();
+    let holders = || {
+        let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |path: &PathBuf| fs::read(path).unwrap().windows(16).any(|part| part == &wrapped[8..24]);
+        files.filter(holds).count()
+    };
+    assert!(holders() > 0);
+    keys.erase(&ada(), noon()).await.unwrap();
+    assert_eq!(holders(), 0);
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused_by_name_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    made(&keys, ada()).await.unwrap();
+    drop(keys);
+    let other = MasterKey::parse(&"00".repeat(32)).unwrap();
+    let error = SqlitePersonKeys::open(folder.path(), other).err().unwrap().to_string();
+    assert!(error.contains("master-key-wrong") && error.contains(&master().id()), "{error}");
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert!(key(&keys, ada()).await.is_some());
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(PERSON_KEYS_FILE);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let error = SqlitePersonKeys::open(folder.path(), master()).err().unwrap();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    fs::write(&path, "no database, by far").unwrap();
+    let error = SqlitePersonKeys::open(folder.path(), master()).err().unwrap();
+    assert!(matches!(error, OpenError::Unusable { .. }), "{error}");
+}
+
+#[test]
+fn a_master_key_is_64_digits_and_never_shown() {
+    let made = MasterKey::make().unwrap();
+    assert!(MasterKey::parse(&format!("{}\n", *made)).is_ok());
+    for text in ["", "5a", &"xy".repeat(32), &"é".repeat(32)] {
+        let error = MasterKey::parse(text).unwrap_err().to_string();
+        assert!(error.contains("64 hexadecimal digits") && (text.is_empty() || !error.contains(text)));
+    }
+    assert_eq!(format!("{:?}", master()), "(master key)");
+}

@@ -1,0 +1,155 @@
+//! Writing: keys that are made together share a commit, an erasure has one of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use souk_eventsourcing::personal::PersonKey;
+use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::cache::Cache;
+use crate::worker::failed;
+use crate::{MasterKey, read};
+
+/// How often cutting off the write-ahead log is tried while readers are in the way.
+const TRUNCATE_TRIES_MAX: u32 = 100;
+/// How long a reader is waited for between two tries.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(10);
+
+type Answer<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
+
+pub(crate) enum Request {
+    Make { people: Vec<Person>, answer: Answer<KeyRing> },
+    Erase { person: Person, at: Timestamp, answer: Answer<()> },
+    Settle { person: Person, answer: Answer<()> },
+}
+
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) master: MasterKey,
+    pub(crate) cache: Arc<Cache>,
+}
+
+impl Writer {
+    pub(crate) fn work(&mut self, requests: Vec<Request>) {
+        let mut wanted = Vec::new();
+        let mut others = Vec::new();
+        for request in requests {
+            match request {
+                Request::Make { people, answer } => wanted.push((people, answer)),
+                other => others.push(other),
+            }
+        }
+        self.make(wanted);
+        for request in others {
+            // Whoever asked may have gone away.
+            match request {
+                Request::Erase { person, at, answer } => drop(answer.send(self.erase(&person, at))),
+                Request::Settle { person, answer } => drop(answer.send(self.settle(&person))),
+                Request::Make { .. } => {}
+            }
+        }
+    }
+
+    fn make(&mut self, wanted: Vec<(Vec<Person>, Answer<KeyRing>)>) {
+        if wanted.is_empty() {
+            return;
+        }
+        let mut people: Vec<Person> = wanted.iter().flat_map(|(people, _)| people).cloned().collect();
+        people.sort();
+        people.dedup();
+        let erasures = self.cache.erasures();
+        let made = self.make_and_commit(&people);
+        if let Ok(ring) = &made {
+            self.cache.put(erasures, ring);
+        }
+        for (people, answer) in wanted {
+            let own = made.clone().map(|ring| {
+                people
+                    .into_iter()
+                    .filter_map(|person| Some((person.clone(), ring.get(&person)?.clone())))
+                    .collect()
+            });
+            // Whoever asked may have gone away.
+            let _ = answer.send(own);
+        }
+    }
+
+    /// The keys of all these people, those that were missing made; on disk when this returns.
+    fn make_and_commit(&mut self, people: &[Person]) -> Result<KeyRing, KeysUnavailable> {
+        let of_sqlite = |error: rusqlite::Error| failed(&error);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of_sqlite)?;
+        let mut ring = read::keys(&transaction, &self.master, people)?;
+        let missing: Vec<&Person> = people.iter().filter(|person| ring.get(person).is_none()).collect();
+        for person in missing {
+            if let Some(key) = make_one(&transaction, &self.master, person)? {
+                ring.insert(person.clone(), key);
+            }
+        }
+        souk_fail_points::pass("person-keys-before-commit");
+        transaction.commit().map_err(of_sqlite)?;
+        Ok(ring)
+    }
+
+    fn erase(&mut self, person: &Person, at: Timestamp) -> Result<(), KeysUnavailable> {
+        let erased = self.destroy(person, at).map_err(|error| failed(&error));
+        // Whatever became of it: what is kept in memory is read anew.
+        self.cache.erase(person);
+        erased?;
+        souk_fail_points::pass("person-key-destroyed");
+        self.truncate_wal()
+    }
+
+    fn destroy(&mut self, person: &Person, at: Timestamp) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM person_keys WHERE person = ?1", [person.as_str()])?;
+        let sql = "INSERT INTO erased VALUES (?1, ?2, 0) ON CONFLICT (person) DO NOTHING";
+        transaction.execute(sql, (person.as_str(), at.as_microsecond()))?;
+        souk_fail_points::pass("person-key-before-erasure");
+        transaction.commit()
+    }
+
+    /// Moves everything into the database and empties the write-ahead log, where the key was too.
+    fn truncate_wal(&self) -> Result<(), KeysUnavailable> {
+        for _ in 0..TRUNCATE_TRIES_MAX {
+            let is_busy: bool = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+                .map_err(|error| failed(&error))?;
+            if !is_busy {
+                return Ok(());
+            }
+            std::thread::sleep(TRUNCATE_WAIT);
+        }
+        Err(KeysUnavailable("a reader keeps their write-ahead log from being cut off".to_owned()))
+    }
+
+    fn settle(&mut self, person: &Person) -> Result<(), KeysUnavailable> {
+        let sql = "UPDATE erased SET is_settled = 1 WHERE person = ?1";
+        self.connection.execute(sql, [person.as_str()]).map(drop).map_err(|error| failed(&error))
+    }
+}
+
+/// None for somebody who is erased.
+fn make_one(
+    transaction: &Transaction<'_>,
+    master: &MasterKey,
+    person: &Person,
+) -> Result<Option<PersonKey>, KeysUnavailable> {
+    if read::is_erased(transaction, person).map_err(|error| failed(&error))? {
+        return Ok(None);
+    }
+    let no_randomness = |error: getrandom::Error| KeysUnavailable(error.to_string());
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(no_randomness)?;
+    let key = PersonKey::new(*bytes);
+    let wrapped = master.wrap(person, &key).map_err(no_randomness)?;
+    let sql = "INSERT INTO person_keys VALUES (?1, ?2, ?3, unixepoch())";
+    let mut insert = transaction.prepare_cached(sql).map_err(|error| failed(&error))?;
+    insert.execute((person.as_str(), master.id(), wrapped)).map_err(|error| failed(&error))?;
+    Ok(Some(key))
+}

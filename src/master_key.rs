@@ -1,0 +1,127 @@
+//! Where the master key comes from: the configuration, a file, or the data folder, which makes one at the
+//! first start.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
+use souk_web::keys::{KEYS_FOLDER, write_private};
+
+use crate::configuration::Configuration;
+
+/// The file of the master key in the folder of keys.
+const MASTER_KEY: &str = "master";
+
+/// Why there is no master key. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The file can't be read or written.
+    #[error("the master key file {} can't be used: {error}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It holds something else.
+    #[error("the master key {from} is malformed: {why}")]
+    Malformed {
+        /// Where it is from.
+        from: String,
+        /// What is wanted.
+        why: MasterKeyMalformed,
+    },
+    /// There are keys of people, and no master key for them.
+    #[error(
+        "master-key-missing: {} is gone, and with it the master key that personal data in this folder is kept \
+         under: put the file back, or name where it is (SOUK_MASTER_KEY_FILE, or SOUK_MASTER_KEY with its 64 \
+         digits)", .path.display()
+    )]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The system gives no random bytes.
+    #[error("no master key can be made: {0}")]
+    NoRandomness(getrandom::Error),
+}
+
+/// The master key of a data folder.
+pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
+    let parse = |text: &str, from: String| {
+        MasterKey::parse(text).map_err(|why| MasterKeyError::Malformed { from, why })
+    };
+    if let Some(text) = &configuration.master_key {
+        return parse(text.expose(), "in SOUK_MASTER_KEY".to_owned());
+    }
+    let in_folder = configuration.data.join(KEYS_FOLDER).join(MASTER_KEY);
+    let path = configuration.master_key_file.as_ref().unwrap_or(&in_folder);
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, format!("in {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && *path == in_folder => {
+            make(path, &configuration.data)
+        }
+        Err(error) => Err(MasterKeyError::Io { path: path.clone(), error }),
+    }
+}
+
+fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {
+    if SqlitePersonKeys::is_in(data) {
+        return Err(MasterKeyError::Missing { path: path.to_owned() });
+    }
+    let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
+    let written = std::fs::create_dir_all(data.join(KEYS_FOLDER))
+        .and_then(|()| write_private(path, format!("{}\n", *text).as_bytes()));
+    written.map_err(|error| MasterKeyError::Io { path: path.to_owned(), error })?;
+    MasterKey::parse(&text)
+        .map_err(|why| MasterKeyError::Malformed { from: format!("in {}", path.display()), why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::Secret;
+    use crate::testing::configuration;
+
+    #[test]
+    fn a_folder_makes_one_and_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = configuration(folder.path());
+        let made = of(&configuration).unwrap();
+        assert_eq!(of(&configuration).unwrap(), made);
+    }
+
+    #[test]
+    fn a_key_in_the_configuration_wins_and_is_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let digits = "5a".repeat(32);
+        let mut configuration = configuration(folder.path());
+        configuration.master_key = Some(Secret::new(digits.clone()));
+        assert_eq!(of(&configuration).unwrap(), MasterKey::parse(&digits).unwrap());
+        configuration.master_key = Some(Secret::new("short".to_owned()));
+        let error = of(&configuration).unwrap_err().to_string();
+        assert!(error.contains("SOUK_MASTER_KEY") && !error.contains("short"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_was_named_and_is_not_there_is_no_reason_to_make_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut configuration = configuration(folder.path());
+        configuration.master_key_file = Some(folder.path().join("elsewhere"));
+        let error = of(&configuration).unwrap_err().to_string();
+        assert!(error.contains("elsewhere"), "{error}");
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_lost_key_is_missed_where_there_are_keys_of_people() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = configuration(folder.path());
+        drop(SqlitePersonKeys::open(folder.path(), of(&configuration).unwrap()).unwrap());
+        let path = folder.path().join(KEYS_FOLDER).join(MASTER_KEY);
+        std::fs::remove_file(&path).unwrap();
+        let error = of(&configuration).unwrap_err().to_string();
+        assert!(error.contains("master-key-missing") && error.contains("SOUK_MASTER_KEY"), "{error}");
+        assert!(!path.exists());
+    }
+}
