@@ -3,11 +3,13 @@
 //! A value that can't be used is refused with its name, where it came from and what is allowed.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
+use souk_accounts::password::Cost;
 use souk_domain::{Currency, money};
 
 /// Where the shop listens unless told otherwise.
@@ -19,6 +21,12 @@ const WEBHOOK_SECRET_BYTES_MIN: usize = 8;
 
 /// Cores that a rebuild beside a running shop may use unless told otherwise.
 const REBUILD_CPU_SHARE: &str = "0.4";
+
+/// Memory that hashing a password takes, in KiB: usually, and what is allowed.
+const ARGON2_MEMORY_KIB: (u32, RangeInclusive<u32>, &str) =
+    (19 * 1024, 8..=1024 * 1024, "KiB from 8 to 1048576");
+/// Passes over it.
+const ARGON2_PASSES: (u32, RangeInclusive<u32>, &str) = (2, 1..=100, "passes from 1 to 100");
 
 /// What the names of variables begin with.
 const PREFIX: &str = "SOUK_";
@@ -38,6 +46,10 @@ pub struct Configuration {
     pub webhook_secret: Option<Secret>,
     /// Cores that a rebuild beside a running shop may use, as in 0.4.
     pub rebuild_cpu_share: f64,
+    /// Whether those who ask too often, or guess, are slowed down.
+    pub limits: bool,
+    /// What hashing a password takes.
+    pub password_cost: Cost,
     /// The master key that keys of people are kept under, as 64 hexadecimal digits.
     pub master_key: Option<Secret>,
     /// The file that holds it, when it isn't the data folder's own.
@@ -110,10 +122,13 @@ struct Raw {
     master_key_file: Option<String>,
     log: Option<String>,
     log_json: Option<String>,
-    /// Named by the API's contract; there are no rate limits yet that it could switch off.
     limits: Option<String>,
+    argon2_memory_kib: Option<String>,
+    argon2_passes: Option<String>,
     /// Read by the command line itself; named here so that it is no unknown variable.
     token: Option<String>,
+    /// Read by `souk admin`; likewise.
+    admin_password: Option<String>,
     /// Read by test builds; likewise.
     fail_point: Option<String>,
     /// Where this file is; likewise.
@@ -161,9 +176,6 @@ impl Configuration {
         let share = raw.rebuild_cpu_share.unwrap_or_else(|| REBUILD_CPU_SHARE.to_owned());
         let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
         let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
-        if let Some(limits) = raw.limits.filter(|limits| !matches!(limits.as_str(), "on" | "off")) {
-            return Err(not_allowed("SOUK_LIMITS", limits, "on or off"));
-        }
         if let Some(secret) =
             raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN)
         {
@@ -187,6 +199,15 @@ impl Configuration {
             rebuild_cpu_share: cores(&share).ok_or_else(|| {
                 not_allowed("SOUK_REBUILD_CPU_SHARE", share, "cores from 0.01 to 64, as in 0.4")
             })?,
+            limits: match raw.limits.as_deref() {
+                None | Some("on") => true,
+                Some("off") => false,
+                Some(other) => return Err(not_allowed("SOUK_LIMITS", other.to_owned(), "on or off")),
+            },
+            password_cost: Cost {
+                memory_kib: number("SOUK_ARGON2_MEMORY_KIB", raw.argon2_memory_kib, ARGON2_MEMORY_KIB)?,
+                passes: number("SOUK_ARGON2_PASSES", raw.argon2_passes, ARGON2_PASSES)?,
+            },
             master_key: raw.master_key.map(Secret::new),
             master_key_file: raw.master_key_file.map(PathBuf::from),
             log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
@@ -215,6 +236,17 @@ impl Configuration {
                 self.rebuild_cpu_share.to_string(),
                 "cores that a rebuild beside a running shop may use",
             ),
+            (
+                "SOUK_LIMITS",
+                if self.limits { "on" } else { "off" }.to_owned(),
+                "whether those who guess are slowed down",
+            ),
+            (
+                "SOUK_ARGON2_MEMORY_KIB",
+                self.password_cost.memory_kib.to_string(),
+                "memory that hashing a password takes",
+            ),
+            ("SOUK_ARGON2_PASSES", self.password_cost.passes.to_string(), "passes over that memory"),
             ("SOUK_MASTER_KEY", master_key, "what keys of people are kept under, instead of a file"),
             (
                 "SOUK_MASTER_KEY_FILE",
@@ -238,6 +270,17 @@ fn variables() -> Vec<String> {
 
 fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
     ConfigurationError::NotAllowed { name, value, allowed }
+}
+
+/// A whole number within limits, or the first of the three.
+fn number(
+    name: &'static str,
+    value: Option<String>,
+    (usual, range, allowed): (u32, RangeInclusive<u32>, &'static str),
+) -> Result<u32, ConfigurationError> {
+    let Some(text) = value else { return Ok(usual) };
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| not_allowed(name, text, allowed))
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -277,6 +320,8 @@ mod tests {
             ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
             ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("0".into()))),
             ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("half".into()))),
+            ("SOUK_ARGON2_MEMORY_KIB", checked(|raw| raw.argon2_memory_kib = Some("7".into()))),
+            ("SOUK_ARGON2_PASSES", checked(|raw| raw.argon2_passes = Some("many".into()))),
             ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
             ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
         ] {

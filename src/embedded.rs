@@ -4,7 +4,11 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_command_api::{RunTimers, Settings, SettledOrders, Shop};
+use jiff::SignedDuration;
+use souk_accounts::password::{Hashing, HashingFailed};
+use souk_accounts::session::ACCESS_TTL;
+use souk_accounts::{Credentials as _, CredentialsUnavailable};
+use souk_command_api::{Accounts, RunTimers, Settings, SettledOrders, Shop};
 use souk_domain::cart::Cart;
 use souk_domain::checkout::Checkout;
 use souk_domain::claim::Claim;
@@ -15,18 +19,21 @@ use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
+use souk_domain::user::User;
 use souk_domain::webhook::Webhook;
 use souk_eventsourcing::process::ProcessStateStore;
 use souk_eventsourcing::projector::ReadModelStore;
 use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, PersonKeys, Position, StoreError};
+use souk_mail_folder::MailFolder;
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_query_api::{Behind, Followed};
 use souk_simulated_provider::SimulatedProvider;
+use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::SqliteLog;
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
-use souk_web::Keys;
 use souk_web::keys::KeysError;
+use souk_web::{Denials, Guard, Keys};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -34,15 +41,21 @@ use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
+use crate::drivers::finder::ReadModelFinder;
 use crate::drivers::maintenance::Followers;
+use crate::drivers::passwords::HashingThread;
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
 use crate::drivers::projections::{ModelOrder, ProjectionStopped, Projections, Told};
 use crate::drivers::sealing::SealingStore;
+use crate::drivers::sweeps::Standing;
 use crate::drivers::{settled, sweeps};
 use crate::master_key::{self, MasterKeyError};
 
 /// How much longer than the payment timeout a provider call may take.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
+
+/// How long the access tokens of an ended session are refused: longer than any of them lasts.
+const DENIED: SignedDuration = ACCESS_TTL.saturating_add(SignedDuration::from_mins(1));
 
 /// What operators ask of the read models and is not yet begun.
 const MODEL_ORDERS_MAX: usize = 16;
@@ -62,6 +75,18 @@ pub enum StartError {
     /// The keys of people can't be used.
     #[error(transparent)]
     PersonKeys(#[from] souk_sqlite_person_keys::OpenError),
+    /// Credentials can't be used.
+    #[error(transparent)]
+    CredentialsFile(#[from] souk_sqlite_credentials::OpenError),
+    /// Credentials can't be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsUnavailable),
+    /// Passwords can't be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingFailed),
+    /// The system gives no thread.
+    #[error("no thread for passwords: {0}")]
+    NoThread(std::io::Error),
     /// The log can't be opened.
     #[error(transparent)]
     Log(#[from] souk_sqlite_log::OpenError),
@@ -169,6 +194,8 @@ impl Embedded {
             SqlitePersonKeys::open(folder.path(), master_key::of(configuration)?)?;
         let store: Arc<dyn EventStore> = Arc::new(SealingStore::new(log.clone(), Arc::clone(&people)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mail = MailFolder::new(folder.path(), Arc::clone(&clock));
+        let accounts = accounts(configuration, &folder, &store, &clock, &mail).await?;
         let head_at_start = store.head().await?;
         let (stop, stopping) = watch::channel(false);
 
@@ -214,6 +241,9 @@ impl Embedded {
             maintenance: Arc::new(Followers { models: orders, processes: processes.clone() }),
             clock,
             people,
+            erased: Arc::default(),
+            accounts,
+            finder: Arc::new(ReadModelFinder::new(read_models.path())),
             provider,
             settled: settled_orders,
             run_timers: run_timers(processes.clone()),
@@ -228,7 +258,9 @@ impl Embedded {
             keys,
             stopping: stopping.clone(),
         };
-        tasks.push(tokio::spawn(sweeps::run(read_models.path().to_owned(), shop.clone())));
+        let standing = Standing { reached: followed.reached.clone(), head: log.watch_head() };
+        let sweeps = sweeps::run(read_models.path().to_owned(), shop.clone(), standing, mail);
+        tasks.push(tokio::spawn(sweeps));
         Ok(Self {
             shop,
             log,
@@ -282,6 +314,30 @@ pub fn open_log(folder: &DataFolder) -> Result<Arc<SqliteLog>, StartError> {
 
 fn port<D: Decider>(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
     Arc::new(ExecutorDriver::<D>::new(Arc::clone(store), Arc::clone(clock)))
+}
+
+/// What signing in works with. Sessions that ended a moment before the last stop stay denied.
+async fn accounts(
+    configuration: &Configuration,
+    folder: &DataFolder,
+    store: &Arc<dyn EventStore>,
+    clock: &Arc<dyn Clock>,
+    mail: &MailFolder,
+) -> Result<Accounts, StartError> {
+    let credentials = SqliteCredentials::open(folder.path()).await?;
+    let (denials, now) = (Denials::default(), clock.now());
+    for family in credentials.revoked_since(now - DENIED).await? {
+        denials.deny(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
+    }
+    let hashing = Hashing::new(configuration.password_cost)?;
+    Ok(Accounts {
+        users: port::<User>(store, clock),
+        credentials: Arc::new(credentials),
+        passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
+        outbox: Arc::new(mail.clone()),
+        denials: Arc::new(denials),
+        guard: Arc::new(Guard::new(configuration.limits, Arc::clone(clock))),
+    })
 }
 
 fn ports(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> ShopPorts {

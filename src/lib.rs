@@ -12,6 +12,7 @@ pub mod drivers;
 pub mod embedded;
 pub mod master_key;
 pub mod openapi;
+mod priority;
 pub mod serve;
 #[cfg(test)]
 mod testing;

@@ -12,13 +12,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::{ListenerExt, TapIo};
 use metrics_exporter_prometheus::PrometheusHandle;
 use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
 use souk_web::layers::{Edge, common};
 use souk_web::{Problem, catalogue};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configuration::Configuration;
@@ -58,6 +58,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let server = tokio::spawn(async move {
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(without_delay(listener), app).with_graceful_shutdown(graceful).await
     });
     if !options.empty {
@@ -83,7 +84,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
 }
 
 /// Answers are written whole: waiting for more to send would only delay them.
-fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+fn without_delay(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
     listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps the delay of small packets");
@@ -151,7 +152,11 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
         .route("/openapi.json", get(document))
         .route("/docs", get(docs))
         .with_state(operations);
-    let edge = Edge { keys: Arc::clone(&shop.shop.keys), clock: Arc::clone(&shop.shop.clock) };
+    let edge = Edge {
+        keys: Arc::clone(&shop.shop.keys),
+        denials: Arc::clone(&shop.shop.accounts.denials),
+        clock: Arc::clone(&shop.shop.clock),
+    };
     Ok(common(router.merge(operations).merge(catalogue::pages()), edge))
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use souk_accounts::password::Cost;
 use souk_domain::Currency;
 
 use crate::configuration::Configuration;
@@ -41,6 +42,8 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
         payment_timeout: Duration::from_secs(900),
         webhook_secret: None,
         rebuild_cpu_share: 0.4,
+        limits: true,
+        password_cost: Cost { memory_kib: 64, passes: 1 },
         master_key: None,
         master_key_file: None,
         log: String::new(),

@@ -4,6 +4,7 @@
 //! model: what a decision needs comes from aggregates. One place makes commands' origins (`origin`), one
 //! turns rejections into problems (`rejected`).
 
+pub mod auth;
 pub mod cart;
 pub mod import;
 pub mod inventory;
@@ -16,10 +17,12 @@ pub mod products;
 pub mod rejected;
 pub mod settled;
 pub mod shop;
+pub mod users;
 
+pub use auth::accounts::Accounts;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use settled::SettledOrders;
-pub use shop::{RunTimers, Settings, Shop};
+pub use shop::{OrderFinder, RunTimers, Settings, Shop};
 
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -76,6 +79,25 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(payments::routes::request))
         .routes(routes!(payments::routes::refund))
         .routes(routes!(payments::webhook::webhook))
+        .routes(routes!(orders::guests::erase))
+        .routes(routes!(auth::routes::sign_up))
+        .routes(routes!(auth::routes::make_admin))
+        .routes(routes!(auth::routes::login))
+        .routes(routes!(auth::routes::refresh))
+        .routes(routes!(auth::routes::logout))
+        .routes(routes!(auth::routes::validate))
+        .routes(routes!(auth::routes::change_password))
+        .routes(routes!(auth::routes::reset_password))
+        .routes(routes!(auth::routes::confirm_reset))
+        .routes(routes!(auth::routes::verify_email))
+        .routes(routes!(auth::routes::audit))
+        .routes(routes!(auth::routes::key_set))
+        .routes(routes!(users::routes::change_profile, users::routes::erase_me))
+        .routes(routes!(users::routes::add_address))
+        .routes(routes!(users::routes::change_address, users::routes::remove_address))
+        .routes(routes!(users::routes::set_default_address))
+        .routes(routes!(users::routes::change_preferences))
+        .routes(routes!(users::routes::erase_somebody))
         .routes(routes!(maintenance::routes::retry))
         .routes(routes!(maintenance::routes::skip))
         .routes(routes!(maintenance::routes::switch))

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_domain::Currency;
+use async_trait::async_trait;
 use souk_domain::cart::Cart;
 use souk_domain::claim::Claim;
 use souk_domain::order::Order;
@@ -14,16 +14,25 @@ use souk_domain::product::Product;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
+use souk_domain::{Currency, OrderId};
 use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
 use souk_process_managers::PaymentProvider;
-use souk_web::Keys;
-use tokio::sync::watch;
+use souk_web::{Keys, Problem};
+use tokio::sync::{Notify, watch};
 
+use crate::auth::accounts::Accounts;
 use crate::maintenance::Maintenance;
 use crate::settled::SettledOrders;
 
 /// Lets the timers that are due go off, and tells how many there were.
 pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
+
+/// Finds out which order is meant; what may be done with it is decided by the order itself.
+#[async_trait]
+pub trait OrderFinder: Send + Sync + 'static {
+    /// The orders with a code for people: mostly one.
+    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem>;
+}
 
 /// The aggregates and what else the command side needs.
 #[derive(Clone)]
@@ -50,6 +59,12 @@ pub struct Shop {
     pub clock: Arc<dyn Clock>,
     /// Keys of people.
     pub people: Arc<dyn PersonKeys>,
+    /// Wakes the sweep that finishes erasures.
+    pub erased: Arc<Notify>,
+    /// Accounts.
+    pub accounts: Accounts,
+    /// Finds guests' orders.
+    pub finder: Arc<dyn OrderFinder>,
     /// The payment provider, asked which of our payments an id of its belongs to.
     pub provider: Arc<dyn PaymentProvider>,
     /// Tells when orders settle.

@@ -11,6 +11,7 @@ use crate::payment::Payment;
 use crate::product::Product;
 use crate::skips::Skips;
 use crate::stock::Stock;
+use crate::user::User;
 use crate::webhook::Webhook;
 
 /// An aggregate, folded event by event.
@@ -33,6 +34,7 @@ pub fn of_category(category: &str) -> Option<Box<dyn Fold>> {
         of::<Payment>(),
         of::<Webhook>(),
         of::<Skips>(),
+        of::<User>(),
     ];
     folds.into_iter().find(|(of, _)| *of == category).map(|(_, fold)| fold)
 }

@@ -1,6 +1,7 @@
 //! The shop's rules, pure: no I/O, no async, no clock, no randomness.
 //!
-//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`), each with the same
+//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`,
+//! `user`), each with the same
 //! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`. A folder a process (`checkout`,
 //! `settlement`, `reversal`), each with `step`, `state`, `input`, `decide`, `evolve`, `fill_in`.
 
@@ -8,6 +9,7 @@ pub mod address;
 pub mod cart;
 pub mod checkout;
 pub mod claim;
+pub mod email;
 pub mod field_error;
 pub mod fold;
 pub mod limits;
@@ -22,14 +24,16 @@ pub mod settlement;
 pub mod shop_command;
 pub mod skips;
 pub mod stock;
+pub mod user;
 pub mod webhook;
 
 pub use address::Address;
+pub use email::Email;
 pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{
-    CartId, CustomerId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId,
-    ReversalId, Sku, VoidId,
+    AddressId, CartId, CustomerId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId,
+    ReversalId, Sku, UserId, VoidId,
 };
 pub use provider::ProviderCall;
 pub use shop_command::ShopCommand;

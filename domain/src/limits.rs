@@ -30,6 +30,10 @@ pub const NAME_CHARS_MAX: usize = 500;
 pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a reason, a carrier, a tracking number, a line of an address.
 pub const TEXT_CHARS_MAX: usize = 500;
+/// Addresses in somebody's book.
+pub const ADDRESSES_MAX: usize = 50;
+/// Characters of an e-mail address: what a path of RFC 5321 holds.
+pub const EMAIL_CHARS_MAX: usize = 254;
 /// Overdue reservations that one command expires.
 pub const EXPIRE_MAX: usize = 1_000;
 /// Seconds by which a checkout's reservations outlive its payment timeout.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use souk_eventsourcing::Person;
 use souk_eventsourcing::id::derive;
+use souk_eventsourcing::{Actor, Person};
 use uuid::Uuid;
 
 use crate::limits::{OPAQUE_ID_CHARS_MAX, SKU_CHARS_MAX};
@@ -57,6 +57,42 @@ uuid_name!(
     ReversalId
 );
 
+uuid_name!(
+    /// Somebody with an account; their stream is `user-ID`, and as a customer they are known by the same id.
+    UserId
+);
+uuid_name!(
+    /// An address in somebody's book.
+    AddressId
+);
+
+impl UserId {
+    /// The same as a customer.
+    pub fn customer(self) -> CustomerId {
+        CustomerId(self.to_string().into())
+    }
+
+    /// Somebody who is nobody: looked up in place of a user that is not there.
+    pub fn nobody() -> Self {
+        Self(Uuid::nil())
+    }
+
+    /// As events name them.
+    pub fn actor(self) -> Actor {
+        Actor::new("customer", &self.to_string())
+    }
+
+    /// The user that a customer is; none when they have no account here.
+    pub fn of_customer(customer: &CustomerId) -> Option<Self> {
+        Uuid::parse_str(customer.as_str()).ok().map(Self).filter(|user| user.customer() == *customer)
+    }
+
+    /// Whom their personal data tells about.
+    pub fn person(self) -> Person {
+        self.customer().person()
+    }
+}
+
 impl PaymentId {
     /// The payment of an order.
     pub fn of(order: OrderId) -> Self {
@@ -68,6 +104,11 @@ impl OrderId {
     /// Whom the order tells about when a guest placed it: nobody but the order itself.
     pub fn guest(self) -> Person {
         Person::new("order", &self.to_string())
+    }
+
+    /// Whom the address tells about that the shop gives the order after that was erased.
+    pub fn readdressed(self) -> Person {
+        Person::new("order-readdressed", &self.to_string())
     }
 }
 

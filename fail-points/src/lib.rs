@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "SOUK_FAIL_POINT";
 
 /// Every place.
-pub const PLACES: [&str; 7] = [
+pub const PLACES: [&str; 10] = [
     "log-in-group",
     "log-after-commit",
     "read-models-before-commit",
@@ -18,6 +18,9 @@ pub const PLACES: [&str; 7] = [
     "process-rows-before-commit",
     "dispatcher-before-send",
     "effect-before-record",
+    "person-keys-before-commit",
+    "person-key-before-erasure",
+    "person-key-destroyed",
 ];
 
 struct Armed {

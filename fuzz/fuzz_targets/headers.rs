@@ -42,7 +42,10 @@ async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> 
 static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be made"));
-    common(Router::new().route("/", get(read)), Edge { keys, clock: Arc::new(AtNoon) })
+    common(
+        Router::new().route("/", get(read)),
+        Edge { keys, denials: Arc::default(), clock: Arc::new(AtNoon) },
+    )
 });
 
 // Lines of names and values; behind an empty line, a cursor.

@@ -7,6 +7,7 @@
 
 pub mod cart_lines;
 pub mod carts;
+pub mod erased_people;
 pub mod kept_webhooks;
 pub mod open_claims;
 pub mod order_lines;
@@ -15,6 +16,7 @@ pub mod payments;
 pub mod products;
 pub mod reservations;
 pub mod stock;
+pub mod users;
 pub mod variants;
 
 mod happened;
@@ -38,6 +40,8 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
         ProjectorFold::<payments::Payments>::boxed(),
         ProjectorFold::<open_claims::OpenClaims>::boxed(),
         ProjectorFold::<kept_webhooks::KeptWebhooks>::boxed(),
+        ProjectorFold::<users::Users>::boxed(),
+        ProjectorFold::<erased_people::ErasedPeople>::boxed(),
     ]
 }
 

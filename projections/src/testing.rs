@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use souk_domain::money::Currency;
 use souk_domain::order::Order;
 use souk_domain::order::event::{Draft, OrderLine};
-use souk_domain::{Address, CustomerId, Money, OrderId, OrderRef, ProductId, Sku};
+use souk_domain::user::UserEvent;
+use souk_domain::user::event::{Registered, UserRole};
+use souk_domain::{Address, CustomerId, EmailHash, Money, OrderId, OrderRef, ProductId, Sku, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projection_runtime::ProjectorFold;
@@ -133,6 +135,22 @@ pub(crate) fn sku(text: &str) -> Sku {
 
 pub(crate) fn ada() -> CustomerId {
     CustomerId::parse("ada").unwrap()
+}
+
+pub(crate) fn email_hash() -> EmailHash {
+    EmailHash::of(&[1; 32], "ada@example.org")
+}
+
+/// Ada makes an account.
+pub(crate) fn registered(user: UserId) -> UserEvent {
+    Registered {
+        email: Personal::new(user.person(), "email", "ada@example.org".to_owned()),
+        email_hash: email_hash(),
+        name: Personal::new(user.person(), "name", "Ada".to_owned()),
+        is_verified: false,
+        role: UserRole::Customer,
+    }
+    .into()
 }
 
 pub(crate) fn product(number: u128) -> ProductId {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use souk_domain::Currency;
 use souk_eventsourcing::PersonKeys;
-use souk_web::Problem;
+use souk_web::{Guard, Problem};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -28,23 +28,28 @@ pub struct QueryState {
     pub(crate) positions: ReadPositions,
     pub(crate) currency: Currency,
     pub(crate) people: Arc<dyn PersonKeys>,
+    pub(crate) email_key: [u8; 32],
+    pub(crate) guard: Arc<Guard>,
 }
 
 impl QueryState {
     /// Over the read models in a file, whose tables are there before the first request; `currency` is the
-    /// shop's, and `people` has the keys of what is under seal.
+    /// shop's, `people` has the keys of what is under seal, e-mail addresses
+    /// are looked up under `email_key`, and `guard` slows down those who guess codes.
     pub fn open(
         read_models: &Path,
         positions: ReadPositions,
         currency: Currency,
         people: Arc<dyn PersonKeys>,
+        email_key: [u8; 32],
+        guard: Arc<Guard>,
     ) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with(options);
-        Self { pool, positions, currency, people }
+        Self { pool, positions, currency, people, email_key, guard }
     }
 }
 

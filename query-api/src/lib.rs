@@ -21,6 +21,7 @@ pub mod products;
 mod projections;
 mod sales;
 mod time_range;
+mod users;
 
 pub use behind::Behind;
 pub use database::QueryState;
@@ -38,6 +39,7 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(cart::routes::router())
         .merge(sales::routes::router())
         .merge(orders::routes::router())
+        .merge(users::routes::router())
         .merge(payments::routes::router())
         .merge(projections::routes::router())
         .merge(parked::routes::router())

@@ -4,7 +4,7 @@ use souk_domain::cart::CartCommand;
 use souk_domain::order::OrderCommand;
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::stock::StockCommand;
-use souk_domain::{CartId, ShopCommand};
+use souk_domain::{CartId, CustomerId, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::{Actor, CommandId, CorrelationId};
@@ -32,7 +32,7 @@ impl World {
 
     /// One of them does something.
     pub(crate) fn outside(&mut self) {
-        let (pick, how) = (self.chance.below(14), self.chance.next().to_le_bytes()[0]);
+        let (pick, how) = (self.chance.below(16), self.chance.next().to_le_bytes()[0]);
         if pick < 6 {
             return self.place(how);
         }
@@ -54,6 +54,11 @@ impl World {
                 let lines = vec![(sku, u32::from(how) % most + 1)];
                 self.ask(to_order(OrderCommand::Return { lines }));
             }
+            14 => {
+                let customer = CustomerId::parse("ada").expect("a name is allowed");
+                self.ask(to_order(OrderCommand::Attach { customer, email: None, shipping_address: None }));
+            }
+            15 => self.ask(to_order(OrderCommand::Erase)),
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
                 self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));

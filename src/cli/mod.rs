@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 
+mod admin;
 mod config;
 mod events;
 mod import;
@@ -59,6 +60,9 @@ enum Command {
     },
     /// Prints a token.
     Token(token::TokenArgs),
+    /// Makes those who run the shop.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Imports a catalogue.
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -112,6 +116,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
             served.map(|()| ExitCode::SUCCESS)
         }
         Command::Token(args) => token::run(&configuration, &args, json),
+        Command::Admin(command) => runtime.block_on(admin::run(&configuration, command, json)),
         Command::Import(command) => runtime.block_on(import::run(&configuration, command, json)),
         Command::Replay(args) => runtime.block_on(replay::run(&configuration, args, json)),
         Command::Parked(command) => runtime.block_on(parked::run(&configuration, command, json)),

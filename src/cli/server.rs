@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
-use souk_web::{Keys, Role, identity};
+use souk_web::identity::{self, Grant};
+use souk_web::{Keys, Role};
 
 use crate::clock::SystemClock;
 use crate::data_folder::holder;
@@ -52,7 +53,8 @@ impl Server {
             TokenSource::Folder(keys) => {
                 let subject = CustomerId::parse("command-line")?;
                 let (now, id) = (SystemClock.now(), SystemClock.new_id());
-                identity::issue(keys, &subject, Role::Admin, TOKEN_TTL, now, id)
+                let grant = Grant { subject: &subject, role: Role::Admin, ttl: TOKEN_TTL, session: None };
+                identity::issue(keys, grant, now, id)
             }
         })
     }

@@ -7,7 +7,8 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
-use souk_web::{Keys, Role, identity};
+use souk_web::identity::{self, Grant};
+use souk_web::{Keys, Role};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
@@ -50,8 +51,8 @@ pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyho
         configuration.data.display()
     );
     let keys = Keys::open(&configuration.data)?;
-    let token =
-        identity::issue(&keys, &args.subject, role, args.ttl, SystemClock.now(), SystemClock.new_id());
+    let grant = Grant { subject: &args.subject, role, ttl: args.ttl, session: None };
+    let token = identity::issue(&keys, grant, SystemClock.now(), SystemClock.new_id());
     if json {
         output::json(&serde_json::json!({ "token": token }))?;
     } else {

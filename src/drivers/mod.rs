@@ -4,8 +4,10 @@
 //! come back with the next step. A caller that goes away stops nothing.
 
 pub mod executor;
+pub mod finder;
 pub mod maintenance;
 pub mod parked;
+pub mod passwords;
 pub mod processes;
 pub mod projections;
 pub mod sealing;

@@ -26,8 +26,12 @@ OF_RULES = {
     "out-of-range",  # 422: money has other limits in a price than in a total
     "revision-mismatch",  # 412: `If-Match` names another revision
     "idempotency-key-reused",  # 422: the key came before with another body
+    "invalid-email",  # 422: not one that the shop sends to
+    "invalid-text",  # 422: a name with characters that can't be seen
+    "weak-password",  # 422: one that many have
+    "wrong-password",  # 422: not the caller's
     "unknown-sku",  # 422: not for sale
-    "unknown-token",  # 422: no cart token of this shop
+    "unknown-token",  # 422: no cart token of this shop, and none that was mailed
     "unknown-currency",  # 422: three letters, and no currency
     "currency-mismatch",  # 422: sold in another currency
     "duplicate-sku",  # 422: two variants of one product
@@ -36,7 +40,7 @@ OF_RULES = {
     "total-too-large",  # 422: of all lines together
 }
 # Parameters whose values only the shop gives out or knows, or of several forms.
-OPAQUE = ("`cursor`:", "`until`:", "`from`:", "`to`:", "`customerId`:", "`currency`:", "`item`:")
+OPAQUE = ("`cursor`:", "`until`:", "`from`:", "`to`:", "`customerId`:", "`userId`:", "`id`:", "`currency`:", "`item`:")
 
 
 @schemathesis.serializer("application/x-ndjson")

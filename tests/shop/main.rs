@@ -5,6 +5,7 @@
 mod disks;
 mod faults;
 mod history;
+mod people;
 mod process;
 mod replay;
 

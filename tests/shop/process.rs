@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 
 /// Looks at something that comes about by itself, this often at most.
@@ -17,6 +18,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 pub(crate) fn souk(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     command.args(arguments).arg("--data").arg(folder).output().unwrap()
+}
+
+/// The same, and the JSON lines it printed.
+pub(crate) fn lines(folder: &Path, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+    let output = souk(folder, &[arguments, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (output.status.code(), lines)
 }
 
 /// A running shop.
@@ -99,6 +108,76 @@ impl Shop {
         let request = self.request(reqwest::Method::POST, path).header("Idempotency-Key", key);
         let answer = request.json(body).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Sends anything as nobody in particular, and gives status and body; the process may go away
+    /// meanwhile.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<(u16, Value)> {
+        let method = method.parse().unwrap();
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        let mut request = request.header("X-API-Version", "v1").header("Prefer", "wait=30");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer = request.send().await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// The same to a process that stays.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
+        self.try_send(method, path, body, headers).await.unwrap()
+    }
+
+    /// What an admin's requests carry.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// A guest's cart with something in it: its token.
+    pub(crate) async fn guest_cart(&self, item: &Value) -> String {
+        let request = self.client.post(format!("{}/api/cart/items", self.address));
+        let answer = request.header("X-API-Version", "v1").json(item).send().await.unwrap();
+        answer.headers()["x-cart-token"].to_str().unwrap().to_owned()
+    }
+
+    /// The token in the only mail there is.
+    pub(crate) fn mailed_token(&self) -> String {
+        let people = std::fs::read_dir(self.folder().join("mail")).unwrap();
+        let mails = people.flat_map(|person| std::fs::read_dir(person.unwrap().path()).unwrap());
+        let mail = std::fs::read_to_string(mails.last().unwrap().unwrap().path()).unwrap();
+        mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
+    }
+
+    /// Waits until everybody has been told of every erasure.
+    pub(crate) async fn until_settled(&self) {
+        let options = SqliteConnectOptions::new().filename(self.folder().join("person-keys.sqlite"));
+        let pool = SqlitePoolOptions::new().connect_with(options.read_only(true)).await.unwrap();
+        for _ in 0..LOOKS_MAX {
+            let sql = "SELECT count(*) > 0 AND min(is_settled) = 1 FROM erased";
+            let settled: bool = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+            if settled {
+                pool.close().await;
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("an erasure is not finished");
     }
 
     /// Reads what the log holds by now.

@@ -6,17 +6,10 @@ use souk_eventsourcing::{Actor, Append, Clock as _, CorrelationId, EventStore, E
 use souk_sqlite_log::{Options, SqliteLog};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-use crate::process::{Shop, souk};
+use crate::process::{Shop, lines, souk};
 use crate::{order_of, stocked};
 
 /// What a command printed, as JSON lines, and its exit status.
-fn lines(folder: &std::path::Path, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
-    let output = souk(folder, &[arguments, &["--json"]].concat());
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (output.status.code(), lines)
-}
-
 fn error_of(folder: &std::path::Path, arguments: &[&str]) -> String {
     let output = souk(folder, arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");

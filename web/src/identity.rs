@@ -1,5 +1,6 @@
 //! Who asks: `EdDSA` tokens with roles.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -12,6 +13,7 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::Actor;
 use uuid::Uuid;
 
+use crate::denials::Denials;
 use crate::keys::Keys;
 use crate::problem::Problem;
 
@@ -32,6 +34,17 @@ pub enum Role {
     Service,
 }
 
+impl Role {
+    /// As in tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Admin => "admin",
+            Self::Service => "service",
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
@@ -41,6 +54,22 @@ struct Claims {
     exp: i64,
     iat: i64,
     jti: String,
+    /// The session it belongs to; none for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<Uuid>,
+}
+
+/// What a token says.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// Whose it is.
+    pub subject: &'a CustomerId,
+    /// What it allows.
+    pub role: Role,
+    /// How long it lasts.
+    pub ttl: Duration,
+    /// The session it belongs to; none for machines.
+    pub session: Option<Uuid>,
 }
 
 /// Whoever sent a request.
@@ -50,8 +79,14 @@ pub struct Caller {
     pub subject: Option<CustomerId>,
     /// The token's roles.
     pub roles: Vec<Role>,
+    /// The session the token belongs to; none for machines.
+    pub session: Option<Uuid>,
+    /// When the token expires.
+    pub expires_at: Option<Timestamp>,
     /// The guest cart of the cart token.
     pub cart: Option<CartId>,
+    /// The client's address, where it is known.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -106,23 +141,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 ///
 /// # Panics
 /// Never: claims are plain values and the key was made for this algorithm.
-pub fn issue(
-    keys: &Keys,
-    subject: &CustomerId,
-    role: Role,
-    ttl: Duration,
-    now: Timestamp,
-    id: Uuid,
-) -> String {
-    let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String {
+    let ttl = i64::try_from(grant.ttl.as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
-        sub: subject.as_str().to_owned(),
-        roles: vec![role],
+        sub: grant.subject.as_str().to_owned(),
+        roles: vec![grant.role],
         iss: ISSUER.to_owned(),
         aud: ISSUER.to_owned(),
         exp: now.as_second().saturating_add(ttl),
         iat: now.as_second(),
         jti: id.to_string(),
+        sid: grant.session,
     };
     let header = Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::EdDSA) };
     jsonwebtoken::encode(&header, &claims, &keys.encoding)
@@ -130,7 +159,12 @@ pub fn issue(
 }
 
 /// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
-pub(crate) fn identify(headers: &HeaderMap, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
+pub(crate) fn identify(
+    headers: &HeaderMap,
+    keys: &Keys,
+    denials: &Denials,
+    now: Timestamp,
+) -> Result<Caller, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Caller::default()) };
     let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
     let text = value.to_str().map_err(|_| refused("the header `Authorization` is not ASCII"))?;
@@ -138,7 +172,11 @@ pub(crate) fn identify(headers: &HeaderMap, keys: &Keys, now: Timestamp) -> Resu
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(refused("`Authorization: Bearer …` is wanted"));
     }
-    verify(token.trim(), keys, now)
+    let caller = verify(token.trim(), keys, now)?;
+    if caller.session.is_some_and(|session| denials.is_denied(session)) {
+        return Err(refused("the session has ended: sign in again"));
+    }
+    Ok(caller)
 }
 
 fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
@@ -162,7 +200,9 @@ fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     }
     let subject =
         CustomerId::parse(&data.claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
-    Ok(Caller { subject: Some(subject), roles: data.claims.roles, cart: None })
+    let expires_at = Timestamp::from_second(data.claims.exp).ok();
+    let (roles, session) = (data.claims.roles, data.claims.sid);
+    Ok(Caller { subject: Some(subject), roles, session, expires_at, cart: None, address: None })
 }
 
 #[cfg(test)]
@@ -180,7 +220,9 @@ mod tests {
     }
 
     fn token(keys: &Keys) -> String {
-        issue(keys, &ada(), Role::Admin, Duration::from_mins(1), noon(), Uuid::nil())
+        let (subject, ttl) = (&ada(), Duration::from_mins(1));
+        let grant = Grant { subject, role: Role::Admin, ttl, session: Some(Uuid::from_u128(5)) };
+        issue(keys, grant, noon(), Uuid::nil())
     }
 
     #[test]
@@ -211,6 +253,16 @@ mod tests {
             &jsonwebtoken::EncodingKey::from_secret(keys.key_id.as_bytes()),
         );
         assert!(verify(&hmac.unwrap(), &keys, noon()).is_err());
+    }
+
+    #[test]
+    fn a_token_of_a_session_that_has_ended_is_refused_at_once() {
+        let (keys, denials) = (keys(), Denials::default());
+        let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
+        assert!(identify(&headers, &keys, &denials, noon()).is_ok());
+        denials.deny(Uuid::from_u128(5), noon(), noon());
+        assert!(identify(&headers, &keys, &denials, noon()).is_err());
     }
 
     #[test]

@@ -4,10 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The folder of the keys in the data folder.
 pub const KEYS_FOLDER: &str = "keys";
@@ -21,7 +25,10 @@ pub struct Keys {
     pub(crate) encoding: EncodingKey,
     pub(crate) decoding: DecodingKey,
     pub(crate) key_id: String,
+    public: [u8; 32],
     pub(crate) cart: [u8; 32],
+    /// Tells refresh tokens that this shop gave out.
+    pub refresh: [u8; 32],
     /// Hashes requests.
     pub request_hash: [u8; 32],
     /// Hashes e-mail addresses, to look them up; it never rotates.
@@ -80,10 +87,41 @@ impl Keys {
             encoding,
             decoding,
             key_id,
+            public: *public.as_bytes(),
+            refresh: derived("souk 2026 refresh tokens"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
             email_hash: derived("souk 2026 e-mail addresses"),
         })
+    }
+}
+
+/// The public keys of tokens, as RFC 7517 and RFC 8037 have it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "KeySet", example = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "6f1c0a2b3d4e5f60", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}))]
+pub struct KeySet {
+    /// Every key that tokens may be signed with.
+    pub keys: Vec<PublicKey>,
+}
+
+/// A public key.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    kid: String,
+    x: String,
+}
+
+impl Keys {
+    /// The public keys of tokens.
+    pub fn key_set(&self) -> KeySet {
+        let x = BASE64_URL_SAFE_NO_PAD.encode(self.public);
+        let kid = self.key_id.clone();
+        KeySet { keys: vec![PublicKey { kty: "OKP", crv: "Ed25519", alg: "EdDSA", usage: "sig", kid, x }] }
     }
 }
 

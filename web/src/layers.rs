@@ -1,11 +1,12 @@
 //! The layers around every router: correlation, version, identity, problems, body limits.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
 use crate::cart_token;
+use crate::denials::Denials;
 use crate::identity;
 use crate::keys::Keys;
 use crate::problem::Problem;
@@ -36,6 +38,8 @@ const API_VERSION: &str = "x-api-version";
 pub struct Edge {
     /// Keys of tokens.
     pub keys: Arc<Keys>,
+    /// Sessions that have ended.
+    pub denials: Arc<Denials>,
     /// Time and new ids.
     pub clock: Arc<dyn Clock>,
 }
@@ -135,12 +139,14 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     if let Err(problem) = check_version(request.uri().path(), request.headers()) {
         return problem.into_response();
     }
-    match identity::identify(request.headers(), &edge.keys, edge.clock.now()) {
+    match identity::identify(request.headers(), &edge.keys, &edge.denials, edge.clock.now()) {
         Ok(mut caller) => {
             match cart_token::from_headers(request.headers(), &edge.keys) {
                 Ok(cart) => caller.cart = cart,
                 Err(problem) => return problem.into_response(),
             }
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            caller.address = peer.map(|ConnectInfo(address)| address.ip());
             request.extensions_mut().insert(caller);
         }
         Err(problem) => return problem.into_response(),

@@ -5,6 +5,8 @@
 pub mod body;
 pub mod cart_token;
 pub mod catalogue;
+pub mod denials;
+pub mod guard;
 pub mod headers;
 pub mod identity;
 pub mod keys;
@@ -15,6 +17,8 @@ pub mod problem;
 pub mod shapes;
 
 pub use body::{StrictJson, StrictQuery};
+pub use denials::Denials;
+pub use guard::Guard;
 pub use identity::{Caller, Role};
 pub use keys::Keys;
 pub use problem::Problem;

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use souk_accounts::CredentialsUnavailable;
+use souk_accounts::password::TooManyWait;
 use souk_domain::FieldError;
 use souk_eventsourcing::{KeysUnavailable, Position, StoreError};
 use utoipa::ToSchema;
@@ -172,6 +174,19 @@ impl From<KeysUnavailable> for Problem {
     fn from(error: KeysUnavailable) -> Self {
         tracing::error!(%error, "personal data can't be read or written");
         Self::new("keys-unavailable", "personal data can't be read or written at the moment").retry_after(5)
+    }
+}
+
+impl From<CredentialsUnavailable> for Problem {
+    fn from(error: CredentialsUnavailable) -> Self {
+        tracing::error!(%error, "nobody can sign in");
+        Self::new("credentials-unavailable", "nobody can sign in at the moment").retry_after(5)
+    }
+}
+
+impl From<TooManyWait> for Problem {
+    fn from(error: TooManyWait) -> Self {
+        Self::new("rate-limited", error.to_string()).retry_after(1)
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use souk_domain::{Address, FieldError, Money, money};
+use souk_domain::{Address, Email, FieldError, Money, money};
 use souk_eventsourcing::{Position, Revision};
 use utoipa::ToSchema;
 
@@ -45,6 +45,81 @@ impl From<Money> for MoneyShape {
     }
 }
 
+/// An e-mail address, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.org")]
+pub struct EmailShape(pub String);
+
+impl EmailShape {
+    /// The address, or a refusal.
+    pub fn read(&self, pointer: &str) -> Result<Email, Problem> {
+        Email::parse(&self.0).map_err(|why| Problem::field(pointer, "invalid-email", why.to_string()))
+    }
+}
+
+/// What a guest knows of an order.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"code": "SK-7F3K-9QXM", "email": "ada@example.org"}))]
+pub struct LookupShape {
+    /// Its code.
+    #[schema(min_length = 1, max_length = 20)]
+    pub code: String,
+    /// The e-mail address it was placed with.
+    pub email: EmailShape,
+}
+
+impl LookupShape {
+    /// Code, as people type it, and address.
+    pub fn read(&self) -> Result<(String, Email), Problem> {
+        check_text("/code", &self.code, 1, 20)?;
+        Ok((self.code.trim().to_uppercase(), self.email.read("/email")?))
+    }
+}
+
+/// A password as it was typed, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery")]
+pub struct PasswordShape(pub String);
+
+/// A password that shall be somebody's, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, format = "password", min_length = 12, max_length = 256, example = "correct horse battery")]
+pub struct NewPasswordShape(pub String);
+
+/// A token of somebody's, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 200, example = "AZ…")]
+pub struct SecretShape(pub String);
+
+/// What somebody is called, never shown by `Debug`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 200, pattern = r"\S", example = "Ada")]
+pub struct NameShape(pub String);
+
+impl NameShape {
+    /// The name, or a refusal.
+    pub fn read(self, pointer: &str) -> Result<String, Problem> {
+        check_text(pointer, &self.0, 1, ADDRESS_CHARS_MAX)?;
+        if self.0.chars().any(char::is_control) {
+            return Err(Problem::field(pointer, "invalid-text", "control characters are not allowed"));
+        }
+        Ok(self.0)
+    }
+}
+
+macro_rules! never_shown {
+    ($($shape:ty),+) => {
+        $(impl std::fmt::Debug for $shape {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("(personal)")
+            }
+        })+
+    };
+}
+
+never_shown!(EmailShape, PasswordShape, NewPasswordShape, SecretShape, NameShape, AddressShape);
+
 /// A postal address.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -78,12 +153,6 @@ pub struct AddressShape {
     #[serde(default)]
     #[schema(max_length = 200)]
     pub phone: String,
-}
-
-impl std::fmt::Debug for AddressShape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(personal)")
-    }
 }
 
 impl AddressShape {

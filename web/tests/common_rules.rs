@@ -14,7 +14,7 @@ use serde_json::Value;
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
-use souk_web::identity::issue;
+use souk_web::identity::{Grant, issue};
 use souk_web::layers::{BODY_BYTES_MAX, Edge, common};
 use souk_web::{Caller, Keys, Problem, Role, cart_token, catalogue};
 use tower::ServiceExt;
@@ -37,6 +37,10 @@ struct Server {
     _folder: tempfile::TempDir,
 }
 
+fn grant(subject: &CustomerId, role: Role, ttl: Duration) -> Grant<'_> {
+    Grant { subject, role, ttl, session: None }
+}
+
 async fn who(caller: Caller) -> String {
     let subject = caller.subject.as_ref().map_or("nobody", CustomerId::as_str).to_owned();
     format!("{subject} {:?}", caller.cart)
@@ -54,7 +58,7 @@ fn server() -> Server {
         .route("/api/bare", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .route("/api/taken", get(|| async { Problem::new("sku-taken", "it is") }))
         .merge(catalogue::pages());
-    let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon) };
+    let edge = Edge { keys: Arc::clone(&keys), denials: Arc::default(), clock: Arc::new(Noon) };
     Server { router: common(router, edge), keys, _folder: folder }
 }
 
@@ -144,7 +148,8 @@ async fn a_correlation_id_is_echoed_minted_or_refused() {
 async fn a_caller_is_known_by_token_and_cart_token() {
     let server = server();
     let (ada, minute) = (CustomerId::parse("ada").unwrap(), Duration::from_mins(1));
-    let token = format!("Bearer {}", issue(&server.keys, &ada, Role::Customer, minute, noon(), Uuid::nil()));
+    let token =
+        format!("Bearer {}", issue(&server.keys, grant(&ada, Role::Customer, minute), noon(), Uuid::nil()));
     let cart = CartId(Uuid::from_u128(7));
     let cart_token = cart_token::issue(&server.keys, cart);
     let (_, _, body) =
@@ -158,7 +163,8 @@ async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     let server = server();
     let ada = CustomerId::parse("ada").unwrap();
     let hour_ago = noon() - jiff::SignedDuration::from_hours(1);
-    let expired = issue(&server.keys, &ada, Role::Admin, Duration::from_mins(1), hour_ago, Uuid::nil());
+    let expired =
+        issue(&server.keys, grant(&ada, Role::Admin, Duration::from_mins(1)), hour_ago, Uuid::nil());
     for value in
         [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()]
     {

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{CartId, CustomerId, EmailHash, FieldError, OrderId, Sku};
+use souk_domain::{CartId, CustomerId, Email, FieldError, OrderId, Sku};
 use souk_web::shapes::check_text;
 use souk_web::{Caller, Problem};
 
@@ -13,23 +13,18 @@ use crate::shop::Shop;
 
 use super::request::{LineRequest, OrderRequest};
 
-/// Characters of an e-mail address.
-const EMAIL_CHARS_MAX: usize = 254;
 /// Characters of a payment token.
 pub const TOKEN_CHARS_MAX: usize = 200;
 
 /// Who buys and what is common to orders from a cart and of explicit lines.
 pub struct Buyer {
     customer: Option<CustomerId>,
-    email: Option<String>,
+    email: Option<Email>,
 }
 
 /// Who buys. Guests name an e-mail address; an admin may order for somebody, or for nobody in particular.
 pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
-    let email = asked.email.as_ref().map(|email| email.0.trim().to_lowercase());
-    if let Some(email) = &email {
-        check_email(email)?;
-    }
+    let email = asked.email.as_ref().map(|email| email.read("/email")).transpose()?;
     let customer = match (&asked.customer_id, caller.is_admin()) {
         (Some(id), true) => Some(
             CustomerId::parse(id)
@@ -48,18 +43,6 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
         }
     }
     Ok(Buyer { customer, email })
-}
-
-fn check_email(email: &str) -> Result<(), Problem> {
-    let well_formed = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
-    });
-    let printable = email.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if well_formed && printable && email.matches('@').count() == 1 && email.chars().count() <= EMAIL_CHARS_MAX
-    {
-        return Ok(());
-    }
-    Err(Problem::field("/email", "invalid-email", "an e-mail address is allowed, as in ada@example.org"))
 }
 
 /// The draft of an order from lines.
@@ -81,8 +64,8 @@ pub fn draft(
     }
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
-    let hashed = |email: String| {
-        let hash = EmailHash::of(&shop.keys.email_hash, &email);
+    let hashed = |email: Email| {
+        let hash = email.hash(&shop.keys.email_hash);
         (email, hash)
     };
     let (customer, email) = (buyer.customer, buyer.email.map(hashed));

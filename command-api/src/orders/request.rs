@@ -1,7 +1,7 @@
 //! What is asked of orders.
 
 use serde::{Deserialize, Serialize};
-use souk_web::shapes::{AddressShape, MoneyShape};
+use souk_web::shapes::{AddressShape, EmailShape, MoneyShape};
 use utoipa::ToSchema;
 
 /// An order, from the cart or of explicit lines.
@@ -27,22 +27,11 @@ pub struct OrderRequest {
     pub accept_price_changes: bool,
     /// A guest's e-mail address.
     #[serde(default)]
-    pub email: Option<Email>,
+    pub email: Option<EmailShape>,
     /// For whom an admin orders.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 64)]
     pub customer_id: Option<String>,
-}
-
-/// An e-mail address, never shown by `Debug`.
-#[derive(Clone, Deserialize, ToSchema)]
-#[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.org")]
-pub struct Email(pub String);
-
-impl std::fmt::Debug for Email {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(personal)")
-    }
 }
 
 /// A line.

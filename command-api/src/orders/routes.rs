@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::{Reason, ReasonCode};
-use souk_domain::order::{Order, OrderCommand, OrderState, OrderStatus};
+use souk_domain::order::{Order, OrderCommand, OrderRejection, OrderState, OrderStatus};
 use souk_domain::{FieldError, InvalidText, OrderId, Sku};
-use souk_eventsourcing::{Loaded, Position, Revision};
+use souk_eventsourcing::{CommandError, Loaded, Position, Revision};
 use souk_web::body::{NoBody, OptionalJson};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -191,8 +191,22 @@ pub async fn ship(
     let ShipRequest { carrier, tracking } = body.value;
     check_text("/carrier", &carrier, 1, TEXT_CHARS_MAX)?;
     check_text("/tracking", &tracking, 0, TEXT_CHARS_MAX)?;
+    require_address(&shop, &id).await?;
     let command = OrderCommand::Ship { carrier, tracking };
     send(&shop, &caller, &headers, "POST /api/orders/ship", &body.raw, &id, command).await
+}
+
+/// An erasure takes effect at once: also before the order has been told.
+async fn require_address(shop: &Shop, id: &str) -> Result<(), Problem> {
+    let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
+    let loaded = shop.orders.load(&Order::stream(order)).await?;
+    let sealed_for = loaded.as_ref().and_then(|loaded| loaded.state.address_person());
+    match sealed_for {
+        Some(person) if shop.people.is_erased(person).await? => {
+            Err(problem(CommandError::Rejected(OrderRejection::AddressErased)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The goods arrived.

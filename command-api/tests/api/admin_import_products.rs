@@ -12,7 +12,7 @@ fn outcomes(answer: &Answer) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_second_import_changes_only_what_differs() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let line = |sku: &str, amount| product(sku, amount).to_string();
     let first = import(&shop, &[line("heart", 255), line("star", 1000)]).await;
     assert_eq!(outcomes(&first), ["created", "created"]);
@@ -26,7 +26,7 @@ async fn a_second_import_changes_only_what_differs() {
 
 #[tokio::test]
 async fn a_line_that_cannot_be_is_refused_with_code_and_reason_and_the_others_go_on() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let two = json!({"name": "Two", "variants": [
         {"sku": "moon", "price": {"amount": 1, "currency": "GBP"}},
         {"sku": "heart", "price": {"amount": 1, "currency": "GBP"}},
@@ -43,7 +43,7 @@ async fn a_line_that_cannot_be_is_refused_with_code_and_reason_and_the_others_go
 
 #[tokio::test]
 async fn a_batch_larger_than_what_runs_at_once_keeps_its_order() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let lines: Vec<_> = (0..200)
         .map(|n| product(&format!("sku-{n:03}"), if n == 150 { -1 } else { n }).to_string())
         .collect();
@@ -54,7 +54,7 @@ async fn a_batch_larger_than_what_runs_at_once_keeps_its_order() {
 
 #[tokio::test]
 async fn only_admins_import() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let call = || Call::post_raw("/api/admin/import/products", product("heart", 1).to_string());
     shop.send(call()).await.refused(401, "unauthenticated");
     shop.customer("ada", call()).await.refused(403, "forbidden");

@@ -10,7 +10,7 @@ async fn post(shop: &TestShop, what: &str, body: Value) -> Answer {
 }
 
 async fn counted(units: i64) -> TestShop {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     post(&shop, "stock", json!({"sku": "85123A", "onHand": units})).await.done(200);
     shop
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod admin_import_products;
+mod auth;
 mod bad_input;
 mod cart;
 mod inventory;
@@ -14,3 +15,4 @@ mod payments_webhook;
 mod port;
 mod products;
 mod shop;
+mod users;

@@ -61,7 +61,7 @@ const PARKED: &str = "/api/admin/parked";
 
 #[tokio::test]
 async fn what_is_parked_is_tried_again_and_skipped_with_a_reason_that_the_log_keeps() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let body = json!({"owner": "orders", "entity": "a"});
     let answer = shop.admin(Call::post(&format!("{PARKED}/retry"), &body)).await.refused(409, "still-parked");
     assert!(answer.text("detail").contains("position 57"), "{}", answer.body);
@@ -78,7 +78,7 @@ async fn what_is_parked_is_tried_again_and_skipped_with_a_reason_that_the_log_ke
 
 #[tokio::test]
 async fn what_a_process_did_itself_is_never_skipped() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let body = json!({"owner": "checkout", "entity": "a", "reason": "x"});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(409, "still-parked");
     assert!(shop.shop.skips.load(&Skips::stream("checkout")).await.unwrap().is_none());
@@ -86,7 +86,7 @@ async fn what_a_process_did_itself_is_never_skipped() {
 
 #[tokio::test]
 async fn builds_are_switched_when_they_are_ready() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let switch = "/api/admin/projections/switch";
     let builds = |builds| json!({ "builds": builds });
     let answer =
@@ -99,7 +99,7 @@ async fn builds_are_switched_when_they_are_ready() {
 
 #[tokio::test]
 async fn only_admins_maintain() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let parked = json!({"owner": "orders", "entity": "a"});
     let call = Call::post(&format!("{PARKED}/retry"), &parked);
     let token = format!("Bearer {}", shop.token("erp", Role::Service));

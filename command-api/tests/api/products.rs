@@ -10,7 +10,7 @@ fn owner(shop: &TestShop, sku: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_product_is_created_with_location_revision_and_position() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let answer = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201);
     let id = answer.text("id");
     assert_eq!(answer.head("location"), format!("/api/products/{id}"));
@@ -20,7 +20,7 @@ async fn a_product_is_created_with_location_revision_and_position() {
 
 #[tokio::test]
 async fn a_repeat_by_key_is_answered_as_then_and_another_body_is_refused() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let call = || Call::post("/api/products", &product("heart", 255)).key("k");
     let first = shop.admin(call()).await.done(201);
     let path = format!("/api/products/{}", first.text("id"));
@@ -40,7 +40,7 @@ async fn a_repeat_by_key_is_answered_as_then_and_another_body_is_refused() {
 
 #[tokio::test]
 async fn a_sku_belongs_to_one_product_and_is_free_again_when_given_up() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let heart = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let two = json!({"name": "Two", "variants": [
         {"sku": "star", "price": {"amount": 1, "currency": "GBP"}},
@@ -59,7 +59,7 @@ async fn a_sku_belongs_to_one_product_and_is_free_again_when_given_up() {
 
 #[tokio::test]
 async fn a_repeat_by_key_is_answered_though_its_sku_went_to_another_product() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let path = format!("/api/products/{id}");
     let put = || Call::put(&path, &product("star", 255)).key("k");
@@ -73,7 +73,7 @@ async fn a_repeat_by_key_is_answered_though_its_sku_went_to_another_product() {
 
 #[tokio::test]
 async fn replacing_keeps_gives_up_and_claims_skus_and_a_withdrawn_product_stays_so() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let path = format!("/api/products/{id}");
     let same = shop.admin(Call::put(&path, &product("heart", 255))).await.done(200);
@@ -92,7 +92,7 @@ async fn replacing_keeps_gives_up_and_claims_skus_and_a_withdrawn_product_stays_
 
 #[tokio::test]
 async fn a_write_with_a_revision_goes_through_only_at_that_revision() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let change = |amount, revision: &str| {
         Call::put(&format!("/api/products/{id}"), &product("heart", amount)).header("if-match", revision)
@@ -106,7 +106,7 @@ async fn a_write_with_a_revision_goes_through_only_at_that_revision() {
 
 #[tokio::test]
 async fn only_admins_write_products() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let call = || Call::post("/api/products", &product("heart", 255));
     shop.send(call()).await.refused(401, "unauthenticated");
     shop.customer("ada", call()).await.refused(403, "forbidden");
@@ -114,7 +114,7 @@ async fn only_admins_write_products() {
 
 #[tokio::test]
 async fn everything_wrong_with_a_product_is_said_with_its_place() {
-    let shop = TestShop::open();
+    let shop = TestShop::open().await;
     let wrong = json!({"name": " ", "attributes": {"a": []}, "variants": [
         {"sku": "a/b", "price": {"amount": 1, "currency": "XXQ"}},
         {"sku": "c", "price": {"amount": 1, "currency": "GBP"}},

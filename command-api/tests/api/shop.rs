@@ -11,16 +11,21 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use souk_command_api::{Settings, SettledOrders, Shop};
+use souk_accounts::password::{Compared, Cost, Hashing, TooManyWait};
+use souk_accounts::{Password, Passwords};
+use souk_command_api::{Accounts, OrderFinder, Settings, SettledOrders, Shop};
+use souk_domain::order::draft::order_code;
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
+use souk_mail_folder::MailFolder;
 use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
-use souk_web::identity::issue;
+use souk_sqlite_credentials::SqliteCredentials;
+use souk_web::identity::{Grant, issue};
 use souk_web::layers::{Edge, common};
-use souk_web::{Keys, Role};
+use souk_web::{Guard, Keys, Problem, Role};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -73,6 +78,32 @@ impl PaymentProvider for TestProvider {
     }
 }
 
+/// Passwords are hashed right here.
+struct Hashes(Hashing);
+
+#[async_trait]
+impl Passwords for Hashes {
+    async fn hash(&self, password: Password) -> Result<String, TooManyWait> {
+        Ok(self.0.hash(&password).unwrap())
+    }
+
+    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait> {
+        Ok(self.0.compare(&password, hash.as_deref()))
+    }
+}
+
+/// Looks every order of the log through.
+struct Finder(Arc<Mutex<Log>>);
+
+#[async_trait]
+impl OrderFinder for Finder {
+    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
+        let streams = self.0.lock().unwrap().of_category("order");
+        let orders = streams.iter().map(|stream| OrderId(stream.id().parse().unwrap()));
+        Ok(orders.filter(|order| order_code(*order) == code).collect())
+    }
+}
+
 /// A shop.
 pub(crate) struct TestShop {
     /// The command side.
@@ -84,12 +115,12 @@ pub(crate) struct TestShop {
     /// Tells it to stop.
     pub(crate) stop: watch::Sender<bool>,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestShop {
     /// An empty shop.
-    pub(crate) fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let test_clock = Arc::new(TestClock { ahead_s: AtomicI64::new(0), ids: AtomicU64::new(1) });
         let clock: Arc<dyn Clock> = test_clock.clone();
@@ -107,6 +138,16 @@ impl TestShop {
             maintenance: Arc::new(OneParked::default()),
             clock: Arc::clone(&clock),
             people: Arc::new(KeysInMemory::default()),
+            erased: Arc::default(),
+            accounts: Accounts {
+                users: MemoryPort::open(&log, &clock),
+                credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
+                passwords: Arc::new(Hashes(Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap())),
+                outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
+                denials: Arc::default(),
+                guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
+            },
+            finder: Arc::new(Finder(Arc::clone(&log))),
             provider: Arc::new(TestProvider),
             settled: Arc::new(SettledOrders::default()),
             run_timers: Arc::new(|| Box::pin(async { 3 })),
@@ -119,13 +160,16 @@ impl TestShop {
             stopping,
         };
         let (router, _) = souk_command_api::router(shop.clone()).split_for_parts();
-        let router = common(router, Edge { keys: Arc::clone(&shop.keys), clock });
-        Self { shop, log, clock: test_clock, stop, router, _folder: folder }
+        let router = common(
+            router,
+            Edge { keys: Arc::clone(&shop.keys), denials: Arc::clone(&shop.accounts.denials), clock },
+        );
+        Self { shop, log, clock: test_clock, stop, router, folder }
     }
 
     /// A shop that sells heart at 2.55 and star at 10.00 GBP.
     pub(crate) async fn stocked() -> Self {
-        let shop = Self::open();
+        let shop = Self::open().await;
         for (sku, amount) in [("heart", 255), ("star", 1000)] {
             shop.admin(Call::post("/api/products", &product(sku, amount))).await.done(201);
         }
@@ -135,7 +179,21 @@ impl TestShop {
     /// A token.
     pub(crate) fn token(&self, subject: &str, role: Role) -> String {
         let subject = CustomerId::parse(subject).unwrap();
-        issue(&self.shop.keys, &subject, role, Duration::from_hours(1), self.clock.now(), Uuid::nil())
+        let grant = Grant { subject: &subject, role, ttl: Duration::from_hours(1), session: None };
+        issue(&self.shop.keys, grant, self.clock.now(), Uuid::nil())
+    }
+
+    /// The last mail that somebody got.
+    pub(crate) fn last_mail(&self, user: &str) -> Option<String> {
+        let folder = MailFolder::new(self.folder.path(), self.clock.clone());
+        let files = std::fs::read_dir(folder.of(&CustomerId::parse(user).unwrap())).ok()?;
+        let last = files.map(|file| file.unwrap().path()).max()?;
+        Some(std::fs::read_to_string(last).unwrap())
+    }
+
+    /// Asks with a token.
+    pub(crate) async fn as_user(&self, token: &str, call: Call) -> Answer {
+        self.send(call.header("authorization", &format!("Bearer {token}"))).await
     }
 
     /// Time goes on.
@@ -217,6 +275,16 @@ impl Call {
     /// `PUT` of JSON.
     pub(crate) fn put(path: &str, body: &Value) -> Self {
         Self::new("PUT", path, body.to_string().into_bytes())
+    }
+
+    /// `GET`.
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path, Vec::new())
+    }
+
+    /// With a body.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        Self { body: body.to_string().into_bytes(), ..self }
     }
 
     /// `DELETE`.

@@ -1,7 +1,8 @@
 //! What can be asked of an order.
 
 use crate::address::Address;
-use crate::names::Sku;
+use crate::email::Email;
+use crate::names::{CustomerId, Sku};
 
 use super::event::{Draft, Reason};
 
@@ -51,4 +52,15 @@ pub enum OrderCommand {
         /// Where to.
         address: Box<Address>,
     },
+    /// The guest who placed it is this customer.
+    Attach {
+        /// Who.
+        customer: CustomerId,
+        /// The e-mail address that it was placed with.
+        email: Option<Email>,
+        /// Where the goods go.
+        shipping_address: Option<Box<Address>>,
+    },
+    /// The key of whom it tells about is destroyed.
+    Erase,
 }

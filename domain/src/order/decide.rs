@@ -2,16 +2,18 @@
 
 use souk_eventsourcing::{Context, Personal};
 
-use crate::names::{ReversalId, Sku};
+use crate::address::Address;
+use crate::email::Email;
+use crate::names::{CustomerId, ReversalId, Sku};
 
 use super::command::OrderCommand;
 use super::event::{
-    AddressChanged, CancellationRequested, Cancelled, Confirmed, Delivered, OrderEvent, PaidOutside,
-    PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Returned, Shipped, TimedOut,
+    AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, OrderEvent,
+    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Returned, Shipped, TimedOut,
 };
 use super::rejection::OrderRejection;
 use super::returns;
-use super::state::{OrderState, OrderStatus, Placed};
+use super::state::{Destination, OrderState, OrderStatus, Placed};
 
 type Decision = Result<Vec<OrderEvent>, OrderRejection>;
 
@@ -41,6 +43,11 @@ pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> 
             }
             status => Err(OrderRejection::NotChangeable(status)),
         },
+        OrderCommand::Attach { customer, email, shipping_address } => {
+            Ok(attach(order, customer, email.as_ref(), shipping_address.as_deref()))
+        }
+        OrderCommand::Erase if order.is_erased => Ok(Vec::new()),
+        OrderCommand::Erase => Ok(vec![Erased { person: order.person.clone() }.into()]),
     }
 }
 
@@ -114,8 +121,27 @@ fn ended_early(reason: &Reason, failed_skus: &[Sku]) -> OrderEvent {
     }
 }
 
+/// Somebody else's order, or one whose guest is erased, stays what it is.
+fn attach(
+    order: &Placed,
+    customer: &CustomerId,
+    email: Option<&Email>,
+    shipping_address: Option<&Address>,
+) -> Vec<OrderEvent> {
+    if order.customer.is_some() || order.is_erased {
+        return Vec::new();
+    }
+    let email = email.map(|email| Personal::new(customer.person(), "email", email.as_str().to_owned()));
+    let sealed = |address: &Address| Personal::new(customer.person(), "shippingAddress", address.clone());
+    let shipping_address = shipping_address.map(sealed);
+    vec![Attached { customer: customer.clone(), email, shipping_address }.into()]
+}
+
 fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
     match (order.status, &order.shipment) {
+        (OrderStatus::Confirmed, _) if order.destination == Destination::Erased => {
+            Err(OrderRejection::AddressErased)
+        }
         (OrderStatus::Confirmed, _) => {
             Ok(vec![Shipped { carrier: carrier.to_owned(), tracking: tracking.to_owned() }.into()])
         }

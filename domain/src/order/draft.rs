@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use souk_eventsourcing::Personal;
 
 use crate::address::Address;
+use crate::email::Email;
 use crate::field_error::FieldError;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::Money;
@@ -23,7 +24,7 @@ pub struct Parts {
     /// The cart it comes from.
     pub cart: Option<CartId>,
     /// A guest's e-mail address, and what it is looked up by.
-    pub email: Option<(String, EmailHash)>,
+    pub email: Option<(Email, EmailHash)>,
     /// Where the goods go.
     pub shipping_address: Option<Address>,
     /// Lines as they were asked for.
@@ -52,7 +53,7 @@ impl Draft {
             code: order_code(parts.order),
             customer: parts.customer,
             cart: parts.cart,
-            email: email.map(|email| Personal::new(person.clone(), "email", email)),
+            email: email.map(|email| Personal::new(person.clone(), "email", email.as_str().to_owned())),
             email_hash,
             shipping_address: parts
                 .shipping_address

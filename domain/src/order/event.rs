@@ -195,6 +195,29 @@ pub struct AddressChanged {
     pub address: Personal<Address>,
 }
 
+/// A guest's order is a customer's, whose e-mail address it was placed with. What was under the order's own
+/// key is under the customer's from now on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attached {
+    /// Who bought it.
+    pub customer: CustomerId,
+    /// The e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Personal<String>>,
+    /// Where the goods go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<Personal<Address>>,
+}
+
+/// The key of whom it tells about is destroyed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erased {
+    /// Who was erased.
+    pub person: Person,
+}
+
 /// Goods to put back on hand, and money to give back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -232,5 +255,7 @@ event_enum! {
         Delivered = "order.delivered" v 1,
         Returned = "order.returned" v 1,
         AddressChanged = "order.address-changed" v 1,
+        Attached = "order.attached" v 1,
+        Erased = "order.erased" v 1,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::event::OrderEvent;
-use super::state::{OrderState, OrderStatus, Placed};
+use super::state::{Destination, OrderState, OrderStatus, Placed};
 
 /// The state after an event.
 pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
@@ -19,7 +19,19 @@ pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
 
 fn apply(order: &mut Placed, event: &OrderEvent) {
     match event {
-        OrderEvent::Placed(_) | OrderEvent::AddressChanged(_) => {}
+        OrderEvent::Placed(_) => {}
+        OrderEvent::AddressChanged(_) => order.destination = Destination::Known,
+        OrderEvent::Attached(event) => {
+            order.customer = Some(event.customer.clone());
+            order.person = event.customer.person();
+        }
+        OrderEvent::Erased(_) => {
+            order.is_erased = true;
+            if order.destination == Destination::Known {
+                order.destination = Destination::Erased;
+            }
+            order.person = order.id.readdressed();
+        }
         OrderEvent::PaymentAwaited(_) => order.status = OrderStatus::PaymentPending,
         OrderEvent::CancellationRequested(event) => order.cancellation = Some(event.reason.clone()),
         OrderEvent::PaidOutside(_) => order.paid_outside = true,

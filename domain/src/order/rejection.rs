@@ -43,6 +43,9 @@ pub enum OrderRejection {
         /// Units that may.
         left: u32,
     },
+    /// Nobody knows where to.
+    #[error("where the goods go was erased: cancel the order, or give it an address")]
+    AddressErased,
     /// It goes elsewhere already.
     #[error("the address of an order that is {} can't be changed", .0.as_str())]
     NotChangeable(OrderStatus),
@@ -60,6 +63,7 @@ impl Rejection for OrderRejection {
             Self::NotDeliverable(_) => "order-not-deliverable",
             Self::NotReturnable(_) => "order-not-returnable",
             Self::ReturnExceedsOrder { .. } => "return-exceeds-order",
+            Self::AddressErased => "order-address-erased",
             Self::NotChangeable(_) => "order-not-changeable",
         }
     }

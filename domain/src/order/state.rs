@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Person;
 
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, Sku};
+use crate::names::{CartId, CustomerId, EmailHash, OrderId, Sku};
 
 use super::event::{Draft, OrderLine, Reason};
 
@@ -68,8 +68,14 @@ pub struct Placed {
     pub(super) status: OrderStatus,
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
+    pub(super) id: OrderId,
+    /// What a guest's e-mail address is looked up by.
+    pub(super) email_hash: Option<EmailHash>,
     /// Whom its personal data tells about.
     pub(super) person: Person,
+    /// Whether that was somebody else before, whose key is destroyed.
+    pub(super) is_erased: bool,
+    pub(super) destination: Destination,
     pub(super) cart: Option<CartId>,
     /// They never change, so that copies of the state share them.
     pub(super) lines: Arc<[Line]>,
@@ -81,6 +87,18 @@ pub struct Placed {
     pub(super) returned: BTreeMap<Sku, u32>,
     /// What returns gave back.
     pub(super) refunded: i64,
+}
+
+/// What is known of where the goods go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Destination {
+    /// Nobody said.
+    Unknown,
+    /// Somebody did.
+    Known,
+    /// It went with somebody's key.
+    Erased,
 }
 
 /// What decisions need of a line.
@@ -104,7 +122,15 @@ impl Placed {
             status: OrderStatus::Placed,
             code: draft.code.clone(),
             customer: draft.customer.clone(),
+            id: draft.order,
+            email_hash: draft.email_hash.clone(),
             person: Draft::person_of(draft.order, draft.customer.as_ref()),
+            is_erased: false,
+            destination: if draft.shipping_address.is_some() {
+                Destination::Known
+            } else {
+                Destination::Unknown
+            },
             cart: draft.cart,
             lines: draft.lines.iter().map(Line::of).collect(),
             total: draft.total,
@@ -126,6 +152,23 @@ impl OrderState {
     /// Who bought; none for a guest.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.placed.as_ref()?.customer.as_ref()
+    }
+
+    /// Whom its personal data tells about.
+    pub fn person(&self) -> Option<&Person> {
+        self.placed.as_ref().map(|placed| &placed.person)
+    }
+
+    /// Whose key seals where the goods go, while they have not gone.
+    pub fn address_person(&self) -> Option<&Person> {
+        let order = self.placed.as_ref().filter(|order| order.destination == Destination::Known)?;
+        (order.status == OrderStatus::Confirmed).then_some(&order.person)
+    }
+
+    /// What a guest's e-mail address is looked up by, while the order is a guest's.
+    pub fn guest_email_hash(&self) -> Option<&EmailHash> {
+        let order = self.placed.as_ref().filter(|order| order.customer.is_none() && !order.is_erased)?;
+        order.email_hash.as_ref()
     }
 
     /// The cart it was ordered from.

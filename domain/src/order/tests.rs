@@ -1,17 +1,19 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use souk_eventsourcing::Personal;
 use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
 
 use super::draft::{Parts, order_code};
 use super::event::{
-    Cancelled, Confirmed, Delivered, OrderLine, PaidOutside, PaymentAwaited, Placed, Reason, ReasonCode,
-    Returned, Reversal, ReversalLine, Shipped,
+    AddressChanged, Attached, Cancelled, Confirmed, Delivered, Erased, OrderLine, PaidOutside,
+    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped,
 };
 use super::*;
+use crate::address::Address;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX};
 use crate::money::{Currency, Money};
-use crate::names::{ProductId, ReversalId, Sku};
+use crate::names::{CustomerId, ProductId, ReversalId, Sku};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(1));
 
@@ -256,4 +258,37 @@ fn a_draft_reads_back_as_it_was_written() {
     let event = placed();
     assert_eq!(OrderEvent::decode(event.event_type(), 1, &event.encode()), Ok(event));
     assert_eq!(Parts::example(ORDER).pay_by - SignedDuration::from_secs(900), noon());
+}
+
+#[test]
+fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_an_address() {
+    let parts = Parts { shipping_address: Some(Address::default()), ..Parts::example(ORDER) };
+    let draft = Draft::assemble(Parts { lines: vec![line("A", 1, 100)], ..parts }).unwrap();
+    let erased: OrderEvent = Erased { person: ORDER.guest() }.into();
+    let history = vec![Placed { draft }.into(), awaited(), confirmed(), erased.clone()];
+    let ship = OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() };
+    given::<Order>(&history[..3]).when(&OrderCommand::Erase).then(&[erased]);
+    given::<Order>(&history).when(&OrderCommand::Erase).then_nothing();
+    given::<Order>(&history).when(&ship).then_refused("order-address-erased");
+    let address = Personal::new(ORDER.readdressed(), "shippingAddress", Address::default());
+    let changed: OrderEvent = AddressChanged { address }.into();
+    let change = OrderCommand::ChangeAddress { address: Box::default() };
+    given::<Order>(&history).when(&change).then(std::slice::from_ref(&changed));
+    let readdressed: Vec<_> = history.into_iter().chain([changed]).collect();
+    given::<Order>(&readdressed).when(&ship).then(&[shipped()]);
+}
+
+#[test]
+fn a_guests_order_becomes_a_customers_once() {
+    let customer = CustomerId::parse("ada").unwrap();
+    let attach = |name: &str| OrderCommand::Attach {
+        customer: CustomerId::parse(name).unwrap(),
+        email: None,
+        shipping_address: None,
+    };
+    let attached: OrderEvent = Attached { customer, email: None, shipping_address: None }.into();
+    given::<Order>(&[placed()]).when(&attach("ada")).then(std::slice::from_ref(&attached));
+    given::<Order>(&[placed(), attached]).when(&attach("bob")).then_nothing();
+    let erased: OrderEvent = Erased { person: ORDER.guest() }.into();
+    given::<Order>(&[placed(), erased]).when(&attach("ada")).then_nothing();
 }

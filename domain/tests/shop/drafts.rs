@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{CartId, Currency, Money, OrderId, ProductId, Sku};
+use souk_domain::{Address, CartId, Currency, Money, OrderId, ProductId, Sku};
 use uuid::Uuid;
 
 use crate::provider::TOKENS;
@@ -35,7 +35,9 @@ pub(crate) fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> 
     let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
     let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
     let pay_by = now + SignedDuration::from_secs(900);
-    let (customer, email, shipping_address) = (None, None, None);
+    let (customer, email) = (None, None);
+    let shipping_address =
+        how.is_multiple_of(3).then(|| Address { name: "Ada".to_owned(), ..Address::default() });
     let parts = Parts {
         order,
         customer,

@@ -17,7 +17,7 @@ use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Draft, OrderCommand, OrderEvent, OrderStatus};
 use souk_domain::payment::{PaymentCommand, PaymentEvent};
 use souk_domain::stock::{StockCommand, StockEvent};
-use souk_domain::{CartId, PaymentId, ShopCommand};
+use souk_domain::{CartId, CustomerId, PaymentId, ShopCommand};
 use souk_eventsourcing::EventPayload;
 use souk_eventsourcing::testkit::noon;
 use uuid::Uuid;
@@ -116,7 +116,14 @@ impl Shop {
             14 => {
                 self.world.ask(&ShopCommand::Stock(sku(u32::from(how % 2)), StockCommand::ExpireDue));
             }
-            _ => {}
+            _ if how.is_multiple_of(4) => {
+                ask(&mut self.world, OrderCommand::Erase);
+            }
+            _ => {
+                let customer = CustomerId::parse("ada").unwrap();
+                let attach = OrderCommand::Attach { customer, email: None, shipping_address: None };
+                ask(&mut self.world, attach);
+            }
         }
     }
 

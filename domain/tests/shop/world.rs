@@ -13,6 +13,7 @@ use souk_domain::stock::Stock;
 use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
+use souk_eventsourcing::testkit::sealed;
 use souk_eventsourcing::{
     Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision,
     StreamName,
@@ -90,6 +91,7 @@ impl World {
         for (ordinal, event) in (0_u32..).zip(&events) {
             let revision = Revision(first as u64 + u64::from(ordinal));
             let event = origin.envelope(stream, ordinal, event, self.now);
+            let event = sealed(vec![event]).remove(0);
             let position = Position(self.log.len() as u64 + 1);
             self.log.push(RecordedEvent { position, stream: stream.clone(), revision, event });
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// A claim whose owner doesn't hold the SKU.
+/// A claim whose owner doesn't hold the key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenClaimRow {

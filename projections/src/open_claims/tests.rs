@@ -4,7 +4,10 @@ use souk_domain::product::event::{Changed, Created, Variant, Withdrawn};
 use souk_eventsourcing::StreamName;
 
 use super::*;
-use crate::testing::{History, golden, pounds, product, row, sku};
+use souk_domain::{UserId, user};
+use uuid::Uuid;
+
+use crate::testing::{History, email_hash, golden, pounds, product, registered, row, sku};
 
 fn claim_of(text: &str) -> StreamName {
     Claim::of_sku(&sku(text))
@@ -58,9 +61,22 @@ fn golden() {
 #[test]
 fn a_claim_is_open_until_its_owner_holds_the_sku() {
     let open = History::default().then(&claim_of("A1"), claimed(&stream(1)));
-    assert_eq!(row::<OpenClaims>(&open, "A1").unwrap().owner, stream(1).to_string());
+    assert_eq!(row::<OpenClaims>(&open, "sku-A1").unwrap().owner, stream(1).to_string());
     let settled = open.then(&stream(1), created(&["A1"]));
-    assert!(row::<OpenClaims>(&settled, "A1").is_none());
+    assert!(row::<OpenClaims>(&settled, "sku-A1").is_none());
+}
+
+#[test]
+fn an_address_is_held_from_registration_to_erasure() {
+    let user = UserId(Uuid::from_u128(7));
+    let claim = Claim::of_email(&email_hash());
+    let open = History::default().then(&claim, claimed(&User::stream(user)));
+    assert!(row::<OpenClaims>(&open, claim.id()).is_some());
+    let held = open.then(&User::stream(user), registered(user));
+    assert!(row::<OpenClaims>(&held, claim.id()).is_none());
+    let erased = UserEvent::from(user::event::Erased { email_hash: email_hash() });
+    let given_up = held.then(&User::stream(user), erased);
+    assert!(row::<OpenClaims>(&given_up, claim.id()).is_some());
 }
 
 #[test]
@@ -69,7 +85,7 @@ fn a_claim_is_open_again_when_its_owner_gives_the_sku_up() {
         .then(&claim_of("A1"), claimed(&stream(1)))
         .then(&stream(1), created(&["A1"]))
         .then(&stream(1), ProductEvent::from(Withdrawn { removed_skus: vec![sku("A1")] }));
-    assert!(row::<OpenClaims>(&given_up, "A1").is_some());
+    assert!(row::<OpenClaims>(&given_up, "sku-A1").is_some());
     let free = given_up.then(&claim_of("A1"), released(&stream(1)));
-    assert!(row::<OpenClaims>(&free, "A1").is_none());
+    assert!(row::<OpenClaims>(&free, "sku-A1").is_none());
 }

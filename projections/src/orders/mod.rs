@@ -30,8 +30,19 @@ impl Projector for Orders {
             Column { name: "placed_at", column_type: ColumnType::Integer },
             Column { name: "code", column_type: ColumnType::Text },
             Column { name: "payment_id", column_type: ColumnType::Text },
+            // Of guests' orders alone: a customer's are found by customer.
+            Column { name: "guest_email_hash", column_type: ColumnType::Text },
+            // 1 when it can't be shipped for lack of an address.
+            Column { name: "address_erased", column_type: ColumnType::Integer },
         ],
-        indexes: &["placed_at, key", "customer_id, placed_at, key", "status, placed_at, key"],
+        indexes: &[
+            "placed_at, key",
+            "customer_id, placed_at, key",
+            "status, placed_at, key",
+            "code",
+            "guest_email_hash, key",
+            "address_erased, placed_at, key",
+        ],
         sums: &[Sum { name: "sales", columns: &["orders", "units", "revenue"] }],
     };
     type Event = Happened<OrderEvent>;
@@ -74,6 +85,8 @@ impl Projector for Orders {
             instant(row.placed_at),
             text(&row.code),
             text(&row.payment),
+            row.guest_email_hash().map_or(Value::Null, text),
+            if row.waits_for_an_address() { Value::Integer(1) } else { Value::Null },
         ]
     }
 
@@ -106,6 +119,8 @@ fn placed(draft: &Draft) -> OrderRow {
         timeline: Vec::new(),
         placed_at: draft.placed_at,
         confirmed_at: None,
+        is_erased: false,
+        is_address_erased: false,
         revision: 0,
     }
 }
@@ -133,7 +148,19 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         | OrderEvent::CancellationRequested(_)
         | OrderEvent::PaidOutside(_)
         | OrderEvent::Returned(_) => {}
-        OrderEvent::AddressChanged(event) => row.shipping_address = Some(event.address.clone()),
+        OrderEvent::AddressChanged(event) => {
+            row.shipping_address = Some(event.address.clone());
+            row.is_address_erased = false;
+        }
+        OrderEvent::Attached(event) => {
+            row.customer = Some(event.customer.clone());
+            row.email.clone_from(&event.email);
+            row.shipping_address.clone_from(&event.shipping_address);
+        }
+        OrderEvent::Erased(_) => {
+            row.is_erased = true;
+            row.is_address_erased = row.shipping_address.is_some();
+        }
     }
     let name = event.event_type();
     let event_name = name.strip_prefix("order.").unwrap_or(name).to_owned();
@@ -159,7 +186,9 @@ fn detail(event: &OrderEvent) -> Option<String> {
         | OrderEvent::PaidOutside(_)
         | OrderEvent::Confirmed(_)
         | OrderEvent::Delivered(_)
-        | OrderEvent::AddressChanged(_) => None,
+        | OrderEvent::AddressChanged(_)
+        | OrderEvent::Attached(_)
+        | OrderEvent::Erased(_) => None,
     }
 }
 

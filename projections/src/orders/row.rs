@@ -42,6 +42,10 @@ pub struct OrderRow {
     pub placed_at: Timestamp,
     /// When it was confirmed.
     pub confirmed_at: Option<Timestamp>,
+    /// Whether whom it told about when it was placed is erased.
+    pub is_erased: bool,
+    /// Whether where the goods go went with that.
+    pub is_address_erased: bool,
     /// Of its stream.
     pub revision: u64,
 }
@@ -74,9 +78,23 @@ pub enum LineReservation {
 }
 
 impl OrderRow {
-    /// Whose key opens where it goes.
-    pub fn person(&self) -> Option<Person> {
-        self.shipping_address.as_ref().map(|address| address.person().clone())
+    /// Whose keys open e-mail address and address.
+    pub fn people(&self) -> impl Iterator<Item = Person> {
+        let email = self.email.as_ref().map(|email| email.person().clone());
+        let address = self.shipping_address.as_ref().map(|address| address.person().clone());
+        email.into_iter().chain(address)
+    }
+
+    /// What a guest's e-mail address is looked up by, while the order is a guest's.
+    pub fn guest_email_hash(&self) -> Option<&EmailHash> {
+        self.email_hash.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
+    }
+
+    /// Whether it can't be shipped until the shop cancels it or gets an address.
+    pub fn waits_for_an_address(&self) -> bool {
+        let is_unshipped =
+            matches!(self.status, OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed);
+        self.is_address_erased && is_unshipped
     }
 
     /// What became of the reservation of a line with this SKU.

@@ -1,14 +1,16 @@
 use souk_domain::ReversalId;
 use souk_domain::order::event::{
-    AddressChanged, CancellationRequested, Cancelled, Confirmed, Delivered, PaidOutside, PaymentAwaited,
-    Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
+    AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, PaidOutside,
+    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
 };
 use souk_eventsourcing::Personal;
 use souk_eventsourcing::projector::SumChange;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, ada, address, at_once, draft, golden, order, order_stream, pounds, row, sku};
+use crate::testing::{
+    History, ada, address, at_once, draft, email_hash, golden, order, order_stream, pounds, row, sku,
+};
 
 fn events(number: u128, events: Vec<OrderEvent>) -> History {
     continued(History::default(), number, events)
@@ -130,4 +132,34 @@ fn the_timeline_tells_every_event_and_no_mark() {
 fn goods_that_came_back_in_part_leave_the_order_delivered() {
     let history = events(5, vec![placed(5), confirmed(), Delivered {}.into(), returned(false)]);
     assert_eq!(order_row(&history).status, OrderStatus::Delivered);
+}
+
+#[test]
+fn an_order_whose_buyer_is_erased_waits_for_an_address_until_it_is_shipped_or_ends() {
+    let erased = || OrderEvent::from(Erased { person: ada().person() });
+    let row = order_row(&events(5, vec![placed(5), awaited(), confirmed(), erased()]));
+    assert!(row.is_erased && row.waits_for_an_address());
+    let address = Personal::new(order(5).readdressed(), "shippingAddress", address("Bob"));
+    let readdressed = AddressChanged { address }.into();
+    let row = order_row(&events(5, vec![placed(5), awaited(), confirmed(), erased(), readdressed]));
+    assert!(row.is_erased && !row.waits_for_an_address());
+    let given_up = cancelled(ReasonCode::CancelledByShop, &[]);
+    let row = order_row(&events(5, vec![placed(5), awaited(), confirmed(), erased(), given_up]));
+    assert!(!row.waits_for_an_address());
+}
+
+#[test]
+fn a_guests_order_is_found_by_its_address_until_it_is_a_customers_or_erased() {
+    let email = Personal::new(order(5).guest(), "email", "ada@example.org".to_owned());
+    let guests = || {
+        let (customer, hash) = (None, Some(email_hash()));
+        let draft = Draft { customer, email: Some(email.clone()), email_hash: hash, ..draft(5) };
+        OrderEvent::from(Placed { draft })
+    };
+    assert_eq!(order_row(&events(5, vec![guests()])).guest_email_hash(), Some(&email_hash()));
+    let attached = Attached { customer: ada(), email: None, shipping_address: None };
+    let row = order_row(&events(5, vec![guests(), attached.into()]));
+    assert_eq!((row.guest_email_hash(), row.customer.as_ref()), (None, Some(&ada())));
+    let erased = Erased { person: order(5).guest() };
+    assert_eq!(order_row(&events(5, vec![guests(), erased.into()])).guest_email_hash(), None);
 }

@@ -125,7 +125,7 @@ impl OrderAnswer {
     ) -> Self {
         let lines = lines.into_iter().map(|line| OrderLineAnswer::new(line, &row)).collect();
         let address = row.shipping_address.as_ref().map(|address| address.reveal(keys));
-        let address_erased = matches!(address, Some(None));
+        let address_erased = row.is_address_erased || matches!(address, Some(None));
         let payment = payment_status.map(|status| OrderPaymentAnswer { id: row.payment.to_string(), status });
         Self {
             id,

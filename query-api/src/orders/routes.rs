@@ -12,14 +12,15 @@ use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, StrictQuery, paging};
+use souk_web::shapes::LookupShape;
+use souk_web::{Caller, Problem, StrictJson, StrictQuery, guard, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
 use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::time_range;
@@ -30,8 +31,11 @@ const LIST: &str = "orders";
 const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(lookup))
 }
+
+/// Orders that an export reads at once.
+const EXPORT_PAGE: i64 = 100;
 
 /// What a list of orders can be asked.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -48,6 +52,8 @@ struct OrdersQuery {
     /// Whose; only admins may name somebody else.
     #[param(min_length = 1, max_length = 64)]
     customer_id: Option<String>,
+    /// Whether only those are wanted that can't be shipped because their address was erased; for admins.
+    address_erased: Option<bool>,
     /// Placed then or later: a UTC day, or an instant.
     #[param(example = "2026-11-01")]
     from: Option<String>,
@@ -112,7 +118,12 @@ async fn list(
     let position = state.positions.wait_for(headers).await?;
 
     let status = query.status.map(OrderStatus::as_str);
+    let is_unaddressed = query.address_erased == Some(true);
+    if is_unaddressed && !caller.is_admin() {
+        return Err(Problem::new("forbidden", "only admins list orders without an address"));
+    }
     let sql = match (&customer, status) {
+        _ if is_unaddressed => statements::LIST_WITHOUT_ADDRESS,
         (Some(_), _) => statements::LIST_OF_CUSTOMER,
         (None, Some(_)) => statements::LIST_OF_STATUS,
         (None, None) => statements::LIST,
@@ -120,6 +131,7 @@ async fn list(
     let statement = sqlx::query_as::<_, Row>(sql);
     let statement = statement.bind(behind.0).bind(behind.1).bind(one_more(limit)).bind(from);
     let statement = match (customer, status) {
+        _ if is_unaddressed => statement,
         (Some(customer), status) => statement.bind(customer).bind(status),
         (None, Some(status)) => statement.bind(status),
         (None, None) => statement,
@@ -128,10 +140,59 @@ async fn list(
     let next_cursor = cut(&mut orders, limit, |order| {
         paging::encode(LIST, &(order.row.placed_at.as_microsecond(), &order.id))
     });
-    let keys = keys_of(&state, orders.iter().filter_map(|order| order.row.person())).await?;
+    let keys = keys_of(&state, orders.iter().flat_map(|order| order.row.people())).await?;
     let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
+}
+
+/// All orders of a customer, newest first, page by page.
+pub(crate) async fn all_of(
+    state: &QueryState,
+    customer: &str,
+    position: Position,
+) -> Result<Vec<OrderAnswer>, Problem> {
+    let (mut answers, mut behind) = (Vec::new(), (i64::MAX, BEHIND_ALL.to_owned()));
+    loop {
+        let statement = sqlx::query_as::<_, Row>(statements::LIST_OF_CUSTOMER);
+        let statement = statement.bind(behind.0).bind(behind.1).bind(EXPORT_PAGE).bind(i64::MIN);
+        let statement = statement.bind(customer).bind(None::<&str>);
+        let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+        let Some(last) = orders.last() else { return Ok(answers) };
+        behind = (last.row.placed_at.as_microsecond(), last.id.clone());
+        let keys = keys_of(state, orders.iter().flat_map(|order| order.row.people())).await?;
+        answers.extend(orders.into_iter().map(|order| order.answer(&keys, position)));
+    }
+}
+
+/// Shows a guest an order of theirs, by its code and the e-mail address it was placed with.
+#[utoipa::path(
+    post, path = "/api/orders/lookup", tag = "orders",
+    request_body = LookupShape,
+    security(()),
+    params(ReadYourWrites),
+    responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json"))
+)]
+async fn lookup(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+    body: StrictJson<LookupShape>,
+) -> Result<Single<OrderAnswer>, Problem> {
+    let (code, email) = body.value.read()?;
+    let target = guard::of_order(&code);
+    state.guard.attempt(&target, caller.address)?;
+    let hash = email.hash(&state.email_key);
+    let position = state.positions.wait_for(headers).await?;
+    let statement = sqlx::query_as::<_, Row>(include_str!("get_by_code.sql")).bind(&code);
+    let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+    let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
+    let order = orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?;
+    state.guard.succeeded(&target, caller.address);
+    let keys = keys_of(&state, order.row.people()).await?;
+    let body = order.answer(&keys, position);
+    Ok(Single { revision: Some(body.revision), behind: None, body })
 }
 
 /// Whose orders are listed; `None` for everybody's.
@@ -185,7 +246,7 @@ async fn get(
     let order = order.ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
-    let keys = keys_of(&state, order.row.person()).await?;
+    let keys = keys_of(&state, order.row.people()).await?;
     let body = order.answer(&keys, at.position);
     Ok(Single { revision: Some(body.revision), behind: at.behind, body })
 }

@@ -1,9 +1,12 @@
-//! The lists of orders: three ways to find a page, and one to show it.
+//! The lists of orders: four ways to find a page, and one to show it.
 
 /// Everybody's.
 pub const LIST: &str = concat!(include_str!("list.sql"), include_str!("list_page.sql"));
 /// A customer's, with a status or any.
 pub const LIST_OF_CUSTOMER: &str =
     concat!(include_str!("list_of_customer.sql"), include_str!("list_page.sql"));
+/// Everybody's that lack an address.
+pub const LIST_WITHOUT_ADDRESS: &str =
+    concat!(include_str!("list_without_address.sql"), include_str!("list_page.sql"));
 /// Everybody's with a status.
 pub const LIST_OF_STATUS: &str = concat!(include_str!("list_of_status.sql"), include_str!("list_page.sql"));

@@ -14,11 +14,16 @@ async fn every_read_is_in_the_document() {
         "/api/inventory/stock/{sku}",
         "/api/orders",
         "/api/orders/admin/sales",
+        "/api/orders/lookup",
         "/api/orders/{id}",
         "/api/payments",
         "/api/payments/{id}",
         "/api/products",
         "/api/products/{id}",
+        "/api/users/me",
+        "/api/users/me/addresses",
+        "/api/users/me/export",
+        "/api/users/me/preferences",
     ];
     assert_eq!(documented, expected);
 }

@@ -13,3 +13,4 @@ mod positions;
 mod products;
 mod sales;
 mod shop;
+mod users;

@@ -28,12 +28,16 @@ use souk_eventsourcing::{
 use souk_query_api::{Behind, Followed, QueryState, ReadPositions};
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
+use souk_web::identity::Grant;
 use souk_web::layers::{Edge, common};
-use souk_web::{Keys, Role, cart_token, identity};
+use souk_web::{Guard, Keys, Role, cart_token, identity};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
+
+/// What e-mail addresses are looked up under.
+pub(crate) const EMAIL_KEY: [u8; 32] = [1; 32];
 
 /// The most of an answer that a test reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -44,6 +48,7 @@ pub(crate) struct Shop {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) built: watch::Sender<bool>,
     pub(crate) behind: watch::Sender<Arc<Behind>>,
+    pub(crate) people: Arc<KeysInMemory>,
     pub(crate) documented: Vec<String>,
     app: Router,
     keys: Arc<Keys>,
@@ -86,17 +91,21 @@ impl Shop {
         let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
         let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
         let positions = ReadPositions::new(followed, log.watch_head(), stopping);
-        let state =
-            QueryState::open(models.path(), positions, Currency::GBP, Arc::new(KeysInMemory::default()));
+        let clock: Arc<dyn Clock> = Arc::new(Noon(AtomicU64::new(1)));
+        let guard = Arc::new(Guard::new(true, Arc::clone(&clock)));
+        let people = Arc::new(KeysInMemory::default());
+        let currency = Currency::GBP;
+        let state = QueryState::open(models.path(), positions, currency, people.clone(), EMAIL_KEY, guard);
         let (router, document) = souk_query_api::router(state.clone())
             .merge(souk_query_api::log_browser(store, state))
             .split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
-        let edge = Edge { keys: Arc::clone(&keys), clock: Arc::new(Noon(AtomicU64::new(1))) };
+        let edge = Edge { keys: Arc::clone(&keys), denials: Arc::default(), clock };
         let app = common(router, edge);
         Self {
             folder,
             documented,
+            people,
             reached,
             stop,
             app,
@@ -158,6 +167,11 @@ impl Shop {
         Get { shop: self, request }
     }
 
+    /// Any request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        Get { shop: self, request }.send().await
+    }
+
     /// Every page of a list, a few items at a time.
     pub(crate) async fn pages(&self, path: &str, role: Role) -> Vec<Value> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
@@ -192,7 +206,8 @@ impl Get<'_> {
     pub(crate) fn token(self, role: Role, subject: &str) -> Self {
         let subject = customer(subject);
         let ttl = Duration::from_mins(1);
-        let token = identity::issue(&self.shop.keys, &subject, role, ttl, noon(), Uuid::nil());
+        let grant = Grant { subject: &subject, role, ttl, session: None };
+        let token = identity::issue(&self.shop.keys, grant, noon(), Uuid::nil());
         self.header("authorization", &format!("Bearer {token}"))
     }
 

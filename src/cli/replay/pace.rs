@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, setpriority_process};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The lowest priority there is: whoever sells goes first.
-const LOWEST_PRIORITY: i32 = 19;
+use crate::priority;
+
 /// The most of its share that a rebuild makes up for after it had to wait for something else.
 const ARREARS_MAX: Duration = Duration::from_millis(200);
 
@@ -22,7 +21,7 @@ pub struct Pace {
 impl Pace {
     pub fn new(share: Option<f64>) -> Self {
         if share.is_some()
-            && let Err(error) = step_back()
+            && let Err(error) = priority::lowest_for_process()
         {
             tracing::debug!(%error, "the rebuild keeps its priority");
         }
@@ -39,15 +38,6 @@ impl Pace {
         self.even.set((due.max(now.checked_sub(ARREARS_MAX).unwrap_or(now)), used));
         tokio::time::sleep(due.saturating_duration_since(now)).await;
     }
-}
-
-/// Gives every thread of this process the lowest priority; those made later take it over.
-fn step_back() -> std::io::Result<()> {
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let id = thread?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-        setpriority_process(id, LOWEST_PRIORITY)?;
-    }
-    Ok(())
 }
 
 /// What this process has used of all cores.

@@ -1,4 +1,4 @@
-//! Releases claims whose owner, a minute later, doesn't hold the SKU: the write that claimed it was cut off
+//! Releases claims whose owner, a minute later, doesn't hold the key: the write that claimed it was cut off
 //! or refused. First the owner is fenced, so that the write, should it still come, comes too late.
 
 use async_trait::async_trait;
@@ -7,7 +7,8 @@ use souk_command_api::Shop;
 use souk_domain::Sku;
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::product::ProductCommand;
-use souk_eventsourcing::{CommandRequest, StreamName};
+use souk_domain::user::UserCommand;
+use souk_eventsourcing::{CommandRequest, Decider as _, StreamName};
 use sqlx::SqlitePool;
 
 use super::{STEP_ROWS_MAX, Sweep, origin};
@@ -29,10 +30,10 @@ impl Sweep for Open {
             .bind(STEP_ROWS_MAX)
             .fetch_all(pool)
             .await?;
-        for (sku, owner) in claims {
-            let (Ok(key), Ok(stream)) = (Sku::parse(&sku), StreamName::parse(&owner)) else { continue };
+        for (key, owner) in claims {
+            let Ok(stream) = StreamName::parse(&owner) else { continue };
             if let Err(error) = self.release(shop, &key, stream).await {
-                tracing::warn!(sku, owner, error, "a claim was not released; the next sweep tries again");
+                tracing::warn!(key, owner, error, "a claim was not released; the next sweep tries again");
             }
         }
         Ok(())
@@ -40,17 +41,33 @@ impl Sweep for Open {
 }
 
 impl Open {
-    pub(super) async fn release(&self, shop: &Shop, sku: &Sku, owner: StreamName) -> Result<(), String> {
-        let fence = ProductCommand::Fence { sku: sku.clone() };
-        let request = CommandRequest::new(owner.clone(), fence, origin(shop, self.name()));
-        let fenced = shop.products.execute(request).await.map_err(|error| error.to_string())?;
-        if fenced.state.variant(sku).is_some() {
-            return Ok(());
-        }
-        let release = ClaimCommand::Release { owner: owner.to_string(), epoch: fenced.state.epoch() };
-        let request = CommandRequest::new(Claim::of_sku(sku), release, origin(shop, self.name()));
+    /// `key` is the id of the claim's stream.
+    pub(super) async fn release(&self, shop: &Shop, key: &str, owner: StreamName) -> Result<(), String> {
+        let epoch = match Claim::sku_of(key) {
+            Some(sku) => self.fenced_product(shop, &sku, owner.clone()).await?,
+            None => self.fenced_user(shop, owner.clone()).await?,
+        };
+        let Some(epoch) = epoch else { return Ok(()) };
+        let release = ClaimCommand::Release { owner: owner.to_string(), epoch };
+        let stream = StreamName::new(Claim::CATEGORY, key);
+        let request = CommandRequest::new(stream, release, origin(shop, self.name()));
         shop.claims.execute(request).await.map_err(|error| error.to_string())?;
-        tracing::info!(%sku, %owner, "a claim was released whose owner doesn't hold the SKU");
+        tracing::info!(key, %owner, "a claim was released whose owner doesn't hold its key");
         Ok(())
+    }
+
+    /// The epoch in which the product doesn't hold the SKU; none when it does.
+    async fn fenced_product(&self, shop: &Shop, sku: &Sku, owner: StreamName) -> Result<Option<u64>, String> {
+        let fence = ProductCommand::Fence { sku: sku.clone() };
+        let request = CommandRequest::new(owner, fence, origin(shop, self.name()));
+        let fenced = shop.products.execute(request).await.map_err(|error| error.to_string())?;
+        Ok(fenced.state.variant(sku).is_none().then(|| fenced.state.epoch()))
+    }
+
+    /// The same for a user and their e-mail address.
+    async fn fenced_user(&self, shop: &Shop, owner: StreamName) -> Result<Option<u64>, String> {
+        let request = CommandRequest::new(owner, UserCommand::Fence, origin(shop, self.name()));
+        let fenced = shop.accounts.users.execute(request).await.map_err(|error| error.to_string())?;
+        Ok(fenced.state.account().is_none().then(|| fenced.state.epoch()))
     }
 }

@@ -1,6 +1,9 @@
 //! Sweeps: bounded steps over a read model, repeated. What a step couldn't do, the next one does.
 
 mod claims;
+mod credentials;
+mod erasures;
+mod guests;
 mod reservations;
 mod webhooks;
 
@@ -10,9 +13,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use souk_command_api::Shop;
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{Actor, CorrelationId};
+use souk_eventsourcing::{Actor, CorrelationId, Position};
+use souk_mail_folder::MailFolder;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tokio::sync::watch;
 
 /// How often each sweep makes a step.
 const STEP_EVERY: Duration = Duration::from_secs(5);
@@ -29,17 +34,33 @@ trait Sweep: Send {
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error>;
 }
 
+/// Where the shop stands, for sweeps that must miss nothing.
+pub struct Standing {
+    /// How far the read models are.
+    pub reached: watch::Receiver<Position>,
+    /// Where the log ends.
+    pub head: watch::Receiver<Position>,
+}
+
 /// Runs all sweeps until the shop stops.
-pub async fn run(read_models: PathBuf, shop: Shop) {
+pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: MailFolder) {
     let pool = open(&read_models);
-    let mut sweeps: [Box<dyn Sweep>; 3] =
-        [Box::new(reservations::Overdue), Box::new(claims::Open), Box::new(webhooks::Kept::default())];
+    let Standing { reached, head } = standing;
+    let mut sweeps: [Box<dyn Sweep>; 6] = [
+        Box::new(reservations::Overdue),
+        Box::new(claims::Open),
+        Box::new(webhooks::Kept::default()),
+        Box::new(guests::Unattached),
+        Box::new(erasures::Unsettled { reached, head, compared: Some(String::new()) }),
+        Box::new(credentials::Expired { mail }),
+    ];
     let mut stop = shop.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            () = shop.erased.notified() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         for sweep in &mut sweeps {

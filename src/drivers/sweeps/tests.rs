@@ -92,7 +92,7 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     // The sweep has read the claim as open when the product comes after all.
     let open = claims::Open;
     test.shop.shop.products.execute(test.request(stream.clone(), create())).await.unwrap();
-    open.release(&test.shop.shop, &sku(), stream.clone()).await.unwrap();
+    open.release(&test.shop.shop, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
     test.sweep(claims::Open, SignedDuration::from_hours(1)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
 }

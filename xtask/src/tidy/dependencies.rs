@@ -37,6 +37,7 @@ const fn rule(
 const FAIL_POINTS: &str = "souk-fail-points";
 const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
+const ACCOUNTS: &str = "souk-accounts";
 const WEB: &str = "souk-web";
 const PROCESSES: &str = "souk-process-managers";
 const PROJECTIONS: &str = "souk-projections";
@@ -49,15 +50,18 @@ const COMPOSERS: [&str; 2] = ["souk", "xtask"];
 const RULES: &[Rule] = &[
     rule(KERNEL, NONE, NONE, IO),
     rule(DOMAIN, &[KERNEL], NONE, IO),
+    rule(ACCOUNTS, &[DOMAIN], NONE, IO),
     rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
     rule(FAIL_POINTS, NONE, NONE, IO),
     rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
-    rule(WEB, &[KERNEL, DOMAIN], NONE, DATABASES),
-    rule(COMMAND_API, &[KERNEL, DOMAIN, PROCESSES, WEB], NONE, DATABASES),
+    rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS], NONE, DATABASES),
+    rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
+    rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL], &["axum", "rusqlite", "sqlx"], NONE),
+    rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN], &["axum", "rusqlite"], NONE),
     rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),

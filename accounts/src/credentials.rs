@@ -1,0 +1,143 @@
+//! What is kept of those who sign in, apart from the log.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use souk_domain::{CustomerId, EmailHash};
+use uuid::Uuid;
+
+use crate::one_time::{OneTimeToken, Purpose};
+use crate::session::Family;
+
+/// How long sign-ins are remembered.
+pub const SIGN_INS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Something that has to do with signing in, as its owner and admins may read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Its id, by time.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Whose account; none when there is none.
+    pub user: Option<CustomerId>,
+    /// What the e-mail address is looked up by, when one was named.
+    pub email_hash: Option<EmailHash>,
+    /// What it was.
+    pub kind: SignInKind,
+    /// The client's address.
+    pub address: Option<String>,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+}
+
+/// What had to do with signing in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInKind {
+    /// An account was made.
+    SignedUp,
+    /// Somebody signed in.
+    SignedIn,
+    /// A password was wrong, or nobody's.
+    Failed,
+    /// A used refresh token came again: the session was ended.
+    TokenReused,
+    /// Somebody signed out.
+    SignedOut,
+    /// A password was changed.
+    PasswordChanged,
+    /// A password was reset by mail.
+    PasswordReset,
+}
+
+impl SignInKind {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::SignedUp,
+        Self::SignedIn,
+        Self::Failed,
+        Self::TokenReused,
+        Self::SignedOut,
+        Self::PasswordChanged,
+        Self::PasswordReset,
+    ];
+
+    /// As in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedUp => "signed-up",
+            Self::SignedIn => "signed-in",
+            Self::Failed => "failed",
+            Self::TokenReused => "token-reused",
+            Self::SignedOut => "signed-out",
+            Self::PasswordChanged => "password-changed",
+            Self::PasswordReset => "password-reset",
+        }
+    }
+
+    /// Reads what [`SignInKind::as_str`] gave.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A family as it was read: it is written back only over the same version.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The family.
+    pub family: Family,
+    /// How often it was written.
+    pub version: i64,
+}
+
+/// The store can't be read or written at the moment.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("credentials are unavailable: {0}")]
+pub struct CredentialsUnavailable(pub String);
+
+type Kept<T> = Result<T, CredentialsUnavailable>;
+
+/// Keeps passwords' hashes, sessions, one-time tokens and the trail of sign-ins. What was answered is on
+/// disk.
+#[async_trait]
+pub trait Credentials: Send + Sync + 'static {
+    /// The hash of somebody's password.
+    async fn password(&self, user: &CustomerId) -> Kept<Option<String>>;
+    /// Sets it.
+    async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()>;
+
+    /// Begins a session.
+    async fn open_family(&self, family: &Family) -> Kept<()>;
+    /// A session by its id.
+    async fn family(&self, id: Uuid) -> Kept<Option<Stored>>;
+    /// Writes a session back, unless somebody else did since it was read.
+    async fn replace_family(&self, stored: &Stored) -> Kept<bool>;
+    /// Somebody's sessions that are not over.
+    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> Kept<Vec<Stored>>;
+    /// Sessions that were ended since then.
+    async fn revoked_since(&self, since: Timestamp) -> Kept<Vec<Family>>;
+
+    /// Keeps a one-time token. Those of before for the same purpose work no more.
+    async fn keep_one_time(&self, token: &OneTimeToken) -> Kept<()>;
+    /// Takes a token, once: whose it is, when it still works.
+    async fn take_one_time(
+        &self,
+        hash: &[u8; 32],
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Kept<Option<CustomerId>>;
+
+    /// Notes a sign-in.
+    async fn note(&self, sign_in: &SignIn) -> Kept<()>;
+    /// Sign-ins before an id, newest first; somebody's or everybody's.
+    async fn sign_ins(
+        &self,
+        user: Option<&CustomerId>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Kept<Vec<SignIn>>;
+
+    /// Forgets everything about somebody, but for which of their sessions were ended a moment ago.
+    async fn forget(&self, user: &CustomerId, email_hash: Option<&EmailHash>) -> Kept<()>;
+    /// Removes what is over and what is no longer to be kept, in bounded steps.
+    async fn sweep(&self, now: Timestamp) -> Kept<()>;
+}

@@ -1,0 +1,7 @@
+//! `/api/auth`: signing up, in and out, passwords, and the trail of all that.
+
+pub mod accounts;
+pub mod passwords;
+pub mod request;
+pub mod routes;
+pub mod sessions;

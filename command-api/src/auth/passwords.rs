@@ -1,0 +1,179 @@
+//! Making an account, and proving whose it is.
+
+use souk_accounts::{Mail, OneTimeToken, Password, Purpose, SignInKind};
+use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::user::command::Registration;
+use souk_domain::user::event::UserRole;
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{Email, EmailHash, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
+use souk_web::Problem;
+use souk_web::shapes::NewPasswordShape;
+
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::accounts::{self, Client};
+
+/// What an account is made from.
+pub struct NewAccount {
+    /// Their e-mail address.
+    pub email: Email,
+    /// Their password.
+    pub password: Password,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: UserRole,
+    /// Whether the address is known to be theirs.
+    pub is_verified: bool,
+}
+
+/// Reads a password that shall be somebody's.
+pub fn new_password(pointer: &str, shape: &NewPasswordShape) -> Result<Password, Problem> {
+    let password = Password::typed(shape.0.clone());
+    password.check().map_err(|why| Problem::field(pointer, "weak-password", why.to_string()))?;
+    Ok(password)
+}
+
+/// Makes an account: claims the address, keeps the password, registers the user. A crash in between
+/// leaves a claim that its sweep releases.
+pub async fn sign_up(
+    shop: &Shop,
+    new: NewAccount,
+    correlation_id: &CorrelationId,
+) -> Result<(UserId, Position), Problem> {
+    let hash = new.email.hash(&shop.keys.email_hash);
+    let user = UserId(shop.clock.new_id());
+    let actor = Actor::new("customer", &user.to_string());
+    let origin = || Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
+    let phc = shop.accounts.passwords.hash(new.password).await?;
+    let owner = User::stream(user);
+    let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
+    let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await;
+    claimed.map_err(|error| match error {
+        CommandError::Rejected(_) => email_taken(),
+        error => problem(error),
+    })?;
+    shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+    let registration = Registration {
+        user,
+        email: new.email,
+        email_hash: hash,
+        name: new.name,
+        is_verified: new.is_verified,
+        role: new.role,
+    };
+    let register = CommandRequest::new(owner, UserCommand::Register(Box::new(registration)), origin());
+    let outcome = shop.accounts.users.execute(register).await.map_err(problem)?;
+    Ok((user, outcome.position))
+}
+
+fn email_taken() -> Problem {
+    let detail = "there is an account with this e-mail address: sign in, or reset the password";
+    Problem::new("email-taken", detail)
+}
+
+/// Whose e-mail address and password these are. The answer takes the same time whether the account is
+/// there.
+pub async fn prove(
+    shop: &Shop,
+    email: &Email,
+    password: Password,
+    client: &Client<'_>,
+) -> Result<(UserId, UserRole), Problem> {
+    let hash = email.hash(&shop.keys.email_hash);
+    shop.accounts.guard.attempt(hash.as_str(), client.caller.address)?;
+    let found = accounts::by_email(shop, &hash).await?;
+    let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
+    let kept = shop.accounts.credentials.password(&customer).await?;
+    let compared = shop.accounts.passwords.compare(password.clone(), kept).await?;
+    let Some((user, account)) = found.filter(|_| compared.is_right) else {
+        accounts::note(shop, SignInKind::Failed, None, Some(&hash), client).await?;
+        return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
+    };
+    shop.accounts.guard.succeeded(hash.as_str(), client.caller.address);
+    if compared.is_outdated {
+        let phc = shop.accounts.passwords.hash(password).await?;
+        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+    }
+    Ok((user, account.role))
+}
+
+/// Whether it is the password of somebody who is signed in.
+pub async fn confirm(
+    shop: &Shop,
+    user: UserId,
+    password: Password,
+    pointer: &str,
+    client: &Client<'_>,
+) -> Result<(), Problem> {
+    let key = user.to_string();
+    shop.accounts.guard.attempt(&key, client.caller.address)?;
+    let kept = shop.accounts.credentials.password(&user.customer()).await?;
+    if !shop.accounts.passwords.compare(password, kept).await?.is_right {
+        accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
+        return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
+    }
+    shop.accounts.guard.succeeded(&key, client.caller.address);
+    Ok(())
+}
+
+/// Keeps a new password.
+pub async fn set(shop: &Shop, user: UserId, password: Password) -> Result<(), Problem> {
+    let phc = shop.accounts.passwords.hash(password).await?;
+    Ok(shop.accounts.credentials.set_password(&user.customer(), &phc).await?)
+}
+
+/// Mails a token that works once. It is no reason to fail: another can be asked for.
+pub async fn mail_token(shop: &Shop, user: UserId, email: Email, purpose: Purpose) {
+    if let Err(why) = try_mail_token(shop, user, email, purpose).await {
+        tracing::warn!(%user, why, "a mail was not sent");
+    }
+}
+
+async fn try_mail_token(shop: &Shop, user: UserId, email: Email, purpose: Purpose) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let made = OneTimeToken::make(user.customer(), purpose, shop.clock.now());
+    let (token, secret) = made.map_err(|error| text(&error))?;
+    shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
+    let mail = mail_of(user, email, purpose, &secret);
+    shop.accounts.outbox.send(mail).await.map_err(|error| text(&error))
+}
+
+fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
+    let (subject, text) = match purpose {
+        Purpose::VerifyEmail => (
+            "Is this your e-mail address?",
+            format!(
+                "Somebody made an account with this address. If it was you, this shows that the address is \
+                 yours:\n\n    {secret}\n\nIt works once, for a day. If it was not you, do nothing."
+            ),
+        ),
+        Purpose::ResetPassword => (
+            "A new password",
+            format!(
+                "Somebody asked for a new password for the account with this address. If it was you, this \
+                 sets one:\n\n    {secret}\n\nIt works once, for half an hour. If it was not you, do nothing."
+            ),
+        ),
+    };
+    Mail { user: user.customer(), to, subject: subject.to_owned(), text }
+}
+
+/// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
+/// done behind the answer.
+pub fn forgot(shop: &Shop, email: Email, hash: EmailHash) {
+    let shop = shop.clone();
+    tokio::spawn(async move {
+        if !shop.accounts.guard.may_mail(&hash) {
+            return;
+        }
+        match accounts::by_email(&shop, &hash).await {
+            Ok(Some((user, _))) => mail_token(&shop, user, email, Purpose::ResetPassword).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a password can't be reset"),
+        }
+    });
+}

@@ -1,0 +1,289 @@
+//! `/api/auth/…` and `/.well-known/jwks.json`. A key of a repeat is ignored here: every token that is given
+//! out is another.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use souk_accounts::{OneTimeToken, Password, Purpose, SignIn, SignInKind};
+use souk_domain::user::event::UserRole;
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{CustomerId, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{CommandRequest, Revision};
+use souk_web::headers::WriteHeaders;
+use souk_web::keys::KeySet;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{POSITION, WriteAnswer, Written};
+use souk_web::{Caller, Problem, Role, StrictJson, StrictQuery, paging};
+use uuid::Uuid;
+
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::accounts::{self, Client};
+use super::passwords::{self, NewAccount};
+use super::request::{
+    ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
+    SignInAnswer, SignIns, SignUpRequest, SignedIn, Valid, VerifyRequest,
+};
+use super::sessions;
+
+/// The list of sign-ins as its cursors name it.
+const LIST: &str = "sign-ins";
+
+/// Tokens are for whoever asked, and kept by nobody in between.
+fn no_store(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Makes an account and signs in. A token to verify the address is mailed.
+#[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest, security(()),
+    responses((status = 201, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn sign_up(
+    State(shop): State<Shop>,
+    caller: Caller,
+    write: WriteHeaders,
+    headers: HeaderMap,
+    body: StrictJson<SignUpRequest>,
+) -> Result<Response, Problem> {
+    let asked = body.value;
+    let email = asked.email.read("/email")?;
+    let password = passwords::new_password("/password", &asked.password)?;
+    let name = asked.name.read("/name")?;
+    let role = UserRole::Customer;
+    let new = NewAccount { email: email.clone(), password, name, role, is_verified: false };
+    let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
+    accounts::note(&shop, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
+    passwords::mail_token(&shop, user, email, Purpose::VerifyEmail).await;
+    let signed_in = sessions::open(&shop, user, role).await?;
+    let mut response = no_store((StatusCode::CREATED, Json(signed_in)));
+    response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
+    Ok(response)
+}
+
+/// Makes an account that may do everything; its address is taken for theirs.
+#[utoipa::path(post, path = "/api/admin/users", tag = "auth", request_body = SignUpRequest, security(("token" = [])),
+    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn make_admin(
+    State(shop): State<Shop>,
+    caller: Caller,
+    write: WriteHeaders,
+    body: StrictJson<SignUpRequest>,
+) -> Result<WriteAnswer<Written>, Problem> {
+    caller.require(&[Role::Admin])?;
+    let (asked, role) = (body.value, UserRole::Admin);
+    let email = asked.email.read("/email")?;
+    let password = passwords::new_password("/password", &asked.password)?;
+    let new = NewAccount { email, password, name: asked.name.read("/name")?, role, is_verified: true };
+    let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
+    Ok(WriteAnswer::written(StatusCode::CREATED, &user, Revision::FIRST, position))
+}
+
+/// Signs in.
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest, security(()),
+    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn login(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: StrictJson<LoginRequest>,
+) -> Result<Response, Problem> {
+    let client = Client::of(&caller, &headers);
+    let email = body.value.email.read("/email")?;
+    let password = Password::typed(body.value.password.0);
+    if password.is_too_long() {
+        return Err(Problem::field("/password", "invalid-length", "a password has at most 256 characters"));
+    }
+    let (user, role) = passwords::prove(&shop, &email, password, &client).await?;
+    accounts::note(&shop, SignInKind::SignedIn, Some(user), None, &client).await?;
+    Ok(no_store(Json(sessions::open(&shop, user, role).await?)))
+}
+
+/// Takes a refresh token for the next two tokens.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, security(()),
+    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn refresh(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: StrictJson<RefreshRequest>,
+) -> Result<Response, Problem> {
+    let text = &body.value.refresh_token.0;
+    Ok(no_store(Json(sessions::refresh(&shop, text, &Client::of(&caller, &headers)).await?)))
+}
+
+/// Ends a session, or all: their tokens are refused at once.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = LogoutRequest, security(()),
+    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn logout(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: StrictJson<LogoutRequest>,
+) -> Result<StatusCode, Problem> {
+    let user = sessions::end(&shop, &body.value.refresh_token.0, body.value.everywhere).await?;
+    accounts::note(&shop, SignInKind::SignedOut, Some(user), None, &Client::of(&caller, &headers)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says whose token it is.
+#[utoipa::path(get, path = "/api/auth/validate", tag = "auth", security(("token" = [])),
+    responses((status = 200, body = Valid), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn validate(caller: Caller) -> Result<Response, Problem> {
+    let subject = caller.signed_in()?.to_string();
+    let roles = caller.roles.iter().map(|role| role.as_str().to_owned()).collect();
+    let expires_at = caller.expires_at.map(|at| at.to_string());
+    Ok(no_store(Json(Valid { subject, roles, expires_at })))
+}
+
+/// Sets another password; all other sessions end.
+#[utoipa::path(post, path = "/api/auth/password/change", tag = "auth", request_body = ChangePasswordRequest,
+    security(("token" = [])),
+    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn change_password(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: StrictJson<ChangePasswordRequest>,
+) -> Result<StatusCode, Problem> {
+    let client = Client::of(&caller, &headers);
+    let (user, _) = accounts::own(&shop, &caller).await?;
+    let new = passwords::new_password("/new", &body.value.new)?;
+    let current = Password::typed(body.value.current.0);
+    passwords::confirm(&shop, user, current, "/current", &client).await?;
+    passwords::set(&shop, user, new).await?;
+    sessions::end_all(&shop, &user.customer(), caller.session).await?;
+    accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Mails a token for a new password, if there is such an account.
+#[utoipa::path(post, path = "/api/auth/password/reset", tag = "auth", request_body = ResetRequest, security(()),
+    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn reset_password(
+    State(shop): State<Shop>,
+    body: StrictJson<ResetRequest>,
+) -> Result<StatusCode, Problem> {
+    let email = body.value.email.read("/email")?;
+    let hash = email.hash(&shop.keys.email_hash);
+    passwords::forgot(&shop, email, hash);
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Sets a new password by the token that was mailed; all sessions end, and the address is verified by it.
+#[utoipa::path(post, path = "/api/auth/password/reset/confirm", tag = "auth", request_body = ConfirmResetRequest,
+    security(()),
+    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn confirm_reset(
+    State(shop): State<Shop>,
+    caller: Caller,
+    write: WriteHeaders,
+    headers: HeaderMap,
+    body: StrictJson<ConfirmResetRequest>,
+) -> Result<StatusCode, Problem> {
+    let password = passwords::new_password("/password", &body.value.password)?;
+    let user = take(&shop, &body.value.token.0, Purpose::ResetPassword).await?;
+    passwords::set(&shop, user, password).await?;
+    sessions::end_all(&shop, &user.customer(), None).await?;
+    verified(&shop, user, &caller, &write).await?;
+    accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shows by the token that was mailed that the address is theirs.
+#[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest, security(()),
+    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn verify_email(
+    State(shop): State<Shop>,
+    caller: Caller,
+    write: WriteHeaders,
+    body: StrictJson<VerifyRequest>,
+) -> Result<Response, Problem> {
+    let user = take(&shop, &body.value.token.0, Purpose::VerifyEmail).await?;
+    let position = verified(&shop, user, &caller, &write).await?;
+    Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
+}
+
+async fn take(shop: &Shop, text: &str, purpose: Purpose) -> Result<UserId, Problem> {
+    let hash = OneTimeToken::hash_of(text);
+    let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
+    let refused = || Problem::field("/token", "unknown-token", "the token is wrong, used, or too old");
+    taken.and_then(|user| UserId::of_customer(&user)).ok_or_else(refused)
+}
+
+async fn verified(shop: &Shop, user: UserId, caller: &Caller, write: &WriteHeaders) -> Result<u64, Problem> {
+    let actor = if caller.subject.is_some() { caller.actor() } else { user.actor() };
+    let origin = Origin::new(shop.clock.new_id(), actor, write.correlation_id.clone());
+    let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail, origin);
+    Ok(shop.accounts.users.execute(verify).await.map_err(problem)?.position.0)
+}
+
+/// What the trail of sign-ins can be asked.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Whose; only admins may name somebody else. An admin who names nobody sees everybody's.
+    #[param(min_length = 1, max_length = 64)]
+    user_id: Option<String>,
+    /// 1 to 100 items; 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// Where the last page ended.
+    cursor: Option<String>,
+}
+
+/// Lists what had to do with signing in, newest first, for ninety days.
+#[utoipa::path(get, path = "/api/auth/audit", tag = "auth", params(AuditQuery), security(("token" = [])),
+    responses((status = 200, body = SignIns), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn audit(
+    State(shop): State<Shop>,
+    caller: Caller,
+    StrictQuery(query): StrictQuery<AuditQuery>,
+) -> Result<Response, Problem> {
+    let subject = caller.signed_in()?;
+    let asked = query.user_id.as_deref().map(CustomerId::parse).transpose();
+    let asked = asked.map_err(|error| Problem::parameter("userId", error))?;
+    let of = match asked {
+        asked if caller.is_admin() => asked,
+        Some(asked) if asked != *subject => {
+            return Err(Problem::new("forbidden", "only admins see the sign-ins of somebody else"));
+        }
+        _ => Some(subject.clone()),
+    };
+    let limit = paging::limit(query.limit)?;
+    let before = paging::decode::<Uuid>(LIST, query.cursor.as_deref())?;
+    let mut items = shop.accounts.credentials.sign_ins(of.as_ref(), before, limit + 1).await?;
+    let has_more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next_cursor = items.last().filter(|_| has_more).map(|last| paging::encode(LIST, &last.id));
+    let items = items.into_iter().map(SignInAnswer::from).collect();
+    Ok(no_store(Json(SignIns { items, next_cursor })))
+}
+
+impl From<SignIn> for SignInAnswer {
+    fn from(sign_in: SignIn) -> Self {
+        Self {
+            id: sign_in.id.to_string(),
+            at: sign_in.at.to_string(),
+            kind: sign_in.kind.as_str().to_owned(),
+            user_id: sign_in.user.map(|user| user.to_string()),
+            address: sign_in.address,
+            user_agent: sign_in.user_agent,
+        }
+    }
+}
+
+/// The public keys of access tokens.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth", security(()),
+    responses((status = 200, body = KeySet)))]
+pub async fn key_set(State(shop): State<Shop>) -> Response {
+    const FIVE_MINUTES: (HeaderName, HeaderValue) =
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    ([FIVE_MINUTES], Json(shop.keys.key_set())).into_response()
+}

@@ -1,0 +1,132 @@
+//! Sessions: tokens for somebody, the next ones, and the end of it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use souk_accounts::credentials::Stored;
+use souk_accounts::session::{ACCESS_TTL, Refused};
+use souk_accounts::{Family, RefreshToken, SignInKind};
+use souk_domain::user::User;
+use souk_domain::user::event::UserRole;
+use souk_domain::{CustomerId, UserId};
+use souk_web::identity::{self, Grant};
+use souk_web::{Problem, Role};
+use uuid::Uuid;
+
+use crate::shop::Shop;
+
+use super::accounts::{self, Client};
+use super::request::SignedIn;
+
+/// How often a session is written back over somebody else's write.
+const ATTEMPTS_MAX: usize = 5;
+/// By how much clocks that read a token may be behind.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Begins a session.
+pub async fn open(shop: &Shop, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
+    let token = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
+    let family = Family::open(token.family, user.customer(), token.hash(), shop.clock.now());
+    shop.accounts.credentials.open_family(&family).await?;
+    Ok(signed_in(shop, user, role, &token))
+}
+
+fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
+    let role = match role {
+        UserRole::Customer => Role::Customer,
+        UserRole::Admin => Role::Admin,
+    };
+    let ttl = Duration::try_from(ACCESS_TTL).unwrap_or_default();
+    let grant = Grant { subject: &user.customer(), role, ttl, session: Some(token.family) };
+    SignedIn {
+        id: user.to_string(),
+        access_token: identity::issue(&shop.keys, grant, shop.clock.now(), shop.clock.new_id()),
+        token_type: "Bearer",
+        expires_in: ttl.as_secs(),
+        refresh_token: token.encode(&shop.keys.refresh),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new("unauthenticated", "the refresh token is not known, or its session has ended: sign in again")
+}
+
+/// Takes a refresh token for the next.
+pub async fn refresh(shop: &Shop, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+    let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
+    let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let mut stored = find(shop, token.family).await?.ok_or_else(unknown)?;
+        let now = shop.clock.now();
+        let refreshed = stored.family.refresh(token.hash(), next.hash(), now);
+        if refreshed == Err(Refused::Ended) {
+            return Err(unknown());
+        }
+        // A used token's session is refused before its end is on disk: others may be using it right now.
+        if refreshed.is_err() {
+            deny(shop, token.family, now);
+        }
+        if !shop.accounts.credentials.replace_family(&stored).await? {
+            continue;
+        }
+        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown)?;
+        if refreshed.is_err() {
+            accounts::note(shop, SignInKind::TokenReused, Some(user), None, client).await?;
+            return Err(unknown());
+        }
+        let loaded = shop.accounts.users.load(&User::stream(user)).await?;
+        let role = loaded.and_then(|loaded| loaded.state.account().map(|account| account.role));
+        return Ok(signed_in(shop, user, role.ok_or_else(unknown)?, &next));
+    }
+    Err(contended())
+}
+
+/// Ends the session that a refresh token belongs to, and those besides when everything is to end.
+pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<UserId, Problem> {
+    let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
+    let stored = find(shop, token.family).await?.ok_or_else(unknown)?;
+    let user = stored.family.user.clone();
+    revoke(shop, stored).await?;
+    if everywhere {
+        end_all(shop, &user, None).await?;
+    }
+    UserId::of_customer(&user).ok_or_else(unknown)
+}
+
+/// Ends all sessions of somebody, but for one.
+pub async fn end_all(shop: &Shop, user: &CustomerId, but: Option<Uuid>) -> Result<(), Problem> {
+    for stored in shop.accounts.credentials.families_of(user, shop.clock.now()).await? {
+        if Some(stored.family.id) != but {
+            revoke(shop, stored).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn find(shop: &Shop, family: Uuid) -> Result<Option<Stored>, Problem> {
+    Ok(shop.accounts.credentials.family(family).await?)
+}
+
+async fn revoke(shop: &Shop, stored: Stored) -> Result<(), Problem> {
+    let id = stored.family.id;
+    deny(shop, id, shop.clock.now());
+    let mut found = Some(stored);
+    for _ in 0..ATTEMPTS_MAX {
+        let Some(mut stored) = found else { return Ok(()) };
+        stored.family.revoke(shop.clock.now());
+        if shop.accounts.credentials.replace_family(&stored).await? {
+            return Ok(());
+        }
+        found = find(shop, id).await?;
+    }
+    Err(contended())
+}
+
+/// Refuses a session's access tokens from now on.
+pub fn deny(shop: &Shop, session: Uuid, now: Timestamp) {
+    shop.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now);
+}
+
+fn contended() -> Problem {
+    Problem::new("revision-conflict", "the session is used by others at once; repeat the request")
+}

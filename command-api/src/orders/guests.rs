@@ -1,0 +1,47 @@
+//! `POST /api/orders/lookup/erase`: a guest wants to be forgotten.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use souk_domain::order::Order;
+use souk_domain::{EmailHash, OrderId};
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{LookupShape, POSITION};
+use souk_web::{Caller, Problem, StrictJson, guard};
+
+use crate::origin::Write;
+use crate::shop::Shop;
+use crate::users::erasure;
+
+/// Forgets who placed an order as a guest, by its code and their e-mail address.
+#[utoipa::path(post, path = "/api/orders/lookup/erase", tag = "orders", request_body = LookupShape, security(()),
+    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn erase(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: WriteHeaders,
+    body: StrictJson<LookupShape>,
+) -> Result<Response, Problem> {
+    let (code, email) = body.value.read()?;
+    let key = guard::of_order(&code);
+    shop.accounts.guard.attempt(&key, caller.address)?;
+    let hash = email.hash(&shop.keys.email_hash);
+    let order = meant(&shop, &code, &hash).await?;
+    let order = order.ok_or_else(|| Problem::new("not-found", "there is no such order"))?;
+    shop.accounts.guard.succeeded(&key, caller.address);
+    let came = Write::new(&shop, &caller, &headers, "POST /api/orders/lookup/erase", &body.raw);
+    let position = erasure::erase_guest(&shop, order, &came.origin).await?;
+    Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())
+}
+
+/// The order with this code that a guest placed with this address.
+async fn meant(shop: &Shop, code: &str, hash: &EmailHash) -> Result<Option<OrderId>, Problem> {
+    for order in shop.finder.by_code(code).await? {
+        let loaded = shop.orders.load(&Order::stream(order)).await?;
+        if loaded.is_some_and(|loaded| loaded.state.guest_email_hash() == Some(hash)) {
+            return Ok(Some(order));
+        }
+    }
+    Ok(None)
+}

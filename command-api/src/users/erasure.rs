@@ -1,0 +1,72 @@
+//! Forgetting somebody. The one act that counts is that their key is destroyed; everything that follows is
+//! listed by the store of keys until it is done, by this request or by the sweep behind it.
+
+use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::order::{Order, OrderCommand};
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{CustomerId, OrderId, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{CommandRequest, Person, Position};
+use souk_web::Problem;
+
+use crate::auth::sessions;
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+/// Destroys a customer's key, and ends their account if they have one.
+pub async fn erase_customer(
+    shop: &Shop,
+    customer: &CustomerId,
+    origin: &Origin,
+) -> Result<Option<Position>, Problem> {
+    shop.people.erase(&customer.person(), shop.clock.now()).await?;
+    let position = forget_customer(shop, customer, origin).await;
+    shop.erased.notify_one();
+    position
+}
+
+/// What follows from a customer's erasure, their orders aside: a repeat does what is left of it.
+pub async fn forget_customer(
+    shop: &Shop,
+    customer: &CustomerId,
+    origin: &Origin,
+) -> Result<Option<Position>, Problem> {
+    sessions::end_all(shop, customer, None).await?;
+    let mut reached = None;
+    if let Some(user) = UserId::of_customer(customer) {
+        reached = end_account(shop, user, origin).await?;
+    }
+    let outbox = &shop.accounts.outbox;
+    outbox.forget(customer).await.map_err(|error| Problem::internal(&error))?;
+    Ok(reached)
+}
+
+async fn end_account(shop: &Shop, user: UserId, origin: &Origin) -> Result<Option<Position>, Problem> {
+    let stream = User::stream(user);
+    let before = shop.accounts.users.load(&stream).await?;
+    let hash = before.as_ref().and_then(|before| before.state.email_hash());
+    shop.accounts.credentials.forget(&user.customer(), hash).await?;
+    let Some(hash) = hash else { return Ok(None) };
+    let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
+    let erased = shop.accounts.users.execute(erase).await.map_err(problem)?;
+    let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
+    let release = CommandRequest::new(Claim::of_email(hash), release, origin.step("release e-mail address"));
+    let released = shop.claims.execute(release).await.map_err(problem)?;
+    Ok(Some(erased.position.max(released.position)))
+}
+
+/// Says on an order that whom it tells about is erased.
+pub async fn forget_order(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
+    let origin = origin.step(&format!("erase {order}"));
+    let erase = CommandRequest::new(Order::stream(order), OrderCommand::Erase, origin);
+    Ok(shop.orders.execute(erase).await.map_err(problem)?.position)
+}
+
+/// Destroys the key of an order of a guest's.
+pub async fn erase_guest(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
+    let person: Person = order.guest();
+    shop.people.erase(&person, shop.clock.now()).await?;
+    let position = forget_order(shop, order, origin).await;
+    shop.erased.notify_one();
+    position
+}

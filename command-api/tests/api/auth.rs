@@ -1,0 +1,312 @@
+//! `/api/auth/…`
+
+use serde_json::{Value, json};
+use souk_domain::claim::Claim;
+use souk_domain::{Email, UserId};
+use souk_web::Role;
+
+use crate::shop::{Answer, Call, TestShop};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) fn sign_up_call(email: &str) -> Call {
+    Call::post("/api/auth/signup", &json!({"email": email, "password": PASSWORD, "name": "Ada"}))
+}
+
+pub(crate) async fn signed_up(shop: &TestShop, email: &str) -> Answer {
+    shop.send(sign_up_call(email)).await.done(201)
+}
+
+fn login_call(email: &str, password: &str) -> Call {
+    Call::post("/api/auth/login", &json!({"email": email, "password": password}))
+}
+
+async fn refresh(shop: &TestShop, token: &str) -> Answer {
+    shop.send(Call::post("/api/auth/refresh", &json!({"refreshToken": token}))).await
+}
+
+async fn validate(shop: &TestShop, token: &str) -> Answer {
+    shop.as_user(token, Call::get("/api/auth/validate")).await
+}
+
+async fn audit(shop: &TestShop, token: &str) -> Vec<String> {
+    let answer = shop.as_user(token, Call::get("/api/auth/audit")).await.done(200);
+    let items = answer.body["items"].as_array().unwrap();
+    items.iter().map(|item| item["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The token in the last mail that somebody got.
+fn mailed(shop: &TestShop, user: &str) -> String {
+    let mail = shop.last_mail(user).unwrap();
+    mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn somebody_signs_up_and_is_who_they_are() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, " Ada@Example.org").await;
+    assert_eq!((ada.body["tokenType"].as_str(), ada.body["expiresIn"].as_u64()), (Some("Bearer"), Some(600)));
+    assert_eq!(ada.head("cache-control"), "no-store");
+    let valid = validate(&shop, &ada.text("accessToken")).await.done(200);
+    assert_eq!(valid.text("subject"), ada.text("id"));
+    assert_eq!(valid.body["roles"], json!(["customer"]));
+    shop.send(sign_up_call("ada@example.org")).await.refused(409, "email-taken");
+    let again = shop.send(login_call("ADA@example.org", PASSWORD)).await.done(200);
+    assert_eq!(again.text("id"), ada.text("id"));
+    assert_eq!(audit(&shop, &ada.text("accessToken")).await, ["signed-in", "signed-up"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_new_account_is_said_field_by_field() {
+    let shop = TestShop::open().await;
+    let good = json!({"email": "ada@example.org", "password": PASSWORD, "name": "Ada"});
+    let long = "x".repeat(1_000_000);
+    for (field, value, code) in [
+        ("email", "ada", "invalid-email"),
+        ("email", "ad\u{430}@example.org", "invalid-email"),
+        ("email", "a\u{0}da@example.org", "invalid-email"),
+        ("password", "short", "weak-password"),
+        ("password", "password1234", "weak-password"),
+        ("password", long.as_str(), "weak-password"),
+        ("name", " ", "invalid-length"),
+        ("name", "A\u{7}da", "invalid-text"),
+    ] {
+        let mut body = good.clone();
+        body[field] = json!(value);
+        let answer = shop.send(Call::post("/api/auth/signup", &body)).await;
+        let answer = answer.refused(422, "validation-failed").at(&format!("/{field}"), code);
+        assert!(value.len() < 5 || !answer.body.to_string().contains(value), "{}", answer.body);
+    }
+    for field in ["email", "password", "name"] {
+        let mut body = good.clone();
+        body[field] = json!(1);
+        shop.send(Call::post("/api/auth/signup", &body)).await.refused(422, "validation-failed");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_are_answered_the_same() {
+    let shop = TestShop::open().await;
+    signed_up(&shop, "ada@example.org").await;
+    let wrong = shop.send(login_call("ada@example.org", "wrong horse battery")).await;
+    let unknown = shop.send(login_call("bob@example.org", "wrong horse battery")).await;
+    let said = |answer: Answer| {
+        let mut body = answer.refused(401, "unauthenticated").body;
+        body["correlationId"] = Value::Null;
+        body
+    };
+    assert_eq!(said(wrong), said(unknown));
+}
+
+#[tokio::test]
+async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_account() {
+    let shop = TestShop::open().await;
+    signed_up(&shop, "ada@example.org").await;
+    for email in ["ada@example.org", "bob@example.org"] {
+        for _ in 0..5 {
+            shop.send(login_call(email, "wrong horse battery")).await.refused(401, "unauthenticated");
+        }
+        let refused = shop.send(login_call(email, PASSWORD)).await.refused(429, "rate-limited");
+        assert_eq!(refused.head("retry-after"), "1");
+        shop.pass(1);
+        shop.send(login_call(email, "wrong horse battery")).await.refused(401, "unauthenticated");
+        let refused = shop.send(login_call(email, PASSWORD)).await.refused(429, "rate-limited");
+        assert_eq!(refused.head("retry-after"), "2");
+    }
+    shop.pass(2);
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_for_the_next() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    shop.pass(601);
+    shop.pass(10);
+    validate(&shop, &ada.text("accessToken")).await.refused(401, "unauthenticated");
+    let next = refresh(&shop, &ada.text("refreshToken")).await.done(200);
+    validate(&shop, &next.text("accessToken")).await.done(200);
+    refresh(&shop, &next.text("refreshToken")).await.done(200);
+    for token in ["", "x", &"A".repeat(100), &"A".repeat(100_000)] {
+        refresh(&shop, token).await.refused(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn a_used_token_ends_the_session_of_whoever_has_the_next() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let next = refresh(&shop, &ada.text("refreshToken")).await.done(200);
+    shop.pass(11);
+    refresh(&shop, &ada.text("refreshToken")).await.refused(401, "unauthenticated");
+    validate(&shop, &next.text("accessToken")).await.refused(401, "unauthenticated");
+    refresh(&shop, &next.text("refreshToken")).await.refused(401, "unauthenticated");
+    let again = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    assert_eq!(audit(&shop, &again.text("accessToken")).await[1], "token-reused");
+}
+
+#[tokio::test]
+async fn two_refreshes_at_once_are_a_client_that_repeats_itself() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let token = ada.text("refreshToken");
+    let (one, two) = tokio::join!(refresh(&shop, &token), refresh(&shop, &token));
+    let (one, two) = (one.done(200), two.done(200));
+    refresh(&shop, &one.text("refreshToken")).await.done(200);
+    refresh(&shop, &two.text("refreshToken")).await.done(200);
+}
+
+#[tokio::test]
+async fn logout_denies_the_access_token_at_once_and_others_stay() {
+    let shop = TestShop::open().await;
+    let first = signed_up(&shop, "ada@example.org").await;
+    let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let third = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let logout = |token: &str, everywhere: bool| {
+        Call::post("/api/auth/logout", &json!({"refreshToken": token, "everywhere": everywhere}))
+    };
+    shop.send(logout(&first.text("refreshToken"), false)).await.done(204);
+    validate(&shop, &first.text("accessToken")).await.refused(401, "unauthenticated");
+    refresh(&shop, &first.text("refreshToken")).await.refused(401, "unauthenticated");
+    validate(&shop, &second.text("accessToken")).await.done(200);
+    shop.send(logout(&second.text("refreshToken"), true)).await.done(204);
+    validate(&shop, &third.text("accessToken")).await.refused(401, "unauthenticated");
+    refresh(&shop, &third.text("refreshToken")).await.refused(401, "unauthenticated");
+    shop.send(logout("no token", true)).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_refresh_that_races_a_logout_gives_no_token_that_lives_on() {
+    let shop = TestShop::open().await;
+    for n in 0..20 {
+        let ada = signed_up(&shop, &format!("ada{n}@example.org")).await;
+        let token = ada.text("refreshToken");
+        let logout = Call::post("/api/auth/logout", &json!({"refreshToken": token}));
+        let (out, next) = tokio::join!(shop.send(logout), refresh(&shop, &token));
+        assert_eq!(out.status.as_u16(), 204);
+        if next.status.as_u16() == 200 {
+            validate(&shop, &next.text("accessToken")).await.refused(401, "unauthenticated");
+            refresh(&shop, &next.text("refreshToken")).await.refused(401, "unauthenticated");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_other_sessions() {
+    let shop = TestShop::open().await;
+    let first = signed_up(&shop, "ada@example.org").await;
+    let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let change = |current: &str, new: &str| {
+        Call::post("/api/auth/password/change", &json!({"current": current, "new": new}))
+    };
+    let (token, new) = (second.text("accessToken"), "battery horse correct");
+    shop.as_user(&token, change("wrong", new))
+        .await
+        .refused(422, "validation-failed")
+        .at("/current", "wrong-password");
+    shop.as_user(&token, change(PASSWORD, "short"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/new", "weak-password");
+    shop.as_user(&token, change(PASSWORD, new)).await.done(204);
+    validate(&shop, &first.text("accessToken")).await.refused(401, "unauthenticated");
+    validate(&shop, &token).await.done(200);
+    shop.send(login_call("ada@example.org", PASSWORD)).await.refused(401, "unauthenticated");
+    shop.send(login_call("ada@example.org", new)).await.done(200);
+    shop.send(change(PASSWORD, new)).await.refused(401, "unauthenticated");
+    shop.customer("machine", change(PASSWORD, new)).await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_reset_by_mail_once() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let user = ada.text("id");
+    let first = mailed(&shop, &user);
+    let reset = |email: &str| Call::post("/api/auth/password/reset", &json!({"email": email}));
+    let confirm = |token: &str, password: &str| {
+        Call::post("/api/auth/password/reset/confirm", &json!({"token": token, "password": password}))
+    };
+    let unknown = shop.send(reset("bob@example.org")).await.done(202);
+    let known = shop.send(reset("ada@example.org")).await.done(202);
+    assert_eq!(unknown.body, known.body);
+    let mut token = mailed(&shop, &user);
+    for _ in 0..200 {
+        if token != first {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        token = mailed(&shop, &user);
+    }
+    shop.send(confirm(&token, "short"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/password", "weak-password");
+    shop.send(confirm(&first, "battery horse correct"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/token", "unknown-token");
+    shop.send(confirm(&token, "battery horse correct")).await.done(204);
+    shop.send(confirm(&token, "battery horse correcd")).await.refused(422, "validation-failed");
+    validate(&shop, &ada.text("accessToken")).await.refused(401, "unauthenticated");
+    shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
+}
+
+#[tokio::test]
+async fn an_address_is_verified_by_what_was_mailed() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let user = ada.text("id");
+    let verify = |token: &str| Call::post("/api/auth/email/verify", &json!({"token": token}));
+    shop.send(verify("wrong")).await.refused(422, "validation-failed").at("/token", "unknown-token");
+    let token = mailed(&shop, &user);
+    shop.send(verify(&token)).await.done(204);
+    shop.send(verify(&token)).await.refused(422, "validation-failed");
+    let stream = souk_domain::user::User::stream(UserId(user.parse().unwrap()));
+    let loaded = shop.shop.accounts.users.load(&stream).await.unwrap().unwrap();
+    assert!(loaded.state.account().unwrap().is_verified);
+}
+
+#[tokio::test]
+async fn the_trail_is_shown_to_its_owner_and_to_admins() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let bob = signed_up(&shop, "bob@example.org").await;
+    let of_ada = Call::get(&format!("/api/auth/audit?userId={}", ada.text("id")));
+    shop.as_user(&bob.text("accessToken"), of_ada).await.refused(403, "forbidden");
+    shop.send(Call::get("/api/auth/audit")).await.refused(401, "unauthenticated");
+    let page = shop.admin(Call::get("/api/auth/audit?limit=1")).await.done(200);
+    assert_eq!(page.body["items"].as_array().unwrap().len(), 1);
+    let cursor = page.text("nextCursor");
+    let rest = shop.admin(Call::get(&format!("/api/auth/audit?cursor={cursor}"))).await.done(200);
+    assert_eq!((rest.body["items"].as_array().unwrap().len(), &rest.body["nextCursor"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn keys_are_published_and_a_token_names_its_own() {
+    let shop = TestShop::open().await;
+    let keys = shop.send(Call::get("/.well-known/jwks.json")).await.done(200);
+    let key = &keys.body["keys"][0];
+    assert_eq!((key["kty"].as_str(), key["crv"].as_str()), (Some("OKP"), Some("Ed25519")));
+    assert!(!keys.body.to_string().contains("\"d\""), "{}", keys.body);
+    let token = shop.token("ada", Role::Customer);
+    let head = token.split('.').next().unwrap();
+    let head = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, head).unwrap();
+    let head: Value = serde_json::from_slice(&head).unwrap();
+    assert_eq!(head["kid"], key["kid"]);
+}
+
+#[tokio::test]
+async fn nothing_of_the_person_is_in_the_log() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let log = shop.log.lock().unwrap();
+    let stream = souk_domain::user::User::stream(UserId(ada.text("id").parse().unwrap()));
+    let claim = Claim::of_email(&Email::parse("ada@example.org").unwrap().hash(&shop.shop.keys.email_hash));
+    let events = [log.stream(&stream), log.stream(&claim)].concat();
+    assert!(events.len() >= 2);
+    let text: String =
+        events.iter().map(|event| String::from_utf8_lossy(&event.event.data).into_owned()).collect();
+    assert!(!text.contains("Ada") && !text.contains("example.org"), "{text}");
+}

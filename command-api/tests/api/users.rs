@@ -1,0 +1,187 @@
+//! `/api/users/…`, and guests who want to be forgotten.
+
+use serde_json::{Value, json};
+use souk_domain::order::{Order, OrderCommand};
+use souk_domain::user::User;
+use souk_domain::{OrderId, UserId};
+
+use crate::auth::{PASSWORD, sign_up_call, signed_up};
+use crate::shop::{Call, TestShop};
+
+fn address(is_default: bool) -> Value {
+    json!({"label": "home", "name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA",
+        "country": "GB", "default": is_default})
+}
+
+async fn account(shop: &TestShop, id: &str) -> Option<souk_domain::user::state::Account> {
+    let stream = User::stream(UserId(id.parse().unwrap()));
+    let loaded = shop.shop.accounts.users.load(&stream).await.unwrap();
+    loaded.and_then(|loaded| loaded.state.account().cloned())
+}
+
+#[tokio::test]
+async fn a_book_of_addresses_has_one_default() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let token = ada.text("accessToken");
+    let add = |key: &str| Call::post("/api/users/me/addresses", &address(true)).key(key);
+    let one = shop.as_user(&token, add("1")).await.done(201).text("id");
+    assert_eq!(shop.as_user(&token, add("1")).await.done(201).text("id"), one);
+    let two = shop.as_user(&token, add("2")).await.done(201);
+    assert_eq!(two.head("location"), format!("/api/users/me/addresses/{}", two.text("id")));
+    assert_eq!(account(&shop, &ada.text("id")).await.unwrap().addresses.len(), 2);
+    let default = Call::put(&format!("/api/users/me/addresses/{one}/default"), &json!({}));
+    shop.as_user(&token, default).await.done(200);
+    let of_ada = account(&shop, &ada.text("id")).await.unwrap();
+    assert_eq!(of_ada.default_address.unwrap().to_string(), one);
+    let change = Call::put(&format!("/api/users/me/addresses/{one}"), &address(false));
+    shop.as_user(&token, change).await.done(200);
+    shop.as_user(&token, Call::delete(&format!("/api/users/me/addresses/{one}"))).await.done(200);
+    shop.as_user(&token, Call::delete(&format!("/api/users/me/addresses/{one}")))
+        .await
+        .refused(404, "not-found");
+    shop.as_user(&token, Call::delete("/api/users/me/addresses/x")).await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn somebody_elses_address_is_not_there() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let bob = signed_up(&shop, "bob@example.org").await;
+    let add = Call::post("/api/users/me/addresses", &address(true));
+    let id = shop.as_user(&ada.text("accessToken"), add).await.done(201).text("id");
+    for call in [
+        Call::put(&format!("/api/users/me/addresses/{id}"), &address(true)),
+        Call::put(&format!("/api/users/me/addresses/{id}/default"), &json!({})),
+        Call::delete(&format!("/api/users/me/addresses/{id}")),
+    ] {
+        shop.as_user(&bob.text("accessToken"), call).await.refused(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn profile_and_preferences_are_changed_or_refused_by_field() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let token = ada.text("accessToken");
+    let profile = |body: Value| Call::put("/api/users/me", &body);
+    shop.as_user(&token, profile(json!({"name": "Ada L", "phone": "+44"}))).await.done(200);
+    shop.as_user(&token, profile(json!({"name": ""})))
+        .await
+        .refused(422, "validation-failed")
+        .at("/name", "invalid-length");
+    let preferences = |language: &str| {
+        let body = json!({"language": language, "marketing": true, "notifications": {"email": false}});
+        Call::put("/api/users/me/preferences", &body)
+    };
+    let first = shop.as_user(&token, preferences("pt-BR")).await.done(200);
+    let same = shop.as_user(&token, preferences("pt-BR")).await.done(200);
+    assert_eq!(first.body["revision"], same.body["revision"]);
+    for language in ["", "e", "en_GB", "en-", "englishlanguage", "é-GB"] {
+        shop.as_user(&token, preferences(language))
+            .await
+            .refused(422, "validation-failed")
+            .at("/language", "invalid-language");
+    }
+    shop.customer("machine", preferences("en")).await.refused(404, "not-found");
+    shop.send(preferences("en")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn somebody_who_erases_themselves_is_gone_at_once_and_may_come_again() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let (id, token) = (ada.text("id"), ada.text("accessToken"));
+    let person = UserId(id.parse().unwrap()).person();
+    let erase = |password: &str| Call::delete("/api/users/me").json(&json!({"password": password}));
+    shop.as_user(&token, erase("wrong horse"))
+        .await
+        .refused(422, "validation-failed")
+        .at("/password", "wrong-password");
+    assert!(!shop.shop.people.is_erased(&person).await.unwrap());
+    shop.as_user(&token, erase(PASSWORD)).await.done(202);
+    assert!(shop.shop.people.is_erased(&person).await.unwrap());
+    assert!(account(&shop, &id).await.is_none());
+    assert!(shop.last_mail(&id).is_none());
+    let validate = shop.as_user(&token, Call::get("/api/auth/validate")).await;
+    validate.refused(401, "unauthenticated");
+    let login = Call::post("/api/auth/login", &json!({"email": "ada@example.org", "password": PASSWORD}));
+    shop.send(login).await.refused(401, "unauthenticated");
+    let again = shop.send(sign_up_call("ada@example.org")).await.done(201);
+    assert_ne!(again.text("id"), id);
+}
+
+#[tokio::test]
+async fn admins_erase_others_and_others_do_not() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let erase = || Call::delete(&format!("/api/users/{}", ada.text("id")));
+    shop.as_user(&ada.text("accessToken"), erase()).await.refused(403, "forbidden");
+    shop.send(erase()).await.refused(401, "unauthenticated");
+    shop.admin(erase()).await.done(202);
+    shop.admin(erase()).await.done(202);
+    assert!(account(&shop, &ada.text("id")).await.is_none());
+    shop.admin(Call::delete("/api/users/a-customer-of-another-system")).await.done(202);
+}
+
+/// A guest's order with an address: its id and its code.
+async fn guest_order(shop: &TestShop) -> (String, String) {
+    let item = json!({"sku": "heart", "quantity": 1});
+    let token =
+        shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
+    let mut to = address(false);
+    to.as_object_mut().unwrap().retain(|name, _| name != "label" && name != "default");
+    let body = json!({"cart": true, "email": "ada@example.org", "shippingAddress": to});
+    let order = shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
+    (order.text("id"), order.text("code"))
+}
+
+#[tokio::test]
+async fn a_guest_is_forgotten_by_code_and_address_and_the_order_can_not_be_shipped() {
+    let shop = TestShop::stocked().await;
+    let (id, code) = guest_order(&shop).await;
+    let erase = |code: &str, email: &str| {
+        Call::post("/api/orders/lookup/erase", &json!({"code": code, "email": email}))
+    };
+    shop.send(erase(&code, "bob@example.org")).await.refused(404, "not-found");
+    shop.send(erase("SK-0000-0000", "ada@example.org")).await.refused(404, "not-found");
+    shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
+    shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: true }).await;
+    shop.send(erase(&code.to_lowercase(), "Ada@example.org")).await.done(202);
+    let order = OrderId(id.parse().unwrap());
+    assert!(shop.shop.people.is_erased(&order.guest()).await.unwrap());
+    let ship = || Call::post(&format!("/api/orders/{id}/ship"), &json!({"carrier": "post"}));
+    shop.admin(ship()).await.refused(409, "order-address-erased");
+    shop.send(erase(&code, "ada@example.org")).await.refused(404, "not-found");
+    let mut to = address(false);
+    to.as_object_mut().unwrap().retain(|name, _| name != "label" && name != "default");
+    shop.admin(Call::put(&format!("/api/orders/{id}/shipping-address"), &to)).await.done(200);
+    shop.admin(ship()).await.done(200);
+}
+
+#[tokio::test]
+async fn an_order_of_somebody_erased_can_not_be_shipped_before_it_was_told_either() {
+    let shop = TestShop::stocked().await;
+    let (id, _) = guest_order(&shop).await;
+    shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
+    shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: true }).await;
+    let order = OrderId(id.parse().unwrap());
+    shop.shop.people.erase(&order.guest(), shop.shop.clock.now()).await.unwrap();
+    let ship = Call::post(&format!("/api/orders/{id}/ship"), &json!({"carrier": "post"}));
+    shop.admin(ship).await.refused(409, "order-address-erased");
+    let loaded = shop.shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    assert_eq!(loaded.state.status(), Some(souk_domain::order::OrderStatus::Confirmed));
+}
+
+#[tokio::test]
+async fn whoever_guesses_codes_waits_longer_and_longer() {
+    let shop = TestShop::stocked().await;
+    let guess = || {
+        let body = json!({"code": "SK-0000-0000", "email": "ada@example.org"});
+        Call::post("/api/orders/lookup/erase", &body)
+    };
+    for _ in 0..5 {
+        shop.send(guess()).await.refused(404, "not-found");
+    }
+    shop.send(guess()).await.refused(429, "rate-limited");
+}

@@ -1,0 +1,98 @@
+//! E-mail addresses.
+
+use std::fmt;
+
+use crate::limits::EMAIL_CHARS_MAX;
+use crate::names::{EmailHash, InvalidText};
+
+/// What is said of a text that is no address.
+const ALLOWED: InvalidText = InvalidText(
+    "an e-mail address of ASCII characters is allowed, as in ada@example.org: letters of other alphabets can \
+     look like these; write such a domain in its `xn--` form",
+);
+
+/// An e-mail address, trimmed and lower-cased whole; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Takes an address: something before one `@`, a domain with a dot behind it, all of it visible ASCII.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let email = text.trim().to_ascii_lowercase();
+        let (local, domain) = email.split_once('@').ok_or(ALLOWED)?;
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let is_local = (1..=64).contains(&local.len())
+            && local
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte))
+            && local.split('.').all(|part| !part.is_empty());
+        let is_domain = domain.contains('.') && domain.split('.').all(is_label);
+        let fits = email.len() <= EMAIL_CHARS_MAX;
+        if is_local && is_domain && fits { Ok(Self(email)) } else { Err(ALLOWED) }
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it is looked up by.
+    pub fn hash(&self, key: &[u8; 32]) -> EmailHash {
+        EmailHash::of(key, &self.0)
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(personal)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_trimmed_and_lower_cased_whole() {
+        assert_eq!(Email::parse(" Ada+shop@Example.ORG ").unwrap().as_str(), "ada+shop@example.org");
+        assert!(Email::parse("ada@xn--bcher-kva.example").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("{}@example.org", "a".repeat(65));
+        let longer = format!("a@{}.org", "a.".repeat(130));
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@example.org",
+            "ada@example",
+            "a b@example.org",
+            "a@b@example.org",
+            "a@.org",
+            "a@b..org",
+            ".a@b.org",
+            "a.@b.org",
+            "a@-b.org",
+            "a\u{0}@b.org",
+            "ad\u{430}@example.org",
+            "ada@ex\u{430}mple.org",
+            "\"a b\"@example.org",
+            &long,
+            &longer,
+        ] {
+            assert!(Email::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_never_shown() {
+        assert_eq!(format!("{:?}", Email::parse("ada@example.org").unwrap()), "(personal)");
+    }
+}

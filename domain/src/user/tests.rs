@@ -1,0 +1,147 @@
+use souk_eventsourcing::testkit::{context, fold, given, noon};
+use uuid::Uuid;
+
+use super::command::Registration;
+use super::event::{
+    AddressRemoved, DefaultAddressChanged, EmailVerified, Entry, Erased, Fenced, PreferencesChanged, UserRole,
+};
+use super::*;
+use crate::email::Email;
+use crate::limits::ADDRESSES_MAX;
+use crate::names::UserId;
+use crate::names::{AddressId, EmailHash};
+
+const ADA: UserId = UserId(Uuid::from_u128(1));
+
+fn hash() -> EmailHash {
+    EmailHash::of(&[1; 32], "ada@example.org")
+}
+
+fn register() -> UserCommand {
+    UserCommand::Register(Box::new(Registration {
+        user: ADA,
+        email: Email::parse("ada@example.org").unwrap(),
+        email_hash: hash(),
+        name: "Ada".into(),
+        is_verified: false,
+        role: UserRole::Customer,
+    }))
+}
+
+fn events(commands: &[UserCommand]) -> Vec<UserEvent> {
+    let mut events = Vec::new();
+    for (n, command) in (1..).zip(commands) {
+        let state = fold::<User>(&events);
+        events.extend(User::decide(&state, command, &context(n, noon())).unwrap());
+    }
+    events
+}
+
+fn add(is_default: bool) -> UserCommand {
+    UserCommand::AddAddress { user: ADA, entry: Box::default(), is_default }
+}
+
+fn added(events: &[UserEvent]) -> Vec<AddressId> {
+    fold::<User>(events).account().unwrap().addresses.clone()
+}
+
+fn default_of(events: &[UserEvent]) -> Option<AddressId> {
+    fold::<User>(events).account().unwrap().default_address
+}
+
+#[test]
+fn somebody_registers_once() {
+    let registered = events(&[register()]);
+    assert!(matches!(&registered[..], [UserEvent::Registered(event)] if event.email_hash == hash()));
+    given::<User>(&registered).when(&register()).then_nothing();
+    given::<User>(&[]).when(&UserCommand::VerifyEmail).then_refused("user-not-found");
+}
+
+#[test]
+fn nothing_that_tells_about_the_person_is_in_the_state_or_shown() {
+    let registered = events(&[register(), add(true)]);
+    let state = serde_json::to_string(&fold::<User>(&registered)).unwrap();
+    let shown = format!("{registered:?} {:?}", register());
+    assert!(!state.contains("Ada") && !shown.contains("Ada"), "{state} {shown}");
+}
+
+#[test]
+fn an_address_is_verified_once() {
+    let registered = events(&[register()]);
+    given::<User>(&registered).when(&UserCommand::VerifyEmail).then(&[EmailVerified {}.into()]);
+    given::<User>(&events(&[register(), UserCommand::VerifyEmail]))
+        .when(&UserCommand::VerifyEmail)
+        .then_nothing();
+}
+
+#[test]
+fn one_address_is_the_default_at_most() {
+    let two = events(&[register(), add(true), add(true)]);
+    let ids = added(&two);
+    assert_eq!(default_of(&two), Some(ids[1]));
+    let set = |id| UserCommand::SetDefaultAddress { id };
+    given::<User>(&two).when(&set(ids[1])).then_nothing();
+    given::<User>(&two).when(&set(ids[0])).then(&[DefaultAddressChanged { id: ids[0] }.into()]);
+    let nowhere = AddressId(Uuid::nil());
+    given::<User>(&two).when(&set(nowhere)).then_refused("address-not-found");
+}
+
+#[test]
+fn the_default_goes_with_its_address_and_when_it_is_given_up() {
+    let mut commands = vec![register(), add(true)];
+    let id = added(&events(&commands))[0];
+    let change = |is_default| UserCommand::ChangeAddress { user: ADA, id, entry: Box::default(), is_default };
+    commands.push(change(false));
+    assert_eq!(default_of(&events(&commands)), None);
+    commands.push(change(true));
+    assert_eq!(default_of(&events(&commands)), Some(id));
+    commands.push(UserCommand::RemoveAddress { id });
+    assert_eq!((default_of(&events(&commands)), added(&events(&commands))), (None, vec![]));
+    given::<User>(&events(&commands)).when(&change(true)).then_refused("address-not-found");
+    given::<User>(&events(&commands[..4]))
+        .when(&UserCommand::RemoveAddress { id })
+        .then(&[AddressRemoved { id }.into()]);
+}
+
+#[test]
+fn a_book_has_a_last_page() {
+    let mut commands = vec![register()];
+    commands.extend(vec![add(false); ADDRESSES_MAX]);
+    given::<User>(&events(&commands)).when(&add(false)).then_refused("too-many-addresses");
+}
+
+#[test]
+fn preferences_that_are_in_force_change_nothing() {
+    let registered = events(&[register()]);
+    let change = |preferences| UserCommand::ChangePreferences(preferences);
+    given::<User>(&registered).when(&change(Preferences::default())).then_nothing();
+    let preferences = Preferences { marketing: true, ..Preferences::default() };
+    given::<User>(&registered)
+        .when(&change(preferences.clone()))
+        .then(&[PreferencesChanged { preferences }.into()]);
+}
+
+#[test]
+fn somebody_who_is_erased_is_nobody_any_more() {
+    let registered = events(&[register()]);
+    given::<User>(&registered).when(&UserCommand::Erase).then(&[Erased { email_hash: hash() }.into()]);
+    let erased = events(&[register(), UserCommand::Erase]);
+    given::<User>(&erased).when(&UserCommand::Erase).then_nothing();
+    given::<User>(&erased).when(&add(true)).then_refused("user-not-found");
+    given::<User>(&erased).when(&register()).then_refused("revision-conflict");
+    assert_eq!(fold::<User>(&erased).epoch(), 1);
+}
+
+#[test]
+fn a_registration_that_was_fenced_off_comes_too_late() {
+    given::<User>(&[]).when(&UserCommand::Fence).then(&[Fenced {}.into()]);
+    given::<User>(&[Fenced {}.into()]).when(&register()).then_refused("revision-conflict");
+    given::<User>(&events(&[register()])).when(&UserCommand::Fence).then_nothing();
+    assert_eq!(fold::<User>(&events(&[register()])).epoch(), 0);
+}
+
+#[test]
+fn an_entry_without_a_label_is_read() {
+    let json = r#"{"address":{"name":"Ada","line1":"1 Test St","city":"London","country":"GB"}}"#;
+    assert_eq!(serde_json::from_str::<Entry>(json).unwrap().label, "");
+}

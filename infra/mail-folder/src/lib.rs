@@ -1,0 +1,191 @@
+//! Mail into a folder: one of its own for each person, a file for each mail, for a week.
+
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use souk_accounts::mail::MailFailed;
+use souk_accounts::{Mail, Outbox};
+use souk_domain::CustomerId;
+use souk_eventsourcing::Clock;
+
+/// The folder's name in the data folder.
+pub const MAIL_FOLDER: &str = "mail";
+/// How long a mail is kept.
+pub const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes of a mail, at most.
+const MAIL_BYTES_MAX: usize = 1024 * 1024;
+
+/// The folder.
+#[derive(Clone)]
+pub struct MailFolder {
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+}
+
+impl MailFolder {
+    /// Mail in a data folder; nothing is made before the first.
+    pub fn new(data: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { folder: data.join(MAIL_FOLDER), clock }
+    }
+
+    /// Where somebody's mail lies. An opaque id can have any character, a folder can't.
+    pub fn of(&self, user: &CustomerId) -> PathBuf {
+        self.folder.join(BASE64_URL_SAFE_NO_PAD.encode(user.as_str()))
+    }
+
+    /// Removes mail that is older than a week.
+    pub async fn sweep(&self) -> Result<(), MailFailed> {
+        let folder = self.folder.clone();
+        let than = SystemTime::from(self.clock.now()) - KEPT;
+        blocking(move || remove_older(&folder, than)).await
+    }
+}
+
+#[async_trait]
+impl Outbox for MailFolder {
+    async fn send(&self, mail: Mail) -> Result<(), MailFailed> {
+        let folder = self.of(&mail.user);
+        let name = format!("{}.eml", self.clock.new_id());
+        let date = self.clock.now().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+        blocking(move || write(&folder, &name, &date, &mail)).await
+    }
+
+    async fn forget(&self, user: &CustomerId) -> Result<(), MailFailed> {
+        let folder = self.of(user);
+        blocking(move || match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .await
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), MailFailed> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| MailFailed(error.to_string()))?.map_err(|error| MailFailed(error.to_string()))
+}
+
+fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
+    make_private(folder)?;
+    let text = format!(
+        "Date: {date}\r\nTo: {}\r\nSubject: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n",
+        mail.to.as_str(),
+        mail.subject,
+        mail.text.replace('\n', "\r\n"),
+    );
+    if text.len() > MAIL_BYTES_MAX {
+        return Err(io::Error::new(ErrorKind::InvalidData, "a mail has at most 1 MiB"));
+    }
+    // Under its name only when it is whole.
+    let partial = folder.join(format!(".{name}"));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&partial)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(partial, folder.join(name))
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+fn remove_older(folder: &Path, than: SystemTime) -> io::Result<()> {
+    let people = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        people => people?,
+    };
+    for person in people {
+        let person = person?.path();
+        for mail in std::fs::read_dir(&person)? {
+            let mail = mail?;
+            if mail.metadata()?.modified()? < than {
+                std::fs::remove_file(mail.path())?;
+            }
+        }
+        // One that has mail still is not removed by this.
+        let _ = std::fs::remove_dir(&person);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_domain::Email;
+    use souk_eventsourcing::testkit::noon;
+    use uuid::Uuid;
+
+    use super::*;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> souk_eventsourcing::Timestamp {
+            noon()
+        }
+
+        fn new_id(&self) -> Uuid {
+            Uuid::from_u128(7)
+        }
+    }
+
+    fn mail(user: &str) -> Mail {
+        Mail {
+            user: CustomerId::parse(user).unwrap(),
+            to: Email::parse("ada@example.org").unwrap(),
+            subject: "Your address".into(),
+            text: "One\nTwo".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_a_file_in_a_folder_of_its_readers_own() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = MailFolder::new(data.path(), Arc::new(Noon));
+        folder.send(mail("../ada")).await.unwrap();
+        let path = folder.of(&CustomerId::parse("../ada").unwrap());
+        assert_eq!(path.parent().unwrap(), data.path().join(MAIL_FOLDER));
+        let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
+        let text = std::fs::read_to_string(&files[0]).unwrap();
+        assert!(text.contains("To: ada@example.org\r\n") && text.ends_with("One\r\nTwo\r\n"), "{text}");
+        assert!(text.starts_with("Date: Sat, 21 Nov 2026 12:00:00 +0000"), "{text}");
+        assert_eq!(files.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn mail_goes_with_its_reader_and_after_a_week() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = MailFolder::new(data.path(), Arc::new(Noon));
+        folder.sweep().await.unwrap();
+        folder.send(mail("ada")).await.unwrap();
+        folder.send(mail("bob")).await.unwrap();
+        folder.forget(&CustomerId::parse("ada").unwrap()).await.unwrap();
+        folder.forget(&CustomerId::parse("ada").unwrap()).await.unwrap();
+        let bobs = folder.of(&CustomerId::parse("bob").unwrap());
+        assert!(!folder.of(&CustomerId::parse("ada").unwrap()).exists() && bobs.exists());
+        folder.sweep().await.unwrap();
+        assert!(bobs.exists());
+        let mail = std::fs::read_dir(&bobs).unwrap().next().unwrap().unwrap().path();
+        let file = std::fs::File::options().write(true).open(mail).unwrap();
+        file.set_modified(SystemTime::from(noon()) - KEPT - Duration::from_secs(1)).unwrap();
+        folder.sweep().await.unwrap();
+        assert!(!bobs.exists());
+    }
+}

@@ -1,0 +1,219 @@
+//! Credentials in `SQLite`, in a file of their own. Every write is on disk when it is answered, and what is
+//! deleted is overwritten.
+
+mod open;
+mod rows;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use souk_accounts::credentials::{SIGN_INS_KEPT, Stored};
+use souk_accounts::session::ACCESS_TTL;
+use souk_accounts::{Credentials, CredentialsUnavailable, Family, OneTimeToken, Purpose, SignIn};
+use souk_domain::{CustomerId, EmailHash};
+use sqlx::SqlitePool;
+use uuid::Uuid;
+
+pub use open::OpenError;
+
+use rows::{FamilyRow, SignInRow, TryFromRow as _, document, failed};
+
+/// The store's file in its folder.
+pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
+
+/// Rows that one step of the sweep removes of each kind.
+const SWEPT_ROWS_MAX: i64 = 1_000;
+/// Sessions of one person that are looked at together.
+const FAMILIES_MAX: i64 = 10_000;
+
+/// The store.
+pub struct SqliteCredentials {
+    pool: SqlitePool,
+}
+
+type Kept<T> = Result<T, CredentialsUnavailable>;
+
+impl SqliteCredentials {
+    /// Opens the store in a folder, or makes it. The caller holds the folder.
+    pub async fn open(folder: &Path) -> Result<Self, OpenError> {
+        Ok(Self { pool: open::pool(&folder.join(CREDENTIALS_FILE)).await? })
+    }
+
+    /// Ends the connections: nothing is written any more.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Credentials for SqliteCredentials {
+    async fn password(&self, user: &CustomerId) -> Kept<Option<String>> {
+        let statement = sqlx::query_scalar("SELECT hash FROM passwords WHERE person = $1");
+        statement.bind(user.as_str()).fetch_optional(&self.pool).await.map_err(failed)
+    }
+
+    async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()> {
+        let sql =
+            "INSERT INTO passwords VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash";
+        sqlx::query(sql).bind(user.as_str()).bind(hash).execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn open_family(&self, family: &Family) -> Kept<()> {
+        let statement = sqlx::query("INSERT INTO families VALUES ($1, $2, $3, NULL, 0, $4)");
+        let statement = statement.bind(family.id.as_bytes().to_vec()).bind(family.user.as_str());
+        let statement = statement.bind(family.expires_at.as_microsecond()).bind(document(family)?);
+        statement.execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn family(&self, id: Uuid) -> Kept<Option<Stored>> {
+        let statement = sqlx::query_as::<_, FamilyRow>("SELECT version, doc FROM families WHERE id = $1");
+        let row = statement.bind(id.as_bytes().to_vec()).fetch_optional(&self.pool).await.map_err(failed)?;
+        row.map(Stored::of_row).transpose()
+    }
+
+    async fn replace_family(&self, Stored { family, version }: &Stored) -> Kept<bool> {
+        let sql = "UPDATE families SET expires_at = $3, revoked_at = $4, version = version + 1, doc = $5 \
+                   WHERE id = $1 AND version = $2";
+        let statement = sqlx::query(sql).bind(family.id.as_bytes().to_vec()).bind(version);
+        let statement = statement.bind(family.expires_at.as_microsecond());
+        let statement = statement.bind(family.revoked_at.map(Timestamp::as_microsecond));
+        let done = statement.bind(document(family)?).execute(&self.pool).await.map_err(failed)?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> Kept<Vec<Stored>> {
+        let sql = "SELECT version, doc FROM families \
+                   WHERE person = $1 AND revoked_at IS NULL AND expires_at > $2 LIMIT $3";
+        let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(user.as_str());
+        let statement = statement.bind(now.as_microsecond()).bind(FAMILIES_MAX);
+        let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
+        rows.into_iter().map(Stored::of_row).collect()
+    }
+
+    async fn revoked_since(&self, since: Timestamp) -> Kept<Vec<Family>> {
+        let sql = "SELECT version, doc FROM families WHERE revoked_at >= $1";
+        let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(since.as_microsecond());
+        let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
+        rows.into_iter().map(|row| Stored::of_row(row).map(|stored| stored.family)).collect()
+    }
+
+    async fn keep_one_time(&self, token: &OneTimeToken) -> Kept<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        sqlx::query("DELETE FROM one_time_tokens WHERE person = $1 AND purpose = $2")
+            .bind(token.user.as_str())
+            .bind(token.purpose.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        sqlx::query("INSERT INTO one_time_tokens VALUES ($1, $2, $3, $4)")
+            .bind(token.hash.to_vec())
+            .bind(token.user.as_str())
+            .bind(token.purpose.as_str())
+            .bind(token.expires_at.as_microsecond())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn take_one_time(
+        &self,
+        hash: &[u8; 32],
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Kept<Option<CustomerId>> {
+        let sql = "DELETE FROM one_time_tokens WHERE hash = $1 AND purpose = $2 RETURNING person, expires_at";
+        let statement = sqlx::query_as::<_, (String, i64)>(sql).bind(hash.to_vec()).bind(purpose.as_str());
+        let taken = statement.fetch_optional(&self.pool).await.map_err(failed)?;
+        let taken = taken.filter(|(_, expires_at)| *expires_at > now.as_microsecond());
+        Ok(taken.and_then(|(user, _)| CustomerId::parse(&user).ok()))
+    }
+
+    async fn note(&self, sign_in: &SignIn) -> Kept<()> {
+        let statement = sqlx::query("INSERT INTO sign_ins VALUES ($1, $2, $3, $4, $5, $6, $7)");
+        let statement = statement.bind(sign_in.id.as_bytes().to_vec()).bind(sign_in.at.as_microsecond());
+        let statement = statement.bind(sign_in.user.as_ref().map(CustomerId::as_str));
+        let statement = statement.bind(sign_in.email_hash.as_ref().map(EmailHash::as_str));
+        let statement = statement.bind(sign_in.kind.as_str());
+        let statement = statement.bind(sign_in.address.as_deref()).bind(sign_in.user_agent.as_deref());
+        statement.execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn sign_ins(
+        &self,
+        user: Option<&CustomerId>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Kept<Vec<SignIn>> {
+        let before = before.unwrap_or(Uuid::max()).as_bytes().to_vec();
+        let of_all = "SELECT id, at, person, email_hash, kind, address, user_agent FROM sign_ins \
+                      WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let of_one = "SELECT id, at, person, email_hash, kind, address, user_agent FROM sign_ins \
+                      WHERE id < $1 AND person = $3 ORDER BY id DESC LIMIT $2";
+        let sql = if user.is_some() { of_one } else { of_all };
+        let statement = sqlx::query_as::<_, SignInRow>(sql).bind(before).bind(limit);
+        let statement = match user {
+            Some(user) => statement.bind(user.as_str()),
+            None => statement,
+        };
+        let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
+        rows.into_iter().map(SignIn::of_row).collect()
+    }
+
+    async fn forget(&self, user: &CustomerId, email_hash: Option<&EmailHash>) -> Kept<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        for sql in [
+            "DELETE FROM passwords WHERE person = $1",
+            // Those that were ended stay until their access tokens have expired.
+            "DELETE FROM families WHERE person = $1 AND revoked_at IS NULL",
+            "DELETE FROM one_time_tokens WHERE person = $1",
+            "DELETE FROM sign_ins WHERE person = $1",
+        ] {
+            let statement = sqlx::query(sql).bind(user.as_str());
+            statement.execute(&mut *transaction).await.map_err(failed)?;
+        }
+        sqlx::query("DELETE FROM sign_ins WHERE email_hash = $1")
+            .bind(email_hash.map(EmailHash::as_str))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        // What was deleted stands in the write-ahead log still.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Kept<()> {
+        let now_micros = now.as_microsecond();
+        // Access tokens of a session that was ended are refused until they expire by themselves.
+        let ended = (now - ACCESS_TTL - ACCESS_TTL).as_microsecond();
+        let old = (now - SIGN_INS_KEPT).as_microsecond();
+        for (sql, until) in [
+            (
+                "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE expires_at < $1 LIMIT $2)",
+                now_micros,
+            ),
+            (
+                "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE revoked_at < $1 LIMIT $2)",
+                ended,
+            ),
+            (
+                "DELETE FROM one_time_tokens WHERE hash IN \
+                 (SELECT hash FROM one_time_tokens WHERE expires_at < $1 LIMIT $2)",
+                now_micros,
+            ),
+            ("DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE at < $1 LIMIT $2)", old),
+        ] {
+            let statement = sqlx::query(sql).bind(until).bind(SWEPT_ROWS_MAX);
+            statement.execute(&self.pool).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

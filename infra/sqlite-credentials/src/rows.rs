@@ -1,0 +1,53 @@
+//! Rows as they are read.
+
+use jiff::Timestamp;
+use souk_accounts::credentials::Stored;
+use souk_accounts::{CredentialsUnavailable, Family, SignIn, SignInKind};
+use souk_domain::{CustomerId, EmailHash};
+use uuid::Uuid;
+
+/// Version and document of a family.
+pub(crate) type FamilyRow = (i64, String);
+
+/// Id, time, person, e-mail hash, kind, address and user agent of a sign-in.
+pub(crate) type SignInRow =
+    (Vec<u8>, i64, Option<String>, Option<String>, String, Option<String>, Option<String>);
+
+/// What is behind an error is for operators.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+pub(crate) fn failed(error: sqlx::Error) -> CredentialsUnavailable {
+    CredentialsUnavailable(error.to_string())
+}
+
+fn damaged(error: impl std::fmt::Display) -> CredentialsUnavailable {
+    CredentialsUnavailable(format!("a row is damaged: {error}"))
+}
+
+pub(crate) fn document(family: &Family) -> Result<String, CredentialsUnavailable> {
+    serde_json::to_string(family).map_err(damaged)
+}
+
+pub(crate) trait TryFromRow<T>: Sized {
+    fn of_row(row: T) -> Result<Self, CredentialsUnavailable>;
+}
+
+impl TryFromRow<FamilyRow> for Stored {
+    fn of_row((version, doc): FamilyRow) -> Result<Self, CredentialsUnavailable> {
+        Ok(Self { family: serde_json::from_str(&doc).map_err(damaged)?, version })
+    }
+}
+
+impl TryFromRow<SignInRow> for SignIn {
+    fn of_row(row: SignInRow) -> Result<Self, CredentialsUnavailable> {
+        let (id, at, user, email_hash, kind, address, user_agent) = row;
+        Ok(Self {
+            id: Uuid::from_slice(&id).map_err(damaged)?,
+            at: Timestamp::from_microsecond(at).map_err(damaged)?,
+            user: user.map(|user| CustomerId::parse(&user)).transpose().map_err(damaged)?,
+            email_hash: email_hash.map(|hash| EmailHash::parse(&hash)).transpose().map_err(damaged)?,
+            kind: SignInKind::parse(&kind).ok_or_else(|| damaged("its kind is not known"))?,
+            address,
+            user_agent,
+        })
+    }
+}

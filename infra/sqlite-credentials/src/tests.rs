@@ -1,0 +1,145 @@
+use jiff::SignedDuration;
+use souk_accounts::SignInKind;
+
+use super::*;
+
+fn ada() -> CustomerId {
+    CustomerId::parse("ada").unwrap()
+}
+
+fn noon() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn hours(n: i64) -> Timestamp {
+    noon() + SignedDuration::from_hours(n)
+}
+
+async fn open(folder: &tempfile::TempDir) -> SqliteCredentials {
+    SqliteCredentials::open(folder.path()).await.unwrap()
+}
+
+fn family(n: u128) -> Family {
+    Family::open(Uuid::from_u128(n), ada(), [1; 32], noon())
+}
+
+fn sign_in(n: u128, at: Timestamp) -> SignIn {
+    SignIn {
+        id: Uuid::from_u128(n),
+        at,
+        user: Some(ada()),
+        email_hash: Some(EmailHash::of(&[1; 32], "ada@example.org")),
+        kind: SignInKind::SignedIn,
+        address: Some("192.0.2.1".into()),
+        user_agent: None,
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_set_and_replaced_and_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    assert_eq!(store.password(&ada()).await.unwrap(), None);
+    store.set_password(&ada(), "one").await.unwrap();
+    store.set_password(&ada(), "two").await.unwrap();
+    store.close().await;
+    assert_eq!(open(&folder).await.password(&ada()).await.unwrap().as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn of_two_who_write_a_session_back_the_second_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.open_family(&family(1)).await.unwrap();
+    let mut first = store.family(Uuid::from_u128(1)).await.unwrap().unwrap();
+    let second = first.clone();
+    first.family.revoke(hours(1));
+    assert!(store.replace_family(&first).await.unwrap());
+    assert!(!store.replace_family(&second).await.unwrap());
+    assert_eq!(store.families_of(&ada(), noon()).await.unwrap().len(), 0);
+    assert_eq!(store.revoked_since(hours(1)).await.unwrap().len(), 1);
+    assert_eq!(store.revoked_since(hours(2)).await.unwrap().len(), 0);
+    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_one_time_token_works_once_for_its_purpose_and_until_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let token = |n: u8, purpose| OneTimeToken { hash: [n; 32], user: ada(), purpose, expires_at: hours(1) };
+    store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
+    store.keep_one_time(&token(2, Purpose::VerifyEmail)).await.unwrap();
+    store.keep_one_time(&token(3, Purpose::ResetPassword)).await.unwrap();
+    let take = async |n: u8, purpose, now| store.take_one_time(&[n; 32], purpose, now).await.unwrap();
+    assert_eq!(take(1, Purpose::ResetPassword, noon()).await, None);
+    assert_eq!(take(2, Purpose::ResetPassword, noon()).await, None);
+    assert_eq!(take(2, Purpose::VerifyEmail, noon()).await, Some(ada()));
+    assert_eq!(take(2, Purpose::VerifyEmail, noon()).await, None);
+    assert_eq!(take(3, Purpose::ResetPassword, hours(1)).await, None);
+}
+
+#[tokio::test]
+async fn sign_ins_are_listed_newest_first_and_kept_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    for n in 1..=3 {
+        store.note(&sign_in(n, noon())).await.unwrap();
+    }
+    let nobodys = SignIn { user: None, kind: SignInKind::Failed, ..sign_in(4, hours(2)) };
+    store.note(&nobodys).await.unwrap();
+    let all = store.sign_ins(None, None, 10).await.unwrap();
+    assert_eq!(all[0], nobodys);
+    assert_eq!(all.len(), 4);
+    let page = store.sign_ins(Some(&ada()), Some(Uuid::from_u128(3)), 1).await.unwrap();
+    assert_eq!(page, [sign_in(2, noon())]);
+    store.sweep(hours(90 * 24 + 1)).await.unwrap();
+    assert_eq!(store.sign_ins(None, None, 10).await.unwrap(), [nobodys]);
+}
+
+#[tokio::test]
+async fn the_sweep_takes_what_is_over_and_leaves_what_is_still_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.open_family(&family(1)).await.unwrap();
+    store.open_family(&family(2)).await.unwrap();
+    let mut revoked = store.family(Uuid::from_u128(2)).await.unwrap().unwrap();
+    revoked.family.revoke(noon());
+    store.replace_family(&revoked).await.unwrap();
+    store.sweep(noon() + ACCESS_TTL).await.unwrap();
+    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_some());
+    store.sweep(hours(1)).await.unwrap();
+    assert!(store.family(Uuid::from_u128(2)).await.unwrap().is_none());
+    assert!(store.family(Uuid::from_u128(1)).await.unwrap().is_some());
+    store.sweep(hours(31 * 24)).await.unwrap();
+    assert!(store.family(Uuid::from_u128(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.set_password(&ada(), "a-hash-of-something").await.unwrap();
+    store.open_family(&family(1)).await.unwrap();
+    store.note(&sign_in(1, noon())).await.unwrap();
+    let failed = SignIn { user: None, ..sign_in(2, noon()) };
+    store.note(&failed).await.unwrap();
+    let holders = |text: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let holds = |path: &std::path::PathBuf| {
+            std::fs::read(path).unwrap().windows(text.len()).any(|part| part == text.as_bytes())
+        };
+        files.filter(holds).count()
+    };
+    assert!(holders("a-hash-of-something") > 0 && holders("192.0.2.1") > 0);
+    store.forget(&ada(), Some(&EmailHash::of(&[1; 32], "ada@example.org"))).await.unwrap();
+    assert_eq!((holders("a-hash-of-something"), holders("192.0.2.1")), (0, 0));
+    assert_eq!(store.password(&ada()).await.unwrap(), None);
+    assert!(store.sign_ins(None, None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(CREDENTIALS_FILE), "no database, by far").unwrap();
+    assert!(matches!(SqliteCredentials::open(folder.path()).await, Err(OpenError::Unusable { .. })));
+}

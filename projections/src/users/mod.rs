@@ -1,0 +1,118 @@
+//! Users: one row a user, by their id. Somebody who is erased has none.
+
+mod row;
+
+use souk_domain::user::event::Registered;
+use souk_domain::user::{Preferences, User, UserEvent};
+use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
+
+pub use row::{BookEntry, UserRow};
+
+use crate::happened::{self, Happened, text};
+
+/// The rules.
+#[derive(Debug)]
+pub struct Users;
+
+impl Projector for Users {
+    const MODEL: Model = Model {
+        name: "users",
+        version: 1,
+        // Of those alone whose address is known to be theirs: guests' orders with it become theirs.
+        columns: &[Column { name: "verified_email_hash", column_type: ColumnType::Text }],
+        indexes: &["verified_email_hash"],
+        sums: &[],
+    };
+    type Event = Happened<UserEvent>;
+    type Row = UserRow;
+
+    fn takes() -> Vec<&'static str> {
+        happened::takes::<User>()
+    }
+
+    fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
+        happened::read::<User>(recorded)
+    }
+
+    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
+        vec![recorded.stream.id().to_owned()]
+    }
+
+    fn project(
+        _: &str,
+        row: Option<UserRow>,
+        event: &Self::Event,
+        recorded: &RecordedEvent,
+    ) -> Option<UserRow> {
+        let mut row = match (row, event) {
+            (_, Happened::Event(UserEvent::Erased(_))) => return None,
+            (Some(row), _) => row,
+            (None, Happened::Event(UserEvent::Registered(event))) => {
+                registered(event, recorded.event.recorded_at)
+            }
+            (None, _) => return None,
+        };
+        row.revision = recorded.revision.0;
+        if let Happened::Event(event) = event {
+            apply(&mut row, event);
+        }
+        Some(row)
+    }
+
+    fn columns(_: &str, row: &UserRow) -> Vec<Value> {
+        vec![if row.is_verified { text(&row.email_hash) } else { Value::Null }]
+    }
+}
+
+fn registered(event: &Registered, at: Timestamp) -> UserRow {
+    UserRow {
+        email: event.email.clone(),
+        email_hash: event.email_hash.clone(),
+        is_verified: event.is_verified,
+        name: event.name.clone(),
+        phone: None,
+        role: event.role,
+        preferences: Preferences::default(),
+        addresses: Vec::new(),
+        default_address: None,
+        created_at: at,
+        revision: 0,
+    }
+}
+
+fn apply(row: &mut UserRow, event: &UserEvent) {
+    match event {
+        UserEvent::EmailVerified(_) => row.is_verified = true,
+        UserEvent::ProfileChanged(event) => {
+            row.name = event.name.clone();
+            row.phone = Some(event.phone.clone());
+        }
+        UserEvent::AddressAdded(event) => {
+            row.addresses.push(BookEntry { id: event.id, entry: event.entry.clone() });
+            if event.is_default {
+                row.default_address = Some(event.id);
+            }
+        }
+        UserEvent::AddressChanged(event) => {
+            if let Some(entry) = row.addresses.iter_mut().find(|entry| entry.id == event.id) {
+                entry.entry = event.entry.clone();
+            }
+            if event.is_default {
+                row.default_address = Some(event.id);
+            } else if row.default_address == Some(event.id) {
+                row.default_address = None;
+            }
+        }
+        UserEvent::AddressRemoved(event) => {
+            row.addresses.retain(|entry| entry.id != event.id);
+            row.default_address = row.default_address.filter(|id| *id != event.id);
+        }
+        UserEvent::DefaultAddressChanged(event) => row.default_address = Some(event.id),
+        UserEvent::PreferencesChanged(event) => row.preferences = event.preferences.clone(),
+        UserEvent::Registered(_) | UserEvent::Erased(_) | UserEvent::Fenced(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+-- A user.
+SELECT doc
+FROM users
+WHERE key = $1

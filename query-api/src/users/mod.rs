@@ -1,0 +1,4 @@
+//! `/api/users/me`: what is known of the caller.
+
+mod response;
+pub mod routes;

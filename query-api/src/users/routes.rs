@@ -1,0 +1,115 @@
+//! `GET /api/users/me`, and what is below it.
+
+use axum::Json;
+use axum::extract::State;
+use souk_domain::UserId;
+use souk_eventsourcing::{KeyRing, Position};
+use souk_projections::users::UserRow;
+use souk_web::headers::ReadHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::{Caller, Problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::response::{BookAnswer, ExportAnswer, PreferencesAnswer, UserAnswer};
+use crate::answers::Single;
+use crate::database::{QueryState, document, failed, not_found};
+use crate::orders::routes as orders;
+use crate::people::keys_of;
+use crate::positions::{ReadAt, ReadYourWrites};
+
+/// What users are read from.
+const MODELS: &[&str] = &["users"];
+
+pub(crate) fn router() -> OpenApiRouter<QueryState> {
+    OpenApiRouter::new()
+        .routes(routes!(get))
+        .routes(routes!(addresses))
+        .routes(routes!(preferences))
+        .routes(routes!(export))
+}
+
+/// The caller's own row, as somebody with an account.
+struct Own {
+    id: String,
+    row: UserRow,
+    keys: KeyRing,
+    at: ReadAt,
+}
+
+impl Own {
+    async fn read(state: &QueryState, caller: &Caller, headers: ReadHeaders) -> Result<Self, Problem> {
+        let user = UserId::of_customer(caller.signed_in()?).ok_or_else(|| not_found("account"))?;
+        let id = user.to_string();
+        let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
+        let statement = sqlx::query_scalar::<_, Vec<u8>>(include_str!("get.sql")).bind(&id);
+        let bytes = statement.fetch_optional(&state.pool).await.map_err(failed)?;
+        let row = document(&bytes.ok_or_else(|| at.not_found("account"))?)?;
+        let keys = keys_of(state, [user.person()]).await?;
+        Ok(Self { id, row, keys, at })
+    }
+
+    fn position(&self) -> Position {
+        self.at.position
+    }
+
+    fn single<T>(&self, body: T) -> Single<T> {
+        Single { revision: Some(self.row.revision), behind: self.at.behind, body }
+    }
+}
+
+/// Shows the caller what is known of them.
+#[utoipa::path(get, path = "/api/users/me", tag = "users", security(("token" = [])), params(ReadYourWrites),
+    responses((status = 200, body = UserAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn get(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Single<UserAnswer>, Problem> {
+    let own = Own::read(&state, &caller, headers).await?;
+    Ok(own.single(UserAnswer::new(&own.id, &own.row, &own.keys, own.position())))
+}
+
+/// Lists the caller's addresses.
+#[utoipa::path(get, path = "/api/users/me/addresses", tag = "users", security(("token" = [])),
+    params(ReadYourWrites),
+    responses((status = 200, body = BookAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn addresses(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Single<BookAnswer>, Problem> {
+    let own = Own::read(&state, &caller, headers).await?;
+    Ok(own.single(BookAnswer::new(&own.row, &own.keys, own.position())))
+}
+
+/// Shows what the caller wants.
+#[utoipa::path(get, path = "/api/users/me/preferences", tag = "users", security(("token" = [])),
+    params(ReadYourWrites),
+    responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn preferences(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Single<PreferencesAnswer>, Problem> {
+    let own = Own::read(&state, &caller, headers).await?;
+    Ok(own.single((&own.row.preferences).into()))
+}
+
+/// Gives everything that is held about the caller, as one document.
+#[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("token" = [])),
+    params(ReadYourWrites),
+    responses((status = 200, body = ExportAnswer),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+async fn export(
+    State(state): State<QueryState>,
+    caller: Caller,
+    headers: ReadHeaders,
+) -> Result<Json<ExportAnswer>, Problem> {
+    let own = Own::read(&state, &caller, headers).await?;
+    let orders = orders::all_of(&state, &own.id, own.position()).await?;
+    Ok(Json(ExportAnswer::new(&own.id, &own.row, orders, &own.keys, own.position())))
+}

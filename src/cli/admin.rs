@@ -1,0 +1,93 @@
+//! `souk admin`: people who run the shop.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand};
+use souk_accounts::Password;
+use souk_command_api::auth::passwords::{NewAccount, sign_up};
+use souk_domain::Email;
+use souk_domain::user::event::UserRole;
+use souk_eventsourcing::CorrelationId;
+
+use crate::configuration::Configuration;
+use crate::data_folder::holder;
+use crate::embedded::Embedded;
+
+use super::output;
+use super::server::{Server, answered};
+
+/// Bytes of a password that is read.
+const PASSWORD_BYTES_MAX: u64 = 4_096;
+
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Makes an account that may do everything; the password is read from standard input, or from
+    /// `SOUK_ADMIN_PASSWORD`.
+    Create(CreateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Their e-mail address, which is taken for theirs.
+    #[arg(long, value_parser = email)]
+    email: Email,
+    /// Their name.
+    #[arg(long, default_value = "Admin")]
+    name: String,
+}
+
+fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|why| why.to_string())
+}
+
+/// Runs the command.
+pub async fn run(
+    configuration: &Configuration,
+    command: AdminCommand,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let AdminCommand::Create(args) = command;
+    let text = password()?;
+    let id = if holder(&configuration.data).is_some() {
+        let server = Server::find(&configuration.data, None)?.context("the server that was there is gone")?;
+        let body = serde_json::json!({ "email": args.email.as_str(), "password": text, "name": args.name });
+        let answer = server.post("/api/admin/users")?.json(&body).send().await?;
+        let created: serde_json::Value = answered(answer).await?;
+        created["id"].as_str().unwrap_or_default().to_owned()
+    } else {
+        let password = Password::typed(text);
+        password.check().map_err(|why| anyhow::anyhow!("weak-password: {why}"))?;
+        let shop = Embedded::start(configuration).await?;
+        let (role, name) = (UserRole::Admin, args.name);
+        let new = NewAccount { email: args.email, password, name, role, is_verified: true };
+        let correlation = CorrelationId::from(shop.shop.clock.new_id());
+        let made = sign_up(&shop.shop, new, &correlation).await;
+        shop.stop().await;
+        let (user, _) =
+            made.map_err(|problem| anyhow::anyhow!("{}: {}", problem.code(), problem.detail()))?;
+        user.to_string()
+    };
+    if json {
+        output::json(&serde_json::json!({ "id": id }))?;
+    } else {
+        output::line(format!("admin {id} was made; sign in with POST /api/auth/login"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first line of standard input, or a variable: never an argument, which everybody on the machine sees.
+fn password() -> anyhow::Result<String> {
+    if let Ok(password) = std::env::var("SOUK_ADMIN_PASSWORD") {
+        return Ok(password);
+    }
+    if std::io::stdin().is_terminal() {
+        eprint!("Password (12 characters or more): ");
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_line(&mut text)?;
+    let line = text.trim_end_matches(['\r', '\n']).to_owned();
+    ensure!(!line.is_empty(), "a password is wanted on standard input, or in SOUK_ADMIN_PASSWORD");
+    Ok(line)
+}

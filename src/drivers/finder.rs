@@ -1,0 +1,38 @@
+//! Finds orders for the command side, by what the read models know of them.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use souk_command_api::OrderFinder;
+use souk_domain::OrderId;
+use souk_web::Problem;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+/// Connections at once.
+const CONNECTIONS_MAX: u32 = 2;
+/// Orders that may share a code: 40 bits of a hash tell them apart.
+const SAME_CODE_MAX: i64 = 10;
+
+/// The read models.
+pub struct ReadModelFinder {
+    pool: SqlitePool,
+}
+
+impl ReadModelFinder {
+    /// Over the file of the read models.
+    pub fn new(read_models: &Path) -> Self {
+        let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
+        Self { pool: SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(options) }
+    }
+}
+
+#[async_trait]
+impl OrderFinder for ReadModelFinder {
+    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
+        let statement = sqlx::query_scalar::<_, String>("SELECT key FROM orders WHERE code = $1 LIMIT $2");
+        let statement = statement.bind(code).bind(SAME_CODE_MAX);
+        let keys = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
+        Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
+    }
+}

@@ -1,0 +1,131 @@
+//! Finishes erasures: what the store of keys lists as not yet told everywhere, and keys that came back with
+//! an older store.
+
+use async_trait::async_trait;
+use souk_command_api::Shop;
+use souk_command_api::users::erasure::{forget_customer, forget_order};
+use souk_domain::{CustomerId, OrderId};
+use souk_eventsourcing::{Person, Position};
+use sqlx::SqlitePool;
+use tokio::sync::watch;
+
+use super::{STEP_ROWS_MAX, Sweep, origin};
+
+/// People that one step deals with.
+const PEOPLE_MAX: usize = 100;
+
+pub(super) struct Unsettled {
+    /// How far the read models are: an order placed a moment before its customer was erased must be found.
+    pub(super) reached: watch::Receiver<Position>,
+    /// Where the log ends.
+    pub(super) head: watch::Receiver<Position>,
+    /// The last of the people that are known to be erased and were compared with the store of keys; none
+    /// once all were.
+    pub(super) compared: Option<String>,
+}
+
+#[async_trait]
+impl Sweep for Unsettled {
+    fn name(&self) -> &'static str {
+        "erasure-sweep"
+    }
+
+    async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        self.destroy_again(pool, shop).await?;
+        let unsettled = match shop.people.unsettled(PEOPLE_MAX).await {
+            Ok(unsettled) => unsettled,
+            Err(error) => {
+                tracing::warn!(%error, "erasures are not finished; the next sweep tries again");
+                return Ok(());
+            }
+        };
+        for person in unsettled {
+            match self.finish(pool, shop, &person).await {
+                Ok(true) => tracing::info!(%person, "an erasure is finished"),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%person, error, "an erasure is not finished; the next sweep tries again");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Unsettled {
+    /// Keys of people who the log says are erased are destroyed again: an older store may have been
+    /// restored. Once after each start.
+    async fn destroy_again(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        let Some(after) = &self.compared else { return Ok(()) };
+        let people: Vec<String> =
+            sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 ORDER BY key LIMIT $2")
+                .bind(after)
+                .bind(STEP_ROWS_MAX)
+                .fetch_all(pool)
+                .await?;
+        for name in &people {
+            let person = Person::parse(name);
+            match shop.people.is_erased(&person).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    if let Err(error) = shop.people.erase(&person, shop.clock.now()).await {
+                        tracing::warn!(%person, %error, "a key that came back is not destroyed");
+                        return Ok(());
+                    }
+                    tracing::info!(%person, "a key that came back with an older store is destroyed again");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the keys of people can't be read");
+                    return Ok(());
+                }
+            }
+        }
+        self.compared = people.last().cloned();
+        Ok(())
+    }
+
+    /// Whether everybody is told by now.
+    async fn finish(&self, pool: &SqlitePool, shop: &Shop, person: &Person) -> Result<bool, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let problem = |problem: souk_web::Problem| problem.detail().to_owned();
+        let origin = origin(shop, self.name());
+        let head = *self.head.borrow();
+        // Once more: a crash may have left the key in the store's write-ahead log.
+        shop.people.erase(person, shop.clock.now()).await.map_err(|error| text(&error))?;
+        match person.parts() {
+            ("customer", id) => {
+                let customer = CustomerId::parse(id).map_err(|error| text(&error))?;
+                forget_customer(shop, &customer, &origin).await.map_err(problem)?;
+                let mut last = String::new();
+                loop {
+                    let statement = sqlx::query_scalar::<_, String>(include_str!("erasures.sql"));
+                    let statement = statement.bind(id).bind(&last).bind(STEP_ROWS_MAX);
+                    let orders = statement.fetch_all(pool).await.map_err(|error| text(&error))?;
+                    let Some(end) = orders.last() else { break };
+                    last.clone_from(end);
+                    for order in orders.iter().filter_map(|order| order.parse().ok()).map(OrderId) {
+                        forget_order(shop, order, &origin).await.map_err(problem)?;
+                    }
+                }
+                if *self.reached.borrow() < head {
+                    return Ok(false);
+                }
+            }
+            ("order", id) => {
+                let order = id.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
+                // An order that was never placed has nothing to forget.
+                if shop
+                    .orders
+                    .load(&souk_domain::order::Order::stream(order))
+                    .await
+                    .is_ok_and(|order| order.is_some())
+                {
+                    forget_order(shop, order, &origin).await.map_err(problem)?;
+                }
+            }
+            _ => {}
+        }
+        shop.people.settle(person).await.map_err(|error| text(&error))?;
+        Ok(true)
+    }
+}

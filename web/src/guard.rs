@@ -1,0 +1,92 @@
+//! Slows down those who guess passwords and codes of orders: by what they guess at, whether or not it is
+//! there, and by where they are.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use souk_accounts::throttle::{FREE_FAILURES, Throttle};
+use souk_domain::EmailHash;
+use souk_eventsourcing::Clock;
+
+use crate::problem::Problem;
+
+/// Failures of one client address that are forgiven: many people may be behind it.
+const FREE_FAILURES_OF_ADDRESS: u32 = 50;
+/// Mails that one e-mail address gets before there are delays.
+const FREE_MAILS: u32 = 3;
+
+/// What somebody who looks an order up guesses at.
+pub fn of_order(code: &str) -> String {
+    format!("order {code}")
+}
+
+/// Counts what fails.
+pub struct Guard {
+    is_on: bool,
+    clock: Arc<dyn Clock>,
+    counts: Mutex<Counts>,
+}
+
+struct Counts {
+    targets: Throttle<String>,
+    addresses: Throttle<IpAddr>,
+    mails: Throttle<EmailHash>,
+}
+
+impl Guard {
+    /// Without delays where `is_on` is false, as in tests that want none.
+    pub fn new(is_on: bool, clock: Arc<dyn Clock>) -> Self {
+        let counts = Counts {
+            targets: Throttle::new(FREE_FAILURES),
+            addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS),
+            mails: Throttle::new(FREE_MAILS),
+        };
+        Self { is_on, clock, counts: Mutex::new(counts) }
+    }
+
+    /// Counts are whole at every moment, so a panic elsewhere leaves them usable.
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a try at something, or refuses it: it is counted before its outcome is known, so that tries
+    /// at once are no way around.
+    pub fn attempt(&self, target: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+        if !self.is_on {
+            return Ok(());
+        }
+        let (now, target) = (self.clock.now(), target.to_owned());
+        let mut counts = self.counts();
+        let of_target = counts.targets.wait_s(&target, now);
+        let of_address = address.and_then(|address| counts.addresses.wait_s(&address, now));
+        if let Some(wait) = of_target.max(of_address) {
+            let detail = format!("too many tries failed; the next may come in {wait} seconds");
+            return Err(Problem::new("rate-limited", detail).retry_after(wait));
+        }
+        counts.targets.failed(target, now);
+        if let Some(address) = address {
+            counts.addresses.failed(address, now);
+        }
+        Ok(())
+    }
+
+    /// The try was right: what failed before is forgiven.
+    pub fn succeeded(&self, target: &str, address: Option<IpAddr>) {
+        let mut counts = self.counts();
+        counts.targets.succeeded(&target.to_owned());
+        if let Some(address) = address {
+            counts.addresses.succeeded(&address);
+        }
+    }
+
+    /// Whether another mail may be sent to an address now; counts it.
+    pub fn may_mail(&self, address: &EmailHash) -> bool {
+        let now = self.clock.now();
+        let mut counts = self.counts();
+        let may = !self.is_on || counts.mails.wait_s(address, now).is_none();
+        if may {
+            counts.mails.failed(address.clone(), now);
+        }
+        may
+    }
+}
