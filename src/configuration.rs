@@ -7,7 +7,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use config::{Config, ConfigError, Environment, File, FileFormat};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use souk_accounts::password::Cost;
 use souk_domain::{Currency, money};
@@ -48,6 +50,10 @@ pub struct Configuration {
     pub rebuild_cpu_share: f64,
     /// Whether those who ask too often, or guess, are slowed down.
     pub limits: bool,
+    /// Proxies whose word about their clients is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Sites whose scripts may ask.
+    pub cors_origins: Vec<HeaderValue>,
     /// What hashing a password takes.
     pub password_cost: Cost,
     /// The master key that keys of people are kept under, as 64 hexadecimal digits.
@@ -123,6 +129,8 @@ struct Raw {
     log: Option<String>,
     log_json: Option<String>,
     limits: Option<String>,
+    trusted_proxies: Option<String>,
+    cors_origins: Option<String>,
     argon2_memory_kib: Option<String>,
     argon2_passes: Option<String>,
     /// Read by the command line itself; named here so that it is no unknown variable.
@@ -204,6 +212,12 @@ impl Configuration {
                 Some("off") => false,
                 Some(other) => return Err(not_allowed("SOUK_LIMITS", other.to_owned(), "on or off")),
             },
+            trusted_proxies: list(raw.trusted_proxies.as_ref(), |text| text.parse().ok()).map_err(
+                |value| not_allowed("SOUK_TRUSTED_PROXIES", value, "networks with commas, as in 10.0.0.0/8"),
+            )?,
+            cors_origins: list(raw.cors_origins.as_ref(), origin).map_err(|value| {
+                not_allowed("SOUK_CORS_ORIGINS", value, "origins with commas, as in https://shop.example")
+            })?,
             password_cost: Cost {
                 memory_kib: number("SOUK_ARGON2_MEMORY_KIB", raw.argon2_memory_kib, ARGON2_MEMORY_KIB)?,
                 passes: number("SOUK_ARGON2_PASSES", raw.argon2_passes, ARGON2_PASSES)?,
@@ -242,6 +256,20 @@ impl Configuration {
                 "whether those who guess are slowed down",
             ),
             (
+                "SOUK_TRUSTED_PROXIES",
+                joined(&self.trusted_proxies),
+                "proxies whose word about their clients is taken",
+            ),
+            (
+                "SOUK_CORS_ORIGINS",
+                self.cors_origins
+                    .iter()
+                    .filter_map(|origin| origin.to_str().ok())
+                    .collect::<Vec<_>>()
+                    .join(","),
+                "sites whose scripts may ask",
+            ),
+            (
                 "SOUK_ARGON2_MEMORY_KIB",
                 self.password_cost.memory_kib.to_string(),
                 "memory that hashing a password takes",
@@ -270,6 +298,24 @@ fn variables() -> Vec<String> {
 
 fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
     ConfigurationError::NotAllowed { name, value, allowed }
+}
+
+/// What stands between commas; the first that can't be read otherwise.
+fn list<T>(value: Option<&String>, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
+    let texts = value.into_iter().flat_map(|value| value.split(',')).map(str::trim);
+    let texts = texts.filter(|text| !text.is_empty());
+    texts.map(|text| read(text).ok_or_else(|| text.to_owned())).collect()
+}
+
+/// An origin as browsers send it: a scheme and a host, nothing behind.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let is_host = !host.is_empty() && !host.contains(['/', '*', '@', '?', '#', ' ']);
+    is_host.then(|| HeaderValue::try_from(text).ok()).flatten()
+}
+
+fn joined(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A whole number within limits, or the first of the three.
@@ -322,6 +368,9 @@ mod tests {
             ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("half".into()))),
             ("SOUK_ARGON2_MEMORY_KIB", checked(|raw| raw.argon2_memory_kib = Some("7".into()))),
             ("SOUK_ARGON2_PASSES", checked(|raw| raw.argon2_passes = Some("many".into()))),
+            ("SOUK_TRUSTED_PROXIES", checked(|raw| raw.trusted_proxies = Some("10.0.0.0/8, here".into()))),
+            ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("*".into()))),
+            ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("https://shop.example/".into()))),
             ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
             ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
         ] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use souk_command_api::Shop;
 use souk_eventsourcing::EventStore;
+use souk_gateway::document;
 use souk_query_api::{QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -48,6 +49,9 @@ const WITHOUT_A_REVISION: [&str; 13] = [
 ];
 
 /// Every route of the API, and its document.
+///
+/// # Panics
+/// When a route has no row in the table of the edge, which every start and every test of the program finds.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
     let log: Arc<dyn EventStore> = shop.log.clone();
     let Shop { settings, people, keys, accounts, .. } = &shop.shop;
@@ -75,6 +79,8 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         for (method, operation) in methods {
             if let Some(operation) = operation {
                 let is_read = method == HttpMethod::Get;
+                let verb = verb(&method).to_uppercase();
+                assert!(document::secure(&verb, path, operation), "{verb} {path} has no row in the table");
                 if knows_our_headers(path) {
                     add_headers(path, is_read, operation);
                 }
@@ -106,16 +112,19 @@ fn add_examples_of_lists(api: &mut OpenApi) {
     }
 }
 
-/// An operation's name in generated clients: `get_api_orders_id` for `GET /api/orders/{id}`.
-fn name_of(method: &HttpMethod, path: &str) -> String {
-    let verb = match method {
+fn verb(method: &HttpMethod) -> &'static str {
+    match method {
         HttpMethod::Get => "get",
         HttpMethod::Post => "post",
         HttpMethod::Put => "put",
         _ => "delete",
-    };
+    }
+}
+
+/// An operation's name in generated clients: `get_api_orders_id` for `GET /api/orders/{id}`.
+fn name_of(method: &HttpMethod, path: &str) -> String {
     let parts = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.fold(verb.to_owned(), |name, part| name + "_" + part)
+    parts.fold(verb(method).to_owned(), |name, part| name + "_" + part)
 }
 
 /// Whoever signs in may know none of our headers, and the provider knows none.

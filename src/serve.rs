@@ -12,13 +12,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::{ListenerExt, TapIo};
 use metrics_exporter_prometheus::PrometheusHandle;
+use souk_gateway::server::{self, Connections};
+use souk_gateway::{Edge, Limits, TrustedProxies, edge, for_browsers};
 use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
-use souk_web::layers::{Edge, common};
 use souk_web::{Problem, catalogue};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configuration::Configuration;
@@ -49,7 +49,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
-    let app = app(&shop, &catalogue_loaded)?;
+    let app = app(&shop, configuration, &catalogue_loaded)?;
     announce(configuration, address, options)?;
 
     let mut stopping = shop.stopping.clone();
@@ -57,10 +57,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         // The sender goes only with the shop.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let server = tokio::spawn(async move {
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(without_delay(listener), app).with_graceful_shutdown(graceful).await
-    });
+    let server = tokio::spawn(server::serve(listener, app, Connections::default(), graceful));
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
@@ -81,15 +78,6 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         tracing::warn!("some work was cut; it goes on at the next start");
     }
     Ok(())
-}
-
-/// Answers are written whole: waiting for more to send would only delay them.
-fn without_delay(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
-    listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps the delay of small packets");
-        }
-    })
 }
 
 async fn wait_for_signal(terminate: &mut Signal, interrupt: &mut Signal) {
@@ -136,7 +124,11 @@ impl Operations {
 }
 
 /// Every route of the shop in one process.
-fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Router> {
+fn app(
+    shop: &Embedded,
+    configuration: &Configuration,
+    catalogue_loaded: &Arc<AtomicBool>,
+) -> anyhow::Result<Router> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
     let operations = Operations {
@@ -152,12 +144,15 @@ fn app(shop: &Embedded, catalogue_loaded: &Arc<AtomicBool>) -> anyhow::Result<Ro
         .route("/openapi.json", get(document))
         .route("/docs", get(docs))
         .with_state(operations);
-    let edge = Edge {
+    let settings = Edge {
         keys: Arc::clone(&shop.shop.keys),
         denials: Arc::clone(&shop.shop.accounts.denials),
         clock: Arc::clone(&shop.shop.clock),
+        limits: Arc::new(Limits::new(configuration.limits)),
+        proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
     };
-    Ok(common(router.merge(operations).merge(catalogue::pages()), edge))
+    let router = edge(router.merge(operations).merge(catalogue::pages()), settings);
+    Ok(for_browsers(router, configuration.cors_origins.clone()))
 }
 
 async fn ready(State(operations): State<Operations>) -> Response {
@@ -195,6 +190,9 @@ async fn document(State(operations): State<Operations>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], operations.openapi.to_string()).into_response()
 }
 
-async fn docs() -> Html<&'static str> {
-    Html(include_str!("docs.html"))
+async fn docs() -> Response {
+    // The page's own script reads the document of this server, and nothing else.
+    const ITS_OWN: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; frame-ancestors 'none'";
+    ([(header::CONTENT_SECURITY_POLICY, ITS_OWN)], Html(include_str!("docs.html"))).into_response()
 }

@@ -43,6 +43,8 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
         webhook_secret: None,
         rebuild_cpu_share: 0.4,
         limits: true,
+        trusted_proxies: Vec::new(),
+        cors_origins: Vec::new(),
         password_cost: Cost { memory_kib: 64, passes: 1 },
         master_key: None,
         master_key_file: None,

@@ -11,8 +11,8 @@ use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
+use souk_gateway::{Edge, Limits, edge};
 use souk_web::headers::{ReadHeaders, WriteHeaders};
-use souk_web::layers::{Edge, common};
 use souk_web::{Caller, Keys, Problem, paging};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -42,15 +42,15 @@ async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> 
 static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be made"));
-    common(
-        Router::new().route("/", get(read)),
-        Edge { keys, denials: Arc::default(), clock: Arc::new(AtNoon) },
-    )
+    let (denials, proxies) = (Arc::default(), Arc::default());
+    let limits = Arc::new(Limits::new(true));
+    let settings = Edge { keys, denials, clock: Arc::new(AtNoon), limits, proxies };
+    edge(Router::new().route("/api/cart", get(read)), settings)
 });
 
 // Lines of names and values; behind an empty line, a cursor.
 fuzz_target!(|data: &[u8]| {
-    let mut request = Request::get("/").header("x-api-version", "v1");
+    let mut request = Request::get("/api/cart").header("x-api-version", "v1");
     let mut lines = data.split(|byte| *byte == b'\n');
     for line in lines.by_ref().take_while(|line| !line.is_empty()) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
@@ -60,7 +60,8 @@ fuzz_target!(|data: &[u8]| {
         request = request.header(name, value);
     }
     let Ok(request) = request.body(Body::from(lines.next().unwrap_or_default().to_vec())) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
     let answer = runtime.block_on(SHOP.clone().oneshot(request)).expect("the shop always answers");
     assert!(answer.status().as_u16() < 500, "{answer:?}");
 });

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
+mod access;
 mod disks;
+mod edge;
 mod faults;
 mod history;
 mod people;

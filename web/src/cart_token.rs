@@ -37,7 +37,7 @@ fn mac(keys: &Keys, cart: CartId) -> [u8; MAC_BYTES] {
 }
 
 /// The guest cart that the headers name.
-pub(crate) fn from_headers(headers: &HeaderMap, keys: &Keys) -> Result<Option<CartId>, Problem> {
+pub fn from_headers(headers: &HeaderMap, keys: &Keys) -> Result<Option<CartId>, Problem> {
     let Some(value) = headers.get(CART_TOKEN) else { return Ok(None) };
     let cart = value.to_str().ok().and_then(|token| verify(keys, token));
     let refused = || Problem::parameter("X-Cart-Token", "a token that this shop gave out is allowed");

@@ -233,6 +233,12 @@ pub const CATALOGUE: &[Entry] = &[
         "The key was used for another request",
         "A key belongs to one request. Make a new one.",
     ),
+    entry(
+        "request-timeout",
+        408,
+        "The body took too long",
+        "Send the body without long pauses. Nothing was done.",
+    ),
     entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
     INTERNAL,
     entry(

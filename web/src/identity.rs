@@ -159,7 +159,7 @@ pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String 
 }
 
 /// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
-pub(crate) fn identify(
+pub fn identify(
     headers: &HeaderMap,
     keys: &Keys,
     denials: &Denials,

@@ -10,7 +10,6 @@ pub mod guard;
 pub mod headers;
 pub mod identity;
 pub mod keys;
-pub mod layers;
 mod objects;
 pub mod paging;
 pub mod problem;

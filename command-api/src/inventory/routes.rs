@@ -10,7 +10,7 @@ use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
-use souk_web::{Caller, Problem, Role, StrictJson};
+use souk_web::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::rejected::{problem, problem_at};
@@ -25,7 +25,6 @@ type Answer = Result<WriteAnswer<Written>, Problem>;
 
 /// Counts stock, or changes it.
 #[utoipa::path(post, path = "/api/inventory/stock", tag = "inventory", request_body = StockRequest,
-    security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn set_stock(
     State(shop): State<Shop>,
@@ -33,7 +32,6 @@ pub async fn set_stock(
     headers: WriteHeaders,
     body: StrictJson<StockRequest>,
 ) -> Answer {
-    caller.require(&[Role::Admin, Role::Service])?;
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
     let came = Write::new(&shop, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
@@ -44,7 +42,6 @@ pub async fn set_stock(
 
 /// Holds units for an order.
 #[utoipa::path(post, path = "/api/inventory/reserve", tag = "inventory", request_body = ReserveRequest,
-    security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn reserve(
     State(shop): State<Shop>,
@@ -52,7 +49,6 @@ pub async fn reserve(
     headers: WriteHeaders,
     body: StrictJson<ReserveRequest>,
 ) -> Answer {
-    caller.require(&[Role::Admin, Role::Service])?;
     let asked = body.value;
     if !(1..=EXPIRES_IN_S_MAX).contains(&asked.expires_in_seconds) {
         let detail = format!("1 to {EXPIRES_IN_S_MAX} seconds are allowed");
@@ -78,7 +74,6 @@ pub async fn reserve(
 
 /// Lets units of an order go.
 #[utoipa::path(post, path = "/api/inventory/release", tag = "inventory", request_body = ReservationRequest,
-    security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn release(
     State(shop): State<Shop>,
@@ -86,7 +81,6 @@ pub async fn release(
     headers: WriteHeaders,
     body: StrictJson<ReservationRequest>,
 ) -> Answer {
-    caller.require(&[Role::Admin, Role::Service])?;
     let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
     let command = StockCommand::Release { order: order.clone() };
     let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
@@ -95,7 +89,6 @@ pub async fn release(
 
 /// Takes units of an order off the shelf.
 #[utoipa::path(post, path = "/api/inventory/confirm", tag = "inventory", request_body = ReservationRequest,
-    security(("token" = [])),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn confirm(
     State(shop): State<Shop>,
@@ -103,7 +96,6 @@ pub async fn confirm(
     headers: WriteHeaders,
     body: StrictJson<ReservationRequest>,
 ) -> Answer {
-    caller.require(&[Role::Admin, Role::Service])?;
     let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
     let command = StockCommand::Confirm { order: order.clone() };
     let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;

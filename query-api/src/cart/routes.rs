@@ -27,7 +27,6 @@ type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 /// A signed-in caller's own, else the one of `X-Cart-Token`. A cart that nothing was put in is empty.
 #[utoipa::path(
     get, path = "/api/cart", tag = "cart",
-    security((), ("cart" = []), ("token" = [])),
     params(ReadYourWrites),
     responses((status = 200, body = CartAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))

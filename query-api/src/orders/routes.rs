@@ -99,7 +99,6 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 /// The caller's own, or for an admin everybody's.
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
-    security(("token" = [])),
     params(OrdersQuery, ReadYourWrites),
     responses((status = 200, body = ListOf<OrderAnswer>),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
@@ -169,7 +168,6 @@ pub(crate) async fn all_of(
 #[utoipa::path(
     post, path = "/api/orders/lookup", tag = "orders",
     request_body = LookupShape,
-    security(()),
     params(ReadYourWrites),
     responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
@@ -228,7 +226,6 @@ fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
 /// The caller's own, or for an admin anybody's.
 #[utoipa::path(
     get, path = "/api/orders/{id}", tag = "orders",
-    security((), ("cart" = []), ("token" = [])),
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
     responses((status = 200, body = OrderAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))

@@ -141,7 +141,6 @@ type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>);
 /// Newest first unless sorted. Anonymous callers and customers see active products only.
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
-    security((), ("token" = [])),
     params(ProductsQuery, ReadYourWrites),
     responses((status = 200, body = ListOf<ProductAnswer>),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
@@ -224,7 +223,6 @@ fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Pro
 /// Shows a product.
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "products",
-    security((), ("token" = [])),
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
     responses((status = 200, body = ProductAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))

@@ -59,7 +59,7 @@ impl Own {
 }
 
 /// Shows the caller what is known of them.
-#[utoipa::path(get, path = "/api/users/me", tag = "users", security(("token" = [])), params(ReadYourWrites),
+#[utoipa::path(get, path = "/api/users/me", tag = "users", params(ReadYourWrites),
     responses((status = 200, body = UserAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn get(
@@ -72,7 +72,7 @@ async fn get(
 }
 
 /// Lists the caller's addresses.
-#[utoipa::path(get, path = "/api/users/me/addresses", tag = "users", security(("token" = [])),
+#[utoipa::path(get, path = "/api/users/me/addresses", tag = "users",
     params(ReadYourWrites),
     responses((status = 200, body = BookAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -86,7 +86,7 @@ async fn addresses(
 }
 
 /// Shows what the caller wants.
-#[utoipa::path(get, path = "/api/users/me/preferences", tag = "users", security(("token" = [])),
+#[utoipa::path(get, path = "/api/users/me/preferences", tag = "users",
     params(ReadYourWrites),
     responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -100,7 +100,7 @@ async fn preferences(
 }
 
 /// Gives everything that is held about the caller, as one document.
-#[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("token" = [])),
+#[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
     responses((status = 200, body = ExportAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]

@@ -78,7 +78,7 @@ async fn somebody_elses_order_is_not_found() {
     let shop = traded().await;
     let path = format!("/api/orders/{}", order(1));
     shop.get(&path).token(Role::Customer, "bob").send().await.refused(404, "not-found");
-    shop.get(&path).send().await.refused(404, "not-found");
+    shop.get(&path).send().await.refused(401, "unauthenticated");
     assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
     shop.get("/api/orders/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
 }
@@ -95,7 +95,7 @@ async fn a_guest_sees_the_order_made_from_the_cart_of_the_token() {
     };
     assert_eq!((status(5, 9).await, status(5, 8).await), (200, 404));
     assert_eq!((status(6, 9).await, status(7, 9).await), (404, 404));
-    assert_eq!(shop.get(&format!("/api/orders/{}", order(7))).send().await.status, 404);
+    assert_eq!(shop.get(&format!("/api/orders/{}", order(7))).send().await.status, 401);
 }
 
 #[tokio::test]

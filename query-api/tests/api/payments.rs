@@ -60,7 +60,7 @@ async fn somebody_elses_payment_is_not_found() {
     let shop = paid().await;
     let path = format!("/api/payments/{}", payment(5));
     shop.get(&path).token(Role::Customer, "bob").send().await.refused(404, "not-found");
-    shop.get(&path).send().await.refused(404, "not-found");
+    shop.get(&path).send().await.refused(401, "unauthenticated");
     assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
     shop.get("/api/payments/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
 }

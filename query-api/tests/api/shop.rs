@@ -25,11 +25,11 @@ use souk_eventsourcing::{
     Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
     StreamName, Timestamp,
 };
+use souk_gateway::{Edge, Limits, edge};
 use souk_query_api::{Behind, Followed, QueryState, ReadPositions};
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
 use souk_web::identity::Grant;
-use souk_web::layers::{Edge, common};
 use souk_web::{Guard, Keys, Role, cart_token, identity};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -100,8 +100,14 @@ impl Shop {
             .merge(souk_query_api::log_browser(store, state))
             .split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
-        let edge = Edge { keys: Arc::clone(&keys), denials: Arc::default(), clock };
-        let app = common(router, edge);
+        let settings = Edge {
+            keys: Arc::clone(&keys),
+            denials: Arc::default(),
+            clock,
+            limits: Arc::new(Limits::new(false)),
+            proxies: Arc::default(),
+        };
+        let app = edge(router, settings);
         Self {
             folder,
             documented,

@@ -39,6 +39,7 @@ const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
 const ACCOUNTS: &str = "souk-accounts";
 const WEB: &str = "souk-web";
+const GATEWAY: &str = "souk-gateway";
 const PROCESSES: &str = "souk-process-managers";
 const PROJECTIONS: &str = "souk-projections";
 const COMMAND_API: &str = "souk-command-api";
@@ -55,6 +56,7 @@ const RULES: &[Rule] = &[
     rule(FAIL_POINTS, NONE, NONE, IO),
     rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
     rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS], NONE, DATABASES),
+    rule(GATEWAY, &[KERNEL, WEB], NONE, DATABASES),
     rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),

@@ -14,8 +14,9 @@ use serde_json::Value;
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
+use souk_gateway::table::BODY_BYTES_MAX;
+use souk_gateway::{Edge, Limits, edge};
 use souk_web::identity::{Grant, issue};
-use souk_web::layers::{BODY_BYTES_MAX, Edge, common};
 use souk_web::{Caller, Keys, Problem, Role, cart_token, catalogue};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -50,16 +51,22 @@ fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::open(folder.path()).unwrap());
     let router = Router::new()
-        .route("/api/who", get(who))
+        .route("/api/cart", get(who))
         .route("/api/auth/login", post(|| async { "in" }))
         .route("/api/payments/webhook", post(|| async { "taken" }))
-        .route("/api/length", post(|body: Bytes| async move { body.len().to_string() }))
-        .route("/api/broken", get(|| async { panic!("secret internals") as String }))
-        .route("/api/bare", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
-        .route("/api/taken", get(|| async { Problem::new("sku-taken", "it is") }))
+        .route("/api/cart/items", post(|body: Bytes| async move { body.len().to_string() }))
+        .route("/api/products", get(|| async { panic!("secret internals") as String }))
+        .route("/api/products/{id}", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+        .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "it is") }))
         .merge(catalogue::pages());
-    let edge = Edge { keys: Arc::clone(&keys), denials: Arc::default(), clock: Arc::new(Noon) };
-    Server { router: common(router, edge), keys, _folder: folder }
+    let settings = Edge {
+        keys: Arc::clone(&keys),
+        denials: Arc::default(),
+        clock: Arc::new(Noon),
+        limits: Arc::new(Limits::new(true)),
+        proxies: Arc::default(),
+    };
+    Server { router: edge(router, settings), keys, _folder: folder }
 }
 
 impl Server {
@@ -107,23 +114,23 @@ async fn every_answer_that_is_no_success_is_a_problem_document() {
     let server = server();
     server.problem(empty(asked("/api/nowhere")), 404, "not-found").await;
     server.problem(empty(Request::get("/nowhere")), 404, "not-found").await;
-    server.problem(empty(asked("/api/taken")), 409, "sku-taken").await;
-    server.problem(empty(asked("/api/bare")), 500, "internal").await;
-    let panicked = server.problem(empty(asked("/api/broken")), 500, "internal").await;
+    server.problem(empty(asked("/api/inventory/stock/7")), 409, "sku-taken").await;
+    server.problem(empty(asked("/api/products/7")), 500, "internal").await;
+    let panicked = server.problem(empty(asked("/api/products")), 500, "internal").await;
     assert!(!panicked.to_string().contains("secret internals"));
-    let delete = empty(Request::delete("/api/who").header("x-api-version", "v1"));
+    let delete = empty(Request::delete("/api/cart").header("x-api-version", "v1"));
     let (_, headers, _) = server.send(delete).await;
     assert_eq!(headers["allow"], "GET,HEAD");
-    let delete = empty(Request::delete("/api/who").header("x-api-version", "v1"));
+    let delete = empty(Request::delete("/api/cart").header("x-api-version", "v1"));
     server.problem(delete, 405, "method-not-allowed").await;
 }
 
 #[tokio::test]
 async fn the_version_is_needed_where_the_contract_says_so() {
     let server = server();
-    server.problem(empty(Request::get("/api/who")), 400, "api-version-missing").await;
+    server.problem(empty(Request::get("/api/cart")), 400, "api-version-missing").await;
     server.problem(empty(Request::get("/api/nowhere")), 400, "api-version-missing").await;
-    let second = empty(Request::get("/api/who").header("x-api-version", "v2"));
+    let second = empty(Request::get("/api/cart").header("x-api-version", "v2"));
     server.problem(second, 400, "api-version-unsupported").await;
     for path in ["/api/auth/login", "/api/payments/webhook"] {
         assert_eq!(server.send(empty(Request::post(path))).await.0, 200, "{path}");
@@ -133,13 +140,13 @@ async fn the_version_is_needed_where_the_contract_says_so() {
 #[tokio::test]
 async fn a_correlation_id_is_echoed_minted_or_refused() {
     let server = server();
-    let (_, headers, _) = server.get("/api/who", &[("x-correlation-id", "mine")]).await;
+    let (_, headers, _) = server.get("/api/cart", &[("x-correlation-id", "mine")]).await;
     assert_eq!(headers["x-correlation-id"], "mine");
-    let (_, headers, _) = server.get("/api/who", &[]).await;
+    let (_, headers, _) = server.get("/api/cart", &[]).await;
     assert_eq!(headers["x-correlation-id"], Noon.new_id().to_string());
     let long = "x".repeat(129);
     for refused in ["a b", "", long.as_str()] {
-        let request = empty(asked("/api/who").header("x-correlation-id", refused));
+        let request = empty(asked("/api/cart").header("x-correlation-id", refused));
         server.problem(request, 400, "invalid-parameter").await;
     }
 }
@@ -153,9 +160,9 @@ async fn a_caller_is_known_by_token_and_cart_token() {
     let cart = CartId(Uuid::from_u128(7));
     let cart_token = cart_token::issue(&server.keys, cart);
     let (_, _, body) =
-        server.get("/api/who", &[("authorization", &token), ("x-cart-token", &cart_token)]).await;
+        server.get("/api/cart", &[("authorization", &token), ("x-cart-token", &cart_token)]).await;
     assert_eq!(body, format!("ada {:?}", Some(cart)));
-    assert_eq!(server.get("/api/who", &[]).await.2, "nobody None");
+    assert_eq!(server.get("/api/cart", &[]).await.2, "nobody None");
 }
 
 #[tokio::test]
@@ -168,19 +175,20 @@ async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     for value in
         [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()]
     {
-        let request = empty(asked("/api/who").header("authorization", value));
+        let request = empty(asked("/api/cart").header("authorization", value));
         server.problem(request, 401, "unauthenticated").await;
     }
-    let (_, headers, _) = server.get("/api/who", &[("authorization", "Bearer x")]).await;
+    let (_, headers, _) = server.get("/api/cart", &[("authorization", "Bearer x")]).await;
     assert_eq!(headers["www-authenticate"], "Bearer");
-    let forged = empty(asked("/api/who").header("x-cart-token", "forged"));
+    let forged = empty(asked("/api/cart").header("x-cart-token", "forged"));
     server.problem(forged, 400, "invalid-parameter").await;
 }
 
 #[tokio::test]
 async fn a_body_of_one_mebibyte_is_read_and_a_larger_one_is_not() {
     let server = server();
-    let post = |body: Body| Request::post("/api/length").header("x-api-version", "v1").body(body).unwrap();
+    let post =
+        |body: Body| Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap();
     let (_, _, length) = server.send(post(Body::from(vec![b'x'; BODY_BYTES_MAX]))).await;
     assert_eq!(length, BODY_BYTES_MAX.to_string());
     let larger = post(Body::from(vec![b'x'; BODY_BYTES_MAX + 1]));
@@ -201,7 +209,7 @@ async fn a_large_body_without_a_length_is_read_to_its_end_before_the_answer() {
         receiver.recv().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), receiver))
     });
     let body = Body::from_stream(frames);
-    let request = Request::post("/api/length").header("x-api-version", "v1").body(body).unwrap();
+    let request = Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap();
     server.problem(request, 413, "body-too-large").await;
     sending.await.unwrap();
 }

@@ -1,31 +1,31 @@
-//! The layers around every router: correlation, version, identity, problems, body limits.
+//! The layers in front of every router: correlation, version, identity, policy, limits, problems, bodies.
 
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use souk_eventsourcing::{Clock, CorrelationId};
+use souk_web::{Caller, Denials, Keys, Problem, cart_token, identity};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::cart_token;
-use crate::denials::Denials;
-use crate::identity;
-use crate::keys::Keys;
-use crate::problem::Problem;
+use crate::client::TrustedProxies;
+use crate::limits::Limits;
+use crate::table::{self, BODY_BYTES_MAX, Class, Route};
 
-/// The largest body that is read, in bytes.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
 const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a body may pause.
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
@@ -42,10 +42,14 @@ pub struct Edge {
     pub denials: Arc<Denials>,
     /// Time and new ids.
     pub clock: Arc<dyn Clock>,
+    /// How often somebody may ask.
+    pub limits: Arc<Limits>,
+    /// Whose word about others is taken.
+    pub proxies: Arc<TrustedProxies>,
 }
 
-/// Puts the common rules around a router.
-pub fn common(router: Router, edge: Edge) -> Router {
+/// Puts the edge in front of a router.
+pub fn edge(router: Router, edge: Edge) -> Router {
     router
         .fallback(|| async { Problem::new("not-found", "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
@@ -114,7 +118,7 @@ fn by_status(status: StatusCode) -> Problem {
         StatusCode::METHOD_NOT_ALLOWED => {
             Problem::new("method-not-allowed", "the resource does not have this method")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(BODY_BYTES_MAX),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("unsupported-media-type", "JSON is wanted"),
         status if status.is_client_error() => {
             Problem::new("invalid-parameter", "the request could not be read")
@@ -130,53 +134,111 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&text).into_response()
 }
 
-fn too_large() -> Problem {
-    Problem::new("body-too-large", format!("a body has at most {BODY_BYTES_MAX} bytes"))
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new("body-too-large", format!("a body has at most {bytes_max} bytes here"))
 }
 
-/// Checks version and identity, then reads the body.
+/// Checks version, identity and policy, counts the request, then reads the body and hands it on.
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    if let Err(problem) = check_version(request.uri().path(), request.headers()) {
-        return problem.into_response();
-    }
-    match identity::identify(request.headers(), &edge.keys, &edge.denials, edge.clock.now()) {
-        Ok(mut caller) => {
-            match cart_token::from_headers(request.headers(), &edge.keys) {
-                Ok(cart) => caller.cart = cart,
-                Err(problem) => return problem.into_response(),
-            }
-            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-            caller.address = peer.map(|ConnectInfo(address)| address.ip());
-            request.extensions_mut().insert(caller);
-        }
+    let (caller, route) = match entry(&edge, &request) {
+        Ok(entry) => entry,
+        Err(problem) => return refused(&request, &problem),
+    };
+    let told = match edge.limits.check(route.map_or(Class::Unlimited, |route| route.class), &caller) {
+        Ok(told) => told,
         Err(problem) => return problem.into_response(),
-    }
+    };
+    request.extensions_mut().insert(caller);
     let (parts, body) = request.into_parts();
-    match read(body).await {
-        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+    let bytes_max = route.map_or(BODY_BYTES_MAX, |route| route.body_bytes_max);
+    let mut response = match read(body, bytes_max).await {
+        Ok(body) => answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await,
         Err(problem) => problem.into_response(),
+    };
+    if let Some(told) = told {
+        told.write(response.headers_mut());
     }
+    response
+}
+
+/// Who asks, and the row of what is asked for; none where there is nothing.
+fn entry(edge: &Edge, request: &Request) -> Result<(Caller, Option<&'static Route>), Problem> {
+    let headers = request.headers();
+    check_version(request.uri().path(), headers)?;
+    let mut caller = identity::identify(headers, &edge.keys, &edge.denials, edge.clock.now())?;
+    caller.cart = cart_token::from_headers(headers, &edge.keys)?;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    caller.address = peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), headers));
+    let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok((caller, None)) };
+    let Some(route) = table::find(request.method().as_str(), path.as_str()) else {
+        return Err(without_row(path.as_str()));
+    };
+    route.access.check(&caller)?;
+    Ok((caller, Some(route)))
+}
+
+/// What is refused before it was looked at; a method that isn't there with those that are.
+fn refused(request: &Request, problem: &Problem) -> Response {
+    let mut response = problem.clone().into_response();
+    if problem.code() == "method-not-allowed"
+        && let Some(path) = request.extensions().get::<MatchedPath>()
+        && let Ok(allowed) = HeaderValue::try_from(table::methods(path.as_str()).join(","))
+    {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+/// A path has no such method, or the table has no such path: then nobody gets in.
+fn without_row(path: &str) -> Problem {
+    if table::methods(path).is_empty() {
+        return Problem::internal(&format!("the route {path} has no row"));
+    }
+    Problem::new("method-not-allowed", "the resource does not have this method")
+}
+
+/// The answer, unless it takes longer than the route may.
+async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>) -> Response {
+    let Some(route) = route else { return answer.await };
+    if let Ok(response) = tokio::time::timeout(Duration::from_secs(route.timeout_s), answer).await {
+        return response;
+    }
+    let detail = format!(
+        "there was no answer within {} seconds; a write may have been done: repeat it under its key",
+        route.timeout_s
+    );
+    tracing::warn!(route = route.path, seconds = route.timeout_s, "an answer took too long");
+    Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
 /// Reads a body whole. One that is too large is read on and dropped, up to a limit, whether or not it
 /// said its length: a sender that still writes doesn't look for the answer.
-async fn read(mut body: Body) -> Result<Bytes, Problem> {
+async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut content = BytesMut::new();
     let mut length = 0;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(_) => {
+                let detail =
+                    format!("nothing more of the body came for {} seconds", BODY_PAUSE_MAX.as_secs());
+                return Err(Problem::new("request-timeout", detail));
+            }
+        };
         let frame = frame.map_err(|_| Problem::new("malformed-body", "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length > DROPPED_BYTES_MAX {
             break;
         }
-        if length <= BODY_BYTES_MAX {
+        if length <= bytes_max {
             content.extend_from_slice(&data);
         } else {
             content = BytesMut::new();
         }
     }
-    if length > BODY_BYTES_MAX { Err(too_large()) } else { Ok(content.freeze()) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(content.freeze()) }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {

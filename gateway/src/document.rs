@@ -1,0 +1,47 @@
+//! What the table says, in the API's document and as a list for people.
+
+use std::fmt::Write as _;
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
+
+use crate::table::{Access, ROUTES, Side, find};
+
+/// The security of an operation; none when the table has no such route.
+pub fn secure(method: &str, path: &str, operation: &mut Operation) -> bool {
+    let Some(route) = find(method, path) else { return false };
+    let none = SecurityRequirement::default;
+    let of = |name: &str| SecurityRequirement::new(name, [] as [&str; 0]);
+    operation.security = Some(match route.access {
+        Access::Anyone => vec![none(), of("token")],
+        Access::Guest => vec![none(), of("cart"), of("token")],
+        Access::Buyer => vec![of("cart"), of("token")],
+        Access::SignedIn | Access::Staff | Access::Admin => vec![of("token")],
+        Access::Signature => Vec::new(),
+    });
+    true
+}
+
+/// The routes as a table of Markdown.
+pub fn list() -> String {
+    let mut text =
+        String::from("| route | who | counts as | body | seconds | side |\n|---|---|---|---|---|---|\n");
+    for route in ROUTES {
+        let side = match route.side {
+            Side::Command => "command",
+            Side::Query => "query",
+            Side::Operations => "process",
+        };
+        let _ = writeln!(
+            text,
+            "| `{} {}` | {} | {} | {} KiB | {} | {side} |",
+            route.method,
+            route.path,
+            route.access.as_str(),
+            route.class.as_str(),
+            route.body_bytes_max / 1024,
+            route.timeout_s,
+        );
+    }
+    text
+}

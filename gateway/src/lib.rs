@@ -1,0 +1,18 @@
+//! The edge: who may ask what, how often, how large and how long, in front of both sides of the API.
+//!
+//! One table ([`table::ROUTES`]) says it for every route; the layers here, the document's security section,
+//! the list in `docs/ACCESS.md` and the tests all come from it. A route without a row answers nobody.
+
+pub mod browsers;
+pub mod client;
+pub mod document;
+pub mod layers;
+pub mod limits;
+pub mod server;
+pub mod table;
+
+pub use browsers::for_browsers;
+pub use client::TrustedProxies;
+pub use layers::{Edge, edge};
+pub use limits::Limits;
+pub use table::{Access, Class, ROUTES, Route, Side};

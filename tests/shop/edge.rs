@@ -1,0 +1,122 @@
+//! What clients do to the edge that they shouldn't.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::process::Shop;
+
+/// Longer than the edge waits for a head or for more of a body.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn connect(shop: &Shop) -> TcpStream {
+    let stream = TcpStream::connect(shop.address().trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// What comes back until the other side has no more to say.
+fn answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A connection that is reset has said what it had to say.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_slow_with_a_head_or_a_body_is_cut_off() {
+    let shop = Shop::start(&[]).await;
+    let mut head = connect(&shop);
+    head.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+    let mut body = connect(&shop);
+    body.write_all(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        .unwrap();
+    body.write_all(b"Connection: close\r\nContent-Length: 100\r\n\r\n{\"email\":").unwrap();
+    let cut = tokio::task::spawn_blocking(move || (answer(&mut head), answer(&mut body)));
+    let (head, body) = cut.await.unwrap();
+    assert!(!head.contains("200 OK"), "{head}");
+    assert!(body.starts_with("HTTP/1.1 408") && body.contains("request-timeout"), "{body}");
+    assert_eq!(shop.read("/api/products").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_two_readers_could_read_differently_are_refused() {
+    let shop = Shop::start(&[]).await;
+    for head in [
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\n",
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n",
+        "GET /health/live HTTP/1.1\nHost: x\n X-Folded: 1\r\n\r\n",
+    ] {
+        let mut stream = connect(&shop);
+        stream.write_all(head.as_bytes()).unwrap();
+        let said = tokio::task::spawn_blocking(move || answer(&mut stream)).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 400"), "{head:?}: {said:?}");
+        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{head:?}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_headers_is_refused() {
+    let shop = Shop::start(&[]).await;
+    let mut stream = connect(&shop);
+    let flood = "X-Flood: 1\r\n".repeat(200);
+    stream.write_all(format!("GET /health/live HTTP/1.1\r\nHost: x\r\n{flood}\r\n").as_bytes()).unwrap();
+    let said = tokio::task::spawn_blocking(move || answer(&mut stream)).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 431"), "{said}");
+    let token = "a".repeat(100_000);
+    let asked = shop.try_send("GET", "/api/orders", &Value::Null, &[("authorization", &token)]).await;
+    assert!(asked.is_err() || asked.unwrap().0 == 431);
+    let token = format!("Bearer {}", "a".repeat(50_000));
+    assert_eq!(shop.send("GET", "/api/orders", &Value::Null, &[("authorization", &token)]).await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_is_limited_by_address_behind_proxies_that_are_trusted() {
+    let shop = Shop::start(&[("SOUK_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let login = json!({"email": "nobody@example.org", "password": "x"});
+    let from = async |address: &str| {
+        shop.send(
+            "POST",
+            "/api/auth/password/reset",
+            &json!({"email": "nobody@example.org"}),
+            &[("x-forwarded-for", address)],
+        )
+        .await
+        .0
+    };
+    let mut last = 0;
+    for _ in 0..200 {
+        last = from("192.0.2.1").await;
+        if last == 429 {
+            break;
+        }
+    }
+    assert_eq!(last, 429);
+    assert_eq!(from("192.0.2.2").await, 202);
+    assert_eq!(shop.send("POST", "/api/auth/login", &login, &[]).await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_of_sites_that_are_named_may_ask_and_no_others() {
+    let shop = Shop::start(&[("SOUK_CORS_ORIGINS", "https://shop.example")]).await;
+    let client = reqwest::Client::new();
+    let preflight = async |origin: &str| {
+        let url = format!("{}/api/orders", shop.address());
+        let request = client.request(reqwest::Method::OPTIONS, url).header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        let answer = request.header("access-control-request-headers", "x-api-version").send().await.unwrap();
+        answer.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(preflight("https://shop.example").await.as_deref(), Some("https://shop.example"));
+    assert_eq!(preflight("https://elsewhere.example").await, None);
+    let answer = client.get(format!("{}/api/products", shop.address())).send().await.unwrap();
+    for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY")] {
+        assert_eq!(answer.headers()[name], value);
+    }
+    assert!(answer.headers().contains_key("content-security-policy"));
+}
