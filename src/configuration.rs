@@ -40,6 +40,8 @@ pub struct Configuration {
     pub data: PathBuf,
     /// Where the shop listens.
     pub listen: SocketAddr,
+    /// Where metrics and the release gate listen, when not with the shop.
+    pub internal_listen: Option<SocketAddr>,
     /// The shop's currency.
     pub currency: Currency,
     /// How long an order waits for payment.
@@ -120,6 +122,7 @@ pub enum ConfigurationError {
 struct Raw {
     data: Option<String>,
     listen: Option<String>,
+    internal_listen: Option<String>,
     currency: Option<String>,
     payment_timeout_s: Option<String>,
     webhook_secret: Option<String>,
@@ -154,6 +157,8 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--internal-listen`.
+    pub internal_listen: Option<SocketAddr>,
     /// `--config`.
     pub file: Option<PathBuf>,
 }
@@ -198,6 +203,17 @@ impl Configuration {
                     not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
                 })?,
             },
+            internal_listen: match (overrides.internal_listen, raw.internal_listen) {
+                (Some(listen), _) => Some(listen),
+                (None, Some(text)) => Some(text.parse().map_err(|_| {
+                    not_allowed(
+                        "SOUK_INTERNAL_LISTEN",
+                        text,
+                        "an IP address and a port, as in 127.0.0.1:9090",
+                    )
+                })?),
+                (None, None) => None,
+            },
             currency: money::currency(&currency)
                 .ok_or_else(|| not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP"))?,
             payment_timeout: seconds(&timeout).ok_or_else(|| {
@@ -238,6 +254,12 @@ impl Configuration {
         vec![
             ("SOUK_DATA", self.data.display().to_string(), "the data folder"),
             ("SOUK_LISTEN", self.listen.to_string(), "address and port of the HTTP API"),
+            (
+                "SOUK_INTERNAL_LISTEN",
+                self.internal_listen
+                    .map_or("(not set: /metrics is with the API)".to_owned(), |at| at.to_string()),
+                "address and port of metrics and the release gate",
+            ),
             ("SOUK_CURRENCY", self.currency.code().to_owned(), "the shop's currency"),
             (
                 "SOUK_PAYMENT_TIMEOUT_S",
@@ -360,6 +382,7 @@ mod tests {
     fn values_that_are_not_allowed_are_named_with_what_is() {
         for (name, error) in [
             ("SOUK_LISTEN", checked(|raw| raw.listen = Some("here".into()))),
+            ("SOUK_INTERNAL_LISTEN", checked(|raw| raw.internal_listen = Some("9090".into()))),
             ("SOUK_CURRENCY", checked(|raw| raw.currency = Some("pounds".into()))),
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
             ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod master_key;
 pub mod openapi;
 mod priority;
+mod release_gate;
 pub mod serve;
 #[cfg(test)]
 mod testing;

@@ -25,6 +25,7 @@ use crate::configuration::Configuration;
 use crate::demo;
 use crate::embedded::{Embedded, Readiness};
 use crate::openapi;
+use crate::release_gate;
 
 /// How long what is under way may take once the shop stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -49,7 +50,8 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
-    let app = app(&shop, configuration, &catalogue_loaded)?;
+    let internal = listen_internally(configuration).await?;
+    let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded)?;
     announce(configuration, address, options)?;
 
     let mut stopping = shop.stopping.clone();
@@ -57,7 +59,12 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         // The sender goes only with the shop.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let server = tokio::spawn(server::serve(listener, app, Connections::default(), graceful));
+    let server = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
+    if let Some(internal) = internal {
+        // It may answer until the process ends: how the end goes is of interest, too.
+        let forever = std::future::pending();
+        tokio::spawn(server::serve(internal, app_of_internal, Connections::default(), forever));
+    }
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
@@ -123,12 +130,31 @@ impl Operations {
     }
 }
 
+async fn listen_internally(configuration: &Configuration) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = configuration.internal_listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| {
+        format!("{address} can't be listened on for metrics (choose with --internal-listen)")
+    })?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "metrics and the release gate listen");
+    Ok(Some(listener))
+}
+
+/// What is asked where.
+struct Apps {
+    /// By everybody.
+    main: Router,
+    /// By operators, where there is an internal listener.
+    internal: Router,
+}
+
 /// Every route of the shop in one process.
-fn app(
+fn apps(
     shop: &Embedded,
     configuration: &Configuration,
     catalogue_loaded: &Arc<AtomicBool>,
-) -> anyhow::Result<Router> {
+) -> anyhow::Result<Apps> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
     let operations = Operations {
@@ -137,13 +163,13 @@ fn app(
         metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
         openapi: api.to_pretty_json()?.into(),
     };
-    let operations = Router::new()
+    let pages = Router::new()
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
         .route("/openapi.json", get(document))
         .route("/docs", get(docs))
-        .with_state(operations);
+        .with_state(operations.clone());
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(operations);
     let settings = Edge {
         keys: Arc::clone(&shop.shop.keys),
         denials: Arc::clone(&shop.shop.accounts.denials),
@@ -151,8 +177,13 @@ fn app(
         limits: Arc::new(Limits::new(configuration.limits)),
         proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
     };
-    let router = edge(router.merge(operations).merge(catalogue::pages()), settings);
-    Ok(for_browsers(router, configuration.cors_origins.clone()))
+    let mut router = router.merge(pages).merge(catalogue::pages());
+    if configuration.internal_listen.is_none() {
+        router = router.merge(metrics.clone());
+    }
+    let internal = edge(metrics.merge(release_gate::router()).merge(catalogue::pages()), settings.clone());
+    let main = for_browsers(edge(router, settings), configuration.cors_origins.clone());
+    Ok(Apps { main, internal })
 }
 
 async fn ready(State(operations): State<Operations>) -> Response {

@@ -38,6 +38,7 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
     Configuration {
         data: data.to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        internal_listen: None,
         currency: Currency::GBP,
         payment_timeout: Duration::from_secs(900),
         webhook_secret: None,

@@ -229,6 +229,7 @@ pub const ROUTES: &[Route] = &[
     operations("/openapi.json"),
     operations("/docs"),
     operations("/problems/{code}"),
+    route("POST", "/internal/release-gate/callbacks", Side::Operations, Access::Anyone, Class::Unlimited),
 ];
 
 /// The row of a route. `HEAD` is what `GET` would answer, without the body.

@@ -54,6 +54,10 @@ enum Command {
         /// Where to listen, as in 127.0.0.1:8080.
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<SocketAddr>,
+        /// Where metrics and the release gate listen, as in 127.0.0.1:9090; else metrics are with the API, and
+        /// there is no release gate.
+        #[arg(long, value_name = "ADDRESS")]
+        internal_listen: Option<SocketAddr>,
         /// Leaves the demo catalogue out.
         #[arg(long)]
         empty: bool,
@@ -99,10 +103,11 @@ pub fn run() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut overrides = Overrides { data: cli.common.data, listen: None, file: cli.common.config };
-    let command = cli.command.unwrap_or(Command::Serve { listen: None, empty: false });
-    if let Command::Serve { listen, .. } = &command {
+    let mut overrides = Overrides { data: cli.common.data, file: cli.common.config, ..Overrides::default() };
+    let command = cli.command.unwrap_or(Command::Serve { listen: None, internal_listen: None, empty: false });
+    if let Command::Serve { listen, internal_listen, .. } = &command {
         overrides.listen = *listen;
+        overrides.internal_listen = *internal_listen;
     }
     let configuration = Configuration::load(&overrides)?;
     init_logging(&configuration)?;

@@ -61,6 +61,38 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn metrics_and_the_release_gate_are_on_a_listener_of_their_own() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let shop = Shop::start(&[("SOUK_INTERNAL_LISTEN", &address)]).await;
+    let path = "/internal/release-gate/callbacks";
+    let good = json!({"environment": "production", "release": "2026.11.1", "gate": "rollback",
+        "status": "failed", "at": "2026-11-21T12:00:00Z"});
+    assert_eq!(shop.send("POST", path, &good, &[]).await.0, 404);
+    assert_eq!(shop.send("GET", "/metrics", &Value::Null, &[]).await.0, 404);
+    let client = reqwest::Client::new();
+    let tell = async |body: &Value| {
+        client.post(format!("http://{address}{path}")).json(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((tell(&good).await, tell(&good).await), (204, 204));
+    for (field, value) in [
+        ("environment", json!("moon")),
+        ("status", json!("maybe")),
+        ("at", json!("yesterday")),
+        ("gate", json!("")),
+        ("gate", json!("a gate\n")),
+        ("release", json!(7)),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value;
+        assert_eq!(tell(&bad).await, 422, "{bad}");
+    }
+    let metrics = client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    let labels = r#"{environment="production",gate="rollback",status="failed"}"#;
+    assert!(metrics.contains(&format!("souk_release_gate_callbacks_total{labels} 2")), "{metrics}");
+    assert!(metrics.contains("souk_ready"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_headers_is_refused() {
     let shop = Shop::start(&[]).await;
     let mut stream = connect(&shop);
