@@ -36,6 +36,8 @@ pub(crate) struct Call<'a> {
     min_position: Option<u64>,
     cart_token: Option<&'a str>,
     anonymous: bool,
+    /// Somebody's own token.
+    bearer: Option<&'a str>,
     /// A webhook's.
     signature: Option<String>,
 }
@@ -73,6 +75,7 @@ impl<'a> Call<'a> {
             min_position: None,
             cart_token: None,
             anonymous: false,
+            bearer: None,
             signature: None,
         }
     }
@@ -90,6 +93,16 @@ impl<'a> Call<'a> {
     /// Sends `X-Min-Position`.
     pub(crate) fn min_position(self, position: u64) -> Self {
         Self { min_position: Some(position), ..self }
+    }
+
+    /// As somebody who is signed in.
+    pub(crate) fn bearer(self, token: &'a str) -> Self {
+        Self { bearer: Some(token), ..self }
+    }
+
+    /// `DELETE path` with a JSON body.
+    pub(crate) fn delete(path: &'a str, body: &Value) -> Self {
+        Self::new(Method::DELETE, path, Some(body.to_string()))
     }
 
     /// As a guest: without the token, with the cart's when there is one.
@@ -175,7 +188,7 @@ impl ShopClient {
         let mut request = self.http.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header("X-API-Version", "v1");
         if !call.anonymous {
-            request = request.bearer_auth(&self.token);
+            request = request.bearer_auth(call.bearer.unwrap_or(&self.token));
         }
         if let Some(token) = call.cart_token {
             request = request.header("X-Cart-Token", token);

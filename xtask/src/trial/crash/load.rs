@@ -1,5 +1,5 @@
 //! The load: buyers who order, cancel, refund, correct stock and pass webhooks on, and remember what they
-//! were told.
+//! were told. Those among them who say who they are are in [`super::people`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::people::Destination;
 use crate::shop::{Answer, Call, ShopClient};
 use fastrand::Rng;
 
@@ -38,9 +39,11 @@ pub(super) struct Told {
 
 /// What the buyers know.
 pub(super) struct Load {
-    client: Arc<ShopClient>,
-    seed: u64,
+    pub(super) client: Arc<ShopClient>,
+    pub(super) seed: u64,
     orders: Mutex<BTreeMap<String, Told>>,
+    /// Where orders go, as far as somebody said.
+    destinations: Mutex<BTreeMap<String, Destination>>,
     /// Units of each SKU that were counted in.
     counted: Mutex<BTreeMap<String, i64>>,
     answered: AtomicU64,
@@ -62,6 +65,7 @@ impl Load {
             client,
             seed,
             orders: Mutex::new(BTreeMap::new()),
+            destinations: Mutex::new(BTreeMap::new()),
             counted: Mutex::new(BTreeMap::new()),
             answered: AtomicU64::new(0),
         };
@@ -82,6 +86,18 @@ impl Load {
 
     pub(super) fn orders(&self) -> BTreeMap<String, Told> {
         locked(&self.orders).clone()
+    }
+
+    pub(super) fn destinations(&self) -> BTreeMap<String, Destination> {
+        locked(&self.destinations).clone()
+    }
+
+    pub(super) fn goes_to(&self, order: &str, destination: Destination) {
+        locked(&self.destinations).insert(order.to_owned(), destination);
+    }
+
+    pub(super) fn count_answer(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn counted(&self) -> BTreeMap<String, i64> {
@@ -107,7 +123,8 @@ impl Load {
             match chance.u64(..20) {
                 0..=1 => self.correct_stock(&mut chance, &key).await?,
                 2..=3 => self.pay_by_webhook(&mut chance, &key).await?,
-                4..=5 => self.order_from_cart(&mut chance, &key).await?,
+                4..=5 => self.order_as_guest(&mut chance, &key).await?,
+                6 => self.order_with_account(&mut chance, &key).await?,
                 _ => {
                     let token = ["tok_ok", "tok_ok", "tok_slow_30", "tok_flaky_1", "tok_decline"];
                     let token = token[chance.usize(..token.len())];
@@ -131,7 +148,7 @@ impl Load {
         self.remember(&answer)
     }
 
-    fn remember(&self, order: &Answer) -> Result<String> {
+    pub(super) fn remember(&self, order: &Answer) -> Result<String> {
         let id = order.text("/id")?.to_owned();
         let status = order.text("/status")?.to_owned();
         locked(&self.orders).entry(id.clone()).or_default().status = status;
@@ -178,22 +195,6 @@ impl Load {
         let path = "/api/inventory/stock";
         self.write(path, &body, &format!("found-{key}")).await?.success("more stock")?;
         *locked(&self.counted).entry(sku).or_default() += change;
-        Ok(())
-    }
-
-    async fn order_from_cart(&self, chance: &mut Rng, key: &str) -> Result<()> {
-        let add = json!({ "sku": sku(chance.u64(..SKUS)), "quantity": 1 + chance.u64(..3) });
-        // The cart's token comes with the first write, which can't be repeated without it.
-        let call = Call::post("/api/cart/items", &add).guest(None);
-        let Ok(answer) = self.client.send(call).await else { return Ok(()) };
-        let Some(cart) = answer.cart_token else { return Ok(()) };
-        let body = json!({ "cart": true, "payment": { "token": "tok_ok" } });
-        let call = Call::post("/api/orders", &body).guest(Some(&cart));
-        let answer = self.client.send(call.key(format!("{}-cart-{key}", self.seed)).wait_s(10)).await?;
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        if answer.status < 300 {
-            self.remember(&answer)?;
-        }
         Ok(())
     }
 
