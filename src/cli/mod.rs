@@ -6,6 +6,7 @@ mod admin;
 mod config;
 mod events;
 mod import;
+mod keys;
 mod log;
 mod moment;
 mod output;
@@ -67,6 +68,9 @@ enum Command {
     /// Makes those who run the shop.
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Looks after the keys that tokens are signed with.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Imports a catalogue.
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -122,6 +126,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Token(args) => token::run(&configuration, &args, json),
         Command::Admin(command) => runtime.block_on(admin::run(&configuration, command, json)),
+        Command::Keys(command) => keys::run(&configuration, &command, json),
         Command::Import(command) => runtime.block_on(import::run(&configuration, command, json)),
         Command::Replay(args) => runtime.block_on(replay::run(&configuration, args, json)),
         Command::Parked(command) => runtime.block_on(parked::run(&configuration, command, json)),

@@ -271,6 +271,30 @@ async fn who_has_signed_out_stays_out_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_rotate_beside_a_shop_and_one_that_was_given_away_goes_at_once() {
+    let shop = Shop::start(&[]).await;
+    let zoe = sign_up(&shop, SECRETS[0], SECRETS[1]).await;
+    let published = async || {
+        let keys = shop.send("GET", "/.well-known/jwks.json", &Value::Null, &[]).await.1;
+        keys["keys"].as_array().unwrap().len()
+    };
+    let (code, listed) = lines(shop.folder(), &["keys", "rotate"]);
+    assert_eq!((code, listed.len(), &listed[0]["signs"]), (Some(0), 2, &json!(true)), "{listed:?}");
+    while published().await != 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(zoe.send(&shop, "GET", "/api/auth/validate", &Value::Null).await.0, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(lines(shop.folder(), &["keys", "rotate", "--now"]).1.len(), 1);
+    while published().await != 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(zoe.send(&shop, "GET", "/api/auth/validate", &Value::Null).await.0, 401);
+    let next = shop.send("POST", "/api/auth/refresh", &json!({"refreshToken": zoe.refresh}), &[]).await;
+    assert_eq!(next.0, 200, "sessions outlive the keys of their tokens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_admin_is_made_from_the_command_line_beside_a_shop_or_without_one() {
     let shop = Shop::start(&[]).await;
     let create = |folder: &Path, email: &str, password: &str| {

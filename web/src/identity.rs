@@ -153,8 +153,10 @@ pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String 
         jti: id.to_string(),
         sid: grant.session,
     };
-    let header = Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, &claims, &keys.encoding)
+    let tokens = keys.tokens();
+    let key = tokens.signing(now);
+    let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::EdDSA) };
+    jsonwebtoken::encode(&header, &claims, &key.encoding)
         .expect("claims are plain and the key is an Ed25519 key")
 }
 
@@ -186,11 +188,12 @@ fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     validation.set_audience(&[ISSUER]);
     // Time comes from the shop's clock, below.
     validation.validate_exp = false;
-    let data = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &validation)
-        .map_err(|_| refused("the token is malformed, or not signed for this shop"))?;
-    if data.header.kid.as_deref() != Some(&keys.key_id) {
-        return Err(refused("the token's key is not known"));
-    }
+    let malformed = |_| refused("the token is malformed, or not signed for this shop");
+    let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
+    let tokens = keys.tokens();
+    let key = header.kid.and_then(|kid| tokens.find(&kid, now));
+    let key = key.ok_or_else(|| refused("the token's key is not known"))?;
+    let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(malformed)?;
     let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
     if data.claims.exp.saturating_add(leeway) <= now.as_second() {
         return Err(refused("the token has expired"));
@@ -247,10 +250,11 @@ mod tests {
         );
         assert!(verify(&format!("{head}."), &keys, noon()).is_err());
         assert!(verify("", &keys, noon()).is_err());
+        let kid = keys.tokens().statuses(noon())[0].kid.clone();
         let hmac = jsonwebtoken::encode(
-            &Header { kid: Some(keys.key_id.clone()), ..Header::new(Algorithm::HS256) },
+            &Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) },
             &serde_json::json!({ "sub": "ada", "roles": ["admin"], "iss": "souk", "aud": "souk", "exp": 9_999_999_999_i64, "iat": 0, "jti": "x" }),
-            &jsonwebtoken::EncodingKey::from_secret(keys.key_id.as_bytes()),
+            &jsonwebtoken::EncodingKey::from_secret(kid.as_bytes()),
         );
         assert!(verify(&hmac.unwrap(), &keys, noon()).is_err());
     }

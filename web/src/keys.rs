@@ -3,29 +3,19 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
-use jsonwebtoken::{DecodingKey, EncodingKey};
-use serde::Serialize;
-use utoipa::ToSchema;
+use crate::token_keys::{self, TokenKeys};
 
 /// The folder of the keys in the data folder.
 pub const KEYS_FOLDER: &str = "keys";
-/// The key that signs tokens, as PKCS 8.
-const TOKEN_KEY: &str = "token.pem";
 /// The secret that all other keys come from: 32 bytes.
 const SECRET: &str = "secret";
 
 /// Keys for tokens, carts and request hashes.
 pub struct Keys {
-    pub(crate) encoding: EncodingKey,
-    pub(crate) decoding: DecodingKey,
-    pub(crate) key_id: String,
-    public: [u8; 32],
+    folder: PathBuf,
+    tokens: RwLock<Arc<TokenKeys>>,
     pub(crate) cart: [u8; 32],
     /// Tells refresh tokens that this shop gave out.
     pub refresh: [u8; 32],
@@ -61,33 +51,17 @@ impl Keys {
     pub fn open(data: &Path) -> Result<Self, KeysError> {
         let folder = data.join(KEYS_FOLDER);
         fs::create_dir_all(&folder).map_err(|error| KeysError::Io { path: folder.clone(), error })?;
-        let path = folder.join(TOKEN_KEY);
-        let pem = read_or_make(&path, || {
-            let key = SigningKey::from_bytes(&random()?);
-            let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| error.to_string())?;
-            Ok(pem.as_bytes().to_vec())
-        })?;
-        let malformed = |path: &Path, reason: String| KeysError::Malformed { path: path.to_owned(), reason };
-        let text = String::from_utf8_lossy(&pem);
-        let key = SigningKey::from_pkcs8_pem(&text).map_err(|error| malformed(&path, error.to_string()))?;
-        let public = key.verifying_key();
-        let public_pem =
-            public.to_public_key_pem(LineEnding::LF).map_err(|error| malformed(&path, error.to_string()))?;
-        let of_pem = |error: jsonwebtoken::errors::Error| malformed(&path, error.to_string());
-        let encoding = EncodingKey::from_ed_pem(&pem).map_err(of_pem)?;
-        let decoding = DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?;
+        let tokens = RwLock::new(Arc::new(TokenKeys::open(&folder)?));
         let secret_path = folder.join(SECRET);
         let secret = read_or_make(&secret_path, || Ok(random()?.to_vec()))?;
         if secret.len() < 32 {
-            return Err(malformed(&secret_path, "it has fewer than 32 bytes".to_owned()));
+            let reason = "it has fewer than 32 bytes".to_owned();
+            return Err(KeysError::Malformed { path: secret_path, reason });
         }
-        let key_id = blake3::hash(public.as_bytes()).to_hex()[..16].to_owned();
         let derived = |context| blake3::derive_key(context, &secret);
         Ok(Self {
-            encoding,
-            decoding,
-            key_id,
-            public: *public.as_bytes(),
+            folder,
+            tokens,
             refresh: derived("souk 2026 refresh tokens"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
@@ -96,36 +70,25 @@ impl Keys {
     }
 }
 
-/// The public keys of tokens, as RFC 7517 and RFC 8037 have it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "KeySet", example = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "6f1c0a2b3d4e5f60", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}))]
-pub struct KeySet {
-    /// Every key that tokens may be signed with.
-    pub keys: Vec<PublicKey>,
-}
-
-/// A public key.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PublicKey {
-    kty: &'static str,
-    crv: &'static str,
-    alg: &'static str,
-    #[serde(rename = "use")]
-    usage: &'static str,
-    kid: String,
-    x: String,
-}
-
 impl Keys {
-    /// The public keys of tokens.
-    pub fn key_set(&self) -> KeySet {
-        let x = BASE64_URL_SAFE_NO_PAD.encode(self.public);
-        let kid = self.key_id.clone();
-        KeySet { keys: vec![PublicKey { kty: "OKP", crv: "Ed25519", alg: "EdDSA", usage: "sig", kid, x }] }
+    /// The keys that tokens are signed with.
+    pub fn tokens(&self) -> Arc<TokenKeys> {
+        // The keys are whole at every moment, so a panic elsewhere leaves them usable.
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in keys that were made or removed since.
+    pub fn reload(&self) -> Result<(), KeysError> {
+        if token_keys::files(&self.folder)? == self.tokens().files {
+            return Ok(());
+        }
+        let tokens = Arc::new(TokenKeys::open(&self.folder)?);
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(())
     }
 }
 
-fn random() -> Result<[u8; 32], String> {
+pub(crate) fn random() -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
@@ -167,7 +130,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         Keys::open(folder.path()).unwrap();
-        for name in [TOKEN_KEY, SECRET] {
+        for name in ["token.pem", SECRET] {
             let file = fs::metadata(folder.path().join(KEYS_FOLDER).join(name)).unwrap();
             assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
         }
@@ -175,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_damaged_key_file_is_refused_by_name_and_left_as_it_is() {
-        for (name, content) in [(TOKEN_KEY, "no key"), (SECRET, "short")] {
+        for (name, content) in [("token.pem", "no key"), (SECRET, "short")] {
             let folder = tempfile::tempdir().unwrap();
             Keys::open(folder.path()).unwrap();
             let path = folder.path().join(KEYS_FOLDER).join(name);

@@ -14,6 +14,7 @@ mod objects;
 pub mod paging;
 pub mod problem;
 pub mod shapes;
+pub mod token_keys;
 
 pub use body::{StrictJson, StrictQuery};
 pub use denials::Denials;

@@ -13,9 +13,9 @@ use souk_domain::{CustomerId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_web::headers::WriteHeaders;
-use souk_web::keys::KeySet;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{POSITION, WriteAnswer, Written};
+use souk_web::token_keys::KeySet;
 use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
 use uuid::Uuid;
 
@@ -281,5 +281,5 @@ impl From<SignIn> for SignInAnswer {
 pub async fn key_set(State(shop): State<Shop>) -> Response {
     const FIVE_MINUTES: (HeaderName, HeaderValue) =
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    ([FIVE_MINUTES], Json(shop.keys.key_set())).into_response()
+    ([FIVE_MINUTES], Json(shop.keys.tokens().key_set(shop.clock.now()))).into_response()
 }

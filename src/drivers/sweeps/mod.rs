@@ -4,6 +4,7 @@ mod claims;
 mod credentials;
 mod erasures;
 mod guests;
+mod keys;
 mod reservations;
 mod webhooks;
 
@@ -46,13 +47,14 @@ pub struct Standing {
 pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: MailFolder) {
     let pool = open(&read_models);
     let Standing { reached, head } = standing;
-    let mut sweeps: [Box<dyn Sweep>; 6] = [
+    let mut sweeps: [Box<dyn Sweep>; 7] = [
         Box::new(reservations::Overdue),
         Box::new(claims::Open),
         Box::new(webhooks::Kept::default()),
         Box::new(guests::Unattached),
         Box::new(erasures::Unsettled { reached, head, compared: Some(String::new()) }),
         Box::new(credentials::Expired { mail }),
+        Box::new(keys::Rotated),
     ];
     let mut stop = shop.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
