@@ -54,6 +54,13 @@ impl<K: Hash + Eq> Throttle<K> {
         failures.last = now;
     }
 
+    /// What was counted before its outcome was known was no failure.
+    pub fn undo(&mut self, key: &K) {
+        if let Some(failures) = self.failures.get_mut(key) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
     /// It succeeded: what was before is forgiven.
     pub fn succeeded(&mut self, key: &K) {
         self.failures.pop(key);
@@ -88,6 +95,18 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
         assert_eq!(throttle.wait_s(&"ada", at(10 + 900)), None);
         assert_eq!(throttle.wait_s(&"bob", at(10)), None);
+    }
+
+    #[test]
+    fn what_was_no_failure_is_taken_back_alone() {
+        let mut throttle = Throttle::new(2);
+        for _ in 0..3 {
+            throttle.failed("here", at(0));
+        }
+        throttle.undo(&"here");
+        assert_eq!(throttle.wait_s(&"here", at(0)), Some(1));
+        throttle.undo(&"here");
+        assert_eq!(throttle.wait_s(&"here", at(0)), None);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub fn for_browsers(router: Router, origins: Vec<HeaderValue>) -> Router {
     let router = router
         .layer(always("x-content-type-options", "nosniff"))
         .layer(always("x-frame-options", "DENY"))
+        // Answers are about somebody, or about stock that is gone tomorrow.
+        .layer(always("cache-control", "no-store"))
         .layer(always("referrer-policy", "no-referrer"))
         .layer(always("content-security-policy", "default-src 'none'; frame-ancestors 'none'"));
     if origins.is_empty() {

@@ -147,7 +147,9 @@ async fn scripts_of_sites_that_are_named_may_ask_and_no_others() {
     assert_eq!(preflight("https://shop.example").await.as_deref(), Some("https://shop.example"));
     assert_eq!(preflight("https://elsewhere.example").await, None);
     let answer = client.get(format!("{}/api/products", shop.address())).send().await.unwrap();
-    for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY")] {
+    for (name, value) in
+        [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("cache-control", "no-store")]
+    {
         assert_eq!(answer.headers()[name], value);
     }
     assert!(answer.headers().contains_key("content-security-policy"));

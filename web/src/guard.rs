@@ -70,12 +70,13 @@ impl Guard {
         Ok(())
     }
 
-    /// The try was right: what failed before is forgiven.
+    /// The try was right: what failed before at the same is forgiven. Other failures of the address are not,
+    /// or else whoever has an account of their own could guess at others' without end.
     pub fn succeeded(&self, target: &str, address: Option<IpAddr>) {
         let mut counts = self.counts();
         counts.targets.succeeded(&target.to_owned());
         if let Some(address) = address {
-            counts.addresses.succeeded(&address);
+            counts.addresses.undo(&address);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Who asks: `EdDSA` tokens with roles.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -8,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header, Validation};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::Actor;
@@ -16,9 +19,12 @@ use uuid::Uuid;
 use crate::denials::Denials;
 use crate::keys::Keys;
 use crate::problem::Problem;
+use crate::token_keys::TokenKeys;
 
 /// Issuer and audience of the shop's tokens.
 const ISSUER: &str = "souk";
+/// Tokens that are remembered as verified.
+const VERIFIED_MAX: usize = 10_000;
 /// Seconds by which clocks may differ.
 const LEEWAY_S: u64 = 5;
 
@@ -183,6 +189,37 @@ pub fn identify(
 
 fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
+    let tokens = keys.tokens();
+    let known = keys.verified.get(token);
+    let is_known = known.is_some();
+    let signed = match known {
+        Some(signed) => signed,
+        None => Arc::new(check_signature(token, &tokens, now)?),
+    };
+    // A key may have gone since.
+    if tokens.find(&signed.key_id, now).is_none() {
+        return Err(refused("the token's key is not known"));
+    }
+    let claims = &signed.claims;
+    let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
+    if claims.exp.saturating_add(leeway) <= now.as_second() {
+        return Err(refused("the token has expired"));
+    }
+    if claims.iat.saturating_sub(leeway) > now.as_second() {
+        return Err(refused("the token is not valid yet"));
+    }
+    let subject = CustomerId::parse(&claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
+    let expires_at = Timestamp::from_second(claims.exp).ok();
+    let (roles, session) = (claims.roles.clone(), claims.sid);
+    if !is_known {
+        keys.verified.put(token, signed);
+    }
+    Ok(Caller { subject: Some(subject), roles, session, expires_at, cart: None, address: None })
+}
+
+/// What a token says that was signed for this shop; whether it is in time is not looked at.
+fn check_signature(token: &str, tokens: &TokenKeys, now: Timestamp) -> Result<Signed, Problem> {
+    let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
@@ -190,22 +227,39 @@ fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     validation.validate_exp = false;
     let malformed = |_| refused("the token is malformed, or not signed for this shop");
     let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
-    let tokens = keys.tokens();
     let key = header.kid.and_then(|kid| tokens.find(&kid, now));
     let key = key.ok_or_else(|| refused("the token's key is not known"))?;
-    let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(malformed)?;
-    let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
-    if data.claims.exp.saturating_add(leeway) <= now.as_second() {
-        return Err(refused("the token has expired"));
+    let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(malformed)?.claims;
+    Ok(Signed { key_id: key.id.clone(), claims })
+}
+
+/// What a token says, and the key it is signed with.
+pub(crate) struct Signed {
+    key_id: String,
+    claims: Claims,
+}
+
+/// Tokens whose signature was checked, the least recently shown of which go first. Key, expiry and denial are
+/// looked at each time.
+pub(crate) struct Verified(Mutex<LruCache<[u8; 32], Arc<Signed>>>);
+
+impl Verified {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(VERIFIED_MAX).unwrap_or(NonZeroUsize::MIN))))
     }
-    if data.claims.iat.saturating_sub(leeway) > now.as_second() {
-        return Err(refused("the token is not valid yet"));
+
+    /// A cache is whole at every moment, so a panic elsewhere leaves it usable.
+    fn lock(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<Signed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let subject =
-        CustomerId::parse(&data.claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
-    let expires_at = Timestamp::from_second(data.claims.exp).ok();
-    let (roles, session) = (data.claims.roles, data.claims.sid);
-    Ok(Caller { subject: Some(subject), roles, session, expires_at, cart: None, address: None })
+
+    fn get(&self, token: &str) -> Option<Arc<Signed>> {
+        self.lock().get(blake3::hash(token.as_bytes()).as_bytes()).cloned()
+    }
+
+    fn put(&self, token: &str, signed: Arc<Signed>) {
+        self.lock().put(*blake3::hash(token.as_bytes()).as_bytes(), signed);
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::identity::Verified;
 use crate::token_keys::{self, TokenKeys};
 
 /// The folder of the keys in the data folder.
@@ -16,6 +17,7 @@ const SECRET: &str = "secret";
 pub struct Keys {
     folder: PathBuf,
     tokens: RwLock<Arc<TokenKeys>>,
+    pub(crate) verified: Verified,
     pub(crate) cart: [u8; 32],
     /// Tells refresh tokens that this shop gave out.
     pub refresh: [u8; 32],
@@ -62,6 +64,7 @@ impl Keys {
         Ok(Self {
             folder,
             tokens,
+            verified: Verified::new(),
             refresh: derived("souk 2026 refresh tokens"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
