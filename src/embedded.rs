@@ -258,7 +258,8 @@ impl Embedded {
             keys,
             stopping: stopping.clone(),
         };
-        let standing = Standing { reached: followed.reached.clone(), head: log.watch_head() };
+        let (reached, built) = (followed.reached.clone(), followed.built.clone());
+        let standing = Standing { reached, built, head: log.watch_head(), head_at_start };
         let sweeps = sweeps::run(read_models.path().to_owned(), shop.clone(), standing, mail);
         tasks.push(tokio::spawn(sweeps));
         Ok(Self {

@@ -9,9 +9,9 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use souk_web::guard::counted;
 use souk_web::{Caller, Problem, Role};
 
-use crate::client::counted;
 use crate::table::Class;
 
 /// The window of every limit, in seconds.

@@ -58,7 +58,7 @@ impl World {
                 let customer = CustomerId::parse("ada").expect("a name is allowed");
                 self.ask(to_order(OrderCommand::Attach { customer, email: None, shipping_address: None }));
             }
-            15 => self.ask(to_order(OrderCommand::Erase)),
+            15 => self.ask(to_order(OrderCommand::Erase { person: order.order.guest() })),
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
                 self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));

@@ -1,7 +1,7 @@
 //! Slows down those who guess passwords and codes of orders: by what they guess at, whether or not it is
 //! there, and by where they are.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use souk_accounts::throttle::{FREE_FAILURES, Throttle};
@@ -18,6 +18,17 @@ const FREE_MAILS: u32 = 3;
 /// What somebody who looks an order up guesses at.
 pub fn of_order(code: &str) -> String {
     format!("order {code}")
+}
+
+/// What is counted: an address, or for IPv6 the network that one subscriber has.
+pub fn counted(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }
 
 /// Counts what fails.
@@ -56,6 +67,7 @@ impl Guard {
             return Ok(());
         }
         let (now, target) = (self.clock.now(), target.to_owned());
+        let address = address.map(counted);
         let mut counts = self.counts();
         let of_target = counts.targets.wait_s(&target, now);
         let of_address = address.and_then(|address| counts.addresses.wait_s(&address, now));
@@ -75,7 +87,7 @@ impl Guard {
     pub fn succeeded(&self, target: &str, address: Option<IpAddr>) {
         let mut counts = self.counts();
         counts.targets.succeeded(&target.to_owned());
-        if let Some(address) = address {
+        if let Some(address) = address.map(counted) {
             counts.addresses.undo(&address);
         }
     }
@@ -89,5 +101,18 @@ impl Guard {
             counts.mails.failed(address.clone(), now);
         }
         may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_of_ipv6_counts_once() {
+        let of = |text: &str| counted(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

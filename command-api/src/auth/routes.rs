@@ -123,8 +123,10 @@ pub async fn logout(
     headers: HeaderMap,
     body: StrictJson<LogoutRequest>,
 ) -> Result<StatusCode, Problem> {
-    let user = sessions::end(&shop, &body.value.refresh_token.0, body.value.everywhere).await?;
-    accounts::note(&shop, SignInKind::SignedOut, Some(user), None, &Client::of(&caller, &headers)).await?;
+    let ended = sessions::end(&shop, &body.value.refresh_token.0, body.value.everywhere).await?;
+    if ended.is_some() {
+        accounts::note(&shop, SignInKind::SignedOut, ended, None, &Client::of(&caller, &headers)).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

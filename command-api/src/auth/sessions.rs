@@ -81,16 +81,20 @@ pub async fn refresh(shop: &Shop, text: &str, client: &Client<'_>) -> Result<Sig
     Err(contended())
 }
 
-/// Ends the session that a refresh token belongs to, and those besides when everything is to end.
-pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<UserId, Problem> {
+/// Ends the session that a refresh token belongs to, and those besides when everything is to end. Whose it
+/// was; none when it had ended before.
+pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
     let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
     let stored = find(shop, token.family).await?.ok_or_else(unknown)?;
+    if stored.family.revoked_at.is_some() {
+        return Ok(None);
+    }
     let user = stored.family.user.clone();
     revoke(shop, stored).await?;
     if everywhere {
         end_all(shop, &user, None).await?;
     }
-    UserId::of_customer(&user).ok_or_else(unknown)
+    UserId::of_customer(&user).map(Some).ok_or_else(unknown)
 }
 
 /// Ends all sessions of somebody, but for one.

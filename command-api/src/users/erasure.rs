@@ -55,18 +55,24 @@ async fn end_account(shop: &Shop, user: UserId, origin: &Origin) -> Result<Optio
     Ok(Some(erased.position.max(released.position)))
 }
 
-/// Says on an order that whom it tells about is erased.
-pub async fn forget_order(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
+/// Says on an order that somebody is erased, in case it tells about them.
+pub async fn forget_order(
+    shop: &Shop,
+    order: OrderId,
+    person: &Person,
+    origin: &Origin,
+) -> Result<Position, Problem> {
     let origin = origin.step(&format!("erase {order}"));
-    let erase = CommandRequest::new(Order::stream(order), OrderCommand::Erase, origin);
+    let erase = OrderCommand::Erase { person: person.clone() };
+    let erase = CommandRequest::new(Order::stream(order), erase, origin);
     Ok(shop.orders.execute(erase).await.map_err(problem)?.position)
 }
 
 /// Destroys the key of an order of a guest's.
 pub async fn erase_guest(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
-    let person: Person = order.guest();
+    let person = order.guest();
     shop.people.erase(&person, shop.clock.now()).await?;
-    let position = forget_order(shop, order, origin).await;
+    let position = forget_order(shop, order, &person, origin).await;
     shop.erased.notify_one();
     position
 }

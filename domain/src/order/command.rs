@@ -1,5 +1,7 @@
 //! What can be asked of an order.
 
+use souk_eventsourcing::Person;
+
 use crate::address::Address;
 use crate::email::Email;
 use crate::names::{CustomerId, Sku};
@@ -61,6 +63,9 @@ pub enum OrderCommand {
         /// Where the goods go.
         shipping_address: Option<Box<Address>>,
     },
-    /// The key of whom it tells about is destroyed.
-    Erase,
+    /// The key of somebody is destroyed: of interest if it tells about them.
+    Erase {
+        /// Who was erased.
+        person: Person,
+    },
 }

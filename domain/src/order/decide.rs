@@ -1,6 +1,6 @@
 //! What becomes of a command to an order.
 
-use souk_eventsourcing::{Context, Personal};
+use souk_eventsourcing::{Context, Person, Personal};
 
 use crate::address::Address;
 use crate::email::Email;
@@ -46,8 +46,7 @@ pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> 
         OrderCommand::Attach { customer, email, shipping_address } => {
             Ok(attach(order, customer, email.as_ref(), shipping_address.as_deref()))
         }
-        OrderCommand::Erase if order.is_erased => Ok(Vec::new()),
-        OrderCommand::Erase => Ok(vec![Erased { person: order.person.clone() }.into()]),
+        OrderCommand::Erase { person } => Ok(erase(order, person)),
     }
 }
 
@@ -135,6 +134,11 @@ fn attach(
     let sealed = |address: &Address| Personal::new(customer.person(), "shippingAddress", address.clone());
     let shipping_address = shipping_address.map(sealed);
     vec![Attached { customer: customer.clone(), email, shipping_address }.into()]
+}
+
+/// One that was told before, or tells about somebody else by now, stays what it is.
+fn erase(order: &Placed, person: &Person) -> Vec<OrderEvent> {
+    if order.person == *person { vec![Erased { person: person.clone() }.into()] } else { Vec::new() }
 }
 
 fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {

@@ -117,7 +117,7 @@ impl Shop {
                 self.world.ask(&ShopCommand::Stock(sku(u32::from(how % 2)), StockCommand::ExpireDue));
             }
             _ if how.is_multiple_of(4) => {
-                ask(&mut self.world, OrderCommand::Erase);
+                ask(&mut self.world, OrderCommand::Erase { person: order.guest() });
             }
             _ => {
                 let customer = CustomerId::parse("ada").unwrap();

@@ -183,8 +183,13 @@ impl Credentials for SqliteCredentials {
             .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         // What was deleted stands in the write-ahead log still.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await.map_err(failed)?;
-        Ok(())
+        let cut_off = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
+        let (is_busy, ..) = cut_off.fetch_one(&self.pool).await.map_err(failed)?;
+        if is_busy == 0 {
+            return Ok(());
+        }
+        let why = "a reader keeps the write-ahead log from being cut off";
+        Err(CredentialsUnavailable(why.to_owned()))
     }
 
     async fn sweep(&self, now: Timestamp) -> Kept<()> {

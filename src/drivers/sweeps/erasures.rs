@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use souk_command_api::Shop;
 use souk_command_api::users::erasure::{forget_customer, forget_order};
+use souk_domain::order::Order;
 use souk_domain::{CustomerId, OrderId};
 use souk_eventsourcing::{Person, Position};
 use sqlx::SqlitePool;
@@ -17,8 +18,11 @@ const PEOPLE_MAX: usize = 100;
 pub(super) struct Unsettled {
     /// How far the read models are: an order placed a moment before its customer was erased must be found.
     pub(super) reached: watch::Receiver<Position>,
-    /// Where the log ends.
+    /// Whether they are built.
+    pub(super) built: watch::Receiver<bool>,
+    /// Where the log ends, and ended when the shop was started.
     pub(super) head: watch::Receiver<Position>,
+    pub(super) head_at_start: Position,
     /// The last of the people that are known to be erased and were compared with the store of keys; none
     /// once all were.
     pub(super) compared: Option<String>,
@@ -57,6 +61,10 @@ impl Unsettled {
     /// restored. Once after each start.
     async fn destroy_again(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
         let Some(after) = &self.compared else { return Ok(()) };
+        // Read models that are being built don't know everybody yet.
+        if !*self.built.borrow() || *self.reached.borrow() < self.head_at_start {
+            return Ok(());
+        }
         let people: Vec<String> =
             sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 ORDER BY key LIMIT $2")
                 .bind(after)
@@ -104,7 +112,14 @@ impl Unsettled {
                     let Some(end) = orders.last() else { break };
                     last.clone_from(end);
                     for order in orders.iter().filter_map(|order| order.parse().ok()).map(OrderId) {
-                        forget_order(shop, order, &origin).await.map_err(problem)?;
+                        // One that was a guest's has things under a key of its own still, if a crash kept it.
+                        let guest = order.guest();
+                        let own = shop.people.to_open(vec![guest.clone()]).await;
+                        if own.map_err(|error| text(&error))?.get(&guest).is_some() {
+                            let erased = shop.people.erase(&guest, shop.clock.now()).await;
+                            erased.map_err(|error| text(&error))?;
+                        }
+                        forget_order(shop, order, person, &origin).await.map_err(problem)?;
                     }
                 }
                 if *self.reached.borrow() < head {
@@ -114,13 +129,9 @@ impl Unsettled {
             ("order", id) => {
                 let order = id.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
                 // An order that was never placed has nothing to forget.
-                if shop
-                    .orders
-                    .load(&souk_domain::order::Order::stream(order))
-                    .await
-                    .is_ok_and(|order| order.is_some())
-                {
-                    forget_order(shop, order, &origin).await.map_err(problem)?;
+                let placed = shop.orders.load(&Order::stream(order)).await.map_err(|error| text(&error))?;
+                if placed.is_some() {
+                    forget_order(shop, order, person, &origin).await.map_err(problem)?;
                 }
             }
             _ => {}

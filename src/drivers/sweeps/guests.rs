@@ -37,7 +37,12 @@ impl Unattached {
         let order = order.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
         let row: OrderRow = serde_json::from_slice(row).map_err(|error| text(&error))?;
         let customer = CustomerId::parse(user).map_err(|error| text(&error))?;
-        let keys = shop.people.to_open(vec![order.guest()]).await.map_err(|error| text(&error))?;
+        let guest = order.guest();
+        // Who wants to be forgotten as a guest is not made known as a customer.
+        if shop.people.is_erased(&guest).await.map_err(|error| text(&error))? {
+            return Ok(());
+        }
+        let keys = shop.people.to_open(vec![guest.clone()]).await.map_err(|error| text(&error))?;
         let email = row.email.and_then(|email| email.reveal(&keys));
         let attach = OrderCommand::Attach {
             customer,
@@ -46,6 +51,6 @@ impl Unattached {
         };
         let request = CommandRequest::new(Order::stream(order), attach, origin(shop, self.name()));
         shop.orders.execute(request).await.map_err(|error| text(&error))?;
-        Ok(())
+        shop.people.erase(&guest, shop.clock.now()).await.map_err(|error| text(&error))
     }
 }

@@ -39,20 +39,24 @@ trait Sweep: Send {
 pub struct Standing {
     /// How far the read models are.
     pub reached: watch::Receiver<Position>,
-    /// Where the log ends.
+    /// Whether they are built.
+    pub built: watch::Receiver<bool>,
+    /// Where the log ends, and ended when the shop was started.
     pub head: watch::Receiver<Position>,
+    /// See above.
+    pub head_at_start: Position,
 }
 
 /// Runs all sweeps until the shop stops.
 pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: MailFolder) {
     let pool = open(&read_models);
-    let Standing { reached, head } = standing;
+    let Standing { reached, built, head, head_at_start } = standing;
     let mut sweeps: [Box<dyn Sweep>; 7] = [
         Box::new(reservations::Overdue),
         Box::new(claims::Open),
         Box::new(webhooks::Kept::default()),
         Box::new(guests::Unattached),
-        Box::new(erasures::Unsettled { reached, head, compared: Some(String::new()) }),
+        Box::new(erasures::Unsettled { reached, built, head, head_at_start, compared: Some(String::new()) }),
         Box::new(credentials::Expired { mail }),
         Box::new(keys::Rotated),
     ];
