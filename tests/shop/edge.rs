@@ -17,11 +17,15 @@ fn connect(shop: &Shop) -> TcpStream {
     stream
 }
 
-/// What comes back until the other side has no more to say.
+/// What comes back until the other side ends the connection, which it must.
 fn answer(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // A connection that is reset has said what it had to say.
-    let _ = stream.read_to_end(&mut answer);
+    let ended = stream.read_to_end(&mut answer);
+    let is_patience = |error: &std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+    };
+    // One that is reset has said what it had to say.
+    assert!(!ended.as_ref().is_err_and(is_patience), "the connection stays open");
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -10,7 +10,7 @@ mod read;
 mod worker;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,7 +36,6 @@ pub struct SqlitePersonKeys {
     cache: Arc<Cache>,
     reader: Worker<read::Request>,
     writer: Worker<Request>,
-    path: PathBuf,
 }
 
 impl SqlitePersonKeys {
@@ -56,17 +55,12 @@ impl SqlitePersonKeys {
         let of_writer = write::Writer { connection, master, cache: Arc::clone(&cache) };
         let writer =
             Worker::start("person-keys-writer", of_writer, write::Writer::work).map_err(no_thread)?;
-        Ok(Arc::new(Self { cache, reader, writer, path }))
+        Ok(Arc::new(Self { cache, reader, writer }))
     }
 
     /// Whether a folder has a store.
     pub fn is_in(folder: &Path) -> bool {
         folder.join(PERSON_KEYS_FILE).exists()
-    }
-
-    /// Its file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     async fn write<T>(

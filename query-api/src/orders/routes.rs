@@ -183,7 +183,7 @@ async fn lookup(
     state.guard.attempt(&target, caller.address)?;
     let hash = email.hash(&state.email_key);
     let position = state.positions.wait_for(headers).await?;
-    let statement = sqlx::query_as::<_, Row>(include_str!("get_by_code.sql")).bind(&code);
+    let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code);
     let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
     let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
     let order = orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?;
@@ -237,7 +237,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(&id);
+    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(&id);
     let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
     let order = orders.pop().filter(|order| may_see(&caller, &order.row));
     let order = order.ok_or_else(|| at.not_found("order"))?;

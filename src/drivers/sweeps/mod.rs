@@ -41,9 +41,9 @@ pub struct Standing {
     pub reached: watch::Receiver<Position>,
     /// Whether they are built.
     pub built: watch::Receiver<bool>,
-    /// Where the log ends, and ended when the shop was started.
+    /// Where the log ends.
     pub head: watch::Receiver<Position>,
-    /// See above.
+    /// Where it ended when the shop was started.
     pub head_at_start: Position,
 }
 
