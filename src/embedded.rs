@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Limiting};
 use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::finder::ReadModelFinder;
@@ -328,7 +328,7 @@ async fn accounts(
     let credentials = SqliteCredentials::open(folder.path()).await?;
     let (denials, now) = (Denials::default(), clock.now());
     for family in credentials.revoked_since(now - DENIED).await? {
-        denials.deny(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
+        denials.deny_here(family.id, family.revoked_at.unwrap_or(now) + DENIED, now);
     }
     let hashing = Hashing::new(configuration.password_cost)?;
     Ok(Accounts {
@@ -337,7 +337,7 @@ async fn accounts(
         passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
         outbox: Arc::new(mail.clone()),
         denials: Arc::new(denials),
-        guard: Arc::new(Guard::new(configuration.limits, Arc::clone(clock))),
+        guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(clock))),
     })
 }
 

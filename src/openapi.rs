@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use souk_command_api::Shop;
 use souk_eventsourcing::EventStore;
-use souk_gateway::document;
+use souk_gateway::{document, table};
 use souk_query_api::{QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -22,15 +22,6 @@ const SIGNING_IN: [&str; 2] = ["/api/auth/", "/.well-known/"];
 const LIST: &str = "ListOf_";
 /// The one write that can be waited for.
 const WAITING_WRITE: &str = "/api/orders";
-/// Writes that a repeat does no harm to: what was done already is not done again, whoever asks.
-const WITHOUT_A_KEY: [&str; 6] = [
-    "/api/admin/users",
-    "/api/orders/lookup",
-    "/api/admin/import/products",
-    "/api/admin/parked/retry",
-    "/api/admin/projections/switch",
-    "/api/orders/admin/saga/timeouts/run",
-];
 /// Writes that make something, or that are not of one resource.
 const WITHOUT_A_REVISION: [&str; 13] = [
     "/api/admin/users",
@@ -82,7 +73,8 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
                 let verb = verb(&method).to_uppercase();
                 assert!(document::secure(&verb, path, operation), "{verb} {path} has no row in the table");
                 if knows_our_headers(path) {
-                    add_headers(path, is_read, operation);
+                    let takes_key = table::find(&verb, path).is_some_and(|route| route.takes_key);
+                    add_headers(path, is_read, takes_key, operation);
                 }
                 never_null(operation);
                 describe(operation);
@@ -163,13 +155,13 @@ fn never_null(operation: &mut Operation) {
     }
 }
 
-fn add_headers(path: &str, is_read: bool, operation: &mut Operation) {
+fn add_headers(path: &str, is_read: bool, takes_key: bool, operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "^v1$", "v1"));
     let own =
         "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
     parameters.push(header("X-Correlation-Id", Required::False, own, "^[!-~]{1,128}$", "4f1e2c"));
-    if !is_read && !WITHOUT_A_KEY.contains(&path) {
+    if takes_key {
         let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
         parameters.push(header("Idempotency-Key", Required::False, key, "^[!-~]{1,255}$", "0b9c7e"));
     }

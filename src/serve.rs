@@ -14,21 +14,23 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use souk_gateway::server::{self, Connections};
-use souk_gateway::{Edge, Limits, TrustedProxies, edge, for_browsers};
+use souk_gateway::{Bodies, edge, for_browsers};
 use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
 use souk_web::{Problem, catalogue};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Role};
 use crate::demo;
+use crate::edge::{self as edges, EdgeStanding};
 use crate::embedded::{Embedded, Readiness};
+use crate::gateway::{self, Behind};
 use crate::openapi;
 use crate::release_gate;
 
 /// How long what is under way may take once the shop stops.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// What flags of `souk serve` say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,20 +41,26 @@ pub struct ServeOptions {
     pub json: bool,
 }
 
-/// Runs the shop until it is told to stop.
+/// Runs what this process is for until it is told to stop.
 pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    match &configuration.role {
+        Role::Shop => serve_shop(configuration, options).await,
+        Role::Gateway { commands, queries, timeout } => {
+            gateway::serve(configuration, Behind { commands, queries, timeout: *timeout }, options).await
+        }
+    }
+}
+
+async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     let mut shop = Embedded::start(configuration).await?;
-    let listener = TcpListener::bind(configuration.listen).await.with_context(|| {
-        format!("{} can't be listened on (is another shop there? choose with --listen)", configuration.listen)
-    })?;
+    let listener = listen(configuration).await?;
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
     let internal = listen_internally(configuration).await?;
     let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded)?;
-    announce(configuration, address, options)?;
+    announce(options, address, || welcome(configuration, address, options))?;
 
     let mut stopping = shop.stopping.clone();
     let graceful = async move {
@@ -69,7 +77,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
     }
-    wait_for_signal(&mut terminate, &mut interrupt).await;
+    signals.wait().await;
     tracing::info!("stopping");
     shop.begin_stop();
     let stopped = async {
@@ -79,7 +87,7 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
     };
     let is_whole = tokio::select! {
         ended = tokio::time::timeout(DRAIN_MAX, stopped) => ended.is_ok(),
-        () = wait_for_signal(&mut terminate, &mut interrupt) => false,
+        () = signals.wait() => false,
     };
     if !is_whole {
         tracing::warn!("some work was cut; it goes on at the next start");
@@ -87,31 +95,60 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
     Ok(())
 }
 
-async fn wait_for_signal(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What tells a process to stop.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens to them.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
+/// Says where the process is: as a JSON line, or as people like it.
 #[expect(clippy::print_stdout, reason = "this is what the command is asked to print")]
-fn announce(configuration: &Configuration, address: SocketAddr, options: ServeOptions) -> anyhow::Result<()> {
+pub fn announce(
+    options: ServeOptions,
+    address: SocketAddr,
+    welcome: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
     if options.json {
         println!("{}", serde_json::json!({ "listening": format!("http://{address}") }));
     } else {
-        let data = configuration.data.display();
-        println!("Souk is open at http://{address} (its data is in {data}; API at /docs)\n");
-        if !options.empty {
-            println!("{}", demo::first_purchase(address));
-        }
+        println!("{}", welcome());
     }
     Ok(std::io::stdout().flush()?)
+}
+
+fn welcome(configuration: &Configuration, address: SocketAddr, options: ServeOptions) -> String {
+    let data = configuration.data.display();
+    let open = format!("Souk is open at http://{address} (its data is in {data}; API at /docs)\n");
+    if options.empty { open } else { format!("{open}\n{}", demo::first_purchase(address)) }
+}
+
+/// Takes the address that everybody asks.
+pub async fn listen(configuration: &Configuration) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(configuration.listen).await.with_context(|| {
+        format!("{} can't be listened on (is another shop there? choose with --listen)", configuration.listen)
+    })
 }
 
 #[derive(Clone)]
 struct Operations {
     shop: OperationsOf,
     catalogue_loaded: Arc<AtomicBool>,
+    standing: EdgeStanding,
     metrics: PrometheusHandle,
     openapi: Arc<str>,
 }
@@ -130,7 +167,8 @@ impl Operations {
     }
 }
 
-async fn listen_internally(configuration: &Configuration) -> anyhow::Result<Option<TcpListener>> {
+/// Takes the address that operators ask, if there is one.
+pub async fn listen_internally(configuration: &Configuration) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = configuration.internal_listen else { return Ok(None) };
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| {
@@ -157,7 +195,15 @@ fn apps(
 ) -> anyhow::Result<Apps> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
+    let (settings, standing) = edges::set_up(
+        configuration,
+        shop.shop.keys.clone(),
+        Arc::clone(&shop.shop.accounts.denials),
+        Arc::clone(&shop.shop.clock),
+        Bodies::Whole,
+    )?;
     let operations = Operations {
+        standing,
         shop: OperationsOf { log: shop.log.clone(), positions, readiness: shop.readiness() },
         catalogue_loaded: Arc::clone(catalogue_loaded),
         metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
@@ -170,13 +216,6 @@ fn apps(
         .route("/docs", get(docs))
         .with_state(operations.clone());
     let metrics = Router::new().route("/metrics", get(metrics)).with_state(operations);
-    let settings = Edge {
-        keys: Arc::clone(&shop.shop.keys),
-        denials: Arc::clone(&shop.shop.accounts.denials),
-        clock: Arc::clone(&shop.shop.clock),
-        limits: Arc::new(Limits::new(configuration.limits)),
-        proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
-    };
     let mut router = router.merge(pages).merge(catalogue::pages());
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());
@@ -195,10 +234,12 @@ async fn ready(State(operations): State<Operations>) -> Response {
         .retry_after(1)
         .into_response();
     }
-    (StatusCode::OK, "ready").into_response()
+    let lines: Vec<&str> = std::iter::once("ready").chain(operations.standing.remarks()).collect();
+    (StatusCode::OK, lines.join("\n")).into_response()
 }
 
 async fn metrics(State(operations): State<Operations>) -> String {
+    operations.standing.measure();
     let counters = operations.shop.log.counters();
     metrics::counter!("souk_log_commits_total").absolute(counters.commits);
     metrics::counter!("souk_log_commit_microseconds_total").absolute(counters.commit_micros);

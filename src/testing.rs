@@ -6,7 +6,7 @@ use std::time::Duration;
 use souk_accounts::password::Cost;
 use souk_domain::Currency;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Limiting, Role};
 use crate::embedded::Embedded;
 
 /// A running shop; its folder goes with it.
@@ -43,7 +43,11 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
         payment_timeout: Duration::from_secs(900),
         webhook_secret: None,
         rebuild_cpu_share: 0.4,
-        limits: true,
+        role: Role::Shop,
+        limits: Limiting::On,
+        redis: None,
+        public_url: None,
+        identity_providers: Vec::new(),
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         password_cost: Cost { memory_kib: 64, passes: 1 },

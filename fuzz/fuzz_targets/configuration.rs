@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
 // Alone: the crate it is of brings every engine along.
-#[path = "../../src/configuration.rs"]
+#[path = "../../src/configuration/mod.rs"]
 mod configuration;
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder can be made"));

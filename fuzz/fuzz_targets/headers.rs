@@ -11,7 +11,7 @@ use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
-use souk_gateway::{Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_web::headers::{ReadHeaders, WriteHeaders};
 use souk_web::{Caller, Keys, Problem, paging};
 use tower::ServiceExt;
@@ -43,8 +43,9 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be made"));
     let (denials, proxies) = (Arc::default(), Arc::default());
-    let limits = Arc::new(Limits::new(true));
-    let settings = Edge { keys, denials, clock: Arc::new(AtNoon), limits, proxies };
+    let limits = Arc::new(Limits::local());
+    let settings =
+        Edge { tokens: keys, denials, clock: Arc::new(AtNoon), limits, proxies, bodies: Bodies::Whole };
     edge(Router::new().route("/api/cart", get(read)), settings)
 });
 

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// The header by which proxies say for whom they ask.
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The header by which they say how they were asked.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// Networks whose word about others is taken.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,13 @@ impl TrustedProxies {
 
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// How the client spoke to the first of them, when this is believed.
+    pub fn scheme(&self, peer: IpAddr, headers: &HeaderMap) -> HeaderValue {
+        let said = headers.get(FORWARDED_PROTO).filter(|_| self.trusts(peer.to_canonical()));
+        let is_https = said.is_some_and(|scheme| scheme == "https");
+        HeaderValue::from_static(if is_https { "https" } else { "http" })
     }
 
     /// The client: the last that no trusted proxy stands for. What others say of themselves is not looked at.

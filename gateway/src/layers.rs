@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use souk_eventsourcing::{Clock, CorrelationId};
-use souk_web::{Caller, Denials, Keys, Problem, cart_token, identity};
+use souk_web::identity::{self, Tokens};
+use souk_web::{Caller, Denials, Problem};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -25,7 +26,7 @@ use crate::table::{self, BODY_BYTES_MAX, Class, Route};
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
 const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a body may pause.
-const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
@@ -36,8 +37,8 @@ const API_VERSION: &str = "x-api-version";
 /// What the layers need.
 #[derive(Clone)]
 pub struct Edge {
-    /// Keys of tokens.
-    pub keys: Arc<Keys>,
+    /// Tells whose a token is.
+    pub tokens: Arc<dyn Tokens>,
     /// Sessions that have ended.
     pub denials: Arc<Denials>,
     /// Time and new ids.
@@ -46,7 +47,22 @@ pub struct Edge {
     pub limits: Arc<Limits>,
     /// Whose word about others is taken.
     pub proxies: Arc<TrustedProxies>,
+    /// What becomes of bodies.
+    pub bodies: Bodies,
 }
+
+/// What becomes of the bodies of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    /// They are read whole, and answers are there in time.
+    Whole,
+    /// They stream on to another process, which is given its own time.
+    PassedOn,
+}
+
+/// Marks an answer that another process made: it is complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed;
 
 /// Puts the edge in front of a router.
 pub fn edge(router: Router, edge: Edge) -> Router {
@@ -82,7 +98,8 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     } else {
         next.run(request).instrument(span).await
     };
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
+    if is_refusal && response.extensions().get::<Passed>().is_none() {
         response = as_problem(&response, &instance, &correlation_id);
     }
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
@@ -133,8 +150,13 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&"a panic").into_response()
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+pub(crate) fn too_large(bytes_max: usize) -> Problem {
     Problem::new("body-too-large", format!("a body has at most {bytes_max} bytes here"))
+}
+
+pub(crate) fn too_slow() -> Problem {
+    let detail = format!("nothing more of the body came for {} seconds", BODY_PAUSE_MAX.as_secs());
+    Problem::new("request-timeout", detail)
 }
 
 /// Checks version, identity and policy, counts the request, then reads the body and hands it on.
@@ -143,16 +165,15 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
         Ok(entry) => entry,
         Err(problem) => return refused(&request, &problem),
     };
-    let told = match edge.limits.check(route.map_or(Class::Unlimited, |route| route.class), &caller) {
+    let class = route.map_or(Class::Unlimited, |route| route.class);
+    let told = match edge.limits.check(class, &caller).await {
         Ok(told) => told,
         Err(problem) => return problem.into_response(),
     };
     request.extensions_mut().insert(caller);
-    let (parts, body) = request.into_parts();
-    let bytes_max = route.map_or(BODY_BYTES_MAX, |route| route.body_bytes_max);
-    let mut response = match read(body, bytes_max).await {
-        Ok(body) => answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await,
-        Err(problem) => problem.into_response(),
+    let mut response = match edge.bodies {
+        Bodies::Whole => answered_whole(route, request, next).await,
+        Bodies::PassedOn => next.run(request).await,
     };
     if let Some(told) = told {
         told.write(response.headers_mut());
@@ -160,12 +181,21 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     response
 }
 
+async fn answered_whole(route: Option<&Route>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes_max = route.map_or(BODY_BYTES_MAX, |route| route.body_bytes_max);
+    match read(body, bytes_max).await {
+        Ok(body) => answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
 /// Who asks, and the row of what is asked for; none where there is nothing.
 fn entry(edge: &Edge, request: &Request) -> Result<(Caller, Option<&'static Route>), Problem> {
     let headers = request.headers();
     check_version(request.uri().path(), headers)?;
-    let mut caller = identity::identify(headers, &edge.keys, &edge.denials, edge.clock.now())?;
-    caller.cart = cart_token::from_headers(headers, &edge.keys)?;
+    let mut caller = identity::identify(headers, &*edge.tokens, &edge.denials, edge.clock.now())?;
+    edge.tokens.read_cart(headers, &mut caller)?;
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     caller.address = peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), headers));
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok((caller, None)) };
@@ -212,18 +242,14 @@ async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>)
 
 /// Reads a body whole. One that is too large is read on and dropped, up to a limit, whether or not it
 /// said its length: a sender that still writes doesn't look for the answer.
-async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut content = BytesMut::new();
     let mut length = 0;
     loop {
         let frame = match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
             Ok(Some(frame)) => frame,
             Ok(None) => break,
-            Err(_) => {
-                let detail =
-                    format!("nothing more of the body came for {} seconds", BODY_PAUSE_MAX.as_secs());
-                return Err(Problem::new("request-timeout", detail));
-            }
+            Err(_) => return Err(too_slow()),
         };
         let frame = frame.map_err(|_| Problem::new("malformed-body", "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };

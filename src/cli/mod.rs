@@ -48,21 +48,33 @@ struct Common {
     json: bool,
 }
 
+#[derive(Clone, Debug, Default, Args)]
+struct ServeArgs {
+    /// Where to listen, as in 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where metrics and the release gate listen, as in 127.0.0.1:9090; else metrics are with the API, and
+    /// there is no release gate.
+    #[arg(long, value_name = "ADDRESS")]
+    internal_listen: Option<SocketAddr>,
+    /// What this process does: `all`, or `gateway` in front of others.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// Who answers a gateway's writes: a scheme, a host and a port.
+    #[arg(long, value_name = "URL")]
+    upstream_commands: Option<String>,
+    /// Who answers a gateway's reads.
+    #[arg(long, value_name = "URL")]
+    upstream_queries: Option<String>,
+    /// Leaves the demo catalogue out.
+    #[arg(long)]
+    empty: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the shop.
-    Serve {
-        /// Where to listen, as in 127.0.0.1:8080.
-        #[arg(long, value_name = "ADDRESS")]
-        listen: Option<SocketAddr>,
-        /// Where metrics and the release gate listen, as in 127.0.0.1:9090; else metrics are with the API, and
-        /// there is no release gate.
-        #[arg(long, value_name = "ADDRESS")]
-        internal_listen: Option<SocketAddr>,
-        /// Leaves the demo catalogue out.
-        #[arg(long)]
-        empty: bool,
-    },
+    Serve(ServeArgs),
     /// Prints a token.
     Token(token::TokenArgs),
     /// Makes those who run the shop.
@@ -108,17 +120,20 @@ pub fn run() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut overrides = Overrides { data: cli.common.data, file: cli.common.config, ..Overrides::default() };
-    let command = cli.command.unwrap_or(Command::Serve { listen: None, internal_listen: None, empty: false });
-    if let Command::Serve { listen, internal_listen, .. } = &command {
-        overrides.listen = *listen;
-        overrides.internal_listen = *internal_listen;
+    let command = cli.command.unwrap_or(Command::Serve(ServeArgs::default()));
+    if let Command::Serve(serve) = &command {
+        overrides.listen = serve.listen;
+        overrides.internal_listen = serve.internal_listen;
+        overrides.role.clone_from(&serve.role);
+        overrides.upstream_commands.clone_from(&serve.upstream_commands);
+        overrides.upstream_queries.clone_from(&serve.upstream_queries);
     }
     let configuration = Configuration::load(&overrides)?;
     init_logging(&configuration)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let json = cli.common.json;
     match command {
-        Command::Serve { empty, .. } => {
+        Command::Serve(ServeArgs { empty, .. }) => {
             let served = runtime.block_on(serve(&configuration, ServeOptions { empty, json }));
             // What is left was told to end, and was given its time.
             runtime.shutdown_background();

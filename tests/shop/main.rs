@@ -6,6 +6,7 @@ mod access;
 mod disks;
 mod edge;
 mod faults;
+mod gateway;
 mod history;
 mod people;
 mod process;

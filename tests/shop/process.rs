@@ -62,10 +62,7 @@ impl Shop {
     async fn run(mut command: Command, folder: TempDir) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--empty", "--json", "--data"]).arg(folder.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let listening: Value = serde_json::from_str(&line).unwrap();
-        let address = listening["listening"].as_str().unwrap().to_owned();
+        let address = listening(&mut child);
         let token = souk(folder.path(), &["token", "--role", "admin", "--subject", "ops"]);
         let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
         let shop = Self { folder, child, address, token, client: reqwest::Client::new() };
@@ -119,18 +116,8 @@ impl Shop {
         body: &Value,
         headers: &[(&str, &str)],
     ) -> reqwest::Result<(u16, Value)> {
-        let method = method.parse().unwrap();
-        let request = self.client.request(method, format!("{}{path}", self.address));
-        let mut request = request.header("X-API-Version", "v1").header("Prefer", "wait=30");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if !body.is_null() {
-            request = request.json(body);
-        }
-        let answer = request.send().await?;
-        let (status, text) = (answer.status().as_u16(), answer.text().await?);
-        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        exchange(request, body, headers).await
     }
 
     /// The same to a process that stays.
@@ -257,6 +244,102 @@ impl Shop {
         signal(&self.child, "TERM");
         assert!(self.child.wait().unwrap().success());
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
+/// Sends anything, and gives status and body.
+async fn exchange(
+    request: reqwest::RequestBuilder,
+    body: &Value,
+    headers: &[(&str, &str)],
+) -> reqwest::Result<(u16, Value)> {
+    let mut request = request.header("X-API-Version", "v1").header("Prefer", "wait=30");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if !body.is_null() {
+        request = request.json(body);
+    }
+    let answer = request.send().await?;
+    let (status, text) = (answer.status().as_u16(), answer.text().await?);
+    Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+}
+
+/// Where a process says it listens.
+fn listening(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    listening["listening"].as_str().unwrap().to_owned()
+}
+
+/// A gateway in front of a shop, in a process of its own.
+pub(crate) struct Gateway {
+    child: Child,
+    address: String,
+    client: reqwest::Client,
+}
+
+impl Gateway {
+    /// Starts one, and waits until it knows the keys of tokens.
+    pub(crate) async fn start(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        let gateway = Self::open(upstream, variables);
+        for _ in 0..LOOKS_MAX {
+            if gateway.text("/health/ready").await.0 == 200 {
+                return gateway;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("the gateway is not ready");
+    }
+
+    /// Starts one.
+    pub(crate) fn open(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+        command.args(["serve", "--role", "gateway", "--listen", "127.0.0.1:0", "--json"]);
+        command.args(["--upstream-commands", upstream, "--upstream-queries", upstream]);
+        let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let address = listening(&mut child);
+        Self { child, address, client: reqwest::Client::new() }
+    }
+
+    /// Sends anything, and gives status and body.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
+        exchange(request, body, headers).await.unwrap()
+    }
+
+    /// Reads a page of text.
+    pub(crate) async fn text(&self, path: &str) -> (u16, String) {
+        let answer = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Reads a page until it says so.
+    pub(crate) async fn until(&self, path: &str, says: impl Fn(&str) -> bool) {
+        let mut last = String::new();
+        for _ in 0..LOOKS_MAX {
+            last = self.text(path).await.1;
+            if says(&last) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        panic!("{path} stays {last}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

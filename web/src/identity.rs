@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use souk_domain::{CartId, CustomerId};
@@ -19,7 +19,6 @@ use uuid::Uuid;
 use crate::denials::Denials;
 use crate::keys::Keys;
 use crate::problem::Problem;
-use crate::token_keys::TokenKeys;
 
 /// Issuer and audience of the shop's tokens.
 const ISSUER: &str = "souk";
@@ -93,6 +92,29 @@ pub struct Caller {
     pub cart: Option<CartId>,
     /// The client's address, where it is known.
     pub address: Option<IpAddr>,
+    /// What they hold that can't be judged here.
+    pub unread: Unread,
+}
+
+/// What only another process can judge: the one that a gateway hands the request to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unread {
+    /// A token whose key is not known here, perhaps not yet.
+    pub token: bool,
+    /// A cart's token.
+    pub cart: bool,
+}
+
+/// What tells whose a token is.
+pub trait Tokens: Send + Sync + 'static {
+    /// The public key with this id, while its tokens are taken.
+    fn key(&self, id: &str, now: Timestamp) -> Option<Arc<DecodingKey>>;
+    /// Whether these are all the keys there are; else a token of another may be good.
+    fn are_all(&self) -> bool;
+    /// Tokens whose signature was checked.
+    fn verified(&self) -> &Verified;
+    /// Puts the cart of the request's token, if it has one, into the caller.
+    fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem>;
 }
 
 impl Caller {
@@ -169,7 +191,7 @@ pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String 
 /// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
 pub fn identify(
     headers: &HeaderMap,
-    keys: &Keys,
+    keys: &dyn Tokens,
     denials: &Denials,
     now: Timestamp,
 ) -> Result<Caller, Problem> {
@@ -187,19 +209,25 @@ pub fn identify(
     Ok(caller)
 }
 
-fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
+fn verify(token: &str, keys: &dyn Tokens, now: Timestamp) -> Result<Caller, Problem> {
     let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
-    let tokens = keys.tokens();
-    let known = keys.verified.get(token);
+    let known = keys.verified().get(token);
     let is_known = known.is_some();
+    let key_id = match &known {
+        Some(signed) => signed.key_id.clone(),
+        None => key_id(token)?,
+    };
+    // Looked up each time: a key may have gone since.
+    let Some(key) = keys.key(&key_id, now) else {
+        if keys.are_all() {
+            return Err(refused("the token's key is not known"));
+        }
+        return Ok(Caller { unread: Unread { token: true, cart: false }, ..Caller::default() });
+    };
     let signed = match known {
         Some(signed) => signed,
-        None => Arc::new(check_signature(token, &tokens, now)?),
+        None => Arc::new(Signed { claims: check_signature(token, &key)?, key_id }),
     };
-    // A key may have gone since.
-    if tokens.find(&signed.key_id, now).is_none() {
-        return Err(refused("the token's key is not known"));
-    }
     let claims = &signed.claims;
     let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
     if claims.exp.saturating_add(leeway) <= now.as_second() {
@@ -212,42 +240,48 @@ fn verify(token: &str, keys: &Keys, now: Timestamp) -> Result<Caller, Problem> {
     let expires_at = Timestamp::from_second(claims.exp).ok();
     let (roles, session) = (claims.roles.clone(), claims.sid);
     if !is_known {
-        keys.verified.put(token, signed);
+        keys.verified().put(token, signed);
     }
-    Ok(Caller { subject: Some(subject), roles, session, expires_at, cart: None, address: None })
+    Ok(Caller { subject: Some(subject), roles, session, expires_at, ..Caller::default() })
+}
+
+fn malformed(_: jsonwebtoken::errors::Error) -> Problem {
+    Problem::new("unauthenticated", "the token is malformed, or not signed for this shop")
+}
+
+/// Which key a token says it is signed with.
+fn key_id(token: &str) -> Result<String, Problem> {
+    let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
+    header.kid.ok_or_else(|| Problem::new("unauthenticated", "the token's key is not known"))
 }
 
 /// What a token says that was signed for this shop; whether it is in time is not looked at.
-fn check_signature(token: &str, tokens: &TokenKeys, now: Timestamp) -> Result<Signed, Problem> {
-    let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
+fn check_signature(token: &str, key: &DecodingKey) -> Result<Claims, Problem> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
     // Time comes from the shop's clock, below.
     validation.validate_exp = false;
-    let malformed = |_| refused("the token is malformed, or not signed for this shop");
-    let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
-    let key = header.kid.and_then(|kid| tokens.find(&kid, now));
-    let key = key.ok_or_else(|| refused("the token's key is not known"))?;
-    let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(malformed)?.claims;
-    Ok(Signed { key_id: key.id.clone(), claims })
+    Ok(jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(malformed)?.claims)
 }
 
 /// What a token says, and the key it is signed with.
-pub(crate) struct Signed {
+struct Signed {
     key_id: String,
     claims: Claims,
 }
 
 /// Tokens whose signature was checked, the least recently shown of which go first. Key, expiry and denial are
 /// looked at each time.
-pub(crate) struct Verified(Mutex<LruCache<[u8; 32], Arc<Signed>>>);
+pub struct Verified(Mutex<LruCache<[u8; 32], Arc<Signed>>>);
 
-impl Verified {
-    pub(crate) fn new() -> Self {
+impl Default for Verified {
+    fn default() -> Self {
         Self(Mutex::new(LruCache::new(NonZeroUsize::new(VERIFIED_MAX).unwrap_or(NonZeroUsize::MIN))))
     }
+}
 
+impl Verified {
     /// A cache is whole at every moment, so a panic elsewhere leaves it usable.
     fn lock(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<Signed>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -319,7 +353,7 @@ mod tests {
         let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
         assert!(identify(&headers, &keys, &denials, noon()).is_ok());
-        denials.deny(Uuid::from_u128(5), noon(), noon());
+        denials.deny_here(Uuid::from_u128(5), noon(), noon());
         assert!(identify(&headers, &keys, &denials, noon()).is_err());
     }
 

@@ -5,7 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::identity::Verified;
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+use jsonwebtoken::DecodingKey;
+
+use crate::cart_token;
+use crate::identity::{Caller, Tokens, Verified};
+use crate::problem::Problem;
 use crate::token_keys::{self, TokenKeys};
 
 /// The folder of the keys in the data folder.
@@ -17,7 +23,7 @@ const SECRET: &str = "secret";
 pub struct Keys {
     folder: PathBuf,
     tokens: RwLock<Arc<TokenKeys>>,
-    pub(crate) verified: Verified,
+    verified: Verified,
     pub(crate) cart: [u8; 32],
     /// Tells refresh tokens that this shop gave out.
     pub refresh: [u8; 32],
@@ -64,7 +70,7 @@ impl Keys {
         Ok(Self {
             folder,
             tokens,
-            verified: Verified::new(),
+            verified: Verified::default(),
             refresh: derived("souk 2026 refresh tokens"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
@@ -87,6 +93,25 @@ impl Keys {
         }
         let tokens = Arc::new(TokenKeys::open(&self.folder)?);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(())
+    }
+}
+
+impl Tokens for Keys {
+    fn key(&self, id: &str, now: Timestamp) -> Option<Arc<DecodingKey>> {
+        self.tokens().find(id, now).map(|key| Arc::clone(&key.decoding))
+    }
+
+    fn are_all(&self) -> bool {
+        true
+    }
+
+    fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem> {
+        caller.cart = cart_token::from_headers(headers, self)?;
         Ok(())
     }
 }

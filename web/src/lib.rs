@@ -13,6 +13,7 @@ pub mod keys;
 mod objects;
 pub mod paging;
 pub mod problem;
+pub mod published_keys;
 pub mod shapes;
 pub mod token_keys;
 
@@ -22,3 +23,4 @@ pub use guard::Guard;
 pub use identity::{Caller, Role};
 pub use keys::Keys;
 pub use problem::Problem;
+pub use published_keys::PublishedKeys;

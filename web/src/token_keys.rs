@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -33,7 +34,7 @@ const KEYS_MAX: usize = 100;
 pub struct TokenKey {
     pub(crate) id: String,
     pub(crate) encoding: EncodingKey,
-    pub(crate) decoding: DecodingKey,
+    pub(crate) decoding: Arc<DecodingKey>,
     public: [u8; 32],
     made_at: Timestamp,
 }
@@ -178,7 +179,7 @@ impl TokenKey {
         Ok(Self {
             id: blake3::hash(public.as_bytes()).to_hex()[..16].to_owned(),
             encoding: EncodingKey::from_ed_pem(&pem).map_err(of_pem)?,
-            decoding: DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?,
+            decoding: Arc::new(DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?),
             public: *public.as_bytes(),
             made_at: made_at(path).unwrap_or(Timestamp::UNIX_EPOCH),
         })

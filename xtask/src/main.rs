@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
 
 mod bench;
+mod engines;
 mod fuzz;
 mod made_month;
 mod mutants;
@@ -41,6 +42,8 @@ enum Command {
     /// Trades real input through a running shop and compares the books.
     #[command(subcommand)]
     Trial(Trial),
+    /// Installs the servers that tests run against, starts one of each, and keeps them until it is stopped.
+    Engines(engines::EnginesOptions),
     /// Plants bugs that the simulation must find.
     Mutants(mutants::MutantOptions),
     /// Fuzzes everything that reads bytes from outside.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Test { quick } => Ok(test_run::run(quick)),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
+        Command::Engines(options) => engines::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Schemathesis(options) => schemathesis::run(&options),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::workspace::{self, Profile};
-use crate::{fuzz, mutants, real_data, schemathesis, trial};
+use crate::{engines, fuzz, mutants, real_data, schemathesis, trial};
 use stage::{Stage, Tally};
 
 /// Kills of the trial by killing.
@@ -21,6 +21,7 @@ const KILLS_SEED: u64 = 1;
 /// Runs the stages; false when one failed.
 pub(crate) fn run(quick: bool) -> bool {
     let mut stages = vec![
+        run_stage("engines", || engines::install().map(|()| Tally::PASSED)),
         run_stage("formatting", || stage::command(&["fmt", "--all", "--check"])),
         run_stage("formatting of fuzz/", || {
             stage::command(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])

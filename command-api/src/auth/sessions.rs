@@ -64,7 +64,7 @@ pub async fn refresh(shop: &Shop, text: &str, client: &Client<'_>) -> Result<Sig
         }
         // A used token's session is refused before its end is on disk: others may be using it right now.
         if refreshed.is_err() {
-            deny(shop, token.family, now);
+            deny(shop, token.family, now).await;
         }
         if !shop.accounts.credentials.replace_family(&stored).await? {
             continue;
@@ -113,7 +113,7 @@ async fn find(shop: &Shop, family: Uuid) -> Result<Option<Stored>, Problem> {
 
 async fn revoke(shop: &Shop, stored: Stored) -> Result<(), Problem> {
     let id = stored.family.id;
-    deny(shop, id, shop.clock.now());
+    deny(shop, id, shop.clock.now()).await;
     let mut found = Some(stored);
     for _ in 0..ATTEMPTS_MAX {
         let Some(mut stored) = found else { return Ok(()) };
@@ -127,8 +127,8 @@ async fn revoke(shop: &Shop, stored: Stored) -> Result<(), Problem> {
 }
 
 /// Refuses a session's access tokens from now on.
-pub fn deny(shop: &Shop, session: Uuid, now: Timestamp) {
-    shop.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now);
+pub async fn deny(shop: &Shop, session: Uuid, now: Timestamp) {
+    shop.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now).await;
 }
 
 fn contended() -> Problem {

@@ -20,7 +20,7 @@ use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
-use souk_gateway::{Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_mail_folder::MailFolder;
 use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
 use souk_sqlite_credentials::SqliteCredentials;
@@ -161,10 +161,11 @@ impl TestShop {
         };
         let (router, _) = souk_command_api::router(shop.clone()).split_for_parts();
         let settings = Edge {
-            keys: Arc::clone(&shop.keys),
+            tokens: shop.keys.clone(),
             denials: Arc::clone(&shop.accounts.denials),
             clock,
-            limits: Arc::new(Limits::new(false)),
+            limits: Arc::new(Limits::off()),
+            bodies: Bodies::Whole,
             proxies: Arc::default(),
         };
         let router = edge(router, settings);

@@ -25,7 +25,7 @@ use souk_eventsourcing::{
     Actor, Append, Clock, CorrelationId, EventPayload, EventStore, Expected, Filter, NewEvent, Position,
     StreamName, Timestamp,
 };
-use souk_gateway::{Edge, Limits, edge};
+use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_query_api::{Behind, Followed, QueryState, ReadPositions};
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
@@ -101,10 +101,11 @@ impl Shop {
             .split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
         let settings = Edge {
-            keys: Arc::clone(&keys),
+            tokens: keys.clone(),
             denials: Arc::default(),
             clock,
-            limits: Arc::new(Limits::new(false)),
+            limits: Arc::new(Limits::off()),
+            bodies: Bodies::Whole,
             proxies: Arc::default(),
         };
         let app = edge(router, settings);

@@ -61,6 +61,8 @@ const RULES: &[Rule] = &[
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
+    rule("souk-engines", NONE, IO, NONE),
+    rule("souk-redis", &[KERNEL, GATEWAY, WEB], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL], &["axum", "rusqlite", "sqlx"], NONE),
     rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN], &["axum", "rusqlite"], NONE),

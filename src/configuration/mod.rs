@@ -2,17 +2,24 @@
 //!
 //! A value that can't be used is refused with its name, where it came from and what is allowed.
 
+mod describe;
+mod providers;
+
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use souk_accounts::password::Cost;
 use souk_domain::{Currency, money};
+
+pub use providers::IdentityProvider;
+use providers::RawProvider;
 
 /// Where the shop listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8080";
@@ -29,6 +36,9 @@ const ARGON2_MEMORY_KIB: (u32, RangeInclusive<u32>, &str) =
     (19 * 1024, 8..=1024 * 1024, "KiB from 8 to 1048576");
 /// Passes over it.
 const ARGON2_PASSES: (u32, RangeInclusive<u32>, &str) = (2, 1..=100, "passes from 1 to 100");
+
+/// How long an answer of an upstream may take, where its route allows more.
+const UPSTREAM_TIMEOUT_S: (u32, RangeInclusive<u32>, &str) = (60, 1..=600, "whole seconds from 1 to 600");
 
 /// What the names of variables begin with.
 const PREFIX: &str = "SOUK_";
@@ -50,8 +60,16 @@ pub struct Configuration {
     pub webhook_secret: Option<Secret>,
     /// Cores that a rebuild beside a running shop may use, as in 0.4.
     pub rebuild_cpu_share: f64,
+    /// What this process does.
+    pub role: Role,
     /// Whether those who ask too often, or guess, are slowed down.
-    pub limits: bool,
+    pub limits: Limiting,
+    /// The Redis in which gateways count together and share ended sessions.
+    pub redis: Option<Secret>,
+    /// Where browsers find the shop, when it isn't where it listens.
+    pub public_url: Option<String>,
+    /// Who else says who somebody is.
+    pub identity_providers: Vec<IdentityProvider>,
     /// Proxies whose word about their clients is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Sites whose scripts may ask.
@@ -66,6 +84,33 @@ pub struct Configuration {
     pub log: String,
     /// Whether log lines are JSON.
     pub log_json: bool,
+}
+
+/// What a process does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Shop,
+    /// Lets requests in, and hands them on.
+    Gateway {
+        /// Who answers writes.
+        commands: String,
+        /// Who answers reads.
+        queries: String,
+        /// How long an answer may take, where its route allows more.
+        timeout: Duration,
+    },
+}
+
+/// Who is slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiting {
+    /// Whoever asks too often, or guesses.
+    On,
+    /// Whoever guesses: how often somebody asks is counted by a gateway.
+    Guesses,
+    /// Nobody.
+    Off,
 }
 
 /// A value that nobody is shown.
@@ -108,7 +153,7 @@ pub enum ConfigurationError {
     #[error("{name} = `{value}` is not allowed: {allowed}")]
     NotAllowed {
         /// Its name, as a variable.
-        name: &'static str,
+        name: String,
         /// What it was set to.
         value: String,
         /// What would be.
@@ -132,6 +177,15 @@ struct Raw {
     log: Option<String>,
     log_json: Option<String>,
     limits: Option<String>,
+    role: Option<String>,
+    upstream_commands: Option<String>,
+    upstream_queries: Option<String>,
+    upstream_timeout_s: Option<String>,
+    redis_url: Option<String>,
+    public_url: Option<String>,
+    /// Tables in the file; as variables they have names of their own.
+    #[serde(skip_serializing)]
+    oidc: BTreeMap<String, RawProvider>,
     trusted_proxies: Option<String>,
     cors_origins: Option<String>,
     argon2_memory_kib: Option<String>,
@@ -161,6 +215,12 @@ pub struct Overrides {
     pub internal_listen: Option<SocketAddr>,
     /// `--config`.
     pub file: Option<PathBuf>,
+    /// `--role`.
+    pub role: Option<String>,
+    /// `--upstream-commands`.
+    pub upstream_commands: Option<String>,
+    /// `--upstream-queries`.
+    pub upstream_queries: Option<String>,
 }
 
 impl Configuration {
@@ -173,13 +233,21 @@ impl Configuration {
             None => File::new("souk.toml", FileFormat::Toml).required(false),
         };
         let known = variables();
-        let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        if let Some(name) = names.find(|name| name.starts_with(PREFIX) && !known.contains(name)) {
-            return Err(ConfigurationError::Unknown { name, known });
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
+        };
+        let ours = |(name, _): &(String, String)| name.starts_with(PREFIX);
+        let variables: HashMap<String, String> = std::env::vars_os().filter_map(text).filter(ours).collect();
+        let (of_providers, variables) = providers::apart(variables);
+        if let Some(name) = variables.keys().find(|name| !known.contains(name)) {
+            return Err(ConfigurationError::Unknown { name: name.clone(), known });
         }
         let environment = Environment::with_prefix("SOUK").prefix_separator("_").ignore_empty(true);
+        let environment = environment.source(Some(variables.into_iter().collect()));
         let sources = Config::builder().add_source(file).add_source(environment).build()?;
-        Self::checked(sources.try_deserialize()?, overrides)
+        let mut raw: Raw = sources.try_deserialize()?;
+        providers::put(&mut raw.oidc, of_providers);
+        Self::checked(raw, overrides)
     }
 
     fn checked(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigurationError> {
@@ -223,11 +291,23 @@ impl Configuration {
             rebuild_cpu_share: cores(&share).ok_or_else(|| {
                 not_allowed("SOUK_REBUILD_CPU_SHARE", share, "cores from 0.01 to 64, as in 0.4")
             })?,
+            role: role(
+                overrides.role.clone().or(raw.role),
+                overrides.upstream_commands.clone().or(raw.upstream_commands),
+                overrides.upstream_queries.clone().or(raw.upstream_queries),
+                raw.upstream_timeout_s,
+            )?,
             limits: match raw.limits.as_deref() {
-                None | Some("on") => true,
-                Some("off") => false,
-                Some(other) => return Err(not_allowed("SOUK_LIMITS", other.to_owned(), "on or off")),
+                None | Some("on") => Limiting::On,
+                Some("guesses") => Limiting::Guesses,
+                Some("off") => Limiting::Off,
+                Some(other) => {
+                    return Err(not_allowed("SOUK_LIMITS", other.to_owned(), "on, guesses or off"));
+                }
             },
+            redis: raw.redis_url.map(redis).transpose()?,
+            public_url: raw.public_url.map(public_url).transpose()?,
+            identity_providers: providers::checked(raw.oidc)?,
             trusted_proxies: list(raw.trusted_proxies.as_ref(), |text| text.parse().ok()).map_err(
                 |value| not_allowed("SOUK_TRUSTED_PROXIES", value, "networks with commas, as in 10.0.0.0/8"),
             )?,
@@ -246,80 +326,59 @@ impl Configuration {
                 .map_err(|_| not_allowed("SOUK_LOG_JSON", log_json, "true or false"))?,
         })
     }
-
-    /// Name, value and meaning of everything, secrets hidden.
-    pub fn describe(&self) -> Vec<(&'static str, String, &'static str)> {
-        let secret = if self.webhook_secret.is_some() { "(set)" } else { "(not set: webhooks are refused)" };
-        let master_key = if self.master_key.is_some() { "(set)" } else { "(not set)" }.to_owned();
-        vec![
-            ("SOUK_DATA", self.data.display().to_string(), "the data folder"),
-            ("SOUK_LISTEN", self.listen.to_string(), "address and port of the HTTP API"),
-            (
-                "SOUK_INTERNAL_LISTEN",
-                self.internal_listen
-                    .map_or("(not set: /metrics is with the API)".to_owned(), |at| at.to_string()),
-                "address and port of metrics and the release gate",
-            ),
-            ("SOUK_CURRENCY", self.currency.code().to_owned(), "the shop's currency"),
-            (
-                "SOUK_PAYMENT_TIMEOUT_S",
-                self.payment_timeout.as_secs().to_string(),
-                "seconds an order waits for payment",
-            ),
-            ("SOUK_WEBHOOK_SECRET", secret.to_owned(), "signs the payment provider's webhooks"),
-            (
-                "SOUK_REBUILD_CPU_SHARE",
-                self.rebuild_cpu_share.to_string(),
-                "cores that a rebuild beside a running shop may use",
-            ),
-            (
-                "SOUK_LIMITS",
-                if self.limits { "on" } else { "off" }.to_owned(),
-                "whether those who guess are slowed down",
-            ),
-            (
-                "SOUK_TRUSTED_PROXIES",
-                joined(&self.trusted_proxies),
-                "proxies whose word about their clients is taken",
-            ),
-            (
-                "SOUK_CORS_ORIGINS",
-                self.cors_origins
-                    .iter()
-                    .filter_map(|origin| origin.to_str().ok())
-                    .collect::<Vec<_>>()
-                    .join(","),
-                "sites whose scripts may ask",
-            ),
-            (
-                "SOUK_ARGON2_MEMORY_KIB",
-                self.password_cost.memory_kib.to_string(),
-                "memory that hashing a password takes",
-            ),
-            ("SOUK_ARGON2_PASSES", self.password_cost.passes.to_string(), "passes over that memory"),
-            ("SOUK_MASTER_KEY", master_key, "what keys of people are kept under, instead of a file"),
-            (
-                "SOUK_MASTER_KEY_FILE",
-                self.master_key_file
-                    .as_ref()
-                    .map_or("(keys/master in the data folder)".to_owned(), |path| path.display().to_string()),
-                "the file that holds it",
-            ),
-            ("SOUK_LOG", self.log.clone(), "which log lines are written"),
-            ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),
-        ]
-    }
 }
 
 /// The names of all variables that are read, here or by what the others are said to be for.
 fn variables() -> Vec<String> {
     let raw = serde_json::to_value(Raw::default()).expect("texts make JSON");
     let fields = raw.as_object().into_iter().flatten();
-    fields.map(|(field, _)| format!("{PREFIX}{}", field.to_uppercase())).collect()
+    let names = fields.map(|(field, _)| format!("{PREFIX}{}", field.to_uppercase()));
+    names.chain(providers::VARIABLES.map(str::to_owned)).collect()
 }
 
 fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
-    ConfigurationError::NotAllowed { name, value, allowed }
+    ConfigurationError::NotAllowed { name: name.to_owned(), value, allowed }
+}
+
+fn role(
+    name: Option<String>,
+    commands: Option<String>,
+    queries: Option<String>,
+    timeout_s: Option<String>,
+) -> Result<Role, ConfigurationError> {
+    const ADDRESS: &str = "a gateway's upstream, as in http://10.0.0.5:8080";
+    let timeout = number("SOUK_UPSTREAM_TIMEOUT_S", timeout_s, UPSTREAM_TIMEOUT_S)?;
+    let address = |name: &'static str, value: Option<String>| {
+        let value = value.unwrap_or_default();
+        if origin(&value).is_some() { Ok(value) } else { Err(not_allowed(name, value, ADDRESS)) }
+    };
+    match name {
+        None => Ok(Role::Shop),
+        Some(name) if name == "all" => Ok(Role::Shop),
+        Some(name) if name == "gateway" => Ok(Role::Gateway {
+            commands: address("SOUK_UPSTREAM_COMMANDS", commands)?,
+            queries: address("SOUK_UPSTREAM_QUERIES", queries)?,
+            timeout: Duration::from_secs(timeout.into()),
+        }),
+        Some(other) => Err(not_allowed("SOUK_ROLE", other, "all or gateway")),
+    }
+}
+
+/// The address may hold a password, so it is never shown.
+fn redis(text: String) -> Result<Secret, ConfigurationError> {
+    let is_address = text.starts_with("redis://") || text.starts_with("rediss://");
+    let is_uri = text.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
+    if is_address && is_uri {
+        return Ok(Secret::new(text));
+    }
+    Err(not_allowed("SOUK_REDIS_URL", "*".repeat(text.len()), "as in redis://127.0.0.1:6379/0"))
+}
+
+fn public_url(text: String) -> Result<String, ConfigurationError> {
+    if origin(&text).is_some() {
+        return Ok(text);
+    }
+    Err(not_allowed("SOUK_PUBLIC_URL", text, "an origin, as in https://shop.example"))
 }
 
 /// What stands between commas; the first that can't be read otherwise.
@@ -361,59 +420,4 @@ fn cores(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checked(change: impl FnOnce(&mut Raw)) -> Result<Configuration, String> {
-        let mut raw = Raw::default();
-        change(&mut raw);
-        Configuration::checked(raw, &Overrides::default()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn defaults_are_allowed_and_flags_win() {
-        assert_eq!(checked(|_| ()).unwrap().listen.port(), 8080);
-        let overrides = Overrides { listen: Some("127.0.0.1:9".parse().unwrap()), ..Overrides::default() };
-        let raw = Raw { listen: Some("127.0.0.1:1".into()), ..Raw::default() };
-        assert_eq!(Configuration::checked(raw, &overrides).unwrap().listen.port(), 9);
-    }
-
-    #[test]
-    fn values_that_are_not_allowed_are_named_with_what_is() {
-        for (name, error) in [
-            ("SOUK_LISTEN", checked(|raw| raw.listen = Some("here".into()))),
-            ("SOUK_INTERNAL_LISTEN", checked(|raw| raw.internal_listen = Some("9090".into()))),
-            ("SOUK_CURRENCY", checked(|raw| raw.currency = Some("pounds".into()))),
-            ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
-            ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),
-            ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
-            ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("0".into()))),
-            ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("half".into()))),
-            ("SOUK_ARGON2_MEMORY_KIB", checked(|raw| raw.argon2_memory_kib = Some("7".into()))),
-            ("SOUK_ARGON2_PASSES", checked(|raw| raw.argon2_passes = Some("many".into()))),
-            ("SOUK_TRUSTED_PROXIES", checked(|raw| raw.trusted_proxies = Some("10.0.0.0/8, here".into()))),
-            ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("*".into()))),
-            ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("https://shop.example/".into()))),
-            ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
-            ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
-        ] {
-            let error = error.unwrap_err();
-            assert!(error.starts_with(name) && error.contains("is not allowed"), "{error}");
-        }
-    }
-
-    #[test]
-    fn everything_that_is_described_can_be_set_by_a_variable() {
-        let known = variables();
-        let described = checked(|_| ()).unwrap().describe();
-        assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
-    }
-
-    #[test]
-    fn secrets_are_never_described() {
-        let configuration = checked(|raw| raw.webhook_secret = Some("correct horse".into())).unwrap();
-        assert!(!format!("{:?}", configuration.describe()).contains("horse"));
-        let error = checked(|raw| raw.webhook_secret = Some("short".into())).unwrap_err();
-        assert!(!error.contains("short"));
-    }
-}
+mod tests;

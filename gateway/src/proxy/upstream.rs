@@ -1,0 +1,398 @@
+//! One process behind this one: how requests get there, and what is done when they don't.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::uri::{Authority, Scheme};
+use axum::http::{Request, Response, Uri, header};
+use axum::response::Response as Answer;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use souk_web::Problem;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+use tower::retry::budget::{Budget as _, TpsBudget};
+use tower::util::BoxCloneSyncService;
+use tower_resilience_circuitbreaker::{
+    CircuitBreakerError, CircuitBreakerLayer, CircuitState, SlidingWindowType,
+};
+
+use super::Head;
+use super::body::{BrokenOff, Relayed};
+use super::headers;
+use crate::layers::Passed;
+use crate::table::Route;
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// How long a connection is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How often a request is sent again to which no answer came.
+const REPEATS_MAX: u32 = 2;
+/// How long the first of them waits; the next waits twice as long.
+const REPEAT_AFTER: Duration = Duration::from_millis(50);
+/// Of all requests, how many may be repeats, so that a process in trouble isn't given more to do; and how many
+/// a second whatever the share.
+const REPEATED_SHARE: f32 = 0.2;
+const REPEATS_A_SECOND: u32 = 5;
+/// Over how long that is counted.
+const REPEATS_COUNTED: Duration = Duration::from_secs(10);
+/// How long a request waits for a place.
+const PLACE_MAX: Duration = Duration::from_millis(500);
+/// Requests that are looked at together, by time, and the least of them that tell anything.
+const WINDOW: Duration = Duration::from_secs(10);
+const CALLS_MIN: usize = 10;
+/// The share of them that fails when no more are sent.
+const FAILED_SHARE: f64 = 0.5;
+/// How many try it first, when it is tried again.
+const PROBES: usize = 3;
+
+/// What an upstream is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Requests at once.
+    pub at_once_max: usize,
+    /// How long an answer may take, where its route allows more.
+    pub answer_max: Duration,
+    /// How long nothing is sent after too much has failed.
+    pub open_for: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { at_once_max: 512, answer_max: Duration::from_secs(600), open_for: Duration::from_secs(5) }
+    }
+}
+
+/// An address that requests can't be sent to.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("it is no address of a process: a scheme, a host and a port are wanted, and no path")]
+pub struct NotAnUpstream;
+
+/// Whether requests are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They are.
+    Closed,
+    /// Some are, to find out.
+    HalfOpen,
+    /// They are not.
+    Open,
+}
+
+/// A process behind this one.
+pub struct Upstream {
+    name: &'static str,
+    scheme: Scheme,
+    authority: Authority,
+    patience: Patience,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>>,
+    state: Arc<AtomicU8>,
+    places: Arc<Semaphore>,
+    repeats: TpsBudget,
+}
+
+/// What goes through the breaker.
+enum Call {
+    /// A request, and how long its answer may take.
+    Send(Box<Request<Body>>, Duration),
+    /// An answer broke off that was counted as one.
+    BrokeOff,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("no answer came")]
+    NoAnswer(#[from] Error),
+    #[error("no answer came in time")]
+    TooSlow,
+    #[error("the answer broke off")]
+    BrokeOff,
+}
+
+/// A request on its way, as often as it takes.
+pub(super) struct Outgoing {
+    pub(super) head: Head,
+    pub(super) route: &'static Route,
+    /// Its body, when it may be sent again.
+    pub(super) body: Option<Bytes>,
+}
+
+impl Upstream {
+    /// The process at an address, as in `http://10.0.0.5:8080`. The name is for people.
+    pub fn new(name: &'static str, address: &str, patience: Patience) -> Result<Arc<Self>, NotAnUpstream> {
+        let uri: Uri = address.parse().map_err(|_| NotAnUpstream)?;
+        let is_bare = uri.path() == "/" && uri.query().is_none();
+        let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
+            return Err(NotAnUpstream);
+        };
+        if !is_bare || authority.as_str().contains('@') {
+            return Err(NotAnUpstream);
+        }
+        let client = client().map_err(|_| NotAnUpstream)?;
+        let state = Arc::new(AtomicU8::new(CircuitState::Closed as u8));
+        let calls = calls(name, client.clone(), patience.open_for, Arc::clone(&state));
+        Ok(Arc::new(Self {
+            name,
+            scheme,
+            authority,
+            patience,
+            client,
+            calls,
+            state,
+            places: Arc::new(Semaphore::new(patience.at_once_max)),
+            repeats: TpsBudget::new(REPEATS_COUNTED, REPEATS_A_SECOND, REPEATED_SHARE),
+        }))
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether requests are sent to it.
+    pub fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            state if state == CircuitState::Open as u8 => State::Open,
+            state if state == CircuitState::HalfOpen as u8 => State::HalfOpen,
+            _ => State::Closed,
+        }
+    }
+
+    /// Sends a request and relays its answer; again when no answer came and it may be sent again.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        outgoing: &Outgoing,
+        mut streamed: Option<Body>,
+    ) -> Result<Answer, Problem> {
+        let place = self.place().await?;
+        let end =
+            Instant::now() + Duration::from_secs(outgoing.route.timeout_s).min(self.patience.answer_max);
+        self.repeats.deposit();
+        let mut repeats = 0;
+        loop {
+            let body = match &outgoing.body {
+                Some(body) => Body::from(body.clone()),
+                None => streamed.take().unwrap_or_default(),
+            };
+            let request = self.request(&outgoing.head, body)?;
+            let left = end.saturating_duration_since(Instant::now());
+            match self.calls.clone().oneshot(Call::Send(Box::new(request), left)).await {
+                Ok(answer) => return Ok(self.relay(answer, end, place)),
+                Err(CircuitBreakerError::OpenCircuit) => return Err(self.rests()),
+                Err(CircuitBreakerError::Inner(failed)) => {
+                    let may_repeat = outgoing.body.is_some() && matches!(failed, Failed::NoAnswer(_));
+                    if !may_repeat || repeats == REPEATS_MAX || !self.repeats.withdraw() {
+                        return Err(self.failed(&failed));
+                    }
+                }
+            }
+            tokio::time::sleep(REPEAT_AFTER * 2_u32.pow(repeats)).await;
+            repeats += 1;
+        }
+    }
+
+    /// What it publishes at a path, at most so many bytes of it, within a connection's time.
+    pub(super) async fn fetch(&self, path: &'static str, bytes_max: usize) -> Result<Bytes, String> {
+        let request = Request::get(self.uri(path)?).body(Body::empty()).map_err(|error| error.to_string())?;
+        let fetched = async {
+            let answer = self.client.request(request).await.map_err(|error| described(&error))?;
+            if !answer.status().is_success() {
+                return Err(format!("it answered {}", answer.status()));
+            }
+            let body = Limited::new(answer.into_body(), bytes_max).collect().await;
+            Ok(body.map_err(|error| error.to_string())?.to_bytes())
+        };
+        let in_time = tokio::time::timeout(CONNECT_MAX, fetched).await;
+        in_time.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = tokio::time::timeout(PLACE_MAX, Arc::clone(&self.places).acquire_owned()).await;
+        // The semaphore is never closed.
+        let place = place.ok().and_then(Result::ok);
+        place.ok_or_else(|| self.unavailable("has as many requests as it may have at once", 1))
+    }
+
+    fn uri(&self, path_and_query: &str) -> Result<Uri, String> {
+        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        uri.path_and_query(path_and_query).build().map_err(|error| error.to_string())
+    }
+
+    fn request(&self, head: &Head, body: Body) -> Result<Request<Body>, Problem> {
+        // As it was sent: what it names was looked up in the same words.
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = self.uri(path).map_err(|error| Problem::internal(&error))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = head.headers.clone();
+        Ok(request)
+    }
+
+    fn relay(
+        self: &Arc<Self>,
+        answer: Response<Incoming>,
+        end: Instant,
+        place: OwnedSemaphorePermit,
+    ) -> Answer {
+        let (mut parts, body) = answer.into_parts();
+        let is_problem = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+        if parts.status.is_server_error() && !is_problem {
+            // What answers here is no shop.
+            return self.unavailable_answer(&format!("answered {}", parts.status.as_u16()));
+        }
+        parts.headers = headers::passed_back(&parts.headers);
+        if !(parts.status.is_client_error() || parts.status.is_server_error()) || is_problem {
+            parts.extensions.insert(Passed);
+        }
+        let upstream = Arc::clone(self);
+        let broken = move || upstream.broke_off();
+        let left = end.saturating_duration_since(Instant::now());
+        Answer::from_parts(parts, Body::new(Relayed::new(body, left, broken, place)))
+    }
+
+    /// An answer that was counted as one broke off.
+    fn broke_off(&self) {
+        tracing::warn!(upstream = self.name, "an answer broke off");
+        metrics::counter!("souk_upstream_failures_total", "upstream" => self.name).increment(1);
+        let calls = self.calls.clone();
+        tokio::spawn(async move {
+            // What it is for is that it is counted.
+            let _ = calls.oneshot(Call::BrokeOff).await;
+        });
+    }
+
+    fn failed(&self, failed: &Failed) -> Problem {
+        let reason = match failed {
+            Failed::NoAnswer(error) => described(error),
+            failed => failed.to_string(),
+        };
+        tracing::warn!(upstream = self.name, reason, "a request got no answer");
+        metrics::counter!("souk_upstream_failures_total", "upstream" => self.name).increment(1);
+        match failed {
+            Failed::TooSlow => self.unavailable(
+                "did not answer in time; a write may have been done: repeat it under its key",
+                1,
+            ),
+            _ => self.unavailable("does not answer", 1),
+        }
+    }
+
+    fn rests(&self) -> Problem {
+        metrics::counter!("souk_upstream_refused_total", "upstream" => self.name).increment(1);
+        let seconds = u32::try_from(self.patience.open_for.as_secs()).unwrap_or(u32::MAX).max(1);
+        self.unavailable("failed too often and is left alone for a moment", seconds)
+    }
+
+    fn unavailable(&self, what: &str, seconds: u32) -> Problem {
+        let detail = format!("the upstream `{}` {what}", self.name);
+        Problem::new("upstream-unavailable", detail).retry_after(seconds)
+    }
+
+    fn unavailable_answer(&self, what: &str) -> Answer {
+        use axum::response::IntoResponse as _;
+        tracing::warn!(upstream = self.name, what, "an answer was none of a shop");
+        self.unavailable(what, 1).into_response()
+    }
+}
+
+/// How problems are marked.
+const PROBLEM: &str = "application/problem+json";
+
+fn client() -> std::io::Result<Client<HttpsConnector<HttpConnector>, Body>> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT_MAX));
+    // Requests are written whole: waiting for more to send would only delay them.
+    connector.set_nodelay(true);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = HttpsConnectorBuilder::new()
+        .with_provider_and_platform_verifier(provider)
+        .map_err(std::io::Error::other)?;
+    let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
+    Ok(builder.build(connector))
+}
+
+/// The way to a process, which closes when too much fails.
+fn calls(
+    name: &'static str,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    open_for: Duration,
+    state: Arc<AtomicU8>,
+) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>> {
+    let breaker = CircuitBreakerLayer::builder()
+        .name(name)
+        .failure_rate_threshold(FAILED_SHARE)
+        .sliding_window_type(SlidingWindowType::TimeBased)
+        .sliding_window_duration(WINDOW)
+        .minimum_number_of_calls(CALLS_MIN)
+        .wait_duration_in_open(open_for)
+        .permitted_calls_in_half_open(PROBES)
+        .failure_classifier(is_failure)
+        .on_state_transition(move |from, to| {
+            state.store(to as u8, Ordering::Relaxed);
+            tracing::warn!(upstream = name, ?from, ?to, "an upstream is treated otherwise");
+        })
+        .build()
+        .expect("its settings are constants that were tried");
+    let send = move |call: Call| {
+        let client = client.clone();
+        async move {
+            match call {
+                Call::BrokeOff => Err(Failed::BrokeOff),
+                Call::Send(request, time_max) => {
+                    match tokio::time::timeout(time_max, client.request(*request)).await {
+                        Ok(answered) => Ok(answered?),
+                        Err(_) => Err(Failed::TooSlow),
+                    }
+                }
+            }
+        }
+    };
+    let service = tower::ServiceBuilder::new().layer(breaker).service(tower::service_fn(send));
+    BoxCloneSyncService::new(service)
+}
+
+/// Whether the process is to blame: not for a body that its sender cut off, nor for a 503 that says itself
+/// what is the matter.
+fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
+    match outcome {
+        Ok(answer) => matches!(answer.status().as_u16(), 500 | 502 | 504),
+        Err(Failed::NoAnswer(error)) => !is_senders(error),
+        Err(Failed::TooSlow | Failed::BrokeOff) => true,
+    }
+}
+
+fn is_senders(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<BrokenOff>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// An error and what is behind it.
+fn described(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,102 @@
+use super::*;
+
+fn checked(change: impl FnOnce(&mut Raw)) -> Result<Configuration, String> {
+    let mut raw = Raw::default();
+    change(&mut raw);
+    Configuration::checked(raw, &Overrides::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn defaults_are_allowed_and_flags_win() {
+    assert_eq!(checked(|_| ()).unwrap().listen.port(), 8080);
+    let overrides = Overrides { listen: Some("127.0.0.1:9".parse().unwrap()), ..Overrides::default() };
+    let raw = Raw { listen: Some("127.0.0.1:1".into()), ..Raw::default() };
+    assert_eq!(Configuration::checked(raw, &overrides).unwrap().listen.port(), 9);
+}
+
+#[test]
+fn values_that_are_not_allowed_are_named_with_what_is() {
+    for (name, error) in [
+        ("SOUK_LISTEN", checked(|raw| raw.listen = Some("here".into()))),
+        ("SOUK_INTERNAL_LISTEN", checked(|raw| raw.internal_listen = Some("9090".into()))),
+        ("SOUK_CURRENCY", checked(|raw| raw.currency = Some("pounds".into()))),
+        ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("0".into()))),
+        ("SOUK_PAYMENT_TIMEOUT_S", checked(|raw| raw.payment_timeout_s = Some("soon".into()))),
+        ("SOUK_WEBHOOK_SECRET", checked(|raw| raw.webhook_secret = Some("short".into()))),
+        ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("0".into()))),
+        ("SOUK_REBUILD_CPU_SHARE", checked(|raw| raw.rebuild_cpu_share = Some("half".into()))),
+        ("SOUK_ARGON2_MEMORY_KIB", checked(|raw| raw.argon2_memory_kib = Some("7".into()))),
+        ("SOUK_ARGON2_PASSES", checked(|raw| raw.argon2_passes = Some("many".into()))),
+        ("SOUK_TRUSTED_PROXIES", checked(|raw| raw.trusted_proxies = Some("10.0.0.0/8, here".into()))),
+        ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("*".into()))),
+        ("SOUK_CORS_ORIGINS", checked(|raw| raw.cors_origins = Some("https://shop.example/".into()))),
+        ("SOUK_LIMITS", checked(|raw| raw.limits = Some("banana".into()))),
+        ("SOUK_ROLE", checked(|raw| raw.role = Some("everything".into()))),
+        ("SOUK_UPSTREAM_COMMANDS", checked(|raw| raw.role = Some("gateway".into()))),
+        ("SOUK_UPSTREAM_TIMEOUT_S", checked(|raw| raw.upstream_timeout_s = Some("0".into()))),
+        ("SOUK_REDIS_URL", checked(|raw| raw.redis_url = Some("127.0.0.1:6379".into()))),
+        ("SOUK_PUBLIC_URL", checked(|raw| raw.public_url = Some("shop.example".into()))),
+        ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
+    ] {
+        let error = error.unwrap_err();
+        assert!(error.starts_with(name) && error.contains("is not allowed"), "{error}");
+    }
+}
+
+#[test]
+fn everything_that_is_described_can_be_set_by_a_variable() {
+    let known = variables();
+    let described = checked(|_| ()).unwrap().describe();
+    assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
+}
+
+#[test]
+fn secrets_are_never_described() {
+    let configuration = checked(|raw| raw.webhook_secret = Some("correct horse".into())).unwrap();
+    assert!(!format!("{:?}", configuration.describe()).contains("horse"));
+    let error = checked(|raw| raw.webhook_secret = Some("short".into())).unwrap_err();
+    assert!(!error.contains("short"));
+}
+
+/// A table of the file.
+fn provider(issuer: &str) -> BTreeMap<String, RawProvider> {
+    let said = [("ISSUER", issuer), ("CLIENT_ID", "souk"), ("CLIENT_SECRET", "tell nobody")];
+    let said = said.map(|(part, value)| (format!("SOUK_OIDC_WORK_{part}"), value.to_owned()));
+    let (of_providers, others) = providers::apart(said.into_iter().collect());
+    assert!(others.is_empty());
+    let mut raw = BTreeMap::new();
+    providers::put(&mut raw, of_providers);
+    raw
+}
+
+#[test]
+fn a_provider_is_known_by_its_name_and_its_secret_is_hidden() {
+    let configuration = checked(|raw| raw.oidc = provider("https://accounts.example")).unwrap();
+    let work = &configuration.identity_providers[0];
+    assert_eq!((work.name.as_str(), work.client_secret.expose()), ("work", "tell nobody"));
+    assert!(!format!("{configuration:?} {:?}", configuration.describe()).contains("tell nobody"));
+}
+
+#[test]
+fn a_provider_that_could_be_anybody_is_refused() {
+    for issuer in ["http://accounts.example", "accounts.example", "https://a.example/?b", "ftp://127.0.0.1"] {
+        let error = checked(|raw| raw.oidc = provider(issuer)).unwrap_err();
+        assert!(error.starts_with("SOUK_OIDC_WORK_ISSUER"), "{error}");
+    }
+    let half = |raw: &mut Raw| {
+        raw.oidc = provider("https://accounts.example");
+        providers::put(&mut raw.oidc, vec![("other".to_owned(), providers::Part::ClientId, "x".to_owned())]);
+    };
+    let error = checked(half).unwrap_err();
+    assert!(error.starts_with("SOUK_OIDC_OTHER_ISSUER"), "{error}");
+}
+
+#[test]
+fn a_gateway_knows_who_answers() {
+    let gateway = checked(|raw| {
+        raw.role = Some("gateway".into());
+        raw.upstream_commands = Some("http://10.0.0.5:8080".into());
+        raw.upstream_queries = Some("https://reads.example".into());
+    });
+    assert!(matches!(gateway.unwrap().role, Role::Gateway { .. }));
+}

@@ -1,0 +1,157 @@
+//! `souk serve --role gateway`: the edge as a process of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
+use souk_gateway::server::{self, Connections};
+use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
+use souk_web::{Denials, Problem, PublishedKeys, catalogue};
+use tokio::sync::watch;
+
+use crate::clock::SystemClock;
+use crate::configuration::Configuration;
+use crate::edge::{self as edges, EdgeStanding};
+use crate::release_gate;
+use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, listen, listen_internally};
+
+/// Whom a gateway stands in front of.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind<'a> {
+    /// Who answers writes.
+    pub commands: &'a str,
+    /// Who answers reads.
+    pub queries: &'a str,
+    /// How long an answer may take, where its route allows more.
+    pub timeout: Duration,
+}
+
+/// What operations look at.
+#[derive(Clone)]
+struct Operations {
+    upstreams: Upstreams,
+    keys: Arc<PublishedKeys>,
+    standing: EdgeStanding,
+    metrics: PrometheusHandle,
+}
+
+/// Runs a gateway until it is told to stop.
+pub async fn serve(
+    configuration: &Configuration,
+    behind: Behind<'_>,
+    options: ServeOptions,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let listener = listen(configuration).await?;
+    let address = listener.local_addr()?;
+    let internal = listen_internally(configuration).await?;
+    let (main, app_of_internal) = apps(configuration, behind)?;
+    let Behind { commands, queries, .. } = behind;
+    announce(options, address, || {
+        format!("Souk's gateway is open at http://{address} (writes go to {commands}, reads to {queries})")
+    })?;
+    let (stop, mut stopping) = watch::channel(false);
+    let graceful = async move {
+        // The sender goes only with the process.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let server = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
+    if let Some(internal) = internal {
+        let forever = std::future::pending();
+        tokio::spawn(server::serve(internal, app_of_internal, Connections::default(), forever));
+    }
+    signals.wait().await;
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    tokio::select! {
+        ended = tokio::time::timeout(DRAIN_MAX, server) => {
+            if ended.is_err() {
+                tracing::warn!("some answers were cut");
+            }
+        }
+        () = signals.wait() => {}
+    }
+    Ok(())
+}
+
+/// What everybody asks, and what operators ask.
+fn apps(configuration: &Configuration, behind: Behind<'_>) -> anyhow::Result<(Router, Router)> {
+    let patience = Patience { answer_max: behind.timeout, ..Patience::default() };
+    let upstream = |name, address| {
+        Upstream::new(name, address, patience)
+            .with_context(|| format!("{address} can't be the upstream `{name}`"))
+    };
+    let upstreams = Upstreams {
+        commands: upstream("commands", behind.commands)?,
+        queries: upstream("queries", behind.queries)?,
+        proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
+    };
+    let keys = Arc::new(PublishedKeys::default());
+    tokio::spawn(proxy::follow(Arc::clone(&upstreams.commands), Arc::clone(&keys)));
+    let (settings, standing) = edges::set_up(
+        configuration,
+        keys.clone(),
+        Arc::new(Denials::default()),
+        Arc::new(SystemClock),
+        Bodies::PassedOn,
+    )?;
+    let operations = Operations {
+        upstreams: upstreams.clone(),
+        keys,
+        standing,
+        metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
+    };
+    let health = Router::new()
+        .route("/health/live", get(|| async { "live" }))
+        .route("/health/ready", get(ready))
+        .with_state(operations.clone());
+    let metrics = Router::new().route("/metrics", get(metrics)).with_state(operations);
+    let mut router = proxy::router(&upstreams).merge(health);
+    if configuration.internal_listen.is_none() {
+        router = router.merge(metrics.clone());
+    }
+    // What operators ask is answered here.
+    let of_internal = edges::whole(settings.clone());
+    let internal = edge(metrics.merge(release_gate::router()).merge(catalogue::pages()), of_internal);
+    Ok((for_browsers(edge(router, settings), configuration.cors_origins.clone()), internal))
+}
+
+/// A gateway is ready once it knows the keys of tokens; one whose upstream fails is not made better by
+/// taking it out.
+async fn ready(State(operations): State<Operations>) -> Response {
+    if !operations.keys.is_known() {
+        let detail = "the keys of tokens were not read yet: the upstream `commands` does not answer";
+        return Problem::new("upstream-unavailable", detail).retry_after(1).into_response();
+    }
+    let mut lines = vec!["ready".to_owned()];
+    lines.extend(operations.standing.remarks().into_iter().map(str::to_owned));
+    for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
+        match upstream.state() {
+            UpstreamState::Closed => {}
+            UpstreamState::HalfOpen => lines.push(format!("{}: tried again", upstream.name())),
+            UpstreamState::Open => lines.push(format!("{}: failed too often, left alone", upstream.name())),
+        }
+    }
+    (StatusCode::OK, lines.join("\n")).into_response()
+}
+
+async fn metrics(State(operations): State<Operations>) -> String {
+    operations.standing.measure();
+    metrics::gauge!("souk_ready").set(f64::from(operations.keys.is_known()));
+    for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
+        let state = match upstream.state() {
+            UpstreamState::Closed => 0.0,
+            UpstreamState::HalfOpen => 1.0,
+            UpstreamState::Open => 2.0,
+        };
+        metrics::gauge!("souk_upstream_state", "upstream" => upstream.name()).set(state);
+    }
+    operations.metrics.render()
+}
