@@ -25,6 +25,7 @@ use souk_eventsourcing::process::ProcessStateStore;
 use souk_eventsourcing::projector::ReadModelStore;
 use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, PersonKeys, Position, StoreError};
 use souk_mail_folder::MailFolder;
+use souk_openid_connect::{OpenIdConnect, Provider};
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_query_api::{Behind, Followed};
 use souk_simulated_provider::SimulatedProvider;
@@ -38,7 +39,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
-use crate::configuration::{Configuration, Limiting};
+use crate::configuration::{Configuration, IdentityProvider, Limiting};
 use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::finder::ReadModelFinder;
@@ -87,6 +88,9 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("no thread for passwords: {0}")]
     NoThread(std::io::Error),
+    /// There is no way to speak to identity providers.
+    #[error("the system's certificates can't be used: {0}")]
+    Tls(std::io::Error),
     /// The log can't be opened.
     #[error(transparent)]
     Log(#[from] souk_sqlite_log::OpenError),
@@ -250,6 +254,7 @@ impl Embedded {
             settings: Settings {
                 currency: configuration.currency,
                 payment_timeout: configuration.payment_timeout,
+                public_url: configuration.public_url(),
                 webhook_secret: configuration
                     .webhook_secret
                     .as_ref()
@@ -337,8 +342,23 @@ async fn accounts(
         passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
         outbox: Arc::new(mail.clone()),
         denials: Arc::new(denials),
+        providers: Arc::new(identity_providers(configuration, clock).map_err(StartError::Tls)?),
         guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(clock))),
     })
+}
+
+fn identity_providers(
+    configuration: &Configuration,
+    clock: &Arc<dyn Clock>,
+) -> std::io::Result<OpenIdConnect> {
+    let provider = |provider: &IdentityProvider| Provider {
+        name: provider.name.clone(),
+        issuer: provider.issuer.clone(),
+        client_id: provider.client_id.clone(),
+        client_secret: provider.client_secret.expose().to_owned(),
+    };
+    let providers = configuration.identity_providers.iter().map(provider).collect();
+    OpenIdConnect::new(providers, Arc::clone(clock))
 }
 
 fn ports(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> ShopPorts {

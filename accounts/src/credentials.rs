@@ -47,11 +47,13 @@ pub enum SignInKind {
     PasswordChanged,
     /// A password was reset by mail.
     PasswordReset,
+    /// An identity provider's word was taken for theirs.
+    ProviderLinked,
 }
 
 impl SignInKind {
     /// All there are.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SignedUp,
         Self::SignedIn,
         Self::Failed,
@@ -59,6 +61,7 @@ impl SignInKind {
         Self::SignedOut,
         Self::PasswordChanged,
         Self::PasswordReset,
+        Self::ProviderLinked,
     ];
 
     /// As in the API.
@@ -71,6 +74,7 @@ impl SignInKind {
             Self::SignedOut => "signed-out",
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
+            Self::ProviderLinked => "provider-linked",
         }
     }
 
@@ -104,6 +108,15 @@ pub trait Credentials: Send + Sync + 'static {
     async fn password(&self, user: &CustomerId) -> Kept<Option<String>>;
     /// Sets it.
     async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()>;
+    /// Sets another in place of one, unless that was replaced meanwhile.
+    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
+
+    /// Whose account an identity provider's subject belongs to.
+    async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;
+    /// Lets it belong to somebody.
+    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> Kept<()>;
+    /// The issuers whose word is taken for somebody's.
+    async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>>;
 
     /// Begins a session.
     async fn open_family(&self, family: &Family) -> Kept<()>;

@@ -5,6 +5,7 @@
 //! [`Credentials`], apart from the log, since it is deleted and overwritten.
 
 pub mod credentials;
+pub mod identity_provider;
 pub mod mail;
 pub mod one_time;
 pub mod password;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod throttle;
 
 pub use credentials::{Credentials, CredentialsUnavailable, SignIn, SignInKind};
+pub use identity_provider::{Identity, IdentityProviders, ProviderFailed};
 pub use mail::{Mail, Outbox};
 pub use one_time::{OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};

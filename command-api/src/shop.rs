@@ -86,6 +86,8 @@ pub struct Settings {
     pub currency: Currency,
     /// How long an order waits for payment.
     pub payment_timeout: Duration,
+    /// Where browsers find the shop: a scheme and a host.
+    pub public_url: String,
     /// The secret of webhooks; without one all are refused.
     pub webhook_secret: Option<String>,
 }

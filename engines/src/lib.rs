@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask engines` installs what is missing and starts one of each for use by hand.
 
+mod browser;
 mod instance;
 mod oidc;
 mod redis;
@@ -12,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+pub use browser::{Browser, Page};
 pub use oidc::{Client, OpenIdProvider};
 pub use redis::Redis;
 

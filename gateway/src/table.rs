@@ -167,6 +167,8 @@ pub const ROUTES: &[Route] = &[
     auth("POST", "/api/auth/password/reset/confirm", Access::Anyone),
     auth("POST", "/api/auth/email/verify", Access::Anyone),
     auth("GET", "/api/auth/audit", Access::SignedIn),
+    auth("GET", "/api/auth/oidc/{provider}/start", Access::Anyone),
+    auth("GET", "/api/auth/oidc/{provider}/callback", Access::Anyone),
     route("GET", "/.well-known/jwks.json", Side::Command, Access::Anyone, Class::Read),
     // users
     get("/api/users/me", Access::SignedIn),

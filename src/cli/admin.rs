@@ -61,6 +61,7 @@ pub async fn run(
         password.check().map_err(|why| anyhow::anyhow!("weak-password: {why}"))?;
         let shop = Embedded::start(configuration).await?;
         let (role, name) = (UserRole::Admin, args.name);
+        let password = Some(password);
         let new = NewAccount { email: args.email, password, name, role, is_verified: true };
         let correlation = CorrelationId::from(shop.shop.clock.new_id());
         let made = sign_up(&shop.shop, new, &correlation).await;

@@ -250,6 +250,11 @@ impl Configuration {
         Self::checked(raw, overrides)
     }
 
+    /// Where browsers find the shop: a scheme and a host.
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
     fn checked(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigurationError> {
         let listen = raw.listen.unwrap_or_else(|| LISTEN.to_owned());
         let currency = raw.currency.unwrap_or_else(|| "GBP".to_owned());

@@ -10,6 +10,7 @@ mod gateway;
 mod history;
 mod people;
 mod process;
+mod providers;
 mod replay;
 
 use serde_json::{Value, json};

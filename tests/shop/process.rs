@@ -59,8 +59,19 @@ impl Shop {
         Self::run(command, folder).await
     }
 
-    async fn run(mut command: Command, folder: TempDir) -> Self {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--empty", "--json", "--data"]).arg(folder.path());
+    /// Opens an empty shop that listens there.
+    pub(crate) async fn start_at(address: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
+        command.envs(variables.iter().copied());
+        Self::run_at(address, command, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn run(command: Command, folder: TempDir) -> Self {
+        Self::run_at("127.0.0.1:0", command, folder).await
+    }
+
+    async fn run_at(listen: &str, mut command: Command, folder: TempDir) -> Self {
+        command.args(["serve", "--listen", listen, "--empty", "--json", "--data"]).arg(folder.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let address = listening(&mut child);
         let token = souk(folder.path(), &["token", "--role", "admin", "--subject", "ops"]);

@@ -100,6 +100,30 @@ pub const CATALOGUE: &[Entry] = &[
         "Sign in with it, or reset its password. An address is one account's.",
     ),
     entry(
+        "account-not-linked",
+        409,
+        "The identity is not linked to the account",
+        "Sign in with the password first, then connect the identity provider from there. Both have the same e-mail address.",
+    ),
+    entry(
+        "email-not-verified",
+        403,
+        "No e-mail address is known to be theirs",
+        "Verify the address at the identity provider, then begin again.",
+    ),
+    entry(
+        "sign-in-not-begun",
+        400,
+        "There is no such sign-in",
+        "A sign-in through an identity provider ends in the browser where it began, within ten minutes, once.",
+    ),
+    entry(
+        "sign-in-refused",
+        403,
+        "The identity provider signed nobody in",
+        "Begin again. If it goes on, the detail and the log say what was wrong.",
+    ),
+    entry(
         "too-many-addresses",
         409,
         "The address book is full",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::HeaderMap;
+use axum_extra::extract::cookie::Key;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 
@@ -27,6 +28,8 @@ pub struct Keys {
     pub(crate) cart: [u8; 32],
     /// Tells refresh tokens that this shop gave out.
     pub refresh: [u8; 32],
+    /// Seals what a browser carries through an identity provider.
+    pub sign_in: Key,
     /// Hashes requests.
     pub request_hash: [u8; 32],
     /// Hashes e-mail addresses, to look them up; it never rotates.
@@ -71,12 +74,21 @@ impl Keys {
             folder,
             tokens,
             verified: Verified::default(),
+            sign_in: Key::from(&doubled(&secret)),
             refresh: derived("souk 2026 refresh tokens"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
             email_hash: derived("souk 2026 e-mail addresses"),
         })
     }
+}
+
+/// A key for signing and one for sealing, side by side.
+fn doubled(secret: &[u8]) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(&blake3::derive_key("souk 2026 sign-ins through providers, signed", secret));
+    key[32..].copy_from_slice(&blake3::derive_key("souk 2026 sign-ins through providers, sealed", secret));
+    key
 }
 
 impl Keys {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use souk_accounts::{Credentials, Outbox, Passwords, SignIn, SignInKind};
+use souk_accounts::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 use souk_domain::claim::Claim;
 use souk_domain::user::User;
 use souk_domain::user::state::Account;
@@ -23,6 +23,8 @@ pub struct Accounts {
     pub users: Arc<dyn CommandPort<User>>,
     /// What proves that somebody is them.
     pub credentials: Arc<dyn Credentials>,
+    /// Others who say who somebody is.
+    pub providers: Arc<dyn IdentityProviders>,
     /// Compares passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Sends mail.

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod passwords;
+pub mod providers;
 pub mod request;
 pub mod routes;
 pub mod sessions;

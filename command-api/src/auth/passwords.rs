@@ -10,18 +10,20 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
 use souk_web::Problem;
 use souk_web::shapes::NewPasswordShape;
+use uuid::Uuid;
 
 use crate::rejected::problem;
 use crate::shop::Shop;
 
 use super::accounts::{self, Client};
+use super::sessions;
 
 /// What an account is made from.
 pub struct NewAccount {
     /// Their e-mail address.
     pub email: Email,
-    /// Their password.
-    pub password: Password,
+    /// Their password; none when an identity provider says who they are.
+    pub password: Option<Password>,
     /// Their name.
     pub name: String,
     /// What they may do.
@@ -48,7 +50,10 @@ pub async fn sign_up(
     let user = UserId(shop.clock.new_id());
     let actor = Actor::new("customer", &user.to_string());
     let origin = || Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
-    let phc = shop.accounts.passwords.hash(new.password).await?;
+    let phc = match new.password {
+        Some(password) => Some(shop.accounts.passwords.hash(password).await?),
+        None => None,
+    };
     let owner = User::stream(user);
     let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
     let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await;
@@ -56,7 +61,9 @@ pub async fn sign_up(
         CommandError::Rejected(_) => email_taken(),
         error => problem(error),
     })?;
-    shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+    if let Some(phc) = phc {
+        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+    }
     let registration = Registration {
         user,
         email: new.email,
@@ -75,6 +82,16 @@ fn email_taken() -> Problem {
     Problem::new("email-taken", detail)
 }
 
+/// Somebody whose password was right.
+pub struct Proven {
+    /// Who.
+    pub user: UserId,
+    /// What they may do.
+    pub role: UserRole,
+    /// What their password was kept as.
+    phc: String,
+}
+
 /// Whose e-mail address and password these are. The answer takes the same time whether the account is
 /// there.
 pub async fn prove(
@@ -82,23 +99,35 @@ pub async fn prove(
     email: &Email,
     password: Password,
     client: &Client<'_>,
-) -> Result<(UserId, UserRole), Problem> {
+) -> Result<Proven, Problem> {
     let hash = email.hash(&shop.keys.email_hash);
     shop.accounts.guard.attempt(hash.as_str(), client.caller.address)?;
     let found = accounts::by_email(shop, &hash).await?;
     let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
     let kept = shop.accounts.credentials.password(&customer).await?;
-    let compared = shop.accounts.passwords.compare(password.clone(), kept).await?;
+    let compared = shop.accounts.passwords.compare(password.clone(), kept.clone()).await?;
     let Some((user, account)) = found.filter(|_| compared.is_right) else {
         accounts::note(shop, SignInKind::Failed, None, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
     shop.accounts.guard.succeeded(hash.as_str(), client.caller.address);
+    let mut phc = kept.unwrap_or_default();
     if compared.is_outdated {
-        let phc = shop.accounts.passwords.hash(password).await?;
-        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+        let new = shop.accounts.passwords.hash(password).await?;
+        // A password that was changed meanwhile stays.
+        if shop.accounts.credentials.replace_password(&user.customer(), &phc, &new).await? {
+            phc = new;
+        }
     }
-    Ok((user, account.role))
+    Ok(Proven { user, role: account.role, phc })
+}
+
+impl Proven {
+    /// Whether the password is the same still.
+    pub async fn still_holds(&self, shop: &Shop) -> Result<bool, Problem> {
+        let kept = shop.accounts.credentials.password(&self.user.customer()).await?;
+        Ok(kept.as_deref() == Some(self.phc.as_str()))
+    }
 }
 
 /// Whether it is the password of somebody who is signed in.
@@ -120,10 +149,15 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Keeps a new password.
-pub async fn set(shop: &Shop, user: UserId, password: Password) -> Result<(), Problem> {
+/// Keeps a new password and ends all sessions but one: both, also when nobody waits for it any more.
+pub async fn set(shop: &Shop, user: UserId, password: Password, but: Option<Uuid>) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
-    Ok(shop.accounts.credentials.set_password(&user.customer(), &phc).await?)
+    let shop = shop.clone();
+    let done = tokio::spawn(async move {
+        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+        sessions::end_all(&shop, &user.customer(), but).await
+    });
+    done.await.map_err(|error| Problem::internal(&error))?
 }
 
 /// Mails a token that works once. It is no reason to fail: another can be asked for.

@@ -127,8 +127,8 @@ pub struct SignInAnswer {
     pub id: String,
     /// When.
     pub at: String,
-    /// `signed-up`, `signed-in`, `failed`, `token-reused`, `signed-out`, `password-changed` or
-    /// `password-reset`.
+    /// `signed-up`, `signed-in`, `failed`, `token-reused`, `signed-out`, `password-changed`, `password-reset` or
+    /// `provider-linked`.
     pub kind: String,
     /// Whose account; null when it is nobody's.
     pub user_id: Option<String>,

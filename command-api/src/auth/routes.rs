@@ -55,7 +55,7 @@ pub async fn sign_up(
     let password = passwords::new_password("/password", &asked.password)?;
     let name = asked.name.read("/name")?;
     let role = UserRole::Customer;
-    let new = NewAccount { email: email.clone(), password, name, role, is_verified: false };
+    let new = NewAccount { email: email.clone(), password: Some(password), name, role, is_verified: false };
     let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
     accounts::note(&shop, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
     passwords::mail_token(&shop, user, email, Purpose::VerifyEmail).await;
@@ -76,7 +76,8 @@ pub async fn make_admin(
     let (asked, role) = (body.value, UserRole::Admin);
     let email = asked.email.read("/email")?;
     let password = passwords::new_password("/password", &asked.password)?;
-    let new = NewAccount { email, password, name: asked.name.read("/name")?, role, is_verified: true };
+    let (name, password) = (asked.name.read("/name")?, Some(password));
+    let new = NewAccount { email, password, name, role, is_verified: true };
     let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
     Ok(WriteAnswer::written(StatusCode::CREATED, &user, Revision::FIRST, position))
 }
@@ -96,9 +97,15 @@ pub async fn login(
     if password.is_too_long() {
         return Err(Problem::field("/password", "invalid-length", "a password has at most 256 characters"));
     }
-    let (user, role) = passwords::prove(&shop, &email, password, &client).await?;
-    accounts::note(&shop, SignInKind::SignedIn, Some(user), None, &client).await?;
-    Ok(no_store(Json(sessions::open(&shop, user, role).await?)))
+    let proven = passwords::prove(&shop, &email, password, &client).await?;
+    accounts::note(&shop, SignInKind::SignedIn, Some(proven.user), None, &client).await?;
+    let signed_in = sessions::open(&shop, proven.user, proven.role).await?;
+    // A change of the password ended the sessions that it found: this one may have come behind.
+    if !proven.still_holds(&shop).await? {
+        sessions::end(&shop, &signed_in.refresh_token, false).await?;
+        return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
+    }
+    Ok(no_store(Json(signed_in)))
 }
 
 /// Takes a refresh token for the next two tokens.
@@ -154,8 +161,7 @@ pub async fn change_password(
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
     passwords::confirm(&shop, user, current, "/current", &client).await?;
-    passwords::set(&shop, user, new).await?;
-    sessions::end_all(&shop, &user.customer(), caller.session).await?;
+    passwords::set(&shop, user, new, caller.session).await?;
     accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -185,8 +191,7 @@ pub async fn confirm_reset(
 ) -> Result<StatusCode, Problem> {
     let password = passwords::new_password("/password", &body.value.password)?;
     let user = take(&shop, &body.value.token.0, Purpose::ResetPassword).await?;
-    passwords::set(&shop, user, password).await?;
-    sessions::end_all(&shop, &user.customer(), None).await?;
+    passwords::set(&shop, user, password, None).await?;
     verified(&shop, user, &caller, &write).await?;
     accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
         .await?;

@@ -14,5 +14,6 @@ mod payments;
 mod payments_webhook;
 mod port;
 mod products;
+mod providers;
 mod shop;
 mod users;

@@ -32,6 +32,7 @@ use uuid::Uuid;
 
 use crate::maintenance::OneParked;
 use crate::port::{Log, MemoryPort};
+use crate::providers::Scripted;
 
 /// The secret of webhooks.
 pub(crate) const WEBHOOK_SECRET: &str = "a shared secret";
@@ -145,6 +146,7 @@ impl TestShop {
                 passwords: Arc::new(Hashes(Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap())),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 denials: Arc::default(),
+                providers: Arc::new(Scripted),
                 guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
             },
             finder: Arc::new(Finder(Arc::clone(&log))),
@@ -154,6 +156,7 @@ impl TestShop {
             settings: Settings {
                 currency: Currency::GBP,
                 payment_timeout: Duration::from_mins(15),
+                public_url: "https://shop.example".to_owned(),
                 webhook_secret: Some(WEBHOOK_SECRET.to_owned()),
             },
             keys: Arc::new(Keys::open(folder.path()).unwrap()),

@@ -11,10 +11,7 @@ use axum::http::{Request, Response, Uri, header};
 use axum::response::Response as Answer;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use souk_http_client::{CONNECT_MAX, Error, HttpClient, client, described};
 use souk_web::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
@@ -30,10 +27,6 @@ use super::headers;
 use crate::layers::Passed;
 use crate::table::Route;
 
-/// How long a connection may take.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection is kept that nobody uses.
-const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How often a request is sent again to which no answer came.
 const REPEATS_MAX: u32 = 2;
 /// How long the first of them waits; the next waits twice as long.
@@ -93,7 +86,7 @@ pub struct Upstream {
     scheme: Scheme,
     authority: Authority,
     patience: Patience,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: HttpClient<Body>,
     calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>>,
     state: Arc<AtomicU8>,
     places: Arc<Semaphore>,
@@ -309,26 +302,10 @@ impl Upstream {
 /// How problems are marked.
 const PROBLEM: &str = "application/problem+json";
 
-fn client() -> std::io::Result<Client<HttpsConnector<HttpConnector>, Body>> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_connect_timeout(Some(CONNECT_MAX));
-    // Requests are written whole: waiting for more to send would only delay them.
-    connector.set_nodelay(true);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_platform_verifier(provider)
-        .map_err(std::io::Error::other)?;
-    let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
-    Ok(builder.build(connector))
-}
-
 /// The way to a process, which closes when too much fails.
 fn calls(
     name: &'static str,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: HttpClient<Body>,
     open_for: Duration,
     state: Arc<AtomicU8>,
 ) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>> {
@@ -384,15 +361,4 @@ fn is_senders(error: &Error) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// An error and what is behind it.
-fn described(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

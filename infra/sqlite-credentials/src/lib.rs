@@ -27,6 +27,9 @@ const SWEPT_ROWS_MAX: i64 = 1_000;
 /// Sessions of one person that are looked at together.
 const FAMILIES_MAX: i64 = 10_000;
 
+/// Providers of one person that are told.
+const LINKS_MAX: i64 = 100;
+
 /// The store.
 pub struct SqliteCredentials {
     pool: SqlitePool,
@@ -58,6 +61,33 @@ impl Credentials for SqliteCredentials {
             "INSERT INTO passwords VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash";
         sqlx::query(sql).bind(user.as_str()).bind(hash).execute(&self.pool).await.map_err(failed)?;
         Ok(())
+    }
+
+    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {
+        let statement = sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2");
+        let statement = statement.bind(user.as_str()).bind(old).bind(new);
+        Ok(statement.execute(&self.pool).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>> {
+        let statement = sqlx::query_scalar("SELECT person FROM links WHERE issuer = $1 AND subject = $2");
+        let found: Option<String> =
+            statement.bind(issuer).bind(subject).fetch_optional(&self.pool).await.map_err(failed)?;
+        Ok(found.and_then(|person| CustomerId::parse(&person).ok()))
+    }
+
+    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> Kept<()> {
+        let sql = "INSERT INTO links VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (issuer, subject) DO UPDATE SET person = excluded.person";
+        let statement = sqlx::query(sql).bind(issuer).bind(subject).bind(user.as_str());
+        statement.bind(now.as_microsecond()).execute(&self.pool).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>> {
+        let statement =
+            sqlx::query_scalar("SELECT issuer FROM links WHERE person = $1 ORDER BY issuer LIMIT $2");
+        statement.bind(user.as_str()).bind(LINKS_MAX).fetch_all(&self.pool).await.map_err(failed)
     }
 
     async fn open_family(&self, family: &Family) -> Kept<()> {
@@ -171,6 +201,7 @@ impl Credentials for SqliteCredentials {
             // Those that were ended stay until their access tokens have expired.
             "DELETE FROM families WHERE person = $1 AND revoked_at IS NULL",
             "DELETE FROM one_time_tokens WHERE person = $1",
+            "DELETE FROM links WHERE person = $1",
             "DELETE FROM sign_ins WHERE person = $1",
         ] {
             let statement = sqlx::query(sql).bind(user.as_str());

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 /// `SKCR` as the `SQLite` application id.
 const APPLICATION_ID: i64 = 0x534B_4352;
 /// The format that this program writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;
 /// How long a request waits for a connection, or for another that writes.
@@ -79,7 +79,15 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let found = number("PRAGMA user_version").await?;
-    if found > FORMAT { Err(OpenError::NewerFormat { path: path.to_owned(), found }) } else { Ok(()) }
+    if found > FORMAT {
+        return Err(OpenError::NewerFormat { path: path.to_owned(), found });
+    }
+    if found < FORMAT {
+        let mut transaction = pool.begin().await.map_err(failed)?;
+        sqlx::raw_sql(include_str!("from_1.sql")).execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn make_private(path: &Path) -> std::io::Result<()> {

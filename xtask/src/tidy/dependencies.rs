@@ -38,6 +38,7 @@ const FAIL_POINTS: &str = "souk-fail-points";
 const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
 const ACCOUNTS: &str = "souk-accounts";
+const HTTP_CLIENT: &str = "souk-http-client";
 const WEB: &str = "souk-web";
 const GATEWAY: &str = "souk-gateway";
 const PROCESSES: &str = "souk-process-managers";
@@ -56,7 +57,8 @@ const RULES: &[Rule] = &[
     rule(FAIL_POINTS, NONE, NONE, IO),
     rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
     rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS], NONE, DATABASES),
-    rule(GATEWAY, &[KERNEL, WEB], NONE, DATABASES),
+    rule(GATEWAY, &[KERNEL, WEB, HTTP_CLIENT], NONE, DATABASES),
+    rule(HTTP_CLIENT, NONE, &["axum", "reqwest"], DATABASES),
     rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
     rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
@@ -65,6 +67,7 @@ const RULES: &[Rule] = &[
     rule("souk-redis", &[KERNEL, GATEWAY, WEB], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL], &["axum", "rusqlite", "sqlx"], NONE),
+    rule("souk-openid-connect", &[ACCOUNTS, DOMAIN, KERNEL, HTTP_CLIENT], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN], &["axum", "rusqlite"], NONE),
     rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),

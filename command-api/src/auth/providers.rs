@@ -1,0 +1,286 @@
+//! `/api/auth/oidc/…`: signing in by the word of an identity provider.
+//!
+//! What a sign-in needs when it comes back is carried by the browser, in a cookie that only this shop can
+//! read. Who comes back is signed in when their identity is linked to an account; without one, an account is
+//! made. An account that is there already is linked only when its owner was signed in as the sign-in began,
+//! and the provider shows that its e-mail address is theirs.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum_extra::extract::PrivateCookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use serde::Deserialize;
+use souk_accounts::identity_provider::{Begun, Flow, Returned};
+use souk_accounts::{Identity, ProviderFailed, SignInKind};
+use souk_domain::user::User;
+use souk_domain::user::event::UserRole;
+use souk_domain::user::state::Account;
+use souk_domain::{Email, UserId};
+use souk_eventsourcing::CorrelationId;
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::{Caller, Problem, StrictQuery};
+
+use crate::shop::Shop;
+
+use super::accounts::{self, Client};
+use super::passwords::{self, NewAccount};
+use super::request::SignedIn;
+use super::sessions;
+
+/// The cookie that carries a sign-in.
+const COOKIE: &str = "souk-sign-in";
+/// The longest path to come back to, in bytes.
+const RETURN_TO_BYTES_MAX: usize = 512;
+/// The longest name that is taken from a provider, in characters.
+const NAME_CHARS_MAX: usize = 200;
+
+/// Where a sign-in leads.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct StartQuery {
+    /// A path of this site, as in `/account`. The browser comes back to it with `#refreshToken=…`, or with
+    /// `#error=CODE`; without it the answer is JSON.
+    #[param(min_length = 1, max_length = 512, pattern = r#"^/([!-"$-.0-\[\]-~][!-"$-\[\]-~]*)?$"#)]
+    return_to: Option<String>,
+}
+
+/// What a provider sends back. It may say more.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CallbackQuery {
+    /// What the sign-in began with.
+    state: Option<String>,
+    /// What is taken for who it is.
+    code: Option<String>,
+    /// Whom it is from.
+    iss: Option<String>,
+    /// Why there is no code.
+    error: Option<String>,
+}
+
+/// Sends the browser to an identity provider. With a token, the identity is linked to its account.
+#[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth",
+    params(("provider" = String, Path, description = "The provider, as the shop is configured."), StartQuery),
+    responses((status = 302, description = "The provider's page."),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn start(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(provider): Path<String>,
+    StrictQuery(query): StrictQuery<StartQuery>,
+) -> Result<Response, Problem> {
+    let return_to = query.return_to.map(own_path).transpose()?;
+    let user = if caller.subject.is_some() { Some(accounts::own(&shop, &caller).await?.0) } else { None };
+    if !shop.accounts.providers.has(&provider) {
+        return Err(Problem::new("not-found", "there is no such identity provider"));
+    }
+    let begun = shop.accounts.providers.begin(&provider, &redirect_uri(&shop, &provider)).await;
+    let Begun { url, issuer, state, nonce, verifier } = begun.map_err(|why| failed(&provider, &why))?;
+    let begun_at = shop.clock.now();
+    let user = user.map(UserId::customer);
+    let flow = Flow { provider, issuer, state, nonce, verifier, return_to, user, begun_at };
+    let sealed = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
+    let cookie = cookie(&shop, &flow.provider, sealed);
+    let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone()).add(cookie);
+    Ok((jar, away(&url)?).into_response())
+}
+
+/// Takes somebody back from an identity provider, and signs them in.
+#[utoipa::path(get, path = "/api/auth/oidc/{provider}/callback", tag = "auth",
+    params(("provider" = String, Path, description = "The provider, as the shop is configured."), CallbackQuery),
+    responses((status = 200, body = SignedIn), (status = 302, description = "The path that the sign-in was to come back to."),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn callback(
+    State(shop): State<Shop>,
+    caller: Caller,
+    write: WriteHeaders,
+    headers: HeaderMap,
+    Path(provider): Path<String>,
+    Query(query): Query<CallbackQuery>,
+) -> Result<Response, Problem> {
+    if !shop.accounts.providers.has(&provider) {
+        return Err(Problem::new("not-found", "there is no such identity provider"));
+    }
+    let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone());
+    let carried = jar.get(COOKIE).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
+    // Whatever comes of it, it was the one time.
+    let jar = jar.remove(cookie(&shop, &provider, String::new()));
+    let returned = Returned {
+        provider: &provider,
+        state: query.state.as_deref().unwrap_or_default(),
+        issuer: query.iss.as_deref(),
+    };
+    let flow = carried.filter(|flow| flow.is_met_by(returned, shop.clock.now()));
+    let Some(flow) = flow else {
+        let detail = "no such sign-in is under way in this browser: begin again";
+        return Ok((jar, Problem::new("sign-in-not-begun", detail)).into_response());
+    };
+    let client = Client::of(&caller, &headers);
+    let signed_in = finished(&shop, &flow, &query, &write.correlation_id, &client).await;
+    let answer = match (signed_in, &flow.return_to) {
+        (Ok(signed_in), Some(path)) => away(&format!("{path}#refreshToken={}", signed_in.refresh_token))?,
+        (Ok(signed_in), None) => ([(header::CACHE_CONTROL, "no-store")], Json(signed_in)).into_response(),
+        (Err(problem), Some(path)) => away(&format!("{path}#error={}", problem.code()))?,
+        (Err(problem), None) => problem.into_response(),
+    };
+    Ok((jar, answer).into_response())
+}
+
+async fn finished(
+    shop: &Shop,
+    flow: &Flow,
+    query: &CallbackQuery,
+    correlation_id: &CorrelationId,
+    client: &Client<'_>,
+) -> Result<SignedIn, Problem> {
+    let Some(code) = query.code.as_deref().filter(|_| query.error.is_none()) else {
+        let detail = format!("the identity provider `{}` did not sign anybody in", flow.provider);
+        return Err(Problem::new("sign-in-refused", detail));
+    };
+    let redirect_uri = redirect_uri(shop, &flow.provider);
+    let identity = shop.accounts.providers.finish(flow, code, &redirect_uri).await;
+    let identity = identity.map_err(|why| failed(&flow.provider, &why))?;
+    let (user, role) = account_of(shop, flow, &identity, correlation_id, client).await?;
+    accounts::note(shop, SignInKind::SignedIn, Some(user), None, client).await?;
+    sessions::open(shop, user, role).await
+}
+
+/// Whose account it is: linked before, linked now, or made.
+async fn account_of(
+    shop: &Shop,
+    flow: &Flow,
+    identity: &Identity,
+    correlation_id: &CorrelationId,
+    client: &Client<'_>,
+) -> Result<(UserId, UserRole), Problem> {
+    let asking = flow.user.as_ref().and_then(UserId::of_customer);
+    let linked = shop.accounts.credentials.linked(&identity.issuer, &identity.subject).await?;
+    let linked = match linked.as_ref().and_then(UserId::of_customer) {
+        Some(user) => account(shop, user).await?.map(|account| (user, account.role)),
+        None => None,
+    };
+    match (linked, asking) {
+        (Some((user, _)), Some(asking)) if user != asking => {
+            return Err(Problem::new("account-not-linked", "this identity belongs to another account"));
+        }
+        (Some(linked), _) => return Ok(linked),
+        (None, _) => {}
+    }
+    let Some(email) = &identity.verified_email else {
+        let detail = "the identity provider does not show that an e-mail address is theirs";
+        return Err(Problem::new("email-not-verified", detail));
+    };
+    let hash = email.hash(&shop.keys.email_hash);
+    let Some(user) = asking else {
+        if accounts::by_email(shop, &hash).await?.is_some() {
+            let detail =
+                "there is an account with this e-mail address: sign in to it, then connect the identity";
+            return Err(Problem::new("account-not-linked", detail));
+        }
+        return made(shop, identity, email, correlation_id, client).await;
+    };
+    match account(shop, user).await? {
+        Some(account) if account.email_hash == hash => {
+            link(shop, identity, user).await?;
+            accounts::note(shop, SignInKind::ProviderLinked, Some(user), None, client).await?;
+            Ok((user, account.role))
+        }
+        _ => {
+            let detail = "the identity has another e-mail address than the account";
+            Err(Problem::new("account-not-linked", detail))
+        }
+    }
+}
+
+async fn account(shop: &Shop, user: UserId) -> Result<Option<Account>, Problem> {
+    let loaded = shop.accounts.users.load(&User::stream(user)).await?;
+    Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
+}
+
+async fn link(shop: &Shop, identity: &Identity, user: UserId) -> Result<(), Problem> {
+    let (issuer, subject) = (&identity.issuer, &identity.subject);
+    Ok(shop.accounts.credentials.link(issuer, subject, &user.customer(), shop.clock.now()).await?)
+}
+
+/// Makes an account without a password. Its link is kept once the account is there: a cut in between leaves
+/// an account whose owner may set a password by mail.
+async fn made(
+    shop: &Shop,
+    identity: &Identity,
+    email: &Email,
+    correlation_id: &CorrelationId,
+    client: &Client<'_>,
+) -> Result<(UserId, UserRole), Problem> {
+    let role = UserRole::Customer;
+    let name = name_of(identity, email);
+    let new = NewAccount { email: email.clone(), password: None, name, role, is_verified: true };
+    let (user, _) = passwords::sign_up(shop, new, correlation_id).await?;
+    link(shop, identity, user).await?;
+    accounts::note(shop, SignInKind::SignedUp, Some(user), None, client).await?;
+    Ok((user, role))
+}
+
+/// What they are called: as the provider says, else as their address begins.
+fn name_of(identity: &Identity, email: &Email) -> String {
+    let said = identity.name.as_deref().unwrap_or_default();
+    let said: String = said.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+    match said.trim() {
+        "" => email.as_str().split('@').next().unwrap_or_default().to_owned(),
+        said => said.to_owned(),
+    }
+}
+
+fn failed(provider: &str, why: &ProviderFailed) -> Problem {
+    tracing::warn!(provider, %why, "an identity provider did not say who somebody is");
+    match why {
+        ProviderFailed::Unavailable(_) => {
+            let detail = format!("the identity provider `{provider}` can't be asked now");
+            Problem::new("upstream-unavailable", detail).retry_after(5)
+        }
+        ProviderFailed::Refused(_) => {
+            let detail = format!("what the identity provider `{provider}` says can't be believed");
+            Problem::new("sign-in-refused", detail)
+        }
+    }
+}
+
+/// Where providers send people back to.
+fn redirect_uri(shop: &Shop, provider: &str) -> String {
+    format!("{}/api/auth/oidc/{provider}/callback", shop.settings.public_url)
+}
+
+/// A path of this site and of no other.
+fn own_path(path: String) -> Result<String, Problem> {
+    let is_own = path.starts_with('/')
+        && !path.starts_with("//")
+        && path.len() <= RETURN_TO_BYTES_MAX
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
+    if is_own {
+        Ok(path)
+    } else {
+        Err(Problem::parameter("returnTo", "a path of this site is allowed, as in /account"))
+    }
+}
+
+fn cookie(shop: &Shop, provider: &str, value: String) -> Cookie<'static> {
+    // It goes with the browser; how long it is good for stands in it.
+    Cookie::build((COOKIE, value))
+        .path(format!("/api/auth/oidc/{provider}"))
+        .http_only(true)
+        .secure(shop.settings.public_url.starts_with("https://"))
+        // Providers send people back from another site.
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+fn away(url: &str) -> Result<Response, Problem> {
+    let location = HeaderValue::try_from(url).map_err(|error| Problem::internal(&error))?;
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::FOUND, headers).into_response())
+}

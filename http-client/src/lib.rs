@@ -1,0 +1,56 @@
+//! Requests to other processes: one client for all that this program asks, with TLS and limits of time.
+//!
+//! It sends what it is given: no redirects are followed, no paths resolved, no cookies kept.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Body;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub use hyper_util::client::legacy::Error;
+
+/// How long a connection may take.
+pub const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// How long a connection is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// A client for requests with bodies of a kind.
+pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
+
+/// Makes one. Certificates are judged as the system does.
+pub fn client<B>() -> io::Result<HttpClient<B>>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT_MAX));
+    // Requests are written whole: waiting for more to send would only delay them.
+    connector.set_nodelay(true);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = HttpsConnectorBuilder::new()
+        .with_provider_and_platform_verifier(provider)
+        .map_err(io::Error::other)?;
+    let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
+    Ok(builder.build(connector))
+}
+
+/// An error and what is behind it.
+pub fn described(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,200 @@
+//! Identity providers by OpenID Connect: discovery, authorization code with PKCE, state and nonce.
+//!
+//! A provider's document and keys are read when they are needed and kept for a while; one that is down or
+//! lies costs its own sign-ins and nothing else.
+
+mod exchange;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreIdTokenClaims, CoreProviderMetadata, CoreTokenResponse,
+};
+use openidconnect::{
+    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    TokenResponse as _,
+};
+use souk_accounts::identity_provider::{Begun, Flow, Identity};
+use souk_accounts::{IdentityProviders, ProviderFailed};
+use souk_domain::Email;
+use souk_eventsourcing::Clock;
+use tokio::sync::Mutex;
+
+use exchange::Exchange;
+
+/// How long what a provider says of itself is believed.
+const BELIEVED: SignedDuration = SignedDuration::from_mins(10);
+/// The longest name, subject or code that is looked at, in bytes.
+const TEXT_BYTES_MAX: usize = 2_048;
+
+/// A provider as it is configured.
+#[derive(Clone)]
+pub struct Provider {
+    /// What this shop calls it.
+    pub name: String,
+    /// What it calls itself.
+    pub issuer: String,
+    /// What it calls this shop.
+    pub client_id: String,
+    /// What this shop shows it.
+    pub client_secret: String,
+}
+
+/// The providers of a shop.
+pub struct OpenIdConnect {
+    providers: HashMap<String, Known>,
+    exchange: Exchange,
+    clock: Arc<dyn Clock>,
+}
+
+/// A provider, and what it said of itself.
+struct Known {
+    provider: Provider,
+    said: Mutex<Option<(Timestamp, Arc<CoreProviderMetadata>)>>,
+}
+
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+fn unavailable(reason: impl ToString) -> ProviderFailed {
+    ProviderFailed::Unavailable(reason.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+fn refused(reason: impl ToString) -> ProviderFailed {
+    ProviderFailed::Refused(reason.to_string())
+}
+
+impl OpenIdConnect {
+    /// These; none of them is asked yet.
+    pub fn new(providers: Vec<Provider>, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let known = |provider: Provider| (provider.name.clone(), Known { provider, said: Mutex::new(None) });
+        let providers = providers.into_iter().map(known).collect();
+        Ok(Self { providers, exchange: Exchange::new()?, clock })
+    }
+
+    fn known(&self, name: &str) -> Result<&Known, ProviderFailed> {
+        self.providers.get(name).ok_or_else(|| unavailable("it is not configured"))
+    }
+
+    /// What a provider says of itself, with its keys. Only one asks at a time.
+    async fn metadata(&self, known: &Known) -> Result<Arc<CoreProviderMetadata>, ProviderFailed> {
+        let (mut said, now) = (known.said.lock().await, self.clock.now());
+        if let Some((at, metadata)) = said.as_ref().filter(|(at, _)| now.duration_since(*at) < BELIEVED) {
+            tracing::trace!(%at, "what a provider said is believed still");
+            return Ok(Arc::clone(metadata));
+        }
+        let issuer = IssuerUrl::new(known.provider.issuer.clone()).map_err(unavailable)?;
+        // Its issuer has to be the one that was asked: the library compares them.
+        let metadata =
+            CoreProviderMetadata::discover_async(issuer, &self.exchange).await.map_err(unavailable)?;
+        let metadata = Arc::new(metadata);
+        *said = Some((now, Arc::clone(&metadata)));
+        Ok(metadata)
+    }
+
+    async fn client(&self, name: &str, redirect_uri: &str) -> Result<(Client, String), ProviderFailed> {
+        let known = self.known(name)?;
+        let metadata = self.metadata(known).await?;
+        let issuer = metadata.issuer().to_string();
+        let id = ClientId::new(known.provider.client_id.clone());
+        let secret = ClientSecret::new(known.provider.client_secret.clone());
+        let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(unavailable)?;
+        let client = CoreClient::from_provider_metadata(metadata.as_ref().clone(), id, Some(secret));
+        Ok((client.set_redirect_uri(redirect), issuer))
+    }
+
+    /// Its keys may have changed since: next time they are read anew.
+    async fn disbelieve(&self, name: &str) {
+        if let Some(known) = self.providers.get(name) {
+            *known.said.lock().await = None;
+        }
+    }
+}
+
+#[async_trait]
+impl IdentityProviders for OpenIdConnect {
+    fn has(&self, name: &str) -> bool {
+        self.providers.contains_key(name)
+    }
+
+    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
+        let (client, issuer) = self.client(name, redirect_uri).await?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let flow = CoreAuthenticationFlow::AuthorizationCode;
+        let (url, state, nonce) = client
+            .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
+            .add_scope(Scope::new("email".to_owned()))
+            .add_scope(Scope::new("profile".to_owned()))
+            .set_pkce_challenge(challenge)
+            .url();
+        Ok(Begun {
+            url: url.to_string(),
+            issuer,
+            state: state.into_secret(),
+            nonce: nonce.secret().clone(),
+            verifier: verifier.into_secret(),
+        })
+    }
+
+    async fn finish(&self, flow: &Flow, code: &str, redirect_uri: &str) -> Result<Identity, ProviderFailed> {
+        if code.len() > TEXT_BYTES_MAX {
+            return Err(refused("its code is too long"));
+        }
+        let (client, issuer) = self.client(&flow.provider, redirect_uri).await?;
+        if issuer != flow.issuer {
+            return Err(refused("it calls itself otherwise than when the sign-in began"));
+        }
+        let code = AuthorizationCode::new(code.to_owned());
+        let request = client.exchange_code(code).map_err(unavailable)?;
+        let request = request.set_pkce_verifier(PkceCodeVerifier::new(flow.verifier.clone()));
+        let answered = request.request_async(&self.exchange).await.map_err(|error| match error {
+            RequestTokenError::ServerResponse(said) => {
+                refused(format!("it refuses the code: {}", said.error()))
+            }
+            RequestTokenError::Parse(..) => refused("its answer is none"),
+            error => unavailable(error),
+        })?;
+        match identity(&client, &answered, flow) {
+            Ok(identity) => Ok(identity),
+            Err(error) => {
+                self.disbelieve(&flow.provider).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Who it is, when the provider's word is signed, meant for this shop and for this sign-in.
+fn identity(client: &Client, answered: &CoreTokenResponse, flow: &Flow) -> Result<Identity, ProviderFailed> {
+    let token = answered.id_token().ok_or_else(|| refused("it says nothing of who it is"))?;
+    let nonce = Nonce::new(flow.nonce.clone());
+    let claims: &CoreIdTokenClaims = token.claims(&client.id_token_verifier(), &nonce).map_err(refused)?;
+    let subject = claims.subject().as_str();
+    if subject.is_empty() || subject.len() > TEXT_BYTES_MAX {
+        return Err(refused("its subject is empty or too long"));
+    }
+    let email = claims.email().filter(|_| claims.email_verified() == Some(true));
+    let name = claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
+    Ok(Identity {
+        issuer: flow.issuer.clone(),
+        subject: subject.to_owned(),
+        verified_email: email.and_then(|email| Email::parse(email.as_str()).ok()),
+        name: name.filter(|name| name.len() <= TEXT_BYTES_MAX).map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Signing in by a real identity provider, as a browser does: its pages, its cookies, its consent.
+
+use serde_json::{Value, json};
+use souk_engines::{Browser, Client, OpenIdProvider, Page};
+
+use super::process::{Shop, souk};
+
+/// A shop and the provider that it trusts, each at an address that the other knows.
+async fn both() -> (Shop, OpenIdProvider) {
+    let address = format!("127.0.0.1:{}", OpenIdProvider::reserve().unwrap());
+    let client = Client {
+        id: "souk".to_owned(),
+        secret: "tell nobody".to_owned(),
+        redirect_uri: format!("http://{address}/api/auth/oidc/work/callback"),
+    };
+    let provider = OpenIdProvider::start(OpenIdProvider::reserve().unwrap(), client).unwrap();
+    let issuer = provider.issuer();
+    let variables = [
+        ("SOUK_OIDC_WORK_ISSUER", issuer.as_str()),
+        ("SOUK_OIDC_WORK_CLIENT_ID", "souk"),
+        ("SOUK_OIDC_WORK_CLIENT_SECRET", "tell nobody"),
+    ];
+    (Shop::start_at(&address, &variables).await, provider)
+}
+
+/// Signs somebody in through all pages: what the shop says in the end.
+async fn signed_in(shop: &Shop, login: &str, query: &str) -> Page {
+    let begin = format!("{}/api/auth/oidc/work/start{query}", shop.address());
+    let back = format!("{}/api/auth/oidc/work/callback", shop.address());
+    let login = login.to_owned();
+    let pages = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::default();
+        let callback = browser.sign_in(&begin, &login, &back).unwrap();
+        let page = browser.get(&callback).unwrap();
+        let again = browser.get(&callback).unwrap();
+        assert!(again.status == 400 && again.body.contains("sign-in-not-begun"), "{again:?}");
+        page
+    });
+    pages.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_in_through_the_pages_of_a_provider_buys_and_is_forgotten() {
+    let (shop, mut provider) = both().await;
+    let page = signed_in(&shop, "ada@example.org", "").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let ada: Value = serde_json::from_str(&page.body).unwrap();
+    let bearer = format!("Bearer {}", ada["accessToken"].as_str().unwrap());
+    let me = shop.send("GET", "/api/users/me", &Value::Null, &[("authorization", &bearer)]).await.1;
+    assert_eq!((&me["email"], &me["emailVerified"]), (&json!("ada@example.org"), &json!(true)), "{me}");
+    assert_eq!(me["name"], "Name of ada@example.org");
+    // By a page of the shop, the next time: the token comes behind the path.
+    let page = signed_in(&shop, "ada@example.org", "?returnTo=/account").await;
+    let location = page.location.unwrap();
+    let token = location.strip_prefix("/account#refreshToken=").unwrap();
+    let again = shop.send("POST", "/api/auth/refresh", &json!({"refreshToken": token}), &[]).await;
+    assert_eq!((again.0, &again.1["id"]), (200, &ada["id"]));
+    // Whoever has an account already is asked for it first.
+    let bob = json!({"email": "bob@example.org", "password": "correct horse battery", "name": "Bob"});
+    assert_eq!(shop.send("POST", "/api/auth/signup", &bob, &[]).await.0, 201);
+    let refused = signed_in(&shop, "bob@example.org", "?returnTo=/").await;
+    assert_eq!(refused.location.as_deref(), Some("/#error=account-not-linked"));
+    let refused = signed_in(&shop, "unverified@example.org", "").await;
+    assert!(refused.status == 403 && refused.body.contains("email-not-verified"), "{refused:?}");
+    // Forgotten, they are somebody new.
+    let path = format!("/api/users/{}", ada["id"].as_str().unwrap());
+    assert_eq!(shop.send("DELETE", &path, &Value::Null, &[("authorization", &shop.bearer())]).await.0, 202);
+    shop.until_settled().await;
+    let page = signed_in(&shop, "ada@example.org", "").await;
+    let anew: Value = serde_json::from_str(&page.body).unwrap();
+    assert_ne!(anew["id"], ada["id"]);
+    // A provider that is gone costs nothing but its own sign-ins.
+    provider.stop();
+    let login = json!({"email": "bob@example.org", "password": "correct horse battery"});
+    assert_eq!(shop.send("POST", "/api/auth/login", &login, &[]).await.0, 200);
+}
+
+#[test]
+fn a_provider_that_is_half_configured_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("souk.toml"), "[oidc.work]\nissuer = \"http://accounts.example\"\n")
+        .unwrap();
+    let file = folder.path().join("souk.toml").display().to_string();
+    let output = souk(folder.path(), &["config", "--config", &file]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("SOUK_OIDC_WORK_ISSUER"), "{said}");
+}
