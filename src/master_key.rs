@@ -56,6 +56,7 @@ pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
     }
     let in_folder = configuration.data.join(KEYS_FOLDER).join(MASTER_KEY);
     let path = configuration.master_key_file.as_ref().unwrap_or(&in_folder);
+    finish(path, &configuration.data)?;
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, format!("in {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && *path == in_folder => {
@@ -63,6 +64,58 @@ pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
         }
         Err(error) => Err(MasterKeyError::Io { path: path.clone(), error }),
     }
+}
+
+/// Where the master key is read from, when that is a file.
+pub fn path(configuration: &Configuration) -> Option<PathBuf> {
+    if configuration.master_key.is_some() {
+        return None;
+    }
+    let in_folder = || configuration.data.join(KEYS_FOLDER).join(MASTER_KEY);
+    Some(configuration.master_key_file.clone().unwrap_or_else(in_folder))
+}
+
+/// Where the next master key waits until every key is wrapped by it.
+pub fn next(path: &Path) -> PathBuf {
+    path.with_extension("next")
+}
+
+/// Puts the next master key in the place of the one before, once the keys are wrapped by it: also after a
+/// rotation that was cut off there. The one before is kept beside it, for backups that it opens.
+pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
+    let next = next(path);
+    let io = |error: io::Error| MasterKeyError::Io { path: next.clone(), error };
+    let text = match std::fs::read_to_string(&next) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io(error)),
+    };
+    let id = |text: &str| MasterKey::parse(text).map(|key| key.id()).ok();
+    let wanted = souk_sqlite_person_keys::master_id(data).ok().flatten();
+    if wanted.is_none() || id(&text) != wanted {
+        return Ok(());
+    }
+    if let Some(old) = std::fs::read_to_string(path).ok().and_then(|text| id(&text)) {
+        std::fs::rename(path, path.with_extension(old)).map_err(io)?;
+    }
+    std::fs::rename(&next, path).map_err(io)
+}
+
+/// A new master key in a file of its own, or the one that a rotation which was cut off left there.
+pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let next = next(path);
+    let text = match std::fs::read_to_string(&next) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
+            let written = write_private(&next, format!("{}\n", *text).as_bytes());
+            written.map_err(|error| MasterKeyError::Io { path: next.clone(), error })?;
+            text.to_string()
+        }
+        Err(error) => return Err(MasterKeyError::Io { path: next, error }),
+    };
+    let from = format!("in {}", next.display());
+    MasterKey::parse(&text).map_err(|why| MasterKeyError::Malformed { from, why })
 }
 
 fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {

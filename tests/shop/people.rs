@@ -343,3 +343,34 @@ async fn a_lost_or_wrong_master_key_is_missed_and_destroys_nothing() {
     let shop = Shop::open(folder, &[("SOUK_MASTER_KEY_FILE", &path)]).await;
     assert_eq!(shop.get("/api/orders").await.1["items"][0]["shippingAddress"]["line1"], SECRETS[2]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_master_key_is_changed_and_a_change_that_was_cut_off_is_finished() {
+    let shop = Shop::start(&[]).await;
+    sign_up(&shop, "ada@example.org", "Ada").await;
+    let refused = souk(shop.folder(), &["keys", "rewrap"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("stop the shop"));
+    let backup = tempfile::tempdir().unwrap();
+    let copy = backup.path().join("person-keys.sqlite").display().to_string();
+    assert!(souk(shop.folder(), &["keys", "backup", &copy]).status.success());
+    let folder = shop.stop();
+    let master = folder.path().join("keys").join("master");
+    let old = std::fs::read_to_string(&master).unwrap();
+    let (code, said) = lines(folder.path(), &["keys", "rewrap"]);
+    assert_eq!((code, &said[0]["rewrapped"]), (Some(0), &json!(1)));
+    assert_ne!(std::fs::read_to_string(&master).unwrap(), old);
+    let kept = master.with_extension(said[0]["from"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), old);
+    // Cut off between the keys and the file: the next start finishes it.
+    let next = master.with_extension("next");
+    std::fs::write(&next, "5a".repeat(32)).unwrap();
+    let to = next.display().to_string();
+    assert!(souk(folder.path(), &["keys", "rewrap", "--to", &to]).status.success());
+    let shop = Shop::open(folder, &[]).await;
+    assert!(!next.exists() && std::fs::read_to_string(&master).unwrap() == "5a".repeat(32));
+    let login = json!({"email": "ada@example.org", "password": PASSWORD});
+    let token = shop.send("POST", "/api/auth/login", &login, &[]).await.1["accessToken"].clone();
+    let bearer = format!("Bearer {}", token.as_str().unwrap());
+    let me = shop.send("GET", "/api/users/me", &Value::Null, &[("authorization", &bearer)]).await.1;
+    assert_eq!(me["email"], "ada@example.org");
+}

@@ -7,6 +7,7 @@ mod cache;
 mod master;
 mod open;
 mod read;
+mod rewrap;
 mod worker;
 mod write;
 
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 
 pub use master::{MasterKey, MasterKeyMalformed};
 pub use open::OpenError;
+pub use rewrap::{back_up, master_id, rewrap};
 
 use cache::Cache;
 use worker::Worker;

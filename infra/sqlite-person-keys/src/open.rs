@@ -56,7 +56,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    pub(crate) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         Self::Unusable { path: path.to_owned(), reason: error.to_string() }
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn for_reading(path: &Path) -> Result<Connection, OpenError> {
     open.map_err(|error| OpenError::of_sqlite(path, &error))
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -116,7 +116,7 @@ fn create(connection: &mut Connection, master: &MasterKey) -> rusqlite::Result<(
     transaction.commit()
 }
 
-fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+pub(crate) fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     if pragma("application_id").map_err(failed)? != APPLICATION_ID {

@@ -141,3 +141,52 @@ fn a_master_key_is_64_digits_and_never_shown() {
     }
     assert_eq!(format!("{:?}", master()), "(master key)");
 }
+
+#[tokio::test]
+async fn another_master_key_opens_the_same_keys_and_the_old_one_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let (of_ada, of_bob) = (made(&keys, ada()).await, made(&keys, bob()).await);
+    keys.erase(&bob(), noon()).await.unwrap();
+    drop(keys);
+    let new = MasterKey::parse(&"a5".repeat(32)).unwrap();
+    assert_eq!(rewrap(folder.path(), &master(), &new, |_, _| ()).unwrap(), 1);
+    assert_eq!(master_id(folder.path()).unwrap(), Some(new.id()));
+    let refused = SqlitePersonKeys::open(folder.path(), master()).err().unwrap().to_string();
+    assert!(refused.contains("master-key-wrong"), "{refused}");
+    assert!(rewrap(folder.path(), &master(), &new, |_, _| ()).is_err());
+    let keys = SqlitePersonKeys::open(folder.path(), new).unwrap();
+    assert_eq!(key(&keys, ada()).await, of_ada);
+    assert!(key(&keys, bob()).await.is_none() && of_bob.is_some());
+    assert!(keys.is_erased(&bob()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_key_that_is_damaged_keeps_all_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    made(&keys, ada()).await;
+    made(&keys, bob()).await;
+    drop(keys);
+    let connection = rusqlite::Connection::open(folder.path().join(PERSON_KEYS_FILE)).unwrap();
+    connection.execute("UPDATE person_keys SET wrapped = x'00' WHERE person = ?1", [bob().as_str()]).unwrap();
+    drop(connection);
+    let new = MasterKey::parse(&"a5".repeat(32)).unwrap();
+    let refused = rewrap(folder.path(), &master(), &new, |_, _| ()).unwrap_err().to_string();
+    assert!(refused.contains("damaged"), "{refused}");
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert!(key(&keys, ada()).await.is_some());
+}
+
+#[tokio::test]
+async fn a_backup_of_a_store_in_use_is_a_store() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let of_ada = made(&keys, ada()).await;
+    let to = other.path().join(PERSON_KEYS_FILE);
+    back_up(folder.path(), &to).unwrap();
+    assert!(back_up(folder.path(), &to).is_err(), "nothing is overwritten");
+    let copy = SqlitePersonKeys::open(other.path(), master()).unwrap();
+    assert_eq!(key(&copy, ada()).await, of_ada);
+    assert!(back_up(&other.path().join("nowhere"), &other.path().join("x")).is_err());
+}

@@ -101,7 +101,7 @@ impl Writer {
         self.cache.erase(person);
         erased?;
         souk_fail_points::pass("person-key-destroyed");
-        self.truncate_wal()
+        truncate_wal(&self.connection)
     }
 
     fn destroy(&mut self, person: &Person, at: Timestamp) -> rusqlite::Result<()> {
@@ -113,25 +113,24 @@ impl Writer {
         transaction.commit()
     }
 
-    /// Moves everything into the database and empties the write-ahead log, where the key was too.
-    fn truncate_wal(&self) -> Result<(), KeysUnavailable> {
-        for _ in 0..TRUNCATE_TRIES_MAX {
-            let is_busy: bool = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-                .map_err(|error| failed(&error))?;
-            if !is_busy {
-                return Ok(());
-            }
-            std::thread::sleep(TRUNCATE_WAIT);
-        }
-        Err(KeysUnavailable("a reader keeps their write-ahead log from being cut off".to_owned()))
-    }
-
     fn settle(&mut self, person: &Person) -> Result<(), KeysUnavailable> {
         let sql = "UPDATE erased SET is_settled = 1 WHERE person = ?1";
         self.connection.execute(sql, [person.as_str()]).map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// Moves everything into the database and empties the write-ahead log, where the key was too.
+pub(crate) fn truncate_wal(connection: &Connection) -> Result<(), KeysUnavailable> {
+    for _ in 0..TRUNCATE_TRIES_MAX {
+        let is_busy: bool = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        if !is_busy {
+            return Ok(());
+        }
+        std::thread::sleep(TRUNCATE_WAIT);
+    }
+    Err(KeysUnavailable("a reader keeps their write-ahead log from being cut off".to_owned()))
 }
 
 /// None for somebody who is erased.

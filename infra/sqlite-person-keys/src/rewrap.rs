@@ -1,0 +1,89 @@
+//! Another master key: every key is wrapped anew, in one transaction, or none is. The log is not touched.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use souk_eventsourcing::Person;
+
+use crate::open::{self, OpenError};
+use crate::write::truncate_wal;
+use crate::{MasterKey, PERSON_KEYS_FILE};
+
+/// Keys that are read at once.
+const PAGE_ROWS: usize = 1_000;
+
+/// Wraps the keys of a folder's store by another master key; how many there were. The caller holds the
+/// folder. `progress` is told how many are done, and of how many.
+pub fn rewrap(
+    folder: &Path,
+    old: &MasterKey,
+    new: &MasterKey,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<u64, OpenError> {
+    let path = folder.join(PERSON_KEYS_FILE);
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(&path, &error);
+    let unusable = |reason: String| OpenError::Unusable { path: path.clone(), reason };
+    let mut connection = open::for_writing(&path, old)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let total = "SELECT count(*) FROM person_keys";
+    let total: u64 = transaction.query_row(total, [], |row| row.get(0)).map_err(failed)?;
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let page = page(&transaction, &after).map_err(failed)?;
+        let Some((last, _)) = page.last() else { break };
+        after.clone_from(last);
+        for (name, wrapped) in page {
+            let person = Person::parse(&name);
+            let key = old.unwrap(&person, &wrapped);
+            let key = key.ok_or_else(|| unusable(format!("the key of {person} is damaged")))?;
+            let anew = new.wrap(&person, &key).map_err(|error| unusable(error.to_string()))?;
+            let sql = "UPDATE person_keys SET wrapped = ?2 WHERE person = ?1";
+            transaction.prepare_cached(sql).and_then(|mut set| set.execute((name, anew))).map_err(failed)?;
+            count += 1;
+        }
+        progress(count, total);
+    }
+    transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'master'", [new.id()]).map_err(failed)?;
+    souk_fail_points::pass("person-keys-rewrapped");
+    transaction.commit().map_err(failed)?;
+    // What the old key opens stands in the write-ahead log still.
+    truncate_wal(&connection).map_err(|error| unusable(error.to_string()))?;
+    Ok(count)
+}
+
+fn page(transaction: &Transaction<'_>, after: &str) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+    let sql = "SELECT person, wrapped FROM person_keys WHERE person > ?1 ORDER BY person LIMIT ?2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let rows = statement.query_map((after, PAGE_ROWS), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// The id of the master key that a folder's store is wrapped by; none without a store.
+pub fn master_id(folder: &Path) -> Result<Option<String>, OpenError> {
+    let path = folder.join(PERSON_KEYS_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connection = open::for_reading(&path)?;
+    id_of(&path, &connection).map(Some)
+}
+
+fn id_of(path: &Path, connection: &Connection) -> Result<String, OpenError> {
+    let sql = "SELECT value FROM meta WHERE name = 'master'";
+    let found = connection.query_row(sql, [], |row| row.get(0));
+    found.map_err(|error| OpenError::of_sqlite(path, &error))
+}
+
+/// Copies a folder's store into a new file that its owner alone may read, also beside a running shop.
+pub fn back_up(folder: &Path, to: &Path) -> Result<(), OpenError> {
+    let path = folder.join(PERSON_KEYS_FILE);
+    let connection = open::for_reading(&path)?;
+    open::check_format(&path, &connection)?;
+    let refused = |reason: String| OpenError::Unusable { path: to.to_owned(), reason };
+    if to.exists() {
+        return Err(refused("it is there already".to_owned()));
+    }
+    open::make_private(to).map_err(|error| refused(error.to_string()))?;
+    let copied = connection.execute("VACUUM INTO ?1", [to.display().to_string()]);
+    copied.map(drop).map_err(|error| refused(error.to_string()))
+}
