@@ -9,7 +9,7 @@ use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
 pub use row::{BookEntry, UserRow};
 
-use crate::happened::{self, Happened, text};
+use crate::happened::{self, Happened, instant, text};
 
 /// The rules.
 #[derive(Debug)]
@@ -18,10 +18,13 @@ pub struct Users;
 impl Projector for Users {
     const MODEL: Model = Model {
         name: "users",
-        version: 1,
+        version: 2,
         // Of those alone whose address is known to be theirs: guests' orders with it become theirs.
-        columns: &[Column { name: "verified_email_hash", column_type: ColumnType::Text }],
-        indexes: &["verified_email_hash"],
+        columns: &[
+            Column { name: "verified_email_hash", column_type: ColumnType::Text },
+            Column { name: "verified_at", column_type: ColumnType::Integer },
+        ],
+        indexes: &["verified_email_hash", "verified_at"],
         sums: &[],
     };
     type Event = Happened<UserEvent>;
@@ -55,13 +58,16 @@ impl Projector for Users {
         };
         row.revision = recorded.revision.0;
         if let Happened::Event(event) = event {
-            apply(&mut row, event);
+            apply(&mut row, event, recorded.event.recorded_at);
         }
         Some(row)
     }
 
     fn columns(_: &str, row: &UserRow) -> Vec<Value> {
-        vec![if row.is_verified { text(&row.email_hash) } else { Value::Null }]
+        match row.verified_at {
+            Some(at) => vec![text(&row.email_hash), instant(at)],
+            None => vec![Value::Null, Value::Null],
+        }
     }
 }
 
@@ -69,7 +75,7 @@ fn registered(event: &Registered, at: Timestamp) -> UserRow {
     UserRow {
         email: event.email.clone(),
         email_hash: event.email_hash.clone(),
-        is_verified: event.is_verified,
+        verified_at: event.is_verified.then_some(at),
         name: event.name.clone(),
         phone: None,
         role: event.role,
@@ -81,9 +87,9 @@ fn registered(event: &Registered, at: Timestamp) -> UserRow {
     }
 }
 
-fn apply(row: &mut UserRow, event: &UserEvent) {
+fn apply(row: &mut UserRow, event: &UserEvent, at: Timestamp) {
     match event {
-        UserEvent::EmailVerified(_) => row.is_verified = true,
+        UserEvent::EmailVerified(_) => row.verified_at = row.verified_at.or(Some(at)),
         UserEvent::ProfileChanged(event) => {
             row.name = event.name.clone();
             row.phone = Some(event.phone.clone());

@@ -14,8 +14,8 @@ pub struct UserRow {
     pub email: Personal<String>,
     /// What it is looked up by.
     pub email_hash: EmailHash,
-    /// Whether it is known to be theirs.
-    pub is_verified: bool,
+    /// Since when it is known to be theirs.
+    pub verified_at: Option<Timestamp>,
     /// Their name.
     pub name: Personal<String>,
     /// Their phone number.

@@ -39,7 +39,7 @@ impl UserAnswer {
             revision: row.revision,
             position: position.to_string(),
             email: row.email.reveal(keys),
-            email_verified: row.is_verified,
+            email_verified: row.verified_at.is_some(),
             name: row.name.reveal(keys),
             phone: phone.filter(|phone| !phone.is_empty()),
             role: match row.role {

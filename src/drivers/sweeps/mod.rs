@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use souk_command_api::Shop;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
@@ -55,9 +56,14 @@ pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: Mai
         Box::new(reservations::Overdue),
         Box::new(claims::Open),
         Box::new(webhooks::Kept::default()),
-        Box::new(guests::Unattached),
+        Box::new(guests::Unattached {
+            reached: reached.clone(),
+            built: built.clone(),
+            head: head.clone(),
+            since: Timestamp::UNIX_EPOCH,
+        }),
         Box::new(erasures::Unsettled { reached, built, head, head_at_start, compared: Some(String::new()) }),
-        Box::new(credentials::Expired { mail }),
+        Box::new(credentials::Expired { mail, next: Timestamp::UNIX_EPOCH }),
         Box::new(keys::Rotated),
     ];
     let mut stop = shop.stopping.clone();
