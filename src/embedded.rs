@@ -342,6 +342,7 @@ async fn accounts(
         passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
         outbox: Arc::new(mail.clone()),
         denials: Arc::new(denials),
+        spent_flows: Arc::default(),
         providers: Arc::new(identity_providers(configuration, clock).map_err(StartError::Tls)?),
         guard: Arc::new(Guard::new(configuration.limits != Limiting::Off, Arc::clone(clock))),
     })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use souk_command_api::Shop;
 use souk_eventsourcing::EventStore;
 use souk_gateway::{document, table};
-use souk_query_api::{QueryState, ReadPositions};
+use souk_query_api::{Beside, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
@@ -47,14 +47,14 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
     let log: Arc<dyn EventStore> = shop.log.clone();
     let Shop { settings, people, keys, accounts, .. } = &shop.shop;
     let path = shop.read_models.path();
-    let query_state = QueryState::open(
-        path,
-        positions.clone(),
-        settings.currency,
-        Arc::clone(people),
-        keys.email_hash,
-        Arc::clone(&accounts.guard),
-    );
+    let beside = Beside {
+        currency: settings.currency,
+        people: Arc::clone(people),
+        credentials: Arc::clone(&accounts.credentials),
+        email_key: keys.email_hash,
+        guard: Arc::clone(&accounts.guard),
+    };
+    let query_state = QueryState::open(path, positions.clone(), beside);
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
         .merge(souk_command_api::router(shop.shop.clone()))
         .merge(souk_query_api::router(query_state.clone()))

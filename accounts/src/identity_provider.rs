@@ -1,13 +1,19 @@
 //! Identity providers: others who say who somebody is.
 
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use souk_domain::{CustomerId, Email};
 use subtle::ConstantTimeEq as _;
 
 /// How long somebody may take at a provider.
 pub const FLOW_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// Sign-ins that came back and are remembered.
+const SPENT_MAX: usize = 10_000;
 
 /// A sign-in on its way through a provider, as the browser carries it, sealed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -48,6 +54,25 @@ impl Flow {
         let is_issuer = returned.issuer.is_none_or(|issuer| issuer == self.issuer);
         let is_in_time = now.duration_since(self.begun_at).abs() <= FLOW_MAX;
         is_state && is_issuer && is_in_time && self.provider == returned.provider
+    }
+}
+
+/// Sign-ins that came back within the last minutes, the oldest of which go first: a cookie that was kept is no
+/// second sign-in.
+pub struct SpentFlows(Mutex<LruCache<[u8; 32], ()>>);
+
+impl Default for SpentFlows {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(SPENT_MAX).unwrap_or(NonZeroUsize::MIN))))
+    }
+}
+
+impl SpentFlows {
+    /// Spends one; false when it was before.
+    pub fn spend(&self, flow: &Flow) -> bool {
+        let key = *blake3::hash(flow.state.as_bytes()).as_bytes();
+        // A cache is whole at every moment, so a panic elsewhere leaves it usable.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_none()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::table::{self, BODY_BYTES_MAX, Class, Route};
 
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
-const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a body may pause.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The largest head of a request, in bytes.
@@ -168,7 +168,11 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     let class = route.map_or(Class::Unlimited, |route| route.class);
     let told = match edge.limits.check(class, &caller).await {
         Ok(told) => told,
-        Err(problem) => return problem.into_response(),
+        Err((problem, told)) => {
+            let mut response = problem.into_response();
+            told.write(response.headers_mut());
+            return response;
+        }
     };
     request.extensions_mut().insert(caller);
     let mut response = match edge.bodies {

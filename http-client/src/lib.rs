@@ -12,19 +12,22 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 
 pub use hyper_util::client::legacy::Error;
 
 /// How long a connection may take.
 pub const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection is kept that nobody uses.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a connection is kept that nobody uses: shorter than a shop keeps it
+/// (`souk_gateway::server::HEAD_MAX`), so that no request is sent into one that is just being closed.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// A client for requests with bodies of a kind.
 pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
-/// Makes one. Certificates are judged as the system does.
-pub fn client<B>() -> io::Result<HttpClient<B>>
+/// Makes one. Where TLS is needed, certificates are judged as the system does, which has to know some; without
+/// it no certificate is believed.
+pub fn client<B>(needs_tls: bool) -> io::Result<HttpClient<B>>
 where
     B: Body + Send,
     B::Data: Send,
@@ -35,9 +38,18 @@ where
     // Requests are written whole: waiting for more to send would only delay them.
     connector.set_nodelay(true);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_platform_verifier(provider)
-        .map_err(io::Error::other)?;
+    let tls = if needs_tls {
+        HttpsConnectorBuilder::new()
+            .with_provider_and_platform_verifier(provider)
+            .map_err(io::Error::other)?
+    } else {
+        let nobody = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        HttpsConnectorBuilder::new().with_tls_config(nobody)
+    };
     let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use souk_accounts::Credentials;
 use souk_domain::Currency;
 use souk_eventsourcing::PersonKeys;
 use souk_web::{Guard, Problem};
@@ -26,30 +27,33 @@ pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
 pub struct QueryState {
     pub(crate) pool: SqlitePool,
     pub(crate) positions: ReadPositions,
-    pub(crate) currency: Currency,
-    pub(crate) people: Arc<dyn PersonKeys>,
-    pub(crate) email_key: [u8; 32],
-    pub(crate) guard: Arc<Guard>,
+    pub(crate) beside: Beside,
+}
+
+/// What queries need beside the read models.
+#[derive(Clone)]
+pub struct Beside {
+    /// The shop's currency.
+    pub currency: Currency,
+    /// The keys of what is under seal.
+    pub people: Arc<dyn PersonKeys>,
+    /// What is kept of those who sign in.
+    pub credentials: Arc<dyn Credentials>,
+    /// E-mail addresses are looked up under it.
+    pub email_key: [u8; 32],
+    /// Slows down those who guess codes.
+    pub guard: Arc<Guard>,
 }
 
 impl QueryState {
-    /// Over the read models in a file, whose tables are there before the first request; `currency` is the
-    /// shop's, `people` has the keys of what is under seal, e-mail addresses
-    /// are looked up under `email_key`, and `guard` slows down those who guess codes.
-    pub fn open(
-        read_models: &Path,
-        positions: ReadPositions,
-        currency: Currency,
-        people: Arc<dyn PersonKeys>,
-        email_key: [u8; 32],
-        guard: Arc<Guard>,
-    ) -> Self {
+    /// Over the read models in a file, whose tables are there before the first request.
+    pub fn open(read_models: &Path, positions: ReadPositions, beside: Beside) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
             .connect_lazy_with(options);
-        Self { pool, positions, currency, people, email_key, guard }
+        Self { pool, positions, beside }
     }
 }
 

@@ -24,7 +24,7 @@ mod time_range;
 mod users;
 
 pub use behind::Behind;
-pub use database::QueryState;
+pub use database::{Beside, QueryState};
 pub use log_browser::response::EventAnswer;
 pub use log_browser::routes::router as log_browser;
 pub use positions::{Followed, ReadPositions};

@@ -16,5 +16,5 @@ pub(crate) async fn keys_of(
     if people.is_empty() {
         return Ok(KeyRing::default());
     }
-    Ok(state.people.to_open(people).await?)
+    Ok(state.beside.people.to_open(people).await?)
 }

@@ -38,7 +38,7 @@ const ARGON2_MEMORY_KIB: (u32, RangeInclusive<u32>, &str) =
 const ARGON2_PASSES: (u32, RangeInclusive<u32>, &str) = (2, 1..=100, "passes from 1 to 100");
 
 /// How long an answer of an upstream may take, where its route allows more.
-const UPSTREAM_TIMEOUT_S: (u32, RangeInclusive<u32>, &str) = (60, 1..=600, "whole seconds from 1 to 600");
+const UPSTREAM_TIMEOUT_S: (u32, RangeInclusive<u32>, &str) = (900, 1..=900, "whole seconds from 1 to 900");
 
 /// What the names of variables begin with.
 const PREFIX: &str = "SOUK_";

@@ -12,6 +12,8 @@ use super::stocked;
 const PASSWORD: &str = "correct horse battery";
 /// A shop takes its gateways' word about clients, and leaves it to them how often somebody asks.
 const BEHIND: [(&str, &str); 2] = [("SOUK_TRUSTED_PROXIES", "127.0.0.0/8"), ("SOUK_LIMITS", "guesses")];
+/// A client that is not of this machine.
+const FAR: &str = "203.0.113.9";
 /// Requests at once, of many.
 const AT_ONCE: usize = 100;
 /// A gateway that takes anybody's word, so that a test can come from anywhere.
@@ -19,7 +21,7 @@ const TRUSTING: (&str, &str) = ("SOUK_TRUSTED_PROXIES", "127.0.0.0/8");
 
 async fn sign_up(gateway: &Gateway, email: &str) -> (String, String) {
     let body = json!({"email": email, "password": PASSWORD, "name": "Ada"});
-    let (status, answer) = gateway.send("POST", "/api/auth/signup", &body, &[]).await;
+    let (status, answer) = gateway.send("POST", "/api/auth/signup", &body, &[("x-forwarded-for", FAR)]).await;
     assert_eq!(status, 201, "{answer}");
     let text = |name: &str| answer[name].as_str().unwrap().to_owned();
     (format!("Bearer {}", text("accessToken")), text("refreshToken"))
@@ -29,8 +31,11 @@ async fn sign_up(gateway: &Gateway, email: &str) -> (String, String) {
 async fn a_shop_sells_through_a_gateway() {
     let shop = Shop::start(&BEHIND).await;
     stocked(&shop, "LAMP", 5).await;
-    let gateway = Gateway::start(shop.address(), &[]).await;
+    let gateway = Gateway::start(shop.address(), &[TRUSTING]).await;
     let (bearer, refresh) = sign_up(&gateway, "ada@example.org").await;
+    // The trail of sign-ins names the client that the gateway believes in.
+    let trail = gateway.send("GET", "/api/auth/audit", &Value::Null, &[("authorization", &bearer)]).await.1;
+    assert_eq!(trail["items"][0]["address"], FAR, "{trail}");
     let order = json!({"lines": [{"sku": "LAMP", "quantity": 2}], "payment": {"token": "tok_ok"}});
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", "once")];
     let (status, placed) = gateway.send("POST", "/api/orders", &order, &headers).await;
@@ -44,7 +49,6 @@ async fn a_shop_sells_through_a_gateway() {
     let (other, _) = sign_up(&gateway, "bob@example.org").await;
     let (status, problem) = gateway.send("GET", &path, &Value::Null, &[("authorization", &other)]).await;
     assert_eq!((status, &problem["code"]), (404, &json!("not-found")), "{problem}");
-    // The trail of sign-ins names the client, not the gateway's last word about itself.
     let body = json!({"refreshToken": refresh, "everywhere": true});
     assert_eq!(gateway.send("POST", "/api/auth/logout", &body, &[]).await.0, 204);
     assert_eq!(
@@ -82,7 +86,7 @@ async fn two_gateways_let_no_more_pass_than_one_would() {
     let began = Instant::now();
     // 1,200 a minute at once, and one every 50 ms from then on.
     let ask = async |n: usize| {
-        let from = [("x-forwarded-for", "203.0.113.9")];
+        let from = [("x-forwarded-for", FAR)];
         gateways[n % 2].send("GET", "/api/products?limit=1", &Value::Null, &from).await.0
     };
     let statuses: Vec<u16> = stream::iter(0..1_800).map(ask).buffer_unordered(AT_ONCE).collect().await;
@@ -127,7 +131,7 @@ async fn who_signs_out_is_out_at_every_gateway_and_redis_may_go() {
     redis.stop();
     let gateway = &gateways[1];
     // Asked by somebody who is counted, so that it is seen.
-    let counted = [("x-forwarded-for", "203.0.113.9")];
+    let counted = [("x-forwarded-for", FAR)];
     gateway.send("GET", "/api/products", &Value::Null, &counted).await;
     gateway.until("/health/ready", |text| text.contains("limits: ") && text.contains("sessions: ")).await;
     let metrics = gateway.text("/metrics").await.1;

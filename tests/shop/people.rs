@@ -134,6 +134,7 @@ async fn forgotten_means_forgotten() {
     for secret in SECRETS {
         assert!(export.to_string().contains(secret), "{secret} is not in {export}");
     }
+    assert_eq!(export["signIns"][0]["kind"], "signed-up", "{export}");
     let backup = tempfile::tempdir().unwrap();
     let to = backup.path().join("backup");
     assert!(souk(shop.folder(), &["log", "backup", to.to_str().unwrap()]).status.success());

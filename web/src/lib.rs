@@ -15,6 +15,7 @@ pub mod paging;
 pub mod problem;
 pub mod published_keys;
 pub mod shapes;
+pub mod sign_ins;
 pub mod token_keys;
 
 pub use body::{StrictJson, StrictQuery};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
+use souk_accounts::identity_provider::SpentFlows;
 use souk_accounts::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 use souk_domain::claim::Claim;
 use souk_domain::user::User;
@@ -25,6 +26,8 @@ pub struct Accounts {
     pub credentials: Arc<dyn Credentials>,
     /// Others who say who somebody is.
     pub providers: Arc<dyn IdentityProviders>,
+    /// Sign-ins that came back from them.
+    pub spent_flows: Arc<SpentFlows>,
     /// Compares passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Sends mail.

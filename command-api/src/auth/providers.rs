@@ -7,11 +7,11 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::PrivateCookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use souk_accounts::identity_provider::{Begun, Flow, Returned};
 use souk_accounts::{Identity, ProviderFailed, SignInKind};
 use souk_domain::user::User;
@@ -22,6 +22,7 @@ use souk_eventsourcing::CorrelationId;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, StrictQuery};
+use utoipa::ToSchema;
 
 use crate::shop::Shop;
 
@@ -44,7 +45,7 @@ const NAME_CHARS_MAX: usize = 200;
 pub struct StartQuery {
     /// A path of this site, as in `/account`. The browser comes back to it with `#refreshToken=…`, or with
     /// `#error=CODE`; without it the answer is JSON.
-    #[param(min_length = 1, max_length = 512, pattern = r#"^/([!-"$-.0-\[\]-~][!-"$-\[\]-~]*)?$"#)]
+    #[param(min_length = 1, max_length = 512, pattern = r#"^/(?!api/)([!-"$-.0-\[\]-~][!-"$-\[\]-~]*)?$"#)]
     return_to: Option<String>,
 }
 
@@ -62,10 +63,12 @@ pub struct CallbackQuery {
     error: Option<String>,
 }
 
-/// Sends the browser to an identity provider. With a token, the identity is linked to its account.
+/// Sends the browser to an identity provider. With a token, the identity is linked to its account: a page that
+/// holds one asks for JSON, and goes where that says.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth",
     params(("provider" = String, Path, description = "The provider, as the shop is configured."), StartQuery),
-    responses((status = 302, description = "The provider's page."),
+    responses((status = 200, description = "The provider's page, for who asks for JSON.", body = ProviderPage),
+        (status = 302, description = "The provider's page."),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn start(
     State(shop): State<Shop>,
@@ -87,7 +90,19 @@ pub async fn start(
     let sealed = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
     let cookie = cookie(&shop, &flow.provider, sealed);
     let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone()).add(cookie);
+    let wants_json = headers.get(header::ACCEPT).is_some_and(|kind| kind == "application/json");
+    if wants_json {
+        return Ok((jar, [(header::CACHE_CONTROL, "no-store")], Json(ProviderPage { url })).into_response());
+    }
     Ok((jar, away(&url)?).into_response())
+}
+
+/// Where a browser goes to sign in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"url": "https://accounts.example/authorize?client_id=souk"}))]
+pub struct ProviderPage {
+    /// The provider's page.
+    url: String,
 }
 
 /// Takes somebody back from an identity provider, and signs them in.
@@ -97,6 +112,7 @@ pub async fn start(
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn callback(
     State(shop): State<Shop>,
+    method: Method,
     caller: Caller,
     write: WriteHeaders,
     headers: HeaderMap,
@@ -106,9 +122,12 @@ pub async fn callback(
     if !shop.accounts.providers.has(&provider) {
         return Err(Problem::new("not-found", "there is no such identity provider"));
     }
+    if method == Method::HEAD {
+        return Err(Problem::new("method-not-allowed", "a sign-in ends by GET"));
+    }
     let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone());
     let carried = jar.get(COOKIE).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
-    // Whatever comes of it, it was the one time.
+    // Whatever comes of it, it was the one time: the browser forgets it, and this process remembers.
     let jar = jar.remove(cookie(&shop, &provider, String::new()));
     let returned = Returned {
         provider: &provider,
@@ -116,6 +135,7 @@ pub async fn callback(
         issuer: query.iss.as_deref(),
     };
     let flow = carried.filter(|flow| flow.is_met_by(returned, shop.clock.now()));
+    let flow = flow.filter(|flow| shop.accounts.spent_flows.spend(flow));
     let Some(flow) = flow else {
         let detail = "no such sign-in is under way in this browser: begin again";
         return Ok((jar, Problem::new("sign-in-not-begun", detail)).into_response());
@@ -207,8 +227,8 @@ async fn link(shop: &Shop, identity: &Identity, user: UserId) -> Result<(), Prob
     Ok(shop.accounts.credentials.link(issuer, subject, &user.customer(), shop.clock.now()).await?)
 }
 
-/// Makes an account without a password. Its link is kept once the account is there: a cut in between leaves
-/// an account whose owner may set a password by mail.
+/// Makes an account without a password, and its link: both, also when nobody waits for it any more. A crash
+/// in between leaves an account whose owner may set a password by mail.
 async fn made(
     shop: &Shop,
     identity: &Identity,
@@ -219,8 +239,13 @@ async fn made(
     let role = UserRole::Customer;
     let name = name_of(identity, email);
     let new = NewAccount { email: email.clone(), password: None, name, role, is_verified: true };
-    let (user, _) = passwords::sign_up(shop, new, correlation_id).await?;
-    link(shop, identity, user).await?;
+    let (of_task, identity, correlation_id) = (shop.clone(), identity.clone(), correlation_id.clone());
+    let made = tokio::spawn(async move {
+        let (user, _) = passwords::sign_up(&of_task, new, &correlation_id).await?;
+        link(&of_task, &identity, user).await?;
+        Ok::<_, Problem>(user)
+    });
+    let user = made.await.map_err(|error| Problem::internal(&error))??;
     accounts::note(shop, SignInKind::SignedUp, Some(user), None, client).await?;
     Ok((user, role))
 }
@@ -258,6 +283,8 @@ fn redirect_uri(shop: &Shop, provider: &str) -> String {
 fn own_path(path: String) -> Result<String, Problem> {
     let is_own = path.starts_with('/')
         && !path.starts_with("//")
+        // What answers there may lead elsewhere, and a browser takes what is behind the `#` along.
+        && !path.starts_with("/api/")
         && path.len() <= RETURN_TO_BYTES_MAX
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
     if is_own {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_web::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
+use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
 /// A new account.
@@ -117,25 +118,6 @@ pub struct Valid {
     pub roles: Vec<String>,
     /// When it expires.
     pub expires_at: Option<String>,
-}
-
-/// What had to do with signing in.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SignInAnswer {
-    /// Its id.
-    pub id: String,
-    /// When.
-    pub at: String,
-    /// `signed-up`, `signed-in`, `failed`, `token-reused`, `signed-out`, `password-changed`, `password-reset` or
-    /// `provider-linked`.
-    pub kind: String,
-    /// Whose account; null when it is nobody's.
-    pub user_id: Option<String>,
-    /// The client's address.
-    pub address: Option<String>,
-    /// What the client calls itself.
-    pub user_agent: Option<String>,
 }
 
 /// Sign-ins, newest first.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use souk_accounts::{OneTimeToken, Password, Purpose, SignIn, SignInKind};
+use souk_accounts::{OneTimeToken, Password, Purpose, SignInKind};
 use souk_domain::user::event::UserRole;
 use souk_domain::user::{User, UserCommand};
 use souk_domain::{CustomerId, UserId};
@@ -15,6 +15,7 @@ use souk_eventsourcing::{CommandRequest, Revision};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{POSITION, WriteAnswer, Written};
+use souk_web::sign_ins::SignInAnswer;
 use souk_web::token_keys::KeySet;
 use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ use super::accounts::{self, Client};
 use super::passwords::{self, NewAccount};
 use super::request::{
     ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
-    SignInAnswer, SignIns, SignUpRequest, SignedIn, Valid, VerifyRequest,
+    SignIns, SignUpRequest, SignedIn, Valid, VerifyRequest,
 };
 use super::sessions;
 
@@ -267,19 +268,6 @@ pub async fn audit(
     let next_cursor = items.last().filter(|_| has_more).map(|last| paging::encode(LIST, &last.id));
     let items = items.into_iter().map(SignInAnswer::from).collect();
     Ok(no_store(Json(SignIns { items, next_cursor })))
-}
-
-impl From<SignIn> for SignInAnswer {
-    fn from(sign_in: SignIn) -> Self {
-        Self {
-            id: sign_in.id.to_string(),
-            at: sign_in.at.to_string(),
-            kind: sign_in.kind.as_str().to_owned(),
-            user_id: sign_in.user.map(|user| user.to_string()),
-            address: sign_in.address,
-            user_agent: sign_in.user_agent,
-        }
-    }
 }
 
 /// The public keys of access tokens.

@@ -90,10 +90,15 @@ pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<Option<Use
         return Ok(None);
     }
     let user = stored.family.user.clone();
-    revoke(shop, stored).await?;
-    if everywhere {
-        end_all(shop, &user, None).await?;
-    }
+    let (shop, owner) = (shop.clone(), user.clone());
+    // To the end, also when nobody waits for it any more; this one last, so that a repeat finds it still.
+    let ended = tokio::spawn(async move {
+        if everywhere {
+            end_all(&shop, &owner, Some(stored.family.id)).await?;
+        }
+        revoke(&shop, stored).await
+    });
+    ended.await.map_err(|error| Problem::internal(&error))??;
     UserId::of_customer(&user).map(Some).ok_or_else(unknown)
 }
 

@@ -1,5 +1,7 @@
 //! `/api/auth/oidc/…`, with providers that say what they are told to.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use souk_accounts::identity_provider::{Begun, Flow, Identity};
@@ -11,7 +13,10 @@ use crate::shop::{Answer, Call, TestShop};
 
 /// `work` and `home` take a code for the subject and e-mail address in it, as in `7|ada@example.org`; `down`
 /// can't be asked.
-pub(crate) struct Scripted;
+#[derive(Default)]
+pub(crate) struct Scripted {
+    begun: AtomicU32,
+}
 
 #[async_trait]
 impl IdentityProviders for Scripted {
@@ -24,11 +29,12 @@ impl IdentityProviders for Scripted {
             return Err(ProviderFailed::Unavailable("it is down".to_owned()));
         }
         let text = str::to_owned;
-        let url = format!("https://{name}.example/authorize?redirect_uri={redirect_uri}");
+        let state = format!("{name}{}", self.begun.fetch_add(1, Ordering::Relaxed));
+        let url = format!("https://{name}.example/authorize?redirect_uri={redirect_uri}&state={state}");
         Ok(Begun {
             url,
             issuer: format!("https://{name}.example"),
-            state: format!("state of {name}"),
+            state,
             nonce: text("nonce"),
             verifier: text("verifier"),
         })
@@ -45,8 +51,13 @@ impl IdentityProviders for Scripted {
     }
 }
 
-/// Begins a sign-in: the cookie that the browser carries.
-async fn begun(shop: &TestShop, provider: &str, query: &str, token: Option<&str>) -> String {
+/// A sign-in that has begun, as the browser carries it.
+struct Begin {
+    cookie: String,
+    state: String,
+}
+
+async fn begun(shop: &TestShop, provider: &str, query: &str, token: Option<&str>) -> Begin {
     let call = Call::get(&format!("/api/auth/oidc/{provider}/start{query}"));
     let answer = match token {
         Some(token) => shop.as_user(token, call).await,
@@ -58,7 +69,8 @@ async fn begun(shop: &TestShop, provider: &str, query: &str, token: Option<&str>
     for attribute in ["HttpOnly", "SameSite=Lax", "Secure", &format!("Path=/api/auth/oidc/{provider}")] {
         assert!(cookie.contains(attribute), "{attribute}: {cookie}");
     }
-    cookie.split(';').next().unwrap().to_owned()
+    let state = answer.head("location").split_once("&state=").unwrap().1.to_owned();
+    Begin { cookie: cookie.split(';').next().unwrap().to_owned(), state }
 }
 
 async fn back(shop: &TestShop, provider: &str, query: &str, cookie: &str) -> Answer {
@@ -66,14 +78,14 @@ async fn back(shop: &TestShop, provider: &str, query: &str, cookie: &str) -> Ans
     shop.send(Call::get(&path).header("cookie", cookie)).await
 }
 
-fn query(provider: &str, code: &str) -> String {
-    format!("state=state%20of%20{provider}&code={}&session_state=whatever", code.replace('|', "%7C"))
+fn query(begin: &Begin, code: &str) -> String {
+    format!("state={}&code={}&session_state=whatever", begin.state, code.replace('|', "%7C"))
 }
 
 /// Begins and comes back.
 async fn through(shop: &TestShop, provider: &str, code: &str, token: Option<&str>) -> Answer {
-    let cookie = begun(shop, provider, "", token).await;
-    back(shop, provider, &query(provider, code), &cookie).await
+    let begin = begun(shop, provider, "", token).await;
+    back(shop, provider, &query(&begin, code), &begin.cookie).await
 }
 
 #[tokio::test]
@@ -123,42 +135,78 @@ async fn without_a_verified_address_there_is_no_account() {
 async fn states_that_are_forged_replayed_or_mixed_up_sign_nobody_in() {
     let shop = TestShop::open().await;
     let (work, home) = (begun(&shop, "work", "", None).await, begun(&shop, "home", "", None).await);
-    let good = query("work", "7|ada@example.org");
+    let good = query(&work, "7|ada@example.org");
+    let of_home = query(&home, "7|x@example.org");
     for (provider, query, cookie) in [
-        ("work", good.clone(), String::new()),
-        ("work", good.clone(), "souk-sign-in=forged".to_owned()),
-        ("work", good.clone(), home.clone()),
-        ("home", good.clone(), work.clone()),
-        ("home", query("home", "7|x@example.org"), work.clone()),
-        ("work", query("home", "7|x@example.org"), work.clone()),
-        ("work", "code=7".to_owned(), work.clone()),
-        ("work", String::new(), work.clone()),
-        ("work", format!("{good}&iss=https%3A%2F%2Fhome.example"), work.clone()),
+        ("work", good.clone(), ""),
+        ("work", good.clone(), "souk-sign-in=forged"),
+        ("work", good.clone(), &home.cookie),
+        ("home", good.clone(), &work.cookie),
+        ("home", of_home.clone(), &work.cookie),
+        ("work", of_home.clone(), &work.cookie),
+        ("work", "code=7".to_owned(), &work.cookie),
+        ("work", String::new(), &work.cookie),
+        ("work", format!("{good}&iss=https%3A%2F%2Fhome.example"), &work.cookie),
     ] {
-        back(&shop, provider, &query, &cookie).await.refused(400, "sign-in-not-begun");
+        back(&shop, provider, &query, cookie).await.refused(400, "sign-in-not-begun");
     }
-    let denied = "state=state%20of%20work&error=access_denied";
-    back(&shop, "work", denied, &work).await.refused(403, "sign-in-refused");
-    back(&shop, "work", &format!("{good}&iss=https%3A%2F%2Fwork.example"), &work).await.done(200);
+    let denied = format!("state={}&error=access_denied", work.state);
+    back(&shop, "work", &denied, &work.cookie).await.refused(403, "sign-in-refused");
+    // Once, and not again, whatever came of it and whoever kept the cookie.
+    back(&shop, "work", &good, &work.cookie).await.refused(400, "sign-in-not-begun");
+    let good = query(&home, "7|ada@example.org");
+    let head = Call::head(&format!("/api/auth/oidc/home/callback?{good}")).header("cookie", &home.cookie);
+    assert_eq!(shop.send(head).await.status.as_u16(), 405);
+    back(&shop, "home", &format!("{good}&iss=https%3A%2F%2Fhome.example"), &home.cookie).await.done(200);
+    back(&shop, "home", &good, &home.cookie).await.refused(400, "sign-in-not-begun");
+}
+
+#[tokio::test]
+async fn a_sign_in_that_takes_too_long_is_over() {
+    let shop = TestShop::open().await;
+    let begin = begun(&shop, "work", "", None).await;
     shop.pass(11 * 60);
-    back(&shop, "work", &good, &work).await.refused(400, "sign-in-not-begun");
+    back(&shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie)
+        .await
+        .refused(400, "sign-in-not-begun");
+}
+
+#[tokio::test]
+async fn a_page_that_holds_a_token_is_told_where_to_go() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let start = Call::get("/api/auth/oidc/work/start").header("accept", "application/json");
+    let told = shop.as_user(&ada.text("accessToken"), start).await.done(200);
+    assert!(told.text("url").starts_with("https://work.example/authorize"));
+    let cookie = told.head("set-cookie").split(';').next().unwrap().to_owned();
+    let state = told.text("url").split_once("&state=").unwrap().1.to_owned();
+    let begin = Begin { cookie, state };
+    let linked = back(&shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie).await.done(200);
+    assert_eq!(linked.text("id"), ada.text("id"));
 }
 
 #[tokio::test]
 async fn a_browser_comes_back_to_a_path_of_this_site_alone() {
     let shop = TestShop::open().await;
-    let cookie = begun(&shop, "work", "?returnTo=/account%3Fa%3Db", None).await;
-    let answer = back(&shop, "work", &query("work", "7|ada@example.org"), &cookie).await.done(302);
+    let begin = begun(&shop, "work", "?returnTo=/account%3Fa%3Db", None).await;
+    let answer = back(&shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie).await.done(302);
     let (path, token) = answer.head("location").split_once("#refreshToken=").unwrap();
     assert_eq!(path, "/account?a=b");
     let refreshed = shop.send(Call::post("/api/auth/refresh", &json!({"refreshToken": token}))).await;
     assert_ne!(refreshed.done(200).body["accessToken"], Value::Null);
-    let cookie = begun(&shop, "work", "?returnTo=/", None).await;
-    let answer = back(&shop, "work", &query("work", "8|"), &cookie).await.done(302);
+    let begin = begun(&shop, "work", "?returnTo=/", None).await;
+    let answer = back(&shop, "work", &query(&begin, "8|"), &begin.cookie).await.done(302);
     assert_eq!(answer.head("location"), "/#error=email-not-verified");
-    for elsewhere in
-        ["//evil.example", "https://evil.example", "/%5Cevil.example", "%09/x", "account", "", "/a%23b"]
-    {
+    for elsewhere in [
+        "//evil.example",
+        "https://evil.example",
+        "/%5Cevil.example",
+        "%09/x",
+        "account",
+        "",
+        "/a%23b",
+        "/api/auth/oidc/home/start",
+    ] {
         let start = Call::get(&format!("/api/auth/oidc/work/start?returnTo={elsewhere}"));
         shop.send(start).await.refused(400, "invalid-parameter");
     }

@@ -146,7 +146,8 @@ impl TestShop {
                 passwords: Arc::new(Hashes(Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap())),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 denials: Arc::default(),
-                providers: Arc::new(Scripted),
+                spent_flows: Arc::default(),
+                providers: Arc::new(Scripted::default()),
                 guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
             },
             finder: Arc::new(Finder(Arc::clone(&log))),
@@ -288,6 +289,11 @@ impl Call {
     /// `GET`.
     pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path, Vec::new())
+    }
+
+    /// `HEAD`.
+    pub(crate) fn head(path: &str) -> Self {
+        Self::new("HEAD", path, Vec::new())
     }
 
     /// With a body.

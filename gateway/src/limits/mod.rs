@@ -76,6 +76,8 @@ pub struct Told {
     class: Class,
     quota: u32,
     remaining: u32,
+    /// Until when all of the quota is there again, or one more when there is none.
+    after: Duration,
 }
 
 impl Limits {
@@ -107,7 +109,7 @@ impl Limits {
 
     /// Counts a request, or refuses it. Signing in is counted by address whoever asks; nothing else is for
     /// the shop's own: admins, other systems, and this machine.
-    pub async fn check(&self, class: Class, caller: &Caller) -> Result<Option<Told>, Problem> {
+    pub async fn check(&self, class: Class, caller: &Caller) -> Result<Option<Told>, (Problem, Told)> {
         let Some((local, shared)) = &self.counts else { return Ok(None) };
         let is_ours = caller.is_admin()
             || caller.has(Role::Service)
@@ -127,14 +129,22 @@ impl Limits {
             None => None,
         };
         match counted_together.unwrap_or_else(|| local.take(class, &who, quota)) {
-            Count::Passes { remaining } => Ok(Some(Told { class, quota: quota.get(), remaining })),
+            Count::Passes { remaining } => {
+                let after = WINDOW / quota.get() * quota.get().saturating_sub(remaining);
+                Ok(Some(Told { class, quota: quota.get(), remaining, after }))
+            }
             Count::Refused { wait } => {
-                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
                 let detail = format!("{quota} requests of this kind a minute are allowed");
-                Err(Problem::new("rate-limited", detail).retry_after(seconds))
+                let problem = Problem::new("rate-limited", detail).retry_after(whole_seconds(wait));
+                Err((problem, Told { class, quota: quota.get(), remaining: 0, after: wait }))
             }
         }
     }
+}
+
+/// Seconds, begun ones too.
+fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1)
 }
 
 fn quota(class: Class) -> Option<NonZeroU32> {
@@ -149,11 +159,11 @@ fn quota(class: Class) -> Option<NonZeroU32> {
 impl Told {
     /// Says it in the fields of draft-ietf-httpapi-ratelimit-headers.
     pub fn write(self, headers: &mut HeaderMap) {
-        let Self { class, quota, remaining } = self;
-        let (class, window) = (class.as_str(), WINDOW.as_secs());
+        let Self { class, quota, remaining, after } = self;
+        let (class, window, after) = (class.as_str(), WINDOW.as_secs(), whole_seconds(after));
         for (name, value) in [
             ("ratelimit-policy", format!("\"{class}\";q={quota};w={window}")),
-            ("ratelimit", format!("\"{class}\";r={remaining};t={window}")),
+            ("ratelimit", format!("\"{class}\";r={remaining};t={after}")),
         ] {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);

@@ -1,15 +1,20 @@
 //! Bodies on their way through: how long, how slow, and what became of them.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
-use crate::layers::BODY_PAUSE_MAX;
+use crate::layers::{BODY_PAUSE_MAX, DROPPED_BYTES_MAX};
+
+/// How long a sender is waited for, all pauses together.
+const SENDER_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// What is wrong with a body that somebody sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +27,91 @@ pub(super) enum Fault {
     Broken,
 }
 
-/// The body of a request, as far as it may go.
+/// How far the body of a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    fault: OnceLock<Fault>,
+    is_whole: AtomicBool,
+}
+
+impl Progress {
+    /// What was wrong with it first.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
+    /// Time is up: its sender is to blame unless all of it was here. Whether they are.
+    pub(super) fn is_late(&self) -> bool {
+        let is_late = !self.is_whole.load(Ordering::Acquire);
+        if is_late {
+            // The first says what it was.
+            let _ = self.fault.set(Fault::TooSlow);
+        }
+        is_late
+    }
+}
+
+/// The body of a request, as far as it may go. Only the time for which its sender is waited for counts: not
+/// that in which nobody asks for more of it.
 pub(super) struct Paced {
     body: Body,
     bytes_left: usize,
+    /// What is read and dropped still, once it is too large: its sender doesn't look for the answer before.
+    dropped_left: Option<usize>,
     pause: Pin<Box<Sleep>>,
-    fault: Arc<OnceLock<Fault>>,
+    waits_since: Option<Instant>,
+    waited: Duration,
+    progress: Arc<Progress>,
 }
 
 impl Paced {
-    /// A body and, once it has gone wrong, how.
-    pub(super) fn new(body: Body, bytes_max: usize) -> (Self, Arc<OnceLock<Fault>>) {
-        let fault = Arc::new(OnceLock::new());
-        let pause = Box::pin(tokio::time::sleep(BODY_PAUSE_MAX));
-        (Self { body, bytes_left: bytes_max, pause, fault: Arc::clone(&fault) }, fault)
+    /// A body, and what becomes of it.
+    pub(super) fn new(body: Body, bytes_max: usize) -> (Self, Arc<Progress>) {
+        let progress = Arc::new(Progress::default());
+        let paced = Self {
+            body,
+            bytes_left: bytes_max,
+            dropped_left: None,
+            pause: Box::pin(tokio::time::sleep(BODY_PAUSE_MAX)),
+            waits_since: None,
+            waited: Duration::ZERO,
+            progress: Arc::clone(&progress),
+        };
+        (paced, progress)
     }
 
-    fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn fail(&self, fault: Fault) -> Result<Frame<Bytes>, BrokenOff> {
         // The first says what it was.
-        let _ = self.fault.set(fault);
-        Poll::Ready(Some(Err(BrokenOff)))
+        let _ = self.progress.fault.set(fault);
+        Err(BrokenOff)
+    }
+
+    fn begin_to_wait(&mut self) {
+        let now = Instant::now();
+        if self.waits_since.is_none() {
+            self.waits_since = Some(now);
+            let left = SENDER_WAIT_MAX.saturating_sub(self.waited);
+            self.pause.as_mut().reset(now + left.min(BODY_PAUSE_MAX));
+        }
+    }
+
+    /// A frame as it goes on; none when it is dropped.
+    fn passed(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BrokenOff>> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if self.dropped_left.is_none() {
+            if let Some(left) = self.bytes_left.checked_sub(length) {
+                self.bytes_left = left;
+                return Some(Ok(frame));
+            }
+            self.dropped_left = Some(DROPPED_BYTES_MAX);
+        }
+        match self.dropped_left.and_then(|left| left.checked_sub(length)) {
+            Some(left) => {
+                self.dropped_left = Some(left);
+                None
+            }
+            None => Some(self.fail(Fault::TooLarge)),
+        }
     }
 }
 
@@ -58,23 +128,37 @@ impl hyper::body::Body for Paced {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            ready!(self.pause.as_mut().poll(context));
-            return self.fail(Fault::TooSlow);
-        };
-        match frame {
-            None => Poll::Ready(None),
-            Some(Err(_)) => self.fail(Fault::Broken),
-            Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                let Some(left) = self.bytes_left.checked_sub(length) else {
-                    return self.fail(Fault::TooLarge);
-                };
-                self.bytes_left = left;
-                self.pause.as_mut().reset(Instant::now() + BODY_PAUSE_MAX);
-                Poll::Ready(Some(Ok(frame)))
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+                self.begin_to_wait();
+                ready!(self.pause.as_mut().poll(context));
+                return Poll::Ready(Some(self.fail(Fault::TooSlow)));
+            };
+            if let Some(since) = self.waits_since.take() {
+                self.waited += since.elapsed();
+            }
+            match frame {
+                None if self.dropped_left.is_some() => return Poll::Ready(Some(self.fail(Fault::TooLarge))),
+                None => {
+                    self.progress.is_whole.store(true, Ordering::Release);
+                    return Poll::Ready(None);
+                }
+                Some(Err(_)) => return Poll::Ready(Some(self.fail(Fault::Broken))),
+                Some(Ok(frame)) => {
+                    if let Some(passed) = self.passed(frame) {
+                        return Poll::Ready(Some(passed));
+                    }
+                }
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_end = self.body.is_end_stream();
+        if is_end {
+            self.progress.is_whole.store(true, Ordering::Release);
+        }
+        is_end
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -82,36 +166,47 @@ impl hyper::body::Body for Paced {
     }
 }
 
-/// The body of an answer, which holds what the call holds until it ends.
-pub(super) struct Relayed<K> {
+/// The body of an answer.
+pub(super) struct Relayed {
     body: Incoming,
     /// Until when it has to be there whole.
     end: Pin<Box<Sleep>>,
-    /// Told once when it breaks off or takes too long.
+    /// Whether its sender is waited for: whoever reads it too slowly is not their fault.
+    is_waiting: bool,
+    /// Told once when its sender breaks off or takes too long.
     broken: Option<Box<dyn FnOnce() + Send>>,
-    _kept: K,
+    /// Gone with the body: what the call holds is free then.
+    _held: oneshot::Sender<()>,
 }
 
-impl<K> Relayed<K> {
+impl Relayed {
+    /// The body of an answer for which something is held until it ends, or its time is up: also when nobody
+    /// reads it.
     pub(super) fn new(
         body: Incoming,
         time_left: Duration,
         broken: impl FnOnce() + Send + 'static,
-        kept: K,
+        kept: impl Send + 'static,
     ) -> Self {
+        let (held, mut gone) = oneshot::channel();
+        tokio::spawn(async move {
+            // Whichever comes first.
+            let _ = tokio::time::timeout(time_left, &mut gone).await;
+            drop(kept);
+        });
         let end = Box::pin(tokio::time::sleep(time_left));
-        Self { body, end, broken: Some(Box::new(broken)), _kept: kept }
+        Self { body, end, is_waiting: false, broken: Some(Box::new(broken)), _held: held }
     }
 
-    fn fail(&mut self) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(broken) = self.broken.take() {
+    fn fail(&mut self, is_theirs: bool) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(broken) = self.broken.take().filter(|_| is_theirs) {
             broken();
         }
         Poll::Ready(Some(Err(BrokenOff)))
     }
 }
 
-impl<K: Unpin> hyper::body::Body for Relayed<K> {
+impl hyper::body::Body for Relayed {
     type Data = Bytes;
     type Error = BrokenOff;
 
@@ -120,12 +215,15 @@ impl<K: Unpin> hyper::body::Body for Relayed<K> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            Poll::Ready(Some(Err(_))) => self.fail(),
+            Poll::Ready(Some(Err(_))) => self.fail(true),
+            Poll::Ready(frame) => {
+                self.is_waiting = false;
+                Poll::Ready(frame.map(|frame| frame.map_err(|_| BrokenOff)))
+            }
             Poll::Pending => {
+                let was_waiting = std::mem::replace(&mut self.is_waiting, true);
                 ready!(self.end.as_mut().poll(context));
-                self.fail()
+                self.fail(was_waiting)
             }
         }
     }

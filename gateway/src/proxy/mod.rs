@@ -17,8 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use souk_eventsourcing::CorrelationId;
@@ -105,14 +104,17 @@ async fn passed_on(
             scheme.unwrap_or(HeaderValue::from_static("http")),
         ),
     };
-    if may_repeat(route, &parts) {
-        // Kept, so that it can be sent again.
+    let length =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if may_repeat(route, &head) || length.is_some_and(|length: usize| length > route.body_bytes_max) {
+        // Kept, so that it can be sent again; or read and dropped, since it is too large.
         let body = read(body, route.body_bytes_max).await?;
         return upstream.send(&Outgoing { head, route, body: Some(body) }, None).await;
     }
-    let (paced, fault) = Paced::new(body, route.body_bytes_max);
-    let answered = upstream.send(&Outgoing { head, route, body: None }, Some(Body::new(paced))).await;
-    match fault.get() {
+    let (paced, progress) = Paced::new(body, route.body_bytes_max);
+    let streamed = Some((Body::new(paced), Arc::clone(&progress)));
+    let answered = upstream.send(&Outgoing { head, route, body: None }, streamed).await;
+    match progress.fault() {
         // What is wrong with the body is the sender's affair, however the upstream took it.
         Some(fault) => Err(fault.problem(route.body_bytes_max)),
         None => answered,
@@ -127,10 +129,11 @@ struct Head {
     headers: HeaderMap,
 }
 
-/// Whether a request does no more when it is sent twice: a read, or a write under a key.
-fn may_repeat(route: &Route, parts: &Parts) -> bool {
-    let is_read = parts.method.is_safe() && route.class != Class::Unlimited;
-    is_read || (route.takes_key && parts.headers.contains_key(headers::IDEMPOTENCY_KEY))
+/// Whether a request does no more when it is sent twice: a read, or a write under a key. Signing in does,
+/// whatever its method.
+fn may_repeat(route: &Route, head: &Head) -> bool {
+    let is_read = head.method.is_safe() && route.class != Class::Auth;
+    is_read || (route.takes_key && head.headers.contains_key(headers::IDEMPOTENCY_KEY))
 }
 
 impl Fault {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::uri::{Authority, Scheme};
-use axum::http::{Request, Response, Uri, header};
+use axum::http::{HeaderMap, Request, Response, Uri, header};
 use axum::response::Response as Answer;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -22,7 +22,7 @@ use tower_resilience_circuitbreaker::{
 };
 
 use super::Head;
-use super::body::{BrokenOff, Relayed};
+use super::body::{BrokenOff, Progress, Relayed};
 use super::headers;
 use crate::layers::Passed;
 use crate::table::Route;
@@ -44,8 +44,11 @@ const WINDOW: Duration = Duration::from_secs(10);
 const CALLS_MIN: usize = 10;
 /// The share of them that fails when no more are sent.
 const FAILED_SHARE: f64 = 0.5;
-/// How many try it first, when it is tried again.
-const PROBES: usize = 3;
+/// How many try it first, when it is tried again. The library wants that many answers within the window before
+/// it goes on: with more than one, a quiet night would never bring them together.
+const PROBES: usize = 1;
+/// How much longer than its route allows an answer may take: the shop says itself that its time is up.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What an upstream is held to.
 #[derive(Clone, Copy, Debug)]
@@ -60,14 +63,20 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { at_once_max: 512, answer_max: Duration::from_secs(600), open_for: Duration::from_secs(5) }
+        Self { at_once_max: 512, answer_max: Duration::from_secs(900), open_for: Duration::from_secs(5) }
     }
 }
 
 /// An address that requests can't be sent to.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("it is no address of a process: a scheme, a host and a port are wanted, and no path")]
-pub struct NotAnUpstream;
+#[derive(Debug, thiserror::Error)]
+pub enum NotAnUpstream {
+    /// It is another kind of text.
+    #[error("it is no address of a process: a scheme, a host and a port are wanted, and no path")]
+    Address,
+    /// The other side can't be told from somebody else.
+    #[error("the system's certificates can't be used: {0}")]
+    Tls(#[from] std::io::Error),
+}
 
 /// Whether requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +104,8 @@ pub struct Upstream {
 
 /// What goes through the breaker.
 enum Call {
-    /// A request, and how long its answer may take.
-    Send(Box<Request<Body>>, Duration),
+    /// A request, how long its answer may take, and how far its body has come when that streams.
+    Send(Box<Request<Body>>, Duration, Option<Arc<Progress>>),
     /// An answer broke off that was counted as one.
     BrokeOff,
 }
@@ -110,6 +119,8 @@ enum Failed {
     TooSlow,
     #[error("the answer broke off")]
     BrokeOff,
+    #[error("its body did not come")]
+    Sender,
 }
 
 /// A request on its way, as often as it takes.
@@ -123,15 +134,15 @@ pub(super) struct Outgoing {
 impl Upstream {
     /// The process at an address, as in `http://10.0.0.5:8080`. The name is for people.
     pub fn new(name: &'static str, address: &str, patience: Patience) -> Result<Arc<Self>, NotAnUpstream> {
-        let uri: Uri = address.parse().map_err(|_| NotAnUpstream)?;
+        let uri: Uri = address.parse().map_err(|_| NotAnUpstream::Address)?;
         let is_bare = uri.path() == "/" && uri.query().is_none();
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
-            return Err(NotAnUpstream);
+            return Err(NotAnUpstream::Address);
         };
-        if !is_bare || authority.as_str().contains('@') {
-            return Err(NotAnUpstream);
+        if !is_bare || authority.as_str().contains('@') || !["http", "https"].contains(&scheme.as_str()) {
+            return Err(NotAnUpstream::Address);
         }
-        let client = client().map_err(|_| NotAnUpstream)?;
+        let client = client(scheme == Scheme::HTTPS)?;
         let state = Arc::new(AtomicU8::new(CircuitState::Closed as u8));
         let calls = calls(name, client.clone(), patience.open_for, Arc::clone(&state));
         Ok(Arc::new(Self {
@@ -165,11 +176,12 @@ impl Upstream {
     pub(super) async fn send(
         self: &Arc<Self>,
         outgoing: &Outgoing,
-        mut streamed: Option<Body>,
+        streamed: Option<(Body, Arc<Progress>)>,
     ) -> Result<Answer, Problem> {
         let place = self.place().await?;
-        let end =
-            Instant::now() + Duration::from_secs(outgoing.route.timeout_s).min(self.patience.answer_max);
+        let of_route = Duration::from_secs(outgoing.route.timeout_s) + GRACE;
+        let end = Instant::now() + of_route.min(self.patience.answer_max);
+        let (mut streamed, progress) = streamed.unzip();
         self.repeats.deposit();
         let mut repeats = 0;
         loop {
@@ -179,7 +191,8 @@ impl Upstream {
             };
             let request = self.request(&outgoing.head, body)?;
             let left = end.saturating_duration_since(Instant::now());
-            match self.calls.clone().oneshot(Call::Send(Box::new(request), left)).await {
+            let call = Call::Send(Box::new(request), left, progress.clone());
+            match self.calls.clone().oneshot(call).await {
                 Ok(answer) => return Ok(self.relay(answer, end, place)),
                 Err(CircuitBreakerError::OpenCircuit) => return Err(self.rests()),
                 Err(CircuitBreakerError::Inner(failed)) => {
@@ -239,7 +252,7 @@ impl Upstream {
         place: OwnedSemaphorePermit,
     ) -> Answer {
         let (mut parts, body) = answer.into_parts();
-        let is_problem = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+        let is_problem = is_problem(&parts.headers);
         if parts.status.is_server_error() && !is_problem {
             // What answers here is no shop.
             return self.unavailable_answer(&format!("answered {}", parts.status.as_u16()));
@@ -299,10 +312,12 @@ impl Upstream {
     }
 }
 
-/// How problems are marked.
-const PROBLEM: &str = "application/problem+json";
+/// Whether an answer is a problem, which says itself what is the matter.
+fn is_problem(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json")
+}
 
-/// The way to a process, which closes when too much fails.
+/// The way to a process. When too much fails the circuit is opened, and nothing is sent.
 fn calls(
     name: &'static str,
     client: HttpClient<Body>,
@@ -329,9 +344,10 @@ fn calls(
         async move {
             match call {
                 Call::BrokeOff => Err(Failed::BrokeOff),
-                Call::Send(request, time_max) => {
+                Call::Send(request, time_max, progress) => {
                     match tokio::time::timeout(time_max, client.request(*request)).await {
                         Ok(answered) => Ok(answered?),
+                        Err(_) if progress.is_some_and(|progress| progress.is_late()) => Err(Failed::Sender),
                         Err(_) => Err(Failed::TooSlow),
                     }
                 }
@@ -346,8 +362,13 @@ fn calls(
 /// what is the matter.
 fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
     match outcome {
-        Ok(answer) => matches!(answer.status().as_u16(), 500 | 502 | 504),
+        Ok(answer) => match answer.status().as_u16() {
+            500 | 502 | 504 => true,
+            503 => !is_problem(answer.headers()),
+            _ => false,
+        },
         Err(Failed::NoAnswer(error)) => !is_senders(error),
+        Err(Failed::Sender) => false,
         Err(Failed::TooSlow | Failed::BrokeOff) => true,
     }
 }

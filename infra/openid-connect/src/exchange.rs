@@ -19,19 +19,25 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 #[error("{0}")]
 pub(super) struct NoAnswer(String);
 
-/// Asks.
-pub(super) struct Exchange(HttpClient<Full<Bytes>>);
+/// Asks. Where the issuer is reached over TLS, so is everything it names.
+pub(super) struct Exchange {
+    client: HttpClient<Full<Bytes>>,
+    is_tls_only: bool,
+}
 
 impl Exchange {
-    pub(super) fn new() -> io::Result<Self> {
-        client().map(Self)
+    pub(super) fn new(is_tls_only: bool) -> io::Result<Self> {
+        Ok(Self { client: client(is_tls_only)?, is_tls_only })
     }
 
     /// Sends one request. What an answer redirects to is not followed.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
+        if self.is_tls_only && request.uri().scheme_str() != Some("https") {
+            return Err(NoAnswer(format!("{} is not reached over TLS", request.uri())));
+        }
         let request = request.map(|body| Full::new(Bytes::from(body)));
         let answered = async {
-            let answer = self.0.request(request).await.map_err(|error| NoAnswer(described(&error)))?;
+            let answer = self.client.request(request).await.map_err(|error| NoAnswer(described(&error)))?;
             let (parts, body) = answer.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
             let body = body.map_err(|error| NoAnswer(error.to_string()))?.to_bytes();

@@ -29,6 +29,10 @@ use exchange::Exchange;
 
 /// How long what a provider says of itself is believed.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(10);
+/// How long a provider that couldn't be asked is not asked again: those who wait ask one after another.
+const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(5);
+/// How old what it says of itself must be to be asked anew when its word doesn't hold.
+const ANEW_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// The longest name, subject or code that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 2_048;
 
@@ -48,15 +52,18 @@ pub struct Provider {
 /// The providers of a shop.
 pub struct OpenIdConnect {
     providers: HashMap<String, Known>,
-    exchange: Exchange,
     clock: Arc<dyn Clock>,
 }
 
 /// A provider, and what it said of itself.
 struct Known {
     provider: Provider,
-    said: Mutex<Option<(Timestamp, Arc<CoreProviderMetadata>)>>,
+    exchange: Exchange,
+    said: Mutex<Option<(Timestamp, Said)>>,
 }
+
+/// Its document, or why there is none.
+type Said = Result<Arc<CoreProviderMetadata>, ProviderFailed>;
 
 type Client = CoreClient<
     EndpointSet,
@@ -80,9 +87,11 @@ fn refused(reason: impl ToString) -> ProviderFailed {
 impl OpenIdConnect {
     /// These; none of them is asked yet.
     pub fn new(providers: Vec<Provider>, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        let known = |provider: Provider| (provider.name.clone(), Known { provider, said: Mutex::new(None) });
-        let providers = providers.into_iter().map(known).collect();
-        Ok(Self { providers, exchange: Exchange::new()?, clock })
+        let known = |provider: Provider| -> io::Result<(String, Known)> {
+            let exchange = Exchange::new(is_https(&provider.issuer))?;
+            Ok((provider.name.clone(), Known { provider, exchange, said: Mutex::new(None) }))
+        };
+        Ok(Self { providers: providers.into_iter().map(known).collect::<io::Result<_>>()?, clock })
     }
 
     fn known(&self, name: &str) -> Result<&Known, ProviderFailed> {
@@ -91,18 +100,28 @@ impl OpenIdConnect {
 
     /// What a provider says of itself, with its keys. Only one asks at a time.
     async fn metadata(&self, known: &Known) -> Result<Arc<CoreProviderMetadata>, ProviderFailed> {
-        let (mut said, now) = (known.said.lock().await, self.clock.now());
-        if let Some((at, metadata)) = said.as_ref().filter(|(at, _)| now.duration_since(*at) < BELIEVED) {
-            tracing::trace!(%at, "what a provider said is believed still");
-            return Ok(Arc::clone(metadata));
+        let (mut kept, now) = (known.said.lock().await, self.clock.now());
+        if let Some((at, said)) = kept.as_ref() {
+            let good_for = if said.is_ok() { BELIEVED } else { LEFT_ALONE };
+            if now.duration_since(*at) < good_for {
+                return said.clone();
+            }
         }
-        let issuer = IssuerUrl::new(known.provider.issuer.clone()).map_err(unavailable)?;
-        // Its issuer has to be the one that was asked: the library compares them.
-        let metadata =
-            CoreProviderMetadata::discover_async(issuer, &self.exchange).await.map_err(unavailable)?;
-        let metadata = Arc::new(metadata);
-        *said = Some((now, Arc::clone(&metadata)));
-        Ok(metadata)
+        let said = known.ask().await;
+        *kept = Some((self.clock.now(), said.clone()));
+        said
+    }
+
+    /// Forgets what a provider said of itself, unless that was a moment ago: its keys may have changed. Whether
+    /// it is asked anew.
+    async fn disbelieve(&self, name: &str) -> Result<bool, ProviderFailed> {
+        let mut kept = self.known(name)?.said.lock().await;
+        let now = self.clock.now();
+        let is_old = kept.as_ref().is_none_or(|(at, _)| now.duration_since(*at) >= ANEW_AFTER);
+        if is_old {
+            *kept = None;
+        }
+        Ok(is_old)
     }
 
     async fn client(&self, name: &str, redirect_uri: &str) -> Result<(Client, String), ProviderFailed> {
@@ -115,13 +134,24 @@ impl OpenIdConnect {
         let client = CoreClient::from_provider_metadata(metadata.as_ref().clone(), id, Some(secret));
         Ok((client.set_redirect_uri(redirect), issuer))
     }
+}
 
-    /// Its keys may have changed since: next time they are read anew.
-    async fn disbelieve(&self, name: &str) {
-        if let Some(known) = self.providers.get(name) {
-            *known.said.lock().await = None;
+impl Known {
+    async fn ask(&self) -> Said {
+        let issuer = IssuerUrl::new(self.provider.issuer.clone()).map_err(unavailable)?;
+        // Its issuer has to be the one that was asked: the library compares them.
+        let metadata = CoreProviderMetadata::discover_async(issuer, &self.exchange).await;
+        let metadata = metadata.map_err(unavailable)?;
+        // Where browsers are sent has to be as safe as what is asked from here.
+        if is_https(&self.provider.issuer) && metadata.authorization_endpoint().url().scheme() != "https" {
+            return Err(unavailable("its page for signing in is not reached over TLS"));
         }
+        Ok(Arc::new(metadata))
     }
+}
+
+fn is_https(address: &str) -> bool {
+    address.starts_with("https://")
 }
 
 #[async_trait]
@@ -160,20 +190,24 @@ impl IdentityProviders for OpenIdConnect {
         let code = AuthorizationCode::new(code.to_owned());
         let request = client.exchange_code(code).map_err(unavailable)?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(flow.verifier.clone()));
-        let answered = request.request_async(&self.exchange).await.map_err(|error| match error {
-            RequestTokenError::ServerResponse(said) => {
-                refused(format!("it refuses the code: {}", said.error()))
-            }
-            RequestTokenError::Parse(..) => refused("its answer is none"),
-            error => unavailable(error),
-        })?;
-        match identity(&client, &answered, flow) {
-            Ok(identity) => Ok(identity),
-            Err(error) => {
-                self.disbelieve(&flow.provider).await;
-                Err(error)
-            }
+        let answered = request.request_async(&self.known(&flow.provider)?.exchange).await.map_err(
+            |error| match error {
+                RequestTokenError::ServerResponse(said) => {
+                    refused(format!("it refuses the code: {}", said.error()))
+                }
+                RequestTokenError::Parse(..) => refused("its answer is none"),
+                error => unavailable(error),
+            },
+        )?;
+        let refused = match identity(&client, &answered, flow) {
+            Ok(identity) => return Ok(identity),
+            Err(refused) => refused,
+        };
+        if !self.disbelieve(&flow.provider).await? {
+            return Err(refused);
         }
+        let (client, _) = self.client(&flow.provider, redirect_uri).await?;
+        identity(&client, &answered, flow)
     }
 }
 

@@ -1,3 +1,4 @@
+use openidconnect::{AsyncHttpClient, HttpRequest};
 use souk_engines::{Browser, Client as Registered, OpenIdProvider};
 use souk_eventsourcing::testkit::noon;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -107,7 +108,12 @@ async fn a_provider_that_goes_and_comes_back_costs_its_own_sign_ins() {
     let down = providers.begin("work", REDIRECT).await.err().unwrap();
     assert!(matches!(down, ProviderFailed::Unavailable(_)), "{down:?}");
     engine.begin().unwrap();
-    assert!(providers.begin("work", REDIRECT).await.is_ok());
+    let is_back = async {
+        while providers.begin("work", REDIRECT).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), is_back).await.unwrap();
     assert!(!providers.has("home") && providers.begin("home", REDIRECT).await.is_err());
 }
 
@@ -125,6 +131,20 @@ async fn answering(answer: String) -> String {
         }
     });
     format!("http://{address}")
+}
+
+#[tokio::test]
+async fn what_an_issuer_over_tls_names_is_asked_over_tls_alone() {
+    let there = answering("{}".to_owned()).await;
+    let request = || HttpRequest::new(Vec::new());
+    let asked = |exchange: Exchange, uri: String| async move {
+        let mut request = request();
+        *request.uri_mut() = uri.parse().unwrap();
+        AsyncHttpClient::call(&exchange, request).await
+    };
+    assert!(asked(Exchange::new(false).unwrap(), there.clone()).await.is_ok());
+    let refused = asked(Exchange::new(true).unwrap(), there).await.err().unwrap().to_string();
+    assert!(refused.contains("not reached over TLS"), "{refused}");
 }
 
 #[tokio::test]

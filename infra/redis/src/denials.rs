@@ -48,6 +48,10 @@ pub struct RedisDenials {
 #[async_trait]
 impl Elsewhere for RedisDenials {
     async fn tell(&self, session: Uuid, until: Timestamp) {
+        if *self.link.borrow() == Link::Down {
+            // It is told with all others once the link is up.
+            return;
+        }
         let mut connection = self.redis.connection.clone();
         let told = tokio::time::timeout(ANSWER_MAX, publish(&mut connection, &[(session, until)])).await;
         if !matches!(told, Ok(Ok(()))) {

@@ -143,3 +143,32 @@ async fn a_file_of_another_kind_is_refused() {
     std::fs::write(folder.path().join(CREDENTIALS_FILE), "no database, by far").unwrap();
     assert!(matches!(SqliteCredentials::open(folder.path()).await, Err(OpenError::Unusable { .. })));
 }
+
+#[tokio::test]
+async fn a_store_of_the_first_format_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.set_password(&ada(), "one").await.unwrap();
+    // As the first format was.
+    sqlx::raw_sql("DROP TABLE links; PRAGMA user_version = 1;").execute(&store.pool).await.unwrap();
+    store.close().await;
+    let store = open(&folder).await;
+    assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("one"));
+    store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
+    assert_eq!(store.linked("https://work.example", "7").await.unwrap(), Some(ada()));
+    store.close().await;
+    assert_eq!(open(&folder).await.links_of(&ada()).await.unwrap(), ["https://work.example"]);
+}
+
+#[tokio::test]
+async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.set_password(&ada(), "one").await.unwrap();
+    assert!(store.replace_password(&ada(), "one", "two").await.unwrap());
+    assert!(!store.replace_password(&ada(), "one", "three").await.unwrap());
+    store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
+    store.forget(&ada(), None).await.unwrap();
+    assert_eq!(store.linked("https://work.example", "7").await.unwrap(), None);
+    assert!(!store.replace_password(&ada(), "two", "three").await.unwrap());
+}

@@ -67,7 +67,7 @@ fn empty(state: &QueryState, cart: Option<CartId>, at: ReadAt) -> Single<CartAns
 
 /// Lines of a cart have one currency. A sum beyond 64 bits, which no order may have, shows as the largest.
 fn total(state: &QueryState, lines: &[CartLineAnswer]) -> MoneyShape {
-    let nothing = MoneyShape::from(Money::zero(state.currency));
+    let nothing = MoneyShape::from(Money::zero(state.beside.currency));
     let currency = lines.first().map_or(nothing.currency, |line| line.line_total.currency.clone());
     let amount = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.line_total.amount));
     MoneyShape { amount, currency }

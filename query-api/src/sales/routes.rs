@@ -73,7 +73,7 @@ async fn report(
 }
 
 fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
-    let Some(code) = asked else { return Ok(state.currency.code()) };
+    let Some(code) = asked else { return Ok(state.beside.currency.code()) };
     let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
     money::currency(code).map(|currency| currency.code()).ok_or_else(refused)
 }

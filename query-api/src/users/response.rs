@@ -1,11 +1,13 @@
 //! What is known of somebody, as they are shown it. What can't be opened any more reads as erased.
 
 use serde::Serialize;
+use souk_accounts::SignIn;
 use souk_domain::AddressId;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::{Entry, UserRole};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::users::{BookEntry, UserRow};
+use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
 use crate::orders::response::OrderAnswer;
@@ -142,13 +144,17 @@ impl From<&Preferences> for PreferencesAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Export")]
-#[schema(example = json!({"user": {"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": null, "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}, "addresses": [], "preferences": {"language": "en", "marketing": false, "notifications": {"email": true}}, "orders": [], "position": "57"}))]
+#[schema(example = json!({"user": {"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": null, "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}, "addresses": [], "preferences": {"language": "en", "marketing": false, "notifications": {"email": true}}, "orders": [], "signIns": [], "identityProviders": [], "position": "57"}))]
 pub(crate) struct ExportAnswer {
     pub(crate) user: UserAnswer,
     addresses: Vec<EntryAnswer>,
     preferences: PreferencesAnswer,
     /// Newest first.
     orders: Vec<OrderAnswer>,
+    /// What had to do with signing in, newest first, for ninety days.
+    sign_ins: Vec<SignInAnswer>,
+    /// Those whose word is taken for who they are.
+    identity_providers: Vec<String>,
     /// How far the read models are.
     position: String,
 }
@@ -158,6 +164,7 @@ impl ExportAnswer {
         id: &str,
         row: &UserRow,
         orders: Vec<OrderAnswer>,
+        signing_in: (Vec<SignIn>, Vec<String>),
         keys: &KeyRing,
         position: Position,
     ) -> Self {
@@ -166,6 +173,8 @@ impl ExportAnswer {
             addresses: entries(row, keys),
             preferences: (&row.preferences).into(),
             orders,
+            sign_ins: signing_in.0.into_iter().map(SignInAnswer::from).collect(),
+            identity_providers: signing_in.1,
             position: position.to_string(),
         }
     }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use souk_accounts::SignIn;
 use souk_domain::UserId;
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::users::UserRow;
@@ -17,6 +18,10 @@ use crate::database::{QueryState, document, failed, not_found};
 use crate::orders::routes as orders;
 use crate::people::keys_of;
 use crate::positions::{ReadAt, ReadYourWrites};
+
+/// Sign-ins that are read at once for an export, and how many it has at most.
+const SIGN_INS_PAGE: u32 = 1_000;
+const SIGN_INS_MAX: usize = 10_000;
 
 /// What users are read from.
 const MODELS: &[&str] = &["users"];
@@ -111,5 +116,23 @@ async fn export(
 ) -> Result<Json<ExportAnswer>, Problem> {
     let own = Own::read(&state, &caller, headers).await?;
     let orders = orders::all_of(&state, &own.id, own.position()).await?;
-    Ok(Json(ExportAnswer::new(&own.id, &own.row, orders, &own.keys, own.position())))
+    let signing_in = (sign_ins_of(&state, &caller).await?, providers_of(&state, &caller).await?);
+    Ok(Json(ExportAnswer::new(&own.id, &own.row, orders, signing_in, &own.keys, own.position())))
+}
+
+async fn sign_ins_of(state: &QueryState, caller: &Caller) -> Result<Vec<SignIn>, Problem> {
+    let (user, mut all) = (caller.signed_in()?, Vec::<SignIn>::new());
+    loop {
+        let before = all.last().map(|sign_in| sign_in.id);
+        let page = state.beside.credentials.sign_ins(Some(user), before, SIGN_INS_PAGE).await?;
+        let is_last = page.len() < SIGN_INS_PAGE as usize;
+        all.extend(page);
+        if is_last || all.len() >= SIGN_INS_MAX {
+            return Ok(all);
+        }
+    }
+}
+
+async fn providers_of(state: &QueryState, caller: &Caller) -> Result<Vec<String>, Problem> {
+    Ok(state.beside.credentials.links_of(caller.signed_in()?).await?)
 }

@@ -26,7 +26,8 @@ use souk_eventsourcing::{
     StreamName, Timestamp,
 };
 use souk_gateway::{Bodies, Edge, Limits, edge};
-use souk_query_api::{Behind, Followed, QueryState, ReadPositions};
+use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
+use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
 use souk_web::identity::Grant;
@@ -94,8 +95,10 @@ impl Shop {
         let clock: Arc<dyn Clock> = Arc::new(Noon(AtomicU64::new(1)));
         let guard = Arc::new(Guard::new(true, Arc::clone(&clock)));
         let people = Arc::new(KeysInMemory::default());
-        let currency = Currency::GBP;
-        let state = QueryState::open(models.path(), positions, currency, people.clone(), EMAIL_KEY, guard);
+        let credentials = Arc::new(SqliteCredentials::open(folder.path()).await.unwrap());
+        let (currency, email_key) = (Currency::GBP, EMAIL_KEY);
+        let beside = Beside { currency, people: people.clone(), credentials, email_key, guard };
+        let state = QueryState::open(models.path(), positions, beside);
         let (router, document) = souk_query_api::router(state.clone())
             .merge(souk_query_api::log_browser(store, state))
             .split_for_parts();

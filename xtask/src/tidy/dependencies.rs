@@ -60,7 +60,7 @@ const RULES: &[Rule] = &[
     rule(GATEWAY, &[KERNEL, WEB, HTTP_CLIENT], NONE, DATABASES),
     rule(HTTP_CLIENT, NONE, &["axum", "reqwest"], DATABASES),
     rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
-    rule(QUERY_API, &[KERNEL, DOMAIN, PROJECTIONS, WEB], &["rusqlite"], NONE),
+    rule(QUERY_API, &[KERNEL, DOMAIN, ACCOUNTS, PROJECTIONS, WEB], &["rusqlite"], NONE),
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-engines", NONE, IO, NONE),
