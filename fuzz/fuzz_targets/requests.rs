@@ -4,15 +4,19 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde::de::DeserializeOwned;
+use souk_command_api::auth::request::{
+    ChangePasswordRequest, ConfirmResetRequest, LoginRequest, RefreshRequest, SignUpRequest,
+};
 use souk_command_api::cart::request::{ItemRequest, MergeRequest, QuantityRequest};
 use souk_command_api::inventory::request::{ReservationRequest, ReserveRequest, StockRequest};
 use souk_command_api::maintenance::request::{RetryRequest, SkipRequest, SwitchRequest};
 use souk_command_api::orders::request::{CancelRequest, OrderRequest, ReturnRequest, ShipRequest};
 use souk_command_api::payments::request::{IntentRequest, RefundRequest, WebhookRequest};
 use souk_command_api::products::request::ProductRequest;
-use souk_web::Problem;
+use souk_command_api::users::request::{PreferencesRequest, ProfileRequest};
 use souk_web::body::parse;
 use souk_web::shapes::{AddressShape, MoneyShape};
+use souk_web::{Problem, PublishedKeys};
 
 fn read<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     parse(data).map_err(|problem| held_to_its_kind(&problem)).ok()
@@ -25,7 +29,7 @@ fn held_to_its_kind(problem: &Problem) {
 // The first byte says of which shape, the others are the body.
 fuzz_target!(|data: &[u8]| {
     let [shape, data @ ..] = data else { return };
-    match shape % 19 {
+    match shape % 27 {
         0 => drop(read::<ItemRequest>(data)),
         1 => drop(read::<MergeRequest>(data)),
         2 => drop(read::<QuantityRequest>(data)),
@@ -46,6 +50,14 @@ fuzz_target!(|data: &[u8]| {
         15 => drop(read::<WebhookRequest>(data)),
         16 => drop(read::<AddressShape>(data).map(|address| address.read("/address"))),
         17 => drop(read::<MoneyShape>(data).map(|money| money.read("/money"))),
-        _ => drop(read::<ProductRequest>(data).map(ProductRequest::content)),
+        18 => drop(read::<ProductRequest>(data).map(ProductRequest::content)),
+        19 => drop(read::<SignUpRequest>(data).map(|who| (who.email.read("/email"), who.name.read("/name")))),
+        20 => drop(read::<LoginRequest>(data).map(|who| who.email.read("/email"))),
+        21 => drop(read::<RefreshRequest>(data)),
+        22 => drop(read::<ChangePasswordRequest>(data)),
+        23 => drop(read::<ConfirmResetRequest>(data)),
+        24 => drop(read::<ProfileRequest>(data)),
+        25 => drop(read::<PreferencesRequest>(data)),
+        _ => drop(PublishedKeys::default().take(data)),
     }
 });

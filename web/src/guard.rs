@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::http::StatusCode;
 use souk_accounts::throttle::{FREE_FAILURES, Throttle};
 use souk_domain::EmailHash;
 use souk_eventsourcing::Clock;
@@ -60,9 +61,32 @@ impl Guard {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts a try at something while it is made, and not when it comes to nothing for a reason of ours.
+    pub async fn counting<T>(
+        &self,
+        target: &str,
+        address: Option<IpAddr>,
+        tried: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        self.attempt(target, address)?;
+        let outcome = tried.await;
+        let is_ours = |problem: &Problem| {
+            let status = problem.status();
+            status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+        };
+        if outcome.as_ref().is_err_and(is_ours) {
+            let mut counts = self.counts();
+            counts.targets.undo(&target.to_owned());
+            if let Some(address) = address.map(counted) {
+                counts.addresses.undo(&address);
+            }
+        }
+        outcome
+    }
+
     /// Counts a try at something, or refuses it: it is counted before its outcome is known, so that tries
     /// at once are no way around.
-    pub fn attempt(&self, target: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+    fn attempt(&self, target: &str, address: Option<IpAddr>) -> Result<(), Problem> {
         if !self.is_on {
             return Ok(());
         }
@@ -106,7 +130,36 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
+    use souk_eventsourcing::testkit::noon;
+
     use super::*;
+
+    struct AtNoon;
+
+    impl Clock for AtNoon {
+        fn now(&self) -> souk_eventsourcing::Timestamp {
+            noon()
+        }
+        fn new_id(&self) -> uuid::Uuid {
+            uuid::Uuid::nil()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_try_that_we_could_not_answer_is_no_failure() {
+        let guard = Guard::new(true, Arc::new(AtNoon));
+        let tried = async |code| {
+            let outcome = async { Err::<(), _>(Problem::new(code, "")) };
+            guard.counting("ada", None, outcome).await.unwrap_err().code()
+        };
+        for _ in 0..20 {
+            assert_eq!(tried("log-unavailable").await, "log-unavailable");
+        }
+        for _ in 0..5 {
+            assert_eq!(tried("unauthenticated").await, "unauthenticated");
+        }
+        assert_eq!(tried("unauthenticated").await, "rate-limited");
+    }
 
     #[test]
     fn a_subscriber_of_ipv6_counts_once() {

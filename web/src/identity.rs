@@ -348,6 +348,15 @@ mod tests {
     }
 
     #[test]
+    fn clocks_may_differ_by_five_seconds_and_no_more() {
+        let keys = keys();
+        let good = token(&keys);
+        let at = |seconds: i64| verify(&good, &keys, noon() + jiff::SignedDuration::from_secs(seconds));
+        assert!(at(-5).is_ok() && at(-6).is_err());
+        assert!(at(64).is_ok() && at(65).is_err());
+    }
+
+    #[test]
     fn a_token_of_a_session_that_has_ended_is_refused_at_once() {
         let (keys, denials) = (keys(), Denials::default());
         let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();

@@ -101,11 +101,15 @@ pub async fn prove(
     client: &Client<'_>,
 ) -> Result<Proven, Problem> {
     let hash = email.hash(&shop.keys.email_hash);
-    shop.accounts.guard.attempt(hash.as_str(), client.caller.address)?;
-    let found = accounts::by_email(shop, &hash).await?;
-    let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
-    let kept = shop.accounts.credentials.password(&customer).await?;
-    let compared = shop.accounts.passwords.compare(password.clone(), kept.clone()).await?;
+    let compare = async {
+        let found = accounts::by_email(shop, &hash).await?;
+        let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
+        let kept = shop.accounts.credentials.password(&customer).await?;
+        let compared = shop.accounts.passwords.compare(password.clone(), kept.clone()).await?;
+        Ok((found, kept, compared))
+    };
+    let (found, kept, compared) =
+        shop.accounts.guard.counting(hash.as_str(), client.caller.address, compare).await?;
     let Some((user, account)) = found.filter(|_| compared.is_right) else {
         accounts::note(shop, SignInKind::Failed, None, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
@@ -139,9 +143,12 @@ pub async fn confirm(
     client: &Client<'_>,
 ) -> Result<(), Problem> {
     let key = user.to_string();
-    shop.accounts.guard.attempt(&key, client.caller.address)?;
-    let kept = shop.accounts.credentials.password(&user.customer()).await?;
-    if !shop.accounts.passwords.compare(password, kept).await?.is_right {
+    let compare = async {
+        let kept = shop.accounts.credentials.password(&user.customer()).await?;
+        Ok(shop.accounts.passwords.compare(password, kept).await?.is_right)
+    };
+    let is_right = shop.accounts.guard.counting(&key, client.caller.address, compare).await?;
+    if !is_right {
         accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
     }

@@ -104,12 +104,17 @@ pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<Option<Use
 
 /// Ends all sessions of somebody, but for one.
 pub async fn end_all(shop: &Shop, user: &CustomerId, but: Option<Uuid>) -> Result<(), Problem> {
-    for stored in shop.accounts.credentials.families_of(user, shop.clock.now()).await? {
-        if Some(stored.family.id) != but {
+    loop {
+        let mut families = shop.accounts.credentials.families_of(user, shop.clock.now()).await?;
+        families.retain(|stored| Some(stored.family.id) != but);
+        if families.is_empty() {
+            return Ok(());
+        }
+        // What was ended is not among the next.
+        for stored in families {
             revoke(shop, stored).await?;
         }
     }
-    Ok(())
 }
 
 async fn find(shop: &Shop, family: Uuid) -> Result<Option<Stored>, Problem> {

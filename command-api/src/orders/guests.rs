@@ -25,10 +25,12 @@ pub async fn erase(
 ) -> Result<Response, Problem> {
     let (code, email) = body.value.read()?;
     let key = guard::of_order(&code);
-    shop.accounts.guard.attempt(&key, caller.address)?;
     let hash = email.hash(&shop.keys.email_hash);
-    let order = meant(&shop, &code, &hash).await?;
-    let order = order.ok_or_else(|| Problem::new("not-found", "there is no such order"))?;
+    let find = async {
+        let order = meant(&shop, &code, &hash).await?;
+        order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
+    };
+    let order = shop.accounts.guard.counting(&key, caller.address, find).await?;
     shop.accounts.guard.succeeded(&key, caller.address);
     let came = Write::new(&shop, &caller, &headers, "POST /api/orders/lookup/erase", &body.raw);
     let position = erasure::erase_guest(&shop, order, &came.origin).await?;

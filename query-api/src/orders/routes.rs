@@ -180,13 +180,15 @@ async fn lookup(
 ) -> Result<Single<OrderAnswer>, Problem> {
     let (code, email) = body.value.read()?;
     let target = guard::of_order(&code);
-    state.beside.guard.attempt(&target, caller.address)?;
     let hash = email.hash(&state.beside.email_key);
-    let position = state.positions.wait_for(headers).await?;
-    let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code);
-    let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
-    let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
-    let order = orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?;
+    let find = async {
+        let position = state.positions.wait_for(headers).await?;
+        let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code);
+        let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+        let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
+        Ok((orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?, position))
+    };
+    let (order, position) = state.beside.guard.counting(&target, caller.address, find).await?;
     state.beside.guard.succeeded(&target, caller.address);
     let keys = keys_of(&state, order.row.people()).await?;
     let body = order.answer(&keys, position);

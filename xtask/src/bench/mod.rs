@@ -8,6 +8,7 @@ mod append;
 mod baseline;
 mod cart;
 mod checkout;
+mod edge;
 mod flash_sale;
 mod load;
 mod month;
@@ -62,6 +63,7 @@ const GROUPS: &[Group] = &[
     ("month", month::rows),
     ("ten-months", ten_months::rows),
     ("upkeep", upkeep::rows),
+    ("edge", edge::rows),
 ];
 
 /// Runs the rows; false when one missed its target.

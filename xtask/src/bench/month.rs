@@ -53,15 +53,15 @@ pub(super) fn traded(bench: &mut Bench) -> Result<Traded> {
     let souk = bench.souk()?;
     let months = real_data::one_month(real_data::BENCH_MONTH, bench.scratch())?;
     let data = bench.folder("month")?.join("shop");
-    let figures = trade(&souk, &data, &months.files)?;
+    let figures = trade(&souk, &data, &months.files, false)?;
     let traded = Traded { figures, described: months.described, replay: replay(&souk, &data)? };
     bench.month = Some(traded.clone());
     Ok(traded)
 }
 
 /// Trades months and holds the books to agree: a fast month that is wrong counts for nothing.
-pub(super) fn trade(souk: &Path, data: &Path, files: &[PathBuf]) -> Result<trial::Figures> {
-    let figures = trial::with_own_shop(souk, data, files)?;
+pub(super) fn trade(souk: &Path, data: &Path, files: &[PathBuf], people: bool) -> Result<trial::Figures> {
+    let figures = trial::with_own_shop(souk, data, files, people)?;
     ensure!(figures.differences.is_empty(), "the books differ: {}", figures.differences[0]);
     Ok(figures)
 }

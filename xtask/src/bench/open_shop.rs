@@ -89,6 +89,11 @@ impl OpenShop {
         crate::shop::process_cpu_seconds(self.server.pid())
     }
 
+    /// Where it listens.
+    pub(super) fn url(&self) -> &str {
+        &self.server.url
+    }
+
     /// Stops it.
     pub(super) fn close(self) -> Result<()> {
         self.server.stop()

@@ -22,7 +22,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let souk = bench.souk()?;
     let months = real_data::all_months(bench.scratch())?;
     let data = bench.folder("months")?.join("shop");
-    let figures = month::trade(&souk, &data, &months.files)?;
+    let figures = month::trade(&souk, &data, &months.files, false)?;
     let replay = month::replay(&souk, &data)?;
     let (ready_seconds, memory_mib) = client_runtime()?.block_on(async {
         let (server, _client) = Server::start(&souk, &data).await?;

@@ -50,6 +50,9 @@ pub(crate) struct SalesOptions {
     /// The data folder, which is kept; else a temporary one.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Orders carry an e-mail address and a postal address.
+    #[arg(long)]
+    people: bool,
     /// Ends with one JSON line of figures.
     #[arg(long)]
     json: bool,
@@ -59,13 +62,13 @@ pub(crate) struct SalesOptions {
 pub(crate) fn run(options: &SalesOptions) -> Result<bool> {
     let figures = if let Some(url) = &options.url {
         let client = ShopClient::new(url, token_for_url()?)?;
-        runtime()?.block_on(trade_and_compare(&client, &options.files, None))?
+        runtime()?.block_on(trade_and_compare(&client, &options.files, None, options.people))?
     } else {
         let profile = if options.dev { Profile::Dev } else { Profile::Release };
         let souk = options.souk.clone().map_or_else(|| workspace::build_souk(profile), Ok)?;
         let scratch = tempfile::tempdir()?;
         let data = options.data.clone().unwrap_or_else(|| scratch.path().join("shop"));
-        with_own_shop(&souk, &data, &options.files)?
+        with_own_shop(&souk, &data, &options.files, options.people)?
     };
     report(&figures);
     if options.json {
@@ -74,11 +77,12 @@ pub(crate) fn run(options: &SalesOptions) -> Result<bool> {
     Ok(figures.differences.is_empty())
 }
 
-/// Trades `files` in a shop on `data` that is started and stopped for it.
-pub(crate) fn with_own_shop(souk: &Path, data: &Path, files: &[PathBuf]) -> Result<Figures> {
+/// Trades `files` in a shop on `data` that is started and stopped for it; with `people`, orders say who and
+/// where they are for.
+pub(crate) fn with_own_shop(souk: &Path, data: &Path, files: &[PathBuf], people: bool) -> Result<Figures> {
     runtime()?.block_on(async {
         let (server, client) = Server::start(souk, data).await?;
-        let figures = trade_and_compare(&client, files, Some(server.pid())).await?;
+        let figures = trade_and_compare(&client, files, Some(server.pid()), people).await?;
         server.stop()?;
         Ok(figures)
     })
@@ -101,7 +105,12 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-async fn trade_and_compare(client: &ShopClient, files: &[PathBuf], server: Option<u32>) -> Result<Figures> {
+async fn trade_and_compare(
+    client: &ShopClient,
+    files: &[PathBuf],
+    server: Option<u32>,
+    people: bool,
+) -> Result<Figures> {
     let months: Vec<Invoices> = files.iter().map(|file| invoices::read(file)).collect::<Result<_>>()?;
     let mut differences = against_published(files, &months)?;
     let books = Books::of(&months);
@@ -113,7 +122,7 @@ async fn trade_and_compare(client: &ShopClient, files: &[PathBuf], server: Optio
     stocking::import_products(client, &books.products).await.context("products")?;
     stocking::count_stock(client, &books, &run).await.context("stock")?;
     let stocked_after = started.elapsed();
-    let traded = trade::trade(client, &months, &run).await?;
+    let traded = trade::trade(client, &months, trade::Run { name: &run, people }).await?;
     let traded_after = started.elapsed();
     differences.extend(traded.failures.iter().cloned());
     differences.extend(compare::compare(client, &books, &before, &traded).await.context("comparing")?);

@@ -42,8 +42,17 @@ enum Done<'a> {
     Failed(String),
 }
 
-/// Trades all months, one after another; `run` names this trial in the keys.
-pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: &str) -> Result<Traded> {
+/// A trial among others.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    /// Names it in the keys.
+    pub(super) name: &'a str,
+    /// Whether orders say who and where they are for.
+    pub(super) people: bool,
+}
+
+/// Trades all months, one after another.
+pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>) -> Result<Traded> {
     let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
     let progress = progress_bar(jobs.len());
     let mut traded = Traded { orders: HashMap::new(), failures: Vec::new() };
@@ -76,16 +85,17 @@ fn progress_bar(jobs: usize) -> ProgressBar {
     ProgressBar::new(jobs as u64).with_style(style)
 }
 
-async fn do_job<'a>(client: &ShopClient, run: &str, job: Job<'a>) -> Result<Done<'a>> {
+async fn do_job<'a>(client: &ShopClient, run: Run<'_>, job: Job<'a>) -> Result<Done<'a>> {
     match job {
         Job::Sale(sale) => place(client, run, sale).await,
         Job::Return(goods) => take_back(client, run, goods).await,
     }
 }
 
-async fn place<'a>(client: &ShopClient, run: &str, sale: &'a Sale) -> Result<Done<'a>> {
-    let call =
-        Call::post("/api/orders", &order(sale)).key(format!("trial-{run}-{}", sale.invoice)).wait_s(WAIT_S);
+async fn place<'a>(client: &ShopClient, run: Run<'_>, sale: &'a Sale) -> Result<Done<'a>> {
+    let call = Call::post("/api/orders", &order(sale, run.people))
+        .key(format!("trial-{}-{}", run.name, sale.invoice))
+        .wait_s(WAIT_S);
     let answer = client.send(call).await?;
     if ![200, 201, 202].contains(&answer.status) {
         return Ok(Done::Failed(format!("invoice {}: {} {}", sale.invoice, answer.status, answer.body)));
@@ -118,8 +128,9 @@ async fn wait_until_settled(client: &ShopClient, id: &str) -> Result<String> {
     bail!("order {id} is not settled after {LOOKS_MAX} looks")
 }
 
-/// An order as an admin places it for somebody, each line at its own price.
-fn order(sale: &Sale) -> Value {
+/// An order as an admin places it for somebody, each line at its own price; with `people`, with an e-mail
+/// address and a postal address made up from the customer's number.
+fn order(sale: &Sale, people: bool) -> Value {
     let lines: Vec<Value> = sale
         .lines
         .iter()
@@ -132,13 +143,19 @@ fn order(sale: &Sale) -> Value {
     if let Some(customer) = &sale.customer {
         order["customerId"] = json!(customer);
     }
+    if people {
+        let who = sale.customer.as_deref().unwrap_or(&sale.invoice);
+        order["email"] = json!(format!("customer-{who}@example.org"));
+        order["shippingAddress"] = json!({"name": format!("Customer {who}"), "line1": format!("{who} Test Street"),
+            "city": "London", "postalCode": "N1 1AA", "country": "GB", "phone": "+44 20 7946 0000"});
+    }
     order
 }
 
-async fn take_back<'a>(client: &ShopClient, run: &str, goods: &Return) -> Result<Done<'a>> {
+async fn take_back<'a>(client: &ShopClient, run: Run<'_>, goods: &Return) -> Result<Done<'a>> {
     let reason = format!("returned, invoice {}", goods.invoice);
     let body = json!({"sku": goods.sku, "change": goods.units, "reason": reason});
-    let key = format!("trial-{run}-{}-{}", goods.invoice, goods.sku.replace(' ', "_"));
+    let key = format!("trial-{}-{}-{}", run.name, goods.invoice, goods.sku.replace(' ', "_"));
     let answer = client.send(Call::post("/api/inventory/stock", &body).key(key)).await?;
     if (200..300).contains(&answer.status) {
         Ok(Done::Returned)
