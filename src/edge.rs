@@ -68,8 +68,9 @@ impl EdgeStanding {
 
     /// Says the same in metrics.
     pub fn measure(&self) {
-        let is_shared = self.limits.standing() == Standing::Shared;
-        metrics::gauge!("souk_limits_shared").set(f64::from(is_shared));
+        if let standing @ (Standing::Shared | Standing::FallenBack) = self.limits.standing() {
+            metrics::gauge!("souk_limits_shared").set(f64::from(standing == Standing::Shared));
+        }
         if let Some(link) = &self.link {
             metrics::gauge!("souk_denials_shared").set(f64::from(*link.borrow() == Link::Up));
         }

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
-use souk_gateway::server::{self, Connections};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
 use souk_web::{Denials, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
@@ -20,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::edge::{self as edges, EdgeStanding};
 use crate::release_gate;
-use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, listen, listen_internally};
+use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, listen, listen_internally};
 
 /// Whom a gateway stands in front of.
 #[derive(Clone, Copy, Debug)]
@@ -57,16 +56,8 @@ pub async fn serve(
     announce(options, address, || {
         format!("Souk's gateway is open at http://{address} (writes go to {commands}, reads to {queries})")
     })?;
-    let (stop, mut stopping) = watch::channel(false);
-    let graceful = async move {
-        // The sender goes only with the process.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let server = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
-    if let Some(internal) = internal {
-        let forever = std::future::pending();
-        tokio::spawn(server::serve(internal, app_of_internal, Connections::default(), forever));
-    }
+    let (stop, stopping) = watch::channel(false);
+    let server = answer((listener, main), internal.map(|listener| (listener, app_of_internal)), stopping);
     signals.wait().await;
     tracing::info!("stopping");
     stop.send_replace(true);

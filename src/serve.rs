@@ -20,6 +20,8 @@ use souk_sqlite_log::SqliteLog;
 use souk_web::{Problem, catalogue};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::configuration::{Configuration, Role};
 use crate::demo;
@@ -62,17 +64,8 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded)?;
     announce(options, address, || welcome(configuration, address, options))?;
 
-    let mut stopping = shop.stopping.clone();
-    let graceful = async move {
-        // The sender goes only with the shop.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let server = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
-    if let Some(internal) = internal {
-        // It may answer until the process ends: how the end goes is of interest, too.
-        let forever = std::future::pending();
-        tokio::spawn(server::serve(internal, app_of_internal, Connections::default(), forever));
-    }
+    let internal = internal.map(|listener| (listener, app_of_internal));
+    let server = answer((listener, main), internal, shop.stopping.clone());
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
@@ -93,6 +86,24 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
         tracing::warn!("some work was cut; it goes on at the next start");
     }
     Ok(())
+}
+
+/// Answers everybody until told to stop, and operators, where they have a listener, until the process ends: how
+/// the end goes is of interest, too.
+pub fn answer(
+    (listener, main): (TcpListener, Router),
+    internal: Option<(TcpListener, Router)>,
+    mut stopping: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    if let Some((listener, router)) = internal {
+        let forever = std::future::pending();
+        tokio::spawn(server::serve(listener, router, Connections::default(), forever));
+    }
+    let graceful = async move {
+        // The sender goes only with the process.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    tokio::spawn(server::serve(listener, main, Connections::default(), graceful))
 }
 
 /// What tells a process to stop.

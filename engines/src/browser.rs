@@ -34,16 +34,10 @@ pub struct Page {
 impl Browser {
     /// Opens an address.
     pub fn get(&mut self, url: &str) -> Result<Page> {
-        self.send("GET", url, &[], None)
+        self.send("GET", url, None)
     }
 
-    /// Opens one with a header.
-    pub fn get_with(&mut self, url: &str, header: (&str, &str)) -> Result<Page> {
-        self.send("GET", url, &[header], None)
-    }
-
-    /// The cookies of a host, to be looked at.
-    pub fn cookies_of(&self, host: &str) -> Vec<String> {
+    fn cookies_of(&self, host: &str) -> Vec<String> {
         let of_host = self.cookies.iter().filter(|((of, _), _)| of == host);
         of_host.map(|((_, name), value)| format!("{name}={value}")).collect()
     }
@@ -74,27 +68,18 @@ impl Browser {
             };
             let form: Vec<String> =
                 fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-            page = self.send("POST", &url, &[], Some(&form.join("&")))?;
+            page = self.send("POST", &url, Some(&form.join("&")))?;
         }
         bail!("it never ends")
     }
 
-    fn send(
-        &mut self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-        form: Option<&str>,
-    ) -> Result<Page> {
+    fn send(&mut self, method: &str, url: &str, form: Option<&str>) -> Result<Page> {
         let (host, path) = split(url)?;
         let cookies = self.cookies_of(host).join("; ");
         // By HTTP/1.0 an answer ends with its connection.
         let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n");
         if !cookies.is_empty() {
             write!(request, "Cookie: {cookies}\r\n")?;
-        }
-        for (name, value) in headers {
-            write!(request, "{name}: {value}\r\n")?;
         }
         if let Some(form) = form {
             let length = form.len();

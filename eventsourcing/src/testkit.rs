@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::Clock;
 use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::CommandId;
@@ -19,6 +20,20 @@ use crate::process::{Input, Output, Process};
 /// Never: the instant is in range.
 pub fn noon() -> Timestamp {
     Timestamp::from_second(1_795_262_400).expect("a fixed instant is in range")
+}
+
+/// A clock that stands still at noon, whose ids are all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        noon()
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::nil()
+    }
 }
 
 /// The context of the `n`-th command of an example.

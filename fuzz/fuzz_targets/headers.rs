@@ -9,26 +9,11 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::routing::get;
 use libfuzzer_sys::fuzz_target;
-use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{Clock, Timestamp};
+use souk_eventsourcing::testkit::Noon;
 use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_web::headers::{ReadHeaders, WriteHeaders};
 use souk_web::{Caller, Keys, Problem, paging};
 use tower::ServiceExt;
-use uuid::Uuid;
-
-/// The same at every run.
-struct AtNoon;
-
-impl Clock for AtNoon {
-    fn now(&self) -> Timestamp {
-        noon()
-    }
-
-    fn new_id(&self) -> Uuid {
-        Uuid::nil()
-    }
-}
 
 async fn read(caller: Caller, _: ReadHeaders, _: WriteHeaders, body: String) -> Result<String, Problem> {
     assert!(caller.subject.is_none() && caller.cart.is_none() && caller.roles.is_empty(), "{caller:?}");
@@ -45,7 +30,7 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let (denials, proxies) = (Arc::default(), Arc::default());
     let limits = Arc::new(Limits::local());
     let settings =
-        Edge { tokens: keys, denials, clock: Arc::new(AtNoon), limits, proxies, bodies: Bodies::Whole };
+        Edge { tokens: keys, denials, clock: Arc::new(Noon), limits, proxies, bodies: Bodies::Whole };
     edge(Router::new().route("/api/cart", get(read)), settings)
 });
 

@@ -69,6 +69,19 @@ mod tests {
     }
 
     #[test]
+    fn only_trusted_proxies_are_believed_about_tls() {
+        let trusted = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let scheme = |peer: &str, said: &'static str| {
+            let name = HeaderName::from_static(FORWARDED_PROTO);
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(said))]);
+            trusted.scheme(peer.parse().unwrap(), &headers)
+        };
+        assert_eq!(scheme("10.0.0.1", "https"), "https");
+        assert_eq!(scheme("203.0.113.9", "https"), "http");
+        assert_eq!(scheme("10.0.0.1", "gopher"), "http");
+    }
+
+    #[test]
     fn only_trusted_proxies_are_asked_for_whom_they_ask() {
         assert_eq!(client("203.0.113.9", &["192.0.2.1"]), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &["192.0.2.1"]), "192.0.2.1");

@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+/// Sessions up to which nobody looks for those that have expired.
+const FORGET_AT_MIN: usize = 1_024;
+
 /// Tells other instances of ended sessions.
 #[async_trait]
 pub trait Elsewhere: Send + Sync + 'static {
@@ -18,8 +21,16 @@ pub trait Elsewhere: Send + Sync + 'static {
 /// is in memory; other instances are told.
 #[derive(Default)]
 pub struct Denials {
-    until: RwLock<HashMap<Uuid, Timestamp>>,
+    denied: RwLock<Denied>,
     elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+}
+
+#[derive(Default)]
+struct Denied {
+    until: HashMap<Uuid, Timestamp>,
+    /// How many there are when those that have expired are next forgotten: twice as many as were left then, so
+    /// that many at once don't go through all of them each.
+    forget_at: usize,
 }
 
 impl Denials {
@@ -37,23 +48,27 @@ impl Denials {
         }
     }
 
-    /// Refuses a session's tokens in this process; those of others that have expired are forgotten.
+    /// Refuses a session's tokens in this process.
     pub fn deny_here(&self, session: Uuid, until: Timestamp, now: Timestamp) {
         // A map is whole at every moment, so a panic elsewhere leaves it usable.
-        let mut denied = self.until.write().unwrap_or_else(PoisonError::into_inner);
-        denied.retain(|_, until| *until > now);
-        let kept = denied.entry(session).or_insert(until);
+        let mut denied = self.denied.write().unwrap_or_else(PoisonError::into_inner);
+        if denied.until.len() >= denied.forget_at {
+            denied.until.retain(|_, until| *until > now);
+            denied.forget_at = (denied.until.len() * 2).max(FORGET_AT_MIN);
+        }
+        let kept = denied.until.entry(session).or_insert(until);
         *kept = until.max(*kept);
     }
 
     /// Whether a session's tokens are refused.
-    pub fn is_denied(&self, session: Uuid) -> bool {
-        self.until.read().unwrap_or_else(PoisonError::into_inner).contains_key(&session)
+    pub fn is_denied(&self, session: Uuid, now: Timestamp) -> bool {
+        let denied = self.denied.read().unwrap_or_else(PoisonError::into_inner);
+        denied.until.get(&session).is_some_and(|until| *until > now)
     }
 
     /// All that are refused now.
     pub fn all(&self, now: Timestamp) -> Vec<(Uuid, Timestamp)> {
-        let denied = self.until.read().unwrap_or_else(PoisonError::into_inner);
+        let denied = &self.denied.read().unwrap_or_else(PoisonError::into_inner).until;
         denied.iter().filter(|(_, until)| **until > now).map(|(session, until)| (*session, *until)).collect()
     }
 }
@@ -70,9 +85,22 @@ mod tests {
         let (denials, one, two) = (Denials::default(), Uuid::from_u128(1), Uuid::from_u128(2));
         let later = noon() + SignedDuration::from_mins(11);
         denials.deny_here(one, later, noon());
-        assert!(denials.is_denied(one) && !denials.is_denied(two));
+        assert!(denials.is_denied(one, noon()) && !denials.is_denied(two, noon()));
         denials.deny_here(two, later + SignedDuration::from_mins(1), later);
-        assert!(!denials.is_denied(one) && denials.is_denied(two));
+        assert!(!denials.is_denied(one, later) && denials.is_denied(two, later));
+    }
+
+    #[test]
+    fn those_that_have_expired_are_forgotten_now_and_then() {
+        let denials = Denials::default();
+        let soon = noon() + SignedDuration::from_mins(1);
+        for n in 0..FORGET_AT_MIN as u128 {
+            denials.deny_here(Uuid::from_u128(n), soon, noon());
+        }
+        let last = Uuid::from_u128(u128::MAX);
+        denials.deny_here(last, soon + SignedDuration::from_mins(1), soon);
+        assert_eq!(denials.denied.read().unwrap().until.len(), 1);
+        assert!(denials.is_denied(last, soon));
     }
 
     #[test]

@@ -130,24 +130,13 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
-    use souk_eventsourcing::testkit::noon;
+    use souk_eventsourcing::testkit::Noon;
 
     use super::*;
 
-    struct AtNoon;
-
-    impl Clock for AtNoon {
-        fn now(&self) -> souk_eventsourcing::Timestamp {
-            noon()
-        }
-        fn new_id(&self) -> uuid::Uuid {
-            uuid::Uuid::nil()
-        }
-    }
-
     #[tokio::test]
     async fn a_try_that_we_could_not_answer_is_no_failure() {
-        let guard = Guard::new(true, Arc::new(AtNoon));
+        let guard = Guard::new(true, Arc::new(Noon));
         let tried = async |code| {
             let outcome = async { Err::<(), _>(Problem::new(code, "")) };
             guard.counting("ada", None, outcome).await.unwrap_err().code()

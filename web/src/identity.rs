@@ -203,7 +203,7 @@ pub fn identify(
         return Err(refused("`Authorization: Bearer …` is wanted"));
     }
     let caller = verify(token.trim(), keys, now)?;
-    if caller.session.is_some_and(|session| denials.is_denied(session)) {
+    if caller.session.is_some_and(|session| denials.is_denied(session, now)) {
         return Err(refused("the session has ended: sign in again"));
     }
     Ok(caller)
@@ -362,7 +362,8 @@ mod tests {
         let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
         assert!(identify(&headers, &keys, &denials, noon()).is_ok());
-        denials.deny_here(Uuid::from_u128(5), noon(), noon());
+        let later = noon() + jiff::SignedDuration::from_mins(1);
+        denials.deny_here(Uuid::from_u128(5), later, noon());
         assert!(identify(&headers, &keys, &denials, noon()).is_err());
     }
 

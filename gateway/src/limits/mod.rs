@@ -23,9 +23,9 @@ pub use shared::{SharedCounts, SharedCountsUnavailable};
 pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// Requests a window of each class, at once or spread.
-const AUTH: NonZeroU32 = NonZeroU32::new(60).unwrap();
-const READ: NonZeroU32 = NonZeroU32::new(1_200).unwrap();
-const WRITE: NonZeroU32 = NonZeroU32::new(300).unwrap();
+const AUTH: NonZeroU32 = NonZeroU32::new(60).expect("it is more than none");
+const READ: NonZeroU32 = NonZeroU32::new(1_200).expect("it is more than none");
+const WRITE: NonZeroU32 = NonZeroU32::new(300).expect("it is more than none");
 
 /// Who is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -122,7 +122,6 @@ async fn passed_on(
 }
 
 /// What is sent of a request besides its body.
-#[derive(Clone)]
 struct Head {
     method: Method,
     uri: Uri,

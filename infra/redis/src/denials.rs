@@ -184,22 +184,11 @@ fn lost() -> redis::RedisError {
 mod tests {
     use jiff::SignedDuration;
     use souk_engines::Redis as Engine;
-    use souk_eventsourcing::testkit::noon;
+    use souk_eventsourcing::testkit::{Noon, noon};
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(30);
-
-    struct AtNoon;
-
-    impl Clock for AtNoon {
-        fn now(&self) -> Timestamp {
-            noon()
-        }
-        fn new_id(&self) -> Uuid {
-            Uuid::nil()
-        }
-    }
 
     /// An instance that listens, and what it knows.
     struct Instance {
@@ -211,7 +200,7 @@ mod tests {
     fn instance(engine: &Engine) -> Instance {
         let denials = Arc::new(Denials::default());
         let shared =
-            RedisDenials::new(Redis::at(&engine.url()).unwrap(), Arc::clone(&denials), Arc::new(AtNoon));
+            RedisDenials::new(Redis::at(&engine.url()).unwrap(), Arc::clone(&denials), Arc::new(Noon));
         let link = shared.link();
         Instance { denials, link, _listens: tokio::spawn(async move { shared.run().await }) }
     }
@@ -223,7 +212,7 @@ mod tests {
 
         async fn hears_of(&self, session: u128) {
             let heard = async {
-                while !self.denials.is_denied(Uuid::from_u128(session)) {
+                while !self.denials.is_denied(Uuid::from_u128(session), noon()) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -264,7 +253,10 @@ mod tests {
         one.is(Link::Down).await;
         two.is(Link::Down).await;
         one.deny(2).await;
-        assert!(one.denials.is_denied(Uuid::from_u128(2)) && two.denials.is_denied(Uuid::from_u128(1)));
+        assert!(
+            one.denials.is_denied(Uuid::from_u128(2), noon())
+                && two.denials.is_denied(Uuid::from_u128(1), noon())
+        );
         engine.begin().unwrap();
         two.hears_of(2).await;
         let mut later = instance(&engine);

@@ -70,7 +70,7 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
     if number("SELECT count(*) FROM sqlite_schema").await? == 0 {
         let mut transaction = pool.begin().await.map_err(failed)?;
         let head = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};");
-        let schema = format!("{head}{}", include_str!("schema.sql"));
+        let schema = format!("{head}{}{}", include_str!("schema.sql"), include_str!("links.sql"));
         let schema = sqlx::raw_sql(sqlx::AssertSqlSafe(schema));
         schema.execute(&mut *transaction).await.map_err(failed)?;
         return transaction.commit().await.map_err(failed);
@@ -84,7 +84,9 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
     }
     if found < FORMAT {
         let mut transaction = pool.begin().await.map_err(failed)?;
-        sqlx::raw_sql(include_str!("from_1.sql")).execute(&mut *transaction).await.map_err(failed)?;
+        // The first format had no links.
+        let upgrade = concat!("PRAGMA user_version = 2;", include_str!("links.sql"));
+        sqlx::raw_sql(upgrade).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())

@@ -10,14 +10,6 @@ CREATE TABLE families (
 CREATE INDEX families_of_person ON families (person);
 CREATE INDEX families_expired ON families (expires_at);
 CREATE INDEX families_revoked ON families (revoked_at) WHERE revoked_at IS NOT NULL;
-CREATE TABLE links (
-    issuer TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    person TEXT NOT NULL,
-    linked_at INTEGER NOT NULL,
-    PRIMARY KEY (issuer, subject)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX links_of_person ON links (person);
 CREATE TABLE one_time_tokens (
     hash BLOB PRIMARY KEY,
     person TEXT NOT NULL,

@@ -6,4 +6,3 @@ CREATE TABLE links (
     PRIMARY KEY (issuer, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX links_of_person ON links (person);
-PRAGMA user_version = 2;
