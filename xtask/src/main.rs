@@ -34,11 +34,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Formatting, clippy, tidy checks, docs, all tests, and trials.
-    Test {
-        /// Leaves out the trials.
-        #[arg(long)]
-        quick: bool,
-    },
+    Test(test_run::TestOptions),
     /// Trades real input through a running shop and compares the books.
     #[command(subcommand)]
     Trial(Trial),
@@ -72,7 +68,7 @@ enum Trial {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Test { quick } => Ok(test_run::run(quick)),
+        Command::Test(options) => test_run::run(&options),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
         Command::Engines(options) => engines::run(&options),

@@ -1,110 +1,114 @@
 //! `cargo xtask test`: everything that must hold, stage by stage, to the end whatever fails.
 //!
-//! Output streams as it comes. At the end stand the stages with their minutes and, alone on the last line,
-//! how many checks passed and failed: tests as cargo counts them, any other stage as one.
+//! Each stage is this program once more (`--only`), so that all a stage prints, and whatever it starts,
+//! goes through one pipe: whole into a file of the target folder, and as one line a stage to who waits.
+//! What failed is told at once and again below the stages with their minutes, and, alone on the
+//! last line, how many checks passed and failed: tests as cargo counts them, any other stage as one.
 
+mod printed;
 mod stage;
 
-use std::time::Instant;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use clap::Args;
 
-use crate::workspace::{self, Profile};
-use crate::{engines, fuzz, mutants, real_data, schemathesis, trial};
-use stage::{Stage, Tally};
+use crate::workspace;
+use printed::Printed;
+pub(crate) use stage::Stage;
 
-/// Kills of the trial by killing.
-const KILLS: u64 = 20;
-/// Its choices.
-const KILLS_SEED: u64 = 1;
+/// How often it is told how far a stage is.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// What is tested and how much of it is told.
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    /// Leaves out what comes after the tests: trials, mutants, schemathesis, fuzzing.
+    #[arg(long)]
+    quick: bool,
+    /// Runs one stage alone, with all it prints.
+    #[arg(long, value_name = "STAGE", conflicts_with = "quick")]
+    only: Option<Stage>,
+}
+
+/// A stage that ran.
+struct Ran {
+    stage: Stage,
+    took: Duration,
+    printed: Printed,
+}
 
 /// Runs the stages; false when one failed.
-pub(crate) fn run(quick: bool) -> bool {
-    let mut stages = vec![
-        run_stage("engines", || engines::install().map(|()| Tally::PASSED)),
-        run_stage("formatting", || stage::command(&["fmt", "--all", "--check"])),
-        run_stage("formatting of fuzz/", || {
-            stage::command(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])
-        }),
-        run_stage("clippy", || {
-            stage::command(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
-        }),
-        run_stage("tidy", || stage::tests(&["test", "--package", "xtask", "tidy::", "--", "--show-output"])),
-        run_stage("docs", stage::docs),
-        run_stage("tests", || {
-            stage::tests(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"])
-        }),
-    ];
-    if !quick {
-        stages.push(run_stage("trial of one month", one_month));
-        stages.push(run_stage("trial of 20 kills", twenty_kills));
-        stages.push(run_stage("two mutants", two_mutants));
-        stages.push(run_stage("schemathesis", the_api_by_its_document));
-        stages.push(run_stage("fuzzing", bytes_from_outside));
+pub(crate) fn run(options: &TestOptions) -> Result<bool> {
+    if let Some(stage) = options.only {
+        return stage.run();
     }
-    summary(&stages)
+    // Building the tests may put another file in this one's place: its path is asked for once.
+    let program = std::env::current_exe()?;
+    let mut ran = Vec::new();
+    for stage in Stage::all().filter(|stage| !options.quick || stage.is_quick()) {
+        ran.push(run_stage(&program, stage)?);
+    }
+    Ok(summary(&ran))
 }
 
-fn run_stage(name: &'static str, work: impl FnOnce() -> Result<Tally>) -> Stage {
-    println!("\n== {name}");
+fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
+    let folder = workspace::target_folder()?.join("test-run");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{stage}.txt"));
+    let file =
+        std::fs::File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
+    print!("{stage:16}");
+    std::io::stdout().flush()?;
+
     let started = Instant::now();
-    let tally = work().unwrap_or_else(|error| {
-        println!("{name}: {error:#}");
-        Tally::FAILED
-    });
-    Stage { name, tally, minutes: started.elapsed().as_secs_f64() / 60.0 }
-}
-
-/// With the binary that the tests have built, so that nothing is built twice.
-fn one_month() -> Result<Tally> {
-    let souk = workspace::build_souk(Profile::Dev)?;
-    let scratch = tempfile::tempdir()?;
-    let months = real_data::one_month(real_data::TEST_MONTH, scratch.path())?;
-    println!("{}", months.described);
-    let figures = trial::with_own_shop(&souk, &scratch.path().join("shop"), &months.files, true)?;
-    trial::report(&figures);
-    Ok(if figures.differences.is_empty() { Tally::PASSED } else { Tally::FAILED })
-}
-
-fn twenty_kills() -> Result<Tally> {
-    let souk = workspace::build_souk(Profile::Dev)?;
-    let scratch = tempfile::tempdir()?;
-    let findings = trial::crash::killed(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;
-    for finding in &findings {
-        println!("WRONG  {finding}");
+    let (reader, writer) = std::io::pipe()?;
+    let mut command = Command::new(program);
+    command.args(["test", "--only", &stage.to_string()]).stdin(Stdio::null());
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // The command holds the ends that are written to: the pipe would never end.
+    drop(command);
+    let mut told = Instant::now();
+    let mut printed = Printed::read(reader, file, |so_far| {
+        if told.elapsed() >= TOLD_EVERY {
+            told = Instant::now();
+            println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, so_far.described());
+            print!("{stage:16}");
+        }
+    })?;
+    printed.ended(child.wait()?.success());
+    let ran = Ran { stage, took: started.elapsed(), printed };
+    println!("{}", ran.verdict());
+    if ran.printed.has_failed() {
+        println!("{}", ran.printed.what_failed());
+        println!("all of it: {}", path.display());
     }
-    Ok(if findings.is_empty() { Tally::PASSED } else { Tally::FAILED })
+    Ok(ran)
 }
 
-fn two_mutants() -> Result<Tally> {
-    let missed = mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?;
-    Ok(if missed.is_empty() { Tally::PASSED } else { Tally::FAILED })
-}
-
-fn the_api_by_its_document() -> Result<Tally> {
-    let souk = workspace::build_souk(Profile::Dev)?;
-    let is_sound = schemathesis::tested(&souk, schemathesis::EXAMPLES)?;
-    Ok(if is_sound { Tally::PASSED } else { Tally::FAILED })
-}
-
-fn bytes_from_outside() -> Result<Tally> {
-    Ok(if fuzz::all(fuzz::SECONDS)? { Tally::PASSED } else { Tally::FAILED })
-}
-
-fn summary(stages: &[Stage]) -> bool {
-    println!("\n== what ran");
-    for stage in stages {
-        let Tally { passed, failed } = stage.tally;
-        let verdict = if failed == 0 { "ok" } else { "FAILED" };
-        println!(
-            "{:20} {:>6.2} min  {verdict:6} {passed} passed, {failed} failed",
-            stage.name, stage.minutes
-        );
+impl Ran {
+    fn verdict(&self) -> String {
+        let verdict = if self.printed.has_failed() { "FAILED" } else { "ok" };
+        let minutes = self.took.as_secs_f64() / 60.0;
+        format!("{minutes:>7.1} min  {verdict:6}  {}", self.printed.described())
     }
-    let minutes: f64 = stages.iter().map(|stage| stage.minutes).sum();
-    println!("{:20} {minutes:>6.2} min", "together");
-    let passed: u64 = stages.iter().map(|stage| stage.tally.passed).sum();
-    let failed: u64 = stages.iter().map(|stage| stage.tally.failed).sum();
+}
+
+fn summary(ran: &[Ran]) -> bool {
+    println!("\nwhat ran");
+    for ran in ran {
+        println!("{:16}{}", ran.stage, ran.verdict());
+    }
+    let took: Duration = ran.iter().map(|ran| ran.took).sum();
+    println!("{:16}{:>7.1} min", "together", took.as_secs_f64() / 60.0);
+    for ran in ran.iter().filter(|ran| ran.printed.has_failed()) {
+        println!("\n{} failed\n{}", ran.stage, ran.printed.what_failed());
+    }
+    let passed: u64 = ran.iter().map(|ran| ran.printed.passed).sum();
+    let failed: u64 = ran.iter().map(|ran| ran.printed.failed).sum();
     println!("\n{passed} passed, {failed} failed");
     failed == 0
 }

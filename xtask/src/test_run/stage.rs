@@ -1,110 +1,115 @@
-//! One stage: a cargo command, its output passed on as it comes, its tests counted.
+//! The stages, in their order.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::fmt::{self, Display};
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
-use crate::workspace;
+use crate::workspace::{self, Profile};
+use crate::{engines, fuzz, mutants, real_data, schemathesis, trial};
 
-/// A stage that ran.
-pub(super) struct Stage {
-    pub(super) name: &'static str,
-    pub(super) tally: Tally,
-    pub(super) minutes: f64,
+/// Kills of the trial by killing.
+const KILLS: u64 = 20;
+/// Its choices.
+const KILLS_SEED: u64 = 1;
+
+/// One stage.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Stage {
+    /// Installs the servers that tests run against.
+    Engines,
+    /// Formatting, also of fuzz/.
+    Formatting,
+    /// Lints.
+    Clippy,
+    /// What is held of files, names and dependencies.
+    Tidy,
+    /// The documentation, warnings denied.
+    Docs,
+    /// All tests.
+    Tests,
+    /// A month of sales, and its books.
+    Month,
+    /// The shop killed under load, again and again.
+    Kills,
+    /// Two planted bugs that the simulation must find.
+    Mutants,
+    /// The API tested from its own document.
+    Schemathesis,
+    /// Bytes from outside.
+    Fuzzing,
 }
 
-/// How many checks passed and failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) passed: u64,
-    pub(super) failed: u64,
-}
+impl Stage {
+    /// Each, in order.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
 
-impl Tally {
-    /// A stage that is one check.
-    pub(super) const PASSED: Self = Self { passed: 1, failed: 0 };
-    /// A stage that is one check.
-    pub(super) const FAILED: Self = Self { passed: 0, failed: 1 };
+    /// Whether it is part of a quick run.
+    pub(super) fn is_quick(self) -> bool {
+        self <= Self::Tests
+    }
 
-    /// Adds a line as in `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines say nothing.
-    fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
-        else {
-            return;
-        };
-        for count in counts.split("; ") {
-            match count.split_once(' ') {
-                Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
-                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
-                _ => {}
+    /// Runs it; false when it failed.
+    pub(super) fn run(self) -> Result<bool> {
+        match self {
+            Self::Engines => engines::install().map(|()| true),
+            Self::Formatting => Ok(cargo(&["fmt", "--all", "--check"])?
+                & cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?),
+            Self::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+            Self::Tidy => cargo(&["test", "--package", "xtask", "tidy::", "--", "--show-output"]),
+            Self::Docs => docs(),
+            Self::Tests => cargo(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"]),
+            Self::Month => one_month(),
+            Self::Kills => twenty_kills(),
+            Self::Mutants => Ok(mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?.is_empty()),
+            Self::Schemathesis => {
+                schemathesis::tested(&workspace::build_souk(Profile::Dev)?, schemathesis::EXAMPLES)
             }
+            Self::Fuzzing => fuzz::all(fuzz::SECONDS),
         }
-    }
-
-    /// A command that failed without a failed test (it did not build, a test was killed) is one failure.
-    fn with_exit(mut self, success: bool) -> Self {
-        if !success && self.failed == 0 {
-            self.failed = 1;
-        }
-        self
     }
 }
 
-/// A cargo command that is one check.
-pub(super) fn command(arguments: &[&str]) -> Result<Tally> {
-    let success = started(workspace::cargo().args(arguments))?;
-    Ok(if success { Tally::PASSED } else { Tally::FAILED })
+impl Display for Stage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no stage is hidden");
+        formatter.pad(value.get_name())
+    }
 }
 
-/// The documentation, warnings denied.
-pub(super) fn docs() -> Result<Tally> {
+fn cargo(arguments: &[&str]) -> Result<bool> {
+    succeeds(workspace::cargo().args(arguments))
+}
+
+fn docs() -> Result<bool> {
     let mut command = workspace::cargo();
-    command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
-    Ok(if started(&mut command)? { Tally::PASSED } else { Tally::FAILED })
+    succeeds(command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn started(command: &mut Command) -> Result<bool> {
+fn succeeds(command: &mut Command) -> Result<bool> {
     Ok(command.status().context("cargo can't be run")?.success())
 }
 
-/// A cargo command that runs tests.
-pub(super) fn tests(arguments: &[&str]) -> Result<Tally> {
-    let mut command = workspace::cargo();
-    let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().context("cargo can't be run")?;
-    let stdout = child.stdout.take().expect("standard output was asked for");
-    let mut tally = Tally::default();
-    for line in BufReader::new(stdout).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        println!("{line}");
-        tally.add_line(&line);
-    }
-    Ok(tally.with_exit(child.wait()?.success()))
+/// With the binary that the tests have built, so that nothing is built twice.
+fn one_month() -> Result<bool> {
+    let souk = workspace::build_souk(Profile::Dev)?;
+    let scratch = tempfile::tempdir()?;
+    let months = real_data::one_month(real_data::TEST_MONTH, scratch.path())?;
+    println!("{}", months.described);
+    let figures = trial::with_own_shop(&souk, &scratch.path().join("shop"), &months.files, true)?;
+    trial::report(&figures);
+    Ok(figures.differences.is_empty())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(lines: &[&str], success: bool, passed: u64, failed: u64) {
-        let mut tally = Tally::default();
-        for line in lines {
-            tally.add_line(line);
-        }
-        assert_eq!(tally.with_exit(success), Tally { passed, failed }, "{lines:?}");
+fn twenty_kills() -> Result<bool> {
+    let souk = workspace::build_souk(Profile::Dev)?;
+    let scratch = tempfile::tempdir()?;
+    let findings = trial::crash::killed(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;
+    for finding in &findings {
+        println!("WRONG  {finding}");
     }
-
-    #[test]
-    fn tests_are_summed_over_binaries() {
-        let ok =
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
-        let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
-        check(&[ok, "running 5 tests", bad], false, 15, 2);
-        check(&[ok], true, 12, 0);
-    }
-
-    #[test]
-    fn a_command_that_fails_without_a_failed_test_is_one_failure() {
-        check(&[], false, 0, 1);
-    }
+    Ok(findings.is_empty())
 }

@@ -1,0 +1,143 @@
+//! What a stage printed: kept in a file, its tests counted, and what failed picked out of it.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read, Write};
+
+use anyhow::Result;
+
+/// Lines told of one failure, from the line that begins it.
+const FAILURE_LINES_MAX: usize = 12;
+/// Lines told of all failures of a stage.
+const FAILED_LINES_MAX: usize = 120;
+/// Lines told of a stage that failed without saying where.
+const LAST_LINES: usize = 30;
+
+/// What a stage printed.
+#[derive(Default)]
+pub(super) struct Printed {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+    is_tests: bool,
+    failures: Vec<String>,
+    /// Lines that still belong to the failure told last.
+    rest: usize,
+    last: VecDeque<String>,
+}
+
+impl Printed {
+    /// Reads to the end; `told` is called after each line.
+    pub(super) fn read(source: impl Read, mut file: impl Write, mut told: impl FnMut(&Self)) -> Result<Self> {
+        let mut printed = Self::default();
+        for line in BufReader::new(source).split(b'\n') {
+            let line = line?;
+            file.write_all(&line)?;
+            file.write_all(b"\n")?;
+            printed.add(&String::from_utf8_lossy(&line));
+            told(&printed);
+        }
+        Ok(printed)
+    }
+
+    fn add(&mut self, line: &str) {
+        self.count(line);
+        if begins_a_failure(line) {
+            self.rest = FAILURE_LINES_MAX;
+        }
+        if self.rest > 0 && self.failures.len() < FAILED_LINES_MAX {
+            self.rest = if line.is_empty() { 0 } else { self.rest - 1 };
+            self.failures.push(line.to_owned());
+        }
+        self.last.push_back(line.to_owned());
+        if self.last.len() > LAST_LINES {
+            self.last.pop_front();
+        }
+    }
+
+    /// Adds a line as in `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines say nothing.
+    fn count(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        self.is_tests = true;
+        for count in counts.split("; ") {
+            match count.split_once(' ') {
+                Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
+                Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+
+    /// A stage without tests is one check, and so is a failure that no test told (it did not build).
+    pub(super) fn ended(&mut self, success: bool) {
+        if !success && self.failed == 0 {
+            self.failed = 1;
+        } else if success && !self.is_tests {
+            self.passed = 1;
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    pub(super) fn described(&self) -> String {
+        format!("{} passed, {} failed", self.passed, self.failed)
+    }
+
+    /// The lines that say what failed, or the last ones when none does.
+    pub(super) fn what_failed(&self) -> String {
+        if self.failures.is_empty() {
+            return self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        }
+        self.failures.join("\n")
+    }
+}
+
+fn begins_a_failure(line: &str) -> bool {
+    line.starts_with("error")
+        || line.starts_with("WRONG")
+        || line.contains("... FAILED")
+        || line.contains(" panicked at ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(lines: &[&str], success: bool) -> Printed {
+        let mut kept = Vec::new();
+        let mut printed =
+            Printed::read(lines.join("\n").as_bytes(), &mut kept, |_| {}).expect("memory is read");
+        printed.ended(success);
+        assert_eq!(String::from_utf8(kept).expect("text").trim_end(), lines.join("\n").trim_end());
+        printed
+    }
+
+    #[test]
+    fn tests_are_summed_over_binaries() {
+        let ok =
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        let bad = "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(printed(&[ok, "running 5 tests", bad], false).described(), "15 passed, 2 failed");
+        assert_eq!(printed(&[ok], true).described(), "12 passed, 0 failed");
+    }
+
+    #[test]
+    fn a_stage_without_tests_is_one_check() {
+        assert_eq!(printed(&["Checking"], true).described(), "1 passed, 0 failed");
+        assert_eq!(printed(&[], false).described(), "0 passed, 1 failed");
+    }
+
+    #[test]
+    fn what_failed_is_picked_out_of_the_rest() {
+        let lines =
+            ["test a ... ok", "test b ... FAILED", "", "thread 'b' panicked at b.rs:1:", "no", "", "more"];
+        assert_eq!(
+            printed(&lines, false).what_failed(),
+            "test b ... FAILED\n\nthread 'b' panicked at b.rs:1:\nno\n"
+        );
+        assert_eq!(printed(&["one", "two"], false).what_failed(), "one\ntwo");
+    }
+}
