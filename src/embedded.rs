@@ -196,7 +196,9 @@ impl Embedded {
         let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
         let people: Arc<dyn PersonKeys> =
             SqlitePersonKeys::open(folder.path(), master_key::of(configuration)?)?;
-        let store: Arc<dyn EventStore> = Arc::new(SealingStore::new(log.clone(), Arc::clone(&people)));
+        let sealing = SealingStore::new(log.clone(), Arc::clone(&people));
+        let sealed_appends = sealing.under_way();
+        let store: Arc<dyn EventStore> = Arc::new(sealing);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mail = MailFolder::new(folder.path(), Arc::clone(&clock));
         let accounts = accounts(configuration, &folder, &store, &clock, &mail).await?;
@@ -264,7 +266,8 @@ impl Embedded {
             stopping: stopping.clone(),
         };
         let (reached, built) = (followed.reached.clone(), followed.built.clone());
-        let standing = Standing { reached, built, head: log.watch_head(), head_at_start };
+        let head = log.watch_head();
+        let standing = Standing { reached, built, head, head_at_start, sealed_appends };
         let sweeps = sweeps::run(read_models.path().to_owned(), shop.clone(), standing, mail);
         tasks.push(tokio::spawn(sweeps));
         Ok(Self {

@@ -11,7 +11,9 @@ use crate::Clock;
 use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::CommandId;
-use crate::personal::{KeyRing, KeysUnavailable, NONCE_BYTES, Person, PersonKey, PersonKeys, people, seal};
+use crate::personal::{
+    KeyRing, KeysUnavailable, NONCE_BYTES, People, Person, PersonKey, PersonKeys, people, seal,
+};
 use crate::process::{Input, Output, Process};
 
 /// The time at which examples are decided unless they say otherwise: 2026-11-21T12:00:00Z.
@@ -133,8 +135,15 @@ pub fn key_of(person: &Person) -> PersonKey {
 }
 
 /// Seals what events hold open, as on the way into a log, with the keys of tests.
-pub fn sealed(mut events: Vec<NewEvent>) -> Vec<NewEvent> {
-    let keys = people(&events).into_iter().map(|person| (person.clone(), key_of(&person))).collect();
+pub fn sealed(events: Vec<NewEvent>) -> Vec<NewEvent> {
+    sealed_but_for(events, |_| false)
+}
+
+/// Seals like [`sealed`], and writes as erased what tells about somebody who is erased.
+pub fn sealed_but_for(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> bool) -> Vec<NewEvent> {
+    let People { sealed, copied } = people(&events);
+    let known = sealed.into_iter().chain(copied).filter(|person| !is_erased(person));
+    let keys = known.map(|person| (person.clone(), key_of(&person))).collect();
     let mut count = 0_u8;
     seal(&mut events, &keys, || {
         count = count.wrapping_add(1);

@@ -1,20 +1,30 @@
 //! Those outside: they order, change their minds, and ask again until they are answered.
 
 use souk_domain::cart::CartCommand;
+use souk_domain::order::Draft;
 use souk_domain::order::OrderCommand;
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::stock::StockCommand;
-use souk_domain::{CartId, CustomerId, ShopCommand};
+use souk_domain::user::UserCommand;
+use souk_domain::user::command::Registration;
+use souk_domain::user::event::{Entry, UserRole};
+use souk_domain::{CartId, Email, EmailHash, ShopCommand, UserId};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::{Actor, CommandId, CorrelationId};
 use uuid::Uuid;
 
 use crate::books::SKUS;
-use crate::drafts::{draft, sku};
+use crate::desk::Wanted;
+use crate::drafts::{NAME, address, draft, sku};
 use crate::world::{From, Task, World};
 
 const ORDERS_MAX: usize = 6;
+/// Customers with an account.
+const CUSTOMERS: u8 = 3;
+
+fn user(n: u8) -> UserId {
+    UserId(Uuid::from_u128(0x3000 + u128::from(n)))
+}
 
 /// Where a request comes from.
 pub(crate) fn origin(id: CommandId) -> Origin {
@@ -23,7 +33,8 @@ pub(crate) fn origin(id: CommandId) -> Origin {
 
 impl World {
     /// Somebody outside asks for something, and asks again until there is an answer.
-    pub(crate) fn ask(&mut self, command: ShopCommand) {
+    pub(crate) fn ask(&mut self, command: impl Into<Wanted>) {
+        let command = command.into();
         self.commands += 1;
         let id = command.id().unwrap_or(CommandId(Uuid::from_u128(self.commands)));
         self.unanswered.insert(id, command.clone());
@@ -32,7 +43,7 @@ impl World {
 
     /// One of them does something.
     pub(crate) fn outside(&mut self) {
-        let (pick, how) = (self.chance.below(16), self.chance.next().to_le_bytes()[0]);
+        let (pick, how) = (self.chance.below(20), self.chance.next().to_le_bytes()[0]);
         if pick < 6 {
             return self.place(how);
         }
@@ -54,16 +65,67 @@ impl World {
                 let lines = vec![(sku, u32::from(how) % most + 1)];
                 self.ask(to_order(OrderCommand::Return { lines }));
             }
-            14 => {
-                let customer = CustomerId::parse("ada").expect("a name is allowed");
-                self.ask(to_order(OrderCommand::Attach { customer, email: None, shipping_address: None }));
+            12 => {
+                let address = Box::new(address(&format!("{NAME}-{how}")));
+                self.ask(to_order(OrderCommand::ChangeAddress { address }));
             }
-            15 => self.ask(to_order(OrderCommand::Erase { person: order.order.guest() })),
+            13 => self.change_account(how),
+            14 => self.attach(&order, user(how % CUSTOMERS)),
+            15 => self.erase(&order),
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
                 self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
             }
             _ => self.ask(ShopCommand::Stock(sku(u32::from(how) % SKUS), StockCommand::ExpireDue)),
+        }
+    }
+
+    /// Everybody who has an account by the end makes it now.
+    pub(crate) fn sign_up(&mut self) {
+        for n in 0..CUSTOMERS {
+            let email = Email::parse(&format!("{NAME}-{n}@example.org")).unwrap();
+            let email_hash = EmailHash::parse(&format!("{n:064x}")).unwrap();
+            let (user, name) = (user(n), NAME.to_owned());
+            let role = UserRole::Customer;
+            let registration = Registration { user, email, email_hash, name, is_verified: true, role };
+            self.ask(Wanted::User(user, UserCommand::Register(Box::new(registration))));
+        }
+    }
+
+    fn change_account(&mut self, how: u8) {
+        let user = user(how % CUSTOMERS);
+        let (name, phone) = (format!("{NAME}-{how}"), String::new());
+        let command = if how.is_multiple_of(2) {
+            UserCommand::ChangeProfile { user, name, phone }
+        } else {
+            let entry = Box::new(Entry { label: NAME.to_owned(), address: address(&name) });
+            UserCommand::AddAddress { user, entry, is_default: how.is_multiple_of(3) }
+        };
+        self.ask(Wanted::User(user, command));
+    }
+
+    /// A guest's order becomes that of a customer, whose address was verified: done by a sweep that does
+    /// one thing after another, erasures among them.
+    fn attach(&mut self, order: &Draft, user: UserId) {
+        let is_guests = order.customer.is_none() && !self.disk.keys.is_erased(&order.order.guest());
+        if !is_guests || !self.is_user(user) || self.disk.keys.is_erased(&user.person()) {
+            return;
+        }
+        let email = Some(Email::parse(&format!("{NAME}@example.org")).unwrap());
+        let shipping_address = order.shipping_address.is_some().then(|| Box::new(address(NAME)));
+        let attach = OrderCommand::Attach { customer: user.customer(), email, shipping_address };
+        self.ask(ShopCommand::Order(order.order, attach));
+        if self.settle_requests() && self.chance.once_in(2) {
+            self.disk.keys.erase(order.order.guest());
+        }
+    }
+
+    /// Whoever ordered wants to be forgotten.
+    fn erase(&mut self, order: &Draft) {
+        match order.customer.as_ref().and_then(UserId::of_customer) {
+            Some(user) if self.is_user(user) => self.disk.keys.erase(user.person()),
+            Some(_) => {}
+            None => self.disk.keys.erase(order.order.guest()),
         }
     }
 
@@ -74,7 +136,8 @@ impl World {
             return;
         }
         let cart = (how % 7 < 3).then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
-        let draft = draft(n, how, cart, self.now);
+        let customer = (how % 5 < 2).then(|| user(how % CUSTOMERS).customer());
+        let draft = draft(n, how, customer, cart, self.now);
         let Some(cart) = cart else {
             self.orders.push(draft.clone());
             return self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));

@@ -1,10 +1,11 @@
 //! Executors of any aggregate behind one face.
 
-use souk_domain::ShopCommand;
 use souk_domain::cart::Cart;
 use souk_domain::order::Order;
 use souk_domain::payment::Payment;
 use souk_domain::stock::Stock;
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{ShopCommand, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor, Ticket};
 use souk_eventsourcing::process::ProcessCommand;
@@ -14,6 +15,36 @@ use souk_eventsourcing::{
     Append, AppendError, Appended, CommandError, CommandId, CommandRequest, Completion, Decider,
     RecordedEvent, Rejection, Revision, StoreError, StreamName, Timestamp,
 };
+
+/// A command to any aggregate of a run: processes command all of them but users.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    Shop(ShopCommand),
+    User(UserId, UserCommand),
+}
+
+impl From<ShopCommand> for Wanted {
+    fn from(command: ShopCommand) -> Self {
+        Self::Shop(command)
+    }
+}
+
+impl Wanted {
+    fn stream(&self) -> StreamName {
+        match self {
+            Self::Shop(command) => command.stream(),
+            Self::User(user, _) => User::stream(*user),
+        }
+    }
+
+    /// The id that the command has whoever sends it; none when each request has one of its own.
+    pub(crate) fn id(&self) -> Option<CommandId> {
+        match self {
+            Self::Shop(command) => command.id(),
+            Self::User(..) => None,
+        }
+    }
+}
 
 /// What an executor asks for.
 pub(crate) enum Asked {
@@ -36,8 +67,7 @@ pub(crate) enum Sent {
 
 /// An executor.
 pub(crate) trait Desk {
-    fn command(&mut self, ticket: Ticket, command: ShopCommand, origin: Origin, now: Timestamp)
-    -> Vec<Asked>;
+    fn command(&mut self, ticket: Ticket, command: Wanted, origin: Origin, now: Timestamp) -> Vec<Asked>;
     fn on_read(
         &mut self,
         stream: &StreamName,
@@ -59,7 +89,7 @@ pub(crate) trait Desk {
     ) -> Vec<Asked>;
 }
 
-/// Executors of all aggregates that processes command, in the order of [`place_of`].
+/// Executors of all aggregates of a run, in the order of [`place_of`].
 pub(crate) fn all() -> Vec<Box<dyn Desk>> {
     // Small, so that states are read again and again.
     let parts_max = 4;
@@ -68,45 +98,47 @@ pub(crate) fn all() -> Vec<Box<dyn Desk>> {
         Box::new(Of::<Order>(Executor::new(parts_max, true))),
         Box::new(Of::<Payment>(Executor::new(parts_max, true))),
         Box::new(Of::<Stock>(Executor::new(parts_max, true))),
+        Box::new(Of::<User>(Executor::new(parts_max, true))),
     ]
 }
 
 /// Which of them takes a command.
-pub(crate) fn place_of(command: &ShopCommand) -> usize {
+pub(crate) fn place_of(command: &Wanted) -> usize {
     match command {
-        ShopCommand::Cart(..) => 0,
-        ShopCommand::Order(..) => 1,
-        ShopCommand::Payment(..) => 2,
-        ShopCommand::Stock(..) => 3,
+        Wanted::Shop(ShopCommand::Cart(..)) => 0,
+        Wanted::Shop(ShopCommand::Order(..)) => 1,
+        Wanted::Shop(ShopCommand::Payment(..)) => 2,
+        Wanted::Shop(ShopCommand::Stock(..)) => 3,
+        Wanted::User(..) => 4,
     }
 }
 
 struct Of<D: Decider>(Executor<D>);
 
 trait Takes: Decider {
-    fn take(command: ShopCommand) -> Self::Command;
+    fn take(command: Wanted) -> Self::Command;
 }
 
 macro_rules! takes {
-    ($($aggregate:ident),*) => {$(
+    ($($aggregate:ident by $form:pat => $command:ident),*) => {$(
         impl Takes for $aggregate {
-            fn take(command: ShopCommand) -> Self::Command {
-                let ShopCommand::$aggregate(_, command) = command else { unreachable!("it is for another") };
-                command
+            fn take(command: Wanted) -> Self::Command {
+                let $form = command else { unreachable!("it is for another") };
+                $command
             }
         }
     )*};
 }
-takes!(Cart, Order, Payment, Stock);
+takes!(
+    Cart by Wanted::Shop(ShopCommand::Cart(_, command)) => command,
+    Order by Wanted::Shop(ShopCommand::Order(_, command)) => command,
+    Payment by Wanted::Shop(ShopCommand::Payment(_, command)) => command,
+    Stock by Wanted::Shop(ShopCommand::Stock(_, command)) => command,
+    User by Wanted::User(_, command) => command
+);
 
 impl<D: Takes> Desk for Of<D> {
-    fn command(
-        &mut self,
-        ticket: Ticket,
-        command: ShopCommand,
-        origin: Origin,
-        now: Timestamp,
-    ) -> Vec<Asked> {
+    fn command(&mut self, ticket: Ticket, command: Wanted, origin: Origin, now: Timestamp) -> Vec<Asked> {
         let stream = command.stream();
         let request = CommandRequest::new(stream, D::take(command), origin).repeatable();
         asked(self.0.on_command(ticket, request, now))

@@ -4,13 +4,13 @@
 use std::collections::{HashSet, VecDeque};
 
 use souk_eventsourcing::store::FoundCommand;
-use souk_eventsourcing::testkit::sealed;
 use souk_eventsourcing::{
     Append, AppendError, Appended, CommandId, EventId, Expected, Position, RecordedEvent, Revision,
     StoreError, StreamName,
 };
 
 use crate::chance::Chance;
+use crate::keys::Keys;
 
 /// Who waits for an append.
 #[derive(Clone, Debug)]
@@ -29,7 +29,11 @@ pub(crate) struct Disk {
     /// On the platter.
     pub(crate) synced: Vec<RecordedEvent>,
     ids: HashSet<EventId>,
+    /// The keys of people, in a store of their own.
+    pub(crate) keys: Keys,
     queue: VecDeque<(Waiter, Append)>,
+    /// Appends that were ever taken.
+    taken: usize,
     /// Written, not synced, with what is to be answered then.
     written: Vec<RecordedEvent>,
     judged: Vec<Answered>,
@@ -51,13 +55,26 @@ impl Disk {
         self.is_open
     }
 
-    /// Takes an append, or answers at once that nothing is taken any more.
-    pub(crate) fn append(&mut self, waiter: Waiter, append: Append) -> Option<Answered> {
+    /// Takes an append, sealed with the keys there are by now, or answers at once that nothing is taken
+    /// any more.
+    pub(crate) fn append(&mut self, waiter: Waiter, mut append: Append) -> Option<Answered> {
         if !self.is_open {
             return Some((waiter, Err(gone().into())));
         }
+        append.events = self.keys.seal(append.events);
+        self.taken += 1;
         self.queue.push_back((waiter, append));
         None
+    }
+
+    /// Appends that were ever taken: each was sealed by then.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// How many of them, the first ones, were answered.
+    pub(crate) fn done(&self) -> usize {
+        self.taken - self.queue.len() - self.judged.len()
     }
 
     pub(crate) fn has_queued(&self) -> bool {
@@ -101,7 +118,7 @@ impl Disk {
         }
         let first_revision = Revision::after(last);
         let mut positions = Vec::new();
-        for (ordinal, event) in (0..).zip(sealed(append.events)) {
+        for (ordinal, event) in (0..).zip(append.events) {
             let position = Position((self.synced.len() + self.written.len()) as u64 + 1);
             positions.push(position);
             let revision = Revision(first_revision.0 + ordinal);

@@ -3,8 +3,9 @@
 //!
 //! A run is a sequence of steps, each chosen by the seed from whatever could happen next: a group is
 //! written, a sync returns or fails, a page is read, a process decides, a command is delivered or
-//! delivered twice, the provider answers late, the clock jumps, everything is killed. After each step
-//! what must hold at any moment is checked, and at rest the books must balance.
+//! delivered twice, the provider answers late, somebody's key is destroyed, the clock jumps, everything is
+//! killed. After each step what must hold at any moment is checked; at rest the books must balance, and
+//! whoever is erased must be forgotten.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a run that can't go on says where")]
 
@@ -16,11 +17,14 @@ mod desk;
 mod disk;
 #[path = "../../domain/tests/shop/drafts.rs"]
 mod drafts;
+mod erasures;
 mod inputs;
+mod keys;
 mod models;
 mod process;
 #[path = "../../domain/tests/shop/provider.rs"]
 mod provider;
+mod rest;
 mod world;
 
 use world::World;

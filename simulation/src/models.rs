@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{ModelChange, OpenBuild};
 use souk_eventsourcing::{Position, RecordedEvent};
@@ -56,6 +57,18 @@ impl Models {
             let (build, checkpoint) = (projector.build(), tables.checkpoint);
             projector.start_at(OpenBuild { build, is_live: true, checkpoint, parked: Vec::new() });
         }
+    }
+
+    /// The rows of a model, by key.
+    pub(crate) fn rows<Row: DeserializeOwned>(&self, model: &str) -> BTreeMap<String, Row> {
+        let place = self.projectors.iter().position(|projector| projector.model().name == model).unwrap();
+        let rows = self.tables[place].rows.iter();
+        rows.map(|(key, row)| (key.clone(), serde_json::from_slice(row).unwrap())).collect()
+    }
+
+    /// Every document that is stored.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.tables.iter().flat_map(|tables| tables.rows.values())
     }
 
     /// What is stored is what a fresh rebuild makes of the log.

@@ -30,6 +30,8 @@ pub(crate) trait Running {
     fn save(&mut self);
     /// Goes on from there, as after a kill.
     fn restart(&mut self);
+    /// Every row that was written.
+    fn documents(&self) -> Vec<&Vec<u8>>;
 }
 
 /// A process and its rows.
@@ -106,5 +108,9 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         let rows = self.rows.clone().into_iter().collect();
         let stored = ProcessRows { rows, parked: Vec::new(), checkpoint: self.checkpoint };
         self.runtime = ProcessRuntime::restore(stored).unwrap();
+    }
+
+    fn documents(&self) -> Vec<&Vec<u8>> {
+        self.rows.values().collect()
     }
 }

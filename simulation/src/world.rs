@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::checkout::Checkout;
-use souk_domain::order::{Draft, OrderCommand};
+use souk_domain::order::Draft;
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_domain::stock::StockCommand;
@@ -12,29 +12,28 @@ use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{AppendError, CommandId, Position, Revision, StoreError, StreamName};
+use souk_eventsourcing::{AppendError, CommandId, Person, Revision, StoreError, StreamName};
 
 use crate::books::{Books, SKUS};
 use crate::buyers::origin;
 use crate::chance::Chance;
-use crate::desk::{self, Asked, Desk, Sent};
+use crate::desk::{self, Asked, Desk, Sent, Wanted};
 use crate::disk::{Answered, Disk, Waiter};
 use crate::drafts::sku;
+use crate::erasures::Telling;
 use crate::models::Models;
 use crate::process::{Kept, Running, Wish};
 use crate::provider::Provider;
 
 /// Units of each SKU: fewer than the orders ask for.
-const ON_HAND: i64 = 8;
-/// Steps that a shop without faults takes to come to rest, at most.
-const REST_STEPS_MAX: usize = 100_000;
+pub(crate) const ON_HAND: i64 = 8;
 
 /// Something under way that a kill loses.
 pub(crate) enum Task {
     Read(usize, StreamName, Revision),
     Find(usize, StreamName, CommandId),
     /// A command on its way to its executor.
-    Send(ShopCommand, Origin, From),
+    Send(Wanted, Origin, From),
     /// A call on its way to the provider.
     Call(usize, String, OutputId, ProviderCall, Origin),
 }
@@ -47,6 +46,8 @@ pub(crate) enum From {
     Effect(usize, String, OutputId),
     /// Somebody outside, who asks again until there is an answer.
     Outside(CommandId),
+    /// The sweep that tells of an erasure.
+    Sweep(Person),
     /// A repeat of somebody's whose answer nobody waits for.
     Nobody,
 }
@@ -56,18 +57,20 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) disk: Disk,
     desks: Vec<Box<dyn Desk>>,
-    processes: Vec<Box<dyn Running>>,
-    models: Models,
+    pub(crate) processes: Vec<Box<dyn Running>>,
+    pub(crate) models: Models,
     provider: Provider,
     /// What the provider says by itself, which outlives kills of the shop.
-    webhooks: Vec<ShopCommand>,
+    pub(crate) webhooks: Vec<ShopCommand>,
     pub(crate) tasks: Vec<Task>,
-    waiting: HashMap<u64, (ShopCommand, Origin, From)>,
+    waiting: HashMap<u64, (Wanted, Origin, From)>,
+    /// Erasures that the sweep tells of.
+    pub(crate) telling: BTreeMap<Person, Telling>,
     tickets: u64,
     /// Requests of those outside without an answer.
-    pub(crate) unanswered: BTreeMap<CommandId, ShopCommand>,
+    pub(crate) unanswered: BTreeMap<CommandId, Wanted>,
     /// Requests that were said to be done.
-    acknowledged: Vec<CommandId>,
+    pub(crate) acknowledged: Vec<CommandId>,
     pub(crate) orders: Vec<Draft>,
     pub(crate) unplaced: Vec<Draft>,
     pub(crate) commands: u128,
@@ -93,6 +96,7 @@ impl World {
             webhooks: Vec::new(),
             tasks: Vec::new(),
             waiting: HashMap::new(),
+            telling: BTreeMap::new(),
             tickets: 0,
             unanswered: BTreeMap::new(),
             acknowledged: Vec::new(),
@@ -109,6 +113,7 @@ impl World {
         for n in 0..SKUS {
             world.ask(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
         }
+        world.sign_up();
         world
     }
 
@@ -137,7 +142,7 @@ impl World {
         self.disk.synced.len()
     }
 
-    fn books(&self) -> Books<'_> {
+    pub(crate) fn books(&self) -> Books<'_> {
         Books { log: &self.disk.synced, provider: &self.provider }
     }
 
@@ -151,6 +156,7 @@ impl World {
             4..=9 => self.outside(),
             10..=11 => self.save_rows(),
             12..=20 => self.fold_models(),
+            21..=23 => drop(self.tell_of_erasures()),
             _ => {
                 if !self.work() {
                     self.pass_time();
@@ -270,7 +276,7 @@ impl World {
             return;
         };
         let from = From::Effect(process, instance.to_owned(), output);
-        self.tasks.push(Task::Send(ShopCommand::Payment(payment, record), asked.clone(), from));
+        self.tasks.push(Task::Send(ShopCommand::Payment(payment, record).into(), asked.clone(), from));
     }
 
     fn asked(&mut self, desk: usize, asked: Vec<Asked>) {
@@ -317,6 +323,7 @@ impl World {
         }
         match from {
             From::Nobody => {}
+            From::Sweep(person) => self.on_told(&person),
             From::Outside(id) => {
                 self.unanswered.remove(&id);
                 if let Sent::InLog = sent {
@@ -346,7 +353,7 @@ impl World {
     }
 
     /// A process makes its steps; whether it asked for anything.
-    fn decide(&mut self, process: usize) -> bool {
+    pub(crate) fn decide(&mut self, process: usize) -> bool {
         let wishes = self.processes[process].step(self.now);
         let any = !wishes.is_empty();
         for wish in wishes {
@@ -356,7 +363,8 @@ impl World {
                     self.answered(answered.into_iter().collect());
                 }
                 Wish::Command(instance, output, command, origin) => {
-                    self.tasks.push(Task::Send(command, origin, From::Process(process, instance, output)));
+                    let from = From::Process(process, instance, output);
+                    self.tasks.push(Task::Send(command.into(), origin, from));
                 }
                 Wish::Effect(instance, output, call, origin) => {
                     self.tasks.push(Task::Call(process, instance, output, call, origin));
@@ -371,7 +379,7 @@ impl World {
         self.processes[process].save();
     }
 
-    fn fold_models(&mut self) {
+    pub(crate) fn fold_models(&mut self) {
         let limit = 1 + self.chance.below(40);
         let page = self.disk.read_all(self.models.position(), limit).to_vec();
         let is_lost = self.with_faults && self.chance.once_in(10);
@@ -396,6 +404,7 @@ impl World {
         self.desks = desk::all();
         self.tasks.clear();
         self.waiting.clear();
+        self.telling.clear();
         for process in &mut self.processes {
             process.restart();
             assert!(process.position() <= self.disk.head(), "a process has seen what the log lost");
@@ -409,72 +418,6 @@ impl World {
         // Those outside ask again.
         for (id, command) in &self.unanswered {
             self.tasks.push(Task::Send(command.clone(), origin(*id), From::Outside(*id)));
-        }
-    }
-
-    /// What was said to be done is there, once.
-    fn check_acknowledged(&self) {
-        for id in &self.acknowledged {
-            let count = self.disk.synced.iter().filter(|event| event.event.command_id == *id);
-            let streams: Vec<&StreamName> = count.map(|event| &event.stream).collect();
-            assert!(!streams.is_empty(), "command {id} was said to be done and is not in the log");
-        }
-    }
-
-    /// No more faults, and everything that was begun comes to its end.
-    pub(crate) fn come_to_rest(&mut self) {
-        self.with_faults = false;
-        if !self.disk.is_open() || self.disk.is_full {
-            self.kill();
-        }
-        let mut was_killed_at_rest = false;
-        for _ in 0..REST_STEPS_MAX {
-            if self.is_busy() {
-                self.work();
-                continue;
-            }
-            if (0..self.processes.len()).any(|process| self.decide(process)) {
-                continue;
-            }
-            if let Some(draft) = self.unplaced.pop() {
-                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
-                continue;
-            }
-            if let Some(at) = self.processes.iter().filter_map(|process| process.next_timer()).min() {
-                self.now = self.now.max(at);
-                continue;
-            }
-            self.check_at_rest();
-            if was_killed_at_rest {
-                return;
-            }
-            // A kill at rest loses nothing, and finds nothing that was forgotten.
-            was_killed_at_rest = true;
-            self.kill();
-        }
-        panic!("the shop never comes to rest");
-    }
-
-    /// Whether something is under way that waits for no timer.
-    fn is_busy(&self) -> bool {
-        self.disk.has_written()
-            || self.disk.has_queued()
-            || !self.tasks.is_empty()
-            || !self.webhooks.is_empty()
-            || self.processes.iter().any(|process| process.position() < self.disk.head())
-    }
-
-    fn check_at_rest(&mut self) {
-        assert!(self.unanswered.is_empty(), "somebody got no answer: {:?}", self.unanswered);
-        self.check_acknowledged();
-        while self.models.position() < self.disk.head() {
-            self.fold_models();
-        }
-        self.models.check(&self.disk.synced);
-        let placed: Vec<Draft> = self.orders.clone();
-        self.books().check(&placed, ON_HAND);
-        for (place, event) in self.disk.synced.iter().enumerate() {
-            assert_eq!(event.position, Position(place as u64 + 1));
         }
     }
 }

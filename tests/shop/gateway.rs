@@ -92,7 +92,14 @@ async fn two_gateways_let_no_more_pass_than_one_would() {
     let statuses: Vec<u16> = stream::iter(0..1_800).map(ask).buffer_unordered(AT_ONCE).collect().await;
     let passed = u32::try_from(statuses.iter().filter(|status| **status == 200).count()).unwrap();
     let passed = f64::from(passed);
-    let allowed = 1_200.0 + began.elapsed().as_secs_f64() * 20.0;
+    // Redis may not answer in time on a busy machine: what a gateway then lets pass by itself is told.
+    let mut fallen_back = 0.0;
+    for gateway in &gateways {
+        let metrics = gateway.text("/metrics").await.1;
+        let count = metrics.lines().find_map(|line| line.strip_prefix("souk_limits_fallen_back_total "));
+        fallen_back += count.map_or(0.0, |count| count.parse().unwrap());
+    }
+    let allowed = 1_200.0 + began.elapsed().as_secs_f64() * 20.0 + fallen_back;
     assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
     assert!(passed >= 1_200.0 && passed <= allowed * 1.02, "{passed} of {allowed}");
 }
@@ -142,9 +149,13 @@ async fn who_signs_out_is_out_at_every_gateway_and_redis_may_go() {
     assert_eq!(validate(gateway, &bearer).await, 401, "what was heard stays");
     redis.begin().unwrap();
     gateway.until("/health/ready", |text| !text.contains("sessions: ")).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    gateway.send("GET", "/api/products", &Value::Null, &counted).await;
-    assert_eq!(gateway.text("/metrics").await.1.matches("souk_limits_shared 1").count(), 1);
+    let are_shared = async {
+        while !gateway.text("/metrics").await.1.contains("souk_limits_shared 1") {
+            gateway.send("GET", "/api/products", &Value::Null, &counted).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), are_shared).await.unwrap();
     drop(shop);
 }
 

@@ -20,7 +20,7 @@ pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
 fn apply(order: &mut Placed, event: &OrderEvent) {
     match event {
         OrderEvent::Placed(_) => {}
-        OrderEvent::AddressChanged(_) => order.destination = Destination::Known,
+        OrderEvent::AddressChanged(event) => order.destination = Destination::of(Some(&event.address)),
         OrderEvent::Attached(event) => {
             order.customer = Some(event.customer.clone());
             order.person = event.customer.person();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use souk_eventsourcing::Person;
+use souk_eventsourcing::{Person, Personal};
 
+use crate::address::Address;
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, EmailHash, OrderId, Sku};
 
@@ -101,6 +102,16 @@ pub(super) enum Destination {
     Erased,
 }
 
+impl Destination {
+    pub(super) fn of(address: Option<&Personal<Address>>) -> Self {
+        match address {
+            None => Self::Unknown,
+            Some(address) if address.is_erased() => Self::Erased,
+            Some(_) => Self::Known,
+        }
+    }
+}
+
 /// What decisions need of a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,11 +137,7 @@ impl Placed {
             email_hash: draft.email_hash.clone(),
             person: Draft::person_of(draft.order, draft.customer.as_ref()),
             is_erased: false,
-            destination: if draft.shipping_address.is_some() {
-                Destination::Known
-            } else {
-                Destination::Unknown
-            },
+            destination: Destination::of(draft.shipping_address.as_ref()),
             cart: draft.cart,
             lines: draft.lines.iter().map(Line::of).collect(),
             total: draft.total,

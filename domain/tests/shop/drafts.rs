@@ -4,10 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{Address, CartId, Currency, Money, OrderId, ProductId, Sku};
+use souk_domain::{Address, CartId, Currency, CustomerId, Email, EmailHash, Money, OrderId, ProductId, Sku};
 use uuid::Uuid;
 
 use crate::provider::TOKENS;
+
+/// What everything that tells about a person has in it.
+pub(crate) const NAME: &str = "lovelace";
 
 pub(crate) fn sku(n: u32) -> Sku {
     Sku::parse(&format!("sku-{n}")).unwrap()
@@ -22,7 +25,19 @@ fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
     OrderLine { sku: sku(n), product, name: format!("Goods {n}"), quantity, unit_price: pence(price) }
 }
 
-pub(crate) fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> Draft {
+/// Somebody's address, whose every part is about a person.
+pub(crate) fn address(name: &str) -> Address {
+    let country = "GB".to_owned();
+    Address { name: name.to_owned(), line1: format!("1 {name} Lane"), country, ..Address::default() }
+}
+
+pub(crate) fn draft(
+    n: usize,
+    how: u8,
+    customer: Option<CustomerId>,
+    cart: Option<CartId>,
+    now: Timestamp,
+) -> Draft {
     let (few, many) = (u32::from(how % 3) + 1, u32::from(how / 3 % 4) + 1);
     let mut lines = vec![line(0, few, 250)];
     if how.is_multiple_of(2) {
@@ -35,9 +50,11 @@ pub(crate) fn draft(n: usize, how: u8, cart: Option<CartId>, now: Timestamp) -> 
     let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
     let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
     let pay_by = now + SignedDuration::from_secs(900);
-    let (customer, email) = (None, None);
-    let shipping_address =
-        how.is_multiple_of(3).then(|| Address { name: "Ada".to_owned(), ..Address::default() });
+    let email = customer.is_none().then(|| {
+        let hash = EmailHash::parse(&format!("{n:064x}")).unwrap();
+        (Email::parse(&format!("{NAME}-{n}@example.com")).unwrap(), hash)
+    });
+    let shipping_address = how.is_multiple_of(3).then(|| address(NAME));
     let parts = Parts {
         order,
         customer,

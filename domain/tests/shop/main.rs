@@ -53,7 +53,7 @@ impl Shop {
         }
         let is_from_cart = how % 7 < 3;
         let cart = is_from_cart.then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
-        let draft = draft(n, how, cart, self.world.now);
+        let draft = draft(n, how, None, cart, self.world.now);
         self.orders.push(draft.clone());
         let Some(cart) = cart else {
             self.world.ask(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::EventId;
 
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
-pub use seal::{people, seal};
+pub use seal::{People, people, seal};
 
 /// Whom personal data tells about, as in `customer:42`: what one key is for, and what is erased at once.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -97,6 +97,12 @@ impl<T> Personal<T> {
             Self::Open(open) => &open.person,
             Self::Sealed(sealed) => &sealed.person,
         }
+    }
+
+    /// Whether the person was erased before it was written. One that was written before that says so only
+    /// when it is opened.
+    pub fn is_erased(&self) -> bool {
+        matches!(self, Self::Sealed(Sealed { sealed: None, .. }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sealing what an append holds open, and opening it again: XChaCha20-Poly1305 under the person's key, with
-//! person, event and field as associated data.
+//! person, event and field as associated data. A copy of a value whose key is destroyed by now is written as
+//! erased, so that whatever enters the log after an erasure says of itself that it is.
 
 use std::borrow::Cow;
 
@@ -18,6 +19,8 @@ use crate::id::EventId;
 
 /// What an open value begins with in a payload.
 const OPEN_BEGINS: &[u8] = br#"{"\u0000open":"#;
+/// What a sealed one begins with, and little else.
+const COPY_BEGINS: &[u8] = br#"{"person":"#;
 
 /// An open value as it stands in a payload.
 #[derive(Deserialize)]
@@ -39,36 +42,64 @@ fn open_values(data: &[u8]) -> impl Iterator<Item = (usize, usize, OpenForm<'_>)
     })
 }
 
-/// Whose keys sealing these events needs, each once.
-pub fn people(events: &[NewEvent]) -> Vec<Person> {
-    let mut people = Vec::new();
-    for event in events {
-        for (_, _, form) in open_values(&event.data) {
-            if !people.contains(&form.person) {
-                people.push(form.person);
-            }
+/// The copies in a payload that are not written as erased yet, likewise.
+fn copies(data: &[u8]) -> impl Iterator<Item = (usize, usize, Sealed)> {
+    let begins = memmem::find_iter(data, COPY_BEGINS);
+    begins.filter_map(|begin| {
+        let mut values = serde_json::Deserializer::from_slice(&data[begin..]).into_iter::<Sealed>();
+        let copy = values.next()?.ok().filter(|copy| copy.sealed.is_some())?;
+        Some((begin, begin + values.byte_offset(), copy))
+    })
+}
+
+/// Whose keys some events need on their way into the log, each once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct People {
+    /// Those that open values tell about.
+    pub sealed: Vec<Person>,
+    /// Those that copies tell about.
+    pub copied: Vec<Person>,
+}
+
+/// Whose keys these events need.
+pub fn people(events: &[NewEvent]) -> People {
+    let mut people = People::default();
+    let add = |people: &mut Vec<Person>, person| {
+        if !people.contains(&person) {
+            people.push(person);
         }
+    };
+    for event in events {
+        open_values(&event.data).for_each(|(_, _, form)| add(&mut people.sealed, form.person));
+        copies(&event.data).for_each(|(_, _, copy)| add(&mut people.copied, copy.person));
     }
     people
 }
 
-/// Seals what these events hold open. What there is no key for is written as erased. `nonce` gives bytes
-/// that it never gave before.
+/// Seals what these events hold open, and passes copies on. What there is no key for is written as erased.
+/// `nonce` gives bytes that it never gave before.
 pub fn seal(events: &mut [NewEvent], keys: &KeyRing, mut nonce: impl FnMut() -> [u8; NONCE_BYTES]) {
     for event in events {
-        let mut sealed = Vec::new();
-        let mut copied = 0;
-        for (begin, end, form) in open_values(&event.data) {
-            let value = sealed_value(&form, event.id, keys, &mut nonce);
-            sealed.extend_from_slice(&event.data[copied..begin]);
+        let opened = open_values(&event.data);
+        let sealed =
+            opened.map(|(begin, end, form)| (begin, end, sealed_value(&form, event.id, keys, &mut nonce)));
+        let lost = copies(&event.data).filter(|(_, _, copy)| keys.get(&copy.person).is_none());
+        let erased = lost.map(|(begin, end, copy)| (begin, end, Sealed { sealed: None, ..copy }));
+        let mut values: Vec<(usize, usize, Sealed)> = sealed.chain(erased).collect();
+        if values.is_empty() {
+            continue;
+        }
+        values.sort_by_key(|(begin, ..)| *begin);
+        let mut data = Vec::with_capacity(event.data.len());
+        let mut passed = 0;
+        for (begin, end, value) in values {
+            data.extend_from_slice(&event.data[passed..begin]);
             // A sealed value is plain texts: it always serializes.
-            sealed.extend(serde_json::to_vec(&value).unwrap_or_default());
-            copied = end;
+            data.extend(serde_json::to_vec(&value).unwrap_or_default());
+            passed = end;
         }
-        if copied > 0 {
-            sealed.extend_from_slice(&event.data[copied..]);
-            event.data = Bytes::from(sealed);
-        }
+        data.extend_from_slice(&event.data[passed..]);
+        event.data = Bytes::from(data);
     }
 }
 

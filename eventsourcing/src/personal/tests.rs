@@ -76,7 +76,8 @@ fn what_is_sealed_is_not_in_the_bytes_and_opens_with_the_key_alone() {
 fn an_open_value_says_whose_key_it_needs() {
     let with = event(1, encode_json(&moved()));
     let without = event(2, encode_json(&moved().note));
-    assert_eq!(people(&[with.clone(), without, with]), [ada()]);
+    let wanted = People { sealed: vec![ada()], copied: Vec::new() };
+    assert_eq!(people(&[with.clone(), without, with]), wanted);
 }
 
 #[test]
@@ -93,8 +94,24 @@ fn a_copy_in_a_later_event_is_the_same_bytes() {
     let before = later[0].data.clone();
     seal(&mut later, &keys(), || panic!("nothing is to be sealed"));
     assert_eq!(later[0].data, before);
-    assert_eq!(people(&later), []);
+    assert_eq!(people(&later), People { sealed: Vec::new(), copied: vec![ada()] });
     assert!(read(&later[0]).name.reveal(&keys()).is_some());
+}
+
+#[test]
+fn a_copy_of_what_is_erased_by_now_says_so() {
+    let first = read(&sealed(&keys()));
+    assert!(!first.name.is_erased());
+    let bob = Person::new("customer", "bob");
+    let lines = Some(Personal::new(bob.clone(), "lines", vec!["2 Test St".to_owned()]));
+    let mut later = [event(2, encode_json(&Moved { lines, ..first }))];
+    let bobs = KeyRing::from_iter([(bob, PersonKey::new([9; 32]))]);
+    seal(&mut later, &bobs, || [1; NONCE_BYTES]);
+    let moved = read(&later[0]);
+    assert!(moved.name.is_erased());
+    assert_eq!(moved.name.reveal(&keys()), None);
+    assert_eq!(moved.lines.unwrap().reveal(&bobs), Some(vec!["2 Test St".to_owned()]));
+    assert_eq!(people(&later).copied, [Person::new("customer", "bob")]);
 }
 
 #[test]

@@ -124,11 +124,16 @@ impl Limits {
         if who.is_empty() {
             return Ok(None);
         }
-        let counted_together = match shared {
-            Some(shared) => shared.take(class, &who, quota).await,
-            None => None,
+        // Counted here in any case: what is shared may go away at any moment, and nobody is to begin anew then.
+        let counted_here = local.take(class, &who, quota);
+        let count = match shared {
+            None => counted_here,
+            Some(shared) => shared.take(class, &who, quota).await.unwrap_or_else(|| {
+                metrics::counter!("souk_limits_fallen_back_total").increment(1);
+                counted_here
+            }),
         };
-        match counted_together.unwrap_or_else(|| local.take(class, &who, quota)) {
+        match count {
             Count::Passes { remaining } => {
                 let after = WINDOW / quota.get() * quota.get().saturating_sub(remaining);
                 Ok(Some(Told { class, quota: quota.get(), remaining, after }))

@@ -6,11 +6,11 @@
 
 mod row;
 
-use souk_domain::PaymentId;
 use souk_domain::order::event::Draft;
 use souk_domain::order::{Order, OrderEvent, OrderStatus};
+use souk_domain::{Address, PaymentId};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
-use souk_eventsourcing::{DecodeError, EventPayload, RecordedEvent, Timestamp};
+use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
 pub use row::{LineReservation, Moment, OrderRow};
 
@@ -23,7 +23,7 @@ pub struct Orders;
 impl Projector for Orders {
     const MODEL: Model = Model {
         name: "orders",
-        version: 2,
+        version: 3,
         columns: &[
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "customer_id", column_type: ColumnType::Text },
@@ -109,6 +109,7 @@ fn placed(draft: &Draft) -> OrderRow {
         cart: draft.cart,
         email: draft.email.clone(),
         email_hash: draft.email_hash.clone(),
+        is_address_erased: is_erased(draft.shipping_address.as_ref()),
         shipping_address: draft.shipping_address.clone(),
         units: draft.lines.iter().map(|line| i64::from(line.quantity)).sum(),
         charges: draft.charges.clone(),
@@ -120,7 +121,6 @@ fn placed(draft: &Draft) -> OrderRow {
         placed_at: draft.placed_at,
         confirmed_at: None,
         is_erased: false,
-        is_address_erased: false,
         revision: 0,
     }
 }
@@ -150,11 +150,12 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         | OrderEvent::Returned(_) => {}
         OrderEvent::AddressChanged(event) => {
             row.shipping_address = Some(event.address.clone());
-            row.is_address_erased = false;
+            row.is_address_erased = event.address.is_erased();
         }
         OrderEvent::Attached(event) => {
             row.customer = Some(event.customer.clone());
             row.email.clone_from(&event.email);
+            row.is_address_erased = is_erased(event.shipping_address.as_ref());
             row.shipping_address.clone_from(&event.shipping_address);
         }
         OrderEvent::Erased(_) => {
@@ -165,6 +166,11 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     let name = event.event_type();
     let event_name = name.strip_prefix("order.").unwrap_or(name).to_owned();
     row.timeline.push(Moment { at, event: event_name, detail: detail(event) });
+}
+
+/// Whether whom an address tells about was erased before it was said.
+fn is_erased(address: Option<&Personal<Address>>) -> bool {
+    address.is_some_and(Personal::is_erased)
 }
 
 /// What the timeline says of an event; nothing that is about a person.

@@ -1,6 +1,8 @@
 //! Finishes erasures: what the store of keys lists as not yet told everywhere, and keys that came back with
 //! an older store.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use souk_command_api::Shop;
 use souk_command_api::users::erasure::{forget_customer, forget_order};
@@ -11,11 +13,17 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use super::{STEP_ROWS_MAX, Sweep, origin};
+use crate::drivers::sealing::SealedAppends;
 
 /// People that one step deals with.
 const PEOPLE_MAX: usize = 100;
 
+/// How long one step waits for appends under way.
+const APPENDS_WAIT_MAX: Duration = Duration::from_secs(5);
+
 pub(super) struct Unsettled {
+    /// What may have been sealed before the erasure and is not in the log yet.
+    pub(super) sealed_appends: SealedAppends,
     /// How far the read models are: an order placed a moment before its customer was erased must be found.
     pub(super) reached: watch::Receiver<Position>,
     /// Whether they are built.
@@ -97,9 +105,13 @@ impl Unsettled {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let problem = |problem: souk_web::Problem| problem.detail().to_owned();
         let origin = origin(shop, self.name());
-        let head = *self.head.borrow();
         // Once more: a crash may have left the key in the store's write-ahead log.
         shop.people.erase(person, shop.clock.now()).await.map_err(|error| text(&error))?;
+        let under_way = self.sealed_appends.those_before_now();
+        if tokio::time::timeout(APPENDS_WAIT_MAX, under_way).await.is_err() {
+            return Ok(false);
+        }
+        let head = *self.head.borrow();
         match person.parts() {
             ("customer", id) => {
                 let customer = CustomerId::parse(id).map_err(|error| text(&error))?;

@@ -21,6 +21,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::watch;
 
+use crate::drivers::sealing::SealedAppends;
+
 /// How often each sweep makes a step.
 const STEP_EVERY: Duration = Duration::from_secs(5);
 /// Rows dealt with in one step.
@@ -46,12 +48,14 @@ pub struct Standing {
     pub head: watch::Receiver<Position>,
     /// Where it ended when the shop was started.
     pub head_at_start: Position,
+    /// What is on its way into the log.
+    pub sealed_appends: SealedAppends,
 }
 
 /// Runs all sweeps until the shop stops.
 pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: MailFolder) {
     let pool = open(&read_models);
-    let Standing { reached, built, head, head_at_start } = standing;
+    let Standing { reached, built, head, head_at_start, sealed_appends } = standing;
     let mut sweeps: [Box<dyn Sweep>; 7] = [
         Box::new(reservations::Overdue),
         Box::new(claims::Open),
@@ -62,7 +66,14 @@ pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: Mai
             head: head.clone(),
             since: Timestamp::UNIX_EPOCH,
         }),
-        Box::new(erasures::Unsettled { reached, built, head, head_at_start, compared: Some(String::new()) }),
+        Box::new(erasures::Unsettled {
+            sealed_appends,
+            reached,
+            built,
+            head,
+            head_at_start,
+            compared: Some(String::new()),
+        }),
         Box::new(credentials::Expired { mail, next: Timestamp::UNIX_EPOCH }),
         Box::new(keys::Rotated),
     ];

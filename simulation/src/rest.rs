@@ -1,0 +1,83 @@
+//! The end of a run: everything that was begun comes to its end, and all that must hold then does.
+
+use souk_domain::ShopCommand;
+use souk_domain::order::{Draft, OrderCommand};
+use souk_eventsourcing::{Position, StreamName};
+
+use crate::world::{ON_HAND, World};
+
+/// Steps that a shop without faults takes to come to rest, at most.
+const REST_STEPS_MAX: usize = 100_000;
+
+impl World {
+    /// No more faults, and everything that was begun comes to its end.
+    pub(crate) fn come_to_rest(&mut self) {
+        self.with_faults = false;
+        if !self.disk.is_open() || self.disk.is_full {
+            self.kill();
+        }
+        let mut was_killed_at_rest = false;
+        for _ in 0..REST_STEPS_MAX {
+            if self.is_busy() {
+                self.work();
+                continue;
+            }
+            if (0..self.processes.len()).any(|process| self.decide(process)) {
+                continue;
+            }
+            if let Some(draft) = self.unplaced.pop() {
+                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                continue;
+            }
+            if self.models.position() < self.disk.head() {
+                self.fold_models();
+                continue;
+            }
+            if self.tell_of_erasures() {
+                continue;
+            }
+            if let Some(at) = self.processes.iter().filter_map(|process| process.next_timer()).min() {
+                self.now = self.now.max(at);
+                continue;
+            }
+            self.check_at_rest();
+            if was_killed_at_rest {
+                return;
+            }
+            // A kill at rest loses nothing, and finds nothing that was forgotten.
+            was_killed_at_rest = true;
+            self.kill();
+        }
+        panic!("the shop never comes to rest");
+    }
+
+    /// Whether something is under way that waits for no timer.
+    fn is_busy(&self) -> bool {
+        self.disk.has_written()
+            || self.disk.has_queued()
+            || !self.tasks.is_empty()
+            || !self.webhooks.is_empty()
+            || self.processes.iter().any(|process| process.position() < self.disk.head())
+    }
+
+    fn check_at_rest(&mut self) {
+        assert!(self.unanswered.is_empty(), "somebody got no answer: {:?}", self.unanswered);
+        self.check_acknowledged();
+        self.models.check(&self.disk.synced);
+        let placed: Vec<Draft> = self.orders.clone();
+        self.books().check(&placed, ON_HAND);
+        self.check_erasures();
+        for (place, event) in self.disk.synced.iter().enumerate() {
+            assert_eq!(event.position, Position(place as u64 + 1));
+        }
+    }
+
+    /// What was said to be done is there, once.
+    pub(crate) fn check_acknowledged(&self) {
+        for id in &self.acknowledged {
+            let count = self.disk.synced.iter().filter(|event| event.event.command_id == *id);
+            let streams: Vec<&StreamName> = count.map(|event| &event.stream).collect();
+            assert!(!streams.is_empty(), "command {id} was said to be done and is not in the log");
+        }
+    }
+}
