@@ -15,7 +15,6 @@ pub mod embedded;
 mod gateway;
 pub mod master_key;
 pub mod openapi;
-mod priority;
 mod release_gate;
 pub mod serve;
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use async_trait::async_trait;
 use souk_accounts::password::{Compared, Hashing, HashingFailed, TooManyWait};
 use souk_accounts::{Password, Passwords};
+use souk_priority::lower_thread;
 use tokio::sync::oneshot;
-
-use crate::priority::lower_thread;
 
 /// Passwords that may wait; those beyond are asked to come back.
 const WAITING_MAX: usize = 200;

@@ -3,14 +3,16 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use souk::clock::SystemClock;
+use souk_engines::Redis;
 use souk_eventsourcing::Clock as _;
 use souk_gateway::table::{self, Access};
 
-use super::process::{Shop, souk};
+use super::process::{Gateway, Shop, souk};
 use super::stocked;
 
 /// Not the one of the document's examples, which would erase somebody.
@@ -19,6 +21,8 @@ const PASSWORD: &str = "zebra horse battery";
 const FILE: &str = "docs/ACCESS.md";
 /// Writes the file anew instead of comparing it; the same variable that does so for the API's document.
 const UPDATE: &str = "SOUK_UPDATE_OPENAPI";
+/// Nobody is counted, so that everybody can ask for everything.
+const NO_LIMITS: (&str, &str) = ("SOUK_LIMITS", "off");
 /// An id that nothing has.
 const NOTHING: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
 
@@ -235,9 +239,42 @@ fn body_of(document: &Value, operation: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_gets_in_where_they_may_and_nowhere_else() {
-    let shop = Shop::start(&[("SOUK_LIMITS", "off")]).await;
-    let (everybody, own) = everybody(&shop).await;
-    let document = shop.send("GET", "/openapi.json", &Value::Null, &[]).await.1;
+    let shop = Shop::start(&[NO_LIMITS]).await;
+    let matrix = asked_by_everybody(&shop, async |method, path, body, headers| {
+        shop.send(method, path, body, headers).await
+    });
+    compare(&matrix.await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_gateway_it_is_the_same() {
+    // Told by Redis, it knows of ended sessions itself.
+    let redis = Redis::start().unwrap();
+    let url = redis.url();
+    let variables = [NO_LIMITS, ("SOUK_REDIS_URL", url.as_str())];
+    let shop = Shop::start(&variables).await;
+    let gateway = Gateway::start(shop.address(), &variables).await;
+    let matrix = asked_by_everybody(&shop, async |method, path, body, headers| {
+        gateway.send(method, path, body, headers).await
+    });
+    compare(&matrix.await);
+}
+
+/// The table of what comes of every operation of a shop, asked at a door of it.
+async fn asked_by_everybody(
+    shop: &Shop,
+    send: impl AsyncFn(&str, &str, &Value, &[(&str, &str)]) -> (u16, Value),
+) -> String {
+    let (everybody, own) = everybody(shop).await;
+    let revoked = everybody.last().unwrap();
+    let headers: Vec<_> = revoked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let is_heard_of = async {
+        while send("GET", "/api/admin/projections", &Value::Null, &headers).await.0 != 401 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_heard_of).await.unwrap();
+    let document = send("GET", "/openapi.json", &Value::Null, &[]).await.1;
     let operations: Vec<(&String, String, &Value)> = document["paths"]
         .as_object()
         .unwrap()
@@ -263,7 +300,7 @@ async fn everybody_gets_in_where_they_may_and_nowhere_else() {
                 let (url, is_owned) = path_of(path, is_guests, &own);
                 let headers: Vec<_> =
                     identity.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let (status, answer) = shop.send(method, &url, &body, &headers).await;
+                let (status, answer) = send(method, &url, &body, &headers).await;
                 let came = came_of(status, &answer, is_owned);
                 let wanted = expected(access, identity.kind, path, is_owned);
                 if came != wanted {
@@ -273,7 +310,7 @@ async fn everybody_gets_in_where_they_may_and_nowhere_else() {
                     ));
                 }
                 if came == "404" {
-                    let absent = shop.send(method, &nowhere(path), &body, &headers).await;
+                    let absent = send(method, &nowhere(path), &body, &headers).await;
                     if (status, said(answer.clone())) != (absent.0, said(absent.1.clone())) {
                         wrong.push(format!(
                             "{method} {path} as {}: {answer} is not {}",
@@ -287,14 +324,14 @@ async fn everybody_gets_in_where_they_may_and_nowhere_else() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    compare(&matrix);
+    matrix
 }
 
 fn compare(matrix: &str) {
     let text = format!(
         "# Who gets in where\n\nMade by `tests/shop/access.rs`; `{UPDATE}=1 cargo test -p souk --test shop access` \
-         writes it anew.\n\n## The routes\n\n{}\n## Everybody at every operation\n\nAsked of a running shop: `in` is \
-         let in, `401` and `403` are refused by the edge, `404` is told that what belongs to somebody else is not \
+         writes it anew.\n\n## The routes\n\n{}\n## Everybody at every operation\n\nAsked of a running shop, and through a \
+         gateway: `in` is let in, `401` and `403` are refused by the edge, `404` is told that what belongs to somebody else is not \
          there, in the words that are used for what is nowhere.\n\n{matrix}",
         souk_gateway::document::list()
     );

@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-
-use crate::priority;
+use souk_priority::lowest_for_process;
 
 /// The most of its share that a rebuild makes up for after it had to wait for something else.
 const ARREARS_MAX: Duration = Duration::from_millis(200);
@@ -21,7 +20,7 @@ pub struct Pace {
 impl Pace {
     pub fn new(share: Option<f64>) -> Self {
         if share.is_some()
-            && let Err(error) = priority::lowest_for_process()
+            && let Err(error) = lowest_for_process()
         {
             tracing::debug!(%error, "the rebuild keeps its priority");
         }

@@ -56,8 +56,8 @@ const CHECKOUTS_A_SECOND: u32 = 200;
 const SECONDS: u32 = 10;
 /// Sign-ins that wait all the time.
 const SIGN_INS: usize = 50;
-/// Months with and without people, in turns.
-const MONTHS: usize = 3;
+/// Turns with and without, of what takes some seconds.
+const LONG_TURNS: usize = 3;
 /// A password, and whose it is.
 const PASSWORD: &str = "correct horse battery";
 const EMAIL: &str = "ada@example.org";
@@ -76,7 +76,7 @@ fn sealing(bench: &mut Bench) -> Result<Row> {
     let souk = bench.souk()?;
     let months = real_data::one_month(real_data::BENCH_MONTH, bench.scratch())?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    for _ in 0..MONTHS {
+    for _ in 0..LONG_TURNS {
         for (people, seconds) in [(false, &mut without), (true, &mut with)] {
             let data = bench.folder("sealing")?.join("shop");
             seconds.push(month::trade(&souk, &data, &months.files, people)?.trading_seconds);
@@ -255,14 +255,31 @@ async fn gateway(bench: &mut Bench) -> Result<Row> {
     Ok(Row::at_most("what a gateway adds to a read, middle", "ms", through - direct, 0.3).note(note))
 }
 
-/// Checkouts that arrive at a steady rate, without and with sign-ins that wait.
+/// Checkouts that arrive at a steady rate, without and with sign-ins that wait, in turns: one hiccup of the
+/// machine is longer than one checkout in a hundred may be.
 async fn beside_sign_ins(bench: &mut Bench) -> Result<Row> {
     let shop = Arc::new(OpenShop::open(bench, "sign-ins").await?);
     shop.stock(SKUS, UNITS).await?;
     let account = json!({"email": EMAIL, "password": PASSWORD, "name": "Ada"});
     shop.client.send(Call::post("/api/auth/signup", &account)).await?.success("signing up")?;
     arriving(&shop).await?;
-    let alone = arriving(&shop).await?;
+    let (mut alone, mut beside, mut signed_in) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..LONG_TURNS {
+        alone.push(arriving(&shop).await?);
+        let (took, signed_in_meanwhile) = signing_in(&shop, arriving(&shop)).await?;
+        beside.push(took);
+        signed_in += signed_in_meanwhile;
+    }
+    let name = "200 checkouts a second beside 50 sign-ins that wait: p99";
+    let note = format!(
+        "{} signed in meanwhile; argon2id with 19 MiB and 2 passes; middle of {LONG_TURNS} turns each",
+        signed_in / LONG_TURNS
+    );
+    Ok(Row::at_most_times(name, "ms", median(beside), median(alone), 2.0).note(note))
+}
+
+/// Has somebody sign in again and again, many at once, beside other work; tells how many did.
+async fn signing_in<T>(shop: &Arc<OpenShop>, work: impl Future<Output = Result<T>>) -> Result<(T, usize)> {
     let (is_enough, signed_in) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut waiting = JoinSet::new();
     for _ in 0..SIGN_INS {
@@ -278,15 +295,12 @@ async fn beside_sign_ins(bench: &mut Bench) -> Result<Row> {
     }
     // The first of them open connections and files.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let beside = arriving(&shop).await?;
+    let done = work.await?;
     is_enough.store(true, Ordering::Relaxed);
     while let Some(ended) = waiting.join_next().await {
         ended.context("a client panicked")??;
     }
-    let signed_in = signed_in.load(Ordering::Relaxed);
-    let name = "200 checkouts a second beside 50 sign-ins that wait: p99";
-    let note = format!("{signed_in} signed in meanwhile; argon2id with 19 MiB and 2 passes");
-    Ok(Row::at_most_times(name, "ms", beside, alone, 2.0).note(note))
+    Ok((done, signed_in.load(Ordering::Relaxed)))
 }
 
 /// The 99th percentile of what checkouts take that arrive whether or not those before are done, in ms.

@@ -64,6 +64,7 @@ const RULES: &[Rule] = &[
     rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-engines", NONE, IO, NONE),
+    rule("souk-priority", NONE, NONE, IO),
     rule("souk-redis", &[KERNEL, GATEWAY, WEB], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
     rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL], &["axum", "rusqlite", "sqlx"], NONE),
