@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use souk_eventsourcing::{Clock, CorrelationId};
 use souk_web::identity::{self, Tokens};
 use souk_web::{Caller, Denials, Problem};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
@@ -27,6 +28,8 @@ use crate::table::{self, BODY_BYTES_MAX, Class, Route};
 pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a body may pause.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Answers of 404 to those who see their own alone come at multiples of this: longer than looking takes.
+const ABSENCE_TURN: Duration = Duration::from_millis(5);
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
@@ -189,9 +192,23 @@ async fn answered_whole(route: Option<&Route>, request: Request, next: Next) -> 
     let (parts, body) = request.into_parts();
     let bytes_max = route.map_or(BODY_BYTES_MAX, |route| route.body_bytes_max);
     match read(body, bytes_max).await {
-        Ok(body) => answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await,
+        Ok(body) => {
+            let asked = Instant::now();
+            let response = answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await;
+            if response.status() == StatusCode::NOT_FOUND && route.is_some_and(Route::hides) {
+                tokio::time::sleep_until(next_turn(asked, Instant::now())).await;
+            }
+            response
+        }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// When somebody is told that something is not there, who might only not be told of it: at the next of some
+/// turns since they asked. How long it took to find that out says which of the two it is.
+fn next_turn(asked: Instant, now: Instant) -> Instant {
+    let turns = now.duration_since(asked).as_nanos().div_ceil(ABSENCE_TURN.as_nanos()).max(1);
+    asked + ABSENCE_TURN * u32::try_from(turns).unwrap_or(u32::MAX)
 }
 
 /// Who asks, and the row of what is asked for; none where there is nothing.

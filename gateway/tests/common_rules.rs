@@ -47,6 +47,12 @@ async fn who(caller: Caller) -> String {
     format!("{subject} {:?}", caller.cart)
 }
 
+/// What is not there, and took some milliseconds to be looked for.
+async fn looked_for(axum::extract::Path(milliseconds): axum::extract::Path<u64>) -> Problem {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    Problem::new("not-found", "there is no such thing")
+}
+
 fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::open(folder.path()).unwrap());
@@ -58,6 +64,7 @@ fn server() -> Server {
         .route("/api/products", get(|| async { panic!("secret internals") as String }))
         .route("/api/products/{id}", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "it is") }))
+        .route("/api/orders/{id}", get(looked_for))
         .merge(catalogue::pages());
     let settings = Edge {
         tokens: keys.clone(),
@@ -108,6 +115,20 @@ fn asked(path: &str) -> axum::http::request::Builder {
 
 fn empty(builder: axum::http::request::Builder) -> Request<Body> {
     builder.body(Body::empty()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_it_took_does_not_say_whether_it_is_somebody_elses() {
+    let server = server();
+    let ada = CustomerId::parse("ada").unwrap();
+    let token = issue(&server.keys, grant(&ada, Role::Customer, Duration::from_mins(1)), noon(), Uuid::nil());
+    let token = format!("Bearer {token}");
+    for (looked_for, answered) in [(0, 5), (1, 5), (4, 5), (7, 10), (12, 15)] {
+        let asked = tokio::time::Instant::now();
+        let path = format!("/api/orders/{looked_for}");
+        assert_eq!(server.get(&path, &[("authorization", &token)]).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(asked.elapsed().as_millis(), answered, "looked for {looked_for} ms");
+    }
 }
 
 #[tokio::test]
