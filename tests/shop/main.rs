@@ -12,6 +12,7 @@ mod people;
 mod process;
 mod providers;
 mod replay;
+mod tls;
 
 use serde_json::{Value, json};
 
