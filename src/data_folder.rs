@@ -3,11 +3,12 @@
 //! The lock is the operating system's, so a kill frees it; the lock file says who holds it and where
 //! that process listens, which is how the command line finds a running server.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use souk_private_files::make_folder;
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
@@ -89,7 +90,7 @@ impl DataFolder {
         if path.join(MANIFEST_FILE).exists() {
             return Err(DataFolderError::IsBackup { folder: path.to_owned() });
         }
-        make_private(path).map_err(failed)?;
+        make_folder(path).map_err(failed)?;
         let file_path = path.join(LOCK_FILE);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path);
         let lock = open.map_err(failed)?;
@@ -169,20 +170,6 @@ fn read_holder(mut lock: &File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
-/// Makes a folder that only its owner may enter, since keys and people's data lie in it.
-fn make_private(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +192,7 @@ mod tests {
     fn a_folder_that_is_a_file_is_refused_by_name() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        fs::write(&path, "x").unwrap();
+        std::fs::write(&path, "x").unwrap();
         let error = DataFolder::lock(&path).unwrap_err().to_string();
         assert!(error.contains("data"), "{error}");
     }

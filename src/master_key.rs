@@ -4,8 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use souk_private_files::write_new;
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
-use souk_web::keys::{KEYS_FOLDER, write_private};
+use souk_web::keys::KEYS_FOLDER;
 
 use crate::configuration::Configuration;
 
@@ -108,7 +109,7 @@ pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
-            let written = write_private(&next, format!("{}\n", *text).as_bytes());
+            let written = write_new(&next, format!("{}\n", *text).as_bytes());
             written.map_err(|error| MasterKeyError::Io { path: next.clone(), error })?;
             text.to_string()
         }
@@ -124,7 +125,7 @@ fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {
     }
     let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
     let written = std::fs::create_dir_all(data.join(KEYS_FOLDER))
-        .and_then(|()| write_private(path, format!("{}\n", *text).as_bytes()));
+        .and_then(|()| write_new(path, format!("{}\n", *text).as_bytes()));
     written.map_err(|error| MasterKeyError::Io { path: path.to_owned(), error })?;
     MasterKey::parse(&text)
         .map_err(|why| MasterKeyError::Malformed { from: format!("in {}", path.display()), why })

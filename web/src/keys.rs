@@ -1,7 +1,7 @@
 //! The shop's keys: made at the first start, readable by their owner alone.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::Key;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
+use souk_private_files::write_new;
 
 use crate::cart_token;
 use crate::identity::{Caller, Tokens, Verified};
@@ -139,25 +140,11 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> 
         Ok(content) => Ok(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let content = make().map_err(|reason| KeysError::Malformed { path: path.to_owned(), reason })?;
-            write_private(path, &content).map_err(|error| KeysError::Io { path: path.to_owned(), error })?;
+            write_new(path, &content).map_err(|error| KeysError::Io { path: path.to_owned(), error })?;
             Ok(content)
         }
         Err(error) => Err(KeysError::Io { path: path.to_owned(), error }),
     }
-}
-
-/// Writes a new file that its owner alone may read.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

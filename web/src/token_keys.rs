@@ -17,9 +17,10 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::Serialize;
+use souk_private_files::write_new;
 use utoipa::ToSchema;
 
-use crate::keys::{KeysError, random, write_private};
+use crate::keys::{KeysError, random};
 
 /// The first key's file.
 const FIRST: &str = "token.pem";
@@ -135,7 +136,7 @@ fn make(path: &Path) -> Result<(), KeysError> {
     let malformed = |reason: String| KeysError::Malformed { path: path.to_owned(), reason };
     let key = SigningKey::from_bytes(&random().map_err(malformed)?);
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| malformed(error.to_string()))?;
-    write_private(path, pem.as_bytes()).map_err(|error| KeysError::Io { path: path.to_owned(), error })
+    write_new(path, pem.as_bytes()).map_err(|error| KeysError::Io { path: path.to_owned(), error })
 }
 
 /// When a file's key was made, by its name; none for other files.

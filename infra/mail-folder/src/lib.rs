@@ -1,6 +1,6 @@
 //! Mail into a folder: one of its own for each person, a file for each mail, for a week.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use souk_accounts::mail::MailFailed;
 use souk_accounts::{Mail, Outbox};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock;
+use souk_private_files::{make_folder, write_new};
 
 /// The folder's name in the data folder.
 pub const MAIL_FOLDER: &str = "mail";
@@ -71,7 +72,7 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Res
 }
 
 fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
-    make_private(folder)?;
+    make_folder(folder)?;
     let text = format!(
         "Date: {date}\r\nTo: {}\r\nSubject: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n",
         mail.to.as_str(),
@@ -83,28 +84,8 @@ fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
     }
     // Under its name only when it is whole.
     let partial = folder.join(format!(".{name}"));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&partial)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    write_new(&partial, text.as_bytes())?;
     std::fs::rename(partial, folder.join(name))
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }
 
 fn remove_older(folder: &Path, than: SystemTime) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use souk_private_files::make_file;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -45,7 +46,7 @@ pub enum OpenError {
 /// Opens or makes the file.
 pub(crate) async fn pool(path: &Path) -> Result<SqlitePool, OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.to_owned(), reason };
-    make_private(path).map_err(|error| unusable(error.to_string()))?;
+    make_file(path).map_err(|error| unusable(error.to_string()))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
@@ -90,15 +91,4 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
-}
-
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path).map(drop)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use souk_private_files::make_file;
 
 use crate::MasterKey;
 
@@ -64,7 +65,7 @@ impl OpenError {
 /// Opens or makes the file.
 pub(crate) fn for_writing(path: &Path, master: &MasterKey) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
-    make_private(path)
+    make_file(path)
         .map_err(|error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_MAX).map_err(failed)?;
@@ -87,17 +88,6 @@ pub(crate) fn for_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = Connection::open_with_flags(path, flags);
     open.map_err(|error| OpenError::of_sqlite(path, &error))
-}
-
-pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path).map(drop)
 }
 
 fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use souk_eventsourcing::Person;
+use souk_private_files::make_file;
 
 use crate::open::{self, OpenError};
 use crate::write::truncate_wal;
@@ -83,7 +84,7 @@ pub fn back_up(folder: &Path, to: &Path) -> Result<(), OpenError> {
     if to.exists() {
         return Err(refused("it is there already".to_owned()));
     }
-    open::make_private(to).map_err(|error| refused(error.to_string()))?;
+    make_file(to).map_err(|error| refused(error.to_string()))?;
     let copied = connection.execute("VACUUM INTO ?1", [to.display().to_string()]);
     copied.map(drop).map_err(|error| refused(error.to_string()))
 }

@@ -39,6 +39,7 @@ const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
 const ACCOUNTS: &str = "souk-accounts";
 const HTTP_CLIENT: &str = "souk-http-client";
+const PRIVATE_FILES: &str = "souk-private-files";
 const WEB: &str = "souk-web";
 const GATEWAY: &str = "souk-gateway";
 const PROCESSES: &str = "souk-process-managers";
@@ -56,7 +57,7 @@ const RULES: &[Rule] = &[
     rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
     rule(FAIL_POINTS, NONE, NONE, IO),
     rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
-    rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS], NONE, DATABASES),
+    rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS, PRIVATE_FILES], NONE, DATABASES),
     rule(GATEWAY, &[KERNEL, WEB, HTTP_CLIENT], NONE, DATABASES),
     rule(HTTP_CLIENT, NONE, &["axum", "reqwest"], DATABASES),
     rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
@@ -65,12 +66,13 @@ const RULES: &[Rule] = &[
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
     rule("souk-engines", NONE, IO, NONE),
     rule("souk-priority", NONE, NONE, IO),
+    rule(PRIVATE_FILES, NONE, NONE, IO),
     rule("souk-redis", &[KERNEL, GATEWAY, WEB], &["axum", "reqwest"], DATABASES),
-    rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
-    rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL], &["axum", "rusqlite", "sqlx"], NONE),
+    rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS, PRIVATE_FILES], &["axum", "sqlx"], NONE),
+    rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL, PRIVATE_FILES], &["axum", "rusqlite", "sqlx"], NONE),
     rule("souk-openid-connect", &[ACCOUNTS, DOMAIN, KERNEL, HTTP_CLIENT], &["axum", "reqwest"], DATABASES),
-    rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN], &["axum", "rusqlite"], NONE),
-    rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS], &["axum", "sqlx"], NONE),
+    rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN, PRIVATE_FILES], &["axum", "rusqlite"], NONE),
+    rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS, PRIVATE_FILES], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
 ];

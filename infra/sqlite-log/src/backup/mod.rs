@@ -14,6 +14,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use souk_eventsourcing::Position;
+use souk_private_files::make_folder;
 use uuid::Uuid;
 
 use crate::{LOG_FILE, OpenError, open, row, wal_scan};
@@ -115,7 +116,7 @@ pub fn backup(
         let (path, what) = (target.to_owned(), "it is a file".to_owned());
         return Err(BackupError::NotABackup { path, what });
     }
-    make_private(target)?;
+    make_folder(target).map_err(io(target))?;
     if !target.join(MANIFEST_FILE).exists() && !is_empty(target)? {
         // Nothing is left in a folder of something else.
         return Err(Manifest::read(target).err().unwrap_or(BackupError::Busy { path: target.to_owned() }));
@@ -150,22 +151,6 @@ pub fn backup(
     }
     done.last = Position(manifest.last());
     Ok(done)
-}
-
-/// Makes a folder that only its owner reads, when it is not there: personal data is in it.
-fn make_private(folder: &Path) -> Result<(), BackupError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(io(folder))
-}
-
-/// Has only its owner read a file, also in a folder that was there before.
-fn owner_only(file: &Path) -> Result<(), BackupError> {
-    #[cfg(unix)]
-    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(io(file))?;
-    Ok(())
 }
 
 /// Whether nothing but our lock is in a folder.

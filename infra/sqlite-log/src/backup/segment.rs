@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use rusqlite::Connection;
+use souk_private_files::make_file;
 
 use crate::row::{self, RowError, to_i64};
 use crate::{LOG_FILE, open};
 
-use super::{BackupError, Segment, io, owner_only};
+use super::{BackupError, Segment, io};
 
 /// Rows copied in one read.
 const READ_ROWS: u64 = 5_000;
@@ -32,8 +33,8 @@ pub(super) fn write(
             fs::remove_file(&left).map_err(io(&left))?;
         }
     }
+    make_file(&path).map_err(io(&path))?;
     let segment = Connection::open(&path)?;
-    owner_only(&path)?;
     segment.pragma_update(None, "journal_mode", "OFF")?;
     segment.pragma_update(None, "synchronous", "OFF")?;
     segment.execute_batch(include_str!("../events.sql"))?;
