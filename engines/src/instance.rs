@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -54,8 +55,22 @@ impl Drop for Instance {
     }
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
+/// Ports that are tried: below those that systems give to whoever connects, one of which could be taken
+/// before it is listened at.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+/// How many were given out.
+static GIVEN: AtomicU32 = AtomicU32::new(0);
+
+/// A port that nobody listens at.
+pub fn free_port() -> Result<u16> {
+    let count = u32::from(PORTS.end - PORTS.start);
+    for _ in 0..count {
+        // Processes that look at once begin at different places.
+        let number = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % count).context("there are fewer ports")?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free from {} to {}", PORTS.start, PORTS.end)
 }

@@ -14,6 +14,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use browser::{Browser, Page};
+pub use instance::free_port;
 pub use oidc::{Client, OpenIdProvider};
 pub use redis::Redis;
 

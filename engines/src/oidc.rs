@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use crate::instance::{Instance, free_port};
+use crate::instance::Instance;
 use crate::{cache, install_package, run};
 
 /// What is installed: the version that the script was written for.
@@ -55,16 +55,11 @@ pub(crate) fn install() -> Result<()> {
 }
 
 impl OpenIdProvider {
-    /// Starts one on a port that was free when [`OpenIdProvider::reserve`] was called.
+    /// Starts one on a port.
     pub fn start(port: u16, client: Client) -> Result<Self> {
         let mut provider = Self { port, client, instance: None };
         provider.begin()?;
         Ok(provider)
-    }
-
-    /// A port for one that is started later.
-    pub fn reserve() -> Result<u16> {
-        free_port()
     }
 
     /// What it calls itself.

@@ -66,7 +66,7 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_and_the_release_gate_are_on_a_listener_of_their_own() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = format!("127.0.0.1:{}", souk_engines::free_port().unwrap());
     let shop = Shop::start(&[("SOUK_INTERNAL_LISTEN", &address)]).await;
     let path = "/internal/release-gate/callbacks";
     let good = json!({"environment": "production", "release": "2026.11.1", "gate": "rollback",

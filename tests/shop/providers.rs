@@ -1,19 +1,19 @@
 //! Signing in by a real identity provider, as a browser does: its pages, its cookies, its consent.
 
 use serde_json::{Value, json};
-use souk_engines::{Browser, Client, OpenIdProvider, Page};
+use souk_engines::{Browser, Client, OpenIdProvider, Page, free_port};
 
 use super::process::{Shop, souk};
 
 /// A shop and the provider that it trusts, each at an address that the other knows.
 async fn both() -> (Shop, OpenIdProvider) {
-    let address = format!("127.0.0.1:{}", OpenIdProvider::reserve().unwrap());
+    let address = format!("127.0.0.1:{}", free_port().unwrap());
     let client = Client {
         id: "souk".to_owned(),
         secret: "tell nobody".to_owned(),
         redirect_uri: format!("http://{address}/api/auth/oidc/work/callback"),
     };
-    let provider = OpenIdProvider::start(OpenIdProvider::reserve().unwrap(), client).unwrap();
+    let provider = OpenIdProvider::start(free_port().unwrap(), client).unwrap();
     let issuer = provider.issuer();
     let variables = [
         ("SOUK_OIDC_WORK_ISSUER", issuer.as_str()),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use souk_engines::{Client, OpenIdProvider, Redis};
+use souk_engines::{Client, OpenIdProvider, Redis, free_port};
 
 pub(crate) use souk_engines::install;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &EnginesOptions) -> Result<bool> {
         secret: "a secret for tests".to_owned(),
         redirect_uri: format!("{}/api/auth/oidc/local/callback", options.shop.trim_end_matches('/')),
     };
-    let provider = OpenIdProvider::start(OpenIdProvider::reserve()?, client.clone())?;
+    let provider = OpenIdProvider::start(free_port()?, client.clone())?;
     let variables = [
         ("SOUK_REDIS_URL", redis.url()),
         ("SOUK_OIDC_LOCAL_ISSUER", provider.issuer()),

@@ -1,5 +1,5 @@
 use openidconnect::{AsyncHttpClient, HttpRequest};
-use souk_engines::{Browser, Client as Registered, OpenIdProvider};
+use souk_engines::{Browser, Client as Registered, OpenIdProvider, free_port};
 use souk_eventsourcing::testkit::noon;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -31,7 +31,7 @@ fn providers(issuer: &str, secret: &str) -> OpenIdConnect {
 fn engine() -> OpenIdProvider {
     let text = str::to_owned;
     let client = Registered { id: text("souk"), secret: text("tell nobody"), redirect_uri: text(REDIRECT) };
-    OpenIdProvider::start(OpenIdProvider::reserve().unwrap(), client).unwrap()
+    OpenIdProvider::start(free_port().unwrap(), client).unwrap()
 }
 
 /// Begins a sign-in and goes through the provider's pages: the flow, and the code that came back.
