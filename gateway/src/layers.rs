@@ -28,6 +28,10 @@ use crate::table::{self, BODY_BYTES_MAX, Class, Route};
 pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a body may pause.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How fast a body comes at least, in bytes a second, once [`BODY_GRACE`] is over.
+const BODY_RATE_MIN: usize = 1_024;
+/// How long a body may take before it is asked how fast it comes.
+const BODY_GRACE: Duration = Duration::from_secs(20);
 /// Answers of 404 to those who see their own alone come at multiples of this: longer than looking takes.
 const ABSENCE_TURN: Duration = Duration::from_millis(5);
 /// The largest head of a request, in bytes.
@@ -158,7 +162,10 @@ pub(crate) fn too_large(bytes_max: usize) -> Problem {
 }
 
 pub(crate) fn too_slow() -> Problem {
-    let detail = format!("nothing more of the body came for {} seconds", BODY_PAUSE_MAX.as_secs());
+    let detail = format!(
+        "the body came too slowly: it may pause for {} seconds, and comes at {BODY_RATE_MIN} bytes a second or faster",
+        BODY_PAUSE_MAX.as_secs()
+    );
     Problem::new("request-timeout", detail)
 }
 
@@ -266,6 +273,7 @@ async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>)
 pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut content = BytesMut::new();
     let mut length = 0;
+    let began = Instant::now();
     loop {
         let frame = match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
             Ok(Some(frame)) => frame,
@@ -277,6 +285,9 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Prob
         length += data.len();
         if length > DROPPED_BYTES_MAX {
             break;
+        }
+        if began.elapsed() > BODY_GRACE + Duration::from_secs((length / BODY_RATE_MIN) as u64) {
+            return Err(too_slow());
         }
         if length <= bytes_max {
             content.extend_from_slice(&data);

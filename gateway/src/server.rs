@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -67,7 +68,9 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => converse(&builder, &graceful, router.clone(), stream, peer, permit),
+            Ok((stream, peer)) => {
+                converse(&builder, &graceful, router.clone(), stream, peer, (permit, connections.head_max));
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(FULL_WAIT).await;
@@ -84,13 +87,16 @@ fn converse(
     router: Router,
     stream: TcpStream,
     peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    (permit, head_max): (OwnedSemaphorePermit, Duration),
 ) {
     // Answers are written whole: waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps the delay of small packets");
     }
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&has_asked);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
@@ -98,9 +104,19 @@ fn converse(
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let connection = graceful.watch(connection);
+    // Hyper counts the time of a head from its first bytes on, and waits for those as long as it takes.
+    let is_silent = async move {
+        tokio::time::sleep(head_max).await;
+        if has_asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::spawn(async move {
         // A client that breaks off or is too slow has no use for a reason.
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection => {}
+            () = is_silent => {}
+        }
         drop(permit);
     });
 }

@@ -131,6 +131,24 @@ async fn how_long_it_took_does_not_say_whether_it_is_somebody_elses() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_pauses_for_long_must_come_to_its_end_too() {
+    let server = server();
+    let every = |seconds: u64, bytes: usize| {
+        let chunks = futures_util::stream::unfold((), move |()| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes])), ()))
+        });
+        let body = Body::from_stream(futures_util::StreamExt::take(chunks, 40));
+        Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap()
+    };
+    let asked = tokio::time::Instant::now();
+    server.problem(every(9, 1), 408, "request-timeout").await;
+    assert_eq!(asked.elapsed().as_secs(), 27);
+    let (status, _, length) = server.send(every(9, 16 * 1_024)).await;
+    assert_eq!((status, length), (StatusCode::OK, (40 * 16 * 1_024).to_string()));
+}
+
 #[tokio::test]
 async fn every_answer_that_is_no_success_is_a_problem_document() {
     let server = server();

@@ -34,11 +34,17 @@ async fn whoever_is_slow_with_a_head_or_a_body_is_cut_off() {
     let shop = Shop::start(&[]).await;
     let mut head = connect(&shop);
     head.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+    let mut silent = connect(&shop);
+    let mut preface = connect(&shop);
+    preface.write_all(b"PRI * HTTP/2.0\r\n").unwrap();
     let mut body = connect(&shop);
     body.write_all(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
         .unwrap();
     body.write_all(b"Connection: close\r\nContent-Length: 100\r\n\r\n{\"email\":").unwrap();
-    let cut = tokio::task::spawn_blocking(move || (answer(&mut head), answer(&mut body)));
+    let cut = tokio::task::spawn_blocking(move || {
+        assert_eq!((answer(&mut silent), answer(&mut preface)), (String::new(), String::new()));
+        (answer(&mut head), answer(&mut body))
+    });
     let (head, body) = cut.await.unwrap();
     assert!(!head.contains("200 OK"), "{head}");
     assert!(body.starts_with("HTTP/1.1 408") && body.contains("request-timeout"), "{body}");

@@ -8,9 +8,10 @@
 mod printed;
 mod stage;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, PipeReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -22,6 +23,9 @@ pub(crate) use stage::Stage;
 
 /// How often it is told how far a stage is.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether a stage that prints nothing is still there.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What is tested and how much of it is told.
 #[derive(Args)]
@@ -59,7 +63,7 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
     let folder = workspace::target_folder()?.join("test-run");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{stage}.txt"));
-    let file =
+    let mut file =
         std::fs::File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
     print!("{stage:16}");
     std::io::stdout().flush()?;
@@ -71,14 +75,27 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
     // The command holds the ends that are written to: the pipe would never end.
     drop(command);
-    let mut told = Instant::now();
-    let mut printed = Printed::read(reader, file, |so_far| {
+    let (lines, mut printed, mut told) = (lines_of(reader), Printed::default(), Instant::now());
+    loop {
+        match lines.recv_timeout(LOOKED_EVERY) {
+            Ok(line) => {
+                let line = line?;
+                file.write_all(&line)?;
+                file.write_all(b"\n")?;
+                printed.add(&String::from_utf8_lossy(&line));
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            // What it started may outlive it, and hold the pipe.
+            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_some() => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
         if told.elapsed() >= TOLD_EVERY {
             told = Instant::now();
-            println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, so_far.described());
+            println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, printed.described());
             print!("{stage:16}");
+            std::io::stdout().flush()?;
         }
-    })?;
+    }
     printed.ended(child.wait()?.success());
     let ran = Ran { stage, took: started.elapsed(), printed };
     println!("{}", ran.verdict());
@@ -87,6 +104,20 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
         println!("all of it: {}", path.display());
     }
     Ok(ran)
+}
+
+/// The lines that come out of a pipe, as they come.
+fn lines_of(pipe: PipeReader) -> Receiver<std::io::Result<Vec<u8>>> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n') {
+            // Nobody waits any more.
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 impl Ran {

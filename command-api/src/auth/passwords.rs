@@ -110,8 +110,9 @@ pub async fn prove(
     };
     let (found, kept, compared) =
         shop.accounts.guard.counting(hash.as_str(), client.caller.address, compare).await?;
+    let whose = found.as_ref().map(|(user, _)| *user);
     let Some((user, account)) = found.filter(|_| compared.is_right) else {
-        accounts::note(shop, SignInKind::Failed, None, Some(&hash), client).await?;
+        accounts::note(shop, SignInKind::Failed, whose, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
     shop.accounts.guard.succeeded(hash.as_str(), client.caller.address);

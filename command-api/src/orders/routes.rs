@@ -21,6 +21,7 @@ use crate::origin::Write;
 use crate::rejected::problem;
 use crate::settled::Watch;
 use crate::shop::Shop;
+use crate::users::erasure;
 
 use super::place::{self, Placing};
 use super::request::{CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, TimersRun};
@@ -261,8 +262,29 @@ pub async fn change_address(
     body: StrictJson<AddressShape>,
 ) -> Answer {
     let address = Box::new(body.value.read("").map_err(Problem::fields)?);
+    tell_of_erasure(&shop, &caller, &headers, &id, &body.raw).await?;
     let command = OrderCommand::ChangeAddress { address };
     send(&shop, &caller, &headers, "PUT /api/orders/shipping-address", &body.raw, &id, command).await
+}
+
+/// An address that is said after an erasure is the order's own, not that of whoever is erased: also when the
+/// order was placed so late that nobody told it.
+async fn tell_of_erasure(
+    shop: &Shop,
+    caller: &Caller,
+    headers: &WriteHeaders,
+    id: &str,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
+    let loaded = shop.orders.load(&Order::stream(order)).await?;
+    if let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.person())
+        && shop.people.is_erased(person).await?
+    {
+        let came = Write::new(shop, caller, headers, "PUT /api/orders/shipping-address", body);
+        erasure::forget_order(shop, order, person, &came.origin).await?;
+    }
+    Ok(())
 }
 
 /// Runs the timers that are due, now.

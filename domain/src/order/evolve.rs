@@ -24,6 +24,9 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
         OrderEvent::Attached(event) => {
             order.customer = Some(event.customer.clone());
             order.person = event.customer.person();
+            if let Some(address) = &event.shipping_address {
+                order.destination = Destination::of(Some(address));
+            }
         }
         OrderEvent::Erased(_) => {
             order.is_erased = true;

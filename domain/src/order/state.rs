@@ -161,6 +161,11 @@ impl OrderState {
         self.placed.as_ref()?.customer.as_ref()
     }
 
+    /// Whom its personal data tells about, and what is said of it next.
+    pub fn person(&self) -> Option<&Person> {
+        self.placed.as_ref().map(|placed| &placed.person)
+    }
+
     /// Whose key seals where the goods go, while they have not gone.
     pub fn address_person(&self) -> Option<&Person> {
         let order = self.placed.as_ref().filter(|order| order.destination == Destination::Known)?;

@@ -72,6 +72,9 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Res
 }
 
 fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
+    if let Some(mail) = folder.parent() {
+        make_folder(mail)?;
+    }
     make_folder(folder)?;
     let text = format!(
         "Date: {date}\r\nTo: {}\r\nSubject: {}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n",

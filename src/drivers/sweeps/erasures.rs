@@ -51,8 +51,20 @@ impl Sweep for Unsettled {
                 return Ok(());
             }
         };
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        // All of them were erased before this moment.
+        let under_way = self.sealed_appends.those_before_now();
+        if tokio::time::timeout(APPENDS_WAIT_MAX, under_way).await.is_err() {
+            tracing::warn!(
+                "erasures are not finished, since the log does not answer; the next sweep tries again"
+            );
+            return Ok(());
+        }
+        let head = *self.head.borrow();
         for person in unsettled {
-            match self.finish(pool, shop, &person).await {
+            match self.finish(pool, shop, &person, head).await {
                 Ok(true) => tracing::info!(%person, "an erasure is finished"),
                 Ok(false) => {}
                 Err(error) => {
@@ -100,22 +112,26 @@ impl Unsettled {
         Ok(())
     }
 
-    /// Whether everybody is told by now.
-    async fn finish(&self, pool: &SqlitePool, shop: &Shop, person: &Person) -> Result<bool, String> {
+    /// Whether everybody is told by now; `head` is where the log ended when all that was sealed before the
+    /// erasure was in it.
+    async fn finish(
+        &self,
+        pool: &SqlitePool,
+        shop: &Shop,
+        person: &Person,
+        head: Position,
+    ) -> Result<bool, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let problem = |problem: souk_web::Problem| problem.detail().to_owned();
         let origin = origin(shop, self.name());
         // Once more: a crash may have left the key in the store's write-ahead log.
         shop.people.erase(person, shop.clock.now()).await.map_err(|error| text(&error))?;
-        let under_way = self.sealed_appends.those_before_now();
-        if tokio::time::timeout(APPENDS_WAIT_MAX, under_way).await.is_err() {
-            return Ok(false);
-        }
-        let head = *self.head.borrow();
         match person.parts() {
             ("customer", id) => {
                 let customer = CustomerId::parse(id).map_err(|error| text(&error))?;
                 forget_customer(shop, &customer, &origin).await.map_err(problem)?;
+                // Before the orders are looked for: what comes meanwhile may not be among them.
+                let are_all_there = *self.reached.borrow() >= head;
                 let mut last = String::new();
                 loop {
                     let statement = sqlx::query_scalar::<_, String>(include_str!("erasures.sql"));
@@ -134,7 +150,7 @@ impl Unsettled {
                         forget_order(shop, order, person, &origin).await.map_err(problem)?;
                     }
                 }
-                if *self.reached.borrow() < head {
+                if !are_all_there {
                     return Ok(false);
                 }
             }

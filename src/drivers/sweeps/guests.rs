@@ -60,9 +60,12 @@ impl Unattached {
         let row: OrderRow = serde_json::from_slice(row).map_err(|error| text(&error))?;
         let customer = CustomerId::parse(user).map_err(|error| text(&error))?;
         let guest = order.guest();
-        // Who wants to be forgotten as a guest is not made known as a customer.
-        if shop.people.is_erased(&guest).await.map_err(|error| text(&error))? {
-            return Ok(());
+        // Who wants to be forgotten as a guest is not made known as a customer, and nothing is given to a
+        // customer who is forgotten.
+        for person in [&guest, &customer.person()] {
+            if shop.people.is_erased(person).await.map_err(|error| text(&error))? {
+                return Ok(());
+            }
         }
         let keys = shop.people.to_open(vec![guest.clone()]).await.map_err(|error| text(&error))?;
         let email = row.email.and_then(|email| email.reveal(&keys));

@@ -1,9 +1,6 @@
-//! What a stage printed: kept in a file, its tests counted, and what failed picked out of it.
+//! What a stage printed: its tests counted, and what failed picked out of it.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read, Write};
-
-use anyhow::Result;
 
 /// Lines told of one failure, from the line that begins it.
 const FAILURE_LINES_MAX: usize = 12;
@@ -25,23 +22,13 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// Reads to the end; `told` is called after each line.
-    pub(super) fn read(source: impl Read, mut file: impl Write, mut told: impl FnMut(&Self)) -> Result<Self> {
-        let mut printed = Self::default();
-        for line in BufReader::new(source).split(b'\n') {
-            let line = line?;
-            file.write_all(&line)?;
-            file.write_all(b"\n")?;
-            printed.add(&String::from_utf8_lossy(&line));
-            told(&printed);
-        }
-        Ok(printed)
-    }
-
-    fn add(&mut self, line: &str) {
+    /// Takes a line.
+    pub(super) fn add(&mut self, line: &str) {
         self.count(line);
         if begins_a_failure(line) {
             self.rest = FAILURE_LINES_MAX;
+        } else if line.ends_with("... FAILED") {
+            self.rest = 1;
         }
         if self.rest > 0 && self.failures.len() < FAILED_LINES_MAX {
             self.rest = if line.is_empty() { 0 } else { self.rest - 1 };
@@ -96,10 +83,7 @@ impl Printed {
 }
 
 fn begins_a_failure(line: &str) -> bool {
-    line.starts_with("error")
-        || line.starts_with("WRONG")
-        || line.contains("... FAILED")
-        || line.contains(" panicked at ")
+    line.starts_with("error") || line.starts_with("WRONG") || line.contains(" panicked at ")
 }
 
 #[cfg(test)]
@@ -107,11 +91,11 @@ mod tests {
     use super::*;
 
     fn printed(lines: &[&str], success: bool) -> Printed {
-        let mut kept = Vec::new();
-        let mut printed =
-            Printed::read(lines.join("\n").as_bytes(), &mut kept, |_| {}).expect("memory is read");
+        let mut printed = Printed::default();
+        for line in lines {
+            printed.add(line);
+        }
         printed.ended(success);
-        assert_eq!(String::from_utf8(kept).expect("text").trim_end(), lines.join("\n").trim_end());
         printed
     }
 
@@ -132,11 +116,18 @@ mod tests {
 
     #[test]
     fn what_failed_is_picked_out_of_the_rest() {
-        let lines =
-            ["test a ... ok", "test b ... FAILED", "", "thread 'b' panicked at b.rs:1:", "no", "", "more"];
+        let lines = [
+            "test a ... ok",
+            "test b ... FAILED",
+            "test c ... ok",
+            "thread 'b' panicked at b.rs:1:",
+            "no",
+            "",
+            "more",
+        ];
         assert_eq!(
             printed(&lines, false).what_failed(),
-            "test b ... FAILED\n\nthread 'b' panicked at b.rs:1:\nno\n"
+            "test b ... FAILED\nthread 'b' panicked at b.rs:1:\nno\n"
         );
         assert_eq!(printed(&["one", "two"], false).what_failed(), "one\ntwo");
     }

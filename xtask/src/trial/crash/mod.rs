@@ -155,8 +155,7 @@ async fn trial(souk: &Path, data: &Path, kills: u64, seed: u64) -> Result<Vec<St
 
 /// An address nobody listens on, which every start of the shop takes.
 fn free_address() -> Result<String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
+    Ok(format!("127.0.0.1:{}", souk_engines::free_port()?))
 }
 
 /// The log is whole, and every read model is what a fresh rebuild makes of it.
