@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::LazyLock;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
@@ -96,12 +97,10 @@ pub struct Compared {
 }
 
 /// Makes and compares hashes of passwords, at a cost that takes some ten milliseconds of a core.
+#[derive(Clone, Debug)]
 pub struct Hashing {
-    params: Params,
+    argon2: Argon2<'static>,
     cost: Cost,
-    /// Kept from one hash to the next: taking it from the system and giving it back each time takes part of
-    /// the time of a hash, and stops the threads that serve the shop.
-    memory: Vec<Block>,
     /// A hash of nothing in particular, compared when there is none, so that both take the same time.
     stand_in: String,
 }
@@ -116,66 +115,29 @@ impl Hashing {
     pub fn new(cost: Cost) -> Result<Self, HashingFailed> {
         let failed = |error: argon2::Error| HashingFailed(error.to_string());
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(failed)?;
-        let mut hashing = Self { params, cost, memory: Vec::new(), stand_in: String::new() };
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let mut hashing = Self { argon2, cost, stand_in: String::new() };
         hashing.stand_in = hashing.hash(&Password::typed("a stand-in".to_owned()))?;
         Ok(hashing)
     }
 
     /// The hash of a password with a salt of its own, as a PHC string.
-    pub fn hash(&mut self, password: &Password) -> Result<String, HashingFailed> {
-        let failed = |error: &dyn fmt::Display| HashingFailed(error.to_string());
-        let mut salt = [0; Salt::RECOMMENDED_LENGTH];
-        getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
-        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-        let mut bytes = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
-        let params = self.params.clone();
-        self.fill(algorithm, version, params, password, &salt, &mut *bytes)
-            .map_err(|error| failed(&error))?;
-        let hash = PasswordHash {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
-            params: ParamsString::try_from(&self.params).map_err(|error| failed(&error))?,
-            salt: Some(Salt::new(&salt).map_err(|error| failed(&error))?),
-            hash: Some(Output::new(&*bytes).map_err(|error| failed(&error))?),
-        };
-        Ok(hash.to_string())
-    }
-
-    fn fill(
-        &mut self,
-        algorithm: Algorithm,
-        version: Version,
-        params: Params,
-        password: &Password,
-        salt: &[u8],
-        hash: &mut [u8],
-    ) -> argon2::Result<()> {
-        self.memory.resize(params.block_count(), Block::new());
-        let argon2 = Argon2::new(algorithm, version, params);
-        argon2.hash_password_into_with_memory(password.0.as_bytes(), salt, hash, &mut self.memory)
+    pub fn hash(&self, password: &Password) -> Result<String, HashingFailed> {
+        let hash = self.argon2.hash_password(password.0.as_bytes());
+        hash.map(|hash| hash.to_string()).map_err(|error| HashingFailed(error.to_string()))
     }
 
     /// Compares a password with a hash, in the same time whether there is one.
-    pub fn compare(&mut self, password: &Password, hash: Option<&str>) -> Compared {
+    pub fn compare(&self, password: &Password, hash: Option<&str>) -> Compared {
         let parsed = PasswordHash::new(hash.unwrap_or(&self.stand_in)).ok();
-        let is_equal = parsed.as_ref().is_some_and(|parsed| self.is_equal(password, parsed).unwrap_or(false));
+        let is_equal = parsed
+            .as_ref()
+            .is_some_and(|parsed| self.argon2.verify_password(password.0.as_bytes(), parsed).is_ok());
         let made_at = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
         let is_outdated = made_at.is_none_or(|params| {
             params.m_cost() < self.cost.memory_kib || params.t_cost() < self.cost.passes
         });
         Compared { is_right: is_equal && hash.is_some(), is_outdated }
-    }
-
-    /// Whether a hash is of a password; none when it is no hash that can be made.
-    fn is_equal(&mut self, password: &Password, hash: &PasswordHash) -> Option<bool> {
-        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-        let version = Version::try_from(hash.version?).ok()?;
-        let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
-        let params = Params::try_from(hash).ok()?;
-        let mut bytes = Zeroizing::new([0; Output::MAX_LENGTH]);
-        let made = bytes.get_mut(..expected.as_ref().len())?;
-        self.fill(algorithm, version, params, password, salt.as_ref(), made).ok()?;
-        Some(Output::new(made).ok()? == *expected)
     }
 }
 
@@ -196,8 +158,6 @@ pub trait Passwords: Send + Sync + 'static {
 
 #[cfg(test)]
 mod tests {
-    use argon2::password_hash::PasswordVerifier as _;
-
     use super::*;
 
     fn typed(text: &str) -> Password {
@@ -230,12 +190,10 @@ mod tests {
 
     #[test]
     fn a_hash_is_of_one_password_and_has_a_salt_of_its_own() {
-        let mut hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
+        let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let hash = hashing.hash(&typed("correct horse battery")).unwrap();
         assert_ne!(hashing.hash(&typed("correct horse battery")).unwrap(), hash);
         assert!(hash.starts_with("$argon2id$"));
-        let parsed = PasswordHash::new(&hash).unwrap();
-        Argon2::default().verify_password(b"correct horse battery", &parsed).unwrap();
         let right = hashing.compare(&typed("correct horse battery"), Some(&hash));
         assert_eq!(right, Compared { is_right: true, is_outdated: false });
         assert!(!hashing.compare(&typed("correct horse batterx"), Some(&hash)).is_right);
@@ -245,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_hash_of_less_cost_is_outdated() {
-        let mut cheap = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
-        let mut dear = Hashing::new(Cost { memory_kib: 128, passes: 1 }).unwrap();
+        let cheap = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
+        let dear = Hashing::new(Cost { memory_kib: 128, passes: 1 }).unwrap();
         let hash = cheap.hash(&typed("correct horse battery")).unwrap();
         assert!(dear.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
         assert!(!cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);

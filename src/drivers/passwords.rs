@@ -24,14 +24,14 @@ pub struct HashingThread {
 
 impl HashingThread {
     /// Starts the thread.
-    pub fn start(mut hashing: Hashing) -> std::io::Result<Self> {
+    pub fn start(hashing: Hashing) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new().name("passwords".to_owned());
         thread.spawn(move || {
             if let Err(error) = lower_thread() {
                 tracing::debug!(%error, "passwords are hashed at the shop's own priority");
             }
-            work(&mut hashing, &waiting);
+            work(&hashing, &waiting);
         })?;
         Ok(Self { queue })
     }
@@ -43,7 +43,7 @@ impl HashingThread {
     }
 }
 
-fn work(hashing: &mut Hashing, waiting: &Receiver<Work>) {
+fn work(hashing: &Hashing, waiting: &Receiver<Work>) {
     while let Ok(work) = waiting.recv() {
         // Whoever asked may have gone away: then there is nothing to compute.
         match work {

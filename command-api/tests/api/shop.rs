@@ -80,16 +80,16 @@ impl PaymentProvider for TestProvider {
 }
 
 /// Passwords are hashed right here.
-struct Hashes(Mutex<Hashing>);
+struct Hashes(Hashing);
 
 #[async_trait]
 impl Passwords for Hashes {
     async fn hash(&self, password: Password) -> Result<String, TooManyWait> {
-        Ok(self.0.lock().unwrap().hash(&password).unwrap())
+        Ok(self.0.hash(&password).unwrap())
     }
 
     async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait> {
-        Ok(self.0.lock().unwrap().compare(&password, hash.as_deref()))
+        Ok(self.0.compare(&password, hash.as_deref()))
     }
 }
 
@@ -143,9 +143,7 @@ impl TestShop {
             accounts: Accounts {
                 users: MemoryPort::open(&log, &clock),
                 credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
-                passwords: Arc::new(Hashes(Mutex::new(
-                    Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap(),
-                ))),
+                passwords: Arc::new(Hashes(Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap())),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 denials: Arc::default(),
                 spent_flows: Arc::default(),
