@@ -1,14 +1,15 @@
-//! `cargo xtask schemathesis`: the API tested from its own document, as an admin, as a customer and as
-//! nobody. Every answer must match its schema, what the document allows must be taken, what it forbids
-//! refused, and nothing may be a 500.
+//! `cargo xtask schemathesis`: the API tested from its own document, as everybody who may call it. Every
+//! answer must match its schema, what the document allows must be taken, what it forbids refused, and nothing
+//! may be a 500.
 //!
 //! The program is Python's; it is installed into the target folder from pinned hashes (`tests/api/`).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::shop::{Server, admin_token, token};
 use crate::workspace::{self, Profile};
@@ -24,6 +25,12 @@ const OTHERS_SHARE: u32 = 4;
 
 /// Counts of stock at the start: enough events that the position of the document's examples is reached.
 const COUNTS: u32 = 50;
+/// What the document's examples buy.
+const SKU: &str = "85123A";
+/// What a person of these tests signs in with.
+const PASSWORD: &str = "correct horse battery";
+/// What the program begins its lists of findings with.
+const FINDINGS: [&str; 2] = [" FAILURES ", " ERRORS "];
 
 /// How much is tried.
 #[derive(Args)]
@@ -39,6 +46,13 @@ pub(crate) fn run(options: &SchemathesisOptions) -> Result<bool> {
     tested(&souk, options.examples)
 }
 
+/// Somebody who calls the shop.
+struct Caller {
+    /// What says who it is.
+    header: Option<String>,
+    examples: u32,
+}
+
 /// Tests a shop of its own; false when something was found.
 pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
     let program = install()?;
@@ -49,26 +63,32 @@ pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
         let server = Server::start_on(souk, &data, "127.0.0.1:0", &variables).await?;
         let admin = admin_token(souk, &data)?;
         stock(&server.url, &admin).await?;
-        let customer = token(souk, &data, "customer")?;
         let few = (examples / OTHERS_SHARE).max(1);
-        let mut is_sound = true;
-        for (who, bearer, examples) in
-            [("an admin", Some(admin), examples), ("a customer", Some(customer), few), ("nobody", None, few)]
-        {
+        let bearer = |token: &str| Some(format!("Authorization: Bearer {token}"));
+        let mut found = Vec::new();
+        for (who, header, examples) in [
+            ("a customer", bearer(&signed_up(&server.url).await?), few),
+            ("an admin", bearer(&admin), examples),
+            ("a service", bearer(&token(souk, &data, "service")?), few),
+            ("a guest", Some(format!("X-Cart-Token: {}", cart_token(&server.url).await?)), few),
+            ("nobody", None, few),
+        ] {
             println!("as {who}");
-            is_sound &= test_as(&program, &server.url, bearer, examples)?;
+            let of_caller = test_as(&program, &server.url, &Caller { header, examples })?;
+            found.extend(of_caller.iter().map(|finding| format!("WRONG  as {who}: {finding}")));
         }
         server.stop()?;
-        Ok(is_sound)
+        found.iter().for_each(|finding| println!("{finding}"));
+        Ok(found.is_empty())
     })
 }
 
 /// What the document's examples name is there, so that they are more than well-formed.
 async fn stock(url: &str, admin: &str) -> Result<()> {
-    let price = serde_json::json!({ "amount": 255, "currency": "GBP" });
-    let product = serde_json::json!({ "name": "White hanging heart", "sku": "85123A", "price": price });
+    let price = json!({ "amount": 255, "currency": "GBP" });
+    let product = json!({ "name": "White hanging heart", "sku": SKU, "price": price });
     let client = reqwest::Client::new();
-    let count = |more| serde_json::json!({ "sku": "85123A", "onHand": 1_000_000 + more });
+    let count = |more| json!({ "sku": SKU, "onHand": 1_000_000 + more });
     let counts = (0..COUNTS).map(|more| ("/api/inventory/stock", count(more)));
     for (path, body) in std::iter::once(("/api/products", product)).chain(counts) {
         let request = client.post(format!("{url}{path}")).bearer_auth(admin).header("X-API-Version", "v1");
@@ -77,7 +97,25 @@ async fn stock(url: &str, admin: &str) -> Result<()> {
     Ok(())
 }
 
-fn test_as(program: &Path, url: &str, bearer: Option<String>, examples: u32) -> Result<bool> {
+/// Signs somebody up; their access token.
+async fn signed_up(url: &str) -> Result<String> {
+    let body = json!({ "email": "ada@example.org", "password": PASSWORD, "name": "Ada" });
+    let answer = reqwest::Client::new().post(format!("{url}/api/auth/signup")).json(&body).send().await?;
+    let answer: Value = answer.error_for_status()?.json().await?;
+    let token = answer["accessToken"].as_str().with_context(|| format!("no token: {answer}"))?;
+    Ok(token.to_owned())
+}
+
+/// The token of a cart with something in it.
+async fn cart_token(url: &str) -> Result<String> {
+    let request = reqwest::Client::new().post(format!("{url}/api/cart/items")).header("X-API-Version", "v1");
+    let answer = request.json(&json!({ "sku": SKU, "quantity": 1 })).send().await?.error_for_status()?;
+    let token = answer.headers().get("X-Cart-Token").context("a cart without a token")?;
+    Ok(token.to_str()?.to_owned())
+}
+
+/// Runs the program; what it found.
+fn test_as(program: &Path, url: &str, caller: &Caller) -> Result<Vec<String>> {
     let mut command = Command::new(program);
     command
         .current_dir(workspace::root().join(FOLDER))
@@ -85,14 +123,42 @@ fn test_as(program: &Path, url: &str, bearer: Option<String>, examples: u32) -> 
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SOUK_WEBHOOK_SECRET", WEBHOOK_SECRET)
         .args(["run", "--no-color", &format!("{url}/openapi.json"), "--url", url])
-        .args(["--max-examples", &examples.to_string()]);
-    if let Some(bearer) = bearer {
-        command.arg("--header").arg(format!("Authorization: Bearer {bearer}"));
-    }
-    let status = command.status().with_context(|| format!("{} can't be run", program.display()))?;
+        .args(["--max-examples", &caller.examples.to_string()])
+        .args(caller.header.iter().flat_map(|header| ["--header", header]))
+        .stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("{} can't be run", program.display()))?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}");
     // 1: something was found. Anything else that is not 0: it could not be run.
-    ensure!(matches!(status.code(), Some(0 | 1)), "schemathesis ended with {status}");
-    Ok(status.success())
+    ensure!(matches!(output.status.code(), Some(0 | 1)), "schemathesis ended with {}", output.status);
+    let found = findings(&printed);
+    ensure!(
+        output.status.success() || !found.is_empty(),
+        "schemathesis found something and doesn't say what"
+    );
+    Ok(found)
+}
+
+/// What was found, out of all that was printed: one text each, without empty lines.
+fn findings(printed: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut is_finding = false;
+    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with("===") {
+            is_finding = FINDINGS.iter().any(|title| line.contains(title));
+        } else if is_finding && !line.starts_with("___") {
+            match found.last_mut() {
+                Some(last) if !begins_a_finding(line) => last.extend(["\n", line]),
+                _ => found.push(line.to_owned()),
+            }
+        }
+    }
+    found
+}
+
+/// As in `1. Test Case ID: qMWL9a`.
+fn begins_a_finding(line: &str) -> bool {
+    line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
 }
 
 /// Installs the program when it is not there as it is pinned.
@@ -115,4 +181,16 @@ fn install() -> Result<PathBuf> {
     run(pip.arg("--requirement").arg(&requirements))?;
     std::fs::write(&installed, pinned)?;
     Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_picked_out_of_what_was_printed() {
+        let printed = "as\n\n=== FAILURES ===\n___ GET /a ___\n1. Test Case ID: x\n\n- wrong\n\n2. Test Case ID: y\n=== WARNINGS ===\n1. no";
+        assert_eq!(findings(printed), ["1. Test Case ID: x\n- wrong", "2. Test Case ID: y"]);
+        assert!(findings("=== SUMMARY ===\n1. no").is_empty());
+    }
 }

@@ -26,7 +26,7 @@ type ParkedRow = (String, String, String, String, i64, String);
 /// with the answers of their commands and the times of their timers, and the events that came of it.
 #[utoipa::path(
     get, path = "/api/admin/correlations/{id}", tag = "operations",
-    params(("id" = String, Path, example = "4f1e2c", description = "As in `X-Correlation-Id`")),
+    params(("id" = String, Path, pattern = "^[!-~]{1,128}$", example = "4f1e2c", description = "As in `X-Correlation-Id`")),
     responses((status = 200, body = CorrelationAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]

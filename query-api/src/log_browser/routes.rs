@@ -86,7 +86,8 @@ impl Until {
 /// Reads a stream, from its first event on, with the aggregate as of then. For admins.
 #[utoipa::path(
     get, path = "/api/admin/streams/{stream}", tag = "operations",
-    params(("stream" = String, Path, example = "stock-85123A"), StreamQuery),
+    params(("stream" = String, Path, pattern = r"^[a-z]+-(.|\s)+$", max_length = 300, example = "stock-85123A",
+        description = "A category in lower-case letters, a dash and an id: 300 bytes at most"), StreamQuery),
     responses((status = 200, body = StreamAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
