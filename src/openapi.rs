@@ -45,12 +45,14 @@ const WITHOUT_A_REVISION: [&str; 13] = [
 /// When a route has no row in the table of the edge, which every start and every test of the program finds.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
     let log: Arc<dyn EventStore> = shop.log.clone();
-    let Shop { settings, people, keys, accounts, .. } = &shop.shop;
+    let Shop { settings, people, keys, accounts, clock, .. } = &shop.shop;
     let path = shop.read_models.path();
     let beside = Beside {
         currency: settings.currency,
         people: Arc::clone(people),
         credentials: Arc::clone(&accounts.credentials),
+        outbox: Arc::clone(&accounts.outbox),
+        clock: Arc::clone(clock),
         email_key: keys.email_hash,
         guard: Arc::clone(&accounts.guard),
     };

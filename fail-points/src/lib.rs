@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "SOUK_FAIL_POINT";
 
 /// Every place.
-pub const PLACES: [&str; 10] = [
+pub const PLACES: [&str; 11] = [
     "log-in-group",
     "log-after-commit",
     "read-models-before-commit",
@@ -21,6 +21,7 @@ pub const PLACES: [&str; 10] = [
     "person-keys-before-commit",
     "person-key-before-erasure",
     "person-key-destroyed",
+    "person-keys-rewrapped",
 ];
 
 struct Armed {
@@ -37,6 +38,7 @@ pub fn pass(place: &'static str) {
 }
 
 fn pass_armed(place: &'static str) {
+    assert!(PLACES.contains(&place), "no place has the name `{place}`");
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
     let armed = ARMED.get_or_init(|| armed(&std::env::var(VARIABLE).ok()?));
     let Some(armed) = armed.as_ref().filter(|armed| armed.place == place) else { return };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use souk_accounts::Credentials;
+use souk_accounts::{Credentials, Outbox};
 use souk_domain::Currency;
-use souk_eventsourcing::PersonKeys;
+use souk_eventsourcing::{Clock, PersonKeys};
 use souk_web::{Guard, Problem};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -39,6 +39,10 @@ pub struct Beside {
     pub people: Arc<dyn PersonKeys>,
     /// What is kept of those who sign in.
     pub credentials: Arc<dyn Credentials>,
+    /// What is kept of their mail.
+    pub outbox: Arc<dyn Outbox>,
+    /// Says which sessions are over.
+    pub clock: Arc<dyn Clock>,
     /// E-mail addresses are looked up under it.
     pub email_key: [u8; 32],
     /// Slows down those who guess codes.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 /// Looks at something that comes about by itself, this often at most.
 const LOOKS_MAX: u32 = 400;
@@ -164,14 +165,20 @@ impl Shop {
 
     /// Waits until everybody has been told of every erasure.
     pub(crate) async fn until_settled(&self) {
+        assert!(!self.is_killed_before_settled().await, "the shop has ended");
+    }
+
+    /// The same for a shop that may be killed before; whether it was.
+    pub(crate) async fn is_killed_before_settled(&self) -> bool {
         let options = SqliteConnectOptions::new().filename(self.folder().join("person-keys.sqlite"));
         let pool = SqlitePoolOptions::new().connect_with(options.read_only(true)).await.unwrap();
         for _ in 0..LOOKS_MAX {
             let sql = "SELECT count(*) > 0 AND min(is_settled) = 1 FROM erased";
             let settled: bool = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
-            if settled {
+            let is_killed = TcpStream::connect(self.address().trim_start_matches("http://")).await.is_err();
+            if settled || is_killed {
                 pool.close().await;
-                return;
+                return is_killed;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -244,7 +251,12 @@ impl Shop {
 
     /// Opens the shop of a killed process again.
     pub(crate) async fn restart(mut self) -> Self {
-        self.child.wait().unwrap();
+        let mut looks = 0;
+        while self.child.try_wait().unwrap().is_none() {
+            looks += 1;
+            assert!(looks < LOOKS_MAX, "the process does not end");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         drop(self);
         Self::open(folder, &[]).await

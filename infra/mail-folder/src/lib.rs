@@ -1,5 +1,6 @@
 //! Mail into a folder: one of its own for each person, a file for each mail, for a week.
 
+use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +9,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use souk_accounts::mail::MailFailed;
-use souk_accounts::{Mail, Outbox};
+use souk_accounts::{Mail, Outbox, SentMail};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock;
 use souk_private_files::{make_folder, write_new};
@@ -52,8 +54,14 @@ impl Outbox for MailFolder {
     async fn send(&self, mail: Mail) -> Result<(), MailFailed> {
         let folder = self.of(&mail.user);
         let name = format!("{}.eml", self.clock.new_id());
-        let date = self.clock.now().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+        let date = DateTimePrinter::new().timestamp_to_string(&self.clock.now());
+        let date = date.map_err(|error| MailFailed(error.to_string()))?;
         blocking(move || write(&folder, &name, &date, &mail)).await
+    }
+
+    async fn sent_to(&self, user: &CustomerId) -> Result<Vec<SentMail>, MailFailed> {
+        let folder = self.of(user);
+        blocking(move || sent(&folder)).await
     }
 
     async fn forget(&self, user: &CustomerId) -> Result<(), MailFailed> {
@@ -66,7 +74,9 @@ impl Outbox for MailFolder {
     }
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), MailFailed> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, MailFailed> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| MailFailed(error.to_string()))?.map_err(|error| MailFailed(error.to_string()))
 }
@@ -89,6 +99,36 @@ fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
     let partial = folder.join(format!(".{name}"));
     write_new(&partial, text.as_bytes())?;
     std::fs::rename(partial, folder.join(name))
+}
+
+fn sent(folder: &Path) -> io::Result<Vec<SentMail>> {
+    let files = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        files => files?,
+    };
+    let mut all = Vec::new();
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "eml") {
+            continue;
+        }
+        match std::fs::read_to_string(&path) {
+            // Its week is over since the folder was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            text => all.extend(heads(&text?)),
+        }
+    }
+    all.sort_by_key(|mail| Reverse(mail.at));
+    Ok(all)
+}
+
+/// What stands above a mail's text; none when it is no mail of ours.
+fn heads(text: &str) -> Option<SentMail> {
+    let mut lines = text.lines();
+    let date = lines.next()?.strip_prefix("Date: ")?;
+    let at = DateTimeParser::new().parse_timestamp(date).ok()?;
+    let subject = lines.find_map(|line| line.strip_prefix("Subject: "))?.to_owned();
+    Some(SentMail { at, subject })
 }
 
 fn remove_older(folder: &Path, than: SystemTime) -> io::Result<()> {
@@ -149,8 +189,11 @@ mod tests {
         let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
         let text = std::fs::read_to_string(&files[0]).unwrap();
         assert!(text.contains("To: ada@example.org\r\n") && text.ends_with("One\r\nTwo\r\n"), "{text}");
-        assert!(text.starts_with("Date: Sat, 21 Nov 2026 12:00:00 +0000"), "{text}");
+        assert!(text.starts_with("Date: Sat, 21 Nov 2026 12:00:00 -0000"), "{text}");
         assert_eq!(files.len(), 1);
+        let sent = folder.sent_to(&CustomerId::parse("../ada").unwrap()).await.unwrap();
+        assert_eq!(sent, [SentMail { at: noon(), subject: "Your address".into() }]);
+        assert!(folder.sent_to(&CustomerId::parse("bob").unwrap()).await.unwrap().is_empty());
     }
 
     #[tokio::test]

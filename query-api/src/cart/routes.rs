@@ -19,6 +19,9 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(get))
 }
 
+/// What carts are read from; their lines are joined with what is sold.
+const MODELS: &[&str] = &["carts", "cart_lines"];
+
 /// The cart; a line, what is sold under its SKU, and what is available of it.
 type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 
@@ -41,10 +44,15 @@ async fn get(
         let position = state.positions.wait_for(headers).await?;
         return Ok(empty(&state, None, ReadAt { position, behind: None }));
     };
-    let at = state.positions.wait_for_one(headers, &["carts", "cart_lines"], &cart.to_string()).await?;
+    let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
+    of(&state, cart, at).await
+}
+
+/// A cart, in which lines stand behind when what they are joined with does.
+pub(crate) async fn of(state: &QueryState, cart: CartId, at: ReadAt) -> Result<Single<CartAnswer>, Problem> {
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
-    let Some(first) = rows.first() else { return Ok(empty(&state, Some(cart), at)) };
+    let Some(first) = rows.first() else { return Ok(empty(state, Some(cart), at)) };
     let revision = document::<CartRow>(&first.0)?.revision;
     let mut lines = Vec::with_capacity(rows.len());
     for (_, line, variant, available) in rows {
@@ -54,7 +62,7 @@ async fn get(
     }
     let skus = lines.iter().map(|line| line.sku.as_str());
     let at = state.positions.joined(at, &["variants", "stock"], skus);
-    let (id, total) = (Some(cart.to_string()), total(&state, &lines));
+    let (id, total) = (Some(cart.to_string()), total(state, &lines));
     let body = CartAnswer { id, revision, lines, total, position: at.position.to_string() };
     Ok(Single { revision: Some(revision), behind: at.behind, body })
 }

@@ -1,7 +1,8 @@
 //! What is known of somebody, as they are shown it. What can't be opened any more reads as erased.
 
 use serde::Serialize;
-use souk_accounts::SignIn;
+use souk_accounts::credentials::Stored;
+use souk_accounts::{SentMail, SignIn};
 use souk_domain::AddressId;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::{Entry, UserRole};
@@ -10,6 +11,7 @@ use souk_projections::users::{BookEntry, UserRow};
 use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
+use crate::cart::response::CartAnswer;
 use crate::orders::response::OrderAnswer;
 
 /// Somebody with an account.
@@ -144,37 +146,88 @@ impl From<&Preferences> for PreferencesAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Export")]
-#[schema(example = json!({"user": {"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": null, "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}, "addresses": [], "preferences": {"language": "en", "marketing": false, "notifications": {"email": true}}, "orders": [], "signIns": [], "identityProviders": [], "position": "57"}))]
+#[schema(example = json!({"user": {"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": null, "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}, "addresses": [], "preferences": {"language": "en", "marketing": false, "notifications": {"email": true}}, "orders": [], "cart": {"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 0, "lines": [], "total": {"amount": 0, "currency": "GBP"}, "position": "57"}, "sessions": [{"id": "0199c2aa-bbcc-7000-8000-000000000003", "openedAt": "2026-11-21T12:00:00Z", "expiresAt": "2026-12-21T12:00:00Z"}], "signIns": [], "allSignIns": true, "identityProviders": [], "mails": [{"at": "2026-11-21T12:00:00Z", "subject": "Verify your e-mail address"}], "position": "57"}))]
 pub(crate) struct ExportAnswer {
     pub(crate) user: UserAnswer,
     addresses: Vec<EntryAnswer>,
     preferences: PreferencesAnswer,
     /// Newest first.
     orders: Vec<OrderAnswer>,
-    /// What had to do with signing in, newest first, for ninety days.
+    /// What is put aside.
+    cart: CartAnswer,
+    /// Where the account is signed in.
+    sessions: Vec<SessionAnswer>,
+    /// What had to do with signing in, newest first, for ninety days: at most 10,000.
     sign_ins: Vec<SignInAnswer>,
+    /// Whether these are all; the others are in `/api/auth/audit`.
+    all_sign_ins: bool,
     /// Those whose word is taken for who they are.
     identity_providers: Vec<String>,
+    /// Mails of the last week, newest first, without what they say: that is for those who can read the mailbox.
+    mails: Vec<MailAnswer>,
     /// How far the read models are.
     position: String,
 }
 
+/// A place where an account is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "Session")]
+struct SessionAnswer {
+    id: String,
+    #[schema(format = DateTime)]
+    opened_at: String,
+    /// When it ends unless it is used.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<Stored> for SessionAnswer {
+    fn from(Stored { family, .. }: Stored) -> Self {
+        let (opened_at, expires_at) = (family.opened_at.to_string(), family.expires_at.to_string());
+        Self { id: family.id.to_string(), opened_at, expires_at }
+    }
+}
+
+/// A mail that is kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Mail")]
+struct MailAnswer {
+    #[schema(format = DateTime)]
+    at: String,
+    subject: String,
+}
+
+impl From<SentMail> for MailAnswer {
+    fn from(SentMail { at, subject }: SentMail) -> Self {
+        Self { at: at.to_string(), subject }
+    }
+}
+
+/// What is held about somebody beside their own row.
+pub(super) struct Held {
+    pub(super) orders: Vec<OrderAnswer>,
+    pub(super) cart: CartAnswer,
+    pub(super) sessions: Vec<Stored>,
+    pub(super) sign_ins: Vec<SignIn>,
+    pub(super) all_sign_ins: bool,
+    pub(super) identity_providers: Vec<String>,
+    pub(super) mails: Vec<SentMail>,
+}
+
 impl ExportAnswer {
-    pub(crate) fn new(
-        id: &str,
-        row: &UserRow,
-        orders: Vec<OrderAnswer>,
-        signing_in: (Vec<SignIn>, Vec<String>),
-        keys: &KeyRing,
-        position: Position,
-    ) -> Self {
+    pub(crate) fn new(id: &str, row: &UserRow, held: Held, keys: &KeyRing, position: Position) -> Self {
         Self {
             user: UserAnswer::new(id, row, keys, position),
             addresses: entries(row, keys),
             preferences: (&row.preferences).into(),
-            orders,
-            sign_ins: signing_in.0.into_iter().map(SignInAnswer::from).collect(),
-            identity_providers: signing_in.1,
+            orders: held.orders,
+            cart: held.cart,
+            sessions: held.sessions.into_iter().map(SessionAnswer::from).collect(),
+            sign_ins: held.sign_ins.into_iter().map(SignInAnswer::from).collect(),
+            all_sign_ins: held.all_sign_ins,
+            identity_providers: held.identity_providers,
+            mails: held.mails.into_iter().map(MailAnswer::from).collect(),
             position: position.to_string(),
         }
     }

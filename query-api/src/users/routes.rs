@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use souk_accounts::SignIn;
-use souk_domain::UserId;
+use souk_domain::{CartId, CustomerId, UserId};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::users::UserRow;
 use souk_web::headers::ReadHeaders;
@@ -12,14 +12,15 @@ use souk_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::response::{BookAnswer, ExportAnswer, PreferencesAnswer, UserAnswer};
+use super::response::{BookAnswer, ExportAnswer, Held, PreferencesAnswer, UserAnswer};
 use crate::answers::Single;
-use crate::database::{QueryState, document, failed, not_found};
+use crate::cart::routes as cart;
+use crate::database::{Beside, QueryState, document, failed, not_found};
 use crate::orders::routes as orders;
 use crate::people::keys_of;
 use crate::positions::{ReadAt, ReadYourWrites};
 
-/// Sign-ins that are read at once for an export, and how many it has at most.
+/// Sign-ins that are read at once for an export, and how many it has at most: it says when there are more.
 const SIGN_INS_PAGE: u32 = 1_000;
 const SIGN_INS_MAX: usize = 10_000;
 
@@ -115,24 +116,31 @@ async fn export(
     headers: ReadHeaders,
 ) -> Result<Json<ExportAnswer>, Problem> {
     let own = Own::read(&state, &caller, headers).await?;
-    let orders = orders::all_of(&state, &own.id, own.position()).await?;
-    let signing_in = (sign_ins_of(&state, &caller).await?, providers_of(&state, &caller).await?);
-    Ok(Json(ExportAnswer::new(&own.id, &own.row, orders, signing_in, &own.keys, own.position())))
+    let user = caller.signed_in()?;
+    let Beside { credentials, outbox, clock, .. } = &state.beside;
+    let (sign_ins, all_sign_ins) = sign_ins_of(&state, user).await?;
+    let held = Held {
+        orders: orders::all_of(&state, &own.id, own.position()).await?,
+        cart: cart::of(&state, CartId::of_customer(user), own.at).await?.body,
+        sessions: credentials.families_of(user, clock.now()).await?,
+        identity_providers: credentials.links_of(user).await?,
+        mails: outbox.sent_to(user).await.map_err(|error| Problem::internal(&error))?,
+        sign_ins,
+        all_sign_ins,
+    };
+    Ok(Json(ExportAnswer::new(&own.id, &own.row, held, &own.keys, own.position())))
 }
 
-async fn sign_ins_of(state: &QueryState, caller: &Caller) -> Result<Vec<SignIn>, Problem> {
-    let (user, mut all) = (caller.signed_in()?, Vec::<SignIn>::new());
+/// Newest first, and whether these are all.
+async fn sign_ins_of(state: &QueryState, user: &CustomerId) -> Result<(Vec<SignIn>, bool), Problem> {
+    let mut all = Vec::<SignIn>::new();
     loop {
         let before = all.last().map(|sign_in| sign_in.id);
         let page = state.beside.credentials.sign_ins(Some(user), before, SIGN_INS_PAGE).await?;
         let is_last = page.len() < SIGN_INS_PAGE as usize;
         all.extend(page);
         if is_last || all.len() >= SIGN_INS_MAX {
-            return Ok(all);
+            return Ok((all, is_last));
         }
     }
-}
-
-async fn providers_of(state: &QueryState, caller: &Caller) -> Result<Vec<String>, Problem> {
-    Ok(state.beside.credentials.links_of(caller.signed_in()?).await?)
 }

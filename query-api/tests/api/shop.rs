@@ -26,6 +26,7 @@ use souk_eventsourcing::{
     StreamName, Timestamp,
 };
 use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_mail_folder::MailFolder;
 use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{Options, SqliteLog};
@@ -94,10 +95,20 @@ impl Shop {
         let positions = ReadPositions::new(followed, log.watch_head(), stopping);
         let clock: Arc<dyn Clock> = Arc::new(Noon(AtomicU64::new(1)));
         let guard = Arc::new(Guard::new(true, Arc::clone(&clock)));
+        let outbox = Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock)));
         let people = Arc::new(KeysInMemory::default());
         let credentials = Arc::new(SqliteCredentials::open(folder.path()).await.unwrap());
         let (currency, email_key) = (Currency::GBP, EMAIL_KEY);
-        let beside = Beside { currency, people: people.clone(), credentials, email_key, guard };
+        let people_keys = people.clone();
+        let beside = Beside {
+            currency,
+            people: people_keys,
+            credentials,
+            outbox,
+            clock: clock.clone(),
+            email_key,
+            guard,
+        };
         let state = QueryState::open(models.path(), positions, beside);
         let (router, document) = souk_query_api::router(state.clone())
             .merge(souk_query_api::log_browser(store, state))

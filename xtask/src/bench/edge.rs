@@ -17,6 +17,7 @@ use souk_eventsourcing::testkit::KeysInMemory;
 use souk_eventsourcing::{Clock, Position};
 use souk_gateway::server::{Connections, serve};
 use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge, for_browsers};
+use souk_mail_folder::MailFolder;
 use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_read_models::READ_MODELS_FILE;
@@ -128,8 +129,10 @@ async fn queries(data: &Path, keys: &Keys) -> Result<Router> {
         currency: Currency::GBP,
         people: Arc::new(KeysInMemory::default()),
         credentials: Arc::new(SqliteCredentials::open(data).await?),
+        outbox: Arc::new(MailFolder::new(data, Arc::clone(&clock))),
         email_key: keys.email_hash,
-        guard: Arc::new(Guard::new(true, clock)),
+        guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
+        clock,
     };
     let state = QueryState::open(&data.join(READ_MODELS_FILE), positions, beside);
     Ok(souk_query_api::router(state).split_for_parts().0)
