@@ -87,6 +87,21 @@ impl Default for Cost {
     }
 }
 
+impl Cost {
+    fn argon2(self) -> argon2::Result<Argon2<'static>> {
+        let params = Params::new(self.memory_kib, self.passes, 1, None)?;
+        Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    }
+
+    /// The rest that makes a hash of another cost take as long as one of this cost; none when it does already.
+    fn beyond(self, made: Self) -> Option<Self> {
+        let work = |cost: Self| u64::from(cost.memory_kib) * u64::from(cost.passes);
+        let rest = work(self).checked_sub(work(made))? / u64::from(self.passes);
+        let memory_kib = u32::try_from(rest).ok().filter(|kib| *kib >= Params::MIN_M_COST)?;
+        Some(Self { memory_kib, ..self })
+    }
+}
+
 /// What became of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
@@ -113,9 +128,7 @@ pub struct HashingFailed(String);
 impl Hashing {
     /// Hashes at a cost from now on.
     pub fn new(cost: Cost) -> Result<Self, HashingFailed> {
-        let failed = |error: argon2::Error| HashingFailed(error.to_string());
-        let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(failed)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let argon2 = cost.argon2().map_err(|error| HashingFailed(error.to_string()))?;
         let mut hashing = Self { argon2, cost, stand_in: String::new() };
         hashing.stand_in = hashing.hash(&Password::typed("a stand-in".to_owned()))?;
         Ok(hashing)
@@ -127,16 +140,21 @@ impl Hashing {
         hash.map(|hash| hash.to_string()).map_err(|error| HashingFailed(error.to_string()))
     }
 
-    /// Compares a password with a hash, in the same time whether there is one.
+    /// Compares a password with a hash, in the same time whether there is one, and whether it was made at this
+    /// cost or a lower one.
     pub fn compare(&self, password: &Password, hash: Option<&str>) -> Compared {
         let parsed = PasswordHash::new(hash.unwrap_or(&self.stand_in)).ok();
         let is_equal = parsed
             .as_ref()
             .is_some_and(|parsed| self.argon2.verify_password(password.0.as_bytes(), parsed).is_ok());
         let made_at = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
-        let is_outdated = made_at.is_none_or(|params| {
-            params.m_cost() < self.cost.memory_kib || params.t_cost() < self.cost.passes
-        });
+        let made_at = made_at.map(|params| Cost { memory_kib: params.m_cost(), passes: params.t_cost() });
+        let is_outdated = made_at
+            .is_none_or(|made| made.memory_kib < self.cost.memory_kib || made.passes < self.cost.passes);
+        if let Some(rest) = made_at.and_then(|made| self.cost.beyond(made)) {
+            // Nothing but its time is of use.
+            let _ = rest.argon2().map(|argon2| argon2.hash_password(password.0.as_bytes()));
+        }
         Compared { is_right: is_equal && hash.is_some(), is_outdated }
     }
 }
@@ -208,6 +226,17 @@ mod tests {
         let hash = cheap.hash(&typed("correct horse battery")).unwrap();
         assert!(dear.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
         assert!(!cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
+    }
+
+    #[test]
+    fn a_hash_of_less_cost_takes_as_long_as_one_of_more() {
+        let now = Cost { memory_kib: 19_456, passes: 2 };
+        let of = |memory_kib, passes| Cost { memory_kib, passes };
+        assert_eq!(now.beyond(of(9_728, 2)), Some(of(9_728, 2)));
+        assert_eq!(now.beyond(of(19_456, 1)), Some(of(9_728, 2)));
+        assert_eq!(now.beyond(of(7_168, 5)), Some(of(1_536, 2)));
+        assert_eq!(now.beyond(now), None);
+        assert_eq!(now.beyond(of(65_536, 3)), None);
     }
 
     #[test]

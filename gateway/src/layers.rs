@@ -38,6 +38,17 @@ const ABSENCE_TURN: Duration = Duration::from_millis(5);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Headers that say one thing: which of two values is meant is nobody's guess.
+const SAID_ONCE: [&str; 8] = [
+    "X-Correlation-Id",
+    "X-API-Version",
+    "Authorization",
+    "X-Cart-Token",
+    "Idempotency-Key",
+    "If-Match",
+    "X-Min-Position",
+    "Content-Type",
+];
 /// The header of the API's version.
 const API_VERSION: &str = "x-api-version";
 
@@ -99,7 +110,9 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     };
     request.extensions_mut().insert(correlation_id.clone());
     let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
-    let mut response = if matches!(given, Some(None)) {
+    let mut response = if let Some(name) = said_twice(request.headers()) {
+        Problem::parameter(name, "it is allowed once").into_response()
+    } else if matches!(given, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
             .into_response()
     } else {
@@ -113,6 +126,14 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     response
+}
+
+fn said_twice(headers: &HeaderMap) -> Option<&'static str> {
+    // Most requests have no header twice: then there are as many values as names.
+    if headers.len() == headers.keys_len() {
+        return None;
+    }
+    SAID_ONCE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
 /// Bytes of the request line and the headers, as they were sent.

@@ -144,6 +144,29 @@ async fn signing_in_is_limited_by_address_behind_proxies_that_are_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_header_says_once_is_not_taken_twice() {
+    let shop = Shop::start(&[]).await;
+    let bearer = shop.bearer();
+    for (name, value) in [
+        ("X-Correlation-Id", "one"),
+        ("X-API-Version", "v1"),
+        ("Authorization", bearer.as_str()),
+        ("X-Cart-Token", "token"),
+        ("Idempotency-Key", "key"),
+        ("If-Match", "\"1\""),
+        ("X-Min-Position", "1"),
+        ("Content-Type", "application/json"),
+    ] {
+        let twice = [(name, value), (name, value)];
+        let (status, problem) = shop.send("GET", "/api/products", &Value::Null, &twice).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid-parameter")), "{problem}");
+        assert_eq!(problem["detail"], format!("`{name}`: it is allowed once"));
+    }
+    let twice = [("accept", "a/b"), ("accept", "*/*"), ("prefer", "handling=strict"), ("prefer", "wait=1")];
+    assert_eq!(shop.send("GET", "/api/products", &Value::Null, &twice).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scripts_of_sites_that_are_named_may_ask_and_no_others() {
     let shop = Shop::start(&[("SOUK_CORS_ORIGINS", "https://shop.example")]).await;
     let client = reqwest::Client::new();

@@ -63,8 +63,9 @@ async fn somebody_signs_in_through_the_pages_of_a_provider_buys_and_is_forgotten
     let refused = signed_in(&shop, "unverified@example.org", "").await;
     assert!(refused.status == 403 && refused.body.contains("email-not-verified"), "{refused:?}");
     // Forgotten, they are somebody new.
-    let path = format!("/api/users/{}", ada["id"].as_str().unwrap());
-    assert_eq!(shop.send("DELETE", &path, &Value::Null, &[("authorization", &shop.bearer())]).await.0, 202);
+    let bearer = format!("Bearer {}", again.1["accessToken"].as_str().unwrap());
+    let erased = shop.send("DELETE", "/api/users/me", &json!({}), &[("authorization", &bearer)]).await;
+    assert_eq!(erased.0, 202, "{erased:?}");
     shop.until_settled().await;
     let page = signed_in(&shop, "ada@example.org", "").await;
     let anew: Value = serde_json::from_str(&page.body).unwrap();

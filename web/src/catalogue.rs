@@ -112,6 +112,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Verify the address at the identity provider, then begin again.",
     ),
     entry(
+        "sign-in-needed",
+        403,
+        "The sign-in is too long ago",
+        "Sign in again through the identity provider and repeat the request within ten minutes, or set a password.",
+    ),
+    entry(
         "sign-in-not-begun",
         400,
         "There is no such sign-in",

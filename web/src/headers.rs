@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use souk_eventsourcing::{CorrelationId, Position, Revision};
 use uuid::Uuid;
 
@@ -60,8 +60,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadHeaders {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    value.to_str().map(Some).map_err(|_| Problem::parameter(name, "visible ASCII characters are allowed"))
+    headers.get(name).map(readable(name)).transpose()
+}
+
+fn readable<'a>(name: &str) -> impl Fn(&'a HeaderValue) -> Result<&'a str, Problem> {
+    move |value| value.to_str().map_err(|_| Problem::parameter(name, "visible ASCII characters are allowed"))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -82,13 +85,16 @@ fn if_match(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
 }
 
 fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
-    let Some(value) = text(headers, "prefer")? else { return Ok(None) };
-    // RFC 7240: names are of any case, and a value may stand in quotes.
-    let asked = value.split([',', ';']).filter_map(|part| part.split_once('='));
-    let wait = asked.map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
-    let Some((_, seconds)) = wait.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("wait")) else {
+    // RFC 7240: it may stand there more than once, names are of any case, a value may stand in quotes, and the
+    // first of a name counts.
+    let preferences =
+        headers.get_all("prefer").iter().map(readable("prefer")).collect::<Result<Vec<_>, _>>()?;
+    let parts = preferences.iter().flat_map(|value| value.split([',', ';']));
+    let mut asked = parts.filter_map(|part| part.split_once('='));
+    let Some((_, seconds)) = asked.find(|(name, _)| name.trim().eq_ignore_ascii_case("wait")) else {
         return Ok(None);
     };
+    let seconds = seconds.trim().trim_matches('"');
     let refused = || Problem::parameter("Prefer", format!("wait=0 to wait={WAIT_S_MAX} seconds are allowed"));
     let seconds: u64 = seconds.trim().parse().map_err(|_| refused())?;
     if seconds > WAIT_S_MAX { Err(refused()) } else { Ok(Some(Duration::from_secs(seconds))) }
@@ -116,6 +122,9 @@ mod tests {
         assert_eq!(wait(&with("prefer", "respond-async, wait=10")).unwrap(), Some(Duration::from_secs(10)));
         assert_eq!(wait(&with("prefer", "WAIT=\"1\"")).unwrap(), Some(Duration::from_secs(1)));
         assert_eq!(min_position(&with("x-min-position", "42")).unwrap(), Some(Position(42)));
+        let mut twice = with("prefer", "respond-async");
+        twice.append("prefer", "wait=7".parse().unwrap());
+        assert_eq!(wait(&twice).unwrap(), Some(Duration::from_secs(7)));
         assert!(if_match(&with("if-match", "5")).is_err());
         assert!(if_match(&with("if-match", "*")).is_err());
         assert!(wait(&with("prefer", "wait=31")).is_err());

@@ -1,5 +1,6 @@
 //! Making an account, and proving whose it is.
 
+use jiff::SignedDuration;
 use souk_accounts::{Mail, OneTimeToken, Password, Purpose, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
@@ -8,12 +9,15 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
-use souk_web::Problem;
 use souk_web::shapes::NewPasswordShape;
+use souk_web::{Caller, Problem};
 use uuid::Uuid;
 
 use crate::rejected::problem;
 use crate::shop::Shop;
+
+/// How long a sign-in shows who somebody is, where others show it by their password.
+const JUST_NOW: SignedDuration = SignedDuration::from_mins(10);
 
 use super::accounts::{self, Client};
 use super::sessions;
@@ -155,6 +159,27 @@ pub async fn confirm(
     }
     shop.accounts.guard.succeeded(&key, client.caller.address);
     Ok(())
+}
+
+/// Whether somebody without a password has just signed in, which shows the same.
+pub async fn confirm_by_sign_in(
+    shop: &Shop,
+    user: UserId,
+    caller: &Caller,
+    pointer: &str,
+) -> Result<(), Problem> {
+    if shop.accounts.credentials.password(&user.customer()).await?.is_some() {
+        return Err(Problem::field(pointer, "missing-field", "it is wanted of who has one"));
+    }
+    let family = match caller.session {
+        Some(session) => shop.accounts.credentials.family(session).await?,
+        None => None,
+    };
+    let opened_at = family.map(|stored| stored.family.opened_at);
+    if opened_at.is_some_and(|at| shop.clock.now().duration_since(at) <= JUST_NOW) {
+        return Ok(());
+    }
+    Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat this"))
 }
 
 /// Keeps a new password and ends all sessions but one: both, also when nobody waits for it any more.

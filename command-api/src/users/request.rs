@@ -145,6 +145,8 @@ impl PreferencesRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"password": "correct horse battery"}))]
 pub struct EraseRequest {
-    /// Their password.
-    pub password: PasswordShape,
+    /// Their password; left out by who has none and signed in through an identity provider within the last
+    /// ten minutes.
+    #[schema(nullable = false)]
+    pub password: Option<PasswordShape>,
 }

@@ -153,8 +153,13 @@ pub async fn erase_me(
 ) -> Result<Response, Problem> {
     let (user, _) = accounts::own(&shop, &caller).await?;
     let client = Client::of(&caller, &http);
-    let password = Password::typed(body.value.password.0);
-    passwords::confirm(&shop, user, password, "/password", &client).await?;
+    match body.value.password {
+        Some(shape) => {
+            let password = Password::typed(shape.0.clone());
+            passwords::confirm(&shop, user, password, "/password", &client).await?;
+        }
+        None => passwords::confirm_by_sign_in(&shop, user, &caller, "/password").await?,
+    }
     erase(&shop, &caller, &headers, &user.customer(), "DELETE /api/users/me", &body.raw).await
 }
 

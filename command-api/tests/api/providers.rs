@@ -108,6 +108,27 @@ async fn whoever_is_new_gets_an_account_and_is_known_from_then_on() {
 }
 
 #[tokio::test]
+async fn whoever_has_no_password_is_forgotten_by_a_sign_in_of_just_now() {
+    let shop = TestShop::open().await;
+    let first = through(&shop, "work", "7|ada@example.org", None).await.done(200);
+    let erase = || Call::delete("/api/users/me").json(&json!({}));
+    let wrong = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
+    shop.as_user(&first.text("accessToken"), wrong)
+        .await
+        .refused(422, "validation-failed")
+        .at("/password", "wrong-password");
+    let refresh = json!({"refreshToken": first.text("refreshToken")});
+    shop.pass(11 * 60);
+    let later = shop.send(Call::post("/api/auth/refresh", &refresh)).await.done(200);
+    shop.as_user(&later.text("accessToken"), erase()).await.refused(403, "sign-in-needed");
+    let again = through(&shop, "work", "7|ada@example.org", None).await.done(200);
+    shop.as_user(&again.text("accessToken"), erase()).await.done(202);
+    let bob = signed_up(&shop, "bob@example.org").await;
+    let refused = shop.as_user(&bob.text("accessToken"), erase()).await;
+    refused.refused(422, "validation-failed").at("/password", "missing-field");
+}
+
+#[tokio::test]
 async fn an_account_that_is_there_is_linked_by_its_owner_alone() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
