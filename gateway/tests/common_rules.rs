@@ -14,10 +14,13 @@ use serde_json::Value;
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
+use souk_gateway::server::{Connections, serve};
 use souk_gateway::table::BODY_BYTES_MAX;
 use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_web::identity::{Grant, issue};
 use souk_web::{Caller, Keys, Problem, Role, cart_token, catalogue};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -60,6 +63,8 @@ fn server() -> Server {
         .route("/api/cart", get(who))
         .route("/api/auth/login", post(|| async { "in" }))
         .route("/api/payments/webhook", post(|| async { "taken" }))
+        .route("/api/cart/merge", post(std::future::pending::<String>))
+        .route("/api/admin/projections/switch", post(std::future::pending::<String>))
         .route("/api/cart/items", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/api/products", get(|| async { panic!("secret internals") as String }))
         .route("/api/products/{id}", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
@@ -147,6 +152,45 @@ async fn a_body_that_never_pauses_for_long_must_come_to_its_end_too() {
     assert_eq!(asked.elapsed().as_secs(), 27);
     let (status, _, length) = server.send(every(9, 16 * 1_024)).await;
     assert_eq!((status, length), (StatusCode::OK, (40 * 16 * 1_024).to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_takes_longer_than_its_route_may_is_cut_off() {
+    let server = server();
+    let ops = CustomerId::parse("ops").unwrap();
+    let token = issue(&server.keys, grant(&ops, Role::Admin, Duration::from_hours(1)), noon(), Uuid::nil());
+    let bearer = format!("Bearer {token}");
+    for (path, seconds) in [("/api/cart/merge", 40), ("/api/admin/projections/switch", 600)] {
+        let asked = tokio::time::Instant::now();
+        let request = Request::post(path).header("x-api-version", "v1").header("authorization", &bearer);
+        let problem = server.problem(empty(request), 503, "upstream-unavailable").await;
+        assert_eq!(asked.elapsed().as_secs(), seconds, "{path}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(&format!("within {seconds} seconds")),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_there_is_room() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Connections { count_max: 2, ..Connections::default() };
+    tokio::spawn(serve(listener, server().router, connections, std::future::pending()));
+    let asked = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /problems/internal HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (mut first, mut second, mut third) = (asked().await, asked().await, asked().await);
+    let mut byte = [0];
+    first.read_exact(&mut byte).await.unwrap();
+    second.read_exact(&mut byte).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(300), third.read_exact(&mut byte)).await;
+    assert!(early.is_err(), "two are open");
+    drop(first);
+    third.read_exact(&mut byte).await.unwrap();
 }
 
 #[tokio::test]

@@ -28,6 +28,25 @@ async fn sign_up(gateway: &Gateway, email: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_tells_of_itself_on_a_listener_of_its_own() {
+    let address = format!("127.0.0.1:{}", souk_engines::free_port().unwrap());
+    let shop = Shop::start(&BEHIND).await;
+    let gateway = Gateway::start(shop.address(), &[TRUSTING, ("SOUK_INTERNAL_LISTEN", &address)]).await;
+    let gate = "/internal/release-gate/callbacks";
+    let callback = json!({"environment": "staging", "release": "2026.11.1", "gate": "smoke", "status": "passed",
+        "at": "2026-11-21T12:00:00Z"});
+    assert_eq!(gateway.send("POST", gate, &callback, &[]).await.0, 404);
+    assert_eq!(gateway.text("/metrics").await.0, 404, "nor are the shop's shown");
+    let client = reqwest::Client::new();
+    let told = client.post(format!("http://{address}{gate}")).json(&callback).send().await.unwrap();
+    assert_eq!(told.status(), 204);
+    let metrics = client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    for of in ["souk_upstream", r#"{environment="staging",gate="smoke",status="passed"}"#] {
+        assert!(metrics.contains(of), "{of} is not in {metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shop_sells_through_a_gateway() {
     let shop = Shop::start(&BEHIND).await;
     stocked(&shop, "LAMP", 5).await;

@@ -150,6 +150,21 @@ mod tests {
         assert_eq!(tried("unauthenticated").await, "rate-limited");
     }
 
+    #[tokio::test]
+    async fn an_address_that_guesses_at_many_waits_and_others_do_not() {
+        let guard = Guard::new(true, Arc::new(Noon));
+        let tried = async |target: usize, address: &str| {
+            let outcome = async { Err::<(), _>(Problem::new("unauthenticated", "")) };
+            let address = address.parse().ok();
+            guard.counting(&target.to_string(), address, outcome).await.unwrap_err().code()
+        };
+        for target in 0..FREE_FAILURES_OF_ADDRESS as usize {
+            assert_eq!(tried(target, "2001:db8::1").await, "unauthenticated");
+        }
+        assert_eq!(tried(1_000, "2001:db8::2").await, "rate-limited", "it is the same subscriber");
+        assert_eq!(tried(1_000, "2001:db8:0:1::1").await, "unauthenticated");
+    }
+
     #[test]
     fn a_subscriber_of_ipv6_counts_once() {
         let of = |text: &str| counted(text.parse().unwrap());

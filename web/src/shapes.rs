@@ -101,9 +101,6 @@ impl NameShape {
     /// The name, or a refusal.
     pub fn read(self, pointer: &str) -> Result<String, Problem> {
         check_text(pointer, &self.0, 1, ADDRESS_CHARS_MAX)?;
-        if self.0.chars().any(char::is_control) {
-            return Err(Problem::field(pointer, "invalid-text", "control characters are not allowed"));
-        }
         Ok(self.0)
     }
 }
@@ -160,12 +157,8 @@ impl AddressShape {
     pub fn read(self, pointer: &str) -> Result<Address, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut field = |name: &str, value: String, required: bool| {
-            let chars = value.trim().chars().count();
-            if chars > ADDRESS_CHARS_MAX || (required && chars == 0) {
-                let least = usize::from(required);
-                let detail = format!("{least} to {ADDRESS_CHARS_MAX} characters are allowed");
-                errors.push(FieldError::new(format!("{pointer}/{name}"), "invalid-length", detail));
-            }
+            let pointer = format!("{pointer}/{name}");
+            errors.extend(wrong_with(&pointer, &value, usize::from(required), ADDRESS_CHARS_MAX));
             value
         };
         let address = Address {
@@ -254,11 +247,24 @@ impl<T: Serialize> IntoResponse for WriteAnswer<T> {
     }
 }
 
-/// Checks a text's length.
+/// Refuses a line that has too few or too many characters, not counting blanks around it, or characters that
+/// control whatever shows it.
 pub fn check_text(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
-    if (chars_min..=chars_max).contains(&text.trim().chars().count()) {
-        return Ok(());
-    }
-    let detail = format!("{chars_min} to {chars_max} characters are allowed");
-    Err(Problem::field(pointer, "invalid-length", detail))
+    wrong_with(pointer, text, chars_min, chars_max).map_or(Ok(()), |error| Err(Problem::fields(vec![error])))
+}
+
+/// The same for what may have several lines.
+pub fn check_lines(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
+    check_text(pointer, &text.replace(['\n', '\r', '\t'], " "), chars_min, chars_max)
+}
+
+fn wrong_with(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Option<FieldError> {
+    let (code, detail) = if !(chars_min..=chars_max).contains(&text.trim().chars().count()) {
+        ("invalid-length", format!("{chars_min} to {chars_max} characters are allowed"))
+    } else if text.chars().any(char::is_control) {
+        ("invalid-text", "control characters are not allowed".to_owned())
+    } else {
+        return None;
+    };
+    Some(FieldError::new(pointer.to_owned(), code, detail))
 }

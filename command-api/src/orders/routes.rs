@@ -13,7 +13,7 @@ use souk_eventsourcing::{CommandError, Loaded, Position, Revision};
 use souk_web::body::{NoBody, OptionalJson};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{AddressShape, WriteAnswer, check_text};
+use souk_web::shapes::{AddressShape, WriteAnswer, check_lines, check_text};
 use souk_web::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
@@ -152,7 +152,7 @@ pub async fn cancel(
     headers: WriteHeaders,
     body: OptionalJson<CancelRequest>,
 ) -> Answer {
-    check_text("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
+    check_lines("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
     let (_, loaded) = reachable(&shop, &caller, &id).await?;
     let is_the_buyer = !caller.is_admin() || loaded.state.customer() == caller.subject.as_ref();
     let code = if is_the_buyer { ReasonCode::CancelledByCustomer } else { ReasonCode::CancelledByShop };

@@ -9,7 +9,7 @@ use souk_domain::{PaymentId, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written, check_text};
+use souk_web::shapes::{WriteAnswer, Written, check_lines, check_text};
 use souk_web::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ pub async fn refund(
     headers: WriteHeaders,
     body: StrictJson<RefundRequest>,
 ) -> Answer {
-    check_text("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
+    check_lines("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
     let absent = |_| Problem::new("not-found", "there is no such payment");
     let payment = id.parse::<Uuid>().map(PaymentId).map_err(absent)?;
     let amount = match &body.value.amount {

@@ -1,8 +1,10 @@
 //! `/api/auth/…`
 
 use serde_json::{Value, json};
+use souk_accounts::Password;
+use souk_accounts::password::{Cost, Hashing};
 use souk_domain::claim::Claim;
-use souk_domain::{Email, UserId};
+use souk_domain::{CustomerId, Email, UserId};
 use souk_web::Role;
 
 use crate::shop::{Answer, Call, TestShop};
@@ -116,6 +118,25 @@ async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_ac
     shop.pass(2);
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
     shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_hash_of_before_the_cost_was_raised_is_replaced_on_signing_in() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let (credentials, customer) =
+        (&shop.shop.accounts.credentials, CustomerId::parse(&ada.text("id")).unwrap());
+    let cheap = Hashing::new(Cost { memory_kib: 32, passes: 1 }).unwrap();
+    let old = cheap.hash(&Password::typed(PASSWORD.to_owned())).unwrap();
+    credentials.set_password(&customer, &old).await.unwrap();
+    let kept = async || credentials.password(&customer).await.unwrap().unwrap();
+    shop.send(login_call("ada@example.org", "not the password")).await.refused(401, "unauthenticated");
+    assert_eq!(kept().await, old, "whoever doesn't know the password changes nothing");
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let new = kept().await;
+    assert!(old.contains("m=32,") && new.contains("m=64,"), "{old} {new}");
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    assert_eq!(kept().await, new);
 }
 
 #[tokio::test]

@@ -17,3 +17,4 @@ mod products;
 mod providers;
 mod shop;
 mod users;
+mod wrong_fields;

@@ -266,7 +266,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
+    /// Any method.
+    pub(crate) fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
         let headers = BTreeMap::from([("x-api-version", "v1".to_owned())]);
         Self { method, path: path.to_owned(), headers, body }.header("content-type", "application/json")
     }
