@@ -34,6 +34,7 @@ pub struct Client {
 /// unless it begins with `unverified`.
 pub struct OpenIdProvider {
     port: u16,
+    issuer: String,
     client: Client,
     instance: Option<Instance>,
 }
@@ -57,14 +58,24 @@ pub(crate) fn install() -> Result<()> {
 impl OpenIdProvider {
     /// Starts one on a port.
     pub fn start(port: u16, client: Client) -> Result<Self> {
-        let mut provider = Self { port, client, instance: None };
+        Self::start_as(format!("http://127.0.0.1:{port}"), port, client)
+    }
+
+    /// Starts one that calls itself otherwise, as what stands before it is called.
+    pub fn start_as(issuer: String, port: u16, client: Client) -> Result<Self> {
+        let mut provider = Self { port, issuer, client, instance: None };
         provider.begin()?;
         Ok(provider)
     }
 
     /// What it calls itself.
-    pub fn issuer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Kills it.
@@ -80,7 +91,7 @@ impl OpenIdProvider {
         // The script finds what it imports beside itself.
         symlink(home()?.join("node_modules"), folder.path().join("node_modules"))?;
         let mut command = Command::new("node");
-        command.arg(script).arg(port.to_string());
+        command.arg(script).args([&port.to_string(), &self.issuer]);
         command.args([&self.client.id, &self.client.secret, &self.client.redirect_uri]);
         let instance = Instance::start("oidc-provider", folder, &mut command, || answers(port))?;
         self.instance = Some(instance);

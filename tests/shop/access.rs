@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use souk::clock::SystemClock;
 use souk_engines::Redis;
 use souk_eventsourcing::Clock as _;
-use souk_gateway::table::{self, Access};
+use souk_gateway::table::{self, Access, Route};
 
 use super::process::{Gateway, Shop, souk};
 use super::stocked;
@@ -23,6 +23,8 @@ const FILE: &str = "docs/ACCESS.md";
 const UPDATE: &str = "SOUK_UPDATE_OPENAPI";
 /// Nobody is counted, so that everybody can ask for everything.
 const NO_LIMITS: (&str, &str) = ("SOUK_LIMITS", "off");
+/// What another listener has.
+const INTERNAL: &str = "/internal/";
 /// An id that nothing has.
 const NOTHING: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
 
@@ -187,7 +189,7 @@ fn path_of(path: &str, is_guests: bool, own: &Belongings) -> (String, bool) {
 
 /// The path with ids that nothing has.
 fn nowhere(path: &str) -> String {
-    ["{id}", "{sku}", "{item}", "{stream}"]
+    ["{id}", "{sku}", "{item}", "{stream}", "{code}"]
         .iter()
         .fold(path.to_owned(), |path, part| path.replace(part, NOTHING))
 }
@@ -275,15 +277,18 @@ async fn asked_by_everybody(
     };
     tokio::time::timeout(Duration::from_secs(30), is_heard_of).await.unwrap();
     let document = send("GET", "/openapi.json", &Value::Null, &[]).await.1;
-    let operations: Vec<(&String, String, &Value)> = document["paths"]
-        .as_object()
-        .unwrap()
+    let paths = document["paths"].as_object().unwrap();
+    let mut operations: Vec<(&str, String, &Value)> = paths
         .iter()
         .flat_map(|(path, operations)| {
             let operations = operations.as_object().unwrap().iter();
-            operations.map(move |(method, operation)| (path, method.to_uppercase(), operation))
+            operations.map(move |(method, operation)| (path.as_str(), method.to_uppercase(), operation))
         })
         .collect();
+    // What the process says of itself is not in the document.
+    let is_its_own = |route: &&Route| !paths.contains_key(route.path) && !route.path.starts_with(INTERNAL);
+    let its_own = table::ROUTES.iter().filter(is_its_own);
+    operations.extend(its_own.map(|route| (route.path, route.method.to_owned(), &Value::Null)));
     let mut matrix = String::new();
     let names: Vec<_> = everybody.iter().map(|identity| identity.name).collect();
     writeln!(matrix, "| operation | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len())).unwrap();

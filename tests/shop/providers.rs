@@ -14,13 +14,13 @@ async fn both() -> (Shop, OpenIdProvider) {
         redirect_uri: format!("http://{address}/api/auth/oidc/work/callback"),
     };
     let provider = OpenIdProvider::start(free_port().unwrap(), client).unwrap();
-    let issuer = provider.issuer();
     let variables = [
-        ("SOUK_OIDC_WORK_ISSUER", issuer.as_str()),
+        ("SOUK_OIDC_WORK_ISSUER", provider.issuer()),
         ("SOUK_OIDC_WORK_CLIENT_ID", "souk"),
         ("SOUK_OIDC_WORK_CLIENT_SECRET", "tell nobody"),
     ];
-    (Shop::start_at(&address, &variables).await, provider)
+    let shop = Shop::start_at(&address, &variables).await;
+    (shop, provider)
 }
 
 /// Signs somebody in through all pages: what the shop says in the end.

@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
-use souk_engines::Redis;
+use souk_engines::{Browser, Client, OpenIdProvider, Redis, free_port};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -111,4 +111,36 @@ async fn nobody_is_believed_who_is_somebody_else_or_vouched_for_by_nobody() {
         );
         assert_eq!(gateway.text("/health/ready").await.0, 503, "{what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_in_by_a_provider_that_is_asked_over_tls() {
+    let authority = Authority::new();
+    let (address, behind) = (format!("127.0.0.1:{}", free_port().unwrap()), free_port().unwrap());
+    let callback = format!("http://{address}/api/auth/oidc/work/callback");
+    let client = Client { id: "souk".into(), secret: "tell nobody".into(), redirect_uri: callback.clone() };
+    let door = authority.door("localhost", &format!("127.0.0.1:{behind}")).await;
+    let issuer = format!("https://localhost:{door}");
+    let provider = OpenIdProvider::start_as(issuer, behind, client).unwrap();
+    let believed = authority.believed();
+    let variables = [
+        (believed.0, believed.1.as_str()),
+        ("SOUK_OIDC_WORK_ISSUER", provider.issuer()),
+        ("SOUK_OIDC_WORK_CLIENT_ID", "souk"),
+        ("SOUK_OIDC_WORK_CLIENT_SECRET", "tell nobody"),
+    ];
+    let shop = Shop::start_at(&address, &variables).await;
+    let (begin, named) =
+        (format!("{}/api/auth/oidc/work/start", shop.address()), provider.issuer().to_owned());
+    let plain = format!("http://{}", provider.address());
+    let signed_in = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::default();
+        let page = browser.get(&begin).unwrap().location.unwrap();
+        // The shop speaks TLS to the provider; this browser can't, and goes around the door.
+        let page = page.replacen(&named, &plain, 1);
+        let back = browser.sign_in(&page, "ada@example.org", &callback).unwrap();
+        browser.get(&back).unwrap()
+    });
+    let page = signed_in.await.unwrap();
+    assert!(page.status == 200 && page.body.contains("accessToken"), "{page:?}");
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &EnginesOptions) -> Result<bool> {
     let provider = OpenIdProvider::start(free_port()?, client.clone())?;
     let variables = [
         ("SOUK_REDIS_URL", redis.url()),
-        ("SOUK_OIDC_LOCAL_ISSUER", provider.issuer()),
+        ("SOUK_OIDC_LOCAL_ISSUER", provider.issuer().to_owned()),
         ("SOUK_OIDC_LOCAL_CLIENT_ID", client.id),
         ("SOUK_OIDC_LOCAL_CLIENT_SECRET", client.secret),
     ];

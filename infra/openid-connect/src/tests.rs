@@ -57,7 +57,7 @@ async fn through(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
 #[tokio::test]
 async fn a_real_provider_says_who_it_is_once() {
     let engine = engine();
-    let providers = providers(&engine.issuer(), "tell nobody");
+    let providers = providers(engine.issuer(), "tell nobody");
     let (flow, code) = through(&providers, "ada@example.org").await;
     let identity = providers.finish(&flow, &code, REDIRECT).await.unwrap();
     assert_eq!(identity.subject, "ada@example.org");
@@ -72,7 +72,7 @@ async fn a_real_provider_says_who_it_is_once() {
 #[tokio::test]
 async fn a_code_of_another_sign_in_is_not_believed() {
     let engine = engine();
-    let providers = providers(&engine.issuer(), "tell nobody");
+    let providers = providers(engine.issuer(), "tell nobody");
     let tampered: [fn(&mut Flow); 3] = [
         |flow| flow.nonce = "another".to_owned(),
         |flow| flow.verifier = "a".repeat(43),
@@ -94,7 +94,7 @@ async fn a_code_of_another_sign_in_is_not_believed() {
 #[tokio::test]
 async fn a_secret_that_is_wrong_is_refused_by_the_provider() {
     let engine = engine();
-    let providers = providers(&engine.issuer(), "something else");
+    let providers = providers(engine.issuer(), "something else");
     let (flow, code) = through(&providers, "ada@example.org").await;
     let refused = providers.finish(&flow, &code, REDIRECT).await;
     assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{refused:?}");
@@ -103,7 +103,7 @@ async fn a_secret_that_is_wrong_is_refused_by_the_provider() {
 #[tokio::test]
 async fn a_provider_that_goes_and_comes_back_costs_its_own_sign_ins() {
     let mut engine = engine();
-    let providers = providers(&engine.issuer(), "tell nobody");
+    let providers = providers(engine.issuer(), "tell nobody");
     engine.stop();
     let down = providers.begin("work", REDIRECT).await.err().unwrap();
     assert!(matches!(down, ProviderFailed::Unavailable(_)), "{down:?}");
