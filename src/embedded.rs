@@ -191,11 +191,12 @@ impl Embedded {
     /// Opens the engines and starts everything that works by itself.
     pub async fn start(configuration: &Configuration) -> Result<Self, StartError> {
         let folder = DataFolder::lock(&configuration.data)?;
+        // First: without it nothing is to be written.
+        let master = master_key::of(configuration)?;
         let keys = Arc::new(Keys::open(folder.path())?);
         let log = open_log(&folder)?;
         let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
-        let people: Arc<dyn PersonKeys> =
-            SqlitePersonKeys::open(folder.path(), master_key::of(configuration)?)?;
+        let people: Arc<dyn PersonKeys> = SqlitePersonKeys::open(folder.path(), master)?;
         let sealing = SealingStore::new(log.clone(), Arc::clone(&people));
         let sealed_appends = sealing.under_way();
         let store: Arc<dyn EventStore> = Arc::new(sealing);

@@ -149,8 +149,7 @@ impl Hashing {
             .is_some_and(|parsed| self.argon2.verify_password(password.0.as_bytes(), parsed).is_ok());
         let made_at = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
         let made_at = made_at.map(|params| Cost { memory_kib: params.m_cost(), passes: params.t_cost() });
-        let is_outdated = made_at
-            .is_none_or(|made| made.memory_kib < self.cost.memory_kib || made.passes < self.cost.passes);
+        let is_outdated = made_at != Some(self.cost);
         if let Some(rest) = made_at.and_then(|made| self.cost.beyond(made)) {
             // Nothing but its time is of use.
             let _ = rest.argon2().map(|argon2| argon2.hash_password(password.0.as_bytes()));
@@ -220,12 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_less_cost_is_outdated() {
+    fn a_hash_of_another_cost_is_outdated() {
         let cheap = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let dear = Hashing::new(Cost { memory_kib: 128, passes: 1 }).unwrap();
         let hash = cheap.hash(&typed("correct horse battery")).unwrap();
         assert!(dear.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
         assert!(!cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
+        let hash = dear.hash(&typed("correct horse battery")).unwrap();
+        assert!(cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
     }
 
     #[test]

@@ -196,4 +196,17 @@ impl PersonKeys for KeysInMemory {
         self.erased().insert(person.clone(), true);
         Ok(())
     }
+
+    async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+        let mut people: Vec<Person> =
+            self.erased().keys().filter(|person| person.as_str() > name).cloned().collect();
+        people.sort();
+        people.truncate(limit);
+        Ok(people)
+    }
+
+    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+        self.erased().insert(person.clone(), false);
+        Ok(())
+    }
 }

@@ -38,8 +38,8 @@ pub fn pass(place: &'static str) {
 }
 
 fn pass_armed(place: &'static str) {
-    assert!(PLACES.contains(&place), "no place has the name `{place}`");
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    assert!(PLACES.contains(&place), "no place has the name `{place}`");
     let armed = ARMED.get_or_init(|| armed(&std::env::var(VARIABLE).ok()?));
     let Some(armed) = armed.as_ref().filter(|armed| armed.place == place) else { return };
     if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {

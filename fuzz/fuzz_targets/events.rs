@@ -10,6 +10,7 @@ use souk_domain::payment::PaymentEvent;
 use souk_domain::product::ProductEvent;
 use souk_domain::skips::SkipsEvent;
 use souk_domain::stock::StockEvent;
+use souk_domain::user::UserEvent;
 use souk_domain::webhook::WebhookEvent;
 use souk_eventsourcing::EventPayload;
 
@@ -28,7 +29,7 @@ fn read<E: EventPayload + PartialEq + std::fmt::Debug>(place: usize, version: u1
 fuzz_target!(|data: &[u8]| {
     let [aggregate, event, version, data @ ..] = data else { return };
     let (place, version) = (usize::from(*event), u16::from(*version));
-    match aggregate % 8 {
+    match aggregate % 9 {
         0 => read::<CartEvent>(place, version, data),
         1 => read::<ClaimEvent>(place, version, data),
         2 => read::<OrderEvent>(place, version, data),
@@ -36,6 +37,7 @@ fuzz_target!(|data: &[u8]| {
         4 => read::<ProductEvent>(place, version, data),
         5 => read::<SkipsEvent>(place, version, data),
         6 => read::<StockEvent>(place, version, data),
-        _ => read::<WebhookEvent>(place, version, data),
+        7 => read::<WebhookEvent>(place, version, data),
+        _ => read::<UserEvent>(place, version, data),
     }
 });

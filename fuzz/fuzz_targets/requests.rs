@@ -4,8 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde::de::DeserializeOwned;
+use souk_accounts::RefreshToken;
 use souk_command_api::auth::request::{
-    ChangePasswordRequest, ConfirmResetRequest, LoginRequest, RefreshRequest, SignUpRequest,
+    ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
+    SignUpRequest, VerifyRequest,
 };
 use souk_command_api::cart::request::{ItemRequest, MergeRequest, QuantityRequest};
 use souk_command_api::inventory::request::{ReservationRequest, ReserveRequest, StockRequest};
@@ -13,13 +15,18 @@ use souk_command_api::maintenance::request::{RetryRequest, SkipRequest, SwitchRe
 use souk_command_api::orders::request::{CancelRequest, OrderRequest, ReturnRequest, ShipRequest};
 use souk_command_api::payments::request::{IntentRequest, RefundRequest, WebhookRequest};
 use souk_command_api::products::request::ProductRequest;
-use souk_command_api::users::request::{PreferencesRequest, ProfileRequest};
+use souk_command_api::users::request::{EntryRequest, EraseRequest, PreferencesRequest, ProfileRequest};
 use souk_web::body::parse;
-use souk_web::shapes::{AddressShape, MoneyShape};
+use souk_web::shapes::{AddressShape, LookupShape, MoneyShape};
 use souk_web::{Problem, PublishedKeys};
 
 fn read<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     parse(data).map_err(|problem| held_to_its_kind(&problem)).ok()
+}
+
+/// No token that is made up was given out.
+fn made_up(token: &str) {
+    assert!(RefreshToken::decode(token, &[7; 32]).is_none());
 }
 
 fn held_to_its_kind(problem: &Problem) {
@@ -29,7 +36,7 @@ fn held_to_its_kind(problem: &Problem) {
 // The first byte says of which shape, the others are the body.
 fuzz_target!(|data: &[u8]| {
     let [shape, data @ ..] = data else { return };
-    match shape % 27 {
+    match shape % 33 {
         0 => drop(read::<ItemRequest>(data)),
         1 => drop(read::<MergeRequest>(data)),
         2 => drop(read::<QuantityRequest>(data)),
@@ -53,11 +60,19 @@ fuzz_target!(|data: &[u8]| {
         18 => drop(read::<ProductRequest>(data).map(ProductRequest::content)),
         19 => drop(read::<SignUpRequest>(data).map(|who| (who.email.read("/email"), who.name.read("/name")))),
         20 => drop(read::<LoginRequest>(data).map(|who| who.email.read("/email"))),
-        21 => drop(read::<RefreshRequest>(data)),
+        21 => drop(read::<RefreshRequest>(data).map(|refresh| made_up(&refresh.refresh_token.0))),
         22 => drop(read::<ChangePasswordRequest>(data)),
         23 => drop(read::<ConfirmResetRequest>(data)),
         24 => drop(read::<ProfileRequest>(data)),
-        25 => drop(read::<PreferencesRequest>(data)),
+        25 => drop(
+            read::<PreferencesRequest>(data).map(|wanted| wanted.read().map_err(|why| held_to_its_kind(&why))),
+        ),
+        27 => drop(read::<LogoutRequest>(data).map(|logout| made_up(&logout.refresh_token.0))),
+        28 => drop(read::<ResetRequest>(data).map(|who| who.email.read("/email"))),
+        29 => drop(read::<VerifyRequest>(data)),
+        30 => drop(read::<EraseRequest>(data)),
+        31 => drop(read::<EntryRequest>(data).map(|entry| entry.read().map_err(|why| held_to_its_kind(&why)))),
+        32 => drop(read::<LookupShape>(data).map(|order| order.read().map_err(|why| held_to_its_kind(&why)))),
         _ => drop(PublishedKeys::default().take(data)),
     }
 });

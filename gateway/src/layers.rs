@@ -1,7 +1,7 @@
 //! The layers in front of every router: correlation, version, identity, policy, limits, problems, bodies.
 
 use std::any::Any;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use crate::client::TrustedProxies;
 use crate::limits::Limits;
-use crate::table::{self, BODY_BYTES_MAX, Class, Route};
+use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
 
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
 pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -39,7 +39,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Headers that say one thing: which of two values is meant is nobody's guess.
-const SAID_ONCE: [&str; 8] = [
+const SAID_ONCE: [&str; 9] = [
     "X-Correlation-Id",
     "X-API-Version",
     "Authorization",
@@ -48,6 +48,7 @@ const SAID_ONCE: [&str; 8] = [
     "If-Match",
     "X-Min-Position",
     "Content-Type",
+    "X-Razorpay-Signature",
 ];
 /// The header of the API's version.
 const API_VERSION: &str = "x-api-version";
@@ -194,9 +195,16 @@ pub(crate) fn too_slow() -> Problem {
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let (caller, route) = match entry(&edge, &request) {
         Ok(entry) => entry,
-        Err(problem) => return refused(&request, &problem),
+        Err(problem) => {
+            let path = request.extensions().get::<MatchedPath>();
+            let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
+            let class = route.map_or(Class::Read, |route| route.class);
+            let nobody = Caller { address: address(&edge, &request), ..Caller::default() };
+            let refusal = refused(&request, &problem);
+            return counted(&edge, class, nobody, refusal).await;
+        }
     };
-    let class = route.map_or(Class::Unlimited, |route| route.class);
+    let class = route.map_or(Class::Read, |route| route.class);
     let told = match edge.limits.check(class, &caller).await {
         Ok(told) => told,
         Err((problem, told)) => {
@@ -245,14 +253,38 @@ fn entry(edge: &Edge, request: &Request) -> Result<(Caller, Option<&'static Rout
     check_version(request.uri().path(), headers)?;
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.denials, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    caller.address = peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), headers));
+    caller.address = address(edge, request);
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok((caller, None)) };
     let Some(route) = table::find(request.method().as_str(), path.as_str()) else {
         return Err(without_row(path.as_str()));
     };
+    // What this process says of itself, no other will judge the token of.
+    if route.side == Side::Operations && caller.unread.token {
+        return Err(Problem::new("unauthenticated", "the token's key is not known"));
+    }
     route.access.check(&caller)?;
     Ok((caller, Some(route)))
+}
+
+/// A refusal, which counts as what was asked for would: guessing at tokens is held back like any other.
+async fn counted(edge: &Edge, class: Class, nobody: Caller, mut refusal: Response) -> Response {
+    let told = match edge.limits.check(class, &nobody).await {
+        Ok(told) => told,
+        Err((problem, told)) => {
+            refusal = problem.into_response();
+            Some(told)
+        }
+    };
+    if let Some(told) = told {
+        told.write(refusal.headers_mut());
+    }
+    refusal
+}
+
+/// The client's address, as far as it is known.
+fn address(edge: &Edge, request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), request.headers()))
 }
 
 /// What is refused before it was looked at; a method that isn't there with those that are.

@@ -216,7 +216,7 @@ pub const ROUTES: &[Route] = &[
     get("/api/orders/admin/sales", Access::Admin),
     post("/api/orders", Access::Buyer),
     route("POST", "/api/orders/lookup", Side::Query, Access::Anyone, Class::Auth),
-    Route { takes_key: true, ..auth("POST", "/api/orders/lookup/erase", Access::Anyone) },
+    auth("POST", "/api/orders/lookup/erase", Access::Anyone),
     post("/api/orders/{id}/cancel", Access::Buyer),
     post("/api/orders/{id}/confirm", Access::Admin),
     post("/api/orders/{id}/ship", Access::Admin),

@@ -144,6 +144,29 @@ async fn signing_in_is_limited_by_address_behind_proxies_that_are_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_counted_too() {
+    let shop = Shop::start(&[("SOUK_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let client = reqwest::Client::new();
+    let guess = async |token: &str| {
+        let request = client.get(format!("{}/api/auth/validate", shop.address())).bearer_auth(token);
+        let answer = request.header("x-forwarded-for", "192.0.2.7").send().await.unwrap();
+        let told = answer.headers().get("ratelimit").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), told)
+    };
+    let (status, told) = guess("0").await;
+    assert!(status == 401 && told.as_ref().is_some_and(|told| told.contains("r=59")), "{status} {told:?}");
+    let mut last = 0;
+    for guessed in 1..200 {
+        last = guess(&guessed.to_string()).await.0;
+        if last == 429 {
+            break;
+        }
+        assert_eq!(last, 401);
+    }
+    assert_eq!(last, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_header_says_once_is_not_taken_twice() {
     let shop = Shop::start(&[]).await;
     let bearer = shop.bearer();
@@ -156,6 +179,7 @@ async fn what_a_header_says_once_is_not_taken_twice() {
         ("If-Match", "\"1\""),
         ("X-Min-Position", "1"),
         ("Content-Type", "application/json"),
+        ("X-Razorpay-Signature", "00"),
     ] {
         let twice = [(name, value), (name, value)];
         let (status, problem) = shop.send("GET", "/api/products", &Value::Null, &twice).await;

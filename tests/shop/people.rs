@@ -119,7 +119,7 @@ fn a_trace_is_seen_in_every_form() {
     }
 }
 
-/// Somebody signs up, writes addresses, orders with and without their account, and pays.
+/// Somebody signs up, writes addresses, orders, pays, and puts more into their cart.
 async fn lives(shop: &Shop) -> Person {
     let zoe = sign_up(shop, SECRETS[0], SECRETS[1]).await;
     let profile = json!({"name": SECRETS[1], "phone": SECRETS[5]});
@@ -142,6 +142,7 @@ async fn forgotten_means_forgotten() {
     let shop = Shop::start(&[]).await;
     stocked(&shop, "LAMP", 10).await;
     let zoe = lives(&shop).await;
+    shop.get("/api/orders").await;
     let (status, export) = zoe.send(&shop, "GET", "/api/users/me/export", &Value::Null).await;
     assert_eq!(status, 200);
     for secret in SECRETS {
@@ -324,6 +325,32 @@ async fn an_older_store_of_keys_brings_nobody_back() {
     shop.until_settled().await;
     let order = shop.get("/api/orders?addressErased=true").await.1["items"][0].clone();
     assert_eq!(order["shippingAddress"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_log_brings_nobody_back() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let zoe = lives(&shop).await;
+    let backup = tempfile::tempdir().unwrap();
+    let to = backup.path().join("backup").display().to_string();
+    assert!(souk(shop.folder(), &["log", "backup", &to]).status.success());
+    assert_eq!(zoe.send(&shop, "DELETE", "/api/users/me", &json!({"password": PASSWORD})).await.0, 202);
+    shop.until_settled().await;
+    let folder = shop.stop();
+    let restored = tempfile::tempdir().unwrap();
+    for name in ["keys", "person-keys.sqlite", "credentials.sqlite"] {
+        let mut copy = std::process::Command::new("cp");
+        assert!(
+            copy.arg("-r").arg(folder.path().join(name)).arg(restored.path()).status().unwrap().success()
+        );
+    }
+    assert!(souk(restored.path(), &["log", "restore", &to]).status.success());
+    let shop = Shop::open(restored, &[]).await;
+    shop.until("/api/orders?addressErased=true", |list| list["items"].as_array().unwrap().len() == 1).await;
+    shop.until_settled().await;
+    let anew = sign_up(&shop, SECRETS[0], "Zoe").await;
+    assert_ne!(anew.id, zoe.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

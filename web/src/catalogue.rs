@@ -115,7 +115,7 @@ pub const CATALOGUE: &[Entry] = &[
         "sign-in-needed",
         403,
         "The sign-in is too long ago",
-        "Sign in again through the identity provider and repeat the request within ten minutes, or set a password.",
+        "Sign in again through the identity provider and repeat the request within two minutes, or set a password.",
     ),
     entry(
         "sign-in-not-begun",

@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_not_flooded_with_mail() {
+        let guard = Guard::new(true, Arc::new(Noon));
+        let (ada, bob) = (EmailHash::of(&[1; 32], "ada"), EmailHash::of(&[1; 32], "bob"));
+        for _ in 0..FREE_MAILS {
+            assert!(guard.may_mail(&ada));
+        }
+        assert!(!guard.may_mail(&ada) && guard.may_mail(&bob));
+    }
+
+    #[test]
     fn a_subscriber_of_ipv6_counts_once() {
         let of = |text: &str| counted(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));

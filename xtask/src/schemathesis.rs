@@ -27,8 +27,9 @@ const OTHERS_SHARE: u32 = 4;
 const COUNTS: u32 = 50;
 /// What the document's examples buy.
 const SKU: &str = "85123A";
-/// What a person of these tests signs in with.
-const PASSWORD: &str = "correct horse battery";
+/// What a person of these tests signs in with: not the document's example, with which they would erase
+/// themselves.
+const PASSWORD: &str = "zebra horse battery";
 /// What the program begins its lists of findings with.
 const FINDINGS: [&str; 2] = [" FAILURES ", " ERRORS "];
 
@@ -48,6 +49,7 @@ pub(crate) fn run(options: &SchemathesisOptions) -> Result<bool> {
 
 /// Somebody who calls the shop.
 struct Caller {
+    who: &'static str,
     /// What says who it is.
     header: Option<String>,
     examples: u32,
@@ -74,7 +76,7 @@ pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
             ("nobody", None, few),
         ] {
             println!("as {who}");
-            let of_caller = test_as(&program, &server.url, &Caller { header, examples })?;
+            let of_caller = test_as(&program, &server.url, &Caller { who, header, examples })?;
             found.extend(of_caller.iter().map(|finding| format!("WRONG  as {who}: {finding}")));
         }
         server.stop()?;
@@ -122,6 +124,7 @@ fn test_as(program: &Path, url: &str, caller: &Caller) -> Result<Vec<String>> {
         .env("PYTHONPATH", ".")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SOUK_WEBHOOK_SECRET", WEBHOOK_SECRET)
+        .env("SOUK_CALLER", caller.who)
         .args(["run", "--no-color", &format!("{url}/openapi.json"), "--url", url])
         .args(["--max-examples", &caller.examples.to_string()])
         .args(caller.header.iter().flat_map(|header| ["--header", header]))
@@ -139,26 +142,20 @@ fn test_as(program: &Path, url: &str, caller: &Caller) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// What was found, out of all that was printed: one text each, without empty lines.
+/// What was found, out of all that was printed: a text for each operation, without empty lines.
 fn findings(printed: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut is_finding = false;
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         if line.starts_with("===") {
             is_finding = FINDINGS.iter().any(|title| line.contains(title));
-        } else if is_finding && !line.starts_with("___") {
-            match found.last_mut() {
-                Some(last) if !begins_a_finding(line) => last.extend(["\n", line]),
-                _ => found.push(line.to_owned()),
-            }
+        } else if is_finding && line.starts_with("___") {
+            found.push(line.trim_matches(['_', ' ']).to_owned());
+        } else if is_finding && let Some(last) = found.last_mut() {
+            last.extend(["\n", line]);
         }
     }
     found
-}
-
-/// As in `1. Test Case ID: qMWL9a`.
-fn begins_a_finding(line: &str) -> bool {
-    line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
 }
 
 /// Installs the program when it is not there as it is pinned.
@@ -189,8 +186,12 @@ mod tests {
 
     #[test]
     fn what_was_found_is_picked_out_of_what_was_printed() {
-        let printed = "as\n\n=== FAILURES ===\n___ GET /a ___\n1. Test Case ID: x\n\n- wrong\n\n2. Test Case ID: y\n=== WARNINGS ===\n1. no";
-        assert_eq!(findings(printed), ["1. Test Case ID: x\n- wrong", "2. Test Case ID: y"]);
+        let printed = "as\n\n=== ERRORS ===\n___ GET /b ___\nNo answer\n\nNeed help?\n=== FAILURES ===\n___ GET /a ___\n\
+            1. Test Case ID: x\n\n- wrong\n=== WARNINGS ===\n1. no";
+        assert_eq!(
+            findings(printed),
+            ["GET /b\nNo answer\nNeed help?", "GET /a\n1. Test Case ID: x\n- wrong"]
+        );
         assert!(findings("=== SUMMARY ===\n1. no").is_empty());
     }
 }

@@ -5,6 +5,7 @@ use souk_accounts::{Mail, OneTimeToken, Password, Purpose, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
+use souk_domain::user::state::Account;
 use souk_domain::user::{User, UserCommand};
 use souk_domain::{Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
@@ -16,11 +17,12 @@ use uuid::Uuid;
 use crate::rejected::problem;
 use crate::shop::Shop;
 
-/// How long a sign-in shows who somebody is, where others show it by their password.
-const JUST_NOW: SignedDuration = SignedDuration::from_mins(10);
-
 use super::accounts::{self, Client};
 use super::sessions;
+
+/// How long a sign-in shows who somebody is, where others show it by their password: much shorter than an
+/// access token lasts, which may be stolen meanwhile.
+const JUST_NOW: SignedDuration = SignedDuration::from_mins(2);
 
 /// What an account is made from.
 pub struct NewAccount {
@@ -139,25 +141,25 @@ impl Proven {
     }
 }
 
-/// Whether it is the password of somebody who is signed in.
+/// Whether it is the password of somebody who is signed in. Guesses count as those of signing in do.
 pub async fn confirm(
     shop: &Shop,
-    user: UserId,
+    (user, account): (UserId, &Account),
     password: Password,
     pointer: &str,
     client: &Client<'_>,
 ) -> Result<(), Problem> {
-    let key = user.to_string();
+    let key = account.email_hash.as_str();
     let compare = async {
         let kept = shop.accounts.credentials.password(&user.customer()).await?;
         Ok(shop.accounts.passwords.compare(password, kept).await?.is_right)
     };
-    let is_right = shop.accounts.guard.counting(&key, client.caller.address, compare).await?;
+    let is_right = shop.accounts.guard.counting(key, client.caller.address, compare).await?;
     if !is_right {
         accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
     }
-    shop.accounts.guard.succeeded(&key, client.caller.address);
+    shop.accounts.guard.succeeded(key, client.caller.address);
     Ok(())
 }
 

@@ -158,10 +158,10 @@ pub async fn change_password(
     body: StrictJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let client = Client::of(&caller, &headers);
-    let (user, _) = accounts::own(&shop, &caller).await?;
+    let (user, account) = accounts::own(&shop, &caller).await?;
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
-    passwords::confirm(&shop, user, current, "/current", &client).await?;
+    passwords::confirm(&shop, (user, &account), current, "/current", &client).await?;
     passwords::set(&shop, user, new, caller.session).await?;
     accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)

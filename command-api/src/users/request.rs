@@ -1,6 +1,6 @@
 //! What people say of themselves.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use souk_domain::FieldError;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::Entry;
@@ -146,7 +146,13 @@ impl PreferencesRequest {
 #[schema(example = json!({"password": "correct horse battery"}))]
 pub struct EraseRequest {
     /// Their password; left out by who has none and signed in through an identity provider within the last
-    /// ten minutes.
+    /// two minutes.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     pub password: Option<PasswordShape>,
+}
+
+/// What may be left out, and is not null when it isn't.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PasswordShape>, D::Error> {
+    PasswordShape::deserialize(value).map(Some)
 }

@@ -9,7 +9,7 @@ use souk_domain::{AddressId, CustomerId, UserId};
 use souk_web::body::NoBody;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{POSITION, WriteAnswer, Written};
+use souk_web::shapes::{POSITION, PasswordShape, WriteAnswer, Written};
 use souk_web::{Caller, Problem, StrictJson};
 
 use crate::auth::accounts::{self, Client};
@@ -151,12 +151,12 @@ pub async fn erase_me(
     http: HeaderMap,
     body: StrictJson<EraseRequest>,
 ) -> Result<Response, Problem> {
-    let (user, _) = accounts::own(&shop, &caller).await?;
+    let (user, account) = accounts::own(&shop, &caller).await?;
     let client = Client::of(&caller, &http);
     match body.value.password {
-        Some(shape) => {
-            let password = Password::typed(shape.0.clone());
-            passwords::confirm(&shop, user, password, "/password", &client).await?;
+        Some(PasswordShape(text)) => {
+            let password = Password::typed(text);
+            passwords::confirm(&shop, (user, &account), password, "/password", &client).await?;
         }
         None => passwords::confirm_by_sign_in(&shop, user, &caller, "/password").await?,
     }

@@ -1,5 +1,7 @@
 //! `/api/auth/…`
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 use souk_accounts::Password;
 use souk_accounts::password::{Cost, Hashing};
@@ -98,6 +100,8 @@ async fn a_wrong_password_and_an_unknown_address_are_answered_the_same() {
         body
     };
     assert_eq!(said(wrong), said(unknown));
+    // A password is compared for each of them, which is what takes the time.
+    assert_eq!(shop.comparisons.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
@@ -118,6 +122,26 @@ async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_ac
     shop.pass(2);
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
     shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn guesses_of_who_is_signed_in_count_as_those_of_who_is_not() {
+    let shop = TestShop::open().await;
+    let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
+    let wrong = json!({"password": "wrong horse battery"});
+    let change = json!({"current": "wrong horse battery", "new": "battery horse correct"});
+    for call in [
+        Call::delete("/api/users/me").json(&wrong),
+        Call::post("/api/auth/password/change", &change),
+        Call::delete("/api/users/me").json(&wrong),
+        Call::post("/api/auth/password/change", &change),
+    ] {
+        shop.as_user(&token, call).await.refused(422, "validation-failed");
+    }
+    shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
+    shop.send(login_call("ada@example.org", PASSWORD)).await.refused(429, "rate-limited");
+    let erase = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
+    shop.as_user(&token, erase).await.refused(429, "rate-limited");
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ use souk_eventsourcing::{
 pub(crate) struct Log {
     streams: HashMap<StreamName, Vec<RecordedEvent>>,
     ids: HashSet<EventId>,
-    head: u64,
+    /// How many events there are.
+    pub(crate) head: u64,
 }
 
 impl Log {

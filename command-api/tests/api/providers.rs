@@ -118,7 +118,8 @@ async fn whoever_has_no_password_is_forgotten_by_a_sign_in_of_just_now() {
         .refused(422, "validation-failed")
         .at("/password", "wrong-password");
     let refresh = json!({"refreshToken": first.text("refreshToken")});
-    shop.pass(11 * 60);
+    shop.pass(121);
+    shop.as_user(&first.text("accessToken"), erase()).await.refused(403, "sign-in-needed");
     let later = shop.send(Call::post("/api/auth/refresh", &refresh)).await.done(200);
     shop.as_user(&later.text("accessToken"), erase()).await.refused(403, "sign-in-needed");
     let again = through(&shop, "work", "7|ada@example.org", None).await.done(200);

@@ -79,8 +79,8 @@ impl PaymentProvider for TestProvider {
     }
 }
 
-/// Passwords are hashed right here.
-struct Hashes(Hashing);
+/// Passwords are hashed right here; how often they were compared.
+struct Hashes(Hashing, Arc<AtomicU64>);
 
 #[async_trait]
 impl Passwords for Hashes {
@@ -89,6 +89,7 @@ impl Passwords for Hashes {
     }
 
     async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         Ok(self.0.compare(&password, hash.as_deref()))
     }
 }
@@ -113,6 +114,8 @@ pub(crate) struct TestShop {
     pub(crate) log: Arc<Mutex<Log>>,
     /// Its clock.
     pub(crate) clock: Arc<TestClock>,
+    /// How often a password was compared.
+    pub(crate) comparisons: Arc<AtomicU64>,
     /// Tells it to stop.
     pub(crate) stop: watch::Sender<bool>,
     router: Router,
@@ -127,6 +130,8 @@ impl TestShop {
         let clock: Arc<dyn Clock> = test_clock.clone();
         let log = Arc::new(Mutex::new(Log::default()));
         let (stop, stopping) = watch::channel(false);
+        let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
+        let comparisons = Arc::new(AtomicU64::new(0));
         let shop = Shop {
             products: MemoryPort::open(&log, &clock),
             claims: MemoryPort::open(&log, &clock),
@@ -143,7 +148,7 @@ impl TestShop {
             accounts: Accounts {
                 users: MemoryPort::open(&log, &clock),
                 credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
-                passwords: Arc::new(Hashes(Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap())),
+                passwords: Arc::new(Hashes(hashing, Arc::clone(&comparisons))),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 denials: Arc::default(),
                 spent_flows: Arc::default(),
@@ -173,7 +178,7 @@ impl TestShop {
             proxies: Arc::default(),
         };
         let router = edge(router, settings);
-        Self { shop, log, clock: test_clock, stop, router, folder }
+        Self { shop, log, clock: test_clock, comparisons, stop, router, folder }
     }
 
     /// A shop that sells heart at 2.55 and star at 10.00 GBP.

@@ -23,9 +23,9 @@ use Kind::{Flag, Object, Secret, Text};
 impl Kind {
     fn wrong(self) -> Vec<Value> {
         let of_other_types = match self {
-            Flag => vec![json!("yes"), json!(1), json!([]), json!({}), json!(null)],
+            Flag => vec![json!("yes"), json!(1), json!([]), json!({}), Value::Null],
             Object => vec![json!("yes"), json!(1), json!([1]), json!(true), json!({"more": 1})],
-            Text | Secret => vec![json!(7), json!(true), json!([]), json!({}), json!(["x"])],
+            Text | Secret => vec![json!(7), json!(true), json!([]), json!({}), json!(["x"]), Value::Null],
         };
         let of_its_own = match self {
             Text => vec![json!("a\u{0}b"), json!("a\u{1b}[2Jb"), json!("a\nb"), json!("x".repeat(10_000))],
@@ -55,6 +55,8 @@ fn routes() -> Vec<Route> {
     let (email, token) = ("ada@example.org", "AZ");
     let entry = json!({"label": "home", "name": "Ada", "line1": "1 Test St", "line2": "", "city": "London", "region": "",
         "postalCode": "N1 1AA", "country": "GB", "phone": "", "default": true});
+    let address = json!({"name": "Ada", "line1": "1 Test St", "line2": "", "city": "London", "region": "",
+        "postalCode": "N1 1AA", "country": "GB", "phone": ""});
     let of_entry: &[(&str, Kind)] = &[
         ("label", Text),
         ("name", Text),
@@ -112,7 +114,30 @@ fn routes() -> Vec<Route> {
             "PUT",
             "/api/users/me/preferences",
             json!({"language": "en", "marketing": false, "notifications": {"email": true}}),
-            &[("language", Text), ("marketing", Flag), ("notifications", Object)],
+            &[
+                ("language", Text),
+                ("marketing", Flag),
+                ("notifications", Object),
+                ("notifications/email", Flag),
+            ],
+        ),
+        route(
+            "POST",
+            "/api/orders",
+            json!({"lines": [{"sku": "heart", "quantity": 1}], "payment": {"token": "tok_ok"}, "shippingAddress": address}),
+            &[
+                ("payment", Object),
+                ("payment/token", Text),
+                ("shippingAddress", Object),
+                ("shippingAddress/name", Text),
+                ("shippingAddress/line1", Text),
+                ("shippingAddress/line2", Text),
+                ("shippingAddress/city", Text),
+                ("shippingAddress/region", Text),
+                ("shippingAddress/postalCode", Text),
+                ("shippingAddress/country", Text),
+                ("shippingAddress/phone", Text),
+            ],
         ),
         route("DELETE", "/api/users/me", json!({"password": PASSWORD}), &[("password", Secret)]),
         route(
@@ -126,14 +151,14 @@ fn routes() -> Vec<Route> {
 
 #[tokio::test]
 async fn every_wrong_field_is_named_and_nothing_is_done() {
-    let shop = TestShop::open().await;
+    let shop = TestShop::stocked().await;
     let ada = signed_up(&shop, "ada@example.org").await;
-    let mut tried = 0;
+    let (mut tried, before) = (0, shop.log.lock().unwrap().head);
     for Route { method, path, body, fields } in routes() {
         for (field, kind) in fields {
             for wrong in kind.wrong() {
                 let mut with = body.clone();
-                with[field] = wrong.clone();
+                *with.pointer_mut(&format!("/{field}")).unwrap() = wrong.clone();
                 let call = Call::new(method, path, Vec::new()).json(&with);
                 let answer = shop.as_user(&ada.text("accessToken"), call).await;
                 let at = answer.body["errors"][0]["pointer"].as_str().unwrap_or_default().to_owned();
@@ -153,7 +178,8 @@ async fn every_wrong_field_is_named_and_nothing_is_done() {
             shop.as_user(&ada.text("accessToken"), Call::new(method, path, Vec::new()).json(&more)).await;
         answer.refused(422, "validation-failed").at("/more", "unknown-field");
     }
-    assert!(tried > 200, "{tried}");
+    assert!(tried > 300, "{tried}");
+    assert_eq!(shop.log.lock().unwrap().head, before);
     shop.as_user(&ada.text("accessToken"), Call::get("/api/auth/validate")).await.done(200);
 }
 

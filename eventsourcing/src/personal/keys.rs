@@ -97,4 +97,10 @@ pub trait PersonKeys: Send + Sync + 'static {
 
     /// Notes that everybody has been told.
     async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable>;
+
+    /// People who are erased, by name, behind that of one of them.
+    async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
+
+    /// Lists an erasure as not told everywhere once more.
+    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable>;
 }

@@ -96,7 +96,7 @@ fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::InvalidData, "a mail has at most 1 MiB"));
     }
     // Under its name only when it is whole.
-    let partial = folder.join(format!(".{name}"));
+    let partial = folder.join(name).with_extension("partial");
     write_new(&partial, text.as_bytes())?;
     std::fs::rename(partial, folder.join(name))
 }
@@ -193,6 +193,9 @@ mod tests {
         assert_eq!(files.len(), 1);
         let sent = folder.sent_to(&CustomerId::parse("../ada").unwrap()).await.unwrap();
         assert_eq!(sent, [SentMail { at: noon(), subject: "Your address".into() }]);
+        let partial = files[0].with_file_name("another.partial");
+        std::fs::copy(&files[0], partial).unwrap();
+        assert_eq!(folder.sent_to(&CustomerId::parse("../ada").unwrap()).await.unwrap().len(), 1);
         assert!(folder.sent_to(&CustomerId::parse("bob").unwrap()).await.unwrap().is_empty());
     }
 

@@ -122,7 +122,17 @@ impl PersonKeys for SqlitePersonKeys {
 
     async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|answer| Request::Settle { person, answer }).await
+        self.write(|answer| Request::Settle { person, is_settled: true, answer }).await
+    }
+
+    async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
+        let after = name.to_owned();
+        self.read(|answer| read::Request::ErasedAfter { after, limit, answer }).await
+    }
+
+    async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
+        let person = person.clone();
+        self.write(|answer| Request::Settle { person, is_settled: false, answer }).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading, beside the writer.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
 use tokio::sync::oneshot;
 
@@ -13,6 +13,7 @@ pub(crate) enum Request {
     Keys { people: Vec<Person>, answer: Answer<KeyRing> },
     IsErased { person: Person, answer: Answer<bool> },
     Unsettled { limit: usize, answer: Answer<Vec<Person>> },
+    ErasedAfter { after: String, limit: usize, answer: Answer<Vec<Person>> },
 }
 
 pub(crate) struct Reader {
@@ -29,7 +30,14 @@ impl Reader {
                     drop(answer.send(keys(&self.connection, &self.master, &people)));
                 }
                 Request::IsErased { person, answer } => drop(answer.send(self.is_erased(&person))),
-                Request::Unsettled { limit, answer } => drop(answer.send(self.unsettled(limit))),
+                Request::Unsettled { limit, answer } => {
+                    let sql = "SELECT person FROM erased WHERE is_settled = 0 ORDER BY erased_at LIMIT ?1";
+                    drop(answer.send(self.people(sql, [count(limit)])));
+                }
+                Request::ErasedAfter { after, limit, answer } => {
+                    let sql = "SELECT person FROM erased WHERE person > ?1 ORDER BY person LIMIT ?2";
+                    drop(answer.send(self.people(sql, (after, count(limit)))));
+                }
             }
         }
     }
@@ -38,16 +46,18 @@ impl Reader {
         is_erased(&self.connection, person).map_err(|error| failed(&error))
     }
 
-    fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
-        let sql = "SELECT person FROM erased WHERE is_settled = 0 ORDER BY erased_at LIMIT ?1";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = || -> rusqlite::Result<Vec<Person>> {
+    fn people(&self, sql: &str, parameters: impl Params) -> Result<Vec<Person>, KeysUnavailable> {
+        let read = move || -> rusqlite::Result<Vec<Person>> {
             let mut statement = self.connection.prepare_cached(sql)?;
-            let people = statement.query_map([limit], |row| row.get::<_, String>(0))?;
+            let people = statement.query_map(parameters, |row| row.get::<_, String>(0))?;
             people.map(|person| person.map(|text| Person::parse(&text))).collect()
         };
         read().map_err(|error| failed(&error))
     }
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn is_erased(connection: &Connection, person: &Person) -> rusqlite::Result<bool> {

@@ -38,8 +38,9 @@ pub fn rewrap(
             let key = old.unwrap(&person, &wrapped);
             let key = key.ok_or_else(|| unusable(format!("the key of {person} is damaged")))?;
             let anew = new.wrap(&person, &key).map_err(|error| unusable(error.to_string()))?;
-            let sql = "UPDATE person_keys SET wrapped = ?2 WHERE person = ?1";
-            transaction.prepare_cached(sql).and_then(|mut set| set.execute((name, anew))).map_err(failed)?;
+            let sql = "UPDATE person_keys SET wrapped = ?2, master = ?3 WHERE person = ?1";
+            let set = transaction.prepare_cached(sql);
+            set.and_then(|mut set| set.execute((name, anew, new.id()))).map_err(failed)?;
             count += 1;
         }
         progress(count, total);

@@ -24,7 +24,7 @@ type Answer<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
 pub(crate) enum Request {
     Make { people: Vec<Person>, answer: Answer<KeyRing> },
     Erase { person: Person, at: Timestamp, answer: Answer<()> },
-    Settle { person: Person, answer: Answer<()> },
+    Settle { person: Person, is_settled: bool, answer: Answer<()> },
 }
 
 pub(crate) struct Writer {
@@ -48,7 +48,9 @@ impl Writer {
             // Whoever asked may have gone away.
             match request {
                 Request::Erase { person, at, answer } => drop(answer.send(self.erase(&person, at))),
-                Request::Settle { person, answer } => drop(answer.send(self.settle(&person))),
+                Request::Settle { person, is_settled, answer } => {
+                    drop(answer.send(self.settle(&person, is_settled)));
+                }
                 Request::Make { .. } => {}
             }
         }
@@ -113,9 +115,9 @@ impl Writer {
         transaction.commit()
     }
 
-    fn settle(&mut self, person: &Person) -> Result<(), KeysUnavailable> {
-        let sql = "UPDATE erased SET is_settled = 1 WHERE person = ?1";
-        self.connection.execute(sql, [person.as_str()]).map(drop).map_err(|error| failed(&error))
+    fn settle(&mut self, person: &Person, is_settled: bool) -> Result<(), KeysUnavailable> {
+        let sql = "UPDATE erased SET is_settled = ?2 WHERE person = ?1";
+        self.connection.execute(sql, (person.as_str(), is_settled)).map(drop).map_err(|error| failed(&error))
     }
 }
 

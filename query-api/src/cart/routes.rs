@@ -44,12 +44,16 @@ async fn get(
         let position = state.positions.wait_for(headers).await?;
         return Ok(empty(&state, None, ReadAt { position, behind: None }));
     };
-    let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
-    of(&state, cart, at).await
+    of(&state, cart, headers).await
 }
 
-/// A cart, in which lines stand behind when what they are joined with does.
-pub(crate) async fn of(state: &QueryState, cart: CartId, at: ReadAt) -> Result<Single<CartAnswer>, Problem> {
+/// A cart, which stands behind when what its lines are joined with does.
+pub(crate) async fn of(
+    state: &QueryState,
+    cart: CartId,
+    headers: ReadHeaders,
+) -> Result<Single<CartAnswer>, Problem> {
+    let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
     let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
     let Some(first) = rows.first() else { return Ok(empty(state, Some(cart), at)) };

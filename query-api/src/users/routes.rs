@@ -1,6 +1,5 @@
 //! `GET /api/users/me`, and what is below it.
 
-use axum::Json;
 use axum::extract::State;
 use souk_accounts::SignIn;
 use souk_domain::{CartId, CustomerId, UserId};
@@ -108,27 +107,30 @@ async fn preferences(
 /// Gives everything that is held about the caller, as one document.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = ExportAnswer),
+    responses((status = 200, body = ExportAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn export(
     State(state): State<QueryState>,
     caller: Caller,
     headers: ReadHeaders,
-) -> Result<Json<ExportAnswer>, Problem> {
+) -> Result<Single<ExportAnswer>, Problem> {
     let own = Own::read(&state, &caller, headers).await?;
     let user = caller.signed_in()?;
     let Beside { credentials, outbox, clock, .. } = &state.beside;
     let (sign_ins, all_sign_ins) = sign_ins_of(&state, user).await?;
+    let cart = cart::of(&state, CartId::of_customer(user), headers).await?;
     let held = Held {
         orders: orders::all_of(&state, &own.id, own.position()).await?,
-        cart: cart::of(&state, CartId::of_customer(user), own.at).await?.body,
+        cart: cart.body,
         sessions: credentials.families_of(user, clock.now()).await?,
         identity_providers: credentials.links_of(user).await?,
         mails: outbox.sent_to(user).await.map_err(|error| Problem::internal(&error))?,
         sign_ins,
         all_sign_ins,
     };
-    Ok(Json(ExportAnswer::new(&own.id, &own.row, held, &own.keys, own.position())))
+    let body = ExportAnswer::new(&own.id, &own.row, held, &own.keys, own.position());
+    let behind = own.at.behind.into_iter().chain(cart.behind).min();
+    Ok(Single { behind, ..own.single(body) })
 }
 
 /// Newest first, and whether these are all.
@@ -139,8 +141,11 @@ async fn sign_ins_of(state: &QueryState, user: &CustomerId) -> Result<(Vec<SignI
         let page = state.beside.credentials.sign_ins(Some(user), before, SIGN_INS_PAGE).await?;
         let is_last = page.len() < SIGN_INS_PAGE as usize;
         all.extend(page);
-        if is_last || all.len() >= SIGN_INS_MAX {
-            return Ok((all, is_last));
+        // One more than it has says that there are more.
+        if is_last || all.len() > SIGN_INS_MAX {
+            let are_all = all.len() <= SIGN_INS_MAX;
+            all.truncate(SIGN_INS_MAX);
+            return Ok((all, are_all));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Finishes erasures: what the store of keys lists as not yet told everywhere, and keys that came back with
-//! an older store.
+//! Finishes erasures: what the store of keys lists as not yet told everywhere, keys that came back with an
+//! older store, and people who came back with an older log.
 
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) struct Unsettled {
     /// The last of the people that are known to be erased and were compared with the store of keys; none
     /// once all were.
     pub(super) compared: Option<String>,
+    /// The same of those whom the store of keys has as erased, compared with the log.
+    pub(super) told: Option<String>,
 }
 
 #[async_trait]
@@ -44,6 +46,7 @@ impl Sweep for Unsettled {
 
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
         self.destroy_again(pool, shop).await?;
+        self.tell_again(pool, shop).await?;
         let unsettled = match shop.people.unsettled(PEOPLE_MAX).await {
             Ok(unsettled) => unsettled,
             Err(error) => {
@@ -80,11 +83,7 @@ impl Unsettled {
     /// Keys of people who the log says are erased are destroyed again: an older store may have been
     /// restored. Once after each start.
     async fn destroy_again(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        let Some(after) = &self.compared else { return Ok(()) };
-        // Read models that are being built don't know everybody yet.
-        if !*self.built.borrow() || *self.reached.borrow() < self.head_at_start {
-            return Ok(());
-        }
+        let Some(after) = self.compared.as_ref().filter(|_| self.is_everybody_known()) else { return Ok(()) };
         let people: Vec<String> =
             sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 ORDER BY key LIMIT $2")
                 .bind(after)
@@ -110,6 +109,33 @@ impl Unsettled {
         }
         self.compared = people.last().cloned();
         Ok(())
+    }
+
+    /// Erasures that the log doesn't know of are told once more: an older log may have been restored. Once
+    /// after each start.
+    async fn tell_again(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        let Some(after) = self.told.as_ref().filter(|_| self.is_everybody_known()) else { return Ok(()) };
+        let unavailable = |error| tracing::warn!(%error, "the keys of people can't be read");
+        let Ok(people) = shop.people.erased_after(after, PEOPLE_MAX).await.map_err(unavailable) else {
+            return Ok(());
+        };
+        for person in &people {
+            let known =
+                sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT 1 FROM erased_people WHERE key = $1)");
+            if known.bind(person.as_str()).fetch_one(pool).await? {
+                continue;
+            }
+            if shop.people.unsettle(person).await.map_err(unavailable).is_err() {
+                return Ok(());
+            }
+        }
+        self.told = people.last().map(|person| person.as_str().to_owned());
+        Ok(())
+    }
+
+    /// Read models that are being built don't know everybody yet who the log says is erased.
+    fn is_everybody_known(&self) -> bool {
+        *self.built.borrow() && *self.reached.borrow() >= self.head_at_start
     }
 
     /// Whether everybody is told by now; `head` is where the log ended when all that was sealed before the

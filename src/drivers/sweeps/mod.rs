@@ -73,6 +73,7 @@ pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: Mai
             head,
             head_at_start,
             compared: Some(String::new()),
+            told: Some(String::new()),
         }),
         Box::new(credentials::Expired { mail, next: Timestamp::UNIX_EPOCH }),
         Box::new(keys::Rotated),
