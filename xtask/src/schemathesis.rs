@@ -80,7 +80,9 @@ pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
             found.extend(of_caller.iter().map(|finding| format!("WRONG  as {who}: {finding}")));
         }
         server.stop()?;
-        found.iter().for_each(|finding| println!("{finding}"));
+        for finding in &found {
+            println!("{finding}");
+        }
         Ok(found.is_empty())
     })
 }

@@ -1,4 +1,9 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use openidconnect::{AsyncHttpClient, HttpRequest};
+use rcgen::{KeyPair, PKCS_ED25519};
+use serde_json::{Value, json};
 use souk_engines::{Browser, Client as Registered, OpenIdProvider, free_port};
 use souk_eventsourcing::testkit::noon;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -117,20 +122,133 @@ async fn a_provider_that_goes_and_comes_back_costs_its_own_sign_ins() {
     assert!(!providers.has("home") && providers.begin("home", REDIRECT).await.is_err());
 }
 
-/// Answers every request with the same.
-async fn answering(answer: String) -> String {
+/// Answers every request with what is said to its path.
+async fn scripted(said: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let own = issuer.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = [0; 4_096];
-            let _ = stream.read(&mut head).await;
+            let read = stream.read(&mut head).await.unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let answer = said(&own, head.split(' ').nth(1).unwrap_or_default());
             let length = answer.len();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-            let _ = stream.write_all(format!("{head}{answer}").as_bytes()).await;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+            let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{answer}");
+            let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    format!("http://{address}")
+    issuer
+}
+
+/// Answers every request with the same.
+async fn answering(answer: String) -> String {
+    scripted(move |_, _| answer.clone()).await
+}
+
+/// What a provider says of itself.
+fn document(issuer: &str) -> String {
+    format!(
+        "{{\"issuer\":\"{issuer}\",\"authorization_endpoint\":\"{issuer}/a\",\"token_endpoint\":\"{issuer}/t\",\
+         \"jwks_uri\":\"{issuer}/k\",\"response_types_supported\":[\"code\"],\
+         \"subject_types_supported\":[\"public\"],\"id_token_signing_alg_values_supported\":[\"EdDSA\"]}}"
+    )
+}
+
+/// How a token differs from one that is good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Token {
+    Good,
+    OfAnotherKey,
+    WithoutSignature,
+    HmacWithTheSecret,
+    HmacWithThePublicKey,
+    ForAnotherClient,
+    OfAnotherIssuer,
+    Expired,
+    OfAnotherSignIn,
+    ChangedAfterwards,
+}
+
+fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], public: &[u8]) -> String {
+    let now = Now.now().as_second();
+    let is = |this: Token| kind == this;
+    let claims = json!({
+        "iss": if is(Token::OfAnotherIssuer) { "https://another.example" } else { issuer },
+        "aud": if is(Token::ForAnotherClient) { "somebody" } else { "souk" },
+        "sub": "ada",
+        "nonce": if is(Token::OfAnotherSignIn) { "another" } else { nonce },
+        "iat": now - 4_000,
+        "exp": if is(Token::Expired) { now - 3_600 } else { now + 600 },
+    });
+    let signed = |algorithm, key: &EncodingKey| {
+        let header = Header { kid: Some("one".to_owned()), ..Header::new(algorithm) };
+        jsonwebtoken::encode(&header, &claims, key).unwrap()
+    };
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    match kind {
+        Token::OfAnotherKey => signed(Algorithm::EdDSA, &keys[1]),
+        Token::WithoutSignature => format!("{}.{}.", part(&json!({"alg": "none"})), part(&claims)),
+        Token::HmacWithTheSecret => signed(Algorithm::HS256, &EncodingKey::from_secret(b"tell nobody")),
+        Token::HmacWithThePublicKey => signed(Algorithm::HS256, &EncodingKey::from_secret(public)),
+        Token::ChangedAfterwards => {
+            let good = signed(Algorithm::EdDSA, &keys[0]);
+            let mut other = claims.clone();
+            other["sub"] = json!("bob");
+            let parts: Vec<&str> = good.split('.').collect();
+            format!("{}.{}.{}", parts[0], part(&other), parts[2])
+        }
+        _ => signed(Algorithm::EdDSA, &keys[0]),
+    }
+}
+
+/// Signs in by a provider whose token is of this kind; the token is made for what the sign-in began with.
+async fn signed_in_by(kind: Token) -> Result<Identity, ProviderFailed> {
+    let pairs =
+        [KeyPair::generate_for(&PKCS_ED25519).unwrap(), KeyPair::generate_for(&PKCS_ED25519).unwrap()];
+    let public = pairs[0].public_key_raw().to_vec();
+    let keys = pairs.map(|pair| EncodingKey::from_ed_der(&pair.serialize_der()));
+    let nonce = Arc::new(std::sync::Mutex::new(String::new()));
+    let told = Arc::clone(&nonce);
+    let issuer = scripted(move |issuer, path| match path {
+        "/k" => {
+            let x = BASE64_URL_SAFE_NO_PAD.encode(&public);
+            json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": "one", "x": x}]})
+                .to_string()
+        }
+        "/t" => {
+            let token = id_token(kind, issuer, &told.lock().unwrap(), &keys, &public);
+            json!({"access_token": "a", "token_type": "Bearer", "id_token": token}).to_string()
+        }
+        _ => document(issuer),
+    });
+    let providers = providers(&issuer.await, "tell nobody");
+    let Begun { issuer, state, nonce: own, verifier, .. } = providers.begin("work", REDIRECT).await.unwrap();
+    nonce.lock().unwrap().clone_from(&own);
+    let provider = "work".to_owned();
+    let flow =
+        Flow { provider, issuer, state, nonce: own, verifier, return_to: None, user: None, begun_at: noon() };
+    providers.finish(&flow, "a code", REDIRECT).await
+}
+
+#[tokio::test]
+async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() {
+    assert_eq!(signed_in_by(Token::Good).await.unwrap().subject, "ada");
+    for kind in [
+        Token::OfAnotherKey,
+        Token::WithoutSignature,
+        Token::HmacWithTheSecret,
+        Token::HmacWithThePublicKey,
+        Token::ForAnotherClient,
+        Token::OfAnotherIssuer,
+        Token::Expired,
+        Token::OfAnotherSignIn,
+        Token::ChangedAfterwards,
+    ] {
+        let refused = signed_in_by(kind).await;
+        assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{kind:?}: {refused:?}");
+    }
 }
 
 #[tokio::test]
@@ -149,20 +267,13 @@ async fn what_an_issuer_over_tls_names_is_asked_over_tls_alone() {
 
 #[tokio::test]
 async fn a_document_that_lies_is_not_believed() {
-    let lie = |issuer: &str| {
-        format!(
-            "{{\"issuer\":\"{issuer}\",\"authorization_endpoint\":\"{issuer}/a\",\"token_endpoint\":\"{issuer}/t\",\
-             \"jwks_uri\":\"{issuer}/k\",\"response_types_supported\":[\"code\"],\
-             \"subject_types_supported\":[\"public\"],\"id_token_signing_alg_values_supported\":[\"RS256\"]}}"
-        )
-    };
-    for document in [
-        lie("https://accounts.example"),
+    for lie in [
+        document("https://accounts.example"),
         "<html>".to_owned(),
         "{}".to_owned(),
         format!("{{\"issuer\":\"{}\"}}", "x".repeat(300 * 1024)),
     ] {
-        let issuer = answering(document).await;
+        let issuer = answering(lie).await;
         let refused = providers(&issuer, "tell nobody").begin("work", REDIRECT).await.err().unwrap();
         assert!(matches!(refused, ProviderFailed::Unavailable(_)), "{refused:?}");
     }
