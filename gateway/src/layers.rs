@@ -183,6 +183,11 @@ pub(crate) fn too_large(bytes_max: usize) -> Problem {
     Problem::new("body-too-large", format!("a body has at most {bytes_max} bytes here"))
 }
 
+/// How long a body may have taken of which so many bytes are here.
+pub(crate) fn time_for(bytes: usize) -> Duration {
+    BODY_GRACE + Duration::from_secs((bytes / BODY_RATE_MIN) as u64)
+}
+
 pub(crate) fn too_slow() -> Problem {
     let detail = format!(
         "the body came too slowly: it may pause for {} seconds, and comes at {BODY_RATE_MIN} bytes a second or faster",
@@ -339,7 +344,7 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Prob
         if length > DROPPED_BYTES_MAX {
             break;
         }
-        if began.elapsed() > BODY_GRACE + Duration::from_secs((length / BODY_RATE_MIN) as u64) {
+        if began.elapsed() > time_for(length) {
             return Err(too_slow());
         }
         if length <= bytes_max {

@@ -11,10 +11,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
-use crate::layers::{BODY_PAUSE_MAX, DROPPED_BYTES_MAX};
-
-/// How long a sender is waited for, all pauses together.
-const SENDER_WAIT_MAX: Duration = Duration::from_secs(15);
+use crate::layers::{BODY_PAUSE_MAX, DROPPED_BYTES_MAX, time_for};
 
 /// What is wrong with a body that somebody sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +58,8 @@ pub(super) struct Paced {
     pause: Pin<Box<Sleep>>,
     waits_since: Option<Instant>,
     waited: Duration,
+    /// Bytes that are here.
+    came: usize,
     progress: Arc<Progress>,
 }
 
@@ -75,6 +74,7 @@ impl Paced {
             pause: Box::pin(tokio::time::sleep(BODY_PAUSE_MAX)),
             waits_since: None,
             waited: Duration::ZERO,
+            came: 0,
             progress: Arc::clone(&progress),
         };
         (paced, progress)
@@ -90,7 +90,7 @@ impl Paced {
         let now = Instant::now();
         if self.waits_since.is_none() {
             self.waits_since = Some(now);
-            let left = SENDER_WAIT_MAX.saturating_sub(self.waited);
+            let left = time_for(self.came).saturating_sub(self.waited);
             self.pause.as_mut().reset(now + left.min(BODY_PAUSE_MAX));
         }
     }
@@ -98,6 +98,7 @@ impl Paced {
     /// A frame as it goes on; none when it is dropped.
     fn passed(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BrokenOff>> {
         let length = frame.data_ref().map_or(0, Bytes::len);
+        self.came += length;
         if self.dropped_left.is_none() {
             if let Some(left) = self.bytes_left.checked_sub(length) {
                 self.bytes_left = left;
@@ -234,5 +235,35 @@ impl hyper::body::Body for Relayed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::{StreamExt as _, unfold};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// Forty pieces of a body, one every nine seconds: how many bytes went on, after how long, and what was
+    /// wrong.
+    async fn sent(bytes: usize) -> (usize, u64, Option<Fault>) {
+        let pieces = unfold((), move |()| async move {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes])), ()))
+        });
+        let began = Instant::now();
+        let (mut body, progress) = Paced::new(Body::from_stream(pieces.take(40)), 1024 * 1024);
+        let mut went_on = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            went_on += frame.data_ref().map_or(0, Bytes::len);
+        }
+        (went_on, began.elapsed().as_secs(), progress.fault())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_passes_as_slowly_as_one_that_is_read_whole() {
+        assert_eq!(sent(1).await, (2, 20, Some(Fault::TooSlow)));
+        assert_eq!(sent(16 * 1024).await, (40 * 16 * 1024, 360, None));
     }
 }
