@@ -65,13 +65,16 @@ fuzz_target!(|data: &[u8]| {
         23 => drop(read::<ConfirmResetRequest>(data)),
         24 => drop(read::<ProfileRequest>(data)),
         25 => drop(
-            read::<PreferencesRequest>(data).map(|wanted| wanted.read().map_err(|why| held_to_its_kind(&why))),
+            read::<PreferencesRequest>(data)
+                .map(|wanted| wanted.read().map_err(|why| held_to_its_kind(&why))),
         ),
         27 => drop(read::<LogoutRequest>(data).map(|logout| made_up(&logout.refresh_token.0))),
         28 => drop(read::<ResetRequest>(data).map(|who| who.email.read("/email"))),
         29 => drop(read::<VerifyRequest>(data)),
         30 => drop(read::<EraseRequest>(data)),
-        31 => drop(read::<EntryRequest>(data).map(|entry| entry.read().map_err(|why| held_to_its_kind(&why)))),
+        31 => {
+            drop(read::<EntryRequest>(data).map(|entry| entry.read().map_err(|why| held_to_its_kind(&why))))
+        }
         32 => drop(read::<LookupShape>(data).map(|order| order.read().map_err(|why| held_to_its_kind(&why)))),
         _ => drop(PublishedKeys::default().take(data)),
     }
