@@ -10,13 +10,21 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use souk_private_files::make_folder;
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
+use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::READ_MODELS_FILE;
+use souk_web::Keys;
+use souk_web::keys::KeysError;
 
 /// The lock file's name.
 pub const LOCK_FILE: &str = "souk.lock";
 
 /// The lock file of those who build read models.
 const REBUILD_LOCK_FILE: &str = "rebuild.lock";
+
+/// The keys of a data folder: made where there are none, unless people were kept under others.
+pub fn keys_of(data: &Path) -> Result<Keys, KeysError> {
+    if SqlitePersonKeys::is_in(data) { Keys::read(data) } else { Keys::open(data) }
+}
 
 /// What the lock file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

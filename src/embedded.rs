@@ -34,13 +34,13 @@ use souk_sqlite_log::SqliteLog;
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 use souk_web::keys::KeysError;
-use souk_web::{Denials, Guard, Keys};
+use souk_web::{Denials, Guard};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, IdentityProvider, Limiting};
-use crate::data_folder::{DataFolder, DataFolderError, lock_rebuilds, require_no_loss};
+use crate::data_folder::{DataFolder, DataFolderError, keys_of, lock_rebuilds, require_no_loss};
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::finder::ReadModelFinder;
 use crate::drivers::maintenance::Followers;
@@ -193,10 +193,10 @@ impl Embedded {
         let folder = DataFolder::lock(&configuration.data)?;
         // First: without it nothing is to be written.
         let master = master_key::of(configuration)?;
-        let keys = Arc::new(Keys::open(folder.path())?);
+        let keys = Arc::new(keys_of(folder.path())?);
+        let people: Arc<dyn PersonKeys> = SqlitePersonKeys::open(folder.path(), master)?;
         let log = open_log(&folder)?;
         let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
-        let people: Arc<dyn PersonKeys> = SqlitePersonKeys::open(folder.path(), master)?;
         let sealing = SealingStore::new(log.clone(), Arc::clone(&people));
         let sealed_appends = sealing.under_way();
         let store: Arc<dyn EventStore> = Arc::new(sealing);

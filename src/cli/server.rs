@@ -13,7 +13,7 @@ use souk_web::identity::{self, Grant};
 use souk_web::{Keys, Role};
 
 use crate::clock::SystemClock;
-use crate::data_folder::holder;
+use crate::data_folder::{holder, keys_of};
 
 /// How long the command line's own token lasts; each request has a new one.
 const TOKEN_TTL: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ impl Server {
         }
         let Some(holder) = holder(folder) else { return Ok(None) };
         let url = holder.address.context("the data folder is held by a process that does not listen yet")?;
-        Ok(server(url, TokenSource::Folder(Box::new(Keys::open(folder)?))))
+        Ok(server(url, TokenSource::Folder(Box::new(keys_of(folder)?))))
     }
 
     fn token(&self) -> anyhow::Result<String> {

@@ -7,11 +7,12 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
+use souk_web::Role;
 use souk_web::identity::{self, Grant};
-use souk_web::{Keys, Role};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
+use crate::data_folder::keys_of;
 
 use super::output;
 
@@ -50,7 +51,7 @@ pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyho
         "there is no shop in {}: start it first (`souk serve`), or name its folder with --data",
         configuration.data.display()
     );
-    let keys = Keys::open(&configuration.data)?;
+    let keys = keys_of(&configuration.data)?;
     let grant = Grant { subject: &args.subject, role, ttl: args.ttl, session: None };
     let token = identity::issue(&keys, grant, SystemClock.now(), SystemClock.new_id());
     if json {

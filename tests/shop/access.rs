@@ -337,7 +337,8 @@ fn compare(matrix: &str) {
         "# Who gets in where\n\nMade by `tests/shop/access.rs`; `{UPDATE}=1 cargo test -p souk --test shop access` \
          writes it anew.\n\n## The routes\n\n{}\n## Everybody at every operation\n\nAsked of a running shop, and through a \
          gateway: `in` is let in, `401` and `403` are refused by the edge, `404` is told that what belongs to somebody else is not \
-         there, in the words that are used for what is nowhere.\n\n{matrix}",
+         there, in the words that are used for what is nowhere. What is expected is worked out from the table of routes; each \
+         cell is both that and what came of it, for the test fails where they differ.\n\n{matrix}",
         souk_gateway::document::list()
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);

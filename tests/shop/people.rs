@@ -432,6 +432,14 @@ async fn a_lost_or_wrong_master_key_is_missed_and_destroys_nothing() {
     assert!(refused(&[("SOUK_MASTER_KEY_FILE", "/nowhere/key")]).contains("/nowhere/key"));
     std::fs::remove_file(&key).unwrap();
     assert!(refused(&[]).contains("master-key-missing"));
+    std::fs::write(&key, &digits).unwrap();
+    let (secret, aside) = (folder.path().join("keys/secret"), folder.path().join("keys/aside"));
+    std::fs::rename(&secret, &aside).unwrap();
+    assert!(refused(&[]).contains("keys-missing"));
+    let token = souk(folder.path(), &["token", "--subject", "ops"]);
+    assert!(String::from_utf8_lossy(&token.stderr).contains("keys-missing") && !secret.exists(), "{token:?}");
+    std::fs::rename(&aside, &secret).unwrap();
+    std::fs::remove_file(&key).unwrap();
     let elsewhere = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(elsewhere.path(), digits).unwrap();
     let path = elsewhere.path().to_str().unwrap().to_owned();

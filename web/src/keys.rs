@@ -48,6 +48,15 @@ pub enum KeysError {
         /// What the system said.
         error: io::Error,
     },
+    /// The secret is gone, and others that belong to it are there.
+    #[error(
+        "keys-missing: {} is gone, and with it what e-mail addresses are looked up by: nobody who has an account \
+         could sign in; put the file back", .path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file holds no key.
     #[error("the key file {} holds no key of its kind: {reason}", .path.display())]
     Malformed {
@@ -59,6 +68,12 @@ pub enum KeysError {
 }
 
 impl Keys {
+    /// Reads the keys of a data folder where they must be: something was kept under them before.
+    pub fn read(data: &Path) -> Result<Self, KeysError> {
+        let path = data.join(KEYS_FOLDER).join(SECRET);
+        if path.exists() { Self::open(data) } else { Err(KeysError::Gone { path }) }
+    }
+
     /// Reads the keys of a data folder, or makes them.
     pub fn open(data: &Path) -> Result<Self, KeysError> {
         let folder = data.join(KEYS_FOLDER);

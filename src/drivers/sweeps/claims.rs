@@ -7,7 +7,7 @@ use souk_command_api::Shop;
 use souk_domain::Sku;
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::product::ProductCommand;
-use souk_domain::user::UserCommand;
+use souk_domain::user::{User, UserCommand};
 use souk_eventsourcing::{CommandRequest, Decider as _, StreamName};
 use sqlx::SqlitePool;
 
@@ -66,8 +66,17 @@ impl Open {
 
     /// The same for a user and their e-mail address.
     async fn fenced_user(&self, shop: &Shop, owner: StreamName) -> Result<Option<u64>, String> {
+        let user = User::of_stream(&owner);
         let request = CommandRequest::new(owner, UserCommand::Fence, origin(shop, self.name()));
         let fenced = shop.accounts.users.execute(request).await.map_err(|error| error.to_string())?;
-        Ok(fenced.state.account().is_none().then(|| fenced.state.epoch()))
+        if fenced.state.account().is_some() {
+            return Ok(None);
+        }
+        // Their password was kept before they were to be there.
+        if let Some(user) = user {
+            let forgotten = shop.accounts.credentials.forget(&user.customer(), None).await;
+            forgotten.map_err(|error| error.to_string())?;
+        }
+        Ok(Some(fenced.state.epoch()))
     }
 }

@@ -8,8 +8,9 @@ use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::payment::{Payment, PaymentCommand, PaymentStatus};
 use souk_domain::product::{Content, Product, ProductCommand, event::Variant};
 use souk_domain::stock::{Stock, StockCommand};
+use souk_domain::user::User;
 use souk_domain::webhook::{Webhook, WebhookCommand};
-use souk_domain::{Currency, Money, OrderId, OrderRef, PaymentId, ProductId, Sku};
+use souk_domain::{Currency, EmailHash, Money, OrderId, OrderRef, PaymentId, ProductId, Sku, UserId};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Decider, EventStore, StreamName};
 use uuid::Uuid;
 
@@ -95,6 +96,21 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     open.release(&test.shop.shop, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
     test.sweep(claims::Open, SignedDuration::from_hours(1)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
+}
+
+#[tokio::test]
+async fn a_sign_up_that_was_cut_off_leaves_neither_claim_nor_password() {
+    let test = TestShop::open().await;
+    let (shop, user) = (&test.shop.shop, UserId(Uuid::from_u128(1)));
+    let (stream, address) =
+        (User::stream(user), Claim::of_email(&EmailHash::of(&[1; 32], "ada@example.org")));
+    let claim = ClaimCommand::Claim { owner: stream.to_string(), epoch: 0 };
+    shop.claims.execute(test.request(address.clone(), claim)).await.unwrap();
+    let credentials = &shop.accounts.credentials;
+    credentials.set_password(&user.customer(), "a hash").await.unwrap();
+    test.sweep(claims::Open, SignedDuration::from_secs(70)).await;
+    assert!(shop.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
+    assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
 #[tokio::test]
