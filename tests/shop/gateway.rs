@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use souk_engines::Redis;
 
-use super::process::{Gateway, Shop};
+use super::process::{Gateway, Shop, lines, souk};
 use super::stocked;
 
 const PASSWORD: &str = "correct horse battery";
@@ -44,6 +44,36 @@ async fn a_gateway_tells_of_itself_on_a_listener_of_its_own() {
     for of in ["souk_upstream", r#"{environment="staging",gate="smoke",status="passed"}"#] {
         assert!(metrics.contains(of), "{of} is not in {metrics}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_learns_of_keys_that_come_and_go() {
+    let shop = Shop::start(&BEHIND).await;
+    let gateway = Gateway::start(shop.address(), &[TRUSTING]).await;
+    let token = || {
+        let made = souk(shop.folder(), &["token", "--role", "admin", "--subject", "ops"]);
+        format!("Bearer {}", String::from_utf8(made.stdout).unwrap().trim())
+    };
+    // What the gateway says of itself it judges by itself.
+    let until = async |bearer: &str, wanted: u16| {
+        let is_so = async {
+            let headers = [("authorization", bearer)];
+            while gateway.send("GET", "/health/live", &Value::Null, &headers).await.0 != wanted {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), is_so).await.unwrap();
+    };
+    let old = token();
+    until(&old, 200).await;
+    assert_eq!(lines(shop.folder(), &["keys", "rotate"]).1.len(), 2);
+    let new = token();
+    until(&new, 200).await;
+    until(&old, 200).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(lines(shop.folder(), &["keys", "rotate", "--now"]).1.len(), 1);
+    until(&old, 401).await;
+    until(&token(), 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

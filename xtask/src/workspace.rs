@@ -53,10 +53,13 @@ pub(crate) enum Profile {
 /// Builds `souk` and says where it is.
 pub(crate) fn build_souk(profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--quiet", "--package", "souk", "--bin", "souk"]);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
+    match profile {
+        // By itself it would be built with other features of its dependencies than beside the tests: all twice.
+        Profile::Dev => command.args(["test", "--quiet", "--workspace", "--no-run"]),
+        Profile::Release => {
+            command.args(["build", "--quiet", "--package", "souk", "--bin", "souk", "--release"])
+        }
+    };
     ensure!(command.status().context("cargo can't be run")?.success(), "souk does not build");
     let folder = if profile == Profile::Release { "release" } else { "debug" };
     let binary = target_folder()?.join(folder).join(format!("souk{}", std::env::consts::EXE_SUFFIX));

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -13,13 +15,14 @@ use super::*;
 
 const REDIRECT: &str = "http://127.0.0.1:1/callback";
 
-/// Tokens of a real provider hold for the real time.
-struct Now;
+/// Tokens of a real provider hold for the real time; seconds ahead of it.
+#[derive(Default)]
+struct Now(AtomicI64);
 
 impl Clock for Now {
     #[expect(clippy::disallowed_methods, reason = "the provider's clock is the machine's")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
     }
     fn new_id(&self) -> uuid::Uuid {
         uuid::Uuid::nil()
@@ -27,10 +30,14 @@ impl Clock for Now {
 }
 
 fn providers(issuer: &str, secret: &str) -> OpenIdConnect {
+    providers_at(issuer, secret, &Arc::default())
+}
+
+fn providers_at(issuer: &str, secret: &str, clock: &Arc<Now>) -> OpenIdConnect {
     let text = str::to_owned;
     let (client_id, client_secret) = (text("souk"), text(secret));
     let provider = Provider { name: text("work"), issuer: text(issuer), client_id, client_secret };
-    OpenIdConnect::new(vec![provider], Arc::new(Now)).unwrap()
+    OpenIdConnect::new(vec![provider], Arc::clone(clock) as Arc<dyn Clock>).unwrap()
 }
 
 fn engine() -> OpenIdProvider {
@@ -172,7 +179,7 @@ enum Token {
 }
 
 fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], public: &[u8]) -> String {
-    let now = Now.now().as_second();
+    let now = Now::default().now().as_second();
     let is = |this: Token| kind == this;
     let claims = json!({
         "iss": if is(Token::OfAnotherIssuer) { "https://another.example" } else { issuer },
@@ -203,38 +210,46 @@ fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], pub
     }
 }
 
-/// Signs in by a provider whose token is of this kind; the token is made for what the sign-in began with.
-async fn signed_in_by(kind: Token) -> Result<Identity, ProviderFailed> {
+/// Signs in by a provider whose token is of this kind; the token is made for what the sign-in began with. What
+/// becomes of it at once, and when the provider published its second key instead of the first since, after some
+/// seconds.
+async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFailed>; 2] {
     let pairs =
         [KeyPair::generate_for(&PKCS_ED25519).unwrap(), KeyPair::generate_for(&PKCS_ED25519).unwrap()];
-    let public = pairs[0].public_key_raw().to_vec();
+    let published = pairs.each_ref().map(|pair| pair.public_key_raw().to_vec());
+    let has_changed = Arc::new(AtomicBool::new(false));
+    let changes = Arc::clone(&has_changed);
     let keys = pairs.map(|pair| EncodingKey::from_ed_der(&pair.serialize_der()));
     let nonce = Arc::new(std::sync::Mutex::new(String::new()));
     let told = Arc::clone(&nonce);
     let issuer = scripted(move |issuer, path| match path {
         "/k" => {
-            let x = BASE64_URL_SAFE_NO_PAD.encode(&public);
+            let x = BASE64_URL_SAFE_NO_PAD.encode(&published[usize::from(changes.load(Ordering::Relaxed))]);
             json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": "one", "x": x}]})
                 .to_string()
         }
         "/t" => {
-            let token = id_token(kind, issuer, &told.lock().unwrap(), &keys, &public);
+            let token = id_token(kind, issuer, &told.lock().unwrap(), &keys, &published[0]);
             json!({"access_token": "a", "token_type": "Bearer", "id_token": token}).to_string()
         }
         _ => document(issuer),
     });
-    let providers = providers(&issuer.await, "tell nobody");
+    let clock = Arc::new(Now::default());
+    let providers = providers_at(&issuer.await, "tell nobody", &clock);
     let Begun { issuer, state, nonce: own, verifier, .. } = providers.begin("work", REDIRECT).await.unwrap();
     nonce.lock().unwrap().clone_from(&own);
     let provider = "work".to_owned();
     let flow =
         Flow { provider, issuer, state, nonce: own, verifier, return_to: None, user: None, begun_at: noon() };
-    providers.finish(&flow, "a code", REDIRECT).await
+    let at_once = providers.finish(&flow, "a code", REDIRECT).await;
+    has_changed.store(true, Ordering::Relaxed);
+    clock.0.store(later_s, Ordering::Relaxed);
+    [at_once, providers.finish(&flow, "a code", REDIRECT).await]
 }
 
 #[tokio::test]
 async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() {
-    assert_eq!(signed_in_by(Token::Good).await.unwrap().subject, "ada");
+    assert_eq!(signed_in_by(Token::Good, 0).await[0].as_ref().unwrap().subject, "ada");
     for kind in [
         Token::OfAnotherKey,
         Token::WithoutSignature,
@@ -246,9 +261,18 @@ async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() 
         Token::OfAnotherSignIn,
         Token::ChangedAfterwards,
     ] {
-        let refused = signed_in_by(kind).await;
+        let [refused, _] = signed_in_by(kind, 0).await;
         assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{kind:?}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn keys_that_a_provider_changed_are_looked_at_anew_now_and_then() {
+    let [at_once, moments_later] = signed_in_by(Token::OfAnotherKey, 1).await;
+    assert!(at_once.is_err() && moments_later.is_err(), "nobody makes it ask again and again");
+    let [at_once, later] = signed_in_by(Token::OfAnotherKey, ANEW_AFTER.as_secs()).await;
+    assert!(at_once.is_err());
+    assert_eq!(later.unwrap().subject, "ada");
 }
 
 #[tokio::test]

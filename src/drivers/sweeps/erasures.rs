@@ -1,6 +1,7 @@
 //! Finishes erasures: what the store of keys lists as not yet told everywhere, keys that came back with an
 //! older store, and people who came back with an older log.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -119,17 +120,24 @@ impl Unsettled {
         let Ok(people) = shop.people.erased_after(after, PEOPLE_MAX).await.map_err(unavailable) else {
             return Ok(());
         };
-        for person in &people {
-            let known =
-                sqlx::query_scalar::<_, bool>("SELECT EXISTS (SELECT 1 FROM erased_people WHERE key = $1)");
-            if known.bind(person.as_str()).fetch_one(pool).await? {
-                continue;
-            }
+        let Some(last) = people.last().map(|person| person.as_str().to_owned()) else {
+            self.told = None;
+            return Ok(());
+        };
+        let known: HashSet<String> =
+            sqlx::query_scalar("SELECT key FROM erased_people WHERE key > $1 AND key <= $2")
+                .bind(after)
+                .bind(&last)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .collect();
+        for person in people.iter().filter(|person| !known.contains(person.as_str())) {
             if shop.people.unsettle(person).await.map_err(unavailable).is_err() {
                 return Ok(());
             }
         }
-        self.told = people.last().map(|person| person.as_str().to_owned());
+        self.told = Some(last);
         Ok(())
     }
 
