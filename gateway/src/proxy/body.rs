@@ -172,8 +172,11 @@ pub(super) struct Relayed {
     body: Incoming,
     /// Until when it has to be there whole.
     end: Pin<Box<Sleep>>,
-    /// Whether its sender is waited for: whoever reads it too slowly is not their fault.
-    is_waiting: bool,
+    began: Instant,
+    /// For how long its sender was waited for, and since when they are: whoever reads it too slowly is not their
+    /// fault.
+    waited: Duration,
+    waits_since: Option<Instant>,
     /// Told once when its sender breaks off or takes too long.
     broken: Option<Box<dyn FnOnce() + Send>>,
     /// Gone with the body: what the call holds is free then.
@@ -196,7 +199,15 @@ impl Relayed {
             drop(kept);
         });
         let end = Box::pin(tokio::time::sleep(time_left));
-        Self { body, end, is_waiting: false, broken: Some(Box::new(broken)), _held: held }
+        Self {
+            body,
+            end,
+            began: Instant::now(),
+            waited: Duration::ZERO,
+            waits_since: None,
+            broken: Some(Box::new(broken)),
+            _held: held,
+        }
     }
 
     fn fail(&mut self, is_theirs: bool) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -218,13 +229,16 @@ impl hyper::body::Body for Relayed {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Err(_))) => self.fail(true),
             Poll::Ready(frame) => {
-                self.is_waiting = false;
+                let waits_since = self.waits_since.take();
+                self.waited += waits_since.map_or(Duration::ZERO, |since| since.elapsed());
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BrokenOff)))
             }
             Poll::Pending => {
-                let was_waiting = std::mem::replace(&mut self.is_waiting, true);
+                let waits_since = *self.waits_since.get_or_insert_with(Instant::now);
                 ready!(self.end.as_mut().poll(context));
-                self.fail(was_waiting)
+                let waited = self.waited + waits_since.elapsed();
+                let is_theirs = waited * 2 >= self.began.elapsed();
+                self.fail(is_theirs)
             }
         }
     }

@@ -273,8 +273,11 @@ impl Upstream {
         metrics::counter!("souk_upstream_failures_total", "upstream" => self.name).increment(1);
         let calls = self.calls.clone();
         tokio::spawn(async move {
-            // What it is for is that it is counted.
-            let _ = calls.oneshot(Call::BrokeOff).await;
+            // What they are for is that they are counted: one takes back that it was an answer, the other says what
+            // it was.
+            for _ in 0..2 {
+                let _ = calls.clone().oneshot(Call::BrokeOff).await;
+            }
         });
     }
 
