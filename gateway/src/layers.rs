@@ -198,16 +198,13 @@ pub(crate) fn too_slow() -> Problem {
 
 /// Checks version, identity and policy, counts the request, then reads the body and hands it on.
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    let (caller, route) = match entry(&edge, &request) {
-        Ok(entry) => entry,
-        Err(problem) => {
-            let path = request.extensions().get::<MatchedPath>();
-            let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
-            let class = route.map_or(Class::Read, |route| route.class);
-            let nobody = Caller { address: address(&edge, &request), ..Caller::default() };
-            let refusal = refused(&request, &problem);
-            return counted(&edge, class, nobody, refusal).await;
-        }
+    let path = request.extensions().get::<MatchedPath>();
+    let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
+    let address = address(&edge, &request);
+    // A refusal counts as what was asked for would: guessing at tokens is held back like any other.
+    let (caller, refusal) = match entry(&edge, &request, route) {
+        Ok(caller) => (Caller { address, ..caller }, None),
+        Err(problem) => (Caller { address, ..Caller::default() }, Some(refused(&request, &problem))),
     };
     let class = route.map_or(Class::Read, |route| route.class);
     let told = match edge.limits.check(class, &caller).await {
@@ -219,9 +216,10 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
         }
     };
     request.extensions_mut().insert(caller);
-    let mut response = match edge.bodies {
-        Bodies::Whole => answered_whole(route, request, next).await,
-        Bodies::PassedOn => next.run(request).await,
+    let mut response = match (refusal, edge.bodies) {
+        (Some(refusal), _) => refusal,
+        (None, Bodies::Whole) => answered_whole(route, request, next).await,
+        (None, Bodies::PassedOn) => next.run(request).await,
     };
     if let Some(told) = told {
         told.write(response.headers_mut());
@@ -252,38 +250,20 @@ fn next_turn(asked: Instant, now: Instant) -> Instant {
     asked + ABSENCE_TURN * u32::try_from(turns).unwrap_or(u32::MAX)
 }
 
-/// Who asks, and the row of what is asked for; none where there is nothing.
-fn entry(edge: &Edge, request: &Request) -> Result<(Caller, Option<&'static Route>), Problem> {
+/// Who asks for what has this row; none where there is nothing.
+fn entry(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
     let headers = request.headers();
     check_version(request.uri().path(), headers)?;
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.denials, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
-    caller.address = address(edge, request);
-    let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok((caller, None)) };
-    let Some(route) = table::find(request.method().as_str(), path.as_str()) else {
-        return Err(without_row(path.as_str()));
-    };
+    let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
+    let Some(route) = route else { return Err(without_row(path.as_str())) };
     // What this process says of itself, no other will judge the token of.
     if route.side == Side::Operations && caller.unread.token {
         return Err(Problem::new("unauthenticated", "the token's key is not known"));
     }
     route.access.check(&caller)?;
-    Ok((caller, Some(route)))
-}
-
-/// A refusal, which counts as what was asked for would: guessing at tokens is held back like any other.
-async fn counted(edge: &Edge, class: Class, nobody: Caller, mut refusal: Response) -> Response {
-    let told = match edge.limits.check(class, &nobody).await {
-        Ok(told) => told,
-        Err((problem, told)) => {
-            refusal = problem.into_response();
-            Some(told)
-        }
-    };
-    if let Some(told) = told {
-        told.write(refusal.headers_mut());
-    }
-    refusal
+    Ok(caller)
 }
 
 /// The client's address, as far as it is known.

@@ -107,7 +107,7 @@ async fn preferences(
 /// Gives everything that is held about the caller, as one document.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
-    responses((status = 200, body = ExportAnswer, headers(("ETag" = String))),
+    responses((status = 200, body = ExportAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 async fn export(
     State(state): State<QueryState>,
@@ -130,7 +130,8 @@ async fn export(
     };
     let body = ExportAnswer::new(&own.id, &own.row, held, &own.keys, own.position());
     let behind = own.at.behind.into_iter().chain(cart.behind).min();
-    Ok(Single { behind, ..own.single(body) })
+    // Of many resources, it has the revision of none.
+    Ok(Single { revision: None, behind, body })
 }
 
 /// Newest first, and whether these are all.
