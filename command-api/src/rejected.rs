@@ -27,6 +27,7 @@ pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
         CommandError::TooLarge { what, actual, limit } => {
             Problem::new("body-too-large", format!("{what} would be {actual}, at most {limit} are allowed"))
         }
+        error @ CommandError::Undecided { .. } => Problem::internal(&error),
         CommandError::Store(error) => error.into(),
     }
 }

@@ -118,6 +118,12 @@ pub enum CommandError<R: Rejection> {
         /// The limit.
         limit: usize,
     },
+    /// The rules panicked on it: a bug of this program. A later program may decide it.
+    #[error("the rules could not decide it: {reason}")]
+    Undecided {
+        /// The panic in words, without values of the command.
+        reason: String,
+    },
     /// The log failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,6 +5,8 @@
 //! batch is on disk; a repeat is answered as done, never decided twice; a batch that fails drops the
 //! state in memory and is decided again from the log, a bounded number of times.
 //!
+//! A command that the rules panic on is answered so, alone: the others of its batch are decided without it.
+//!
 //! A repeat is looked for where it could matter: before a repeatable command is refused or found to
 //! change nothing, and after any failed append. A repeat whose decision makes events is caught by the
 //! ids of those events. So a command that comes once costs no lookup.

@@ -1,9 +1,11 @@
 //! Drives an executor: a command port over the event store.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::executor::{Action, CommandResult, Executor, LOAD_EVENTS_MAX, Ticket};
 use souk_eventsourcing::store::FoundCommand;
@@ -78,22 +80,29 @@ impl<D: Decider> Inner<D> {
         let actions = match request {
             Action::Append(append) => {
                 let stream = append.stream.clone();
-                let result = self.store.append(append).await;
+                let result = finished(self.store.append(append)).await.unwrap_or_else(|e| Err(e.into()));
                 count::<D>(&result);
                 self.desk().executor.on_appended(&stream, result, self.clock.now())
             }
             Action::Read(stream, from) => {
-                let result = self.store.read_stream(&stream, from, LOAD_EVENTS_MAX).await;
+                let read = self.store.read_stream(&stream, from, LOAD_EVENTS_MAX);
+                let result = finished(read).await.unwrap_or_else(Err);
                 self.desk().executor.on_read(&stream, result, self.clock.now())
             }
             Action::Find(stream, command) => {
-                let result = self.store.find_command(&stream, command).await;
+                let result = finished(self.store.find_command(&stream, command)).await.unwrap_or_else(Err);
                 self.desk().executor.on_found(&stream, command, result, self.clock.now())
             }
             Action::Answer(..) | Action::AnswerLoad(..) => return,
         };
         self.carry_out(actions);
     }
+}
+
+/// What the store answers; that it failed, when it panics: those who wait are answered all the same.
+async fn finished<T>(asked: impl Future<Output = T>) -> Result<T, StoreError> {
+    let finished = AssertUnwindSafe(asked).catch_unwind().await;
+    finished.map_err(|_| StoreError::Unavailable("the log's engine panicked".to_owned()))
 }
 
 /// Appends and conflicts by kind of aggregate, for `/metrics`.

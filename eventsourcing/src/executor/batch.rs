@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::command::{CommandError, Completion};
-use crate::decider::{Context, Decider};
+use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::{Revision, StreamName};
+use crate::parking::{caught, without_values};
 use crate::store::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Expected, exceeded};
 
 use super::lane::{Lookup, Waiting};
@@ -53,6 +54,8 @@ enum Turn<D: Decider> {
     LookUp,
     /// The batch is full.
     NextRound,
+    /// Folding its events panicked, and took the state of the batch with it.
+    Spoiled(CommandError<D::Rejection>),
 }
 
 /// Decides what waits, in order; what can't be decided yet stays.
@@ -92,6 +95,14 @@ pub(super) fn decide_batch<D: Decider>(
                 staying.push_back(waiting);
                 break;
             }
+            Turn::Spoiled(error) => {
+                // The others are decided again, from the state before.
+                staying.extend(entries.drain(..).map(|entry: Entry<D>| entry.waiting));
+                staying.append(queue);
+                *queue = staying;
+                let entries = vec![Entry { waiting, verdict: Err(error) }];
+                return Batch { folded: before.clone(), before, entries, append: None };
+            }
         }
     }
     staying.append(queue);
@@ -118,7 +129,11 @@ impl<D: Decider> Round<'_, D> {
             return Turn::Entry(Err(CommandError::RevisionMismatch { current: self.revision }));
         }
         let context = Context { now: self.now, command_id: waiting.request.origin.command_id };
-        match D::decide(&self.state, &waiting.request.command, &context) {
+        let decided = match caught(|| D::decide(&self.state, &waiting.request.command, &context)) {
+            Ok(decided) => decided,
+            Err(reason) => return Turn::Entry(Err(undecided(&reason))),
+        };
+        match decided {
             Ok(events) if events.is_empty() && may_be_a_repeat => Turn::LookUp,
             Ok(events) => self.take(waiting, &events),
             Err(_) if may_be_a_repeat => Turn::LookUp,
@@ -150,12 +165,18 @@ impl<D: Decider> Round<'_, D> {
         let count = envelopes.len();
         self.bytes += bytes;
         self.events.extend(envelopes);
-        for event in events {
-            self.state = D::evolve(std::mem::take(&mut self.state), event);
+        let before = std::mem::take(&mut self.state);
+        match caught(|| events.iter().fold(before, D::evolve)) {
+            Ok(after) => self.state = after,
+            Err(reason) => return Turn::Spoiled(undecided(&reason)),
         }
         if count > 0 {
             self.revision = Some(Revision(Revision::after(self.revision).0 + count as u64 - 1));
         }
         Turn::Entry(Ok(Decided { events: count, completion }))
     }
+}
+
+fn undecided<R: Rejection>(reason: &str) -> CommandError<R> {
+    CommandError::Undecided { reason: without_values(reason) }
 }

@@ -8,6 +8,7 @@ use crate::command::{CommandError, CommandRequest, Completion, Outcome};
 use crate::decider::Decider;
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, Position, Revision, StreamName};
+use crate::parking::{caught, without_values};
 use crate::store::{AppendError, Appended, FoundCommand, StoreError, is_full_page};
 
 use super::batch::{Batch, Entry, decide_batch};
@@ -139,8 +140,12 @@ impl<D: Decider> Lane<D> {
         let before = folded.revision;
         let mut batch = decide_batch(&self.stream, folded, &mut self.waiting, now);
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.lookup == Lookup::Wanted) {
-            waiting.lookup = Lookup::Asked;
-            actions.push(Action::Find(self.stream.clone(), waiting.request.origin.command_id));
+            let command = waiting.request.origin.command_id;
+            // A copy of a command of this batch is looked up once the batch is in the log, not before.
+            if !batch.entries.iter().any(|entry| entry.waiting.request.origin.command_id == command) {
+                waiting.lookup = Lookup::Asked;
+                actions.push(Action::Find(self.stream.clone(), command));
+            }
         }
         if let Some(append) = batch.append.take() {
             actions.push(Action::Append(append));
@@ -327,7 +332,10 @@ fn fold<D: Decider>(folded: Folded<D>, events: &[RecordedEvent]) -> Result<Folde
         let event: D::Event = recorded.decode().map_err(|error| {
             StoreError::Damaged(format!("{} at revision {}: {error}", recorded.stream, recorded.revision))
         })?;
-        state = D::evolve(state, &event);
+        state = caught(|| D::evolve(state, &event)).map_err(|reason| {
+            let (stream, revision, reason) = (&recorded.stream, recorded.revision, without_values(&reason));
+            StoreError::Damaged(format!("{stream} can't be folded at revision {revision}: {reason}"))
+        })?;
     }
     Ok(Folded { state: state.into(), revision: Some(last.revision), position: last.position })
 }

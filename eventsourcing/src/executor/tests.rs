@@ -33,6 +33,11 @@ impl Rejection for Empty {
     }
 }
 
+/// A command on which `decide` panics.
+const BROKEN: u32 = 1_000;
+/// A command on whose event `evolve` panics.
+const SPOILING: u32 = 1_001;
+
 /// A shelf of 50 units; taking 0 changes nothing, and taking everything there is makes too many events.
 #[derive(Debug)]
 struct Shelf;
@@ -47,6 +52,8 @@ impl Decider for Shelf {
     fn decide(taken: &u32, units: &u32, _: &Context) -> Result<Vec<ShelfEvent>, Empty> {
         match *units {
             0 => Ok(Vec::new()),
+            BROKEN => panic!("the rules have a bug"),
+            SPOILING => Ok(vec![Taken { units: SPOILING }.into()]),
             u32::MAX => Ok(vec![Taken { units: 0 }.into(); APPEND_EVENTS_MAX + 1]),
             units if taken + units > 50 => Err(Empty),
             units => Ok(vec![Taken { units }.into()]),
@@ -55,6 +62,7 @@ impl Decider for Shelf {
 
     fn evolve(taken: u32, event: &ShelfEvent) -> u32 {
         let ShelfEvent::Taken(event) = event;
+        assert!(event.units != SPOILING, "the rules have a bug");
         taken + event.units
     }
 }
@@ -416,4 +424,73 @@ fn loads_show_what_is_on_disk() {
     rig.todo.extend(actions);
     rig.drain();
     assert_eq!(rig.loads[&3].as_ref().map(|loaded| *loaded.state), Some(5));
+}
+
+#[test]
+fn a_panic_in_one_decision_leaves_no_other_of_its_batch_without_an_answer() {
+    for (exclusive, broken) in [(true, BROKEN), (true, SPOILING), (false, BROKEN), (false, SPOILING)] {
+        let mut rig = Rig::new(exclusive);
+        rig.send(1, take(1, 1));
+        // These come while the first is on its way, and make one batch.
+        for ticket in 2..=9 {
+            let units = if ticket == 5 { broken } else { 1 };
+            rig.send(ticket, take(u128::from(ticket), units));
+        }
+        rig.drain();
+        assert_eq!(rig.answers.len(), 9, "everybody is answered");
+        for ticket in 1..=9 {
+            let is_broken = matches!(rig.answers[&ticket], Err(CommandError::Undecided { .. }));
+            assert_eq!(is_broken, ticket == 5, "{:?}", rig.answers[&ticket]);
+        }
+        let taken: u32 = fold(&rig.log[&shelf()]);
+        assert_eq!(taken, 8);
+    }
+}
+
+#[test]
+fn a_recorded_event_that_cannot_be_folded_is_told_to_everybody_who_waits() {
+    let mut rig = Rig::new(true);
+    rig.send(1, take(1, 1));
+    rig.drain();
+    let mut spoilt = rig.log[&shelf()][0].clone();
+    spoilt.revision = Revision(1);
+    spoilt.event.data = crate::payload::encode_json(&Taken { units: SPOILING });
+    rig.log.get_mut(&shelf()).unwrap().push(spoilt);
+    rig.executor = Executor::new(1, true);
+    for ticket in 2..=4 {
+        rig.send(ticket, take(u128::from(ticket), 1));
+    }
+    rig.drain();
+    for ticket in 2..=4 {
+        assert!(matches!(rig.answers[&ticket], Err(CommandError::Store(StoreError::Damaged(_)))));
+    }
+}
+
+fn fold(events: &[RecordedEvent]) -> u32 {
+    events.iter().fold(0, |taken, event| Shelf::evolve(taken, &event.decode().unwrap()))
+}
+
+/// Found by the simulation: a copy was looked up while the batch with the first one was on its way, was not
+/// found, and was refused by what the first had done.
+#[test]
+fn a_copy_that_comes_with_the_first_is_answered_as_done_however_slow_the_log_is() {
+    for exclusive in [true, false] {
+        let mut rig = Rig::new(exclusive);
+        rig.send(1, take(1, 1));
+        // Both come while another command is on its way, and could be decided together.
+        for ticket in [2, 3] {
+            rig.send(ticket, take(7, 40).repeatable());
+        }
+        while let Some(action) = rig.todo.pop_front() {
+            // Appends are slower than everything else.
+            let is_append = |action: &Action<Shelf>| matches!(action, Action::Append(_));
+            if is_append(&action) && rig.todo.iter().any(|other| !is_append(other)) {
+                rig.todo.push_back(action);
+            } else {
+                rig.perform(action);
+            }
+        }
+        assert_eq!(rig.answers[&2].as_ref().unwrap().completion, Completion::Appended);
+        assert_eq!(rig.answers[&3].as_ref().unwrap().completion, Completion::Repeated);
+    }
 }
