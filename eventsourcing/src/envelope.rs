@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::id::{CommandId, CorrelationId, EventId, Position, RequestHash, Revision, StreamName};
 use crate::payload::{DecodeError, EventPayload};
+use crate::process::OutputId;
 
 /// The content type of every payload so far.
 pub const JSON: &str = "application/json";
@@ -47,6 +48,31 @@ impl fmt::Display for Actor {
     }
 }
 
+/// The output of a process that an event answers: the stream of the process instance, and the output's id.
+/// Written as `checkout-0199c2aa-…:3.0`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ReplyTo {
+    /// The stream of the instance that asked.
+    pub stream: StreamName,
+    /// The output.
+    pub output: OutputId,
+}
+
+impl ReplyTo {
+    /// Reads the text that [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (stream, output) = text.rsplit_once(':')?;
+        let output = OutputId::try_from(output.to_owned()).ok()?;
+        Some(Self { stream: StreamName::parse(stream).ok()?, output })
+    }
+}
+
+impl fmt::Display for ReplyTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.stream, String::from(self.output))
+    }
+}
+
 /// An event before it has a place: everything the writer knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
@@ -68,6 +94,8 @@ pub struct NewEvent {
     pub command_id: CommandId,
     /// Tells a repeat of the command from another request under the same key.
     pub request_hash: Option<RequestHash>,
+    /// The output of a process that the command answers, when a process asked for it.
+    pub reply_to: Option<ReplyTo>,
     /// Of `data`, as in [`JSON`].
     pub content_type: Cow<'static, str>,
     /// The payload, stored and checksummed as these bytes.
@@ -117,6 +145,8 @@ pub struct Origin {
     pub correlation_id: CorrelationId,
     /// The event that led to it.
     pub causation_id: Option<EventId>,
+    /// The output of a process that it answers, when a process asked for it.
+    pub reply_to: Option<ReplyTo>,
 }
 
 impl Origin {
@@ -128,6 +158,7 @@ impl Origin {
             actor,
             correlation_id,
             causation_id: None,
+            reply_to: None,
         }
     }
 
@@ -179,6 +210,7 @@ impl Origin {
             causation_id: self.causation_id,
             command_id: self.command_id,
             request_hash: self.request_hash,
+            reply_to: self.reply_to.clone(),
             content_type: Cow::Borrowed(JSON),
             data,
         }

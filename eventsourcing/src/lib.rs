@@ -15,6 +15,7 @@ pub mod conformance;
 pub mod decider;
 pub mod envelope;
 pub mod executor;
+pub mod follower;
 pub mod id;
 pub mod parking;
 pub mod payload;
@@ -24,6 +25,7 @@ pub mod process_runtime;
 pub mod projection_runtime;
 pub mod projector;
 pub mod reactor;
+pub mod retry;
 pub mod store;
 pub mod subscription;
 pub mod testkit;
@@ -31,7 +33,7 @@ pub mod testkit;
 pub use clock::Clock;
 pub use command::{CommandError, CommandPort, CommandRequest, Completion, Loaded, Outcome};
 pub use decider::{Context, Decider, Rejection};
-pub use envelope::{Actor, NewEvent, RecordedEvent};
+pub use envelope::{Actor, NewEvent, RecordedEvent, ReplyTo};
 pub use id::{
     CommandId, CorrelationId, EventId, Position, RequestHash, Revision, StreamName, StreamNameError,
 };

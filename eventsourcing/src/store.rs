@@ -102,9 +102,13 @@ pub enum AppendError {
 /// What goes wrong with an engine itself.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Not reachable, out of space, or stopped after a sync error. Stable code: `log-unavailable`.
+    /// Not reachable, busy or out of space: it may answer again. Stable code: `log-unavailable`.
     #[error("the log is unavailable: {0}")]
     Unavailable(String),
+    /// Stopped for good, as after a sync that failed: it must be opened again, by a new process. Stable code:
+    /// `log-unavailable`.
+    #[error("the log has stopped: {0}")]
+    Stopped(String),
     /// Damage was found. Stable code: `log-damaged`.
     #[error("the log is damaged: {0}")]
     Damaged(String),
@@ -147,6 +151,8 @@ pub fn bytes_of(page: &[RecordedEvent]) -> usize {
 pub struct Filter {
     /// Wanted event types; `None` wants all.
     pub event_types: Option<Vec<&'static str>>,
+    /// The process whose answers are wanted besides, whatever their type.
+    pub replies_to: Option<&'static str>,
 }
 
 impl Filter {
@@ -157,12 +163,20 @@ impl Filter {
 
     /// Events of these types only.
     pub fn types(event_types: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { event_types: Some(event_types.into_iter().collect()) }
+        Self { event_types: Some(event_types.into_iter().collect()), replies_to: None }
+    }
+
+    /// The same, and all answers to a process.
+    pub fn and_replies_to(self, process: &'static str) -> Self {
+        Self { replies_to: Some(process), ..self }
     }
 
     /// Whether the event is wanted.
     pub fn takes(&self, event: &RecordedEvent) -> bool {
-        self.event_types.as_ref().is_none_or(|types| types.iter().any(|wanted| *wanted == event.event_type()))
+        let Some(types) = &self.event_types else { return true };
+        let answers = event.event.reply_to.as_ref().map(|reply_to| reply_to.stream.category());
+        types.iter().any(|wanted| *wanted == event.event_type())
+            || (answers.is_some() && answers == self.replies_to)
     }
 }
 

@@ -161,7 +161,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => {
+            StoreError::Unavailable(_) | StoreError::Stopped(_) => {
                 tracing::error!(%error, "the log is unavailable");
                 Self::new("log-unavailable", "the log takes no writes at the moment").retry_after(5)
             }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::{Store, appended, command, event_of, stream};
-use crate::envelope::{Actor, NewEvent, RecordedEvent};
+use crate::envelope::{Actor, NewEvent, RecordedEvent, ReplyTo};
 use crate::id::{CorrelationId, EventId, Position, RequestHash, Revision, StreamName};
 use crate::store::{Append, Expected, Filter};
 use crate::subscription::Subscription;
@@ -34,6 +34,7 @@ pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
         causation_id: Some(EventId(Uuid::from_u128(u128::MAX))),
         command_id: command(7),
         request_hash: Some(RequestHash([255; 16])),
+        reply_to: ReplyTo::parse("checkout-a-1:b:3.17"),
         content_type: "application/octet-stream".into(),
         data: Bytes::from_static(&[0, 1, 254, 255, b'\n', 0]),
     };
@@ -42,9 +43,11 @@ pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
         recorded_at: Timestamp::from_microsecond(-1).expect("a fixed instant is in range"),
         causation_id: None,
         request_hash: None,
+        reply_to: None,
         data: Bytes::new(),
         ..full.clone()
     };
+    assert!(full.reply_to.is_some(), "a text with a stream and an output is a reply-to");
     let written = vec![full, empty];
     store
         .append(Append { stream: name.clone(), expected: Expected::NoStream, events: written.clone() })

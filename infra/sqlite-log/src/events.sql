@@ -13,5 +13,6 @@ CREATE TABLE events (
     request_hash   BLOB,
     content_type   TEXT    NOT NULL,
     data           BLOB    NOT NULL,
-    checksum       INTEGER NOT NULL
+    checksum       INTEGER NOT NULL,
+    reply_to       TEXT
 ) STRICT;

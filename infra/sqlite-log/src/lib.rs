@@ -142,7 +142,7 @@ impl SqliteLog {
 }
 
 fn closed() -> StoreError {
-    StoreError::Unavailable("the log's writer has stopped".to_owned())
+    StoreError::Stopped("the log's writer has stopped".to_owned())
 }
 
 #[async_trait]

@@ -20,8 +20,9 @@ use crate::{OpenError, Options};
 
 /// `SOUK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534F_554B;
-/// The format that this program writes.
-pub(crate) const FORMAT: u32 = 1;
+/// The format that this program writes. Format 1 has no column `reply_to`; such a log is given one when it is
+/// opened for writing, which changes no row.
+pub(crate) const FORMAT: u32 = 2;
 /// The size of a page of the file.
 pub(crate) const PAGE_BYTES: usize = 4_096;
 /// What of the WAL's file is kept when it is begun anew: writing over it costs less than growing it.
@@ -49,6 +50,7 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     check_format(path, &connection)?;
+    show_as_current(&connection).map_err(failed)?;
     let head = check_tail(path, &connection)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
@@ -57,6 +59,7 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
         return Err(OpenError::Unusable { path: path.to_owned(), reason });
     }
     set_pragmas(&connection, options).map_err(failed)?;
+    upgrade(&connection).map_err(failed)?;
     // Logs of earlier programs have none; it changes no row.
     let sql = "CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id)";
     connection.execute_batch(sql).map_err(failed)?;
@@ -65,6 +68,25 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     fill_wal(path)?;
     Ok((connection, head))
+}
+
+/// Shows the rows of a log of format 1 with the columns of today, by a view that hides their table.
+fn show_as_current(connection: &Connection) -> rusqlite::Result<()> {
+    if row::has_reply_to(connection, "main")? {
+        return Ok(());
+    }
+    connection.execute_batch("CREATE TEMP VIEW events AS SELECT *, NULL AS reply_to FROM main.events")
+}
+
+/// Brings a log of format 1 to the format of today.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    if row::has_reply_to(connection, "main")? {
+        return Ok(());
+    }
+    connection.execute_batch(&format!(
+        "BEGIN; DROP VIEW temp.events; ALTER TABLE main.events ADD COLUMN reply_to TEXT; \
+         PRAGMA main.user_version = {FORMAT}; COMMIT"
+    ))
 }
 
 /// Writes zeros where the WAL's frames will be: a sync that has no growth of a file to note takes half
@@ -190,6 +212,7 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     check_format(path, &connection)?;
+    show_as_current(&connection).map_err(failed)?;
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
     Ok(connection)
 }

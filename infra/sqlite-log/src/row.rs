@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::types::FromSqlError;
-use rusqlite::{Row, Statement};
+use rusqlite::{Connection, Row, Statement};
 use souk_eventsourcing::{
-    Actor, CommandId, CorrelationId, EventId, NewEvent, Position, RecordedEvent, RequestHash, Revision,
-    StreamName,
+    Actor, CommandId, CorrelationId, EventId, NewEvent, Position, RecordedEvent, ReplyTo, RequestHash,
+    Revision, StreamName,
 };
 use uuid::Uuid;
 
@@ -14,8 +14,26 @@ use uuid::Uuid;
 macro_rules! columns {
     () => {
         "position, stream, revision, event_id, event_type, schema_version, recorded_at_us, actor, \
-         correlation_id, causation_id, command_id, request_hash, content_type, data, checksum"
+         correlation_id, causation_id, command_id, request_hash, content_type, data, checksum, reply_to"
     };
+}
+
+/// Copies the rows between two positions (?1 exclusive, ?2 inclusive) from a table of events of any format;
+/// rows of format 1 have no `reply_to`.
+pub(crate) fn copy_rows(connection: &Connection, from: &str) -> rusqlite::Result<String> {
+    let reply_to = if has_reply_to(connection, from)? { "reply_to" } else { "NULL" };
+    let columns = columns!();
+    let copied = columns.replace("reply_to", reply_to);
+    Ok(format!(
+        "INSERT INTO main.events ({columns}) SELECT {copied} FROM {from}.events \
+         WHERE position > ?1 AND position <= ?2 ORDER BY position"
+    ))
+}
+
+/// Whether the table of events of an attached database has the column of format 2.
+pub(crate) fn has_reply_to(connection: &Connection, database: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info('events', ?1) WHERE name = 'reply_to'";
+    connection.query_row(sql, [database], |row| row.get(0))
 }
 
 /// Rows after a position up to another, with a limit.
@@ -45,12 +63,13 @@ pub(crate) const SELECT_EVENT: &str = concat!("SELECT ", columns!(), " FROM even
 pub(crate) const INSERT: &str = concat!(
     "INSERT INTO events (",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 );
 
 /// CRC-32 over every column but the checksum: first those of a fixed size, with the lengths of all
 /// others, then the others, in the order of the table. An id or hash that is not there has length 0,
-/// which none that is there has.
+/// which none that is there has. `reply_to` comes last and only where it is there: rows of format 1 have
+/// none.
 pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revision, event: &NewEvent) -> u32 {
     let causation_id = event.causation_id.as_ref().map_or(&[][..], |id| id.0.as_bytes());
     let request_hash = event.request_hash.as_ref().map_or(&[][..], |hash| &hash.0);
@@ -85,6 +104,9 @@ pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revisi
     for other in others {
         hasher.update(other);
     }
+    if let Some(reply_to) = &event.reply_to {
+        hasher.update(reply_to.to_string().as_bytes());
+    }
     hasher.finalize()
 }
 
@@ -112,6 +134,7 @@ pub(crate) fn insert(
         event.content_type.as_ref(),
         event.data.as_ref(),
         checksum(position, stream, revision, event),
+        event.reply_to.as_ref().map(ToString::to_string),
     ])?;
     Ok(())
 }
@@ -163,6 +186,7 @@ fn read(row: &Row<'_>) -> Result<RecordedEvent, RowError> {
         causation_id: id(row, 9)?.map(EventId),
         command_id: CommandId(id(row, 10)?.ok_or_else(|| malformed("its command id is missing"))?),
         request_hash: request_hash(row)?,
+        reply_to: reply_to(row)?,
         content_type: text(row, 12)?.to_owned().into(),
         data: Bytes::copy_from_slice(row.get_ref(13)?.as_blob()?),
     };
@@ -177,6 +201,11 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str, RowError> 
 fn id(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, RowError> {
     let bytes = row.get_ref(column)?.as_blob_or_null()?;
     bytes.map(Uuid::from_slice).transpose().map_err(|_| malformed("an id has not 16 bytes"))
+}
+
+fn reply_to(row: &Row<'_>) -> Result<Option<ReplyTo>, RowError> {
+    let Some(text) = row.get_ref(15)?.as_str_or_null()? else { return Ok(None) };
+    ReplyTo::parse(text).map(Some).ok_or_else(|| malformed("its reply-to is malformed"))
 }
 
 fn request_hash(row: &Row<'_>) -> Result<Option<RequestHash>, RowError> {

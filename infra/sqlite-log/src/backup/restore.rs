@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::row::{self, to_i64};
 use crate::verify::verify_file;
 use crate::{LOG_FILE, open};
 
@@ -71,9 +72,9 @@ fn fill(
     for segment in &manifest.segments {
         let file = backup.join(&segment.file);
         connection.execute("ATTACH ?1 AS segment", [file.to_string_lossy()])?;
-        connection.execute_batch(
-            "INSERT INTO events SELECT * FROM segment.events ORDER BY position; DETACH segment",
-        )?;
+        let copy = row::copy_rows(&connection, "segment")?;
+        connection.execute(&copy, (to_i64(segment.first - 1), to_i64(segment.last)))?;
+        connection.execute_batch("DETACH segment")?;
         progress(segment.last, manifest.last());
     }
     connection.close().map_err(|(_, error)| error)?;

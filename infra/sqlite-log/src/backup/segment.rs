@@ -40,12 +40,12 @@ pub(super) fn write(
     segment.execute_batch(include_str!("../events.sql"))?;
     let log = format!("file:{}?mode=ro", escaped(source));
     segment.execute("ATTACH ?1 AS log", [log])?;
+    let copy = row::copy_rows(&segment, "log")?;
     let mut last_checksum = 0;
     let mut after = first - 1;
     while after < last {
         let to = last.min(after + READ_ROWS);
-        let sql = "INSERT INTO events SELECT * FROM log.events WHERE position > ?1 AND position <= ?2";
-        segment.execute(sql, (to_i64(after), to_i64(to)))?;
+        segment.execute(&copy, (to_i64(after), to_i64(to)))?;
         last_checksum = check_rows(&segment, after, to)?;
         after = to;
         copied(after);

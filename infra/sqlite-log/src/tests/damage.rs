@@ -38,7 +38,7 @@ async fn a_log_of_a_newer_program_is_refused() {
     let connection = Connection::open(folder.path().join(LOG_FILE)).unwrap();
     connection.pragma_update(None, "user_version", 9).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(OpenError::NewerVersion { found: 9, known: 1, .. })));
+    assert!(matches!(open(folder.path()), Err(OpenError::NewerVersion { found: 9, known: 2, .. })));
 }
 
 #[tokio::test]

@@ -129,13 +129,13 @@ async fn a_full_disk_stops_the_writer_and_not_the_readers() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(&error, AppendError::Store(StoreError::Unavailable(_))), "{error}");
+    assert!(matches!(&error, AppendError::Store(StoreError::Stopped(_))), "{error}");
     let again = log.append(append("other", 1_000_000, 1)).await;
-    assert!(matches!(again, Err(AppendError::Store(StoreError::Unavailable(_)))));
+    assert!(matches!(again, Err(AppendError::Store(StoreError::Stopped(_)))));
     let page = log.read_all(Position::START, 10_000, &Filter::all()).await.unwrap();
     assert_eq!(page.events.len() as u128, acknowledged * 20);
     let waited = log.wait_beyond(page.reached).await;
-    assert!(matches!(waited, Err(StoreError::Unavailable(_))), "nothing comes any more: {waited:?}");
+    assert!(matches!(waited, Err(StoreError::Stopped(_))), "nothing comes any more: {waited:?}");
     drop(log);
     let reopened = open(folder.path()).unwrap();
     assert_eq!(u128::from(reopened.head().await.unwrap().0), acknowledged * 20);
@@ -156,7 +156,7 @@ async fn when_a_commit_fails_everybody_who_waits_is_told() {
     for task in tasks {
         match task.await.unwrap() {
             Ok(appended) => acknowledged += appended.positions.len(),
-            Err(AppendError::Store(StoreError::Unavailable(why))) => assert!(why.contains("full"), "{why}"),
+            Err(AppendError::Store(StoreError::Stopped(why))) => assert!(why.contains("full"), "{why}"),
             Err(error) => panic!("{error}"),
         }
     }

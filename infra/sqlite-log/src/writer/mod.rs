@@ -271,5 +271,5 @@ fn payload_bytes(request: &Request) -> usize {
 }
 
 fn stopped(error: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(format!("its writer stopped: {error}; put that right and start the shop again"))
+    StoreError::Stopped(format!("its writer stopped: {error}; put that right and start the shop again"))
 }
