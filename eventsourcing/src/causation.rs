@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::envelope::RecordedEvent;
 use crate::id::EventId;
@@ -28,9 +29,9 @@ pub struct Outcome {
     pub kind: DecidedKind,
     /// What was asked for, as in `reserve`.
     pub step: String,
-    /// The line it is about.
+    /// The number of the line or attempt it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
+    pub number: Option<u32>,
     /// When a timer fires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
@@ -87,7 +88,7 @@ fn answers(events: &[RecordedEvent]) -> Answers {
     answers
 }
 
-fn transition(event: &RecordedEvent) -> Option<Transition> {
+fn transition(event: &RecordedEvent) -> Option<Transition<Value>> {
     if !event.event_type().ends_with(".transitioned") {
         return None;
     }
@@ -100,9 +101,9 @@ fn outcomes(event: &RecordedEvent, answers: &Answers) -> Vec<Outcome> {
         let output = OutputId { transition: event.revision.0, ordinal };
         let answer = answers.get(&(event.stream.to_string(), output)).cloned();
         let (answer, code) = answer.map_or((None, None), |(kind, code)| (Some(kind), code));
-        let Decided { kind, step, line, at } = decided;
+        let Decided { kind, step, number, at } = decided;
         let answer = answer.filter(|_| kind != DecidedKind::Effect);
-        Outcome { kind, step, line, at, answer, code }
+        Outcome { kind, step, number, at, answer, code }
     };
     (0..).zip(transition.outputs).map(outcome).collect()
 }

@@ -1,8 +1,9 @@
 //! Process managers: what the system does by itself, step by step, as pure functions.
 //!
 //! A process is event-sourced like an aggregate. Each instance has one stream, and each event on it is
-//! a transition: which inputs were taken, by stream and revision, and what was decided. State is a fold
-//! of the inputs, so the stream and the log together always give the whole instance back.
+//! a transition: the inputs that were taken, by stream and revision, the moves that were decided, with
+//! their data, and the outputs that they ask for. State is a fold of inputs and recorded moves, so the
+//! stream and the log together always give the whole instance back, whatever today's rules would decide.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -14,15 +15,15 @@ use crate::id::{CommandId, Position, StreamName};
 use crate::parking::{Entity, Parked, ParkingChange};
 use crate::payload::DecodeError;
 
-/// A symbol for something a process asks for: `reserve` of line 3, `capture`, the timer `timeout`. It
-/// names things and doesn't copy them; [`Process::command`] and [`Process::effect`] fill it in.
+/// A symbol for something a process asks for: `reserve` of line 3, `authorize` of attempt 2, the timer
+/// `timeout`. It names things and doesn't copy them; [`Process::command`] and [`Process::effect`] fill it in.
 pub trait Step: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// As in `reserve`.
     fn name(&self) -> &'static str;
-    /// The line it is about, when it is about one.
-    fn line(&self) -> Option<u32>;
+    /// The number of the line or attempt it is about, when there are several.
+    fn number(&self) -> Option<u32>;
     /// Reads what the two functions above give.
-    fn parse(name: &str, line: Option<u32>) -> Option<Self>;
+    fn parse(name: &str, number: Option<u32>) -> Option<Self>;
 }
 
 /// What an instance takes in.
@@ -76,6 +77,15 @@ pub struct Incoming<E> {
     pub event: E,
 }
 
+/// A decision of a process: a move, and what it asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision<M, S> {
+    /// The move, recorded in the transition.
+    pub made: M,
+    /// The outputs it asks for.
+    pub outputs: Vec<Output<S>>,
+}
+
 /// A command that a process sends.
 pub trait ProcessCommand: Clone + Send + Sync + 'static {
     /// The stream it is for.
@@ -98,6 +108,9 @@ pub trait Process: Send + Sync + 'static {
     type Event: Clone + Serialize + DeserializeOwned + Send + Sync;
     /// What it can ask for.
     type Step: Step;
+    /// A move from one phase to the next, with the data that was decided. As JSON an object whose `move`
+    /// is its name.
+    type Move: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
     /// A filled-in command.
     type Command: ProcessCommand;
     /// A filled-in effect.
@@ -107,14 +120,20 @@ pub trait Process: Send + Sync + 'static {
     fn takes() -> Vec<&'static str>;
     /// Which instance an event of such a type is for; `None` when it is of no interest.
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<Self::Event>>, DecodeError>;
-    /// What an input leads to. The runtime never calls it for an ended instance.
-    fn decide(
-        state: &Self::State,
-        input: &Input<Self::Event, Self::Step>,
-        now: Timestamp,
-    ) -> Vec<Output<Self::Step>>;
-    /// The state after an input.
-    fn evolve(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;
+    /// The next move; none when the instance waits. The runtime calls it after inputs were taken in, again
+    /// after each move, never while a command has no answer, and never for an ended instance.
+    fn decide(state: &Self::State, now: Timestamp) -> Option<Decision<Self::Move, Self::Step>>;
+    /// The state after an input. It notes facts and decides nothing.
+    fn take_in(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;
+    /// The state after a move, as it was recorded.
+    fn enter(state: Self::State, made: &Self::Move) -> Self::State;
+    /// The state after a transition of version 1, which recorded no moves: a frozen copy of the rules of
+    /// then gives them. Outputs that have another form today are brought to it.
+    fn enter_version_1(
+        state: Self::State,
+        inputs: &[Input<Self::Event, Self::Step>],
+        outputs: &mut [Decided],
+    ) -> Self::State;
     /// Whether nothing can follow any more.
     fn is_ended(state: &Self::State) -> bool;
     /// The command that a step stands for, after the transition that asked for it; `None` for a step
@@ -124,12 +143,15 @@ pub trait Process: Send + Sync + 'static {
     fn effect(state: &Self::State, step: &Self::Step) -> Option<Self::Effect>;
 }
 
-/// The payload of a transition.
+/// The payload of a transition: all inputs are taken in, then the moves are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Transition {
+pub struct Transition<M> {
     /// The inputs, in the order they were taken.
     pub taken: Vec<Taken>,
-    /// What was decided, in order; outputs are counted from 0.
+    /// The moves, in the order they were made; none in version 1.
+    #[serde(default = "Vec::new")]
+    pub moves: Vec<M>,
+    /// What the moves ask for, in order; outputs are counted from 0.
     pub outputs: Vec<Decided>,
     /// Whether the instance ended with it.
     pub ended: bool,
@@ -180,12 +202,19 @@ pub struct Decided {
     pub kind: DecidedKind,
     /// The step's name.
     pub step: String,
-    /// The step's line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
+    /// The step's number; called `line` in version 1.
+    #[serde(default, alias = "line", skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
     /// When a timer fires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+}
+
+impl Decided {
+    /// Whether it is a command, whose answer the instance waits for.
+    pub fn is_command(&self) -> bool {
+        self.kind == DecidedKind::Command
+    }
 }
 
 /// What kind of output was decided.
@@ -253,7 +282,7 @@ pub trait ProcessStateStore: Send + Sync + 'static {
     async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError>;
     /// Removes rows of other shapes.
     async fn forget_others(&self, process: ProcessShape) -> Result<(), ProcessStateError>;
-    /// The events that wait for a parked entity, in order.
+    /// The events that wait for a parked entity, in order of position.
     async fn waiting(
         &self,
         process: ProcessShape,

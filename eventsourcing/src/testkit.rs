@@ -111,22 +111,35 @@ where
     }
 }
 
-/// Feeds inputs to a process one after another and returns what each led to.
+/// Feeds inputs to a process one after another and returns the outputs that each led to. As in the runtime
+/// no move is made while a command has no answer.
 pub fn run_process<P: Process>(
     state: &mut P::State,
     inputs: &[Input<P::Event, P::Step>],
     now: Timestamp,
 ) -> Vec<Vec<Output<P::Step>>> {
-    let mut outputs = Vec::new();
+    let mut of_each = Vec::new();
+    let mut unanswered = 0_usize;
     for input in inputs {
-        if P::is_ended(state) {
-            outputs.push(Vec::new());
-            continue;
+        let mut asked = Vec::new();
+        if !P::is_ended(state) {
+            if matches!(input, Input::Done(_) | Input::Unchanged(_) | Input::Refused { .. }) {
+                unanswered = unanswered.saturating_sub(1);
+            }
+            *state = P::take_in(std::mem::take(state), input);
         }
-        outputs.push(P::decide(state, input, now));
-        *state = P::evolve(std::mem::take(state), input);
+        while unanswered == 0
+            && !P::is_ended(state)
+            && let Some(decision) = P::decide(state, now)
+        {
+            *state = P::enter(std::mem::take(state), &decision.made);
+            let commands = decision.outputs.iter().filter(|output| matches!(output, Output::Command(_)));
+            unanswered += commands.count();
+            asked.extend(decision.outputs);
+        }
+        of_each.push(asked);
     }
-    outputs
+    of_each
 }
 
 /// The key that a person has in tests: always the same one.

@@ -1,114 +1,76 @@
-//! What a checkout does next.
-//!
-//! An input is noted first (`super::evolve::note`); what follows depends on nothing but the state then
-//! (`next_move`), and never while an answer is missing: what was asked for is undone only after its own
-//! result came.
+//! The next move of a checkout. It depends on nothing but the state, and is asked for only once every
+//! command has its answer: what was asked for is undone after its own result came.
 
-use souk_eventsourcing::process::{Input, Output};
+use souk_eventsourcing::process::Decision;
 
 use crate::order::event::{Reason, ReasonCode};
 
-use super::evolve::{enter, note};
-use super::input::CheckoutEvent;
+use super::moves::CheckoutMove;
 use super::state::{CheckoutState, Payment, Phase, Units};
 use super::step::CheckoutStep;
 
-/// A step of the whole, from one phase to the next.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Move {
-    /// Has the order placed.
-    Place,
-    /// Reserves every line, opens the payment, sets the timer.
-    Reserve,
-    /// Tells the order that it waits for payment; asks the provider, when there is a try to be paid.
-    Await,
-    /// Asks the provider.
-    Authorize,
-    /// Takes the units off the shelf and the held money.
-    Take,
-    /// Takes the units off the shelf; the money came another way.
-    TakeOutside,
-    /// Gives up a payment that is not needed after all.
-    Abandon,
-    /// Confirms the order: the end.
-    Confirm,
-    /// Undoes what was done.
-    Undo(Reason),
-    /// Tells the order that it came to nothing: the end.
-    Fail,
+/// The next move, if there is one, and what it asks for.
+pub fn decide(state: &CheckoutState) -> Option<Decision<CheckoutMove, CheckoutStep>> {
+    let made = next_move(state)?;
+    Some(Decision { outputs: made.outputs(state), made })
 }
 
-/// What an input leads to.
-pub fn decide(
-    state: &CheckoutState,
-    input: &Input<CheckoutEvent, CheckoutStep>,
-) -> Vec<Output<CheckoutStep>> {
-    let mut state = state.clone();
-    note(&mut state, input);
-    let mut outputs = Vec::new();
-    while let Some(next) = next_move(&state) {
-        outputs.extend(outputs_of(&next, &state));
-        enter(&mut state, next);
-    }
-    outputs
-}
-
-/// What is to be done, if anything.
-pub(super) fn next_move(state: &CheckoutState) -> Option<Move> {
-    let is_answered = state.unanswered == 0;
+fn next_move(state: &CheckoutState) -> Option<CheckoutMove> {
     match state.phase {
-        Phase::New if state.is_placed => Some(Move::Reserve),
-        Phase::New => state.draft.is_some().then_some(Move::Place),
-        Phase::Placing => state.is_placed.then_some(Move::Reserve),
-        Phase::Reserving if is_answered => Some(reserved(state)),
-        Phase::Waiting if is_answered => waiting(state),
-        Phase::Taking if is_answered => taken(state),
-        Phase::Undoing if is_answered && state.is_payment_open => Some(Move::Abandon),
-        Phase::Undoing if is_answered => Some(Move::Fail),
-        _ => None,
+        Phase::New | Phase::Placing if state.is_placed => Some(CheckoutMove::Reserve),
+        Phase::New => state.draft.is_some().then_some(CheckoutMove::Place),
+        Phase::Reserving => Some(reserved(state)),
+        Phase::Waiting => waiting(state),
+        Phase::Taking => taken(state),
+        Phase::Undoing if state.is_payment_open => Some(CheckoutMove::Abandon),
+        Phase::Undoing => Some(CheckoutMove::Fail),
+        Phase::Placing | Phase::Ended => None,
     }
 }
 
-fn reserved(state: &CheckoutState) -> Move {
+fn reserved(state: &CheckoutState) -> CheckoutMove {
     let is_short = state.lines_that(|units| units != Units::Held).next().is_some();
     let missing = is_short.then(|| insufficient_stock(state));
-    // Somebody who wants the order no more is told so, whatever else there is to say.
+    // A buyer who wants the order no more is told so, whatever other reason there is.
     let failure =
         state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
-    failure.map_or(Move::Await, Move::Undo)
+    let asked = (state.payment == Payment::Requested).then(|| state.attempt());
+    failure.map_or(CheckoutMove::Await { attempt: asked }, |reason| CheckoutMove::Undo { reason })
 }
 
-/// Money that is held counts more than a timer or a decline; a wish to cancel counts more than money.
-fn waiting(state: &CheckoutState) -> Option<Move> {
+fn waiting(state: &CheckoutState) -> Option<CheckoutMove> {
     if let Some(reason) = &state.cancellation {
-        return Some(Move::Undo(reason.clone()));
+        return Some(CheckoutMove::Undo { reason: reason.clone() });
     }
     if state.is_paid_outside {
-        return Some(Move::TakeOutside);
+        return Some(CheckoutMove::TakeOutside);
     }
     match state.payment {
-        Payment::Authorized => return Some(Move::Take),
-        Payment::Requested if !state.is_time_over => return Some(Move::Authorize),
+        Payment::Authorized => return Some(CheckoutMove::Take),
+        Payment::Requested if !state.is_time_over => {
+            return Some(CheckoutMove::Authorize { attempt: state.attempt() });
+        }
         _ => {}
     }
-    time_over(state).or_else(|| declined(state)).map(Move::Undo)
+    time_over(state).or_else(|| declined(state)).map(|reason| CheckoutMove::Undo { reason })
 }
 
-fn taken(state: &CheckoutState) -> Option<Move> {
+fn taken(state: &CheckoutState) -> Option<CheckoutMove> {
     if state.is_capture_asked && state.payment == Payment::Authorized {
         // The provider has not answered.
         return None;
     }
     if state.lines_that(|units| units != Units::Taken).next().is_some() {
-        return Some(Move::Undo(insufficient_stock(state)));
+        return Some(CheckoutMove::Undo { reason: insufficient_stock(state) });
     }
     match state.payment {
-        Payment::Captured => Some(Move::Confirm),
+        Payment::Captured => Some(CheckoutMove::Confirm),
         _ if !state.is_paid_outside => {
-            Some(Move::Undo(declined(state).unwrap_or_else(|| payment_declined(""))))
+            let reason = declined(state).unwrap_or_else(|| payment_declined(""));
+            Some(CheckoutMove::Undo { reason })
         }
-        _ if state.is_payment_open => Some(Move::Abandon),
-        _ => Some(Move::Confirm),
+        _ if state.is_payment_open => Some(CheckoutMove::Abandon),
+        _ => Some(CheckoutMove::Confirm),
     }
 }
 
@@ -122,11 +84,11 @@ fn time_over(state: &CheckoutState) -> Option<Reason> {
     state.is_time_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
-/// Without a token of its own, an order waits for another try after a decline.
+/// Without a token of its own, an order waits for another attempt after a decline.
 fn declined(state: &CheckoutState) -> Option<Reason> {
-    let has_one_try = state.terms.as_ref().is_some_and(|terms| terms.token.is_some());
+    let has_one_attempt = state.terms.as_ref().is_some_and(|terms| terms.token.is_some());
     let is_final = match state.payment {
-        Payment::Declined => has_one_try,
+        Payment::Declined => has_one_attempt,
         Payment::CaptureFailed => true,
         _ => false,
     };
@@ -135,59 +97,4 @@ fn declined(state: &CheckoutState) -> Option<Reason> {
 
 fn payment_declined(detail: &str) -> Reason {
     Reason { code: ReasonCode::PaymentDeclined, detail: detail.to_owned() }
-}
-
-/// What a move asks for, from the state that it is made in.
-pub(super) fn outputs_of(next: &Move, state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
-    match next {
-        Move::Place => vec![Output::Command(CheckoutStep::PlaceOrder)],
-        Move::Reserve => reserve(state),
-        Move::Await if state.payment == Payment::Requested => {
-            vec![Output::Command(CheckoutStep::AwaitPayment), Output::Effect(CheckoutStep::Authorize)]
-        }
-        Move::Await => vec![Output::Command(CheckoutStep::AwaitPayment)],
-        Move::Authorize => vec![Output::Effect(CheckoutStep::Authorize)],
-        Move::Take => confirm_lines(state).chain([Output::Effect(CheckoutStep::Capture)]).collect(),
-        Move::TakeOutside => confirm_lines(state).chain(abandon(state)).collect(),
-        Move::Abandon => vec![Output::Command(CheckoutStep::AbandonPayment)],
-        Move::Confirm => vec![Output::Command(CheckoutStep::ConfirmOrder)],
-        Move::Undo(_) => undo(state),
-        Move::Fail => vec![Output::Command(CheckoutStep::FailOrder)],
-    }
-}
-
-fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
-    let Some(terms) = &state.terms else { return Vec::new() };
-    let mut outputs: Vec<_> = lines(state, |_| true, CheckoutStep::Reserve).collect();
-    if terms.token.is_some() {
-        outputs.push(Output::Command(CheckoutStep::RequestPayment));
-    }
-    outputs.push(Output::Timer { step: CheckoutStep::PaymentTimeout, at: terms.pay_by });
-    outputs
-}
-
-fn confirm_lines(state: &CheckoutState) -> impl Iterator<Item = Output<CheckoutStep>> {
-    lines(state, |units| units == Units::Held, CheckoutStep::Confirm)
-}
-
-fn abandon(state: &CheckoutState) -> Option<Output<CheckoutStep>> {
-    state.is_payment_open.then_some(Output::Command(CheckoutStep::AbandonPayment))
-}
-
-fn undo(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
-    let is_held = |units| matches!(units, Units::Held | Units::Overdue);
-    let release = lines(state, is_held, CheckoutStep::Release);
-    let restock = lines(state, |units| units == Units::Taken, CheckoutStep::Restock);
-    let is_from_cart = state.terms.as_ref().is_some_and(|terms| terms.cart.is_some());
-    let gives_back = is_from_cart && !state.cart_lines.is_empty();
-    let give_back = gives_back.then_some(Output::Command(CheckoutStep::GiveBack));
-    release.chain(restock).chain(abandon(state)).chain(give_back).collect()
-}
-
-fn lines(
-    state: &CheckoutState,
-    stand: fn(Units) -> bool,
-    step: fn(u32) -> CheckoutStep,
-) -> impl Iterator<Item = Output<CheckoutStep>> {
-    state.lines_that(stand).map(move |line| Output::Command(step(line)))
 }

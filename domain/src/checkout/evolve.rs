@@ -1,40 +1,24 @@
-//! What an input makes of a checkout: first what it says is noted, then come the moves it allows, the
-//! very ones that `decide` makes.
+//! What an input makes of a checkout: the fact that it states is noted, and nothing is decided.
 
 use std::sync::Arc;
 
-use souk_eventsourcing::process::{Input, Output};
+use souk_eventsourcing::process::Input;
 
 use crate::order::event::Draft;
 
-use super::decide::{Move, next_move, outputs_of};
 use super::input::CheckoutEvent;
-use super::state::{CheckoutState, Payment, Phase, Terms, Units};
+use super::state::{CheckoutState, FIRST_ATTEMPT, Payment, Terms, Units};
 use super::step::CheckoutStep;
 
 /// The state after an input.
-pub fn evolve(mut state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
-    note(&mut state, input);
-    while let Some(next) = next_move(&state) {
-        enter(&mut state, next);
-    }
-    state
-}
-
-/// Notes what an input says.
-pub(super) fn note(state: &mut CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) {
+pub fn take_in(mut state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
     match input {
-        Input::Event(event) => note_event(state, event),
-        Input::Done(step) | Input::Unchanged(step) => {
-            state.unanswered = state.unanswered.saturating_sub(1);
-            note_done(state, *step);
-        }
-        Input::Refused { step, code, .. } => {
-            state.unanswered = state.unanswered.saturating_sub(1);
-            note_refused(state, *step, code);
-        }
+        Input::Event(event) => note_event(&mut state, event),
+        Input::Done(step) | Input::Unchanged(step) => note_done(&mut state, *step),
+        Input::Refused { step, code, .. } => note_refused(&mut state, *step, code),
         Input::Fired(_) => state.is_time_over = true,
     }
+    state
 }
 
 fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
@@ -52,7 +36,7 @@ fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
         }
         CheckoutEvent::CancellationRequested { reason } => state.cancellation = Some(reason.clone()),
         CheckoutEvent::PaidOutside => state.is_paid_outside = true,
-        CheckoutEvent::PaymentRequested { token, .. } => note_requested(state, token),
+        CheckoutEvent::PaymentRequested { attempt, token, .. } => note_requested(state, *attempt, token),
         CheckoutEvent::Authorized { provider_payment_id } => {
             state.payment = Payment::Authorized;
             state.provider_payment_id = Some(provider_payment_id.clone());
@@ -77,11 +61,11 @@ fn learn(state: &mut CheckoutState, draft: &Draft) {
     }
 }
 
-/// A try to be paid is news once: the request that a checkout sent shows as its answer and as an event.
-fn note_requested(state: &mut CheckoutState, token: &str) {
-    if matches!(state.payment, Payment::None | Payment::Declined) {
+/// An attempt to be paid is news once: the request that a checkout sent shows as its answer and as an event.
+fn note_requested(state: &mut CheckoutState, attempt: u32, token: &str) {
+    let is_news = state.tokens.insert(attempt, token.to_owned()).is_none();
+    if is_news && matches!(state.payment, Payment::None | Payment::Declined) {
         state.payment = Payment::Requested;
-        state.token = Some(token.to_owned());
         state.is_payment_open = true;
     }
 }
@@ -97,7 +81,7 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
         CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set_free(state, line),
         CheckoutStep::RequestPayment => {
             let token = state.terms.as_ref().and_then(|terms| terms.token.clone());
-            note_requested(state, &token.unwrap_or_default());
+            note_requested(state, FIRST_ATTEMPT, &token.unwrap_or_default());
         }
         _ => {}
     }
@@ -128,43 +112,4 @@ fn set(state: &mut CheckoutState, line: u32, now: Units) {
 
 fn line_of(state: &mut CheckoutState, line: u32) -> Option<&mut Units> {
     usize::try_from(line).ok().and_then(|line| state.units.get_mut(line))
-}
-
-/// Makes a move.
-pub(super) fn enter(state: &mut CheckoutState, next: Move) {
-    let outputs = outputs_of(&next, state);
-    let commands = outputs.iter().filter(|output| matches!(output, Output::Command(_))).count();
-    state.unanswered = state.unanswered.saturating_add(u32::try_from(commands).unwrap_or(u32::MAX));
-    match next {
-        Move::Place => state.phase = Phase::Placing,
-        Move::Reserve => {
-            if state.phase == Phase::New {
-                state.draft = None;
-            }
-            state.phase = Phase::Reserving;
-        }
-        Move::Await | Move::Authorize => {
-            state.phase = Phase::Waiting;
-            // Whoever may still ask for a payment is to be told when it is too late.
-            state.is_payment_open = true;
-            if state.payment == Payment::Requested {
-                state.payment = Payment::Running;
-            }
-        }
-        Move::Take => {
-            state.phase = Phase::Taking;
-            state.is_capture_asked = true;
-        }
-        Move::TakeOutside => {
-            state.phase = Phase::Taking;
-            state.is_payment_open = false;
-        }
-        Move::Abandon => state.is_payment_open = false,
-        Move::Undo(reason) => {
-            state.phase = Phase::Undoing;
-            state.is_payment_open = false;
-            state.reason = Some(reason);
-        }
-        Move::Confirm | Move::Fail => state.phase = Phase::Ended,
-    }
 }

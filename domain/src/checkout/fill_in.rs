@@ -7,7 +7,7 @@ use crate::limits::RESERVATION_GRACE_S;
 use crate::names::{OrderRef, PaymentId};
 use crate::order::OrderCommand;
 use crate::payment::PaymentCommand;
-use crate::provider::ProviderCall;
+use crate::provider::{Authorization, ProviderCall};
 use crate::shop_command::ShopCommand;
 use crate::stock::StockCommand;
 
@@ -75,8 +75,9 @@ pub fn effect(state: &CheckoutState, step: CheckoutStep) -> Option<ProviderCall>
     let terms = state.terms.as_deref()?;
     let (payment, amount) = (PaymentId::of(terms.order), terms.total);
     match step {
-        CheckoutStep::Authorize => {
-            Some(ProviderCall::Authorize { payment, amount, token: state.token.clone()? })
+        CheckoutStep::Authorize(attempt) => {
+            let token = state.tokens.get(&attempt)?.clone();
+            Some(ProviderCall::Authorize(Authorization { payment, attempt, amount, token }))
         }
         CheckoutStep::Capture => {
             let provider_payment_id = state.provider_payment_id.clone()?;

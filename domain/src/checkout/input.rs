@@ -48,8 +48,10 @@ pub enum CheckoutEvent {
     },
     /// It was paid outside.
     PaidOutside,
-    /// A try to be paid began.
+    /// An attempt to be paid began.
     PaymentRequested {
+        /// Its number, from 1.
+        attempt: u32,
         /// How much.
         amount: Money,
         /// The provider's token.
@@ -60,7 +62,7 @@ pub enum CheckoutEvent {
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
-    /// The try came to nothing.
+    /// The present attempt came to nothing.
     PaymentFailed {
         /// In words.
         detail: String,
@@ -105,7 +107,8 @@ fn of_order(order: &str, event: OrderEvent) -> Option<Incoming<CheckoutEvent>> {
 fn of_payment(event: PaymentEvent) -> Option<Incoming<CheckoutEvent>> {
     let (order, event): (OrderId, _) = match event {
         PaymentEvent::Requested(event) => {
-            (event.order, CheckoutEvent::PaymentRequested { amount: event.amount, token: event.token })
+            let (attempt, amount, token) = (event.attempt, event.amount, event.token);
+            (event.order, CheckoutEvent::PaymentRequested { attempt, amount, token })
         }
         PaymentEvent::Authorized(event) => {
             (event.order, CheckoutEvent::Authorized { provider_payment_id: event.provider_payment_id })

@@ -10,15 +10,18 @@ pub mod decide;
 pub mod evolve;
 pub mod fill_in;
 pub mod input;
+pub mod moves;
 pub mod state;
 pub mod step;
+mod version_1;
 
 pub use input::CheckoutEvent;
+pub use moves::CheckoutMove;
 pub use state::CheckoutState;
 pub use step::CheckoutStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Incoming, Input, Output, Process};
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider::ProviderCall;
@@ -31,10 +34,11 @@ pub struct Checkout;
 impl Process for Checkout {
     const NAME: &'static str = "checkout";
     const TRANSITION: &'static str = "checkout.transitioned";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type State = CheckoutState;
     type Event = CheckoutEvent;
     type Step = CheckoutStep;
+    type Move = CheckoutMove;
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
@@ -46,16 +50,25 @@ impl Process for Checkout {
         input::read(event)
     }
 
-    fn decide(
-        state: &CheckoutState,
-        input: &Input<CheckoutEvent, CheckoutStep>,
-        _: Timestamp,
-    ) -> Vec<Output<CheckoutStep>> {
-        decide::decide(state, input)
+    fn decide(state: &CheckoutState, _: Timestamp) -> Option<Decision<CheckoutMove, CheckoutStep>> {
+        decide::decide(state)
     }
 
-    fn evolve(state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
-        evolve::evolve(state, input)
+    fn take_in(state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: CheckoutState, made: &CheckoutMove) -> CheckoutState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: CheckoutState,
+        inputs: &[Input<CheckoutEvent, CheckoutStep>],
+        outputs: &mut [Decided],
+    ) -> CheckoutState {
+        version_1::enter(state, inputs, outputs)
     }
 
     fn is_ended(state: &CheckoutState) -> bool {

@@ -1,5 +1,6 @@
 //! What a checkout knows: the terms of the order, which never change, and how far each thing is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,11 +25,9 @@ pub struct CheckoutState {
     pub(super) is_placed: bool,
     /// How each line's units stand, by the line's number.
     pub(super) units: Vec<Units>,
-    /// Commands that have no answer.
-    pub(super) unanswered: u32,
     pub(super) payment: Payment,
-    /// The token of the present try to be paid.
-    pub(super) token: Option<String>,
+    /// The token of each attempt to be paid, by its number; the last is the present one.
+    pub(super) tokens: BTreeMap<u32, String>,
     pub(super) provider_payment_id: Option<String>,
     /// Whether a payment exists that has to be abandoned if the order comes to nothing.
     pub(super) is_payment_open: bool,
@@ -81,7 +80,7 @@ pub(super) enum Units {
     Taken,
 }
 
-/// How the present try to be paid stands.
+/// How the present attempt to be paid stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Payment {
@@ -108,7 +107,7 @@ pub(super) struct Terms {
     pub(super) order: OrderId,
     pub(super) cart: Option<CartId>,
     pub(super) total: Money,
-    /// The token that came with the order: then there is one try to be paid.
+    /// The token that came with the order: then there is one attempt to be paid.
     pub(super) token: Option<String>,
     pub(super) pay_by: Timestamp,
     /// What to reserve: each SKU once.
@@ -128,7 +127,15 @@ impl Terms {
     }
 }
 
+/// The number of the first attempt to be paid.
+pub(super) const FIRST_ATTEMPT: u32 = 1;
+
 impl CheckoutState {
+    /// The number of the present attempt to be paid.
+    pub(super) fn attempt(&self) -> u32 {
+        self.tokens.last_key_value().map_or(FIRST_ATTEMPT, |(attempt, _)| *attempt)
+    }
+
     /// Whether the order's final state was asked for.
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended

@@ -2,7 +2,8 @@
 
 use souk_eventsourcing::process::Step;
 
-/// A symbol for it; lines are counted over the order's reservations, each SKU once.
+/// A symbol for it; lines are counted over the order's reservations, each SKU once, attempts to be paid
+/// from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckoutStep {
     /// Place the order that the cart's check-out holds.
@@ -13,8 +14,8 @@ pub enum CheckoutStep {
     RequestPayment,
     /// Tell the order that it waits for payment.
     AwaitPayment,
-    /// Have the money held.
-    Authorize,
+    /// Have the money held, for an attempt to be paid.
+    Authorize(u32),
     /// Take a line's units off the shelf.
     Confirm(u32),
     /// Have the money taken.
@@ -35,11 +36,10 @@ pub enum CheckoutStep {
     PaymentTimeout,
 }
 
-const PLAIN: [(CheckoutStep, &str); 10] = [
+const PLAIN: [(CheckoutStep, &str); 9] = [
     (CheckoutStep::PlaceOrder, "place-order"),
     (CheckoutStep::RequestPayment, "request-payment"),
     (CheckoutStep::AwaitPayment, "await-payment"),
-    (CheckoutStep::Authorize, "authorize"),
     (CheckoutStep::Capture, "capture"),
     (CheckoutStep::ConfirmOrder, "confirm-order"),
     (CheckoutStep::AbandonPayment, "abandon-payment"),
@@ -55,25 +55,29 @@ impl Step for CheckoutStep {
             Self::Confirm(_) => "confirm",
             Self::Release(_) => "release",
             Self::Restock(_) => "restock",
+            Self::Authorize(_) => "authorize",
             plain => PLAIN.iter().find(|(step, _)| step == plain).map_or("", |(_, name)| name),
         }
     }
 
-    fn line(&self) -> Option<u32> {
+    fn number(&self) -> Option<u32> {
         match self {
-            Self::Reserve(line) | Self::Confirm(line) | Self::Release(line) | Self::Restock(line) => {
-                Some(*line)
-            }
+            Self::Reserve(number)
+            | Self::Confirm(number)
+            | Self::Release(number)
+            | Self::Restock(number)
+            | Self::Authorize(number) => Some(*number),
             _ => None,
         }
     }
 
-    fn parse(name: &str, line: Option<u32>) -> Option<Self> {
-        match (name, line) {
+    fn parse(name: &str, number: Option<u32>) -> Option<Self> {
+        match (name, number) {
             ("reserve", Some(line)) => Some(Self::Reserve(line)),
             ("confirm", Some(line)) => Some(Self::Confirm(line)),
             ("release", Some(line)) => Some(Self::Release(line)),
             ("restock", Some(line)) => Some(Self::Restock(line)),
+            ("authorize", Some(attempt)) => Some(Self::Authorize(attempt)),
             (_, Some(_)) => None,
             (_, None) => PLAIN.iter().find(|(_, known)| *known == name).map(|(step, _)| *step),
         }

@@ -1,4 +1,4 @@
-use souk_eventsourcing::process::{Input, Output, Process, Step};
+use souk_eventsourcing::process::{DecidedKind, Input, Output, Process, Step};
 use souk_eventsourcing::testkit::{noon, run_process};
 use uuid::Uuid;
 
@@ -52,10 +52,9 @@ fn refused(step: CheckoutStep, code: &str) -> In {
     Input::Refused { step, code: code.to_owned(), detail: String::new() }
 }
 
-fn requested() -> In {
-    let event =
-        CheckoutEvent::PaymentRequested { amount: Money::new(400, Currency::GBP), token: "tok_2".into() };
-    Input::Event(event)
+fn requested(attempt: u32) -> In {
+    let (amount, token) = (Money::new(400, Currency::GBP), format!("tok_{attempt}"));
+    Input::Event(CheckoutEvent::PaymentRequested { attempt, amount, token })
 }
 
 fn authorized() -> In {
@@ -157,9 +156,9 @@ fn the_draft_is_at_hand_as_long_as_placing_it_has_no_answer() {
 fn the_provider_is_asked_when_all_is_reserved_and_not_before() {
     let reserved = done(&[Reserve(0), RequestPayment, Reserve(1)]);
     assert_eq!(last(&join(&[&[placed()], &reserved[..2]])), []);
-    let expected = [Output::Command(AwaitPayment), Output::Effect(Authorize)];
+    let expected = [Output::Command(AwaitPayment), Output::Effect(Authorize(1))];
     assert_eq!(last(&join(&[&[placed()], &reserved])), expected);
-    assert_eq!(last(&join(&[&waiting(), &[requested()]])), [], "its own request is not another try");
+    assert_eq!(last(&join(&[&waiting(), &[requested(1)]])), [], "its own request is no further attempt");
 }
 
 #[test]
@@ -198,12 +197,12 @@ fn a_decline_ends_an_order_that_came_with_a_token() {
 }
 
 #[test]
-fn a_decline_allows_another_try_until_the_timeout_when_there_was_no_token() {
-    let asked = join(&[&waiting_without_token(), &[requested()]]);
-    assert_eq!(last(&asked), [Output::Effect(Authorize)]);
+fn a_decline_allows_another_attempt_until_the_timeout_when_there_was_no_token() {
+    let asked = join(&[&waiting_without_token(), &[requested(1)]]);
+    assert_eq!(last(&asked), [Output::Effect(Authorize(1))]);
     let declined = join(&[&asked, &[declined()]]);
     assert_eq!(last(&declined), []);
-    assert_eq!(last(&join(&[&declined, &[requested()]])), [Output::Effect(Authorize)]);
+    assert_eq!(last(&join(&[&declined, &[requested(2)]])), [Output::Effect(Authorize(2))]);
     let over = join(&[&declined, &[Input::Fired(PaymentTimeout)]]);
     assert_eq!(last(&over), commands(&[Release(0), Release(1), AbandonPayment]));
     let undone = join(&[&over, &done(&[Release(0), Release(1), AbandonPayment])]);
@@ -259,23 +258,80 @@ fn an_order_paid_outside_gives_its_payment_up_and_goes_on() {
 
 /// Found by the property test of the whole shop.
 #[test]
-fn a_try_that_began_just_before_its_payment_was_given_up_keeps_nobody_waiting() {
+fn an_attempt_that_began_just_before_its_payment_was_given_up_keeps_nobody_waiting() {
     let outside = Input::Event(CheckoutEvent::PaidOutside);
     let inputs =
-        join(&[&waiting_without_token(), &[requested(), declined(), outside, requested(), authorized()]]);
+        join(&[&waiting_without_token(), &[requested(1), declined(), outside, requested(2), authorized()]]);
     let confirmed = join(&[&inputs, &done(&[Confirm(0), Confirm(1), AbandonPayment])]);
     assert_eq!(last(&confirmed), commands(&[AbandonPayment]));
     let ended = join(&[&confirmed, &[Input::Unchanged(AbandonPayment)]]);
     assert_eq!(ending(&ended), OrderCommand::Confirm { paid_outside: true });
 }
 
+/// A call of an earlier attempt that is sent again after a kill must not charge the present one's card.
+#[test]
+fn a_call_to_authorize_takes_the_token_of_its_own_attempt() {
+    let inputs = join(&[&waiting_without_token(), &[requested(1), declined(), requested(2)]]);
+    let (state, _) = after(&inputs);
+    for attempt in [1, 2] {
+        let Some(ProviderCall::Authorize(call)) = Checkout::effect(&state, &Authorize(attempt)) else {
+            panic!("it is a call to authorize")
+        };
+        assert_eq!((call.attempt, call.token), (attempt, format!("tok_{attempt}")));
+    }
+    assert_eq!(Checkout::effect(&state, &Authorize(3)), None);
+}
+
+#[test]
+fn an_undone_order_keeps_the_reason_that_was_recorded() {
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: "recorded then".to_owned() };
+    let (state, _) = after(&waiting());
+    let state = Checkout::enter(state, &CheckoutMove::Undo { reason: reason.clone() });
+    let Some(ShopCommand::Order(_, OrderCommand::Fail { reason: told, .. })) =
+        Checkout::command(&state, &FailOrder)
+    else {
+        panic!("the order is told")
+    };
+    assert_eq!(told, reason);
+}
+
+#[test]
+fn every_move_reads_back_as_it_was_written() {
+    let reason = Reason { code: ReasonCode::PaymentDeclined, detail: "no".to_owned() };
+    for (made, json) in [
+        (CheckoutMove::Reserve, r#"{"move":"reserve"}"#),
+        (CheckoutMove::Await { attempt: None }, r#"{"move":"await"}"#),
+        (CheckoutMove::Await { attempt: Some(1) }, r#"{"move":"await","attempt":1}"#),
+        (CheckoutMove::Authorize { attempt: 2 }, r#"{"move":"authorize","attempt":2}"#),
+        (
+            CheckoutMove::Undo { reason },
+            r#"{"move":"undo","reason":{"code":"payment-declined","detail":"no"}}"#,
+        ),
+    ] {
+        assert_eq!(serde_json::to_string(&made).unwrap(), json);
+        assert_eq!(serde_json::from_str::<CheckoutMove>(json).unwrap(), made);
+    }
+}
+
+/// Version 1 had no attempt in its calls to authorize: a call of then was about the present one.
+#[test]
+fn a_call_that_was_recorded_without_its_attempt_is_given_it() {
+    let inputs = join(&[&waiting_without_token(), &[requested(1), declined()]]);
+    let (state, _) = after(&inputs);
+    let decided =
+        |step: &str| Decided { kind: DecidedKind::Effect, step: step.into(), number: None, at: None };
+    let mut outputs = [decided("authorize"), decided("capture")];
+    Checkout::enter_version_1(state, &[requested(2)], &mut outputs);
+    assert_eq!(outputs.map(|output| output.number), [Some(2), None]);
+}
+
 #[test]
 fn every_step_reads_back_as_it_was_written() {
-    let plain = [PlaceOrder, RequestPayment, AwaitPayment, Authorize, Capture, ConfirmOrder];
+    let plain = [PlaceOrder, RequestPayment, AwaitPayment, Capture, ConfirmOrder];
     let others = [AbandonPayment, GiveBack, FailOrder, PaymentTimeout];
-    let lines = [Reserve(3), Confirm(3), Release(3), Restock(3)];
+    let lines = [Reserve(3), Confirm(3), Release(3), Restock(3), Authorize(3)];
     for step in plain.into_iter().chain(others).chain(lines) {
-        assert_eq!(CheckoutStep::parse(step.name(), step.line()), Some(step));
+        assert_eq!(CheckoutStep::parse(step.name(), step.number()), Some(step));
     }
     assert_eq!(CheckoutStep::parse("capture", Some(1)), None);
 }

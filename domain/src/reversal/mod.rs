@@ -8,15 +8,18 @@ pub mod decide;
 pub mod evolve;
 pub mod fill_in;
 pub mod input;
+pub mod moves;
 pub mod state;
 pub mod step;
+mod version_1;
 
 pub use input::ReversalEvent;
+pub use moves::ReversalMove;
 pub use state::ReversalState;
 pub use step::ReversalStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Incoming, Input, Output, Process};
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider::ProviderCall;
@@ -29,10 +32,11 @@ pub struct ReversalProcess;
 impl Process for ReversalProcess {
     const NAME: &'static str = "reversal";
     const TRANSITION: &'static str = "reversal.transitioned";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type State = ReversalState;
     type Event = ReversalEvent;
     type Step = ReversalStep;
+    type Move = ReversalMove;
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
@@ -44,16 +48,25 @@ impl Process for ReversalProcess {
         input::read(event)
     }
 
-    fn decide(
-        _: &ReversalState,
-        input: &Input<ReversalEvent, ReversalStep>,
-        _: Timestamp,
-    ) -> Vec<Output<ReversalStep>> {
-        decide::decide(input)
+    fn decide(state: &ReversalState, _: Timestamp) -> Option<Decision<ReversalMove, ReversalStep>> {
+        decide::decide(state)
     }
 
-    fn evolve(state: ReversalState, input: &Input<ReversalEvent, ReversalStep>) -> ReversalState {
-        evolve::evolve(state, input)
+    fn take_in(state: ReversalState, input: &Input<ReversalEvent, ReversalStep>) -> ReversalState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: ReversalState, made: &ReversalMove) -> ReversalState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: ReversalState,
+        inputs: &[Input<ReversalEvent, ReversalStep>],
+        _: &mut [Decided],
+    ) -> ReversalState {
+        version_1::enter(state, inputs)
     }
 
     fn is_ended(state: &ReversalState) -> bool {

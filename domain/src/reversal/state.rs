@@ -9,13 +9,25 @@ use crate::order::event::Reversal;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReversalState {
     pub(super) begun: Option<(OrderId, Reversal)>,
-    /// Commands without an answer.
-    pub(super) unanswered: usize,
+    pub(super) progress: Progress,
+}
+
+/// How far a reversal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Progress {
+    /// Nothing was asked for.
+    #[default]
+    Begun,
+    /// Everything was asked for.
+    Asked,
+    /// Everything is answered.
+    Ended,
 }
 
 impl ReversalState {
     /// Whether everything is answered.
     pub fn is_ended(&self) -> bool {
-        self.begun.is_some() && self.unanswered == 0
+        self.progress == Progress::Ended
     }
 }

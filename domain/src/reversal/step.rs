@@ -19,15 +19,15 @@ impl Step for ReversalStep {
         }
     }
 
-    fn line(&self) -> Option<u32> {
+    fn number(&self) -> Option<u32> {
         match self {
             Self::Refund => None,
             Self::Restock(line) => Some(*line),
         }
     }
 
-    fn parse(name: &str, line: Option<u32>) -> Option<Self> {
-        match (name, line) {
+    fn parse(name: &str, number: Option<u32>) -> Option<Self> {
+        match (name, number) {
             ("refund", None) => Some(Self::Refund),
             ("restock", Some(line)) => Some(Self::Restock(line)),
             _ => None,

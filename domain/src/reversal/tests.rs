@@ -66,6 +66,6 @@ fn it_ends_with_the_last_answer_and_a_refused_refund_stops_nothing() {
 #[test]
 fn every_step_reads_back_as_it_was_written() {
     for step in [Refund, Restock(7)] {
-        assert_eq!(ReversalStep::parse(step.name(), step.line()), Some(step));
+        assert_eq!(ReversalStep::parse(step.name(), step.number()), Some(step));
     }
 }

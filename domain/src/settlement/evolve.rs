@@ -1,4 +1,4 @@
-//! What an input makes of a settlement.
+//! What an input makes of a settlement: the fact that it states is noted, and nothing is decided.
 
 use souk_eventsourcing::process::Input;
 
@@ -7,7 +7,10 @@ use super::state::{Debt, DebtKind, SettlementState};
 use super::step::SettlementStep;
 
 /// The state after an input.
-pub fn evolve(mut state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
+pub fn take_in(
+    mut state: SettlementState,
+    input: &Input<SettlementEvent, SettlementStep>,
+) -> SettlementState {
     let Input::Event(event) = input else { return state };
     match event.clone() {
         SettlementEvent::VoidRequested(event) => {
@@ -16,6 +19,7 @@ pub fn evolve(mut state: SettlementState, input: &Input<SettlementEvent, Settlem
                 provider_payment_id: event.provider_payment_id,
                 amount: event.amount,
                 kind: DebtKind::Void(event.void),
+                attempt: event.attempt,
             });
         }
         SettlementEvent::RefundRequested(event) => {
@@ -24,9 +28,10 @@ pub fn evolve(mut state: SettlementState, input: &Input<SettlementEvent, Settlem
                 provider_payment_id: event.provider_payment_id,
                 amount: event.amount,
                 kind: DebtKind::Refund(event.refund),
+                attempt: event.attempt,
             });
         }
-        SettlementEvent::Answered => state.settled = true,
+        SettlementEvent::Answered => state.answered = true,
     }
     state
 }

@@ -3,16 +3,18 @@
 use crate::names::PaymentId;
 use crate::provider::ProviderCall;
 
-use super::state::{DebtKind, SettlementState};
+use super::state::{Debt, DebtKind, SettlementState};
 
 /// The effect of the only step.
 pub fn effect(state: &SettlementState) -> Option<ProviderCall> {
     let debt = state.debt.as_ref()?;
-    let (payment, provider_payment_id) = (PaymentId::of(debt.order), debt.provider_payment_id.clone());
+    let Debt { order, amount, attempt, .. } = *debt;
+    let payment = PaymentId::of(order);
+    let provider_payment_id = debt.provider_payment_id.clone();
     Some(match debt.kind {
-        DebtKind::Void(void) => ProviderCall::Void { payment, provider_payment_id, void },
+        DebtKind::Void(void) => ProviderCall::Void { payment, provider_payment_id, void, attempt },
         DebtKind::Refund(refund) => {
-            ProviderCall::Refund { payment, provider_payment_id, refund, amount: debt.amount }
+            ProviderCall::Refund { payment, provider_payment_id, refund, amount, attempt }
         }
     })
 }

@@ -8,9 +8,10 @@ use crate::payment::PaymentEvent;
 use crate::payment::event::{RefundRequested, VoidRequested};
 
 /// The types of the events it takes.
-pub const TAKES: [&str; 5] = [
+pub const TAKES: [&str; 6] = [
     "payment.void-requested",
     "payment.voided",
+    "payment.void-failed",
     "payment.refund-requested",
     "payment.refunded",
     "payment.refund-failed",
@@ -38,6 +39,7 @@ pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>
             (event.refund.to_string(), true, SettlementEvent::RefundRequested(event))
         }
         PaymentEvent::Voided(event) => (event.void.to_string(), false, SettlementEvent::Answered),
+        PaymentEvent::VoidFailed(event) => (event.void.to_string(), false, SettlementEvent::Answered),
         PaymentEvent::Refunded(event) => (event.refund.to_string(), false, SettlementEvent::Answered),
         PaymentEvent::RefundFailed(event) => (event.refund.to_string(), false, SettlementEvent::Answered),
         _ => return Ok(None),

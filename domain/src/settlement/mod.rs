@@ -7,15 +7,18 @@ pub mod decide;
 pub mod evolve;
 pub mod fill_in;
 pub mod input;
+pub mod moves;
 pub mod state;
 pub mod step;
+mod version_1;
 
 pub use input::SettlementEvent;
+pub use moves::SettlementMove;
 pub use state::SettlementState;
 pub use step::SettlementStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Incoming, Input, Output, Process};
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider::ProviderCall;
@@ -28,10 +31,11 @@ pub struct Settlement;
 impl Process for Settlement {
     const NAME: &'static str = "settlement";
     const TRANSITION: &'static str = "settlement.transitioned";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type State = SettlementState;
     type Event = SettlementEvent;
     type Step = SettlementStep;
+    type Move = SettlementMove;
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
@@ -43,16 +47,25 @@ impl Process for Settlement {
         input::read(event)
     }
 
-    fn decide(
-        _: &SettlementState,
-        input: &Input<SettlementEvent, SettlementStep>,
-        _: Timestamp,
-    ) -> Vec<Output<SettlementStep>> {
-        decide::decide(input)
+    fn decide(state: &SettlementState, _: Timestamp) -> Option<Decision<SettlementMove, SettlementStep>> {
+        decide::decide(state)
     }
 
-    fn evolve(state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
-        evolve::evolve(state, input)
+    fn take_in(state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: SettlementState, made: &SettlementMove) -> SettlementState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: SettlementState,
+        inputs: &[Input<SettlementEvent, SettlementStep>],
+        _: &mut [Decided],
+    ) -> SettlementState {
+        version_1::enter(state, inputs)
     }
 
     fn is_ended(state: &SettlementState) -> bool {

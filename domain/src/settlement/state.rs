@@ -9,7 +9,11 @@ use crate::names::{OrderId, RefundId, VoidId};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SettlementState {
     pub(super) debt: Option<Debt>,
+    /// Whether the provider was asked.
+    pub(super) asked: bool,
     /// Whether the provider answered.
+    pub(super) answered: bool,
+    /// Whether the settlement has ended.
     pub(super) settled: bool,
 }
 
@@ -20,6 +24,7 @@ pub(super) struct Debt {
     pub(super) provider_payment_id: String,
     pub(super) amount: Money,
     pub(super) kind: DebtKind,
+    pub(super) attempt: u32,
 }
 
 /// How it goes back.

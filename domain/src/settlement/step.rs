@@ -17,11 +17,11 @@ impl Step for SettlementStep {
         PAY_BACK
     }
 
-    fn line(&self) -> Option<u32> {
+    fn number(&self) -> Option<u32> {
         None
     }
 
-    fn parse(name: &str, line: Option<u32>) -> Option<Self> {
-        (name == PAY_BACK && line.is_none()).then_some(Self::PayBack)
+    fn parse(name: &str, number: Option<u32>) -> Option<Self> {
+        (name == PAY_BACK && number.is_none()).then_some(Self::PayBack)
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::money::{Currency, Money};
 use crate::names::{OrderId, PaymentId, RefundId, VoidId};
-use crate::payment::event::{RefundFailed, RefundRequested, Refunded, VoidRequested, Voided};
+use crate::payment::event::{RefundFailed, RefundRequested, Refunded, VoidFailed, VoidRequested, Voided};
 use crate::payment::{Payment, PaymentEvent};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(1));
@@ -31,12 +31,21 @@ fn amount() -> Money {
 }
 
 fn void_requested() -> VoidRequested {
-    VoidRequested { order: ORDER, void: VOID, provider_payment_id: "p".into(), amount: amount() }
+    let provider_payment_id = "p".into();
+    VoidRequested {
+        order: ORDER,
+        void: VOID,
+        provider_payment_id,
+        amount: amount(),
+        attempt: 2,
+        retries: None,
+    }
 }
 
 fn refund_requested() -> RefundRequested {
     let (provider_payment_id, reason) = ("p".into(), String::new());
-    RefundRequested { order: ORDER, refund: REFUND, provider_payment_id, amount: amount(), reason }
+    let (amount, attempt, retries) = (amount(), 3, None);
+    RefundRequested { order: ORDER, refund: REFUND, provider_payment_id, amount, reason, attempt, retries }
 }
 
 #[test]
@@ -44,7 +53,12 @@ fn a_request_is_one_call_that_names_what_it_is_about() {
     for (request, expected) in [
         (
             read(void_requested()),
-            ProviderCall::Void { payment: PaymentId::of(ORDER), provider_payment_id: "p".into(), void: VOID },
+            ProviderCall::Void {
+                payment: PaymentId::of(ORDER),
+                provider_payment_id: "p".into(),
+                void: VOID,
+                attempt: 2,
+            },
         ),
         (
             read(refund_requested()),
@@ -53,6 +67,7 @@ fn a_request_is_one_call_that_names_what_it_is_about() {
                 provider_payment_id: "p".into(),
                 refund: REFUND,
                 amount: amount(),
+                attempt: 3,
             },
         ),
     ] {
@@ -61,7 +76,7 @@ fn a_request_is_one_call_that_names_what_it_is_about() {
         let outputs = run_process::<Settlement>(&mut state, &[Input::Event(request.event)], noon());
         let [Output::Effect(step)] = outputs[0][..] else { panic!("{outputs:?}") };
         assert_eq!(Settlement::effect(&state, &step), Some(expected));
-        assert_eq!(SettlementStep::parse(step.name(), step.line()), Some(step));
+        assert_eq!(SettlementStep::parse(step.name(), step.number()), Some(step));
         assert!(!Settlement::is_ended(&state));
     }
 }
@@ -69,9 +84,11 @@ fn a_request_is_one_call_that_names_what_it_is_about() {
 #[test]
 fn any_answer_to_the_same_request_ends_it() {
     let failed = RefundFailed { order: ORDER, refund: REFUND, code: String::new(), detail: String::new() };
+    let void_failed = VoidFailed { order: ORDER, void: VOID, code: String::new(), detail: String::new() };
     let done = Refunded { order: ORDER, refund: REFUND, amount: amount(), provider_refund_id: "r".into() };
     let pairs = [
         (read(void_requested()), read(Voided { order: ORDER, void: VOID })),
+        (read(void_requested()), read(void_failed)),
         (read(refund_requested()), read(done)),
         (read(refund_requested()), read(failed)),
     ];

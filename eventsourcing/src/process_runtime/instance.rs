@@ -8,10 +8,16 @@ use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
 use crate::parking::{Entity, Poison, caught, without_values};
 use crate::process::{
-    Decided, DecidedKind, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
+    Decided, DecidedKind, Decision, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
 };
 
 use super::{command_id, parse_step};
+
+/// The place of the input that a process panics on, if it is one, and the reason.
+type Stuck = (Option<usize>, String);
+
+/// An input of a recorded transition, and the output it answers.
+type Found<P> = (Input<<P as Process>::Event, <P as Process>::Step>, Option<(OutputId, Pending<P>)>);
 
 /// An output without an answer.
 pub(super) struct Pending<P: Process> {
@@ -26,6 +32,8 @@ pub(super) struct Pending<P: Process> {
     pub(super) sent: bool,
     /// Whether nobody waits for its answer any more.
     pub(super) given_up: bool,
+    /// Times that sending it came to nothing by a fault of this program.
+    pub(super) losses: u32,
 }
 
 impl<P: Process> Clone for Pending<P> {
@@ -72,9 +80,14 @@ pub(super) struct Instance<P: Process> {
     pub(super) outputs: BTreeMap<OutputId, Pending<P>>,
     pub(super) waiting: Vec<Waiting<P>>,
     pub(super) ended: bool,
-    /// Whether a transition is on its way to the log.
+    /// Whether a transition is on its way to the log, or waits for another attempt.
     pub(super) deciding: bool,
+    /// Attempts to append the transition that failed, one after another.
+    pub(super) failed_appends: u32,
 }
+
+/// Moves of one transition. A process that makes more goes round in a circle.
+const MOVES_MAX: usize = 64;
 
 impl<P: Process> Clone for Instance<P> {
     fn clone(&self) -> Self {
@@ -99,6 +112,7 @@ impl<P: Process> Instance<P> {
             waiting: Vec::new(),
             ended: false,
             deciding: false,
+            failed_appends: 0,
         }
     }
 
@@ -107,15 +121,20 @@ impl<P: Process> Instance<P> {
         self.waiting.iter().rev().find_map(|waiting| waiting.cause).unwrap_or(self.started_by)
     }
 
-    /// An output was answered: what the process is to know of it waits from now on.
-    pub(super) fn answer(&mut self, output: OutputId, taken: Taken, cause: Option<EventId>) {
-        let Some(pending) = self.outputs.remove(&output) else { return };
+    /// An output was answered: the answer waits to be taken in. Returns the output, if it was open.
+    pub(super) fn answer(
+        &mut self,
+        output: OutputId,
+        taken: Taken,
+        cause: Option<EventId>,
+    ) -> Option<Pending<P>> {
+        let pending = self.outputs.remove(&output)?;
         // An effect's answer is an event of the aggregate it is about, and taken in as that.
-        if self.ended || pending.kind == DecidedKind::Effect {
-            return;
+        if !self.ended && pending.kind != DecidedKind::Effect {
+            let input = result_input(&taken, pending.step.clone());
+            self.waiting.push(Waiting { taken, input, cause });
         }
-        let input = result_input(&taken, pending.step);
-        self.waiting.push(Waiting { taken, input, cause });
+        Some(pending)
     }
 
     /// It can't go on: because of one of its inputs, or of what it did itself. `position` is how far the
@@ -130,36 +149,41 @@ impl<P: Process> Instance<P> {
         Poison { entity, stream, revision: Revision(revision), position, reason, can_be_skipped }
     }
 
-    /// What the waiting inputs lead to; none while a command is out, or when they decide nothing.
-    /// An input that it panics on is told by its place.
-    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition>, (Option<usize>, String)> {
-        let command_is_out = self.outputs.values().any(Pending::is_out);
-        if self.ended || self.deciding || self.waiting.is_empty() || command_is_out {
+    /// The transition that the waiting inputs lead to; none while a command has no answer, or when there
+    /// is no move to make. An input that the process panics on is named by its place.
+    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, Stuck> {
+        let has_unanswered_command = self.outputs.values().any(Pending::is_command);
+        if self.ended || self.deciding || self.waiting.is_empty() || has_unanswered_command {
             return Ok(None);
         }
         let mut state = self.state.clone();
-        let mut transition = Transition { taken: Vec::new(), outputs: Vec::new(), ended: false };
         for (place, waiting) in self.waiting.iter().enumerate() {
-            // Whatever comes behind the end is of no interest any more.
-            if P::is_ended(&state) {
-                break;
-            }
+            state = caught(|| P::take_in(state, &waiting.input)).map_err(|reason| (Some(place), reason))?;
+        }
+        let taken = self.waiting.iter().map(|waiting| waiting.taken.clone()).collect();
+        let mut transition = Transition { taken, moves: Vec::new(), outputs: Vec::new(), ended: false };
+        while !transition.ended && !transition.outputs.iter().any(Decided::is_command) {
             let decide = || {
-                let outputs = P::decide(&state, &waiting.input, now);
-                (outputs, P::evolve(state.clone(), &waiting.input))
+                let Decision { made, outputs } = P::decide(&state, now)?;
+                Some((P::enter(state.clone(), &made), made, outputs))
             };
-            let (outputs, after) = caught(decide).map_err(|reason| (Some(place), reason))?;
+            let Some((after, made, outputs)) = caught(decide).map_err(|reason| (None, reason))? else {
+                break;
+            };
+            if transition.moves.len() == MOVES_MAX {
+                return Err((None, format!("it makes more than {MOVES_MAX} moves at once")));
+            }
+            transition.moves.push(made);
             transition.outputs.extend(outputs.iter().map(decided));
-            transition.taken.push(waiting.taken.clone());
+            transition.ended = P::is_ended(&after);
             state = after;
         }
-        transition.ended = P::is_ended(&state);
-        Ok((transition.ended || !transition.outputs.is_empty()).then_some(transition))
+        Ok((!transition.moves.is_empty()).then_some(transition))
     }
 
-    /// Takes an input of a recorded transition in; returns the output it answers, when that was not
-    /// known to be answered yet.
-    pub(super) fn take(&mut self, taken: &Taken) -> Result<Option<(OutputId, Pending<P>)>, String> {
+    /// Finds an input of a recorded transition among what waits and what is out; returns it with the output
+    /// it answers, when that was not known to be answered yet.
+    fn find(&mut self, taken: &Taken) -> Result<Found<P>, String> {
         let is_it = |waiting: &Waiting<P>| {
             let (known, wanted) = (&waiting.taken, taken);
             match wanted.output {
@@ -188,22 +212,44 @@ impl<P: Process> Instance<P> {
                 return Err(format!("a recorded transition takes in {what}, which did not come before it"));
             }
         };
-        self.state = P::evolve(std::mem::take(&mut self.state), &input);
-        Ok(gone)
+        Ok((input, gone))
+    }
+
+    /// Takes a recorded transition in; returns the outputs that it shows to be answered.
+    pub(super) fn take(
+        &mut self,
+        version: u16,
+        transition: &mut Transition<P::Move>,
+    ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
+        let (mut inputs, mut answered) = (Vec::new(), Vec::new());
+        for taken in &transition.taken {
+            let (input, output) = self.find(taken)?;
+            inputs.push(input);
+            answered.extend(output);
+        }
+        let mut state = std::mem::take(&mut self.state);
+        if version == 1 {
+            state = P::enter_version_1(state, &inputs, &mut transition.outputs);
+        } else {
+            state = inputs.iter().fold(state, P::take_in);
+            state = transition.moves.iter().fold(state, P::enter);
+        }
+        self.state = state;
+        Ok(answered)
     }
 
     /// Notes what a recorded transition asks for.
     pub(super) fn record(
         &mut self,
         recorded: &RecordedEvent,
-        transition: &Transition,
+        transition: &Transition<P::Move>,
     ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
         self.revision = Some(recorded.revision);
-        self.deciding = false;
+        (self.deciding, self.failed_appends) = (false, 0);
         self.ended = transition.ended;
         let mut added = Vec::with_capacity(transition.outputs.len());
         for (ordinal, output) in (0_u32..).zip(&transition.outputs) {
-            let step: P::Step = parse_step(&output.step, output.line)?;
+            let step: P::Step = parse_step(&output.step, output.number)?;
             let event_id = recorded.event.id;
             let pending = Pending {
                 kind: output.kind,
@@ -213,6 +259,7 @@ impl<P: Process> Instance<P> {
                 at: output.at.unwrap_or(Timestamp::MIN),
                 sent: false,
                 given_up: false,
+                losses: 0,
             };
             let output_id = OutputId { transition: recorded.revision.0, ordinal };
             self.outputs.insert(output_id, pending.clone());
@@ -235,7 +282,7 @@ fn decided<S: Step>(output: &Output<S>) -> Decided {
         Output::Effect(step) => (DecidedKind::Effect, step, None),
         Output::Timer { step, at } => (DecidedKind::Timer, step, Some(*at)),
     };
-    Decided { kind, step: step.name().to_owned(), line: step.line(), at }
+    Decided { kind, step: step.name().to_owned(), number: step.number(), at }
 }
 
 pub(super) fn result_input<E, S>(taken: &Taken, step: S) -> Input<E, S> {

@@ -3,8 +3,12 @@
 //! A step function. What always holds: everything it knows comes from the log in log order, so a crash
 //! between any two steps loses nothing and a repeat is harmless; an output is sent only once its
 //! transition is on disk, under an id derived from it; a transition takes all inputs that wait, and none
-//! is made while a command of the instance is out or when it would decide nothing; after the end nothing
-//! is emitted. An instance whose command is not answered holds back no other.
+//! is made while a command of the instance has no answer or when there is no move to make; after the end
+//! nothing is emitted. An instance whose command is not answered holds back no other. A transition that
+//! can't be appended is tried again after a growing wait.
+//!
+//! An answer finds its output by the event's `reply_to`; an event without one (written before there was
+//! `reply_to`, or by somebody else's command of the same id) answers the output with its command id.
 //!
 //! Two runtimes of one process may work at once: the stream's expected revision lets one transition
 //! through, and the other runtime sees it in the log.
@@ -13,27 +17,28 @@ mod error;
 mod instance;
 mod parked;
 mod row;
+mod steps;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::envelope::{Actor, NewEvent, Origin, RecordedEvent};
-use crate::id::{CommandId, Position, Revision, StreamName, derive};
+use crate::envelope::{Origin, RecordedEvent};
+use crate::id::{CommandId, Position};
 use crate::parking::{Entity, Parked, Parking, Poison, caught};
-use crate::payload::{decode_json, encode_json};
+use crate::payload::decode_json;
 use crate::process::{
     DecidedKind, OutputId, Process, ProcessChange, ProcessCommand, ProcessRows, Step, Taken, TakenKind,
     Transition,
 };
-use crate::store::{Append, Expected};
+use crate::store::{Append, Filter};
 
 pub use error::ProcessError;
 
 use instance::{Instance, Pending, Waiting};
 
-/// The schema version of every process's transitions.
-const TRANSITION_VERSION: u16 = 1;
+/// The schema version of every process's transitions. Version 1 recorded no moves.
+const TRANSITION_VERSION: u16 = 2;
 
 /// What the driver is to do.
 pub enum Action<P: Process> {
@@ -85,6 +90,10 @@ pub struct ProcessRuntime<P: Process> {
     /// Commands and effects without an answer, by command id.
     unanswered: HashMap<CommandId, (String, OutputId)>,
     timers: BTreeSet<(Timestamp, String, OutputId)>,
+    /// Instances whose transition was not appended, and when it is tried again.
+    retries: BTreeSet<(Timestamp, String)>,
+    /// Outputs whose sending came to nothing, and when they are sent again.
+    resends: BTreeSet<(Timestamp, String, OutputId)>,
     takes: HashSet<&'static str>,
     /// Instances that may have something to send or to decide.
     touched: BTreeSet<String>,
@@ -103,6 +112,8 @@ impl<P: Process> ProcessRuntime<P> {
             instances: HashMap::new(),
             unanswered: HashMap::new(),
             timers: BTreeSet::new(),
+            retries: BTreeSet::new(),
+            resends: BTreeSet::new(),
             takes: P::takes().into_iter().collect(),
             touched: BTreeSet::new(),
             dirty: HashSet::new(),
@@ -139,14 +150,26 @@ impl<P: Process> ProcessRuntime<P> {
         self.position
     }
 
-    /// Instances that have not ended.
+    /// Instances that have not ended, or whose outputs have no answer yet.
     pub fn open_instances(&self) -> usize {
         self.instances.len()
+    }
+
+    /// The events that the process follows the log for.
+    pub fn filter() -> Filter {
+        Filter::types(P::takes().into_iter().chain([P::TRANSITION])).and_replies_to(P::NAME)
     }
 
     /// When the next timer goes off.
     pub fn next_timer(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, ..)| *at)
+    }
+
+    /// When [`ProcessRuntime::step`] has something to do, should nothing happen before.
+    pub fn next_step(&self) -> Option<Timestamp> {
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let resend = self.resends.first().map(|(at, ..)| *at);
+        self.next_timer().into_iter().chain(retry).chain(resend).min()
     }
 
     /// The log was read to its head: from now on outputs are sent and decisions made.
@@ -170,9 +193,18 @@ impl<P: Process> ProcessRuntime<P> {
         self.position = self.position.max(position);
     }
 
-    /// The first event of a command answers it.
-    fn on_answer(&mut self, recorded: &RecordedEvent) {
-        let Some((id, output)) = self.unanswered.remove(&recorded.event.command_id) else { return };
+    /// The output that an event answers, if it has no answer yet: the first event of a command is one.
+    pub(super) fn answered_by(&self, recorded: &RecordedEvent) -> Option<(String, OutputId)> {
+        let Some(reply_to) = &recorded.event.reply_to else {
+            return self.unanswered.get(&recorded.event.command_id).cloned();
+        };
+        let is_own = reply_to.stream.category() == P::NAME;
+        let instance = self.instances.get(reply_to.stream.id()).filter(|_| is_own)?;
+        let is_open = instance.outputs.contains_key(&reply_to.output);
+        is_open.then(|| (reply_to.stream.id().to_owned(), reply_to.output))
+    }
+
+    fn on_answer(&mut self, recorded: &RecordedEvent, id: &str, output: OutputId) {
         let kind = if recorded.is_noted() { TakenKind::Unchanged } else { TakenKind::Done };
         let taken = Taken {
             kind,
@@ -182,12 +214,14 @@ impl<P: Process> ProcessRuntime<P> {
             code: None,
             detail: None,
         };
-        self.answered(&id, output, taken, Some(recorded.event.id));
+        self.answered(id, output, taken, Some(recorded.event.id));
     }
 
     fn answered(&mut self, id: &str, output: OutputId, taken: Taken, cause: Option<crate::EventId>) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        instance.answer(output, taken, cause);
+        if let Some(pending) = instance.answer(output, taken, cause) {
+            self.unanswered.remove(&pending.command_id);
+        }
         self.touch(id);
         self.put_away(id);
     }
@@ -241,16 +275,17 @@ impl<P: Process> ProcessRuntime<P> {
     fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
         let id = recorded.stream.id().to_owned();
         let poisoned = |reason: String| Self::unskippable(Entity::Key(id.clone()), recorded, &reason);
-        let transition: Transition = decode_json(recorded.event_type(), &recorded.event.data)
+        let version = recorded.event.schema_version;
+        if version > TRANSITION_VERSION {
+            return Err(poisoned(format!("it has version {version}, at most {TRANSITION_VERSION} is known")));
+        }
+        let mut transition: Transition<P::Move> = decode_json(recorded.event_type(), &recorded.event.data)
             .map_err(|error| poisoned(error.to_string()))?;
         let instance =
             self.instances.get_mut(&id).ok_or_else(|| poisoned("no event started it".to_owned()))?;
         // All of it or nothing: an instance that is parked stands where it stood before.
         let mut after = instance.clone();
-        let mut gone = Vec::new();
-        for taken in &transition.taken {
-            gone.extend(caught(|| after.take(taken)).flatten().map_err(poisoned)?);
-        }
+        let gone = caught(|| after.take(version, &mut transition)).flatten().map_err(poisoned)?;
         let added = caught(|| after.record(recorded, &transition)).flatten().map_err(poisoned)?;
         *instance = after;
         for (output, pending) in gone {
@@ -299,7 +334,7 @@ impl<P: Process> ProcessRuntime<P> {
             Answer::Unchanged => (TakenKind::Unchanged, None, None),
             Answer::Refused { code, detail } => (TakenKind::Refused, Some(code), Some(detail)),
         };
-        if self.unanswered.remove(&pending.command_id).is_none() {
+        if pending.kind != DecidedKind::Command {
             return;
         }
         let taken = Taken { kind, stream: None, revision: None, output: Some(output), code, detail };
@@ -326,17 +361,6 @@ impl<P: Process> ProcessRuntime<P> {
         self.put_away(id);
     }
 
-    /// A transition was not appended. After a conflict the log will show who was quicker; after any
-    /// other failure the instance is to be decided again.
-    pub fn on_append_failed(&mut self, id: &str, conflict: bool) {
-        if let Some(instance) = self.instances.get_mut(id)
-            && !conflict
-        {
-            instance.deciding = false;
-            self.touched.insert(id.to_owned());
-        }
-    }
-
     /// Lets the timers that are due go off and tells how many mattered to an open instance.
     pub fn fire_due(&mut self, now: Timestamp) -> usize {
         let mut fired = 0;
@@ -357,85 +381,6 @@ impl<P: Process> ProcessRuntime<P> {
             fired += 1;
         }
         fired
-    }
-
-    /// What is to be done now. Nothing before [`ProcessRuntime::go_live`].
-    pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
-        let mut actions = Vec::new();
-        if !self.live {
-            return actions;
-        }
-        self.fire_due(now);
-        for id in std::mem::take(&mut self.touched) {
-            if self.parking.of_key(&id).is_some() {
-                continue;
-            }
-            let Some(instance) = self.instances.get_mut(&id) else { continue };
-            let sent = caught(|| Self::send(&id, instance, &mut actions));
-            let decided = match sent {
-                Ok(()) => instance.decide(now),
-                Err(reason) => Err((None, reason)),
-            };
-            match decided {
-                Ok(Some(transition)) => {
-                    instance.deciding = true;
-                    actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
-                }
-                Ok(None) => {}
-                Err((input, reason)) => {
-                    let poison = instance.stuck(&id, input, self.position, &reason);
-                    self.parking.park(Parked { poison: poison.clone(), keys: vec![id], since: now });
-                    actions.push(Action::Parked(poison));
-                }
-            }
-        }
-        actions
-    }
-
-    fn send(id: &str, instance: &mut Instance<P>, actions: &mut Vec<Action<P>>) {
-        let correlation_id = instance.correlation_id.clone();
-        for (output, pending) in &mut instance.outputs {
-            if pending.sent || pending.kind == DecidedKind::Timer {
-                continue;
-            }
-            let origin = Origin {
-                command_id: pending.command_id,
-                request_hash: None,
-                actor: Actor::new("process", P::NAME),
-                correlation_id: correlation_id.clone(),
-                causation_id: Some(pending.transition),
-            };
-            let (instance_id, output) = (id.to_owned(), *output);
-            let action = if pending.kind == DecidedKind::Command {
-                P::command(&instance.state, &pending.step).map(|content| {
-                    Action::Command(Outgoing { instance: instance_id, output, content, origin })
-                })
-            } else {
-                P::effect(&instance.state, &pending.step).map(|content| {
-                    Action::Effect(Outgoing { instance: instance_id, output, content, origin })
-                })
-            };
-            // Only now: what can't be made is tried again.
-            pending.sent = true;
-            actions.extend(action);
-        }
-    }
-
-    fn append(id: &str, instance: &Instance<P>, transition: &Transition, now: Timestamp) -> Append {
-        let stream = StreamName::new(P::NAME, id);
-        let next = Revision::after(instance.revision);
-        let cause = instance.last_cause();
-        let parts: [&[u8]; 3] = [b"transition", stream.as_str().as_bytes(), &next.0.to_be_bytes()];
-        let origin = Origin {
-            command_id: CommandId(derive(cause.0, &parts)),
-            request_hash: None,
-            actor: Actor::new("process", P::NAME),
-            correlation_id: instance.correlation_id.clone(),
-            causation_id: Some(cause),
-        };
-        let data = encode_json(transition);
-        let event: NewEvent = origin.raw_envelope(&stream, 0, P::TRANSITION, TRANSITION_VERSION, data, now);
-        Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
     }
 
     /// What changed since the last call: to be stored whenever the driver likes, and told to
@@ -473,12 +418,12 @@ fn command_id<P: Process>(
 }
 
 /// Reads a decided output's step.
-fn parse_step<S: Step>(name: &str, line: Option<u32>) -> Result<S, String> {
-    S::parse(name, line).ok_or_else(|| format!("step `{name}` of line {line:?} is not known"))
+fn parse_step<S: Step>(name: &str, number: Option<u32>) -> Result<S, String> {
+    S::parse(name, number).ok_or_else(|| format!("step `{name}` of number {number:?} is not known"))
 }
 
 impl<P: Process> Pending<P> {
-    fn is_out(&self) -> bool {
+    fn is_command(&self) -> bool {
         self.kind == DecidedKind::Command
     }
 }

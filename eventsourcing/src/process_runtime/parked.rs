@@ -24,11 +24,10 @@ impl<P: Process> ProcessRuntime<P> {
                 self.on_transition(recorded)
             };
         }
-        let asked = self.unanswered.get(&recorded.event.command_id).map(|(id, _)| id.clone());
-        if let Some(id) = asked.filter(|id| concerns(id))
+        if let Some((id, output)) = self.answered_by(recorded).filter(|(id, _)| concerns(id))
             && !self.waits(&id, recorded)
         {
-            self.on_answer(recorded);
+            self.on_answer(recorded, &id, output);
         }
         self.on_event(recorded, waited)
     }

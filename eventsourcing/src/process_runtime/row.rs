@@ -25,7 +25,7 @@ struct PendingRow {
     output: OutputId,
     kind: DecidedKind,
     step: String,
-    line: Option<u32>,
+    number: Option<u32>,
     command_id: CommandId,
     transition: EventId,
     at: Timestamp,
@@ -36,7 +36,7 @@ struct WaitingRow<E> {
     taken: Taken,
     event: Option<E>,
     step: Option<String>,
-    line: Option<u32>,
+    number: Option<u32>,
     cause: Option<EventId>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
         output: *output,
         kind: pending.kind,
         step: pending.step.name().to_owned(),
-        line: pending.step.line(),
+        number: pending.step.number(),
         command_id: pending.command_id,
         transition: pending.transition,
         at: pending.at,
@@ -62,7 +62,7 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
             taken: waiting.taken.clone(),
             event,
             step: step.map(|step| step.name().to_owned()),
-            line: step.and_then(Step::line),
+            number: step.and_then(Step::number),
             cause: waiting.cause,
         }
     });
@@ -91,16 +91,18 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
         waiting: Vec::new(),
         ended: row.ended,
         deciding: false,
+        failed_appends: 0,
     };
     for output in row.outputs {
         let pending = Pending {
             kind: output.kind,
-            step: parse_step(&output.step, output.line)?,
+            step: parse_step(&output.step, output.number)?,
             command_id: output.command_id,
             transition: output.transition,
             at: output.at,
             sent: false,
             given_up: false,
+            losses: 0,
         };
         instance.outputs.insert(output.output, pending);
     }
@@ -108,7 +110,7 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
         let input = match (waiting.event, waiting.step) {
             (Some(event), _) => Input::Event(event),
             (None, Some(step)) => {
-                super::instance::result_input(&waiting.taken, parse_step(&step, waiting.line)?)
+                super::instance::result_input(&waiting.taken, parse_step(&step, waiting.number)?)
             }
             (None, None) => return Err("a waiting input is neither an event nor an answer".to_owned()),
         };

@@ -1,6 +1,8 @@
 //! A small process on a log in memory, killed anywhere: whatever is lost in memory, the log ends the
 //! same.
 
+mod answers;
+mod failures;
 mod parking;
 
 use std::collections::HashMap;
@@ -11,9 +13,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::envelope::RecordedEvent;
-use crate::id::CorrelationId;
+use crate::envelope::{Actor, NewEvent};
+use crate::id::{CorrelationId, Revision, StreamName};
 use crate::payload::DecodeError;
-use crate::process::{Incoming, Input, Output};
+use crate::process::{Decided, Decision, Incoming, Input, Output};
+use crate::store::{AppendError, Expected};
 use crate::testkit::noon;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,12 +61,12 @@ impl Step for MakeStep {
         }
     }
 
-    fn line(&self) -> Option<u32> {
+    fn number(&self) -> Option<u32> {
         if let Self::Make(part) = self { Some(*part) } else { None }
     }
 
-    fn parse(name: &str, line: Option<u32>) -> Option<Self> {
-        match (name, line) {
+    fn parse(name: &str, number: Option<u32>) -> Option<Self> {
+        match (name, number) {
             ("make", Some(part)) => Some(Self::Make(part)),
             ("paint", None) => Some(Self::Paint),
             ("close", None) => Some(Self::Close),
@@ -75,10 +79,27 @@ impl Step for MakeStep {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct MakeState {
     thing: String,
-    left: u32,
+    parts: u32,
     failed: bool,
     painted: bool,
-    ended: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+enum Phase {
+    #[default]
+    New,
+    Making,
+    Painting,
+    Ended,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "move", rename_all = "kebab-case")]
+enum MakeMove {
+    Make,
+    Paint,
+    Close { failed: bool },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +129,7 @@ impl Process for Make {
     type State = MakeState;
     type Event = MakeEvent;
     type Step = MakeStep;
+    type Move = MakeMove;
     type Command = MakeCommand;
     type Effect = StreamName;
 
@@ -127,45 +149,55 @@ impl Process for Make {
         })
     }
 
-    fn decide(
-        state: &MakeState,
-        input: &Input<MakeEvent, MakeStep>,
-        now: Timestamp,
-    ) -> Vec<Output<MakeStep>> {
-        let next = Self::evolve(state.clone(), input);
-        match input {
-            Input::Event(MakeEvent::Begun { parts, .. }) => {
-                let deadline =
-                    Output::Timer { step: MakeStep::Deadline, at: now + jiff::SignedDuration::from_secs(60) };
-                (0..*parts).map(|part| Output::Command(MakeStep::Make(part))).chain([deadline]).collect()
+    fn decide(state: &MakeState, now: Timestamp) -> Option<Decision<MakeMove, MakeStep>> {
+        let is_over = state.failed || state.painted;
+        Some(match state.phase {
+            Phase::New => {
+                let at = now + jiff::SignedDuration::from_secs(60);
+                let deadline = Output::Timer { step: MakeStep::Deadline, at };
+                let parts = (0..state.parts).map(|part| Output::Command(MakeStep::Make(part)));
+                Decision { made: MakeMove::Make, outputs: parts.chain([deadline]).collect() }
             }
-            _ if next.ended && !state.ended => vec![Output::Command(MakeStep::Close)],
-            _ if next.left == 0 && state.left > 0 && !next.failed => vec![Output::Effect(MakeStep::Paint)],
-            _ => Vec::new(),
-        }
+            Phase::Making | Phase::Painting if is_over => {
+                let made = MakeMove::Close { failed: state.failed };
+                Decision { made, outputs: vec![Output::Command(MakeStep::Close)] }
+            }
+            Phase::Making => {
+                Decision { made: MakeMove::Paint, outputs: vec![Output::Effect(MakeStep::Paint)] }
+            }
+            Phase::Painting | Phase::Ended => return None,
+        })
     }
 
-    fn evolve(mut state: MakeState, input: &Input<MakeEvent, MakeStep>) -> MakeState {
+    fn take_in(mut state: MakeState, input: &Input<MakeEvent, MakeStep>) -> MakeState {
         match input {
             Input::Event(MakeEvent::Begun { thing, parts }) => {
                 state.thing.clone_from(thing);
-                state.left = *parts;
+                state.parts = *parts;
             }
             Input::Event(MakeEvent::Painted) => state.painted = true,
-            Input::Done(MakeStep::Make(_)) | Input::Unchanged(MakeStep::Make(_)) => state.left -= 1,
-            Input::Refused { .. } => {
-                state.left -= 1;
-                state.failed = true;
-            }
+            Input::Refused { .. } => state.failed = true,
             Input::Fired(_) => state.failed |= !state.painted,
             Input::Done(_) | Input::Unchanged(_) => {}
         }
-        state.ended = state.left == 0 && (state.failed || state.painted);
         state
     }
 
+    fn enter(mut state: MakeState, made: &MakeMove) -> MakeState {
+        match made {
+            MakeMove::Make => state.phase = Phase::Making,
+            MakeMove::Paint => state.phase = Phase::Painting,
+            MakeMove::Close { failed } => (state.phase, state.failed) = (Phase::Ended, *failed),
+        }
+        state
+    }
+
+    fn enter_version_1(_: MakeState, _: &[Input<MakeEvent, MakeStep>], _: &mut [Decided]) -> MakeState {
+        unreachable!("this process never wrote version 1")
+    }
+
     fn is_ended(state: &MakeState) -> bool {
-        state.ended
+        state.phase == Phase::Ended
     }
 
     fn command(state: &MakeState, step: &MakeStep) -> Option<MakeCommand> {
@@ -259,7 +291,9 @@ impl World {
                 if append.expected == Expected::from_last(last.map(|recorded| recorded.revision)) {
                     self.append(&append.stream, append.events);
                 } else {
-                    runtime.on_append_failed(&id, true);
+                    let stream = append.stream;
+                    let conflict = AppendError::Conflict { stream, current: None };
+                    assert!(runtime.on_append_failed(&id, &conflict, self.now).is_none());
                 }
             }
             Action::Command(Outgoing { instance, output, content, origin }) => {
@@ -291,7 +325,7 @@ impl World {
         self.log.iter().filter(|recorded| recorded.event_type() == event_type).collect()
     }
 
-    fn transitions(&self) -> Vec<Transition> {
+    fn transitions(&self) -> Vec<Transition<MakeMove>> {
         let transitions = self.of_type(Make::TRANSITION).into_iter();
         transitions.map(|event| decode_json(Make::TRANSITION, &event.event.data).unwrap()).collect()
     }
@@ -311,7 +345,7 @@ fn run(world: &mut World, choices: &[u8]) -> usize {
             0 => runtime = world.restart(),
             1 => world.save(&mut runtime),
             _ if world.out.is_empty() => {
-                let Some(at) = runtime.next_timer() else { break };
+                let Some(at) = runtime.next_step() else { break };
                 world.now = world.now.max(at);
             }
             _ => {
@@ -412,6 +446,15 @@ fn nothing_is_sent_before_the_log_was_read_to_its_head() {
     runtime.go_live();
     assert_eq!(runtime.step(world.now).len(), 1);
     assert!(runtime.step(world.now).is_empty(), "a transition that is on its way is not made again");
+}
+
+#[test]
+fn a_transition_records_the_moves_that_were_decided() {
+    let mut world = World::new(Some("a.1".into()), true);
+    world.happens("a", &made_of(3), 1);
+    run(&mut world, &[]);
+    let moves: Vec<_> = world.transitions().into_iter().flat_map(|transition| transition.moves).collect();
+    assert_eq!(moves, [MakeMove::Make, MakeMove::Close { failed: true }]);
 }
 
 proptest! {

@@ -93,7 +93,7 @@ impl From<Outcome> for OutcomeAnswer {
         Self {
             kind: name(outcome.kind),
             step: outcome.step,
-            line: outcome.line,
+            number: outcome.number,
             at: outcome.at.map(|at| at.to_string()),
             answer: outcome.answer.map(name),
             code: outcome.code,

@@ -120,8 +120,8 @@ pub(crate) struct OutcomeAnswer {
     /// What was asked for.
     #[schema(example = "reserve")]
     pub(crate) step: String,
-    /// The line it is about.
-    pub(crate) line: Option<u32>,
+    /// The number of the line or attempt it is about.
+    pub(crate) number: Option<u32>,
     /// When a timer fires.
     #[schema(format = DateTime)]
     pub(crate) at: Option<String>,

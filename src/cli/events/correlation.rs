@@ -77,16 +77,16 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
 }
 
 fn in_words(outcome: &Outcome) -> String {
-    let Outcome { kind, step, line, at, answer, code } = outcome;
+    let Outcome { kind, step, number, at, answer, code } = outcome;
     let kind = format!("{kind:?}").to_lowercase();
-    let line = line.map(|line| format!(" line {line}")).unwrap_or_default();
+    let number = number.map(|number| format!(" {number}")).unwrap_or_default();
     let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
     let answer = match (answer, code) {
         (Some(TakenKind::Refused), Some(code)) => format!(": refused, {code}"),
         (Some(answer), _) => format!(": {}", format!("{answer:?}").to_lowercase()),
         (None, _) => String::new(),
     };
-    format!("{kind} {step}{line}{at}{answer}")
+    format!("{kind} {step}{number}{at}{answer}")
 }
 
 fn value(node: &Node, parked: &[ParkedStatus]) -> Value {

@@ -1,0 +1,152 @@
+//! What a process does next: transitions to append, outputs to send, and what is tried again.
+
+use jiff::Timestamp;
+
+use crate::envelope::{Actor, NewEvent, Origin, ReplyTo};
+use crate::id::{CommandId, Revision, StreamName, derive};
+use crate::parking::{Parked, Poison, caught};
+use crate::payload::encode_json;
+use crate::process::{DecidedKind, OutputId, Process, Transition};
+use crate::retry::{LONGEST_WAIT, wait_after};
+use crate::store::{Append, AppendError, Expected};
+
+use super::instance::Instance;
+use super::{Action, Outgoing, ProcessRuntime, TRANSITION_VERSION};
+
+impl<P: Process> ProcessRuntime<P> {
+    /// What is to be done now. Nothing before [`ProcessRuntime::go_live`].
+    pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
+        let mut actions = Vec::new();
+        if !self.live {
+            return actions;
+        }
+        self.fire_due(now);
+        self.try_again(now);
+        for id in std::mem::take(&mut self.touched) {
+            if self.parking.of_key(&id).is_some() {
+                continue;
+            }
+            let Some(instance) = self.instances.get_mut(&id) else { continue };
+            let sent = caught(|| Self::send(&id, instance, &mut actions));
+            let decided = match sent {
+                Ok(()) => instance.decide(now),
+                Err(reason) => Err((None, reason)),
+            };
+            match decided {
+                Ok(Some(transition)) => {
+                    instance.deciding = true;
+                    actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
+                }
+                Ok(None) => {}
+                Err((input, reason)) => {
+                    actions.push(Action::Parked(self.park_stuck(&id, input, &reason, now)));
+                }
+            }
+        }
+        actions
+    }
+
+    fn send(id: &str, instance: &mut Instance<P>, actions: &mut Vec<Action<P>>) {
+        let correlation_id = instance.correlation_id.clone();
+        for (output, pending) in &mut instance.outputs {
+            if pending.sent || pending.kind == DecidedKind::Timer {
+                continue;
+            }
+            let origin = Origin {
+                command_id: pending.command_id,
+                request_hash: None,
+                actor: Actor::new("process", P::NAME),
+                correlation_id: correlation_id.clone(),
+                causation_id: Some(pending.transition),
+                reply_to: Some(ReplyTo { stream: StreamName::new(P::NAME, id), output: *output }),
+            };
+            let (instance_id, output) = (id.to_owned(), *output);
+            let action = if pending.kind == DecidedKind::Command {
+                P::command(&instance.state, &pending.step).map(|content| {
+                    Action::Command(Outgoing { instance: instance_id, output, content, origin })
+                })
+            } else {
+                P::effect(&instance.state, &pending.step).map(|content| {
+                    Action::Effect(Outgoing { instance: instance_id, output, content, origin })
+                })
+            };
+            // Only now: what can't be made is tried again.
+            pending.sent = true;
+            actions.extend(action);
+        }
+    }
+
+    fn append(id: &str, instance: &Instance<P>, transition: &Transition<P::Move>, now: Timestamp) -> Append {
+        let stream = StreamName::new(P::NAME, id);
+        let next = Revision::after(instance.revision);
+        let cause = instance.last_cause();
+        let parts: [&[u8]; 3] = [b"transition", stream.as_str().as_bytes(), &next.0.to_be_bytes()];
+        let origin = Origin {
+            command_id: CommandId(derive(cause.0, &parts)),
+            request_hash: None,
+            actor: Actor::new("process", P::NAME),
+            correlation_id: instance.correlation_id.clone(),
+            causation_id: Some(cause),
+            reply_to: None,
+        };
+        let data = encode_json(transition);
+        let event: NewEvent = origin.raw_envelope(&stream, 0, P::TRANSITION, TRANSITION_VERSION, data, now);
+        Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
+    }
+
+    /// A transition was not appended. After a conflict the log will show who was quicker. One that is too
+    /// large parks its instance. After a failure of the log the instance decides again, later each time.
+    pub fn on_append_failed(&mut self, id: &str, error: &AppendError, now: Timestamp) -> Option<Poison> {
+        let instance = self.instances.get_mut(id)?;
+        match error {
+            AppendError::Conflict { .. } | AppendError::Duplicate { .. } => None,
+            AppendError::TooLarge { .. } => Some(self.park_stuck(id, None, &error.to_string(), now)),
+            AppendError::Store(_) => {
+                instance.failed_appends = instance.failed_appends.saturating_add(1);
+                let wait = wait_after(instance.failed_appends, id.as_bytes());
+                let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                self.retries.insert((at, id.to_owned()));
+                None
+            }
+        }
+    }
+
+    /// A command or effect was not carried out to its end by a fault of this program: it is sent again, later
+    /// each time.
+    pub fn on_lost(&mut self, id: &str, output: OutputId, now: Timestamp) {
+        let pending = self.instances.get_mut(id).and_then(|instance| instance.outputs.get_mut(&output));
+        let Some(pending) = pending else { return };
+        pending.losses = pending.losses.saturating_add(1);
+        let wait = wait_after(pending.losses, pending.command_id.0.as_bytes());
+        let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.resends.insert((at, id.to_owned(), output));
+    }
+
+    /// Has instances decide again whose transition was not appended, and sends outputs again that were lost.
+    /// A clock that was set back makes none wait longer than the longest wait.
+    fn try_again(&mut self, now: Timestamp) {
+        let too_far = now.saturating_add(LONGEST_WAIT * 2).unwrap_or(Timestamp::MAX);
+        let is_due = |at: Timestamp| at <= now || at > too_far;
+        for (_, id) in self.retries.extract_if(.., |(at, _)| is_due(*at)) {
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.deciding = false;
+                self.touched.insert(id);
+            }
+        }
+        for (_, id, output) in self.resends.extract_if(.., |(at, ..)| is_due(*at)) {
+            let outputs = self.instances.get_mut(&id).map(|instance| &mut instance.outputs);
+            if let Some(pending) = outputs.and_then(|outputs| outputs.get_mut(&output)) {
+                pending.sent = false;
+                self.touched.insert(id);
+            }
+        }
+    }
+
+    /// Parks an instance that can't go on by itself.
+    fn park_stuck(&mut self, id: &str, input: Option<usize>, reason: &str, now: Timestamp) -> Poison {
+        let position = self.position;
+        let poison = self.instances[id].stuck(id, input, position, reason);
+        self.parking.park(Parked { poison: poison.clone(), keys: vec![id.to_owned()], since: now });
+        poison
+    }
+}
