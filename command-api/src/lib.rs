@@ -78,6 +78,8 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(orders::routes::run_timers))
         .routes(routes!(payments::routes::request))
         .routes(routes!(payments::routes::refund))
+        .routes(routes!(payments::dead_letters::requeue))
+        .routes(routes!(payments::dead_letters::skip))
         .routes(routes!(payments::webhook::webhook))
         .routes(routes!(orders::guests::erase))
         .routes(routes!(auth::routes::sign_up))

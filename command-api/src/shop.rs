@@ -14,7 +14,7 @@ use souk_domain::product::Product;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
-use souk_domain::{Currency, OrderId};
+use souk_domain::{Currency, DebtId, OrderId, PaymentId};
 use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
 use souk_process_managers::PaymentProvider;
 use souk_web::{Keys, Problem};
@@ -27,11 +27,18 @@ use crate::settled::SettledOrders;
 /// Lets the timers that are due go off, and tells how many there were.
 pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
-/// Finds out which order is meant; what may be done with it is decided by the order itself.
+/// Finds the order or payment that a request means by another name; the aggregate decides what may be done
+/// with it.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
     /// The orders with a code for people: mostly one.
     async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem>;
+
+    /// The payment of a refund or void.
+    async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem>;
+
+    /// Refused refunds and voids that nobody has seen to.
+    async fn open_debts(&self) -> Result<i64, Problem>;
 }
 
 /// The aggregates and what else the command side needs.

@@ -3,7 +3,8 @@
 //! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`,
 //! `user`), each with the same
 //! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`. A folder a process (`checkout`,
-//! `settlement`, `reversal`), each with `step`, `state`, `input`, `decide`, `evolve`, `fill_in`.
+//! `settlement`, `reversal`), each with `step`, `state`, `input`, `moves`, `decide`, `evolve`, `fill_in`, and the
+//! rules of transitions of version 1, frozen.
 
 pub mod address;
 pub mod cart;
@@ -32,8 +33,8 @@ pub use email::Email;
 pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};
 pub use names::{
-    AddressId, CartId, CustomerId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId, RefundId,
-    ReversalId, Sku, UserId, VoidId,
+    AddressId, CartId, CustomerId, DebtId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId,
+    RefundId, ReversalId, Sku, UserId, VoidId,
 };
-pub use provider::ProviderCall;
+pub use provider::{Authorization, ProviderCall};
 pub use shop_command::ShopCommand;

@@ -49,6 +49,10 @@ uuid_name!(
     RefundId
 );
 uuid_name!(
+    /// A refund or void that the provider refused: its own id.
+    DebtId
+);
+uuid_name!(
     /// A request to let held money of a payment go.
     VoidId
 );

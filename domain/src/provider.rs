@@ -4,18 +4,24 @@
 use crate::money::Money;
 use crate::names::{PaymentId, RefundId, VoidId};
 
+/// An attempt to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The payment.
+    pub payment: PaymentId,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// How much.
+    pub amount: Money,
+    /// The buyer's means of payment.
+    pub token: String,
+}
+
 /// A call to the provider. Its idempotency key is the id of the output that asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderCall {
     /// Hold the money.
-    Authorize {
-        /// The payment.
-        payment: PaymentId,
-        /// How much.
-        amount: Money,
-        /// The buyer's means of payment.
-        token: String,
-    },
+    Authorize(Authorization),
     /// Take what is held.
     Capture {
         /// The payment.
@@ -33,6 +39,8 @@ pub enum ProviderCall {
         provider_payment_id: String,
         /// Which request it is.
         void: VoidId,
+        /// The number of the attempt, from 1.
+        attempt: u32,
     },
     /// Give back what was taken.
     Refund {
@@ -44,6 +52,8 @@ pub enum ProviderCall {
         refund: RefundId,
         /// How much.
         amount: Money,
+        /// The number of the attempt, from 1.
+        attempt: u32,
     },
 }
 
@@ -51,7 +61,7 @@ impl ProviderCall {
     /// The payment it is about.
     pub fn payment(&self) -> PaymentId {
         match self {
-            Self::Authorize { payment, .. }
+            Self::Authorize(Authorization { payment, .. })
             | Self::Capture { payment, .. }
             | Self::Void { payment, .. }
             | Self::Refund { payment, .. } => *payment,

@@ -229,6 +229,9 @@ pub const ROUTES: &[Route] = &[
     get("/api/payments/{id}", Access::Buyer),
     post("/api/payments/intents", Access::Buyer),
     post("/api/payments/{id}/refunds", Access::Admin),
+    get("/api/payments/provider/dead-letters", Access::Admin),
+    post("/api/payments/provider/dead-letters/{id}/requeue", Access::Admin),
+    post("/api/payments/provider/dead-letters/{id}/skip", Access::Admin),
     route("POST", "/api/payments/webhook", Side::Command, Access::Signature, Class::Unlimited),
     // administration
     get("/api/admin/projections", Access::Admin),

@@ -10,11 +10,10 @@ use souk_domain::stock::Stock;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::process_runtime::Answer;
+use souk_eventsourcing::retry::wait_after;
 use souk_eventsourcing::{
     CommandError, CommandPort, CommandRequest, Completion, Decider, Rejection, StreamName,
 };
-
-use crate::retry::wait_after;
 
 /// The aggregates that processes command.
 #[derive(Clone)]
@@ -72,12 +71,15 @@ async fn deliver<D: Decider>(
             Err(error @ CommandError::TooLarge { .. }) => return refused("too-large", &error),
             Err(error @ CommandError::KeyReused) => return refused("command-id-reused", &error),
             Err(
-                CommandError::Conflict { .. }
+                error @ (CommandError::Conflict { .. }
                 | CommandError::RevisionMismatch { .. }
-                | CommandError::Store(_),
+                | CommandError::Undecided { .. }
+                | CommandError::Store(_)),
             ) => {
-                let wait = wait_after(attempt, origin.command_id);
-                tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), "a process's command waits for the log");
+                let wait = wait_after(attempt, origin.command_id.0.as_bytes());
+                tracing::warn!(
+                    %stream, attempt, wait_ms = wait.as_millis(), %error, "a process's command is sent again"
+                );
                 tokio::time::sleep(wait).await;
                 attempt = attempt.saturating_add(1);
             }

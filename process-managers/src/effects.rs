@@ -5,73 +5,84 @@
 //! giving it back never do: until the provider answers, nobody knows whose the money is. However late an
 //! answer comes, it goes to the payment, which knows what it still means.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use souk_domain::payment::{Payment, PaymentCommand};
-use souk_domain::{PaymentId, ProviderCall};
+use souk_domain::{Authorization, PaymentId, ProviderCall};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::reactor::{Reaction, Reactor};
+use souk_eventsourcing::retry::wait_after;
 use souk_eventsourcing::{Decider, StreamName};
+use tokio::sync::Semaphore;
 
 use crate::commands::{Sent, ShopPorts};
 use crate::provider::{Answer, PaymentProvider};
-use crate::retry::wait_after;
 
 /// Calls to authorize, before it counts as declined.
 pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
+
+/// Calls to authorize that one provider is asked at once; the rest wait in order.
+pub const AUTHORIZING_CALLS_MAX: usize = 512;
+/// Calls to capture, void or refund that one provider is asked at once; the rest wait in order. They have
+/// places of their own: buyers who are slow to pay hold back no refund.
+pub const SETTLING_CALLS_MAX: usize = 256;
+
+/// How long a call holds its place. A buyer whose bank takes long to answer holds up no other.
+pub const PLACE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The reactor to what processes ask of the payment provider.
 pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
     ports: ShopPorts,
     call_max: Duration,
+    authorizing: Semaphore,
+    settling: Semaphore,
 }
 
 impl Effects {
     /// Effects on a provider whose calls take at most `call_max` each.
     pub fn new(provider: Arc<dyn PaymentProvider>, ports: ShopPorts, call_max: Duration) -> Self {
-        Self { provider, ports, call_max }
+        let (authorizing, settling) =
+            (Semaphore::new(AUTHORIZING_CALLS_MAX), Semaphore::new(SETTLING_CALLS_MAX));
+        Self { provider, ports, call_max, authorizing, settling }
     }
 
     async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
         let key = asked.command_id.to_string();
-        let mut attempt = 1;
+        let mut number = 1;
         loop {
-            let called = tokio::time::timeout(self.call_max, self.call_once(call, attempt, &key)).await;
-            let answer = match called {
-                Ok(answer) => answer,
+            let answer = match self.call_once(call, number, &key).await {
+                Some(answer) => answer,
                 // By now the order waits no longer; money that is held or taken is asked about again.
-                Err(_) if gives_up(call) => return None,
-                Err(_) => Answer::Retry { detail: "there was no answer in time".to_owned() },
+                None if gives_up(call) => return None,
+                None => Answer::Retry { detail: "there was no answer in time".to_owned() },
             };
-            let Answer::Retry { detail } = &answer else { return Some((answer, attempt)) };
-            if attempt == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
+            let Answer::Retry { detail } = &answer else { return Some((answer, number)) };
+            if number == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
                 let (code, detail) = ("provider-unavailable".to_owned(), detail.clone());
-                return Some((Answer::Declined { code, detail }, attempt));
+                return Some((Answer::Declined { code, detail }, number));
             }
-            tracing::info!(payment = %call.payment(), attempt, detail, "the payment provider will be asked again");
-            tokio::time::sleep(wait_after(attempt, asked.command_id)).await;
-            attempt = attempt.saturating_add(1);
+            tracing::info!(payment = %call.payment(), number, detail, "the payment provider will be called again");
+            metrics::counter!("souk_payment_provider_retry_total").increment(1);
+            tokio::time::sleep(wait_after(number, asked.command_id.0.as_bytes())).await;
+            number = number.saturating_add(1);
         }
     }
 
-    async fn call_once(&self, call: &ProviderCall, attempt: u32, key: &str) -> Answer {
-        match call {
-            ProviderCall::Authorize { payment, amount, token } => {
-                self.provider.authorize(*payment, *amount, token, attempt, key).await
-            }
-            ProviderCall::Capture { provider_payment_id, amount, .. } => {
-                self.provider.capture(provider_payment_id, *amount, key).await
-            }
-            ProviderCall::Void { provider_payment_id, .. } => {
-                self.provider.void(provider_payment_id, key).await
-            }
-            ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
-                self.provider.refund(provider_payment_id, *refund, *amount, key).await
-            }
+    /// One call, once there is a place for it; none when there was no answer in time.
+    async fn call_once(&self, call: &ProviderCall, number: u32, key: &str) -> Option<Answer> {
+        let places = if gives_up(call) { &self.authorizing } else { &self.settling };
+        // Closed only with the process.
+        let place = places.acquire().await;
+        let mut answer = pin!(tokio::time::timeout(self.call_max, self.provider.call(call, number, key)));
+        if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
+            return answer.ok();
         }
+        drop(place);
+        answer.await.ok()
     }
 }
 
@@ -80,8 +91,19 @@ impl Reactor<ProviderCall> for Effects {
     async fn react(&self, call: &ProviderCall, asked: &Origin) -> Reaction {
         let Some((answer, attempts)) = self.call(call, asked).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
+        if matches!(
+            command,
+            PaymentCommand::RecordRefundFailed { .. } | PaymentCommand::RecordVoidFailed { .. }
+        ) {
+            metrics::counter!("souk_payment_provider_dlq_total").increment(1);
+        }
         souk_fail_points::pass("effect-before-record");
-        let origin = Origin { actor: Actor::new("provider", self.provider.name()), ..asked.clone() };
+        let origin = Origin {
+            // Different answers to one call are different commands: the payment decides about each.
+            command_id: asked.command_id.step(command.name()),
+            actor: Actor::new("provider", self.provider.name()),
+            ..asked.clone()
+        };
         match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
             Sent::InLog => Reaction::InLog,
             Sent::Answered(_) => Reaction::NothingNew,
@@ -95,28 +117,27 @@ pub fn payment_stream(payment: PaymentId) -> StreamName {
 }
 
 fn gives_up(call: &ProviderCall) -> bool {
-    matches!(call, ProviderCall::Authorize { .. })
+    matches!(call, ProviderCall::Authorize(_))
 }
 
-/// What the payment is told; none when there is nothing to tell.
+/// The command that records an answer; none when there is nothing to record.
 fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
     Some(match (call, answer) {
-        (ProviderCall::Authorize { .. }, Answer::Done { provider_id }) => {
-            PaymentCommand::RecordAuthorized { provider_payment_id: provider_id, attempts }
+        (ProviderCall::Authorize(Authorization { attempt, .. }), answer) => {
+            record_authorization(*attempt, answer, attempts)?
         }
-        (ProviderCall::Authorize { .. }, Answer::Accepted { provider_id }) => {
-            PaymentCommand::RecordAccepted { provider_payment_id: provider_id }
+        (ProviderCall::Capture { provider_payment_id, .. }, Answer::Done { .. }) => {
+            PaymentCommand::RecordCaptured { provider_payment_id: provider_payment_id.clone() }
         }
-        (ProviderCall::Authorize { .. }, Answer::Declined { code, detail }) => {
-            PaymentCommand::RecordFailed { code, detail, attempts }
+        (ProviderCall::Capture { provider_payment_id, .. }, Answer::Declined { code, detail }) => {
+            let provider_payment_id = provider_payment_id.clone();
+            PaymentCommand::RecordCaptureFailed { provider_payment_id, code, detail }
         }
-        (ProviderCall::Capture { .. }, Answer::Done { .. }) => PaymentCommand::RecordCaptured,
-        (ProviderCall::Capture { .. }, Answer::Declined { code, detail }) => {
-            PaymentCommand::RecordCaptureFailed { code, detail }
-        }
-        // A hold that the provider can't let go is gone already.
-        (ProviderCall::Void { void, .. }, Answer::Done { .. } | Answer::Declined { .. }) => {
+        (ProviderCall::Void { void, .. }, Answer::Done { .. }) => {
             PaymentCommand::RecordVoided { void: *void }
+        }
+        (ProviderCall::Void { void, .. }, Answer::Declined { code, detail }) => {
+            PaymentCommand::RecordVoidFailed { void: *void, code, detail }
         }
         (ProviderCall::Refund { refund, .. }, Answer::Done { provider_id }) => {
             PaymentCommand::RecordRefunded { refund: *refund, provider_refund_id: provider_id }
@@ -128,11 +149,26 @@ fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentC
     })
 }
 
+fn record_authorization(attempt: u32, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
+    Some(match answer {
+        Answer::Done { provider_id: provider_payment_id } => {
+            PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts }
+        }
+        Answer::Accepted { provider_id: provider_payment_id } => {
+            PaymentCommand::RecordAccepted { attempt, provider_payment_id }
+        }
+        Answer::Declined { code, detail } => {
+            PaymentCommand::RecordFailed { attempt, provider_payment_id: None, code, detail, attempts }
+        }
+        Answer::Retry { .. } => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use souk_domain::{Currency, Money, OrderId, RefundId};
+    use souk_domain::{Currency, Money, OrderId};
     use souk_eventsourcing::store::FoundCommand;
     use souk_eventsourcing::{
         CommandError, CommandPort, CommandRequest, CorrelationId, Loaded, Outcome, StoreError,
@@ -140,6 +176,35 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::provider::FoundPayment;
+
+    /// A provider that never answers a token `silent`, and answers others after a second; calls at once.
+    #[derive(Default)]
+    struct Slow {
+        in_flight: AtomicU32,
+        most: AtomicU32,
+    }
+
+    #[async_trait]
+    impl PaymentProvider for Slow {
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+
+        async fn call(&self, call: &ProviderCall, _: u32, _: &str) -> Answer {
+            if matches!(call, ProviderCall::Authorize(call) if call.token == "silent") {
+                return std::future::pending().await;
+            }
+            self.most.fetch_max(self.in_flight.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            Answer::Done { provider_id: "p".to_owned() }
+        }
+
+        async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+            None
+        }
+    }
 
     /// A provider that fails in a retryable way so often, then does what it is asked.
     struct Failing {
@@ -161,23 +226,11 @@ mod tests {
             "failing"
         }
 
-        async fn authorize(&self, _: PaymentId, _: Money, _: &str, _: u32, _: &str) -> Answer {
+        async fn call(&self, _: &ProviderCall, _: u32, _: &str) -> Answer {
             self.answer()
         }
 
-        async fn capture(&self, _: &str, _: Money, _: &str) -> Answer {
-            self.answer()
-        }
-
-        async fn void(&self, _: &str, _: &str) -> Answer {
-            self.answer()
-        }
-
-        async fn refund(&self, _: &str, _: RefundId, _: Money, _: &str) -> Answer {
-            self.answer()
-        }
-
-        async fn find_payment(&self, _: &str) -> Option<PaymentId> {
+        async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
             None
         }
     }
@@ -207,18 +260,60 @@ mod tests {
         }
     }
 
-    async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {
-        let provider = Arc::new(Failing { failures, calls: AtomicU32::new(0) });
+    fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
         let ports = ShopPorts {
             carts: Arc::new(Nobody),
             orders: Arc::new(Nobody),
             payments: Arc::new(Nobody),
             stock: Arc::new(Nobody),
         };
+        Arc::new(Effects::new(provider, ports, Duration::from_secs(900)))
+    }
+
+    fn origin() -> Origin {
         let id = Uuid::from_u128(1);
-        let origin = Origin::new(id, Actor::new("process", "checkout"), CorrelationId::from(id));
-        let effects = Effects::new(provider, ports, Duration::from_secs(60));
-        effects.call(&call, &origin).await.expect("the provider answers at once")
+        Origin::new(id, Actor::new("process", "checkout"), CorrelationId::from(id))
+    }
+
+    fn authorize(token: &str) -> ProviderCall {
+        let (payment, amount, token) = (payment(), pound(), token.to_owned());
+        ProviderCall::Authorize(Authorization { payment, attempt: 1, amount, token })
+    }
+
+    async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {
+        let effects = effects_on(Arc::new(Failing { failures, calls: AtomicU32::new(0) }));
+        effects.call(&call, &origin()).await.expect("the provider answers at once")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limited_number_of_calls_is_in_flight_and_none_is_forgotten() {
+        let provider = Arc::new(Slow::default());
+        let effects = effects_on(provider.clone());
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..AUTHORIZING_CALLS_MAX * 4 {
+            let effects = Arc::clone(&effects);
+            calls.spawn(async move { effects.call(&authorize("ok"), &origin()).await.is_some() });
+        }
+        assert!(calls.join_all().await.into_iter().all(|is_answered| is_answered));
+        assert_eq!(provider.most.load(Ordering::Relaxed) as usize, AUTHORIZING_CALLS_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn buyers_whose_bank_is_silent_hold_up_no_other_for_long() {
+        let effects = effects_on(Arc::new(Slow::default()));
+        for _ in 0..AUTHORIZING_CALLS_MAX * 2 {
+            let effects = Arc::clone(&effects);
+            tokio::spawn(async move { effects.call(&authorize("silent"), &origin()).await });
+        }
+        tokio::task::yield_now().await;
+        let began = tokio::time::Instant::now();
+        effects.call(&authorize("ok"), &origin()).await.unwrap();
+        assert!(began.elapsed() <= PLACE_TIME_MAX * 3, "{:?}", began.elapsed());
+        let capture =
+            ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() };
+        let began = tokio::time::Instant::now();
+        effects.call(&capture, &origin()).await.unwrap();
+        assert!(began.elapsed() <= Duration::from_secs(1), "captures have places of their own");
     }
 
     fn payment() -> PaymentId {
@@ -231,10 +326,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn asking_for_a_hold_gives_up() {
-        let authorize = || ProviderCall::Authorize { payment: payment(), amount: pound(), token: "t".into() };
-        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize()).await;
+        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize("t")).await;
         assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, PAYMENT_ATTEMPTS_MAX));
-        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX, authorize()).await;
+        let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX, authorize("t")).await;
         assert!(matches!(answer, Answer::Declined { .. }) && attempts == PAYMENT_ATTEMPTS_MAX, "{answer:?}");
     }
 

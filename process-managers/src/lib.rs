@@ -8,8 +8,7 @@
 pub mod commands;
 pub mod effects;
 pub mod provider;
-pub mod retry;
 
 pub use commands::{Sent, ShopPorts};
 pub use effects::Effects;
-pub use provider::{Answer, PaymentProvider};
+pub use provider::{Answer, FoundPayment, PaymentProvider};

@@ -1,7 +1,7 @@
 //! The payment provider port.
 
 use async_trait::async_trait;
-use souk_domain::{Money, PaymentId, RefundId};
+use souk_domain::{PaymentId, ProviderCall};
 
 /// What the provider answers to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,31 +37,18 @@ pub trait PaymentProvider: Send + Sync + 'static {
     /// As in `simulated`; names the actor of its answers.
     fn name(&self) -> &'static str;
 
-    /// Holds the money. `attempt` counts the calls of this effect, from 1.
-    async fn authorize(
-        &self,
-        payment: PaymentId,
-        amount: Money,
-        token: &str,
-        attempt: u32,
-        idempotency_key: &str,
-    ) -> Answer;
+    /// Makes a call. `number` counts the calls of one effect, from 1.
+    async fn call(&self, call: &ProviderCall, number: u32, idempotency_key: &str) -> Answer;
 
-    /// Takes what is held.
-    async fn capture(&self, provider_payment_id: &str, amount: Money, idempotency_key: &str) -> Answer;
+    /// Finds our payment, and the attempt, that the provider's id belongs to, when the provider knows.
+    async fn find_payment(&self, provider_payment_id: &str) -> Option<FoundPayment>;
+}
 
-    /// Lets go what is held.
-    async fn void(&self, provider_payment_id: &str, idempotency_key: &str) -> Answer;
-
-    /// Gives back what was taken.
-    async fn refund(
-        &self,
-        provider_payment_id: &str,
-        refund: RefundId,
-        amount: Money,
-        idempotency_key: &str,
-    ) -> Answer;
-
-    /// Which of our payments the provider's id belongs to, when the provider knows.
-    async fn find_payment(&self, provider_payment_id: &str) -> Option<PaymentId>;
+/// The payment that an id of the provider belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundPayment {
+    /// Our payment.
+    pub payment: PaymentId,
+    /// The number of the attempt to be paid, from 1.
+    pub attempt: u32,
 }

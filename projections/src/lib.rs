@@ -12,6 +12,7 @@ pub mod kept_webhooks;
 pub mod open_claims;
 pub mod order_lines;
 pub mod orders;
+pub mod payment_debts;
 pub mod payments;
 pub mod products;
 pub mod reservations;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
         ProjectorFold::<orders::Orders>::boxed(),
         ProjectorFold::<order_lines::OrderLines>::boxed(),
         ProjectorFold::<payments::Payments>::boxed(),
+        ProjectorFold::<payment_debts::PaymentDebts>::boxed(),
         ProjectorFold::<open_claims::OpenClaims>::boxed(),
         ProjectorFold::<kept_webhooks::KeptWebhooks>::boxed(),
         ProjectorFold::<users::Users>::boxed(),

@@ -10,6 +10,7 @@ mod answers;
 mod behind;
 mod cart;
 mod database;
+mod dead_letters;
 mod inventory;
 mod log_browser;
 pub mod orders;
@@ -41,6 +42,7 @@ pub fn router(state: QueryState) -> OpenApiRouter {
         .merge(orders::routes::router())
         .merge(users::routes::router())
         .merge(payments::routes::router())
+        .merge(dead_letters::routes::router())
         .merge(projections::routes::router())
         .merge(parked::routes::router())
         .with_state(state)

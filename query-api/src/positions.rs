@@ -1,7 +1,7 @@
 //! How far the read models are, and waiting until they are far enough.
 //!
-//! A wait ends when the read models get there, when its time is over, when the shop stops, or when nobody
-//! moves the read models on any more; all but the first are answered with 503 and the position reached.
+//! A wait ends when the read models get there, when its time is over, or when the shop stops; all but the
+//! first are answered with 503 and the position reached.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,9 +37,10 @@ pub(crate) struct ReadYourWrites {
 /// What those who follow the log tell of the read models.
 #[derive(Clone)]
 pub struct Followed {
-    /// The position that all read models have reached, after each commit; its sender goes when the read
-    /// models stop following.
+    /// The position that all read models have reached, after each commit.
     pub reached: watch::Receiver<Position>,
+    /// Whether the read models follow the log now.
+    pub following: watch::Receiver<bool>,
     /// Whether every model has been built.
     pub built: watch::Receiver<bool>,
     /// The rows that stand behind.
@@ -93,9 +94,9 @@ impl ReadPositions {
         (reached, reached.max(*self.head.borrow()))
     }
 
-    /// Whether somebody still moves the read models on.
+    /// Whether the read models follow the log now.
     pub fn is_followed(&self) -> bool {
-        self.followed.reached.has_changed().is_ok()
+        *self.followed.following.borrow()
     }
 
     /// Whether the read models stand still while the log has more for them.

@@ -1,10 +1,10 @@
-//! Finds orders for the command side, by what the read models know of them.
+//! Finds orders and payments for the command side, by what the read models know of them.
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use souk_command_api::OrderFinder;
-use souk_domain::OrderId;
+use souk_domain::{DebtId, OrderId, PaymentId};
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -34,5 +34,18 @@ impl OrderFinder for ReadModelFinder {
         let statement = statement.bind(code).bind(SAME_CODE_MAX);
         let keys = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
         Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
+    }
+
+    async fn open_debts(&self) -> Result<i64, Problem> {
+        let statement = sqlx::query_scalar("SELECT count(*) FROM payment_debts WHERE failed_at IS NOT NULL");
+        statement.fetch_one(&self.pool).await.map_err(|error| Problem::internal(&error))
+    }
+
+    async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem> {
+        let statement =
+            sqlx::query_scalar::<_, String>("SELECT payment_id FROM payment_debts WHERE key = $1");
+        let found = statement.bind(debt.to_string()).fetch_optional(&self.pool).await;
+        let payment = found.map_err(|error| Problem::internal(&error))?;
+        Ok(payment.and_then(|payment| payment.parse().ok().map(PaymentId)))
     }
 }

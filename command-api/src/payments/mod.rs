@@ -1,5 +1,6 @@
-//! `/api/payments`: tries to be paid, refunds, and what the provider calls about.
+//! `/api/payments`: attempts to be paid, refunds, dead letters, and what the provider calls about.
 
+pub mod dead_letters;
 pub mod request;
 pub mod routes;
 pub mod webhook;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
-/// A try to be paid.
+/// An attempt to be paid.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"orderId": "0199c2aa-bbcc-8000-8000-000000000001", "token": "tok_ok"}))]
@@ -29,6 +29,16 @@ pub struct RefundRequest {
     /// Why.
     #[serde(default)]
     #[schema(max_length = 500)]
+    pub reason: String,
+}
+
+/// How a dead letter was settled in another way.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"reason": "paid back by bank transfer"}))]
+pub struct DeadLetterSkipRequest {
+    /// How.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 

@@ -23,7 +23,7 @@ use super::request::{IntentRequest, RefundRequest};
 
 type Answer = Result<WriteAnswer<Written>, Problem>;
 
-/// Tries to be paid for an order that waits for it.
+/// Starts an attempt to be paid, for an order that waits for it.
 #[utoipa::path(post, path = "/api/payments/intents", tag = "payments", request_body = IntentRequest,
     responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn request(
@@ -43,7 +43,7 @@ pub async fn request(
     let stream = Payment::stream(payment);
     let is_payable = status == OrderStatus::PaymentPending;
     // A repeat is answered as done whatever became of the order. Once an order doesn't wait for payment
-    // the one that it has refuses every further try, so that only a repeat comes through.
+    // the payment that it has refuses every further attempt, so that only a repeat comes through.
     let may_be_a_repeat = came.keyed && shop.payments.load(&stream).await?.is_some();
     let not_payable = || {
         let detail = format!("an order that is {} doesn't wait for payment", status.as_str());

@@ -16,6 +16,7 @@ use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
     CommandError, CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
 };
+use souk_process_managers::FoundPayment;
 use souk_web::Problem;
 use souk_web::body::parse;
 use souk_web::problem::ProblemBody;
@@ -123,17 +124,22 @@ pub async fn tell(
     asked: &WebhookRequest,
     correlation_id: &CorrelationId,
 ) -> Result<Told, Problem> {
-    let Some(payment) = shop.provider.find_payment(&asked.provider_payment_id).await else {
+    let Some(found) = shop.provider.find_payment(&asked.provider_payment_id).await else {
         return Ok(Told::Unknown);
     };
+    let FoundPayment { payment, attempt } = found;
     let stream = Payment::stream(payment);
     if shop.payments.load(&stream).await?.is_none() {
         return Ok(Told::Unknown);
     }
     let provider_payment_id = asked.provider_payment_id.clone();
     let command = match asked.kind.as_str() {
-        "payment.authorized" => PaymentCommand::RecordAuthorized { provider_payment_id, attempts: 1 },
+        "payment.authorized" => {
+            PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
+        }
         "payment.failed" => PaymentCommand::RecordFailed {
+            attempt,
+            provider_payment_id: Some(provider_payment_id),
             code: "declined".to_owned(),
             detail: "the provider reported a failure".to_owned(),
             attempts: 1,

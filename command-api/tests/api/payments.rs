@@ -1,7 +1,7 @@
 use serde_json::json;
 use souk_domain::order::OrderCommand;
 use souk_domain::payment::{Payment, PaymentCommand};
-use souk_domain::{OrderId, PaymentId};
+use souk_domain::{OrderId, PaymentId, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{CommandRequest, CorrelationId};
 use uuid::Uuid;
@@ -24,6 +24,20 @@ pub(crate) async fn record(shop: &TestShop, payment: &str, command: PaymentComma
     shop.shop.payments.execute(CommandRequest::new(stream, command, origin)).await.unwrap();
 }
 
+/// The provider declined an attempt.
+fn failed(attempt: u32) -> PaymentCommand {
+    let (provider_payment_id, code, detail) = (None, "x".into(), "y".into());
+    PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts: 1 }
+}
+
+/// The provider took the money of a payment.
+async fn taken(shop: &TestShop, payment: &str) {
+    let authorized =
+        PaymentCommand::RecordAuthorized { attempt: 1, provider_payment_id: "p".into(), attempts: 1 };
+    record(shop, payment, authorized).await;
+    record(shop, payment, PaymentCommand::RecordCaptured { provider_payment_id: "p".into() }).await;
+}
+
 fn intent(order: &str) -> Call {
     Call::post("/api/payments/intents", &json!({"orderId": order, "token": "tok_ok"}))
 }
@@ -37,8 +51,7 @@ async fn an_order_that_waits_is_paid_with_its_total() {
     assert_eq!(answer.head("location"), format!("/api/payments/{id}"));
     assert_eq!(id, PaymentId::of(OrderId(order.parse().unwrap())).to_string());
     shop.customer("ada", intent(&order)).await.refused(409, "payment-in-progress");
-    record(&shop, &id, PaymentCommand::RecordFailed { code: "x".into(), detail: "y".into(), attempts: 1 })
-        .await;
+    record(&shop, &id, failed(1)).await;
     shop.customer("ada", intent(&order)).await.done(201);
 }
 
@@ -89,13 +102,7 @@ async fn refunds_are_an_admins_and_never_more_than_was_taken() {
     };
     shop.customer("ada", refund(1, "GBP")).await.refused(403, "forbidden");
     shop.admin(refund(1, "GBP")).await.refused(409, "payment-not-captured");
-    record(
-        &shop,
-        &payment,
-        PaymentCommand::RecordAuthorized { provider_payment_id: "p".into(), attempts: 1 },
-    )
-    .await;
-    record(&shop, &payment, PaymentCommand::RecordCaptured).await;
+    taken(&shop, &payment).await;
     for amount in [0, -1] {
         shop.admin(refund(amount, "GBP"))
             .await
@@ -120,4 +127,59 @@ async fn refunds_are_an_admins_and_never_more_than_was_taken() {
     shop.admin(Call::post("/api/payments/x/refunds", &json!({"reason": "x"})))
         .await
         .refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_refused_refund_is_requeued_or_skipped_by_an_admin_and_once() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
+    taken(&shop, &payment).await;
+    let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
+    let refund = shop.admin(refund).await.done(201).text("id");
+    let letter = |verb: &str| format!("/api/payments/provider/dead-letters/{refund}/{verb}");
+    let requeue = || Call::post_raw(&letter("requeue"), "");
+    let skip = |reason: &str| Call::post(&letter("skip"), &json!({"reason": reason}));
+    shop.admin(requeue()).await.refused(404, "not-found");
+    let refused = PaymentCommand::RecordRefundFailed {
+        refund: RefundId(refund.parse().unwrap()),
+        code: "refund-declined".into(),
+        detail: "the account is closed".into(),
+    };
+    record(&shop, &payment, refused).await;
+    shop.customer("ada", requeue()).await.refused(403, "forbidden");
+    shop.customer("ada", skip("x")).await.refused(403, "forbidden");
+    shop.admin(skip("")).await.refused(422, "validation-failed").at("/reason", "invalid-length");
+    let first = shop.admin(requeue().key("again")).await.done(200);
+    assert_eq!(shop.admin(requeue().key("again")).await.done(200).body, first.body);
+    shop.admin(requeue()).await.refused(404, "not-found");
+    shop.admin(skip("bank transfer")).await.refused(404, "not-found");
+    let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
+    let requested = shop.event_types(&stream).into_iter().filter(|kind| kind == "payment.refund-requested");
+    assert_eq!(requested.count(), 2, "it goes out once more, as a refund of its own");
+    let absent = "/api/payments/provider/dead-letters/0199c2aa-bbcc-7000-8000-00000000ffff/requeue";
+    shop.admin(Call::post_raw(absent, "")).await.refused(404, "not-found");
+    shop.admin(Call::post_raw("/api/payments/provider/dead-letters/x/requeue", ""))
+        .await
+        .refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_refused_refund_that_was_paid_in_another_way_is_closed_with_its_reason() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
+    taken(&shop, &payment).await;
+    let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
+    let refund = shop.admin(refund).await.done(201).text("id");
+    let refused = PaymentCommand::RecordRefundFailed {
+        refund: RefundId(refund.parse().unwrap()),
+        code: "refund-declined".into(),
+        detail: String::new(),
+    };
+    record(&shop, &payment, refused).await;
+    let path = format!("/api/payments/provider/dead-letters/{refund}/skip");
+    shop.admin(Call::post(&path, &json!({"reason": "bank transfer"}))).await.done(200);
+    let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
+    assert_eq!(shop.event_types(&stream).last().map(String::as_str), Some("payment.debt-settled"));
 }

@@ -59,6 +59,26 @@ async fn an_authorization_is_taken_in_once_however_often_it_comes() {
 }
 
 #[tokio::test]
+async fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let intent = || {
+        let body = json!({"orderId": order, "token": "tok_webhook"});
+        shop.customer("ada", Call::post("/api/payments/intents", &body))
+    };
+    let payment = intent().await.done(201).text("id");
+    let first = format!("pay_{payment}");
+    shop.send(signed(&event("evt_1", "payment.failed", &first, NOW).to_string())).await.done(200);
+    assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Failed));
+    intent().await.done(201);
+    shop.send(signed(&event("evt_2", "payment.failed", &first, NOW).to_string())).await.done(200);
+    assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Pending), "it is of the first attempt");
+    let second = format!("pay_{payment}#2");
+    shop.send(signed(&event("evt_3", "payment.authorized", &second, NOW).to_string())).await.done(200);
+    assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Authorized));
+}
+
+#[tokio::test]
 async fn a_wrong_signature_is_refused_before_anything_is_read() {
     let shop = TestShop::stocked().await;
     let body = event("evt_1", "payment.authorized", "pay_x", NOW).to_string();

@@ -16,13 +16,13 @@ use souk_accounts::{Password, Passwords};
 use souk_command_api::{Accounts, OrderFinder, Settings, SettledOrders, Shop};
 use souk_domain::order::draft::order_code;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::{Currency, CustomerId, Money, OrderId, PaymentId, RefundId};
+use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, ProviderCall};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
-use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Timestamp};
+use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
 use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_mail_folder::MailFolder;
-use souk_process_managers::{Answer as ProviderAnswer, PaymentProvider};
+use souk_process_managers::{Answer as ProviderAnswer, FoundPayment, PaymentProvider};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_web::identity::{Grant, issue};
 use souk_web::{Guard, Keys, Problem, Role};
@@ -54,7 +54,8 @@ impl Clock for TestClock {
     }
 }
 
-/// A provider that knows payments by `pay_<our id>` and is asked nothing else here.
+/// A provider that knows payments by `pay_<our id>`, from the second attempt on with `#<attempt>`, and is asked
+/// nothing else here.
 struct TestProvider;
 
 #[async_trait]
@@ -62,20 +63,16 @@ impl PaymentProvider for TestProvider {
     fn name(&self) -> &'static str {
         "test"
     }
-    async fn authorize(&self, _: PaymentId, _: Money, _: &str, _: u32, _: &str) -> ProviderAnswer {
-        panic!("the command side asks for no money")
+    async fn call(&self, _: &ProviderCall, _: u32, _: &str) -> ProviderAnswer {
+        panic!("the command side calls no provider")
     }
-    async fn capture(&self, _: &str, _: Money, _: &str) -> ProviderAnswer {
-        panic!("the command side takes no money")
-    }
-    async fn void(&self, _: &str, _: &str) -> ProviderAnswer {
-        panic!("the command side lets no money go")
-    }
-    async fn refund(&self, _: &str, _: RefundId, _: Money, _: &str) -> ProviderAnswer {
-        panic!("the command side gives no money back")
-    }
-    async fn find_payment(&self, id: &str) -> Option<PaymentId> {
-        id.strip_prefix("pay_")?.parse().ok().map(PaymentId)
+    async fn find_payment(&self, id: &str) -> Option<FoundPayment> {
+        let id = id.strip_prefix("pay_")?;
+        let (id, attempt) = match id.split_once('#') {
+            Some((id, attempt)) => (id, attempt.parse().ok()?),
+            None => (id, 1),
+        };
+        Some(FoundPayment { payment: PaymentId(id.parse().ok()?), attempt })
     }
 }
 
@@ -103,6 +100,21 @@ impl OrderFinder for Finder {
         let streams = self.0.lock().unwrap().of_category("order");
         let orders = streams.iter().map(|stream| OrderId(stream.id().parse().unwrap()));
         Ok(orders.filter(|order| order_code(*order) == code).collect())
+    }
+
+    async fn open_debts(&self) -> Result<i64, Problem> {
+        Ok(0)
+    }
+
+    async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem> {
+        let log = self.0.lock().unwrap();
+        let names = |stream: &StreamName| {
+            log.stream(stream)
+                .iter()
+                .any(|event| String::from_utf8_lossy(&event.event.data).contains(&debt.to_string()))
+        };
+        let found = log.of_category("payment").into_iter().find(names);
+        Ok(found.map(|stream| PaymentId(stream.id().parse().unwrap())))
     }
 }
 

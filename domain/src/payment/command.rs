@@ -1,13 +1,13 @@
 //! What can be asked of a payment.
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId, VoidId};
+use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
 /// A command to the payment of one order. `Record…` commands carry what the provider answered, however
 /// late, doubled or out of order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentCommand {
-    /// A try to be paid; another one is allowed after a decline.
+    /// An attempt to be paid; another one is allowed after a decline.
     Request {
         /// The order.
         order: OrderId,
@@ -18,11 +18,15 @@ pub enum PaymentCommand {
     },
     /// The provider took the request and will answer later, by webhook.
     RecordAccepted {
+        /// The attempt it answers.
+        attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
     /// The provider holds the money for us.
     RecordAuthorized {
+        /// The attempt it answers.
+        attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
         /// Calls it took.
@@ -30,6 +34,10 @@ pub enum PaymentCommand {
     },
     /// The provider declined, or could not be reached for too long.
     RecordFailed {
+        /// The attempt it answers.
+        attempt: u32,
+        /// The provider's id of the payment, when the provider said it.
+        provider_payment_id: Option<String>,
         /// The provider's code.
         code: String,
         /// In words.
@@ -38,9 +46,14 @@ pub enum PaymentCommand {
         attempts: u32,
     },
     /// The money is ours.
-    RecordCaptured,
+    RecordCaptured {
+        /// The provider's id of the payment.
+        provider_payment_id: String,
+    },
     /// The provider would not give what it held.
     RecordCaptureFailed {
+        /// The provider's id of the payment.
+        provider_payment_id: String,
         /// The provider's code.
         code: String,
         /// In words.
@@ -57,6 +70,15 @@ pub enum PaymentCommand {
     RecordVoided {
         /// Which request it answers.
         void: VoidId,
+    },
+    /// The provider would not let the held money go: a debt.
+    RecordVoidFailed {
+        /// Which request it answers.
+        void: VoidId,
+        /// The provider's code.
+        code: String,
+        /// In words.
+        detail: String,
     },
     /// Gives money back.
     Refund {
@@ -76,7 +98,19 @@ pub enum PaymentCommand {
         /// The provider's id of it.
         provider_refund_id: String,
     },
-    /// The provider would not give the money back; it counts as not refunded.
+    /// Asks the provider again for a refund or void that failed.
+    RetryDebt {
+        /// The failed refund or void.
+        debt: DebtId,
+    },
+    /// A refund or void that failed was settled in another way, such as a bank transfer.
+    SettleDebt {
+        /// The failed refund or void.
+        debt: DebtId,
+        /// How.
+        reason: String,
+    },
+    /// The provider would not give the money back; it counts as not refunded and is a debt.
     RecordRefundFailed {
         /// Which refund.
         refund: RefundId,
@@ -85,4 +119,26 @@ pub enum PaymentCommand {
         /// In words.
         detail: String,
     },
+}
+
+impl PaymentCommand {
+    /// A name that tells one answer of the provider to a call from another.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Request { .. } => "request",
+            Self::RecordAccepted { .. } => "accepted",
+            Self::RecordAuthorized { .. } => "authorized",
+            Self::RecordFailed { .. } => "failed",
+            Self::RecordCaptured { .. } => "captured",
+            Self::RecordCaptureFailed { .. } => "capture-failed",
+            Self::Abandon { .. } => "abandon",
+            Self::RecordVoided { .. } => "voided",
+            Self::RecordVoidFailed { .. } => "void-failed",
+            Self::RetryDebt { .. } => "retry-debt",
+            Self::SettleDebt { .. } => "settle-debt",
+            Self::Refund { .. } => "refund",
+            Self::RecordRefunded { .. } => "refunded",
+            Self::RecordRefundFailed { .. } => "refund-failed",
+        }
+    }
 }

@@ -3,18 +3,20 @@
 use souk_eventsourcing::Context;
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId, VoidId};
+use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
 use super::command::PaymentCommand;
 use super::event::{
-    Accepted, Authorized, Cancelled, CaptureFailed, Captured, Failed, PaymentEvent, RefundFailed,
-    RefundRequested, Refunded, Requested, VoidRequested, Voided,
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, Failed, PaymentEvent,
+    RefundFailed, RefundRequested, Refunded, Requested, VoidFailed, VoidRequested, Voided,
 };
 use super::rejection::PaymentRejection;
-use super::state::{Opened, PaymentState, PaymentStatus};
+use super::state::{Opened, PaymentState, PaymentStatus, Refund};
 
 type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
 
+/// Why a failed refund is asked for again.
+const RETRIED: &str = "a refund that failed is tried again";
 /// Why an abandoned payment is given back.
 const NOT_WANTED: &str = "nobody waits for this payment any more";
 
@@ -32,17 +34,30 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
     };
     match command {
         PaymentCommand::Request { order, amount, token } => request_again(payment, *order, *amount, token),
-        PaymentCommand::RecordAccepted { provider_payment_id } => Ok(accepted(payment, provider_payment_id)),
-        PaymentCommand::RecordAuthorized { provider_payment_id, attempts } => {
-            Ok(authorized(payment, provider_payment_id, *attempts, context))
+        PaymentCommand::RecordAccepted { attempt, provider_payment_id } => {
+            Ok(accepted(payment, *attempt, provider_payment_id))
         }
-        PaymentCommand::RecordFailed { code, detail, attempts } => {
-            Ok(failed(payment, code, detail, *attempts))
+        PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts } => {
+            let is_present = payment.is_present(*attempt, Some(provider_payment_id));
+            Ok(authorized(payment, provider_payment_id, is_present, *attempts, context))
         }
-        PaymentCommand::RecordCaptured => Ok(captured(payment, context)),
-        PaymentCommand::RecordCaptureFailed { code, detail } => Ok(capture_failed(payment, code, detail)),
+        PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts } => {
+            let is_present = payment.is_present(*attempt, provider_payment_id.as_deref());
+            Ok(if is_present { failed(payment, code, detail, *attempts) } else { Vec::new() })
+        }
+        PaymentCommand::RecordCaptured { provider_payment_id } => {
+            Ok(captured(payment, provider_payment_id, context))
+        }
+        PaymentCommand::RecordCaptureFailed { provider_payment_id, code, detail } => {
+            Ok(capture_failed(payment, provider_payment_id, code, detail))
+        }
         PaymentCommand::Abandon { .. } => Ok(abandon(payment, context)),
         PaymentCommand::RecordVoided { void } => Ok(voided(payment, *void)),
+        PaymentCommand::RecordVoidFailed { void, code, detail } => {
+            Ok(void_failed(payment, *void, code, detail))
+        }
+        PaymentCommand::RetryDebt { debt } => retry_debt(payment, *debt, context),
+        PaymentCommand::SettleDebt { debt, reason } => settle_debt(payment, *debt, reason),
         PaymentCommand::Refund { refund, amount, capped, reason } => {
             let amount = amount.map(|amount| if *capped { payment.capped(amount) } else { amount });
             request_refund(payment, *refund, amount, reason)
@@ -71,18 +86,20 @@ fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &str) -
     }
 }
 
-fn accepted(payment: &Opened, provider_payment_id: &str) -> Vec<PaymentEvent> {
-    if payment.status != PaymentStatus::Pending || payment.provider_payment_id.is_some() {
+fn accepted(payment: &Opened, attempt: u32, provider_payment_id: &str) -> Vec<PaymentEvent> {
+    let is_awaited = payment.status == PaymentStatus::Pending && payment.provider_payment_id.is_none();
+    if !is_awaited || attempt != payment.attempt {
         return Vec::new();
     }
     vec![Accepted { order: payment.order, provider_payment_id: provider_payment_id.to_owned() }.into()]
 }
 
 /// A success counts even after a failure: the provider says last what it did. One that nobody waits for
-/// is voided at once, and so is a second one, of an earlier try that was thought to have failed.
+/// is voided at once, and so is a success of an earlier attempt that was thought to have failed.
 fn authorized(
     payment: &Opened,
     provider_payment_id: &str,
+    is_present: bool,
     attempts: u32,
     context: &Context,
 ) -> Vec<PaymentEvent> {
@@ -90,7 +107,9 @@ fn authorized(
         return Vec::new();
     }
     let provider_payment_id = provider_payment_id.to_owned();
-    if !matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled) {
+    let counts =
+        matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled);
+    if !counts || !is_present {
         return vec![void_requested(payment, provider_payment_id, context)];
     }
     let (order, amount) = (payment.order, payment.amount);
@@ -104,7 +123,7 @@ fn authorized(
 
 fn void_requested(payment: &Opened, provider_payment_id: String, context: &Context) -> PaymentEvent {
     let (order, amount, void) = (payment.order, payment.amount, VoidId(context.creates("void")));
-    VoidRequested { order, void, provider_payment_id, amount }.into()
+    VoidRequested { order, void, provider_payment_id, amount, attempt: 1, retries: None }.into()
 }
 
 /// A failure counts only while an answer is owed: a late one undoes nothing.
@@ -115,8 +134,13 @@ fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<Paym
     vec![Failed { order: payment.order, code: code.to_owned(), detail: detail.to_owned(), attempts }.into()]
 }
 
-fn captured(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
-    if !payment.held {
+/// Whether the provider holds the money of its payment that an answer names.
+fn holds(payment: &Opened, provider_payment_id: &str) -> bool {
+    payment.held && payment.provider_payment_id.as_deref() == Some(provider_payment_id)
+}
+
+fn captured(payment: &Opened, provider_payment_id: &str, context: &Context) -> Vec<PaymentEvent> {
+    if !holds(payment, provider_payment_id) {
         return Vec::new();
     }
     let mut events = vec![Captured { order: payment.order, amount: payment.amount }.into()];
@@ -126,8 +150,13 @@ fn captured(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
     events
 }
 
-fn capture_failed(payment: &Opened, code: &str, detail: &str) -> Vec<PaymentEvent> {
-    if !payment.held {
+fn capture_failed(
+    payment: &Opened,
+    provider_payment_id: &str,
+    code: &str,
+    detail: &str,
+) -> Vec<PaymentEvent> {
+    if !holds(payment, provider_payment_id) {
         return Vec::new();
     }
     vec![CaptureFailed { order: payment.order, code: code.to_owned(), detail: detail.to_owned() }.into()]
@@ -160,13 +189,67 @@ fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &st
         provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
         amount: Money::new(amount, payment.amount.currency),
         reason: reason.to_owned(),
+        attempt: 1,
+        retries: None,
     }
     .into()
 }
 
+/// A success counts even after a failure.
 fn voided(payment: &Opened, void: VoidId) -> Vec<PaymentEvent> {
-    let is_asked = payment.voids.contains_key(&void);
+    let is_asked = payment.voids.contains_key(&void) || payment.failed_voids.contains_key(&void);
     if is_asked { vec![Voided { order: payment.order, void }.into()] } else { Vec::new() }
+}
+
+fn void_failed(payment: &Opened, void: VoidId, code: &str, detail: &str) -> Vec<PaymentEvent> {
+    if !payment.voids.contains_key(&void) {
+        return Vec::new();
+    }
+    let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
+    vec![VoidFailed { order, void, code, detail }.into()]
+}
+
+/// A debt is tried again as a refund or void of its own.
+fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
+    if !payment.debts.contains(&debt) {
+        return Err(PaymentRejection::NoDebt(debt));
+    }
+    let (failed_void, failed_refund) = (VoidId(debt.0), RefundId(debt.0));
+    if let Some(failed) = payment.failed_voids.get(&failed_void) {
+        let requested = VoidRequested {
+            order: payment.order,
+            void: VoidId(context.creates("void")),
+            provider_payment_id: failed.provider_payment_id.clone(),
+            amount: payment.amount,
+            attempt: failed.attempt + 1,
+            retries: Some(failed_void),
+        };
+        return Ok(vec![requested.into()]);
+    }
+    let Some(Refund { amount: asked, attempt }) = payment.failed.get(&failed_refund).copied() else {
+        return Err(PaymentRejection::NoDebt(debt));
+    };
+    let left = payment.left();
+    if asked > left {
+        return Err(PaymentRejection::RefundExceedsPayment { asked, left });
+    }
+    let requested = RefundRequested {
+        order: payment.order,
+        refund: RefundId(context.creates("refund")),
+        provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
+        amount: Money::new(asked, payment.amount.currency),
+        reason: RETRIED.to_owned(),
+        attempt: attempt + 1,
+        retries: Some(failed_refund),
+    };
+    Ok(vec![requested.into()])
+}
+
+fn settle_debt(payment: &Opened, debt: DebtId, reason: &str) -> Decision {
+    if !payment.debts.contains(&debt) {
+        return Err(PaymentRejection::NoDebt(debt));
+    }
+    Ok(vec![DebtSettled { order: payment.order, debt, reason: reason.to_owned() }.into()])
 }
 
 fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, reason: &str) -> Decision {
@@ -198,15 +281,15 @@ fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str) -> Dec
     }
     let asked = payment.asked.get(&refund);
     // The provider says last what it did, as long as the money wasn't given back by another refund.
-    let late = || payment.failed.get(&refund).filter(|amount| **amount <= payment.left());
-    let amount = *asked.or_else(late).ok_or(PaymentRejection::RefundNotFound(refund))?;
+    let late = || payment.failed.get(&refund).filter(|failed| failed.amount <= payment.left());
+    let amount = asked.or_else(late).ok_or(PaymentRejection::RefundNotFound(refund))?.amount;
     let (order, provider_refund_id) = (payment.order, provider_refund_id.to_owned());
     let amount = Money::new(amount, payment.amount.currency);
     Ok(vec![Refunded { order, refund, amount, provider_refund_id }.into()])
 }
 
 fn refund_failed(payment: &Opened, refund: RefundId, code: &str, detail: &str) -> Decision {
-    if payment.done.contains_key(&refund) {
+    if payment.done.contains_key(&refund) || payment.failed.contains_key(&refund) {
         return Ok(Vec::new());
     }
     if !payment.asked.contains_key(&refund) {

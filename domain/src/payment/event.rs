@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId, VoidId};
+use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
-/// A try to be paid began.
+/// An attempt to be paid began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requested {
@@ -16,7 +16,7 @@ pub struct Requested {
     pub amount: Money,
     /// The provider's token.
     pub token: String,
-    /// Which try it is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
@@ -44,7 +44,7 @@ pub struct Authorized {
     pub attempts: u32,
 }
 
-/// A try came to nothing.
+/// The present attempt came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed {
@@ -100,6 +100,38 @@ pub struct VoidRequested {
     pub provider_payment_id: String,
     /// How much is held.
     pub amount: Money,
+    /// The number of the attempt, from 1.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// The failed void that is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<VoidId>,
+}
+
+/// The provider would not let held money go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoidFailed {
+    /// The order.
+    pub order: OrderId,
+    /// Which request it answers.
+    pub void: VoidId,
+    /// The provider's code.
+    pub code: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// A refund or void that failed was settled in another way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DebtSettled {
+    /// The order.
+    pub order: OrderId,
+    /// The failed refund or void.
+    pub debt: DebtId,
+    /// How.
+    pub reason: String,
 }
 
 /// Held money was let go.
@@ -126,6 +158,12 @@ pub struct RefundRequested {
     pub amount: Money,
     /// Why.
     pub reason: String,
+    /// The number of the attempt, from 1.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
+    /// The failed refund that is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RefundId>,
 }
 
 /// Money was given back.
@@ -156,6 +194,11 @@ pub struct RefundFailed {
     pub detail: String,
 }
 
+/// The attempt of refunds and voids that were recorded without one.
+fn first_attempt() -> u32 {
+    1
+}
+
 event_enum! {
     /// What happens to a payment.
     pub enum PaymentEvent {
@@ -168,8 +211,10 @@ event_enum! {
         Cancelled = "payment.cancelled" v 1,
         VoidRequested = "payment.void-requested" v 1,
         Voided = "payment.voided" v 1,
+        VoidFailed = "payment.void-failed" v 1,
         RefundRequested = "payment.refund-requested" v 1,
         Refunded = "payment.refunded" v 1,
         RefundFailed = "payment.refund-failed" v 1,
+        DebtSettled = "payment.debt-settled" v 1,
     }
 }

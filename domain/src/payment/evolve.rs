@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::names::DebtId;
+
 use super::event::PaymentEvent;
-use super::state::{Opened, PaymentState, PaymentStatus};
+use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};
 
 /// The state after an event.
 pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
@@ -28,8 +30,10 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     awaited: true,
                     authorized: BTreeSet::new(),
                     voids: BTreeMap::new(),
+                    failed_voids: BTreeMap::new(),
                     asked: BTreeMap::new(),
                     failed: BTreeMap::new(),
+                    debts: BTreeSet::new(),
                     done: BTreeMap::new(),
                 });
             }
@@ -72,35 +76,53 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
         }
         PaymentEvent::Cancelled(_) => {
             payment.abandoned = true;
-            // A try that failed stays failed, and money that was taken is refunded, not cancelled.
+            // An attempt that failed stays failed, and money that was taken is refunded, not cancelled.
             if matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Authorized) {
                 payment.status = PaymentStatus::Cancelled;
             }
         }
         PaymentEvent::VoidRequested(event) => {
             payment.authorized.insert(event.provider_payment_id.clone());
-            payment.voids.insert(event.void, event.provider_payment_id.clone());
+            let void =
+                Void { provider_payment_id: event.provider_payment_id.clone(), attempt: event.attempt };
+            payment.voids.insert(event.void, void);
+            payment.debts.retain(|debt| event.retries.is_none_or(|retried| retried.0 != debt.0));
+        }
+        PaymentEvent::VoidFailed(event) => {
+            if let Some(void) = payment.voids.remove(&event.void) {
+                payment.failed_voids.insert(event.void, void);
+                payment.debts.insert(DebtId(event.void.0));
+            }
+        }
+        PaymentEvent::DebtSettled(event) => {
+            payment.debts.remove(&event.debt);
         }
         PaymentEvent::Voided(event) => {
             // What is let go may be a second hold, beside the one that counts.
-            let gone = payment.voids.remove(&event.void);
-            if gone == payment.provider_payment_id {
+            let failed = payment.failed_voids.remove(&event.void);
+            let gone = payment.voids.remove(&event.void).or(failed);
+            payment.debts.remove(&DebtId(event.void.0));
+            if gone.map(|void| void.provider_payment_id) == payment.provider_payment_id {
                 payment.held = false;
             }
         }
         PaymentEvent::RefundRequested(event) => {
-            payment.asked.insert(event.refund, event.amount.amount);
+            let refund = Refund { amount: event.amount.amount, attempt: event.attempt };
+            payment.asked.insert(event.refund, refund);
+            payment.debts.retain(|debt| event.retries.is_none_or(|retried| retried.0 != debt.0));
         }
         PaymentEvent::Refunded(event) => {
             payment.asked.remove(&event.refund);
             payment.failed.remove(&event.refund);
+            payment.debts.remove(&DebtId(event.refund.0));
             payment.done.insert(event.refund, event.amount.amount);
             let all = payment.done.values().sum::<i64>() == payment.captured;
             payment.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         }
         PaymentEvent::RefundFailed(event) => {
-            let amount = payment.asked.remove(&event.refund);
-            payment.failed.extend(amount.map(|amount| (event.refund, amount)));
+            let refund = payment.asked.remove(&event.refund);
+            payment.failed.extend(refund.map(|refund| (event.refund, refund)));
+            payment.debts.insert(DebtId(event.refund.0));
         }
     }
 }

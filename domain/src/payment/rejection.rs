@@ -2,7 +2,7 @@
 
 use souk_eventsourcing::Rejection;
 
-use crate::names::RefundId;
+use crate::names::{DebtId, RefundId};
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum PaymentRejection {
     /// Another currency.
     #[error("a refund is in the payment's currency")]
     CurrencyMismatch,
+    /// No failed refund or void of this id that waits for somebody.
+    #[error("no failed refund or void {0} of this payment waits to be seen to")]
+    NoDebt(DebtId),
     /// No such refund.
     #[error("there is no refund {0} of this payment")]
     RefundNotFound(RefundId),
@@ -52,6 +55,7 @@ impl Rejection for PaymentRejection {
             Self::RefundExceedsPayment { .. } => "refund-exceeds-payment",
             Self::InvalidAmount => "invalid-amount",
             Self::CurrencyMismatch => "currency-mismatch",
+            Self::NoDebt(_) => "dead-letter-not-found",
             Self::RefundNotFound(_) => "refund-not-found",
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
-use crate::names::{OrderId, RefundId, VoidId};
+use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Opened {
     pub(super) order: OrderId,
     pub(super) amount: Money,
     pub(super) status: PaymentStatus,
-    /// Tries so far.
+    /// The number of the present attempt.
     pub(super) attempt: u32,
     /// Whether nobody wants it any more.
     pub(super) abandoned: bool,
@@ -51,24 +51,57 @@ pub struct Opened {
     pub(super) held: bool,
     pub(super) captured: i64,
     pub(super) provider_payment_id: Option<String>,
-    /// Whether the provider still owes an answer to the last try.
+    /// Whether the provider still owes an answer to the present attempt.
     pub(super) awaited: bool,
-    /// The provider's ids that were authorized, each one news just once; as many as tries at most.
+    /// The provider's ids that were authorized, each one news just once; as many as attempts at most.
     pub(super) authorized: BTreeSet<String>,
-    /// Requests to let held money go that have no answer, and the provider's id of what is held.
-    pub(super) voids: BTreeMap<VoidId, String>,
+    /// Requests to let held money go that have no answer.
+    pub(super) voids: BTreeMap<VoidId, Void>,
+    /// Voids that failed: a success may still come.
+    pub(super) failed_voids: BTreeMap<VoidId, Void>,
     /// Refunds that are not done yet, by id.
-    pub(super) asked: BTreeMap<RefundId, i64>,
+    pub(super) asked: BTreeMap<RefundId, Refund>,
     /// Refunds that failed: a success may still come.
-    pub(super) failed: BTreeMap<RefundId, i64>,
+    pub(super) failed: BTreeMap<RefundId, Refund>,
+    /// Failed refunds and voids that were not tried again and not settled in another way.
+    pub(super) debts: BTreeSet<DebtId>,
     /// Refunds that are done.
     pub(super) done: BTreeMap<RefundId, i64>,
+}
+
+/// A request to let held money go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Void {
+    /// The provider's id of what is held.
+    pub(super) provider_payment_id: String,
+    /// The number of the attempt, from 1.
+    pub(super) attempt: u32,
+}
+
+/// A refund that is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Refund {
+    /// Minor units.
+    pub(super) amount: i64,
+    /// The number of the attempt, from 1.
+    pub(super) attempt: u32,
 }
 
 impl Opened {
     /// What can still be given back.
     pub(super) fn left(&self) -> i64 {
-        self.captured - self.asked.values().sum::<i64>() - self.done.values().sum::<i64>()
+        let asked: i64 = self.asked.values().map(|refund| refund.amount).sum();
+        self.captured - asked - self.done.values().sum::<i64>()
+    }
+
+    /// Whether an answer of the provider belongs to the present attempt. In logs of before the provider had
+    /// one id for all attempts.
+    pub(super) fn is_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
+        let is_known =
+            provider_payment_id.is_some() && self.provider_payment_id.as_deref() == provider_payment_id;
+        is_known || self.attempt == attempt
     }
 
     /// The amount, or what is left when that is less.
@@ -91,6 +124,11 @@ impl PaymentState {
     /// The money taken and not given back, in minor units.
     pub fn kept(&self) -> i64 {
         self.opened.as_ref().map_or(0, |payment| payment.captured - payment.done.values().sum::<i64>())
+    }
+
+    /// Refunds and voids that failed, and that nobody has seen to.
+    pub fn debts(&self) -> Vec<DebtId> {
+        self.opened.iter().flat_map(|payment| &payment.debts).copied().collect()
     }
 
     /// Whether the provider holds money that was neither taken nor let go.

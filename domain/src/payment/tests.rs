@@ -3,11 +3,12 @@ use souk_eventsourcing::testkit::{context, fold, given, noon};
 use uuid::Uuid;
 
 use super::event::{
-    Authorized, Cancelled, Captured, Failed, RefundRequested, Refunded, Requested, VoidRequested, Voided,
+    Accepted, Authorized, Cancelled, Captured, DebtSettled, Failed, RefundFailed, RefundRequested, Refunded,
+    Requested, VoidFailed, VoidRequested, Voided,
 };
 use super::*;
 use crate::money::{Currency, Money};
-use crate::names::{OrderId, RefundId, VoidId};
+use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
 const ORDER: OrderId = OrderId(Uuid::from_u128(1));
 const REFUND: RefundId = RefundId(Uuid::from_u128(2));
@@ -25,7 +26,16 @@ fn requested(attempt: u32) -> PaymentEvent {
 }
 
 fn record_authorized() -> PaymentCommand {
-    PaymentCommand::RecordAuthorized { provider_payment_id: "p".into(), attempts: 1 }
+    record_authorized_of(1, "p")
+}
+
+fn record_authorized_of(attempt: u32, provider_payment_id: &str) -> PaymentCommand {
+    let provider_payment_id = provider_payment_id.to_owned();
+    PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
+}
+
+fn record_captured() -> PaymentCommand {
+    PaymentCommand::RecordCaptured { provider_payment_id: "p".into() }
 }
 
 fn authorized() -> PaymentEvent {
@@ -33,12 +43,27 @@ fn authorized() -> PaymentEvent {
 }
 
 fn void_requested() -> PaymentEvent {
-    let void = VoidId(context(1, noon()).creates("void"));
-    VoidRequested { order: ORDER, void, provider_payment_id: "p".into(), amount: pounds(10) }.into()
+    void_requested_of("p")
+}
+
+fn void_requested_of(provider_payment_id: &str) -> PaymentEvent {
+    let (void, provider_payment_id) = (void_id(), provider_payment_id.to_owned());
+    let amount = pounds(10);
+    VoidRequested { order: ORDER, void, provider_payment_id, amount, attempt: 1, retries: None }.into()
+}
+
+fn void_id() -> VoidId {
+    VoidId(context(1, noon()).creates("void"))
 }
 
 fn record_failed() -> PaymentCommand {
-    PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 }
+    record_failed_of(1, None)
+}
+
+fn record_failed_of(attempt: u32, provider_payment_id: Option<&str>) -> PaymentCommand {
+    let provider_payment_id = provider_payment_id.map(str::to_owned);
+    let (code, detail) = ("no".into(), "declined".into());
+    PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts: 1 }
 }
 
 fn failed() -> PaymentEvent {
@@ -59,11 +84,12 @@ fn refund(amount: Option<Money>) -> PaymentCommand {
 
 fn refund_requested(amount: Money) -> PaymentEvent {
     let (provider_payment_id, reason) = ("p".into(), "broken".into());
-    RefundRequested { order: ORDER, refund: REFUND, provider_payment_id, amount, reason }.into()
+    let (refund, attempt, retries) = (REFUND, 1, None);
+    RefundRequested { order: ORDER, refund, provider_payment_id, amount, reason, attempt, retries }.into()
 }
 
 #[test]
-fn another_try_is_allowed_after_a_decline_and_only_then() {
+fn another_attempt_is_allowed_after_a_decline_and_only_then() {
     given::<Payment>(&[]).when(&request("tok_ok")).then(&[requested(1)]);
     given::<Payment>(&[requested(1)]).when(&request("tok_ok")).then_refused("payment-in-progress");
     given::<Payment>(&[requested(1), failed()]).when(&request("tok_ok")).then(&[requested(2)]);
@@ -79,9 +105,7 @@ fn doubled_and_late_answers_change_nothing() {
     given::<Payment>(&[requested(1), authorized()]).when(&record_authorized()).then_nothing();
     given::<Payment>(&[requested(1), authorized()]).when(&record_failed()).then_nothing();
     given::<Payment>(&[requested(1), authorized(), captured()]).when(&record_authorized()).then_nothing();
-    given::<Payment>(&[requested(1), authorized(), captured()])
-        .when(&PaymentCommand::RecordCaptured)
-        .then_nothing();
+    given::<Payment>(&[requested(1), authorized(), captured()]).when(&record_captured()).then_nothing();
 }
 
 #[test]
@@ -116,24 +140,142 @@ fn a_failure_that_comes_when_nobody_waits_leaves_the_payment_cancelled() {
 }
 
 #[test]
-fn a_second_hold_of_a_try_that_was_thought_to_have_failed_is_voided_and_the_first_one_stands() {
-    let late = PaymentCommand::RecordAuthorized { provider_payment_id: "late".into(), attempts: 1 };
+fn a_second_hold_of_an_attempt_that_was_thought_to_have_failed_is_voided_and_the_first_one_stands() {
+    let late = record_authorized_of(1, "late");
     let history = [requested(1), failed(), requested(2), authorized()];
-    let void = VoidId(context(1, noon()).creates("void"));
-    let provider_payment_id = "late".to_owned();
-    let second: PaymentEvent =
-        VoidRequested { order: ORDER, void, provider_payment_id, amount: pounds(10) }.into();
+    let second = void_requested_of("late");
     given::<Payment>(&history).when(&late).then(std::slice::from_ref(&second));
-    let voided: PaymentEvent = Voided { order: ORDER, void }.into();
+    let voided: PaymentEvent = Voided { order: ORDER, void: void_id() }.into();
     let history: Vec<_> = history.into_iter().chain([second, voided]).collect();
     given::<Payment>(&history).when(&late).then_nothing();
     assert!(fold::<Payment>(&history).is_held());
 }
 
 #[test]
+fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
+    let history = [requested(1), failed(), requested(2)];
+    given::<Payment>(&history).when(&record_failed_of(1, None)).then_nothing();
+    given::<Payment>(&history).when(&record_failed_of(1, Some("p"))).then_nothing();
+    given::<Payment>(&history).when(&record_failed_of(2, None)).then(&[failed()]);
+}
+
+#[test]
+fn a_late_success_of_an_earlier_attempt_is_voided_and_the_present_one_goes_on() {
+    let history = [requested(1), failed(), requested(2)];
+    let first = void_requested_of("first");
+    given::<Payment>(&history).when(&record_authorized_of(1, "first")).then(std::slice::from_ref(&first));
+    let history: Vec<_> = history.into_iter().chain([first]).collect();
+    given::<Payment>(&history).when(&record_authorized_of(2, "p")).then(&[authorized()]);
+    let accepted = PaymentCommand::RecordAccepted { attempt: 1, provider_payment_id: "first".into() };
+    given::<Payment>(&history).when(&accepted).then_nothing();
+}
+
+/// The provider had one id for all attempts of a payment in logs of before.
+#[test]
+fn an_answer_that_names_the_present_payment_of_the_provider_belongs_to_the_present_attempt() {
+    let accepted = Accepted { order: ORDER, provider_payment_id: "p".into() }.into();
+    let history = [requested(1), failed(), requested(2), accepted];
+    given::<Payment>(&history).when(&record_authorized_of(1, "p")).then(&[authorized()]);
+    given::<Payment>(&history).when(&record_failed_of(1, Some("p"))).then(&[failed()]);
+}
+
+#[test]
+fn a_capture_that_names_another_payment_of_the_provider_changes_nothing() {
+    let history = [requested(1), authorized()];
+    let other = PaymentCommand::RecordCaptured { provider_payment_id: "other".into() };
+    given::<Payment>(&history).when(&other).then_nothing();
+    given::<Payment>(&history).when(&record_captured()).then(&[captured()]);
+}
+
+fn refund_failed(refund: RefundId) -> PaymentEvent {
+    RefundFailed { order: ORDER, refund, code: "no".into(), detail: "closed".into() }.into()
+}
+
+/// A refund of 4 pounds that failed.
+fn indebted() -> Vec<PaymentEvent> {
+    vec![requested(1), authorized(), captured(), refund_requested(pounds(4)), refund_failed(REFUND)]
+}
+
+#[test]
+fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
+    let debt = DebtId(REFUND.0);
+    let retry = PaymentCommand::RetryDebt { debt };
+    assert!(!fold::<Payment>(&indebted()).debts().is_empty());
+    let again = PaymentCommand::RecordRefundFailed { refund: REFUND, code: "no".into(), detail: "x".into() };
+    given::<Payment>(&indebted()).when(&again).then_nothing();
+    let again = RefundId(context(1, noon()).creates("refund"));
+    let requested: PaymentEvent = RefundRequested {
+        order: ORDER,
+        refund: again,
+        provider_payment_id: "p".into(),
+        amount: pounds(4),
+        reason: "a refund that failed is tried again".into(),
+        attempt: 2,
+        retries: Some(REFUND),
+    }
+    .into();
+    given::<Payment>(&indebted()).when(&retry).then(std::slice::from_ref(&requested));
+    let mut history = [indebted(), vec![requested]].concat();
+    given::<Payment>(&history).when(&retry).then_refused("dead-letter-not-found");
+    assert!(fold::<Payment>(&history).debts().is_empty(), "it is under way");
+    history.push(refund_failed(again));
+    assert!(!fold::<Payment>(&history).debts().is_empty(), "it failed again, and is a debt again");
+    let given_back =
+        Refunded { order: ORDER, refund: again, amount: pounds(4), provider_refund_id: "r".into() };
+    history.push(given_back.into());
+    let state = fold::<Payment>(&history);
+    assert!(state.debts().is_empty() && state.kept() == 600, "the provider says last what it did");
+}
+
+#[test]
+fn a_debt_that_another_refund_has_paid_cannot_be_tried_again_but_settled() {
+    let rest = RefundId(Uuid::from_u128(3));
+    let other = RefundRequested {
+        order: ORDER,
+        refund: rest,
+        provider_payment_id: "p".into(),
+        amount: pounds(10),
+        reason: String::new(),
+        attempt: 1,
+        retries: None,
+    };
+    let history = [indebted(), vec![other.into()]].concat();
+    let debt = DebtId(REFUND.0);
+    given::<Payment>(&history)
+        .when(&PaymentCommand::RetryDebt { debt })
+        .then_refused("refund-exceeds-payment");
+    let settle = PaymentCommand::SettleDebt { debt, reason: "bank transfer".into() };
+    let settled: PaymentEvent = DebtSettled { order: ORDER, debt, reason: "bank transfer".into() }.into();
+    given::<Payment>(&history).when(&settle).then(std::slice::from_ref(&settled));
+    let history = [history, vec![settled]].concat();
+    assert!(fold::<Payment>(&history).debts().is_empty());
+    given::<Payment>(&history).when(&settle).then_refused("dead-letter-not-found");
+}
+
+#[test]
+fn a_void_that_failed_is_a_debt_that_can_be_tried_again() {
+    let record =
+        PaymentCommand::RecordVoidFailed { void: void_id(), code: "no".into(), detail: "closed".into() };
+    let failed: PaymentEvent =
+        VoidFailed { order: ORDER, void: void_id(), code: "no".into(), detail: "closed".into() }.into();
+    let history = [requested(1), authorized(), cancelled(), void_requested()];
+    given::<Payment>(&history).when(&record).then(std::slice::from_ref(&failed));
+    let history = [history.to_vec(), vec![failed]].concat();
+    let state = fold::<Payment>(&history);
+    assert!(!state.debts().is_empty() && state.is_held());
+    given::<Payment>(&history).when(&record).then_nothing();
+    let retry = PaymentCommand::RetryDebt { debt: DebtId(void_id().0) };
+    let events = Payment::decide(&state, &retry, &context(9, noon())).unwrap();
+    let [PaymentEvent::VoidRequested(again)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((again.attempt, again.retries), (2, Some(void_id())));
+    let voided = Voided { order: ORDER, void: again.void }.into();
+    let state = fold::<Payment>(&[history, events.clone(), vec![voided]].concat());
+    assert!(state.debts().is_empty() && !state.is_held());
+}
+
+#[test]
 fn an_authorization_that_was_voided_is_no_news_when_it_comes_again() {
-    let void = VoidId(context(1, noon()).creates("void"));
-    let voided = Voided { order: ORDER, void }.into();
+    let voided = Voided { order: ORDER, void: void_id() }.into();
     let history = [requested(1), authorized(), cancelled(), void_requested(), voided];
     given::<Payment>(&history).when(&record_authorized()).then_nothing();
     given::<Payment>(&history).when(&record_failed()).then_nothing();
@@ -148,7 +290,7 @@ fn the_answer_that_a_given_up_payment_is_owed_may_be_a_failure() {
 #[test]
 fn a_capture_that_nobody_wants_is_refunded() {
     let state = fold::<Payment>(&[requested(1), authorized(), cancelled(), void_requested()]);
-    let events = Payment::decide(&state, &PaymentCommand::RecordCaptured, &context(3, noon())).unwrap();
+    let events = Payment::decide(&state, &record_captured(), &context(3, noon())).unwrap();
     assert!(
         matches!(&events[..], [PaymentEvent::Captured(_), PaymentEvent::RefundRequested(refund)] if refund.amount == pounds(10))
     );
@@ -191,11 +333,17 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
     let refund_id = (0..3_u128).prop_map(|n| RefundId(Uuid::from_u128(n)));
     prop_oneof![
         Just(request("tok_ok")),
-        Just(PaymentCommand::RecordAccepted { provider_payment_id: "p".into() }),
+        Just(PaymentCommand::RecordAccepted { attempt: 1, provider_payment_id: "p".into() }),
+        Just(record_authorized_of(2, "q")),
+        Just(record_failed_of(2, None)),
         Just(record_authorized()),
         Just(record_failed()),
-        Just(PaymentCommand::RecordCaptured),
-        Just(PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: String::new() }),
+        Just(record_captured()),
+        Just(PaymentCommand::RecordCaptureFailed {
+            provider_payment_id: "p".into(),
+            code: "no".into(),
+            detail: String::new()
+        }),
         Just(PaymentCommand::Abandon { order: ORDER }),
         (1..70_u128)
             .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
@@ -208,6 +356,15 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
         refund_id
             .clone()
             .prop_map(|refund| PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }),
+        refund_id.clone().prop_map(|refund| PaymentCommand::RetryDebt { debt: DebtId(refund.0) }),
+        (0..3_u128).prop_map(|n| {
+            let (debt, reason) = (DebtId(Uuid::from_u128(n)), String::new());
+            PaymentCommand::SettleDebt { debt, reason }
+        }),
+        (1..70_u128).prop_map(|n| {
+            let (void, code) = (VoidId(context(n, noon()).creates("void")), "no".into());
+            PaymentCommand::RecordVoidFailed { void, code, detail: String::new() }
+        }),
         refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed {
             refund,
             code: "no".into(),
@@ -234,7 +391,7 @@ proptest! {
                     PaymentEvent::Captured(event) => taken += event.amount.amount,
                     PaymentEvent::RefundRequested(event) => promised += event.amount.amount,
                     PaymentEvent::RefundFailed(event) => {
-                        promised -= state.opened.as_ref().unwrap().asked[&event.refund];
+                        promised -= state.opened.as_ref().unwrap().asked[&event.refund].amount;
                         abandoned = false;
                     }
                     PaymentEvent::Refunded(event) if promise_was_broken(&state, event.refund) => {

@@ -1,7 +1,8 @@
-//! A payment provider that only plays: what it answers depends on the token alone.
+//! A simulated payment provider: the token decides what it answers.
 //!
-//! It keeps nothing: an answer is a function of token, payment and attempt, so that it survives a kill
-//! of the shop as a real provider would.
+//! It keeps nothing: an answer is a function of the call and its number, so that it survives a kill of the
+//! shop as a real provider would. What a token says about captures, voids and refunds stands in the
+//! provider's id of the payment.
 //!
 //! | token | answer |
 //! | --- | --- |
@@ -11,29 +12,67 @@
 //! | `tok_webhook` | accepts, and waits for the webhook |
 //! | `tok_silent` | never answers |
 //! | `tok_flaky_<n>` | fails n times in a retryable way, then authorizes |
+//! | `tok_refund_declined` | authorizes, and declines every refund |
+//! | `tok_refund_declined_<n>` | authorizes, and declines a refund n times before it gives it |
+//! | `tok_refund_slow_<ms>` | authorizes, and gives refunds after so many milliseconds |
+//! | `tok_capture_declined` | authorizes, and declines the capture |
+//! | `tok_void_declined` | authorizes, and declines to let the money go |
+//! | `tok_void_declined_<n>` | authorizes, and declines n times to let the money go |
+
+mod ids;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use souk_domain::{Money, PaymentId, RefundId};
-use souk_process_managers::{Answer, PaymentProvider};
+use souk_domain::{Authorization, ProviderCall};
+use souk_process_managers::{Answer, FoundPayment, PaymentProvider};
 
-/// The longest `tok_slow_<ms>` waits, in milliseconds: one day.
+use ids::{PaymentRef, number};
+
+/// The longest `tok_slow_<ms>` and `tok_refund_slow_<ms>` wait, in milliseconds: one day.
 pub const SLOW_MS_MAX: u64 = 86_400_000;
-
-/// What an id of this provider begins with.
-const ID_PREFIX: &str = "sim_";
 
 /// The provider.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SimulatedProvider;
 
-fn provider_payment_id(payment: PaymentId) -> String {
-    format!("{ID_PREFIX}{payment}")
-}
-
 fn declined(code: &str, detail: &str) -> Answer {
     Answer::Declined { code: code.to_owned(), detail: detail.to_owned() }
+}
+
+async fn wait(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms.min(SLOW_MS_MAX))).await;
+}
+
+async fn authorize(authorization: &Authorization, call: u32) -> Answer {
+    let Authorization { payment, attempt, token, .. } = authorization;
+    let payment =
+        PaymentRef { payment: *payment, attempt: *attempt, behaviour: PaymentRef::behaviour(token) };
+    let done = || Answer::Done { provider_id: payment.to_string() };
+    if payment.behaviour.is_some() {
+        return done();
+    }
+    if let Some(ms) = number(token, "tok_slow_") {
+        wait(ms).await;
+        return done();
+    }
+    if let Some(failures) = number(token, "tok_flaky_") {
+        let detail = format!("failure {call} of {failures}, as the token asks");
+        return if u64::from(call) > failures { done() } else { Answer::Retry { detail } };
+    }
+    match token.as_str() {
+        "tok_ok" => done(),
+        "tok_decline" => declined("card-declined", "the card was declined"),
+        "tok_webhook" => Answer::Accepted { provider_id: payment.to_string() },
+        "tok_silent" => std::future::pending().await,
+        _ => declined("unknown-token", "the simulated provider does not know this token"),
+    }
+}
+
+/// Whether a behaviour declines the attempt of a refund or void: always, or so many times.
+fn declines(behaviour: &str, name: &str, attempt: u32) -> bool {
+    let times = number(behaviour, &format!("{name}_"));
+    behaviour == name || times.is_some_and(|times| u64::from(attempt) <= times)
 }
 
 #[async_trait]
@@ -42,87 +81,39 @@ impl PaymentProvider for SimulatedProvider {
         "simulated"
     }
 
-    async fn authorize(&self, payment: PaymentId, _: Money, token: &str, attempt: u32, _: &str) -> Answer {
-        let provider_id = provider_payment_id(payment);
-        if let Some(ms) = number(token, "tok_slow_") {
-            tokio::time::sleep(Duration::from_millis(ms.min(SLOW_MS_MAX))).await;
-            return Answer::Done { provider_id };
+    async fn call(&self, call: &ProviderCall, number: u32, _: &str) -> Answer {
+        match call {
+            ProviderCall::Authorize(authorization) => authorize(authorization, number).await,
+            ProviderCall::Capture { provider_payment_id, .. } => {
+                if PaymentRef::behaviour_of(provider_payment_id) == "capture_declined" {
+                    return declined("capture-declined", "the held money is not given");
+                }
+                Answer::Done { provider_id: provider_payment_id.clone() }
+            }
+            ProviderCall::Void { provider_payment_id, attempt, .. } => {
+                if declines(PaymentRef::behaviour_of(provider_payment_id), "void_declined", *attempt) {
+                    return declined("void-declined", "the held money is not let go");
+                }
+                Answer::Done { provider_id: provider_payment_id.clone() }
+            }
+            ProviderCall::Refund { provider_payment_id, refund, attempt, .. } => {
+                let behaviour = PaymentRef::behaviour_of(provider_payment_id);
+                if let Some(ms) = ids::number(behaviour, "refund_slow_") {
+                    wait(ms).await;
+                }
+                if declines(behaviour, "refund_declined", *attempt) {
+                    return declined("refund-declined", "the account is closed");
+                }
+                Answer::Done { provider_id: format!("sim_refund_{refund}") }
+            }
         }
-        if let Some(failures) = number(token, "tok_flaky_") {
-            return if u64::from(attempt) > failures {
-                Answer::Done { provider_id }
-            } else {
-                Answer::Retry { detail: format!("failure {attempt} of {failures}, as the token asks") }
-            };
-        }
-        match token {
-            "tok_ok" => Answer::Done { provider_id },
-            "tok_decline" => declined("card-declined", "the card was declined"),
-            "tok_webhook" => Answer::Accepted { provider_id },
-            "tok_silent" => std::future::pending().await,
-            _ => declined("unknown-token", "the simulated provider does not know this token"),
-        }
     }
 
-    async fn capture(&self, provider_payment_id: &str, _: Money, _: &str) -> Answer {
-        Answer::Done { provider_id: provider_payment_id.to_owned() }
+    async fn find_payment(&self, provider_payment_id: &str) -> Option<FoundPayment> {
+        let PaymentRef { payment, attempt, .. } = PaymentRef::parse(provider_payment_id)?;
+        Some(FoundPayment { payment, attempt })
     }
-
-    async fn void(&self, provider_payment_id: &str, _: &str) -> Answer {
-        Answer::Done { provider_id: provider_payment_id.to_owned() }
-    }
-
-    async fn refund(&self, _: &str, refund: RefundId, _: Money, _: &str) -> Answer {
-        Answer::Done { provider_id: format!("{ID_PREFIX}refund_{refund}") }
-    }
-
-    async fn find_payment(&self, provider_payment_id: &str) -> Option<PaymentId> {
-        provider_payment_id.strip_prefix(ID_PREFIX)?.parse().ok().map(PaymentId)
-    }
-}
-
-fn number(token: &str, prefix: &str) -> Option<u64> {
-    token.strip_prefix(prefix)?.parse().ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use souk_domain::Currency;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const PAYMENT: PaymentId = PaymentId(Uuid::from_u128(7));
-
-    async fn authorize(token: &str, attempt: u32) -> Answer {
-        SimulatedProvider.authorize(PAYMENT, Money::new(100, Currency::GBP), token, attempt, "key").await
-    }
-
-    #[tokio::test]
-    async fn the_token_decides() {
-        assert!(matches!(authorize("tok_ok", 1).await, Answer::Done { .. }));
-        assert!(matches!(authorize("tok_slow_1", 1).await, Answer::Done { .. }));
-        assert!(matches!(authorize("tok_webhook", 1).await, Answer::Accepted { .. }));
-        assert!(matches!(authorize("tok_decline", 1).await, Answer::Declined { .. }));
-        assert!(matches!(authorize("tok_4242", 1).await, Answer::Declined { .. }));
-    }
-
-    #[tokio::test]
-    async fn a_flaky_token_fails_as_often_as_it_says() {
-        assert!(matches!(authorize("tok_flaky_2", 2).await, Answer::Retry { .. }));
-        assert!(matches!(authorize("tok_flaky_2", 3).await, Answer::Done { .. }));
-    }
-
-    #[tokio::test]
-    async fn a_silent_token_never_answers() {
-        let answer = tokio::time::timeout(Duration::from_millis(20), authorize("tok_silent", 1)).await;
-        assert!(answer.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_payment_is_found_by_the_providers_id() {
-        let Answer::Done { provider_id } = authorize("tok_ok", 1).await else { panic!("it authorizes") };
-        assert_eq!(SimulatedProvider.find_payment(&provider_id).await, Some(PAYMENT));
-        assert_eq!(SimulatedProvider.find_payment("pay_other").await, None);
-    }
-}
+mod tests;

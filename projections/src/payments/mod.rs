@@ -1,17 +1,17 @@
 //! Payments: one row a payment, by its id.
 //!
-//! A status says what became of the money: a try that failed stays failed when nobody wants the payment
+//! A status says what became of the money: an attempt that failed stays failed when nobody wants the payment
 //! any more, and money that was taken is refunded, never cancelled.
 
 mod row;
 
-use souk_domain::RefundId;
 use souk_domain::payment::event::Requested;
 use souk_domain::payment::{Payment, PaymentEvent, PaymentStatus};
+use souk_domain::{DebtId, RefundId};
 use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
 use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
-pub use row::{PaymentRow, Refund, RefundStatus};
+pub use row::{Debt, PaymentRow, Refund, RefundStatus};
 
 use crate::happened::{self, Happened, instant, text};
 
@@ -22,11 +22,13 @@ pub struct Payments;
 impl Projector for Payments {
     const MODEL: Model = Model {
         name: "payments",
-        version: 2,
+        version: 3,
         columns: &[
             Column { name: "order_id", column_type: ColumnType::Text },
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "requested_at", column_type: ColumnType::Integer },
+            // Minor units of refunds and voids that failed and that nobody has seen to.
+            Column { name: "owed", column_type: ColumnType::Integer },
         ],
         indexes: &["requested_at, key"],
         sums: &[],
@@ -67,7 +69,8 @@ impl Projector for Payments {
     }
 
     fn columns(_: &str, row: &PaymentRow) -> Vec<Value> {
-        vec![text(&row.order), text(status_name(row.status)), instant(row.requested_at)]
+        let owed = Value::Integer(row.owed());
+        vec![text(&row.order), text(status_name(row.status)), instant(row.requested_at), owed]
     }
 }
 
@@ -95,6 +98,8 @@ fn requested(event: &Requested, at: Timestamp) -> PaymentRow {
         abandoned: false,
         captured: 0,
         refunds: Vec::new(),
+        voids: Vec::new(),
+        debts: Vec::new(),
         requested_at: at,
         revision: 0,
     }
@@ -132,23 +137,44 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
                 row.status = PaymentStatus::Cancelled;
             }
         }
-        PaymentEvent::RefundRequested(event) => row.refunds.push(Refund {
-            id: event.refund,
-            amount: event.amount,
-            reason: event.reason.clone(),
-            status: RefundStatus::Pending,
-        }),
+        PaymentEvent::RefundRequested(event) => {
+            row.settle(event.retries.map(|refund| refund.0));
+            row.refunds.push(Refund {
+                id: event.refund,
+                amount: event.amount,
+                reason: event.reason.clone(),
+                status: RefundStatus::Pending,
+            });
+        }
         PaymentEvent::Refunded(event) => {
+            row.settle(Some(event.refund.0));
             close(row, event.refund, RefundStatus::Refunded);
             let all = refunded(row) == row.captured;
             row.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
         }
-        PaymentEvent::RefundFailed(event) => close(row, event.refund, RefundStatus::Failed),
-        PaymentEvent::CaptureFailed(_) | PaymentEvent::VoidRequested(_) | PaymentEvent::Voided(_) => {}
+        PaymentEvent::RefundFailed(event) => {
+            close(row, event.refund, RefundStatus::Failed);
+            let amount = row.refunds.iter().find(|refund| refund.id == event.refund);
+            row.debts.extend(amount.map(|refund| Debt { id: DebtId(event.refund.0), amount: refund.amount }));
+        }
+        PaymentEvent::VoidRequested(event) => {
+            row.settle(event.retries.map(|void| void.0));
+            row.voids.push(Debt { id: DebtId(event.void.0), amount: event.amount });
+        }
+        PaymentEvent::VoidFailed(event) => {
+            let failed = row.voids.iter().find(|void| void.id.0 == event.void.0).cloned();
+            row.debts.extend(failed);
+        }
+        PaymentEvent::Voided(event) => {
+            row.settle(Some(event.void.0));
+            row.voids.retain(|void| void.id.0 != event.void.0);
+        }
+        PaymentEvent::DebtSettled(event) => row.settle(Some(event.debt.0)),
+        PaymentEvent::CaptureFailed(_) => {}
     }
 }
 
-/// The present try took so many calls, or more: a webhook answers without one.
+/// The present attempt took so many calls, or more: a webhook answers without one.
 fn took(row: &mut PaymentRow, calls: u32) {
     row.attempts = row.attempts.max(row.attempts_before.saturating_add(calls));
 }

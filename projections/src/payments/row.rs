@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use souk_domain::payment::PaymentStatus;
-use souk_domain::{Money, OrderId, RefundId};
+use souk_domain::{DebtId, Money, OrderId, RefundId};
 use souk_eventsourcing::Timestamp;
+use uuid::Uuid;
 
 /// A payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,9 +18,9 @@ pub struct PaymentRow {
     pub status: PaymentStatus,
     /// The provider's id of it, once there is one.
     pub provider_payment_id: Option<String>,
-    /// Calls to the provider, over all tries.
+    /// Calls to the provider, over all attempts to be paid.
     pub attempts: u32,
-    /// Calls that tries before the present one took.
+    /// Calls that attempts before the present one took.
     pub attempts_before: u32,
     /// Whether nobody wants it any more.
     pub abandoned: bool,
@@ -27,10 +28,36 @@ pub struct PaymentRow {
     pub captured: i64,
     /// What is given back, or was to be.
     pub refunds: Vec<Refund>,
+    /// Holds that are to be let go.
+    pub voids: Vec<Debt>,
+    /// Refunds and voids that failed and that nobody has seen to.
+    pub debts: Vec<Debt>,
     /// When it was first asked for.
     pub requested_at: Timestamp,
     /// Of its stream.
     pub revision: u64,
+}
+
+/// Money that is to go back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Debt {
+    /// The id of the refund or void.
+    pub id: DebtId,
+    /// How much.
+    pub amount: Money,
+}
+
+impl PaymentRow {
+    /// Minor units of refunds and voids that failed and that nobody has seen to.
+    pub fn owed(&self) -> i64 {
+        self.debts.iter().map(|debt| debt.amount.amount).sum()
+    }
+
+    /// A debt was given after all, is tried again, or was settled in another way.
+    pub(super) fn settle(&mut self, debt: Option<Uuid>) {
+        self.debts.retain(|known| Some(known.id.0) != debt);
+    }
 }
 
 /// Money that goes back.

@@ -42,7 +42,8 @@ fn cancelled() -> PaymentEvent {
 fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
     let (order, refund) = (order(5), refund_id(number));
     let (provider_payment_id, reason) = ("pay_1".to_owned(), "broken".to_owned());
-    RefundRequested { order, refund, provider_payment_id, amount: pounds(amount), reason }.into()
+    let (amount, attempt, retries) = (pounds(amount), 1, None);
+    RefundRequested { order, refund, provider_payment_id, amount, reason, attempt, retries }.into()
 }
 
 fn refunded(number: u128, amount: i64) -> PaymentEvent {
@@ -65,7 +66,8 @@ fn golden() {
     let capture_failed = CaptureFailed { order: order(5), code: "x".into(), detail: "y".into() };
     let void = VoidId(Uuid::from_u128(4));
     let (provider_payment_id, amount) = ("pay_0".to_owned(), pounds(610));
-    let void_requested = VoidRequested { order: order(5), void, provider_payment_id, amount };
+    let void_requested =
+        VoidRequested { order: order(5), void, provider_payment_id, amount, attempt: 1, retries: None };
     let events = vec![
         requested(1),
         failed(1),
@@ -88,7 +90,7 @@ fn golden() {
 }
 
 #[test]
-fn attempts_are_calls_to_the_provider_over_all_tries() {
+fn attempts_are_calls_to_the_provider_over_all_attempts_to_be_paid() {
     assert_eq!(after(vec![requested(1)]).attempts, 1);
     assert_eq!(after(vec![requested(1), authorized(3)]).attempts, 3);
     assert_eq!(after(vec![requested(1), failed(2), requested(2), authorized(3)]).attempts, 5);
@@ -113,4 +115,31 @@ fn refunds_add_up_to_what_was_taken() {
     assert_eq!(after(events.clone()).status, PaymentStatus::PartiallyRefunded);
     events.extend([refund_requested(2, 10), refunded(2, 10)]);
     assert_eq!(after(events).status, PaymentStatus::Refunded);
+}
+
+#[test]
+fn what_is_owed_are_refunds_that_failed_and_that_nobody_has_seen_to() {
+    let failed = |number: u128| -> PaymentEvent {
+        RefundFailed { order: order(5), refund: refund_id(number), code: "x".into(), detail: "y".into() }
+            .into()
+    };
+    let mut events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600)];
+    assert_eq!(after(events.clone()).owed(), 0, "it is under way");
+    events.push(failed(1));
+    assert_eq!(after(events.clone()).owed(), 600);
+    let again = RefundRequested {
+        order: order(5),
+        refund: refund_id(2),
+        provider_payment_id: "pay_1".into(),
+        amount: pounds(600),
+        reason: String::new(),
+        attempt: 2,
+        retries: Some(refund_id(1)),
+    };
+    events.push(again.into());
+    assert_eq!(after(events.clone()).owed(), 0);
+    events.push(failed(2));
+    assert_eq!(after(events.clone()).owed(), 600);
+    events.push(refunded(2, 600));
+    assert_eq!(after(events).owed(), 0);
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Order")]
-#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED"}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null, "addressErased": false}))]
+#[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED", "owed": null}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null, "addressErased": false}))]
 pub(crate) struct OrderAnswer {
     id: String,
     /// Its revision, for `If-Match`.
@@ -92,6 +92,8 @@ struct OrderPaymentAnswer {
     id: String,
     #[schema(example = "CAPTURED")]
     status: String,
+    /// Money that is to go back and that the provider refused to give or to let go; null when there is none.
+    owed: Option<MoneyShape>,
 }
 
 /// Why an order ended early.
@@ -118,7 +120,7 @@ impl OrderAnswer {
     pub(crate) fn new(
         id: String,
         row: OrderRow,
-        payment_status: Option<String>,
+        payment: Option<(String, i64)>,
         lines: Vec<OrderLineRow>,
         keys: &KeyRing,
         position: Position,
@@ -128,7 +130,11 @@ impl OrderAnswer {
         let kept = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
         let address = kept.map(|address| address.reveal(keys));
         let address_erased = row.is_address_erased || matches!(address, Some(None));
-        let payment = payment_status.map(|status| OrderPaymentAnswer { id: row.payment.to_string(), status });
+        let payment = payment.map(|(status, owed)| OrderPaymentAnswer {
+            id: row.payment.to_string(),
+            status,
+            owed: (owed > 0).then(|| Money { amount: owed, ..row.total }.into()),
+        });
         Self {
             id,
             revision: row.revision,

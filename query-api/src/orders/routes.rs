@@ -67,21 +67,21 @@ struct OrdersQuery {
     cursor: Option<String>,
 }
 
-/// A row of either half of the statements: an order with its document and its payment's status, or a
-/// line of it.
-type Row = (String, Option<Vec<u8>>, Option<String>, Option<Vec<u8>>);
+/// A row of either half of the statements: an order with its document, its payment's status and the minor
+/// units that are owed, or a line of it.
+type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>);
 
 /// An order as the statements find it.
 struct Found {
     id: String,
     row: OrderRow,
-    payment_status: Option<String>,
+    payment: Option<(String, i64)>,
     lines: Vec<OrderLineRow>,
 }
 
 impl Found {
     fn answer(self, keys: &KeyRing, position: Position) -> OrderAnswer {
-        OrderAnswer::new(self.id, self.row, self.payment_status, self.lines, keys, position)
+        OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
     }
 }
 
@@ -212,10 +212,11 @@ fn listed_customer(caller: &Caller, asked: Option<&str>) -> Result<Option<String
 fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
     let mut orders: Vec<Found> = Vec::new();
     let mut places = HashMap::new();
-    for (id, order, payment_status, line) in rows {
+    for (id, order, status, owed, line) in rows {
         if let Some(bytes) = order {
             places.insert(id.clone(), orders.len());
-            orders.push(Found { id, row: document(&bytes)?, payment_status, lines: Vec::new() });
+            let payment = status.map(|status| (status, owed.unwrap_or_default()));
+            orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
         } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
             orders[*place].lines.push(document(&line)?);
         }

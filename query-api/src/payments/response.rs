@@ -1,6 +1,7 @@
 //! A payment as it is answered.
 
 use serde::Serialize;
+use souk_domain::Money;
 use souk_eventsourcing::Position;
 use souk_projections::payments::{PaymentRow, Refund, RefundStatus, status_name};
 use souk_web::shapes::MoneyShape;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Payment")]
-#[schema(example = json!({"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "status": "CAPTURED", "providerPaymentId": "sim_01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "attempts": 1, "refunds": [], "revision": 2, "position": "42"}))]
+#[schema(example = json!({"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "status": "CAPTURED", "providerPaymentId": "sim_01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "attempts": 1, "refunds": [], "owed": null, "revision": 2, "position": "42"}))]
 pub(crate) struct PaymentAnswer {
     id: String,
     order_id: String,
@@ -20,9 +21,12 @@ pub(crate) struct PaymentAnswer {
     status: &'static str,
     /// Null until the provider has answered.
     provider_payment_id: Option<String>,
-    /// Calls to the provider, over all tries.
+    /// Calls to the provider, over all attempts to be paid.
     attempts: u32,
     refunds: Vec<RefundAnswer>,
+    /// Refunds, and holds to be let go, that the provider refused and that nobody has seen to; null when there
+    /// are none.
+    owed: Option<MoneyShape>,
     /// Its revision, for `If-Match`.
     pub(crate) revision: u64,
     /// How far the read models are.
@@ -47,6 +51,7 @@ impl PaymentAnswer {
         Self {
             id,
             order_id: row.order.to_string(),
+            owed: (row.owed() > 0).then(|| Money { amount: row.owed(), ..row.amount }.into()),
             amount: row.amount.into(),
             status: status_name(row.status),
             provider_payment_id: row.provider_payment_id,

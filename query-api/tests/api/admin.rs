@@ -1,7 +1,6 @@
 use serde_json::json;
 use souk_domain::stock::Stock;
 use souk_web::Role;
-use tokio::sync::watch;
 
 use crate::shop::{Shop, fields, sku};
 
@@ -22,9 +21,9 @@ async fn every_read_model_says_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn read_models_that_nobody_moves_on_are_stopped() {
-    let mut shop = Shop::open().await;
-    drop(std::mem::replace(&mut shop.reached, watch::channel(souk_eventsourcing::Position::START).0));
+async fn read_models_that_do_not_follow_the_log_are_stopped() {
+    let shop = Shop::open().await;
+    shop.following.send_replace(false);
     let answer = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
     assert_eq!(answer.json["items"][0]["state"], "STOPPED");
 }

@@ -17,6 +17,7 @@ async fn every_read_is_in_the_document() {
         "/api/orders/lookup",
         "/api/orders/{id}",
         "/api/payments",
+        "/api/payments/provider/dead-letters",
         "/api/payments/{id}",
         "/api/products",
         "/api/products/{id}",

@@ -48,7 +48,7 @@ async fn an_order_is_shown_with_lines_payment_and_timeline() {
     let expected = json!({
         "id": order(5).to_string(), "revision": 0, "position": "2", "status": "PLACED", "customerId": "ada",
         "code": "SK-0005", "lines": [line("A1"), line("B2")], "charges": [], "total": money(200),
-        "payment": {"id": payment.to_string(), "status": "PENDING"}, "reason": null,
+        "payment": {"id": payment.to_string(), "status": "PENDING", "owed": null}, "reason": null,
         "timeline": [{"at": "2026-11-21T12:00:00Z", "event": "placed", "detail": null}],
         "placedAt": "2026-11-21T12:00:00Z", "shippingAddress": null, "addressErased": false,
     });

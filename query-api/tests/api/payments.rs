@@ -1,7 +1,9 @@
 use serde_json::json;
-use souk_domain::payment::event::{Authorized, Captured, RefundRequested, Requested};
+use souk_domain::payment::event::{
+    Authorized, Captured, DebtSettled, RefundFailed, RefundRequested, Requested,
+};
 use souk_domain::payment::{Payment, PaymentEvent};
-use souk_domain::{PaymentId, RefundId};
+use souk_domain::{DebtId, PaymentId, RefundId};
 use souk_web::Role;
 use uuid::Uuid;
 
@@ -33,8 +35,15 @@ async fn paid() -> Shop {
     shop.happens(&stream, PaymentEvent::from(authorized)).await;
     shop.happens(&stream, PaymentEvent::from(Captured { order, amount: pounds(100) })).await;
     let refund = RefundId(Uuid::from_u128(7));
-    let asked =
-        RefundRequested { order, refund, provider_payment_id, amount: pounds(40), reason: "broken".into() };
+    let asked = RefundRequested {
+        order,
+        refund,
+        provider_payment_id,
+        amount: pounds(40),
+        reason: "broken".into(),
+        attempt: 1,
+        retries: None,
+    };
     shop.happens(&stream, PaymentEvent::from(asked)).await;
     shop.project().await;
     shop
@@ -48,11 +57,46 @@ async fn a_payment_is_shown_with_its_refunds() {
     let refund = json!({"id": Uuid::from_u128(7).to_string(), "amount": money(40), "reason": "broken", "status": "PENDING"});
     let expected = json!({
         "id": payment(5).to_string(), "orderId": order(5).to_string(), "amount": money(100),
-        "status": "CAPTURED", "providerPaymentId": "pay_1", "attempts": 2, "refunds": [refund],
+        "status": "CAPTURED", "providerPaymentId": "pay_1", "attempts": 2, "refunds": [refund], "owed": null,
         "revision": 3, "position": "5",
     });
     assert_eq!(answer.json, expected);
     assert_eq!(answer.headers["etag"], "\"3\"");
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_is_a_dead_letter_and_owed_to_the_buyer() {
+    let mut shop = paid().await;
+    let (order_path, payment_path) =
+        (format!("/api/orders/{}", order(5)), format!("/api/payments/{}", payment(5)));
+    let letters = "/api/payments/provider/dead-letters";
+    let none = shop.get(letters).token(Role::Admin, "ops").send().await.json;
+    assert_eq!(none["items"], json!([]), "a refund that is under way is no dead letter");
+    let refund = RefundId(Uuid::from_u128(7));
+    let (code, detail) = ("refund-declined".to_owned(), "the account is closed".to_owned());
+    let failed = RefundFailed { order: order(5), refund, code, detail };
+    shop.happens(&Payment::stream(payment(5)), PaymentEvent::from(failed)).await;
+    shop.project().await;
+    let owed = json!({"amount": 40, "currency": "GBP"});
+    let item = shop.get(letters).token(Role::Admin, "ops").send().await.json["items"][0].clone();
+    let failed_at = item["failedAt"].clone();
+    let expected = json!({
+        "id": refund.to_string(), "kind": "refund", "paymentId": payment(5).to_string(),
+        "orderId": order(5).to_string(), "amount": owed, "attempts": 1, "code": "refund-declined",
+        "detail": "the account is closed", "failedAt": failed_at,
+    });
+    assert_eq!(item, expected);
+    let shown = shop.get(&payment_path).token(Role::Customer, "ada").send().await.json;
+    assert_eq!(shown["owed"], owed);
+    let shown = shop.get(&order_path).token(Role::Customer, "ada").send().await.json;
+    assert_eq!(shown["payment"]["owed"], owed);
+    let settled =
+        DebtSettled { order: order(5), debt: DebtId(refund.0), reason: "paid back by bank transfer".into() };
+    shop.happens(&Payment::stream(payment(5)), PaymentEvent::from(settled)).await;
+    shop.project().await;
+    assert_eq!(shop.get(letters).token(Role::Admin, "ops").send().await.json["items"], json!([]));
+    let shown = shop.get(&order_path).token(Role::Customer, "ada").send().await.json;
+    assert_eq!(shown["payment"]["owed"], json!(null));
 }
 
 #[tokio::test]

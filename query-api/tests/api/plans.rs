@@ -55,10 +55,14 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (orders::GET_BY_CODE, "orders_v3 USING INDEX orders_v3_3 (code=?)"),
         (include_str!("../../src/users/get.sql"), "users_v2 USING INDEX sqlite_autoindex_users_v2_1 (key=?)"),
         (orders::GET, "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)"),
-        (include_str!("../../src/payments/list.sql"), "payments_v2 USING INDEX payments_v2_0 ("),
+        (include_str!("../../src/payments/list.sql"), "payments_v3 USING INDEX payments_v3_0 ("),
         (
             include_str!("../../src/payments/get.sql"),
-            "payments_v2 USING INDEX sqlite_autoindex_payments_v2_1 (key=?)",
+            "payments_v3 USING INDEX sqlite_autoindex_payments_v3_1 (key=?)",
+        ),
+        (
+            include_str!("../../src/dead_letters/list.sql"),
+            "payment_debts_v1 USING INDEX payment_debts_v1_0 (",
         ),
         (include_str!("../../src/inventory/list.sql"), "stock_v1 USING INDEX stock_v1_0 ("),
         (
@@ -87,7 +91,11 @@ async fn pages_are_cut_before_anything_is_sorted() {
     let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
     let options = SqliteConnectOptions::new().filename(file).read_only(true);
     let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
-    for sql in [include_str!("../../src/payments/list.sql"), include_str!("../../src/inventory/list.sql")] {
+    for sql in [
+        include_str!("../../src/payments/list.sql"),
+        include_str!("../../src/dead_letters/list.sql"),
+        include_str!("../../src/inventory/list.sql"),
+    ] {
         let steps = plan(&pool, sql).await;
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
     }

@@ -47,6 +47,7 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) struct Shop {
     pub(crate) folder: TempDir,
     pub(crate) reached: watch::Sender<Position>,
+    pub(crate) following: watch::Sender<bool>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) built: watch::Sender<bool>,
     pub(crate) behind: watch::Sender<Arc<Behind>>,
@@ -91,7 +92,9 @@ impl Shop {
         let store: Arc<dyn EventStore> = log.clone();
         let (built, is_built) = watch::channel(true);
         let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
-        let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
+        let (following, is_following) = watch::channel(true);
+        let followed =
+            Followed { reached: is_reached, following: is_following, built: is_built, behind: is_behind };
         let positions = ReadPositions::new(followed, log.watch_head(), stopping);
         let clock: Arc<dyn Clock> = Arc::new(Noon(AtomicU64::new(1)));
         let guard = Arc::new(Guard::new(true, Arc::clone(&clock)));
@@ -128,6 +131,7 @@ impl Shop {
             documented,
             people,
             reached,
+            following,
             stop,
             app,
             keys,

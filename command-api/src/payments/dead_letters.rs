@@ -1,0 +1,79 @@
+//! `POST /api/payments/provider/dead-letters/{id}/requeue | skip`: refunds and voids that the provider refused.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use souk_domain::limits::TEXT_CHARS_MAX;
+use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::{DebtId, PaymentId};
+use souk_web::body::NoBody;
+use souk_web::headers::WriteHeaders;
+use souk_web::problem::ProblemBody;
+use souk_web::shapes::{WriteAnswer, Written, check_lines};
+use souk_web::{Caller, Problem, StrictJson};
+use uuid::Uuid;
+
+use crate::origin::Write;
+use crate::rejected::problem;
+use crate::shop::Shop;
+
+use super::request::DeadLetterSkipRequest;
+
+type Answer = Result<WriteAnswer<Written>, Problem>;
+
+/// Has the provider asked again for a refund, or to let a hold go, that it refused. For admins.
+///
+/// It goes out as a refund or request of its own, whose outcome the payment shows.
+#[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/requeue", tag = "payments",
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn requeue(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: WriteHeaders,
+    _: NoBody,
+) -> Answer {
+    let (debt, payment) = find(&shop, &id).await?;
+    let route = format!("POST /api/payments/provider/dead-letters/requeue {debt}");
+    let write = Write::new(&shop, &caller, &headers, &route, &[]);
+    let answer = send(&shop, &write, debt, payment, PaymentCommand::RetryDebt { debt }).await?;
+    metrics::counter!("souk_payment_provider_requeue_total").increment(1);
+    Ok(answer)
+}
+
+/// Closes a dead letter that was settled in another way, such as a bank transfer. For admins.
+#[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/skip", tag = "payments", request_body = DeadLetterSkipRequest,
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn skip(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: WriteHeaders,
+    body: StrictJson<DeadLetterSkipRequest>,
+) -> Answer {
+    check_lines("/reason", &body.value.reason, 1, TEXT_CHARS_MAX)?;
+    let (debt, payment) = find(&shop, &id).await?;
+    let route = format!("POST /api/payments/provider/dead-letters/skip {debt}");
+    let write = Write::new(&shop, &caller, &headers, &route, &body.raw);
+    let command = PaymentCommand::SettleDebt { debt, reason: body.value.reason.clone() };
+    send(&shop, &write, debt, payment, command).await
+}
+
+async fn find(shop: &Shop, id: &str) -> Result<(DebtId, PaymentId), Problem> {
+    let absent = || Problem::new("not-found", "there is no such dead letter");
+    let debt = id.parse::<Uuid>().map(DebtId).map_err(|_| absent())?;
+    Ok((debt, shop.finder.payment_of(debt).await?.ok_or_else(absent)?))
+}
+
+async fn send(
+    shop: &Shop,
+    write: &Write<'_>,
+    debt: DebtId,
+    payment: PaymentId,
+    command: PaymentCommand,
+) -> Answer {
+    let request = write.request(Payment::stream(payment), command);
+    let outcome = shop.payments.execute(request).await.map_err(problem)?;
+    Ok(WriteAnswer::written(StatusCode::OK, &debt, outcome.revision, outcome.position))
+}

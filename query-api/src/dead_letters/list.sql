@@ -1,0 +1,6 @@
+-- A page of refused refunds and voids, newest first.
+SELECT key, doc
+FROM payment_debts
+WHERE (failed_at, key) < ($1, $2)
+ORDER BY failed_at DESC, key DESC
+LIMIT $3

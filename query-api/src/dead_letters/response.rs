@@ -1,0 +1,51 @@
+//! A dead letter as it is answered.
+
+use serde::Serialize;
+use souk_projections::payment_debts::{DebtKind, Failure, PaymentDebtRow};
+use souk_web::shapes::MoneyShape;
+use utoipa::ToSchema;
+
+/// A refund, or a hold to be let go, that the provider refused.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(title = "DeadLetter")]
+#[schema(example = json!({"id": "01a1fd90-c14b-8c05-98a0-cc6f0b1eb611", "kind": "refund", "paymentId": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "attempts": 1, "code": "refund-declined", "detail": "the account is closed", "failedAt": "2026-11-21T10:04:44.747991Z"}))]
+pub(crate) struct DeadLetterAnswer {
+    id: String,
+    /// `refund` or `void`.
+    #[schema(example = "refund")]
+    kind: &'static str,
+    payment_id: String,
+    order_id: String,
+    amount: MoneyShape,
+    /// How often the provider refused it.
+    attempts: u32,
+    /// The provider's code.
+    code: String,
+    /// The refusal in words.
+    detail: String,
+    #[schema(format = DateTime)]
+    failed_at: String,
+}
+
+impl DeadLetterAnswer {
+    /// None for a refund or void that was not refused.
+    pub(crate) fn new(id: String, row: PaymentDebtRow) -> Option<Self> {
+        let Failure { code, detail, at } = row.failure?;
+        let kind = match row.kind {
+            DebtKind::Refund => "refund",
+            DebtKind::Void => "void",
+        };
+        Some(Self {
+            id,
+            kind,
+            payment_id: row.payment.to_string(),
+            order_id: row.order.to_string(),
+            amount: row.amount.into(),
+            attempts: row.attempt,
+            code,
+            detail,
+            failed_at: at.to_string(),
+        })
+    }
+}
