@@ -12,6 +12,7 @@ use souk_web::identity::Tokens;
 use tokio::sync::watch;
 
 use crate::configuration::{Configuration, Limiting};
+use crate::drivers::parts::{Condition, Parts, supervise};
 
 /// How the edge stands.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub fn set_up(
     denials: Arc<Denials>,
     clock: Arc<dyn Clock>,
     bodies: Bodies,
+    parts: &Parts,
+    stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Edge, EdgeStanding)> {
     let address = configuration.redis.as_ref();
     let redis = address.map(|address| Redis::at(address.expose())).transpose();
@@ -40,7 +43,16 @@ pub fn set_up(
     let link = redis.map(|redis| {
         let shared = RedisDenials::new(redis, Arc::clone(&denials), Arc::clone(&clock));
         let link = shared.link();
-        tokio::spawn(async move { shared.run().await });
+        let part = parts.sweep("ended-sessions");
+        let begun = Arc::clone(&part);
+        tokio::spawn(supervise(part, stopping.clone(), move || {
+            begun.set(Condition::Working);
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move {
+                shared.run().await;
+                Ok(())
+            })
+        }));
         link
     });
     let proxies = Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone()));

@@ -1,7 +1,8 @@
 //! The whole shop in one process, on embedded engines in a data folder.
 
-use std::fs::File;
-use std::sync::Arc;
+mod begin;
+
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -10,13 +11,10 @@ use souk_accounts::session::ACCESS_TTL;
 use souk_accounts::{Credentials as _, CredentialsUnavailable};
 use souk_command_api::{Accounts, RunTimers, Settings, SettledOrders, Shop};
 use souk_domain::cart::Cart;
-use souk_domain::checkout::Checkout;
 use souk_domain::claim::Claim;
 use souk_domain::order::Order;
 use souk_domain::payment::Payment;
 use souk_domain::product::Product;
-use souk_domain::reversal::ReversalProcess;
-use souk_domain::settlement::Settlement;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::user::User;
@@ -27,7 +25,7 @@ use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, PersonKeys, Po
 use souk_mail_folder::MailFolder;
 use souk_openid_connect::{OpenIdConnect, Provider};
 use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
-use souk_query_api::{Behind, Followed};
+use souk_query_api::Followed;
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::SqliteLog;
@@ -44,13 +42,15 @@ use crate::data_folder::{DataFolder, DataFolderError, keys_of, lock_rebuilds, re
 use crate::drivers::executor::ExecutorDriver;
 use crate::drivers::finder::ReadModelFinder;
 use crate::drivers::maintenance::Followers;
+use crate::drivers::parts::{Parts, watch_progress};
 use crate::drivers::passwords::HashingThread;
-use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
-use crate::drivers::projections::{ModelOrder, ProjectionStopped, Projections, Told};
+use crate::drivers::processes::{ProcessHandle, ProcessPorts, ProcessStopped};
+use crate::drivers::projections::{ProjectionStopped, ReadModelPorts};
 use crate::drivers::sealing::SealingStore;
-use crate::drivers::sweeps::Standing;
-use crate::drivers::{settled, sweeps};
+use crate::drivers::settled::Settling;
+use crate::drivers::sweeps::{self, Standing};
 use crate::master_key::{self, MasterKeyError};
+use begin::{check_process_state, progress, start_processes, start_projections, start_settled};
 
 /// How much longer than the payment timeout a provider call may take.
 const PROVIDER_CALL_GRACE: Duration = Duration::from_secs(300);
@@ -118,7 +118,7 @@ impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Damaged(what) => Self::Truncated(what),
-            error @ StoreError::Unavailable(_) => Self::Store(error),
+            error @ (StoreError::Unavailable(_) | StoreError::Stopped(_)) => Self::Store(error),
         }
     }
 }
@@ -141,26 +141,20 @@ impl From<ProjectionStopped> for StartError {
     }
 }
 
-/// Whether a shop can do what it is asked.
+/// Tells whether a shop can do what it is asked.
 #[derive(Clone)]
 pub struct Readiness {
     followed: Followed,
     head_at_start: Position,
-    processes: Vec<ProcessHandle>,
+    /// The parts that work by themselves.
+    pub parts: Parts,
 }
 
 impl Readiness {
-    /// Whether it has caught up and everything still follows the log. A part that stopped has dropped
-    /// its end of the watch.
+    /// Whether it has caught up and everything follows the log.
     pub fn is_given(&self) -> bool {
-        let reached = &self.followed.reached;
-        let models = reached.has_changed().is_ok()
-            && *reached.borrow() >= self.head_at_start
-            && *self.followed.built.borrow();
-        let is_live = |process: &ProcessHandle| {
-            process.live_at.has_changed().is_ok() && process.live_at.borrow().is_some()
-        };
-        models && self.processes.iter().all(is_live)
+        let has_caught_up = *self.followed.reached.borrow() >= self.head_at_start;
+        has_caught_up && *self.followed.built.borrow() && self.parts.are_ready()
     }
 }
 
@@ -182,9 +176,10 @@ pub struct Embedded {
     pub stopping: watch::Receiver<bool>,
     /// The data folder, held until the shop is dropped.
     pub folder: DataFolder,
+    /// The parts that work by themselves.
+    pub parts: Parts,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    projections: std::thread::JoinHandle<()>,
 }
 
 impl Embedded {
@@ -217,24 +212,29 @@ impl Embedded {
             shop: ports.clone(),
             effects: Arc::new(Effects::new(Arc::clone(&provider), ports.clone(), call_max)),
         };
-        let read_model_store: Arc<dyn ReadModelStore> = read_models.clone();
-        let projections = Projections::open(
-            Arc::clone(&store),
-            read_model_store,
-            Arc::clone(&clock),
-            souk_projections::all(),
-        )
-        .await?;
+        let parts = Parts::default();
+        let (orders, ordered) = mpsc::channel(MODEL_ORDERS_MAX);
+        let (progress, followed) = progress();
+        let model_ports = ReadModelPorts {
+            store: Arc::clone(&store),
+            read_models: read_models.clone() as Arc<dyn ReadModelStore>,
+            clock: Arc::clone(&clock),
+            orders: Arc::new(tokio::sync::Mutex::new(ordered)),
+            progress: Arc::clone(&progress),
+        };
+        let projections = model_ports.open().await?;
         // `souk replay` would fold into the same builds.
         let building = projections.is_building().then(|| lock_rebuilds(folder.path())).transpose()?;
-        let (told, followed) = told(projections.position(), building);
-        let (orders, ordered) = mpsc::channel(MODEL_ORDERS_MAX);
+        *progress.building.lock().unwrap_or_else(PoisonError::into_inner) = building;
+        progress.reached.send_replace(projections.position());
 
-        let (processes, mut tasks) = start_processes(process_ports, &stopping).await?;
-        let follow =
-            settled::follow(Arc::clone(&store), head_at_start, settled_orders.clone(), stopping.clone());
-        tasks.push(watched("settled-orders", tokio::spawn(follow)));
-        let projections = start_projections(projections, ordered, told, stopping.clone());
+        check_process_state(&process_ports).await?;
+        let (processes, mut tasks) = start_processes(&process_ports, &parts, &stopping);
+        let settling =
+            Settling { orders: settled_orders.clone(), position: Arc::new(Mutex::new(head_at_start)) };
+        tasks.push(start_settled(&store, &clock, settling, &parts, &stopping));
+        tasks.push(start_projections(model_ports, projections, &parts, &stopping));
+        tasks.push(tokio::spawn(watch_progress(parts.clone(), log.watch_head(), stopping.clone())));
 
         let shop = Shop {
             products: port::<Product>(&store, &clock),
@@ -268,9 +268,9 @@ impl Embedded {
         };
         let (reached, built) = (followed.reached.clone(), followed.built.clone());
         let head = log.watch_head();
-        let standing = Standing { reached, built, head, head_at_start, sealed_appends };
-        let sweeps = sweeps::run(read_models.path().to_owned(), shop.clone(), standing, mail);
-        tasks.push(tokio::spawn(sweeps));
+        let people = Arc::default();
+        let standing = Standing { reached, built, head, head_at_start, sealed_appends, people };
+        tasks.extend(sweeps::start(read_models.path(), &shop, &standing, &mail, &parts));
         Ok(Self {
             shop,
             log,
@@ -280,17 +280,17 @@ impl Embedded {
             processes,
             stopping,
             folder,
+            parts,
             stop,
             tasks,
-            projections,
         })
     }
 
     /// Tells whether read models and processes have caught up with the log as it was at the start, and
     /// still follow it.
     pub fn readiness(&self) -> Readiness {
-        let (followed, processes) = (self.followed.clone(), self.processes.clone());
-        Readiness { followed, head_at_start: self.head_at_start, processes }
+        let (followed, parts) = (self.followed.clone(), self.parts.clone());
+        Readiness { followed, head_at_start: self.head_at_start, parts }
     }
 
     /// Waits until the read models have reached a position.
@@ -312,7 +312,6 @@ impl Embedded {
             // A task that failed has said so.
             let _ = task.await;
         }
-        let _ = tokio::task::spawn_blocking(move || self.projections.join()).await;
     }
 }
 
@@ -375,18 +374,6 @@ fn ports(store: &Arc<dyn EventStore>, clock: &Arc<dyn Clock>) -> ShopPorts {
     }
 }
 
-async fn start_processes(
-    ports: ProcessPorts,
-    stopping: &watch::Receiver<bool>,
-) -> Result<(Vec<ProcessHandle>, Vec<JoinHandle<()>>), ProcessStopped> {
-    let started = [
-        processes::start::<Checkout>(ports.clone(), stopping.clone()).await?,
-        processes::start::<Settlement>(ports.clone(), stopping.clone()).await?,
-        processes::start::<ReversalProcess>(ports, stopping.clone()).await?,
-    ];
-    Ok(started.into_iter().map(|(handle, task)| (handle.clone(), watched(handle.name, task))).unzip())
-}
-
 fn run_timers(processes: Vec<ProcessHandle>) -> RunTimers {
     Arc::new(move || {
         let processes = processes.clone();
@@ -397,42 +384,5 @@ fn run_timers(processes: Vec<ProcessHandle>) -> RunTimers {
             }
             fired
         })
-    })
-}
-
-/// Says so when something that works by itself stops before it is told to.
-fn watched<E: std::fmt::Display + Send + 'static>(
-    name: &'static str,
-    task: JoinHandle<Result<(), E>>,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        match task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(name, %error, "a part of the shop has stopped"),
-            Err(error) => tracing::error!(name, %error, "a part of the shop has panicked"),
-        }
-    })
-}
-
-/// Both ends of what the read models tell.
-fn told(position: Position, building: Option<File>) -> (Told, Followed) {
-    let (reached, is_reached) = watch::channel(position);
-    let (built, is_built) = watch::channel(false);
-    let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
-    let followed = Followed { reached: is_reached, built: is_built, behind: is_behind };
-    (Told { reached, built, behind, building }, followed)
-}
-
-fn start_projections(
-    projections: Projections,
-    orders: mpsc::Receiver<ModelOrder>,
-    told: Told,
-    stopping: watch::Receiver<bool>,
-) -> std::thread::JoinHandle<()> {
-    let runtime = tokio::runtime::Handle::current();
-    std::thread::spawn(move || {
-        if let Err(error) = runtime.block_on(projections.follow(orders, told, stopping)) {
-            tracing::error!(%error, "the read models no longer follow the log");
-        }
     })
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
+use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStanding};
 use crate::release_gate;
 use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, listen, listen_internally};
@@ -38,6 +39,7 @@ struct Operations {
     upstreams: Upstreams,
     keys: Arc<PublishedKeys>,
     standing: EdgeStanding,
+    parts: Parts,
     metrics: PrometheusHandle,
 }
 
@@ -51,18 +53,22 @@ pub async fn serve(
     let listener = listen(configuration).await?;
     let address = listener.local_addr()?;
     let internal = listen_internally(configuration).await?;
-    let (main, app_of_internal) = apps(configuration, behind)?;
+    let (stop, stopping) = watch::channel(false);
+    let (main, app_of_internal) = apps(configuration, behind, &stopping)?;
     let Behind { commands, queries, .. } = behind;
     announce(options, address, || {
         format!("Souk's gateway is open at http://{address} (writes go to {commands}, reads to {queries})")
     })?;
-    let (stop, stopping) = watch::channel(false);
-    let server = answer((listener, main), internal.map(|listener| (listener, app_of_internal)), stopping);
-    signals.wait().await;
+    let mut servers =
+        answer((listener, main), internal.map(|listener| (listener, app_of_internal)), stopping);
+    tokio::select! {
+        () = signals.wait() => {}
+        () = servers.ended() => anyhow::bail!("the HTTP server has ended by itself"),
+    }
     tracing::info!("stopping");
     stop.send_replace(true);
     tokio::select! {
-        ended = tokio::time::timeout(DRAIN_MAX, server) => {
+        ended = tokio::time::timeout(DRAIN_MAX, servers.main) => {
             if ended.is_err() {
                 tracing::warn!("some answers were cut");
             }
@@ -72,8 +78,32 @@ pub async fn serve(
     Ok(())
 }
 
+/// Reads the keys of tokens again and again.
+fn follow_keys(
+    upstream: &Arc<Upstream>,
+    keys: &Arc<PublishedKeys>,
+    parts: &Parts,
+    stopping: &watch::Receiver<bool>,
+) {
+    let part = parts.sweep("token-keys");
+    let (upstream, keys, begun) = (Arc::clone(upstream), Arc::clone(keys), Arc::clone(&part));
+    let begin = move || {
+        begun.set(Condition::Working);
+        let following = proxy::follow(Arc::clone(&upstream), Arc::clone(&keys));
+        tokio::spawn(async move {
+            following.await;
+            Ok(())
+        })
+    };
+    tokio::spawn(supervise(part, stopping.clone(), begin));
+}
+
 /// What everybody asks, and what operators ask.
-fn apps(configuration: &Configuration, behind: Behind<'_>) -> anyhow::Result<(Router, Router)> {
+fn apps(
+    configuration: &Configuration,
+    behind: Behind<'_>,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<(Router, Router)> {
     let patience = Patience { answer_max: behind.timeout, ..Patience::default() };
     let upstream = |name, address| {
         Upstream::new(name, address, patience)
@@ -85,18 +115,22 @@ fn apps(configuration: &Configuration, behind: Behind<'_>) -> anyhow::Result<(Ro
         proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
     };
     let keys = Arc::new(PublishedKeys::default());
-    tokio::spawn(proxy::follow(Arc::clone(&upstreams.commands), Arc::clone(&keys)));
+    let parts = Parts::default();
+    follow_keys(&upstreams.commands, &keys, &parts, stopping);
     let (settings, standing) = edges::set_up(
         configuration,
         keys.clone(),
         Arc::new(Denials::default()),
         Arc::new(SystemClock),
         Bodies::PassedOn,
+        &parts,
+        stopping,
     )?;
     let operations = Operations {
         upstreams: upstreams.clone(),
         keys,
         standing,
+        parts,
         metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
     };
     let health = Router::new()
@@ -123,6 +157,7 @@ async fn ready(State(operations): State<Operations>) -> Response {
     }
     let mut lines = vec!["ready".to_owned()];
     lines.extend(operations.standing.remarks().into_iter().map(str::to_owned));
+    lines.extend(operations.parts.remarks());
     for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
         match upstream.state() {
             UpstreamState::Closed => {}

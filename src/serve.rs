@@ -13,6 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use souk_command_api::OrderFinder;
 use souk_gateway::server::{self, Connections};
 use souk_gateway::{Bodies, edge, for_browsers};
 use souk_query_api::ReadPositions;
@@ -65,17 +66,20 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     announce(options, address, || welcome(configuration, address, options))?;
 
     let internal = internal.map(|listener| (listener, app_of_internal));
-    let server = answer((listener, main), internal, shop.stopping.clone());
+    let mut servers = answer((listener, main), internal, shop.stopping.clone());
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
     }
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = servers.ended() => anyhow::bail!("the HTTP server has ended by itself"),
+    }
     tracing::info!("stopping");
     shop.begin_stop();
     let stopped = async {
         // A server that failed has nothing left to answer.
-        let _ = server.await;
+        let _ = servers.main.await;
         shop.stop().await;
     };
     let is_whole = tokio::select! {
@@ -94,16 +98,41 @@ pub fn answer(
     (listener, main): (TcpListener, Router),
     internal: Option<(TcpListener, Router)>,
     mut stopping: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    if let Some((listener, router)) = internal {
+) -> Servers {
+    let internal = internal.map(|(listener, router)| {
         let forever = std::future::pending();
-        tokio::spawn(server::serve(listener, router, Connections::default(), forever));
-    }
+        tokio::spawn(server::serve(listener, router, Connections::default(), forever))
+    });
     let graceful = async move {
         // The sender goes only with the process.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    tokio::spawn(server::serve(listener, main, Connections::default(), graceful))
+    let main = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
+    Servers { main, internal }
+}
+
+/// The HTTP servers of a process.
+pub struct Servers {
+    /// The server that everybody asks.
+    pub main: JoinHandle<()>,
+    /// The server that operators ask.
+    internal: Option<JoinHandle<()>>,
+}
+
+impl Servers {
+    /// Returns when one of them has ended; without them the process is of no use.
+    pub async fn ended(&mut self) {
+        let internal = async {
+            match &mut self.internal {
+                Some(internal) => drop(internal.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut self.main => {}
+            () = internal => {}
+        }
+    }
 }
 
 /// What tells a process to stop.
@@ -170,11 +199,20 @@ struct OperationsOf {
     log: Arc<SqliteLog>,
     positions: ReadPositions,
     readiness: Readiness,
+    finder: Arc<dyn OrderFinder>,
 }
 
 impl Operations {
     fn is_ready(&self) -> bool {
         self.shop.readiness.is_given() && self.catalogue_loaded.load(Ordering::Relaxed)
+    }
+}
+
+impl Operations {
+    /// The reason why the shop is not ready.
+    fn why_not_ready(&self) -> String {
+        let parts = self.shop.readiness.parts.remarks();
+        if parts.is_empty() { "the shop is catching up".to_owned() } else { parts.join("; ") }
     }
 }
 
@@ -212,10 +250,17 @@ fn apps(
         Arc::clone(&shop.shop.accounts.denials),
         Arc::clone(&shop.shop.clock),
         Bodies::Whole,
+        &shop.parts,
+        &shop.stopping,
     )?;
     let operations = Operations {
         standing,
-        shop: OperationsOf { log: shop.log.clone(), positions, readiness: shop.readiness() },
+        shop: OperationsOf {
+            log: shop.log.clone(),
+            positions,
+            readiness: shop.readiness(),
+            finder: Arc::clone(&shop.shop.finder),
+        },
         catalogue_loaded: Arc::clone(catalogue_loaded),
         metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
         openapi: api.to_pretty_json()?.into(),
@@ -238,14 +283,11 @@ fn apps(
 
 async fn ready(State(operations): State<Operations>) -> Response {
     if !operations.is_ready() {
-        return Problem::new(
-            "read-model-behind",
-            "the shop is catching up, or a part of it has stopped: the log says which",
-        )
-        .retry_after(1)
-        .into_response();
+        return Problem::new("read-model-behind", operations.why_not_ready()).retry_after(1).into_response();
     }
-    let lines: Vec<&str> = std::iter::once("ready").chain(operations.standing.remarks()).collect();
+    let parts = operations.shop.readiness.parts.remarks();
+    let remarks = operations.standing.remarks().into_iter().chain(parts.iter().map(String::as_str));
+    let lines: Vec<&str> = std::iter::once("ready").chain(remarks).collect();
     (StatusCode::OK, lines.join("\n")).into_response()
 }
 
@@ -261,6 +303,12 @@ async fn metrics(State(operations): State<Operations>) -> String {
     metrics::gauge!("souk_read_models_lag_events").set(head.0.saturating_sub(reached.0) as f64);
     metrics::gauge!("souk_ready").set(f64::from(operations.is_ready()));
     metrics::gauge!("souk_read_models_stalled").set(f64::from(operations.shop.positions.is_stalled()));
+    operations.shop.readiness.parts.measure(head);
+    // Read models that can't be read are shown elsewhere.
+    if let Ok(debts) = operations.shop.finder.open_debts().await {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are open")]
+        metrics::gauge!("souk_payment_debts").set(debts as f64);
+    }
     for model in souk_projections::models() {
         let parked = operations.shop.positions.parked_in(&[model.name]);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are parked")]

@@ -86,9 +86,9 @@ pub trait Projector: Send + Sync + 'static {
     /// The shape.
     const MODEL: Model;
     /// What it reads of the events it takes; decoded once an event, however many keys that touches.
-    type Event: Send;
+    type Event: Send + Sync;
     /// A row's document.
-    type Row: Clone + PartialEq + Serialize + DeserializeOwned + Send;
+    type Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync;
 
     /// The types of the events it takes.
     fn takes() -> Vec<&'static str>;

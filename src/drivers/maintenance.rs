@@ -22,7 +22,7 @@ impl Followers {
     /// Hands an order to whoever has this name, or to nobody, who never answers.
     async fn order(&self, owner: &str, order: Order) {
         if let Some(process) = self.processes.iter().find(|process| process.name == owner) {
-            process.order(order);
+            process.order(order).await;
         } else {
             // Read models that have stopped answer nothing.
             let _ = self.models.send(ModelOrder::Parked(owner.to_owned(), order)).await;

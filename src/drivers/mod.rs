@@ -5,8 +5,10 @@
 
 pub mod executor;
 pub mod finder;
+pub mod follow;
 pub mod maintenance;
 pub mod parked;
+pub mod parts;
 pub mod passwords;
 pub mod processes;
 pub mod projections;

@@ -1,6 +1,7 @@
 //! Passwords are hashed on a thread of their own: a storm of sign-ins waits for it, and for nothing that
 //! serves the shop.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use async_trait::async_trait;
@@ -15,6 +16,8 @@ const WAITING_MAX: usize = 200;
 enum Work {
     Hash(Password, oneshot::Sender<Result<String, HashingFailed>>),
     Compare(Password, Option<String>, oneshot::Sender<Compared>),
+    #[cfg(test)]
+    Panic,
 }
 
 /// The way to the thread, which ends when nobody can ask any more.
@@ -43,18 +46,27 @@ impl HashingThread {
     }
 }
 
+/// A panic on one password loses its answer, which its sender takes for too much work, and no other.
 fn work(hashing: &Hashing, waiting: &Receiver<Work>) {
     while let Ok(work) = waiting.recv() {
-        // Whoever asked may have gone away: then there is nothing to compute.
-        match work {
-            Work::Hash(password, answer) if !answer.is_closed() => {
-                let _ = answer.send(hashing.hash(&password));
-            }
-            Work::Compare(password, hash, answer) if !answer.is_closed() => {
-                let _ = answer.send(hashing.compare(&password, hash.as_deref()));
-            }
-            Work::Hash(..) | Work::Compare(..) => {}
+        if catch_unwind(AssertUnwindSafe(|| work_on(hashing, work))).is_err() {
+            tracing::error!("a password could not be hashed or compared: a panic");
         }
+    }
+}
+
+fn work_on(hashing: &Hashing, work: Work) {
+    // The sender may have gone away: then there is nothing to compute.
+    match work {
+        Work::Hash(password, answer) if !answer.is_closed() => {
+            let _ = answer.send(hashing.hash(&password));
+        }
+        Work::Compare(password, hash, answer) if !answer.is_closed() => {
+            let _ = answer.send(hashing.compare(&password, hash.as_deref()));
+        }
+        Work::Hash(..) | Work::Compare(..) => {}
+        #[cfg(test)]
+        Work::Panic => panic!("a bug"),
     }
 }
 
@@ -84,11 +96,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn passwords_are_hashed_and_compared_elsewhere() {
+    async fn passwords_are_hashed_and_compared_on_a_thread_that_survives_a_panic() {
         let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let thread = HashingThread::start(hashing).unwrap();
         let password = || Password::typed("correct horse battery".to_owned());
         let hash = thread.hash(password()).await.unwrap();
+        thread.send(Work::Panic).unwrap();
         assert!(thread.compare(password(), Some(hash)).await.unwrap().is_right);
         assert!(!thread.compare(password(), None).await.unwrap().is_right);
     }

@@ -1,27 +1,69 @@
-//! Tells those who wait for an order that it has settled.
+//! Tells requests that wait for an order that it has settled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use souk_command_api::SettledOrders;
-use souk_eventsourcing::{EventStore, Filter, Position, StoreError, Subscription};
+use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position, StoreError};
 use tokio::sync::watch;
+
+use super::follow::{Follows, Log, follow};
+use super::parts::Part;
 
 /// Events looked at at once.
 const PAGE_EVENTS_MAX: usize = 2_048;
 
-/// Follows the log from `after` until `stop` flips.
-pub async fn follow(
+/// The requests that wait, and where the log was read to; both stay when the follower is started again.
+#[derive(Clone)]
+pub struct Settling {
+    /// The requests that wait.
+    pub orders: Arc<SettledOrders>,
+    /// Where the log was read to.
+    pub position: Arc<Mutex<Position>>,
+}
+
+/// Follows the log until `stop` flips.
+pub async fn run(
     store: Arc<dyn EventStore>,
-    after: Position,
-    settled: Arc<SettledOrders>,
-    mut stop: watch::Receiver<bool>,
+    clock: Arc<dyn Clock>,
+    settling: Settling,
+    part: Arc<Part>,
+    stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
-    let mut log = Subscription::new(store, after, Filter::types(SettledOrders::takes()), PAGE_EVENTS_MAX);
-    loop {
-        let page = tokio::select! {
-            page = log.next() => page?,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        };
-        settled.observe(&page.events);
+    let filter = Filter::types(SettledOrders::takes());
+    let log = Log { store, clock, filter, page_events_max: PAGE_EVENTS_MAX };
+    let position = settling.reached();
+    follow(settling, log, position, &part, stop).await
+}
+
+impl Settling {
+    /// A position is whole at every moment, so a panic elsewhere leaves it usable.
+    fn reached(&self) -> Position {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Follows for Settling {
+    type Error = StoreError;
+    type Work = std::convert::Infallible;
+
+    async fn take_in(&mut self, page: Page) -> Result<(), StoreError> {
+        self.orders.observe(&page.events);
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = page.reached;
+        Ok(())
+    }
+
+    async fn next_work(&mut self) -> Self::Work {
+        std::future::pending().await
+    }
+
+    async fn work(&mut self, work: Self::Work) -> Result<(), StoreError> {
+        match work {}
+    }
+
+    async fn step(&mut self, _: Timestamp, _: bool) -> Result<(), StoreError> {
+        Ok(())
     }
 }

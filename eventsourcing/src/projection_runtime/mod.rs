@@ -33,7 +33,7 @@ pub struct ProjectionError {
 /// A batch is `plan`, load, `fold`, commit, `committed`. When any of these fails,
 /// [`ErasedProjector::forget`] puts it back to where it was before the batch, and
 /// [`ErasedProjector::park`] besides takes out what can't be folded; the batch is then planned again.
-pub trait ErasedProjector: Send {
+pub trait ErasedProjector: Send + Sync {
     /// The model.
     fn model(&self) -> &'static Model;
     /// The tables it folds into.

@@ -1,5 +1,6 @@
 //! A thread with a connection that takes requests until nobody can ask any more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use souk_eventsourcing::KeysUnavailable;
@@ -30,7 +31,10 @@ impl<R: Send + 'static> Worker<R> {
                 while let Some(next) = waiting.try_recv().ok().filter(|_| requests.len() < AT_ONCE_MAX) {
                     requests.push(next);
                 }
-                work(&mut state, requests);
+                // Requests that a panic leaves without an answer are told that the keys are unavailable.
+                if catch_unwind(AssertUnwindSafe(|| work(&mut state, requests))).is_err() {
+                    tracing::error!("requests for keys of people were not answered: a panic");
+                }
             }
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })

@@ -1,6 +1,7 @@
 //! The writer's thread: one connection, one piece of work after another.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -47,7 +48,11 @@ impl Writer {
         let thread = std::thread::Builder::new().name("read-models".to_owned());
         let thread = thread.spawn(move || {
             while let Some(work) = waiting.blocking_recv() {
-                work(&mut self);
+                // The panic has rolled its transaction back; the answer it owed is dropped.
+                if catch_unwind(AssertUnwindSafe(|| work(&mut self))).is_err() {
+                    tracing::error!("work on the read models was not done: a panic");
+                    self.statements.forget();
+                }
             }
         })?;
         Ok(WriterHandle { queue: Some(queue), thread: Some(thread) })

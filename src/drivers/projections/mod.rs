@@ -4,37 +4,27 @@
 //! An entity that can't take an event is parked and everything else goes on, unless the models are being
 //! rebuilt: then it stops, and says what to do.
 
+mod following;
 mod switch;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use souk_eventsourcing::parking::{Entity, Parked, Poison};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
-use souk_eventsourcing::{
-    Clock, EventStore, Filter, Page, Position, RecordedEvent, StoreError, Subscription,
-};
+use souk_eventsourcing::{Clock, EventStore, Page, Position, RecordedEvent, StoreError};
 use souk_query_api::Behind;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
 
+pub use following::{Progress, ReadModelPorts, TIDY_ROWS, run};
 pub use switch::{SWITCH_EVENTS_MAX, SwitchError};
 
 /// Events folded and committed at once.
 pub const PAGE_EVENTS_MAX: usize = 4_096;
-/// Rows of what is no longer wanted that are removed at once.
-pub const TIDY_ROWS: u32 = 1_000;
-/// The pause between two such steps.
-const TIDY_EVERY: Duration = Duration::from_millis(50);
-/// How long a build as of a position is kept after somebody last asked for it.
-const UNTIL_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How often such builds are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 /// The pause before a busy database is asked again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,18 +57,6 @@ pub enum ModelOrder {
     Parked(String, Order),
     /// That builds take the place of the live ones, by model and number.
     Switch(Vec<(String, u32)>, oneshot::Sender<Result<Position, SwitchError>>),
-}
-
-/// Where those who follow the log tell how far they are.
-pub struct Told {
-    /// The position that all models have reached.
-    pub reached: watch::Sender<Position>,
-    /// Whether every model is built, so that queries may be answered.
-    pub built: watch::Sender<bool>,
-    /// The rows that stand behind.
-    pub behind: watch::Sender<Arc<Behind>>,
-    /// Held until every model is built.
-    pub building: Option<File>,
 }
 
 /// Read models and how far each is.
@@ -242,64 +220,6 @@ impl Projections {
         let build = projector.build();
         let loaded = if keys.is_empty() { Vec::new() } else { self.read_models.load(build, keys).await? };
         Ok(projector.fold(loaded, page.reached))
-    }
-
-    /// Follows the log until `stop` flips, telling how far it is after each commit.
-    pub async fn follow(
-        mut self,
-        mut orders: mpsc::Receiver<ModelOrder>,
-        mut told: Told,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<(), ProjectionStopped> {
-        let head_at_start = self.store.head().await?;
-        let mut log =
-            Subscription::new(Arc::clone(&self.store), self.position(), Filter::all(), PAGE_EVENTS_MAX);
-        let mut tidy = tokio::time::interval(TIDY_EVERY);
-        tidy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut expiry = tokio::time::interval(EXPIRE_EVERY);
-        expiry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut is_tidy = false;
-        loop {
-            if !self.building.is_empty() && self.position() >= head_at_start {
-                self.show_built().await?;
-                told.building = None;
-                is_tidy = false;
-            }
-            told.behind.send_if_modified(|shown| self.behind.show_in(shown));
-            told.reached.send_replace(self.position());
-            told.built.send_replace(self.building.is_empty());
-            tokio::select! {
-                page = log.next() => self.apply_at_last(&page?).await?,
-                Some(order) = orders.recv() => {
-                    self.carry_out(order).await;
-                    is_tidy = false;
-                }
-                _ = tidy.tick(), if !is_tidy => is_tidy = !self.tidied().await,
-                _ = expiry.tick() => is_tidy &= !self.expired().await,
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
-            }
-        }
-    }
-
-    /// Gives up the builds as of a position that nobody asked for in a long time; whether there were any.
-    async fn expired(&self) -> bool {
-        match self.read_models.expire(self.clock.now() - UNTIL_KEPT).await {
-            Ok(expired) => expired > 0,
-            Err(error) => {
-                tracing::warn!(%error, "what is no longer wanted of read models stays for now");
-                false
-            }
-        }
-    }
-
-    /// Removes some of what is no longer wanted; whether there is more. What fails is tried again after the
-    /// next order or start.
-    async fn tidied(&self) -> bool {
-        let tidied = self.read_models.tidy(TIDY_ROWS).await;
-        tidied.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is no longer wanted of read models stays for now");
-            false
-        })
     }
 
     async fn carry_out(&mut self, order: ModelOrder) {

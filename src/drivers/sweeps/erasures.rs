@@ -2,6 +2,7 @@
 //! older store, and people who came back with an older log.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use souk_eventsourcing::{Person, Position};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use super::{STEP_ROWS_MAX, Sweep, origin};
+use super::{STEP_ROWS_MAX, Standing, Sweep, origin};
 use crate::drivers::sealing::SealedAppends;
 
 /// People that one step deals with.
@@ -23,6 +24,8 @@ const PEOPLE_MAX: usize = 100;
 const APPENDS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Unsettled {
+    /// See [`Standing::people`].
+    pub(super) people: Arc<tokio::sync::Mutex<()>>,
     /// What may have been sealed before the erasure and is not in the log yet.
     pub(super) sealed_appends: SealedAppends,
     /// How far the read models are: an order placed a moment before its customer was erased must be found.
@@ -45,7 +48,13 @@ impl Sweep for Unsettled {
         "erasure-sweep"
     }
 
+    fn is_woken_by_erasures(&self) -> bool {
+        true
+    }
+
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        let people = Arc::clone(&self.people);
+        let _alone = people.lock().await;
         self.destroy_again(pool, shop).await?;
         self.tell_again(pool, shop).await?;
         let unsettled = match shop.people.unsettled(PEOPLE_MAX).await {
@@ -81,6 +90,13 @@ impl Sweep for Unsettled {
 }
 
 impl Unsettled {
+    /// A sweep that has compared nothing yet.
+    pub(super) fn new(standing: &Standing) -> Self {
+        let Standing { reached, built, head, head_at_start, sealed_appends, people } = standing.clone();
+        let (compared, told) = (Some(String::new()), Some(String::new()));
+        Self { people, sealed_appends, reached, built, head, head_at_start, compared, told }
+    }
+
     /// Keys of people who the log says are erased are destroyed again: an older store may have been
     /// restored. Once after each start.
     async fn destroy_again(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {

@@ -1,6 +1,8 @@
 //! Guests' orders whose e-mail address turns out to be somebody's become theirs: what was under the order's
 //! key is sealed under theirs, and the order's key is destroyed.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use souk_command_api::Shop;
@@ -11,13 +13,15 @@ use souk_projections::orders::OrderRow;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use super::{STEP_ROWS_MAX, Sweep, origin};
+use super::{STEP_ROWS_MAX, Standing, Sweep, origin};
 
 /// How far back a step looks behind the one before: by how much clocks of those who write may differ.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 
 /// The first step looks at everything, the next ones at what came since.
 pub(super) struct Unattached {
+    /// See [`Standing::people`].
+    pub(super) people: Arc<tokio::sync::Mutex<()>>,
     /// How far the read models are.
     pub(super) reached: watch::Receiver<Position>,
     /// Whether they are built.
@@ -28,6 +32,14 @@ pub(super) struct Unattached {
     pub(super) since: Timestamp,
 }
 
+impl Unattached {
+    /// A sweep that has looked at nothing yet.
+    pub(super) fn new(standing: &Standing) -> Self {
+        let Standing { reached, built, head, people, .. } = standing.clone();
+        Self { people, reached, built, head, since: Timestamp::UNIX_EPOCH }
+    }
+}
+
 #[async_trait]
 impl Sweep for Unattached {
     fn name(&self) -> &'static str {
@@ -35,6 +47,8 @@ impl Sweep for Unattached {
     }
 
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        let people = Arc::clone(&self.people);
+        let _alone = people.lock().await;
         let (began, head) = (shop.clock.now(), *self.head.borrow());
         let is_up_to_date = *self.built.borrow() && *self.reached.borrow() >= head;
         let statement = sqlx::query_as(include_str!("guests.sql")).bind(self.since.as_microsecond());

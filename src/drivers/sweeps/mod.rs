@@ -1,4 +1,5 @@
-//! Sweeps: bounded steps over a read model, repeated. What a step couldn't do, the next one does.
+//! Sweeps: bounded steps over a read model, repeated, each sweep a part of its own. What a step couldn't do,
+//! the next one does.
 
 mod claims;
 mod credentials;
@@ -8,7 +9,8 @@ mod keys;
 mod reservations;
 mod webhooks;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,11 +22,15 @@ use souk_mail_folder::MailFolder;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::drivers::sealing::SealedAppends;
 
 /// How often each sweep makes a step.
 const STEP_EVERY: Duration = Duration::from_secs(5);
+/// The longest time of one step.
+const STEP_TIME_MAX: Duration = Duration::from_secs(120);
 /// Rows dealt with in one step.
 const STEP_ROWS_MAX: i64 = 500;
 
@@ -34,11 +40,17 @@ trait Sweep: Send {
     /// For logs and as the actor of its commands.
     fn name(&self) -> &'static str;
 
+    /// Whether an erasure makes it step at once.
+    fn is_woken_by_erasures(&self) -> bool {
+        false
+    }
+
     /// Deals with up to [`STEP_ROWS_MAX`] rows; one that can't be dealt with is logged and left.
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error>;
 }
 
 /// Where the shop stands, for sweeps that must miss nothing.
+#[derive(Clone)]
 pub struct Standing {
     /// How far the read models are.
     pub reached: watch::Receiver<Position>,
@@ -50,47 +62,74 @@ pub struct Standing {
     pub head_at_start: Position,
     /// What is on its way into the log.
     pub sealed_appends: SealedAppends,
+    /// Held by the sweep that attaches orders to customers and by the one that finishes erasures, so that no
+    /// order becomes a customer's while that customer's orders are told of the erasure.
+    pub people: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Runs all sweeps until the shop stops.
-pub async fn run(read_models: PathBuf, shop: Shop, standing: Standing, mail: MailFolder) {
-    let pool = open(&read_models);
-    let Standing { reached, built, head, head_at_start, sealed_appends } = standing;
-    let mut sweeps: [Box<dyn Sweep>; 7] = [
-        Box::new(reservations::Overdue),
-        Box::new(claims::Open),
-        Box::new(webhooks::Kept::default()),
-        Box::new(guests::Unattached {
-            reached: reached.clone(),
-            built: built.clone(),
-            head: head.clone(),
-            since: Timestamp::UNIX_EPOCH,
-        }),
-        Box::new(erasures::Unsettled {
-            sealed_appends,
-            reached,
-            built,
-            head,
-            head_at_start,
-            compared: Some(String::new()),
-            told: Some(String::new()),
-        }),
-        Box::new(credentials::Expired { mail, next: Timestamp::UNIX_EPOCH }),
-        Box::new(keys::Rotated),
-    ];
+/// What a sweep is made of, each time it is started.
+type Make = Box<dyn Fn() -> Box<dyn Sweep> + Send>;
+
+/// Starts all sweeps, each a part of its own, until the shop stops.
+pub fn start(
+    read_models: &Path,
+    shop: &Shop,
+    standing: &Standing,
+    mail: &MailFolder,
+    parts: &Parts,
+) -> Vec<JoinHandle<()>> {
+    let run = |make: Make| {
+        let (shop, read_models) = (shop.clone(), read_models.to_owned());
+        let part = parts.sweep(make().name());
+        let stop = shop.stopping.clone();
+        let begun = Arc::clone(&part);
+        let begin = move || {
+            let sweep = make();
+            begun.set(Condition::Working);
+            tokio::spawn(repeat(sweep, open(&read_models), shop.clone()))
+        };
+        tokio::spawn(supervise(part, stop, begin))
+    };
+    all(standing, mail).into_iter().map(run).collect()
+}
+
+/// Makes of all sweeps.
+fn all(standing: &Standing, mail: &MailFolder) -> [Make; 7] {
+    let (guests, erasures) = (standing.clone(), standing.clone());
+    let mail = mail.clone();
+    [
+        Box::new(|| Box::new(reservations::Overdue)),
+        Box::new(|| Box::new(claims::Open)),
+        Box::new(|| Box::new(webhooks::Kept::default())),
+        Box::new(move || Box::new(guests::Unattached::new(&guests))),
+        Box::new(move || Box::new(erasures::Unsettled::new(&erasures))),
+        Box::new(move || Box::new(credentials::Expired { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })),
+        Box::new(|| Box::new(keys::Rotated)),
+    ]
+}
+
+/// Makes a step of a sweep every few seconds until the shop stops. A step that takes too long is dropped, and
+/// ends the sweep: it is started again.
+async fn repeat(mut sweep: Box<dyn Sweep>, pool: SqlitePool, shop: Shop) -> Result<(), String> {
     let mut stop = shop.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shop.erased.notified() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = shop.erased.notified(), if sweep.is_woken_by_erasures() => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
-        for sweep in &mut sweeps {
-            if let Err(error) = sweep.step(&pool, &shop).await {
+        let step = tokio::select! {
+            step = tokio::time::timeout(STEP_TIME_MAX, sweep.step(&pool, &shop)) => step,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        match step {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
                 tracing::warn!(sweep = sweep.name(), %error, "a sweep can't read; it tries again");
             }
+            Err(_) => return Err(format!("a step took longer than {} s", STEP_TIME_MAX.as_secs())),
         }
     }
 }

@@ -1,0 +1,50 @@
+//! Notices followers that make no progress while the log grows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_eventsourcing::Position;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Condition, Part, Parts};
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a follower may stand still before the log's head until it counts as stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// Looks at all followers until `stop` flips.
+pub async fn watch_progress(parts: Parts, head: watch::Receiver<Position>, mut stop: watch::Receiver<bool>) {
+    let mut seen = HashMap::new();
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => look(&parts, *head.borrow(), &mut seen, Instant::now()),
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Where each follower was first seen to stand still, and when.
+pub(super) type Seen = HashMap<&'static str, (Position, Instant)>;
+
+/// Marks followers that have stood still for too long.
+pub(super) fn look(parts: &Parts, head: Position, seen: &mut Seen, now: Instant) {
+    let followers: Vec<Arc<Part>> = parts.lock().iter().filter(|part| part.is_follower).cloned().collect();
+    for part in followers {
+        let position = part.position();
+        let is_working = matches!(part.condition(), Condition::Working | Condition::Starting);
+        if position >= head || seen.get(part.name).is_none_or(|(at, _)| *at != position) {
+            seen.insert(part.name, (position, now));
+            continue;
+        }
+        let since = seen[part.name].1;
+        if is_working && now.duration_since(since) >= STALLED_AFTER {
+            tracing::error!(part = part.name, %position, %head, "a follower makes no progress while the log grows");
+            part.set(Condition::Stalled);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! One run of a process: the runtime between the log and the jobs it asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use souk_domain::{ProviderCall, ShopCommand};
+use souk_eventsourcing::parking::{Entity, Parked};
+use souk_eventsourcing::process::{Process, ProcessShape};
+use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
+use souk_eventsourcing::reactor::Reaction;
+use souk_eventsourcing::{AppendError, Page, Position, StoreError};
+use souk_process_managers::Sent;
+use tokio::sync::{OwnedMutexGuard, mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::jobs::{Job, Jobs, Kind, Outcome};
+use super::{ProcessPorts, ProcessStopped, Request};
+use crate::drivers::follow::Follows;
+use crate::drivers::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
+
+/// How often rows of process state are written. They only spare reading the log again.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// Events of the log after which the checkpoint is written though no row changed.
+const SAVE_EVENTS_MAX: u64 = 10_000;
+
+/// Work of a process besides reading the log.
+pub(super) enum Work {
+    Ended(Job, Outcome),
+    Requested(Request),
+    Save,
+}
+
+pub(super) struct Driver<P: Process> {
+    ports: ProcessPorts,
+    runtime: ProcessRuntime<P>,
+    jobs: Jobs,
+    requests: OwnedMutexGuard<mpsc::Receiver<Request>>,
+    live_at: watch::Sender<Option<Position>>,
+    save: Interval,
+    /// The checkpoint that was last written.
+    saved: Position,
+}
+
+impl<P> Driver<P>
+where
+    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+{
+    pub(super) fn new(
+        ports: ProcessPorts,
+        runtime: ProcessRuntime<P>,
+        requests: OwnedMutexGuard<mpsc::Receiver<Request>>,
+        live_at: watch::Sender<Option<Position>>,
+    ) -> Self {
+        let mut save = interval(SAVE_EVERY);
+        save.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let saved = runtime.position();
+        Self { ports, runtime, jobs: Jobs::new(), requests, live_at, save, saved }
+    }
+
+    /// Takes in what waits for a parked entity.
+    async fn retry(&mut self, name: &str) -> Result<usize, RetryError> {
+        let failed = |error: &dyn std::fmt::Display| RetryError::Failed(error.to_string());
+        let entity = parked::entities(name).find(|entity| self.runtime.parked(entity).is_some());
+        let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
+        // What waits since the last save is to be among what is read.
+        if !self.save(1).await {
+            return Err(RetryError::Failed("its rows can't be written".to_owned()));
+        }
+        let shape = ProcessShape::of::<P>();
+        let waiting = self.ports.rows.waiting(shape, entity.clone()).await.map_err(|error| failed(&error))?;
+        if waiting.len() > WAITING_EVENTS_MAX {
+            return Err(RetryError::TooMany(waiting.len()));
+        }
+        let events = parked::at(&*self.ports.store, &waiting).await.map_err(|error| failed(&error))?;
+        let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
+        retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
+        // Its next step shows whether it can decide as well.
+        self.carry_out_steps(self.ports.clock.now());
+        match self.runtime.parked(&entity) {
+            Some(parked) => Err(RetryError::StillParked(parked.poison.to_string())),
+            None => Ok(waiting.len()),
+        }
+    }
+
+    /// Writes rows that changed, or else the checkpoint when it has moved by so many events. What can't be
+    /// written now is written later: only the next start takes longer without it. Returns whether everything
+    /// is written.
+    async fn save(&mut self, events: u64) -> bool {
+        let change = self.runtime.change();
+        let is_little = change.rows.is_empty() && change.parking.is_empty();
+        if is_little && change.checkpoint.0 - self.saved.0 < events {
+            return true;
+        }
+        let checkpoint = change.checkpoint;
+        let instances: Vec<String> = change.rows.iter().map(|(instance, _)| instance.clone()).collect();
+        match self.ports.rows.save(ProcessShape::of::<P>(), change).await {
+            Ok(()) => {
+                self.saved = checkpoint;
+                self.runtime.saved();
+                true
+            }
+            Err(error) => {
+                tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
+                self.runtime.not_saved(instances);
+                false
+            }
+        }
+    }
+
+    fn on_ended(&mut self, job: &Job, outcome: Outcome) {
+        let (now, instance) = (self.ports.clock.now(), &job.instance);
+        match (outcome, job.output) {
+            (Outcome::NotAppended(error), _) => self.on_not_appended(instance, &error, now),
+            (Outcome::Panicked, None) => {
+                let error = StoreError::Unavailable("its engine panicked".to_owned());
+                self.on_not_appended(instance, &error.into(), now);
+            }
+            (Outcome::Panicked, Some(output)) => {
+                tracing::error!(process = P::NAME, instance, "an output could not be carried out: a panic");
+                self.runtime.on_lost(instance, output, now);
+            }
+            (Outcome::Answered(answer), Some(output)) => self.runtime.on_result(instance, output, answer),
+            (Outcome::NothingNew, Some(output)) => self.runtime.on_effect_answered(instance, output),
+            (Outcome::Unanswered, Some(output)) => self.runtime.on_effect_unanswered(instance, output),
+            (Outcome::InLog, _)
+            | (Outcome::Answered(_) | Outcome::NothingNew | Outcome::Unanswered, None) => {}
+        }
+    }
+
+    fn on_not_appended(&mut self, instance: &str, error: &AppendError, now: Timestamp) {
+        if !matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. }) {
+            tracing::warn!(process = P::NAME, instance, %error, "a transition was not appended");
+        }
+        if let Some(poison) = self.runtime.on_append_failed(instance, error, now) {
+            tracing::error!(process = P::NAME, %poison, "an instance can't go on and is parked");
+        }
+    }
+
+    async fn on_request(&mut self, request: Request) {
+        // The sender of a request may have gone away.
+        match request {
+            Request::Parked(Order::Find(name, answer)) => {
+                let found = parked::entities(&name).find_map(|entity| self.runtime.parked(&entity).cloned());
+                let _ = answer.send(found);
+            }
+            Request::Parked(Order::Retry(name, skip, answer)) => {
+                if let Some(skip) = skip {
+                    self.runtime.skip(skip);
+                }
+                let retried = self.retry(&name).await;
+                self.save(1).await;
+                let _ = answer.send(retried);
+            }
+            Request::RunTimers(asked) => {
+                let _ = asked.send(self.runtime.fire_due(self.ports.clock.now()));
+            }
+        }
+    }
+
+    fn carry_out_steps(&mut self, now: Timestamp) {
+        for action in self.runtime.step(now) {
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action<P>) {
+        match action {
+            Action::Parked(poison) => {
+                tracing::error!(process = P::NAME, %poison, "an instance can't decide and is parked");
+            }
+            Action::Append(instance, append) => {
+                let store = Arc::clone(&self.ports.store);
+                self.jobs.add(Job { kind: Kind::Append, instance, output: None }, async move {
+                    store.append(append).await.map_or_else(Outcome::NotAppended, |_| Outcome::InLog)
+                });
+            }
+            Action::Command(Outgoing { instance, output, content, origin }) => {
+                let shop = self.ports.shop.clone();
+                let job = Job { kind: Kind::Command, instance, output: Some(output) };
+                self.jobs.add(job, async move {
+                    souk_fail_points::pass("dispatcher-before-send");
+                    match shop.send(content, &origin).await {
+                        Sent::InLog => Outcome::InLog,
+                        Sent::Answered(answer) => Outcome::Answered(answer),
+                    }
+                });
+            }
+            Action::Effect(Outgoing { instance, output, content, origin }) => {
+                let effects = Arc::clone(&self.ports.effects);
+                let job = Job { kind: Kind::Effect, instance, output: Some(output) };
+                self.jobs.add(job, async move {
+                    match effects.react(&content, &origin).await {
+                        Reaction::InLog => Outcome::InLog,
+                        Reaction::NothingNew => Outcome::NothingNew,
+                        Reaction::NoAnswer => Outcome::Unanswered,
+                    }
+                });
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts are small")]
+    fn measure(&self) {
+        let gauge = metrics::gauge!("souk_process_instances_parked", "process" => P::NAME);
+        gauge.set(self.runtime.parked_count() as f64);
+        let gauge = metrics::gauge!("souk_process_outputs_waiting", "process" => P::NAME);
+        gauge.set(self.jobs.waiting() as f64);
+    }
+}
+
+#[async_trait]
+impl<P> Follows for Driver<P>
+where
+    P: Process<Command = ShopCommand, Effect = ProviderCall>,
+{
+    type Error = ProcessStopped;
+    type Work = Work;
+
+    /// An event that can't be taken in parks its entity; everything else goes on.
+    async fn take_in(&mut self, page: Page) -> Result<(), ProcessStopped> {
+        while let Err(error) = self.runtime.on_events(&page.events) {
+            let ProcessError::Poisoned { poison, .. } = &error else { return Err(error.into()) };
+            tracing::error!(%error, "an entity is parked");
+            let poison = poison.as_ref().clone();
+            let keys = match &poison.entity {
+                Entity::Key(instance) => vec![instance.clone()],
+                Entity::Stream(stream) => {
+                    let instances = |event: &_| self.runtime.instance_of(event).into_iter().collect();
+                    parked::touched(&*self.ports.store, stream, poison.revision, instances).await?
+                }
+            };
+            self.runtime.park(Parked { poison, keys, since: self.ports.clock.now() });
+        }
+        self.runtime.on_reached(page.reached);
+        Ok(())
+    }
+
+    async fn next_work(&mut self) -> Work {
+        tokio::select! {
+            (job, outcome) = self.jobs.next() => Work::Ended(job, outcome),
+            Some(request) = self.requests.recv() => Work::Requested(request),
+            _ = self.save.tick() => Work::Save,
+        }
+    }
+
+    async fn work(&mut self, work: Work) -> Result<(), ProcessStopped> {
+        match work {
+            Work::Ended(job, outcome) => self.on_ended(&job, outcome),
+            Work::Requested(request) => self.on_request(request).await,
+            Work::Save => drop(self.save(SAVE_EVENTS_MAX).await),
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, now: Timestamp, is_live: bool) -> Result<(), ProcessStopped> {
+        if is_live {
+            self.runtime.go_live();
+            self.live_at.send_replace(Some(self.runtime.position()));
+        }
+        self.carry_out_steps(now);
+        self.measure();
+        Ok(())
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.runtime.next_step()
+    }
+
+    /// Effects under way come to their end by themselves, or stay pending in the log.
+    async fn stop(&mut self) {
+        self.save(1).await;
+        self.jobs.detach();
+    }
+}
