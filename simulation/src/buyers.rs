@@ -1,9 +1,8 @@
 //! Those outside: they order, change their minds, and ask again until they are answered.
 
 use souk_domain::cart::CartCommand;
-use souk_domain::order::Draft;
-use souk_domain::order::OrderCommand;
 use souk_domain::order::event::{Reason, ReasonCode};
+use souk_domain::order::{Draft, OrderCommand, OrderStatus};
 use souk_domain::stock::StockCommand;
 use souk_domain::user::UserCommand;
 use souk_domain::user::command::Registration;
@@ -50,17 +49,17 @@ impl World {
         if self.orders.is_empty() {
             return;
         }
-        let order = self.orders[self.chance.below(self.orders.len())].clone();
+        let order = self.order_for(pick);
         let to_order = |command| ShopCommand::Order(order.order, command);
         match pick {
-            6 => {
+            6 if self.chance.once_in(3) => {
                 let (code, detail) = (ReasonCode::CancelledByCustomer, "changed my mind".to_owned());
                 self.ask(to_order(OrderCommand::Cancel { reason: Reason { code, detail } }));
             }
             7 => self.ask(to_order(OrderCommand::MarkPaidOutside)),
-            8 => self.ask(to_order(OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() })),
-            9 => self.ask(to_order(OrderCommand::Deliver)),
-            10 => {
+            8 | 16 => self.ask(to_order(OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() })),
+            9 | 17 => self.ask(to_order(OrderCommand::Deliver)),
+            10 | 18 => {
                 let (sku, most) = order.reservations()[0].clone();
                 let lines = vec![(sku, u32::from(how) % most + 1)];
                 self.ask(to_order(OrderCommand::Return { lines }));
@@ -78,6 +77,22 @@ impl World {
             }
             _ => self.ask(ShopCommand::Stock(sku(u32::from(how) % SKUS), StockCommand::ExpireDue)),
         }
+    }
+
+    /// An order; for staff one that can be shipped, delivered or returned, when there is one.
+    fn order_for(&mut self, pick: usize) -> Draft {
+        let wanted = match pick {
+            16 => Some(OrderStatus::Confirmed),
+            17 => Some(OrderStatus::Shipped),
+            18 => Some(OrderStatus::Delivered),
+            _ => None,
+        };
+        let fitting: Vec<Draft> = wanted.map_or_else(Vec::new, |wanted| {
+            let has_it = |order: &&Draft| self.books().order(order.order).status() == Some(wanted);
+            self.orders.iter().filter(has_it).cloned().collect()
+        });
+        let among = if fitting.is_empty() { &self.orders } else { &fitting };
+        among[self.chance.below(among.len())].clone()
     }
 
     /// Everybody who has an account by the end makes it now.

@@ -43,10 +43,16 @@ pub(crate) struct Disk {
 }
 
 fn gone() -> StoreError {
-    StoreError::Unavailable("the log's writer has stopped".to_owned())
+    StoreError::Stopped("the log's writer has stopped".to_owned())
 }
 
 impl Disk {
+    /// A disk with a log that was written before.
+    pub(crate) fn with(log: Vec<RecordedEvent>) -> Self {
+        let ids = log.iter().map(|event| event.event.id).collect();
+        Self { synced: log, ids, ..Self::default() }
+    }
+
     pub(crate) fn open(&mut self) {
         self.is_open = true;
     }

@@ -18,6 +18,8 @@ mod disk;
 #[path = "../../domain/tests/shop/drafts.rs"]
 mod drafts;
 mod erasures;
+mod following;
+mod golden;
 mod inputs;
 mod keys;
 mod models;
@@ -27,19 +29,45 @@ mod provider;
 mod rest;
 mod world;
 
+pub use golden::{Program, logs};
+
+use std::collections::BTreeMap;
+
+use chance::Chance;
+use souk_eventsourcing::RecordedEvent;
 use world::World;
 
 /// Steps until a run is let come to rest.
-const STEPS: u32 = 1_500;
+const STEPS: u32 = 3_000;
 
 /// One run from its seed, which panics when something doesn't hold; tells how many events came of it.
 pub fn run(seed: u64) -> usize {
     rested(seed).events()
 }
 
+/// One run, and how often each type of event came of it.
+pub fn event_types(seed: u64) -> BTreeMap<String, usize> {
+    rested(seed).event_types()
+}
+
 /// One run, whose log each process then reads in other ways; tells how much they wanted on the way.
 pub fn read_in_other_ways(seed: u64) -> usize {
     rested(seed).check_inputs()
+}
+
+/// A program goes on with the log of an earlier one, whose rows are gone, until all has come to rest and the
+/// books balance; tells how many events it added.
+pub fn resumed(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
+    let mut world = World::resume(log.to_vec(), seed, program.checkout());
+    world.settle();
+    world.check_books();
+    world.events() - log.len()
+}
+
+/// The processes read a log that is at rest, in other ways each.
+pub fn read_by_processes(log: &[RecordedEvent]) {
+    let Some(last) = log.last() else { return };
+    inputs::check(log, last.event.recorded_at, &mut Chance::new(log.len() as u64));
 }
 
 /// A world after its run.

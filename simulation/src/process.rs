@@ -6,7 +6,7 @@ use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::{OutputId, Process, ProcessChange, ProcessRows};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessRuntime};
-use souk_eventsourcing::{Append, Position, RecordedEvent, Timestamp};
+use souk_eventsourcing::{Append, AppendError, Filter, Position, RecordedEvent, Timestamp};
 
 /// What a process asks for.
 #[derive(Clone, Debug)]
@@ -20,12 +20,16 @@ pub(crate) enum Wish {
 pub(crate) trait Running {
     fn position(&self) -> Position;
     fn read(&mut self, events: &[RecordedEvent]);
+    /// The log was looked at up to here.
+    fn reached(&mut self, position: Position);
     fn go_live(&mut self);
     fn step(&mut self, now: Timestamp) -> Vec<Wish>;
-    fn on_append_failed(&mut self, instance: &str, conflict: bool);
+    fn on_append_failed(&mut self, instance: &str, error: &AppendError, now: Timestamp);
     fn on_result(&mut self, instance: &str, output: OutputId, answer: Answer);
     fn on_effect_answered(&mut self, instance: &str, output: OutputId);
-    fn next_timer(&self) -> Option<Timestamp>;
+    fn next_step(&self) -> Option<Timestamp>;
+    /// The events that it follows the log for.
+    fn filter(&self) -> Filter;
     /// Writes rows to where they outlive a kill.
     fn save(&mut self);
     /// Goes on from there, as after a kill.
@@ -57,6 +61,10 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         self.runtime.on_events(events).unwrap();
     }
 
+    fn reached(&mut self, position: Position) {
+        self.runtime.on_reached(position);
+    }
+
     fn go_live(&mut self) {
         self.runtime.go_live();
     }
@@ -75,8 +83,9 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         wishes.collect()
     }
 
-    fn on_append_failed(&mut self, instance: &str, conflict: bool) {
-        self.runtime.on_append_failed(instance, conflict);
+    fn on_append_failed(&mut self, instance: &str, error: &AppendError, now: Timestamp) {
+        let parked = self.runtime.on_append_failed(instance, error, now);
+        assert!(parked.is_none(), "{parked:?}");
     }
 
     fn on_result(&mut self, instance: &str, output: OutputId, answer: Answer) {
@@ -87,8 +96,12 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         self.runtime.on_effect_answered(instance, output);
     }
 
-    fn next_timer(&self) -> Option<Timestamp> {
-        self.runtime.next_timer()
+    fn next_step(&self) -> Option<Timestamp> {
+        self.runtime.next_step()
+    }
+
+    fn filter(&self) -> Filter {
+        ProcessRuntime::<P>::filter()
     }
 
     fn save(&mut self) {

@@ -1,11 +1,15 @@
 //! The end of a run: everything that was begun comes to its end, and all that must hold then does.
 
+use jiff::SignedDuration;
 use souk_domain::ShopCommand;
 use souk_domain::order::{Draft, OrderCommand};
+use souk_domain::payment::PaymentCommand;
 use souk_eventsourcing::{Position, StreamName};
 
 use crate::world::{ON_HAND, World};
 
+/// The longest that the clock moves at once while a process waits to try something again.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// Steps that a shop without faults takes to come to rest, at most.
 const REST_STEPS_MAX: usize = 100_000;
 
@@ -16,10 +20,24 @@ impl World {
         if !self.disk.is_open() || self.disk.is_full {
             self.kill();
         }
-        let mut was_killed_at_rest = false;
+        self.settle();
+        self.check_at_rest();
+        // A kill at rest loses nothing, and finds nothing that was forgotten.
+        self.kill();
+        self.settle();
+        self.check_at_rest();
+    }
+
+    /// Lets everything happen that waits to happen, without faults.
+    pub(crate) fn settle(&mut self) {
+        self.with_faults = false;
         for _ in 0..REST_STEPS_MAX {
             if self.is_busy() {
-                self.work();
+                if !self.work() {
+                    // A read or an append that failed waits for its next attempt.
+                    self.now =
+                        self.next_moment().map_or(self.now, |at| self.now.max(at.min(self.now + PAUSE)));
+                }
                 continue;
             }
             if (0..self.processes.len()).any(|process| self.decide(process)) {
@@ -36,19 +54,25 @@ impl World {
             if self.tell_of_erasures() {
                 continue;
             }
-            if let Some(at) = self.processes.iter().filter_map(|process| process.next_timer()).min() {
+            if let Some(at) = self.next_moment() {
                 self.now = self.now.max(at);
                 continue;
             }
-            self.check_at_rest();
-            if was_killed_at_rest {
-                return;
+            if self.see_to_debts() {
+                continue;
             }
-            // A kill at rest loses nothing, and finds nothing that was forgotten.
-            was_killed_at_rest = true;
-            self.kill();
+            return;
         }
         panic!("the shop never comes to rest");
+    }
+
+    /// Staff has every refund and void tried again that the provider refused; false when there is none.
+    fn see_to_debts(&mut self) -> bool {
+        let debts = self.books().debts(&self.orders);
+        for (payment, debt) in &debts {
+            self.ask(ShopCommand::Payment(*payment, PaymentCommand::RetryDebt { debt: *debt }));
+        }
+        !debts.is_empty()
     }
 
     /// Whether something is under way that waits for no timer.
@@ -57,19 +81,24 @@ impl World {
             || self.disk.has_queued()
             || !self.tasks.is_empty()
             || !self.webhooks.is_empty()
-            || self.processes.iter().any(|process| process.position() < self.disk.head())
+            || self.is_behind()
     }
 
     fn check_at_rest(&mut self) {
         assert!(self.unanswered.is_empty(), "somebody got no answer: {:?}", self.unanswered);
         self.check_acknowledged();
         self.models.check(&self.disk.synced);
-        let placed: Vec<Draft> = self.orders.clone();
-        self.books().check(&placed, ON_HAND);
+        self.check_books();
         self.check_erasures();
         for (place, event) in self.disk.synced.iter().enumerate() {
             assert_eq!(event.position, Position(place as u64 + 1));
         }
+    }
+
+    /// The books balance.
+    pub(crate) fn check_books(&self) {
+        let placed: Vec<Draft> = self.orders.clone();
+        self.books().check(&placed, ON_HAND);
     }
 
     /// What was said to be done is there, once.

@@ -10,9 +10,10 @@ use souk_domain::settlement::Settlement;
 use souk_domain::stock::StockCommand;
 use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{AppendError, CommandId, Person, Revision, StoreError, StreamName};
+use souk_eventsourcing::{CommandId, Person, Position, Revision, StoreError, StreamName};
 
 use crate::books::{Books, SKUS};
 use crate::buyers::origin;
@@ -25,11 +26,16 @@ use crate::models::Models;
 use crate::process::{Kept, Running, Wish};
 use crate::provider::Provider;
 
+/// The names of the processes, in their order.
+pub(crate) const PROCESSES: [&str; 3] = ["checkout", "settlement", "reversal"];
+
 /// Units of each SKU: fewer than the orders ask for.
 pub(crate) const ON_HAND: i64 = 8;
 
 /// Something under way that a kill loses.
 pub(crate) enum Task {
+    /// A page on its way to a process, of the run with this number; it takes so many turns.
+    Page(usize, u64, Position, usize),
     Read(usize, StreamName, Revision),
     Find(usize, StreamName, CommandId),
     /// A command on its way to its executor.
@@ -58,12 +64,16 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     desks: Vec<Box<dyn Desk>>,
     pub(crate) processes: Vec<Box<dyn Running>>,
+    /// How each process follows the log.
+    pub(crate) followers: Vec<Follower>,
+    /// The number of each process's present run, and whether a page is on its way to it.
+    pub(crate) runs: Vec<(u64, bool)>,
     pub(crate) models: Models,
-    provider: Provider,
+    pub(crate) provider: Provider,
     /// What the provider says by itself, which outlives kills of the shop.
     pub(crate) webhooks: Vec<ShopCommand>,
     pub(crate) tasks: Vec<Task>,
-    waiting: HashMap<u64, (Wanted, Origin, From)>,
+    pub(crate) waiting: HashMap<u64, (Wanted, Origin, From)>,
     /// Erasures that the sweep tells of.
     pub(crate) telling: BTreeMap<Person, Telling>,
     tickets: u64,
@@ -75,22 +85,29 @@ pub(crate) struct World {
     pub(crate) unplaced: Vec<Draft>,
     pub(crate) commands: u128,
     pub(crate) with_faults: bool,
-    told: Vec<String>,
+    pub(crate) told: Vec<String>,
 }
 
 impl World {
     /// A shop with stock.
     pub(crate) fn open(seed: u64) -> Self {
+        let mut world = Self::empty(seed, Box::new(Kept::<Checkout>::default()));
+        for n in 0..SKUS {
+            world.ask(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+        }
+        world.sign_up();
+        world
+    }
+
+    pub(crate) fn empty(seed: u64, checkout: Box<dyn Running>) -> Self {
         let mut world = Self {
             chance: Chance::new(seed),
             now: noon(),
             disk: Disk::default(),
             desks: desk::all(),
-            processes: vec![
-                Box::new(Kept::<Checkout>::default()),
-                Box::new(Kept::<Settlement>::default()),
-                Box::new(Kept::<ReversalProcess>::default()),
-            ],
+            processes: checkout_and_others(checkout),
+            followers: Vec::new(),
+            runs: vec![(0, false); PROCESSES.len()],
             models: Models::new(),
             provider: Provider::default(),
             webhooks: Vec::new(),
@@ -107,13 +124,9 @@ impl World {
             told: Vec::new(),
         };
         world.disk.open();
-        for process in &mut world.processes {
-            process.go_live();
+        for process in 0..world.processes.len() {
+            world.follow_again(process);
         }
-        for n in 0..SKUS {
-            world.ask(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
-        }
-        world.sign_up();
         world
     }
 
@@ -142,6 +155,14 @@ impl World {
         self.disk.synced.len()
     }
 
+    pub(crate) fn event_types(&self) -> BTreeMap<String, usize> {
+        let mut types = BTreeMap::new();
+        for event in &self.disk.synced {
+            *types.entry(event.event_type().to_owned()).or_insert(0) += 1;
+        }
+        types
+    }
+
     pub(crate) fn books(&self) -> Books<'_> {
         Books { log: &self.disk.synced, provider: &self.provider }
     }
@@ -152,16 +173,13 @@ impl World {
         match self.chance.below(100) {
             0 if self.chance.once_in(2) => self.kill(),
             1 if self.chance.once_in(3) => self.disk.is_full = true,
-            2..=3 => self.pass_time(),
+            2 if self.chance.once_in(2) => self.pass_time(),
             4..=9 => self.outside(),
+            10 if self.chance.once_in(8) => self.restart_one(),
             10..=11 => self.save_rows(),
             12..=20 => self.fold_models(),
             21..=23 => drop(self.tell_of_erasures()),
-            _ => {
-                if !self.work() {
-                    self.pass_time();
-                }
-            }
+            _ => drop(self.work()),
         }
         if !self.disk.is_open() && self.chance.once_in(20) {
             self.kill();
@@ -183,8 +201,8 @@ impl World {
         if !self.tasks.is_empty() {
             kinds.extend([2, 2, 2]);
         }
-        for (place, process) in self.processes.iter().enumerate() {
-            if process.position() < self.disk.head() {
+        for (place, follower) in self.followers.iter().enumerate() {
+            if follower.position() < self.disk.head() {
                 kinds.push(3 + place);
             }
         }
@@ -205,7 +223,7 @@ impl World {
                 self.answered(answered);
             }
             2 => self.run_task(),
-            kind @ 3..=5 => self.read(kind - 3),
+            kind @ 3..=5 => self.begin_read(kind - 3),
             kind @ 6..=8 => return self.decide(kind - 6),
             _ => {
                 let webhook = self.webhooks.swap_remove(self.chance.below(self.webhooks.len()));
@@ -218,6 +236,10 @@ impl World {
     fn run_task(&mut self) {
         let place = self.chance.below(self.tasks.len());
         match self.tasks.swap_remove(place) {
+            Task::Page(process, run, after, turns) if turns > 0 => {
+                self.tasks.push(Task::Page(process, run, after, turns - 1));
+            }
+            Task::Page(process, run, after, _) => self.on_page(process, run, after),
             Task::Read(desk, stream, from) => {
                 let page =
                     self.disk.read_stream(&stream, from, souk_eventsourcing::executor::LOAD_EVENTS_MAX);
@@ -233,19 +255,29 @@ impl World {
             }
             Task::Send(command, origin, from) => {
                 if self.with_faults && self.chance.once_in(12) {
-                    // It arrives twice.
-                    self.tasks.push(Task::Send(command.clone(), origin.clone(), From::Nobody));
+                    // It arrives twice. A copy of a process's command is older than the one it waits for: a
+                    // run that ended sends nothing any more. Others may ask again at any time.
+                    let copy = (command.clone(), origin.clone());
+                    match from {
+                        From::Process(..) | From::Effect(..) => self.hand_over(copy.0, copy.1, From::Nobody),
+                        _ => self.tasks.push(Task::Send(copy.0, copy.1, From::Nobody)),
+                    }
                 }
-                self.tickets += 1;
-                self.waiting.insert(self.tickets, (command.clone(), origin.clone(), from));
-                let desk = desk::place_of(&command);
-                let asked = self.desks[desk].command(self.tickets, command, origin, self.now);
-                self.asked(desk, asked);
+                self.hand_over(command, origin, from);
             }
             Task::Call(process, instance, output, call, origin) => {
                 self.call(process, &instance, output, &call, &origin);
             }
         }
+    }
+
+    /// A command reaches its executor.
+    fn hand_over(&mut self, command: Wanted, origin: Origin, from: From) {
+        self.tickets += 1;
+        self.waiting.insert(self.tickets, (command.clone(), origin.clone(), from));
+        let desk = desk::place_of(&command);
+        let asked = self.desks[desk].command(self.tickets, command, origin, self.now);
+        self.asked(desk, asked);
     }
 
     /// A call reaches the provider, which answers now, later by itself, twice, or never.
@@ -257,7 +289,7 @@ impl World {
         call: &ProviderCall,
         asked: &Origin,
     ) {
-        let is_silent = matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
+        let is_silent = matches!(call, ProviderCall::Authorize(call) if call.token == "silent");
         if is_silent && self.with_faults {
             self.tasks.push(Task::Call(process, instance.to_owned(), output, call.clone(), asked.clone()));
             return;
@@ -303,9 +335,7 @@ impl World {
                 }
                 Waiter::Process(process, instance) => {
                     if let Err(error) = result {
-                        let conflict =
-                            matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
-                        self.processes[process].on_append_failed(&instance, conflict);
+                        self.processes[process].on_append_failed(&instance, &error, self.now);
                     }
                 }
             }
@@ -340,15 +370,6 @@ impl World {
                     self.processes[process].on_effect_answered(&instance, output);
                 }
             }
-        }
-    }
-
-    fn read(&mut self, process: usize) {
-        let limit = 1 + self.chance.below(12);
-        let page = self.disk.read_all(self.processes[process].position(), limit).to_vec();
-        self.processes[process].read(&page);
-        if self.processes[process].position() >= self.disk.head() {
-            self.processes[process].go_live();
         }
     }
 
@@ -405,12 +426,9 @@ impl World {
         self.tasks.clear();
         self.waiting.clear();
         self.telling.clear();
-        for process in &mut self.processes {
-            process.restart();
-            assert!(process.position() <= self.disk.head(), "a process has seen what the log lost");
-            if process.position() >= self.disk.head() {
-                process.go_live();
-            }
+        for process in 0..self.processes.len() {
+            self.processes[process].restart();
+            self.follow_again(process);
         }
         self.models.restart();
         assert!(self.models.position() <= self.disk.head(), "a read model has seen what the log lost");
@@ -422,6 +440,11 @@ impl World {
     }
 }
 
-fn away() -> StoreError {
+/// The processes of the shop, of which the checkout may be another than today's.
+fn checkout_and_others(checkout: Box<dyn Running>) -> Vec<Box<dyn Running>> {
+    vec![checkout, Box::new(Kept::<Settlement>::default()), Box::new(Kept::<ReversalProcess>::default())]
+}
+
+pub(crate) fn away() -> StoreError {
     StoreError::Unavailable("the disk does not answer".to_owned())
 }

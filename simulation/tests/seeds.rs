@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a variable that is no number is a mistake of whoever set it")]
 
+use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
-use souk_simulation::{killed_after, read_in_other_ways, run, told};
+use souk_simulation::{event_types, killed_after, read_in_other_ways, run, told};
 
 /// Seeds of a test run.
 const SEEDS: u64 = 500;
+/// Seeds whose events are counted.
+const SEEDS_OF_TYPES: u64 = 100;
 /// Seeds whose logs are read in other ways.
 const SEEDS_OF_INPUTS: u64 = 40;
 
@@ -42,6 +45,35 @@ fn whatever_fails_the_books_balance() {
 fn what_a_process_wants_does_not_depend_on_how_it_read_the_log() {
     let wanted: usize = (0..SEEDS_OF_INPUTS).map(read_in_other_ways).sum();
     assert!(wanted > 1_000, "nobody wants anything: {wanted}");
+}
+
+/// Guards the property: runs in which no order is ever confirmed would balance, too.
+#[test]
+fn runs_reach_every_end_that_an_order_and_a_payment_can_have() {
+    let mut reached: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..SEEDS_OF_TYPES {
+        for (event_type, times) in event_types(seed) {
+            *reached.entry(event_type).or_default() += times;
+        }
+    }
+    println!("{reached:?}");
+    for (event_type, least) in [
+        ("order.confirmed", 100),
+        ("order.cancelled", 50),
+        ("order.timed-out", 20),
+        ("order.shipped", 8),
+        ("order.returned", 8),
+        ("reversal.transitioned", 20),
+        ("payment.refunded", 20),
+        ("payment.refund-failed", 5),
+        ("payment.void-failed", 4),
+        ("payment.voided", 20),
+        ("payment.capture-failed", 5),
+        ("order.erased", 5),
+    ] {
+        let times = reached.get(event_type).copied().unwrap_or_default();
+        assert!(times >= least, "{event_type} happened {times} times in {SEEDS_OF_TYPES} runs, not {least}");
+    }
 }
 
 #[test]

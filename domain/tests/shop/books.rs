@@ -6,7 +6,7 @@ use souk_domain::cart::Cart;
 use souk_domain::order::{Draft, Order, OrderEvent, OrderState, OrderStatus};
 use souk_domain::payment::{Payment, PaymentState};
 use souk_domain::stock::{Stock, StockState};
-use souk_domain::{OrderId, OrderRef, PaymentId, Sku};
+use souk_domain::{DebtId, OrderId, OrderRef, PaymentId, Sku};
 use souk_eventsourcing::{Decider, RecordedEvent, StreamName};
 
 use crate::drafts::sku;
@@ -28,12 +28,21 @@ impl Books<'_> {
         of_stream.fold(D::State::default(), |state, recorded| D::evolve(state, &recorded.decode().unwrap()))
     }
 
-    fn order(&self, order: OrderId) -> OrderState {
+    pub(crate) fn order(&self, order: OrderId) -> OrderState {
         self.state::<Order>(&Order::stream(order))
     }
 
     fn payment(&self, order: OrderId) -> PaymentState {
         self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
+    }
+
+    /// Refunds and voids of these orders that failed, and that nobody has seen to.
+    pub(crate) fn debts(&self, orders: &[Draft]) -> Vec<(PaymentId, DebtId)> {
+        let of_order = |draft: &Draft| {
+            let debts = self.payment(draft.order).debts().into_iter();
+            debts.map(|debt| (PaymentId::of(draft.order), debt)).collect::<Vec<_>>()
+        };
+        orders.iter().flat_map(of_order).collect()
     }
 
     pub(crate) fn stock(&self, sku: &Sku) -> StockState {

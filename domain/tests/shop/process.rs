@@ -1,5 +1,5 @@
 //! A plain runtime for processes: inputs in the order they turn up, no transition while a command is
-//! out, none that decides nothing, nothing after the end.
+//! out, none without a move, nothing after the end.
 
 use std::collections::BTreeMap;
 
@@ -131,16 +131,18 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
 
     fn decide(&mut self, id: &str, now: Timestamp) -> bool {
         let instance = self.instances.get_mut(id).unwrap();
-        let (mut state, mut outputs) = (instance.state.clone(), Vec::new());
-        for input in &instance.waiting {
-            if P::is_ended(&state) {
-                break;
-            }
-            outputs.extend(P::decide(&state, input, now));
-            state = P::evolve(state, input);
+        let mut state = instance.waiting.iter().fold(instance.state.clone(), P::take_in);
+        let (mut outputs, mut moves) = (Vec::new(), 0);
+        while !P::is_ended(&state)
+            && !outputs.iter().any(|output| matches!(output, Output::Command(_)))
+            && let Some(decision) = P::decide(&state, now)
+        {
+            state = P::enter(state, &stored(&decision.made));
+            outputs.extend(decision.outputs);
+            moves += 1;
         }
         let ended = P::is_ended(&state);
-        if outputs.is_empty() && !ended {
+        if moves == 0 {
             return false;
         }
         instance.state = stored(&state);

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use souk_domain::payment::PaymentCommand;
-use souk_domain::{Money, PaymentId, ProviderCall, RefundId};
+use souk_domain::{Authorization, Money, PaymentId, ProviderCall, RefundId, VoidId};
 use souk_eventsourcing::CommandId;
 
 /// How it can behave.
-pub(crate) const TOKENS: [&str; 6] = ["ok", "decline", "webhook", "silent", "late-success", "capture-fails"];
+pub(crate) const TOKENS: [&str; 7] =
+    ["ok", "decline", "webhook", "silent", "late-success", "capture-fails", "give-back-fails"];
 
 /// Money of a buyer that it holds or held.
 #[derive(Debug)]
@@ -18,7 +19,8 @@ pub(crate) struct Hold {
     pub(crate) is_held: bool,
     pub(crate) taken: i64,
     pub(crate) refunds: BTreeMap<RefundId, i64>,
-    refuses_capture: bool,
+    /// The token, which says what it refuses.
+    pub(crate) refuses: String,
 }
 
 /// What it answers a call: to be recorded now, and to be told again or later by webhook.
@@ -38,45 +40,46 @@ impl Provider {
     /// Carries a call out; a repeat under the same key is answered the same.
     pub(crate) fn call(&mut self, call: &ProviderCall, key: CommandId) -> Answers {
         match call {
-            ProviderCall::Authorize { payment, amount, token } => {
-                self.authorize(*payment, *amount, token, key)
-            }
+            ProviderCall::Authorize(authorization) => self.authorize(authorization, key),
             ProviderCall::Capture { provider_payment_id, amount, .. } => {
                 self.capture(provider_payment_id, *amount)
             }
-            ProviderCall::Void { provider_payment_id, void, .. } => {
-                let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
-                assert_eq!(hold.taken, 0, "what was taken can't be voided");
-                hold.is_held = false;
-                Answers { now: Some(PaymentCommand::RecordVoided { void: *void }), ..Answers::default() }
+            ProviderCall::Void { provider_payment_id, void, attempt, .. } => {
+                self.void(provider_payment_id, *void, *attempt)
             }
-            ProviderCall::Refund { provider_payment_id, refund, amount, .. } => {
-                self.refund(provider_payment_id, *refund, *amount)
+            ProviderCall::Refund { provider_payment_id, refund, amount, attempt, .. } => {
+                self.refund(provider_payment_id, *refund, *amount, *attempt)
             }
         }
     }
 
-    fn authorize(&mut self, payment: PaymentId, amount: Money, token: &str, key: CommandId) -> Answers {
+    fn authorize(&mut self, authorization: &Authorization, key: CommandId) -> Answers {
+        let Authorization { payment, attempt, amount, token } = authorization.clone();
         let provider_payment_id = key.to_string();
-        let failed =
-            || PaymentCommand::RecordFailed { code: "no".into(), detail: "declined".into(), attempts: 1 };
+        let failed = |named: bool| PaymentCommand::RecordFailed {
+            attempt,
+            provider_payment_id: named.then(|| provider_payment_id.clone()),
+            code: "no".into(),
+            detail: "declined".into(),
+            attempts: 1,
+        };
         if token == "decline" {
-            return Answers { now: Some(failed()), webhooks: vec![failed()] };
+            return Answers { now: Some(failed(false)), webhooks: vec![failed(true), failed(true)] };
         }
-        let refuses_capture = token == "capture-fails";
-        let (taken, refunds) = (0, BTreeMap::new());
-        let hold = Hold { payment, amount, is_held: true, taken, refunds, refuses_capture };
+        let (taken, refunds, refuses) = (0, BTreeMap::new(), token.clone());
+        let hold = Hold { payment, amount, is_held: true, taken, refunds, refuses };
         self.holds.entry(provider_payment_id.clone()).or_insert(hold);
         let authorized = PaymentCommand::RecordAuthorized {
+            attempt,
             provider_payment_id: provider_payment_id.clone(),
             attempts: 1,
         };
-        match token {
+        match token.as_str() {
             "webhook" => Answers {
-                now: Some(PaymentCommand::RecordAccepted { provider_payment_id }),
+                now: Some(PaymentCommand::RecordAccepted { attempt, provider_payment_id }),
                 webhooks: vec![authorized.clone(), authorized],
             },
-            "late-success" => Answers { now: Some(failed()), webhooks: vec![authorized] },
+            "late-success" => Answers { now: Some(failed(false)), webhooks: vec![authorized] },
             _ => Answers { now: Some(authorized.clone()), webhooks: vec![authorized] },
         }
     }
@@ -84,17 +87,43 @@ impl Provider {
     fn capture(&mut self, provider_payment_id: &str, amount: Money) -> Answers {
         let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is captured");
         assert_eq!(hold.amount, amount);
-        if hold.refuses_capture {
-            let refused = PaymentCommand::RecordCaptureFailed { code: "no".into(), detail: "blocked".into() };
+        let provider_payment_id = provider_payment_id.to_owned();
+        if hold.refuses == "capture-fails" {
+            let (code, detail) = ("no".into(), "blocked".into());
+            let refused = PaymentCommand::RecordCaptureFailed { provider_payment_id, code, detail };
             return Answers { now: Some(refused), ..Answers::default() };
         }
         assert!(hold.is_held || hold.taken > 0, "what was let go can't be captured");
         (hold.is_held, hold.taken) = (false, amount.amount);
-        Answers { now: Some(PaymentCommand::RecordCaptured), webhooks: vec![PaymentCommand::RecordCaptured] }
+        let captured = PaymentCommand::RecordCaptured { provider_payment_id };
+        Answers { now: Some(captured.clone()), webhooks: vec![captured] }
     }
 
-    fn refund(&mut self, provider_payment_id: &str, refund: RefundId, amount: Money) -> Answers {
+    fn void(&mut self, provider_payment_id: &str, void: VoidId, attempt: u32) -> Answers {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
+        assert_eq!(hold.taken, 0, "what was taken can't be voided");
+        if hold.refuses == "give-back-fails" && attempt == 1 {
+            let (code, detail) = ("no".into(), "blocked".into());
+            let refused = PaymentCommand::RecordVoidFailed { void, code, detail };
+            return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
+        }
+        hold.is_held = false;
+        Answers { now: Some(PaymentCommand::RecordVoided { void }), ..Answers::default() }
+    }
+
+    fn refund(
+        &mut self,
+        provider_payment_id: &str,
+        refund: RefundId,
+        amount: Money,
+        attempt: u32,
+    ) -> Answers {
         let hold = self.holds.get_mut(provider_payment_id).expect("only what was taken is refunded");
+        if hold.refuses == "give-back-fails" && attempt == 1 {
+            let (code, detail) = ("no".into(), "account closed".into());
+            let refused = PaymentCommand::RecordRefundFailed { refund, code, detail };
+            return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
+        }
         hold.refunds.insert(refund, amount.amount);
         assert!(hold.refunds.values().sum::<i64>() <= hold.taken, "more is given back than was taken");
         let done = PaymentCommand::RecordRefunded { refund, provider_refund_id: refund.to_string() };

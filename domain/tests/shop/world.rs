@@ -129,7 +129,8 @@ impl World {
             actions.extend(
                 commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)),
             );
-            let is_silent = |call: &ProviderCall| matches!(call, ProviderCall::Authorize { token, .. } if token == "silent");
+            let is_silent =
+                |call: &ProviderCall| matches!(call, ProviderCall::Authorize(call) if call.token == "silent");
             let calls = process.effects().into_iter().filter(|(_, _, call)| with_silent || !is_silent(call));
             actions.extend(calls.map(|(instance, id, call)| Action::Call(place, instance, id, call)));
         }
