@@ -7,6 +7,7 @@ mod disks;
 mod edge;
 mod faults;
 mod gateway;
+mod golden;
 mod history;
 mod people;
 mod process;
