@@ -124,7 +124,8 @@ async fn queries(data: &Path, keys: &Keys) -> Result<Router> {
     let (_, built) = watch::channel(true);
     let (_, behind) = watch::channel(Arc::new(Behind::default()));
     let (_, stopping) = watch::channel(false);
-    let followed = Followed { reached: is_reached.clone(), built, behind };
+    let (_, following) = watch::channel(true);
+    let followed = Followed { reached: is_reached.clone(), following, built, behind };
     let positions = ReadPositions::new(followed, is_reached, stopping);
     let clock: Arc<dyn Clock> = Arc::new(Now);
     let beside = Beside {

@@ -15,6 +15,7 @@ mod month;
 mod open_shop;
 mod row;
 mod sample_event;
+mod start;
 mod ten_months;
 mod upkeep;
 
@@ -63,6 +64,7 @@ const GROUPS: &[Group] = &[
     ("month", month::rows),
     ("ten-months", ten_months::rows),
     ("upkeep", upkeep::rows),
+    ("start", start::rows),
     ("edge", edge::rows),
 ];
 

@@ -1,12 +1,13 @@
 //! A shop for a bench: started on an empty folder, with products in stock.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::shop::{Call, Server, ShopClient};
+use crate::shop::{Call, Server, ShopClient, admin_token, process_memory_mib};
 
 use super::Bench;
 
@@ -32,6 +33,19 @@ impl OpenShop {
     pub(super) async fn in_folder(bench: &mut Bench, data: &Path) -> Result<Self> {
         let (server, client) = Server::start(&bench.souk()?, data).await?;
         Ok(Self { server, client })
+    }
+
+    /// Starts the shop of a data folder with variables; also says how long it took until it was ready.
+    pub(super) async fn in_folder_with(
+        bench: &mut Bench,
+        data: &Path,
+        variables: &[(&str, String)],
+    ) -> Result<(Self, Duration)> {
+        let souk = bench.souk()?;
+        let server = Server::start_on(&souk, data, "127.0.0.1:0", variables).await?;
+        let client = ShopClient::new(&server.url, admin_token(&souk, data)?)?;
+        let ready_after = server.ready_after;
+        Ok((Self { server, client }, ready_after))
     }
 
     /// Makes products with one SKU each, `SKU-0` on, so many units of each on hand, and waits until they
@@ -87,6 +101,11 @@ impl OpenShop {
     /// CPU seconds of the shop so far.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         crate::shop::process_cpu_seconds(self.server.pid())
+    }
+
+    /// Memory of the shop, in MiB.
+    pub(super) fn memory_mib(&self) -> Result<f64> {
+        process_memory_mib(self.server.pid())
     }
 
     /// Where it listens.

@@ -54,6 +54,11 @@ impl Row {
         Self::new(name, unit, measured, None, format!("= {wanted}"), (measured - wanted).abs() < 0.5)
     }
 
+    /// Held to nothing: a figure to be known.
+    pub(super) fn reported(name: &str, unit: &'static str, measured: f64) -> Self {
+        Self::new(name, unit, measured, None, "reported".to_owned(), true)
+    }
+
     /// What could not be measured.
     pub(super) fn failed(name: &str, error: &anyhow::Error) -> Self {
         Self {

@@ -1,0 +1,103 @@
+//! Starts of a shop with a long log and many open orders: without read models and process rows, and with them.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::json;
+use souk_sqlite_read_models::READ_MODELS_FILE;
+
+use crate::shop::Call;
+
+use super::load::Load;
+use super::open_shop::{OpenShop, sku};
+use super::row::Row;
+use super::{Bench, client_runtime, figure};
+
+/// Products, so many that clients seldom meet.
+const SKUS: usize = 500;
+/// Units of each: none runs out.
+const UNITS: u32 = 1_000_000;
+/// Clients at once.
+const CLIENTS: usize = 32;
+/// Orders that are paid: with those that are not, about a million events.
+const PAID_ORDERS: usize = 64_000;
+/// Orders that wait for payment for as long as the bench lasts.
+const OPEN_ORDERS: usize = 50_000;
+/// Of these, orders whose provider never answers: their calls are made again at every start.
+const SILENT_ORDERS: usize = 2_000;
+/// The part of these orders without `--long`.
+const SHORT_PART: usize = 20;
+/// How long orders wait for payment: longer than the bench lasts.
+const PAYMENT_TIMEOUT_S: u32 = 30 * 24 * 3_600;
+
+/// The rows of this group.
+pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
+    client_runtime()?.block_on(measure(bench))
+}
+
+async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
+    let data = bench.folder("start")?.join("shop");
+    let variables = [("SOUK_PAYMENT_TIMEOUT_S", PAYMENT_TIMEOUT_S.to_string())];
+    let part = if bench.long { 1 } else { SHORT_PART };
+    let (shop, _) = OpenShop::in_folder_with(bench, &data, &variables).await?;
+    let head = trade(&shop, part).await?;
+    shop.close()?;
+    let note = format!("{head} events in the log, {} orders open", OPEN_ORDERS / part);
+
+    let (shop, with_rows) = OpenShop::in_folder_with(bench, &data, &variables).await?;
+    let began = Instant::now();
+    shop.check_out(0).await?;
+    let (first_checkout, memory) = (began.elapsed(), shop.memory_mib()?);
+    shop.close()?;
+
+    remove_read_models(&data)?;
+    let (shop, without_rows) = OpenShop::in_folder_with(bench, &data, &variables).await?;
+    shop.check_out(0).await?;
+    shop.close()?;
+    Ok(vec![
+        Row::reported("restart with 50,000 open orders: ready after", "s", seconds(with_rows))
+            .note(note.clone()),
+        Row::reported("the first checkout after that restart", "s", seconds(first_checkout))
+            .note(format!("{} calls to the provider are made again meanwhile", SILENT_ORDERS / part)),
+        Row::reported("the same: memory", "MiB", memory).note(note.clone()),
+        Row::reported("start without read models and process rows: ready after", "s", seconds(without_rows))
+            .note(format!("{note}; {:.0} events/s", head / seconds(without_rows))),
+    ])
+}
+
+/// Fills the log; returns how many events it has then.
+async fn trade(shop: &OpenShop, part: usize) -> Result<f64> {
+    shop.stock(SKUS, UNITS).await?;
+    let each = PAID_ORDERS / part / CLIENTS;
+    Load::run(shop, CLIENTS, each, |client, n| shop.check_out((client * 7 + n) % SKUS)).await?;
+    let (open, silent) = (OPEN_ORDERS / part / CLIENTS, SILENT_ORDERS / part / CLIENTS);
+    Load::run(shop, CLIENTS, open, |client, n| order(shop, (client * 7 + n) % SKUS, n < silent)).await?;
+    shop.quiet().await?;
+    Ok(figure(shop.client.head().await?))
+}
+
+/// Orders one unit of a product, to be paid later or by a provider that never answers.
+async fn order(shop: &OpenShop, number: usize, is_silent: bool) -> Result<()> {
+    let mut order = json!({"lines": [{"sku": sku(number), "quantity": 1}]});
+    if is_silent {
+        order["payment"] = json!({"token": "tok_silent"});
+    }
+    shop.client.send(Call::post("/api/orders", &order)).await?.success("order").map(|_| ())
+}
+
+/// Removes the file that read models and rows of processes are kept in.
+fn remove_read_models(data: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let file = data.join(format!("{READ_MODELS_FILE}{suffix}"));
+        if file.exists() {
+            fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}
