@@ -100,6 +100,11 @@ pub(super) fn decide_batch<D: Decider>(
                 staying.extend(entries.drain(..).map(|entry: Entry<D>| entry.waiting));
                 staying.append(queue);
                 *queue = staying;
+                if waiting.lookup == Lookup::NotNeeded {
+                    waiting.lookup = Lookup::Wanted;
+                    queue.push_front(waiting);
+                    return decide_batch(stream, before, queue, now);
+                }
                 let entries = vec![Entry { waiting, verdict: Err(error) }];
                 return Batch { folded: before.clone(), before, entries, append: None };
             }
@@ -131,6 +136,8 @@ impl<D: Decider> Round<'_, D> {
         let context = Context { now: self.now, command_id: waiting.request.origin.command_id };
         let decided = match caught(|| D::decide(&self.state, &waiting.request.command, &context)) {
             Ok(decided) => decided,
+            // What was done before is answered as done, whatever today's rules make of it.
+            Err(_) if may_be_a_repeat => return Turn::LookUp,
             Err(reason) => return Turn::Entry(Err(undecided(&reason))),
         };
         match decided {
