@@ -12,6 +12,7 @@ mod history;
 mod people;
 mod process;
 mod providers;
+mod refunds;
 mod replay;
 mod tls;
 

@@ -41,7 +41,9 @@ pub async fn requeue(
     Ok(answer)
 }
 
-/// Closes a dead letter that was settled in another way, such as a bank transfer. For admins.
+/// Closes a dead letter that was settled in another way, such as a bank transfer, or is withdrawn. For admins.
+///
+/// What was settled counts as given back. What is withdrawn can be refunded again.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/skip", tag = "payments", request_body = DeadLetterSkipRequest,
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -56,7 +58,12 @@ pub async fn skip(
     let (debt, payment) = find(&shop, &id).await?;
     let route = format!("POST /api/payments/provider/dead-letters/skip {debt}");
     let write = Write::new(&shop, &caller, &headers, &route, &body.raw);
-    let command = PaymentCommand::SettleDebt { debt, reason: body.value.reason.clone() };
+    let reason = body.value.reason.clone();
+    let command = if body.value.withdrawn {
+        PaymentCommand::WithdrawDebt { debt, reason }
+    } else {
+        PaymentCommand::SettleDebt { debt, reason }
+    };
     send(&shop, &write, debt, payment, command).await
 }
 

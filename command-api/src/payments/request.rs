@@ -37,9 +37,12 @@ pub struct RefundRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"reason": "paid back by bank transfer"}))]
 pub struct DeadLetterSkipRequest {
-    /// How.
+    /// How it was settled, or why it is withdrawn. No names, account numbers or other personal data.
     #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
+    /// Whether the money stays with the shop for now: nobody gave it back, and it can be refunded again.
+    #[serde(default)]
+    pub withdrawn: bool,
 }
 
 /// What the provider calls about.

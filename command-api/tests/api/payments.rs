@@ -182,4 +182,27 @@ async fn a_refused_refund_that_was_paid_in_another_way_is_closed_with_its_reason
     shop.admin(Call::post(&path, &json!({"reason": "bank transfer"}))).await.done(200);
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
     assert_eq!(shop.event_types(&stream).last().map(String::as_str), Some("payment.debt-settled"));
+    let again = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({}));
+    shop.admin(again).await.refused(409, "refund-exceeds-payment");
+}
+
+#[tokio::test]
+async fn a_refused_refund_that_is_withdrawn_can_be_asked_for_again() {
+    let shop = TestShop::stocked().await;
+    let order = waiting(&shop).await;
+    let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
+    taken(&shop, &payment).await;
+    let refund = || Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
+    let first = shop.admin(refund()).await.done(201).text("id");
+    let refused = PaymentCommand::RecordRefundFailed {
+        refund: RefundId(first.parse().unwrap()),
+        code: "refund-declined".into(),
+        detail: String::new(),
+    };
+    record(&shop, &payment, refused).await;
+    shop.admin(refund()).await.refused(409, "refund-exceeds-payment");
+    let path = format!("/api/payments/provider/dead-letters/{first}/skip");
+    let withdraw = Call::post(&path, &json!({"reason": "the buyer keeps it", "withdrawn": true}));
+    shop.admin(withdraw).await.done(200);
+    shop.admin(refund()).await.done(201);
 }

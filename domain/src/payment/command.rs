@@ -110,6 +110,13 @@ pub enum PaymentCommand {
         /// How.
         reason: String,
     },
+    /// A refund that failed is not wanted any more: its amount can be refunded again.
+    WithdrawDebt {
+        /// The failed refund or void.
+        debt: DebtId,
+        /// Why.
+        reason: String,
+    },
     /// The provider would not give the money back; it counts as not refunded and is a debt.
     RecordRefundFailed {
         /// Which refund.
@@ -136,6 +143,7 @@ impl PaymentCommand {
             Self::RecordVoidFailed { .. } => "void-failed",
             Self::RetryDebt { .. } => "retry-debt",
             Self::SettleDebt { .. } => "settle-debt",
+            Self::WithdrawDebt { .. } => "withdraw-debt",
             Self::Refund { .. } => "refund",
             Self::RecordRefunded { .. } => "refunded",
             Self::RecordRefundFailed { .. } => "refund-failed",

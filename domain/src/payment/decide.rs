@@ -7,8 +7,8 @@ use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
 use super::command::PaymentCommand;
 use super::event::{
-    Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, Failed, PaymentEvent,
-    RefundFailed, RefundRequested, Refunded, Requested, VoidFailed, VoidRequested, Voided,
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, DebtWithdrawn, Failed,
+    PaymentEvent, RefundFailed, RefundRequested, Refunded, Requested, VoidFailed, VoidRequested, Voided,
 };
 use super::rejection::PaymentRejection;
 use super::state::{Opened, PaymentState, PaymentStatus, Refund};
@@ -57,8 +57,18 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(void_failed(payment, *void, code, detail))
         }
         PaymentCommand::RetryDebt { debt } => retry_debt(payment, *debt, context),
-        PaymentCommand::SettleDebt { debt, reason } => settle_debt(payment, *debt, reason),
+        PaymentCommand::SettleDebt { debt, reason } => {
+            let (order, debt, reason) = (payment.order, open_debt(payment, *debt)?, reason.clone());
+            Ok(vec![DebtSettled { order, debt, reason }.into()])
+        }
+        PaymentCommand::WithdrawDebt { debt, reason } => {
+            let (order, debt, reason) = (payment.order, open_debt(payment, *debt)?, reason.clone());
+            Ok(vec![DebtWithdrawn { order, debt, reason }.into()])
+        }
         PaymentCommand::Refund { refund, amount, capped, reason } => {
+            if *capped && payment.captured > 0 && payment.left() == 0 {
+                return Ok(Vec::new());
+            }
             let amount = amount.map(|amount| if *capped { payment.capped(amount) } else { amount });
             request_refund(payment, *refund, amount, reason)
         }
@@ -209,11 +219,14 @@ fn void_failed(payment: &Opened, void: VoidId, code: &str, detail: &str) -> Vec<
     vec![VoidFailed { order, void, code, detail }.into()]
 }
 
-/// A debt is tried again as a refund or void of its own.
+/// The debt, if nobody has seen to it.
+fn open_debt(payment: &Opened, debt: DebtId) -> Result<DebtId, PaymentRejection> {
+    if payment.debts.contains(&debt) { Ok(debt) } else { Err(PaymentRejection::NoDebt(debt)) }
+}
+
+/// A debt is tried again as a refund or void of its own, which takes its amount over.
 fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
-    if !payment.debts.contains(&debt) {
-        return Err(PaymentRejection::NoDebt(debt));
-    }
+    open_debt(payment, debt)?;
     let (failed_void, failed_refund) = (VoidId(debt.0), RefundId(debt.0));
     if let Some(failed) = payment.failed_voids.get(&failed_void) {
         let requested = VoidRequested {
@@ -229,7 +242,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     let Some(Refund { amount: asked, attempt }) = payment.failed.get(&failed_refund).copied() else {
         return Err(PaymentRejection::NoDebt(debt));
     };
-    let left = payment.left();
+    let left = payment.not_given();
     if asked > left {
         return Err(PaymentRejection::RefundExceedsPayment { asked, left });
     }
@@ -245,13 +258,6 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     Ok(vec![requested.into()])
 }
 
-fn settle_debt(payment: &Opened, debt: DebtId, reason: &str) -> Decision {
-    if !payment.debts.contains(&debt) {
-        return Err(PaymentRejection::NoDebt(debt));
-    }
-    Ok(vec![DebtSettled { order: payment.order, debt, reason: reason.to_owned() }.into()])
-}
-
 fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, reason: &str) -> Decision {
     if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
         return Ok(Vec::new());
@@ -261,7 +267,7 @@ fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, rea
     }
     let left = payment.left();
     let asked = match amount {
-        None if left == 0 => return Ok(Vec::new()),
+        None if left == 0 => return Err(PaymentRejection::NothingLeft),
         None => left,
         Some(amount) if amount.currency != payment.amount.currency => {
             return Err(PaymentRejection::CurrencyMismatch);
@@ -281,7 +287,8 @@ fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str) -> Dec
     }
     let asked = payment.asked.get(&refund);
     // The provider says last what it did, as long as the money wasn't given back by another refund.
-    let late = || payment.failed.get(&refund).filter(|failed| failed.amount <= payment.left());
+    let most = payment.not_given() + payment.settled.get(&refund).copied().unwrap_or_default();
+    let late = || payment.failed.get(&refund).filter(|failed| failed.amount <= most);
     let amount = asked.or_else(late).ok_or(PaymentRejection::RefundNotFound(refund))?.amount;
     let (order, provider_refund_id) = (payment.order, provider_refund_id.to_owned());
     let amount = Money::new(amount, payment.amount.currency);

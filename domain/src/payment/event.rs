@@ -122,7 +122,19 @@ pub struct VoidFailed {
     pub detail: String,
 }
 
-/// A refund or void that failed was settled in another way.
+/// A refund that failed is not wanted any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DebtWithdrawn {
+    /// The order.
+    pub order: OrderId,
+    /// The failed refund or void.
+    pub debt: DebtId,
+    /// Why.
+    pub reason: String,
+}
+
+/// A refund or void that failed was settled in another way: what it was to give back counts as given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DebtSettled {
@@ -216,5 +228,6 @@ event_enum! {
         Refunded = "payment.refunded" v 1,
         RefundFailed = "payment.refund-failed" v 1,
         DebtSettled = "payment.debt-settled" v 1,
+        DebtWithdrawn = "payment.debt-withdrawn" v 1,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::names::DebtId;
+use crate::names::{DebtId, RefundId};
 
 use super::event::PaymentEvent;
 use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};
@@ -33,6 +33,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     failed_voids: BTreeMap::new(),
                     asked: BTreeMap::new(),
                     failed: BTreeMap::new(),
+                    settled: BTreeMap::new(),
                     debts: BTreeSet::new(),
                     done: BTreeMap::new(),
                 });
@@ -96,6 +97,13 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
         }
         PaymentEvent::DebtSettled(event) => {
             payment.debts.remove(&event.debt);
+            let (refund, most) = (RefundId(event.debt.0), payment.not_given());
+            let amount = payment.failed.get(&refund).map(|failed| failed.amount.min(most));
+            payment.settled.extend(amount.map(|amount| (refund, amount)));
+            note_given_back(payment);
+        }
+        PaymentEvent::DebtWithdrawn(event) => {
+            payment.debts.remove(&event.debt);
         }
         PaymentEvent::Voided(event) => {
             // What is let go may be a second hold, beside the one that counts.
@@ -115,14 +123,23 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
             payment.asked.remove(&event.refund);
             payment.failed.remove(&event.refund);
             payment.debts.remove(&DebtId(event.refund.0));
+            payment.settled.remove(&event.refund);
             payment.done.insert(event.refund, event.amount.amount);
-            let all = payment.done.values().sum::<i64>() == payment.captured;
-            payment.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+            note_given_back(payment);
         }
         PaymentEvent::RefundFailed(event) => {
             let refund = payment.asked.remove(&event.refund);
             payment.failed.extend(refund.map(|refund| (event.refund, refund)));
             payment.debts.insert(DebtId(event.refund.0));
         }
+    }
+}
+
+/// The status of a payment of which something was given back.
+fn note_given_back(payment: &mut Opened) {
+    let given_back = payment.given_back();
+    if given_back > 0 {
+        let is_all = given_back == payment.captured;
+        payment.status = if is_all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
     }
 }

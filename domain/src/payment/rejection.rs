@@ -30,6 +30,9 @@ pub enum PaymentRejection {
         /// Minor units left.
         left: i64,
     },
+    /// All was given back, is being given back, or is owed.
+    #[error("nothing is left to refund")]
+    NothingLeft,
     /// Not an amount.
     #[error("a refund is at least 1 minor unit")]
     InvalidAmount,
@@ -37,7 +40,7 @@ pub enum PaymentRejection {
     #[error("a refund is in the payment's currency")]
     CurrencyMismatch,
     /// No failed refund or void of this id that waits for somebody.
-    #[error("no failed refund or void {0} of this payment waits to be seen to")]
+    #[error("dead letter {0} is closed: it was tried again, given after all, settled or withdrawn")]
     NoDebt(DebtId),
     /// No such refund.
     #[error("there is no refund {0} of this payment")]
@@ -52,7 +55,7 @@ impl Rejection for PaymentRejection {
             Self::AlreadyMade => "payment-already-made",
             Self::Closed => "payment-closed",
             Self::NotCaptured => "payment-not-captured",
-            Self::RefundExceedsPayment { .. } => "refund-exceeds-payment",
+            Self::RefundExceedsPayment { .. } | Self::NothingLeft => "refund-exceeds-payment",
             Self::InvalidAmount => "invalid-amount",
             Self::CurrencyMismatch => "currency-mismatch",
             Self::NoDebt(_) => "dead-letter-not-found",

@@ -63,7 +63,10 @@ pub struct Opened {
     pub(super) asked: BTreeMap<RefundId, Refund>,
     /// Refunds that failed: a success may still come.
     pub(super) failed: BTreeMap<RefundId, Refund>,
-    /// Failed refunds and voids that were not tried again and not settled in another way.
+    /// Failed refunds that were settled in another way, such as a bank transfer.
+    pub(super) settled: BTreeMap<RefundId, i64>,
+    /// Failed refunds and voids that nobody has seen to. A refund among them holds its amount: no other refund
+    /// gives it back.
     pub(super) debts: BTreeSet<DebtId>,
     /// Refunds that are done.
     pub(super) done: BTreeMap<RefundId, i64>,
@@ -90,10 +93,28 @@ pub(super) struct Refund {
 }
 
 impl Opened {
-    /// What can still be given back.
+    /// What can still be given back by a new refund: what is not given and not owed.
+    ///
+    /// In logs of before a refund that failed held nothing, and others could give its amount back as well.
     pub(super) fn left(&self) -> i64 {
+        (self.not_given() - self.owed()).max(0)
+    }
+
+    /// What was taken, without what was given back or is being given back.
+    pub(super) fn not_given(&self) -> i64 {
         let asked: i64 = self.asked.values().map(|refund| refund.amount).sum();
-        self.captured - asked - self.done.values().sum::<i64>()
+        self.captured - asked - self.given_back()
+    }
+
+    /// What was given back, by the provider or in another way.
+    pub(super) fn given_back(&self) -> i64 {
+        self.done.values().sum::<i64>() + self.settled.values().sum::<i64>()
+    }
+
+    /// Refunds that failed and that nobody has seen to.
+    pub(super) fn owed(&self) -> i64 {
+        let is_debt = |refund: &RefundId| self.debts.contains(&DebtId(refund.0));
+        self.failed.iter().filter(|(refund, _)| is_debt(refund)).map(|(_, failed)| failed.amount).sum()
     }
 
     /// Whether an answer of the provider belongs to the present attempt. In logs of before the provider had
@@ -139,7 +160,7 @@ impl PaymentState {
     /// What always holds, said once for tests, models and production.
     pub fn invariant(&self) -> Result<(), String> {
         let Some(payment) = &self.opened else { return Ok(()) };
-        let within = payment.left() >= 0 && (0..=payment.amount.amount).contains(&payment.captured);
+        let within = payment.not_given() >= 0 && (0..=payment.amount.amount).contains(&payment.captured);
         let either = !(payment.held && payment.captured > 0);
         if within && either { Ok(()) } else { Err(format!("{payment:?}")) }
     }

@@ -1,5 +1,6 @@
 //! Refunds and voids, one row each by its id. One that the provider refused is a debt until it is given, tried
-//! again as another one, or settled in another way; its row stays, so that a repeated request finds it.
+//! again as another one, settled in another way, or withdrawn; its row stays, so that a repeated request finds
+//! it.
 
 mod row;
 
@@ -41,6 +42,7 @@ impl Projector for PaymentDebts {
             "payment.voided",
             "payment.void-failed",
             "payment.debt-settled",
+            "payment.debt-withdrawn",
         ]
     }
 
@@ -57,6 +59,7 @@ impl Projector for PaymentDebts {
             PaymentEvent::Voided(event) => (event.void.0, None),
             PaymentEvent::VoidFailed(event) => (event.void.0, None),
             PaymentEvent::DebtSettled(event) => (event.debt.0, None),
+            PaymentEvent::DebtWithdrawn(event) => (event.debt.0, None),
             _ => return Vec::new(),
         };
         std::iter::once(id).chain(retried).map(|id| id.to_string()).collect()

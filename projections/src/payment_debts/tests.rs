@@ -1,5 +1,5 @@
 use souk_domain::payment::event::{
-    DebtSettled, RefundFailed, RefundRequested, Refunded, VoidFailed, VoidRequested, Voided,
+    DebtSettled, DebtWithdrawn, RefundFailed, RefundRequested, Refunded, VoidFailed, VoidRequested, Voided,
 };
 use souk_domain::payment::{Payment, PaymentEvent};
 use souk_domain::{DebtId, RefundId, VoidId};
@@ -94,5 +94,8 @@ fn a_refused_refund_is_a_debt_until_it_is_tried_again_or_given_after_all() {
     let failed = vec![refund_requested(1, 1, None), refund_failed(1)];
     assert_eq!(after(failed.clone(), 1).unwrap().detail, "closed");
     assert_eq!(after([failed.clone(), vec![refund_requested(2, 2, Some(1))]].concat(), 1), None);
-    assert_eq!(after([failed, vec![refunded(1)]].concat(), 1), None);
+    assert_eq!(after([failed.clone(), vec![refunded(1)]].concat(), 1), None);
+    let (debt, reason) = (DebtId(Uuid::from_u128(1)), "kept".to_owned());
+    let withdrawn = DebtWithdrawn { order: order(5), debt, reason };
+    assert_eq!(after([failed, vec![withdrawn.into()]].concat(), 1), None);
 }

@@ -138,19 +138,19 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             }
         }
         PaymentEvent::RefundRequested(event) => {
-            row.settle(event.retries.map(|refund| refund.0));
+            row.close(event.retries.map(|refund| refund.0));
             row.refunds.push(Refund {
                 id: event.refund,
                 amount: event.amount,
                 reason: event.reason.clone(),
                 status: RefundStatus::Pending,
+                settled: 0,
             });
         }
         PaymentEvent::Refunded(event) => {
-            row.settle(Some(event.refund.0));
+            row.close(Some(event.refund.0));
             close(row, event.refund, RefundStatus::Refunded);
-            let all = refunded(row) == row.captured;
-            row.status = if all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+            note_given_back(row);
         }
         PaymentEvent::RefundFailed(event) => {
             close(row, event.refund, RefundStatus::Failed);
@@ -158,7 +158,7 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             row.debts.extend(amount.map(|refund| Debt { id: DebtId(event.refund.0), amount: refund.amount }));
         }
         PaymentEvent::VoidRequested(event) => {
-            row.settle(event.retries.map(|void| void.0));
+            row.close(event.retries.map(|void| void.0));
             row.voids.push(Debt { id: DebtId(event.void.0), amount: event.amount });
         }
         PaymentEvent::VoidFailed(event) => {
@@ -166,10 +166,18 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             row.debts.extend(failed);
         }
         PaymentEvent::Voided(event) => {
-            row.settle(Some(event.void.0));
+            row.close(Some(event.void.0));
             row.voids.retain(|void| void.id.0 != event.void.0);
         }
-        PaymentEvent::DebtSettled(event) => row.settle(Some(event.debt.0)),
+        PaymentEvent::DebtSettled(event) => {
+            row.close(Some(event.debt.0));
+            let most = row.not_given();
+            for refund in row.refunds.iter_mut().filter(|refund| refund.id.0 == event.debt.0) {
+                refund.settled = refund.amount.amount.min(most);
+            }
+            note_given_back(row);
+        }
+        PaymentEvent::DebtWithdrawn(event) => row.close(Some(event.debt.0)),
         PaymentEvent::CaptureFailed(_) => {}
     }
 }
@@ -185,9 +193,12 @@ fn close(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
     }
 }
 
-fn refunded(row: &PaymentRow) -> i64 {
-    let done = row.refunds.iter().filter(|refund| refund.status == RefundStatus::Refunded);
-    done.map(|refund| refund.amount.amount).sum()
+fn note_given_back(row: &mut PaymentRow) {
+    let given_back = row.given_back();
+    if given_back > 0 {
+        let is_all = given_back == row.captured;
+        row.status = if is_all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
+    }
 }
 
 #[cfg(test)]

@@ -54,9 +54,21 @@ impl PaymentRow {
         self.debts.iter().map(|debt| debt.amount.amount).sum()
     }
 
-    /// A debt was given after all, is tried again, or was settled in another way.
-    pub(super) fn settle(&mut self, debt: Option<Uuid>) {
+    /// A debt is no more: it was given after all, is tried again, was settled in another way or withdrawn.
+    pub(super) fn close(&mut self, debt: Option<Uuid>) {
         self.debts.retain(|known| Some(known.id.0) != debt);
+    }
+
+    /// What was taken, without what was given back or is being given back; minor units.
+    pub(super) fn not_given(&self) -> i64 {
+        let asked = self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending);
+        let asked: i64 = asked.map(|refund| refund.amount.amount).sum();
+        self.captured - asked - self.given_back()
+    }
+
+    /// What was given back, by the provider or in another way; minor units.
+    pub(super) fn given_back(&self) -> i64 {
+        self.refunds.iter().map(Refund::given_back).sum()
     }
 }
 
@@ -72,6 +84,14 @@ pub struct Refund {
     pub reason: String,
     /// How far it is.
     pub status: RefundStatus,
+    /// Minor units that were given back in another way, after the provider had refused.
+    pub settled: i64,
+}
+
+impl Refund {
+    fn given_back(&self) -> i64 {
+        if self.status == RefundStatus::Refunded { self.amount.amount } else { self.settled }
+    }
 }
 
 /// How far a refund is.

@@ -1,8 +1,8 @@
 use souk_domain::PaymentId;
 use souk_domain::VoidId;
 use souk_domain::payment::event::{
-    Accepted, Authorized, Cancelled, CaptureFailed, Captured, Failed, RefundFailed, RefundRequested,
-    Refunded, VoidRequested, Voided,
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, DebtWithdrawn, Failed,
+    RefundFailed, RefundRequested, Refunded, VoidRequested, Voided,
 };
 use souk_eventsourcing::StreamName;
 use uuid::Uuid;
@@ -142,4 +142,18 @@ fn what_is_owed_are_refunds_that_failed_and_that_nobody_has_seen_to() {
     assert_eq!(after(events.clone()).owed(), 600);
     events.push(refunded(2, 600));
     assert_eq!(after(events).owed(), 0);
+}
+
+#[test]
+fn what_was_settled_in_another_way_counts_as_given_back() {
+    let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
+    let events =
+        vec![requested(1), authorized(1), captured(), refund_requested(1, 600), PaymentEvent::from(failed)];
+    let (debt, reason) = (DebtId(refund_id(1).0), "bank transfer".to_owned());
+    let settled = DebtSettled { order: order(5), debt, reason: reason.clone() };
+    let row = after([events.clone(), vec![settled.into()]].concat());
+    assert_eq!((row.status, row.owed()), (PaymentStatus::PartiallyRefunded, 0));
+    let withdrawn = DebtWithdrawn { order: order(5), debt, reason };
+    let row = after([events, vec![withdrawn.into()]].concat());
+    assert_eq!((row.status, row.owed()), (PaymentStatus::Captured, 0));
 }

@@ -41,7 +41,7 @@ struct RefundAnswer {
     id: String,
     amount: MoneyShape,
     reason: String,
-    /// `PENDING`, `REFUNDED` or `FAILED`.
+    /// `PENDING`, `REFUNDED`, `FAILED`, or `SETTLED`: it failed, and the money was given back in another way.
     #[schema(example = "REFUNDED")]
     status: &'static str,
 }
@@ -68,6 +68,7 @@ impl From<Refund> for RefundAnswer {
         let status = match refund.status {
             RefundStatus::Pending => "PENDING",
             RefundStatus::Refunded => "REFUNDED",
+            RefundStatus::Failed if refund.settled > 0 => "SETTLED",
             RefundStatus::Failed => "FAILED",
         };
         Self { id: refund.id.to_string(), amount: refund.amount.into(), reason: refund.reason, status }
