@@ -40,6 +40,16 @@ impl Actor {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is this process.
+    pub fn is_process(&self, name: &str) -> bool {
+        self.0.strip_prefix("process:") == Some(name)
+    }
+
+    /// Whether it is a provider of something outside.
+    pub fn is_provider(&self) -> bool {
+        self.0.starts_with("provider:")
+    }
 }
 
 impl fmt::Display for Actor {

@@ -151,7 +151,8 @@ pub fn bytes_of(page: &[RecordedEvent]) -> usize {
 pub struct Filter {
     /// Wanted event types; `None` wants all.
     pub event_types: Option<Vec<&'static str>>,
-    /// The process whose answers are wanted besides, whatever their type.
+    /// The process whose answers are wanted besides, whatever their type. Events without `reply_to` are answers
+    /// when the process itself, or a provider, is their actor.
     pub replies_to: Option<&'static str>,
 }
 
@@ -174,9 +175,14 @@ impl Filter {
     /// Whether the event is wanted.
     pub fn takes(&self, event: &RecordedEvent) -> bool {
         let Some(types) = &self.event_types else { return true };
-        let answers = event.event.reply_to.as_ref().map(|reply_to| reply_to.stream.category());
-        types.iter().any(|wanted| *wanted == event.event_type())
-            || (answers.is_some() && answers == self.replies_to)
+        if types.iter().any(|wanted| *wanted == event.event_type()) {
+            return true;
+        }
+        let Some(process) = self.replies_to else { return false };
+        match &event.event.reply_to {
+            Some(reply_to) => reply_to.stream.category() == process,
+            None => event.event.actor.is_process(process) || event.event.actor.is_provider(),
+        }
     }
 }
 

@@ -29,10 +29,7 @@ impl World {
         let limit = 1 + self.chance.below(12);
         let page = self.disk.read_all(after, limit);
         let reached = page.last().map_or(after, |last| last.position);
-        let filter = self.processes[process].filter();
-        let wanted: Vec<_> = page.iter().filter(|event| filter.takes(event)).cloned().collect();
-        self.processes[process].read(&wanted);
-        self.processes[process].reached(reached);
+        self.processes[process].read(page);
         self.followers[process].on_page(reached);
         if self.followers[process].is_live() {
             self.processes[process].go_live();

@@ -6,7 +6,7 @@ use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::{OutputId, Process, ProcessChange, ProcessRows};
 use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessRuntime};
-use souk_eventsourcing::{Append, AppendError, Filter, Position, RecordedEvent, Timestamp};
+use souk_eventsourcing::{Append, AppendError, Position, RecordedEvent, Timestamp};
 
 /// What a process asks for.
 #[derive(Clone, Debug)]
@@ -19,17 +19,14 @@ pub(crate) enum Wish {
 /// A process.
 pub(crate) trait Running {
     fn position(&self) -> Position;
+    /// Reads the next events of the log, of which it takes in what it follows the log for.
     fn read(&mut self, events: &[RecordedEvent]);
-    /// The log was looked at up to here.
-    fn reached(&mut self, position: Position);
     fn go_live(&mut self);
     fn step(&mut self, now: Timestamp) -> Vec<Wish>;
     fn on_append_failed(&mut self, instance: &str, error: &AppendError, now: Timestamp);
     fn on_result(&mut self, instance: &str, output: OutputId, answer: Answer);
     fn on_effect_answered(&mut self, instance: &str, output: OutputId);
     fn next_step(&self) -> Option<Timestamp>;
-    /// The events that it follows the log for.
-    fn filter(&self) -> Filter;
     /// Writes rows to where they outlive a kill.
     fn save(&mut self);
     /// Goes on from there, as after a kill.
@@ -58,11 +55,11 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
     }
 
     fn read(&mut self, events: &[RecordedEvent]) {
-        self.runtime.on_events(events).unwrap();
-    }
-
-    fn reached(&mut self, position: Position) {
-        self.runtime.on_reached(position);
+        let filter = ProcessRuntime::<P>::filter();
+        let wanted: Vec<_> = events.iter().filter(|event| filter.takes(event)).cloned().collect();
+        self.runtime.on_events(&wanted).unwrap();
+        let reached = events.last().map_or(Position::START, |last| last.position);
+        self.runtime.on_reached(reached.max(self.runtime.position()));
     }
 
     fn go_live(&mut self) {
@@ -98,10 +95,6 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
 
     fn next_step(&self) -> Option<Timestamp> {
         self.runtime.next_step()
-    }
-
-    fn filter(&self) -> Filter {
-        ProcessRuntime::<P>::filter()
     }
 
     fn save(&mut self) {

@@ -77,6 +77,8 @@ pub(crate) struct World {
     /// Erasures that the sweep tells of.
     pub(crate) telling: BTreeMap<Person, Telling>,
     tickets: u64,
+    /// The command ids of the outputs that were ever sent.
+    sent_as: HashMap<(usize, String, OutputId), CommandId>,
     /// Requests of those outside without an answer.
     pub(crate) unanswered: BTreeMap<CommandId, Wanted>,
     /// Requests that were said to be done.
@@ -115,6 +117,7 @@ impl World {
             waiting: HashMap::new(),
             telling: BTreeMap::new(),
             tickets: 0,
+            sent_as: HashMap::new(),
             unanswered: BTreeMap::new(),
             acknowledged: Vec::new(),
             orders: Vec::new(),
@@ -384,15 +387,23 @@ impl World {
                     self.answered(answered.into_iter().collect());
                 }
                 Wish::Command(instance, output, command, origin) => {
+                    self.check_id(process, &instance, output, origin.command_id);
                     let from = From::Process(process, instance, output);
                     self.tasks.push(Task::Send(command.into(), origin, from));
                 }
                 Wish::Effect(instance, output, call, origin) => {
+                    self.check_id(process, &instance, output, origin.command_id);
                     self.tasks.push(Task::Call(process, instance, output, call, origin));
                 }
             }
         }
         any
+    }
+
+    /// An output that is sent again, after whatever kill, goes under the id it had before.
+    fn check_id(&mut self, process: usize, instance: &str, output: OutputId, id: CommandId) {
+        let known = self.sent_as.entry((process, instance.to_owned(), output)).or_insert(id);
+        assert_eq!(*known, id, "output {output:?} of {} {instance}", PROCESSES[process]);
     }
 
     fn save_rows(&mut self) {
