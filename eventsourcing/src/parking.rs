@@ -256,6 +256,11 @@ impl Parking {
         self.change.clone()
     }
 
+    /// Whether there is anything to be stored.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.change != ParkingChange::default()
+    }
+
     /// The last change was stored.
     pub(crate) fn stored(&mut self) {
         self.change = ParkingChange::default();

@@ -35,24 +35,34 @@ pub enum Sent {
     InLog,
     /// It left none; this is the answer.
     Answered(Answer),
+    /// The log or a fault of this program stood in the way: it is to be sent again.
+    Again(String),
 }
 
 impl ShopPorts {
-    /// Sends the command again and again, with growing waits, until it is done or refused: a command
-    /// that a process decided on is never given up.
+    /// Sends the command once. One that a process decided on is never given up: its sender tries again what
+    /// could not be decided.
     pub async fn send(&self, command: ShopCommand, origin: &Origin) -> Sent {
         let stream = command.stream();
         match command {
             ShopCommand::Cart(_, command) => deliver(&*self.carts, stream, command, origin).await,
             ShopCommand::Order(_, command) => deliver(&*self.orders, stream, command, origin).await,
-            ShopCommand::Payment(_, command) => self.send_payment(stream, command, origin).await,
+            ShopCommand::Payment(_, command) => deliver(&*self.payments, stream, command, origin).await,
             ShopCommand::Stock(_, command) => deliver(&*self.stock, stream, command, origin).await,
         }
     }
 
-    /// Sends a command to a payment, as [`ShopPorts::send`] does.
+    /// Sends a command to a payment again and again, with growing waits, until it is done or refused.
     pub async fn send_payment(&self, stream: StreamName, command: PaymentCommand, origin: &Origin) -> Sent {
-        deliver(&*self.payments, stream, command, origin).await
+        let mut attempt = 1;
+        loop {
+            let sent = deliver(&*self.payments, stream.clone(), command.clone(), origin).await;
+            let Sent::Again(why) = sent else { return sent };
+            let wait = wait_after(attempt, origin.command_id.0.as_bytes());
+            tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), why, "an answer of the provider waits for the log");
+            tokio::time::sleep(wait).await;
+            attempt = attempt.saturating_add(1);
+        }
     }
 }
 
@@ -62,28 +72,18 @@ async fn deliver<D: Decider>(
     command: D::Command,
     origin: &Origin,
 ) -> Sent {
-    let mut attempt = 1;
-    loop {
-        let request = CommandRequest::new(stream.clone(), command.clone(), origin.clone()).repeatable();
-        match port.execute(request).await {
-            Ok(outcome) => return completed(outcome.completion),
-            Err(CommandError::Rejected(rejection)) => return refused(rejection.code(), &rejection),
-            Err(error @ CommandError::TooLarge { .. }) => return refused("too-large", &error),
-            Err(error @ CommandError::KeyReused) => return refused("command-id-reused", &error),
-            Err(
-                error @ (CommandError::Conflict { .. }
-                | CommandError::RevisionMismatch { .. }
-                | CommandError::Undecided { .. }
-                | CommandError::Store(_)),
-            ) => {
-                let wait = wait_after(attempt, origin.command_id.0.as_bytes());
-                tracing::warn!(
-                    %stream, attempt, wait_ms = wait.as_millis(), %error, "a process's command is sent again"
-                );
-                tokio::time::sleep(wait).await;
-                attempt = attempt.saturating_add(1);
-            }
-        }
+    let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
+    match port.execute(request).await {
+        Ok(outcome) => completed(outcome.completion),
+        Err(CommandError::Rejected(rejection)) => refused(rejection.code(), &rejection),
+        Err(error @ CommandError::TooLarge { .. }) => refused("too-large", &error),
+        Err(error @ CommandError::KeyReused) => refused("command-id-reused", &error),
+        Err(
+            error @ (CommandError::Conflict { .. }
+            | CommandError::RevisionMismatch { .. }
+            | CommandError::Undecided { .. }
+            | CommandError::Store(_)),
+        ) => Sent::Again(error.to_string()),
     }
 }
 

@@ -30,8 +30,12 @@ pub const AUTHORIZING_CALLS_MAX: usize = 512;
 /// places of their own: buyers who are slow to pay hold back no refund.
 pub const SETTLING_CALLS_MAX: usize = 256;
 
-/// How long a call holds its place. A buyer whose bank takes long to answer holds up no other.
+/// How long a call holds its place. One that takes longer goes on in a place for slow calls, so that a buyer
+/// whose bank takes long to answer holds up no other.
 pub const PLACE_TIME_MAX: Duration = Duration::from_secs(2);
+/// Slow calls that one provider is asked at once, besides the others. It bounds memory only, and is large: a
+/// buyer who never answers keeps a place for longer than an order waits for its payment.
+pub const SLOW_CALLS_MAX: usize = 100_000;
 
 /// The reactor to what processes ask of the payment provider.
 pub struct Effects {
@@ -40,6 +44,7 @@ pub struct Effects {
     call_max: Duration,
     authorizing: Semaphore,
     settling: Semaphore,
+    slow: Semaphore,
 }
 
 impl Effects {
@@ -47,7 +52,10 @@ impl Effects {
     pub fn new(provider: Arc<dyn PaymentProvider>, ports: ShopPorts, call_max: Duration) -> Self {
         let (authorizing, settling) =
             (Semaphore::new(AUTHORIZING_CALLS_MAX), Semaphore::new(SETTLING_CALLS_MAX));
-        Self { provider, ports, call_max, authorizing, settling }
+        let slow = Semaphore::new(SLOW_CALLS_MAX);
+        // Shown from the start, not only once something was refused.
+        metrics::counter!("souk_payment_provider_dlq_total").increment(0);
+        Self { provider, ports, call_max, authorizing, settling, slow }
     }
 
     async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
@@ -81,7 +89,8 @@ impl Effects {
         if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
             return answer.ok();
         }
-        drop(place);
+        // Where slow calls have no place either, this one keeps the place it has.
+        let _slow = self.slow.try_acquire().map(|slow| (slow, drop(place)));
         answer.await.ok()
     }
 }
@@ -95,6 +104,7 @@ impl Reactor<ProviderCall> for Effects {
             command,
             PaymentCommand::RecordRefundFailed { .. } | PaymentCommand::RecordVoidFailed { .. }
         ) {
+            tracing::warn!(payment = %call.payment(), "the provider refused to give money back; it is a dead letter");
             metrics::counter!("souk_payment_provider_dlq_total").increment(1);
         }
         souk_fail_points::pass("effect-before-record");
@@ -106,7 +116,7 @@ impl Reactor<ProviderCall> for Effects {
         };
         match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
             Sent::InLog => Reaction::InLog,
-            Sent::Answered(_) => Reaction::NothingNew,
+            Sent::Answered(_) | Sent::Again(_) => Reaction::NothingNew,
         }
     }
 }

@@ -155,6 +155,11 @@ impl<P: Process> ProcessRuntime<P> {
         self.instances.len()
     }
 
+    /// Outputs that could not be carried out and wait for another attempt.
+    pub fn failing_outputs(&self) -> usize {
+        self.resends.len()
+    }
+
     /// The events that the process follows the log for.
     pub fn filter() -> Filter {
         Filter::types(P::takes().into_iter().chain([P::TRANSITION])).and_replies_to(P::NAME)
@@ -391,6 +396,11 @@ impl<P: Process> ProcessRuntime<P> {
             (id, document)
         });
         ProcessChange { rows: rows.collect(), parking: self.parking.change(), checkpoint: self.position }
+    }
+
+    /// Whether the next change parks or releases something.
+    pub fn has_parked(&self) -> bool {
+        self.parking.has_changed()
     }
 
     /// The last change was stored.

@@ -100,7 +100,10 @@ impl<P: Process> ProcessRuntime<P> {
         let instance = self.instances.get_mut(id)?;
         match error {
             AppendError::Conflict { .. } | AppendError::Duplicate { .. } => None,
-            AppendError::TooLarge { .. } => Some(self.park_stuck(id, None, &error.to_string(), now)),
+            AppendError::TooLarge { .. } => {
+                instance.deciding = false;
+                Some(self.park_stuck(id, None, &error.to_string(), now))
+            }
             AppendError::Store(_) => {
                 instance.failed_appends = instance.failed_appends.saturating_add(1);
                 let wait = wait_after(instance.failed_appends, id.as_bytes());
@@ -111,8 +114,8 @@ impl<P: Process> ProcessRuntime<P> {
         }
     }
 
-    /// A command or effect was not carried out to its end by a fault of this program: it is sent again, later
-    /// each time.
+    /// A command or effect could not be carried out, for want of the log or by a fault of this program: it is
+    /// sent again, later each time.
     pub fn on_lost(&mut self, id: &str, output: OutputId, now: Timestamp) {
         let pending = self.instances.get_mut(id).and_then(|instance| instance.outputs.get_mut(&output));
         let Some(pending) = pending else { return };

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::parking::{Entity, Parked};
-use souk_eventsourcing::process::{Process, ProcessShape};
+use souk_eventsourcing::process::{Process, ProcessChange, ProcessShape, ProcessStateError};
 use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reaction;
 use souk_eventsourcing::{AppendError, Page, Position, StoreError};
 use souk_process_managers::Sent;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::jobs::{Job, Jobs, Kind, Outcome};
@@ -30,6 +31,14 @@ pub(super) enum Work {
     Ended(Job, Outcome),
     Requested(Request),
     Save,
+    Saved(Result<(), ProcessStateError>),
+}
+
+/// Rows that are being written.
+struct Saving {
+    task: JoinHandle<Result<(), ProcessStateError>>,
+    instances: Vec<String>,
+    checkpoint: Position,
 }
 
 pub(super) struct Driver<P: Process> {
@@ -41,6 +50,7 @@ pub(super) struct Driver<P: Process> {
     save: Interval,
     /// The checkpoint that was last written.
     saved: Position,
+    saving: Option<Saving>,
 }
 
 impl<P> Driver<P>
@@ -56,7 +66,7 @@ where
         let mut save = interval(SAVE_EVERY);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let saved = runtime.position();
-        Self { ports, runtime, jobs: Jobs::new(), requests, live_at, save, saved }
+        Self { ports, runtime, jobs: Jobs::new(), requests, live_at, save, saved, saving: None }
     }
 
     /// Takes in what waits for a parked entity.
@@ -65,7 +75,7 @@ where
         let entity = parked::entities(name).find(|entity| self.runtime.parked(entity).is_some());
         let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
         // What waits since the last save is to be among what is read.
-        if !self.save(1).await {
+        if !self.save().await {
             return Err(RetryError::Failed("its rows can't be written".to_owned()));
         }
         let shape = ProcessShape::of::<P>();
@@ -84,17 +94,12 @@ where
         }
     }
 
-    /// Writes rows that changed, or else the checkpoint when it has moved by so many events. What can't be
-    /// written now is written later: only the next start takes longer without it. Returns whether everything
-    /// is written.
-    async fn save(&mut self, events: u64) -> bool {
+    /// Writes all that changed, now. Returns whether it is written.
+    async fn save(&mut self) -> bool {
+        let saved = written(&mut self.saving).await;
+        self.on_saved(saved);
         let change = self.runtime.change();
-        let is_little = change.rows.is_empty() && change.parking.is_empty();
-        if is_little && change.checkpoint.0 - self.saved.0 < events {
-            return true;
-        }
-        let checkpoint = change.checkpoint;
-        let instances: Vec<String> = change.rows.iter().map(|(instance, _)| instance.clone()).collect();
+        let (checkpoint, instances) = (change.checkpoint, instances_of(&change));
         match self.ports.rows.save(ProcessShape::of::<P>(), change).await {
             Ok(()) => {
                 self.saved = checkpoint;
@@ -102,17 +107,57 @@ where
                 true
             }
             Err(error) => {
-                tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
-                self.runtime.not_saved(instances);
+                self.not_saved(instances, &error);
                 false
             }
         }
+    }
+
+    /// Begins to write rows that changed, or else the checkpoint when it has moved far, while the process goes
+    /// on. What is parked is written at once.
+    async fn begin_save(&mut self) {
+        if self.saving.is_some() {
+            return;
+        }
+        if self.runtime.has_parked() {
+            self.save().await;
+            return;
+        }
+        let change = self.runtime.change();
+        let (checkpoint, instances) = (change.checkpoint, instances_of(&change));
+        if instances.is_empty() && checkpoint.0 - self.saved.0 < SAVE_EVENTS_MAX {
+            return;
+        }
+        let rows = Arc::clone(&self.ports.rows);
+        let task = tokio::spawn(async move { rows.save(ProcessShape::of::<P>(), change).await });
+        self.saving = Some(Saving { task, instances, checkpoint });
+    }
+
+    fn on_saved(&mut self, saved: Result<(), ProcessStateError>) {
+        let Some(saving) = self.saving.take() else { return };
+        match saved {
+            Ok(()) => self.saved = saving.checkpoint,
+            Err(error) => self.not_saved(saving.instances, &error),
+        }
+    }
+
+    /// What can't be written now is written later: only the next start takes longer without it.
+    fn not_saved(&mut self, instances: Vec<String>, error: &ProcessStateError) {
+        metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(1);
+        tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
+        self.runtime.not_saved(instances);
     }
 
     fn on_ended(&mut self, job: &Job, outcome: Outcome) {
         let (now, instance) = (self.ports.clock.now(), &job.instance);
         match (outcome, job.output) {
             (Outcome::NotAppended(error), _) => self.on_not_appended(instance, &error, now),
+            (Outcome::Again(why), Some(output)) => {
+                let failed = metrics::counter!("souk_process_commands_failed_total", "process" => P::NAME);
+                failed.increment(1);
+                tracing::warn!(process = P::NAME, instance, why, "a command is sent again");
+                self.runtime.on_lost(instance, output, now);
+            }
             (Outcome::Panicked, None) => {
                 let error = StoreError::Unavailable("its engine panicked".to_owned());
                 self.on_not_appended(instance, &error.into(), now);
@@ -125,7 +170,8 @@ where
             (Outcome::NothingNew, Some(output)) => self.runtime.on_effect_answered(instance, output),
             (Outcome::Unanswered, Some(output)) => self.runtime.on_effect_unanswered(instance, output),
             (Outcome::InLog, _)
-            | (Outcome::Answered(_) | Outcome::NothingNew | Outcome::Unanswered, None) => {}
+            | (Outcome::Again(_) | Outcome::Answered(_) | Outcome::NothingNew | Outcome::Unanswered, None) => {
+            }
         }
     }
 
@@ -150,7 +196,7 @@ where
                     self.runtime.skip(skip);
                 }
                 let retried = self.retry(&name).await;
-                self.save(1).await;
+                self.save().await;
                 let _ = answer.send(retried);
             }
             Request::RunTimers(asked) => {
@@ -184,12 +230,15 @@ where
                     match shop.send(content, &origin).await {
                         Sent::InLog => Outcome::InLog,
                         Sent::Answered(answer) => Outcome::Answered(answer),
+                        Sent::Again(why) => Outcome::Again(why),
                     }
                 });
             }
             Action::Effect(Outgoing { instance, output, content, origin }) => {
                 let effects = Arc::clone(&self.ports.effects);
-                let job = Job { kind: Kind::Effect, instance, output: Some(output) };
+                let is_hold = matches!(content, ProviderCall::Authorize(_));
+                let kind = if is_hold { Kind::Hold } else { Kind::Effect };
+                let job = Job { kind, instance, output: Some(output) };
                 self.jobs.add(job, async move {
                     match effects.react(&content, &origin).await {
                         Reaction::InLog => Outcome::InLog,
@@ -207,6 +256,8 @@ where
         gauge.set(self.runtime.parked_count() as f64);
         let gauge = metrics::gauge!("souk_process_outputs_waiting", "process" => P::NAME);
         gauge.set(self.jobs.waiting() as f64);
+        let gauge = metrics::gauge!("souk_process_outputs_failing", "process" => P::NAME);
+        gauge.set(self.runtime.failing_outputs() as f64);
     }
 }
 
@@ -241,6 +292,7 @@ where
         tokio::select! {
             (job, outcome) = self.jobs.next() => Work::Ended(job, outcome),
             Some(request) = self.requests.recv() => Work::Requested(request),
+            saved = written(&mut self.saving), if self.saving.is_some() => Work::Saved(saved),
             _ = self.save.tick() => Work::Save,
         }
     }
@@ -249,7 +301,8 @@ where
         match work {
             Work::Ended(job, outcome) => self.on_ended(&job, outcome),
             Work::Requested(request) => self.on_request(request).await,
-            Work::Save => drop(self.save(SAVE_EVENTS_MAX).await),
+            Work::Save => self.begin_save().await,
+            Work::Saved(saved) => self.on_saved(saved),
         }
         Ok(())
     }
@@ -270,7 +323,17 @@ where
 
     /// Effects under way come to their end by themselves, or stay pending in the log.
     async fn stop(&mut self) {
-        self.save(1).await;
+        self.save().await;
         self.jobs.detach();
     }
+}
+
+/// Waits until the rows under way are written. Dropping the future loses nothing.
+async fn written(saving: &mut Option<Saving>) -> Result<(), ProcessStateError> {
+    let Some(saving) = saving else { return Ok(()) };
+    (&mut saving.task).await.map_err(|error| ProcessStateError(error.to_string()))?
+}
+
+fn instances_of(change: &ProcessChange) -> Vec<String> {
+    change.rows.iter().map(|(instance, _)| instance.clone()).collect()
 }

@@ -14,9 +14,13 @@ use tokio::task::{Id, JoinSet};
 pub const APPENDS_MAX: usize = 1_024;
 /// Commands of one process that are on their way to their aggregates at once.
 pub const COMMANDS_MAX: usize = 1_024;
-/// Effects of one process that are carried out at once, waits between their calls included. The provider's
-/// calls have a limit of their own.
-pub const EFFECTS_MAX: usize = 16_384;
+/// Effects of one process that are carried out at once, waits for their calls and between them included. The
+/// provider's calls have limits of their own; these bound memory, and are so large that effects which wait
+/// long hold back no others.
+pub const EFFECTS_MAX: usize = 100_000;
+/// Holds on buyers' money that one process asks for at once. They have places of their own: buyers who never
+/// answer hold back nothing that is to be captured or given back.
+pub const HOLDS_MAX: usize = 100_000;
 
 /// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +28,11 @@ pub(super) enum Kind {
     Append,
     Command,
     Effect,
+    Hold,
 }
 
 impl Kind {
-    const ALL: [(Self, usize); 3] =
-        [(Self::Append, APPENDS_MAX), (Self::Command, COMMANDS_MAX), (Self::Effect, EFFECTS_MAX)];
+    const LIMITS: [usize; 4] = [APPENDS_MAX, COMMANDS_MAX, EFFECTS_MAX, HOLDS_MAX];
 }
 
 /// The instance that a job is for, and the output that it carries out; an append is for none.
@@ -52,6 +56,8 @@ pub(super) enum Outcome {
     NothingNew,
     /// An effect was not answered, and nobody waits for its answer.
     Unanswered,
+    /// A command could not be decided: it is to be sent again.
+    Again(String),
     /// The task panicked.
     Panicked,
 }
@@ -62,7 +68,7 @@ type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(super) struct Jobs {
     running: JoinSet<Outcome>,
     by_task: HashMap<Id, Job>,
-    lanes: [Lane; 3],
+    lanes: [Lane; 4],
 }
 
 struct Lane {
@@ -73,10 +79,10 @@ struct Lane {
 
 impl Jobs {
     pub(super) fn new() -> Self {
-        Self::with_limits(Kind::ALL.map(|(_, limit)| limit))
+        Self::with_limits(Kind::LIMITS)
     }
 
-    fn with_limits(limits: [usize; 3]) -> Self {
+    fn with_limits(limits: [usize; 4]) -> Self {
         let lane = |limit| Lane { in_flight: 0, limit, waiting: VecDeque::new() };
         Self { running: JoinSet::new(), by_task: HashMap::new(), lanes: limits.map(lane) }
     }
@@ -137,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn a_limited_number_is_in_flight_and_the_rest_follows_in_order() {
         let (in_flight, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let mut jobs = Jobs::with_limits([1, 3, 1]);
+        let mut jobs = Jobs::with_limits([1, 3, 1, 1]);
         for instance in 0..50 {
             let (in_flight, most) = (Arc::clone(&in_flight), Arc::clone(&most));
             jobs.add(job(Kind::Command, instance), async move {
@@ -161,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_gives_its_place_back_and_is_told() {
-        let mut jobs = Jobs::with_limits([1, 1, 1]);
+        let mut jobs = Jobs::with_limits([1, 1, 1, 1]);
         jobs.add(job(Kind::Command, 1), async { panic!("a bug") });
         jobs.add(job(Kind::Command, 2), async { Outcome::InLog });
         let (first, outcome) = jobs.next().await;

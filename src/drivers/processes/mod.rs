@@ -4,6 +4,7 @@ mod driver;
 mod jobs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::parking::ParkingChange;
@@ -23,6 +24,8 @@ use driver::Driver;
 
 /// Events folded at once.
 const PAGE_EVENTS_MAX: usize = 2_048;
+/// How long an operator waits for the answer of a read model or process. One that has failed answers nobody.
+pub const OPERATOR_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Requests of operators that wait for the process.
 const REQUESTS_MAX: usize = 64;
 
@@ -84,8 +87,11 @@ impl ProcessHandle {
     /// Lets the timers that are due go off now and tells how many there were; 0 while it does not run.
     pub async fn run_due_timers(&self) -> usize {
         let (sender, receiver) = oneshot::channel();
-        let asked = self.requests.send(Request::RunTimers(sender)).await;
-        if asked.is_err() { 0 } else { receiver.await.unwrap_or(0) }
+        let fired = async {
+            self.requests.send(Request::RunTimers(sender)).await.ok()?;
+            receiver.await.ok()
+        };
+        tokio::time::timeout(OPERATOR_WAIT_MAX, fired).await.ok().flatten().unwrap_or(0)
     }
 
     /// Carries out what an operator asks of what is parked; an order that can't be carried out any more is

@@ -67,4 +67,6 @@ fn an_instance_whose_transition_is_too_large_is_parked() {
     let poison = runtime.on_append_failed("a", &too_large, world.now).unwrap();
     assert_eq!(poison.entity, Entity::Key("a".into()));
     assert!(runtime.step(world.now).is_empty() && runtime.parked_count() == 1);
+    runtime.retry(&poison.entity, &[], world.now).unwrap();
+    assert!(matches!(runtime.step(world.now)[..], [Action::Append(..)]), "released, it decides again");
 }
