@@ -13,8 +13,11 @@ use super::{BackupError, io};
 
 /// The manifest's file in a backup.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// The form of backups that this program writes and reads.
-const FORMAT: u32 = 1;
+/// The form of backups that this program writes: its segments say which output an event answers. Segments of
+/// form 1 do not, and are read as well; a backup that is continued may have both.
+const FORMAT: u32 = 2;
+/// The oldest form that is read.
+const OLDEST_FORMAT: u32 = 1;
 
 /// A backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,12 @@ impl Manifest {
         Self { format: FORMAT, log_id, segments: Vec::new() }
     }
 
+    /// Adds a segment, which is of today's form.
+    pub(super) fn add(&mut self, segment: Segment) {
+        self.format = FORMAT;
+        self.segments.push(segment);
+    }
+
     /// The position of the last event; 0 when there is none.
     pub fn last(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.last)
@@ -70,9 +79,10 @@ impl Manifest {
         let damaged = |what: String| BackupError::Damaged { path: folder.to_owned(), what };
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|error| damaged(format!("{MANIFEST_FILE} can't be read: {error}")))?;
-        if manifest.format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&manifest.format) {
             let found = manifest.format;
-            return Err(no_backup(&format!("its format is {found}, this program knows {FORMAT}")));
+            let what = format!("its format is {found}, this program knows {OLDEST_FORMAT} to {FORMAT}");
+            return Err(no_backup(&what));
         }
         let mut expected = 1;
         for segment in &manifest.segments {

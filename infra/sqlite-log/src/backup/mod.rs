@@ -146,7 +146,7 @@ pub fn backup(
         let segment = segment::write(&source, target, manifest.segments.len() + 1, from, to, copied)?;
         done.segments += 1;
         done.events += segment.last - segment.first + 1;
-        manifest.segments.push(segment);
+        manifest.add(segment);
         manifest.write(target)?;
     }
     done.last = Position(manifest.last());

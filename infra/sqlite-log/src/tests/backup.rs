@@ -270,3 +270,25 @@ async fn what_is_no_backup_is_not_restored_or_written_to() {
     let error = backup(&log, &log, &mut |_, _| ()).unwrap_err();
     assert!(matches!(error, BackupError::NotABackup { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_backup_of_the_older_form_is_read_and_continued_as_one_of_todays() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let log = filled(folder.path(), 3).await;
+    let copy = other.path().join("copy");
+    backed_up(folder.path(), &copy);
+    let manifest = copy.join(MANIFEST_FILE);
+    let form = |form: u32| format!("\"format\": {form}");
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains(&form(2)), "{text}");
+    fs::write(&manifest, text.replace(&form(2), &form(1))).unwrap();
+    backed_up(folder.path(), &copy);
+    assert!(fs::read_to_string(&manifest).unwrap().contains(&form(1)), "an older program still reads it");
+    log.append(append("later", 100, 3)).await.unwrap();
+    backed_up(folder.path(), &copy);
+    assert!(
+        fs::read_to_string(&manifest).unwrap().contains(&form(2)),
+        "an older program is told why it can't"
+    );
+    assert_eq!(put_back(&copy, &other.path().join("data")).unwrap().head().await.unwrap(), Position(9));
+}
