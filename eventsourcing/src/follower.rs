@@ -21,7 +21,7 @@ pub enum Standing {
     CatchingUp,
     /// It has read that, and follows what is appended.
     Live,
-    /// Its reads have failed for a short time.
+    /// It is live, and its reads have failed for a short time.
     Interrupted,
     /// Its reads have failed for long, or the engine said that it won't answer again.
     Failing,
@@ -115,6 +115,7 @@ impl Follower {
             None => Standing::CatchingUp,
             Some(_) if self.is_engine_dead => Standing::Failing,
             Some(since) if now.duration_since(since) > SHORT_OUTAGE_MAX => Standing::Failing,
+            Some(_) if !self.is_live() => Standing::CatchingUp,
             Some(_) => Standing::Interrupted,
         }
     }
@@ -186,6 +187,13 @@ mod tests {
         let mut follower = Follower::new("x", Position::START, Position(1));
         assert_eq!(follower.standing(noon()), Standing::CatchingUp);
         follower.begin_read(noon());
+        follower.on_failure(&unavailable(), noon());
+        assert_eq!(
+            follower.standing(seconds(9)),
+            Standing::CatchingUp,
+            "what has not caught up is not ready"
+        );
+        follower.on_page(Position(1));
         follower.on_failure(&unavailable(), noon());
         assert_eq!(follower.standing(seconds(9)), Standing::Interrupted);
         assert_eq!(follower.standing(seconds(11)), Standing::Failing);

@@ -77,10 +77,12 @@ pub async fn follow<F: Follows>(
     let mut follower = Follower::new(part.name(), position, live_from);
     let mut resting = Some(Subscription::new(store, position, filter, page_events_max));
     let mut reading: Option<Reading> = None;
+    // The last failure.
+    let mut why = String::new();
     follows.step(clock.now(), follower.is_live()).await?;
     loop {
         let now = clock.now();
-        part.set_standing(follower.standing(now), follower.position());
+        part.set_standing(follower.standing(now), follower.position(), &why);
         if let Some(subscription) = resting.take_if(|_| follower.begin_read(now).is_some()) {
             reading = Some(Box::pin(read(subscription)));
         }
@@ -95,6 +97,7 @@ pub async fn follow<F: Follows>(
                         follower.on_page(reached);
                     }
                     Err(error) => {
+                        why = error.to_string();
                         if follower.on_failure(&error, clock.now()) {
                             tracing::warn!(part = part.name(), %error, "the log can't be read; it is tried again");
                         }

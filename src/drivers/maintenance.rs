@@ -7,7 +7,7 @@ use souk_eventsourcing::parking::{Parked, Skip};
 use tokio::sync::{mpsc, oneshot};
 
 use super::parked::{Order, RetryError};
-use super::processes::ProcessHandle;
+use super::processes::{OPERATOR_WAIT_MAX, ProcessHandle};
 use super::projections::{ModelOrder, SwitchError};
 
 /// The read models and processes of this program.
@@ -28,26 +28,44 @@ impl Followers {
             let _ = self.models.send(ModelOrder::Parked(owner.to_owned(), order)).await;
         }
     }
+
+    async fn ask<T>(
+        &self,
+        owner: &str,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, MaintenanceError> {
+        let (answer, answered) = oneshot::channel();
+        in_time(async {
+            self.order(owner, order(answer)).await;
+            answered.await.map_err(|_| stopped())
+        })
+        .await
+    }
+}
+
+/// The answer, if there is one in time: a read model or process that has failed answers nobody.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, MaintenanceError>>,
+) -> Result<T, MaintenanceError> {
+    tokio::time::timeout(OPERATOR_WAIT_MAX, answer).await.unwrap_or_else(|_| Err(stopped()))
 }
 
 fn stopped() -> MaintenanceError {
-    MaintenanceError::Failed("whoever should answer has stopped".to_owned())
+    let what = "whoever should answer does not run at the moment; `/health/ready` says why";
+    MaintenanceError::Failed(what.to_owned())
 }
 
 #[async_trait]
 impl Maintenance for Followers {
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError> {
-        let (answer, answered) = oneshot::channel();
-        self.order(owner, Order::Find(entity.to_owned(), answer)).await;
-        let found = answered.await.map_err(|_| stopped())?;
+        let found = self.ask(owner, |answer| Order::Find(entity.to_owned(), answer)).await?;
         let (owner, entity) = (owner.to_owned(), entity.to_owned());
         found.ok_or(MaintenanceError::NotParked { owner, entity })
     }
 
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError> {
-        let (answer, answered) = oneshot::channel();
-        self.order(owner, Order::Retry(entity.to_owned(), skip, answer)).await;
-        answered.await.map_err(|_| stopped())?.map_err(|error| match error {
+        let retried = self.ask(owner, |answer| Order::Retry(entity.to_owned(), skip, answer)).await?;
+        retried.map_err(|error| match error {
             RetryError::NotParked(entity) => MaintenanceError::NotParked { owner: owner.to_owned(), entity },
             error @ (RetryError::StillParked(_) | RetryError::TooMany(_)) => {
                 MaintenanceError::StillParked(error.to_string())
@@ -58,8 +76,11 @@ impl Maintenance for Followers {
 
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
         let (answer, answered) = oneshot::channel();
-        self.models.send(ModelOrder::Switch(builds, answer)).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?.map_err(|error| match error {
+        let switched = in_time(async {
+            self.models.send(ModelOrder::Switch(builds, answer)).await.map_err(|_| stopped())?;
+            answered.await.map_err(|_| stopped())
+        });
+        switched.await?.map_err(|error| match error {
             error @ SwitchError::NoBuild { .. } => MaintenanceError::NoBuild(error.to_string()),
             error @ (SwitchError::Behind { .. } | SwitchError::Building) => {
                 MaintenanceError::BuildNotReady(error.to_string())

@@ -56,18 +56,16 @@ impl Part {
         *self.lock() = condition;
     }
 
-    /// Says how a follower stands, and where it has read to.
-    pub fn set_standing(&self, standing: Standing, position: Position) {
+    /// Says how a follower stands, and where it has read to. `why` is the reason of a failure.
+    pub fn set_standing(&self, standing: Standing, position: Position, why: &str) {
         let before = self.position.swap(position.0, Ordering::Relaxed);
         let mut condition = self.lock();
         let is_stalled = *condition == Condition::Stalled && before == position.0;
         match standing {
+            Standing::Failing => *condition = Condition::Failing(why.to_owned()),
+            _ if is_stalled => {}
             Standing::CatchingUp => *condition = Condition::Starting,
-            Standing::Live | Standing::Interrupted if !is_stalled => *condition = Condition::Working,
-            Standing::Live | Standing::Interrupted => {}
-            Standing::Failing => {
-                *condition = Condition::Failing("the engine of the log does not answer".to_owned());
-            }
+            Standing::Live | Standing::Interrupted => *condition = Condition::Working,
         }
     }
 
@@ -75,7 +73,8 @@ impl Part {
         Position(self.position.load(Ordering::Relaxed))
     }
 
-    fn is_up(&self) -> bool {
+    /// Whether it works.
+    pub fn is_up(&self) -> bool {
         *self.lock() == Condition::Working
     }
 
@@ -146,5 +145,7 @@ impl Parts {
     }
 }
 
+#[cfg(test)]
+mod restarts;
 #[cfg(test)]
 mod tests;

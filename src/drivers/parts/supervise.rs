@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{Condition, Part};
 
-/// How long a part has to work before an earlier failure no longer makes its next wait longer.
+/// How long after its start a part that works is steady: an earlier failure no longer makes its next wait longer,
+/// and the same failure is worth a line in the log again.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
 /// A part that was started: a task that ends when it is told to stop, or with the reason why it failed.
@@ -31,7 +32,11 @@ pub async fn supervise(part: Arc<Part>, mut stop: watch::Receiver<bool>, mut beg
             Err(error) if error.is_panic() => "it panicked".to_owned(),
             Err(error) => error.to_string(),
         };
-        failures = if began.elapsed() > STEADY_AFTER { 1 } else { failures.saturating_add(1) };
+        let was_steady = part.is_up() && began.elapsed() > STEADY_AFTER;
+        if was_steady {
+            logged.clear();
+        }
+        failures = if was_steady { 1 } else { failures.saturating_add(1) };
         let wait = wait_after(failures, part.name().as_bytes());
         metrics::counter!("souk_part_restarts_total", "part" => part.name()).increment(1);
         if why != logged {

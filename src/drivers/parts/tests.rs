@@ -60,7 +60,7 @@ async fn a_follower_that_stands_still_while_the_log_grows_is_stalled_until_it_mo
     let mut look_after = |seconds: u64, head: u64| {
         look(&parts, Position(head), &mut seen, began + Duration::from_secs(seconds));
     };
-    part.set_standing(Standing::Live, Position(7));
+    part.set_standing(Standing::Live, Position(7), "");
     look_after(0, 7);
     look_after(3_600, 7);
     assert_eq!(part.condition(), Condition::Working, "there is nothing to read");
@@ -70,8 +70,8 @@ async fn a_follower_that_stands_still_while_the_log_grows_is_stalled_until_it_mo
     look_after(3_612, 9);
     assert_eq!(part.condition(), Condition::Stalled);
     assert_eq!(parts.remarks(), ["x makes no progress from position 7"]);
-    part.set_standing(Standing::Live, Position(7));
+    part.set_standing(Standing::Live, Position(7), "");
     assert_eq!(part.condition(), Condition::Stalled);
-    part.set_standing(Standing::Live, Position(9));
+    part.set_standing(Standing::Live, Position(9), "");
     assert!(parts.are_ready());
 }

@@ -88,9 +88,17 @@ pub async fn run(
         is_tidy: false,
     };
     progress.following.send_replace(true);
-    let ended = follow(following, log, position, &part, stop).await;
-    progress.following.send_replace(false);
-    ended
+    let _follows = StopsFollowing(&progress);
+    follow(following, log, position, &part, stop).await
+}
+
+/// Says at its end, also by a panic, that the read models follow the log no longer.
+struct StopsFollowing<'a>(&'a Progress);
+
+impl Drop for StopsFollowing<'_> {
+    fn drop(&mut self) {
+        self.0.following.send_replace(false);
+    }
 }
 
 fn ticks(every: Duration) -> Interval {

@@ -52,9 +52,11 @@ impl Sweep for Unsettled {
         true
     }
 
+    fn alone(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        Some(Arc::clone(&self.people))
+    }
+
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        let people = Arc::clone(&self.people);
-        let _alone = people.lock().await;
         self.destroy_again(pool, shop).await?;
         self.tell_again(pool, shop).await?;
         let unsettled = match shop.people.unsettled(PEOPLE_MAX).await {

@@ -46,9 +46,11 @@ impl Sweep for Unattached {
         "guest-order-sweep"
     }
 
+    fn alone(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        Some(Arc::clone(&self.people))
+    }
+
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        let people = Arc::clone(&self.people);
-        let _alone = people.lock().await;
         let (began, head) = (shop.clock.now(), *self.head.borrow());
         let is_up_to_date = *self.built.borrow() && *self.reached.borrow() >= head;
         let statement = sqlx::query_as(include_str!("guests.sql")).bind(self.since.as_microsecond());

@@ -24,9 +24,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::drivers::parts::{Condition, Parts, supervise};
+use crate::drivers::parts::{Condition, Part, Parts, supervise};
 use crate::drivers::sealing::SealedAppends;
 
+/// Steps of a sweep that may fail one after another, before it has failed and is started again.
+const STEP_FAILURES_MAX: u32 = 3;
 /// How often each sweep makes a step.
 const STEP_EVERY: Duration = Duration::from_secs(5);
 /// The longest time of one step.
@@ -43,6 +45,11 @@ trait Sweep: Send {
     /// Whether an erasure makes it step at once.
     fn is_woken_by_erasures(&self) -> bool {
         false
+    }
+
+    /// Held during each step, by sweeps of which only one may make a step at a time.
+    fn alone(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        None
     }
 
     /// Deals with up to [`STEP_ROWS_MAX`] rows; one that can't be dealt with is logged and left.
@@ -83,11 +90,8 @@ pub fn start(
         let part = parts.sweep(make().name());
         let stop = shop.stopping.clone();
         let begun = Arc::clone(&part);
-        let begin = move || {
-            let sweep = make();
-            begun.set(Condition::Working);
-            tokio::spawn(repeat(sweep, open(&read_models), shop.clone()))
-        };
+        let begin =
+            move || tokio::spawn(repeat(make(), open(&read_models), shop.clone(), Arc::clone(&begun)));
         tokio::spawn(supervise(part, stop, begin))
     };
     all(standing, mail).into_iter().map(run).collect()
@@ -109,29 +113,52 @@ fn all(standing: &Standing, mail: &MailFolder) -> [Make; 7] {
 }
 
 /// Makes a step of a sweep every few seconds until the shop stops. A step that takes too long is dropped, and
-/// ends the sweep: it is started again.
-async fn repeat(mut sweep: Box<dyn Sweep>, pool: SqlitePool, shop: Shop) -> Result<(), String> {
+/// ends the sweep: it is started again. A sweep works once it has made a step.
+async fn repeat(
+    mut sweep: Box<dyn Sweep>,
+    pool: SqlitePool,
+    shop: Shop,
+    part: Arc<Part>,
+) -> Result<(), String> {
     let mut stop = shop.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failures = 0_u32;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = shop.erased.notified(), if sweep.is_woken_by_erasures() => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
+        let step = async {
+            let _alone = match sweep.alone() {
+                Some(alone) => Some(alone.lock_owned().await),
+                None => None,
+            };
+            tokio::time::timeout(STEP_TIME_MAX, sweep.step(&pool, &shop)).await
+        };
         let step = tokio::select! {
-            step = tokio::time::timeout(STEP_TIME_MAX, sweep.step(&pool, &shop)) => step,
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            step = step => step,
+            () = stopped(&mut stop) => return Ok(()),
         };
         match step {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => {
+                failures = 0;
+                part.set(Condition::Working);
+            }
+            Ok(Err(error)) if failures + 1 == STEP_FAILURES_MAX => return Err(error.to_string()),
             Ok(Err(error)) => {
+                failures += 1;
                 tracing::warn!(sweep = sweep.name(), %error, "a sweep can't read; it tries again");
             }
             Err(_) => return Err(format!("a step took longer than {} s", STEP_TIME_MAX.as_secs())),
         }
     }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The sender goes only with the shop.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn open(read_models: &Path) -> SqlitePool {
