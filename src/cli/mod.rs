@@ -158,7 +158,9 @@ fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(|| output::LogLines);
+        .with_writer(|| output::LogLines)
+        // Standard error that can't be written to can't be told of it either.
+        .log_internal_errors(false);
     if configuration.log_json {
         lines.json().init();
     } else {

@@ -28,7 +28,9 @@ impl<R: Send + 'static> Worker<R> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             while let Some(first) = waiting.blocking_recv() {
                 let mut requests = vec![first];
-                while let Some(next) = waiting.try_recv().ok().filter(|_| requests.len() < AT_ONCE_MAX) {
+                while requests.len() < AT_ONCE_MAX
+                    && let Ok(next) = waiting.try_recv()
+                {
                     requests.push(next);
                 }
                 // Requests that a panic leaves without an answer are told that the keys are unavailable.
