@@ -15,6 +15,14 @@ const LOOKS_MAX: u32 = 400;
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
+/// The time that a connection is kept which nobody uses: shorter than the shop keeps it, so that no request is
+/// sent into one that is just being closed.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().pool_idle_timeout(IDLE_MAX).build().unwrap()
+}
+
 /// Runs a command on a data folder to its end.
 pub(crate) fn souk(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
@@ -77,7 +85,7 @@ impl Shop {
         let address = listening(&mut child);
         let token = souk(folder.path(), &["token", "--role", "admin", "--subject", "ops"]);
         let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
-        let shop = Self { folder, child, address, token, client: reqwest::Client::new() };
+        let shop = Self { folder, child, address, token, client: client() };
         for _ in 0..LOOKS_MAX {
             let ready = shop.client.get(format!("{}/health/ready", shop.address)).send().await;
             if ready.is_ok_and(|answer| answer.status().is_success()) {
@@ -323,7 +331,7 @@ impl Gateway {
         command.args(["--upstream-commands", upstream, "--upstream-queries", upstream]);
         let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let address = listening(&mut child);
-        Self { child, address, client: reqwest::Client::new() }
+        Self { child, address, client: client() }
     }
 
     /// Sends anything, and gives status and body.

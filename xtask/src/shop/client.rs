@@ -22,6 +22,9 @@ const RETRIES_MAX: u32 = 60;
 const RETRY_DELAY_MS: u64 = 250;
 /// Seconds one call may take: over the 30 that the longest wait of the API takes.
 const CALL_SECONDS_MAX: u64 = 60;
+/// The time that a connection is kept which nobody uses: shorter than the shop keeps it, so that no request is
+/// sent into one that is just being closed.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Connections kept open.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 
@@ -153,6 +156,7 @@ impl ShopClient {
             .tcp_nodelay(true)
             .timeout(Duration::from_secs(CALL_SECONDS_MAX))
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(IDLE_MAX)
             .build()?;
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self { http, base, token, highest_position: AtomicU64::new(0), retries: AtomicU64::new(0) })
