@@ -151,7 +151,7 @@ pub struct Transition<M> {
     /// The moves, in the order they were made; none in version 1.
     #[serde(default = "Vec::new")]
     pub moves: Vec<M>,
-    /// What the moves ask for, in order; outputs are counted from 0.
+    /// The outputs that the moves ask for, in order, counted from 0.
     pub outputs: Vec<Decided>,
     /// Whether the instance ended with it.
     pub ended: bool,
@@ -211,7 +211,7 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Whether it is a command, whose answer the instance waits for.
+    /// Returns true for a command, whose answer the instance waits for.
     pub fn is_command(&self) -> bool {
         self.kind == DecidedKind::Command
     }
@@ -278,6 +278,8 @@ impl ProcessShape {
 pub trait ProcessStateStore: Send + Sync + 'static {
     /// All rows of a process that have this shape, and the position they are as of.
     async fn load(&self, process: ProcessShape) -> Result<ProcessRows, ProcessStateError>;
+    /// The position that the rows are as of, without the rows; the start when there are none.
+    async fn checkpoint(&self, process: ProcessShape) -> Result<Position, ProcessStateError>;
     /// Writes what changed in one transaction.
     async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError>;
     /// Removes rows of other shapes.

@@ -161,6 +161,11 @@ impl ProcessStateStore for SqliteReadModels {
         self.run(load).await.map_err(|error| ProcessStateError(error.to_string()))
     }
 
+    async fn checkpoint(&self, process: ProcessShape) -> Result<Position, ProcessStateError> {
+        let checkpoint = move |writer: &mut Writer| process_state::checkpoint(&writer.connection, process);
+        self.run(checkpoint).await.map_err(|error| ProcessStateError(error.to_string()))
+    }
+
     async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError> {
         let save = move |writer: &mut Writer| process_state::save(&mut writer.connection, process, &change);
         self.run(save).await.map_err(|error| ProcessStateError(error.to_string()))

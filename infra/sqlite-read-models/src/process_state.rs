@@ -11,16 +11,23 @@ use crate::parking;
 pub(crate) fn load(connection: &mut Connection, process: ProcessShape) -> Result<ProcessRows, Failure> {
     // One transaction, so that the rows are those of the checkpoint.
     let transaction = connection.transaction()?;
-    let sql = "SELECT position FROM process_checkpoints WHERE process = ?1 AND version = ?2";
+    let checkpoint = checkpoint(&transaction, process)?;
     let shape = (process.name, process.version);
-    let position = transaction.query_row(sql, shape, |row| row.get(0)).optional()?;
     let sql =
         "SELECT instance, doc FROM process_instances WHERE process = ?1 AND version = ?2 ORDER BY instance";
     let mut statement = transaction.prepare_cached(sql)?;
     let rows = statement.query_map(shape, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows = rows.collect::<rusqlite::Result<_>>()?;
     let parked = parking::load(&transaction, process.name, process.version)?;
-    Ok(ProcessRows { rows, parked, checkpoint: position.map_or(Position::START, Position) })
+    Ok(ProcessRows { rows, parked, checkpoint })
+}
+
+/// The position that the rows of a process are as of.
+pub(crate) fn checkpoint(connection: &Connection, process: ProcessShape) -> Result<Position, Failure> {
+    let sql = "SELECT position FROM process_checkpoints WHERE process = ?1 AND version = ?2";
+    let shape = (process.name, process.version);
+    let position = connection.query_row(sql, shape, |row| row.get(0)).optional()?;
+    Ok(position.map_or(Position::START, Position))
 }
 
 /// Writes what changed.

@@ -24,17 +24,17 @@ use driver::Driver;
 
 /// Events folded at once.
 const PAGE_EVENTS_MAX: usize = 2_048;
-/// How long an operator waits for the answer of a read model or process. One that has failed answers nobody.
+/// The longest wait of an operator for the answer of a read model or process. One that has failed answers nobody.
 pub const OPERATOR_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Requests of operators that wait for the process.
 const REQUESTS_MAX: usize = 64;
 
-/// What a process needs.
+/// The engines that a process needs.
 #[derive(Clone)]
 pub struct ProcessPorts {
     /// The log.
     pub store: Arc<dyn EventStore>,
-    /// Where rows of process state are kept.
+    /// The store of the rows of processes.
     pub rows: Arc<dyn ProcessStateStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -44,7 +44,7 @@ pub struct ProcessPorts {
     pub effects: Arc<dyn Reactor<ProviderCall>>,
 }
 
-/// Why a process stopped.
+/// The reason why a process stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessStopped {
     /// The log can't be read.
@@ -64,7 +64,7 @@ pub struct ProcessHandle {
     /// The category of its streams.
     pub name: &'static str,
     requests: mpsc::Sender<Request>,
-    /// Where it has read to, once it is live.
+    /// The position that it has read to, once it is live.
     pub live_at: watch::Receiver<Option<Position>>,
 }
 
@@ -134,8 +134,8 @@ where
 
 /// Refuses rows that have seen more than the log holds: the log lost events.
 pub async fn check<P: Process>(ports: &ProcessPorts) -> Result<(), ProcessStopped> {
-    let (stored, head) =
-        (ports.rows.load(ProcessShape::of::<P>()).await?.checkpoint, ports.store.head().await?);
+    let stored = ports.rows.checkpoint(ProcessShape::of::<P>()).await?;
+    let head = ports.store.head().await?;
     if stored > head {
         let what = format!("process {} has seen position {stored}, the log ends at {head}", P::NAME);
         return Err(StoreError::Damaged(what).into());
@@ -194,8 +194,10 @@ pub async fn prepare<P: Process>(
 #[cfg(test)]
 mod tests {
     use souk_domain::Sku;
+    use souk_domain::checkout::Checkout;
     use souk_domain::stock::{Stock, StockCommand};
     use souk_eventsourcing::envelope::Origin;
+    use souk_eventsourcing::process::{ProcessShape, ProcessStateStore as _};
     use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -213,13 +215,16 @@ mod tests {
         let models = SqliteConnectOptions::new().filename(test.shop.read_models.path());
         let test = test.reopened(async || {
             let pool = SqlitePoolOptions::new().connect_with(models).await.unwrap();
-            let sql = "INSERT INTO process_instances VALUES ('checkout', 1, 'x', x'7b')";
-            sqlx::query(sql).execute(&pool).await.unwrap();
+            let sql = "INSERT INTO process_instances VALUES ('checkout', ?1, 'x', x'7b')";
+            let version = ProcessShape::of::<Checkout>().version;
+            sqlx::query(sql).bind(version).execute(&pool).await.unwrap();
             pool.close().await;
         });
         let test = test.await;
         for process in &test.shop.processes {
             process.live_at.clone().wait_for(|live| live.is_some_and(|at| at >= head)).await.unwrap();
         }
+        let rows = test.shop.read_models.load(ProcessShape::of::<Checkout>()).await.unwrap().rows;
+        assert!(rows.is_empty(), "the row that can't be read is gone: {rows:?}");
     }
 }
