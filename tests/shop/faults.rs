@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::disks::Disk;
@@ -209,4 +212,22 @@ async fn a_file_system_that_turns_read_only_stops_writes_and_not_reads_and_loses
     let order = format!("/api/orders/{}", order["id"].as_str().unwrap());
     assert_eq!(shop.get(&order).await.1["status"], "CONFIRMED");
     holds_and_takes_more(shop, &[]).await;
+}
+
+/// Another program holds the file in which read models and rows of processes are kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_file_of_read_models_holds_up_no_checkout() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let file = SqliteConnectOptions::new().filename(shop.folder().join("read-models.sqlite"));
+    let mut other = SqliteConnection::connect_with(&file).await.unwrap();
+    let mut lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for _ in 0..4 {
+        let (status, order) = shop.post("/api/orders", &order_of("LAMP", 1, "tok_ok")).await;
+        assert_eq!((status, order["status"].as_str()), (201, Some("CONFIRMED")), "{order}");
+        // Longer than the interval at which rows of processes are written.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    sqlx::query("SELECT 1").execute(&mut *lock).await.unwrap();
+    lock.rollback().await.unwrap();
 }

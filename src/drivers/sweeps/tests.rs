@@ -162,3 +162,43 @@ async fn a_webhook_that_came_before_its_payment_is_told_later() {
     assert_eq!(state.status(), Some(PaymentStatus::Authorized));
     assert_eq!(tell_again(shop, &kept, &correlation).await.unwrap(), Told::Taken, "and once only");
 }
+
+/// A sweep whose steps fail until it is mended.
+struct Failing(Arc<std::sync::atomic::AtomicBool>);
+
+#[async_trait]
+impl Sweep for Failing {
+    fn name(&self) -> &'static str {
+        "failing-sweep"
+    }
+
+    async fn step(&mut self, _: &SqlitePool, _: &Shop) -> Result<(), sqlx::Error> {
+        if self.0.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err(sqlx::Error::PoolClosed) }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_whose_steps_fail_one_after_another_ends_with_the_reason_and_works_only_after_a_step() {
+    let test = TestShop::open().await;
+    let is_mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let part = Parts::default().sweep("failing-sweep");
+    let begin = |part: &Arc<Part>| {
+        let pool = super::open(test.shop.read_models.path());
+        tokio::spawn(repeat(
+            Box::new(Failing(Arc::clone(&is_mended))),
+            pool,
+            test.shop.shop.clone(),
+            Arc::clone(part),
+        ))
+    };
+    tokio::time::pause();
+    let ended = begin(&part).await.unwrap();
+    assert!(ended.unwrap_err().contains("closed pool"));
+    assert!(!part.is_up(), "it never made a step");
+    is_mended.store(true, std::sync::atomic::Ordering::SeqCst);
+    let running = begin(&part);
+    while !part.is_up() {
+        tokio::time::sleep(STEP_EVERY).await;
+    }
+    running.abort();
+}
