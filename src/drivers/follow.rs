@@ -14,7 +14,7 @@ use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position, StoreError, Subscription};
 use tokio::sync::watch;
 
-use super::parts::Part;
+use super::parts::{Part, until_told};
 
 /// The longest sleep towards a timer: the clock may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Something that follows the log.
 #[async_trait]
 pub trait Follows: Send {
-    /// Why it can't go on.
+    /// The reason why it can't go on.
     type Error: From<StoreError> + std::fmt::Display;
     /// Work of its own, besides reading the log.
     type Work: Send;
@@ -40,7 +40,7 @@ pub trait Follows: Send {
     /// was in the log at the start.
     async fn step(&mut self, now: Timestamp, is_live: bool) -> Result<(), Self::Error>;
 
-    /// When the next timer goes off; of interest only once the follower is live.
+    /// Returns the time of the next timer, which counts only once the follower is live.
     fn next_timer(&self) -> Option<Timestamp> {
         None
     }
@@ -49,7 +49,7 @@ pub trait Follows: Send {
     async fn stop(&mut self) {}
 }
 
-/// What the loop needs.
+/// The log, as the loop reads it.
 pub struct Log {
     /// The log.
     pub store: Arc<dyn EventStore>,
@@ -126,12 +126,6 @@ async fn under_way(reading: &mut Option<Reading>) -> (Subscription, Result<Page,
         Some(reading) => reading.await,
         None => std::future::pending().await,
     }
-}
-
-/// Returns once the shop is told to stop.
-async fn until_told(stop: &mut watch::Receiver<bool>) {
-    // The sender goes only with the shop.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn until(at: Option<Timestamp>, now: Timestamp) -> Duration {

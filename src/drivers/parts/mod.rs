@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use souk_eventsourcing::Position;
 use souk_eventsourcing::follower::Standing;
+use tokio::sync::watch;
 
 pub use supervise::{Begun, supervise};
 pub use watchdog::watch_progress;
 
-/// How a part stands.
+/// The condition of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// It has not begun, or reads what was in the log when it began.
@@ -32,11 +33,10 @@ pub enum Condition {
 /// A part.
 pub struct Part {
     name: &'static str,
-    /// Whether the shop is not ready without it.
-    is_vital: bool,
+    /// True for a follower of the log, without which the shop is not ready; false for a sweep.
     is_follower: bool,
     condition: Mutex<Condition>,
-    /// Where a follower has read to.
+    /// The position that a follower has read to.
     position: AtomicU64,
 }
 
@@ -46,7 +46,7 @@ impl Part {
         self.name
     }
 
-    /// How it stands.
+    /// The condition now.
     pub fn condition(&self) -> Condition {
         self.lock().clone()
     }
@@ -73,7 +73,7 @@ impl Part {
         Position(self.position.load(Ordering::Relaxed))
     }
 
-    /// Whether it works.
+    /// Returns true if the part works.
     pub fn is_up(&self) -> bool {
         *self.lock() == Condition::Working
     }
@@ -101,14 +101,14 @@ impl Parts {
 
     fn add(&self, name: &'static str, is_follower: bool) -> Arc<Part> {
         let (condition, position) = (Mutex::new(Condition::Starting), AtomicU64::new(0));
-        let part = Arc::new(Part { name, is_vital: is_follower, is_follower, condition, position });
+        let part = Arc::new(Part { name, is_follower, condition, position });
         self.lock().push(Arc::clone(&part));
         part
     }
 
-    /// Whether every part that the shop can't do without works.
+    /// Returns true if every follower works. The shop sells without its sweeps.
     pub fn are_ready(&self) -> bool {
-        self.lock().iter().all(|part| !part.is_vital || part.is_up())
+        self.lock().iter().all(|part| !part.is_follower || part.is_up())
     }
 
     /// The parts that don't work, in words.
@@ -116,7 +116,7 @@ impl Parts {
         let parts = self.lock();
         let remark = |part: &Arc<Part>| match part.condition() {
             Condition::Working => None,
-            Condition::Starting if !part.is_vital => None,
+            Condition::Starting if !part.is_follower => None,
             Condition::Starting => Some(format!("{} is catching up", part.name)),
             Condition::Stalled => {
                 Some(format!("{} makes no progress from position {}", part.name, part.position()))
@@ -143,6 +143,12 @@ impl Parts {
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Part>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns once the shop is told to stop.
+pub async fn until_told(stop: &mut watch::Receiver<bool>) {
+    // The sender goes only with the shop.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::testing::TestShop;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long something may take to come about.
+/// The longest wait for something to come about.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 async fn count(shop: &Embedded, on_hand: i64) -> Position {

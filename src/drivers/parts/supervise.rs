@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Condition, Part};
+use super::{Condition, Part, until_told};
 
-/// How long after its start a part that works is steady: an earlier failure no longer makes its next wait longer,
+/// The time after its start when a part that works is steady: an earlier failure no longer makes its next wait longer,
 /// and the same failure is worth a line in the log again.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
@@ -52,8 +52,7 @@ pub async fn supervise(part: Arc<Part>, mut stop: watch::Receiver<bool>, mut beg
         part.set(Condition::Failing(why));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            // The sender goes only with the shop.
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = until_told(&mut stop) => return,
         }
     }
 }

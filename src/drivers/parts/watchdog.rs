@@ -8,11 +8,11 @@ use souk_eventsourcing::Position;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Condition, Part, Parts};
+use super::{Condition, Part, Parts, until_told};
 
-/// How often it looks.
+/// The interval of the looks at all followers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a follower may stand still before the log's head until it counts as stalled.
+/// The time that a follower may stand still behind the end of the log before it counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Looks at all followers until `stop` flips.
@@ -23,12 +23,12 @@ pub async fn watch_progress(parts: Parts, head: watch::Receiver<Position>, mut s
     loop {
         tokio::select! {
             _ = ticks.tick() => look(&parts, *head.borrow(), &mut seen, Instant::now()),
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = until_told(&mut stop) => return,
         }
     }
 }
 
-/// Where each follower was first seen to stand still, and when.
+/// The position and time at which each follower was first seen to stand still.
 pub(super) type Seen = HashMap<&'static str, (Position, Instant)>;
 
 /// Marks followers that have stood still for too long.

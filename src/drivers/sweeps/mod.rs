@@ -24,7 +24,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::drivers::parts::{Condition, Part, Parts, supervise};
+use crate::drivers::parts::{Condition, Part, Parts, supervise, until_told};
 use crate::drivers::sealing::SealedAppends;
 
 /// Steps of a sweep that may fail one after another, before it has failed and is started again.
@@ -42,7 +42,7 @@ trait Sweep: Send {
     /// For logs and as the actor of its commands.
     fn name(&self) -> &'static str;
 
-    /// Whether an erasure makes it step at once.
+    /// Returns true if an erasure makes the sweep step at once.
     fn is_woken_by_erasures(&self) -> bool {
         false
     }
@@ -74,7 +74,7 @@ pub struct Standing {
     pub people: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// What a sweep is made of, each time it is started.
+/// The maker of a sweep, called each time it is started.
 type Make = Box<dyn Fn() -> Box<dyn Sweep> + Send>;
 
 /// Starts all sweeps, each a part of its own, until the shop stops.
@@ -128,7 +128,7 @@ async fn repeat(
         tokio::select! {
             _ = ticks.tick() => {}
             () = shop.erased.notified(), if sweep.is_woken_by_erasures() => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = until_told(&mut stop) => return Ok(()),
         }
         let step = async {
             let _alone = match sweep.alone() {
@@ -139,7 +139,7 @@ async fn repeat(
         };
         let step = tokio::select! {
             step = step => step,
-            () = stopped(&mut stop) => return Ok(()),
+            () = until_told(&mut stop) => return Ok(()),
         };
         match step {
             Ok(Ok(())) => {
@@ -154,11 +154,6 @@ async fn repeat(
             Err(_) => return Err(format!("a step took longer than {} s", STEP_TIME_MAX.as_secs())),
         }
     }
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // The sender goes only with the shop.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn open(read_models: &Path) -> SqlitePool {
