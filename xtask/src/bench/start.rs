@@ -29,7 +29,7 @@ const OPEN_ORDERS: usize = 50_000;
 const SILENT_ORDERS: usize = 2_000;
 /// The part of these orders without `--long`.
 const SHORT_PART: usize = 20;
-/// How long orders wait for payment: longer than the bench lasts.
+/// The time that orders wait for payment: longer than the bench lasts.
 const PAYMENT_TIMEOUT_S: u32 = 30 * 24 * 3_600;
 
 /// The rows of this group.
@@ -57,8 +57,7 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     shop.check_out(0).await?;
     shop.close()?;
     Ok(vec![
-        Row::reported("restart with 50,000 open orders: ready after", "s", seconds(with_rows))
-            .note(note.clone()),
+        Row::reported("restart with open orders: ready after", "s", seconds(with_rows)).note(note.clone()),
         Row::reported("the first checkout after that restart", "s", seconds(first_checkout))
             .note(format!("{} calls to the provider are made again meanwhile", SILENT_ORDERS / part)),
         Row::reported("the same: memory", "MiB", memory).note(note.clone()),
