@@ -151,7 +151,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether it has caught up and everything follows the log.
+    /// Returns true once all has caught up and follows the log.
     pub fn is_given(&self) -> bool {
         let has_caught_up = *self.followed.reached.borrow() >= self.head_at_start;
         has_caught_up && *self.followed.built.borrow() && self.parts.are_ready()

@@ -11,7 +11,7 @@ pub struct Authorization {
     pub payment: PaymentId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// How much.
+    /// The amount.
     pub amount: Money,
     /// The buyer's means of payment.
     pub token: String,

@@ -41,12 +41,12 @@ impl Actor {
         &self.0
     }
 
-    /// Whether it is this process.
+    /// Returns true if the actor is this process.
     pub fn is_process(&self, name: &str) -> bool {
         self.0.strip_prefix("process:") == Some(name)
     }
 
-    /// Whether it is a provider of something outside.
+    /// Returns true if the actor is a provider, such as the payment provider.
     pub fn is_provider(&self) -> bool {
         self.0.starts_with("provider:")
     }

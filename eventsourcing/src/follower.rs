@@ -11,10 +11,10 @@ use crate::id::Position;
 use crate::retry::{LONGEST_WAIT, wait_after};
 use crate::store::StoreError;
 
-/// How long reads may fail, one after another, before the follower counts as failing.
+/// The time that reads may fail, one after another, before the follower counts as failing.
 pub const SHORT_OUTAGE_MAX: SignedDuration = SignedDuration::from_secs(10);
 
-/// How a follower stands.
+/// The standing of a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It reads what was in the log when it started.
@@ -32,7 +32,7 @@ pub enum Standing {
 pub struct Follower {
     name: &'static str,
     position: Position,
-    /// Where the log ended when the follower started: from there on it is live.
+    /// The end of the log when the follower started: from there on it is live.
     live_from: Position,
     is_reading: bool,
     failures: u32,
@@ -61,7 +61,7 @@ impl Follower {
         self.position
     }
 
-    /// Whether it has read what was in the log when it started.
+    /// Returns true once the follower has read what was in the log when it started.
     pub fn is_live(&self) -> bool {
         self.position >= self.live_from
     }
@@ -100,15 +100,15 @@ impl Follower {
         self.failures == 1
     }
 
-    /// When the loop has to wake, should nothing happen before: for the next attempt to read, or, once it is
-    /// live, for a timer.
+    /// Returns the time at which the loop has to wake, should nothing happen before: for the next attempt to
+    /// read, or, once the follower is live, for a timer.
     pub fn wakes_at(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
         let timer = timer.filter(|_| self.is_live());
         let retry = self.retry_at.filter(|_| !self.is_reading);
         timer.into_iter().chain(retry).min()
     }
 
-    /// How it stands.
+    /// The condition now.
     pub fn standing(&self, now: Timestamp) -> Standing {
         match self.failing_since {
             None if self.is_live() => Standing::Live,

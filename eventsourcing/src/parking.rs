@@ -256,7 +256,7 @@ impl Parking {
         self.change.clone()
     }
 
-    /// Whether there is anything to be stored.
+    /// Returns true if something is to be stored.
     pub(crate) fn has_changed(&self) -> bool {
         self.change != ParkingChange::default()
     }

@@ -30,7 +30,7 @@ pub const AUTHORIZING_CALLS_MAX: usize = 512;
 /// places of their own: buyers who are slow to pay hold back no refund.
 pub const SETTLING_CALLS_MAX: usize = 256;
 
-/// How long a call holds its place. One that takes longer goes on in a place for slow calls, so that a buyer
+/// The time that a call holds its place. One that takes longer goes on in a place for slow calls, so that a buyer
 /// whose bank takes long to answer holds up no other.
 pub const PLACE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Slow calls that one provider is asked at once, besides the others. It bounds memory only, and is large: a

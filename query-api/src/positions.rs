@@ -39,7 +39,7 @@ pub(crate) struct ReadYourWrites {
 pub struct Followed {
     /// The position that all read models have reached, after each commit.
     pub reached: watch::Receiver<Position>,
-    /// Whether the read models follow the log now.
+    /// True while the read models follow the log.
     pub following: watch::Receiver<bool>,
     /// Whether every model has been built.
     pub built: watch::Receiver<bool>,
@@ -94,7 +94,7 @@ impl ReadPositions {
         (reached, reached.max(*self.head.borrow()))
     }
 
-    /// Whether the read models follow the log now.
+    /// True while the read models follow the log.
     pub fn is_followed(&self) -> bool {
         *self.followed.following.borrow()
     }

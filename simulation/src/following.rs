@@ -73,12 +73,12 @@ impl World {
         self.follow_again(process);
     }
 
-    /// Whether a process has not read the whole log.
+    /// Returns true if a process has not read the whole log.
     pub(crate) fn is_behind(&self) -> bool {
         self.followers.iter().any(|follower| follower.position() < self.disk.head())
     }
 
-    /// When the clock has to move for something to go on.
+    /// Returns the time at which something goes on.
     pub(crate) fn next_moment(&self) -> Option<Timestamp> {
         let steps = self.processes.iter().map(|process| process.next_step());
         let wakes = self.followers.iter().zip(steps).filter_map(|(follower, step)| follower.wakes_at(step));

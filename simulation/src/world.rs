@@ -64,7 +64,7 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     desks: Vec<Box<dyn Desk>>,
     pub(crate) processes: Vec<Box<dyn Running>>,
-    /// How each process follows the log.
+    /// The follower of each process.
     pub(crate) followers: Vec<Follower>,
     /// The number of each process's present run, and whether a page is on its way to it.
     pub(crate) runs: Vec<(u64, bool)>,

@@ -99,7 +99,7 @@ impl<D: Decider> Inner<D> {
     }
 }
 
-/// What the store answers; that it failed, when it panics: those who wait are answered all the same.
+/// Returns the store's answer; an error if it panics, so that everybody who waits is answered.
 async fn finished<T>(asked: impl Future<Output = T>) -> Result<T, StoreError> {
     let finished = AssertUnwindSafe(asked).catch_unwind().await;
     finished.map_err(|_| StoreError::Unavailable("the log's engine panicked".to_owned()))

@@ -19,7 +19,7 @@ const PAGE_EVENTS_MAX: usize = 2_048;
 pub struct Settling {
     /// The requests that wait.
     pub orders: Arc<SettledOrders>,
-    /// Where the log was read to.
+    /// The position that the log was read to.
     pub position: Arc<Mutex<Position>>,
 }
 

@@ -43,7 +43,7 @@ pub async fn requeue(
 
 /// Closes a dead letter that was settled in another way, such as a bank transfer, or is withdrawn. For admins.
 ///
-/// What was settled counts as given back. What is withdrawn can be refunded again.
+/// A settled amount counts as given back. A withdrawn amount can be refunded again.
 #[utoipa::path(post, path = "/api/payments/provider/dead-letters/{id}/skip", tag = "payments", request_body = DeadLetterSkipRequest,
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]

@@ -32,15 +32,15 @@ pub struct RefundRequest {
     pub reason: String,
 }
 
-/// How a dead letter was settled in another way.
+/// The end of a dead letter that is not tried again.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"reason": "paid back by bank transfer"}))]
 pub struct DeadLetterSkipRequest {
-    /// How it was settled, or why it is withdrawn. No names, account numbers or other personal data.
+    /// The way it was settled, or the reason why it is withdrawn. No names, account numbers or other personal data.
     #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
-    /// Whether the money stays with the shop for now: nobody gave it back, and it can be refunded again.
+    /// True if the money stays with the shop for now: nobody gave it back, and it can be refunded again.
     #[serde(default)]
     pub withdrawn: bool,
 }

@@ -38,7 +38,7 @@ pub enum CheckoutMove {
     Confirm,
     /// Undoes what was done.
     Undo {
-        /// Why the order comes to nothing.
+        /// The reason why the order is cancelled.
         reason: Reason,
     },
     /// Tells the order that it came to nothing: the end.
@@ -46,7 +46,7 @@ pub enum CheckoutMove {
 }
 
 impl CheckoutMove {
-    /// What the move asks for, from the state that it is made in.
+    /// Returns the outputs of the move, from the state that it is made in.
     pub(super) fn outputs(&self, state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
         match self {
             Self::Place => vec![Output::Command(CheckoutStep::PlaceOrder)],

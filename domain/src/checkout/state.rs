@@ -80,7 +80,7 @@ pub(super) enum Units {
     Taken,
 }
 
-/// How the present attempt to be paid stands.
+/// The state of the present attempt to be paid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Payment {

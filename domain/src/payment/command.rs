@@ -73,7 +73,7 @@ pub enum PaymentCommand {
     },
     /// The provider would not let the held money go: a debt.
     RecordVoidFailed {
-        /// Which request it answers.
+        /// The request that it answers.
         void: VoidId,
         /// The provider's code.
         code: String,
@@ -107,14 +107,14 @@ pub enum PaymentCommand {
     SettleDebt {
         /// The failed refund or void.
         debt: DebtId,
-        /// How.
+        /// The way it was settled.
         reason: String,
     },
     /// A refund that failed is not wanted any more: its amount can be refunded again.
     WithdrawDebt {
         /// The failed refund or void.
         debt: DebtId,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The provider would not give the money back; it counts as not refunded and is a debt.

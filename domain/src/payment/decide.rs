@@ -15,7 +15,7 @@ use super::state::{Opened, PaymentState, PaymentStatus, Refund};
 
 type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
 
-/// Why a failed refund is asked for again.
+/// The reason given for a failed refund that is asked for again.
 const RETRIED: &str = "a refund that failed is tried again";
 /// Why an abandoned payment is given back.
 const NOT_WANTED: &str = "nobody waits for this payment any more";
@@ -144,7 +144,7 @@ fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<Paym
     vec![Failed { order: payment.order, code: code.to_owned(), detail: detail.to_owned(), attempts }.into()]
 }
 
-/// Whether the provider holds the money of its payment that an answer names.
+/// Returns true if the provider holds the money of the payment that an answer names.
 fn holds(payment: &Opened, provider_payment_id: &str) -> bool {
     payment.held && payment.provider_payment_id.as_deref() == Some(provider_payment_id)
 }

@@ -114,7 +114,7 @@ pub struct VoidRequested {
 pub struct VoidFailed {
     /// The order.
     pub order: OrderId,
-    /// Which request it answers.
+    /// The request that it answers.
     pub void: VoidId,
     /// The provider's code.
     pub code: String,
@@ -130,7 +130,7 @@ pub struct DebtWithdrawn {
     pub order: OrderId,
     /// The failed refund or void.
     pub debt: DebtId,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -142,7 +142,7 @@ pub struct DebtSettled {
     pub order: OrderId,
     /// The failed refund or void.
     pub debt: DebtId,
-    /// How.
+    /// The way it was settled.
     pub reason: String,
 }
 

@@ -51,7 +51,7 @@ pub struct Opened {
     pub(super) held: bool,
     pub(super) captured: i64,
     pub(super) provider_payment_id: Option<String>,
-    /// Whether the provider still owes an answer to the present attempt.
+    /// Returns true if the provider still owes an answer to the present attempt.
     pub(super) awaited: bool,
     /// The provider's ids that were authorized, each one news just once; as many as attempts at most.
     pub(super) authorized: BTreeSet<String>,
@@ -93,20 +93,20 @@ pub(super) struct Refund {
 }
 
 impl Opened {
-    /// What can still be given back by a new refund: what is not given and not owed.
+    /// Returns the amount that a new refund can still give back: what is not given and not owed.
     ///
     /// In logs of before a refund that failed held nothing, and others could give its amount back as well.
     pub(super) fn left(&self) -> i64 {
         (self.not_given() - self.owed()).max(0)
     }
 
-    /// What was taken, without what was given back or is being given back.
+    /// Returns what was taken less what was given back or is being given back.
     pub(super) fn not_given(&self) -> i64 {
         let asked: i64 = self.asked.values().map(|refund| refund.amount).sum();
         self.captured - asked - self.given_back()
     }
 
-    /// What was given back, by the provider or in another way.
+    /// Returns what was given back, by the provider or in another way.
     pub(super) fn given_back(&self) -> i64 {
         self.done.values().sum::<i64>() + self.settled.values().sum::<i64>()
     }
@@ -117,7 +117,7 @@ impl Opened {
         self.failed.iter().filter(|(refund, _)| is_debt(refund)).map(|(_, failed)| failed.amount).sum()
     }
 
-    /// Whether an answer of the provider belongs to the present attempt. In logs of before the provider had
+    /// Returns true if an answer of the provider belongs to the present attempt. In older logs the provider had
     /// one id for all attempts.
     pub(super) fn is_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
         let is_known =

@@ -12,7 +12,7 @@ pub struct ReversalState {
     pub(super) progress: Progress,
 }
 
-/// How far a reversal is.
+/// The progress of a reversal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Progress {

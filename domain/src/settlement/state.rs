@@ -9,11 +9,11 @@ use crate::names::{OrderId, RefundId, VoidId};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SettlementState {
     pub(super) debt: Option<Debt>,
-    /// Whether the provider was asked.
+    /// True once the provider was asked.
     pub(super) asked: bool,
     /// Whether the provider answered.
     pub(super) answered: bool,
-    /// Whether the settlement has ended.
+    /// True once the settlement has ended.
     pub(super) settled: bool,
 }
 

@@ -80,7 +80,7 @@ pub(super) struct Instance<P: Process> {
     pub(super) outputs: BTreeMap<OutputId, Pending<P>>,
     pub(super) waiting: Vec<Waiting<P>>,
     pub(super) ended: bool,
-    /// Whether a transition is on its way to the log, or waits for another attempt.
+    /// True while a transition is on its way to the log, or waits for another attempt.
     pub(super) deciding: bool,
     /// Attempts to append the transition that failed, one after another.
     pub(super) failed_appends: u32,

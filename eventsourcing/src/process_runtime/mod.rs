@@ -170,7 +170,7 @@ impl<P: Process> ProcessRuntime<P> {
         self.timers.first().map(|(at, ..)| *at)
     }
 
-    /// When [`ProcessRuntime::step`] has something to do, should nothing happen before.
+    /// Returns the time at which [`ProcessRuntime::step`] has something to do, should nothing happen before.
     pub fn next_step(&self) -> Option<Timestamp> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let resend = self.resends.first().map(|(at, ..)| *at);
@@ -398,7 +398,7 @@ impl<P: Process> ProcessRuntime<P> {
         ProcessChange { rows: rows.collect(), parking: self.parking.change(), checkpoint: self.position }
     }
 
-    /// Whether the next change parks or releases something.
+    /// Returns true if the next change parks or releases something.
     pub fn has_parked(&self) -> bool {
         self.parking.has_changed()
     }

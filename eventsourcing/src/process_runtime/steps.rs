@@ -14,7 +14,7 @@ use super::instance::Instance;
 use super::{Action, Outgoing, ProcessRuntime, TRANSITION_VERSION};
 
 impl<P: Process> ProcessRuntime<P> {
-    /// What is to be done now. Nothing before [`ProcessRuntime::go_live`].
+    /// Returns the actions to be done now; none before [`ProcessRuntime::go_live`].
     pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
         let mut actions = Vec::new();
         if !self.live {

@@ -69,7 +69,7 @@ async fn authorize(authorization: &Authorization, call: u32) -> Answer {
     }
 }
 
-/// Whether a behaviour declines the attempt of a refund or void: always, or so many times.
+/// Returns true if a behaviour declines the attempt of a refund or void: always, or so many times.
 fn declines(behaviour: &str, name: &str, attempt: u32) -> bool {
     let times = number(behaviour, &format!("{name}_"));
     behaviour == name || times.is_some_and(|times| u64::from(attempt) <= times)

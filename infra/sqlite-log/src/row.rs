@@ -30,7 +30,7 @@ pub(crate) fn copy_rows(connection: &Connection, from: &str) -> rusqlite::Result
     ))
 }
 
-/// Whether the table of events of an attached database has the column of format 2.
+/// Returns true if the table of events of an attached database has the column of format 2.
 pub(crate) fn has_reply_to(connection: &Connection, database: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM pragma_table_info('events', ?1) WHERE name = 'reply_to'";
     connection.query_row(sql, [database], |row| row.get(0))

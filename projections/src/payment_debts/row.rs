@@ -12,9 +12,9 @@ pub struct PaymentDebtRow {
     pub payment: PaymentId,
     /// The order that it pays.
     pub order: OrderId,
-    /// What was asked of the provider.
+    /// The call that the provider was asked to make.
     pub kind: DebtKind,
-    /// How much.
+    /// The amount.
     pub amount: Money,
     /// The number of the attempt, from 1.
     pub attempt: u32,
@@ -22,7 +22,7 @@ pub struct PaymentDebtRow {
     pub failure: Option<Failure>,
 }
 
-/// What was asked of the provider.
+/// The call that the provider was asked to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DebtKind {
@@ -40,6 +40,6 @@ pub struct Failure {
     pub code: String,
     /// In words.
     pub detail: String,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub at: Timestamp,
 }

@@ -44,7 +44,7 @@ pub struct PaymentRow {
 pub struct Debt {
     /// The id of the refund or void.
     pub id: DebtId,
-    /// How much.
+    /// The amount.
     pub amount: Money,
 }
 
@@ -59,14 +59,14 @@ impl PaymentRow {
         self.debts.retain(|known| Some(known.id.0) != debt);
     }
 
-    /// What was taken, without what was given back or is being given back; minor units.
+    /// Returns what was taken less what was given back or is being given back, in minor units.
     pub(super) fn not_given(&self) -> i64 {
         let asked = self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending);
         let asked: i64 = asked.map(|refund| refund.amount.amount).sum();
         self.captured - asked - self.given_back()
     }
 
-    /// What was given back, by the provider or in another way; minor units.
+    /// Returns what was given back, by the provider or in another way, in minor units.
     pub(super) fn given_back(&self) -> i64 {
         self.refunds.iter().map(Refund::given_back).sum()
     }

@@ -18,7 +18,7 @@ pub(crate) struct DeadLetterAnswer {
     payment_id: String,
     order_id: String,
     amount: MoneyShape,
-    /// How often the provider refused it.
+    /// The number of refusals.
     attempts: u32,
     /// The provider's code.
     code: String,

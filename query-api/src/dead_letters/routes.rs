@@ -17,7 +17,7 @@ use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
 const LIST: &str = "dead-letters";
-/// What dead letters are read from.
+/// The read models of dead letters.
 const MODELS: &[&str] = &["payment_debts"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
@@ -32,7 +32,7 @@ struct DeadLettersQuery {
     /// 1 to 100 items; 20 unless said.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The cursor of the last page.
     cursor: Option<String>,
 }
 

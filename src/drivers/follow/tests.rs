@@ -13,7 +13,7 @@ use crate::drivers::parts::{Condition, Parts};
 
 /// Events in the log.
 const EVENTS: u64 = 40;
-/// How long a read takes.
+/// The time that a read takes.
 const READ_TIME: Duration = Duration::from_millis(5);
 
 /// A log of empty pages that takes its time, and whose first reads fail.

@@ -21,7 +21,7 @@ use super::{ProcessPorts, ProcessStopped, Request};
 use crate::drivers::follow::Follows;
 use crate::drivers::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
 
-/// How often rows of process state are written. They only spare reading the log again.
+/// The interval at which rows of processes are written. They only spare reading the log again.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// Events of the log after which the checkpoint is written though no row changed.
 const SAVE_EVENTS_MAX: u64 = 10_000;
@@ -141,7 +141,7 @@ where
         }
     }
 
-    /// What can't be written now is written later: only the next start takes longer without it.
+    /// Notes rows that could not be written: they are written later. Only the next start takes longer without them.
     fn not_saved(&mut self, instances: Vec<String>, error: &ProcessStateError) {
         metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(1);
         tracing::warn!(process = P::NAME, %error, "rows of process state were not written");

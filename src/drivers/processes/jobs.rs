@@ -43,7 +43,7 @@ pub(super) struct Job {
     pub(super) output: Option<OutputId>,
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// It is done, and the log shows what came of it.

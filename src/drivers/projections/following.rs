@@ -20,37 +20,37 @@ use crate::drivers::parts::Part;
 pub const TIDY_ROWS: u32 = 1_000;
 /// The pause between two such steps.
 const TIDY_EVERY: Duration = Duration::from_millis(50);
-/// How long a build as of a position is kept after somebody last asked for it.
+/// The time that a build as of a position is kept after somebody last asked for it.
 const UNTIL_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How often such builds are looked for.
+/// The interval at which such builds are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// What tells others how far the read models are; it stays when they are started again.
+/// The progress of the read models, as others see it. It outlives a restart of the part.
 pub struct Progress {
     /// The position that all models have reached.
     pub reached: watch::Sender<Position>,
-    /// Whether every model is built, so that queries may be answered.
+    /// True once every model is built, so that queries may be answered.
     pub built: watch::Sender<bool>,
     /// The rows that stand behind.
     pub behind: watch::Sender<Arc<Behind>>,
-    /// Whether the read models follow the log now.
+    /// True while the read models follow the log.
     pub following: watch::Sender<bool>,
     /// Held until every model is built.
     pub building: Mutex<Option<File>>,
 }
 
-/// What the read models need.
+/// The engines that read models need.
 #[derive(Clone)]
 pub struct ReadModelPorts {
     /// The log.
     pub store: Arc<dyn EventStore>,
-    /// Where rows are kept.
+    /// The store of rows.
     pub read_models: Arc<dyn ReadModelStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Requests of operators.
     pub orders: Arc<tokio::sync::Mutex<mpsc::Receiver<ModelOrder>>>,
-    /// What tells others how far they are.
+    /// The progress, as others see it.
     pub progress: Arc<Progress>,
 }
 
