@@ -31,7 +31,7 @@ pub enum PaymentRejection {
         left: i64,
     },
     /// All was given back, is being given back, or is owed.
-    #[error("nothing is left to refund")]
+    #[error("nothing is left to refund: all was given back, is on its way, or waits as a dead letter")]
     NothingLeft,
     /// Not an amount.
     #[error("a refund is at least 1 minor unit")]
