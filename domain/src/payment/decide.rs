@@ -8,8 +8,10 @@ use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use super::command::PaymentCommand;
 use super::event::{
     Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, DebtWithdrawn, Failed,
-    PaymentEvent, RefundFailed, RefundRequested, Refunded, Requested, VoidFailed, VoidRequested, Voided,
+    PaymentEvent, RefundDeferred, RefundDoubled, RefundFailed, RefundRequested, Refunded, Requested,
+    VoidFailed, VoidRequested, Voided,
 };
+use super::evolve::apply;
 use super::rejection::PaymentRejection;
 use super::state::{Opened, PaymentState, PaymentStatus, Refund};
 
@@ -17,6 +19,10 @@ type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
 
 /// The reason given for a failed refund that is asked for again.
 const RETRIED: &str = "a refund that failed is tried again";
+/// The reason given for a refund that had to wait until another one was withdrawn.
+const DEFERRED: &str = "the order was cancelled or goods came back, and another refund was withdrawn";
+/// The reason why a debt is withdrawn whose refund or void an earlier or later try has done.
+const DONE_BEFORE: &str = "the provider did it at another try";
 /// Why an abandoned payment is given back.
 const NOT_WANTED: &str = "nobody waits for this payment any more";
 
@@ -42,7 +48,7 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(authorized(payment, provider_payment_id, is_present, *attempts, context))
         }
         PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts } => {
-            let is_present = payment.is_present(*attempt, provider_payment_id.as_deref());
+            let is_present = payment.is_failure_of_present(*attempt, provider_payment_id.as_deref());
             Ok(if is_present { failed(payment, code, detail, *attempts) } else { Vec::new() })
         }
         PaymentCommand::RecordCaptured { provider_payment_id } => {
@@ -52,9 +58,9 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(capture_failed(payment, provider_payment_id, code, detail))
         }
         PaymentCommand::Abandon { .. } => Ok(abandon(payment, context)),
-        PaymentCommand::RecordVoided { void } => Ok(voided(payment, *void)),
+        PaymentCommand::RecordVoided { void } => Ok(voided(payment, *void, context)),
         PaymentCommand::RecordVoidFailed { void, code, detail } => {
-            Ok(void_failed(payment, *void, code, detail))
+            Ok(void_failed(payment, *void, code, detail, context))
         }
         PaymentCommand::RetryDebt { debt } => retry_debt(payment, *debt, context),
         PaymentCommand::SettleDebt { debt, reason } => {
@@ -62,21 +68,21 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(vec![DebtSettled { order, debt, reason }.into()])
         }
         PaymentCommand::WithdrawDebt { debt, reason } => {
-            let (order, debt, reason) = (payment.order, open_debt(payment, *debt)?, reason.clone());
-            Ok(vec![DebtWithdrawn { order, debt, reason }.into()])
+            let (debt, mut events) = (open_debt(payment, *debt)?, Vec::new());
+            withdraw(payment, &mut events, debt, reason, context);
+            Ok(events)
         }
-        PaymentCommand::Refund { refund, amount, capped, reason } => {
-            if *capped && payment.captured > 0 && payment.left() == 0 {
-                return Ok(Vec::new());
-            }
-            let amount = amount.map(|amount| if *capped { payment.capped(amount) } else { amount });
-            request_refund(payment, *refund, amount, reason)
+        PaymentCommand::Refund { refund, amount, capped: true, reason } => {
+            request_capped_refund(payment, *refund, *amount, reason)
+        }
+        PaymentCommand::Refund { refund, amount, capped: false, reason } => {
+            request_refund(payment, *refund, *amount, reason)
         }
         PaymentCommand::RecordRefunded { refund, provider_refund_id } => {
-            refunded(payment, *refund, provider_refund_id)
+            refunded(payment, *refund, provider_refund_id, context)
         }
         PaymentCommand::RecordRefundFailed { refund, code, detail } => {
-            refund_failed(payment, *refund, code, detail)
+            refund_failed(payment, *refund, code, detail, context)
         }
     }
 }
@@ -182,10 +188,18 @@ fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
         let provider_payment_id = payment.provider_payment_id.clone().unwrap_or_default();
         events.push(void_requested(payment, provider_payment_id, context));
     }
-    if payment.left() > 0 {
-        events.push(give_all_back(payment, payment.left(), context));
-    }
+    let refund = RefundId(context.creates("refund"));
+    events.extend(give_back(payment, refund, payment.not_given_back(), NOT_WANTED));
     events
+}
+
+/// Asks for what is left of an amount, and defers the rest, which other refunds hold.
+fn give_back(payment: &Opened, refund: RefundId, amount: i64, reason: &str) -> Vec<PaymentEvent> {
+    let asked = amount.min(payment.left());
+    let (order, deferred) = (payment.order, Money::new(amount - asked, payment.amount.currency));
+    let request = (asked > 0).then(|| refund_requested(payment, refund, asked, reason));
+    let rest = (deferred.amount > 0).then(|| RefundDeferred { order, refund, amount: deferred }.into());
+    request.into_iter().chain(rest).collect()
 }
 
 fn give_all_back(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
@@ -205,23 +219,50 @@ fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &st
     .into()
 }
 
-/// A success counts even after a failure.
-fn voided(payment: &Opened, void: VoidId) -> Vec<PaymentEvent> {
-    let is_asked = payment.voids.contains_key(&void) || payment.failed_voids.contains_key(&void);
-    if is_asked { vec![Voided { order: payment.order, void }.into()] } else { Vec::new() }
+/// A success counts even after a failure. It is one of every try to let the same hold go.
+fn voided(payment: &Opened, void: VoidId, context: &Context) -> Vec<PaymentEvent> {
+    let Some(hold) = payment.voids.get(&void).or(payment.failed_voids.get(&void)) else { return Vec::new() };
+    let mut events = vec![Voided { order: payment.order, void }.into()];
+    if let Some(debt) = payment.debt_of_hold(&hold.provider_payment_id).filter(|debt| debt.0 != void.0) {
+        withdraw(payment, &mut events, debt, DONE_BEFORE, context);
+    }
+    events
 }
 
-fn void_failed(payment: &Opened, void: VoidId, code: &str, detail: &str) -> Vec<PaymentEvent> {
-    if !payment.voids.contains_key(&void) {
-        return Vec::new();
-    }
+fn void_failed(
+    payment: &Opened,
+    void: VoidId,
+    code: &str,
+    detail: &str,
+    context: &Context,
+) -> Vec<PaymentEvent> {
+    let Some(hold) = payment.voids.get(&void) else { return Vec::new() };
     let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
-    vec![VoidFailed { order, void, code, detail }.into()]
+    let mut events = vec![VoidFailed { order, void, code, detail }.into()];
+    if payment.let_go.contains(&hold.provider_payment_id) {
+        withdraw(payment, &mut events, DebtId(void.0), DONE_BEFORE, context);
+    }
+    events
 }
 
 /// The debt, if nobody has seen to it.
 fn open_debt(payment: &Opened, debt: DebtId) -> Result<DebtId, PaymentRejection> {
     if payment.debts.contains(&debt) { Ok(debt) } else { Err(PaymentRejection::NoDebt(debt)) }
+}
+
+/// A debt that is withdrawn no longer holds its amount: what a cancellation or return had to defer is asked for.
+/// `events` come before.
+fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reason: &str, context: &Context) {
+    let mut after = payment.clone();
+    for event in events.iter() {
+        apply(&mut after, event);
+    }
+    events.push(DebtWithdrawn { order: payment.order, debt, reason: reason.to_owned() }.into());
+    after.withdraw(debt);
+    if after.due() > 0 {
+        let refund = RefundId(context.creates("refund"));
+        events.push(refund_requested(payment, refund, after.due(), DEFERRED));
+    }
 }
 
 /// A debt is tried again as a refund or void of its own, which takes its amount over.
@@ -239,7 +280,7 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
         };
         return Ok(vec![requested.into()]);
     }
-    let Some(Refund { amount: asked, attempt }) = payment.failed.get(&failed_refund).copied() else {
+    let Some(Refund { amount: asked, attempt, .. }) = payment.failed.get(&failed_refund).copied() else {
         return Err(PaymentRejection::NoDebt(debt));
     };
     let left = payment.not_given();
@@ -262,18 +303,11 @@ fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, rea
     if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    if payment.captured == 0 {
-        return Err(PaymentRejection::NotCaptured);
-    }
     let left = payment.left();
-    let asked = match amount {
+    let asked = match amount_of_refund(payment, amount)? {
         None if left == 0 => return Err(PaymentRejection::NothingLeft),
         None => left,
-        Some(amount) if amount.currency != payment.amount.currency => {
-            return Err(PaymentRejection::CurrencyMismatch);
-        }
-        Some(amount) if amount.amount < 1 => return Err(PaymentRejection::InvalidAmount),
-        Some(amount) => amount.amount,
+        Some(amount) => amount,
     };
     if asked > left {
         return Err(PaymentRejection::RefundExceedsPayment { asked, left });
@@ -281,27 +315,79 @@ fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, rea
     Ok(vec![refund_requested(payment, refund, asked, reason)])
 }
 
-fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str) -> Decision {
+/// A cancellation or return gives back as much of its amount as the shop still keeps.
+fn request_capped_refund(
+    payment: &Opened,
+    refund: RefundId,
+    amount: Option<Money>,
+    reason: &str,
+) -> Decision {
+    if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
+        return Ok(Vec::new());
+    }
+    let most = payment.not_given_back();
+    let amount = amount_of_refund(payment, amount)?.map_or(most, |amount| amount.min(most));
+    Ok(give_back(payment, refund, amount, reason))
+}
+
+/// The amount of a refund in minor units, checked; none asks for all that is left.
+fn amount_of_refund(payment: &Opened, amount: Option<Money>) -> Result<Option<i64>, PaymentRejection> {
+    if payment.captured == 0 {
+        return Err(PaymentRejection::NotCaptured);
+    }
+    match amount {
+        None => Ok(None),
+        Some(amount) if amount.currency != payment.amount.currency => Err(PaymentRejection::CurrencyMismatch),
+        Some(amount) if amount.amount < 1 => Err(PaymentRejection::InvalidAmount),
+        Some(amount) => Ok(Some(amount.amount)),
+    }
+}
+
+/// Records that the provider gave the money back, at whichever try of the refund. The provider says last what it
+/// did; when the buyer had the money already, they have it twice.
+fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str, context: &Context) -> Decision {
     if payment.done.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    let asked = payment.asked.get(&refund);
-    // The provider says last what it did, as long as the money wasn't given back by another refund.
-    let most = payment.not_given() + payment.settled.get(&refund).copied().unwrap_or_default();
-    let late = || payment.failed.get(&refund).filter(|failed| failed.amount <= most);
-    let amount = asked.or_else(late).ok_or(PaymentRejection::RefundNotFound(refund))?.amount;
-    let (order, provider_refund_id) = (payment.order, provider_refund_id.to_owned());
-    let amount = Money::new(amount, payment.amount.currency);
-    Ok(vec![Refunded { order, refund, amount, provider_refund_id }.into()])
+    let known = payment.asked.get(&refund).or(payment.failed.get(&refund));
+    let Refund { amount, first, .. } = *known.ok_or(PaymentRejection::RefundNotFound(refund))?;
+    let order = payment.order;
+    let money = Money::new(amount, payment.amount.currency);
+    let is_settled = payment.settled.contains_key(&refund);
+    // Another try may be under way: it holds the same money.
+    let other_tries = payment.asked.iter().filter(|(id, of)| of.first == first && **id != refund);
+    let held = other_tries.map(|(_, of)| of.amount).sum::<i64>();
+    let is_asked = payment.asked.contains_key(&refund);
+    let has_it_already =
+        is_settled || payment.given.contains(&first) || (!is_asked && amount > payment.not_given() + held);
+    if has_it_already {
+        return Ok(vec![RefundDoubled { order, refund, amount: money }.into()]);
+    }
+    let provider_refund_id = provider_refund_id.to_owned();
+    let mut events = vec![Refunded { order, refund, amount: money, provider_refund_id }.into()];
+    if let Some(debt) = payment.debt_of(first).filter(|debt| debt.0 != refund.0) {
+        withdraw(payment, &mut events, debt, DONE_BEFORE, context);
+    }
+    Ok(events)
 }
 
-fn refund_failed(payment: &Opened, refund: RefundId, code: &str, detail: &str) -> Decision {
+fn refund_failed(
+    payment: &Opened,
+    refund: RefundId,
+    code: &str,
+    detail: &str,
+    context: &Context,
+) -> Decision {
     if payment.done.contains_key(&refund) || payment.failed.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    if !payment.asked.contains_key(&refund) {
+    let Some(Refund { first, .. }) = payment.asked.get(&refund) else {
         return Err(PaymentRejection::RefundNotFound(refund));
-    }
+    };
     let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
-    Ok(vec![RefundFailed { order, refund, code, detail }.into()])
+    let mut events = vec![RefundFailed { order, refund, code, detail }.into()];
+    if payment.given.contains(first) {
+        withdraw(payment, &mut events, DebtId(refund.0), DONE_BEFORE, context);
+    }
+    Ok(events)
 }

@@ -178,6 +178,19 @@ pub struct RefundRequested {
     pub retries: Option<RefundId>,
 }
 
+/// A cancellation or return could not ask for all that it gives back, since other refunds hold the rest. The rest
+/// is asked for as soon as one of those is withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundDeferred {
+    /// The order.
+    pub order: OrderId,
+    /// The refund of the cancellation or return.
+    pub refund: RefundId,
+    /// The part that other refunds hold.
+    pub amount: Money,
+}
+
 /// Money was given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,6 +203,19 @@ pub struct Refunded {
     pub amount: Money,
     /// The provider's id of the refund.
     pub provider_refund_id: String,
+}
+
+/// The provider gave the money of a refund back although the buyer already had it: another try of the same refund
+/// was done, or staff had settled it in another way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundDoubled {
+    /// The order.
+    pub order: OrderId,
+    /// The refund that the provider reported.
+    pub refund: RefundId,
+    /// The amount that the buyer has once too often.
+    pub amount: Money,
 }
 
 /// Money was not given back.
@@ -225,7 +251,9 @@ event_enum! {
         Voided = "payment.voided" v 1,
         VoidFailed = "payment.void-failed" v 1,
         RefundRequested = "payment.refund-requested" v 1,
+        RefundDeferred = "payment.refund-deferred" v 1,
         Refunded = "payment.refunded" v 1,
+        RefundDoubled = "payment.refund-doubled" v 1,
         RefundFailed = "payment.refund-failed" v 1,
         DebtSettled = "payment.debt-settled" v 1,
         DebtWithdrawn = "payment.debt-withdrawn" v 1,

@@ -36,6 +36,9 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     settled: BTreeMap::new(),
                     debts: BTreeSet::new(),
                     done: BTreeMap::new(),
+                    given: BTreeSet::new(),
+                    let_go: BTreeSet::new(),
+                    deferred: 0,
                 });
             }
         }
@@ -49,7 +52,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
     state
 }
 
-fn apply(payment: &mut Opened, event: &PaymentEvent) {
+pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
     match event {
         PaymentEvent::Requested(_) | PaymentEvent::CaptureFailed(_) => {}
         PaymentEvent::Accepted(event) => {
@@ -103,29 +106,44 @@ fn apply(payment: &mut Opened, event: &PaymentEvent) {
             note_given_back(payment);
         }
         PaymentEvent::DebtWithdrawn(event) => {
-            payment.debts.remove(&event.debt);
+            payment.withdraw(event.debt);
+            // A refund of its own asks for it, in the same append.
+            payment.deferred -= payment.due();
         }
+        PaymentEvent::RefundDeferred(event) => payment.deferred += event.amount.amount,
         PaymentEvent::Voided(event) => {
             // What is let go may be a second hold, beside the one that counts.
             let failed = payment.failed_voids.remove(&event.void);
             let gone = payment.voids.remove(&event.void).or(failed);
             payment.debts.remove(&DebtId(event.void.0));
-            if gone.map(|void| void.provider_payment_id) == payment.provider_payment_id {
+            let gone = gone.map(|void| void.provider_payment_id);
+            if gone == payment.provider_payment_id {
                 payment.held = false;
             }
+            payment.let_go.extend(gone);
         }
         PaymentEvent::RefundRequested(event) => {
-            let refund = Refund { amount: event.amount.amount, attempt: event.attempt };
+            let retried = event.retries.and_then(|retried| payment.failed.get(&retried));
+            let first = retried.map_or(event.refund, |retried| retried.first);
+            let refund = Refund { amount: event.amount.amount, attempt: event.attempt, first };
             payment.asked.insert(event.refund, refund);
             payment.debts.retain(|debt| event.retries.is_none_or(|retried| retried.0 != debt.0));
         }
         PaymentEvent::Refunded(event) => {
-            payment.asked.remove(&event.refund);
-            payment.failed.remove(&event.refund);
+            let failed = payment.failed.remove(&event.refund);
+            let given = payment.asked.remove(&event.refund).or(failed);
+            payment.given.extend(given.map(|given| given.first));
             payment.debts.remove(&DebtId(event.refund.0));
             payment.settled.remove(&event.refund);
             payment.done.insert(event.refund, event.amount.amount);
             note_given_back(payment);
+        }
+        PaymentEvent::RefundDoubled(event) => {
+            payment.asked.remove(&event.refund);
+            payment.failed.remove(&event.refund);
+            payment.debts.remove(&DebtId(event.refund.0));
+            // It takes nothing of what the shop still has to give: that was counted before.
+            payment.done.insert(event.refund, 0);
         }
         PaymentEvent::RefundFailed(event) => {
             let refund = payment.asked.remove(&event.refund);

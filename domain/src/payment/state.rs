@@ -70,6 +70,13 @@ pub struct Opened {
     pub(super) debts: BTreeSet<DebtId>,
     /// Refunds that are done.
     pub(super) done: BTreeMap<RefundId, i64>,
+    /// First tries of the refunds that were given back at any of their tries.
+    pub(super) given: BTreeSet<RefundId>,
+    /// The provider's ids of holds that were let go.
+    pub(super) let_go: BTreeSet<String>,
+    /// Minor units that cancellations and returns give back and that other refunds hold: they are asked for when
+    /// one of those is withdrawn.
+    pub(super) deferred: i64,
 }
 
 /// A request to let held money go.
@@ -90,6 +97,8 @@ pub(super) struct Refund {
     pub(super) amount: i64,
     /// The number of the attempt, from 1.
     pub(super) attempt: u32,
+    /// The refund that was tried first; the refund itself unless it is another try.
+    pub(super) first: RefundId,
 }
 
 impl Opened {
@@ -100,10 +109,17 @@ impl Opened {
         (self.not_given() - self.owed()).max(0)
     }
 
-    /// Returns what was taken less what was given back or is being given back.
+    /// Returns what was taken less what was given back or is being given back. A try of a refund that an earlier try
+    /// gave back holds nothing.
     pub(super) fn not_given(&self) -> i64 {
-        let asked: i64 = self.asked.values().map(|refund| refund.amount).sum();
+        let asked = self.asked.values().filter(|refund| !self.given.contains(&refund.first));
+        let asked: i64 = asked.map(|refund| refund.amount).sum();
         self.captured - asked - self.given_back()
+    }
+
+    /// Returns what was taken and not given back, refunds under way included.
+    pub(super) fn not_given_back(&self) -> i64 {
+        self.captured - self.given_back()
     }
 
     /// Returns what was given back, by the provider or in another way.
@@ -117,6 +133,15 @@ impl Opened {
         self.failed.iter().filter(|(refund, _)| is_debt(refund)).map(|(_, failed)| failed.amount).sum()
     }
 
+    /// Returns true if a failure that the provider reports is one of the present attempt. An attempt may end in
+    /// several payments of the provider: one that failed does not fail another.
+    pub(super) fn is_failure_of_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
+        match (self.provider_payment_id.as_deref(), provider_payment_id) {
+            (Some(present), Some(named)) => present == named,
+            _ => self.attempt == attempt,
+        }
+    }
+
     /// Returns true if an answer of the provider belongs to the present attempt. In older logs the provider had
     /// one id for all attempts.
     pub(super) fn is_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
@@ -125,9 +150,27 @@ impl Opened {
         is_known || self.attempt == attempt
     }
 
-    /// The amount, or what is left when that is less.
-    pub(super) fn capped(&self, amount: Money) -> Money {
-        Money { amount: amount.amount.min(self.left()), ..amount }
+    /// Returns the open debt that is another try of the same refund.
+    pub(super) fn debt_of(&self, first: RefundId) -> Option<DebtId> {
+        let is_try = |debt: &&DebtId| self.failed.get(&RefundId(debt.0)).is_some_and(|of| of.first == first);
+        self.debts.iter().find(is_try).copied()
+    }
+
+    /// Returns the open debt that is another try to let the same hold go.
+    pub(super) fn debt_of_hold(&self, provider_payment_id: &str) -> Option<DebtId> {
+        let holds = |void: &Void| void.provider_payment_id == provider_payment_id;
+        let is_try = |debt: &&DebtId| self.failed_voids.get(&VoidId(debt.0)).is_some_and(holds);
+        self.debts.iter().find(is_try).copied()
+    }
+
+    /// Returns the part of what was deferred that can be asked for, in minor units.
+    pub(super) fn due(&self) -> i64 {
+        self.deferred.min(self.left())
+    }
+
+    /// The debt is no more, and the refund that it is gives nothing back.
+    pub(super) fn withdraw(&mut self, debt: DebtId) {
+        self.debts.remove(&debt);
     }
 }
 
@@ -150,6 +193,14 @@ impl PaymentState {
     /// Refunds and voids that failed, and that nobody has seen to.
     pub fn debts(&self) -> Vec<DebtId> {
         self.opened.iter().flat_map(|payment| &payment.debts).copied().collect()
+    }
+
+    /// The refund that waits for the provider or for staff, if there is exactly one.
+    pub fn only_open_refund(&self) -> Option<RefundId> {
+        let payment = self.opened.as_ref()?;
+        let is_debt = |refund: &&RefundId| payment.debts.contains(&DebtId(refund.0));
+        let mut open = payment.asked.keys().chain(payment.failed.keys().filter(is_debt));
+        open.next().copied().filter(|_| open.next().is_none())
     }
 
     /// Whether the provider holds money that was neither taken nor let go.

@@ -8,8 +8,17 @@ use souk_domain::{Authorization, Money, PaymentId, ProviderCall, RefundId, VoidI
 use souk_eventsourcing::CommandId;
 
 /// How it can behave.
-pub(crate) const TOKENS: [&str; 7] =
-    ["ok", "decline", "webhook", "silent", "late-success", "capture-fails", "give-back-fails"];
+pub(crate) const TOKENS: [&str; 8] = [
+    "ok",
+    "decline",
+    "webhook",
+    "silent",
+    "late-success",
+    "capture-fails",
+    "give-back-fails",
+    // The first try is refused and done all the same, which is told later; other tries are refused.
+    "give-back-late",
+];
 
 /// Money of a buyer that it holds or held.
 #[derive(Debug)]
@@ -103,12 +112,19 @@ impl Provider {
         let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
         assert_eq!(hold.taken, 0, "what was taken can't be voided");
         if hold.refuses == "give-back-fails" && attempt == 1 {
-            let (code, detail) = ("no".into(), "blocked".into());
-            let refused = PaymentCommand::RecordVoidFailed { void, code, detail };
+            let refused = void_refused(void);
             return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
         }
+        let is_late = hold.refuses == "give-back-late";
+        if is_late && !hold.is_held {
+            return Answers { now: Some(void_refused(void)), ..Answers::default() };
+        }
         hold.is_held = false;
-        Answers { now: Some(PaymentCommand::RecordVoided { void }), ..Answers::default() }
+        let voided = PaymentCommand::RecordVoided { void };
+        if is_late {
+            return Answers { now: Some(void_refused(void)), webhooks: vec![voided] };
+        }
+        Answers { now: Some(voided), ..Answers::default() }
     }
 
     fn refund(
@@ -120,13 +136,19 @@ impl Provider {
     ) -> Answers {
         let hold = self.holds.get_mut(provider_payment_id).expect("only what was taken is refunded");
         if hold.refuses == "give-back-fails" && attempt == 1 {
-            let (code, detail) = ("no".into(), "account closed".into());
-            let refused = PaymentCommand::RecordRefundFailed { refund, code, detail };
+            let refused = refund_refused(refund);
             return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
+        }
+        let is_late = hold.refuses == "give-back-late";
+        if is_late && attempt > 1 {
+            return Answers { now: Some(refund_refused(refund)), ..Answers::default() };
         }
         hold.refunds.insert(refund, amount.amount);
         assert!(hold.refunds.values().sum::<i64>() <= hold.taken, "more is given back than was taken");
         let done = PaymentCommand::RecordRefunded { refund, provider_refund_id: refund.to_string() };
+        if is_late {
+            return Answers { now: Some(refund_refused(refund)), webhooks: vec![done] };
+        }
         Answers { now: Some(done.clone()), webhooks: vec![done] }
     }
 
@@ -135,4 +157,12 @@ impl Provider {
         let of_payment = self.holds.values().filter(|hold| hold.payment == payment);
         of_payment.map(|hold| hold.taken - hold.refunds.values().sum::<i64>()).sum()
     }
+}
+
+fn void_refused(void: VoidId) -> PaymentCommand {
+    PaymentCommand::RecordVoidFailed { void, code: "no".into(), detail: "blocked".into() }
+}
+
+fn refund_refused(refund: RefundId) -> PaymentCommand {
+    PaymentCommand::RecordRefundFailed { refund, code: "no".into(), detail: "account closed".into() }
 }

@@ -37,6 +37,7 @@ impl Projector for PaymentDebts {
         vec![
             "payment.refund-requested",
             "payment.refunded",
+            "payment.refund-doubled",
             "payment.refund-failed",
             "payment.void-requested",
             "payment.voided",
@@ -55,6 +56,7 @@ impl Projector for PaymentDebts {
             PaymentEvent::RefundRequested(event) => (event.refund.0, event.retries.map(|refund| refund.0)),
             PaymentEvent::VoidRequested(event) => (event.void.0, event.retries.map(|void| void.0)),
             PaymentEvent::Refunded(event) => (event.refund.0, None),
+            PaymentEvent::RefundDoubled(event) => (event.refund.0, None),
             PaymentEvent::RefundFailed(event) => (event.refund.0, None),
             PaymentEvent::Voided(event) => (event.void.0, None),
             PaymentEvent::VoidFailed(event) => (event.void.0, None),

@@ -22,12 +22,12 @@ pub struct Payments;
 impl Projector for Payments {
     const MODEL: Model = Model {
         name: "payments",
-        version: 3,
+        version: 4,
         columns: &[
             Column { name: "order_id", column_type: ColumnType::Text },
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "requested_at", column_type: ColumnType::Integer },
-            // Minor units of refunds and voids that failed and that nobody has seen to.
+            // Minor units of refunds that failed and that nobody has seen to.
             Column { name: "owed", column_type: ColumnType::Integer },
         ],
         indexes: &["requested_at, key"],
@@ -139,18 +139,25 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
         }
         PaymentEvent::RefundRequested(event) => {
             row.close(event.retries.map(|refund| refund.0));
+            let retried = row.refunds.iter().find(|refund| Some(refund.id) == event.retries);
+            let first = retried.map_or(event.refund, |retried| retried.first);
             row.refunds.push(Refund {
                 id: event.refund,
                 amount: event.amount,
                 reason: event.reason.clone(),
                 status: RefundStatus::Pending,
                 settled: 0,
+                first,
             });
         }
         PaymentEvent::Refunded(event) => {
             row.close(Some(event.refund.0));
             close(row, event.refund, RefundStatus::Refunded);
             note_given_back(row);
+        }
+        PaymentEvent::RefundDoubled(event) => {
+            row.close(Some(event.refund.0));
+            close(row, event.refund, RefundStatus::Doubled);
         }
         PaymentEvent::RefundFailed(event) => {
             close(row, event.refund, RefundStatus::Failed);
@@ -178,7 +185,7 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             note_given_back(row);
         }
         PaymentEvent::DebtWithdrawn(event) => row.close(Some(event.debt.0)),
-        PaymentEvent::CaptureFailed(_) => {}
+        PaymentEvent::CaptureFailed(_) | PaymentEvent::RefundDeferred(_) => {}
     }
 }
 

@@ -49,9 +49,11 @@ pub struct Debt {
 }
 
 impl PaymentRow {
-    /// Minor units of refunds and voids that failed and that nobody has seen to.
+    /// Minor units of refunds that failed and that nobody has seen to. A void that failed took nothing from the
+    /// buyer.
     pub fn owed(&self) -> i64 {
-        self.debts.iter().map(|debt| debt.amount.amount).sum()
+        let is_void = |debt: &&Debt| self.voids.iter().any(|void| void.id == debt.id);
+        self.debts.iter().filter(|debt| !is_void(debt)).map(|debt| debt.amount.amount).sum()
     }
 
     /// A debt is no more: it was given after all, is tried again, was settled in another way or withdrawn.
@@ -61,7 +63,13 @@ impl PaymentRow {
 
     /// Returns what was taken less what was given back or is being given back, in minor units.
     pub(super) fn not_given(&self) -> i64 {
-        let asked = self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending);
+        let is_given = |first| {
+            self.refunds.iter().any(|refund| refund.first == first && refund.status == RefundStatus::Refunded)
+        };
+        let asked = self
+            .refunds
+            .iter()
+            .filter(|refund| refund.status == RefundStatus::Pending && !is_given(refund.first));
         let asked: i64 = asked.map(|refund| refund.amount.amount).sum();
         self.captured - asked - self.given_back()
     }
@@ -86,6 +94,8 @@ pub struct Refund {
     pub status: RefundStatus,
     /// Minor units that were given back in another way, after the provider had refused.
     pub settled: i64,
+    /// The refund that was tried first; the refund itself unless it is another try.
+    pub first: RefundId,
 }
 
 impl Refund {
@@ -104,4 +114,6 @@ pub enum RefundStatus {
     Refunded,
     /// It did not.
     Failed,
+    /// The provider gave it back although the buyer had the money already, by another try or in another way.
+    Doubled,
 }

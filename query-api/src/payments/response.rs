@@ -24,8 +24,7 @@ pub(crate) struct PaymentAnswer {
     /// Calls to the provider, over all attempts to be paid.
     attempts: u32,
     refunds: Vec<RefundAnswer>,
-    /// Refunds, and holds to be let go, that the provider refused and that nobody has seen to; null when there
-    /// are none.
+    /// Refunds that the provider refused and that nobody has seen to; null when there are none.
     owed: Option<MoneyShape>,
     /// Its revision, for `If-Match`.
     pub(crate) revision: u64,
@@ -41,7 +40,8 @@ struct RefundAnswer {
     id: String,
     amount: MoneyShape,
     reason: String,
-    /// `PENDING`, `REFUNDED`, `FAILED`, or `SETTLED`: it failed, and the money was given back in another way.
+    /// `PENDING`, `REFUNDED`, `FAILED`, `SETTLED` (it failed, and the money was given back in another way) or
+    /// `DOUBLED` (the provider gave it back although the buyer had the money already).
     #[schema(example = "REFUNDED")]
     status: &'static str,
 }
@@ -70,6 +70,7 @@ impl From<Refund> for RefundAnswer {
             RefundStatus::Refunded => "REFUNDED",
             RefundStatus::Failed if refund.settled > 0 => "SETTLED",
             RefundStatus::Failed => "FAILED",
+            RefundStatus::Doubled => "DOUBLED",
         };
         Self { id: refund.id.to_string(), amount: refund.amount.into(), reason: refund.reason, status }
     }

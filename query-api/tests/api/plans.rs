@@ -55,10 +55,10 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (orders::GET_BY_CODE, "orders_v3 USING INDEX orders_v3_3 (code=?)"),
         (include_str!("../../src/users/get.sql"), "users_v2 USING INDEX sqlite_autoindex_users_v2_1 (key=?)"),
         (orders::GET, "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)"),
-        (include_str!("../../src/payments/list.sql"), "payments_v3 USING INDEX payments_v3_0 ("),
+        (include_str!("../../src/payments/list.sql"), "payments_v4 USING INDEX payments_v4_0 ("),
         (
             include_str!("../../src/payments/get.sql"),
-            "payments_v3 USING INDEX sqlite_autoindex_payments_v3_1 (key=?)",
+            "payments_v4 USING INDEX sqlite_autoindex_payments_v4_1 (key=?)",
         ),
         (
             include_str!("../../src/dead_letters/list.sql"),

@@ -1,0 +1,290 @@
+//! Refunds and voids that fail, and what becomes of them.
+
+use super::*;
+
+pub(super) fn refund_failed(refund: RefundId) -> PaymentEvent {
+    RefundFailed { order: ORDER, refund, code: "no".into(), detail: "closed".into() }.into()
+}
+
+/// A refund of 4 pounds that failed.
+fn indebted() -> Vec<PaymentEvent> {
+    vec![requested(1), authorized(), captured(), refund_requested(pounds(4)), refund_failed(REFUND)]
+}
+
+#[test]
+fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
+    let debt = DebtId(REFUND.0);
+    let retry = PaymentCommand::RetryDebt { debt };
+    assert!(!fold::<Payment>(&indebted()).debts().is_empty());
+    let again = PaymentCommand::RecordRefundFailed { refund: REFUND, code: "no".into(), detail: "x".into() };
+    given::<Payment>(&indebted()).when(&again).then_nothing();
+    let again = RefundId(context(1, noon()).creates("refund"));
+    let requested: PaymentEvent = RefundRequested {
+        order: ORDER,
+        refund: again,
+        provider_payment_id: "p".into(),
+        amount: pounds(4),
+        reason: "a refund that failed is tried again".into(),
+        attempt: 2,
+        retries: Some(REFUND),
+    }
+    .into();
+    given::<Payment>(&indebted()).when(&retry).then(std::slice::from_ref(&requested));
+    let mut history = [indebted(), vec![requested]].concat();
+    given::<Payment>(&history).when(&retry).then_refused("dead-letter-not-found");
+    assert!(fold::<Payment>(&history).debts().is_empty(), "it is under way");
+    history.push(refund_failed(again));
+    assert!(!fold::<Payment>(&history).debts().is_empty(), "it failed again, and is a debt again");
+    let given_back =
+        Refunded { order: ORDER, refund: again, amount: pounds(4), provider_refund_id: "r".into() };
+    history.push(given_back.into());
+    let state = fold::<Payment>(&history);
+    assert!(state.debts().is_empty() && state.kept() == 600, "the provider says last what it did");
+}
+
+fn other_refund(amount: Option<i64>, capped: bool) -> PaymentCommand {
+    let (refund, reason) = (RefundId(Uuid::from_u128(3)), "broken".to_owned());
+    PaymentCommand::Refund { refund, amount: amount.map(pounds), capped, reason }
+}
+
+fn asked(events: &[PaymentEvent]) -> i64 {
+    match events {
+        [PaymentEvent::RefundRequested(event)] => event.amount.amount,
+        [PaymentEvent::RefundRequested(event), PaymentEvent::RefundDeferred(_)] => event.amount.amount,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Asked of the shop: a refund of half is refused, then the order is cancelled. Each half goes back once.
+#[test]
+fn a_debt_holds_its_amount_so_that_no_other_refund_gives_it_back() {
+    let state = fold::<Payment>(&indebted());
+    let decided = |command| Payment::decide(&state, &command, &context(9, noon()));
+    assert_eq!(asked(&decided(other_refund(Some(10), true)).unwrap()), 600, "what a cancellation gives back");
+    assert_eq!(asked(&decided(other_refund(None, false)).unwrap()), 600);
+    assert_eq!(decided(other_refund(Some(7), false)).unwrap_err().code(), "refund-exceeds-payment");
+    let abandoned = decided(PaymentCommand::Abandon { order: ORDER }).unwrap();
+    assert_eq!(asked(&abandoned[1..]), 600);
+}
+
+#[test]
+fn a_debt_that_was_settled_in_another_way_counts_as_given_back() {
+    let debt = DebtId(REFUND.0);
+    let settle = PaymentCommand::SettleDebt { debt, reason: "bank transfer".into() };
+    let settled: PaymentEvent = DebtSettled { order: ORDER, debt, reason: "bank transfer".into() }.into();
+    given::<Payment>(&indebted()).when(&settle).then(std::slice::from_ref(&settled));
+    let history = [indebted(), vec![settled]].concat();
+    let state = fold::<Payment>(&history);
+    assert_eq!((state.debts(), state.status()), (vec![], Some(PaymentStatus::PartiallyRefunded)));
+    let rest = Payment::decide(&state, &other_refund(Some(10), true), &context(9, noon())).unwrap();
+    assert_eq!(asked(&rest), 600, "nobody gets the settled part a second time");
+    given::<Payment>(&history).when(&settle).then_refused("dead-letter-not-found");
+    given::<Payment>(&history)
+        .when(&PaymentCommand::RetryDebt { debt })
+        .then_refused("dead-letter-not-found");
+    // The provider gave it after all.
+    let late = PaymentCommand::RecordRefunded { refund: REFUND, provider_refund_id: "r".into() };
+    let events = Payment::decide(&state, &late, &context(9, noon())).unwrap();
+    let doubled = RefundDoubled { order: ORDER, refund: REFUND, amount: pounds(4) };
+    assert_eq!(events, [doubled.into()], "the buyer has it twice");
+    assert_eq!(fold::<Payment>(&[history, events].concat()).status(), Some(PaymentStatus::PartiallyRefunded));
+}
+
+#[test]
+fn a_debt_that_is_withdrawn_can_be_refunded_again() {
+    let debt = DebtId(REFUND.0);
+    let withdraw = PaymentCommand::WithdrawDebt { debt, reason: "the buyer keeps it".into() };
+    let withdrawn: PaymentEvent =
+        DebtWithdrawn { order: ORDER, debt, reason: "the buyer keeps it".into() }.into();
+    given::<Payment>(&indebted()).when(&withdraw).then(std::slice::from_ref(&withdrawn));
+    let state = fold::<Payment>(&[indebted(), vec![withdrawn]].concat());
+    let all = Payment::decide(&state, &other_refund(None, false), &context(9, noon())).unwrap();
+    assert_eq!((asked(&all), state.debts()), (1_000, vec![]));
+}
+
+#[test]
+fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is() {
+    let rest = RefundRequested {
+        order: ORDER,
+        refund: RefundId(Uuid::from_u128(3)),
+        provider_payment_id: "p".into(),
+        amount: pounds(10),
+        reason: String::new(),
+        attempt: 1,
+        retries: None,
+    };
+    let (debt, reason) = (DebtId(REFUND.0), "given by the other one".to_owned());
+    let history = [indebted(), vec![rest.into()]].concat();
+    given::<Payment>(&history)
+        .when(&PaymentCommand::RetryDebt { debt })
+        .then_refused("refund-exceeds-payment");
+    let settled: PaymentEvent = DebtSettled { order: ORDER, debt, reason: reason.clone() }.into();
+    given::<Payment>(&history)
+        .when(&PaymentCommand::SettleDebt { debt, reason })
+        .then(std::slice::from_ref(&settled));
+    let state = fold::<Payment>(&[history, vec![settled]].concat());
+    assert_eq!((state.debts(), state.invariant()), (vec![], Ok(())));
+}
+
+#[test]
+fn a_refund_of_what_is_left_is_refused_when_nothing_is() {
+    let all = RefundRequested {
+        order: ORDER,
+        refund: RefundId(Uuid::from_u128(3)),
+        provider_payment_id: "p".into(),
+        amount: pounds(6),
+        reason: String::new(),
+        attempt: 1,
+        retries: None,
+    };
+    let history = [indebted(), vec![all.into()]].concat();
+    let refund = |capped| match other_refund(None, capped) {
+        PaymentCommand::Refund { amount, reason, .. } => {
+            PaymentCommand::Refund { refund: RefundId(Uuid::from_u128(4)), amount, capped, reason }
+        }
+        other => other,
+    };
+    given::<Payment>(&history).when(&refund(false)).then_refused("refund-exceeds-payment");
+    let deferred = RefundDeferred { order: ORDER, refund: RefundId(Uuid::from_u128(4)), amount: pounds(10) };
+    given::<Payment>(&history).when(&refund(true)).then(&[deferred.into()]);
+}
+
+/// Asked of the shop: a goodwill refund of everything is refused, the order is cancelled, and staff withdraw the
+/// goodwill refund because the cancellation gives the money back anyway.
+#[test]
+fn a_cancellation_gives_back_what_a_withdrawn_refund_held() {
+    let all_asked = [requested(1), authorized(), captured(), refund_requested(pounds(10))];
+    for is_refused_before_the_cancellation in [true, false] {
+        let mut history = all_asked.to_vec();
+        let failed = refund_failed(REFUND);
+        if is_refused_before_the_cancellation {
+            history.push(failed.clone());
+        }
+        let state = fold::<Payment>(&history);
+        let cancellation = other_refund(Some(10), true);
+        history.extend(Payment::decide(&state, &cancellation, &context(9, noon())).unwrap());
+        if !is_refused_before_the_cancellation {
+            history.push(failed);
+        }
+        let withdraw = PaymentCommand::WithdrawDebt { debt: DebtId(REFUND.0), reason: "pointless".into() };
+        let state = fold::<Payment>(&history);
+        let events = Payment::decide(&state, &withdraw, &context(10, noon())).unwrap();
+        assert_eq!(asked(&events[1..]), 1_000);
+        history.extend(events);
+        let again = RefundId(context(10, noon()).creates("refund"));
+        history.push(refund_failed(again));
+        // Staff can withdraw what the cancellation asked for, too: then nobody asks for it again.
+        let withdraw = PaymentCommand::WithdrawDebt { debt: DebtId(again.0), reason: "kept".into() };
+        let events = Payment::decide(&fold::<Payment>(&history), &withdraw, &context(11, noon())).unwrap();
+        assert_eq!(events.len(), 1, "{events:?}");
+    }
+}
+
+#[test]
+fn a_void_that_failed_is_a_debt_that_can_be_tried_again() {
+    let record =
+        PaymentCommand::RecordVoidFailed { void: void_id(), code: "no".into(), detail: "closed".into() };
+    let failed: PaymentEvent =
+        VoidFailed { order: ORDER, void: void_id(), code: "no".into(), detail: "closed".into() }.into();
+    let history = [requested(1), authorized(), cancelled(), void_requested()];
+    given::<Payment>(&history).when(&record).then(std::slice::from_ref(&failed));
+    let history = [history.to_vec(), vec![failed]].concat();
+    let state = fold::<Payment>(&history);
+    assert!(!state.debts().is_empty() && state.is_held());
+    given::<Payment>(&history).when(&record).then_nothing();
+    let retry = PaymentCommand::RetryDebt { debt: DebtId(void_id().0) };
+    let events = Payment::decide(&state, &retry, &context(9, noon())).unwrap();
+    let [PaymentEvent::VoidRequested(again)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((again.attempt, again.retries), (2, Some(void_id())));
+    let voided = Voided { order: ORDER, void: again.void }.into();
+    let state = fold::<Payment>(&[history, events.clone(), vec![voided]].concat());
+    assert!(state.debts().is_empty() && !state.is_held());
+}
+
+fn record_refunded(refund: RefundId) -> PaymentCommand {
+    PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }
+}
+
+/// A refund of so many pounds that was refused and is tried again, and the id of the second try.
+fn tried_again(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
+    let paid = [requested(1), authorized(), captured(), refund_requested(pounds(amount))];
+    let history = [paid.to_vec(), vec![refund_failed(REFUND)]].concat();
+    let retry = PaymentCommand::RetryDebt { debt: DebtId(REFUND.0) };
+    let events = Payment::decide(&fold::<Payment>(&history), &retry, &context(1, noon())).unwrap();
+    ([history, events].concat(), RefundId(context(1, noon()).creates("refund")))
+}
+
+/// Asked of the shop: the first try of a refund turns out to have succeeded, after the second was refused.
+#[test]
+fn a_late_success_of_an_earlier_try_ends_the_debt_of_the_later_one() {
+    let (mut history, second) = tried_again(4);
+    history.push(refund_failed(second));
+    assert_eq!(fold::<Payment>(&history).debts(), [DebtId(second.0)]);
+    let state = fold::<Payment>(&history);
+    let events = Payment::decide(&state, &record_refunded(REFUND), &context(2, noon())).unwrap();
+    let state = fold::<Payment>(&[history.clone(), events].concat());
+    assert_eq!((state.debts(), state.kept()), (vec![], 600));
+    let all = Payment::decide(&state, &other_refund(None, false), &context(3, noon())).unwrap();
+    assert_eq!(asked(&all), 600);
+}
+
+#[test]
+fn a_try_that_fails_after_an_earlier_one_succeeded_is_no_debt() {
+    for amount in [4, 10] {
+        let (mut history, second) = tried_again(amount);
+        let late = record_refunded(REFUND);
+        let events = Payment::decide(&fold::<Payment>(&history), &late, &context(2, noon())).unwrap();
+        history.extend(events);
+        let record =
+            PaymentCommand::RecordRefundFailed { refund: second, code: "no".into(), detail: "x".into() };
+        let events = Payment::decide(&fold::<Payment>(&history), &record, &context(3, noon())).unwrap();
+        history.extend(events);
+        let state = fold::<Payment>(&history);
+        assert_eq!((state.debts(), state.kept()), (vec![], 1_000 - 100 * amount));
+    }
+}
+
+#[test]
+fn a_refund_that_the_provider_gives_twice_is_recorded_as_doubled() {
+    let (mut history, second) = tried_again(10);
+    for refund in [REFUND, second] {
+        let record = record_refunded(refund);
+        let events = Payment::decide(&fold::<Payment>(&history), &record, &context(2, noon())).unwrap();
+        history.extend(events);
+    }
+    let doubled = RefundDoubled { order: ORDER, refund: second, amount: pounds(10) };
+    assert_eq!(history.last(), Some(&doubled.into()));
+    given::<Payment>(&history).when(&record_refunded(second)).then_nothing();
+    assert_eq!(fold::<Payment>(&history).kept(), 0);
+}
+
+#[test]
+fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
+    let failed = |void| VoidFailed { order: ORDER, void, code: "no".into(), detail: "closed".into() }.into();
+    let mut history = vec![requested(1), authorized(), cancelled(), void_requested(), failed(void_id())];
+    let retry = PaymentCommand::RetryDebt { debt: DebtId(void_id().0) };
+    history.extend(Payment::decide(&fold::<Payment>(&history), &retry, &context(2, noon())).unwrap());
+    let second = VoidId(context(2, noon()).creates("void"));
+    let record_voided = PaymentCommand::RecordVoided { void: void_id() };
+    let refused_first = [history.clone(), vec![failed(second)]].concat();
+    let events =
+        Payment::decide(&fold::<Payment>(&refused_first), &record_voided, &context(3, noon())).unwrap();
+    let state = fold::<Payment>(&[refused_first, events].concat());
+    assert!(state.debts().is_empty() && !state.is_held());
+    // The other way round: the later one is refused once the hold is gone.
+    history.extend(Payment::decide(&fold::<Payment>(&history), &record_voided, &context(3, noon())).unwrap());
+    let record = PaymentCommand::RecordVoidFailed { void: second, code: "no".into(), detail: "x".into() };
+    history.extend(Payment::decide(&fold::<Payment>(&history), &record, &context(4, noon())).unwrap());
+    assert!(fold::<Payment>(&history).debts().is_empty());
+}
+
+#[test]
+fn a_webhook_that_names_no_refund_means_the_only_open_one() {
+    let (mut history, second) = tried_again(4);
+    assert_eq!(fold::<Payment>(&history).only_open_refund(), Some(second));
+    history.push(refund_failed(second));
+    assert_eq!(fold::<Payment>(&history).only_open_refund(), Some(second));
+    let state = fold::<Payment>(&history);
+    history.extend(Payment::decide(&state, &other_refund(Some(1), false), &context(2, noon())).unwrap());
+    assert_eq!(fold::<Payment>(&history).only_open_refund(), None, "one of two is not known");
+}
