@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metrics::{Gauge, gauge};
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::{Authorization, PaymentId, ProviderCall};
 use souk_eventsourcing::envelope::{Actor, Origin};
@@ -26,9 +27,11 @@ pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
 
 /// Calls to authorize that one provider is asked at once; the rest wait in order.
 pub const AUTHORIZING_CALLS_MAX: usize = 512;
-/// Calls to capture, void or refund that one provider is asked at once; the rest wait in order. They have
-/// places of their own: buyers who are slow to pay hold back no refund.
-pub const SETTLING_CALLS_MAX: usize = 256;
+/// Calls to capture that one provider is asked at once; the rest wait in order. Buyers wait for them: they have
+/// places of their own, which neither holds nor refunds take.
+pub const CAPTURING_CALLS_MAX: usize = 256;
+/// Calls to void or refund that one provider is asked at once; the rest wait in order.
+pub const GIVING_BACK_CALLS_MAX: usize = 256;
 
 /// The time that a call holds its place. One that takes longer goes on in a place for slow calls, so that a buyer
 /// whose bank takes long to answer holds up no other.
@@ -42,20 +45,60 @@ pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
     ports: ShopPorts,
     call_max: Duration,
-    authorizing: Semaphore,
-    settling: Semaphore,
+    authorizing: Lane,
+    capturing: Lane,
+    giving_back: Lane,
     slow: Semaphore,
+}
+
+/// Places for one kind of call.
+struct Lane {
+    places: Semaphore,
+    waiting: Gauge,
+    in_flight: Gauge,
+}
+
+impl Lane {
+    fn new(kind: &'static str, calls_max: usize) -> Self {
+        Self {
+            places: Semaphore::new(calls_max),
+            waiting: gauge!("souk_payment_provider_calls_waiting", "kind" => kind),
+            in_flight: gauge!("souk_payment_provider_calls_in_flight", "kind" => kind),
+        }
+    }
+}
+
+/// Counts a call in a gauge for as long as it lives.
+struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 impl Effects {
     /// Effects on a provider whose calls take at most `call_max` each.
     pub fn new(provider: Arc<dyn PaymentProvider>, ports: ShopPorts, call_max: Duration) -> Self {
-        let (authorizing, settling) =
-            (Semaphore::new(AUTHORIZING_CALLS_MAX), Semaphore::new(SETTLING_CALLS_MAX));
-        let slow = Semaphore::new(SLOW_CALLS_MAX);
         // Shown from the start, not only once something was refused.
         metrics::counter!("souk_payment_provider_dlq_total").increment(0);
-        Self { provider, ports, call_max, authorizing, settling, slow }
+        metrics::counter!("souk_payment_provider_requeue_total").increment(0);
+        Self {
+            provider,
+            ports,
+            call_max,
+            authorizing: Lane::new("authorize", AUTHORIZING_CALLS_MAX),
+            capturing: Lane::new("capture", CAPTURING_CALLS_MAX),
+            giving_back: Lane::new("give-back", GIVING_BACK_CALLS_MAX),
+            slow: Semaphore::new(SLOW_CALLS_MAX),
+        }
     }
 
     async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
@@ -82,9 +125,16 @@ impl Effects {
 
     /// One call, once there is a place for it; none when there was no answer in time.
     async fn call_once(&self, call: &ProviderCall, number: u32, key: &str) -> Option<Answer> {
-        let places = if gives_up(call) { &self.authorizing } else { &self.settling };
+        let lane = match call {
+            ProviderCall::Authorize(_) => &self.authorizing,
+            ProviderCall::Capture { .. } => &self.capturing,
+            ProviderCall::Void { .. } | ProviderCall::Refund { .. } => &self.giving_back,
+        };
+        let waits = Counted::new(&lane.waiting);
         // Closed only with the process.
-        let place = places.acquire().await;
+        let place = lane.places.acquire().await;
+        drop(waits);
+        let _in_flight = Counted::new(&lane.in_flight);
         let mut answer = pin!(tokio::time::timeout(self.call_max, self.provider.call(call, number, key)));
         if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
             return answer.ok();
@@ -100,13 +150,7 @@ impl Reactor<ProviderCall> for Effects {
     async fn react(&self, call: &ProviderCall, asked: &Origin) -> Reaction {
         let Some((answer, attempts)) = self.call(call, asked).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
-        if matches!(
-            command,
-            PaymentCommand::RecordRefundFailed { .. } | PaymentCommand::RecordVoidFailed { .. }
-        ) {
-            tracing::warn!(payment = %call.payment(), "the provider refused to give money back; it is a dead letter");
-            metrics::counter!("souk_payment_provider_dlq_total").increment(1);
-        }
+        note_refusal(call.payment(), &command);
         souk_fail_points::pass("effect-before-record");
         let origin = Origin {
             // Different answers to one call are different commands: the payment decides about each.
@@ -119,6 +163,20 @@ impl Reactor<ProviderCall> for Effects {
             Sent::Answered(_) | Sent::Again(_) => Reaction::NothingNew,
         }
     }
+}
+
+/// Tells operators of a refund or void that the provider refused.
+fn note_refusal(payment: PaymentId, command: &PaymentCommand) {
+    match command {
+        PaymentCommand::RecordRefundFailed { refund, code, .. } => {
+            tracing::warn!(%payment, %refund, code, "the provider refused a refund; it is a dead letter");
+        }
+        PaymentCommand::RecordVoidFailed { void, code, .. } => {
+            tracing::warn!(%payment, %void, code, "the provider refused to let a hold go; it is a dead letter");
+        }
+        _ => return,
+    }
+    metrics::counter!("souk_payment_provider_dlq_total").increment(1);
 }
 
 /// The stream of a payment.
@@ -178,7 +236,7 @@ fn record_authorization(attempt: u32, answer: Answer, attempts: u32) -> Option<P
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use souk_domain::{Currency, Money, OrderId};
+    use souk_domain::{Currency, Money, OrderId, RefundId};
     use souk_eventsourcing::store::FoundCommand;
     use souk_eventsourcing::{
         CommandError, CommandPort, CommandRequest, CorrelationId, Loaded, Outcome, StoreError,
@@ -214,6 +272,10 @@ mod tests {
         async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
             None
         }
+
+        async fn find_refund(&self, _: &str) -> Option<RefundId> {
+            None
+        }
     }
 
     /// A provider that fails in a retryable way so often, then does what it is asked.
@@ -241,6 +303,10 @@ mod tests {
         }
 
         async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+            None
+        }
+
+        async fn find_refund(&self, _: &str) -> Option<RefundId> {
             None
         }
     }
@@ -319,11 +385,31 @@ mod tests {
         let began = tokio::time::Instant::now();
         effects.call(&authorize("ok"), &origin()).await.unwrap();
         assert!(began.elapsed() <= PLACE_TIME_MAX * 3, "{:?}", began.elapsed());
-        let capture =
-            ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() };
         let began = tokio::time::Instant::now();
-        effects.call(&capture, &origin()).await.unwrap();
+        effects.call(&capture(), &origin()).await.unwrap();
         assert!(began.elapsed() <= Duration::from_secs(1), "captures have places of their own");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refunds_that_take_long_hold_up_no_capture() {
+        let effects = effects_on(Arc::new(Slow::default()));
+        for _ in 0..GIVING_BACK_CALLS_MAX * 20 {
+            let effects = Arc::clone(&effects);
+            tokio::spawn(async move { effects.call(&refund(), &origin()).await });
+        }
+        tokio::task::yield_now().await;
+        let began = tokio::time::Instant::now();
+        effects.call(&capture(), &origin()).await.unwrap();
+        assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+
+    fn capture() -> ProviderCall {
+        ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() }
+    }
+
+    fn refund() -> ProviderCall {
+        let (payment, provider_payment_id, refund) = (payment(), "p".into(), RefundId(Uuid::from_u128(8)));
+        ProviderCall::Refund { payment, provider_payment_id, refund, amount: pound(), attempt: 1 }
     }
 
     fn payment() -> PaymentId {
@@ -344,9 +430,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn taking_what_is_held_never_gives_up() {
-        let capture =
-            ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() };
-        let (answer, attempts) = answer_after(100, capture).await;
+        let (answer, attempts) = answer_after(100, capture()).await;
         assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, 101));
     }
 }

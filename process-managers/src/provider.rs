@@ -1,7 +1,7 @@
 //! The payment provider port.
 
 use async_trait::async_trait;
-use souk_domain::{PaymentId, ProviderCall};
+use souk_domain::{PaymentId, ProviderCall, RefundId};
 
 /// What the provider answers to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub trait PaymentProvider: Send + Sync + 'static {
 
     /// Finds our payment, and the attempt, that the provider's id belongs to, when the provider knows.
     async fn find_payment(&self, provider_payment_id: &str) -> Option<FoundPayment>;
+
+    /// Finds our refund that the provider's id belongs to, when the provider knows.
+    async fn find_refund(&self, provider_refund_id: &str) -> Option<RefundId>;
 }
 
 /// The payment that an id of the provider belongs to.

@@ -63,7 +63,9 @@ pub struct WebhookRequest {
     /// When the provider made it.
     #[schema(value_type = String, format = "date-time")]
     pub created_at: Timestamp,
-    /// The refund it is about.
+    /// The refund it is about, by the provider's id or the shop's. Left out, it is the payment's only refund that
+    /// waits for an answer or for staff.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     pub refund_id: Option<String>,
 }

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
 use souk_domain::RefundId;
-use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::payment::{Payment, PaymentCommand, PaymentState};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
@@ -52,6 +52,9 @@ pub async fn webhook(
     let asked: WebhookRequest = parse(&body)?;
     check_id("/id", &asked.id)?;
     check_id("/providerPaymentId", &asked.provider_payment_id)?;
+    if let Some(id) = &asked.refund_id {
+        check_id("/refundId", id)?;
+    }
     // Before the payment is looked for: what is kept for later must be something it can be told.
     if !KINDS.contains(&asked.kind.as_str()) {
         return Err(unknown_kind());
@@ -114,7 +117,9 @@ pub enum Told {
 
 fn origin_of(shop: &Shop, asked: &WebhookRequest, correlation_id: &CorrelationId) -> Origin {
     let actor = Actor::new("provider", shop.provider.name());
-    let id = CommandId::of(&[b"webhook", asked.id.as_bytes()]);
+    // An event of the provider is one of its payment: what the command creates has ids derived from its own, and
+    // two payments must never create the same.
+    let id = CommandId::of(&[b"webhook", asked.provider_payment_id.as_bytes(), asked.id.as_bytes()]);
     Origin::new(id.0, actor, correlation_id.clone())
 }
 
@@ -129,9 +134,7 @@ pub async fn tell(
     };
     let FoundPayment { payment, attempt } = found;
     let stream = Payment::stream(payment);
-    if shop.payments.load(&stream).await?.is_none() {
-        return Ok(Told::Unknown);
-    }
+    let Some(loaded) = shop.payments.load(&stream).await? else { return Ok(Told::Unknown) };
     let provider_payment_id = asked.provider_payment_id.clone();
     let command = match asked.kind.as_str() {
         "payment.authorized" => {
@@ -144,12 +147,11 @@ pub async fn tell(
             detail: "the provider reported a failure".to_owned(),
             attempts: 1,
         },
-        "refund.processed" => match asked.refund_id.as_deref().and_then(|id| id.parse().ok()) {
-            Some(id) => {
-                PaymentCommand::RecordRefunded { refund: RefundId(id), provider_refund_id: asked.id.clone() }
+        "refund.processed" => match refund_of(shop, asked, &loaded.state).await {
+            Some((refund, provider_refund_id)) => {
+                PaymentCommand::RecordRefunded { refund, provider_refund_id }
             }
-            // Without the refund's id there is nothing to tell: its own answer is on its way.
-            None => return Ok(Told::Taken),
+            None => return Ok(Told::Refused),
         },
         _ => return Err(unknown_kind()),
     };
@@ -158,6 +160,22 @@ pub async fn tell(
         Ok(_) => Ok(Told::Taken),
         Err(CommandError::Rejected(_)) => Ok(Told::Refused),
         Err(error) => Err(problem(error)),
+    }
+}
+
+/// The refund that a webhook is about, and the provider's id of it, empty when it does not say. `refundId` is the
+/// provider's or the shop's; without one it can only be the refund that waits for an answer or for staff.
+async fn refund_of(
+    shop: &Shop,
+    asked: &WebhookRequest,
+    payment: &PaymentState,
+) -> Option<(RefundId, String)> {
+    let Some(id) = &asked.refund_id else {
+        return payment.only_open_refund().map(|refund| (refund, String::new()));
+    };
+    match shop.provider.find_refund(id).await {
+        Some(refund) => Some((refund, id.clone())),
+        None => Some((RefundId(id.parse().ok()?), String::new())),
     }
 }
 

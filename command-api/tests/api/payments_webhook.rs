@@ -3,10 +3,10 @@ use std::fmt::Write;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use souk_domain::PaymentId;
-use souk_domain::payment::{Payment, PaymentStatus};
+use souk_domain::payment::{Payment, PaymentCommand, PaymentStatus};
+use souk_domain::{PaymentId, RefundId};
 
-use crate::payments::waiting;
+use crate::payments::{record, waiting};
 use crate::shop::{Call, TestShop, WEBHOOK_SECRET};
 
 fn signature(secret: &str, body: &[u8]) -> String {
@@ -138,4 +138,79 @@ async fn a_webhook_about_an_unknown_payment_is_kept_once() {
     shop.send(signed(&body)).await.refused(422, "validation-failed").at("/type", "unknown-type");
     let nameless = event("", "payment.authorized", "pay_x", NOW).to_string();
     shop.send(signed(&nameless)).await.refused(422, "validation-failed").at("/id", "invalid-id");
+}
+
+/// A refund that the provider refused: a payment's id, the refund's, and the shop that has them.
+async fn refused_refund(shop: &TestShop) -> (String, String) {
+    let payment = pending(shop).await;
+    let authorized = event("evt_1", "payment.authorized", &format!("pay_{payment}"), NOW).to_string();
+    shop.send(signed(&authorized)).await.done(200);
+    let captured = PaymentCommand::RecordCaptured { provider_payment_id: format!("pay_{payment}") };
+    record(shop, &payment, captured).await;
+    let path = format!("/api/payments/{payment}/refunds");
+    let body = json!({"amount": {"amount": 5, "currency": "GBP"}, "reason": "broken"});
+    let refund = shop.admin(Call::post(&path, &body)).await.done(201).text("id");
+    let refused = PaymentCommand::RecordRefundFailed {
+        refund: RefundId(refund.parse().unwrap()),
+        code: "refund-declined".into(),
+        detail: "the account is closed".into(),
+    };
+    record(shop, &payment, refused).await;
+    (payment, refund)
+}
+
+async fn debts(shop: &TestShop, payment: &str) -> usize {
+    let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
+    shop.shop.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
+}
+
+/// The documented body has no `refundId`, and a provider names refunds by its own ids.
+#[tokio::test]
+async fn a_refund_that_was_processed_after_all_is_known_by_any_of_its_names() {
+    for name in ["none", "ours", "theirs"] {
+        let shop = TestShop::stocked().await;
+        let (payment, refund) = refused_refund(&shop).await;
+        assert_eq!(debts(&shop, &payment).await, 1);
+        let mut body = event("evt_2", "refund.processed", &format!("pay_{payment}"), NOW);
+        match name {
+            "ours" => body["refundId"] = json!(refund),
+            "theirs" => body["refundId"] = json!(format!("re_{refund}")),
+            _ => {}
+        }
+        shop.send(signed(&body.to_string())).await.done(200);
+        assert_eq!(debts(&shop, &payment).await, 0, "{name}");
+        assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::PartiallyRefunded), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_nobody_here_knows_is_kept_and_changes_nothing() {
+    let shop = TestShop::stocked().await;
+    let (payment, _) = refused_refund(&shop).await;
+    let mut body = event("evt_2", "refund.processed", &format!("pay_{payment}"), NOW);
+    body["refundId"] = json!("rfnd_9");
+    shop.send(signed(&body.to_string())).await.done(202);
+    assert_eq!(debts(&shop, &payment).await, 1);
+    body["refundId"] = json!("x".repeat(129));
+    let refused = shop.send(signed(&body.to_string())).await;
+    refused.refused(422, "validation-failed").at("/refundId", "invalid-id");
+}
+
+/// What a command creates has ids derived from the command's: two payments must not make the same void.
+#[tokio::test]
+async fn one_event_id_for_two_payments_makes_two_voids() {
+    let shop = TestShop::stocked().await;
+    let mut voids = Vec::new();
+    for _ in 0..2 {
+        let payment = pending(&shop).await;
+        let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
+        let order = shop.shop.payments.load(&stream).await.unwrap().unwrap().state.order().unwrap();
+        record(&shop, &payment, PaymentCommand::Abandon { order }).await;
+        let body = event("evt_same", "payment.authorized", &format!("pay_{payment}"), NOW);
+        shop.send(signed(&body.to_string())).await.done(200);
+        let log = shop.log.lock().unwrap();
+        let asked: Value = serde_json::from_slice(&log.stream(&stream).last().unwrap().event.data).unwrap();
+        voids.push(asked["void"].clone());
+    }
+    assert!(voids[0].is_string() && voids[0] != voids[1], "{voids:?}");
 }

@@ -16,7 +16,7 @@ use souk_accounts::{Password, Passwords};
 use souk_command_api::{Accounts, OrderFinder, Settings, SettledOrders, Shop};
 use souk_domain::order::draft::order_code;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, ProviderCall};
+use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, ProviderCall, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
@@ -73,6 +73,9 @@ impl PaymentProvider for TestProvider {
             None => (id, 1),
         };
         Some(FoundPayment { payment: PaymentId(id.parse().ok()?), attempt })
+    }
+    async fn find_refund(&self, id: &str) -> Option<RefundId> {
+        id.strip_prefix("re_")?.parse().ok().map(RefundId)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The provider's ids of payments: `sim_PAYMENT`, then `-ATTEMPT` from the second attempt on, then
-//! `.BEHAVIOUR` where the token asks for one.
+//! `.BEHAVIOUR` where the token asks for one. Refunds are `sim_refund_REFUND`.
 
 use std::fmt;
 
-use souk_domain::PaymentId;
+use souk_domain::{PaymentId, RefundId};
 use uuid::Uuid;
 
 /// The beginning of every id.
 const PREFIX: &str = "sim_";
+/// The beginning of every id of a refund.
+const REFUND_PREFIX: &str = "sim_refund_";
 /// The length of a payment's id.
 const PAYMENT_CHARS: usize = 36;
 /// Tokens, without `tok_`, that the provider has to know of later; `*` stands for a number.
@@ -55,8 +57,21 @@ impl<'a> PaymentRef<'a> {
             None if attempt.is_empty() => 1,
             None => return None,
         };
-        Some(Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour })
+        let read = Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour };
+        // One payment has one id: other spellings of it are ids of nothing.
+        (read.to_string() == id).then_some(read)
     }
+}
+
+/// The provider's id of a refund.
+pub(crate) fn refund_id(refund: RefundId) -> String {
+    format!("{REFUND_PREFIX}{refund}")
+}
+
+/// Reads what [`refund_id`] writes.
+pub(crate) fn read_refund_id(id: &str) -> Option<RefundId> {
+    let refund = RefundId(Uuid::parse_str(id.strip_prefix(REFUND_PREFIX)?).ok()?);
+    (refund_id(refund) == id).then_some(refund)
 }
 
 impl fmt::Display for PaymentRef<'_> {

@@ -24,7 +24,7 @@ mod ids;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use souk_domain::{Authorization, ProviderCall};
+use souk_domain::{Authorization, ProviderCall, RefundId};
 use souk_process_managers::{Answer, FoundPayment, PaymentProvider};
 
 use ids::{PaymentRef, number};
@@ -104,7 +104,7 @@ impl PaymentProvider for SimulatedProvider {
                 if declines(behaviour, "refund_declined", *attempt) {
                     return declined("refund-declined", "the account is closed");
                 }
-                Answer::Done { provider_id: format!("sim_refund_{refund}") }
+                Answer::Done { provider_id: ids::refund_id(*refund) }
             }
         }
     }
@@ -112,6 +112,10 @@ impl PaymentProvider for SimulatedProvider {
     async fn find_payment(&self, provider_payment_id: &str) -> Option<FoundPayment> {
         let PaymentRef { payment, attempt, .. } = PaymentRef::parse(provider_payment_id)?;
         Some(FoundPayment { payment, attempt })
+    }
+
+    async fn find_refund(&self, provider_refund_id: &str) -> Option<RefundId> {
+        ids::read_refund_id(provider_refund_id)
     }
 }
 
