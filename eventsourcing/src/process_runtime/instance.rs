@@ -84,6 +84,10 @@ pub(super) struct Instance<P: Process> {
     pub(super) deciding: bool,
     /// Attempts to append the transition that failed, one after another.
     pub(super) failed_appends: u32,
+    /// Conflicts of the transition, each after the process had read further.
+    pub(super) conflicts: u32,
+    /// The position of the process at the last of them.
+    pub(super) conflicted_at: Option<Position>,
 }
 
 /// Moves of one transition. A process that makes more goes round in a circle.
@@ -113,6 +117,8 @@ impl<P: Process> Instance<P> {
             ended: false,
             deciding: false,
             failed_appends: 0,
+            conflicts: 0,
+            conflicted_at: None,
         }
     }
 
@@ -245,7 +251,10 @@ impl<P: Process> Instance<P> {
         transition: &Transition<P::Move>,
     ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
         self.revision = Some(recorded.revision);
-        (self.deciding, self.failed_appends) = (false, 0);
+        self.deciding = false;
+        self.failed_appends = 0;
+        self.conflicts = 0;
+        self.conflicted_at = None;
         self.ended = transition.ended;
         let mut added = Vec::with_capacity(transition.outputs.len());
         for (ordinal, output) in (0_u32..).zip(&transition.outputs) {

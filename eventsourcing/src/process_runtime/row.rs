@@ -92,6 +92,8 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
         ended: row.ended,
         deciding: false,
         failed_appends: 0,
+        conflicts: 0,
+        conflicted_at: None,
     };
     for output in row.outputs {
         let pending = Pending {

@@ -13,6 +13,10 @@ use crate::store::{Append, AppendError, Expected};
 use super::instance::Instance;
 use super::{Action, Outgoing, ProcessRuntime, TRANSITION_VERSION};
 
+/// Conflicts of one transition, each after the process has read further, before its instance is parked. Whoever was
+/// quicker shows in the log after one or two.
+pub const CONFLICTS_MAX: u32 = 10;
+
 impl<P: Process> ProcessRuntime<P> {
     /// Returns the actions to be done now; none before [`ProcessRuntime::go_live`].
     pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
@@ -94,24 +98,41 @@ impl<P: Process> ProcessRuntime<P> {
         Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
     }
 
-    /// A transition was not appended. After a conflict the log will show who was quicker. One that is too
-    /// large parks its instance. After a failure of the log the instance decides again, later each time.
+    /// A transition was not appended. After a conflict the log will show who was quicker; the instance is parked when
+    /// it goes on conflicting although the process reads on, since then nobody was. A transition that is too large
+    /// parks its instance. After a failure of the log the instance decides again, later each time.
     pub fn on_append_failed(&mut self, id: &str, error: &AppendError, now: Timestamp) -> Option<Poison> {
         let instance = self.instances.get_mut(id)?;
         match error {
-            AppendError::Conflict { .. } | AppendError::Duplicate { .. } => None,
+            AppendError::Conflict { .. } | AppendError::Duplicate { .. } => {
+                if instance.conflicted_at != Some(self.position) {
+                    instance.conflicts = instance.conflicts.saturating_add(1);
+                    instance.conflicted_at = Some(self.position);
+                }
+                if instance.conflicts > CONFLICTS_MAX {
+                    instance.deciding = false;
+                    return Some(self.park_stuck(id, None, &error.to_string(), now));
+                }
+                self.decide_later(id, now);
+                None
+            }
             AppendError::TooLarge { .. } => {
                 instance.deciding = false;
                 Some(self.park_stuck(id, None, &error.to_string(), now))
             }
             AppendError::Store(_) => {
-                instance.failed_appends = instance.failed_appends.saturating_add(1);
-                let wait = wait_after(instance.failed_appends, id.as_bytes());
-                let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-                self.retries.insert((at, id.to_owned()));
+                self.decide_later(id, now);
                 None
             }
         }
+    }
+
+    fn decide_later(&mut self, id: &str, now: Timestamp) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.failed_appends = instance.failed_appends.saturating_add(1);
+        let wait = wait_after(instance.failed_appends, id.as_bytes());
+        let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.retries.insert((at, id.to_owned()));
     }
 
     /// A command or effect could not be carried out, for want of the log or by a fault of this program: it is
@@ -131,7 +152,9 @@ impl<P: Process> ProcessRuntime<P> {
         let too_far = now.saturating_add(LONGEST_WAIT * 2).unwrap_or(Timestamp::MAX);
         let is_due = |at: Timestamp| at <= now || at > too_far;
         for (_, id) in self.retries.extract_if(.., |(at, _)| is_due(*at)) {
-            if let Some(instance) = self.instances.get_mut(&id) {
+            // The log may have shown meanwhile that the transition, or another one, was appended.
+            let instance = self.instances.get_mut(&id).filter(|instance| instance.failed_appends > 0);
+            if let Some(instance) = instance {
                 instance.deciding = false;
                 self.touched.insert(id);
             }

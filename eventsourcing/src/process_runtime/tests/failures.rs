@@ -1,6 +1,7 @@
 //! Appends that fail, and outputs that are lost.
 
 use super::*;
+use crate::process_runtime::steps::CONFLICTS_MAX;
 use crate::store::StoreError;
 
 fn unavailable() -> AppendError {
@@ -55,6 +56,37 @@ fn a_clock_that_was_set_back_does_not_keep_a_transition_waiting() {
     runtime.on_append_failed("a", &unavailable(), world.now);
     let an_hour_ago = world.now - jiff::SignedDuration::from_hours(1);
     assert_eq!(runtime.step(an_hour_ago).len(), 1);
+}
+
+/// Two streams that make the same instance id end so: the first has ended, and the second's first transition finds
+/// the stream taken.
+#[test]
+fn an_instance_that_conflicts_with_a_stream_that_never_moves_is_parked() {
+    let mut world = World::new(None, true);
+    world.happens("a", &made_of(1), 1);
+    let mut runtime = world.restart();
+    let conflict =
+        AppendError::Conflict { stream: StreamName::new("order", "a"), current: Some(Revision(0)) };
+    let mut poison = None;
+    for other in 0..=CONFLICTS_MAX {
+        // A second conflict without anything new to read is no proof: the quicker one may not have been read yet.
+        for _ in 0..2 {
+            let actions = runtime.step(world.now);
+            let tries = |action: &Action<_>| matches!(action, Action::Append(id, _) if id == "a");
+            assert!(actions.iter().any(tries), "{other}");
+            poison = runtime.on_append_failed("a", &conflict, world.now);
+            if poison.is_some() {
+                break;
+            }
+            world.now = runtime.next_step().unwrap();
+        }
+        assert_eq!(poison.is_some(), other == CONFLICTS_MAX);
+        let before = world.log.len();
+        world.happens(&format!("other-{other}"), &made_of(1), 1);
+        runtime.on_events(&world.log[before..]).unwrap();
+    }
+    assert_eq!(poison.unwrap().entity, Entity::Key("a".into()));
+    assert_eq!(runtime.parked_count(), 1);
 }
 
 #[test]
