@@ -221,3 +221,17 @@ async fn figures_say_what_the_log_holds() {
     assert_eq!((found.head, found.log_id), (Position(20), log.id()));
     assert_eq!((found.first_at, found.last_at), (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH)));
 }
+
+/// Asked of the shop: a lock of seven seconds, as of a backup tool, stopped all writes for good.
+#[tokio::test]
+async fn writes_go_on_once_another_program_lets_the_file_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = filled(folder.path(), 3).await;
+    let other = Connection::open(folder.path().join(LOG_FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = log.append(append("s1", 10, 2)).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Store(StoreError::Unavailable(_))), "{refused:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    log.append(append("s1", 10, 2)).await.unwrap();
+    assert_eq!(log.head().await.unwrap().0, 8);
+}

@@ -2,8 +2,9 @@
 //!
 //! It takes whatever waits, judges each append by itself, writes all that fit in one transaction,
 //! commits once, shows the events to readers and then answers. While it commits, the next group
-//! gathers. After an error of the disk it is dead for good: it answers everybody so and touches the
-//! file no more, since what a failed write or sync left behind can't be known.
+//! gathers. While another program holds the file, nothing is written: the group is refused, and the next
+//! one tries again. After an error of the disk the writer is dead for good: it answers everybody so and
+//! touches the file no more, since what a failed write or sync left behind can't be known.
 
 mod checkpoint;
 mod table;
@@ -14,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 use souk_eventsourcing::{Append, AppendError, Appended, Position, RecordedEvent, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -195,12 +196,19 @@ impl Writer {
         let mut recorded = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
         let written = match self.checkpoints.failure() {
-            Some(error) => Err(error),
+            Some(error) => Err(Failure::Disk(error)),
             None => write_group(table, &mut group, &mut judged, &mut recorded),
         };
         let commit_took = match written {
             Ok(took) => took,
-            Err(error) => return Err(give_up(error, judged, group)),
+            Err(Failure::Locked(error)) => {
+                refuse(&locked(&error), judged, group);
+                return Ok(());
+            }
+            Err(Failure::Disk(error)) => {
+                refuse(&stopped(&error), judged, group);
+                return Err(error);
+            }
         };
         souk_fail_points::pass("log-after-commit");
         self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count(), commit_took);
@@ -233,15 +241,15 @@ fn write_group(
     group: &mut impl Iterator<Item = Request>,
     judged: &mut Vec<Judged>,
     recorded: &mut Vec<RecordedEvent>,
-) -> rusqlite::Result<Duration> {
-    table.begin()?;
+) -> Result<Duration, Failure> {
+    table.begin().map_err(|error| if is_locked(&error) { Failure::Locked(error) } else { error.into() })?;
     for Request { append, answer } in group {
         let result = match table.append(append, recorded) {
             Ok(appended) => Ok(appended),
             Err(Refusal::Append(error)) => Err(error),
             Err(Refusal::Fatal(error)) => {
                 judged.push(Judged { answer, result: Err(stopped(&error).into()) });
-                return Err(error);
+                return Err(error.into());
             }
         };
         judged.push(Judged { answer, result });
@@ -252,22 +260,39 @@ fn write_group(
     Ok(started.elapsed())
 }
 
-/// Tells all of a group that nothing of it can be known to be on disk.
-fn give_up(
-    error: rusqlite::Error,
-    judged: Vec<Judged>,
-    rest: impl Iterator<Item = Request>,
-) -> rusqlite::Error {
-    let failure = stopped(&error);
+/// The reason why a group was not written.
+enum Failure {
+    /// Another program holds the file. Nothing of the group was written.
+    Locked(rusqlite::Error),
+    /// The disk failed: nothing of the group can be known to be on it.
+    Disk(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Answers a group that was not written.
+fn refuse(failure: &StoreError, judged: Vec<Judged>, rest: impl Iterator<Item = Request>) {
     let judged = judged.into_iter().map(|judged| judged.answer);
     for answer in judged.chain(rest.map(|request| request.answer)) {
+        // Whoever asked may have gone away.
         let _ = answer.send(Err(failure.clone().into()));
     }
-    error
 }
 
 fn payload_bytes(request: &Request) -> usize {
     request.append.events.iter().map(|event| event.data.len()).sum()
+}
+
+fn locked(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("another program holds its file: {error}"))
 }
 
 fn stopped(error: &rusqlite::Error) -> StoreError {
