@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod executor;
 pub mod follower;
 pub mod id;
+pub mod log_pace;
 pub mod parking;
 pub mod payload;
 pub mod personal;

@@ -8,12 +8,16 @@ use souk_domain::order::Order;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::stock::Stock;
 use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::process::ProcessCommand;
 use souk_eventsourcing::process_runtime::Answer;
 use souk_eventsourcing::retry::wait_after;
 use souk_eventsourcing::{
     CommandError, CommandPort, CommandRequest, Completion, Decider, Rejection, StreamName,
 };
+
+/// Thousands of answers may wait for the log at once: one line tells of them all.
+static WAITING_SAID: LogPace = LogPace::new();
 
 /// The aggregates that processes command.
 #[derive(Clone)]
@@ -59,7 +63,10 @@ impl ShopPorts {
             let sent = deliver(&*self.payments, stream.clone(), command.clone(), origin).await;
             let Sent::Again(why) = sent else { return sent };
             let wait = wait_after(attempt, origin.command_id.0.as_bytes());
-            tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), why, "an answer of the provider waits for the log");
+            metrics::counter!("souk_payment_provider_answers_retried_total").increment(1);
+            if WAITING_SAID.is_due() {
+                tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), why, "answers of the provider wait for the log");
+            }
             tokio::time::sleep(wait).await;
             attempt = attempt.saturating_add(1);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::{ProviderCall, ShopCommand};
+use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::parking::{Entity, Parked};
 use souk_eventsourcing::process::{Process, ProcessChange, ProcessShape, ProcessStateError};
 use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
@@ -51,6 +52,9 @@ pub(super) struct Driver<P: Process> {
     /// The checkpoint that was last written.
     saved: Position,
     saving: Option<Saving>,
+    /// Thousands of instances may fail for one reason: one line tells of them all.
+    lost_said: LogPace,
+    not_appended_said: LogPace,
 }
 
 impl<P> Driver<P>
@@ -66,7 +70,21 @@ where
         let mut save = interval(SAVE_EVERY);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let saved = runtime.position();
-        Self { ports, runtime, jobs: Jobs::new(), requests, live_at, save, saved, saving: None }
+        // Shown from the start, not only once something failed.
+        metrics::counter!("souk_process_commands_failed_total", "process" => P::NAME).increment(0);
+        metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(0);
+        Self {
+            ports,
+            runtime,
+            jobs: Jobs::new(),
+            requests,
+            live_at,
+            save,
+            saved,
+            saving: None,
+            lost_said: LogPace::new(),
+            not_appended_said: LogPace::new(),
+        }
     }
 
     /// Takes in what waits for a parked entity.
@@ -155,7 +173,9 @@ where
             (Outcome::Again(why), Some(output)) => {
                 let failed = metrics::counter!("souk_process_commands_failed_total", "process" => P::NAME);
                 failed.increment(1);
-                tracing::warn!(process = P::NAME, instance, why, "a command is sent again");
+                if self.lost_said.is_due() {
+                    tracing::warn!(process = P::NAME, instance, why, "commands are sent again");
+                }
                 self.runtime.on_lost(instance, output, now);
             }
             (Outcome::Panicked, None) => {
@@ -176,8 +196,9 @@ where
     }
 
     fn on_not_appended(&mut self, instance: &str, error: &AppendError, now: Timestamp) {
-        if !matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. }) {
-            tracing::warn!(process = P::NAME, instance, %error, "a transition was not appended");
+        let is_race = matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
+        if !is_race && self.not_appended_said.is_due() {
+            tracing::warn!(process = P::NAME, instance, %error, "transitions are not appended");
         }
         if let Some(poison) = self.runtime.on_append_failed(instance, error, now) {
             tracing::error!(process = P::NAME, %poison, "an instance can't go on and is parked");

@@ -1,0 +1,52 @@
+//! A limit for log lines that many tasks would write at once about one cause.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The time between two lines about one cause.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Lets one line through, then none until [`PAUSE`] is over.
+#[derive(Debug)]
+pub struct LogPace {
+    last: Mutex<Option<Instant>>,
+}
+
+impl LogPace {
+    /// Lets the first line through.
+    pub const fn new() -> Self {
+        Self { last: Mutex::new(None) }
+    }
+
+    /// Returns true if a line is due, and counts it as written.
+    pub fn is_due(&self) -> bool {
+        self.is_due_at(Instant::now())
+    }
+
+    fn is_due_at(&self, now: Instant) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            return false;
+        }
+        *last = Some(now);
+        true
+    }
+}
+
+impl Default for LogPace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_written_each_pause() {
+        let (pace, now) = (LogPace::new(), Instant::now());
+        let lines = (0..30).filter(|second| pace.is_due_at(now + Duration::from_secs(*second))).count();
+        assert_eq!(lines, 3);
+    }
+}
