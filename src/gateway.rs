@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
 use souk_web::{Denials, Problem, PublishedKeys, catalogue};
@@ -104,6 +104,8 @@ fn apps(
     behind: Behind<'_>,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Router, Router)> {
+    // First of all: what is counted before there is a recorder is counted nowhere.
+    let recorder = PrometheusBuilder::new().install_recorder()?;
     let patience = Patience { answer_max: behind.timeout, ..Patience::default() };
     let upstream = |name, address| {
         Upstream::new(name, address, patience)
@@ -126,13 +128,7 @@ fn apps(
         &parts,
         stopping,
     )?;
-    let operations = Operations {
-        upstreams: upstreams.clone(),
-        keys,
-        standing,
-        parts,
-        metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
-    };
+    let operations = Operations { upstreams: upstreams.clone(), keys, standing, parts, metrics: recorder };
     let health = Router::new()
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
 use souk_gateway::server::{self, Connections};
 use souk_gateway::{Bodies, edge, for_browsers};
@@ -35,6 +35,9 @@ use crate::release_gate;
 /// How long what is under way may take once the shop stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// The time that readiness waits for a read of the read models. A shop that is busy is not unready.
+const READ_PROBE_MAX: Duration = Duration::from_secs(1);
+
 /// What flags of `souk serve` say.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServeOptions {
@@ -56,13 +59,15 @@ pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyh
 
 async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    // First of all: what is counted before there is a recorder is counted nowhere.
+    let metrics = PrometheusBuilder::new().install_recorder()?;
     let mut shop = Embedded::start(configuration).await?;
     let listener = listen(configuration).await?;
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
     let internal = listen_internally(configuration).await?;
-    let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded)?;
+    let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded, metrics)?;
     announce(options, address, || welcome(configuration, address, options))?;
 
     let internal = internal.map(|listener| (listener, app_of_internal));
@@ -241,6 +246,7 @@ fn apps(
     shop: &Embedded,
     configuration: &Configuration,
     catalogue_loaded: &Arc<AtomicBool>,
+    metrics: PrometheusHandle,
 ) -> anyhow::Result<Apps> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
@@ -262,7 +268,7 @@ fn apps(
             finder: Arc::clone(&shop.shop.finder),
         },
         catalogue_loaded: Arc::clone(catalogue_loaded),
-        metrics: metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?,
+        metrics,
         openapi: api.to_pretty_json()?.into(),
     };
     let pages = Router::new()
@@ -271,7 +277,7 @@ fn apps(
         .route("/openapi.json", get(document))
         .route("/docs", get(docs))
         .with_state(operations.clone());
-    let metrics = Router::new().route("/metrics", get(metrics)).with_state(operations);
+    let metrics = Router::new().route("/metrics", get(measured)).with_state(operations);
     let mut router = router.merge(pages).merge(catalogue::pages());
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());
@@ -285,13 +291,19 @@ async fn ready(State(operations): State<Operations>) -> Response {
     if !operations.is_ready() {
         return Problem::new("read-model-behind", operations.why_not_ready()).retry_after(1).into_response();
     }
+    // Followers write through connections of their own, and may be well while nobody can read.
+    let probe = tokio::time::timeout(READ_PROBE_MAX, operations.shop.finder.open_debts());
+    if matches!(probe.await, Ok(Err(_))) {
+        let detail = "the read models can't be read; the log of this process says why";
+        return Problem::new("read-model-behind", detail).retry_after(1).into_response();
+    }
     let parts = operations.shop.readiness.parts.remarks();
     let remarks = operations.standing.remarks().into_iter().chain(parts.iter().map(String::as_str));
     let lines: Vec<&str> = std::iter::once("ready").chain(remarks).collect();
     (StatusCode::OK, lines.join("\n")).into_response()
 }
 
-async fn metrics(State(operations): State<Operations>) -> String {
+async fn measured(State(operations): State<Operations>) -> String {
     operations.standing.measure();
     let counters = operations.shop.log.counters();
     metrics::counter!("souk_log_commits_total").absolute(counters.commits);
@@ -304,11 +316,10 @@ async fn metrics(State(operations): State<Operations>) -> String {
     metrics::gauge!("souk_ready").set(f64::from(operations.is_ready()));
     metrics::gauge!("souk_read_models_stalled").set(f64::from(operations.shop.positions.is_stalled()));
     operations.shop.readiness.parts.measure(head);
-    // Read models that can't be read are shown elsewhere.
-    if let Ok(debts) = operations.shop.finder.open_debts().await {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are open")]
-        metrics::gauge!("souk_payment_debts").set(debts as f64);
-    }
+    // No number is known while the read models can't be read: neither the last one nor none.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are open")]
+    let debts = operations.shop.finder.open_debts().await.map_or(f64::NAN, |debts| debts as f64);
+    metrics::gauge!("souk_payment_debts").set(debts);
     for model in souk_projections::models() {
         let parked = operations.shop.positions.parked_in(&[model.name]);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are parked")]

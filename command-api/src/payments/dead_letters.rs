@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::{DebtId, PaymentId};
+use souk_eventsourcing::Completion;
 use souk_web::body::NoBody;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -36,9 +37,7 @@ pub async fn requeue(
     let (debt, payment) = find(&shop, &id).await?;
     let route = format!("POST /api/payments/provider/dead-letters/requeue {debt}");
     let write = Write::new(&shop, &caller, &headers, &route, &[]);
-    let answer = send(&shop, &write, debt, payment, PaymentCommand::RetryDebt { debt }).await?;
-    metrics::counter!("souk_payment_provider_requeue_total").increment(1);
-    Ok(answer)
+    send(&shop, &write, debt, payment, PaymentCommand::RetryDebt { debt }).await
 }
 
 /// Closes a dead letter that was settled in another way, such as a bank transfer, or is withdrawn. For admins.
@@ -80,7 +79,11 @@ async fn send(
     payment: PaymentId,
     command: PaymentCommand,
 ) -> Answer {
+    let is_retry = matches!(command, PaymentCommand::RetryDebt { .. });
     let request = write.request(Payment::stream(payment), command);
     let outcome = shop.payments.execute(request).await.map_err(problem)?;
+    if is_retry && outcome.completion == Completion::Appended {
+        metrics::counter!("souk_payment_provider_requeue_total").increment(1);
+    }
     Ok(WriteAnswer::written(StatusCode::OK, &debt, outcome.revision, outcome.position))
 }

@@ -65,7 +65,12 @@ impl Part {
             Standing::Failing => *condition = Condition::Failing(why.to_owned()),
             _ if is_stalled => {}
             Standing::CatchingUp => *condition = Condition::Starting,
-            Standing::Live | Standing::Interrupted => *condition = Condition::Working,
+            Standing::Live | Standing::Interrupted => {
+                if matches!(*condition, Condition::Failing(_)) {
+                    tracing::info!(part = self.name, "a part of the shop works again");
+                }
+                *condition = Condition::Working;
+            }
         }
     }
 
@@ -100,6 +105,8 @@ impl Parts {
     }
 
     fn add(&self, name: &'static str, is_follower: bool) -> Arc<Part> {
+        // Shown from the start, not only once the part has failed.
+        metrics::counter!("souk_part_restarts_total", "part" => name).increment(0);
         let (condition, position) = (Mutex::new(Condition::Starting), AtomicU64::new(0));
         let part = Arc::new(Part { name, is_follower, condition, position });
         self.lock().push(Arc::clone(&part));
