@@ -2,6 +2,9 @@
 //!
 //! A token is used once. Used a second time within ten seconds it works once more, for a client whose
 //! answer was lost; after that somebody else has it too, and the family ends.
+//!
+//! A session that a browser brings back from an identity provider begins without a token: the first is given for
+//! a code, once, within a minute. A second use of the code within that minute ends the family.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -17,6 +20,8 @@ pub const ACCESS_TTL: SignedDuration = SignedDuration::from_mins(10);
 pub const IDLE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a session lasts at most.
 pub const SESSION_MAX: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// Lifetime of the code of a sign-in: short, since it stands in an address, and browsers keep addresses.
+pub const CODE_TTL: SignedDuration = SignedDuration::from_mins(1);
 /// How long a used token works once more.
 const REPEAT_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// Tokens of a family that are good at once: more than one only when a client repeated itself.
@@ -30,7 +35,7 @@ const MAC_BYTES: usize = 16;
 pub type SecretHash = [u8; 32];
 
 /// A refresh token: its family and a secret, under a keyed hash, so that what nobody was given never
-/// counts as used twice.
+/// counts as used twice. The code of a sign-in has the same form, under another key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
     /// Its family.
@@ -87,6 +92,9 @@ pub struct Family {
     pub expires_at: Timestamp,
     /// When it was ended.
     pub revoked_at: Option<Timestamp>,
+    /// The code that its first token is given for, until it is used.
+    #[serde(default)]
+    code: Option<SecretHash>,
     live: Vec<SecretHash>,
     used: Vec<Used>,
 }
@@ -111,13 +119,49 @@ pub enum Refused {
 impl Family {
     /// Begins with a first token.
     pub fn open(id: Uuid, user: CustomerId, first: SecretHash, now: Timestamp) -> Self {
-        let (live, used) = (vec![first], Vec::new());
-        Self { id, user, opened_at: now, expires_at: now + IDLE_MAX, revoked_at: None, live, used }
+        Self {
+            id,
+            user,
+            opened_at: now,
+            expires_at: now + IDLE_MAX,
+            revoked_at: None,
+            code: None,
+            live: vec![first],
+            used: Vec::new(),
+        }
+    }
+
+    /// Begins without a token: [`Family::exchange`] gives the first. It ends by itself when nobody asks for it.
+    pub fn open_by_code(id: Uuid, user: CustomerId, code: SecretHash, now: Timestamp) -> Self {
+        Self {
+            id,
+            user,
+            opened_at: now,
+            expires_at: now + CODE_TTL,
+            revoked_at: None,
+            code: Some(code),
+            live: Vec::new(),
+            used: Vec::new(),
+        }
     }
 
     /// Whether it has ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.revoked_at.is_some() || now >= self.expires_at
+    }
+
+    /// Takes the code for the first token. A refusal may end the family: it has to be kept, too.
+    pub fn exchange(&mut self, code: SecretHash, first: SecretHash, now: Timestamp) -> Result<(), Refused> {
+        if self.is_over(now) || now.duration_since(self.opened_at) >= CODE_TTL {
+            return Err(Refused::Ended);
+        }
+        if self.code.take() != Some(code) {
+            self.revoke(now);
+            return Err(Refused::UsedBefore);
+        }
+        self.live.push(first);
+        self.expires_at = now + IDLE_MAX;
+        Ok(())
     }
 
     /// Takes a token for the next. A refusal may end the family: it has to be kept, too.
@@ -146,6 +190,7 @@ impl Family {
     /// Ends it.
     pub fn revoke(&mut self, now: Timestamp) {
         self.revoked_at = self.revoked_at.or(Some(now));
+        self.code = None;
         self.live.clear();
         self.used.clear();
     }
@@ -211,6 +256,31 @@ mod tests {
         assert_eq!(family.refresh(hash(1), hash(3), at(11)), Err(Refused::UsedBefore));
         assert_eq!(family.revoked_at, Some(at(11)));
         assert_eq!(family.refresh(hash(2), hash(4), at(12)), Err(Refused::Ended));
+    }
+
+    fn by_code() -> Family {
+        Family::open_by_code(Uuid::nil(), CustomerId::parse("ada").unwrap(), hash(9), noon())
+    }
+
+    #[test]
+    fn a_code_gives_the_first_token_once_within_a_minute() {
+        let mut family = by_code();
+        assert_eq!(family.exchange(hash(9), hash(1), at(59)), Ok(()));
+        assert_eq!(family.refresh(hash(1), hash(2), at(3600)), Ok(()));
+        assert!(by_code().is_over(at(60)), "nobody asked for its tokens");
+        assert_eq!(by_code().exchange(hash(9), hash(1), at(60)), Err(Refused::Ended));
+        assert_eq!(by_code().exchange(hash(8), hash(1), at(1)), Err(Refused::UsedBefore));
+    }
+
+    #[test]
+    fn a_code_that_comes_twice_within_its_minute_ends_the_session_and_later_it_does_not() {
+        let mut family = by_code();
+        family.exchange(hash(9), hash(1), at(1)).unwrap();
+        let mut later = family.clone();
+        assert_eq!(family.exchange(hash(9), hash(2), at(59)), Err(Refused::UsedBefore));
+        assert!(family.is_over(at(59)));
+        assert_eq!(later.exchange(hash(9), hash(2), at(60)), Err(Refused::Ended));
+        assert!(!later.is_over(at(60)), "an address that a browser kept ends no session");
     }
 
     #[test]

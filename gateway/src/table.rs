@@ -176,6 +176,7 @@ pub const ROUTES: &[Route] = &[
     auth("GET", "/api/auth/audit", Access::SignedIn),
     auth("GET", "/api/auth/oidc/{provider}/start", Access::Anyone),
     auth("GET", "/api/auth/oidc/{provider}/callback", Access::Anyone),
+    auth("POST", "/api/auth/oidc/exchange", Access::Anyone),
     route("GET", "/.well-known/jwks.json", Side::Command, Access::Anyone, Class::Read),
     // users
     get("/api/users/me", Access::SignedIn),

@@ -49,11 +49,11 @@ async fn somebody_signs_in_through_the_pages_of_a_provider_buys_and_is_forgotten
     let me = shop.send("GET", "/api/users/me", &Value::Null, &[("authorization", &bearer)]).await.1;
     assert_eq!((&me["email"], &me["emailVerified"]), (&json!("ada@example.org"), &json!(true)), "{me}");
     assert_eq!(me["name"], "Name of ada@example.org");
-    // By a page of the shop, the next time: the token comes behind the path.
+    // By a page of the shop, the next time: a code comes behind the path.
     let page = signed_in(&shop, "ada@example.org", "?returnTo=/account").await;
     let location = page.location.unwrap();
-    let token = location.strip_prefix("/account#refreshToken=").unwrap();
-    let again = shop.send("POST", "/api/auth/refresh", &json!({"refreshToken": token}), &[]).await;
+    let code = location.strip_prefix("/account#code=").unwrap();
+    let again = shop.send("POST", "/api/auth/oidc/exchange", &json!({"code": code}), &[]).await;
     assert_eq!((again.0, &again.1["id"]), (200, &ada["id"]));
     // Whoever has an account already is asked for it first.
     let bob = json!({"email": "bob@example.org", "password": "correct horse battery", "name": "Bob"});

@@ -29,6 +29,8 @@ pub struct Keys {
     pub(crate) cart: [u8; 32],
     /// Tells refresh tokens that this shop gave out.
     pub refresh: [u8; 32],
+    /// Tells codes of sign-ins that this shop gave out.
+    pub sign_in_code: [u8; 32],
     /// Seals what a browser carries through an identity provider.
     pub sign_in: Key,
     /// Hashes requests.
@@ -92,6 +94,7 @@ impl Keys {
             verified: Verified::default(),
             sign_in: Key::from(&doubled(&secret)),
             refresh: derived("souk 2026 refresh tokens"),
+            sign_in_code: derived("souk 2026 codes of sign-ins"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
             email_hash: derived("souk 2026 e-mail addresses"),

@@ -4,5 +4,6 @@ pub mod accounts;
 pub mod passwords;
 pub mod providers;
 pub mod request;
+pub mod return_path;
 pub mod routes;
 pub mod sessions;

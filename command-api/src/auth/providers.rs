@@ -21,20 +21,20 @@ use souk_domain::{Email, UserId};
 use souk_eventsourcing::CorrelationId;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, StrictQuery};
+use souk_web::{Caller, Problem, StrictJson, StrictQuery};
 use utoipa::ToSchema;
 
 use crate::shop::Shop;
 
 use super::accounts::{self, Client};
 use super::passwords::{self, NewAccount};
-use super::request::SignedIn;
+use super::request::{ExchangeRequest, SignedIn};
+use super::return_path::own_path;
+use super::routes::no_store;
 use super::sessions;
 
 /// The cookie that carries a sign-in.
 const COOKIE: &str = "souk-sign-in";
-/// The longest path to come back to, in bytes.
-const RETURN_TO_BYTES_MAX: usize = 512;
 /// The longest name that is taken from a provider, in characters.
 const NAME_CHARS_MAX: usize = 200;
 
@@ -43,9 +43,14 @@ const NAME_CHARS_MAX: usize = 200;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct StartQuery {
-    /// A path of this site, as in `/account`. The browser comes back to it with `#refreshToken=…`, or with
-    /// `#error=CODE`; without it the answer is JSON.
-    #[param(min_length = 1, max_length = 512, pattern = r#"^/(?!api/)([!-"$-.0-\[\]-~][!-"$-\[\]-~]*)?$"#)]
+    /// A path of this site, as in `/account`. The browser comes back to it with `#code=…`, which
+    /// `POST /api/auth/oidc/exchange` takes for tokens within a minute, or with `#error=CODE`; without it the
+    /// answer is JSON.
+    #[param(
+        min_length = 1,
+        max_length = 512,
+        pattern = r#"^/(?![aA][pP][iI]([/?]|$))([A-Za-z0-9_~-][A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*)?([?][!-"$-\[\]-~]*)?$"#
+    )]
     return_to: Option<String>,
 }
 
@@ -141,14 +146,48 @@ pub async fn callback(
         return Ok((jar, Problem::new("sign-in-not-begun", detail)).into_response());
     };
     let client = Client::of(&caller, &headers);
-    let signed_in = finished(&shop, &flow, &query, &write.correlation_id, &client).await;
-    let answer = match (signed_in, &flow.return_to) {
-        (Ok(signed_in), Some(path)) => away(&format!("{path}#refreshToken={}", signed_in.refresh_token))?,
-        (Ok(signed_in), None) => ([(header::CACHE_CONTROL, "no-store")], Json(signed_in)).into_response(),
-        (Err(problem), Some(path)) => away(&format!("{path}#error={}", problem.code()))?,
-        (Err(problem), None) => problem.into_response(),
+    let proven = finished(&shop, &flow, &query, &write.correlation_id, &client).await;
+    let answer = match &flow.return_to {
+        Some(path) => to_page(&shop, path, proven).await?,
+        None => to_client(&shop, proven).await.unwrap_or_else(Problem::into_response),
     };
     Ok((jar, answer).into_response())
+}
+
+/// Sends the browser to a page of this site. A token of thirty days has no place in an address, which browsers
+/// keep: a code of a minute stands there.
+async fn to_page(
+    shop: &Shop,
+    path: &str,
+    proven: Result<(UserId, UserRole), Problem>,
+) -> Result<Response, Problem> {
+    let code = match proven {
+        Ok((user, _)) => sessions::open_by_code(shop, user).await,
+        Err(problem) => Err(problem),
+    };
+    match code {
+        Ok(code) => away(&format!("{path}#code={code}")),
+        Err(problem) => away(&format!("{path}#error={}", problem.code())),
+    }
+}
+
+async fn to_client(shop: &Shop, proven: Result<(UserId, UserRole), Problem>) -> Result<Response, Problem> {
+    let (user, role) = proven?;
+    let signed_in = sessions::open(shop, user, role).await?;
+    Ok(no_store(Json(signed_in)))
+}
+
+/// Takes the code behind the `#` of a page for tokens, once, within a minute of the sign-in.
+#[utoipa::path(post, path = "/api/auth/oidc/exchange", tag = "auth", request_body = ExchangeRequest,
+    responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn exchange(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: StrictJson<ExchangeRequest>,
+) -> Result<Response, Problem> {
+    let client = Client::of(&caller, &headers);
+    Ok(no_store(Json(sessions::exchange(&shop, &body.value.code.0, &client).await?)))
 }
 
 async fn finished(
@@ -157,7 +196,7 @@ async fn finished(
     query: &CallbackQuery,
     correlation_id: &CorrelationId,
     client: &Client<'_>,
-) -> Result<SignedIn, Problem> {
+) -> Result<(UserId, UserRole), Problem> {
     let Some(code) = query.code.as_deref().filter(|_| query.error.is_none()) else {
         let detail = format!("the identity provider `{}` did not sign anybody in", flow.provider);
         return Err(Problem::new("sign-in-refused", detail));
@@ -167,7 +206,7 @@ async fn finished(
     let identity = identity.map_err(|why| failed(&flow.provider, &why))?;
     let (user, role) = account_of(shop, flow, &identity, correlation_id, client).await?;
     accounts::note(shop, SignInKind::SignedIn, Some(user), None, client).await?;
-    sessions::open(shop, user, role).await
+    Ok((user, role))
 }
 
 /// Whose account it is: linked before, linked now, or made.
@@ -277,21 +316,6 @@ fn failed(provider: &str, why: &ProviderFailed) -> Problem {
 /// Where providers send people back to.
 fn redirect_uri(shop: &Shop, provider: &str) -> String {
     format!("{}/api/auth/oidc/{provider}/callback", shop.settings.public_url)
-}
-
-/// A path of this site and of no other.
-fn own_path(path: String) -> Result<String, Problem> {
-    let is_own = path.starts_with('/')
-        && !path.starts_with("//")
-        // What answers there may lead elsewhere, and a browser takes what is behind the `#` along.
-        && !path.starts_with("/api/")
-        && path.len() <= RETURN_TO_BYTES_MAX
-        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
-    if is_own {
-        Ok(path)
-    } else {
-        Err(Problem::parameter("returnTo", "a path of this site is allowed, as in /account"))
-    }
 }
 
 fn cookie(shop: &Shop, provider: &str, value: String) -> Cookie<'static> {

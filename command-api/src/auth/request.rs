@@ -38,6 +38,15 @@ pub struct RefreshRequest {
     pub refresh_token: SecretShape,
 }
 
+/// The code of a sign-in through an identity provider.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"code": "AZ…"}))]
+pub struct ExchangeRequest {
+    /// The text behind `#code=`.
+    pub code: SecretShape,
+}
+
 /// Somebody signs out.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

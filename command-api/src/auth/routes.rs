@@ -35,7 +35,7 @@ use super::sessions;
 const LIST: &str = "sign-ins";
 
 /// Tokens are for whoever asked, and kept by nobody in between.
-fn no_store(response: impl IntoResponse) -> Response {
+pub(crate) fn no_store(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use souk_accounts::credentials::Stored;
-use souk_accounts::session::{ACCESS_TTL, Refused};
+use souk_accounts::session::{ACCESS_TTL, Refused, SecretHash};
 use souk_accounts::{Family, RefreshToken, SignInKind};
 use souk_domain::user::User;
 use souk_domain::user::event::UserRole;
@@ -31,6 +31,15 @@ pub async fn open(shop: &Shop, user: UserId, role: UserRole) -> Result<SignedIn,
     Ok(signed_in(shop, user, role, &token))
 }
 
+/// Begins a session of a browser that comes back from an identity provider: its tokens are given for this code,
+/// once, within a minute.
+pub async fn open_by_code(shop: &Shop, user: UserId) -> Result<String, Problem> {
+    let code = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
+    let family = Family::open_by_code(code.family, user.customer(), code.hash(), shop.clock.now());
+    shop.accounts.credentials.open_family(&family).await?;
+    Ok(code.encode(&shop.keys.sign_in_code))
+}
+
 fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
     let role = match role {
         UserRole::Customer => Role::Customer,
@@ -51,14 +60,37 @@ fn unknown() -> Problem {
     Problem::new("unauthenticated", "the refresh token is not known, or its session has ended: sign in again")
 }
 
+fn unknown_code() -> Problem {
+    Problem::new("unauthenticated", "the code is wrong, used, or older than a minute: sign in again")
+}
+
 /// Takes a refresh token for the next.
 pub async fn refresh(shop: &Shop, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
     let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
+    advance(shop, token, client, Family::refresh, unknown).await
+}
+
+/// Takes the code of a sign-in for its first tokens.
+pub async fn exchange(shop: &Shop, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+    let code = RefreshToken::decode(text, &shop.keys.sign_in_code).ok_or_else(unknown_code)?;
+    advance(shop, code, client, Family::exchange, unknown_code).await
+}
+
+/// Takes in a session what its owner presents, for the next token; the step says whether it may.
+type Step = fn(&mut Family, SecretHash, SecretHash, Timestamp) -> Result<(), Refused>;
+
+async fn advance(
+    shop: &Shop,
+    token: RefreshToken,
+    client: &Client<'_>,
+    step: Step,
+    unknown: fn() -> Problem,
+) -> Result<SignedIn, Problem> {
     let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
     for _ in 0..ATTEMPTS_MAX {
         let mut stored = find(shop, token.family).await?.ok_or_else(unknown)?;
         let now = shop.clock.now();
-        let refreshed = stored.family.refresh(token.hash(), next.hash(), now);
+        let refreshed = step(&mut stored.family, token.hash(), next.hash(), now);
         if refreshed == Err(Refused::Ended) {
             return Err(unknown());
         }

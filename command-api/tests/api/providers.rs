@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use souk_accounts::identity_provider::{Begun, Flow, Identity};
-use souk_accounts::{IdentityProviders, ProviderFailed};
+use souk_accounts::{IdentityProviders, ProviderFailed, RefreshToken};
 use souk_domain::Email;
 
 use crate::auth::{PASSWORD, signed_up};
@@ -212,10 +212,8 @@ async fn a_browser_comes_back_to_a_path_of_this_site_alone() {
     let shop = TestShop::open().await;
     let begin = begun(&shop, "work", "?returnTo=/account%3Fa%3Db", None).await;
     let answer = back(&shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie).await.done(302);
-    let (path, token) = answer.head("location").split_once("#refreshToken=").unwrap();
+    let (path, _) = answer.head("location").split_once("#code=").unwrap();
     assert_eq!(path, "/account?a=b");
-    let refreshed = shop.send(Call::post("/api/auth/refresh", &json!({"refreshToken": token}))).await;
-    assert_ne!(refreshed.done(200).body["accessToken"], Value::Null);
     let begin = begun(&shop, "work", "?returnTo=/", None).await;
     let answer = back(&shop, "work", &query(&begin, "8|"), &begin.cookie).await.done(302);
     assert_eq!(answer.head("location"), "/#error=email-not-verified");
@@ -228,12 +226,121 @@ async fn a_browser_comes_back_to_a_path_of_this_site_alone() {
         "",
         "/a%23b",
         "/api/auth/oidc/home/start",
+        "/./api/auth/oidc/home/start",
+        "/%252e/api/auth/oidc/home/start",
+        "/%25252e/api/auth/oidc/home/start",
+        "/x/../api/auth/oidc/home/start",
+        "/x/%252e%252e/api/auth/oidc/home/start",
+        "/%2509/api/auth/oidc/home/start",
+        "/account//x",
     ] {
         let start = Call::get(&format!("/api/auth/oidc/work/start?returnTo={elsewhere}"));
         shop.send(start).await.refused(400, "invalid-parameter");
     }
     let long = format!("/api/auth/oidc/work/start?returnTo=/{}", "x".repeat(600));
     shop.send(Call::get(&long)).await.refused(400, "invalid-parameter");
+}
+
+/// The code that a browser brings back behind the `#`.
+async fn code(shop: &TestShop) -> String {
+    let begin = begun(shop, "work", "?returnTo=/account", None).await;
+    let answer = back(shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie).await.done(302);
+    answer.head("location").strip_prefix("/account#code=").unwrap().to_owned()
+}
+
+async fn exchange(shop: &TestShop, code: &str) -> Answer {
+    shop.send(Call::post("/api/auth/oidc/exchange", &json!({"code": code}))).await
+}
+
+#[tokio::test]
+async fn a_code_behind_the_hash_is_taken_for_tokens_as_a_sign_in_is_answered() {
+    let shop = TestShop::open().await;
+    let signed_in = exchange(&shop, &code(&shop).await).await.done(200);
+    assert_eq!(signed_in.head("cache-control"), "no-store");
+    let login = signed_up(&shop, "bob@example.org").await;
+    let fields = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(fields(&signed_in), fields(&login));
+    let valid = shop.as_user(&signed_in.text("accessToken"), Call::get("/api/auth/validate")).await.done(200);
+    assert_eq!(valid.text("subject"), signed_in.text("id"));
+    let refresh = json!({"refreshToken": signed_in.text("refreshToken")});
+    shop.send(Call::post("/api/auth/refresh", &refresh)).await.done(200);
+}
+
+#[tokio::test]
+async fn wrong_used_and_expired_codes_are_refused_in_the_same_words() {
+    let shop = TestShop::open().await;
+    let used = code(&shop).await;
+    exchange(&shop, &used).await.done(200);
+    let late = code(&shop).await;
+    shop.pass(60);
+    let refresh_token = signed_up(&shop, "bob@example.org").await.text("refreshToken");
+    let mut said = Vec::new();
+    for refused in [&used, &late, &refresh_token, "", "x", &"A".repeat(100), &"A".repeat(100_000)] {
+        let mut body = exchange(&shop, refused).await.refused(401, "unauthenticated").body;
+        body["correlationId"] = Value::Null;
+        said.push(body);
+    }
+    said.dedup();
+    assert_eq!(said.len(), 1, "{said:?}");
+    for (body, at) in
+        [(json!({}), "/code"), (json!({"code": 1}), "/code"), (json!({"code": "x", "y": 1}), "/y")]
+    {
+        let answer = shop.send(Call::post("/api/auth/oidc/exchange", &body)).await;
+        assert_eq!(answer.refused(422, "validation-failed").body["errors"][0]["pointer"], at);
+    }
+    // A code is no refresh token either.
+    let early = json!({"refreshToken": code(&shop).await});
+    shop.send(Call::post("/api/auth/refresh", &early)).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_code_that_two_have_signs_nobody_in_for_long() {
+    let shop = TestShop::open().await;
+    let stolen = code(&shop).await;
+    let first = exchange(&shop, &stolen).await.done(200);
+    exchange(&shop, &stolen).await.refused(401, "unauthenticated");
+    let validate = Call::get("/api/auth/validate");
+    shop.as_user(&first.text("accessToken"), validate.clone()).await.refused(401, "unauthenticated");
+    let refresh = json!({"refreshToken": first.text("refreshToken")});
+    shop.send(Call::post("/api/auth/refresh", &refresh)).await.refused(401, "unauthenticated");
+    // Of two at once, one is answered at most, and it has no session.
+    let raced = code(&shop).await;
+    let (one, two) = tokio::join!(exchange(&shop, &raced), exchange(&shop, &raced));
+    let answered: Vec<_> = [one, two].into_iter().filter(|answer| answer.status == 200).collect();
+    assert!(answered.len() <= 1);
+    for answer in answered {
+        shop.as_user(&answer.text("accessToken"), validate.clone()).await.refused(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn a_code_dies_with_the_sessions_of_its_account() {
+    let shop = TestShop::open().await;
+    let signed_in = exchange(&shop, &code(&shop).await).await.done(200);
+    let waiting = code(&shop).await;
+    let everywhere = json!({"refreshToken": signed_in.text("refreshToken"), "everywhere": true});
+    shop.send(Call::post("/api/auth/logout", &everywhere)).await.done(204);
+    exchange(&shop, &waiting).await.refused(401, "unauthenticated");
+    let waiting = code(&shop).await;
+    shop.admin(Call::delete(&format!("/api/users/{}", signed_in.text("id")))).await.done(202);
+    exchange(&shop, &waiting).await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_code_is_kept_as_a_hash_alone() {
+    let shop = TestShop::open().await;
+    let code = code(&shop).await;
+    let bytes = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, &code).unwrap();
+    // Behind the session's id stands the secret.
+    let secret = &bytes[16..48];
+    for spelling in
+        [code.as_bytes().to_vec(), secret.to_vec(), format!("{secret:?}").replace(' ', "").into_bytes()]
+    {
+        assert!(!shop.holds(&spelling), "it lies in the data folder");
+    }
+    let hash = RefreshToken::decode(&code, &shop.shop.keys.sign_in_code).unwrap().hash();
+    let hash = format!("{hash:?}").replace(' ', "");
+    assert!(shop.holds(hash.as_bytes()), "the hash is there, so the search finds what lies there");
 }
 
 #[tokio::test]

@@ -220,6 +220,13 @@ impl TestShop {
         Some(std::fs::read_to_string(last).unwrap())
     }
 
+    /// Whether bytes lie in a file of the data folder itself.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.is_file());
+        files.into_iter().any(|path| std::fs::read(path).unwrap().windows(bytes.len()).any(|part| part == bytes))
+    }
+
     /// Asks with a token.
     pub(crate) async fn as_user(&self, token: &str, call: Call) -> Answer {
         self.send(call.header("authorization", &format!("Bearer {token}"))).await

@@ -63,6 +63,17 @@ async fn of_two_who_write_a_session_back_the_second_is_told() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_kept_before_there_were_codes_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.open_family(&family(1)).await.unwrap();
+    let without = "UPDATE families SET doc = json_remove(doc, '$.code') WHERE json_type(doc, '$.code') = 'null'";
+    let changed = sqlx::query(without).execute(&store.pool).await.unwrap();
+    assert_eq!(changed.rows_affected(), 1);
+    assert_eq!(store.family(Uuid::from_u128(1)).await.unwrap().unwrap().family, family(1));
+}
+
+#[tokio::test]
 async fn a_one_time_token_works_once_for_its_purpose_and_until_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
