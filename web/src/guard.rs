@@ -1,24 +1,58 @@
-//! Slows down those who guess passwords and codes of orders: by what they guess at, whether or not it is
-//! there, and by where they are.
+//! Slows down callers who guess passwords and e-mail addresses of orders.
+//!
+//! A delay is a lever, too: a stranger who fails on purpose makes others wait. So what a stranger can fail at never
+//! delays a caller who has already shown more:
+//!
+//! - Sign-in: by account, whether or not it exists, and by client address. A new password lifts the delay of the
+//!   account, since guesses at the old one say nothing about it.
+//! - The password of a caller who is signed in: by the session. Neither strangers at the sign-in nor a thief with
+//!   another session of the account can keep its owner from changing the password or erasing the account.
+//! - The e-mail address of an order: by the order's code and the client address together, and by client address.
+//!   One stranger has some twenty guesses a day and delays nobody else. For strangers with many addresses there is a
+//!   bound per code, `GUESSES_OF_ORDER_A_DAY_MAX`: few enough that guessing an e-mail address is hopeless, and too
+//!   many for one address to use up. It ends by itself each day, and an address from which the order was shown
+//!   before is not held to it.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
-use souk_accounts::throttle::{FREE_FAILURES, Throttle};
-use souk_domain::EmailHash;
+use lru::LruCache;
+use souk_accounts::throttle::{DELAY_S_MAX, DailyBound, FREE_FAILURES, Throttle};
+use souk_domain::{CustomerId, EmailHash};
 use souk_eventsourcing::Clock;
 
+use crate::identity::Caller;
 use crate::problem::Problem;
 
 /// Failures of one client address that are forgiven: many people may be behind it.
 const FREE_FAILURES_OF_ADDRESS: u32 = 50;
-/// Mails that one e-mail address gets before there are delays.
-const FREE_MAILS: u32 = 3;
+/// The longest delay of one client address at one order's code, in seconds: it delays nobody else, so it can grow
+/// until one address has some twenty guesses a day.
+const DELAY_S_MAX_OF_ORDER: i64 = 24 * 3600;
+/// Wrong guesses at one order's code in a day, from all client addresses together.
+const GUESSES_OF_ORDER_A_DAY_MAX: u32 = 100;
+/// Codes of orders with client addresses that were right about them: the least recent go first.
+const KNOWN_MAX: usize = 100_000;
 
-/// What somebody who looks an order up guesses at.
-pub fn of_order(code: &str) -> String {
-    format!("order {code}")
+/// A secret that a caller may guess at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The password of the account with this e-mail address, of a caller who is not signed in.
+    SignIn(EmailHash),
+    /// The password of an account, of a caller who is signed in to it: by the session, or by the account where a
+    /// token has none.
+    SignedIn(String),
+    /// The e-mail address of the order with this code.
+    Order(String),
+}
+
+impl Target {
+    /// Reads the target of a signed-in caller who confirms the password.
+    pub fn of_signed_in(caller: &Caller, account: &CustomerId) -> Self {
+        Self::SignedIn(caller.session.map_or_else(|| account.to_string(), |session| session.to_string()))
+    }
 }
 
 /// What is counted: an address, or for IPv6 the network that one subscriber has.
@@ -39,21 +73,10 @@ pub struct Guard {
     counts: Mutex<Counts>,
 }
 
-struct Counts {
-    targets: Throttle<String>,
-    addresses: Throttle<IpAddr>,
-    mails: Throttle<EmailHash>,
-}
-
 impl Guard {
     /// Without delays where `is_on` is false, as in tests that want none.
     pub fn new(is_on: bool, clock: Arc<dyn Clock>) -> Self {
-        let counts = Counts {
-            targets: Throttle::new(FREE_FAILURES),
-            addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS),
-            mails: Throttle::new(FREE_MAILS),
-        };
-        Self { is_on, clock, counts: Mutex::new(counts) }
+        Self { is_on, clock, counts: Mutex::new(Counts::new()) }
     }
 
     /// Counts are whole at every moment, so a panic elsewhere leaves them usable.
@@ -64,10 +87,11 @@ impl Guard {
     /// Counts a try at something while it is made, and not when it comes to nothing for a reason of ours.
     pub async fn counting<T>(
         &self,
-        target: &str,
+        target: &Target,
         address: Option<IpAddr>,
         tried: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Problem> {
+        let address = address.map(counted);
         self.attempt(target, address)?;
         let outcome = tried.await;
         let is_ours = |problem: &Problem| {
@@ -75,111 +99,127 @@ impl Guard {
             status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
         };
         if outcome.as_ref().is_err_and(is_ours) {
-            let mut counts = self.counts();
-            counts.targets.undo(&target.to_owned());
-            if let Some(address) = address.map(counted) {
-                counts.addresses.undo(&address);
-            }
+            self.counts().undo(target, address);
         }
         outcome
     }
 
     /// Counts a try at something, or refuses it: it is counted before its outcome is known, so that tries
     /// at once are no way around.
-    fn attempt(&self, target: &str, address: Option<IpAddr>) -> Result<(), Problem> {
+    fn attempt(&self, target: &Target, address: Option<IpAddr>) -> Result<(), Problem> {
         if !self.is_on {
             return Ok(());
         }
-        let (now, target) = (self.clock.now(), target.to_owned());
-        let address = address.map(counted);
+        let now = self.clock.now();
         let mut counts = self.counts();
-        let of_target = counts.targets.wait_s(&target, now);
-        let of_address = address.and_then(|address| counts.addresses.wait_s(&address, now));
-        if let Some(wait) = of_target.max(of_address) {
+        if let Some(wait) = counts.wait_s(target, address, now) {
             let detail = format!("too many tries failed; the next may come in {wait} seconds");
             return Err(Problem::new("rate-limited", detail).retry_after(wait));
         }
-        counts.targets.failed(target, now);
-        if let Some(address) = address {
-            counts.addresses.failed(address, now);
-        }
+        counts.failed(target, address, now);
         Ok(())
     }
 
-    /// The try was right: what failed before at the same is forgiven. Other failures of the address are not,
-    /// or else whoever has an account of their own could guess at others' without end.
-    pub fn succeeded(&self, target: &str, address: Option<IpAddr>) {
-        let mut counts = self.counts();
-        counts.targets.succeeded(&target.to_owned());
-        if let Some(address) = address.map(counted) {
-            counts.addresses.undo(&address);
+    /// Forgives what failed before at the same, since the try was right. Other failures of the address are not
+    /// forgiven, or else whoever has an account of their own could guess at others' without end.
+    pub fn succeeded(&self, target: &Target, address: Option<IpAddr>) {
+        self.counts().succeeded(target, address.map(counted));
+    }
+
+    /// Forgives what failed at the sign-in to an account: its password is another now.
+    pub fn renewed(&self, email: &EmailHash) {
+        self.counts().accounts.succeeded(&Target::SignIn(email.clone()));
+    }
+
+    /// Says whether there are limits.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+}
+
+/// An order's code and the client address that guesses at it; none where addresses are not known.
+type Pair = (String, Option<IpAddr>);
+
+struct Counts {
+    accounts: Throttle<Target>,
+    addresses: Throttle<IpAddr>,
+    orders: Throttle<Pair>,
+    orders_of_all: DailyBound<String>,
+    known: LruCache<Pair, ()>,
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self {
+            accounts: Throttle::new(FREE_FAILURES, DELAY_S_MAX),
+            addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX),
+            orders: Throttle::new(FREE_FAILURES, DELAY_S_MAX_OF_ORDER),
+            orders_of_all: DailyBound::new(GUESSES_OF_ORDER_A_DAY_MAX),
+            known: LruCache::new(NonZeroUsize::new(KNOWN_MAX).unwrap_or(NonZeroUsize::MIN)),
         }
     }
 
-    /// Whether another mail may be sent to an address now; counts it.
-    pub fn may_mail(&self, address: &EmailHash) -> bool {
-        let now = self.clock.now();
-        let mut counts = self.counts();
-        let may = !self.is_on || counts.mails.wait_s(address, now).is_none();
-        if may {
-            counts.mails.failed(address.clone(), now);
+    fn wait_s(&mut self, target: &Target, address: Option<IpAddr>, now: jiff::Timestamp) -> Option<u32> {
+        let of_target = match target {
+            Target::SignedIn(_) => return self.accounts.wait_s(target, now),
+            Target::SignIn(_) => self.accounts.wait_s(target, now),
+            Target::Order(code) => {
+                let pair = (code.clone(), address);
+                let of_all =
+                    if self.known.contains(&pair) { None } else { self.orders_of_all.wait_s(code, now) };
+                self.orders.wait_s(&pair, now).max(of_all)
+            }
+        };
+        let of_address = address.and_then(|address| self.addresses.wait_s(&address, now));
+        of_target.max(of_address)
+    }
+
+    fn failed(&mut self, target: &Target, address: Option<IpAddr>, now: jiff::Timestamp) {
+        match target {
+            Target::SignedIn(_) => return self.accounts.failed(target.clone(), now),
+            Target::SignIn(_) => self.accounts.failed(target.clone(), now),
+            Target::Order(code) => {
+                let pair = (code.clone(), address);
+                if !self.known.contains(&pair) {
+                    self.orders_of_all.failed(code.clone(), now);
+                }
+                self.orders.failed(pair, now);
+            }
         }
-        may
+        if let Some(address) = address {
+            self.addresses.failed(address, now);
+        }
+    }
+
+    fn undo(&mut self, target: &Target, address: Option<IpAddr>) {
+        match target {
+            Target::SignedIn(_) => return self.accounts.undo(target),
+            Target::SignIn(_) => self.accounts.undo(target),
+            Target::Order(code) => {
+                let pair = (code.clone(), address);
+                if !self.known.contains(&pair) {
+                    self.orders_of_all.undo(code);
+                }
+                self.orders.undo(&pair);
+            }
+        }
+        if let Some(address) = address {
+            self.addresses.undo(&address);
+        }
+    }
+
+    fn succeeded(&mut self, target: &Target, address: Option<IpAddr>) {
+        self.undo(target, address);
+        match target {
+            Target::SignIn(_) | Target::SignedIn(_) => self.accounts.succeeded(target),
+            Target::Order(code) => {
+                let pair = (code.clone(), address);
+                self.orders.succeeded(&pair);
+                self.known.put(pair, ());
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use souk_eventsourcing::testkit::Noon;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_try_that_we_could_not_answer_is_no_failure() {
-        let guard = Guard::new(true, Arc::new(Noon));
-        let tried = async |code| {
-            let outcome = async { Err::<(), _>(Problem::new(code, "")) };
-            guard.counting("ada", None, outcome).await.unwrap_err().code()
-        };
-        for _ in 0..20 {
-            assert_eq!(tried("log-unavailable").await, "log-unavailable");
-        }
-        for _ in 0..5 {
-            assert_eq!(tried("unauthenticated").await, "unauthenticated");
-        }
-        assert_eq!(tried("unauthenticated").await, "rate-limited");
-    }
-
-    #[tokio::test]
-    async fn an_address_that_guesses_at_many_waits_and_others_do_not() {
-        let guard = Guard::new(true, Arc::new(Noon));
-        let tried = async |target: usize, address: &str| {
-            let outcome = async { Err::<(), _>(Problem::new("unauthenticated", "")) };
-            let address = address.parse().ok();
-            guard.counting(&target.to_string(), address, outcome).await.unwrap_err().code()
-        };
-        for target in 0..FREE_FAILURES_OF_ADDRESS as usize {
-            assert_eq!(tried(target, "2001:db8::1").await, "unauthenticated");
-        }
-        assert_eq!(tried(1_000, "2001:db8::2").await, "rate-limited", "it is the same subscriber");
-        assert_eq!(tried(1_000, "2001:db8:0:1::1").await, "unauthenticated");
-    }
-
-    #[test]
-    fn an_address_is_not_flooded_with_mail() {
-        let guard = Guard::new(true, Arc::new(Noon));
-        let (ada, bob) = (EmailHash::of(&[1; 32], "ada"), EmailHash::of(&[1; 32], "bob"));
-        for _ in 0..FREE_MAILS {
-            assert!(guard.may_mail(&ada));
-        }
-        assert!(!guard.may_mail(&ada) && guard.may_mail(&bob));
-    }
-
-    #[test]
-    fn a_subscriber_of_ipv6_counts_once() {
-        let of = |text: &str| counted(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
-        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-}
+mod tests;

@@ -56,9 +56,13 @@ pub async fn own(shop: &Shop, caller: &Caller) -> Result<(UserId, Account), Prob
     let subject = caller.signed_in()?;
     let none = || Problem::new("not-found", "there is no account behind this token");
     let user = UserId::of_customer(subject).ok_or_else(none)?;
+    of_user(shop, user).await?.map(|account| (user, account)).ok_or_else(none)
+}
+
+/// The account of a user; none before it is made and after it is erased.
+pub async fn of_user(shop: &Shop, user: UserId) -> Result<Option<Account>, StoreError> {
     let loaded = shop.accounts.users.load(&User::stream(user)).await?;
-    let account = loaded.and_then(|loaded| loaded.state.account().cloned());
-    account.map(|account| (user, account)).ok_or_else(none)
+    Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
 }
 
 /// Notes what had to do with signing in.

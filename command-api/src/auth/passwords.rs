@@ -10,6 +10,7 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
+use souk_web::guard::Target;
 use souk_web::shapes::NewPasswordShape;
 use souk_web::{Caller, Problem};
 use uuid::Uuid;
@@ -114,14 +115,15 @@ pub async fn prove(
         let compared = shop.accounts.passwords.compare(password.clone(), kept.clone()).await?;
         Ok((found, kept, compared))
     };
+    let target = Target::SignIn(hash.clone());
     let (found, kept, compared) =
-        shop.accounts.guard.counting(hash.as_str(), client.caller.address, compare).await?;
+        shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
     let whose = found.as_ref().map(|(user, _)| *user);
     let Some((user, account)) = found.filter(|_| compared.is_right) else {
         accounts::note(shop, SignInKind::Failed, whose, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
-    shop.accounts.guard.succeeded(hash.as_str(), client.caller.address);
+    shop.accounts.guard.succeeded(&target, client.caller.address);
     let mut phc = kept.unwrap_or_default();
     if compared.is_outdated {
         let new = shop.accounts.passwords.hash(password).await?;
@@ -141,25 +143,27 @@ impl Proven {
     }
 }
 
-/// Whether it is the password of somebody who is signed in. Guesses count as those of signing in do.
+/// Whether it is the password of somebody who is signed in. Guesses count by the session: those of strangers at
+/// the sign-in do not delay the owner.
 pub async fn confirm(
     shop: &Shop,
-    (user, account): (UserId, &Account),
+    user: UserId,
     password: Password,
     pointer: &str,
     client: &Client<'_>,
 ) -> Result<(), Problem> {
-    let key = account.email_hash.as_str();
+    let customer = user.customer();
+    let target = Target::of_signed_in(client.caller, &customer);
     let compare = async {
-        let kept = shop.accounts.credentials.password(&user.customer()).await?;
+        let kept = shop.accounts.credentials.password(&customer).await?;
         Ok(shop.accounts.passwords.compare(password, kept).await?.is_right)
     };
-    let is_right = shop.accounts.guard.counting(key, client.caller.address, compare).await?;
+    let is_right = shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
     if !is_right {
         accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
     }
-    shop.accounts.guard.succeeded(key, client.caller.address);
+    shop.accounts.guard.succeeded(&target, client.caller.address);
     Ok(())
 }
 
@@ -184,12 +188,20 @@ pub async fn confirm_by_sign_in(
     Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat this"))
 }
 
-/// Keeps a new password and ends all sessions but one: both, also when nobody waits for it any more.
-pub async fn set(shop: &Shop, user: UserId, password: Password, but: Option<Uuid>) -> Result<(), Problem> {
+/// Keeps a new password, ends all sessions but one, and lifts the delay of the sign-in: all of it, also when
+/// nobody waits for it any more.
+pub async fn set(
+    shop: &Shop,
+    (user, account): (UserId, &Account),
+    password: Password,
+    but: Option<Uuid>,
+) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
     let shop = shop.clone();
+    let email_hash = account.email_hash.clone();
     let done = tokio::spawn(async move {
         shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+        shop.accounts.guard.renewed(&email_hash);
         sessions::end_all(&shop, &user.customer(), but).await
     });
     done.await.map_err(|error| Problem::internal(&error))?

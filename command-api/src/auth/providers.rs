@@ -14,9 +14,7 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use serde::{Deserialize, Serialize};
 use souk_accounts::identity_provider::{Begun, Flow, Returned};
 use souk_accounts::{Identity, ProviderFailed, SignInKind};
-use souk_domain::user::User;
 use souk_domain::user::event::UserRole;
-use souk_domain::user::state::Account;
 use souk_domain::{Email, UserId};
 use souk_eventsourcing::CorrelationId;
 use souk_web::headers::WriteHeaders;
@@ -220,7 +218,7 @@ async fn account_of(
     let asking = flow.user.as_ref().and_then(UserId::of_customer);
     let linked = shop.accounts.credentials.linked(&identity.issuer, &identity.subject).await?;
     let linked = match linked.as_ref().and_then(UserId::of_customer) {
-        Some(user) => account(shop, user).await?.map(|account| (user, account.role)),
+        Some(user) => accounts::of_user(shop, user).await?.map(|account| (user, account.role)),
         None => None,
     };
     match (linked, asking) {
@@ -243,7 +241,7 @@ async fn account_of(
         }
         return made(shop, identity, email, correlation_id, client).await;
     };
-    match account(shop, user).await? {
+    match accounts::of_user(shop, user).await? {
         Some(account) if account.email_hash == hash => {
             link(shop, identity, user).await?;
             accounts::note(shop, SignInKind::ProviderLinked, Some(user), None, client).await?;
@@ -254,11 +252,6 @@ async fn account_of(
             Err(Problem::new("account-not-linked", detail))
         }
     }
-}
-
-async fn account(shop: &Shop, user: UserId) -> Result<Option<Account>, Problem> {
-    let loaded = shop.accounts.users.load(&User::stream(user)).await?;
-    Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
 }
 
 async fn link(shop: &Shop, identity: &Identity, user: UserId) -> Result<(), Problem> {

@@ -161,8 +161,8 @@ pub async fn change_password(
     let (user, account) = accounts::own(&shop, &caller).await?;
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
-    passwords::confirm(&shop, (user, &account), current, "/current", &client).await?;
-    passwords::set(&shop, user, new, caller.session).await?;
+    passwords::confirm(&shop, user, current, "/current", &client).await?;
+    passwords::set(&shop, (user, &account), new, caller.session).await?;
     accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -192,7 +192,8 @@ pub async fn confirm_reset(
 ) -> Result<StatusCode, Problem> {
     let password = passwords::new_password("/password", &body.value.password)?;
     let user = take(&shop, &body.value.token.0, Purpose::ResetPassword).await?;
-    passwords::set(&shop, user, password, None).await?;
+    let account = accounts::of_user(&shop, user).await?.ok_or_else(unknown_token)?;
+    passwords::set(&shop, (user, &account), password, None).await?;
     verified(&shop, user, &caller, &write).await?;
     accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
         .await?;
@@ -216,8 +217,11 @@ pub async fn verify_email(
 async fn take(shop: &Shop, text: &str, purpose: Purpose) -> Result<UserId, Problem> {
     let hash = OneTimeToken::hash_of(text);
     let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
-    let refused = || Problem::field("/token", "unknown-token", "the token is wrong, used, or too old");
-    taken.and_then(|user| UserId::of_customer(&user)).ok_or_else(refused)
+    taken.and_then(|user| UserId::of_customer(&user)).ok_or_else(unknown_token)
+}
+
+fn unknown_token() -> Problem {
+    Problem::field("/token", "unknown-token", "the token is wrong, used, or too old")
 }
 
 async fn verified(shop: &Shop, user: UserId, caller: &Caller, write: &WriteHeaders) -> Result<u64, Problem> {

@@ -5,10 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use souk_domain::order::Order;
 use souk_domain::{EmailHash, OrderId};
+use souk_web::guard::Target;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{LookupShape, POSITION};
-use souk_web::{Caller, Problem, StrictJson, guard};
+use souk_web::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::shop::Shop;
@@ -24,14 +25,14 @@ pub async fn erase(
     body: StrictJson<LookupShape>,
 ) -> Result<Response, Problem> {
     let (code, email) = body.value.read()?;
-    let key = guard::of_order(&code);
+    let target = Target::Order(code.clone());
     let hash = email.hash(&shop.keys.email_hash);
     let find = async {
         let order = meant(&shop, &code, &hash).await?;
         order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
-    let order = shop.accounts.guard.counting(&key, caller.address, find).await?;
-    shop.accounts.guard.succeeded(&key, caller.address);
+    let order = shop.accounts.guard.counting(&target, caller.address, find).await?;
+    shop.accounts.guard.succeeded(&target, caller.address);
     let came = Write::new(&shop, &caller, &headers, "POST /api/orders/lookup/erase", &body.raw);
     let position = erasure::erase_guest(&shop, order, &came.origin).await?;
     Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())

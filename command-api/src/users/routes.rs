@@ -151,12 +151,12 @@ pub async fn erase_me(
     http: HeaderMap,
     body: StrictJson<EraseRequest>,
 ) -> Result<Response, Problem> {
-    let (user, account) = accounts::own(&shop, &caller).await?;
+    let (user, _) = accounts::own(&shop, &caller).await?;
     let client = Client::of(&caller, &http);
     match body.value.password {
         Some(PasswordShape(text)) => {
             let password = Password::typed(text);
-            passwords::confirm(&shop, (user, &account), password, "/password", &client).await?;
+            passwords::confirm(&shop, user, password, "/password", &client).await?;
         }
         None => passwords::confirm_by_sign_in(&shop, user, &caller, "/password").await?,
     }

@@ -45,6 +45,23 @@ fn mailed(shop: &TestShop, user: &str) -> String {
     mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
 }
 
+fn confirm_call(token: &str, password: &str) -> Call {
+    Call::post("/api/auth/password/reset/confirm", &json!({"token": token, "password": password}))
+}
+
+/// Asks for a reset, and waits for the token that is mailed.
+async fn reset_token(shop: &TestShop, email: &str, user: &str) -> String {
+    let before = shop.last_mail(user);
+    shop.send(Call::post("/api/auth/password/reset", &json!({"email": email}))).await.done(202);
+    for _ in 0..1_000 {
+        if shop.last_mail(user) != before {
+            return mailed(shop, user);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("no mail came");
+}
+
 #[tokio::test]
 async fn somebody_signs_up_and_is_who_they_are() {
     let shop = TestShop::open().await;
@@ -124,24 +141,61 @@ async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_ac
     shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
 }
 
+fn change_call(current: &str, new: &str) -> Call {
+    Call::post("/api/auth/password/change", &json!({"current": current, "new": new}))
+}
+
+fn erase_call(password: &str) -> Call {
+    Call::delete("/api/users/me").json(&json!({"password": password}))
+}
+
+/// A stranger guesses until the sign-in to an account is delayed.
+async fn guessed_at(shop: &TestShop, email: &str) {
+    for _ in 0..5 {
+        shop.send(login_call(email, "wrong horse battery")).await.refused(401, "unauthenticated");
+    }
+    shop.send(login_call(email, PASSWORD)).await.refused(429, "rate-limited");
+}
+
 #[tokio::test]
-async fn guesses_of_who_is_signed_in_count_as_those_of_who_is_not() {
+async fn guesses_of_strangers_do_not_delay_a_signed_in_owner() {
     let shop = TestShop::open().await;
     let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
-    let wrong = json!({"password": "wrong horse battery"});
-    let change = json!({"current": "wrong horse battery", "new": "battery horse correct"});
+    guessed_at(&shop, "ada@example.org").await;
+    shop.as_user(&token, change_call(PASSWORD, "battery horse correct")).await.done(204);
+    guessed_at(&shop, "ada@example.org").await;
+    shop.as_user(&token, erase_call("battery horse correct")).await.done(202);
+}
+
+#[tokio::test]
+async fn guesses_within_a_session_are_delayed_and_delay_no_other_session() {
+    let shop = TestShop::open().await;
+    let stolen = signed_up(&shop, "ada@example.org").await.text("accessToken");
+    let own = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200).text("accessToken");
+    let wrong = "wrong horse battery";
     for call in [
-        Call::delete("/api/users/me").json(&wrong),
-        Call::post("/api/auth/password/change", &change),
-        Call::delete("/api/users/me").json(&wrong),
-        Call::post("/api/auth/password/change", &change),
+        erase_call(wrong),
+        change_call(wrong, "battery horse correct"),
+        erase_call(wrong),
+        change_call(wrong, "battery horse correct"),
+        erase_call(wrong),
     ] {
-        shop.as_user(&token, call).await.refused(422, "validation-failed");
+        shop.as_user(&stolen, call).await.refused(422, "validation-failed");
     }
-    shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
-    shop.send(login_call("ada@example.org", PASSWORD)).await.refused(429, "rate-limited");
-    let erase = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
-    shop.as_user(&token, erase).await.refused(429, "rate-limited");
+    shop.as_user(&stolen, change_call(PASSWORD, "battery horse correct")).await.refused(429, "rate-limited");
+    shop.as_user(&stolen, erase_call(PASSWORD)).await.refused(429, "rate-limited");
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    shop.as_user(&own, erase_call(PASSWORD)).await.done(202);
+}
+
+#[tokio::test]
+async fn a_reset_by_mail_lifts_the_delay_of_the_sign_in() {
+    let shop = TestShop::open().await;
+    let user = signed_up(&shop, "ada@example.org").await.text("id");
+    guessed_at(&shop, "ada@example.org").await;
+    let token = reset_token(&shop, "ada@example.org", &user).await;
+    shop.send(confirm_call(&token, "battery horse correct")).await.done(204);
+    shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A shop in memory behind its router, and a small language to ask it things.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -254,7 +256,10 @@ impl TestShop {
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Body::from(call.body)).unwrap();
+        let mut request = request.body(Body::from(call.body)).unwrap();
+        if let Some(address) = call.address {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 40_000)));
+        }
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -290,13 +295,14 @@ pub(crate) struct Call {
     path: String,
     headers: BTreeMap<&'static str, String>,
     body: Vec<u8>,
+    address: Option<IpAddr>,
 }
 
 impl Call {
     /// Any method.
     pub(crate) fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
         let headers = BTreeMap::from([("x-api-version", "v1".to_owned())]);
-        Self { method, path: path.to_owned(), headers, body }.header("content-type", "application/json")
+        Self { method, path: path.to_owned(), headers, body, address: None }.header("content-type", "application/json")
     }
 
     /// `POST` of JSON.
@@ -338,6 +344,11 @@ impl Call {
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value.to_owned());
         self
+    }
+
+    /// From a client address.
+    pub(crate) fn from(self, address: &str) -> Self {
+        Self { address: Some(address.parse().unwrap()), ..self }
     }
 
     /// With an idempotency key.

@@ -178,6 +178,21 @@ async fn an_order_of_somebody_erased_can_not_be_shipped_before_it_was_told_eithe
 }
 
 #[tokio::test]
+async fn a_stranger_who_knows_a_code_does_not_keep_its_guest_from_being_forgotten() {
+    let shop = TestShop::stocked().await;
+    let (_, code) = guest_order(&shop).await;
+    let erase = |email: &str, address: &str| {
+        let body = json!({"code": code, "email": email});
+        shop.send(Call::post("/api/orders/lookup/erase", &body).from(address))
+    };
+    for n in 0..5 {
+        erase(&format!("guess{n}@example.org"), "192.0.2.1").await.refused(404, "not-found");
+    }
+    erase("ada@example.org", "192.0.2.1").await.refused(429, "rate-limited");
+    erase("ada@example.org", "198.51.100.1").await.done(202);
+}
+
+#[tokio::test]
 async fn whoever_guesses_codes_waits_longer_and_longer() {
     let shop = TestShop::stocked().await;
     let guess = || {

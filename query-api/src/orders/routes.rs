@@ -10,10 +10,11 @@ use souk_domain::{CustomerId, OrderId, PaymentId};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
+use souk_web::guard::Target;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::LookupShape;
-use souk_web::{Caller, Problem, StrictJson, StrictQuery, guard, paging};
+use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -179,7 +180,7 @@ async fn lookup(
     body: StrictJson<LookupShape>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let (code, email) = body.value.read()?;
-    let target = guard::of_order(&code);
+    let target = Target::Order(code.clone());
     let hash = email.hash(&state.beside.email_key);
     let find = async {
         let position = state.positions.wait_for(headers).await?;

@@ -1,6 +1,9 @@
 //! `GET /api/users/me` and what is below it, and guests who look their orders up.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::json;
 use souk_domain::user::event::{AddressAdded, Entry, Erased, Registered, UserRole};
@@ -101,8 +104,13 @@ async fn somebody_without_a_key_reads_as_erased_without_an_error() {
 }
 
 async fn lookup(shop: &Shop, code: &str, email: &str) -> (u16, serde_json::Value) {
+    lookup_from(shop, code, email, [192, 0, 2, 1]).await
+}
+
+async fn lookup_from(shop: &Shop, code: &str, email: &str, client: [u8; 4]) -> (u16, serde_json::Value) {
     let body = json!({"code": code, "email": email}).to_string();
     let request = Request::post("/api/orders/lookup").header("x-api-version", "v1");
+    let request = request.extension(ConnectInfo(SocketAddr::from((client, 40_000))));
     let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
     let answer = shop.send(request).await;
     (answer.status, answer.json)
@@ -133,4 +141,20 @@ async fn a_guest_sees_their_order_by_its_code_and_their_address() {
     }
     assert_eq!(lookup(&shop, "SK-0009", "ada@example.org").await.0, 429);
     assert_eq!(lookup(&shop, "SK-0005", "ada@example.org").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_stranger_who_knows_a_code_does_not_keep_its_guest_from_the_order() {
+    let mut shop = Shop::open().await;
+    let mut order = draft(5, None, &["A1"]);
+    order.email = Some(Personal::new(order.order.guest(), "email", "ada@example.org".to_owned()));
+    order.email_hash = Some(hash());
+    shop.places(order).await;
+    shop.project().await;
+    for n in 0..5 {
+        let guess = format!("guess{n}@example.org");
+        assert_eq!(lookup_from(&shop, "SK-0005", &guess, [192, 0, 2, 1]).await.0, 404);
+    }
+    assert_eq!(lookup_from(&shop, "SK-0005", "ada@example.org", [192, 0, 2, 1]).await.0, 429);
+    assert_eq!(lookup_from(&shop, "SK-0005", "ada@example.org", [198, 51, 100, 1]).await.0, 200);
 }
