@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::{CustomerId, EmailHash};
 use uuid::Uuid;
 
-use crate::one_time::{OneTimeToken, Purpose};
+use crate::one_time::{MailedTo, OneTimeToken, Purpose};
 use crate::session::Family;
 
 /// How long sign-ins are remembered.
@@ -106,10 +106,16 @@ type Kept<T> = Result<T, CredentialsUnavailable>;
 pub trait Credentials: Send + Sync + 'static {
     /// The hash of somebody's password.
     async fn password(&self, user: &CustomerId) -> Kept<Option<String>>;
-    /// Sets it.
+    /// Sets the hash of a new account's password. Tokens that reset a password work no more.
     async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()>;
-    /// Sets another in place of one, unless that was replaced meanwhile.
+    /// Sets another hash of the same password, unless the hash was replaced meanwhile.
     async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
+    /// Sets the hash of another password, unless the hash was replaced meanwhile. Tokens that reset a password work
+    /// no more.
+    async fn change_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
+    /// Takes a token that resets a password, once, and sets the hash, both or neither: whose it is, when the token
+    /// still works. Other tokens that reset this password work no more.
+    async fn reset_password(&self, token: &[u8; 32], new: &str, now: Timestamp) -> Kept<Option<CustomerId>>;
 
     /// Whose account an identity provider's subject belongs to.
     async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;
@@ -131,6 +137,8 @@ pub trait Credentials: Send + Sync + 'static {
 
     /// Keeps a one-time token. Those of before for the same purpose work no more.
     async fn keep_one_time(&self, token: &OneTimeToken) -> Kept<()>;
+    /// Looks at a token that still works, and leaves it.
+    async fn one_time(&self, hash: &[u8; 32], purpose: Purpose, now: Timestamp) -> Kept<Option<MailedTo>>;
     /// Takes a token, once: whose it is, when it still works.
     async fn take_one_time(
         &self,

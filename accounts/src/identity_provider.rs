@@ -9,6 +9,7 @@ use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use souk_domain::{CustomerId, Email};
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 /// How long somebody may take at a provider.
 pub const FLOW_MAX: SignedDuration = SignedDuration::from_mins(10);
@@ -32,6 +33,9 @@ pub struct Flow {
     pub return_to: Option<String>,
     /// Who was signed in already.
     pub user: Option<CustomerId>,
+    /// The session that they were signed in by: the identity is linked only while it lasts.
+    #[serde(default)]
+    pub session: Option<Uuid>,
     /// When it began.
     pub begun_at: Timestamp,
 }
@@ -143,6 +147,7 @@ mod tests {
             verifier: text("v"),
             return_to: None,
             user: None,
+            session: None,
             begun_at: noon(),
         }
     }

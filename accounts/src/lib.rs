@@ -15,6 +15,6 @@ pub mod throttle;
 pub use credentials::{Credentials, CredentialsUnavailable, SignIn, SignInKind};
 pub use identity_provider::{Identity, IdentityProviders, ProviderFailed};
 pub use mail::{Mail, Outbox, SentMail};
-pub use one_time::{OneTimeToken, Purpose};
+pub use one_time::{MailedTo, OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};
 pub use session::{Family, RefreshToken};

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use souk_domain::CustomerId;
+use souk_domain::{CustomerId, EmailHash};
 
 /// What a token is for; it is good for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,21 +41,42 @@ pub struct OneTimeToken {
     pub user: CustomerId,
     /// What it is for.
     pub purpose: Purpose,
+    /// The hash of the address that it was mailed to: it shows nothing of another address.
+    pub email_hash: EmailHash,
     /// When it works no more.
     pub expires_at: Timestamp,
+}
+
+/// A token's account and address, while the token works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailedTo {
+    /// The account.
+    pub user: CustomerId,
+    /// The address that the token was mailed to; none of a token from before this was noted, when no account could
+    /// change its address.
+    pub email_hash: Option<EmailHash>,
+}
+
+impl MailedTo {
+    /// Says whether the token was mailed to this address.
+    pub fn is_address(&self, email_hash: &EmailHash) -> bool {
+        self.email_hash.as_ref().is_none_or(|mailed_to| mailed_to == email_hash)
+    }
 }
 
 impl OneTimeToken {
     /// A new one, and the text to mail.
     pub fn make(
         user: CustomerId,
+        email_hash: EmailHash,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<(Self, String), getrandom::Error> {
         let mut secret = [0; 24];
         getrandom::fill(&mut secret)?;
         let text = BASE64_URL_SAFE_NO_PAD.encode(secret);
-        Ok((Self { hash: Self::hash_of(&text), user, purpose, expires_at: now + purpose.ttl() }, text))
+        let hash = Self::hash_of(&text);
+        Ok((Self { hash, user, purpose, email_hash, expires_at: now + purpose.ttl() }, text))
     }
 
     /// What the text of a token is kept as.

@@ -1,13 +1,13 @@
 //! Making an account, and proving whose it is.
 
 use jiff::SignedDuration;
-use souk_accounts::{Mail, OneTimeToken, Password, Purpose, SignInKind};
+use souk_accounts::{Password, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
 use souk_domain::user::state::Account;
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{Email, EmailHash, UserId};
+use souk_domain::{CustomerId, Email, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
 use souk_web::guard::Target;
@@ -19,7 +19,7 @@ use crate::rejected::problem;
 use crate::shop::Shop;
 
 use super::accounts::{self, Client};
-use super::sessions;
+use super::{mailed, sessions};
 
 /// How long a sign-in shows who somebody is, where others show it by their password: much shorter than an
 /// access token lasts, which may be stolen meanwhile.
@@ -143,28 +143,35 @@ impl Proven {
     }
 }
 
-/// Whether it is the password of somebody who is signed in. Guesses count by the session: those of strangers at
-/// the sign-in do not delay the owner.
+/// A password of a signed-in caller that was right.
+pub struct Confirmed {
+    /// The hash that it was compared with.
+    phc: String,
+}
+
+/// Compares the password of a caller who is signed in. Guesses count by the session: those of strangers at the
+/// sign-in do not delay the owner.
 pub async fn confirm(
     shop: &Shop,
     user: UserId,
     password: Password,
     pointer: &str,
     client: &Client<'_>,
-) -> Result<(), Problem> {
+) -> Result<Confirmed, Problem> {
     let customer = user.customer();
     let target = Target::of_signed_in(client.caller, &customer);
     let compare = async {
         let kept = shop.accounts.credentials.password(&customer).await?;
-        Ok(shop.accounts.passwords.compare(password, kept).await?.is_right)
+        let is_right = shop.accounts.passwords.compare(password, kept.clone()).await?.is_right;
+        Ok(kept.filter(|_| is_right))
     };
-    let is_right = shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
-    if !is_right {
+    let right = shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
+    let Some(phc) = right else {
         accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
-    }
+    };
     shop.accounts.guard.succeeded(&target, client.caller.address);
-    Ok(())
+    Ok(Confirmed { phc })
 }
 
 /// Whether somebody without a password has just signed in, which shows the same.
@@ -188,73 +195,59 @@ pub async fn confirm_by_sign_in(
     Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat this"))
 }
 
-/// Keeps a new password, ends all sessions but one, and lifts the delay of the sign-in: all of it, also when
-/// nobody waits for it any more.
-pub async fn set(
+/// Sets another password in place of the confirmed one. All sessions but one end.
+pub async fn change(
     shop: &Shop,
-    (user, account): (UserId, &Account),
+    (user, account): (UserId, Account),
+    confirmed: Confirmed,
     password: Password,
     but: Option<Uuid>,
 ) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
-    let shop = shop.clone();
-    let email_hash = account.email_hash.clone();
-    let done = tokio::spawn(async move {
-        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
-        shop.accounts.guard.renewed(&email_hash);
-        sessions::end_all(&shop, &user.customer(), but).await
-    });
-    done.await.map_err(|error| Problem::internal(&error))?
-}
-
-/// Mails a token that works once. It is no reason to fail: another can be asked for.
-pub async fn mail_token(shop: &Shop, user: UserId, email: Email, purpose: Purpose) {
-    if let Err(why) = try_mail_token(shop, user, email, purpose).await {
-        tracing::warn!(%user, why, "a mail was not sent");
-    }
-}
-
-async fn try_mail_token(shop: &Shop, user: UserId, email: Email, purpose: Purpose) -> Result<(), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let made = OneTimeToken::make(user.customer(), purpose, shop.clock.now());
-    let (token, secret) = made.map_err(|error| text(&error))?;
-    shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
-    let mail = mail_of(user, email, purpose, &secret);
-    shop.accounts.outbox.send(mail).await.map_err(|error| text(&error))
-}
-
-fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
-    let (subject, text) = match purpose {
-        Purpose::VerifyEmail => (
-            "Is this your e-mail address?",
-            format!(
-                "Somebody made an account with this address. If it was you, this shows that the address is \
-                 yours:\n\n    {secret}\n\nIt works once, for a day. If it was not you, do nothing."
-            ),
-        ),
-        Purpose::ResetPassword => (
-            "A new password",
-            format!(
-                "Somebody asked for a new password for the account with this address. If it was you, this \
-                 sets one:\n\n    {secret}\n\nIt works once, for half an hour. If it was not you, do nothing."
-            ),
-        ),
-    };
-    Mail { user: user.customer(), to, subject: subject.to_owned(), text }
-}
-
-/// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
-/// done behind the answer.
-pub fn forgot(shop: &Shop, email: Email, hash: EmailHash) {
-    let shop = shop.clone();
-    tokio::spawn(async move {
-        if !shop.accounts.guard.may_mail(&hash) {
-            return;
+    let customer = user.customer();
+    to_the_end(shop, move |shop| async move {
+        if !shop.accounts.credentials.change_password(&customer, &confirmed.phc, &phc).await? {
+            let detail = "the password was changed by another request meanwhile; repeat this one";
+            return Err(Problem::new("revision-conflict", detail));
         }
-        match accounts::by_email(&shop, &hash).await {
-            Ok(Some((user, _))) => mail_token(&shop, user, email, Purpose::ResetPassword).await,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a password can't be reset"),
-        }
-    });
+        renewed(&shop, &customer, &account, but).await
+    })
+    .await
+}
+
+/// Sets another password by the token that was mailed. All sessions end. Refused when the token was used or died
+/// meanwhile.
+pub async fn reset(
+    shop: &Shop,
+    (user, account): (UserId, Account),
+    token: [u8; 32],
+    password: Password,
+) -> Result<(), Problem> {
+    let phc = shop.accounts.passwords.hash(password).await?;
+    let customer = user.customer();
+    to_the_end(shop, move |shop| async move {
+        let whose = shop.accounts.credentials.reset_password(&token, &phc, shop.clock.now()).await?;
+        whose.filter(|whose| *whose == customer).ok_or_else(mailed::unknown_token)?;
+        renewed(&shop, &customer, &account, None).await
+    })
+    .await
+}
+
+/// Ends all sessions but one, and lifts the delay of the sign-in: the password is another.
+async fn renewed(
+    shop: &Shop,
+    user: &CustomerId,
+    account: &Account,
+    but: Option<Uuid>,
+) -> Result<(), Problem> {
+    shop.accounts.guard.renewed(&account.email_hash);
+    sessions::end_all(shop, user, but).await
+}
+
+/// Does all of it, also when nobody waits for it any more.
+async fn to_the_end<F>(shop: &Shop, work: impl FnOnce(Shop) -> F) -> Result<(), Problem>
+where
+    F: Future<Output = Result<(), Problem>> + Send + 'static,
+{
+    tokio::spawn(work(shop.clone())).await.map_err(|error| Problem::internal(&error))?
 }

@@ -89,7 +89,8 @@ pub async fn start(
     let Begun { url, issuer, state, nonce, verifier } = begun.map_err(|why| failed(&provider, &why))?;
     let begun_at = shop.clock.now();
     let user = user.map(UserId::customer);
-    let flow = Flow { provider, issuer, state, nonce, verifier, return_to, user, begun_at };
+    let session = caller.session;
+    let flow = Flow { provider, issuer, state, nonce, verifier, return_to, user, session, begun_at };
     let sealed = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
     let cookie = cookie(&shop, &flow.provider, sealed);
     let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone()).add(cookie);
@@ -139,10 +140,7 @@ pub async fn callback(
     };
     let flow = carried.filter(|flow| flow.is_met_by(returned, shop.clock.now()));
     let flow = flow.filter(|flow| shop.accounts.spent_flows.spend(flow));
-    let Some(flow) = flow else {
-        let detail = "no such sign-in is under way in this browser: begin again";
-        return Ok((jar, Problem::new("sign-in-not-begun", detail)).into_response());
-    };
+    let Some(flow) = flow else { return Ok((jar, not_begun()).into_response()) };
     let client = Client::of(&caller, &headers);
     let proven = finished(&shop, &flow, &query, &write.correlation_id, &client).await;
     let answer = match &flow.return_to {
@@ -150,6 +148,11 @@ pub async fn callback(
         None => to_client(&shop, proven).await.unwrap_or_else(Problem::into_response),
     };
     Ok((jar, answer).into_response())
+}
+
+fn not_begun() -> Problem {
+    let detail = "no such sign-in is under way in this browser: begin again";
+    Problem::new("sign-in-not-begun", detail)
 }
 
 /// Sends the browser to a page of this site. A token of thirty days has no place in an address, which browsers
@@ -199,6 +202,13 @@ async fn finished(
         let detail = format!("the identity provider `{}` did not sign anybody in", flow.provider);
         return Err(Problem::new("sign-in-refused", detail));
     };
+    // Signing out, and a new password, end what was begun by the session as well.
+    if let Some(session) = flow.session {
+        let stored = shop.accounts.credentials.family(session).await?;
+        if stored.is_none_or(|stored| stored.family.is_over(shop.clock.now())) {
+            return Err(not_begun());
+        }
+    }
     let redirect_uri = redirect_uri(shop, &flow.provider);
     let identity = shop.accounts.providers.finish(flow, code, &redirect_uri).await;
     let identity = identity.map_err(|why| failed(&flow.provider, &why))?;

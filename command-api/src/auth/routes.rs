@@ -29,7 +29,7 @@ use super::request::{
     ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
     SignIns, SignUpRequest, SignedIn, Valid, VerifyRequest,
 };
-use super::sessions;
+use super::{mailed, sessions};
 
 /// The list of sign-ins as its cursors name it.
 const LIST: &str = "sign-ins";
@@ -59,7 +59,7 @@ pub async fn sign_up(
     let new = NewAccount { email: email.clone(), password: Some(password), name, role, is_verified: false };
     let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
     accounts::note(&shop, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
-    passwords::mail_token(&shop, user, email, Purpose::VerifyEmail).await;
+    mailed::send(&shop, user, email, Purpose::VerifyEmail).await;
     let signed_in = sessions::open(&shop, user, role).await?;
     let mut response = no_store((StatusCode::CREATED, Json(signed_in)));
     response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
@@ -161,8 +161,8 @@ pub async fn change_password(
     let (user, account) = accounts::own(&shop, &caller).await?;
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
-    passwords::confirm(&shop, user, current, "/current", &client).await?;
-    passwords::set(&shop, (user, &account), new, caller.session).await?;
+    let confirmed = passwords::confirm(&shop, user, current, "/current", &client).await?;
+    passwords::change(&shop, (user, account), confirmed, new, caller.session).await?;
     accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -176,7 +176,7 @@ pub async fn reset_password(
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
     let hash = email.hash(&shop.keys.email_hash);
-    passwords::forgot(&shop, email, hash);
+    mailed::forgot(&shop, email, hash);
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -191,9 +191,9 @@ pub async fn confirm_reset(
     body: StrictJson<ConfirmResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let password = passwords::new_password("/password", &body.value.password)?;
-    let user = take(&shop, &body.value.token.0, Purpose::ResetPassword).await?;
-    let account = accounts::of_user(&shop, user).await?.ok_or_else(unknown_token)?;
-    passwords::set(&shop, (user, &account), password, None).await?;
+    let token = &body.value.token.0;
+    let (user, account) = mailed::account_of(&shop, token, Purpose::ResetPassword).await?;
+    passwords::reset(&shop, (user, account), OneTimeToken::hash_of(token), password).await?;
     verified(&shop, user, &caller, &write).await?;
     accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
         .await?;
@@ -209,19 +209,14 @@ pub async fn verify_email(
     write: WriteHeaders,
     body: StrictJson<VerifyRequest>,
 ) -> Result<Response, Problem> {
-    let user = take(&shop, &body.value.token.0, Purpose::VerifyEmail).await?;
+    let token = &body.value.token.0;
+    let purpose = Purpose::VerifyEmail;
+    let (user, _) = mailed::account_of(&shop, token, purpose).await?;
+    let hash = OneTimeToken::hash_of(token);
+    let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
+    taken.ok_or_else(mailed::unknown_token)?;
     let position = verified(&shop, user, &caller, &write).await?;
     Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
-}
-
-async fn take(shop: &Shop, text: &str, purpose: Purpose) -> Result<UserId, Problem> {
-    let hash = OneTimeToken::hash_of(text);
-    let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
-    taken.and_then(|user| UserId::of_customer(&user)).ok_or_else(unknown_token)
-}
-
-fn unknown_token() -> Problem {
-    Problem::field("/token", "unknown-token", "the token is wrong, used, or too old")
 }
 
 async fn verified(shop: &Shop, user: UserId, caller: &Caller, write: &WriteHeaders) -> Result<u64, Problem> {

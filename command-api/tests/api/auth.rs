@@ -21,7 +21,7 @@ pub(crate) async fn signed_up(shop: &TestShop, email: &str) -> Answer {
     shop.send(sign_up_call(email)).await.done(201)
 }
 
-fn login_call(email: &str, password: &str) -> Call {
+pub(crate) fn login_call(email: &str, password: &str) -> Call {
     Call::post("/api/auth/login", &json!({"email": email, "password": password}))
 }
 
@@ -29,7 +29,7 @@ async fn refresh(shop: &TestShop, token: &str) -> Answer {
     shop.send(Call::post("/api/auth/refresh", &json!({"refreshToken": token}))).await
 }
 
-async fn validate(shop: &TestShop, token: &str) -> Answer {
+pub(crate) async fn validate(shop: &TestShop, token: &str) -> Answer {
     shop.as_user(token, Call::get("/api/auth/validate")).await
 }
 
@@ -40,26 +40,9 @@ async fn audit(shop: &TestShop, token: &str) -> Vec<String> {
 }
 
 /// The token in the last mail that somebody got.
-fn mailed(shop: &TestShop, user: &str) -> String {
+pub(crate) fn mailed(shop: &TestShop, user: &str) -> String {
     let mail = shop.last_mail(user).unwrap();
     mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
-}
-
-fn confirm_call(token: &str, password: &str) -> Call {
-    Call::post("/api/auth/password/reset/confirm", &json!({"token": token, "password": password}))
-}
-
-/// Asks for a reset, and waits for the token that is mailed.
-async fn reset_token(shop: &TestShop, email: &str, user: &str) -> String {
-    let before = shop.last_mail(user);
-    shop.send(Call::post("/api/auth/password/reset", &json!({"email": email}))).await.done(202);
-    for _ in 0..1_000 {
-        if shop.last_mail(user) != before {
-            return mailed(shop, user);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("no mail came");
 }
 
 #[tokio::test]
@@ -139,63 +122,6 @@ async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_ac
     shop.pass(2);
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
     shop.send(login_call("ada@example.org", "wrong horse battery")).await.refused(401, "unauthenticated");
-}
-
-fn change_call(current: &str, new: &str) -> Call {
-    Call::post("/api/auth/password/change", &json!({"current": current, "new": new}))
-}
-
-fn erase_call(password: &str) -> Call {
-    Call::delete("/api/users/me").json(&json!({"password": password}))
-}
-
-/// A stranger guesses until the sign-in to an account is delayed.
-async fn guessed_at(shop: &TestShop, email: &str) {
-    for _ in 0..5 {
-        shop.send(login_call(email, "wrong horse battery")).await.refused(401, "unauthenticated");
-    }
-    shop.send(login_call(email, PASSWORD)).await.refused(429, "rate-limited");
-}
-
-#[tokio::test]
-async fn guesses_of_strangers_do_not_delay_a_signed_in_owner() {
-    let shop = TestShop::open().await;
-    let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
-    guessed_at(&shop, "ada@example.org").await;
-    shop.as_user(&token, change_call(PASSWORD, "battery horse correct")).await.done(204);
-    guessed_at(&shop, "ada@example.org").await;
-    shop.as_user(&token, erase_call("battery horse correct")).await.done(202);
-}
-
-#[tokio::test]
-async fn guesses_within_a_session_are_delayed_and_delay_no_other_session() {
-    let shop = TestShop::open().await;
-    let stolen = signed_up(&shop, "ada@example.org").await.text("accessToken");
-    let own = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200).text("accessToken");
-    let wrong = "wrong horse battery";
-    for call in [
-        erase_call(wrong),
-        change_call(wrong, "battery horse correct"),
-        erase_call(wrong),
-        change_call(wrong, "battery horse correct"),
-        erase_call(wrong),
-    ] {
-        shop.as_user(&stolen, call).await.refused(422, "validation-failed");
-    }
-    shop.as_user(&stolen, change_call(PASSWORD, "battery horse correct")).await.refused(429, "rate-limited");
-    shop.as_user(&stolen, erase_call(PASSWORD)).await.refused(429, "rate-limited");
-    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
-    shop.as_user(&own, erase_call(PASSWORD)).await.done(202);
-}
-
-#[tokio::test]
-async fn a_reset_by_mail_lifts_the_delay_of_the_sign_in() {
-    let shop = TestShop::open().await;
-    let user = signed_up(&shop, "ada@example.org").await.text("id");
-    guessed_at(&shop, "ada@example.org").await;
-    let token = reset_token(&shop, "ada@example.org", &user).await;
-    shop.send(confirm_call(&token, "battery horse correct")).await.done(204);
-    shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
 }
 
 #[tokio::test]
@@ -289,67 +215,6 @@ async fn a_refresh_that_races_a_logout_gives_no_token_that_lives_on() {
             refresh(&shop, &next.text("refreshToken")).await.refused(401, "unauthenticated");
         }
     }
-}
-
-#[tokio::test]
-async fn a_changed_password_ends_all_other_sessions() {
-    let shop = TestShop::open().await;
-    let first = signed_up(&shop, "ada@example.org").await;
-    let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
-    let change = |current: &str, new: &str| {
-        Call::post("/api/auth/password/change", &json!({"current": current, "new": new}))
-    };
-    let (token, new) = (second.text("accessToken"), "battery horse correct");
-    shop.as_user(&token, change("wrong", new))
-        .await
-        .refused(422, "validation-failed")
-        .at("/current", "wrong-password");
-    shop.as_user(&token, change(PASSWORD, "short"))
-        .await
-        .refused(422, "validation-failed")
-        .at("/new", "weak-password");
-    shop.as_user(&token, change(PASSWORD, new)).await.done(204);
-    validate(&shop, &first.text("accessToken")).await.refused(401, "unauthenticated");
-    validate(&shop, &token).await.done(200);
-    shop.send(login_call("ada@example.org", PASSWORD)).await.refused(401, "unauthenticated");
-    shop.send(login_call("ada@example.org", new)).await.done(200);
-    shop.send(change(PASSWORD, new)).await.refused(401, "unauthenticated");
-    shop.customer("machine", change(PASSWORD, new)).await.refused(404, "not-found");
-}
-
-#[tokio::test]
-async fn a_forgotten_password_is_reset_by_mail_once() {
-    let shop = TestShop::open().await;
-    let ada = signed_up(&shop, "ada@example.org").await;
-    let user = ada.text("id");
-    let first = mailed(&shop, &user);
-    let reset = |email: &str| Call::post("/api/auth/password/reset", &json!({"email": email}));
-    let confirm = |token: &str, password: &str| {
-        Call::post("/api/auth/password/reset/confirm", &json!({"token": token, "password": password}))
-    };
-    let unknown = shop.send(reset("bob@example.org")).await.done(202);
-    let known = shop.send(reset("ada@example.org")).await.done(202);
-    assert_eq!(unknown.body, known.body);
-    let mut token = mailed(&shop, &user);
-    for _ in 0..200 {
-        if token != first {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        token = mailed(&shop, &user);
-    }
-    shop.send(confirm(&token, "short"))
-        .await
-        .refused(422, "validation-failed")
-        .at("/password", "weak-password");
-    shop.send(confirm(&first, "battery horse correct"))
-        .await
-        .refused(422, "validation-failed")
-        .at("/token", "unknown-token");
-    shop.send(confirm(&token, "battery horse correct")).await.done(204);
-    shop.send(confirm(&token, "battery horse correcd")).await.refused(422, "validation-failed");
-    validate(&shop, &ada.text("accessToken")).await.refused(401, "unauthenticated");
-    shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
 }
 
 #[tokio::test]

@@ -146,6 +146,19 @@ async fn an_account_that_is_there_is_linked_by_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn a_link_that_was_begun_by_a_session_ends_with_it() {
+    let shop = TestShop::open().await;
+    let ada = signed_up(&shop, "ada@example.org").await;
+    let begin = begun(&shop, "work", "", Some(&ada.text("accessToken"))).await;
+    let logout = json!({"refreshToken": ada.text("refreshToken")});
+    shop.send(Call::post("/api/auth/logout", &logout)).await.done(204);
+    back(&shop, "work", &query(&begin, "7|ada@example.org"), &begin.cookie)
+        .await
+        .refused(400, "sign-in-not-begun");
+    through(&shop, "work", "7|ada@example.org", None).await.refused(409, "account-not-linked");
+}
+
+#[tokio::test]
 async fn without_a_verified_address_there_is_no_account() {
     let shop = TestShop::open().await;
     through(&shop, "work", "7|", None).await.refused(403, "email-not-verified");

@@ -61,8 +61,17 @@ async fn through(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
     assert_eq!(said("state"), begun.state);
     let Begun { issuer, state, nonce, verifier, .. } = begun;
     let provider = "work".to_owned();
-    let flow =
-        Flow { provider, issuer, state, nonce, verifier, return_to: None, user: None, begun_at: noon() };
+    let flow = Flow {
+        provider,
+        issuer,
+        state,
+        nonce,
+        verifier,
+        return_to: None,
+        user: None,
+        session: None,
+        begun_at: noon(),
+    };
     (flow, said("code"))
 }
 
@@ -239,8 +248,17 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
     let Begun { issuer, state, nonce: own, verifier, .. } = providers.begin("work", REDIRECT).await.unwrap();
     nonce.lock().unwrap().clone_from(&own);
     let provider = "work".to_owned();
-    let flow =
-        Flow { provider, issuer, state, nonce: own, verifier, return_to: None, user: None, begun_at: noon() };
+    let flow = Flow {
+        provider,
+        issuer,
+        state,
+        nonce: own,
+        verifier,
+        return_to: None,
+        user: None,
+        session: None,
+        begun_at: noon(),
+    };
     let at_once = providers.finish(&flow, "a code", REDIRECT).await;
     has_changed.store(true, Ordering::Relaxed);
     clock.0.store(later_s, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! deleted is overwritten.
 
 mod open;
+mod passwords;
 mod rows;
 
 use std::path::Path;
@@ -10,14 +11,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_accounts::credentials::{SIGN_INS_KEPT, Stored};
 use souk_accounts::session::ACCESS_TTL;
-use souk_accounts::{Credentials, CredentialsUnavailable, Family, OneTimeToken, Purpose, SignIn};
+use souk_accounts::{Credentials, CredentialsUnavailable, Family, MailedTo, OneTimeToken, Purpose, SignIn};
 use souk_domain::{CustomerId, EmailHash};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
 pub use open::OpenError;
 
-use rows::{FamilyRow, SignInRow, TryFromRow as _, document, failed};
+use rows::{FamilyRow, SignInRow, TokenRow, TryFromRow as _, document, failed};
 
 /// The store's file in its folder.
 pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
@@ -57,10 +58,15 @@ impl Credentials for SqliteCredentials {
     }
 
     async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()> {
-        let sql =
-            "INSERT INTO passwords VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash";
-        sqlx::query(sql).bind(user.as_str()).bind(hash).execute(&self.pool).await.map_err(failed)?;
-        Ok(())
+        passwords::set(&self.pool, user.as_str(), hash).await
+    }
+
+    async fn change_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {
+        passwords::change(&self.pool, user.as_str(), old, new).await
+    }
+
+    async fn reset_password(&self, token: &[u8; 32], new: &str, now: Timestamp) -> Kept<Option<CustomerId>> {
+        passwords::reset(&self.pool, token, new, now).await
     }
 
     async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {
@@ -138,15 +144,25 @@ impl Credentials for SqliteCredentials {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        sqlx::query("INSERT INTO one_time_tokens VALUES ($1, $2, $3, $4)")
+        sqlx::query("INSERT INTO one_time_tokens VALUES ($1, $2, $3, $4, $5)")
             .bind(token.hash.to_vec())
             .bind(token.user.as_str())
             .bind(token.purpose.as_str())
             .bind(token.expires_at.as_microsecond())
+            .bind(token.email_hash.as_str())
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
         transaction.commit().await.map_err(failed)
+    }
+
+    async fn one_time(&self, hash: &[u8; 32], purpose: Purpose, now: Timestamp) -> Kept<Option<MailedTo>> {
+        let sql = "SELECT person, email_hash FROM one_time_tokens \
+                   WHERE hash = $1 AND purpose = $2 AND expires_at > $3";
+        let statement = sqlx::query_as::<_, TokenRow>(sql).bind(hash.to_vec());
+        let statement = statement.bind(purpose.as_str()).bind(now.as_microsecond());
+        let row = statement.fetch_optional(&self.pool).await.map_err(failed)?;
+        row.map(MailedTo::of_row).transpose()
     }
 
     async fn take_one_time(

@@ -10,7 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 /// `SKCR` as the `SQLite` application id.
 const APPLICATION_ID: i64 = 0x534B_4352;
 /// The format that this program writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
+/// The statements that make each format from the one before, with the number of the format that they make.
+const UPGRADES: [(i64, &str); 2] =
+    [(2, include_str!("links.sql")), (3, include_str!("email_of_tokens.sql"))];
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;
 /// How long a request waits for a connection, or for another that writes.
@@ -71,7 +74,7 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
     if number("SELECT count(*) FROM sqlite_schema").await? == 0 {
         let mut transaction = pool.begin().await.map_err(failed)?;
         let head = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};");
-        let schema = format!("{head}{}{}", include_str!("schema.sql"), include_str!("links.sql"));
+        let schema = format!("{head}{}{}", include_str!("schema.sql"), upgrades_from(1));
         let schema = sqlx::raw_sql(sqlx::AssertSqlSafe(schema));
         schema.execute(&mut *transaction).await.map_err(failed)?;
         return transaction.commit().await.map_err(failed);
@@ -85,10 +88,15 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
     }
     if found < FORMAT {
         let mut transaction = pool.begin().await.map_err(failed)?;
-        // The first format had no links.
-        let upgrade = concat!("PRAGMA user_version = 2;", include_str!("links.sql"));
-        sqlx::raw_sql(upgrade).execute(&mut *transaction).await.map_err(failed)?;
+        let upgrade = format!("PRAGMA user_version = {FORMAT};{}", upgrades_from(found));
+        let upgrade = sqlx::raw_sql(sqlx::AssertSqlSafe(upgrade));
+        upgrade.execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// The statements that make this program's format from an older one.
+fn upgrades_from(format: i64) -> String {
+    UPGRADES.iter().filter(|(makes, _)| *makes > format).map(|(_, sql)| *sql).collect()
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use souk_accounts::credentials::Stored;
-use souk_accounts::{CredentialsUnavailable, Family, SignIn, SignInKind};
+use souk_accounts::{CredentialsUnavailable, Family, MailedTo, SignIn, SignInKind};
 use souk_domain::{CustomerId, EmailHash};
 use uuid::Uuid;
 
@@ -12,6 +12,9 @@ pub(crate) type FamilyRow = (i64, String);
 /// Id, time, person, e-mail hash, kind, address and user agent of a sign-in.
 pub(crate) type SignInRow =
     (Vec<u8>, i64, Option<String>, Option<String>, String, Option<String>, Option<String>);
+
+/// Person and e-mail hash of a one-time token.
+pub(crate) type TokenRow = (String, Option<String>);
 
 /// What is behind an error is for operators.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
@@ -34,6 +37,15 @@ pub(crate) trait TryFromRow<T>: Sized {
 impl TryFromRow<FamilyRow> for Stored {
     fn of_row((version, doc): FamilyRow) -> Result<Self, CredentialsUnavailable> {
         Ok(Self { family: serde_json::from_str(&doc).map_err(damaged)?, version })
+    }
+}
+
+impl TryFromRow<TokenRow> for MailedTo {
+    fn of_row((person, email_hash): TokenRow) -> Result<Self, CredentialsUnavailable> {
+        Ok(Self {
+            user: CustomerId::parse(&person).map_err(damaged)?,
+            email_hash: email_hash.map(|hash| EmailHash::parse(&hash)).transpose().map_err(damaged)?,
+        })
     }
 }
 

@@ -46,6 +46,58 @@ async fn a_password_is_set_and_replaced_and_there_after_a_restart() {
     assert_eq!(open(&folder).await.password(&ada()).await.unwrap().as_deref(), Some("two"));
 }
 
+fn email_hash() -> EmailHash {
+    EmailHash::of(&[1; 32], "ada@example.org")
+}
+
+fn token(n: u8, purpose: Purpose) -> OneTimeToken {
+    OneTimeToken { hash: [n; 32], user: ada(), purpose, email_hash: email_hash(), expires_at: hours(1) }
+}
+
+#[tokio::test]
+async fn tokens_that_reset_a_password_go_with_the_password_of_their_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let works = async |n: u8, purpose| store.one_time(&[n; 32], purpose, noon()).await.unwrap().is_some();
+    let mailed = async |n: u8| {
+        store.keep_one_time(&token(n, Purpose::ResetPassword)).await.unwrap();
+        assert!(works(n, Purpose::ResetPassword).await);
+    };
+    store.keep_one_time(&token(9, Purpose::VerifyEmail)).await.unwrap();
+    mailed(1).await;
+    store.set_password(&ada(), "one").await.unwrap();
+    assert!(!works(1, Purpose::ResetPassword).await);
+    mailed(2).await;
+    assert!(!store.change_password(&ada(), "another", "two").await.unwrap());
+    assert!(store.replace_password(&ada(), "one", "one, hashed anew").await.unwrap());
+    assert!(works(2, Purpose::ResetPassword).await, "the password is the same");
+    assert!(store.change_password(&ada(), "one, hashed anew", "two").await.unwrap());
+    assert!(!works(2, Purpose::ResetPassword).await);
+    mailed(3).await;
+    assert!(works(9, Purpose::VerifyEmail).await);
+    store.forget(&ada(), None).await.unwrap();
+    assert!(!works(3, Purpose::ResetPassword).await && !works(9, Purpose::VerifyEmail).await);
+}
+
+#[tokio::test]
+async fn a_reset_takes_its_token_and_sets_the_password_both_or_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
+    store.keep_one_time(&token(2, Purpose::VerifyEmail)).await.unwrap();
+    let reset = async |n: u8, now| store.reset_password(&[n; 32], "new", now).await.unwrap();
+    for (n, now) in [(1, hours(1)), (2, noon()), (3, noon())] {
+        assert_eq!(reset(n, now).await, None);
+        assert_eq!(store.password(&ada()).await.unwrap(), None);
+    }
+    let mailed_to = store.one_time(&[1; 32], Purpose::ResetPassword, noon()).await.unwrap().unwrap();
+    assert!(mailed_to.is_address(&email_hash()) && mailed_to.user == ada());
+    assert!(!mailed_to.is_address(&EmailHash::of(&[1; 32], "bob@example.org")));
+    assert_eq!(reset(1, noon()).await, Some(ada()));
+    assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("new"));
+    assert_eq!(reset(1, noon()).await, None);
+}
+
 #[tokio::test]
 async fn of_two_who_write_a_session_back_the_second_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,7 +129,6 @@ async fn a_session_that_was_kept_before_there_were_codes_is_read() {
 async fn a_one_time_token_works_once_for_its_purpose_and_until_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    let token = |n: u8, purpose| OneTimeToken { hash: [n; 32], user: ada(), purpose, expires_at: hours(1) };
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
     store.keep_one_time(&token(2, Purpose::VerifyEmail)).await.unwrap();
     store.keep_one_time(&token(3, Purpose::ResetPassword)).await.unwrap();
@@ -161,9 +212,14 @@ async fn a_store_of_the_first_format_is_taken_over() {
     let store = open(&folder).await;
     store.set_password(&ada(), "one").await.unwrap();
     // As the first format was.
-    sqlx::raw_sql("DROP TABLE links; PRAGMA user_version = 1;").execute(&store.pool).await.unwrap();
+    let first = "DROP TABLE links; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
+        INSERT INTO one_time_tokens VALUES (zeroblob(32), 'ada', 'verify-email', 9000000000000000)";
+    sqlx::raw_sql(first).execute(&store.pool).await.unwrap();
     store.close().await;
     let store = open(&folder).await;
+    let of_before = store.one_time(&[0; 32], Purpose::VerifyEmail, noon()).await.unwrap().unwrap();
+    assert_eq!(of_before, MailedTo { user: ada(), email_hash: None });
+    assert!(of_before.is_address(&email_hash()));
     assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("one"));
     store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
     assert_eq!(store.linked("https://work.example", "7").await.unwrap(), Some(ada()));

@@ -1,0 +1,85 @@
+//! Tokens that are mailed, and what they show: only as long as it is so. A token works once, for the account that it
+//! was made for, while the account is there and has the address that the token was mailed to; one that resets a
+//! password works while the password is the one that was forgotten.
+
+use souk_accounts::{Mail, OneTimeToken, Purpose};
+use souk_domain::user::state::Account;
+use souk_domain::{Email, EmailHash, UserId};
+use souk_web::Problem;
+
+use crate::shop::Shop;
+
+use super::accounts;
+
+/// Finds the account that a token is for. The token stays.
+pub async fn account_of(shop: &Shop, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
+    let hash = OneTimeToken::hash_of(token);
+    let mailed_to = shop.accounts.credentials.one_time(&hash, purpose, shop.clock.now()).await?;
+    let mailed_to = mailed_to.ok_or_else(unknown_token)?;
+    // An erasure counts from the moment at which the key is destroyed.
+    if shop.people.is_erased(&mailed_to.user.person()).await? {
+        return Err(unknown_token());
+    }
+    let user = UserId::of_customer(&mailed_to.user).ok_or_else(unknown_token)?;
+    let account = accounts::of_user(shop, user).await?;
+    let account = account.filter(|account| mailed_to.is_address(&account.email_hash));
+    Ok((user, account.ok_or_else(unknown_token)?))
+}
+
+/// Refuses a token.
+pub fn unknown_token() -> Problem {
+    Problem::field("/token", "unknown-token", "the token is wrong, used, or too old")
+}
+
+/// Mails a token that works once. It is no reason to fail: another can be asked for.
+pub async fn send(shop: &Shop, user: UserId, email: Email, purpose: Purpose) {
+    if let Err(why) = try_send(shop, user, email, purpose).await {
+        tracing::warn!(%user, why, "a mail was not sent");
+    }
+}
+
+async fn try_send(shop: &Shop, user: UserId, email: Email, purpose: Purpose) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let email_hash = email.hash(&shop.keys.email_hash);
+    let made = OneTimeToken::make(user.customer(), email_hash, purpose, shop.clock.now());
+    let (token, secret) = made.map_err(|error| text(&error))?;
+    shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
+    let mail = mail_of(user, email, purpose, &secret);
+    shop.accounts.outbox.send(mail).await.map_err(|error| text(&error))
+}
+
+fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
+    let (subject, text) = match purpose {
+        Purpose::VerifyEmail => (
+            "Is this your e-mail address?",
+            format!(
+                "Somebody made an account with this address. If it was you, this shows that the address is \
+                 yours:\n\n    {secret}\n\nIt works once, for a day. If it was not you, do nothing."
+            ),
+        ),
+        Purpose::ResetPassword => (
+            "A new password",
+            format!(
+                "Somebody asked for a new password for the account with this address. If it was you, this \
+                 sets one:\n\n    {secret}\n\nIt works once, for half an hour. If it was not you, do nothing."
+            ),
+        ),
+    };
+    Mail { user: user.customer(), to, subject: subject.to_owned(), text }
+}
+
+/// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
+/// done behind the answer.
+pub fn forgot(shop: &Shop, email: Email, hash: EmailHash) {
+    let shop = shop.clone();
+    tokio::spawn(async move {
+        if !shop.accounts.guard.may_mail(&hash) {
+            return;
+        }
+        match accounts::by_email(&shop, &hash).await {
+            Ok(Some((user, _))) => send(&shop, user, email, Purpose::ResetPassword).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a password can't be reset"),
+        }
+    });
+}
