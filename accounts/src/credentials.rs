@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::{CustomerId, EmailHash};
 use uuid::Uuid;
 
+use crate::mail_limit::MailCount;
 use crate::one_time::{MailedTo, OneTimeToken, Purpose};
 use crate::session::Family;
 
@@ -146,6 +147,9 @@ pub trait Credentials: Send + Sync + 'static {
         purpose: Purpose,
         now: Timestamp,
     ) -> Kept<Option<CustomerId>>;
+
+    /// Counts a mail, unless one of the counts has its most: whether the mail may be sent. Erasures leave counts.
+    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> Kept<bool>;
 
     /// Notes a sign-in.
     async fn note(&self, sign_in: &SignIn) -> Kept<()>;

@@ -7,6 +7,7 @@
 pub mod credentials;
 pub mod identity_provider;
 pub mod mail;
+pub mod mail_limit;
 pub mod one_time;
 pub mod password;
 pub mod session;
@@ -15,6 +16,7 @@ pub mod throttle;
 pub use credentials::{Credentials, CredentialsUnavailable, SignIn, SignInKind};
 pub use identity_provider::{Identity, IdentityProviders, ProviderFailed};
 pub use mail::{Mail, Outbox, SentMail};
+pub use mail_limit::MailCount;
 pub use one_time::{MailedTo, OneTimeToken, Purpose};
 pub use password::{Password, PasswordRefused, Passwords};
 pub use session::{Family, RefreshToken};

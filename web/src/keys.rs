@@ -35,6 +35,8 @@ pub struct Keys {
     pub sign_in: Key,
     /// Hashes requests.
     pub request_hash: [u8; 32],
+    /// Hashes e-mail addresses, to count mails.
+    pub mail_counts: [u8; 32],
     /// Hashes e-mail addresses, to look them up; it never rotates.
     pub email_hash: [u8; 32],
 }
@@ -97,6 +99,7 @@ impl Keys {
             sign_in_code: derived("souk 2026 codes of sign-ins"),
             cart: derived("souk 2026 guest cart tokens"),
             request_hash: derived("souk 2026 request hashes"),
+            mail_counts: derived("souk 2026 counts of mails"),
             email_hash: derived("souk 2026 e-mail addresses"),
         })
     }

@@ -2,10 +2,13 @@
 //! was made for, while the account is there and has the address that the token was mailed to; one that resets a
 //! password works while the password is the one that was forgotten.
 
-use souk_accounts::{Mail, OneTimeToken, Purpose};
+use std::net::IpAddr;
+
+use souk_accounts::{Mail, MailCount, OneTimeToken, Purpose};
 use souk_domain::user::state::Account;
-use souk_domain::{Email, EmailHash, UserId};
+use souk_domain::{Email, UserId};
 use souk_web::Problem;
+use souk_web::guard::counted;
 
 use crate::shop::Shop;
 
@@ -32,16 +35,28 @@ pub fn unknown_token() -> Problem {
 }
 
 /// Mails a token that works once. It is no reason to fail: another can be asked for.
-pub async fn send(shop: &Shop, user: UserId, email: Email, purpose: Purpose) {
-    if let Err(why) = try_send(shop, user, email, purpose).await {
+pub async fn send(shop: &Shop, user: UserId, email: Email, purpose: Purpose, client: Option<IpAddr>) {
+    if let Err(why) = try_send(shop, user, email, purpose, client).await {
         tracing::warn!(%user, why, "a mail was not sent");
     }
 }
 
-async fn try_send(shop: &Shop, user: UserId, email: Email, purpose: Purpose) -> Result<(), String> {
+async fn try_send(
+    shop: &Shop,
+    user: UserId,
+    email: Email,
+    purpose: Purpose,
+    client: Option<IpAddr>,
+) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
+    let counts = MailCount::of(&shop.keys.mail_counts, purpose, &email, client.map(counted));
+    let now = shop.clock.now();
+    let may = shop.accounts.credentials.count_mail(&counts, now).await.map_err(|error| text(&error))?;
+    if !may && shop.accounts.guard.is_on() {
+        return Err("the address has had its mails of this day".to_owned());
+    }
     let email_hash = email.hash(&shop.keys.email_hash);
-    let made = OneTimeToken::make(user.customer(), email_hash, purpose, shop.clock.now());
+    let made = OneTimeToken::make(user.customer(), email_hash, purpose, now);
     let (token, secret) = made.map_err(|error| text(&error))?;
     shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
     let mail = mail_of(user, email, purpose, &secret);
@@ -70,14 +85,12 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
 
 /// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
 /// done behind the answer.
-pub fn forgot(shop: &Shop, email: Email, hash: EmailHash) {
+pub fn forgot(shop: &Shop, email: Email, client: Option<IpAddr>) {
     let shop = shop.clone();
     tokio::spawn(async move {
-        if !shop.accounts.guard.may_mail(&hash) {
-            return;
-        }
+        let hash = email.hash(&shop.keys.email_hash);
         match accounts::by_email(&shop, &hash).await {
-            Ok(Some((user, _))) => send(&shop, user, email, Purpose::ResetPassword).await,
+            Ok(Some((user, _))) => send(&shop, user, email, Purpose::ResetPassword, client).await,
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a password can't be reset"),
         }

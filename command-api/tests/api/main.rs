@@ -4,6 +4,7 @@
 
 mod admin_import_products;
 mod auth;
+mod auth_mails;
 mod auth_password;
 mod bad_input;
 mod cart;

@@ -222,11 +222,30 @@ impl TestShop {
         Some(std::fs::read_to_string(last).unwrap())
     }
 
-    /// Whether bytes lie in a file of the data folder itself.
+    /// The number of mails that somebody got.
+    pub(crate) fn mails(&self, user: &str) -> usize {
+        let folder = MailFolder::new(self.folder.path(), self.clock.clone());
+        let files = std::fs::read_dir(folder.of(&CustomerId::parse(user).unwrap()));
+        let names = files.into_iter().flatten().map(|file| file.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).count()
+    }
+
+    /// Waits until somebody got so many mails.
+    pub(crate) async fn until_mails(&self, user: &str, mails: usize) {
+        for _ in 0..1_000 {
+            if self.mails(user) == mails {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{} mails, not {mails}", self.mails(user));
+    }
+
+    /// Says whether bytes lie in a file of the data folder itself.
     pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let files = files.filter(|path| path.is_file());
-        files.into_iter().any(|path| std::fs::read(path).unwrap().windows(bytes.len()).any(|part| part == bytes))
+        let mut files = files.filter(|path| path.is_file());
+        files.any(|path| std::fs::read(path).unwrap().windows(bytes.len()).any(|part| part == bytes))
     }
 
     /// Asks with a token.
@@ -302,7 +321,8 @@ impl Call {
     /// Any method.
     pub(crate) fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
         let headers = BTreeMap::from([("x-api-version", "v1".to_owned())]);
-        Self { method, path: path.to_owned(), headers, body, address: None }.header("content-type", "application/json")
+        Self { method, path: path.to_owned(), headers, body, address: None }
+            .header("content-type", "application/json")
     }
 
     /// `POST` of JSON.

@@ -1,6 +1,7 @@
 //! Credentials in `SQLite`, in a file of their own. Every write is on disk when it is answered, and what is
 //! deleted is overwritten.
 
+mod mail_counts;
 mod open;
 mod passwords;
 mod rows;
@@ -11,7 +12,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_accounts::credentials::{SIGN_INS_KEPT, Stored};
 use souk_accounts::session::ACCESS_TTL;
-use souk_accounts::{Credentials, CredentialsUnavailable, Family, MailedTo, OneTimeToken, Purpose, SignIn};
+use souk_accounts::{
+    Credentials, CredentialsUnavailable, Family, MailCount, MailedTo, OneTimeToken, Purpose, SignIn,
+};
 use souk_domain::{CustomerId, EmailHash};
 use sqlx::SqlitePool;
 use uuid::Uuid;
@@ -178,6 +181,10 @@ impl Credentials for SqliteCredentials {
         Ok(taken.and_then(|(user, _)| CustomerId::parse(&user).ok()))
     }
 
+    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> Kept<bool> {
+        mail_counts::count(&self.pool, counts, now).await
+    }
+
     async fn note(&self, sign_in: &SignIn) -> Kept<()> {
         let statement = sqlx::query("INSERT INTO sign_ins VALUES ($1, $2, $3, $4, $5, $6, $7)");
         let statement = statement.bind(sign_in.id.as_bytes().to_vec()).bind(sign_in.at.as_microsecond());
@@ -256,6 +263,10 @@ impl Credentials for SqliteCredentials {
             (
                 "DELETE FROM one_time_tokens WHERE hash IN \
                  (SELECT hash FROM one_time_tokens WHERE expires_at < $1 LIMIT $2)",
+                now_micros,
+            ),
+            (
+                "DELETE FROM mail_counts WHERE key IN (SELECT key FROM mail_counts WHERE ends_at <= $1 LIMIT $2)",
                 now_micros,
             ),
             ("DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE at < $1 LIMIT $2)", old),

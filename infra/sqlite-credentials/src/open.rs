@@ -10,10 +10,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 /// `SKCR` as the `SQLite` application id.
 const APPLICATION_ID: i64 = 0x534B_4352;
 /// The format that this program writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 /// The statements that make each format from the one before, with the number of the format that they make.
-const UPGRADES: [(i64, &str); 2] =
-    [(2, include_str!("links.sql")), (3, include_str!("email_of_tokens.sql"))];
+const UPGRADES: [(i64, &str); 3] = [
+    (2, include_str!("links.sql")),
+    (3, include_str!("email_of_tokens.sql")),
+    (4, include_str!("mail_counts.sql")),
+];
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;
 /// How long a request waits for a connection, or for another that writes.

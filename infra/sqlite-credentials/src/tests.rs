@@ -119,7 +119,8 @@ async fn a_session_that_was_kept_before_there_were_codes_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.open_family(&family(1)).await.unwrap();
-    let without = "UPDATE families SET doc = json_remove(doc, '$.code') WHERE json_type(doc, '$.code') = 'null'";
+    let without =
+        "UPDATE families SET doc = json_remove(doc, '$.code') WHERE json_type(doc, '$.code') = 'null'";
     let changed = sqlx::query(without).execute(&store.pool).await.unwrap();
     assert_eq!(changed.rows_affected(), 1);
     assert_eq!(store.family(Uuid::from_u128(1)).await.unwrap().unwrap().family, family(1));
@@ -200,6 +201,29 @@ async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
 }
 
 #[tokio::test]
+async fn mails_are_counted_until_their_day_is_over_and_through_erasures() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let [of_all, of_client] = [(1, 3), (2, 2)].map(|(n, mails_max)| MailCount { key: [n; 32], mails_max });
+    let of_other = MailCount { key: [3; 32], mails_max: 2 };
+    let may = async |counts: [MailCount; 2], now| store.count_mail(&counts, now).await.unwrap();
+    assert!(may([of_all, of_client], noon()).await && may([of_all, of_client], hours(1)).await);
+    assert!(!may([of_all, of_client], hours(2)).await, "this client has its most");
+    store.forget(&ada(), Some(&email_hash())).await.unwrap();
+    store.sweep(hours(24) - SignedDuration::from_secs(1)).await.unwrap();
+    assert!(may([of_all, of_other], hours(3)).await, "what was refused is not counted");
+    assert!(!may([of_all, of_other], hours(4)).await, "the address has its most");
+    assert!(may([of_all, of_client], hours(24)).await);
+    let rows = async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mail_counts");
+        count.fetch_one(&store.pool).await.unwrap()
+    };
+    assert_eq!(rows().await, 3);
+    store.sweep(hours(48)).await.unwrap();
+    assert_eq!(rows().await, 0);
+}
+
+#[tokio::test]
 async fn a_file_of_another_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(CREDENTIALS_FILE), "no database, by far").unwrap();
@@ -212,7 +236,7 @@ async fn a_store_of_the_first_format_is_taken_over() {
     let store = open(&folder).await;
     store.set_password(&ada(), "one").await.unwrap();
     // As the first format was.
-    let first = "DROP TABLE links; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
+    let first = "DROP TABLE links; DROP TABLE mail_counts; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
         INSERT INTO one_time_tokens VALUES (zeroblob(32), 'ada', 'verify-email', 9000000000000000)";
     sqlx::raw_sql(first).execute(&store.pool).await.unwrap();
     store.close().await;

@@ -1,0 +1,77 @@
+//! Mails that callers have sent to addresses which may not be theirs.
+
+use serde_json::json;
+use souk_accounts::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
+
+use crate::auth::{PASSWORD, sign_up_call, signed_up};
+use crate::shop::{Call, TestShop};
+
+/// The seconds of a day.
+const DAY_S: i64 = 24 * 3600;
+
+/// Signs up and erases the account again: whether a mail came.
+async fn is_mailed_by_a_cycle(shop: &TestShop, client: &str) -> bool {
+    let account = shop.send(sign_up_call("ada@example.org").from(client)).await.done(201);
+    let is_mailed = shop.last_mail(&account.text("id")).is_some();
+    let erase = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
+    shop.as_user(&account.text("accessToken"), erase).await.done(202);
+    is_mailed
+}
+
+/// The mails that cycles from a client address cause, until two of them cause none.
+async fn mails_of_cycles(shop: &TestShop, client: &str) -> u32 {
+    let mut mails = 0;
+    let mut refused = 0;
+    while refused < 2 {
+        assert!(mails <= MAILS_A_DAY_MAX, "there is no end of mails");
+        if is_mailed_by_a_cycle(shop, client).await {
+            mails += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    mails
+}
+
+#[tokio::test]
+async fn cycles_of_sign_up_and_erasure_do_not_flood_a_foreign_address() {
+    let shop = TestShop::open().await;
+    assert_eq!(mails_of_cycles(&shop, "192.0.2.1").await, MAILS_A_DAY_OF_CLIENT_MAX);
+    let mut mails = MAILS_A_DAY_OF_CLIENT_MAX;
+    for client in ["192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"] {
+        mails += mails_of_cycles(&shop, client).await;
+    }
+    assert_eq!(mails, MAILS_A_DAY_MAX);
+    shop.pass(DAY_S);
+    assert!(is_mailed_by_a_cycle(&shop, "192.0.2.1").await);
+}
+
+#[tokio::test]
+async fn resets_that_are_asked_for_do_not_flood_an_address_and_are_answered_the_same() {
+    let shop = TestShop::open().await;
+    let user = signed_up(&shop, "ada@example.org").await.text("id");
+    let reset = Call::post("/api/auth/password/reset", &json!({"email": "ada@example.org"}));
+    let before = shop.mails(&user);
+    for n in 1..=MAILS_A_DAY_OF_CLIENT_MAX as usize {
+        shop.send(reset.clone().from("192.0.2.1")).await.done(202);
+        shop.until_mails(&user, before + n).await;
+    }
+    for _ in 0..3 {
+        shop.send(reset.clone().from("192.0.2.1")).await.done(202);
+    }
+    // What is sent for another client comes behind those, so they were not sent.
+    shop.send(reset.from("198.51.100.1")).await.done(202);
+    shop.until_mails(&user, before + MAILS_A_DAY_OF_CLIENT_MAX as usize + 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(shop.mails(&user), before + MAILS_A_DAY_OF_CLIENT_MAX as usize + 1);
+}
+
+#[tokio::test]
+async fn counts_of_mails_hold_no_address_and_no_hash_of_an_account() {
+    let shop = TestShop::open().await;
+    is_mailed_by_a_cycle(&shop, "192.0.2.77").await;
+    let hash = souk_domain::Email::parse("ada@example.org").unwrap().hash(&shop.shop.keys.email_hash);
+    for text in ["ada@example.org", hash.as_str(), "192.0.2.77"] {
+        assert!(!shop.holds(text.as_bytes()), "{text}");
+    }
+}

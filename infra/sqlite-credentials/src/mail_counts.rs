@@ -1,0 +1,33 @@
+//! Counts of mails: rows of keyed hashes, until their day is over.
+
+use jiff::Timestamp;
+use souk_accounts::mail_limit::COUNTED;
+use souk_accounts::{CredentialsUnavailable, MailCount};
+use sqlx::SqlitePool;
+
+use crate::rows::failed;
+
+/// Counts one more; a count whose day is over begins anew.
+const COUNT: &str = "INSERT INTO mail_counts VALUES ($1, $2, 1) ON CONFLICT (key) DO UPDATE SET \
+    mails = CASE WHEN ends_at <= $3 THEN 1 ELSE mails + 1 END, \
+    ends_at = CASE WHEN ends_at <= $3 THEN excluded.ends_at ELSE ends_at END \
+    RETURNING mails";
+
+pub(crate) async fn count(
+    pool: &SqlitePool,
+    counts: &[MailCount],
+    now: Timestamp,
+) -> Result<bool, CredentialsUnavailable> {
+    let mut transaction = pool.begin().await.map_err(failed)?;
+    for count in counts {
+        let statement = sqlx::query_scalar::<_, i64>(COUNT).bind(count.key.to_vec());
+        let statement = statement.bind((now + COUNTED).as_microsecond()).bind(now.as_microsecond());
+        let mails = statement.fetch_one(&mut *transaction).await.map_err(failed)?;
+        if mails > i64::from(count.mails_max) {
+            // Dropped, the transaction counts nothing.
+            return Ok(false);
+        }
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(true)
+}
