@@ -174,6 +174,9 @@ async fn metrics(State(operations): State<Operations>) -> String {
             UpstreamState::Open => 2.0,
         };
         metrics::gauge!("souk_upstream_state", "upstream" => upstream.name()).set(state);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are few mebibytes")]
+        let unread_bytes = upstream.unread_bytes() as f64;
+        metrics::gauge!("souk_upstream_unread_bytes", "upstream" => upstream.name()).set(unread_bytes);
     }
     operations.metrics.render()
 }

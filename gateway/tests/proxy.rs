@@ -152,7 +152,13 @@ struct Gateway {
 }
 
 fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
-    let patience = Patience { answer_max: ANSWER_MAX, open_for: OPEN_FOR, at_once_max: PLACES as usize };
+    let patience = Patience {
+        answer_max: ANSWER_MAX,
+        open_for: OPEN_FOR,
+        at_once_max: PLACES as usize,
+        parts: 1,
+        ..Patience::default()
+    };
     let upstream =
         |name, of: &Scripted| Upstream::new(name, &format!("http://{}", of.address), patience).unwrap();
     let (commands, queries) = (upstream("commands", commands), upstream("queries", queries));
@@ -249,14 +255,14 @@ async fn what_the_table_forbids_never_gets_there() {
 }
 
 #[tokio::test]
-async fn bodies_stream_both_ways_and_have_their_limit() {
+async fn bodies_go_on_whole_and_have_their_limit() {
     let (gateway, commands, _) = both(Mood::Answers).await;
     let chunks = |count: usize| {
         let chunk = || Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 64 * 1024]));
         Body::from_stream(stream::iter((0..count).map(move |_| chunk())))
     };
     assert_eq!(gateway.post(chunks(10), None).await.0.as_u16(), 200);
-    assert!(commands.heads.lock().unwrap()[0].contains("transfer-encoding: chunked"));
+    assert!(commands.heads.lock().unwrap()[0].contains("content-length: 655360"));
     let (status, _, text) = gateway.post(chunks(20), None).await;
     assert_eq!(status.as_u16(), 413, "{text:?}");
     let broken = Body::from_stream(stream::iter([Ok(Bytes::from("{")), Err(std::io::Error::other("gone"))]));
@@ -403,7 +409,7 @@ async fn addresses_that_are_none_are_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_sends_slowly_is_told_so_and_the_upstream_is_not_blamed() {
     let (gateway, commands, _) = both(Mood::Answers).await;
     let slow = || {
@@ -421,7 +427,7 @@ async fn whoever_sends_slowly_is_told_so_and_the_upstream_is_not_blamed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_holds_no_place_for_long() {
+async fn an_upstream_that_drips_is_blamed_also_when_nobody_reads() {
     let (gateway, _, queries) = both(Mood::Drips).await;
     let ask = || {
         let mut request =
@@ -432,12 +438,11 @@ async fn an_answer_that_nobody_reads_holds_no_place_for_long() {
     // Their heads have come, and nobody asks for more.
     let unread = futures_util::future::join_all((0..PLACES).map(|_| ask())).await;
     assert_eq!(queries.asked(), PLACES);
-    tokio::time::sleep(ANSWER_MAX).await;
-    assert_eq!(ask().await.unwrap().status().as_u16(), 200, "there is a place again");
-    assert_eq!(
-        gateway.queries.state(),
-        UpstreamState::Closed,
-        "who reads slowly is not the upstream's fault"
-    );
+    let is_left_alone = async {
+        while gateway.queries.state() != UpstreamState::Open {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_left_alone).await.unwrap();
     drop(unread);
 }

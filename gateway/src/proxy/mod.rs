@@ -1,13 +1,15 @@
 //! The edge as a process of its own: requests that may pass go on to the process that answers them.
 //!
 //! A request goes through the same layers as in the one-process shop; then its route's side says which
-//! upstream it goes to. Bodies stream both ways. What can't be judged here (a cart's token, a token of a key
+//! upstream it goes to. The body of a request is gathered here, so that a slow sender keeps nobody else from the
+//! upstream; the body of an answer streams. What can't be judged here (a cart's token, a token of a key
 //! that was published a moment ago) is judged by the upstream, which trusts this proxy's word about clients
 //! alone.
 
-mod body;
 mod headers;
 mod keys;
+mod places;
+mod relayed;
 mod upstream;
 
 use std::collections::BTreeSet;
@@ -15,9 +17,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use souk_eventsourcing::CorrelationId;
@@ -26,7 +27,6 @@ use souk_web::{Caller, Problem};
 use crate::client::TrustedProxies;
 use crate::layers::read;
 use crate::table::{self, Class, ROUTES, Route, Side};
-use body::{Fault, Paced};
 pub use keys::follow;
 use upstream::Outgoing;
 pub use upstream::{NotAnUpstream, Patience, State as UpstreamState, Upstream};
@@ -104,21 +104,9 @@ async fn passed_on(
             scheme.unwrap_or(HeaderValue::from_static("http")),
         ),
     };
-    let length =
-        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if may_repeat(route, &head) || length.is_some_and(|length: usize| length > route.body_bytes_max) {
-        // Kept, so that it can be sent again; or read and dropped, since it is too large.
-        let body = read(body, route.body_bytes_max).await?;
-        return upstream.send(&Outgoing { head, route, body: Some(body) }, None).await;
-    }
-    let (paced, progress) = Paced::new(body, route.body_bytes_max);
-    let streamed = Some((Body::new(paced), Arc::clone(&progress)));
-    let answered = upstream.send(&Outgoing { head, route, body: None }, streamed).await;
-    match progress.fault() {
-        // What is wrong with the body is the sender's affair, however the upstream took it.
-        Some(fault) => Err(fault.problem(route.body_bytes_max)),
-        None => answered,
-    }
+    let body = read(body, route.body_bytes_max).await?;
+    let may_repeat = may_repeat(route, &head);
+    upstream.send(&Outgoing { head, route, body, may_repeat }, caller.address).await
 }
 
 /// What is sent of a request besides its body.
@@ -133,14 +121,4 @@ struct Head {
 fn may_repeat(route: &Route, head: &Head) -> bool {
     let is_read = head.method.is_safe() && route.class != Class::Auth;
     is_read || (route.takes_key && head.headers.contains_key(headers::IDEMPOTENCY_KEY))
-}
-
-impl Fault {
-    fn problem(self, bytes_max: usize) -> Problem {
-        match self {
-            Self::TooLarge => crate::layers::too_large(bytes_max),
-            Self::TooSlow => crate::layers::too_slow(),
-            Self::Broken => Problem::new("malformed-body", "the body broke off"),
-        }
-    }
 }

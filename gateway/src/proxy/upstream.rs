@@ -1,9 +1,8 @@
 //! One process behind this one: how requests get there, and what is done when they don't.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::uri::{Authority, Scheme};
@@ -13,7 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use souk_http_client::{CONNECT_MAX, Error, HttpClient, client, described};
 use souk_web::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::BoxCloneSyncService;
@@ -22,8 +21,9 @@ use tower_resilience_circuitbreaker::{
 };
 
 use super::Head;
-use super::body::{BrokenOff, Progress, Relayed};
 use super::headers;
+use super::places::{Client, Held, NoPlace, Places, Visit};
+use super::relayed::Relayed;
 use crate::layers::Passed;
 use crate::table::Route;
 
@@ -37,8 +37,6 @@ const REPEATED_SHARE: f32 = 0.2;
 const REPEATS_A_SECOND: u32 = 5;
 /// Over how long that is counted.
 const REPEATS_COUNTED: Duration = Duration::from_secs(10);
-/// How long a request waits for a place.
-const PLACE_MAX: Duration = Duration::from_millis(500);
 /// Requests that are looked at together, by time, and the least of them that tell anything.
 const WINDOW: Duration = Duration::from_secs(10);
 const CALLS_MIN: usize = 10;
@@ -50,11 +48,22 @@ const PROBES: usize = 1;
 /// How much longer than its route allows an answer may take: the shop says itself that its time is up.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Requests that an upstream has at once.
+const AT_ONCE_MAX: usize = 512;
+/// Bytes of an upstream's answers that wait in this process for clients to read them, together.
+const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One client address has at most one of so many parts of [`AT_ONCE_MAX`] and of [`UNREAD_BYTES_MAX`].
+const PARTS: usize = 4;
+
 /// What an upstream is held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Requests at once.
     pub at_once_max: usize,
+    /// Bytes of answers that wait for clients.
+    pub unread_bytes_max: usize,
+    /// Parts of both, of which one client address has one at most.
+    pub parts: usize,
     /// How long an answer may take, where its route allows more.
     pub answer_max: Duration,
     /// How long nothing is sent after too much has failed.
@@ -63,7 +72,13 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { at_once_max: 512, answer_max: Duration::from_secs(900), open_for: Duration::from_secs(5) }
+        Self {
+            at_once_max: AT_ONCE_MAX,
+            unread_bytes_max: UNREAD_BYTES_MAX,
+            parts: PARTS,
+            answer_max: Duration::from_secs(900),
+            open_for: Duration::from_secs(5),
+        }
     }
 }
 
@@ -98,14 +113,14 @@ pub struct Upstream {
     client: HttpClient<Body>,
     calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>>,
     state: Arc<AtomicU8>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     repeats: TpsBudget,
 }
 
 /// What goes through the breaker.
 enum Call {
-    /// A request, how long its answer may take, and how far its body has come when that streams.
-    Send(Box<Request<Body>>, Duration, Option<Arc<Progress>>),
+    /// A request, and how long its answer may take.
+    Send(Box<Request<Body>>, Duration),
     /// An answer broke off that was counted as one.
     BrokeOff,
 }
@@ -119,16 +134,16 @@ enum Failed {
     TooSlow,
     #[error("the answer broke off")]
     BrokeOff,
-    #[error("its body did not come")]
-    Sender,
 }
 
 /// A request on its way, as often as it takes.
 pub(super) struct Outgoing {
     pub(super) head: Head,
     pub(super) route: &'static Route,
-    /// Its body, when it may be sent again.
-    pub(super) body: Option<Bytes>,
+    /// Its body, whole: a place is taken for no request that is still on its way here.
+    pub(super) body: Bytes,
+    /// Whether it does no more when it is sent twice.
+    pub(super) may_repeat: bool,
 }
 
 impl Upstream {
@@ -153,7 +168,7 @@ impl Upstream {
             client,
             calls,
             state,
-            places: Arc::new(Semaphore::new(patience.at_once_max)),
+            places: Places::new(patience),
             repeats: TpsBudget::new(REPEATS_COUNTED, REPEATS_A_SECOND, REPEATED_SHARE),
         }))
     }
@@ -172,31 +187,32 @@ impl Upstream {
         }
     }
 
+    /// Bytes of its answers that wait for clients now.
+    pub fn unread_bytes(&self) -> usize {
+        self.places.unread_bytes()
+    }
+
     /// Sends a request and relays its answer; again when no answer came and it may be sent again.
     pub(super) async fn send(
         self: &Arc<Self>,
         outgoing: &Outgoing,
-        streamed: Option<(Body, Arc<Progress>)>,
+        client: Client,
     ) -> Result<Answer, Problem> {
-        let place = self.place().await?;
+        let visit = self.places.visit(client);
+        let place = visit.place().await.map_err(|why| self.full(why))?;
         let of_route = Duration::from_secs(outgoing.route.timeout_s) + GRACE;
         let end = Instant::now() + of_route.min(self.patience.answer_max);
-        let (mut streamed, progress) = streamed.unzip();
         self.repeats.deposit();
         let mut repeats = 0;
         loop {
-            let body = match &outgoing.body {
-                Some(body) => Body::from(body.clone()),
-                None => streamed.take().unwrap_or_default(),
-            };
-            let request = self.request(&outgoing.head, body)?;
+            let request = self.request(&outgoing.head, Body::from(outgoing.body.clone()))?;
             let left = end.saturating_duration_since(Instant::now());
-            let call = Call::Send(Box::new(request), left, progress.clone());
+            let call = Call::Send(Box::new(request), left);
             match self.calls.clone().oneshot(call).await {
-                Ok(answer) => return Ok(self.relay(answer, end, place)),
+                Ok(answer) => return Ok(self.relay(answer, end, visit, place)),
                 Err(CircuitBreakerError::OpenCircuit) => return Err(self.rests()),
                 Err(CircuitBreakerError::Inner(failed)) => {
-                    let may_repeat = outgoing.body.is_some() && matches!(failed, Failed::NoAnswer(_));
+                    let may_repeat = outgoing.may_repeat && matches!(failed, Failed::NoAnswer(_));
                     if !may_repeat || repeats == REPEATS_MAX || !self.repeats.withdraw() {
                         return Err(self.failed(&failed));
                     }
@@ -222,11 +238,20 @@ impl Upstream {
         in_time.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = tokio::time::timeout(PLACE_MAX, Arc::clone(&self.places).acquire_owned()).await;
-        // The semaphore is never closed.
-        let place = place.ok().and_then(Result::ok);
-        place.ok_or_else(|| self.unavailable("has as many requests as it may have at once", 1))
+    fn full(&self, why: NoPlace) -> Problem {
+        let (of, problem) = match why {
+            NoPlace::OfAddress => {
+                let detail = format!(
+                    "the upstream `{}` is handed {} requests at once of one client address",
+                    self.name,
+                    self.places.places_of_address()
+                );
+                ("address", Problem::new("rate-limited", detail).retry_after(1))
+            }
+            NoPlace::OfAll => ("all", self.unavailable("has as many requests as it may have at once", 1)),
+        };
+        metrics::counter!("souk_upstream_full_total", "upstream" => self.name, "of" => of).increment(1);
+        problem
     }
 
     fn uri(&self, path_and_query: &str) -> Result<Uri, String> {
@@ -249,7 +274,8 @@ impl Upstream {
         self: &Arc<Self>,
         answer: Response<Incoming>,
         end: Instant,
-        place: OwnedSemaphorePermit,
+        visit: Visit,
+        place: Held,
     ) -> Answer {
         let (mut parts, body) = answer.into_parts();
         let is_problem = is_problem(&parts.headers);
@@ -263,8 +289,7 @@ impl Upstream {
         }
         let upstream = Arc::clone(self);
         let broken = move || upstream.broke_off();
-        let left = end.saturating_duration_since(Instant::now());
-        Answer::from_parts(parts, Body::new(Relayed::new(body, left, broken, place)))
+        Answer::from_parts(parts, Body::new(Relayed::new(body, end, broken, visit, place)))
     }
 
     /// An answer that was counted as one broke off.
@@ -347,10 +372,9 @@ fn calls(
         async move {
             match call {
                 Call::BrokeOff => Err(Failed::BrokeOff),
-                Call::Send(request, time_max, progress) => {
+                Call::Send(request, time_max) => {
                     match tokio::time::timeout(time_max, client.request(*request)).await {
                         Ok(answered) => Ok(answered?),
-                        Err(_) if progress.is_some_and(|progress| progress.is_late()) => Err(Failed::Sender),
                         Err(_) => Err(Failed::TooSlow),
                     }
                 }
@@ -361,8 +385,7 @@ fn calls(
     BoxCloneSyncService::new(service)
 }
 
-/// Whether the process is to blame: not for a body that its sender cut off, nor for a 503 that says itself
-/// what is the matter.
+/// Whether the process is to blame: not for a 503 that says itself what is the matter.
 fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
     match outcome {
         Ok(answer) => match answer.status().as_u16() {
@@ -370,19 +393,6 @@ fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
             503 => !is_problem(answer.headers()),
             _ => false,
         },
-        Err(Failed::NoAnswer(error)) => !is_senders(error),
-        Err(Failed::Sender) => false,
-        Err(Failed::TooSlow | Failed::BrokeOff) => true,
+        Err(Failed::NoAnswer(_) | Failed::TooSlow | Failed::BrokeOff) => true,
     }
-}
-
-fn is_senders(error: &Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if error.is::<BrokenOff>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

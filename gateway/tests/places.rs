@@ -1,0 +1,211 @@
+//! Places of a gateway's upstream: who has them, for how long, and how much waits for clients that do not read.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+use axum::routing::{get, post};
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+use http_body_util::BodyExt as _;
+use souk_eventsourcing::testkit::Noon;
+use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
+use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge};
+use souk_web::PublishedKeys;
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+
+/// Requests that the upstream has at once.
+const PLACES: usize = 20;
+/// Requests of an attack: more than there are places.
+const ATTACKS: usize = 2 * PLACES;
+/// Bytes of an answer for which there is room, and of one for which there is none.
+const SMALL: usize = 20 * 1024;
+const LARGE: usize = 8 * 1024 * 1024;
+/// Bytes of answers that wait for clients.
+const UNREAD: usize = 4 * 1024 * 1024;
+
+const ADA: &str = "192.0.2.7";
+const BOB: &str = "198.51.100.1";
+
+struct Gateway {
+    router: Router,
+    queries: Arc<Upstream>,
+}
+
+/// A gateway before an upstream that answers `/docs` shortly, `/openapi.json` at length, products never and
+/// posts at once.
+async fn gateway(parts: usize) -> Gateway {
+    let upstream = Router::new()
+        .route("/docs", get(|| async { Bytes::from(vec![b'd'; SMALL]) }))
+        .route("/openapi.json", get(|| async { Bytes::from(vec![b'o'; LARGE]) }))
+        .route("/api/products", get(std::future::pending::<String>))
+        .route("/api/cart/items", post(|body: Bytes| async move { body.len().to_string() }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, upstream).await });
+    let patience = Patience { at_once_max: PLACES, unread_bytes_max: UNREAD, parts, ..Patience::default() };
+    let upstream = |name| Upstream::new(name, &address, patience).unwrap();
+    let commands = upstream("commands");
+    let queries = upstream("queries");
+    let proxies = Arc::new(TrustedProxies::default());
+    let upstreams = Upstreams { commands, queries: queries.clone(), proxies: proxies.clone() };
+    let settings = Edge {
+        tokens: Arc::new(PublishedKeys::default()),
+        denials: Arc::default(),
+        clock: Arc::new(Noon),
+        limits: Arc::new(Limits::off()),
+        proxies,
+        bodies: Bodies::PassedOn,
+    };
+    Gateway { router: edge(proxy::router(&upstreams), settings), queries }
+}
+
+impl Gateway {
+    /// Sends a request and waits for the head of its answer; the body stays unread.
+    async fn send(&self, client: &str, mut request: Request<Body>) -> Response<Body> {
+        request.headers_mut().insert("x-api-version", "v1".parse().unwrap());
+        let client: IpAddr = client.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((client, 9))));
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, client: &str, path: &str) -> Response<Body> {
+        self.send(client, Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, client: &str, body: Body) -> Response<Body> {
+        let request = Request::post("/api/cart/items").header("content-type", "application/json");
+        self.send(client, request.body(body).unwrap()).await
+    }
+
+    /// Gets a path of products, which never come.
+    fn hang(&self, client: &'static str, count: usize) -> Vec<tokio::task::JoinHandle<u16>> {
+        let hangs = (0..count).map(|_| {
+            let gateway = Self { router: self.router.clone(), queries: self.queries.clone() };
+            tokio::spawn(async move { gateway.get(client, "/api/products").await.status().as_u16() })
+        });
+        hangs.collect()
+    }
+}
+
+async fn read(response: Response<Body>) -> Option<usize> {
+    response.into_body().collect().await.ok().map(|body| body.to_bytes().len())
+}
+
+/// Bodies of one byte that never come to their end.
+fn endless() -> Body {
+    let byte = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+    Body::from_stream(byte.chain(stream::pending()))
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_end_hold_no_places() {
+    let gateway = gateway(1).await;
+    let attack = join_all((0..ATTACKS).map(|_| gateway.post(ADA, endless())));
+    let buyer = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        gateway.post(BOB, Body::from("{}")).await.status().as_u16()
+    };
+    tokio::select! {
+        _ = attack => panic!("bodies that do not end have no answer yet"),
+        status = buyer => assert_eq!(status, 200),
+    }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_hold_no_places() {
+    let gateway = gateway(1).await;
+    let unread = join_all((0..ATTACKS).map(|_| gateway.get(ADA, "/docs"))).await;
+    assert!(unread.iter().all(|answer| answer.status().as_u16() == 200));
+    let asked = Instant::now();
+    assert_eq!(read(gateway.get(BOB, "/docs").await).await, Some(SMALL));
+    assert!(asked.elapsed() < Duration::from_millis(400), "nothing was waited for: {:?}", asked.elapsed());
+    for answer in unread {
+        assert_eq!(read(answer).await, Some(SMALL), "what is read late is whole");
+    }
+}
+
+#[tokio::test]
+async fn large_unread_answers_are_cut_when_places_run_short() {
+    let gateway = gateway(1).await;
+    let unread = join_all((0..PLACES).map(|_| gateway.get(ADA, "/openapi.json"))).await;
+    for _ in 0..3 {
+        assert_eq!(read(gateway.get(BOB, "/docs").await).await, Some(SMALL));
+    }
+    assert_eq!(
+        gateway.queries.state(),
+        UpstreamState::Closed,
+        "a client that does not read is not its fault"
+    );
+    let read = join_all(unread.into_iter().map(read)).await;
+    let cut = read.iter().filter(|length| length.is_none()).count();
+    assert!((1..=3).contains(&cut), "{cut} are cut for three requests");
+    assert!(read.iter().flatten().all(|length| *length == LARGE));
+}
+
+#[tokio::test]
+async fn large_answers_that_are_read_come_whole() {
+    let gateway = gateway(1).await;
+    let answers = stream::iter(0..40).map(async |_| read(gateway.get(ADA, "/openapi.json").await).await);
+    let lengths: Vec<Option<usize>> = answers.buffer_unordered(PLACES).collect().await;
+    assert!(lengths.iter().all(|length| *length == Some(LARGE)), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn one_address_has_no_more_than_its_part_of_the_places() {
+    for (client, neighbour) in [(ADA, ADA), ("2001:db8::1", "2001:db8::ffff")] {
+        let gateway = gateway(4).await;
+        let hanging = gateway.hang(client, PLACES / 4);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let refused = gateway.get(neighbour, "/docs").await;
+        assert_eq!(refused.status().as_u16(), 429, "{neighbour}");
+        assert!(refused.headers().contains_key("retry-after"));
+        let problem = refused.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&problem).contains("5 requests at once of one client address"));
+        assert_eq!(gateway.get(BOB, "/docs").await.status().as_u16(), 200, "others have theirs");
+        hanging.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in hanging {
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(gateway.get(neighbour, "/docs").await.status().as_u16(), 200, "the places are free again");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_dropped_in_time() {
+    let gateway = gateway(1).await;
+    let unread = gateway.get(ADA, "/docs").await;
+    let is_free = async {
+        while gateway.queries.unread_bytes() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_free).await.unwrap();
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(gateway.queries.unread_bytes(), 0);
+    assert_eq!(read(unread).await, None);
+}
+
+#[tokio::test]
+async fn bytes_that_wait_for_clients_have_their_limit() {
+    let gateway = gateway(2).await;
+    let unread = join_all((0..PLACES / 2).map(|_| gateway.get(ADA, "/openapi.json"))).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let waiting = gateway.queries.unread_bytes();
+    assert!((UNREAD / 4..=UNREAD / 2).contains(&waiting), "{waiting} bytes wait for one address");
+    drop(unread);
+    let is_free = async {
+        while gateway.queries.unread_bytes() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), is_free).await.unwrap();
+}
