@@ -18,6 +18,7 @@ use crate::drivers::parts::{Condition, Parts, supervise};
 #[derive(Clone)]
 pub struct EdgeStanding {
     limits: Arc<Limits>,
+    proxies: Arc<TrustedProxies>,
     /// None where ended sessions are not shared.
     link: Option<watch::Receiver<Link>>,
 }
@@ -56,8 +57,9 @@ pub fn set_up(
         link
     });
     let proxies = Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone()));
-    let edge = Edge { tokens, denials, clock, limits: Arc::clone(&limits), proxies, bodies };
-    Ok((edge, EdgeStanding { limits, link }))
+    let edge =
+        Edge { tokens, denials, clock, limits: Arc::clone(&limits), proxies: Arc::clone(&proxies), bodies };
+    Ok((edge, EdgeStanding { limits, proxies, link }))
 }
 
 /// The same edge for what this process answers itself.
@@ -74,6 +76,11 @@ impl EdgeStanding {
         }
         if self.link.as_ref().is_some_and(|link| *link.borrow() == Link::Down) {
             remarks.push("sessions: those that end elsewhere are not heard of, since Redis does not answer");
+        }
+        if self.proxies.lack_one() {
+            remarks.push(
+                "proxies: requests come through one that SOUK_TRUSTED_PROXIES does not name, so that all its clients are counted as one",
+            );
         }
         remarks
     }

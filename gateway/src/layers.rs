@@ -1,7 +1,7 @@
 //! The layers in front of every router: correlation, version, identity, policy, limits, problems, bodies.
 
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 
-use crate::client::TrustedProxies;
+use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
 use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
 
@@ -200,11 +200,11 @@ pub(crate) fn too_slow() -> Problem {
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
-    let address = address(&edge, &request);
+    let client = client(&edge, &request);
     // A refusal counts as what was asked for would: guessing at tokens is held back like any other.
     let (caller, refusal) = match entry(&edge, &request, route) {
-        Ok(caller) => (Caller { address, ..caller }, None),
-        Err(problem) => (Caller { address, ..Caller::default() }, Some(refused(&request, &problem))),
+        Ok(caller) => (client.of(caller), None),
+        Err(problem) => (client.of(Caller::default()), Some(refused(&request, &problem))),
     };
     let class = route.map_or(Class::Read, |route| route.class);
     let told = match edge.limits.check(class, &caller).await {
@@ -266,10 +266,10 @@ fn entry(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller
     Ok(caller)
 }
 
-/// The client's address, as far as it is known.
-fn address(edge: &Edge, request: &Request) -> Option<IpAddr> {
+/// The client, as far as it is known.
+fn client(edge: &Edge, request: &Request) -> Client {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), request.headers()))
+    peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), request.headers())).unwrap_or_default()
 }
 
 /// What is refused before it was looked at; a method that isn't there with those that are.

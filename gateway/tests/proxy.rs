@@ -233,6 +233,18 @@ async fn reads_and_writes_go_their_ways_and_say_for_whom() {
 }
 
 #[tokio::test]
+async fn an_upstream_is_told_of_a_client_that_is_not_known() {
+    let (gateway, _, queries) = both(Mood::Answers).await;
+    let mut request = Request::get("/api/products").header("x-forwarded-for", "192.0.2.1");
+    request = request.header("x-api-version", "v1");
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+    assert_eq!(gateway.router.clone().oneshot(request).await.unwrap().status().as_u16(), 200);
+    let head = queries.heads.lock().unwrap()[0].clone();
+    assert!(head.contains("x-forwarded-for: unknown"), "{head}");
+}
+
+#[tokio::test]
 async fn what_the_table_forbids_never_gets_there() {
     let (gateway, commands, queries) = both(Mood::Answers).await;
     let asked =

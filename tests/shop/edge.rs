@@ -144,6 +144,27 @@ async fn signing_in_is_limited_by_address_behind_proxies_that_are_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_not_trusted_is_not_exempt_from_limits() {
+    let shop = Shop::start(&[]).await;
+    let write =
+        async |headers: &[(&str, &str)]| shop.send("POST", "/api/products", &json!({}), headers).await.0;
+    let proxied = [("x-forwarded-for", "192.0.2.1")];
+    let mut last = 0;
+    for _ in 0..600 {
+        last = write(&proxied).await;
+        if last == 429 {
+            break;
+        }
+        assert_eq!(last, 401);
+    }
+    assert_eq!(last, 429);
+    assert_eq!(write(&[("forwarded", "for=192.0.2.2")]).await, 429, "all behind it are counted together");
+    assert_eq!(write(&[]).await, 401, "a process of this machine is not counted");
+    let ready = reqwest::get(format!("{}/health/ready", shop.address())).await.unwrap().text().await.unwrap();
+    assert!(ready.contains("SOUK_TRUSTED_PROXIES"), "{ready}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_counted_too() {
     let shop = Shop::start(&[("SOUK_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let client = reqwest::Client::new();

@@ -92,8 +92,23 @@ pub struct Caller {
     pub cart: Option<CartId>,
     /// The client's address, where it is known.
     pub address: Option<IpAddr>,
+    /// The way it is known, or why it is not.
+    pub address_source: AddressSource,
     /// What they hold that can't be judged here.
     pub unread: Unread,
+}
+
+/// The way a client's address is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressSource {
+    /// It is the connection's, and the request shows no proxy.
+    #[default]
+    Connection,
+    /// A trusted proxy names it.
+    Proxy,
+    /// It is not known. The request comes through a proxy at this address, which does not name its client in words
+    /// that can be read, or which nobody says to trust.
+    Behind(IpAddr),
 }
 
 /// What only another process can judge: the one that a gateway hands the request to.
@@ -126,6 +141,21 @@ impl Caller {
     /// Whether the token is an admin's.
     pub fn is_admin(&self) -> bool {
         self.has(Role::Admin)
+    }
+
+    /// Returns true for a process of this machine that asks without a proxy. A request that shows a proxy is never
+    /// one, whatever address it names: its client may be anybody.
+    pub fn is_this_machine(&self) -> bool {
+        self.address_source == AddressSource::Connection
+            && self.address.is_some_and(|address| address.is_loopback())
+    }
+
+    /// The client's address, or that of the proxy it is behind.
+    pub fn nearest_address(&self) -> Option<IpAddr> {
+        match self.address_source {
+            AddressSource::Behind(proxy) => Some(proxy),
+            AddressSource::Connection | AddressSource::Proxy => self.address,
+        }
     }
 
     /// Refuses everybody but those with one of the roles.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 use souk_web::guard::counted;
+use souk_web::identity::AddressSource;
 use souk_web::{Caller, Problem, Role};
 
 use crate::table::Class;
@@ -32,6 +33,8 @@ const WRITE: NonZeroU32 = NonZeroU32::new(300).expect("it is more than none");
 pub enum Counted {
     /// Whoever asks from there.
     Address(IpAddr),
+    /// Clients behind a proxy that can't be told from each other: together.
+    Behind(IpAddr),
     /// Somebody, wherever they are.
     Subject(String),
 }
@@ -111,14 +114,17 @@ impl Limits {
     /// the shop's own: admins, other systems, and this machine.
     pub async fn check(&self, class: Class, caller: &Caller) -> Result<Option<Told>, (Problem, Told)> {
         let Some((local, shared)) = &self.counts else { return Ok(None) };
-        let is_ours = caller.is_admin()
-            || caller.has(Role::Service)
-            || caller.address.is_some_and(|address| address.is_loopback());
+        let is_ours = caller.is_admin() || caller.has(Role::Service) || caller.is_this_machine();
         if is_ours && class != Class::Auth {
             return Ok(None);
         }
         let Some(quota) = quota(class) else { return Ok(None) };
-        let address = caller.address.map(|address| Counted::Address(counted(address)));
+        let address = match caller.address_source {
+            AddressSource::Behind(proxy) => Some(Counted::Behind(counted(proxy))),
+            AddressSource::Connection | AddressSource::Proxy => {
+                caller.address.map(|address| Counted::Address(counted(address)))
+            }
+        };
         let subject = caller.subject.as_ref().map(|subject| Counted::Subject(subject.to_string()));
         let who: Vec<Counted> = address.into_iter().chain(subject).collect();
         if who.is_empty() {

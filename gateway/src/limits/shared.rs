@@ -88,6 +88,7 @@ fn key(class: Class, counted: &Counted) -> String {
     let class = class.as_str();
     match counted {
         Counted::Address(address) => format!("souk:limit:{class}:address:{address}"),
+        Counted::Behind(proxy) => format!("souk:limit:{class}:behind:{proxy}"),
         Counted::Subject(subject) => format!("souk:limit:{class}:subject:{subject}"),
     }
 }

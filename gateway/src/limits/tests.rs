@@ -44,6 +44,21 @@ async fn the_shops_own_are_not_limited_otherwise() {
 }
 
 #[tokio::test]
+async fn clients_behind_a_proxy_that_does_not_name_them_are_counted_together() {
+    let limits = Limits::local();
+    let behind = |proxy: &str| Caller {
+        address_source: AddressSource::Behind(proxy.parse().unwrap()),
+        ..Caller::default()
+    };
+    assert!((300..5_000).contains(&passes(&limits, Class::Write, |_| behind("127.0.0.1")).await));
+    // Others are not touched by it: other proxies, and processes at the proxy's own address.
+    assert!(limits.check(Class::Write, &behind("127.0.0.2")).await.is_ok());
+    assert_eq!(passes(&limits, Class::Write, |_| at("127.0.0.1")).await, 5_000);
+    let through = |address: &str| Caller { address_source: AddressSource::Proxy, ..at(address) };
+    assert!(passes(&limits, Class::Write, |_| through("127.0.0.1")).await < 5_000, "it is not this machine");
+}
+
+#[tokio::test]
 async fn somebody_counts_once_wherever_they_ask_from() {
     let subject = Some(CustomerId::parse("ada").unwrap());
     let from = |n: u32| Caller {

@@ -1,7 +1,5 @@
 //! What of a head goes on, and what is said besides: by whom it was asked, and in which trace.
 
-use std::net::IpAddr;
-
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use souk_eventsourcing::CorrelationId;
@@ -35,10 +33,11 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The headers of a request as they go on. `client` is whom this process believes to be behind it.
+/// The headers of a request as they go on. `client` is whom this process believes to be behind
+/// it.
 pub(super) fn passed_on(
     parts: &Parts,
-    client: Option<IpAddr>,
+    client: Option<HeaderValue>,
     correlation_id: Option<&CorrelationId>,
     scheme: HeaderValue,
 ) -> HeaderMap {
@@ -49,7 +48,7 @@ pub(super) fn passed_on(
         }
     };
     if let Some(client) = client {
-        say(FORWARDED_FOR, HeaderValue::try_from(client.to_string()));
+        say(FORWARDED_FOR, Ok(client));
     }
     if let Some(id) = correlation_id {
         say(CORRELATION_ID, HeaderValue::try_from(id.as_str()));
@@ -131,7 +130,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let client = Some("192.0.2.7".parse().unwrap());
+        let client = Some(HeaderValue::from_static("192.0.2.7"));
         passed_on(&parts, client, CorrelationId::parse("c-1").as_ref(), HeaderValue::from_static("http"))
     }
 

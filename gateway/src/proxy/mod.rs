@@ -22,6 +22,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use souk_eventsourcing::CorrelationId;
+use souk_web::identity::AddressSource;
 use souk_web::{Caller, Problem};
 
 use crate::client::TrustedProxies;
@@ -99,14 +100,23 @@ async fn passed_on(
         uri: parts.uri.clone(),
         headers: headers::passed_on(
             &parts,
-            caller.address,
+            forwarded_for(caller),
             correlation_id,
             scheme.unwrap_or(HeaderValue::from_static("http")),
         ),
     };
     let body = read(body, route.body_bytes_max).await?;
     let may_repeat = may_repeat(route, &head);
-    upstream.send(&Outgoing { head, route, body, may_repeat }, caller.address).await
+    upstream.send(&Outgoing { head, route, body, may_repeat }, caller.nearest_address()).await
+}
+
+/// The client as the upstream is told of it. One that is not known is said to be so: without a word the upstream
+/// would take this process for the client.
+fn forwarded_for(caller: &Caller) -> Option<HeaderValue> {
+    if matches!(caller.address_source, AddressSource::Behind(_)) {
+        return Some(HeaderValue::from_static("unknown"));
+    }
+    caller.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok())
 }
 
 /// What is sent of a request besides its body.
