@@ -22,7 +22,7 @@ pub mod users;
 pub use auth::accounts::Accounts;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use settled::SettledOrders;
-pub use shop::{OrderFinder, RunTimers, Settings, Shop};
+pub use shop::{OrderFinder, OrderOwner, RunTimers, Settings, Shop};
 
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};

@@ -14,10 +14,10 @@ use souk_domain::product::Product;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
-use souk_domain::{Currency, DebtId, OrderId, PaymentId};
+use souk_domain::{CartId, Currency, CustomerId, DebtId, EmailHash, OrderId, PaymentId};
 use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
 use souk_process_managers::PaymentProvider;
-use souk_web::{Keys, Problem};
+use souk_web::{Caller, Keys, Problem};
 use tokio::sync::{Notify, watch};
 
 use crate::auth::accounts::Accounts;
@@ -27,12 +27,35 @@ use crate::settled::SettledOrders;
 /// Lets the timers that are due go off, and tells how many there were.
 pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
-/// Finds the order or payment that a request means by another name; the aggregate decides what may be done
-/// with it.
+/// The owner of an order, who alone may know of it: a customer, or the guest with the token of its cart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderOwner {
+    /// The customer; none for a guest.
+    pub customer: Option<CustomerId>,
+    /// The cart that the order comes from.
+    pub cart: Option<CartId>,
+}
+
+impl OrderOwner {
+    /// Returns true for the owner, and for admins.
+    pub fn lets(&self, caller: &Caller) -> bool {
+        let is_own = match &self.customer {
+            Some(customer) => Some(customer) == caller.subject.as_ref(),
+            None => self.cart.is_some() && self.cart == caller.cart,
+        };
+        is_own || caller.is_admin()
+    }
+}
+
+/// Finds the order or payment that a request means by another name, and the owner of an order; the aggregate decides
+/// what may be done with it.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
-    /// The orders with a code for people: mostly one.
-    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem>;
+    /// The guests' orders with a code for people and the hash of an e-mail address: mostly one. No lines are read.
+    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem>;
+
+    /// The owner of an order, as far as read models know of it. No lines are read.
+    async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem>;
 
     /// The payment of a refund or void.
     async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem>;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use souk_command_api::OrderFinder;
-use souk_domain::{DebtId, OrderId, PaymentId};
+use souk_command_api::{OrderFinder, OrderOwner};
+use souk_domain::{CartId, CustomerId, DebtId, EmailHash, OrderId, PaymentId};
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -29,11 +29,23 @@ impl ReadModelFinder {
 
 #[async_trait]
 impl OrderFinder for ReadModelFinder {
-    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
-        let statement = sqlx::query_scalar::<_, String>("SELECT key FROM orders WHERE code = $1 LIMIT $2");
-        let statement = statement.bind(code).bind(SAME_CODE_MAX);
+    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem> {
+        let statement = sqlx::query_scalar::<_, String>(include_str!("finder/by_code.sql"));
+        let statement = statement.bind(code).bind(guest.as_str()).bind(SAME_CODE_MAX);
         let keys = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
         Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
+    }
+
+    async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem> {
+        let statement =
+            sqlx::query_as::<_, (Option<String>, Option<String>)>(include_str!("finder/owner_of.sql"));
+        let found = statement.bind(order.to_string()).fetch_optional(&self.pool).await;
+        let Some((customer, cart)) = found.map_err(|error| Problem::internal(&error))? else {
+            return Ok(None);
+        };
+        let customer = customer.map(|customer| CustomerId::parse(&customer)).transpose();
+        let customer = customer.map_err(|error| Problem::internal(&error))?;
+        Ok(Some(OrderOwner { customer, cart: cart.and_then(|cart| cart.parse().ok().map(CartId)) }))
     }
 
     async fn open_debts(&self) -> Result<i64, Problem> {

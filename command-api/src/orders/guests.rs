@@ -40,7 +40,7 @@ pub async fn erase(
 
 /// The order with this code that a guest placed with this address.
 async fn meant(shop: &Shop, code: &str, hash: &EmailHash) -> Result<Option<OrderId>, Problem> {
-    for order in shop.finder.by_code(code).await? {
+    for order in shop.finder.by_code(code, hash).await? {
         let loaded = shop.orders.load(&Order::stream(order)).await?;
         if loaded.is_some_and(|loaded| loaded.state.guest_email_hash() == Some(hash)) {
             return Ok(Some(order));

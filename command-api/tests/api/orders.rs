@@ -167,6 +167,31 @@ async fn somebody_elses_order_is_not_there() {
 }
 
 #[tokio::test]
+async fn no_lines_of_somebody_elses_order_are_read() {
+    let shop = TestShop::stocked().await;
+    let id = confirmed(&shop).await;
+    let item = json!({"lines": [{"sku": "heart", "quantity": 1}], "email": "ada@example.org"});
+    let added = shop.send(Call::post("/api/cart/items", &item["lines"][0])).await.done(200);
+    let cart = added.head("x-cart-token").to_owned();
+    let placed = shop.send(Call::post("/api/orders", &item).cart(&cart)).await.done(202);
+    let guests = [placed.text("id"), placed.text("code")];
+    let loads = || shop.log.lock().unwrap().loads.len();
+    let before = loads();
+    for id in [&id, &guests[0]] {
+        let cancel = Call::post(&format!("/api/orders/{id}/cancel"), &json!({}));
+        shop.customer("bob", cancel).await.refused(404, "not-found");
+        let intent = Call::post("/api/payments/intents", &json!({"orderId": id, "token": "tok_ok"}));
+        shop.customer("bob", intent).await.refused(404, "not-found");
+    }
+    let erase =
+        |email: &str| Call::post("/api/orders/lookup/erase", &json!({"code": guests[1], "email": email}));
+    shop.send(erase("bob@example.org")).await.refused(404, "not-found");
+    assert_eq!(loads(), before, "{:?}", shop.log.lock().unwrap().loads);
+    shop.send(erase("ada@example.org")).await.done(202);
+    assert!(loads() > before);
+}
+
+#[tokio::test]
 async fn an_order_goes_its_way_from_confirmed_to_returned() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;

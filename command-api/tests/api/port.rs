@@ -18,6 +18,8 @@ use souk_eventsourcing::{
 pub(crate) struct Log {
     streams: HashMap<StreamName, Vec<RecordedEvent>>,
     ids: HashSet<EventId>,
+    /// The streams of aggregates that were loaded.
+    pub(crate) loads: Vec<StreamName>,
     /// How many events there are.
     pub(crate) head: u64,
 }
@@ -139,6 +141,7 @@ impl<D: Decider> CommandPort<D> for MemoryPort<D> {
     }
 
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {
+        self.log.lock().unwrap().loads.push(stream.clone());
         match self.run(|executor| executor.on_load(1, stream, self.clock.now())) {
             Done::Load(result) => result,
             Done::Command(_) => panic!("a load is answered as a load"),

@@ -15,10 +15,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use souk_accounts::password::{Compared, Cost, Hashing, TooManyWait};
 use souk_accounts::{Password, Passwords};
-use souk_command_api::{Accounts, OrderFinder, Settings, SettledOrders, Shop};
+use souk_command_api::{Accounts, OrderFinder, OrderOwner, Settings, SettledOrders, Shop};
 use souk_domain::order::draft::order_code;
+use souk_domain::order::event::Placed;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, ProviderCall, RefundId};
+use souk_domain::{Currency, CustomerId, DebtId, EmailHash, OrderId, PaymentId, ProviderCall, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
@@ -99,12 +100,28 @@ impl Passwords for Hashes {
 /// Looks every order of the log through.
 struct Finder(Arc<Mutex<Log>>);
 
+impl Finder {
+    fn placed(&self, order: OrderId) -> Option<Placed> {
+        let events = self.0.lock().unwrap().stream(&Order::stream(order));
+        Some(serde_json::from_slice(&events.first()?.event.data).unwrap())
+    }
+}
+
 #[async_trait]
 impl OrderFinder for Finder {
-    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
+    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem> {
         let streams = self.0.lock().unwrap().of_category("order");
         let orders = streams.iter().map(|stream| OrderId(stream.id().parse().unwrap()));
-        Ok(orders.filter(|order| order_code(*order) == code).collect())
+        let is_meant = |order: &OrderId| {
+            let email = self.placed(*order).and_then(|placed| placed.draft.email_hash);
+            order_code(*order) == code && email.as_ref() == Some(guest)
+        };
+        Ok(orders.filter(is_meant).collect())
+    }
+
+    async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem> {
+        let owner = |placed: Placed| OrderOwner { customer: placed.draft.customer, cart: placed.draft.cart };
+        Ok(self.placed(order).map(owner))
     }
 
     async fn open_debts(&self) -> Result<i64, Problem> {

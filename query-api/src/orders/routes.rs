@@ -184,7 +184,7 @@ async fn lookup(
     let hash = email.hash(&state.beside.email_key);
     let find = async {
         let position = state.positions.wait_for(headers).await?;
-        let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code);
+        let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code).bind(hash.as_str());
         let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
         let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
         Ok((orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?, position))
@@ -241,7 +241,9 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(&id);
+    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(&id).bind(caller.is_admin());
+    let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
+    let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
     let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
     let order = orders.pop().filter(|order| may_see(&caller, &order.row));
     let order = order.ok_or_else(|| at.not_found("order"))?;

@@ -1,8 +1,8 @@
 //! Orders: two ways to find one and four to find a page, and one each to show what was found.
 
-/// One, by its id.
+/// One of the caller's, by its id.
 pub const GET: &str = concat!(include_str!("get.sql"), include_str!("get_lines.sql"));
-/// Those with a code.
+/// Guests' with a code and an e-mail address.
 pub const GET_BY_CODE: &str = concat!(include_str!("get_by_code.sql"), include_str!("get_lines.sql"));
 /// Everybody's.
 pub const LIST: &str = concat!(include_str!("list.sql"), include_str!("list_page.sql"));

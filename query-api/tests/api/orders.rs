@@ -1,12 +1,16 @@
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
-use souk_domain::PaymentId;
 use souk_domain::order::event::{Cancelled, PaymentAwaited, Reason, ReasonCode};
 use souk_domain::order::{Draft, Order, OrderEvent};
 use souk_domain::payment::event::Requested;
 use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::{EmailHash, PaymentId};
 use souk_web::Role;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, SqlitePool};
 
-use crate::shop::{Shop, draft, fields, guest_cart, later, order, pounds, sku};
+use crate::shop::{EMAIL_KEY, Shop, draft, fields, guest_cart, later, order, pounds, sku};
 
 /// Eight orders, a minute apart: Ada's odd ones, Bob's even ones.
 async fn traded() -> Shop {
@@ -81,6 +85,45 @@ async fn somebody_elses_order_is_not_found() {
     shop.get(&path).send().await.refused(401, "unauthenticated");
     assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
     shop.get("/api/orders/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn no_lines_of_somebody_elses_order_are_read() {
+    let mut shop = Shop::open().await;
+    shop.places(draft(5, Some("ada"), &["A1"])).await;
+    let guests = Draft { cart: Some(guest_cart(9)), email_hash: Some(ada_hash()), ..draft(6, None, &["A1"]) };
+    shop.places(guests).await;
+    shop.project().await;
+    // Whoever reads a line now fails.
+    spoil_lines(&shop).await;
+    let path = |number| format!("/api/orders/{}", order(number));
+    for number in [5, 6] {
+        shop.get(&path(number)).token(Role::Customer, "bob").send().await.refused(404, "not-found");
+        shop.get(&path(number)).cart(guest_cart(8)).send().await.refused(404, "not-found");
+        assert_eq!(shop.get(&path(number)).token(Role::Admin, "ops").send().await.status, 500);
+    }
+    assert_eq!(shop.get(&path(5)).token(Role::Customer, "ada").send().await.status, 500);
+    assert_eq!(shop.get(&path(6)).cart(guest_cart(9)).send().await.status, 500);
+    for (email, status) in [("bob@example.org", 404), ("ada@example.org", 500)] {
+        let body = json!({"code": "SK-0006", "email": email}).to_string();
+        let request = Request::post("/api/orders/lookup").header("x-api-version", "v1");
+        let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
+        assert_eq!(shop.send(request).await.status, status, "{email}");
+    }
+}
+
+fn ada_hash() -> EmailHash {
+    EmailHash::of(&EMAIL_KEY, "ada@example.org")
+}
+
+/// Makes the lines of every order unreadable.
+async fn spoil_lines(shop: &Shop) {
+    let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await.unwrap();
+    let named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'order_lines_v%'";
+    let table: String = sqlx::query_scalar(named).fetch_one(&pool).await.unwrap();
+    let spoil = AssertSqlSafe(format!("UPDATE {table} SET doc = x'00'"));
+    assert_eq!(sqlx::query(spoil).execute(&pool).await.unwrap().rows_affected(), 2);
 }
 
 #[tokio::test]
