@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStanding};
-use crate::release_gate;
+use crate::release_gate::{self, Gates};
 use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, listen, listen_internally};
 
 /// Whom a gateway stands in front of.
@@ -41,6 +41,7 @@ struct Operations {
     standing: EdgeStanding,
     parts: Parts,
     metrics: PrometheusHandle,
+    gates: Gates,
 }
 
 /// Runs a gateway until it is told to stop.
@@ -128,7 +129,15 @@ fn apps(
         &parts,
         stopping,
     )?;
-    let operations = Operations { upstreams: upstreams.clone(), keys, standing, parts, metrics: recorder };
+    let gates = Gates::default();
+    let operations = Operations {
+        upstreams: upstreams.clone(),
+        keys,
+        standing,
+        parts,
+        metrics: recorder,
+        gates: gates.clone(),
+    };
     let health = Router::new()
         .route("/health/live", get(|| async { "live" }))
         .route("/health/ready", get(ready))
@@ -140,7 +149,7 @@ fn apps(
     }
     // What operators ask is answered here.
     let of_internal = edges::whole(settings.clone());
-    let internal = edge(metrics.merge(release_gate::router()).merge(catalogue::pages()), of_internal);
+    let internal = edge(metrics.merge(release_gate::router(gates)).merge(catalogue::pages()), of_internal);
     Ok((for_browsers(edge(router, settings), configuration.cors_origins.clone()), internal))
 }
 
@@ -178,5 +187,5 @@ async fn metrics(State(operations): State<Operations>) -> String {
         let unread_bytes = upstream.unread_bytes() as f64;
         metrics::gauge!("souk_upstream_unread_bytes", "upstream" => upstream.name()).set(unread_bytes);
     }
-    operations.metrics.render()
+    operations.metrics.render() + &operations.gates.render()
 }

@@ -1,7 +1,12 @@
 //! `POST /internal/release-gate/callbacks`: what a release pipeline found out, as metrics. Only on the
 //! internal listener.
+//!
+//! Anybody who reaches that listener can invent names of gates. So the table of gates has a limit, and a new gate
+//! never finds it full: it takes the place of the gate that called back least often, of these the one that was heard
+//! of first. The metrics are written from the table, so that a gate that is gone has no series either.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -12,12 +17,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use souk_web::{Problem, StrictJson};
 
-/// Gates that are told apart: each is a series of metrics.
+/// Gates that are told apart: each has up to four series of metrics.
 const GATES_MAX: usize = 50;
 /// Characters of a gate's and of a release's name.
 const NAME_CHARS_MAX: usize = 64;
 
-/// What a gate found out.
+/// The result of a gate.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Callback {
@@ -28,26 +33,118 @@ struct Callback {
     at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Environment {
     Staging,
     Production,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Passed,
     Failed,
 }
 
+impl Environment {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The gates so far.
-type Gates = Arc<Mutex<BTreeSet<String>>>;
+#[derive(Clone, Default)]
+pub struct Gates(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    gates: BTreeMap<String, Gate>,
+    /// Gates that were ever taken in.
+    taken_in: u64,
+}
+
+struct Gate {
+    /// Its number among the gates that were taken in.
+    number: u64,
+    callbacks: u64,
+    series: BTreeMap<(Environment, Status), Series>,
+}
+
+/// Callbacks of a gate in one environment with one status, and the time of the last.
+#[derive(Clone, Copy, Default)]
+struct Series {
+    count: u64,
+    last_s: i64,
+}
+
+impl Table {
+    /// Counts a callback. A gate that is new may take the place of another.
+    fn count(&mut self, gate: &str, of: (Environment, Status), at_s: i64) {
+        if !self.gates.contains_key(gate) && self.gates.len() >= GATES_MAX {
+            let least = self.gates.iter().min_by_key(|(_, gate)| (gate.callbacks, gate.number));
+            if let Some(name) = least.map(|(name, _)| name.clone()) {
+                tracing::warn!(gate = name, "a release gate is forgotten, since a new one takes its place");
+                self.gates.remove(&name);
+            }
+        }
+        let taken_in = &mut self.taken_in;
+        let gate = self.gates.entry(gate.to_owned()).or_insert_with(|| {
+            *taken_in += 1;
+            Gate { number: *taken_in, callbacks: 0, series: BTreeMap::new() }
+        });
+        gate.callbacks += 1;
+        let series = gate.series.entry(of).or_default();
+        series.count += 1;
+        series.last_s = at_s;
+    }
+
+    fn metric(&self, name: &str, kind: &str, value: impl Fn(&Series) -> String) -> String {
+        let mut text = format!("# TYPE {name} {kind}\n");
+        for (gate, of) in &self.gates {
+            let gate = gate.replace('\\', "\\\\").replace('"', "\\\"");
+            for ((environment, status), series) in &of.series {
+                let labels = format!(
+                    "environment=\"{}\",gate=\"{gate}\",status=\"{}\"",
+                    environment.as_str(),
+                    status.as_str()
+                );
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{name}{{{labels}}} {}", value(series));
+            }
+        }
+        text
+    }
+}
+
+impl Gates {
+    /// The gates as metrics, in the text format of Prometheus.
+    pub fn render(&self) -> String {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.gates.is_empty() {
+            return String::new();
+        }
+        let count = |series: &Series| series.count.to_string();
+        let last = |series: &Series| series.last_s.to_string();
+        table.metric("souk_release_gate_callbacks_total", "counter", count)
+            + &table.metric("souk_release_gate_last_seconds", "gauge", last)
+    }
+}
 
 /// The route.
-pub fn router() -> Router {
-    let gates = Gates::default();
+pub fn router(gates: Gates) -> Router {
     Router::new().route("/internal/release-gate/callbacks", post(callback)).with_state(gates)
 }
 
@@ -62,31 +159,51 @@ async fn callback(State(gates): State<Gates>, body: StrictJson<Callback>) -> Res
             return Err(Problem::field(pointer, "invalid-text", detail));
         }
     }
-    know(&gates, &gate)?;
-    let environment = match environment {
-        Environment::Staging => "staging",
-        Environment::Production => "production",
-    };
-    let status = match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-    };
-    tracing::info!(environment, release, gate, status, %at, "a release gate called back");
-    let labels =
-        [("environment", environment.to_owned()), ("gate", gate.clone()), ("status", status.to_owned())];
-    metrics::counter!("souk_release_gate_callbacks_total", &labels).increment(1);
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds are small")]
-    metrics::gauge!("souk_release_gate_last_seconds", &labels).set(at.as_second() as f64);
+    tracing::info!(
+        environment = environment.as_str(),
+        release,
+        gate,
+        status = status.as_str(),
+        %at,
+        "a release gate called back"
+    );
+    let mut table = gates.0.lock().unwrap_or_else(PoisonError::into_inner);
+    table.count(&gate, (environment, status), at.as_second());
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A gate nobody heard of yet is taken in while there is room.
-fn know(gates: &Gates, gate: &str) -> Result<(), Problem> {
-    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
-    if gates.len() >= GATES_MAX && !gates.contains(gate) {
-        let detail = format!("at most {GATES_MAX} gates are told apart");
-        return Err(Problem::field("/gate", "too-many-gates", detail));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(gates: &Gates, gate: &str, times: usize) {
+        let of = (Environment::Staging, Status::Passed);
+        for _ in 0..times {
+            gates.0.lock().unwrap().count(gate, of, 7);
+        }
     }
-    gates.insert(gate.to_owned());
-    Ok(())
+
+    #[test]
+    fn invented_gates_take_the_place_of_each_other() {
+        let gates = Gates::default();
+        count(&gates, "smoke", 2);
+        for number in 0..10 * GATES_MAX {
+            count(&gates, &format!("invented-{number}"), 1);
+        }
+        count(&gates, "rollback", 1);
+        let text = gates.render();
+        let series = "souk_release_gate_callbacks_total{environment=\"staging\",gate=";
+        assert_eq!(text.matches(series).count(), GATES_MAX);
+        assert!(text.contains(&format!("{series}\"smoke\",status=\"passed\"}} 2\n")), "{text}");
+        assert!(text.contains(&format!("{series}\"rollback\",status=\"passed\"}} 1\n")), "{text}");
+        assert!(text.contains("souk_release_gate_last_seconds") && !text.contains("invented-0\""), "{text}");
+    }
+
+    #[test]
+    fn a_name_of_a_gate_ends_no_label() {
+        let gates = Gates::default();
+        count(&gates, "a\"b\\", 1);
+        assert!(gates.render().contains(r#"gate="a\"b\\","#), "{}", gates.render());
+        assert_eq!(Gates::default().render(), "");
+    }
 }

@@ -30,7 +30,7 @@ use crate::edge::{self as edges, EdgeStanding};
 use crate::embedded::{Embedded, Readiness};
 use crate::gateway::{self, Behind};
 use crate::openapi;
-use crate::release_gate;
+use crate::release_gate::{self, Gates};
 
 /// How long what is under way may take once the shop stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -195,6 +195,7 @@ struct Operations {
     catalogue_loaded: Arc<AtomicBool>,
     standing: EdgeStanding,
     metrics: PrometheusHandle,
+    gates: Gates,
     openapi: Arc<str>,
 }
 
@@ -259,6 +260,7 @@ fn apps(
         &shop.parts,
         &shop.stopping,
     )?;
+    let gates = Gates::default();
     let operations = Operations {
         standing,
         shop: OperationsOf {
@@ -269,6 +271,7 @@ fn apps(
         },
         catalogue_loaded: Arc::clone(catalogue_loaded),
         metrics,
+        gates: gates.clone(),
         openapi: api.to_pretty_json()?.into(),
     };
     let pages = Router::new()
@@ -282,7 +285,8 @@ fn apps(
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());
     }
-    let internal = edge(metrics.merge(release_gate::router()).merge(catalogue::pages()), settings.clone());
+    let internal =
+        edge(metrics.merge(release_gate::router(gates)).merge(catalogue::pages()), settings.clone());
     let main = for_browsers(edge(router, settings), configuration.cors_origins.clone());
     Ok(Apps { main, internal })
 }
@@ -325,7 +329,7 @@ async fn measured(State(operations): State<Operations>) -> String {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are parked")]
         metrics::gauge!("souk_read_models_parked", "model" => model.name).set(parked as f64);
     }
-    operations.metrics.render()
+    operations.metrics.render() + &operations.gates.render()
 }
 
 async fn document(State(operations): State<Operations>) -> Response {
