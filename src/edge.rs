@@ -57,8 +57,15 @@ pub fn set_up(
         link
     });
     let proxies = Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone()));
-    let edge =
-        Edge { tokens, denials, clock, limits: Arc::clone(&limits), proxies: Arc::clone(&proxies), bodies };
+    let edge = Edge {
+        tokens,
+        denials,
+        clock,
+        limits: Arc::clone(&limits),
+        proxies: Arc::clone(&proxies),
+        bodies,
+        room: Arc::default(),
+    };
     Ok((edge, EdgeStanding { limits, proxies, link }))
 }
 

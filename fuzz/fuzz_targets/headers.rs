@@ -29,8 +29,15 @@ static SHOP: LazyLock<Router> = LazyLock::new(|| {
     let keys = Arc::new(Keys::open(folder.path()).expect("keys can be made"));
     let (denials, proxies) = (Arc::default(), Arc::default());
     let limits = Arc::new(Limits::local());
-    let settings =
-        Edge { tokens: keys, denials, clock: Arc::new(Noon), limits, proxies, bodies: Bodies::Whole };
+    let settings = Edge {
+        tokens: keys,
+        denials,
+        clock: Arc::new(Noon),
+        limits,
+        proxies,
+        bodies: Bodies::Whole,
+        room: Arc::default(),
+    };
     edge(Router::new().route("/api/cart", get(read)), settings)
 });
 

@@ -53,6 +53,11 @@ impl Client {
         Self { address: None, source: AddressSource::Behind(proxy) }
     }
 
+    /// Its address, or that of the proxy it is behind.
+    pub fn nearest_address(self) -> Option<IpAddr> {
+        self.of(Caller::default()).nearest_address()
+    }
+
     /// A caller at this address.
     pub fn of(self, caller: Caller) -> Caller {
         Caller { address: self.address, address_source: self.source, ..caller }

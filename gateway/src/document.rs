@@ -32,14 +32,17 @@ pub fn list() -> String {
             Side::Query => "query",
             Side::Operations => "process",
         };
+        let body = match route.body_bytes_max {
+            0 => "none".to_owned(),
+            bytes_max => format!("{} KiB", bytes_max / 1024),
+        };
         let _ = writeln!(
             text,
-            "| `{} {}` | {} | {} | {} KiB | {} | {side} |",
+            "| `{} {}` | {} | {} | {body} | {} | {side} |",
             route.method,
             route.path,
             route.access.as_str(),
             route.class.as_str(),
-            route.body_bytes_max / 1024,
             route.timeout_s,
         );
     }

@@ -11,8 +11,8 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use bytes::BytesMut;
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use souk_eventsourcing::{Clock, CorrelationId};
 use souk_web::identity::{self, Tokens};
 use souk_web::{Caller, Denials, Problem};
@@ -22,6 +22,7 @@ use tracing::Instrument;
 
 use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
+use crate::room::{Gathering, Room};
 use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
 
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
@@ -68,6 +69,8 @@ pub struct Edge {
     pub proxies: Arc<TrustedProxies>,
     /// What becomes of bodies.
     pub bodies: Bodies,
+    /// Room for requests, bodies and answers.
+    pub room: Arc<Room>,
 }
 
 /// What becomes of the bodies of requests.
@@ -179,6 +182,10 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&"a panic").into_response()
 }
 
+fn no_body() -> Problem {
+    Problem::new("body-not-allowed", "the route takes no body; send none")
+}
+
 pub(crate) fn too_large(bytes_max: usize) -> Problem {
     Problem::new("body-too-large", format!("a body has at most {bytes_max} bytes here"))
 }
@@ -201,6 +208,12 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     let path = request.extensions().get::<MatchedPath>();
     let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
     let client = client(&edge, &request);
+    // Before anything that costs: reading a token compares signatures.
+    let address = client.nearest_address();
+    let place = match edge.room.place(address) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     // A refusal counts as what was asked for would: guessing at tokens is held back like any other.
     let (caller, refusal) = match entry(&edge, &request, route) {
         Ok(caller) => (client.of(caller), None),
@@ -216,21 +229,30 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
         }
     };
     request.extensions_mut().insert(caller);
-    let mut response = match (refusal, edge.bodies) {
+    request.extensions_mut().insert(Arc::clone(&edge.room));
+    let is_read = request.method().is_safe();
+    let response = match (refusal, edge.bodies) {
         (Some(refusal), _) => refusal,
-        (None, Bodies::Whole) => answered_whole(route, request, next).await,
+        (None, Bodies::Whole) => answered_whole(route, request, next, edge.room.body(address)).await,
         (None, Bodies::PassedOn) => next.run(request).await,
     };
+    let mut response = edge.room.answer(address, is_read, place, response);
     if let Some(told) = told {
         told.write(response.headers_mut());
     }
     response
 }
 
-async fn answered_whole(route: Option<&Route>, request: Request, next: Next) -> Response {
+async fn answered_whole(
+    route: Option<&Route>,
+    request: Request,
+    next: Next,
+    mut gathering: Gathering,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let bytes_max = route.map_or(BODY_BYTES_MAX, |route| route.body_bytes_max);
-    match read(body, bytes_max).await {
+    // Where nothing is, no body is read.
+    let (body, bytes_max) = route.map_or((Body::empty(), 0), |route| (body, route.body_bytes_max));
+    match read(body, bytes_max, &mut gathering).await {
         Ok(body) => {
             let asked = Instant::now();
             let response = answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await;
@@ -263,6 +285,9 @@ fn entry(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller
         return Err(Problem::new("unauthenticated", "the token's key is not known"));
     }
     route.access.check(&caller)?;
+    if route.body_bytes_max == 0 && request.body().size_hint().lower() > 0 {
+        return Err(no_body());
+    }
     Ok(caller)
 }
 
@@ -306,10 +331,14 @@ async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>)
     Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
-/// Reads a body whole. One that is too large is read on and dropped, up to a limit, whether or not it
+/// Reads a body whole, in the room for it, and none at all where none belongs. One that is too large is read on and dropped, up to a limit, whether or not it
 /// said its length: a sender that still writes doesn't look for the answer.
-pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    let mut content = BytesMut::new();
+pub(crate) async fn read(
+    mut body: Body,
+    bytes_max: usize,
+    gathering: &mut Gathering,
+) -> Result<Bytes, Problem> {
+    let mut content = Vec::new();
     let mut length = 0;
     let began = Instant::now();
     loop {
@@ -321,6 +350,9 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Prob
         let frame = frame.map_err(|_| Problem::new("malformed-body", "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
+        if bytes_max == 0 && length > 0 {
+            return Err(no_body());
+        }
         if length > DROPPED_BYTES_MAX {
             break;
         }
@@ -328,12 +360,18 @@ pub(crate) async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Prob
             return Err(too_slow());
         }
         if length <= bytes_max {
+            if length > content.capacity() {
+                let capacity = length.max(2 * content.capacity()).min(bytes_max);
+                gathering.reach(capacity)?;
+                content.reserve_exact(capacity - content.len());
+            }
             content.extend_from_slice(&data);
         } else {
-            content = BytesMut::new();
+            content = Vec::new();
+            gathering.clear();
         }
     }
-    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(content.freeze()) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(content.into()) }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {

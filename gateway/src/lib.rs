@@ -9,11 +9,14 @@ pub mod document;
 pub mod layers;
 pub mod limits;
 pub mod proxy;
+pub mod room;
 pub mod server;
+pub mod shares;
 pub mod table;
 
 pub use browsers::for_browsers;
 pub use client::TrustedProxies;
 pub use layers::{Bodies, Edge, edge};
 pub use limits::{Limits, SharedCounts};
+pub use room::{Room, RoomLimits};
 pub use table::{Access, Class, ROUTES, Route, Side};

@@ -78,6 +78,7 @@ fn server() -> Server {
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
         bodies: Bodies::Whole,
+        room: Arc::default(),
     };
     Server { router: edge(router, settings), keys, _folder: folder }
 }

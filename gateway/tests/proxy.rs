@@ -172,6 +172,7 @@ fn gateway(commands: &Scripted, queries: &Scripted) -> Gateway {
         limits: Arc::new(Limits::off()),
         proxies,
         bodies: Bodies::PassedOn,
+        room: Arc::default(),
     };
     Gateway { router: edge(proxy::router(&upstreams), settings), commands, queries }
 }

@@ -60,6 +60,12 @@ pub const CATALOGUE: &[Entry] = &[
         "The version header is missing",
         "Send `X-API-Version: v1` with every request to /api.",
     ),
+    entry(
+        "body-not-allowed",
+        400,
+        "No body belongs to this route",
+        "Send the request without a body. The list of routes in docs/ACCESS.md says which take one.",
+    ),
     entry("api-version-unsupported", 400, "The version is not supported", "This server speaks v1."),
     entry(
         "invalid-parameter",
@@ -249,7 +255,12 @@ pub const CATALOGUE: &[Entry] = &[
         "The resource has moved on",
         "Read it again and send its new revision in `If-Match`.",
     ),
-    entry("body-too-large", 413, "The body is too large", "At most 1 MiB is read."),
+    entry(
+        "body-too-large",
+        413,
+        "The body is too large",
+        "The detail says how many bytes the route takes: 1 MiB at most.",
+    ),
     entry(
         "unsupported-media-type",
         415,
@@ -294,6 +305,12 @@ pub const CATALOGUE: &[Entry] = &[
         503,
         "A service behind this one doesn't answer",
         "Repeat after a moment; the detail says which.",
+    ),
+    entry(
+        "overloaded",
+        503,
+        "The server holds as much as it can",
+        "Nothing was done. Repeat the request after `Retry-After`, with fewer requests at once.",
     ),
     entry(
         "log-unavailable",

@@ -209,6 +209,7 @@ impl TestShop {
             clock,
             limits: Arc::new(Limits::off()),
             bodies: Bodies::Whole,
+            room: Arc::default(),
             proxies: Arc::default(),
         };
         let router = edge(router, settings);

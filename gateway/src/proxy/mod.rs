@@ -27,6 +27,7 @@ use souk_web::{Caller, Problem};
 
 use crate::client::TrustedProxies;
 use crate::layers::read;
+use crate::room::Room;
 use crate::table::{self, Class, ROUTES, Route, Side};
 pub use keys::follow;
 use upstream::Outgoing;
@@ -105,7 +106,10 @@ async fn passed_on(
             scheme.unwrap_or(HeaderValue::from_static("http")),
         ),
     };
-    let body = read(body, route.body_bytes_max).await?;
+    // Its room is held until the upstream has answered: it may be sent again.
+    let room = parts.extensions.get::<Arc<Room>>().cloned().unwrap_or_default();
+    let mut gathering = room.body(caller.nearest_address());
+    let body = read(body, route.body_bytes_max, &mut gathering).await?;
     let may_repeat = may_repeat(route, &head);
     upstream.send(&Outgoing { head, route, body, may_repeat }, caller.nearest_address()).await
 }

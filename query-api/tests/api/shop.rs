@@ -123,6 +123,7 @@ impl Shop {
             clock,
             limits: Arc::new(Limits::off()),
             bodies: Bodies::Whole,
+            room: Arc::default(),
             proxies: Arc::default(),
         };
         let app = edge(router, settings);

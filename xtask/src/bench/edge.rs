@@ -153,6 +153,7 @@ fn layers(data: &Path) -> Result<Row> {
         limits: Arc::new(Limits::local()),
         proxies: Arc::new(TrustedProxies::new(vec!["127.0.0.0/8".parse()?])),
         bodies: Bodies::Whole,
+        room: Arc::default(),
     };
     let bare = serving(queries(data, &keys))?;
     let edged = serving(async { Ok(for_browsers(edge(queries(data, &keys).await?, settings), Vec::new())) })?;

@@ -1,0 +1,174 @@
+//! Room for the requests of one process: bodies that are gathered, answers that are not sent yet, and
+//! requests under way.
+//!
+//! Every route is held to it, whatever its limit of rate, and clients share it by address ([`Shares`]). A
+//! request for which there is no room is refused with 503 before it costs anything.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as _, Frame, SizeHint};
+use souk_web::Problem;
+
+use crate::shares::{Share, Shares};
+
+/// Bytes of request bodies that a process gathers at once.
+pub const GATHERED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of answers that a process holds at once, until clients have read them.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Requests under way at once in a process, from the head to the end of the answer.
+pub const REQUESTS_MAX: usize = 1_024;
+/// Seconds after which a refused request may be repeated.
+const RETRY_AFTER_S: u32 = 1;
+
+/// The room of one process.
+#[derive(Debug)]
+pub struct Room {
+    gathered: Arc<Shares>,
+    answers: Arc<Shares>,
+    requests: Arc<Shares>,
+}
+
+/// Amounts of room.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomLimits {
+    /// Bytes of bodies that are gathered at once.
+    pub gathered_bytes_max: usize,
+    /// Bytes of answers at once.
+    pub answer_bytes_max: usize,
+    /// Requests at once.
+    pub requests_max: usize,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            gathered_bytes_max: GATHERED_BYTES_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+            requests_max: REQUESTS_MAX,
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(RoomLimits::default())
+    }
+}
+
+impl Room {
+    /// Room of these amounts, all of it free.
+    pub fn new(limits: RoomLimits) -> Self {
+        Self {
+            gathered: Shares::new(limits.gathered_bytes_max),
+            answers: Shares::new(limits.answer_bytes_max),
+            requests: Shares::new(limits.requests_max),
+        }
+    }
+
+    /// Takes the place of a request.
+    pub(crate) fn place(&self, client: Option<IpAddr>) -> Result<Share, Problem> {
+        self.requests.take(client, 1).ok_or_else(|| refused("requests", "requests are under way"))
+    }
+
+    /// The room that a body is gathered in, which grows with it.
+    pub(crate) fn body(&self, client: Option<IpAddr>) -> Gathering {
+        Gathering(self.gathered.nothing(client))
+    }
+
+    /// Holds room for an answer until its last byte is sent, and the request's place until its body is taken.
+    /// An answer to a write is never refused: the write is done.
+    pub(crate) fn answer(
+        &self,
+        client: Option<IpAddr>,
+        may_refuse: bool,
+        place: Share,
+        response: Response,
+    ) -> Response {
+        let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        if length == Some(0) {
+            return response;
+        }
+        let mut room = self.answers.nothing(client);
+        if !room.grow(length.unwrap_or(0)) && may_refuse {
+            return refused("answers", "answers wait to be read").into_response();
+        }
+        response.map(|body| Body::new(Answer { body, room, _place: place }))
+    }
+}
+
+/// The room of one body that is gathered.
+#[derive(Debug)]
+pub struct Gathering(Share);
+
+impl Gathering {
+    /// Gives all of it back.
+    pub(crate) fn clear(&mut self) {
+        drop(self.0.cut_off(self.0.amount()));
+    }
+
+    /// Grows to this many bytes.
+    pub(crate) fn reach(&mut self, bytes: usize) -> Result<(), Problem> {
+        let more = bytes.saturating_sub(self.0.amount());
+        if self.0.grow(more) { Ok(()) } else { Err(refused("bodies", "bodies are being received")) }
+    }
+}
+
+fn refused(of: &'static str, what: &str) -> Problem {
+    metrics::counter!("souk_room_refused_total", "of" => of).increment(1);
+    let detail = format!(
+        "too many {what} from here, or from all clients together; nothing was done, repeat the request after \
+         {RETRY_AFTER_S} second"
+    );
+    Problem::new("overloaded", detail).retry_after(RETRY_AFTER_S)
+}
+
+/// The body of an answer; each piece of it holds its room until it is sent.
+struct Answer {
+    body: Body,
+    room: Share,
+    _place: Share,
+}
+
+/// A piece of an answer.
+struct Piece {
+    data: Bytes,
+    _room: Share,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame?;
+            Ok(frame.map_data(|data| {
+                let room = self.room.cut_off(data.len());
+                Bytes::from_owner(Piece { data, _room: room })
+            }))
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

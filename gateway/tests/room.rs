@@ -1,0 +1,198 @@
+//! Room that the requests of one process share: bodies, answers and requests under way.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use axum::response::Response;
+use axum::routing::{get, post};
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Clock, Timestamp};
+use souk_gateway::table::{ROUTES, SIGNED_BODY_BYTES_MAX};
+use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, edge};
+use souk_web::Keys;
+use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// Long enough for a request that nothing holds up.
+const SOON: Duration = Duration::from_millis(100);
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        noon()
+    }
+    fn new_id(&self) -> Uuid {
+        Uuid::nil()
+    }
+}
+
+struct Server {
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+fn server(limits: RoomLimits) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let length = |body: Bytes| async move { body.len().to_string() };
+    let router = Router::new()
+        .route("/api/cart/items", post(length))
+        .route("/api/payments/webhook", post(length))
+        .route("/api/auth/login", post(std::future::pending::<String>))
+        .route("/api/auth/logout", post(|| async { "x".repeat(10_000) }))
+        .route("/api/products", get(|| async { "x".repeat(10_000) }))
+        .route("/health/live", get(|| async { "live" }));
+    let settings = Edge {
+        tokens: Arc::new(Keys::open(folder.path()).unwrap()),
+        denials: Arc::default(),
+        clock: Arc::new(Noon),
+        limits: Arc::new(Limits::off()),
+        proxies: Arc::default(),
+        bodies: Bodies::Whole,
+        room: Arc::new(Room::new(limits)),
+    };
+    Server { router: edge(router, settings), _folder: folder }
+}
+
+fn request(client: u8, method: &str, path: &str, body: Body) -> Request<Body> {
+    let peer = SocketAddr::new(IpAddr::from([192, 0, 2, client]), 7);
+    let request = Request::builder().method(method).uri(path).header("x-api-version", "v1");
+    request.extension(ConnectInfo(peer)).body(body).unwrap()
+}
+
+/// A body of one piece that never ends.
+fn endless(bytes: usize) -> Body {
+    let piece =
+        futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])) });
+    Body::from_stream(piece.chain(futures_util::stream::pending()))
+}
+
+impl Server {
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Sends and leaves it to itself.
+    fn begin(&self, request: Request<Body>) -> JoinHandle<Response> {
+        let router = self.router.clone();
+        tokio::spawn(async move { router.oneshot(request).await.unwrap() })
+    }
+}
+
+/// Status, headers and code of an answer that is a problem.
+async fn refusal(response: Response) -> (u16, HeaderMap, String) {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (parts.status.as_u16(), parts.headers, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
+    let server = server(RoomLimits { gathered_bytes_max: 64 * 1024, ..RoomLimits::default() });
+    let bodies: Vec<_> =
+        (0..9).map(|_| server.begin(request(1, "POST", "/api/cart/items", endless(8 * 1024)))).collect();
+    tokio::time::sleep(SOON).await;
+    let refused: Vec<_> = bodies.into_iter().filter(JoinHandle::is_finished).collect();
+    assert_eq!(refused.len(), 5, "four bodies of 8 KiB are half of 64 KiB");
+    for response in refused {
+        let (status, headers, code) = refusal(response.await.unwrap()).await;
+        assert_eq!(
+            (status, code.as_str(), headers["retry-after"].as_bytes()),
+            (503, "overloaded", &b"1"[..])
+        );
+    }
+    let other = request(2, "POST", "/api/cart/items", Body::from(vec![b' '; 8 * 1024]));
+    assert_eq!(server.send(other).await.status(), 200);
+    // Slow bodies end, and what they held is free.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let again = request(1, "POST", "/api/cart/items", Body::from(vec![b' '; 32 * 1024]));
+    assert_eq!(server.send(again).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_without_a_body_refuses_one_before_it_is_there() {
+    let server = server(RoomLimits::default());
+    for body in [Body::from("x"), endless(1)] {
+        let response = tokio::time::timeout(SOON, server.send(request(1, "GET", "/health/live", body))).await;
+        let (status, _, code) = refusal(response.expect("nothing is waited for")).await;
+        assert_eq!((status, code.as_str()), (400, "body-not-allowed"));
+    }
+    let nothing = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
+    assert_eq!(server.send(request(1, "GET", "/health/live", nothing)).await.status(), 200);
+    let nowhere =
+        tokio::time::timeout(SOON, server.send(request(1, "POST", "/api/nowhere", endless(1)))).await;
+    assert_eq!(nowhere.expect("no body is read where nothing is").status(), 404);
+}
+
+#[test]
+fn no_read_takes_a_body_and_no_signed_route_a_large_one() {
+    for route in ROUTES {
+        let bytes_max = route.body_bytes_max;
+        assert_eq!(route.method == "GET", bytes_max == 0 && route.method != "DELETE", "{}", route.path);
+        let is_signed = route.path == "/api/payments/webhook";
+        assert_eq!(is_signed, is_signed && bytes_max == SIGNED_BODY_BYTES_MAX, "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_has_a_small_body() {
+    let server = server(RoomLimits::default());
+    let hook = |bytes: usize| request(1, "POST", "/api/payments/webhook", Body::from(vec![b' '; bytes]));
+    assert_eq!(server.send(hook(SIGNED_BODY_BYTES_MAX)).await.status(), 200);
+    let (status, _, code) = refusal(server.send(hook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
+    assert_eq!((status, code.as_str()), (413, "body-too-large"));
+}
+
+#[tokio::test]
+async fn unread_answers_share_one_budget_and_writes_are_answered_all_the_same() {
+    let server = server(RoomLimits { answer_bytes_max: 80_000, ..RoomLimits::default() });
+    let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        let response = server.send(read(1)).await;
+        assert_eq!(response.status(), 200);
+        unread.push(response);
+    }
+    let (status, headers, code) = refusal(server.send(read(1)).await).await;
+    assert_eq!((status, code.as_str(), headers["retry-after"].as_bytes()), (503, "overloaded", &b"1"[..]));
+    assert_eq!(server.send(read(2)).await.status(), 200);
+    let write = request(1, "POST", "/api/auth/logout", Body::empty());
+    assert_eq!(server.send(write).await.status(), 200, "what is done is told");
+    // What was taken out of an answer holds its room until it is dropped.
+    let taken = unread.pop().unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(server.send(read(1)).await.status(), 503);
+    drop(taken);
+    assert_eq!(server.send(read(1)).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_under_way_share_places_on_routes_without_a_limit_of_rate_too() {
+    let server = server(RoomLimits { requests_max: 8, ..RoomLimits::default() });
+    let pending: Vec<_> =
+        (0..5).map(|_| server.begin(request(1, "POST", "/api/auth/login", Body::empty()))).collect();
+    tokio::time::sleep(SOON).await;
+    assert_eq!(pending.iter().filter(|pending| pending.is_finished()).count(), 1);
+    for route in ["/health/live", "/api/products"] {
+        let (status, _, code) = refusal(server.send(request(1, "GET", route, Body::empty())).await).await;
+        assert_eq!((status, code.as_str()), (503, "overloaded"), "{route}");
+        assert_eq!(server.send(request(2, "GET", route, Body::empty())).await.status(), 200, "{route}");
+    }
+    for pending in pending {
+        pending.abort();
+    }
+    tokio::time::sleep(SOON).await;
+    assert_eq!(server.send(request(1, "GET", "/health/live", Body::empty())).await.status(), 200);
+}
