@@ -177,7 +177,8 @@ async fn an_answer_that_takes_longer_than_its_route_may_is_cut_off() {
 async fn connections_beyond_the_limit_wait_until_there_is_room() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let connections = Connections { count_max: 2, ..Connections::default() };
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let connections = Connections { count_max: 2, proxies, ..Connections::default() };
     tokio::spawn(serve(listener, server().router, connections, std::future::pending()));
     let asked = async || {
         let mut stream = TcpStream::connect(address).await.unwrap();

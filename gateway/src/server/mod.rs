@@ -1,0 +1,214 @@
+//! Connections: how many at once and from one address, and how long each may wait, ask nothing or not read.
+
+mod activity;
+mod delivery;
+pub mod files;
+mod io;
+mod slack;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+
+use crate::shares::{Share, Shares};
+use activity::Activity;
+use delivery::{Delivered, Delivery, Streams};
+use io::Watched;
+
+/// Connections at once, where the system allows as many open files; those beyond wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Connections at once of the listener for operators.
+pub const INTERNAL_CONNECTIONS_MAX: usize = 64;
+/// How long a request's head may take, and how long a connection may stay without one.
+pub const HEAD_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may stay without another request; pings are none.
+pub const IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long a client may keep an answer waiting. Each kibibyte that it reads gives a second back.
+pub const UNREAD_MAX: Duration = Duration::from_secs(20);
+/// How long a connection may take to close once it is told to.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// Bytes that are read ahead of an HTTP/1.1 connection: more than the largest head.
+const HEAD_BYTES_MAX: usize = 72 * 1024;
+/// Streams of one HTTP/2 connection at once. Each takes some kilobytes, also one that was refused, until its
+/// client has read that.
+const STREAMS_MAX: u32 = 32;
+/// Bytes of the headers of one HTTP/2 request.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes that one HTTP/2 stream may send before they are read.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// Bytes that all streams of an HTTP/2 connection together may send before they are read.
+const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
+/// Bytes of one HTTP/2 stream that wait in front of its window.
+const SEND_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that the system keeps of a connection's answers. With fewer, a slow reader's progress shows earlier.
+const SOCKET_SEND_BYTES: usize = 128 * 1024;
+/// How long accepting waits when the system has no room for another connection.
+const FULL_WAIT: Duration = Duration::from_millis(100);
+
+/// Limits of connections.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// Connections at once. Each address may have at most as many as are free.
+    pub count_max: usize,
+    /// How long a head may take.
+    pub head_max: Duration,
+    /// How long a connection may stay without another request.
+    pub idle_max: Duration,
+    /// How long a client may keep an answer waiting.
+    pub unread_max: Duration,
+    /// Networks of trusted proxies: many people share such an address, so it has no limit of its own.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            count_max: CONNECTIONS_MAX,
+            head_max: HEAD_MAX,
+            idle_max: IDLE_MAX,
+            unread_max: UNREAD_MAX,
+            proxies: Vec::new(),
+        }
+    }
+}
+
+impl Connections {
+    /// Takes one more connection from a peer; none when its address has too many.
+    fn take(&self, shares: &Arc<Shares>, peer: SocketAddr) -> Option<Share> {
+        let address = peer.ip().to_canonical();
+        let is_shared = self.proxies.iter().any(|network| network.contains(&address));
+        shares.take((!is_shared).then_some(address), 1)
+    }
+
+    fn builder(&self) -> Builder<Streams> {
+        let mut builder = Builder::new(Streams { wait_max: self.unread_max });
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.head_max);
+        builder.http1().max_buf_size(HEAD_BYTES_MAX);
+        let mut http2 = builder.http2();
+        http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
+        http2.keep_alive_interval(self.head_max).keep_alive_timeout(self.head_max);
+        http2.initial_stream_window_size(STREAM_WINDOW_BYTES);
+        http2.initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+        http2.max_send_buf_size(SEND_BYTES_MAX).max_header_list_size(HEADERS_BYTES_MAX);
+        builder
+    }
+}
+
+/// Serves until it is told to stop; then takes no new connection, and ends when those under way have their
+/// answers.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: Connections,
+    stop: impl Future<Output = ()>,
+) {
+    let count_max = u32::try_from(connections.count_max).unwrap_or(u32::MAX);
+    let permits = Arc::new(Semaphore::new(connections.count_max));
+    let shares = Shares::new(connections.count_max);
+    let (stopping, stopped) = watch::channel(false);
+    let server = Server { router, builder: connections.builder(), connections, stopped };
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+            () = &mut stop => break,
+        };
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => match server.connections.take(&shares, peer) {
+                Some(share) => server.converse(stream, peer, (permit, share)),
+                // Closed at once.
+                None => metrics::counter!("souk_connections_cut_total", "why" => "address").increment(1),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(FULL_WAIT).await;
+            }
+        }
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    // Every connection holds a permit to its end.
+    let _ = permits.acquire_many(count_max).await;
+}
+
+struct Server {
+    router: Router,
+    builder: Builder<Streams>,
+    connections: Connections,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Speaks with a client until one of both closes the connection.
+    fn converse(&self, stream: TcpStream, peer: SocketAddr, held: impl Send + 'static) {
+        prepare(&stream);
+        let activity = Activity::new();
+        let io = Watched::new(stream, Arc::clone(&activity), self.connections.unread_max);
+        let (router, requests) = (self.router.clone(), Arc::clone(&activity));
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let under_way = requests.begin();
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let router = router.clone();
+            async move {
+                let response = router.oneshot(request).await?;
+                let delivery = Delivery::current();
+                Ok::<_, Infallible>(response.map(|body| Delivered::new(body, delivery, under_way)))
+            }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(io), service).into_owned();
+        let Connections { head_max, idle_max, .. } = self.connections;
+        let mut stopped = self.stopped.clone();
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let is_stopped = async {
+                // The sender goes only with the server.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            // A client that breaks off or is too slow has no use for a reason.
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = activity.is_idle(head_max, idle_max) => {}
+                () = is_stopped => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            // Requests under way are answered, and the client has some time to close.
+            let is_over = async {
+                tokio::time::sleep(CLOSE_MAX).await;
+                activity.is_idle(CLOSE_MAX, CLOSE_MAX).await;
+            };
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = is_over => {}
+            }
+            drop(held);
+        });
+    }
+}
+
+fn prepare(stream: &TcpStream) {
+    // Answers are written whole: waiting for more to send would only delay them.
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| socket2::SockRef::from(stream).set_send_buffer_size(SOCKET_SEND_BYTES));
+    if let Err(error) = prepared {
+        tracing::debug!(%error, "a connection keeps the settings of the system");
+    }
+}

@@ -1,0 +1,225 @@
+//! Connections: shared by address, closed when they ask nothing, and cut when answers are not read.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::get;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use souk_gateway::server::{Connections, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+
+/// Bytes of the large answer.
+const LARGE: usize = 8 * 1024 * 1024;
+/// Longer than anything here is to take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The limits of time in these tests.
+const BRIEF: Duration = Duration::from_millis(400);
+
+struct Server {
+    address: SocketAddr,
+    /// Large answers under way.
+    unread: Arc<AtomicUsize>,
+}
+
+/// A large answer under way.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn quick() -> Connections {
+    Connections { head_max: BRIEF, idle_max: BRIEF, unread_max: BRIEF, ..Connections::default() }
+}
+
+async fn server(connections: Connections) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let unread = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&unread);
+    let large = move || {
+        let held = UnderWay::new(&counted);
+        let pieces = futures_util::stream::unfold((0, held), |(sent, held)| async move {
+            let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+            (sent < LARGE).then(|| (Ok::<_, Infallible>(piece), (sent + 64 * 1024, held)))
+        });
+        std::future::ready(Body::from_stream(pieces))
+    };
+    let router = Router::new().route("/", get(|| async { "small" })).route("/large", get(large));
+    tokio::spawn(serve(listener, router, connections, std::future::pending()));
+    Server { address, unread }
+}
+
+impl Server {
+    /// Returns when no large answer is held any more.
+    async fn holds_nothing(&self) {
+        let freed = async {
+            while self.unread.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, freed).await.expect("the answer is dropped");
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn connect_from(&self, source: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
+    /// An HTTP/2 client with small windows, and the task of its connection.
+    async fn http2(&self) -> (SendRequest<Empty<Bytes>>, JoinHandle<()>) {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(70_000).initial_connection_window_size(10_000_000);
+        let (sender, connection) = builder.handshake(TokioIo::new(self.connect().await)).await.unwrap();
+        let connection = tokio::spawn(async move {
+            // The end is what counts.
+            let _ = connection.await;
+        });
+        (sender, connection)
+    }
+}
+
+fn asked(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://x{path}")).body(Empty::new()).unwrap()
+}
+
+async fn text(response: Response<hyper::body::Incoming>) -> Bytes {
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// Sends a request and waits for the first byte of the answer: false when the connection is closed instead.
+async fn is_answered(stream: &mut TcpStream) -> bool {
+    if stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.is_err() {
+        return false;
+    }
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+    read.is_ok_and(|read| read == 1)
+}
+
+#[tokio::test]
+async fn one_address_has_at_most_half_of_the_connections() {
+    let server = server(Connections { count_max: 8, ..Connections::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.connect_from("127.0.0.2").await;
+        assert!(is_answered(&mut stream).await);
+        held.push(stream);
+    }
+    assert!(!is_answered(&mut server.connect_from("127.0.0.2").await).await);
+    assert!(is_answered(&mut server.connect_from("127.0.0.3").await).await);
+    drop(held);
+    let again = async { while !is_answered(&mut server.connect_from("127.0.0.2").await).await {} };
+    tokio::time::timeout(PATIENCE, again).await.expect("closed connections make room");
+}
+
+#[tokio::test]
+async fn proxies_whose_address_many_people_share_may_have_all_connections() {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let server = server(Connections { count_max: 4, proxies, ..Connections::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.connect_from("127.0.0.2").await;
+        assert!(is_answered(&mut stream).await);
+        held.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_over_http1_is_cut_off() {
+    let server = server(quick()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.read_exact(&mut [0]).await.unwrap();
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is under way");
+    server.holds_nothing().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_over_http2_ends_its_stream_alone() {
+    let server = server(Connections { idle_max: PATIENCE, ..quick() }).await;
+    let (mut sender, _connection) = server.http2().await;
+    let unread = sender.send_request(asked("/large")).await.unwrap();
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is under way");
+    server.holds_nothing().await;
+    assert!(unread.into_body().collect().await.is_err(), "its stream is reset");
+    let other = sender.send_request(asked("/")).await.unwrap();
+    assert_eq!(text(other).await, "small");
+}
+
+#[tokio::test]
+async fn the_last_bytes_of_an_answer_over_http2_are_not_kept_for_ever_either() {
+    let server = server(Connections { idle_max: PATIENCE, ..quick() }).await;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    // One byte of the answer fits.
+    builder.initial_stream_window_size(1).initial_connection_window_size(10_000_000);
+    let stream = server.connect().await;
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    let _connection = tokio::spawn(connection);
+    let unread = sender.send_request(asked("/")).await.unwrap();
+    tokio::time::sleep(3 * BRIEF).await;
+    let ended = tokio::time::timeout(PATIENCE, unread.into_body().collect()).await.unwrap();
+    assert!(ended.is_err(), "its stream is reset");
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_its_answer_whole() {
+    let server = server(Connections { unread_max: 3 * BRIEF, ..quick() }).await;
+    let (mut sender, _connection) = server.http2().await;
+    let mut body = sender.send_request(asked("/large")).await.unwrap().into_body();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        length += frame.unwrap().data_ref().map_or(0, Bytes::len);
+        if length % (512 * 1024) < 16 * 1024 {
+            tokio::time::sleep(BRIEF / 2).await;
+        }
+    }
+    assert_eq!(length, LARGE);
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_pings_alone_is_closed() {
+    let server = server(quick()).await;
+    let (mut sender, connection) = server.http2().await;
+    let answer = sender.send_request(asked("/")).await.unwrap();
+    assert_eq!(text(answer).await, "small");
+    tokio::time::timeout(PATIENCE, connection).await.expect("the connection is closed").unwrap();
+    let mut idle = server.connect().await;
+    assert!(is_answered(&mut idle).await);
+    let mut rest = Vec::new();
+    tokio::time::timeout(PATIENCE, idle.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_not_idle_while_a_request_is_under_way() {
+    let server = server(Connections { unread_max: PATIENCE, ..quick() }).await;
+    let (mut sender, _connection) = server.http2().await;
+    let unread = sender.send_request(asked("/large")).await.unwrap();
+    tokio::time::sleep(4 * BRIEF).await;
+    assert_eq!(text(unread).await.len(), LARGE);
+}
