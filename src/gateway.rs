@@ -20,7 +20,12 @@ use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStanding};
 use crate::release_gate::{self, Gates};
-use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, listen, listen_internally};
+use crate::serve::{
+    DRAIN_MAX, ServeOptions, Signals, announce, answer, connections, listen, listen_internally,
+};
+
+/// Files that a connection of a client needs in a gateway: its own, and one to an upstream.
+const FILES_PER_CONNECTION: usize = 2;
 
 /// Whom a gateway stands in front of.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +65,9 @@ pub async fn serve(
     announce(options, address, || {
         format!("Souk's gateway is open at http://{address} (writes go to {commands}, reads to {queries})")
     })?;
-    let mut servers =
-        answer((listener, main), internal.map(|listener| (listener, app_of_internal)), stopping);
+    let internal = internal.map(|listener| (listener, app_of_internal));
+    let connections = connections(configuration, FILES_PER_CONNECTION);
+    let mut servers = answer((listener, main), internal, connections, stopping);
     tokio::select! {
         () = signals.wait() => {}
         () = servers.ended() => anyhow::bail!("the HTTP server has ended by itself"),

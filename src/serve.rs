@@ -14,7 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_command_api::OrderFinder;
-use souk_gateway::server::{self, Connections};
+use souk_gateway::server::{self, Connections, INTERNAL_CONNECTIONS_MAX, files};
 use souk_gateway::{Bodies, edge, for_browsers};
 use souk_query_api::ReadPositions;
 use souk_sqlite_log::SqliteLog;
@@ -37,6 +37,8 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// The time that readiness waits for a read of the read models. A shop that is busy is not unready.
 const READ_PROBE_MAX: Duration = Duration::from_secs(1);
+/// Files that a connection of a client needs in a shop: its own.
+const FILES_PER_CONNECTION: usize = 1;
 
 /// What flags of `souk serve` say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +73,8 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     announce(options, address, || welcome(configuration, address, options))?;
 
     let internal = internal.map(|listener| (listener, app_of_internal));
-    let mut servers = answer((listener, main), internal, shop.stopping.clone());
+    let connections = connections(configuration, FILES_PER_CONNECTION);
+    let mut servers = answer((listener, main), internal, connections, shop.stopping.clone());
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
@@ -102,18 +105,27 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
 pub fn answer(
     (listener, main): (TcpListener, Router),
     internal: Option<(TcpListener, Router)>,
+    connections: Connections,
     mut stopping: watch::Receiver<bool>,
 ) -> Servers {
     let internal = internal.map(|(listener, router)| {
         let forever = std::future::pending();
-        tokio::spawn(server::serve(listener, router, Connections::default(), forever))
+        let connections = Connections { count_max: INTERNAL_CONNECTIONS_MAX, ..connections.clone() };
+        tokio::spawn(server::serve(listener, router, connections, forever))
     });
     let graceful = async move {
         // The sender goes only with the process.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let main = tokio::spawn(server::serve(listener, main, Connections::default(), graceful));
+    let main = tokio::spawn(server::serve(listener, main, connections, graceful));
     Servers { main, internal }
+}
+
+/// The limits of connections, where each needs so many files. The limit of open files is raised first.
+pub fn connections(configuration: &Configuration, files_each: usize) -> Connections {
+    let count_max = files::connections(files::raise_limit(), files_each);
+    tracing::info!(connections = count_max, "connections at once");
+    Connections { count_max, proxies: configuration.trusted_proxies.clone(), ..Connections::default() }
 }
 
 /// The HTTP servers of a process.
