@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -208,7 +209,7 @@ struct Operations {
     standing: EdgeStanding,
     metrics: PrometheusHandle,
     gates: Gates,
-    openapi: Arc<str>,
+    openapi: Bytes,
 }
 
 /// What operations look at of a shop.
@@ -345,7 +346,7 @@ async fn measured(State(operations): State<Operations>) -> String {
 }
 
 async fn document(State(operations): State<Operations>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], operations.openapi.to_string()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], operations.openapi).into_response()
 }
 
 async fn docs() -> Response {
