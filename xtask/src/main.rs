@@ -64,6 +64,8 @@ enum Trial {
     Sales(trial::SalesOptions),
     /// Kills the shop under load, again and again, and audits it.
     Crash(trial::crash::CrashOptions),
+    /// Abuses the shop and a gateway from many addresses while buyers buy.
+    Abuse(trial::abuse::AbuseOptions),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test_run::run(&options),
         Command::Trial(Trial::Sales(options)) => trial::run(&options),
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
+        Command::Trial(Trial::Abuse(options)) => trial::abuse::run(&options),
         Command::Engines(options) => engines::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),

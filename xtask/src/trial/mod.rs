@@ -5,6 +5,7 @@
 //! back on hand, up to [`trade::IN_FLIGHT_MAX`] at once. What the shop then reports must equal the file's
 //! own totals to the penny and to the piece; every difference is printed, and fails the trial.
 
+pub(crate) mod abuse;
 mod books;
 mod compare;
 pub(crate) mod crash;

@@ -1,0 +1,92 @@
+//! Floods: requests of every class of route, one after the other, as fast as they are answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::attacks::{Tally, connect};
+
+/// A request of each class of route: auth, read, write, and three without a limit of rate.
+pub(super) const CLASSES: [(&str, &str, &str); 6] = [
+    ("POST", "/api/auth/login", r#"{"email":"nobody@example.org","password":"wrong wrong wrong"}"#),
+    ("GET", "/api/products", ""),
+    ("POST", "/api/cart/items", r#"{"sku":"ABUSE-1","quantity":1}"#),
+    ("POST", "/api/payments/webhook", r#"{"id":"made up"}"#),
+    ("GET", "/health/live", ""),
+    ("GET", "/docs", ""),
+];
+
+/// Sends a request of a class again and again, over one connection as long as it lasts.
+pub(super) async fn flood(
+    class: (&'static str, &'static str, &'static str),
+    source: IpAddr,
+    target: SocketAddr,
+    enough: Arc<AtomicBool>,
+    tally: Arc<Tally>,
+) {
+    let (method, path, body) = class;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nX-API-Version: v1\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    while !enough.load(Ordering::Relaxed) {
+        // A connection that ends is begun anew.
+        let _ = over_one_connection(&request, source, target, &enough, &tally).await;
+        tally.reconnects.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(super::LOOK_EVERY).await;
+    }
+}
+
+async fn over_one_connection(
+    request: &str,
+    source: IpAddr,
+    target: SocketAddr,
+    enough: &AtomicBool,
+    tally: &Tally,
+) -> Result<()> {
+    let mut stream = connect(source, target).await?;
+    let mut buffer = Vec::new();
+    while !enough.load(Ordering::Relaxed) {
+        stream.write_all(request.as_bytes()).await?;
+        let length = loop {
+            if let Some(length) = answer_length(&buffer)? {
+                break length;
+            }
+            ensure!(stream.read_buf(&mut buffer).await? > 0, "the connection ended");
+        };
+        while buffer.len() < length {
+            ensure!(stream.read_buf(&mut buffer).await? > 0, "the connection ended");
+        }
+        let is_overloaded = buffer.starts_with(b"HTTP/1.1 503");
+        buffer.drain(..length);
+        let count = if is_overloaded { &tally.overloaded } else { &tally.answered };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Bytes of the answer in front of a buffer; none while its head is not whole.
+fn answer_length(buffer: &[u8]) -> Result<Option<usize>> {
+    let Some(head) = memchr::memmem::find(buffer, b"\r\n\r\n") else { return Ok(None) };
+    let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.map_or(Ok(0), |length| length.trim().parse()).context("a wrong length")?;
+    Ok(Some(head + 4 + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_where_its_length_says() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nliveHTTP";
+        assert_eq!(answer_length(answer).unwrap(), Some(answer.len() - 4));
+        assert_eq!(answer_length(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
+        assert!(answer_length(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
+    }
+}
