@@ -97,8 +97,8 @@ impl OrderRow {
         self.is_address_erased && is_unshipped
     }
 
-    /// What became of the reservation of a line with this SKU.
-    pub fn reservation(&self, sku: &Sku) -> LineReservation {
+    /// The fate of a line's reservation; `has_failed` says whether its SKU is among the failed ones.
+    pub fn reservation(&self, has_failed: bool) -> LineReservation {
         match self.status {
             OrderStatus::Placed => LineReservation::Pending,
             OrderStatus::PaymentPending => LineReservation::Reserved,
@@ -106,9 +106,7 @@ impl OrderRow {
             | OrderStatus::Shipped
             | OrderStatus::Delivered
             | OrderStatus::Returned => LineReservation::Confirmed,
-            OrderStatus::Cancelled | OrderStatus::TimedOut if self.failed_skus.contains(sku) => {
-                LineReservation::Failed
-            }
+            OrderStatus::Cancelled | OrderStatus::TimedOut if has_failed => LineReservation::Failed,
             OrderStatus::Cancelled | OrderStatus::TimedOut => LineReservation::Released,
         }
     }

@@ -1,8 +1,8 @@
-use souk_domain::ReversalId;
 use souk_domain::order::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, PaidOutside,
     PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
 };
+use souk_domain::{ReversalId, Sku};
 use souk_eventsourcing::Personal;
 use souk_eventsourcing::projector::SumChange;
 use uuid::Uuid;
@@ -109,15 +109,19 @@ fn cancelling_takes_the_sale_away_and_returning_does_not() {
 #[test]
 fn a_lines_reservation_follows_the_order() {
     let (first, second) = (sku("A1"), sku("B2"));
+    let reservation = |history: &History, sku: &Sku| {
+        let row = order_row(history);
+        row.reservation(row.failed_skus.contains(sku))
+    };
     let mut history = events(5, vec![placed(5)]);
-    assert_eq!(order_row(&history).reservation(&first), LineReservation::Pending);
+    assert_eq!(reservation(&history, &first), LineReservation::Pending);
     history = continued(history, 5, vec![awaited()]);
-    assert_eq!(order_row(&history).reservation(&first), LineReservation::Reserved);
+    assert_eq!(reservation(&history, &first), LineReservation::Reserved);
     history = continued(history, 5, vec![confirmed()]);
-    assert_eq!(order_row(&history).reservation(&first), LineReservation::Confirmed);
+    assert_eq!(reservation(&history, &first), LineReservation::Confirmed);
     let failed = events(5, vec![placed(5), cancelled(ReasonCode::InsufficientStock, &["B2"])]);
-    assert_eq!(order_row(&failed).reservation(&first), LineReservation::Released);
-    assert_eq!(order_row(&failed).reservation(&second), LineReservation::Failed);
+    assert_eq!(reservation(&failed, &first), LineReservation::Released);
+    assert_eq!(reservation(&failed, &second), LineReservation::Failed);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! An order as it is answered.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
-use souk_domain::Money;
 use souk_domain::order::event::{Charge, Reason, ReasonCode};
+use souk_domain::{Money, Sku};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
@@ -125,7 +127,13 @@ impl OrderAnswer {
         keys: &KeyRing,
         position: Position,
     ) -> Self {
-        let lines = lines.into_iter().map(|line| OrderLineAnswer::new(line, &row)).collect();
+        // A set: an order may have 2,000 lines, and all of them may have failed.
+        let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
+        let answer = |line: OrderLineRow| {
+            let reservation = row.reservation(failed.contains(&line.sku));
+            OrderLineAnswer::new(line, reservation)
+        };
+        let lines = lines.into_iter().map(answer).collect();
         // A key that came back with an older store opens nothing of what the log says is erased.
         let kept = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
         let address = kept.map(|address| address.reveal(keys));
@@ -156,8 +164,8 @@ impl OrderAnswer {
 }
 
 impl OrderLineAnswer {
-    fn new(line: OrderLineRow, order: &OrderRow) -> Self {
-        let reservation = match order.reservation(&line.sku) {
+    fn new(line: OrderLineRow, reservation: LineReservation) -> Self {
+        let reservation = match reservation {
             LineReservation::Pending => ReservationAnswer::Pending,
             LineReservation::Reserved => ReservationAnswer::Reserved,
             LineReservation::Confirmed => ReservationAnswer::Confirmed,
