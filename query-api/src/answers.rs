@@ -14,7 +14,7 @@ const BEHIND_SINCE: HeaderName = HeaderName::from_static("x-behind-since");
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListOf<T> {
-    /// At most `limit`.
+    /// At most `limit`; fewer where the page would have more than 1 MiB.
     pub(crate) items: Vec<T>,
     /// Gives the next page as `?cursor=`; null on the last.
     #[schema(example = "WyJvcmRlcnMiLDFd")]
@@ -43,24 +43,12 @@ impl<T: Serialize> IntoResponse for Single<T> {
         if let Some(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
         }
-        if let Some(since) = self.behind {
-            response.headers_mut().insert(BEHIND_SINCE, HeaderValue::from(since.0));
-        }
+        response.headers_mut().extend(self.behind.map(behind_since));
         response
     }
 }
 
-/// What to ask the database for, to know whether another page follows: one more than the limit.
-pub(crate) fn one_more(limit: u32) -> i64 {
-    i64::from(limit) + 1
-}
-
-/// Cuts a page to its limit. The cursor behind its last item, when more follow.
-pub(crate) fn cut<T>(items: &mut Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Option<String> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    if items.len() <= limit {
-        return None;
-    }
-    items.truncate(limit);
-    items.last().map(cursor)
+/// The header of an answer that stands behind.
+pub(crate) fn behind_since(since: Position) -> (HeaderName, HeaderValue) {
+    (BEHIND_SINCE, HeaderValue::from(since.0))
 }

@@ -2,22 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use souk_accounts::{Credentials, Outbox};
 use souk_domain::Currency;
 use souk_eventsourcing::{Clock, PersonKeys};
 use souk_web::{Guard, Problem};
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
+use crate::exports::Exports;
 use crate::positions::ReadPositions;
-
-/// Connections that read at once.
-const CONNECTIONS_MAX: u32 = 8;
-/// How long a request waits for a connection.
-const ACQUIRE_MAX: Duration = Duration::from_secs(5);
+use crate::readers::Readers;
 
 /// Stands behind every text that names and keys have.
 pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
@@ -25,7 +19,8 @@ pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
 /// What the routes need.
 #[derive(Clone)]
 pub struct QueryState {
-    pub(crate) pool: SqlitePool,
+    pub(crate) readers: Readers,
+    pub(crate) exports: Exports,
     pub(crate) positions: ReadPositions,
     pub(crate) beside: Beside,
 }
@@ -52,12 +47,7 @@ pub struct Beside {
 impl QueryState {
     /// Over the read models in a file, whose tables are there before the first request.
     pub fn open(read_models: &Path, positions: ReadPositions, beside: Beside) -> Self {
-        let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(ACQUIRE_MAX)
-            .connect_lazy_with(options);
-        Self { pool, positions, beside }
+        Self { readers: Readers::open(read_models), exports: Exports::default(), positions, beside }
     }
 }
 

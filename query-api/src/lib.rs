@@ -1,25 +1,29 @@
 //! The shop's reads, over HTTP, from read models alone (the log browser aside).
 //!
 //! A folder a resource, with the same files in each: `routes.rs`, `response.rs`, and the `.sql` of its
-//! statements (put together in `statements.rs` where several share a part). A request is one statement: what other models know is joined, lines are grouped here. Every
-//! answer names a position that its data has at least reached, taken before the statement runs. SQL is
-//! static, its parameters are `$1`, and it keeps to what `PostgreSQL` understands too, under a collation
-//! that compares bytes.
+//! statements (put together in `statements.rs` where several share a part). A request is one statement: what other
+//! models know is joined, lines are grouped here. A page of a list is cut by the caller's limit and by bytes
+//! (`pages.rs`), and no caller has more than a share of the connections (`readers.rs`). Every answer names a position
+//! that its data has at least reached, taken before the statement runs. SQL is static, its parameters are `$1`, and it
+//! keeps to what `PostgreSQL` understands too, under a collation that compares bytes.
 
 mod answers;
 mod behind;
 mod cart;
 mod database;
 mod dead_letters;
+mod exports;
 mod inventory;
 mod log_browser;
 pub mod orders;
+mod pages;
 mod parked;
 mod payments;
 mod people;
 mod positions;
 pub mod products;
 mod projections;
+mod readers;
 mod sales;
 mod time_range;
 mod users;

@@ -280,6 +280,12 @@ pub const CATALOGUE: &[Entry] = &[
         "The body took too long",
         "Send the body without long pauses. Nothing was done.",
     ),
+    entry(
+        "export-in-progress",
+        429,
+        "An export is being written",
+        "A person has one export at a time. Read the first to its end, or close its connection, and repeat.",
+    ),
     entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
     INTERNAL,
     entry(

@@ -44,18 +44,19 @@ async fn get(
         let position = state.positions.wait_for(headers).await?;
         return Ok(empty(&state, None, ReadAt { position, behind: None }));
     };
-    of(&state, cart, headers).await
+    of(&state, &caller, cart, headers).await
 }
 
 /// A cart, which stands behind when what its lines are joined with does.
 pub(crate) async fn of(
     state: &QueryState,
+    caller: &Caller,
     cart: CartId,
     headers: ReadHeaders,
 ) -> Result<Single<CartAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
-    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
     let Some(first) = rows.first() else { return Ok(empty(state, Some(cart), at)) };
     let revision = document::<CartRow>(&first.0)?.revision;
     let mut lines = Vec::with_capacity(rows.len());

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use souk_projections::payment_debts::PaymentDebtRow;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Problem, StrictQuery, paging};
+use souk_web::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::DeadLetterAnswer;
-use crate::answers::{ListOf, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::answers::ListOf;
+use crate::database::{BEHIND_ALL, QueryState, document};
+use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
@@ -47,6 +48,7 @@ struct DeadLettersQuery {
 )]
 async fn list(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<DeadLettersQuery>,
 ) -> Result<Json<ListOf<DeadLetterAnswer>>, Problem> {
@@ -56,15 +58,15 @@ async fn list(
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let statement = statement.bind(failed_at).bind(key).bind(one_more(limit));
-    let mut rows = Vec::new();
-    for (id, bytes) in statement.fetch_all(&state.pool).await.map_err(failed)? {
-        rows.push((id, document::<PaymentDebtRow>(&bytes)?));
-    }
-    let next_cursor = cut(&mut rows, limit, |(id, row)| {
+    let mut read = state.readers.of(&caller).await?;
+    let page = Page::read(statement.fetch(&mut *read), limit, |(_, bytes)| bytes.len()).await?;
+    drop(read);
+    let page = page.try_map(|(id, bytes)| Ok((id, document::<PaymentDebtRow>(&bytes)?)))?;
+    let next_cursor = page.next_cursor(|(id, row)| {
         let failed_at = row.failure.as_ref().map_or(0, |failure| failure.at.as_microsecond());
         paging::encode(LIST, &(failed_at, id))
     });
-    let items = rows.into_iter().filter_map(|(id, row)| DeadLetterAnswer::new(id, row)).collect();
+    let items = page.items.into_iter().filter_map(|(id, row)| DeadLetterAnswer::new(id, row)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use souk_projections::stock::StockRow;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Problem, StrictQuery, paging};
+use souk_web::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::StockAnswer;
-use crate::answers::{ListOf, Single, cut, one_more};
+use crate::answers::{ListOf, Single};
 use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
@@ -47,6 +48,7 @@ struct StockQuery {
 )]
 async fn list(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<StockQuery>,
 ) -> Result<Json<ListOf<StockAnswer>>, Problem> {
@@ -56,13 +58,13 @@ async fn list(
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let statement = statement.bind(created_at).bind(key).bind(one_more(limit));
-    let mut rows = Vec::new();
-    for (sku, bytes) in statement.fetch_all(&state.pool).await.map_err(failed)? {
-        rows.push((sku, document::<StockRow>(&bytes)?));
-    }
+    let mut read = state.readers.of(&caller).await?;
+    let page = Page::read(statement.fetch(&mut *read), limit, |(_, bytes)| bytes.len()).await?;
+    drop(read);
+    let page = page.try_map(|(sku, bytes)| Ok((sku, document::<StockRow>(&bytes)?)))?;
     let next_cursor =
-        cut(&mut rows, limit, |(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
-    let items = rows.into_iter().map(|(sku, row)| StockAnswer::new(sku, Some(&row), position));
+        page.next_cursor(|(sku, row)| paging::encode(LIST, &(row.created_at.as_microsecond(), sku)));
+    let items = page.items.into_iter().map(|(sku, row)| StockAnswer::new(sku, Some(&row), position));
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
@@ -78,13 +80,16 @@ async fn list(
 )]
 async fn get(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     Path(sku): Path<String>,
 ) -> Result<Single<StockAnswer>, Problem> {
     let sku = sku.trim().to_owned();
     let at = state.positions.wait_for_one(headers, MODELS, &sku).await?;
     let statement = sqlx::query_as::<_, (Option<Vec<u8>>, Option<String>)>(include_str!("get.sql"));
-    let (stock, product) = statement.bind(&sku).fetch_one(&state.pool).await.map_err(failed)?;
+    let statement = statement.bind(&sku);
+    let (stock, product) =
+        statement.fetch_one(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
     if stock.is_none() && product.is_none() {
         return Err(at.not_found("SKU"));
     }

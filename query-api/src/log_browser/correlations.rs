@@ -1,13 +1,14 @@
 //! `GET /api/admin/correlations/{id}`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
+use futures_util::TryStreamExt;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
-use souk_web::Problem;
 use souk_web::problem::ProblemBody;
+use souk_web::{Caller, Problem};
 
 use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, ParkedHere};
 use super::routes::LogBrowser;
@@ -15,6 +16,8 @@ use crate::database::{failed, not_found};
 
 /// Events that one tree shows.
 pub const TREE_EVENTS_MAX: usize = 10_000;
+/// Payload bytes of the events that one tree shows, at most; the first event is there whatever its size.
+pub const TREE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Events read at once.
 const PAGE_EVENTS_MAX: usize = 1_000;
 
@@ -32,6 +35,7 @@ type ParkedRow = (String, String, String, String, i64, String);
 )]
 pub(crate) async fn read(
     State(state): State<LogBrowser>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<CorrelationAnswer>, Problem> {
     let allowed = "1 to 128 visible ASCII characters are allowed";
@@ -40,7 +44,7 @@ pub(crate) async fn read(
     if events.is_empty() {
         return Err(not_found("correlation"));
     }
-    let parked = parked(&state).await?;
+    let parked = parked(&state, &caller, &events).await?;
     let count = events.len();
     let roots = tree(events).into_iter().map(|node| answer(node, &parked)).collect();
     Ok(Json(CorrelationAnswer { correlation_id: id, events: count, is_whole, items: roots }))
@@ -51,35 +55,52 @@ async fn events_of(
     correlation: &CorrelationId,
 ) -> Result<(Vec<RecordedEvent>, bool), Problem> {
     let mut events: Vec<RecordedEvent> = Vec::new();
+    let mut bytes = 0;
     loop {
         let after = events.last().map_or(Position::START, |last| last.position);
         let page = state.log.read_correlation(correlation, after, PAGE_EVENTS_MAX).await?;
         if page.is_empty() {
             return Ok((events, true));
         }
-        events.extend(page);
-        if events.len() > TREE_EVENTS_MAX {
-            events.truncate(TREE_EVENTS_MAX);
-            return Ok((events, false));
+        for event in page {
+            bytes += event.event.data.len();
+            let is_full = events.len() == TREE_EVENTS_MAX || bytes > TREE_BYTES_MAX;
+            if is_full && !events.is_empty() {
+                return Ok((events, false));
+            }
+            events.push(event);
         }
     }
 }
 
-/// Who stands before which event.
-async fn parked(state: &LogBrowser) -> Result<HashMap<(String, i64), Vec<ParkedHere>>, Problem> {
+/// Entities that stand before one of these events, by stream and revision.
+async fn parked(
+    state: &LogBrowser,
+    caller: &Caller,
+    events: &[RecordedEvent],
+) -> Result<HashMap<(String, i64), Vec<ParkedHere>>, Problem> {
+    let shown: HashSet<(String, i64)> = events.iter().map(place_of).collect();
     let statement =
         sqlx::query_as::<_, ParkedRow>("SELECT owner, kind, entity, stream, revision, error FROM parked_now");
-    let rows = statement.fetch_all(&state.query.pool).await.map_err(failed)?;
+    let mut read = state.query.readers.of(caller).await?;
+    let mut rows = statement.fetch(&mut *read);
     let mut parked: HashMap<_, Vec<_>> = HashMap::new();
-    for (owner, kind, entity, stream, revision, error) in rows {
-        parked.entry((stream, revision)).or_default().push(ParkedHere { owner, kind, entity, error });
+    while let Some((owner, kind, entity, stream, revision, error)) = rows.try_next().await.map_err(failed)? {
+        let place = (stream, revision);
+        if shown.contains(&place) {
+            parked.entry(place).or_default().push(ParkedHere { owner, kind, entity, error });
+        }
     }
     Ok(parked)
 }
 
+/// The stream and revision of an event.
+fn place_of(event: &RecordedEvent) -> (String, i64) {
+    (event.stream.to_string(), i64::try_from(event.revision.0).unwrap_or(i64::MAX))
+}
+
 fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeAnswer {
-    let revision = i64::try_from(node.event.revision.0).unwrap_or(i64::MAX);
-    let here = parked.get(&(node.event.stream.to_string(), revision)).cloned().unwrap_or_default();
+    let here = parked.get(&place_of(&node.event)).cloned().unwrap_or_default();
     NodeAnswer {
         event: node.event.into(),
         outputs: node.outputs.into_iter().map(OutcomeAnswer::from).collect(),

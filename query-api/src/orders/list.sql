@@ -1,6 +1,6 @@
--- A page of all orders, newest first.
-WITH page AS (
-    SELECT key, doc, payment_id, placed_at
+-- What a page of all orders may hold, newest first.
+WITH found AS (
+    SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders
     WHERE (placed_at, key) < ($1, $2)
       AND placed_at >= $4

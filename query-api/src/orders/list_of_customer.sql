@@ -1,9 +1,9 @@
--- A page of the orders of a customer, newest first.
-WITH page AS (
-    SELECT key, doc, payment_id, placed_at
+-- What a page of the orders of a customer may hold, newest first.
+WITH found AS (
+    SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders
-    WHERE customer_id = $5
-      AND ($6 IS NULL OR status = $6)
+    WHERE customer_id = $7
+      AND ($8 IS NULL OR status = $8)
       AND (placed_at, key) < ($1, $2)
       AND placed_at >= $4
     ORDER BY placed_at DESC, key DESC

@@ -1,8 +1,8 @@
--- A page of the orders with a status, newest first.
-WITH page AS (
-    SELECT key, doc, payment_id, placed_at
+-- What a page of the orders with a status may hold, newest first.
+WITH found AS (
+    SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders
-    WHERE status = $5
+    WHERE status = $7
       AND (placed_at, key) < ($1, $2)
       AND placed_at >= $4
     ORDER BY placed_at DESC, key DESC

@@ -1,10 +1,34 @@
--- The orders of a page, newest first; then the lines of each, which are the keys between `ORDER:` and `ORDER;`.
+-- The page: of what was found, the first order, and those behind it while the documents have at most $5 bytes and
+-- the orders $6 lines. An order's lines are numbered from 1 in their keys, so that its last key counts them: none
+-- of them is read here.
+, measured AS (
+    SELECT key, payment_id, placed_at, bytes, coalesce((
+        SELECT CAST(substr(max(order_lines.key), length(found.key) + 2) AS INTEGER)
+        FROM order_lines
+        WHERE order_lines.key > found.key || ':' AND order_lines.key < found.key || ';'
+    ), 0) AS lines
+    FROM found
+), summed AS (
+    SELECT key, payment_id, placed_at,
+        row_number() OVER newest AS number,
+        sum(bytes) OVER newest AS bytes,
+        sum(lines) OVER newest AS lines
+    FROM measured
+    WINDOW newest AS (ORDER BY placed_at DESC, key DESC)
+), page AS (
+    SELECT key, payment_id, placed_at
+    FROM summed
+    WHERE number = 1 OR (bytes <= $5 AND lines <= $6)
+)
+-- The orders of the page, newest first, each with the count of what was found; then the lines of each, which are the
+-- keys between `ORDER:` and `ORDER;`.
 -- Outer joins keep the page the outer loop: a planner without statistics might else read every line.
-SELECT page.key AS key, page.doc AS doc, payments.status, payments.owed, NULL AS line, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
+SELECT page.key AS key, orders.doc AS doc, payments.status, payments.owed, NULL AS line, (SELECT count(*) FROM found) AS found, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
 FROM page
+LEFT JOIN orders ON orders.key = page.key
 LEFT JOIN payments ON payments.key = page.payment_id
 UNION ALL
-SELECT page.key, NULL, NULL, NULL, order_lines.doc, page.placed_at, order_lines.key, 1
+SELECT page.key, NULL, NULL, NULL, order_lines.doc, NULL, page.placed_at, order_lines.key, 1
 FROM page
 LEFT JOIN order_lines ON order_lines.key > page.key || ':' AND order_lines.key < page.key || ';'
 ORDER BY part, placed_at DESC, key DESC, line_key

@@ -1,6 +1,6 @@
--- A page of the orders that can't be shipped because their address was erased, newest first.
-WITH page AS (
-    SELECT key, doc, payment_id, placed_at
+-- What a page of the orders that can't be shipped because their address was erased may hold, newest first.
+WITH found AS (
+    SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders
     WHERE address_erased = 1
       AND (placed_at, key) < ($1, $2)

@@ -1,14 +1,10 @@
 //! `GET /api/orders`, `GET /api/orders/{id}`.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_domain::order::OrderStatus;
 use souk_domain::{CustomerId, OrderId, PaymentId};
-use souk_eventsourcing::{KeyRing, Position};
-use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use souk_web::guard::Target;
 use souk_web::headers::ReadHeaders;
@@ -18,10 +14,11 @@ use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::page::{Found, Place, Row, Wanted, grouped};
 use super::response::OrderAnswer;
 use super::statements;
-use crate::answers::{ListOf, Single, cut, one_more};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::answers::{ListOf, Single};
+use crate::database::{BEHIND_ALL, QueryState, failed, not_found};
 use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::time_range;
@@ -34,9 +31,6 @@ const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(lookup))
 }
-
-/// Orders that an export reads at once.
-const EXPORT_PAGE: i64 = 100;
 
 /// What a list of orders can be asked.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -68,24 +62,6 @@ struct OrdersQuery {
     cursor: Option<String>,
 }
 
-/// A row of either half of the statements: an order with its document, its payment's status and the minor
-/// units that are owed, or a line of it.
-type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>);
-
-/// An order as the statements find it.
-struct Found {
-    id: String,
-    row: OrderRow,
-    payment: Option<(String, i64)>,
-    lines: Vec<OrderLineRow>,
-}
-
-impl Found {
-    fn answer(self, keys: &KeyRing, position: Position) -> OrderAnswer {
-        OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
-    }
-}
-
 /// Whether a caller may see an order: an admin, its customer, or the guest whose cart it comes from.
 pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
     let is_own = match &order.customer {
@@ -97,7 +73,8 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 
 /// Lists orders, newest first.
 ///
-/// The caller's own, or for an admin everybody's.
+/// The caller's own, or for an admin everybody's. A page ends early when its orders have more than 2,000 lines or
+/// 1 MiB; an order that has more comes alone.
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
     params(OrdersQuery, ReadYourWrites),
@@ -113,7 +90,7 @@ async fn list(
     let customer = listed_customer(&caller, query.customer_id.as_deref())?;
     let limit = paging::limit(query.limit)?;
     let (from, to) = (time_range::from(query.from.as_deref())?, time_range::to(query.to.as_deref())?);
-    let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
+    let cursor = paging::decode::<Place>(LIST, query.cursor.as_deref())?;
     let behind = cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, BEHIND_ALL.to_owned()));
     let position = state.positions.wait_for(headers).await?;
 
@@ -122,47 +99,14 @@ async fn list(
     if is_unaddressed && !caller.is_admin() {
         return Err(Problem::new("forbidden", "only admins list orders without an address"));
     }
-    let sql = match (&customer, status) {
-        _ if is_unaddressed => statements::LIST_WITHOUT_ADDRESS,
-        (Some(_), _) => statements::LIST_OF_CUSTOMER,
-        (None, Some(_)) => statements::LIST_OF_STATUS,
-        (None, None) => statements::LIST,
-    };
-    let statement = sqlx::query_as::<_, Row>(sql);
-    let statement = statement.bind(behind.0).bind(behind.1).bind(one_more(limit)).bind(from);
-    let statement = match (customer, status) {
-        _ if is_unaddressed => statement,
-        (Some(customer), status) => statement.bind(customer).bind(status),
-        (None, Some(status)) => statement.bind(status),
-        (None, None) => statement,
-    };
-    let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
-    let next_cursor = cut(&mut orders, limit, |order| {
-        paging::encode(LIST, &(order.row.placed_at.as_microsecond(), &order.id))
-    });
-    let keys = keys_of(&state, orders.iter().flat_map(|order| order.row.people())).await?;
+    let wanted = Wanted { customer, status, is_unaddressed, from, behind, limit };
+    let page = wanted.page(&state, &caller).await?;
+    let next_cursor = page.next_cursor(|last| paging::encode(LIST, &last.place()));
+    let orders = page.items;
+    let keys = keys_of(&state, orders.iter().flat_map(|order| order.row().people())).await?;
     let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
-}
-
-/// All orders of a customer, newest first, page by page.
-pub(crate) async fn all_of(
-    state: &QueryState,
-    customer: &str,
-    position: Position,
-) -> Result<Vec<OrderAnswer>, Problem> {
-    let (mut answers, mut behind) = (Vec::new(), (i64::MAX, BEHIND_ALL.to_owned()));
-    loop {
-        let statement = sqlx::query_as::<_, Row>(statements::LIST_OF_CUSTOMER);
-        let statement = statement.bind(behind.0).bind(behind.1).bind(EXPORT_PAGE).bind(i64::MIN);
-        let statement = statement.bind(customer).bind(None::<&str>);
-        let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
-        let Some(last) = orders.last() else { return Ok(answers) };
-        behind = (last.row.placed_at.as_microsecond(), last.id.clone());
-        let keys = keys_of(state, orders.iter().flat_map(|order| order.row.people())).await?;
-        answers.extend(orders.into_iter().map(|order| order.answer(&keys, position)));
-    }
 }
 
 /// Shows a guest an order of theirs, by its code and the e-mail address it was placed with.
@@ -185,7 +129,8 @@ async fn lookup(
     let find = async {
         let position = state.positions.wait_for(headers).await?;
         let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code).bind(hash.as_str());
-        let orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+        let orders =
+            grouped(statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?)?;
         let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
         Ok((orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?, position))
     };
@@ -210,21 +155,6 @@ fn listed_customer(caller: &Caller, asked: Option<&str>) -> Result<Option<String
     Ok(Some(subject.to_string()))
 }
 
-fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
-    let mut orders: Vec<Found> = Vec::new();
-    let mut places = HashMap::new();
-    for (id, order, status, owed, line) in rows {
-        if let Some(bytes) = order {
-            places.insert(id.clone(), orders.len());
-            let payment = status.map(|status| (status, owed.unwrap_or_default()));
-            orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
-        } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
-            orders[*place].lines.push(document(&line)?);
-        }
-    }
-    Ok(orders)
-}
-
 /// Shows an order.
 ///
 /// The caller's own, or for an admin anybody's.
@@ -244,7 +174,8 @@ async fn get(
     let statement = sqlx::query_as::<_, Row>(statements::GET).bind(&id).bind(caller.is_admin());
     let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
     let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
-    let mut orders = grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)?;
+    let mut orders =
+        grouped(statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?)?;
     let order = orders.pop().filter(|order| may_see(&caller, &order.row));
     let order = order.ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use souk_eventsourcing::Timestamp;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::{Problem, StrictQuery, paging};
+use souk_web::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::ParkedAnswer;
-use crate::answers::{ListOf, cut, one_more};
-use crate::database::{QueryState, failed};
+use crate::answers::ListOf;
+use crate::database::QueryState;
+use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
@@ -47,6 +48,7 @@ type Row = (String, String, String, String, i64, i64, String, i64, i64);
 )]
 async fn list(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<ParkedQuery>,
 ) -> Result<Json<ListOf<ParkedAnswer>>, Problem> {
@@ -56,14 +58,17 @@ async fn list(
     let position = state.positions.wait_until_followed(headers).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("list.sql"));
     let statement = statement.bind(owner).bind(kind).bind(entity).bind(one_more(limit));
-    let mut rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let mut read = state.readers.of(&caller).await?;
+    let texts = |row: &Row| row.2.len() + row.3.len() + row.6.len();
+    let page = Page::read(statement.fetch(&mut *read), limit, texts).await?;
+    drop(read);
     let next_cursor =
-        cut(&mut rows, limit, |(owner, kind, entity, ..)| paging::encode(LIST, &(owner, kind, entity)));
+        page.next_cursor(|(owner, kind, entity, ..)| paging::encode(LIST, &(owner, kind, entity)));
     let answer = |(owner, kind, entity, stream, revision, position, error, since_us, events): Row| {
         let since = Timestamp::from_microsecond(since_us).unwrap_or_default().to_string();
         let position = position.to_string();
         ParkedAnswer { owner, kind, entity, stream, revision, position, error, events, since }
     };
-    let items = rows.into_iter().map(answer).collect();
+    let items = page.items.into_iter().map(answer).collect();
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind: None }))
 }

@@ -12,9 +12,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::PaymentAnswer;
-use crate::answers::{ListOf, Single, cut, one_more};
+use crate::answers::{ListOf, Single};
 use crate::database::{BEHIND_ALL, QueryState, document, failed};
 use crate::orders::routes::may_see;
+use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
 /// The list as its cursors name it.
@@ -47,6 +48,7 @@ struct PaymentsQuery {
 )]
 async fn list(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<PaymentsQuery>,
 ) -> Result<Json<ListOf<PaymentAnswer>>, Problem> {
@@ -56,13 +58,13 @@ async fn list(
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let statement = statement.bind(requested_at).bind(key).bind(one_more(limit));
-    let mut rows = Vec::new();
-    for (id, bytes) in statement.fetch_all(&state.pool).await.map_err(failed)? {
-        rows.push((id, document::<PaymentRow>(&bytes)?));
-    }
+    let mut read = state.readers.of(&caller).await?;
+    let page = Page::read(statement.fetch(&mut *read), limit, |(_, bytes)| bytes.len()).await?;
+    drop(read);
+    let page = page.try_map(|(id, bytes)| Ok((id, document::<PaymentRow>(&bytes)?)))?;
     let next_cursor =
-        cut(&mut rows, limit, |(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
-    let items = rows.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
+        page.next_cursor(|(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
+    let items = page.items.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
@@ -84,7 +86,7 @@ async fn get(
 ) -> Result<Single<PaymentAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
-    let found = statement.fetch_optional(&state.pool).await.map_err(failed)?;
+    let found = statement.fetch_optional(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
     let (payment, order) = found.ok_or_else(|| at.not_found("payment"))?;
     let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
     if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {

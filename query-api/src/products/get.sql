@@ -5,10 +5,10 @@ WITH page AS (
     FROM products
     WHERE key = $1
 )
-SELECT page.key AS key, page.doc AS doc, NULL AS sku, NULL AS available, 0 AS part
+SELECT page.key AS key, page.doc AS doc, NULL AS sku, NULL AS available, 1 AS found, 0 AS part
 FROM page
 UNION ALL
-SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, 1
+SELECT page.key, NULL, variants.key, stock.on_hand - stock.reserved, NULL, 1
 FROM page
 LEFT JOIN variants ON variants.product_id = page.key AND variants.withdrawn = 0
 LEFT JOIN stock ON stock.key = variants.key

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 
 use super::response::{Available, ProductAnswer};
 use super::statements;
-use crate::answers::{ListOf, Single, cut, one_more};
+use crate::answers::{ListOf, Single};
 use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::pages::{PAGE_BYTES_MAX, Page, one_more, to_sql};
 use crate::positions::{ReadAt, ReadYourWrites};
 
 /// Characters of a text to look for.
@@ -133,8 +134,9 @@ fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<After, 
     Ok(After::Text(value, key))
 }
 
-/// A row of either half of the statements: a product with its document, or a SKU with what is available.
-type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>);
+/// A row of either half of the statements: a product with its document and the
+/// count of products that were found, or a SKU with what is available.
+type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
 
 /// Lists products.
 ///
@@ -183,12 +185,15 @@ async fn list(
         .bind(query.min_price)
         .bind(query.max_price)
         .bind(query.in_stock.map(i64::from))
-        .fetch_all(&state.pool)
+        .bind(to_sql(PAGE_BYTES_MAX))
+        .fetch_all(&mut *state.readers.of(&caller).await?)
         .await
         .map_err(failed)?;
-    let (mut products, available) = grouped(rows)?;
-    let next_cursor = cut(&mut products, limit, |(id, row)| sort.cursor(id, row));
-    let items = products.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
+    let found = rows.first().and_then(|row| row.4).unwrap_or_default();
+    let (products, available) = grouped(rows)?;
+    let page = Page::of(products, found, limit);
+    let next_cursor = page.next_cursor(|(id, row)| sort.cursor(id, row));
+    let items = page.items.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
@@ -210,7 +215,7 @@ fn pattern(q: &str) -> Result<String, Problem> {
 
 fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
     let (mut products, mut available) = (Vec::new(), Available::new());
-    for (id, product, sku, units) in rows {
+    for (id, product, sku, units, _) in rows {
         if let Some(product) = product {
             products.push((id, document(&product)?));
         } else if let (Some(sku), Some(units)) = (sku, units) {
@@ -234,7 +239,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<ProductAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let (mut products, available) = find(&state, &id).await?;
+    let (mut products, available) = find(&state, &caller, &id).await?;
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
     let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
     let skus = row.content.variants.iter().map(|variant| variant.sku.as_str());
@@ -242,9 +247,13 @@ async fn get(
     Ok(answer(id, row, &available, at))
 }
 
-async fn find(state: &QueryState, id: &str) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
+async fn find(
+    state: &QueryState,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
-    grouped(statement.fetch_all(&state.pool).await.map_err(failed)?)
+    grouped(statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?)
 }
 
 fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductAnswer> {

@@ -4,7 +4,7 @@
 macro_rules! list {
     ($column:literal, $behind:literal, $direction:literal) => {
         concat!(
-            "WITH page AS (\n    SELECT key, doc, ",
+            "WITH found AS (\n    SELECT key, length(doc) AS bytes, ",
             $column,
             " AS sort_value\n    FROM products\n    WHERE (",
             $column,
@@ -17,7 +17,12 @@ macro_rules! list {
             $direction,
             ", key",
             $direction,
-            "\n    LIMIT $3\n)\n",
+            "\n    LIMIT $3\n), summed AS (\n    SELECT key, sort_value,\n        row_number() OVER sorted AS number,\n",
+            "        sum(bytes) OVER sorted AS bytes\n    FROM found\n    WINDOW sorted AS (ORDER BY sort_value",
+            $direction,
+            ", key",
+            $direction,
+            ")\n)\n",
             include_str!("list_page.sql"),
             "ORDER BY part, sort_value",
             $direction,

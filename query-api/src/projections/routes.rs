@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use souk_web::Problem;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
+use souk_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,11 +25,12 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 )]
 async fn list(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
 ) -> Result<Json<ProjectionsAnswer>, Problem> {
     state.positions.wait_until_followed(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, String, i64, i64)>(include_str!("list.sql"));
-    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let rows = statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
     // The head is taken after the models' positions, so that none is beyond it.
     let (_, head) = state.positions.now();
     let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);

@@ -7,7 +7,7 @@ use souk_domain::money;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::MoneyShape;
-use souk_web::{Problem, StrictQuery};
+use souk_web::{Caller, Problem, StrictQuery};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,6 +47,7 @@ struct SalesQuery {
 )]
 async fn report(
     State(state): State<QueryState>,
+    caller: Caller,
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<SalesQuery>,
 ) -> Result<Json<SalesAnswer>, Problem> {
@@ -57,7 +58,7 @@ async fn report(
     let statement = sqlx::query_as::<_, (String, i64, i64, i64)>(include_str!("list.sql"))
         .bind(format!("{currency}:{}", from.as_deref().unwrap_or("")))
         .bind(format!("{currency}:{}", to.as_deref().unwrap_or(BEHIND_ALL)));
-    let rows = statement.fetch_all(&state.pool).await.map_err(failed)?;
+    let rows = statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
     let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
     let sum = |of: fn(&(String, i64, i64, i64)) -> i64| rows.iter().map(of).fold(0_i64, i64::saturating_add);
     let total =

@@ -1,4 +1,5 @@
 //! `/api/users/me`: what is known of the caller.
 
+mod export;
 mod response;
 pub mod routes;

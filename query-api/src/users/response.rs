@@ -1,8 +1,8 @@
 //! What is known of somebody, as they are shown it. What can't be opened any more reads as erased.
 
 use serde::Serialize;
+use souk_accounts::SentMail;
 use souk_accounts::credentials::Stored;
-use souk_accounts::{SentMail, SignIn};
 use souk_domain::AddressId;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::{Entry, UserRole};
@@ -113,7 +113,7 @@ impl BookAnswer {
     }
 }
 
-fn entries(row: &UserRow, keys: &KeyRing) -> Vec<EntryAnswer> {
+pub(super) fn entries(row: &UserRow, keys: &KeyRing) -> Vec<EntryAnswer> {
     row.addresses.iter().filter_map(|entry| EntryAnswer::new(entry, row.default_address, keys)).collect()
 }
 
@@ -142,13 +142,14 @@ impl From<&Preferences> for PreferencesAnswer {
     }
 }
 
+// `export.rs` writes it field by field, in this order: it is never made as a whole.
 /// Everything that is held about somebody.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Export")]
 #[schema(example = json!({"user": {"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": null, "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}, "addresses": [], "preferences": {"language": "en", "marketing": false, "notifications": {"email": true}}, "orders": [], "cart": {"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 0, "lines": [], "total": {"amount": 0, "currency": "GBP"}, "position": "57"}, "sessions": [{"id": "0199c2aa-bbcc-7000-8000-000000000003", "openedAt": "2026-11-21T12:00:00Z", "expiresAt": "2026-12-21T12:00:00Z"}], "signIns": [], "allSignIns": true, "identityProviders": [], "mails": [{"at": "2026-11-21T12:00:00Z", "subject": "Is this your e-mail address?"}], "position": "57"}))]
-pub(crate) struct ExportAnswer {
-    pub(crate) user: UserAnswer,
+pub(super) struct ExportAnswer {
+    user: UserAnswer,
     addresses: Vec<EntryAnswer>,
     preferences: PreferencesAnswer,
     /// Newest first.
@@ -173,7 +174,7 @@ pub(crate) struct ExportAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Session")]
-struct SessionAnswer {
+pub(super) struct SessionAnswer {
     id: String,
     #[schema(format = DateTime)]
     opened_at: String,
@@ -192,7 +193,7 @@ impl From<Stored> for SessionAnswer {
 /// A mail that is kept.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Mail")]
-struct MailAnswer {
+pub(super) struct MailAnswer {
     #[schema(format = DateTime)]
     at: String,
     subject: String,
@@ -201,34 +202,5 @@ struct MailAnswer {
 impl From<SentMail> for MailAnswer {
     fn from(SentMail { at, subject }: SentMail) -> Self {
         Self { at: at.to_string(), subject }
-    }
-}
-
-/// What is held about somebody beside their own row.
-pub(super) struct Held {
-    pub(super) orders: Vec<OrderAnswer>,
-    pub(super) cart: CartAnswer,
-    pub(super) sessions: Vec<Stored>,
-    pub(super) sign_ins: Vec<SignIn>,
-    pub(super) all_sign_ins: bool,
-    pub(super) identity_providers: Vec<String>,
-    pub(super) mails: Vec<SentMail>,
-}
-
-impl ExportAnswer {
-    pub(crate) fn new(id: &str, row: &UserRow, held: Held, keys: &KeyRing, position: Position) -> Self {
-        Self {
-            user: UserAnswer::new(id, row, keys, position),
-            addresses: entries(row, keys),
-            preferences: (&row.preferences).into(),
-            orders: held.orders,
-            cart: held.cart,
-            sessions: held.sessions.into_iter().map(SessionAnswer::from).collect(),
-            sign_ins: held.sign_ins.into_iter().map(SignInAnswer::from).collect(),
-            all_sign_ins: held.all_sign_ins,
-            identity_providers: held.identity_providers,
-            mails: held.mails.into_iter().map(MailAnswer::from).collect(),
-            position: position.to_string(),
-        }
     }
 }

@@ -5,8 +5,10 @@
 mod admin;
 mod cart;
 mod documents;
+mod export;
 mod inventory;
 mod orders;
+mod pages;
 mod payments;
 mod plans;
 mod positions;

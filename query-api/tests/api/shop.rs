@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Request, Response};
 use serde_json::Value;
 use souk_domain::cart::event::{CartLine, ItemAdded};
 use souk_domain::cart::{Cart, CartEvent};
@@ -155,15 +155,26 @@ impl Shop {
         self.append(stream, envelope).await;
     }
 
+    /// An event of a request that sets off several.
+    pub(crate) async fn happens_of(&mut self, request: &str, stream: &StreamName, event: impl EventPayload) {
+        let correlation = CorrelationId::parse(request).unwrap();
+        let origin = Origin::new(self.next_command(), Actor::new("admin", "ops"), correlation);
+        self.append(stream, origin.envelope(stream, 0, &event, noon())).await;
+    }
+
     /// A keyed command that changes nothing.
     pub(crate) async fn noted(&mut self, stream: &StreamName) {
         let envelope = self.origin().noted(stream, noon());
         self.append(stream, envelope).await;
     }
 
-    fn origin(&mut self) -> Origin {
+    fn next_command(&mut self) -> Uuid {
         self.commands += 1;
-        let id = Uuid::from_u128(self.commands);
+        Uuid::from_u128(self.commands)
+    }
+
+    fn origin(&mut self) -> Origin {
+        let id = self.next_command();
         Origin::new(id, Actor::new("admin", "ops"), CorrelationId::from(id))
     }
 
@@ -242,8 +253,13 @@ impl Get<'_> {
         self.header("x-cart-token", &token)
     }
 
+    /// The response, of whose body nothing is read yet.
+    pub(crate) async fn respond(self) -> Response<Body> {
+        self.shop.app.clone().oneshot(self.request).await.unwrap()
+    }
+
     pub(crate) async fn send(self) -> Answer {
-        let response = self.shop.app.clone().oneshot(self.request).await.unwrap();
+        let response = self.respond().await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::shop::{EMAIL_KEY, Shop, draft};
 
-const ADA: UserId = UserId(Uuid::from_u128(7));
+pub(crate) const ADA: UserId = UserId(Uuid::from_u128(7));
 
 fn hash() -> EmailHash {
     EmailHash::of(&EMAIL_KEY, "ada@example.org")
@@ -33,7 +33,7 @@ fn address() -> Address {
     }
 }
 
-async fn with_ada() -> Shop {
+pub(crate) async fn with_ada() -> Shop {
     let mut shop = Shop::open().await;
     let registered = Registered {
         email: Personal::new(ADA.person(), "email", "ada@example.org".to_owned()),

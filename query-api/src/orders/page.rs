@@ -1,0 +1,105 @@
+//! Orders as the statements find them, and pages of them.
+
+use std::collections::HashMap;
+
+use souk_eventsourcing::{KeyRing, Position};
+use souk_projections::order_lines::OrderLineRow;
+use souk_projections::orders::OrderRow;
+use souk_web::{Caller, Problem};
+
+use super::response::OrderAnswer;
+use super::statements;
+use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
+
+/// A row of either half of the statements: an order with its document, its payment's status and the minor
+/// units that are owed, or a line of it; and with each order the count of orders that were found.
+pub(super) type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>, Option<i64>);
+
+/// An order as the statements find it.
+pub(crate) struct Found {
+    pub(super) id: String,
+    pub(super) row: OrderRow,
+    payment: Option<(String, i64)>,
+    lines: Vec<OrderLineRow>,
+}
+
+impl Found {
+    pub(crate) fn answer(self, keys: &KeyRing, position: Position) -> OrderAnswer {
+        OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
+    }
+
+    pub(crate) fn row(&self) -> &OrderRow {
+        &self.row
+    }
+
+    /// The place of the order in every list: a page begins behind it.
+    pub(crate) fn place(&self) -> Place {
+        (self.row.placed_at.as_microsecond(), self.id.clone())
+    }
+}
+
+/// The microsecond at which an order was placed, and its id.
+pub(crate) type Place = (i64, String);
+
+/// The place before every order.
+pub(crate) fn first_place() -> Place {
+    (i64::MAX, BEHIND_ALL.to_owned())
+}
+
+/// The orders of a list.
+pub(crate) struct Wanted {
+    /// Whose; none for everybody's.
+    pub(crate) customer: Option<String>,
+    pub(crate) status: Option<&'static str>,
+    /// True for those alone that lack an address; status and customer say nothing then.
+    pub(crate) is_unaddressed: bool,
+    /// Placed then or later, in microseconds.
+    pub(crate) from: i64,
+    pub(crate) behind: Place,
+    pub(crate) limit: u32,
+}
+
+impl Wanted {
+    /// A page, newest first, in one statement.
+    pub(crate) async fn page(self, state: &QueryState, caller: &Caller) -> Result<Page<Found>, Problem> {
+        let sql = match (&self.customer, self.status) {
+            _ if self.is_unaddressed => statements::LIST_WITHOUT_ADDRESS,
+            (Some(_), _) => statements::LIST_OF_CUSTOMER,
+            (None, Some(_)) => statements::LIST_OF_STATUS,
+            (None, None) => statements::LIST,
+        };
+        let statement = sqlx::query_as::<_, Row>(sql)
+            .bind(self.behind.0)
+            .bind(self.behind.1)
+            .bind(one_more(self.limit))
+            .bind(self.from)
+            .bind(to_sql(PAGE_BYTES_MAX))
+            .bind(to_sql(PAGE_LINES_MAX));
+        let statement = match (self.customer, self.status) {
+            _ if self.is_unaddressed => statement,
+            (Some(customer), status) => statement.bind(customer).bind(status),
+            (None, Some(status)) => statement.bind(status),
+            (None, None) => statement,
+        };
+        let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+        let found = rows.first().and_then(|row| row.5).unwrap_or_default();
+        Ok(Page::of(grouped(rows)?, found, self.limit))
+    }
+}
+
+/// Puts the lines to their orders.
+pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
+    let mut orders: Vec<Found> = Vec::new();
+    let mut places = HashMap::new();
+    for (id, order, status, owed, line, _) in rows {
+        if let Some(bytes) = order {
+            places.insert(id.clone(), orders.len());
+            let payment = status.map(|status| (status, owed.unwrap_or_default()));
+            orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
+        } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
+            orders[*place].lines.push(document(&line)?);
+        }
+    }
+    Ok(orders)
+}

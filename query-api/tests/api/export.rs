@@ -1,0 +1,115 @@
+//! `GET /api/users/me/export`: written piece by piece, one at a time per person.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::http::Response;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use souk_domain::order::event::Draft;
+use souk_web::Role;
+
+use crate::shop::{Shop, draft, later, order};
+use crate::users::{ADA, with_ada};
+
+/// Lines of each order: a page holds two of them.
+const LINES: usize = 1_000;
+/// Orders beside the one that Ada has.
+const ORDERS: u128 = 8;
+/// Bytes of one piece, at most: a page of orders.
+const PIECE_BYTES_MAX: usize = 1024 * 1024;
+/// Long enough for an answer that is not held up.
+const SOON: Duration = Duration::from_secs(10);
+
+async fn with_long_orders() -> Shop {
+    let mut shop = with_ada().await;
+    let skus: Vec<String> = (0..LINES).map(|number| format!("S{number}")).collect();
+    let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
+    for number in 100..100 + ORDERS {
+        let placed_at = later(i64::try_from(number).unwrap());
+        shop.places(Draft { placed_at, ..draft(number, Some(&ADA.to_string()), &texts) }).await;
+    }
+    shop.project().await;
+    shop
+}
+
+async fn export(shop: &Shop) -> Response<Body> {
+    shop.get("/api/users/me/export").token(Role::Customer, &ADA.to_string()).respond().await
+}
+
+/// The next piece of an answer.
+async fn piece(body: &mut Body) -> Option<Vec<u8>> {
+    let frame = tokio::time::timeout(SOON, body.frame()).await.unwrap();
+    frame.map(|frame| frame.unwrap().into_data().unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn an_export_is_written_piece_by_piece_and_is_one_document() {
+    let shop = with_long_orders().await;
+    let response = export(&shop).await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &"application/json".parse().unwrap())
+    );
+    let mut body = response.into_body();
+    assert_eq!(body.size_hint().exact(), None, "its length is known before it is written");
+    let mut pieces = Vec::new();
+    while let Some(piece) = piece(&mut body).await {
+        pieces.push(piece);
+    }
+    let longest = pieces.iter().map(Vec::len).max().unwrap();
+    let whole: Vec<u8> = pieces.concat();
+    assert!(longest < PIECE_BYTES_MAX && whole.len() > PIECE_BYTES_MAX, "{longest} of {}", whole.len());
+    let document: Value = serde_json::from_slice(&whole).unwrap();
+    let fields: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = [
+        "user",
+        "addresses",
+        "preferences",
+        "orders",
+        "cart",
+        "sessions",
+        "signIns",
+        "allSignIns",
+        "identityProviders",
+        "mails",
+        "position",
+    ];
+    expected.sort_unstable();
+    assert_eq!(fields, expected);
+    let orders = document["orders"].as_array().unwrap();
+    let ids: Vec<String> = orders.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect();
+    let newest_first = (100..100 + ORDERS).rev().chain([5]).map(|number| order(number).to_string());
+    assert_eq!(ids, newest_first.collect::<Vec<_>>());
+    assert!(orders[..8].iter().all(|order| order["lines"].as_array().unwrap().len() == LINES));
+}
+
+#[tokio::test]
+async fn a_person_has_one_export_at_a_time() {
+    let shop = with_long_orders().await;
+    let mut first = export(&shop).await.into_body();
+    piece(&mut first).await.unwrap();
+    let second = export(&shop).await;
+    assert_eq!((second.status().as_u16(), &second.headers()["retry-after"]), (429, &"10".parse().unwrap()));
+    let problem: Value =
+        serde_json::from_slice(&second.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(problem["code"], "export-in-progress");
+    let others = shop.get("/api/users/me").token(Role::Customer, &ADA.to_string()).send().await;
+    assert_eq!(others.status, 200, "an export holds up no other read");
+    while piece(&mut first).await.is_some() {}
+    drop(first);
+    assert_eq!(export(&shop).await.status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn an_export_that_is_given_up_or_refused_makes_room_for_the_next() {
+    let shop = with_long_orders().await;
+    let mut given_up = export(&shop).await.into_body();
+    piece(&mut given_up).await.unwrap();
+    drop(given_up);
+    assert_eq!(export(&shop).await.status().as_u16(), 200);
+    let refused = shop.get("/api/users/me/export").token(Role::Customer, &ADA.to_string());
+    let refused = refused.header("x-min-position", "999").header("prefer", "wait=0").send().await;
+    refused.refused(503, "read-model-behind");
+    assert_eq!(export(&shop).await.status().as_u16(), 200);
+}

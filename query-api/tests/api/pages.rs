@@ -1,0 +1,162 @@
+//! Pages of every list end at their bytes and lines, not only at the caller's limit, and go on at the cursor.
+
+use souk_domain::order::event::{Charge, Draft};
+use souk_domain::payment::event::{RefundFailed, RefundRequested, Requested};
+use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::product::event::Created;
+use souk_domain::product::{Content, Product, ProductEvent};
+use souk_domain::{PaymentId, RefundId};
+use souk_eventsourcing::testkit::noon;
+use souk_web::Role;
+use uuid::Uuid;
+
+use crate::shop::{Shop, content, draft, fields, later, order, pounds, product};
+
+/// More than half of what a page may have.
+const LARGE_BYTES: usize = 600 * 1024;
+
+/// The ids on each page of a list, which is asked for the most items that a page may have.
+async fn pages(shop: &Shop, path: &str, id: &str) -> Vec<Vec<String>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let join = if path.contains('?') { '&' } else { '?' };
+        let page = shop.get(&format!("{path}{join}limit=100{cursor}")).token(Role::Admin, "ops").send().await;
+        assert_eq!(page.status, 200, "{path}: {:?}", page.json);
+        pages.push(page.items(id));
+        let Some(next) = page.json["nextCursor"].as_str() else { return pages };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+fn skus(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("S{number}")).collect()
+}
+
+/// Orders with that many lines each, a minute apart.
+async fn with_orders_of(lines: &[usize]) -> Shop {
+    let mut shop = Shop::open().await;
+    for (number, lines) in (1..).zip(lines) {
+        let skus = skus(*lines);
+        let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
+        let placed_at = later(i64::try_from(number).unwrap());
+        shop.places(Draft { placed_at, ..draft(number, Some("ada"), &texts) }).await;
+    }
+    shop.project().await;
+    shop
+}
+
+fn orders(numbers: &[u128]) -> Vec<String> {
+    numbers.iter().map(|number| order(*number).to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_page_of_orders_ends_at_its_lines() {
+    let shop = with_orders_of(&[700, 2_100, 900, 900, 300, 800, 1]).await;
+    let expected = [orders(&[7, 6, 5]), orders(&[4, 3]), orders(&[2]), orders(&[1])];
+    for path in ["/api/orders", "/api/orders?customerId=ada", "/api/orders?status=PLACED"] {
+        assert_eq!(pages(&shop, path, "id").await, expected, "{path}");
+    }
+    let own = shop.get("/api/orders?limit=100").token(Role::Customer, "ada").send().await;
+    let counts: Vec<usize> = own.json["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| order["lines"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(counts, [1, 800, 300], "lines of an order are left out");
+}
+
+#[tokio::test]
+async fn a_page_of_orders_ends_at_its_bytes() {
+    let mut shop = Shop::open().await;
+    for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
+        let charge = Charge { kind: "shipping".into(), label: "x".repeat(bytes), amount: pounds(1) };
+        let placed_at = later(i64::try_from(number).unwrap());
+        shop.places(Draft { charges: vec![charge], placed_at, ..draft(number, Some("ada"), &["A1"]) }).await;
+    }
+    shop.project().await;
+    let expected = [orders(&[4, 3]), orders(&[2, 1])];
+    assert_eq!(pages(&shop, "/api/orders", "id").await, expected);
+}
+
+#[tokio::test]
+async fn a_page_of_products_ends_at_its_bytes() {
+    let mut shop = Shop::open().await;
+    for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
+        let (name, sku) = (format!("Lamp {number}"), format!("S{number}"));
+        let price = i64::try_from(number).unwrap();
+        let content = Content { description: "x".repeat(bytes), ..content(&name, "home", &[(&sku, price)]) };
+        let stream = Product::stream(product(number));
+        shop.happens_at(&stream, ProductEvent::from(Created { content }), later(price)).await;
+    }
+    shop.project().await;
+    let products = |numbers: &[u128]| -> Vec<String> {
+        numbers.iter().map(|number| product(*number).to_string()).collect()
+    };
+    let upwards = [products(&[1, 2]), products(&[3, 4])];
+    let downwards = [products(&[4, 3]), products(&[2, 1])];
+    for (sort, expected) in [
+        ("newest", &downwards),
+        ("-name", &downwards),
+        ("-price", &downwards),
+        ("name", &upwards),
+        ("price", &upwards),
+    ] {
+        let path = format!("/api/products?sort={sort}");
+        assert_eq!(pages(&shop, &path, "id").await, *expected, "{sort}");
+    }
+}
+
+/// Four payments with a refund each that was refused with a detail of so many bytes.
+async fn with_refused_refunds(bytes: usize) -> Shop {
+    let mut shop = Shop::open().await;
+    for number in 1..=4 {
+        let (order, refund) = (order(number), RefundId(Uuid::from_u128(number)));
+        let stream = Payment::stream(PaymentId::of(order));
+        let requested = Requested { order, amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
+        let asked = RefundRequested {
+            order,
+            refund,
+            provider_payment_id: "pay_1".into(),
+            amount: pounds(40),
+            reason: "x".repeat(bytes),
+            attempt: 1,
+            retries: None,
+        };
+        let failed =
+            RefundFailed { order, refund, code: "refund-declined".into(), detail: "x".repeat(bytes) };
+        shop.happens_at(&stream, PaymentEvent::from(requested), noon()).await;
+        shop.happens_at(&stream, PaymentEvent::from(asked), noon()).await;
+        shop.happens_at(&stream, PaymentEvent::from(failed), noon()).await;
+    }
+    shop.project().await;
+    shop
+}
+
+#[tokio::test]
+async fn pages_of_payments_and_dead_letters_end_at_their_bytes() {
+    let shop = with_refused_refunds(LARGE_BYTES).await;
+    for path in ["/api/payments", "/api/payments/provider/dead-letters"] {
+        let counts: Vec<usize> = pages(&shop, path, "id").await.iter().map(Vec::len).collect();
+        assert_eq!(counts, [1, 1, 1, 1], "{path}");
+    }
+    let shop = with_refused_refunds(10).await;
+    for path in ["/api/payments", "/api/payments/provider/dead-letters"] {
+        assert_eq!(pages(&shop, path, "id").await.len(), 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_tree_of_what_one_request_set_off_ends_at_its_bytes() {
+    let mut shop = Shop::open().await;
+    for number in 1..=10 {
+        let content =
+            Content { description: "x".repeat(LARGE_BYTES), ..content("Lamp", "home", &[("S1", 1)]) };
+        let stream = Product::stream(product(number));
+        shop.happens_of("import-1", &stream, ProductEvent::from(Created { content })).await;
+    }
+    let tree = shop.get("/api/admin/correlations/import-1").token(Role::Admin, "ops").send().await;
+    let shown = tree.json["items"].as_array().unwrap().len();
+    assert_eq!((&tree.json["isWhole"], shown), (&serde_json::json!(false), 6), "4 MiB hold six of them");
+    assert_eq!(fields(tree.json["items"].as_array().unwrap(), "parked").len(), shown);
+}
