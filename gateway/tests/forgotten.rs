@@ -1,0 +1,58 @@
+//! A route that has no row in the table of the edge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use souk_domain::CustomerId;
+use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{Clock, Timestamp};
+use souk_gateway::{Bodies, Edge, Limits, document, edge};
+use souk_web::identity::{Grant, issue};
+use souk_web::{Keys, Role};
+use tower::ServiceExt;
+use utoipa::openapi::path::Operation;
+use uuid::Uuid;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        noon()
+    }
+    fn new_id(&self) -> Uuid {
+        Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0001)
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_a_row_answers_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Arc::new(Keys::open(folder.path()).unwrap());
+    let router = Router::new().route("/api/forgotten", get(|| async { "in" }));
+    let settings = Edge {
+        tokens: keys.clone(),
+        denials: Arc::default(),
+        clock: Arc::new(Noon),
+        limits: Arc::new(Limits::off()),
+        proxies: Arc::default(),
+        bodies: Bodies::Whole,
+    };
+    let app = edge(router, settings);
+    let subject = CustomerId::parse("ops").unwrap();
+    let grant = Grant { subject: &subject, role: Role::Admin, ttl: Duration::from_mins(1), session: None };
+    let token = issue(&keys, grant, noon(), Uuid::nil());
+    for bearer in [None, Some(format!("Bearer {token}"))] {
+        let mut request = Request::get("/api/forgotten").header("x-api-version", "v1");
+        if let Some(bearer) = &bearer {
+            request = request.header("authorization", bearer);
+        }
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), 500, "{bearer:?}");
+    }
+    // The start of the program and every test of it ask this of each route.
+    assert!(!document::secure("GET", "/api/forgotten", &mut Operation::default()));
+}
