@@ -6,10 +6,12 @@
 #![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
 
 mod bench;
+mod crates;
 mod engines;
 mod fuzz;
 mod made_month;
 mod mutants;
+mod python;
 mod real_data;
 mod schemathesis;
 mod shop;

@@ -4,13 +4,14 @@
 //!
 //! The program is Python's; it is installed into the target folder from pinned hashes (`tests/api/`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::python;
 use crate::shop::{Server, admin_token, token};
 use crate::workspace::{self, Profile};
 
@@ -57,7 +58,7 @@ struct Caller {
 
 /// Tests a shop of its own; false when something was found.
 pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
-    let program = install()?;
+    let program = python::install("schemathesis", &Path::new(FOLDER).join("requirements.txt"))?;
     let scratch = tempfile::tempdir()?;
     let data = scratch.path().join("shop");
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -158,28 +159,6 @@ fn findings(printed: &str) -> Vec<String> {
         }
     }
     found
-}
-
-/// Installs the program when it is not there as it is pinned.
-fn install() -> Result<PathBuf> {
-    let requirements = workspace::root().join(FOLDER).join("requirements.txt");
-    let folder = workspace::target_folder()?.join("schemathesis");
-    let (program, installed) = (folder.join("bin/schemathesis"), folder.join("requirements.txt"));
-    let pinned = std::fs::read(&requirements)?;
-    if program.exists() && std::fs::read(&installed).is_ok_and(|text| text == pinned) {
-        return Ok(program);
-    }
-    let run = |command: &mut Command| -> Result<()> {
-        let status = command.status().with_context(|| format!("{command:?} can't be run"))?;
-        ensure!(status.success(), "{command:?} ended with {status}");
-        Ok(())
-    };
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let mut pip = Command::new(folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
-    run(pip.arg("--requirement").arg(&requirements))?;
-    std::fs::write(&installed, pinned)?;
-    Ok(program)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::workspace::{self, Profile};
-use crate::{engines, fuzz, mutants, real_data, schemathesis, trial};
+use crate::{crates, engines, fuzz, mutants, real_data, schemathesis, trial};
 
 /// Kills of the trial by killing.
 const KILLS: u64 = 20;
@@ -21,6 +21,8 @@ const ABUSE: trial::abuse::Extent = trial::abuse::Extent { seconds: 40, addresse
 pub(crate) enum Stage {
     /// Installs the servers that tests run against.
     Engines,
+    /// Licences, bans and sources of the crates.
+    Crates,
     /// Formatting, also of fuzz/.
     Formatting,
     /// Lints.
@@ -60,6 +62,7 @@ impl Stage {
     pub(super) fn run(self) -> Result<bool> {
         match self {
             Self::Engines => engines::install().map(|()| true),
+            Self::Crates => crates::checked(),
             Self::Formatting => Ok(cargo(&["fmt", "--all", "--check"])?
                 & cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?),
             Self::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
