@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
 
 mod bench;
+mod claims;
 mod crates;
 mod engines;
 mod fuzz;

@@ -35,6 +35,18 @@ pub(crate) fn metadata(arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// Every file of the checkout that isn't ignored, from its root.
+pub(crate) fn tracked_files() -> Result<Vec<PathBuf>> {
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output =
+        Command::new("git").args(arguments).current_dir(root()).output().context("git can't be run")?;
+    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).context("a path is not UTF-8")?;
+    let files = listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from);
+    // A file that is deleted but not committed is listed still.
+    Ok(files.filter(|path| root().join(path).is_file()).collect())
+}
+
 /// The folder cargo builds into, whatever variable or configuration names it.
 pub(crate) fn target_folder() -> Result<PathBuf> {
     let metadata = metadata(&["--no-deps"])?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::workspace::{self, Profile};
-use crate::{crates, engines, fuzz, mutants, real_data, schemathesis, trial};
+use crate::{claims, crates, engines, fuzz, mutants, real_data, schemathesis, trial};
 
 /// Kills of the trial by killing.
 const KILLS: u64 = 20;
@@ -33,6 +33,8 @@ pub(crate) enum Stage {
     Docs,
     /// All tests.
     Tests,
+    /// The tests that docs/SECURITY.md names ran.
+    Claims,
     /// A month of sales, and its books.
     Month,
     /// The shop killed under load, again and again.
@@ -55,7 +57,7 @@ impl Stage {
 
     /// Whether it is part of a quick run.
     pub(super) fn is_quick(self) -> bool {
-        self <= Self::Tests
+        self <= Self::Claims
     }
 
     /// Runs it; false when it failed.
@@ -69,6 +71,7 @@ impl Stage {
             Self::Tidy => cargo(&["test", "--package", "xtask", "tidy::", "--", "--show-output"]),
             Self::Docs => docs(),
             Self::Tests => cargo(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"]),
+            Self::Claims => claims::all_ran(&claims::tests_of_checkout()?),
             Self::Month => one_month(),
             Self::Kills => twenty_kills(),
             Self::Abuse => trial::abuse::abused(&workspace::build_souk(Profile::Dev)?, ABUSE),

@@ -8,23 +8,15 @@ mod crates;
 mod dependencies;
 mod files;
 mod records;
+mod security;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::workspace;
 
 /// Every file of the checkout that isn't ignored, from its root.
 fn tracked_files() -> Vec<PathBuf> {
-    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").args(arguments).current_dir(workspace::root()).output();
-    let output = output.expect("git can be run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let listed = String::from_utf8(output.stdout).expect("paths are UTF-8");
-    let mut files: Vec<PathBuf> =
-        listed.split('\0').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
-    // A file that is deleted but not committed is listed still.
-    files.retain(|path| workspace::root().join(path).is_file());
+    let files = workspace::tracked_files().expect("git can be run");
     assert!(files.len() > 20, "git lists only {} files", files.len());
     files
 }
