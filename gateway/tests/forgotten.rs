@@ -40,6 +40,7 @@ async fn a_route_without_a_row_answers_nobody() {
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),
         bodies: Bodies::Whole,
+        room: Arc::default(),
     };
     let app = edge(router, settings);
     let subject = CustomerId::parse("ops").unwrap();

@@ -63,6 +63,7 @@ async fn gateway(parts: usize) -> Gateway {
         limits: Arc::new(Limits::off()),
         proxies,
         bodies: Bodies::PassedOn,
+        room: Arc::default(),
     };
     Gateway { router: edge(proxy::router(&upstreams), settings), queries }
 }
