@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod cart;
+pub mod characters;
 pub mod checkout;
 pub mod claim;
 pub mod email;
@@ -20,11 +21,14 @@ pub mod order;
 pub mod payment;
 pub mod product;
 pub mod provider;
+pub mod quote;
 pub mod reversal;
 pub mod settlement;
 pub mod shop_command;
 pub mod skips;
 pub mod stock;
+pub mod text;
+pub mod text_rules;
 pub mod user;
 pub mod webhook;
 
@@ -38,3 +42,4 @@ pub use names::{
 };
 pub use provider::{Authorization, ProviderCall};
 pub use shop_command::ShopCommand;
+pub use text::{TextError, TextRule};

@@ -28,8 +28,20 @@ pub const ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 pub const NAME_CHARS_MAX: usize = 500;
 /// Bytes of a product's description.
 pub const DESCRIPTION_BYTES_MAX: usize = 64 * 1024;
-/// Characters of a reason, a carrier, a tracking number, a line of an address.
+/// Characters of a reason, a carrier, a tracking number, a category, the name of an attribute.
 pub const TEXT_CHARS_MAX: usize = 500;
+/// Characters of a person's name, a label, a phone number, a line of an address.
+pub const SHORT_CHARS_MAX: usize = 200;
+/// Characters of a token of the payment provider.
+pub const PAYMENT_TOKEN_CHARS_MAX: usize = 200;
+/// Characters of an order's code, as people type it.
+pub const ORDER_CODE_CHARS_MAX: usize = 20;
+/// Characters of the URL of an image.
+pub const IMAGE_URL_CHARS_MAX: usize = 2_048;
+/// Images of one variant.
+pub const IMAGES_MAX: usize = 100;
+/// Characters of an id that the payment provider gives.
+pub const PROVIDER_ID_CHARS_MAX: usize = 128;
 /// Addresses in somebody's book.
 pub const ADDRESSES_MAX: usize = 50;
 /// Characters of an e-mail address: what a path of RFC 5321 holds.

@@ -137,11 +137,11 @@ impl Effects {
         let _in_flight = Counted::new(&lane.in_flight);
         let mut answer = pin!(tokio::time::timeout(self.call_max, self.provider.call(call, number, key)));
         if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
-            return answer.ok();
+            return answer.ok().map(Answer::bounded);
         }
         // Where slow calls have no place either, this one keeps the place it has.
         let _slow = self.slow.try_acquire().map(|slow| (slow, drop(place)));
-        answer.await.ok()
+        answer.await.ok().map(Answer::bounded)
     }
 }
 

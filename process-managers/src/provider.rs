@@ -1,6 +1,7 @@
 //! The payment provider port.
 
 use async_trait::async_trait;
+use souk_domain::text::cut;
 use souk_domain::{PaymentId, ProviderCall, RefundId};
 
 /// What the provider answers to a call.
@@ -28,6 +29,25 @@ pub enum Answer {
         /// What went wrong.
         detail: String,
     },
+}
+
+/// Characters of a provider's code that are kept.
+const CODE_CHARS_MAX: usize = 100;
+/// Characters of a provider's words that are kept.
+const DETAIL_CHARS_MAX: usize = 500;
+
+impl Answer {
+    /// The answer with as much of the provider's code and words as events and logs keep.
+    pub fn bounded(self) -> Self {
+        match self {
+            Self::Declined { code, detail } => Self::Declined {
+                code: cut(code, CODE_CHARS_MAX),
+                detail: cut(detail, DETAIL_CHARS_MAX),
+            },
+            Self::Retry { detail } => Self::Retry { detail: cut(detail, DETAIL_CHARS_MAX) },
+            Self::Done { .. } | Self::Accepted { .. } => self,
+        }
+    }
 }
 
 /// A payment provider. Every call carries an idempotency key that its retries keep: the provider does

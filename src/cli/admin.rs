@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use souk_accounts::Password;
 use souk_command_api::auth::passwords::{NewAccount, sign_up};
 use souk_domain::Email;
+use souk_domain::text::rules::SHORT_NEEDED;
 use souk_domain::user::event::UserRole;
 use souk_eventsourcing::CorrelationId;
 
@@ -59,8 +60,9 @@ pub async fn run(
     } else {
         let password = Password::typed(text);
         password.check().map_err(|why| anyhow::anyhow!("weak-password: {why}"))?;
+        let name = SHORT_NEEDED.keep(&args.name).context("--name")?;
         let shop = Embedded::start(configuration).await?;
-        let (role, name) = (UserRole::Admin, args.name);
+        let role = UserRole::Admin;
         let password = Some(password);
         let new = NewAccount { email: args.email, password, name, role, is_verified: true };
         let correlation = CorrelationId::from(shop.shop.clock.new_id());

@@ -21,6 +21,8 @@ OF_RULES = {
     "invalid-amount",  # 422: nothing is refunded by nothing
     "invalid-type",  # 422: attributes are texts, numbers or truths
     "invalid-character",  # 422: one that controls
+    "invalid-name",  # 422: of an attribute or option, with no character that can be seen
+    "duplicate-name",  # 422: of two options, which differ by blanks around them
     "invalid-sku",  # 422: with characters that can't be seen, or a separator
     "invalid-id",  # 422: the same
     "out-of-range",  # 422: money has other limits in a price than in a total

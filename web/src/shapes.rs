@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use souk_domain::{Address, Email, FieldError, Money, money};
+use souk_domain::text::quoted;
+use souk_domain::text::rules::{ORDER_CODE, SHORT, SHORT_NEEDED};
+use souk_domain::{Address, Email, FieldError, Money, TextRule, money};
 use souk_eventsourcing::{Position, Revision};
 use utoipa::ToSchema;
 
@@ -12,8 +14,6 @@ use crate::problem::Problem;
 
 /// The header of the position that a write produced.
 pub const POSITION: HeaderName = HeaderName::from_static("x-position");
-/// Characters of a field of an address.
-const ADDRESS_CHARS_MAX: usize = 200;
 
 /// Money: minor units and an ISO 4217 currency.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -32,7 +32,7 @@ impl MoneyShape {
     /// The amount, or what is wrong with it.
     pub fn read(&self, pointer: &str) -> Result<Money, FieldError> {
         let currency = money::currency(&self.currency).ok_or_else(|| {
-            let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", self.currency);
+            let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", quoted(&self.currency));
             FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
         })?;
         Ok(Money::new(self.amount, currency))
@@ -72,8 +72,8 @@ pub struct LookupShape {
 impl LookupShape {
     /// Code, as people type it, and address.
     pub fn read(&self) -> Result<(String, Email), Problem> {
-        check_text("/code", &self.code, 1, 20)?;
-        Ok((self.code.trim().to_uppercase(), self.email.read("/email")?))
+        let code = read_text("/code", &self.code, &ORDER_CODE)?;
+        Ok((code.to_uppercase(), self.email.read("/email")?))
     }
 }
 
@@ -100,8 +100,7 @@ pub struct NameShape(pub String);
 impl NameShape {
     /// The name, or a refusal.
     pub fn read(self, pointer: &str) -> Result<String, Problem> {
-        check_text(pointer, &self.0, 1, ADDRESS_CHARS_MAX)?;
-        Ok(self.0)
+        read_text(pointer, &self.0, &SHORT_NEEDED)
     }
 }
 
@@ -156,20 +155,19 @@ impl AddressShape {
     /// The address, or everything that is wrong with it.
     pub fn read(self, pointer: &str) -> Result<Address, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let mut field = |name: &str, value: String, required: bool| {
-            let pointer = format!("{pointer}/{name}");
-            errors.extend(wrong_with(&pointer, &value, usize::from(required), ADDRESS_CHARS_MAX));
-            value
+        let mut field = |name: &str, value: &str, rule: &TextRule| {
+            let kept = keep(&format!("{pointer}/{name}"), value, rule);
+            kept.map_err(|wrong| errors.push(wrong)).unwrap_or_default()
         };
         let address = Address {
-            name: field("name", self.name, true),
-            line1: field("line1", self.line1, true),
-            line2: field("line2", self.line2, false),
-            city: field("city", self.city, true),
-            region: field("region", self.region, false),
-            postal_code: field("postalCode", self.postal_code, false),
-            country: field("country", self.country, true),
-            phone: field("phone", self.phone, false),
+            name: field("name", &self.name, &SHORT_NEEDED),
+            line1: field("line1", &self.line1, &SHORT_NEEDED),
+            line2: field("line2", &self.line2, &SHORT),
+            city: field("city", &self.city, &SHORT_NEEDED),
+            region: field("region", &self.region, &SHORT),
+            postal_code: field("postalCode", &self.postal_code, &SHORT),
+            country: self.country,
+            phone: field("phone", &self.phone, &SHORT),
         };
         let country = &address.country;
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -247,24 +245,12 @@ impl<T: Serialize> IntoResponse for WriteAnswer<T> {
     }
 }
 
-/// Refuses a line that has too few or too many characters, not counting blanks around it, or characters that
-/// control whatever shows it.
-pub fn check_text(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
-    wrong_with(pointer, text, chars_min, chars_max).map_or(Ok(()), |error| Err(Problem::fields(vec![error])))
+/// Keeps a text by its rule, or says what is wrong with its field.
+pub fn keep(pointer: &str, text: &str, rule: &TextRule) -> Result<String, FieldError> {
+    rule.keep(text).map_err(|why| FieldError::new(pointer, why.code(), why.to_string()))
 }
 
-/// The same for what may have several lines.
-pub fn check_lines(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
-    check_text(pointer, &text.replace(['\n', '\r', '\t'], " "), chars_min, chars_max)
-}
-
-fn wrong_with(pointer: &str, text: &str, chars_min: usize, chars_max: usize) -> Option<FieldError> {
-    let (code, detail) = if !(chars_min..=chars_max).contains(&text.trim().chars().count()) {
-        ("invalid-length", format!("{chars_min} to {chars_max} characters are allowed"))
-    } else if text.chars().any(char::is_control) {
-        ("invalid-text", "control characters are not allowed".to_owned())
-    } else {
-        return None;
-    };
-    Some(FieldError::new(pointer.to_owned(), code, detail))
+/// The same, where one wrong field is enough to refuse the request.
+pub fn read_text(pointer: &str, text: &str, rule: &TextRule) -> Result<String, Problem> {
+    keep(pointer, text, rule).map_err(|wrong| Problem::fields(vec![wrong]))
 }

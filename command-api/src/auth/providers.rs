@@ -14,6 +14,9 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use serde::{Deserialize, Serialize};
 use souk_accounts::identity_provider::{Begun, Flow, Returned};
 use souk_accounts::{Identity, ProviderFailed, SignInKind};
+use souk_domain::limits::SHORT_CHARS_MAX;
+use souk_domain::text::is_hidden;
+use souk_domain::text::rules::SHORT_NEEDED;
 use souk_domain::user::event::UserRole;
 use souk_domain::{Email, UserId};
 use souk_eventsourcing::CorrelationId;
@@ -33,8 +36,6 @@ use super::sessions;
 
 /// The cookie that carries a sign-in.
 const COOKIE: &str = "souk-sign-in";
-/// The longest name that is taken from a provider, in characters.
-const NAME_CHARS_MAX: usize = 200;
 
 /// Where a sign-in leads.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -295,11 +296,10 @@ async fn made(
 /// What they are called: as the provider says, else as their address begins.
 fn name_of(identity: &Identity, email: &Email) -> String {
     let said = identity.name.as_deref().unwrap_or_default();
-    let said: String = said.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
-    match said.trim() {
-        "" => email.as_str().split('@').next().unwrap_or_default().to_owned(),
-        said => said.to_owned(),
-    }
+    let is_allowed = |c: &char| !c.is_control() && !is_hidden(*c);
+    let said: String = said.trim().chars().filter(is_allowed).take(SHORT_CHARS_MAX).collect();
+    let of_address = || email.as_str().split('@').next().unwrap_or_default().to_owned();
+    SHORT_NEEDED.keep(&said).unwrap_or_else(|_| of_address())
 }
 
 fn failed(provider: &str, why: &ProviderFailed) -> Problem {

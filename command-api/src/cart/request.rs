@@ -32,5 +32,6 @@ pub struct QuantityRequest {
 #[schema(example = json!({"cartToken": "AdeQ…"}))]
 pub struct MergeRequest {
     /// Its token.
+    #[schema(min_length = 1, max_length = 200)]
     pub cart_token: String,
 }

@@ -1,11 +1,11 @@
 //! What is asked of stock.
 
 use serde::Deserialize;
-use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::stock::StockCommand;
+use souk_domain::text::rules::{REASON, REASON_NEEDED};
 use souk_domain::{OrderRef, Sku};
 use souk_web::Problem;
-use souk_web::shapes::check_lines;
+use souk_web::shapes::read_text;
 use utoipa::ToSchema;
 
 /// A count (`onHand`), or a change with its reason.
@@ -35,13 +35,13 @@ impl StockRequest {
     pub fn command(&self) -> Result<(Sku, StockCommand), Problem> {
         let sku = sku(&self.sku)?;
         if let Some(reason) = &self.reason {
-            check_lines("/reason", reason, 0, TEXT_CHARS_MAX)?;
+            read_text("/reason", reason, &REASON)?;
         }
         let command = match (self.on_hand, self.change) {
             (Some(on_hand), None) => StockCommand::Count { on_hand },
             (None, Some(change)) => {
-                let reason = self.reason.clone().unwrap_or_default();
-                check_lines("/reason", &reason, 1, TEXT_CHARS_MAX)?;
+                let reason = self.reason.as_deref().unwrap_or_default();
+                let reason = read_text("/reason", reason, &REASON_NEEDED)?;
                 StockCommand::Adjust { change, reason }
             }
             _ => {

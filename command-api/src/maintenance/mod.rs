@@ -5,6 +5,7 @@ pub mod request;
 pub mod routes;
 
 use async_trait::async_trait;
+use souk_domain::text::quoted;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::parking::{Parked, Skip};
 
@@ -12,7 +13,7 @@ use souk_eventsourcing::parking::{Parked, Skip};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaintenanceError {
     /// Nothing is parked under this name.
-    #[error("{owner} has nothing parked as `{entity}`")]
+    #[error("{} has nothing parked as `{}`", quoted(owner), quoted(entity))]
     NotParked {
         /// The read model or process.
         owner: String,

@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 #[schema(example = json!({"owner": "orders", "entity": "0199c2aa-0000-8000-8000-000000000001"}))]
 pub struct RetryRequest {
     /// The read model or process.
+    #[schema(min_length = 1, max_length = 64)]
     pub owner: String,
     /// The key or the stream's name.
+    #[schema(min_length = 1, max_length = 300)]
     pub entity: String,
 }
 
@@ -20,8 +22,10 @@ pub struct RetryRequest {
 #[schema(example = json!({"owner": "orders", "entity": "0199c2aa-0000-8000-8000-000000000001", "reason": "a carrier that never was"}))]
 pub struct SkipRequest {
     /// The read model or process.
+    #[schema(min_length = 1, max_length = 64)]
     pub owner: String,
     /// The key or the stream's name.
+    #[schema(min_length = 1, max_length = 300)]
     pub entity: String,
     /// Why: 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
@@ -56,6 +60,7 @@ pub struct SwitchRequest {
 #[schema(title = "Build")]
 pub struct BuildShape {
     /// The read model.
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
     /// The build's number.
     pub build: u32,

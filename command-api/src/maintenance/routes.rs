@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use souk_domain::TextRule;
 use souk_domain::skips::{Skips, SkipsCommand};
+use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{CommandRequest, StreamName};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
+use souk_web::shapes::read_text;
 use souk_web::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
@@ -14,10 +17,14 @@ use crate::rejected::problem;
 use crate::shop::Shop;
 
 use super::MaintenanceError;
-use super::request::{Released, RetryRequest, SkipRequest, SwitchRequest, Switched};
+use super::request::{BuildShape, Released, RetryRequest, SkipRequest, SwitchRequest, Switched};
 
 /// Builds that are switched at once.
 const BUILDS_MAX: usize = 100;
+/// The name of a read model or a process.
+const OWNER: TextRule = TextRule::line(1, 64);
+/// A key of a read model or the name of a stream. It is compared as it is: a key may begin with a blank.
+const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
 
 fn refused(error: MaintenanceError) -> Problem {
     let code = match error {
@@ -36,7 +43,8 @@ pub async fn retry(
     State(shop): State<Shop>,
     body: StrictJson<RetryRequest>,
 ) -> Result<Json<Released>, Problem> {
-    let RetryRequest { owner, entity } = body.value;
+    let owner = read_text("/owner", &body.value.owner, &OWNER)?;
+    let entity = read_text("/entity", &body.value.entity, &ENTITY)?;
     let events = shop.maintenance.retry(&owner, &entity, None).await.map_err(refused)?;
     Ok(Json(Released { owner, entity, events }))
 }
@@ -53,6 +61,8 @@ pub async fn skip(
     body: StrictJson<SkipRequest>,
 ) -> Result<Json<Released>, Problem> {
     let SkipRequest { owner, entity, reason } = body.value;
+    let owner = read_text("/owner", &owner, &OWNER)?;
+    let entity = read_text("/entity", &entity, &ENTITY)?;
     let route = format!("POST /api/admin/parked/skip {owner} {entity}");
     let came = Write::new(&shop, &caller, &headers, &route, &body.raw);
     let request = |stream, command| came.request(stream, command);
@@ -104,7 +114,11 @@ pub async fn switch(
     if builds.is_empty() || builds.len() > BUILDS_MAX {
         return Err(Problem::field("/builds", "out-of-range", format!("1 to {BUILDS_MAX} are allowed")));
     }
-    let builds = builds.into_iter().map(|build| (build.name, build.build)).collect();
+    let name = |(index, build): (usize, BuildShape)| {
+        let name = read_text(&format!("/builds/{index}/name"), &build.name, &OWNER)?;
+        Ok((name, build.build))
+    };
+    let builds = builds.into_iter().enumerate().map(name).collect::<Result<Vec<_>, Problem>>()?;
     let position = shop.maintenance.switch(builds).await.map_err(refused)?;
     Ok(Json(Switched { position: position.to_string() }))
 }

@@ -1,20 +1,19 @@
 //! From a request to a draft: prices, names and everything that can be wrong with it.
 
 use jiff::SignedDuration;
+use souk_domain::limits::LINES_MAX;
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{CartId, CustomerId, Email, FieldError, OrderId, Sku};
-use souk_web::shapes::check_text;
+use souk_domain::text::rules::PAYMENT_TOKEN;
+use souk_domain::{Address, CartId, CustomerId, Email, FieldError, OrderId, Sku};
+use souk_web::shapes::read_text;
 use souk_web::{Caller, Problem};
 
 use crate::listing;
 use crate::shop::Shop;
 
 use super::request::{LineRequest, OrderRequest};
-
-/// Characters of a payment token.
-pub const TOKEN_CHARS_MAX: usize = 200;
 
 /// Who buys and what is common to orders from a cart and of explicit lines.
 pub struct Buyer {
@@ -45,23 +44,42 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
     Ok(Buyer { customer, email })
 }
 
+/// Refuses too many lines, before any of them is looked up.
+pub fn check_count(lines: usize) -> Result<(), Problem> {
+    if lines <= LINES_MAX {
+        return Ok(());
+    }
+    let detail = format!("at most {LINES_MAX} lines are allowed, this request has {lines}");
+    Err(Problem::field("/lines", "invalid-count", detail))
+}
+
+/// The texts of a request for an order, as they are stored.
+pub struct Texts {
+    shipping_address: Option<Address>,
+    payment_token: Option<String>,
+}
+
+/// Checks the texts of a request, before its lines are looked up.
+pub fn texts(asked: &OrderRequest) -> Result<Texts, Problem> {
+    let address = asked.shipping_address.clone();
+    let shipping_address =
+        address.map(|address| address.read("/shippingAddress")).transpose().map_err(Problem::fields)?;
+    let payment = asked.payment.as_ref();
+    let payment_token =
+        payment.map(|payment| read_text("/payment/token", &payment.token, &PAYMENT_TOKEN)).transpose()?;
+    Ok(Texts { shipping_address, payment_token })
+}
+
 /// The draft of an order from lines.
 pub fn draft(
     shop: &Shop,
     order: OrderId,
-    asked: &OrderRequest,
+    texts: Texts,
     buyer: Buyer,
     cart: Option<CartId>,
     lines: Vec<OrderLine>,
 ) -> Result<Draft, Problem> {
-    let shipping_address = match asked.shipping_address.clone() {
-        Some(address) => Some(address.read("/shippingAddress").map_err(Problem::fields)?),
-        None => None,
-    };
-    let payment_token = asked.payment.as_ref().map(|payment| payment.token.clone());
-    if let Some(token) = &payment_token {
-        check_text("/payment/token", token, 1, TOKEN_CHARS_MAX)?;
-    }
+    let Texts { shipping_address, payment_token } = texts;
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
     let hashed = |email: Email| {

@@ -46,16 +46,17 @@ pub async fn place(placing: &Placing<'_>) -> Placed {
     {
         return Ok(placed);
     }
+    let texts = assemble::texts(placing.asked)?;
     if !placing.asked.cart {
         let lines = assemble::lines(placing.shop, placing.caller, &placing.asked.lines).await?;
         // A guest is known again by the cart's token, whatever was ordered with it.
         let cart = if placing.caller.subject.is_none() { placing.caller.cart } else { None };
-        let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, cart, lines)?;
+        let draft = assemble::draft(placing.shop, placing.order, texts, buyer, cart, lines)?;
         return send_place(placing, draft, None).await;
     }
     let cart = cart_of(placing)?;
     match placing.shop.carts.load(&Cart::stream(cart)).await? {
-        Some(loaded) if !loaded.state.is_empty() => from_cart(placing, cart, &loaded, buyer).await,
+        Some(loaded) if !loaded.state.is_empty() => from_cart(placing, cart, &loaded, buyer, texts).await,
         _ => second_click(placing, cart).await,
     }
 }
@@ -152,9 +153,10 @@ async fn from_cart(
     cart: CartId,
     loaded: &Loaded<Cart>,
     buyer: assemble::Buyer,
+    texts: assemble::Texts,
 ) -> Placed {
     let lines = cart_lines(placing.shop, loaded, placing.asked.accept_price_changes).await?;
-    let draft = assemble::draft(placing.shop, placing.order, placing.asked, buyer, Some(cart), lines)?;
+    let draft = assemble::draft(placing.shop, placing.order, texts, buyer, Some(cart), lines)?;
     check_out(placing, cart, draft).await
 }
 

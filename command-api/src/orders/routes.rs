@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Order, OrderCommand, OrderRejection, OrderState, OrderStatus};
+use souk_domain::text::rules::{CARRIER, REASON, TRACKING};
 use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{CommandError, Loaded, Position, Revision};
 use souk_web::body::{NoBody, OptionalJson};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{AddressShape, WriteAnswer, check_lines, check_text};
+use souk_web::shapes::{AddressShape, WriteAnswer, read_text};
 use souk_web::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ use crate::settled::Watch;
 use crate::shop::{OrderOwner, Shop};
 use crate::users::erasure;
 
+use super::assemble;
 use super::place::{self, Placing};
 use super::request::{CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, TimersRun};
 
@@ -42,6 +43,7 @@ pub async fn place(
     if asked.cart != asked.lines.is_empty() {
         return Err(Problem::field("/lines", "ambiguous", "either `\"cart\": true` or `lines` are allowed"));
     }
+    assemble::check_count(asked.lines.len())?;
     let came = Write::new(&shop, &caller, &headers, "POST /api/orders", &body.raw);
     let order = place::order_id(came.origin.command_id, asked.cart);
     let mut watch = headers.wait.map(|_| shop.settled.watch(order));
@@ -156,11 +158,11 @@ pub async fn cancel(
     headers: WriteHeaders,
     body: OptionalJson<CancelRequest>,
 ) -> Answer {
-    check_lines("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
+    let detail = read_text("/reason", &body.value.reason, &REASON)?;
     let (_, loaded) = reachable(&shop, &caller, &id).await?;
     let is_the_buyer = !caller.is_admin() || loaded.state.customer() == caller.subject.as_ref();
     let code = if is_the_buyer { ReasonCode::CancelledByCustomer } else { ReasonCode::CancelledByShop };
-    let command = OrderCommand::Cancel { reason: Reason { code, detail: body.value.reason } };
+    let command = OrderCommand::Cancel { reason: Reason { code, detail } };
     send(&shop, &caller, &headers, "POST /api/orders/cancel", &body.raw, &id, command).await
 }
 
@@ -190,9 +192,8 @@ pub async fn ship(
     headers: WriteHeaders,
     body: StrictJson<ShipRequest>,
 ) -> Answer {
-    let ShipRequest { carrier, tracking } = body.value;
-    check_text("/carrier", &carrier, 1, TEXT_CHARS_MAX)?;
-    check_text("/tracking", &tracking, 0, TEXT_CHARS_MAX)?;
+    let carrier = read_text("/carrier", &body.value.carrier, &CARRIER)?;
+    let tracking = read_text("/tracking", &body.value.tracking, &TRACKING)?;
     require_address(&shop, &id).await?;
     let command = OrderCommand::Ship { carrier, tracking };
     send(&shop, &caller, &headers, "POST /api/orders/ship", &body.raw, &id, command).await
@@ -239,6 +240,7 @@ pub async fn take_back(
     if body.value.lines.is_empty() {
         return Err(Problem::field("/lines", "missing", "at least one line is needed"));
     }
+    assemble::check_count(body.value.lines.len())?;
     let lines = body.value.lines.iter().enumerate().map(|(index, line)| {
         let refused =
             |why: InvalidText| FieldError::new(format!("/lines/{index}/sku"), "invalid-sku", why.to_string());

@@ -2,14 +2,14 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::text::rules::REASON_NEEDED;
 use souk_domain::{DebtId, PaymentId};
 use souk_eventsourcing::Completion;
 use souk_web::body::NoBody;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written, check_lines};
+use souk_web::shapes::{WriteAnswer, Written, read_text};
 use souk_web::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
@@ -53,11 +53,10 @@ pub async fn skip(
     headers: WriteHeaders,
     body: StrictJson<DeadLetterSkipRequest>,
 ) -> Answer {
-    check_lines("/reason", &body.value.reason, 1, TEXT_CHARS_MAX)?;
+    let reason = read_text("/reason", &body.value.reason, &REASON_NEEDED)?;
     let (debt, payment) = find(&shop, &id).await?;
     let route = format!("POST /api/payments/provider/dead-letters/skip {debt}");
     let write = Write::new(&shop, &caller, &headers, &route, &body.raw);
-    let reason = body.value.reason.clone();
     let command = if body.value.withdrawn {
         PaymentCommand::WithdrawDebt { debt, reason }
     } else {

@@ -2,18 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use souk_domain::limits::TEXT_CHARS_MAX;
 use souk_domain::order::OrderStatus;
 use souk_domain::payment::{Payment, PaymentCommand};
+use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written, check_lines, check_text};
+use souk_web::shapes::{WriteAnswer, Written, read_text};
 use souk_web::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
-use crate::orders::assemble::TOKEN_CHARS_MAX;
 use crate::orders::routes::reachable;
 use crate::origin::Write;
 use crate::rejected::problem;
@@ -32,7 +31,7 @@ pub async fn request(
     headers: WriteHeaders,
     body: StrictJson<IntentRequest>,
 ) -> Answer {
-    check_text("/token", &body.value.token, 1, TOKEN_CHARS_MAX)?;
+    let token = read_text("/token", &body.value.token, &PAYMENT_TOKEN)?;
     let (order, loaded) = reachable(&shop, &caller, &body.value.order_id).await?;
     let payment = PaymentId::of(order);
     let came =
@@ -52,7 +51,6 @@ pub async fn request(
     if !is_payable && !may_be_a_repeat {
         return Err(not_payable());
     }
-    let token = body.value.token.clone();
     let command = PaymentCommand::Request { order, amount, token };
     let outcome = match shop.payments.execute(came.request(stream, command)).await {
         Ok(outcome) => outcome,
@@ -73,7 +71,7 @@ pub async fn refund(
     headers: WriteHeaders,
     body: StrictJson<RefundRequest>,
 ) -> Answer {
-    check_lines("/reason", &body.value.reason, 0, TEXT_CHARS_MAX)?;
+    let reason = read_text("/reason", &body.value.reason, &REASON)?;
     let absent = |_| Problem::new("not-found", "there is no such payment");
     let payment = id.parse::<Uuid>().map(PaymentId).map_err(absent)?;
     let amount = match &body.value.amount {
@@ -83,7 +81,6 @@ pub async fn refund(
     let came =
         Write::new(&shop, &caller, &headers, &format!("POST /api/payments/refunds {payment}"), &body.raw);
     let refund = RefundId(came.origin.command_id.creates("refund"));
-    let reason = body.value.reason.clone();
     let command = PaymentCommand::Refund { refund, amount, capped: false, reason };
     let outcome =
         shop.payments.execute(came.request(Payment::stream(payment), command)).await.map_err(problem)?;

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
 use souk_domain::RefundId;
+use souk_domain::limits::PROVIDER_ID_CHARS_MAX;
 use souk_domain::payment::{Payment, PaymentCommand, PaymentState};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_eventsourcing::envelope::{Actor, Origin};
@@ -34,8 +35,6 @@ const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// What the provider may say.
 const KINDS: [&str; 3] = ["payment.authorized", "payment.failed", "refund.processed"];
-/// Characters of the provider's ids.
-const ID_CHARS_MAX: usize = 128;
 
 /// Takes in what the provider says.
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
@@ -75,10 +74,10 @@ fn unknown_kind() -> Problem {
 }
 
 fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
-    if (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if (1..=PROVIDER_ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    let detail = format!("1 to {ID_CHARS_MAX} visible ASCII characters are allowed");
+    let detail = format!("1 to {PROVIDER_ID_CHARS_MAX} visible ASCII characters are allowed");
     Err(Problem::field(pointer, "invalid-id", detail))
 }
 

@@ -2,4 +2,5 @@
 
 pub mod request;
 pub mod routes;
+mod schema;
 pub mod write;

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use souk_domain::limits::{ATTRIBUTES_MAX, VARIANTS_MAX};
 use souk_domain::product::Content;
 use souk_domain::product::event::{Attribute, AttributeKind, Variant};
 use souk_domain::{FieldError, Sku};
 use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
+
+use super::schema;
 
 /// A product. With one variant, `sku` and `price` may stand at the top instead of `variants`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -32,7 +35,7 @@ pub struct ProductRequest {
     pub category: String,
     /// Strings, numbers or booleans by name.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Value>)]
+    #[schema(schema_with = schema::attributes)]
     pub attributes: BTreeMap<String, Value>,
     /// Whether customers see it.
     #[serde(default = "yes")]
@@ -59,11 +62,13 @@ pub struct VariantRequest {
     pub sku: String,
     /// What tells it from the others.
     #[serde(default)]
+    #[schema(schema_with = schema::options)]
     pub options: BTreeMap<String, String>,
     /// Its price.
     pub price: MoneyShape,
     /// URLs of its images.
     #[serde(default)]
+    #[schema(schema_with = schema::images)]
     pub images: Vec<String>,
 }
 
@@ -90,6 +95,7 @@ impl ProductRequest {
                 return Err(vec![FieldError::new("/variants", "ambiguous", detail)]);
             }
         };
+        check_counts(variants.len(), self.attributes.len())?;
         let variants = variants.into_iter().enumerate().filter_map(|(index, variant)| {
             variant.read(&format!("/variants/{index}")).map_err(|wrong| errors.extend(wrong)).ok()
         });
@@ -98,18 +104,29 @@ impl ProductRequest {
         let attributes = attributes
             .filter_map(|(name, value)| attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok());
         let content = Content {
-            name: self.name.trim().to_owned(),
+            name: self.name,
             description: self.description,
             category: self.category,
             attributes: attributes.collect(),
             active: self.active,
             variants,
         };
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        content.check().map(|()| content)
+        if errors.is_empty() { content.checked() } else { Err(errors) }
     }
+}
+
+/// Refuses too many parts, before any of them is looked at.
+fn check_counts(variants: usize, attributes: usize) -> Result<(), Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let mut check = |pointer: &str, code, count: usize, max: usize| {
+        if count > max {
+            let detail = format!("at most {max} are allowed, this product has {count}");
+            errors.push(FieldError::new(pointer, code, detail));
+        }
+    };
+    check("/variants", "invalid-count", variants, VARIANTS_MAX);
+    check("/attributes", "too-many", attributes, ATTRIBUTES_MAX);
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// The places of errors as whoever wrote `sku` and `price` at the top knows them.

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Deserializer};
 use souk_domain::FieldError;
+use souk_domain::text::rules::SHORT;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::Entry;
 use souk_web::Problem;
-use souk_web::shapes::{AddressShape, NameShape, PasswordShape, check_text};
+use souk_web::shapes::{AddressShape, NameShape, PasswordShape, read_text};
 use utoipa::ToSchema;
 
-/// Characters of a label and of a phone number.
-const SHORT_CHARS_MAX: usize = 200;
 /// Characters of a language tag.
 const LANGUAGE_CHARS_MAX: usize = 35;
 
@@ -39,8 +38,7 @@ impl std::fmt::Debug for ShortShape {
 impl ShortShape {
     /// The text, or a refusal.
     pub fn read(self, pointer: &str) -> Result<String, Problem> {
-        check_text(pointer, &self.0, 0, SHORT_CHARS_MAX)?;
-        Ok(self.0)
+        read_text(pointer, &self.0, &SHORT)
     }
 }
 

@@ -18,5 +18,7 @@ mod port;
 mod products;
 mod providers;
 mod shop;
+mod text_fields;
+mod text_stages;
 mod users;
 mod wrong_fields;

@@ -18,7 +18,7 @@ async fn state(shop: &TestShop, id: &str) -> OrderState {
     (*shop.shop.orders.load(&stream).await.unwrap().unwrap().state).clone()
 }
 
-async fn confirmed(shop: &TestShop) -> String {
+pub(crate) async fn confirmed(shop: &TestShop) -> String {
     let id = shop.customer("ada", order(&of_hearts(2))).await.done(202).text("id");
     shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
     shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: false }).await;

@@ -31,7 +31,7 @@ fn failed(attempt: u32) -> PaymentCommand {
 }
 
 /// The provider took the money of a payment.
-async fn taken(shop: &TestShop, payment: &str) {
+pub(crate) async fn taken(shop: &TestShop, payment: &str) {
     let authorized =
         PaymentCommand::RecordAuthorized { attempt: 1, provider_payment_id: "p".into(), attempts: 1 };
     record(shop, payment, authorized).await;

@@ -18,7 +18,7 @@ fn signature(secret: &str, body: &[u8]) -> String {
     })
 }
 
-fn signed(body: &str) -> Call {
+pub(crate) fn signed(body: &str) -> Call {
     Call::post_raw("/api/payments/webhook", body)
         .header("x-razorpay-signature", &signature(WEBHOOK_SECRET, body.as_bytes()))
 }

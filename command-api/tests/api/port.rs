@@ -30,6 +30,11 @@ impl Log {
         self.streams.get(stream).cloned().unwrap_or_default()
     }
 
+    /// Every stream and its events.
+    pub(crate) fn all(&self) -> Vec<(StreamName, Vec<RecordedEvent>)> {
+        self.streams.iter().map(|(stream, events)| (stream.clone(), events.clone())).collect()
+    }
+
     /// The streams of a category.
     pub(crate) fn of_category(&self, category: &str) -> Vec<StreamName> {
         self.streams.keys().filter(|stream| stream.category() == category).cloned().collect()

@@ -296,3 +296,16 @@ fn a_guests_order_becomes_a_customers_once() {
     let erased: OrderEvent = Erased { person: ORDER.guest() }.into();
     given::<Order>(&[placed(), erased]).when(&attach("ada")).then_nothing();
 }
+
+#[test]
+fn events_with_longer_texts_than_today_still_load() {
+    let detail = format!("{}\u{202e}gone", " ".repeat(1_000_000));
+    let reason = Reason { code: ReasonCode::CancelledByCustomer, detail };
+    let event: OrderEvent = Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal: None }.into();
+    let OrderEvent::Cancelled(cancelled) = &event else { panic!("it is a cancellation") };
+    let written = serde_json::to_vec(cancelled).unwrap();
+    let read: Cancelled = serde_json::from_slice(&written).unwrap();
+    assert_eq!(read.reason, reason);
+    let state = fold::<Order>(&[placed(), awaited(), read.into()]);
+    assert_eq!(state.status(), Some(OrderStatus::Cancelled));
+}

@@ -4,70 +4,122 @@
 use std::collections::HashSet;
 
 use crate::field_error::FieldError;
-use crate::limits::{
-    ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, DESCRIPTION_BYTES_MAX, NAME_CHARS_MAX, OPTIONS_MAX, PRICE_MINOR_MAX,
-    TEXT_CHARS_MAX, VARIANTS_MAX,
+use crate::limits::{ATTRIBUTES_MAX, IMAGES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
+use crate::text::rules::{
+    ATTRIBUTE_VALUE, CATEGORY, DESCRIPTION, IMAGE_URL, OPTION_VALUE, PART_NAME, PRODUCT_NAME,
 };
+use crate::text::{TextError, TextRule};
 
 use super::event::{Attribute, Content, Variant};
 
 impl Content {
-    /// Everything that is wrong with it.
+    /// The content with every text trimmed, or everything that is wrong with it. What is checked is what is kept.
+    pub fn checked(mut self) -> Result<Self, Vec<FieldError>> {
+        self.check_counts()?;
+        let mut errors = self.trim();
+        errors.extend(self.check().err().unwrap_or_default());
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    /// Everything that is wrong with it as it is.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        // Counts first: what has far too many parts is not looked at part by part.
+        self.check_counts()?;
         let mut errors = Vec::new();
-        if self.name.trim().is_empty() || self.name.chars().count() > NAME_CHARS_MAX {
-            let detail = format!("a name has 1 to {NAME_CHARS_MAX} characters, not only spaces");
-            errors.push(FieldError::new("/name", "invalid-length", detail));
-        }
-        if self.description.len() > DESCRIPTION_BYTES_MAX {
-            let detail = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
-            errors.push(FieldError::new("/description", "too-long", detail));
-        }
-        if self.category.chars().count() > TEXT_CHARS_MAX {
-            let detail = format!("a category has at most {TEXT_CHARS_MAX} characters");
-            errors.push(FieldError::new("/category", "too-long", detail));
-        }
-        // Descriptions and attributes come from elsewhere and are kept as they are: of 19,406 real products
-        // six have control characters in there.
-        for (pointer, text) in [("/name", &self.name), ("/category", &self.category)] {
-            if text.chars().any(char::is_control) {
-                let detail = "control characters are not allowed";
-                errors.push(FieldError::new(pointer, "invalid-character", detail));
-            }
-        }
+        let mut of = |pointer: &str, code, text: &str, what, rule: &TextRule| {
+            errors.extend(wrong(pointer.to_owned(), code, text, what, rule));
+        };
+        of("/name", "invalid-length", &self.name, "a name", &PRODUCT_NAME);
+        of("/description", "too-long", &self.description, "a description", &DESCRIPTION);
+        of("/category", "too-long", &self.category, "a category", &CATEGORY);
         check_attributes(&mut errors, &self.attributes);
         check_variants(&mut errors, &self.variants);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
+
+    fn check_counts(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        if self.attributes.len() > ATTRIBUTES_MAX {
+            let detail = format!("a product has at most {ATTRIBUTES_MAX} attributes");
+            errors.push(FieldError::new("/attributes", "too-many", detail));
+        }
+        if !(1..=VARIANTS_MAX).contains(&self.variants.len()) {
+            let detail = format!("a product has 1 to {VARIANTS_MAX} variants");
+            errors.push(FieldError::new("/variants", "invalid-count", detail));
+        }
+        for (index, variant) in self.variants.iter().enumerate().take(VARIANTS_MAX) {
+            if variant.options.len() > OPTIONS_MAX {
+                let detail = format!("a variant has at most {OPTIONS_MAX} options");
+                errors.push(FieldError::new(format!("/variants/{index}/options"), "too-many", detail));
+            }
+            if variant.images.len() > IMAGES_MAX {
+                let detail = format!("a variant has at most {IMAGES_MAX} images");
+                errors.push(FieldError::new(format!("/variants/{index}/images"), "too-many", detail));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Trims every text. Two options whose names differ by blanks alone are an error.
+    fn trim(&mut self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        trim(&PRODUCT_NAME, &mut self.name);
+        trim(&CATEGORY, &mut self.category);
+        for attribute in &mut self.attributes {
+            trim(&PART_NAME, &mut attribute.name);
+        }
+        for (index, variant) in self.variants.iter_mut().enumerate() {
+            for (name, value) in std::mem::take(&mut variant.options) {
+                let name = PART_NAME.trim(&name).to_owned();
+                if let Some(twice) = variant.options.get(&name).map(|_| escaped(&name)) {
+                    let pointer = format!("/variants/{index}/options/{twice}");
+                    errors.push(FieldError::new(pointer, "duplicate-name", "an option stands there once"));
+                }
+                variant.options.insert(name, OPTION_VALUE.trim(&value).to_owned());
+            }
+            variant.images.iter_mut().for_each(|url| trim(&IMAGE_URL, url));
+        }
+        errors
+    }
+}
+
+fn trim(rule: &TextRule, text: &mut String) {
+    let kept = rule.trim(text);
+    if kept.len() < text.len() {
+        *text = kept.to_owned();
+    }
+}
+
+/// An error of a text that breaks its rule; `code` is the one of a wrong length.
+fn wrong(
+    pointer: String,
+    code: &'static str,
+    text: &str,
+    what: &str,
+    rule: &TextRule,
+) -> Option<FieldError> {
+    let why = rule.check(text).err()?;
+    let code = match why {
+        TextError::Length { .. } | TextError::Bytes { .. } | TextError::Invisible => code,
+        TextError::Control | TextError::Hidden(_) => "invalid-character",
+    };
+    Some(FieldError::new(pointer, code, format!("{what}: {why}")))
 }
 
 fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
-    if attributes.len() > ATTRIBUTES_MAX {
-        let detail = format!("a product has at most {ATTRIBUTES_MAX} attributes");
-        errors.push(FieldError::new("/attributes", "too-many", detail));
-    }
     let mut seen = HashSet::with_capacity(attributes.len());
     for attribute in attributes {
         let pointer = format!("/attributes/{}", escaped(&attribute.name));
-        if !is_name(&attribute.name) {
-            let detail = format!("an attribute's name has 1 to {TEXT_CHARS_MAX} characters");
-            errors.push(FieldError::new(pointer.clone(), "invalid-name", detail));
-        }
+        let (name, value) = (&attribute.name, &attribute.value);
+        errors.extend(wrong(pointer.clone(), "invalid-name", name, "an attribute's name", &PART_NAME));
         if !seen.insert(attribute.name.as_str()) {
             errors.push(FieldError::new(pointer.clone(), "duplicate-name", "an attribute stands there once"));
         }
-        if attribute.value.len() > ATTRIBUTE_BYTES_MAX {
-            let detail = format!("an attribute's value has at most {ATTRIBUTE_BYTES_MAX} bytes");
-            errors.push(FieldError::new(pointer, "too-long", detail));
-        }
+        errors.extend(wrong(pointer, "too-long", value, "an attribute's value", &ATTRIBUTE_VALUE));
     }
 }
 
 fn check_variants(errors: &mut Vec<FieldError>, variants: &[Variant]) {
-    if !(1..=VARIANTS_MAX).contains(&variants.len()) {
-        let detail = format!("a product has 1 to {VARIANTS_MAX} variants");
-        errors.push(FieldError::new("/variants", "invalid-count", detail));
-    }
     let mut seen = HashSet::with_capacity(variants.len());
     for (index, variant) in variants.iter().enumerate() {
         if !seen.insert(&variant.sku) {
@@ -75,7 +127,7 @@ fn check_variants(errors: &mut Vec<FieldError>, variants: &[Variant]) {
             errors.push(FieldError::new(format!("/variants/{index}/sku"), "duplicate-sku", detail));
         }
         check_price(errors, index, variant, &variants[0]);
-        check_options(errors, index, variant);
+        check_texts(errors, index, variant);
     }
 }
 
@@ -90,26 +142,16 @@ fn check_price(errors: &mut Vec<FieldError>, index: usize, variant: &Variant, fi
     }
 }
 
-fn check_options(errors: &mut Vec<FieldError>, index: usize, variant: &Variant) {
-    if variant.options.len() > OPTIONS_MAX {
-        let detail = format!("a variant has at most {OPTIONS_MAX} options");
-        errors.push(FieldError::new(format!("/variants/{index}/options"), "too-many", detail));
-    }
+fn check_texts(errors: &mut Vec<FieldError>, index: usize, variant: &Variant) {
     for (name, value) in &variant.options {
         let pointer = format!("/variants/{index}/options/{}", escaped(name));
-        if !is_name(name) {
-            let detail = format!("an option's name has 1 to {TEXT_CHARS_MAX} characters");
-            errors.push(FieldError::new(pointer.clone(), "invalid-name", detail));
-        }
-        if value.chars().count() > TEXT_CHARS_MAX {
-            let detail = format!("an option's value has at most {TEXT_CHARS_MAX} characters");
-            errors.push(FieldError::new(pointer, "too-long", detail));
-        }
+        errors.extend(wrong(pointer.clone(), "invalid-name", name, "an option's name", &PART_NAME));
+        errors.extend(wrong(pointer, "too-long", value, "an option's value", &OPTION_VALUE));
     }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= TEXT_CHARS_MAX
+    for (at, url) in variant.images.iter().enumerate() {
+        let pointer = format!("/variants/{index}/images/{at}");
+        errors.extend(wrong(pointer, "invalid-length", url, "the URL of an image", &IMAGE_URL));
+    }
 }
 
 /// A name as a JSON pointer (RFC 6901) has it.

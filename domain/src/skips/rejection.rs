@@ -2,14 +2,15 @@
 
 use souk_eventsourcing::Rejection;
 
-use super::decide::{REASON_CHARS_MAX, SKIPS_MAX};
+use super::decide::SKIPS_MAX;
+use crate::text::TextError;
 
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipsRejection {
-    /// Nobody says why, or at too great a length.
-    #[error("say why, in 1 to {REASON_CHARS_MAX} characters")]
-    Reason,
+    /// The reason is missing or not allowed.
+    #[error("say why: {0}")]
+    Reason(TextError),
     /// So much is skipped that the projector or process should be mended.
     #[error("{SKIPS_MAX} events are skipped already: mend what can't take them")]
     TooMany,
@@ -18,7 +19,7 @@ pub enum SkipsRejection {
 impl Rejection for SkipsRejection {
     fn code(&self) -> &'static str {
         match self {
-            Self::Reason => "reason-required",
+            Self::Reason(_) => "reason-required",
             Self::TooMany => "too-many-skips",
         }
     }

@@ -1,0 +1,188 @@
+//! For each route with a body: a shop in which the route does something, and a body that it takes.
+
+use serde_json::{Value, json};
+use souk_domain::RefundId;
+use souk_domain::payment::PaymentCommand;
+
+use crate::auth::{PASSWORD, signed_up};
+use crate::orders::confirmed;
+use crate::payments::{record, taken, waiting};
+use crate::payments_webhook::signed;
+use crate::shop::{Answer, Call, TestShop, product};
+
+/// A route that is ready to be asked.
+pub(crate) struct Stage {
+    pub(crate) shop: TestShop,
+    /// Bodies that it takes, each of which says something that the others can't.
+    pub(crate) bodies: Vec<Value>,
+    method: String,
+    path: String,
+    as_whom: Whom,
+}
+
+enum Whom {
+    Admin,
+    User(String),
+    Provider,
+    Importer,
+}
+
+fn address() -> Value {
+    json!({"name": "Ada", "line1": "1 Test St", "line2": "Flat 2", "city": "London", "region": "Greater London",
+        "postalCode": "N1 1AA", "country": "GB", "phone": "+44 20 7946 0000"})
+}
+
+fn products() -> Vec<Value> {
+    let price = json!({"amount": 255, "currency": "GBP"});
+    let variant = json!({"sku": "85123A", "options": {"size": "medium"}, "price": price,
+        "images": ["https://example.org/lantern.png"]});
+    vec![
+        json!({"name": "White hanging heart", "description": "A lantern of glass.", "category": "home/lighting",
+            "attributes": {"colour": "white"}, "variants": [variant]}),
+        json!({"name": "White hanging heart", "sku": "85123A", "price": price}),
+    ]
+}
+
+/// A dead letter of a payment.
+async fn refused_refund(shop: &TestShop) -> String {
+    let payment = paid(shop).await;
+    let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
+    let refund = shop.admin(refund).await.done(201).text("id");
+    let (code, detail) = ("refund-declined".into(), "the account is closed".into());
+    let refused =
+        PaymentCommand::RecordRefundFailed { refund: RefundId(refund.parse().unwrap()), code, detail };
+    record(shop, &payment, refused).await;
+    refund
+}
+
+async fn paid(shop: &TestShop) -> String {
+    let order = waiting(shop).await;
+    let intent = json!({"orderId": order, "token": "tok_ok"});
+    let payment = shop.customer("ada", Call::post("/api/payments/intents", &intent)).await.done(201).text("id");
+    taken(shop, &payment).await;
+    payment
+}
+
+/// The path with its resource, and bodies; none for a route that is not known here.
+async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
+    let path = route.split_once(' ')?.1;
+    let of = |id: &str| path.replace("{id}", id);
+    let sku = json!({"orderId": "order-7", "sku": "heart"});
+    Some(match route {
+        "POST /api/products" => (path.to_owned(), products()),
+        "PUT /api/products/{id}" => {
+            let made = shop.admin(Call::post(path.trim_end_matches("/{id}"), &product("85123A", 1))).await;
+            (of(&made.done(201).text("id")), products())
+        }
+        "POST /api/inventory/stock" => {
+            let counted = json!({"sku": "heart", "onHand": 100});
+            (path.to_owned(), vec![json!({"sku": "heart", "change": 5, "reason": "delivery"}), counted])
+        }
+        "POST /api/inventory/reserve" => {
+            (path.to_owned(), vec![json!({"orderId": "order-7", "sku": "heart", "quantity": 1})])
+        }
+        "POST /api/inventory/release" | "POST /api/inventory/confirm" => {
+            let held = json!({"orderId": "order-7", "sku": "heart", "quantity": 1});
+            shop.admin(Call::post("/api/inventory/reserve", &held)).await.done(200);
+            (path.to_owned(), vec![sku])
+        }
+        "POST /api/orders" => {
+            let price = json!({"amount": 255, "currency": "GBP"});
+            let order = json!({"lines": [{"sku": "heart", "quantity": 1, "unitPrice": price}],
+                "payment": {"token": "tok_ok"}, "shippingAddress": address(), "customerId": "customer-7",
+                "email": "ada@example.org"});
+            (path.to_owned(), vec![order])
+        }
+        "PUT /api/orders/{id}/shipping-address" => (of(&confirmed(shop).await), vec![address()]),
+        "POST /api/orders/{id}/cancel" => {
+            (of(&confirmed(shop).await), vec![json!({"reason": "ordered twice"})])
+        }
+        "POST /api/orders/{id}/ship" => {
+            (of(&confirmed(shop).await), vec![json!({"carrier": "Royal Mail", "tracking": "AB123456789GB"})])
+        }
+        "POST /api/orders/{id}/return" => {
+            let order = confirmed(shop).await;
+            for (step, body) in [("ship", r#"{"carrier":"Royal Mail"}"#), ("deliver", "")] {
+                let call = Call::post_raw(&format!("/api/orders/{order}/{step}"), body);
+                shop.admin(call).await.done(200);
+            }
+            (of(&order), vec![json!({"lines": [{"sku": "heart", "quantity": 1}]})])
+        }
+        "POST /api/payments/intents" => {
+            (path.to_owned(), vec![json!({"orderId": waiting(shop).await, "token": "tok_ok"})])
+        }
+        "POST /api/payments/{id}/refunds" => {
+            let refund = json!({"amount": {"amount": 1, "currency": "GBP"}, "reason": "broken"});
+            (of(&paid(shop).await), vec![refund])
+        }
+        "POST /api/payments/provider/dead-letters/{id}/skip" => {
+            (of(&refused_refund(shop).await), vec![json!({"reason": "paid back by bank transfer"})])
+        }
+        "POST /api/payments/webhook" => {
+            let event = json!({"id": "evt_7", "type": "refund.processed", "providerPaymentId": "elsewhere",
+                "createdAt": "2026-11-21T12:00:00Z", "refundId": "refund-7"});
+            (path.to_owned(), vec![event])
+        }
+        "POST /api/auth/signup" | "POST /api/admin/users" => {
+            let account = json!({"email": "bob@example.org", "password": PASSWORD, "name": "Robert"});
+            (path.to_owned(), vec![account])
+        }
+        "PUT /api/users/me" => (path.to_owned(), vec![json!({"name": "Ada", "phone": "+44 20 7946 0000"})]),
+        "POST /api/users/me/addresses" | "PUT /api/users/me/addresses/{id}" => {
+            let mut entry = address();
+            entry["label"] = json!("my home");
+            (path.to_owned(), vec![entry])
+        }
+        "PUT /api/users/me/preferences" => {
+            let preferences = json!({"language": "pt-BR", "marketing": false, "notifications": {"email": true}});
+            (path.to_owned(), vec![preferences])
+        }
+        "POST /api/cart/items" => (path.to_owned(), vec![json!({"sku": "heart", "quantity": 1})]),
+        "POST /api/admin/parked/skip" => {
+            (path.to_owned(), vec![json!({"owner": "orders", "entity": "a", "reason": "no such carrier"})])
+        }
+        _ => return None,
+    })
+}
+
+/// A shop in which the route does something; none for a route that stores no text.
+pub(crate) async fn stage(route: &str, by_import: bool) -> Option<Stage> {
+    let shop = TestShop::stocked().await;
+    let count = json!({"sku": "heart", "onHand": 1_000});
+    shop.admin(Call::post("/api/inventory/stock", &count)).await.done(200);
+    let (mut path, bodies) = ready(&shop, route).await?;
+    let mut as_whom = Whom::Admin;
+    if path.starts_with("/api/users/me") {
+        let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
+        if path.ends_with("/{id}") {
+            let call = Call::post("/api/users/me/addresses", &address());
+            path = path.replace("{id}", &shop.as_user(&token, call).await.done(201).text("id"));
+        }
+        as_whom = Whom::User(token);
+    } else if path == "/api/payments/webhook" {
+        as_whom = Whom::Provider;
+    } else if route == "POST /api/products" && by_import {
+        as_whom = Whom::Importer;
+    }
+    let method = route.split_once(' ')?.0.to_owned();
+    Some(Stage { shop, bodies, method, path, as_whom })
+}
+
+impl Stage {
+    /// Asks the route. True when the body was taken.
+    pub(crate) async fn takes(&self, body: &Value) -> bool {
+        let method = if self.method == "PUT" { "PUT" } else { "POST" };
+        let text = body.to_string();
+        let Answer { status, body, .. } = match &self.as_whom {
+            Whom::Admin => self.shop.admin(Call::new(method, &self.path, text.into_bytes())).await,
+            Whom::User(token) => {
+                self.shop.as_user(token, Call::new(method, &self.path, text.into_bytes())).await
+            }
+            Whom::Provider => self.shop.send(signed(&text)).await,
+            Whom::Importer => self.shop.admin(Call::post_raw("/api/admin/import/products", text)).await,
+        };
+        let is_refused = body["lines"][0]["outcome"] == "refused";
+        assert!(!status.is_server_error(), "{status} {body}");
+        status.is_success() && !is_refused
+    }
+}

@@ -1,0 +1,48 @@
+//! Characters that mislead whoever reads a text.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// True for a character that nobody sees and that no name needs.
+///
+/// They are the overrides, embeddings and isolates of text direction (U+202A to U+202E, U+2066 to U+2069), which
+/// show letters in another order than they are stored; the line and paragraph separators; joiners, operators and
+/// marks that only programs write (U+2060 to U+206F, U+FEFF, U+FFF9 to U+FFFB, musical beams); and tag characters,
+/// which hide a whole text in another.
+///
+/// Allowed are the characters that scripts need: the joiners U+200C and U+200D (Persian, Indian scripts, emoji), the
+/// word break U+200B (Khmer, Thai), the soft hyphen, and the marks U+200E, U+200F and U+061C, which Hebrew and
+/// Arabic keyboards type. Those marks move punctuation only, never letters.
+pub fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// True for a character that leaves ink: a text of others alone looks empty.
+pub(crate) fn is_visible(c: char) -> bool {
+    let is_filler = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}');
+    !c.is_whitespace() && !c.is_control() && !is_hidden(c) && !is_filler
+}
+
+/// A text for a terminal: control characters and hidden ones are written as `\u{1b}`, so that a text from a file or
+/// a request moves no cursor and changes no colour.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() || is_hidden(c);
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) {
+            // Writing to a string never fails.
+            let _ = write!(shown, "{}", c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
