@@ -6,6 +6,7 @@ use axum::extract::State;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use souk_domain::product::{Product, ProductCommand};
+use souk_domain::text::cut;
 use souk_domain::{FieldError, ProductId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandId, CommandRequest, CorrelationId, Position};
@@ -20,6 +21,10 @@ use crate::products::request::ProductRequest;
 use crate::products::write::write;
 use crate::shop::Shop;
 
+/// Lines of one request.
+pub const LINES_MAX: usize = 2_000;
+/// Characters of the words of a refusal.
+const REASON_CHARS_MAX: usize = 500;
 /// Products that are written at once.
 const CONCURRENT_MAX: usize = 64;
 
@@ -66,7 +71,7 @@ pub struct ImportResult {
 }
 
 /// Imports products: one JSON object a line, in the shape of `POST /api/products`. A product is found by
-/// its first SKU; what is there already is left alone.
+/// its first SKU; what is there already is left alone. At most 2,000 lines.
 #[utoipa::path(post, path = "/api/admin/import/products", tag = "products",
     request_body(content = String, content_type = "application/x-ndjson",
         example = "{\"name\":\"White hanging heart\",\"sku\":\"85123A\",\"price\":{\"amount\":255,\"currency\":\"GBP\"}}"),
@@ -78,8 +83,12 @@ pub async fn import(
     body: Bytes,
 ) -> Result<Json<ImportResult>, Problem> {
     let actor = caller.actor();
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let lines: Vec<Result<ProductRequest, Problem>> = lines.map(parse).collect();
+    let lines = || body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    if lines().nth(LINES_MAX).is_some() {
+        let detail = format!("at most {LINES_MAX} lines are allowed at once; send the rest in another request");
+        return Err(Problem::field("", "too-many", detail));
+    }
+    let lines: Vec<Result<ProductRequest, Problem>> = lines().map(parse).collect();
     let (lines, position) = import_each(&shop, lines, &actor, &headers.correlation_id).await;
     Ok(Json(ImportResult { lines, position: position.to_string() }))
 }
@@ -119,7 +128,7 @@ async fn import_each(
             outcome: LineOutcome::Refused,
             id: None,
             code: Some(problem.code().to_owned()),
-            reason: Some(problem.detail().to_owned()),
+            reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
         },
     });
     (lines.collect(), reached)

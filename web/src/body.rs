@@ -8,9 +8,15 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+use souk_domain::text::{QUOTED_CHARS_MAX, cut};
 
 use crate::objects::Objects;
 use crate::problem::Problem;
+
+/// Characters of what the parser says of the input, which it quotes.
+const SAID_CHARS_MAX: usize = QUOTED_CHARS_MAX + 60;
+/// Characters of what the parser says it expected: names of fields or values, all of them ours.
+const EXPECTED_CHARS_MAX: usize = 1_000;
 
 /// A JSON body and its bytes.
 #[derive(Debug)]
@@ -110,7 +116,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 
 /// The parser tells what is wrong in words alone; the first of them say which kind it is.
 fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
-    let words = without_type_names(cause.to_string());
+    let words = shortened(&without_type_names(cause.to_string()));
     if words.starts_with("number out of range") {
         return Problem::field(pointer, "out-of-range", words);
     }
@@ -127,6 +133,14 @@ fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
         return Problem::field(pointer, "duplicate-field", words);
     }
     Problem::field(pointer, "invalid-value", words)
+}
+
+/// The parser's words with little of the input in them. It quotes the input whole, and then says what it expected.
+fn shortened(words: &str) -> String {
+    match words.rfind(", expected").map(|end| words.split_at(end)) {
+        Some((said, expected)) => cut(said, SAID_CHARS_MAX) + &cut(expected, EXPECTED_CHARS_MAX),
+        None => cut(words, SAID_CHARS_MAX),
+    }
 }
 
 /// What a document is read into is of no interest outside.
@@ -180,16 +194,19 @@ fn wrong_parameter(words: &str) -> Problem {
     match words.split_once(": ") {
         _ if words.contains("unknown field `") => {
             let name = words.split('`').nth(1).unwrap_or("query");
-            let allowed = words.split_once(", ").map_or("", |(_, allowed)| allowed);
+            let allowed = words.rfind(", expected").map_or("", |at| &words[at + 2..]);
+            let allowed = cut(allowed, EXPECTED_CHARS_MAX);
             Problem::parameter(name, format!("there is no such parameter here; {allowed}"))
         }
-        Some((name, why)) => Problem::parameter(name, why),
-        None => Problem::parameter("query", words),
+        Some((name, why)) => Problem::parameter(name, shortened(why)),
+        None => Problem::parameter("query", shortened(words)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -228,6 +245,42 @@ mod tests {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), code, "{body}");
             assert!(format!("{problem:?}").contains(place), "{problem:?}");
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Sort {
+        Newest,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Query {
+        #[expect(dead_code, reason = "only its type matters here")]
+        sort: Option<Sort>,
+        #[expect(dead_code, reason = "only its type matters here")]
+        limit: Option<u32>,
+    }
+
+    #[test]
+    fn messages_quote_little_of_a_body_or_a_query() {
+        let long = "🏺, expected `".repeat(10_000);
+        for body in [
+            json!({ long.as_str(): 1 }),
+            json!({ "lines": long }),
+            json!({ "lines": [{ "quantity": long }] }),
+            json!({ "lines": [{ "quantity": 1, long.as_str(): 1 }] }),
+        ] {
+            let problem = parse::<Order>(body.to_string().as_bytes()).unwrap_err();
+            assert!(problem.detail().chars().count() < 600, "{problem:?}");
+            assert!(problem.detail().contains("expected"), "{problem:?}");
+        }
+        for query in ["sort=", "limit=", "", "limit=1&limit="] {
+            let uri = format!("/?{query}{}", "long%2C%20expected%20".repeat(1_000)).parse().unwrap();
+            let error = axum::extract::Query::<Query>::try_from_uri(&uri).unwrap_err();
+            let problem = wrong_parameter(&error.body_text());
+            assert!(problem.detail().chars().count() < 600, "{problem:?}");
         }
     }
 }

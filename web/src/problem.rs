@@ -7,11 +7,19 @@ use serde::Serialize;
 use souk_accounts::CredentialsUnavailable;
 use souk_accounts::password::TooManyWait;
 use souk_domain::FieldError;
+use souk_domain::text::{cut, quoted};
 use souk_eventsourcing::{KeysUnavailable, Position, StoreError};
 use utoipa::ToSchema;
 
 use crate::catalogue::entry_of;
 use crate::shapes::POSITION;
+
+/// Fields that one problem names; the last entry counts the others.
+pub const ERRORS_MAX: usize = 100;
+/// Characters of the detail of a problem.
+const DETAIL_CHARS_MAX: usize = 2_000;
+/// Characters of the path that a problem repeats.
+const INSTANCE_CHARS_MAX: usize = 1_000;
 
 /// A problem on its way out. The outer layer adds what only it knows: where and in which request.
 #[derive(Clone, Debug)]
@@ -45,7 +53,7 @@ pub struct ProblemBody {
     pub instance: String,
     /// The request, as operators find it in the logs.
     pub correlation_id: String,
-    /// Fields that are not allowed.
+    /// Fields that are not allowed: the first hundred, and then how many more there are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
     /// The position that the read models have reached.
@@ -68,18 +76,19 @@ pub struct ProblemField {
 impl Problem {
     /// A problem by its code in the catalogue.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, position: None }
+        let detail = cut(detail, DETAIL_CHARS_MAX);
+        Self { code, detail, errors: Vec::new(), retry_after_s: None, position: None }
     }
 
     /// A parameter or header that is not allowed.
     pub fn parameter(name: &str, allowed: impl std::fmt::Display) -> Self {
-        Self::new("invalid-parameter", format!("`{name}`: {allowed}"))
+        Self::new("invalid-parameter", format!("`{}`: {allowed}", quoted(name)))
     }
 
     /// Fields that are not allowed.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = souk_domain::field_error::joined(&errors);
-        Self { errors, ..Self::new("validation-failed", detail) }
+        Self::new("validation-failed", detail).with_errors(errors)
     }
 
     /// A field that is not allowed.
@@ -87,8 +96,14 @@ impl Problem {
         Self::fields(vec![FieldError::new(pointer, code, detail)])
     }
 
-    /// The same with fields that show where it lies.
-    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
+    /// The same with fields that show where it lies, of which at most [`ERRORS_MAX`] are named.
+    pub fn with_errors(self, mut errors: Vec<FieldError>) -> Self {
+        if errors.len() > ERRORS_MAX {
+            let more = errors.len() - ERRORS_MAX;
+            errors.truncate(ERRORS_MAX);
+            let detail = format!("{more} more errors are not listed");
+            errors.push(FieldError::new("", "more-errors", detail));
+        }
         Self { errors, ..self }
     }
 
@@ -137,7 +152,7 @@ impl Problem {
             status: entry.status,
             code: entry.code.to_owned(),
             detail: self.detail.clone(),
-            instance: instance.to_owned(),
+            instance: cut(instance, INSTANCE_CHARS_MAX),
             correlation_id: correlation_id.to_owned(),
             errors: errors.collect(),
             position: self.position.map(|position| position.to_string()),
@@ -195,5 +210,38 @@ impl IntoResponse for Problem {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_a_hundred_errors_and_counts_the_others() {
+        let errors = |count: usize| {
+            let one = |index| FieldError::new(format!("/lines/{index}/sku"), "unknown-sku", "not for sale");
+            Problem::fields((0..count).map(one).collect())
+        };
+        assert_eq!(errors(ERRORS_MAX).errors.len(), ERRORS_MAX);
+        let many = errors(30_000);
+        assert_eq!(many.errors.len(), ERRORS_MAX + 1);
+        assert_eq!(many.errors[ERRORS_MAX].detail, "29900 more errors are not listed");
+        assert!(many.detail.ends_with("; and 29990 more"), "{}", many.detail);
+        let conflict = Problem::new("price-changed", "look again").with_errors(many.errors);
+        assert_eq!(conflict.errors.len(), ERRORS_MAX + 1);
+    }
+
+    #[test]
+    fn a_problem_repeats_little_of_what_was_sent() {
+        let long = "x".repeat(1_000_000);
+        for problem in [
+            Problem::new("not-found", long.clone()),
+            Problem::parameter(&long, &long),
+            Problem::field(long.clone(), "invalid-value", long.clone()),
+        ] {
+            assert!(problem.detail.chars().count() <= DETAIL_CHARS_MAX);
+            assert!(problem.errors.iter().all(|error| error.pointer.len() + error.detail.len() < 2_000));
+        }
     }
 }
