@@ -112,7 +112,7 @@ pub fn run() -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("souk: {error:#}");
+            output::warn(format!("souk: {error:#}"));
             ExitCode::from(1)
         }
     }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use souk_command_api::maintenance::routes::skip_past;
+use souk_domain::text::shown;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId};
 use souk_sqlite_read_models::Snapshot;
@@ -81,13 +82,13 @@ fn list(configuration: &Configuration, as_json: bool) -> anyhow::Result<ExitCode
                 "{} {} {}\n  since {}: {} event(s) wait, the first at position {} ({} #{})\n  {}",
                 item.owner,
                 item.kind,
-                item.entity,
+                shown(&item.entity),
                 item.since,
                 item.waiting,
                 item.position,
-                item.stream,
+                shown(&item.stream),
                 item.revision,
-                item.error
+                shown(&item.error)
             ));
         }
     }

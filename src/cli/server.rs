@@ -8,6 +8,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use souk_domain::CustomerId;
+use souk_domain::text::quoted;
 use souk_eventsourcing::Clock as _;
 use souk_web::identity::{self, Grant};
 use souk_web::{Keys, Role};
@@ -82,6 +83,6 @@ pub async fn answered<T: DeserializeOwned>(answer: Response) -> anyhow::Result<T
     let problem: Value = serde_json::from_str(&text).unwrap_or_default();
     match (problem["code"].as_str(), problem["detail"].as_str()) {
         (Some(code), Some(detail)) => bail!("{code}: {detail}"),
-        _ => bail!("the server answered {status}: {text}"),
+        _ => bail!("the server answered {status}: {}", quoted(&text)),
     }
 }

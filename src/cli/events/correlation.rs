@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use souk_domain::text::shown;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::process::TakenKind;
 use souk_eventsourcing::{CorrelationId, EventStore as _, Position, RecordedEvent};
@@ -69,7 +70,7 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
         output::line(format!("{indent}{trunk}{}", in_words(outcome)));
     }
     for item in here(node, parked) {
-        output::line(format!("{indent}{trunk}parked: {} {} {}", item.owner, item.entity, item.error));
+        output::line(format!("{indent}{trunk}parked: {} {} {}", item.owner, shown(&item.entity), shown(&item.error)));
     }
     for (place, child) in node.children.iter().enumerate() {
         draw_node(child, parked, &indent, place + 1 == node.children.len());

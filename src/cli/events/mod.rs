@@ -5,6 +5,7 @@ mod correlation;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use souk_domain::text::shown;
 use souk_eventsourcing::{EventStore as _, Filter, Position, RecordedEvent, Revision, StreamName};
 use souk_query_api::EventAnswer;
 use souk_sqlite_log::LogReader;
@@ -77,9 +78,9 @@ async fn stream(
             print(event, json)?;
             if let Some(Err(error)) = fold.as_mut().map(|fold| fold.take(event)) {
                 let (position, revision) = (event.position, event.revision);
-                eprintln!(
+                output::warn(format!(
                     "no state is shown: revision {revision} (position {position}) can't be read: {error}"
-                );
+                ));
                 fold = None;
             }
             last = Some(event.revision);
@@ -127,8 +128,8 @@ fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
         event.recorded_at,
         recorded.stream,
         recorded.revision,
-        event.event_type,
-        String::from_utf8_lossy(&event.data)
+        shown(&event.event_type),
+        shown(&String::from_utf8_lossy(&event.data))
     ));
     Ok(())
 }
