@@ -4,8 +4,13 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value, json};
 use souk_domain::Currency;
+use souk_domain::text::{cut, quoted};
 
+use super::bounded::{self, LINE_BYTES_MAX, Line, Row, Rows};
 use super::{Format, InputLine};
+
+/// Characters of a line that is too long to be kept whole.
+const BEGINNING_CHARS_MAX: usize = 1_000;
 
 /// Lines as they are read.
 pub type Lines = Box<dyn Iterator<Item = anyhow::Result<InputLine>>>;
@@ -20,15 +25,21 @@ pub fn lines(format: Format, reader: Box<dyn BufRead>, currency: Currency) -> Li
 
 fn json_lines(
     format: Format,
-    reader: Box<dyn BufRead>,
+    mut reader: Box<dyn BufRead>,
     currency: Currency,
 ) -> impl Iterator<Item = anyhow::Result<InputLine>> {
-    (1_u64..).zip(reader.split(b'\n')).filter_map(move |(number, bytes)| {
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
+    let lines = std::iter::from_fn(move || bounded::line(&mut *reader).transpose());
+    (1_u64..).zip(lines).filter_map(move |(number, line)| {
+        let Line { bytes, is_too_long } = match line {
+            Ok(line) => line,
             Err(error) => return Some(Err(error.into())),
         };
         let raw = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if is_too_long {
+            let product = Err(format!("a line has at most {LINE_BYTES_MAX} bytes; here is how it begins"));
+            let raw = cut(raw, BEGINNING_CHARS_MAX);
+            return Some(Ok(InputLine { number, product, odd: Vec::new(), raw }));
+        }
         if raw.is_empty() {
             return None;
         }
@@ -68,12 +79,14 @@ fn icecat(value: &Value, currency: Currency, odd: &mut Vec<String>) -> Result<Va
                 ("t", Value::String(_)) | ("n", Value::Number(_)) | ("b", Value::Bool(_))
             );
             if !known {
-                odd.push(format!("attribute `{key}` does not have the type its name says"));
+                odd.push(format!("attribute `{}` does not have the type its name says", quoted(key)));
             }
             let kept = if attributes.contains_key(name) { format!("{name}_{kind}") } else { name.to_owned() };
             if kept != name {
                 odd.push(format!(
-                    "attribute `{name}` stands there with two types; the second is kept as `{kept}`"
+                    "attribute `{}` stands there with two types; the second is kept as `{}`",
+                    quoted(name),
+                    quoted(&kept)
                 ));
             }
             attributes.insert(kept, value.clone());
@@ -102,27 +115,28 @@ fn csv_lines(
     reader: Box<dyn BufRead>,
     currency: Currency,
 ) -> impl Iterator<Item = anyhow::Result<InputLine>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-    let headers = reader.headers().cloned().unwrap_or_default();
-    reader.into_records().map(move |record| {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(error) => {
-                let number = error.position().map_or(0, csv::Position::line);
-                let (product, raw) = (Err(error.to_string()), String::new());
-                return Ok(InputLine { number, product, odd: Vec::new(), raw });
-            }
+    let mut rows = Rows::new(reader);
+    let headers = rows.next();
+    let (headers, failed) = match headers {
+        Some(Ok(Row { cells: Ok(headers), .. })) => (headers, None),
+        Some(Ok(Row { cells: Err(why), .. })) => (Vec::new(), Some(anyhow::anyhow!("the head: {why}"))),
+        Some(Err(error)) => (Vec::new(), Some(error.into())),
+        None => (Vec::new(), None),
+    };
+    let rows = rows.map(move |row| {
+        let Row { number, cells } = row?;
+        let (product, raw) = match cells {
+            Ok(cells) => (csv_product(&headers, &cells, currency), cells.join(",")),
+            Err(why) => (Err(why), String::new()),
         };
-        let number = record.position().map_or(0, csv::Position::line);
-        let raw = record.iter().collect::<Vec<_>>().join(",");
-        Ok(InputLine { number, product: csv_product(&headers, &record, currency), odd: Vec::new(), raw })
-    })
+        Ok(InputLine { number, product, odd: Vec::new(), raw })
+    });
+    failed.map(Err).into_iter().chain(rows)
 }
 
 fn csv_product(
-    headers: &csv::StringRecord,
-    record: &csv::StringRecord,
+    headers: &[String],
+    record: &[String],
     currency: Currency,
 ) -> Result<Value, String> {
     if record.len() != headers.len() {
@@ -132,16 +146,16 @@ fn csv_product(
     let mut product = json!({ "description": "", "category": "", "active": true });
     let mut code = currency.code().to_owned();
     for (name, value) in headers.iter().zip(record) {
-        match name {
+        match name.as_str() {
             "sku" | "name" | "description" | "category" | "price" | "currency" | "active"
                 if value.is_empty() => {}
             _ if value.is_empty() && name.starts_with("attr.") => {}
-            "sku" | "name" | "description" | "category" => product[name] = json!(value),
+            "sku" | "name" | "description" | "category" => product[name.as_str()] = json!(value),
             "price" => {
                 let amount: i64 = value
                     .trim()
                     .parse()
-                    .map_err(|_| format!("price `{value}`: whole minor units are allowed"))?;
+                    .map_err(|_| format!("price `{}`: whole minor units are allowed", quoted(value)))?;
                 product["price"] = json!({ "amount": amount });
             }
             "currency" => value.trim().clone_into(&mut code),
@@ -149,12 +163,12 @@ fn csv_product(
                 let active: bool = value
                     .trim()
                     .parse()
-                    .map_err(|_| format!("active `{value}`: true or false is allowed"))?;
+                    .map_err(|_| format!("active `{}`: true or false is allowed", quoted(value)))?;
                 product["active"] = json!(active);
             }
             _ => match name.strip_prefix("attr.") {
                 Some(attribute) => drop(attributes.insert(attribute.to_owned(), json!(value))),
-                None => return Err(format!("column `{name}` is not known")),
+                None => return Err(format!("column `{}` is not known", quoted(name))),
             },
         }
     }
@@ -170,6 +184,8 @@ fn csv_product(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufReader, Read as _};
+
     use super::*;
 
     fn read(format: Format, text: &'static str) -> Vec<InputLine> {
@@ -207,6 +223,30 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!((lines[1].number, lines[1].raw.as_str()), (3, "{oops"));
         assert!(lines[1].product.is_err());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_refused_and_the_next_is_read() {
+        let long = std::io::repeat(b'x').take(5 * LINE_BYTES_MAX as u64).chain("\n{}\n".as_bytes());
+        let lines = lines(Format::Jsonl, Box::new(BufReader::new(long)), Currency::GBP);
+        let lines: Vec<InputLine> = lines.collect::<Result<_, _>>().unwrap();
+        assert!(lines[0].product.as_ref().is_err_and(|why| why.contains("1048576 bytes")));
+        assert_eq!(lines[0].raw.chars().count(), BEGINNING_CHARS_MAX);
+        assert_eq!((lines[1].number, lines[1].product.is_ok()), (2, true));
+    }
+
+    #[test]
+    fn messages_about_a_line_quote_little_of_it() {
+        let long = "x".repeat(10_000);
+        for text in [
+            format!("sku,name,price\nA,Lamp,{long}\n"),
+            format!("sku,name,price,active\nA,Lamp,1,{long}\n"),
+            format!("sku,name,price,{long}\nA,Lamp,1,2\n"),
+        ] {
+            let lines: Vec<InputLine> =
+                lines(Format::Csv, Box::new(std::io::Cursor::new(text)), Currency::GBP).map(Result::unwrap).collect();
+            assert!(lines[0].product.as_ref().is_err_and(|why| why.len() < 300), "{:?}", lines[0].product);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Nothing is lost: a line that is refused stands in the error file with its number and the reason. What
 //! is there already is left alone, so an import can be stopped and run again.
 
+mod bounded;
 mod formats;
 mod sink;
 
@@ -17,6 +18,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use souk_command_api::import::{LineOutcome, LineResult};
+use souk_domain::Sku;
+use souk_domain::text::quoted;
 
 use crate::configuration::Configuration;
 
@@ -26,8 +29,10 @@ use sink::Sink;
 
 /// Lines sent at once.
 const BATCH_LINES_MAX: usize = 200;
-/// Bytes sent at once: below the largest body.
+/// Bytes sent at once.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of one product as it is sent: what a request to the shop may have.
+const PRODUCT_BYTES_MAX: usize = 1024 * 1024;
 /// Odd lines that are shown; more are counted.
 const ODD_SHOWN_MAX: usize = 20;
 
@@ -146,17 +151,29 @@ async fn import(
         if !line.odd.is_empty() {
             report.odd += 1;
             if usize::try_from(report.odd).is_ok_and(|odd| odd <= ODD_SHOWN_MAX) {
-                bar.suspend(|| eprintln!("line {}: {}", line.number, line.odd.join("; ")));
+                let odd = line.odd.join("; ");
+                bar.suspend(|| output::warn(format!("line {}: {odd}", line.number)));
             }
         }
-        bytes += line.raw.len();
-        batch.push(line);
-        if batch.len() == BATCH_LINES_MAX || bytes > BATCH_BYTES_MAX {
+        let size = refuse_too_large(&mut line);
+        if batch.len() == BATCH_LINES_MAX || bytes + size > BATCH_BYTES_MAX {
             send(std::mem::take(&mut batch), sink, report, errors).await?;
             bytes = 0;
         }
+        bytes += size;
+        batch.push(line);
     }
     send(batch, sink, report, errors).await
+}
+
+/// Refuses a product that no request can hold. Returns the bytes that the line takes in a batch.
+fn refuse_too_large(line: &mut InputLine) -> usize {
+    let size = line.product.as_ref().map_or(0, |product| product.to_string().len());
+    if size > PRODUCT_BYTES_MAX {
+        line.product = Err(format!("a product has at most {PRODUCT_BYTES_MAX} bytes, this one has {size}"));
+        return line.raw.len();
+    }
+    size.max(line.raw.len())
 }
 
 /// A SKU stands in a file once: of two lines, neither is right by being the later one.
@@ -166,10 +183,12 @@ fn refuse_seen_before(line: &mut InputLine, seen: &mut HashMap<String, u64>) {
     let skus = variants.iter().map(|variant| &variant["sku"]).chain([&product["sku"]]);
     let skus: Vec<&str> = skus.filter_map(Value::as_str).map(str::trim).collect();
     if let Some((sku, before)) = skus.iter().find_map(|sku| Some((sku, seen.get(*sku)?))) {
-        line.product = Err(format!("SKU {sku} stands in line {before} already"));
+        line.product = Err(format!("SKU {} stands in line {before} already", quoted(sku)));
         return;
     }
-    seen.extend(skus.into_iter().map(|sku| (sku.to_owned(), line.number)));
+    // A text that is no SKU is refused by itself, and not remembered.
+    let skus = skus.into_iter().filter(|sku| Sku::parse(sku).is_ok());
+    seen.extend(skus.map(|sku| (sku.to_owned(), line.number)));
 }
 
 async fn send(
@@ -179,13 +198,13 @@ async fn send(
     errors: &mut Option<File>,
 ) -> anyhow::Result<()> {
     let (mut readable, mut products) = (Vec::new(), Vec::new());
-    for line in batch {
-        match &line.product {
+    for mut line in batch {
+        match std::mem::replace(&mut line.product, Ok(Value::Null)) {
             Ok(product) => {
-                products.push(product.clone());
+                products.push(product);
                 readable.push(line);
             }
-            Err(reason) => refuse(&line, "unusable-line", reason, report, errors)?,
+            Err(reason) => refuse(&line, "unusable-line", &reason, report, errors)?,
         }
     }
     if products.is_empty() {
@@ -219,7 +238,7 @@ fn refuse(
     let entry = serde_json::json!({ "line": line.number, "code": code, "reason": reason, "input": line.raw });
     match errors {
         Some(file) => writeln!(file, "{entry}")?,
-        None => eprintln!("line {}: {code}: {reason}", line.number),
+        None => output::warn(format!("line {}: {code}: {reason}", line.number)),
     }
     Ok(())
 }
@@ -235,4 +254,24 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         "{read} lines: {created} created, {changed} changed, {unchanged} unchanged, {refused} refused, {odd} odd"
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_that_no_request_can_hold_is_refused_by_itself() {
+        let line = |description: String| InputLine {
+            number: 1,
+            product: Ok(serde_json::json!({ "description": description })),
+            odd: Vec::new(),
+            raw: "raw".to_owned(),
+        };
+        let mut small = line("x".repeat(1_000));
+        assert_eq!((refuse_too_large(&mut small), small.product.is_ok()), (1_018, true));
+        // A control character takes six bytes in JSON.
+        let mut large = line("\u{1}".repeat(PRODUCT_BYTES_MAX / 4));
+        assert_eq!((refuse_too_large(&mut large), large.product.is_err()), (3, true));
+    }
 }
