@@ -85,7 +85,8 @@ pub async fn import(
     let actor = caller.actor();
     let lines = || body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     if lines().nth(LINES_MAX).is_some() {
-        let detail = format!("at most {LINES_MAX} lines are allowed at once; send the rest in another request");
+        let detail =
+            format!("at most {LINES_MAX} lines are allowed at once; send the rest in another request");
         return Err(Problem::field("", "too-many", detail));
     }
     let lines: Vec<Result<ProductRequest, Problem>> = lines().map(parse).collect();

@@ -148,7 +148,9 @@ impl TextRule {
 mod tests {
     use proptest::prelude::*;
 
-    use super::rules::{ATTRIBUTE_VALUE, DESCRIPTION, PRODUCT_NAME, REASON, REASON_NEEDED, SHORT, SHORT_NEEDED};
+    use super::rules::{
+        ATTRIBUTE_VALUE, DESCRIPTION, PRODUCT_NAME, REASON, REASON_NEEDED, SHORT, SHORT_NEEDED,
+    };
     use super::*;
 
     #[test]
@@ -179,8 +181,11 @@ mod tests {
         for text in ["a\0b", "a\nb", "a\u{1b}[2Jb", "a\u{9b}b"] {
             assert_eq!(PRODUCT_NAME.keep(text), Err(TextError::Control), "{text:?}");
         }
-        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain(['\u{2060}', '\u{feff}', '\u{e0041}'])
-        {
+        for c in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').chain([
+            '\u{2060}',
+            '\u{feff}',
+            '\u{e0041}',
+        ]) {
             for rule in [PRODUCT_NAME, SHORT, REASON_NEEDED] {
                 assert_eq!(rule.keep(&format!("gnp{c}exe")), Err(TextError::Hidden(c)), "{c:?}");
                 assert_eq!(rule.keep(&format!("{c}gnp")), Err(TextError::Hidden(c)), "{c:?}");
@@ -209,7 +214,9 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_can_see_is_refused() {
-        for text in ["\u{200b}", "\u{200d}\u{200c}", "\u{3164}", "\u{2800}\u{2800}", "\u{200f}\u{61c}", "\u{fe0f}"] {
+        for text in
+            ["\u{200b}", "\u{200d}\u{200c}", "\u{3164}", "\u{2800}\u{2800}", "\u{200f}\u{61c}", "\u{fe0f}"]
+        {
             assert_eq!(SHORT_NEEDED.keep(text), Err(TextError::Invisible), "{text:?}");
         }
     }

@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
-use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge};
+use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, TrustedProxies, edge};
 use souk_web::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -63,7 +63,8 @@ async fn gateway(parts: usize) -> Gateway {
         limits: Arc::new(Limits::off()),
         proxies,
         bodies: Bodies::PassedOn,
-        room: Arc::default(),
+        // Large enough for answers of 8 MiB: places are what is tested here.
+        room: Arc::new(Room::new(RoomLimits { answer_bytes_max: 1 << 30, ..RoomLimits::default() })),
     };
     Gateway { router: edge(proxy::router(&upstreams), settings), queries }
 }

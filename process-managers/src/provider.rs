@@ -40,10 +40,9 @@ impl Answer {
     /// The answer with as much of the provider's code and words as events and logs keep.
     pub fn bounded(self) -> Self {
         match self {
-            Self::Declined { code, detail } => Self::Declined {
-                code: cut(code, CODE_CHARS_MAX),
-                detail: cut(detail, DETAIL_CHARS_MAX),
-            },
+            Self::Declined { code, detail } => {
+                Self::Declined { code: cut(code, CODE_CHARS_MAX), detail: cut(detail, DETAIL_CHARS_MAX) }
+            }
             Self::Retry { detail } => Self::Retry { detail: cut(detail, DETAIL_CHARS_MAX) },
             Self::Done { .. } | Self::Accepted { .. } => self,
         }

@@ -193,7 +193,12 @@ fn crowds() -> Vec<(&'static str, &'static str, serde_json::Value, &'static str)
     let attributes: serde_json::Map<_, _> = (0..50_000).map(|n| (n.to_string(), json!({}))).collect();
     vec![
         ("POST", "/api/orders", json!({"lines": lines}), "/lines"),
-        ("POST", "/api/orders/0199c2aa-bbcc-7000-8000-00000000ffff/return", json!({"lines": lines}), "/lines"),
+        (
+            "POST",
+            "/api/orders/0199c2aa-bbcc-7000-8000-00000000ffff/return",
+            json!({"lines": lines}),
+            "/lines",
+        ),
         ("POST", "/api/products", json!({"name": "x", "variants": variants}), "/variants"),
         ("POST", "/api/products", json!({"name": "x", "attributes": attributes}), "/attributes"),
     ]
@@ -202,7 +207,7 @@ fn crowds() -> Vec<(&'static str, &'static str, serde_json::Value, &'static str)
 #[tokio::test]
 async fn counts_are_checked_before_anything_is_looked_up() {
     let shop = TestShop::stocked().await;
-    let before = shop.log.lock().unwrap().loads;
+    let before = shop.log.lock().unwrap().loads.len();
     for (method, path, body, place) in crowds() {
         let answer = shop.admin(Call::new(method, path, body.to_string().into_bytes())).await;
         let answer = answer.refused(422, "validation-failed");
@@ -212,7 +217,7 @@ async fn counts_are_checked_before_anything_is_looked_up() {
     let lines = "{}\n".repeat(100_000);
     let answer = shop.admin(Call::post_raw("/api/admin/import/products", lines)).await;
     answer.refused(422, "validation-failed").at("", "too-many");
-    assert_eq!(shop.log.lock().unwrap().loads, before);
+    assert_eq!(shop.log.lock().unwrap().loads.len(), before);
 }
 
 #[tokio::test]

@@ -58,7 +58,8 @@ async fn refused_refund(shop: &TestShop) -> String {
 async fn paid(shop: &TestShop) -> String {
     let order = waiting(shop).await;
     let intent = json!({"orderId": order, "token": "tok_ok"});
-    let payment = shop.customer("ada", Call::post("/api/payments/intents", &intent)).await.done(201).text("id");
+    let payment =
+        shop.customer("ada", Call::post("/api/payments/intents", &intent)).await.done(201).text("id");
     taken(shop, &payment).await;
     payment
 }
@@ -134,7 +135,8 @@ async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
             (path.to_owned(), vec![entry])
         }
         "PUT /api/users/me/preferences" => {
-            let preferences = json!({"language": "pt-BR", "marketing": false, "notifications": {"email": true}});
+            let preferences =
+                json!({"language": "pt-BR", "marketing": false, "notifications": {"email": true}});
             (path.to_owned(), vec![preferences])
         }
         "POST /api/cart/items" => (path.to_owned(), vec![json!({"sku": "heart", "quantity": 1})]),

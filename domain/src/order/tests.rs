@@ -301,7 +301,8 @@ fn a_guests_order_becomes_a_customers_once() {
 fn events_with_longer_texts_than_today_still_load() {
     let detail = format!("{}\u{202e}gone", " ".repeat(1_000_000));
     let reason = Reason { code: ReasonCode::CancelledByCustomer, detail };
-    let event: OrderEvent = Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal: None }.into();
+    let event: OrderEvent =
+        Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal: None }.into();
     let OrderEvent::Cancelled(cancelled) = &event else { panic!("it is a cancellation") };
     let written = serde_json::to_vec(cancelled).unwrap();
     let read: Cancelled = serde_json::from_slice(&written).unwrap();

@@ -91,13 +91,7 @@ fn trim(rule: &TextRule, text: &mut String) {
 }
 
 /// An error of a text that breaks its rule; `code` is the one of a wrong length.
-fn wrong(
-    pointer: String,
-    code: &'static str,
-    text: &str,
-    what: &str,
-    rule: &TextRule,
-) -> Option<FieldError> {
+fn wrong(pointer: String, code: &'static str, text: &str, what: &str, rule: &TextRule) -> Option<FieldError> {
     let why = rule.check(text).err()?;
     let code = match why {
         TextError::Length { .. } | TextError::Bytes { .. } | TextError::Invisible => code,

@@ -33,10 +33,10 @@ pub(super) type Client = Option<IpAddr>;
 
 /// Places of one upstream, and bytes of answers that wait for clients.
 pub(super) struct Places {
-    places: Arc<Semaphore>,
-    bytes: Arc<Semaphore>,
+    free: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     unread_bytes_max: usize,
-    places_of_address: usize,
+    at_once_of_address: usize,
     bytes_of_address: usize,
     parts: Mutex<HashMap<Client, Part>>,
     unread: Mutex<BTreeMap<u64, (Client, Weak<Unread>)>>,
@@ -81,10 +81,10 @@ impl Places {
     pub(super) fn new(patience: Patience) -> Arc<Self> {
         let of_address = |all: usize| all.div_ceil(patience.parts.max(1));
         Arc::new(Self {
-            places: Arc::new(Semaphore::new(patience.at_once_max)),
-            bytes: Arc::new(Semaphore::new(patience.unread_bytes_max)),
+            free: Arc::new(Semaphore::new(patience.at_once_max)),
+            room: Arc::new(Semaphore::new(patience.unread_bytes_max)),
             unread_bytes_max: patience.unread_bytes_max,
-            places_of_address: of_address(patience.at_once_max),
+            at_once_of_address: of_address(patience.at_once_max),
             bytes_of_address: of_address(patience.unread_bytes_max),
             parts: Mutex::default(),
             unread: Mutex::default(),
@@ -92,13 +92,13 @@ impl Places {
     }
 
     /// Requests of one client address at once.
-    pub(super) fn places_of_address(&self) -> usize {
-        self.places_of_address
+    pub(super) fn at_once_of_address(&self) -> usize {
+        self.at_once_of_address
     }
 
     /// Bytes that wait for clients now.
     pub(super) fn unread_bytes(&self) -> usize {
-        self.unread_bytes_max - self.bytes.available_permits()
+        self.unread_bytes_max - self.room.available_permits()
     }
 
     /// Begins a visit of a client address.
@@ -107,7 +107,7 @@ impl Places {
         let mut parts = locked(&self.parts);
         let part = parts.entry(client).or_insert_with(|| Part {
             users: 0,
-            places: Arc::new(Semaphore::new(self.places_of_address)),
+            places: Arc::new(Semaphore::new(self.at_once_of_address)),
             bytes: Arc::new(Semaphore::new(self.bytes_of_address)),
         });
         part.users += 1;
@@ -159,7 +159,7 @@ impl Visit {
         let end = Instant::now() + PLACE_MAX;
         let of_address = self.all.acquire(&self.of_client.0, Some(self.client), end).await;
         let of_address = of_address.ok_or(NoPlace::OfAddress)?;
-        let of_all = self.all.acquire(&self.all.places, None, end).await.ok_or(NoPlace::OfAll)?;
+        let of_all = self.all.acquire(&self.all.free, None, end).await.ok_or(NoPlace::OfAll)?;
         Ok(Held { of_address, of_all })
     }
 
@@ -167,7 +167,7 @@ impl Visit {
     pub(super) fn bytes(&self, count: usize) -> Option<Held> {
         let count = u32::try_from(count).ok()?;
         let of_address = Arc::clone(&self.of_client.1).try_acquire_many_owned(count).ok()?;
-        let of_all = Arc::clone(&self.all.bytes).try_acquire_many_owned(count).ok()?;
+        let of_all = Arc::clone(&self.all.room).try_acquire_many_owned(count).ok()?;
         Some(Held { of_address, of_all })
     }
 

@@ -286,6 +286,6 @@ impl hyper::body::Body for Relayed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }

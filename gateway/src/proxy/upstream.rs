@@ -244,7 +244,7 @@ impl Upstream {
                 let detail = format!(
                     "the upstream `{}` is handed {} requests at once of one client address",
                     self.name,
-                    self.places.places_of_address()
+                    self.places.at_once_of_address()
                 );
                 ("address", Problem::new("rate-limited", detail).retry_after(1))
             }

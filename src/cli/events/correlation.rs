@@ -70,7 +70,12 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
         output::line(format!("{indent}{trunk}{}", in_words(outcome)));
     }
     for item in here(node, parked) {
-        output::line(format!("{indent}{trunk}parked: {} {} {}", item.owner, shown(&item.entity), shown(&item.error)));
+        output::line(format!(
+            "{indent}{trunk}parked: {} {} {}",
+            item.owner,
+            shown(&item.entity),
+            shown(&item.error)
+        ));
     }
     for (place, child) in node.children.iter().enumerate() {
         draw_node(child, parked, &indent, place + 1 == node.children.len());

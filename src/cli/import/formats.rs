@@ -134,11 +134,7 @@ fn csv_lines(
     failed.map(Err).into_iter().chain(rows)
 }
 
-fn csv_product(
-    headers: &[String],
-    record: &[String],
-    currency: Currency,
-) -> Result<Value, String> {
+fn csv_product(headers: &[String], record: &[String], currency: Currency) -> Result<Value, String> {
     if record.len() != headers.len() {
         return Err(format!("it has {} columns, the head has {}", record.len(), headers.len()));
     }
@@ -244,7 +240,9 @@ mod tests {
             format!("sku,name,price,{long}\nA,Lamp,1,2\n"),
         ] {
             let lines: Vec<InputLine> =
-                lines(Format::Csv, Box::new(std::io::Cursor::new(text)), Currency::GBP).map(Result::unwrap).collect();
+                lines(Format::Csv, Box::new(std::io::Cursor::new(text)), Currency::GBP)
+                    .map(Result::unwrap)
+                    .collect();
             assert!(lines[0].product.as_ref().is_err_and(|why| why.len() < 300), "{:?}", lines[0].product);
         }
     }

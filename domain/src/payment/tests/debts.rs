@@ -49,8 +49,8 @@ fn other_refund(amount: Option<i64>, capped: bool) -> PaymentCommand {
 
 fn asked(events: &[PaymentEvent]) -> i64 {
     match events {
-        [PaymentEvent::RefundRequested(event)] => event.amount.amount,
-        [PaymentEvent::RefundRequested(event), PaymentEvent::RefundDeferred(_)] => event.amount.amount,
+        [PaymentEvent::RefundRequested(event)]
+        | [PaymentEvent::RefundRequested(event), PaymentEvent::RefundDeferred(_)] => event.amount.amount,
         other => panic!("{other:?}"),
     }
 }
