@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// The time between two lines about one cause.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets one line through, then none until [`PAUSE`] is over.
+/// Lets one line through, then none for ten seconds.
 #[derive(Debug)]
 pub struct LogPace {
     last: Mutex<Option<Instant>>,
