@@ -202,3 +202,28 @@ async fn a_sweep_whose_steps_fail_one_after_another_ends_with_the_reason_and_wor
     }
     running.abort();
 }
+
+/// A sweep whose step never ends.
+struct Endless;
+
+#[async_trait]
+impl Sweep for Endless {
+    fn name(&self) -> &'static str {
+        "endless-sweep"
+    }
+
+    async fn step(&mut self, _: &SqlitePool, _: &Shop) -> Result<(), sqlx::Error> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_whose_step_takes_too_long_ends_and_says_so() {
+    let test = TestShop::open().await;
+    let part = Parts::default().sweep("endless-sweep");
+    let pool = super::open(test.shop.read_models.path());
+    let shop = test.shop.shop.clone();
+    tokio::time::pause();
+    let ended = tokio::time::timeout(STEP_TIME_MAX * 2, repeat(Box::new(Endless), pool, shop, part)).await;
+    assert_eq!(ended.unwrap(), Err("a step took longer than 120 s".to_owned()));
+}
