@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -230,17 +230,26 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     };
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Arc::clone(&edge.room));
-    let is_read = request.method().is_safe();
+    let may_refuse = may_refuse(route, request.method());
     let response = match (refusal, edge.bodies) {
         (Some(refusal), _) => refusal,
         (None, Bodies::Whole) => answered_whole(route, request, next, edge.room.body(address)).await,
         (None, Bodies::PassedOn) => next.run(request).await,
     };
-    let mut response = edge.room.answer(address, is_read, place, response);
+    let mut response = edge.room.answer(address, may_refuse, place, response);
     if let Some(told) = told {
         told.write(response.headers_mut());
     }
     response
+}
+
+/// Returns true if an answer may be refused for want of room: asked again, the request does the same. A sign-in is done
+/// once, whatever its method, and a lookup of an order is a read, though it is sent by POST.
+fn may_refuse(route: Option<&Route>, method: &Method) -> bool {
+    match route {
+        Some(route) => route.side == Side::Query || (method.is_safe() && route.class != Class::Auth),
+        None => method.is_safe(),
+    }
 }
 
 async fn answered_whole(
@@ -382,5 +391,19 @@ fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
         _ if needs_none => Ok(()),
         None => Err(Problem::new("api-version-missing", "send the header `X-API-Version: v1`")),
         Some(_) => Err(Problem::new("api-version-unsupported", "this server speaks v1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_may_be_refused_for_want_of_room_and_what_is_done_once_may_not() {
+        let refusable = |method: Method, path: &str| may_refuse(table::find(method.as_str(), path), &method);
+        assert!(refusable(Method::GET, "/api/products"));
+        assert!(refusable(Method::POST, "/api/orders/lookup"), "it is a read of up to half a megabyte");
+        assert!(!refusable(Method::POST, "/api/orders"));
+        assert!(!refusable(Method::GET, "/api/auth/oidc/{provider}/callback"), "its tokens come once");
     }
 }
