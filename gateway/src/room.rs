@@ -8,11 +8,13 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as _, Frame, SizeHint};
 use souk_web::Problem;
+use tokio::time::{Instant, Sleep};
 
 use crate::shares::{Share, Shares};
 
@@ -22,6 +24,8 @@ pub const GATHERED_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Requests under way at once in a process, from the head to the end of the answer.
 pub const REQUESTS_MAX: usize = 1_024;
+/// The time between two tries of a streamed answer to get room for its next piece.
+const ROOM_WAIT: Duration = Duration::from_millis(20);
 /// Seconds after which a refused request may be repeated.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -80,8 +84,9 @@ impl Room {
         Gathering(self.gathered.nothing(client))
     }
 
-    /// Holds room for an answer until its last byte is sent, and the request's place until its body is taken.
-    /// An answer to a write is never refused: the write is done.
+    /// Holds room for an answer until its last byte is sent, and the request's place until its body is taken. An
+    /// answer to a write is never refused, since the write is done; it is small. A streamed answer takes room piece by
+    /// piece, and waits where there is none.
     pub(crate) fn answer(
         &self,
         client: Option<IpAddr>,
@@ -97,7 +102,8 @@ impl Room {
         if !room.grow(length.unwrap_or(0)) && may_refuse {
             return refused("answers", "answers wait to be read").into_response();
         }
-        response.map(|body| Body::new(Answer { body, room, _place: place }))
+        let is_streamed = length.is_none();
+        response.map(|body| Body::new(Answer { body, room, is_streamed, waiting: None, _place: place }))
     }
 }
 
@@ -127,11 +133,20 @@ fn refused(of: &'static str, what: &str) -> Problem {
     Problem::new("overloaded", detail).retry_after(RETRY_AFTER_S)
 }
 
-/// The body of an answer; each piece of it holds its room until it is sent.
+/// The body of an answer; each piece of it holds its room until it is sent. A piece of a streamed answer waits until
+/// there is room for it. An answer of known length has its room from the start, or is one to a write.
 struct Answer {
     body: Body,
     room: Share,
+    is_streamed: bool,
+    waiting: Option<Waiting>,
     _place: Share,
+}
+
+/// A piece of a streamed answer for which there is no room yet.
+struct Waiting {
+    data: Bytes,
+    next_try: Pin<Box<Sleep>>,
 }
 
 /// A piece of an answer.
@@ -146,6 +161,27 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
+impl Answer {
+    /// The piece, which holds its room until it is sent.
+    fn piece(&mut self, data: Bytes) -> Bytes {
+        let room = self.room.cut_off(data.len());
+        Bytes::from_owner(Piece { data, _room: room })
+    }
+
+    /// Waits for the room of the piece that waits.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(mut waiting) = self.waiting.take() else { return Poll::Ready(Bytes::new()) };
+        while !self.room.grow(waiting.data.len()) {
+            if waiting.next_try.as_mut().poll(context).is_pending() {
+                self.waiting = Some(waiting);
+                return Poll::Pending;
+            }
+            waiting.next_try.as_mut().reset(Instant::now() + ROOM_WAIT);
+        }
+        Poll::Ready(waiting.data)
+    }
+}
+
 impl hyper::body::Body for Answer {
     type Data = Bytes;
     type Error = axum::Error;
@@ -154,18 +190,28 @@ impl hyper::body::Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame?;
-            Ok(frame.map_data(|data| {
-                let room = self.room.cut_off(data.len());
-                Bytes::from_owner(Piece { data, _room: room })
-            }))
-        }))
+        loop {
+            if self.waiting.is_some() {
+                let data = ready!(self.poll_room(context));
+                return Poll::Ready(Some(Ok(Frame::data(self.piece(data)))));
+            }
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                other => return Poll::Ready(other),
+            };
+            match frame.into_data() {
+                Ok(data) if self.is_streamed => {
+                    let next_try = Box::pin(tokio::time::sleep(ROOM_WAIT));
+                    self.waiting = Some(Waiting { data, next_try });
+                }
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(self.piece(data))))),
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.waiting.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -16,28 +16,15 @@ use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{Clock, Timestamp};
+use souk_eventsourcing::testkit::Noon;
 use souk_gateway::table::{ROUTES, SIGNED_BODY_BYTES_MAX};
 use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, edge};
 use souk_web::Keys;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
-use uuid::Uuid;
 
 /// Long enough for a request that nothing holds up.
 const SOON: Duration = Duration::from_millis(100);
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        noon()
-    }
-    fn new_id(&self) -> Uuid {
-        Uuid::nil()
-    }
-}
 
 struct Server {
     router: Router,
@@ -53,6 +40,7 @@ fn server(limits: RoomLimits) -> Server {
         .route("/api/auth/login", post(std::future::pending::<String>))
         .route("/api/auth/logout", post(|| async { "x".repeat(10_000) }))
         .route("/api/products", get(|| async { "x".repeat(10_000) }))
+        .route("/api/products/{id}", get(|| async { streamed(40, 1_000) }))
         .route("/health/live", get(|| async { "live" }));
     let settings = Edge {
         tokens: Arc::new(Keys::open(folder.path()).unwrap()),
@@ -77,6 +65,12 @@ fn endless(bytes: usize) -> Body {
     let piece =
         futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])) });
     Body::from_stream(piece.chain(futures_util::stream::pending()))
+}
+
+/// An answer of so many pieces, whose length nobody knows before.
+fn streamed(pieces: usize, bytes: usize) -> Body {
+    let pieces = (0..pieces).map(move |_| Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])));
+    Body::from_stream(futures_util::stream::iter(pieces))
 }
 
 impl Server {
@@ -195,4 +189,31 @@ async fn requests_under_way_share_places_on_routes_without_a_limit_of_rate_too()
     }
     tokio::time::sleep(SOON).await;
     assert_eq!(server.send(request(1, "GET", "/health/live", Body::empty())).await.status(), 200);
+}
+
+/// Asked of the shop: the pieces of answers that nobody read used up the room of everybody.
+#[tokio::test(start_paused = true)]
+async fn a_streamed_answer_that_nobody_reads_waits_for_room_and_leaves_others_theirs() {
+    let server = server(RoomLimits { answer_bytes_max: 40_000, ..RoomLimits::default() });
+    let mut answers = Vec::new();
+    for client in 1..=2 {
+        let asked = request(client, "GET", "/api/products/lamp", Body::empty());
+        answers.push(server.send(asked).await.into_body());
+    }
+    // The pieces are taken and kept, as by a connection that can't write them.
+    let mut kept = Vec::new();
+    for body in &mut answers {
+        while let Ok(frame) = tokio::time::timeout(SOON, body.frame()).await {
+            kept.push(frame.unwrap().unwrap());
+        }
+    }
+    assert_eq!(kept.len(), 30, "one client has half of 40 pieces, the next half of the rest");
+    let other = server.send(request(3, "GET", "/health/live", Body::empty())).await;
+    assert_eq!(other.status().as_u16(), 200);
+    kept.clear();
+    let mut rest = 0;
+    while let Some(piece) = answers[0].frame().await {
+        rest += piece.unwrap().into_data().unwrap().len();
+    }
+    assert_eq!(rest, 20_000, "it goes on once there is room");
 }
