@@ -12,8 +12,8 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use souk_domain::{CartId, CustomerId};
-use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{Clock, Timestamp};
+use souk_eventsourcing::Clock;
+use souk_eventsourcing::testkit::{Noon, noon};
 use souk_gateway::server::{Connections, serve};
 use souk_gateway::table::BODY_BYTES_MAX;
 use souk_gateway::{Bodies, Edge, Limits, edge};
@@ -23,17 +23,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use uuid::Uuid;
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        noon()
-    }
-    fn new_id(&self) -> Uuid {
-        Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0001)
-    }
-}
 
 struct Server {
     router: Router,

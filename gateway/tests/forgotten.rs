@@ -8,25 +8,13 @@ use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
 use souk_domain::CustomerId;
-use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{Clock, Timestamp};
+use souk_eventsourcing::testkit::{Noon, noon};
 use souk_gateway::{Bodies, Edge, Limits, document, edge};
 use souk_web::identity::{Grant, issue};
 use souk_web::{Keys, Role};
 use tower::ServiceExt;
 use utoipa::openapi::path::Operation;
 use uuid::Uuid;
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        noon()
-    }
-    fn new_id(&self) -> Uuid {
-        Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0001)
-    }
-}
 
 #[tokio::test]
 async fn a_route_without_a_row_answers_nobody() {
