@@ -54,7 +54,6 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
 
 pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
     match event {
-        PaymentEvent::Requested(_) | PaymentEvent::CaptureFailed(_) => {}
         PaymentEvent::Accepted(event) => {
             payment.provider_payment_id = Some(event.provider_payment_id.clone());
         }
@@ -85,6 +84,13 @@ pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
                 payment.status = PaymentStatus::Cancelled;
             }
         }
+        _ => apply_giving_back(payment, event),
+    }
+}
+
+/// Applies an event about money that goes back, and about holds that are let go.
+fn apply_giving_back(payment: &mut Opened, event: &PaymentEvent) {
+    match event {
         PaymentEvent::VoidRequested(event) => {
             payment.authorized.insert(event.provider_payment_id.clone());
             let void =
@@ -150,6 +156,13 @@ pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
             payment.failed.extend(refund.map(|refund| (event.refund, refund)));
             payment.debts.insert(DebtId(event.refund.0));
         }
+        PaymentEvent::Requested(_)
+        | PaymentEvent::CaptureFailed(_)
+        | PaymentEvent::Accepted(_)
+        | PaymentEvent::Authorized(_)
+        | PaymentEvent::Failed(_)
+        | PaymentEvent::Captured(_)
+        | PaymentEvent::Cancelled(_) => {}
     }
 }
 

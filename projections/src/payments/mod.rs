@@ -137,6 +137,13 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
                 row.status = PaymentStatus::Cancelled;
             }
         }
+        _ => apply_giving_back(row, event),
+    }
+}
+
+/// Applies an event about money that goes back, and about holds that are let go.
+fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
+    match event {
         PaymentEvent::RefundRequested(event) => {
             row.close(event.retries.map(|refund| refund.0));
             let retried = row.refunds.iter().find(|refund| Some(refund.id) == event.retries);
@@ -185,7 +192,14 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             note_given_back(row);
         }
         PaymentEvent::DebtWithdrawn(event) => row.close(Some(event.debt.0)),
-        PaymentEvent::CaptureFailed(_) | PaymentEvent::RefundDeferred(_) => {}
+        PaymentEvent::RefundDeferred(_)
+        | PaymentEvent::CaptureFailed(_)
+        | PaymentEvent::Requested(_)
+        | PaymentEvent::Accepted(_)
+        | PaymentEvent::Authorized(_)
+        | PaymentEvent::Failed(_)
+        | PaymentEvent::Captured(_)
+        | PaymentEvent::Cancelled(_) => {}
     }
 }
 
