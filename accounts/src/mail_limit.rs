@@ -58,7 +58,8 @@ mod tests {
         let of = |key: u8, purpose, to: &str, client: &str| {
             MailCount::of(&[key; 32], purpose, &Email::parse(to).unwrap(), client.parse().ok())
         };
-        let (verify, ada) = (Purpose::VerifyEmail, "ada@example.org");
+        let verify = Purpose::VerifyEmail;
+        let ada = "ada@example.org";
         let first = of(1, verify, ada, "192.0.2.1");
         assert_eq!(first, of(1, verify, ada, "192.0.2.1"));
         let elsewhere = of(1, verify, ada, "192.0.2.2");

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn one_line_is_written_each_pause() {
-        let (pace, now) = (LogPace::new(), Instant::now());
+        let pace = LogPace::new();
+        let now = Instant::now();
         let lines = (0..30).filter(|second| pace.is_due_at(now + Duration::from_secs(*second))).count();
         assert_eq!(lines, 3);
     }

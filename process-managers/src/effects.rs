@@ -408,8 +408,13 @@ mod tests {
     }
 
     fn refund() -> ProviderCall {
-        let (payment, provider_payment_id, refund) = (payment(), "p".into(), RefundId(Uuid::from_u128(8)));
-        ProviderCall::Refund { payment, provider_payment_id, refund, amount: pound(), attempt: 1 }
+        ProviderCall::Refund {
+            payment: payment(),
+            provider_payment_id: "p".into(),
+            refund: RefundId(Uuid::from_u128(8)),
+            amount: pound(),
+            attempt: 1,
+        }
     }
 
     fn payment() -> PaymentId {

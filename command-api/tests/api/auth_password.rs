@@ -95,7 +95,8 @@ async fn a_changed_password_ends_all_other_sessions() {
     let change = |current: &str, new: &str| {
         Call::post("/api/auth/password/change", &json!({"current": current, "new": new}))
     };
-    let (token, new) = (second.text("accessToken"), "battery horse correct");
+    let token = second.text("accessToken");
+    let new = "battery horse correct";
     shop.as_user(&token, change("wrong", new))
         .await
         .refused(422, "validation-failed")

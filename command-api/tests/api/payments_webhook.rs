@@ -196,7 +196,7 @@ async fn a_refund_that_nobody_here_knows_is_kept_and_changes_nothing() {
     refused.refused(422, "validation-failed").at("/refundId", "invalid-id");
 }
 
-/// What a command creates has ids derived from the command's: two payments must not make the same void.
+/// A void has an id derived from the command's: two payments must not make the same one.
 #[tokio::test]
 async fn one_event_id_for_two_payments_makes_two_voids() {
     let shop = TestShop::stocked().await;

@@ -97,7 +97,8 @@ fn collect(document: &Value, schema: &Value, route: &str, place: &[String], fiel
         let is_of_a_form = chars_max.is_none()
             && (schema["pattern"].as_str().is_some_and(|form| form.starts_with('^') && form.ends_with('$'))
                 || ["uuid", "date-time"].contains(&schema["format"].as_str().unwrap_or_default()));
-        let (route, place) = (route.to_owned(), place.to_vec());
+        let route = route.to_owned();
+        let place = place.to_vec();
         fields.push(Field { route, place, chars_max, is_of_a_form });
     }
 }
@@ -150,7 +151,7 @@ fn put(body: &mut Value, field: &Field, text: &str) {
     }
 }
 
-/// What may stand around a text: some characters, so often that the whole is shorter or longer than its limit.
+/// Characters to put around a text: some of them, so often that the whole is shorter or longer than its limit.
 fn around(chars_max: usize) -> impl Strategy<Value = String> {
     let character = proptest::sample::select(vec![
         " ", "\t", "\n", "\u{a0}", "\u{3000}", "\u{301}", "🏺", "\u{200d}", "\u{202e}", "x", "\u{feff}",
@@ -250,7 +251,8 @@ async fn what_is_stored_of_a_text_is_never_longer_than_its_limit() {
         let around = around(field.chars_max.unwrap_or(20));
         for number in 0..TEXTS_PER_FIELD {
             let mut one = || around.new_tree(&mut runner).unwrap().current();
-            let (before, behind) = (one(), one());
+            let before = one();
+            let behind = one();
             let text = |plain: &str| format!("{before}{plain}{behind}");
             if try_text(&field, number % 2 == 1, text).await {
                 *tried.entry(field.pointer()).or_insert(0) += 1;

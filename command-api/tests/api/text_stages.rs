@@ -48,7 +48,8 @@ async fn refused_refund(shop: &TestShop) -> String {
     let payment = paid(shop).await;
     let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
     let refund = shop.admin(refund).await.done(201).text("id");
-    let (code, detail) = ("refund-declined".into(), "the account is closed".into());
+    let code = "refund-declined".into();
+    let detail = "the account is closed".into();
     let refused =
         PaymentCommand::RecordRefundFailed { refund: RefundId(refund.parse().unwrap()), code, detail };
     record(shop, &payment, refused).await;

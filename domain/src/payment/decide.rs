@@ -68,7 +68,8 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(vec![DebtSettled { order, debt, reason }.into()])
         }
         PaymentCommand::WithdrawDebt { debt, reason } => {
-            let (debt, mut events) = (open_debt(payment, *debt)?, Vec::new());
+            let debt = open_debt(payment, *debt)?;
+            let mut events = Vec::new();
             withdraw(payment, &mut events, debt, reason, context);
             Ok(events)
         }
@@ -195,8 +196,9 @@ fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
 
 /// Asks for what is left of an amount, and defers the rest, which other refunds hold.
 fn give_back(payment: &Opened, refund: RefundId, amount: i64, reason: &str) -> Vec<PaymentEvent> {
+    let order = payment.order;
     let asked = amount.min(payment.left());
-    let (order, deferred) = (payment.order, Money::new(amount - asked, payment.amount.currency));
+    let deferred = Money::new(amount - asked, payment.amount.currency);
     let request = (asked > 0).then(|| refund_requested(payment, refund, asked, reason));
     let rest = (deferred.amount > 0).then(|| RefundDeferred { order, refund, amount: deferred }.into());
     request.into_iter().chain(rest).collect()

@@ -104,7 +104,8 @@ fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
     let mut seen = HashSet::with_capacity(attributes.len());
     for attribute in attributes {
         let pointer = format!("/attributes/{}", escaped(&attribute.name));
-        let (name, value) = (&attribute.name, &attribute.value);
+        let name = &attribute.name;
+        let value = &attribute.value;
         errors.extend(wrong(pointer.clone(), "invalid-name", name, "an attribute's name", &PART_NAME));
         if !seen.insert(attribute.name.as_str()) {
             errors.push(FieldError::new(pointer.clone(), "duplicate-name", "an attribute stands there once"));

@@ -142,7 +142,7 @@ pub(super) struct Outgoing {
     pub(super) route: &'static Route,
     /// Its body, whole: a place is taken for no request that is still on its way here.
     pub(super) body: Bytes,
-    /// Whether it does no more when it is sent twice.
+    /// True if it does no more when it is sent twice.
     pub(super) may_repeat: bool,
 }
 
@@ -385,7 +385,7 @@ fn calls(
     BoxCloneSyncService::new(service)
 }
 
-/// Whether the process is to blame: not for a 503 that says itself what is the matter.
+/// Returns true if the upstream is to blame: not for a 503 that says itself what is the matter.
 fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
     match outcome {
         Ok(answer) => match answer.status().as_u16() {

@@ -84,7 +84,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_idle_some_time_after_its_last_request_and_not_during_one() {
-        let (began, activity) = (Instant::now(), Activity::new());
+        let began = Instant::now();
+        let activity = Activity::new();
         let idle = async || activity.is_idle(Duration::from_secs(10), Duration::from_secs(30)).await;
         idle().await;
         assert_eq!(began.elapsed().as_secs(), 10, "nothing was asked");

@@ -140,7 +140,7 @@ where
 pub(super) struct Delivered {
     body: Body,
     delivery: Option<Arc<Delivery>>,
-    /// What of the body's last frame is not handed out yet.
+    /// The part of the body's last frame that is not handed out yet.
     rest: Bytes,
     has_ended: bool,
     _request: UnderWay,

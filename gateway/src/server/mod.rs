@@ -30,13 +30,13 @@ use io::Watched;
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// Connections at once of the listener for operators.
 pub const INTERNAL_CONNECTIONS_MAX: usize = 64;
-/// How long a request's head may take, and how long a connection may stay without one.
+/// The longest time of a request's head, and of a connection before its first one.
 pub const HEAD_MAX: Duration = Duration::from_secs(10);
-/// How long a connection may stay without another request; pings are none.
+/// The longest time of an HTTP/2 connection without a request; a ping is none.
 pub const IDLE_MAX: Duration = Duration::from_secs(30);
-/// How long a client may keep an answer waiting. Each kibibyte that it reads gives a second back.
+/// The longest time that an answer waits for its client. Each kibibyte that the client reads gives a second back.
 pub const UNREAD_MAX: Duration = Duration::from_secs(20);
-/// How long a connection may take to close once it is told to.
+/// The longest time of a connection to close once it is told to.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// Bytes that are read ahead of an HTTP/1.1 connection: more than the largest head.
 const HEAD_BYTES_MAX: usize = 72 * 1024;
@@ -53,7 +53,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 const SEND_BYTES_MAX: usize = 32 * 1024;
 /// Bytes that the system keeps of a connection's answers. With fewer, a slow reader's progress shows earlier.
 const SOCKET_SEND_BYTES: usize = 128 * 1024;
-/// How long accepting waits when the system has no room for another connection.
+/// The pause of accepting when the system has no room for another connection.
 const FULL_WAIT: Duration = Duration::from_millis(100);
 
 /// Limits of connections.
@@ -61,9 +61,9 @@ const FULL_WAIT: Duration = Duration::from_millis(100);
 pub struct Connections {
     /// Connections at once. Each address may have at most as many as are free.
     pub count_max: usize,
-    /// How long a head may take.
+    /// The longest time of a head.
     pub head_max: Duration,
-    /// How long a connection may stay without another request.
+    /// The longest time of a connection without another request.
     pub idle_max: Duration,
     /// How long a client may keep an answer waiting.
     pub unread_max: Duration,
@@ -161,7 +161,8 @@ impl Server {
         prepare(&stream);
         let activity = Activity::new();
         let io = Watched::new(stream, Arc::clone(&activity), self.connections.unread_max);
-        let (router, requests) = (self.router.clone(), Arc::clone(&activity));
+        let router = self.router.clone();
+        let requests = Arc::clone(&activity);
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let under_way = requests.begin();
             let mut request = request.map(axum::body::Body::new);

@@ -90,7 +90,7 @@ pub(crate) struct CorrelationAnswer {
     pub(crate) correlation_id: String,
     /// How many events it set off by now.
     pub(crate) events: usize,
-    /// Whether all of them are shown: at most 10,000 are, with at most 4 MiB of data.
+    /// True if all of them are shown: at most 10,000 are, with at most 4 MiB of data.
     pub(crate) is_whole: bool,
     /// The events of the request itself, with all that came of them.
     pub(crate) items: Vec<NodeAnswer>,

@@ -49,7 +49,7 @@ pub(crate) fn first_place() -> Place {
 
 /// The orders of a list.
 pub(crate) struct Wanted {
-    /// Whose; none for everybody's.
+    /// The customer; none for the orders of everybody.
     pub(crate) customer: Option<String>,
     pub(crate) status: Option<&'static str>,
     /// True for those alone that lack an address; status and customer say nothing then.

@@ -17,7 +17,8 @@ const LARGE_BYTES: usize = 600 * 1024;
 
 /// The ids on each page of a list, which is asked for the most items that a page may have.
 async fn pages(shop: &Shop, path: &str, id: &str) -> Vec<Vec<String>> {
-    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    let mut pages = Vec::new();
+    let mut cursor = String::new();
     loop {
         let join = if path.contains('?') { '&' } else { '?' };
         let page = shop.get(&format!("{path}{join}limit=100{cursor}")).token(Role::Admin, "ops").send().await;
@@ -83,7 +84,8 @@ async fn a_page_of_orders_ends_at_its_bytes() {
 async fn a_page_of_products_ends_at_its_bytes() {
     let mut shop = Shop::open().await;
     for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
-        let (name, sku) = (format!("Lamp {number}"), format!("S{number}"));
+        let name = format!("Lamp {number}");
+        let sku = format!("S{number}");
         let price = i64::try_from(number).unwrap();
         let content = Content { description: "x".repeat(bytes), ..content(&name, "home", &[(&sku, price)]) };
         let stream = Product::stream(product(number));
@@ -111,7 +113,8 @@ async fn a_page_of_products_ends_at_its_bytes() {
 async fn with_refused_refunds(bytes: usize) -> Shop {
     let mut shop = Shop::open().await;
     for number in 1..=4 {
-        let (order, refund) = (order(number), RefundId(Uuid::from_u128(number)));
+        let order = order(number);
+        let refund = RefundId(Uuid::from_u128(number));
         let stream = Payment::stream(PaymentId::of(order));
         let requested = Requested { order, amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
         let asked = RefundRequested {

@@ -71,7 +71,8 @@ pub struct Rows {
 impl Rows {
     /// The rows of what a reader gives.
     pub fn new(reader: Box<dyn BufRead>) -> Self {
-        let (text, ends) = (vec![0; LINE_BYTES_MAX], vec![0; COLUMNS_MAX]);
+        let text = vec![0; LINE_BYTES_MAX];
+        let ends = vec![0; COLUMNS_MAX];
         Self { reader, core: csv_core::Reader::new(), text, ends }
     }
 
@@ -82,7 +83,8 @@ impl Rows {
         let mut is_too_long = false;
         loop {
             let input = filled(&mut *self.reader)?;
-            let (text, ends) = (&mut self.text[text_end..], &mut self.ends[columns..]);
+            let text = &mut self.text[text_end..];
+            let ends = &mut self.ends[columns..];
             let (result, used, written, ended) = self.core.read_record(input, text, ends);
             self.reader.consume(used);
             text_end += written;

@@ -43,7 +43,8 @@ fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
 }
 
 fn other_refund(amount: Option<i64>, capped: bool) -> PaymentCommand {
-    let (refund, reason) = (RefundId(Uuid::from_u128(3)), "broken".to_owned());
+    let refund = RefundId(Uuid::from_u128(3));
+    let reason = "broken".to_owned();
     PaymentCommand::Refund { refund, amount: amount.map(pounds), capped, reason }
 }
 
@@ -113,7 +114,8 @@ fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is
         attempt: 1,
         retries: None,
     };
-    let (debt, reason) = (DebtId(REFUND.0), "given by the other one".to_owned());
+    let debt = DebtId(REFUND.0);
+    let reason = "given by the other one".to_owned();
     let history = [indebted(), vec![rest.into()]].concat();
     given::<Payment>(&history)
         .when(&PaymentCommand::RetryDebt { debt })

@@ -42,8 +42,8 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
             PaymentCommand::WithdrawDebt { debt: DebtId(refund.0), reason: String::new() }
         }),
         (1..70_u128).prop_map(|n| {
-            let (void, code) = (VoidId(context(n, noon()).creates("void")), "no".into());
-            PaymentCommand::RecordVoidFailed { void, code, detail: String::new() }
+            let void = VoidId(context(n, noon()).creates("void"));
+            PaymentCommand::RecordVoidFailed { void, code: "no".into(), detail: String::new() }
         }),
         refund_id.prop_map(|refund| PaymentCommand::RecordRefundFailed {
             refund,
@@ -80,12 +80,14 @@ fn note(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
 }
 
 proptest! {
-    /// Whatever comes in whatever order, no more goes out than came in, and once nobody wants the payment, all of
-    /// it is on its way back, was given in another way, or is owed.
+    /// No more goes out than came in, whatever comes in whatever order. Once nobody wants the payment, all of it is
+    /// on its way back, was given in another way, or is owed.
     #[test]
     fn money_out_never_exceeds_money_in(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut state = PaymentState::default();
-        let (mut taken, mut tries, mut abandoned) = (0, BTreeMap::new(), false);
+        let mut taken = 0;
+        let mut tries = BTreeMap::new();
+        let mut abandoned = false;
         for (n, command) in (10..).zip(commands) {
             for event in Payment::decide(&state, &command, &context(n, noon())).unwrap_or_default() {
                 match &event {

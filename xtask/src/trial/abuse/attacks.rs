@@ -113,12 +113,14 @@ pub(super) fn begin(target: Target, sources: &[IpAddr], enough: &Arc<AtomicBool>
         for attacked in [target.shop, target.gateway] {
             for attack in ATTACKS {
                 for _ in 0..CONNECTIONS_EACH / 2 {
-                    let (enough, tally) = (Arc::clone(enough), Arc::clone(&tally));
+                    let enough = Arc::clone(enough);
+                    let tally = Arc::clone(&tally);
                     tasks.push(tokio::spawn(repeat(attack, source, attacked, enough, tally)));
                 }
             }
             for class in CLASSES.into_iter().filter(|_| number < FLOODING_ADDRESSES) {
-                let (enough, tally) = (Arc::clone(enough), Arc::clone(&tally));
+                let enough = Arc::clone(enough);
+                let tally = Arc::clone(&tally);
                 tasks.push(tokio::spawn(floods::flood(class, source, attacked, enough, tally)));
             }
         }

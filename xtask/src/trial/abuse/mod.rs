@@ -187,7 +187,8 @@ async fn growth(watched: &[Watched], end: Instant) -> Result<Vec<f64>> {
 
 fn judged(name: &str, calls: &Calls) -> Vec<String> {
     let p99 = calls.percentile(99);
-    let (done, failed) = (calls.done(), calls.failed());
+    let done = calls.done();
+    let failed = calls.failed();
     println!(
         "buying {name}: {done} calls, {failed} failed; 50 % within {:.0?}, 99 % within {p99:.0?}",
         calls.percentile(50)
