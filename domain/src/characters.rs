@@ -19,6 +19,13 @@ pub fn is_hidden(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// True for a character that programs put around a text when it is copied: contact lists set U+202D before a phone
+/// number and U+202C behind it, editors U+FEFF before a file. At the ends of a text nothing is lost without it. Tags
+/// are none of these: the flag of a country may end with them.
+pub(crate) fn is_wrapping(c: char) -> bool {
+    is_hidden(c) && c < '\u{e0000}'
+}
+
 /// True for a character that leaves ink: a text of others alone looks empty.
 pub(crate) fn is_visible(c: char) -> bool {
     let is_filler = matches!(c,
