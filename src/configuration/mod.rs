@@ -342,7 +342,31 @@ fn variables() -> Vec<String> {
 }
 
 fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
-    ConfigurationError::NotAllowed { name: name.to_owned(), value, allowed }
+    ConfigurationError::NotAllowed { name: name.to_owned(), value: without_userinfo(&value), allowed }
+}
+
+/// A text whose addresses, if it has some, show neither a user nor a password.
+fn without_userinfo(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find("//") {
+        let (before, behind) = rest.split_at(begin + 2);
+        shown.push_str(before);
+        // A password may hold anything, `/` too in a mistyped address: all up to the last `@` is hidden, up to a
+        // comma that may separate addresses.
+        let end = behind.find(',').unwrap_or(behind.len());
+        let (address, next) = behind.split_at(end);
+        match address.rfind('@') {
+            Some(at) => {
+                shown.push_str("(hidden)");
+                shown.push_str(&address[at..]);
+            }
+            None => shown.push_str(address),
+        }
+        rest = next;
+    }
+    shown.push_str(rest);
+    shown
 }
 
 fn role(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{ConfigurationError, Secret, not_allowed};
+use super::{ConfigurationError, Secret, not_allowed, without_userinfo};
 
 /// What the names of their variables begin with.
 const PREFIX: &str = "SOUK_OIDC_";
@@ -30,7 +30,7 @@ pub struct IdentityProvider {
 
 impl IdentityProvider {
     pub(super) fn described(&self) -> String {
-        format!("{}={}", self.name, self.issuer)
+        format!("{}={}", self.name, without_userinfo(&self.issuer))
     }
 }
 
@@ -110,7 +110,7 @@ impl RawProvider {
         };
         let issuer = self.issuer.ok_or_else(|| missing("SOUK_OIDC_NAME_ISSUER", &name))?;
         if !is_issuer(&issuer) {
-            let allowed = "an address as in https://accounts.example; http on this machine alone";
+            let allowed = "an address as in https://accounts.example, without a user and a password; http on this machine alone";
             return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", issuer, allowed).of_provider(&name));
         }
         Ok(IdentityProvider {
@@ -130,7 +130,9 @@ fn is_issuer(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
     let is_here = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
-    uri.query().is_none() && (scheme == "https" || (scheme == "http" && is_here))
+    // Errors and log lines name the issuer, so it holds no password.
+    let has_userinfo = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    uri.query().is_none() && !has_userinfo && (scheme == "https" || (scheme == "http" && is_here))
 }
 
 impl ConfigurationError {

@@ -100,3 +100,33 @@ fn a_gateway_knows_who_answers() {
     });
     assert!(matches!(gateway.unwrap().role, Role::Gateway { .. }));
 }
+
+#[test]
+fn no_address_is_shown_with_its_user_and_password() {
+    for (text, shown) in [
+        ("https://ada:pass@accounts.example/x", "https://(hidden)@accounts.example/x"),
+        ("https://ada:pa/ss@accounts.example", "https://(hidden)@accounts.example"),
+        ("http://a:b@c,http://d:e@f", "http://(hidden)@c,http://(hidden)@f"),
+        ("//ada@here", "//(hidden)@here"),
+        ("https://accounts.example", "https://accounts.example"),
+        ("ada@example.org", "ada@example.org"),
+    ] {
+        assert_eq!(without_userinfo(text), shown);
+    }
+    let address = || "https://ada:correct-horse@shop.example".to_owned();
+    for error in [
+        checked(|raw| raw.oidc = provider(&address())),
+        checked(|raw| raw.public_url = Some(address())),
+        checked(|raw| raw.cors_origins = Some(address())),
+        checked(|raw| raw.trusted_proxies = Some(address())),
+        checked(|raw| raw.redis_url = Some(format!("x{}", address()))),
+        checked(|raw| raw.listen = Some(address())),
+        checked(|raw| {
+            raw.role = Some("gateway".into());
+            raw.upstream_commands = Some(address());
+        }),
+    ] {
+        let error = error.unwrap_err();
+        assert!(error.contains("is not allowed") && !error.contains("horse"), "{error}");
+    }
+}
