@@ -3,12 +3,12 @@
 //! The lock is the operating system's, so a kill frees it; the lock file says who holds it and where
 //! that process listens, which is how the command line finds a running server.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use souk_private_files::make_folder;
+use souk_private_files::{Mended, make_folder, mend, open_file};
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::READ_MODELS_FILE;
@@ -100,8 +100,8 @@ impl DataFolder {
         }
         make_folder(path).map_err(failed)?;
         let file_path = path.join(LOCK_FILE);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path);
-        let lock = open.map_err(failed)?;
+        mend_all(path).map_err(failed)?;
+        let lock = open_file(&file_path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -134,6 +134,28 @@ impl DataFolder {
     }
 }
 
+/// Takes from others the right to write the folder and what lies in it. The folder `keys` looks after itself.
+fn mend_all(folder: &Path) -> io::Result<()> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    for path in std::iter::once(Ok(folder.to_owned())).chain(entries) {
+        let path = path?;
+        match mend(&path) {
+            Ok(None) => {}
+            Ok(Some(Mended { before, now })) => {
+                let path = path.display();
+                tracing::warn!(%path, before, now, "others could write what the shop keeps");
+            }
+            // Another process removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "whether others may write what the shop keeps is not known");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a folder without a shop, or one whose log is gone.
 pub fn require_shop(path: &Path) -> Result<(), DataFolderError> {
     require_no_loss(path)?;
@@ -154,7 +176,7 @@ pub fn require_no_loss(path: &Path) -> Result<(), DataFolderError> {
 /// Held by whoever makes builds of read models: two would fold into the same one.
 pub fn lock_rebuilds(folder: &Path) -> Result<File, DataFolderError> {
     let failed = |error| DataFolderError::Io { folder: folder.to_owned(), error };
-    let lock = File::create(folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
+    let lock = open_file(&folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(DataFolderError::Rebuilding { folder: folder.to_owned() }),
@@ -194,6 +216,26 @@ mod tests {
         drop(folder);
         assert_eq!(holder(&path), None);
         DataFolder::lock(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_lose_the_right_to_write_what_lies_in_a_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        drop(DataFolder::lock(&path).unwrap());
+        assert_eq!(mode(&path.join(LOCK_FILE)), 0o600);
+        let log = path.join(LOG_FILE);
+        std::fs::write(&log, "x").unwrap();
+        for open in [&path, &log, &path.join(LOCK_FILE)] {
+            std::fs::set_permissions(open, std::fs::Permissions::from_mode(0o777)).unwrap();
+        }
+        drop(DataFolder::lock(&path).unwrap());
+        for mended in [&path, &log, &path.join(LOCK_FILE)] {
+            assert_eq!(mode(mended), 0o755);
+        }
     }
 
     #[test]

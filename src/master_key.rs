@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use souk_private_files::write_new;
+use souk_private_files::{check_key, make_folder, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
 use souk_web::keys::KEYS_FOLDER;
 
@@ -58,7 +58,7 @@ pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
     let in_folder = configuration.data.join(KEYS_FOLDER).join(MASTER_KEY);
     let path = configuration.master_key_file.as_ref().unwrap_or(&in_folder);
     finish(path, &configuration.data)?;
-    match std::fs::read_to_string(path) {
+    match check_key(path).and_then(|()| std::fs::read_to_string(path)) {
         Ok(text) => parse(&text, format!("in {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && *path == in_folder => {
             make(path, &configuration.data)
@@ -86,7 +86,7 @@ pub fn next(path: &Path) -> PathBuf {
 pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
     let next = next(path);
     let io = |error: io::Error| MasterKeyError::Io { path: next.clone(), error };
-    let text = match std::fs::read_to_string(&next) {
+    let text = match check_key(&next).and_then(|()| std::fs::read_to_string(&next)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
@@ -105,7 +105,7 @@ pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
 /// A new master key in a file of its own, or the one that a rotation which was cut off left there.
 pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
     let next = next(path);
-    let text = match std::fs::read_to_string(&next) {
+    let text = match check_key(&next).and_then(|()| std::fs::read_to_string(&next)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
@@ -124,7 +124,7 @@ fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {
         return Err(MasterKeyError::Missing { path: path.to_owned() });
     }
     let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
-    let written = std::fs::create_dir_all(data.join(KEYS_FOLDER))
+    let written = make_folder(&data.join(KEYS_FOLDER))
         .and_then(|()| write_new(path, format!("{}\n", *text).as_bytes()));
     written.map_err(|error| MasterKeyError::Io { path: path.to_owned(), error })?;
     MasterKey::parse(&text)

@@ -36,6 +36,96 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Opens a file to read and write, made when there is none.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    options().read(true).create(true).truncate(false).open(path)
+}
+
+/// The bits of a mode that let others than the owner write.
+#[cfg(unix)]
+const OTHERS_WRITE: u32 = 0o022;
+/// The bits of a mode that let others than the owner do anything.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
+
+/// A change that [`mend`] or [`mend_key`] made to a mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mended {
+    /// The mode before, as in 664.
+    pub before: String,
+    /// The mode since.
+    pub now: String,
+}
+
+/// Takes from others the right to write a file or folder that is there. Links are left alone.
+#[cfg(unix)]
+pub fn mend(path: &Path) -> io::Result<Option<Mended>> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() { Ok(None) } else { without(path, &found, OTHERS_WRITE) }
+}
+
+/// Refuses a key file that somebody else made, or that others may write: whoever planted it could sign with it.
+/// Takes from others the right to read it.
+#[cfg(unix)]
+pub fn mend_key(path: &Path) -> io::Result<Option<Mended>> {
+    check_key(path)?;
+    // The mode of a file that the administrator made, or of one on a disk that can't be written, stays.
+    Ok(without(path, &fs::metadata(path)?, OTHERS).unwrap_or(None))
+}
+
+/// Refuses a key file that somebody else made, or that others may write. Its owner is the user of this process;
+/// a file of the system's administrator is taken as well.
+#[cfg(unix)]
+pub fn check_key(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let found = fs::metadata(path)?;
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    let user = rustix::process::geteuid().as_raw();
+    if found.uid() != user && found.uid() != 0 {
+        let owner = found.uid();
+        return refused(format!(
+            "key-not-private: it belongs to user {owner} and this process to user {user}: remove it, or give it to user {user} (chown)"
+        ));
+    }
+    let mode = found.permissions().mode() & 0o777;
+    if mode & OTHERS_WRITE != 0 {
+        return refused(format!(
+            "key-not-private: others than its owner may write it (mode {mode:o}): make sure that it is the right \
+             one, then take that right away (chmod 600)"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn without(path: &Path, found: &fs::Metadata, bits: u32) -> io::Result<Option<Mended>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = found.permissions().mode() & 0o7777;
+    if before & bits == 0 {
+        return Ok(None);
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(before & !bits))?;
+    Ok(Some(Mended { before: format!("{before:o}"), now: format!("{:o}", before & !bits) }))
+}
+
+/// Modes are looked after where there are some.
+#[cfg(not(unix))]
+pub fn mend(_: &Path) -> io::Result<Option<Mended>> {
+    Ok(None)
+}
+
+/// Modes are looked after where there are some.
+#[cfg(not(unix))]
+pub fn mend_key(_: &Path) -> io::Result<Option<Mended>> {
+    Ok(None)
+}
+
+/// Modes are looked after where there are some.
+#[cfg(not(unix))]
+pub fn check_key(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -65,6 +155,56 @@ mod tests {
         make_file(&empty).unwrap();
         write_new(&full, b"text").unwrap();
         assert_eq!((mode(&empty), mode(&full)), (0o600, 0o600));
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(path, mode).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_lose_the_right_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        for (before, now) in [(0o664, 0o644), (0o666, 0o644), (0o622, 0o600)] {
+            set_mode(&file, before);
+            assert!(mend(&file).unwrap().is_some());
+            assert_eq!(mode(&file), now);
+            assert_eq!(mend(&file).unwrap(), None);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_could_have_written_is_refused_and_one_they_could_read_is_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        fs::write(&file, "text").unwrap();
+        for planted in [0o660, 0o602] {
+            set_mode(&file, planted);
+            let error = mend_key(&file).unwrap_err().to_string();
+            assert!(error.contains("key-not-private"), "{error}");
+            assert_eq!(mode(&file), planted);
+        }
+        set_mode(&file, 0o644);
+        assert!(mend_key(&file).unwrap().is_some());
+        assert_eq!(mode(&file), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_of_another_user_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        write_new(&file, b"text").unwrap();
+        // Only the system's administrator can give a file away.
+        if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
+            let error = check_key(&file).unwrap_err().to_string();
+            assert!(error.contains("user 12345"), "{error}");
+        }
     }
 
     #[test]

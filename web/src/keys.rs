@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::Key;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
-use souk_private_files::write_new;
+use souk_private_files::{make_folder, mend, mend_key, write_new};
 
 use crate::cart_token;
 use crate::identity::{Caller, Tokens, Verified};
@@ -39,6 +39,8 @@ pub struct Keys {
     pub mail_counts: [u8; 32],
     /// Hashes e-mail addresses, to look them up; it never rotates.
     pub email_hash: [u8; 32],
+    /// Hashes correlation ids that clients send; it never rotates.
+    pub correlation: [u8; 32],
 }
 
 /// Why keys can't be used.
@@ -81,7 +83,12 @@ impl Keys {
     /// Reads the keys of a data folder, or makes them.
     pub fn open(data: &Path) -> Result<Self, KeysError> {
         let folder = data.join(KEYS_FOLDER);
-        fs::create_dir_all(&folder).map_err(|error| KeysError::Io { path: folder.clone(), error })?;
+        let io = |error| KeysError::Io { path: folder.clone(), error };
+        make_folder(&folder).map_err(io)?;
+        if let Some(mended) = mend(&folder).map_err(io)? {
+            let path = folder.display();
+            tracing::warn!(%path, before = mended.before, now = mended.now, "others could write the folder of keys");
+        }
         let tokens = RwLock::new(Arc::new(TokenKeys::open(&folder)?));
         let secret_path = folder.join(SECRET);
         let secret = read_or_make(&secret_path, || Ok(random()?.to_vec()))?;
@@ -101,6 +108,7 @@ impl Keys {
             request_hash: derived("souk 2026 request hashes"),
             mail_counts: derived("souk 2026 counts of mails"),
             email_hash: derived("souk 2026 e-mail addresses"),
+            correlation: derived("souk 2026 correlation ids"),
         })
     }
 }
@@ -156,8 +164,17 @@ pub(crate) fn random() -> Result<[u8; 32], String> {
     Ok(bytes)
 }
 
+/// Reads a key file that its owner alone may write; others lose the right to read it.
+pub(crate) fn read_key(path: &Path) -> io::Result<Vec<u8>> {
+    if let Some(mended) = mend_key(path)? {
+        let path = path.display();
+        tracing::warn!(%path, before = mended.before, now = mended.now, "others could read a key: make a new one");
+    }
+    fs::read(path)
+}
+
 fn read_or_make(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<Vec<u8>, KeysError> {
-    match fs::read(path) {
+    match read_key(path) {
         Ok(content) => Ok(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let content = make().map_err(|reason| KeysError::Malformed { path: path.to_owned(), reason })?;
@@ -170,6 +187,8 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> 
 
 #[cfg(test)]
 mod tests {
+    use souk_eventsourcing::testkit::noon;
+
     use super::*;
 
     #[cfg(unix)]
@@ -182,6 +201,28 @@ mod tests {
             let file = fs::metadata(folder.path().join(KEYS_FOLDER).join(name)).unwrap();
             assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_key_that_others_may_write_is_refused_by_name_and_signs_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::open(folder.path()).unwrap();
+        let of_folder = folder.path().join(KEYS_FOLDER);
+        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&of_folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let planted = of_folder.join("token-1.pem");
+        fs::copy(of_folder.join("token.pem"), &planted).unwrap();
+        fs::set_permissions(&planted, fs::Permissions::from_mode(0o666)).unwrap();
+        let before = keys.tokens().statuses(noon());
+        assert!(keys.reload().is_err());
+        assert_eq!(keys.tokens().statuses(noon()), before);
+        let error = Keys::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("token-1.pem") && error.contains("key-not-private"), "{error}");
+        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::remove_file(planted).unwrap();
+        Keys::open(folder.path()).unwrap();
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::Serialize;
 use souk_private_files::write_new;
 use utoipa::ToSchema;
 
-use crate::keys::{KeysError, random};
+use crate::keys::{KeysError, random, read_key};
 
 /// The first key's file.
 const FIRST: &str = "token.pem";
@@ -170,7 +170,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, KeysError> {
 impl TokenKey {
     fn read(path: &Path) -> Result<Self, KeysError> {
         let malformed = |reason: String| KeysError::Malformed { path: path.to_owned(), reason };
-        let pem = fs::read(path).map_err(|error| KeysError::Io { path: path.to_owned(), error })?;
+        let pem = read_key(path).map_err(|error| KeysError::Io { path: path.to_owned(), error })?;
         let key = SigningKey::from_pkcs8_pem(&String::from_utf8_lossy(&pem))
             .map_err(|error| malformed(error.to_string()))?;
         let public = key.verifying_key();

@@ -12,6 +12,7 @@ use std::time::UNIX_EPOCH;
 use rusqlite::{Connection, OpenFlags};
 use souk_eventsourcing::Position;
 use souk_eventsourcing::id::derive;
+use souk_private_files::write_new;
 use uuid::Uuid;
 
 use crate::row::{self, RowError};
@@ -146,7 +147,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
             _ => {}
         }
     }
-    let file = File::create_new(&partial).map_err(unusable)?;
+    write_new(&partial, b"").map_err(unusable)?;
+    let file = File::open(&partial).map_err(unusable)?;
     write_schema(&partial, log_id(path, &file)).map_err(|error| OpenError::of_sqlite(path, &error))?;
     file.sync_all().map_err(unusable)?;
     fs::rename(&partial, path).map_err(unusable)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use souk_private_files::make_file;
 use uuid::Uuid;
 
 use crate::OpenError;
@@ -40,6 +41,8 @@ const STATEMENTS_MAX: usize = 200;
 /// Opens or makes the database.
 pub(crate) fn for_writing(path: &Path, log: Uuid, tuning: Tuning) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    make_file(path)
+        .map_err(|error| OpenError::Unreadable { path: path.to_owned(), reason: error.to_string() })?;
     let connection = Connection::open(path).map_err(failed)?;
     let is_new: bool = connection
         .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))

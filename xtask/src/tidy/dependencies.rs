@@ -73,7 +73,7 @@ const RULES: &[Rule] = &[
     rule("souk-openid-connect", &[ACCOUNTS, DOMAIN, KERNEL, HTTP_CLIENT], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN, PRIVATE_FILES], &["axum", "rusqlite"], NONE),
     rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS, PRIVATE_FILES], &["axum", "sqlx"], NONE),
-    rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS], &["axum"], NONE),
+    rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS, PRIVATE_FILES], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
 ];
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use souk_private_files::make_file;
 
 use crate::row::{self, to_i64};
 use crate::verify::verify_file;
@@ -63,6 +64,7 @@ fn fill(
     manifest: &Manifest,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), BackupError> {
+    make_file(path).map_err(io(path))?;
     open::write_schema(path, manifest.log_id)?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
