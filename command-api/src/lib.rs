@@ -24,6 +24,11 @@ pub use maintenance::{Maintenance, MaintenanceError};
 pub use settled::SettledOrders;
 pub use shop::{OrderFinder, OrderOwner, RunTimers, Settings, Shop};
 
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use souk_eventsourcing::CorrelationId;
+use souk_web::correlation;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -106,5 +111,14 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(maintenance::routes::retry))
         .routes(routes!(maintenance::routes::skip))
         .routes(routes!(maintenance::routes::switch))
+        .route_layer(middleware::from_fn_with_state(shop.clone(), hold_correlation_id))
         .with_state(shop)
+}
+
+/// Gives handlers the correlation id in the form that the log holds.
+async fn hold_correlation_id(State(shop): State<Shop>, mut request: Request, next: Next) -> Response {
+    if let Some(id) = request.extensions_mut().get_mut::<CorrelationId>() {
+        *id = correlation::in_log(&shop.keys.correlation, id);
+    }
+    next.run(request).await
 }

@@ -24,7 +24,7 @@ pub struct WriteHeaders {
     pub if_match: Option<Revision>,
     /// `Prefer: wait=…`.
     pub wait: Option<Duration>,
-    /// The request.
+    /// The correlation id of the request, in the form that the log holds.
     pub correlation_id: CorrelationId,
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use futures_util::TryStreamExt;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
+use souk_web::correlation::in_log;
 use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem};
 
@@ -40,7 +41,18 @@ pub(crate) async fn read(
 ) -> Result<Json<CorrelationAnswer>, Problem> {
     let allowed = "1 to 128 visible ASCII characters are allowed";
     let correlation = CorrelationId::parse(&id).ok_or_else(|| Problem::parameter("id", allowed))?;
-    let (events, is_whole) = events_of(&state, &correlation).await?;
+    let held = in_log(&state.query.beside.correlation_key, &correlation);
+    let (mut events, mut is_whole) = events_of(&state, &held).await?;
+    if events.is_empty() && held != correlation {
+        // Logs of before 2026-11-30 hold every id as it was sent.
+        (events, is_whole) = events_of(&state, &correlation).await?;
+    }
+    // The response shows the id that the admin asked for, not its hash.
+    for recorded in &mut events {
+        if recorded.event.correlation_id == held {
+            recorded.event.correlation_id = correlation.clone();
+        }
+    }
     if events.is_empty() {
         return Err(not_found("correlation"));
     }

@@ -11,6 +11,8 @@ use souk_eventsourcing::process::TakenKind;
 use souk_eventsourcing::{CorrelationId, EventStore as _, Position, RecordedEvent};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{ParkedStatus, Snapshot};
+use souk_web::Keys;
+use souk_web::correlation::in_log;
 
 use super::PAGE_EVENTS_MAX;
 use crate::cli::output;
@@ -18,14 +20,15 @@ use crate::cli::output;
 /// Draws the tree; with JSON the whole of it in one line.
 pub async fn draw(reader: &LogReader, folder: &Path, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     let correlation = CorrelationId::parse(id).context("1 to 128 visible ASCII characters are allowed")?;
-    let mut events: Vec<RecordedEvent> = Vec::new();
-    loop {
-        let after = events.last().map_or(Position::START, |last| last.position);
-        let page = reader.read_correlation(&correlation, after, PAGE_EVENTS_MAX).await?;
-        if page.is_empty() {
-            break;
-        }
-        events.extend(page);
+    let held = match Keys::read(folder) {
+        Ok(keys) => in_log(&keys.correlation, &correlation),
+        // A log may be looked at without its keys.
+        Err(_) => correlation.clone(),
+    };
+    let mut events = events_of(reader, &held).await?;
+    if events.is_empty() && held != correlation {
+        // Logs of before 2026-11-30 hold every id as it was sent.
+        events = events_of(reader, &correlation).await?;
     }
     if events.is_empty() {
         bail!("no event has the correlation `{id}`");
@@ -43,6 +46,18 @@ pub async fn draw(reader: &LogReader, folder: &Path, id: &str, json: bool) -> an
         draw_node(root, &parked, "", place + 1 == roots.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn events_of(reader: &LogReader, correlation: &CorrelationId) -> anyhow::Result<Vec<RecordedEvent>> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = events.last().map_or(Position::START, |last| last.position);
+        let page = reader.read_correlation(correlation, after, PAGE_EVENTS_MAX).await?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
 }
 
 fn here<'a>(node: &'a Node, parked: &'a [ParkedStatus]) -> impl Iterator<Item = &'a ParkedStatus> {
