@@ -19,6 +19,7 @@ pub mod money;
 pub mod names;
 pub mod order;
 pub mod payment;
+pub mod personal_text;
 pub mod product;
 pub mod provider;
 pub mod quote;
@@ -40,6 +41,7 @@ pub use names::{
     AddressId, CartId, CustomerId, DebtId, EmailHash, InvalidText, OrderId, OrderRef, PaymentId, ProductId,
     RefundId, ReversalId, Sku, UserId, VoidId,
 };
+pub use personal_text::PersonalText;
 pub use provider::{Authorization, ProviderCall};
 pub use shop_command::ShopCommand;
 pub use text::{TextError, TextRule};

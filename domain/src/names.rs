@@ -110,9 +110,12 @@ impl OrderId {
         Person::new("order", &self.to_string())
     }
 
+    /// The kind of person of [`OrderId::readdressed`].
+    pub const READDRESSED: &'static str = "order-readdressed";
+
     /// Whom the address tells about that the shop gives the order after that was erased.
     pub fn readdressed(self) -> Person {
-        Person::new("order-readdressed", &self.to_string())
+        Person::new(Self::READDRESSED, &self.to_string())
     }
 }
 
@@ -145,8 +148,8 @@ macro_rules! text_name {
 }
 
 text_name!(
-    /// What an e-mail address is looked up by: a keyed hash of it, as 64 hexadecimal digits. The address can't
-    /// be found from it without the key.
+    /// The keyed hash of an e-mail address, or the random alias that stands for it in the log: 64 hexadecimal
+    /// digits. The address can't be found from the hash without the key, and not at all from the alias.
     EmailHash
 );
 text_name!(

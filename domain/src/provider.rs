@@ -1,8 +1,11 @@
 //! What processes ask of the payment provider. Its answers come back as `Record…` commands on the
 //! payment.
 
+use souk_eventsourcing::{KeyRing, Person};
+
 use crate::money::Money;
 use crate::names::{PaymentId, RefundId, VoidId};
+use crate::personal_text::PersonalText;
 
 /// An attempt to be paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub struct Authorization {
     /// The amount.
     pub amount: Money,
     /// The buyer's means of payment.
-    pub token: String,
+    pub token: PersonalText,
 }
 
 /// A call to the provider. Its idempotency key is the id of the output that asks for it.
@@ -58,6 +61,25 @@ pub enum ProviderCall {
 }
 
 impl ProviderCall {
+    /// The person whose key opens the call; none when nothing in it is personal.
+    pub fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Authorize(authorization) => authorization.token.person(),
+            Self::Capture { .. } | Self::Void { .. } | Self::Refund { .. } => None,
+        }
+    }
+
+    /// Returns the call as the provider gets it: with the token open, or empty when the buyer is erased.
+    pub fn opened(&self, keys: &KeyRing) -> Self {
+        match self {
+            Self::Authorize(authorization) => {
+                let token = authorization.token.reveal(keys).unwrap_or_default().into();
+                Self::Authorize(Authorization { token, ..authorization.clone() })
+            }
+            other => other.clone(),
+        }
+    }
+
     /// The payment it is about.
     pub fn payment(&self) -> PaymentId {
         match self {

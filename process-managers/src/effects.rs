@@ -16,7 +16,7 @@ use souk_domain::{Authorization, PaymentId, ProviderCall};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::reactor::{Reaction, Reactor};
 use souk_eventsourcing::retry::wait_after;
-use souk_eventsourcing::{Decider, StreamName};
+use souk_eventsourcing::{Decider, KeyRing, PersonKeys, StreamName};
 use tokio::sync::Semaphore;
 
 use crate::commands::{Sent, ShopPorts};
@@ -43,6 +43,8 @@ pub const SLOW_CALLS_MAX: usize = 100_000;
 /// The reactor to what processes ask of the payment provider.
 pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
+    /// Open the tokens of buyers.
+    people: Arc<dyn PersonKeys>,
     ports: ShopPorts,
     call_max: Duration,
     authorizing: Lane,
@@ -86,12 +88,18 @@ impl Drop for Counted<'_> {
 
 impl Effects {
     /// Effects on a provider whose calls take at most `call_max` each.
-    pub fn new(provider: Arc<dyn PaymentProvider>, ports: ShopPorts, call_max: Duration) -> Self {
+    pub fn new(
+        provider: Arc<dyn PaymentProvider>,
+        people: Arc<dyn PersonKeys>,
+        ports: ShopPorts,
+        call_max: Duration,
+    ) -> Self {
         // Shown from the start, not only once something was refused.
         metrics::counter!("souk_payment_provider_dlq_total").increment(0);
         metrics::counter!("souk_payment_provider_requeue_total").increment(0);
         Self {
             provider,
+            people,
             ports,
             call_max,
             authorizing: Lane::new("authorize", AUTHORIZING_CALLS_MAX),
@@ -105,7 +113,7 @@ impl Effects {
         let key = asked.command_id.to_string();
         let mut number = 1;
         loop {
-            let answer = match self.call_once(call, number, &key).await {
+            let answer = match self.call_opened(call, number, &key).await {
                 Some(answer) => answer,
                 // By now the order waits no longer; money that is held or taken is asked about again.
                 None if gives_up(call) => return None,
@@ -120,6 +128,18 @@ impl Effects {
             metrics::counter!("souk_payment_provider_retry_total").increment(1);
             tokio::time::sleep(wait_after(number, asked.command_id.0.as_bytes())).await;
             number = number.saturating_add(1);
+        }
+    }
+
+    /// Makes one call, with the buyer's token open. The token of an erased buyer is empty: the provider repeats
+    /// what it answered under the key before, so that a hold of before the erasure is never lost.
+    async fn call_opened(&self, call: &ProviderCall, number: u32, key: &str) -> Option<Answer> {
+        let Some(person) = call.person() else {
+            return self.call_once(call, number, key).await;
+        };
+        match self.people.to_open(vec![person.clone()]).await {
+            Ok(keys) => self.call_once(&call.opened(&keys), number, key).await,
+            Err(error) => Some(Answer::Retry { detail: error.to_string() }),
         }
     }
 
@@ -243,6 +263,9 @@ mod tests {
     };
     use uuid::Uuid;
 
+    use souk_eventsourcing::Person;
+    use souk_eventsourcing::testkit::{KeysInMemory, noon};
+
     use super::*;
     use crate::provider::FoundPayment;
 
@@ -260,7 +283,7 @@ mod tests {
         }
 
         async fn call(&self, call: &ProviderCall, _: u32, _: &str) -> Answer {
-            if matches!(call, ProviderCall::Authorize(call) if call.token == "silent") {
+            if matches!(call, ProviderCall::Authorize(call) if call.token.plain() == Some("silent")) {
                 return std::future::pending().await;
             }
             self.most.fetch_max(self.in_flight.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -337,13 +360,17 @@ mod tests {
     }
 
     fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
+        effects_for(provider, Arc::new(KeysInMemory::default()))
+    }
+
+    fn effects_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<Effects> {
         let ports = ShopPorts {
             carts: Arc::new(Nobody),
             orders: Arc::new(Nobody),
             payments: Arc::new(Nobody),
             stock: Arc::new(Nobody),
         };
-        Arc::new(Effects::new(provider, ports, Duration::from_secs(900)))
+        Arc::new(Effects::new(provider, people, ports, Duration::from_secs(900)))
     }
 
     fn origin() -> Origin {
@@ -352,7 +379,7 @@ mod tests {
     }
 
     fn authorize(token: &str) -> ProviderCall {
-        let (payment, amount, token) = (payment(), pound(), token.to_owned());
+        let (payment, amount, token) = (payment(), pound(), token.into());
         ProviderCall::Authorize(Authorization { payment, attempt: 1, amount, token })
     }
 
@@ -437,5 +464,53 @@ mod tests {
     async fn taking_what_is_held_never_gives_up() {
         let (answer, attempts) = answer_after(100, capture()).await;
         assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, 101));
+    }
+
+    /// Remembers what it answered to each key, as providers do.
+    #[derive(Default)]
+    struct Remembering(Mutex<HashMap<String, Answer>>);
+
+    #[async_trait]
+    impl PaymentProvider for Remembering {
+        fn name(&self) -> &'static str {
+            "remembering"
+        }
+
+        async fn call(&self, call: &ProviderCall, _: u32, key: &str) -> Answer {
+            let ProviderCall::Authorize(authorization) = call else { unreachable!("only holds are asked for") };
+            let answer = match authorization.token.plain() {
+                Some("tok_ok") => Answer::Done { provider_id: "p".into() },
+                _ => Answer::Declined { code: "unknown-token".into(), detail: "there is no such token".into() },
+            };
+            self.0.lock().unwrap().entry(key.to_owned()).or_insert(answer).clone()
+        }
+
+        async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+            None
+        }
+
+        async fn find_refund(&self, _: &str) -> Option<RefundId> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_token_of_an_erased_buyer_pays_nothing_and_finds_a_hold_of_before() {
+        let ada = Person::new("customer", "ada");
+        let mut call = authorize("tok_ok");
+        let people = Arc::new(KeysInMemory::default());
+        let effects = effects_for(Arc::new(Remembering::default()), people.clone());
+        let ProviderCall::Authorize(authorization) = &mut call else { unreachable!("it is a hold") };
+        authorization.token = authorization.token.clone().of(&ada, "token");
+        let before = origin();
+        let (answer, _) = effects.call(&call, &before).await.unwrap();
+        assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+        people.erase(&ada, noon()).await.unwrap();
+        let (answer, _) = effects.call(&call, &before).await.unwrap();
+        assert!(matches!(answer, Answer::Done { .. }), "the hold of before the erasure: {answer:?}");
+        let mut after = origin();
+        after.command_id = CommandId(Uuid::from_u128(2));
+        let (answer, _) = effects.call(&call, &after).await.unwrap();
+        assert!(matches!(answer, Answer::Declined { .. }), "{answer:?}");
     }
 }

@@ -57,6 +57,9 @@ pub trait PaymentProvider: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Makes a call. `number` counts the calls of one effect, from 1.
+    ///
+    /// An authorization with an empty token belongs to an erased buyer: it repeats the answer that was given
+    /// under the key before, and is declined when there was none.
     async fn call(&self, call: &ProviderCall, number: u32, idempotency_key: &str) -> Answer;
 
     /// Finds our payment, and the attempt, that the provider's id belongs to, when the provider knows.

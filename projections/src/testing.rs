@@ -200,7 +200,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         lines: vec![line("A1", 2, 255), line("B2", 1, 100)],
         charges: Vec::new(),
         total: pounds(610),
-        payment_token: Some("tok_ok".to_owned()),
+        payment_token: Some("tok_ok".into()),
         placed_at: noon(),
         pay_by: noon() + jiff::SignedDuration::from_mins(15),
     }

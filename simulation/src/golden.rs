@@ -10,8 +10,9 @@ use souk_domain::cart::CartEvent;
 use souk_domain::checkout::{Checkout, CheckoutEvent, CheckoutMove, CheckoutState, CheckoutStep};
 use souk_domain::order::{Draft, OrderEvent};
 use souk_domain::payment::PaymentEvent;
-use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand};
+use souk_domain::{OrderId, PaymentId, PersonalText, ProviderCall, ShopCommand};
 use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Output, Process};
+use souk_eventsourcing::testkit::key_of;
 use souk_eventsourcing::{
     Actor, CommandId, CorrelationId, DecodeError, EventId, NewEvent, Position, RecordedEvent, Revision,
     StreamName,
@@ -235,6 +236,8 @@ impl Provider {
     }
 }
 
-fn hold(payment: PaymentId, amount: souk_domain::Money, token: &str) -> Hold {
-    Hold { payment, amount, is_held: true, taken: 0, refunds: BTreeMap::new(), refuses: token.to_owned() }
+fn hold(payment: PaymentId, amount: souk_domain::Money, token: &PersonalText) -> Hold {
+    let keys = token.person().map(|person| (person.clone(), key_of(person))).into_iter().collect();
+    let refuses = token.reveal(&keys).expect("keys of tests are never destroyed");
+    Hold { payment, amount, is_held: true, taken: 0, refunds: BTreeMap::new(), refuses }
 }

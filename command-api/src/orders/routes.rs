@@ -162,7 +162,7 @@ pub async fn cancel(
     let (_, loaded) = reachable(&shop, &caller, &id).await?;
     let is_the_buyer = !caller.is_admin() || loaded.state.customer() == caller.subject.as_ref();
     let code = if is_the_buyer { ReasonCode::CancelledByCustomer } else { ReasonCode::CancelledByShop };
-    let command = OrderCommand::Cancel { reason: Reason { code, detail } };
+    let command = OrderCommand::Cancel { reason: Reason { code, detail: detail.into() } };
     send(&shop, &caller, &headers, "POST /api/orders/cancel", &body.raw, &id, command).await
 }
 

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use souk_domain::order::OrderStatus;
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
-use souk_domain::{PaymentId, RefundId};
+use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -51,6 +51,8 @@ pub async fn request(
     if !is_payable && !may_be_a_repeat {
         return Err(not_payable());
     }
+    let token = PersonalText::from(token);
+    let token = loaded.state.person().map_or(token.clone(), |person| token.of(person, "token"));
     let command = PaymentCommand::Request { order, amount, token };
     let outcome = match shop.payments.execute(came.request(stream, command)).await {
         Ok(outcome) => outcome,

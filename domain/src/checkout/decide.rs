@@ -76,11 +76,14 @@ fn taken(state: &CheckoutState) -> Option<CheckoutMove> {
 
 fn insufficient_stock(state: &CheckoutState) -> Reason {
     let skus: Vec<_> = state.missing_skus().iter().map(ToString::to_string).collect();
-    Reason { code: ReasonCode::InsufficientStock, detail: format!("not enough of {}", skus.join(", ")) }
+    Reason {
+        code: ReasonCode::InsufficientStock,
+        detail: format!("not enough of {}", skus.join(", ")).into(),
+    }
 }
 
 fn time_over(state: &CheckoutState) -> Option<Reason> {
-    let detail = "nobody paid in time".to_owned();
+    let detail = "nobody paid in time".into();
     state.is_time_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
@@ -96,5 +99,5 @@ fn declined(state: &CheckoutState) -> Option<Reason> {
 }
 
 fn payment_declined(detail: &str) -> Reason {
-    Reason { code: ReasonCode::PaymentDeclined, detail: detail.to_owned() }
+    Reason { code: ReasonCode::PaymentDeclined, detail: detail.into() }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use souk_eventsourcing::process::Input;
 
 use crate::order::event::Draft;
+use crate::personal_text::PersonalText;
 
 use super::input::CheckoutEvent;
 use super::state::{CheckoutState, FIRST_ATTEMPT, Payment, Terms, Units};
@@ -62,8 +63,8 @@ fn learn(state: &mut CheckoutState, draft: &Draft) {
 }
 
 /// An attempt to be paid is news once: the request that a checkout sent shows as its answer and as an event.
-fn note_requested(state: &mut CheckoutState, attempt: u32, token: &str) {
-    let is_news = state.tokens.insert(attempt, token.to_owned()).is_none();
+fn note_requested(state: &mut CheckoutState, attempt: u32, token: &PersonalText) {
+    let is_news = state.tokens.insert(attempt, token.clone()).is_none();
     if is_news && matches!(state.payment, Payment::None | Payment::Declined) {
         state.payment = Payment::Requested;
         state.is_payment_open = true;

@@ -11,6 +11,7 @@ use crate::names::OrderId;
 use crate::order::OrderEvent;
 use crate::order::event::{Draft, Reason};
 use crate::payment::PaymentEvent;
+use crate::personal_text::PersonalText;
 
 /// The types of the events it takes.
 pub const TAKES: [&str; 9] = [
@@ -55,7 +56,7 @@ pub enum CheckoutEvent {
         /// How much.
         amount: Money,
         /// The provider's token.
-        token: String,
+        token: PersonalText,
     },
     /// The provider holds the money.
     Authorized {

@@ -10,6 +10,7 @@ use crate::cart::event::CartLine;
 use crate::money::Money;
 use crate::names::{CartId, OrderId, Sku};
 use crate::order::event::{Draft, Reason};
+use crate::personal_text::PersonalText;
 
 /// The state of a checkout. Cloning it costs a byte a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ pub struct CheckoutState {
     pub(super) units: Vec<Units>,
     pub(super) payment: Payment,
     /// The token of each attempt to be paid, by its number; the last is the present one.
-    pub(super) tokens: BTreeMap<u32, String>,
+    pub(super) tokens: BTreeMap<u32, PersonalText>,
     pub(super) provider_payment_id: Option<String>,
     /// Whether a payment exists that has to be abandoned if the order comes to nothing.
     pub(super) is_payment_open: bool,
@@ -108,7 +109,7 @@ pub(super) struct Terms {
     pub(super) cart: Option<CartId>,
     pub(super) total: Money,
     /// The token that came with the order: then there is one attempt to be paid.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<PersonalText>,
     pub(super) pay_by: Timestamp,
     /// What to reserve: each SKU once.
     pub(super) lines: Vec<(Sku, u32)>,

@@ -49,11 +49,11 @@ fn done(steps: &[CheckoutStep]) -> Vec<In> {
 }
 
 fn refused(step: CheckoutStep, code: &str) -> In {
-    Input::Refused { step, code: code.to_owned(), detail: String::new() }
+    Input::Refused { step, code: code.to_owned(), detail: "".into() }
 }
 
 fn requested(attempt: u32) -> In {
-    let (amount, token) = (Money::new(400, Currency::GBP), format!("tok_{attempt}"));
+    let (amount, token) = (Money::new(400, Currency::GBP), format!("tok_{attempt}").into());
     Input::Event(CheckoutEvent::PaymentRequested { attempt, amount, token })
 }
 
@@ -70,7 +70,7 @@ fn captured() -> In {
 }
 
 fn cancelled() -> In {
-    let reason = Reason { code: ReasonCode::CancelledByCustomer, detail: String::new() };
+    let reason = Reason { code: ReasonCode::CancelledByCustomer, detail: "".into() };
     Input::Event(CheckoutEvent::CancellationRequested { reason })
 }
 
@@ -277,14 +277,14 @@ fn a_call_to_authorize_takes_the_token_of_its_own_attempt() {
         let Some(ProviderCall::Authorize(call)) = Checkout::effect(&state, &Authorize(attempt)) else {
             panic!("it is a call to authorize")
         };
-        assert_eq!((call.attempt, call.token), (attempt, format!("tok_{attempt}")));
+        assert_eq!((call.attempt, call.token), (attempt, format!("tok_{attempt}").into()));
     }
     assert_eq!(Checkout::effect(&state, &Authorize(3)), None);
 }
 
 #[test]
 fn an_undone_order_keeps_the_reason_that_was_recorded() {
-    let reason = Reason { code: ReasonCode::CancelledByShop, detail: "recorded then".to_owned() };
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: "recorded then".into() };
     let (state, _) = after(&waiting());
     let state = Checkout::enter(state, &CheckoutMove::Undo { reason: reason.clone() });
     let Some(ShopCommand::Order(_, OrderCommand::Fail { reason: told, .. })) =
@@ -297,7 +297,7 @@ fn an_undone_order_keeps_the_reason_that_was_recorded() {
 
 #[test]
 fn every_move_reads_back_as_it_was_written() {
-    let reason = Reason { code: ReasonCode::PaymentDeclined, detail: "no".to_owned() };
+    let reason = Reason { code: ReasonCode::PaymentDeclined, detail: "no".into() };
     for (made, json) in [
         (CheckoutMove::Reserve, r#"{"move":"reserve"}"#),
         (CheckoutMove::Await { attempt: None }, r#"{"move":"await"}"#),

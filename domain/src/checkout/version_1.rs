@@ -11,6 +11,7 @@ use std::sync::Arc;
 use souk_eventsourcing::process::{Decided, Input};
 
 use crate::order::event::{Draft, Reason, ReasonCode};
+use crate::personal_text::PersonalText;
 
 use super::input::CheckoutEvent;
 use super::state::{CheckoutState, FIRST_ATTEMPT, Payment, Phase, Terms, Units};
@@ -105,10 +106,10 @@ fn learn(state: &mut CheckoutState, draft: &Draft) {
     }
 }
 
-fn note_requested(state: &mut CheckoutState, attempt: u32, token: &str) {
+fn note_requested(state: &mut CheckoutState, attempt: u32, token: &PersonalText) {
     if matches!(state.payment, Payment::None | Payment::Declined) {
         state.payment = Payment::Requested;
-        state.tokens.insert(attempt, token.to_owned());
+        state.tokens.insert(attempt, token.clone());
         state.is_payment_open = true;
     }
 }
@@ -216,11 +217,14 @@ fn taken(state: &CheckoutState) -> Option<Move> {
 
 fn insufficient_stock(state: &CheckoutState) -> Reason {
     let skus: Vec<_> = state.missing_skus().iter().map(ToString::to_string).collect();
-    Reason { code: ReasonCode::InsufficientStock, detail: format!("not enough of {}", skus.join(", ")) }
+    Reason {
+        code: ReasonCode::InsufficientStock,
+        detail: format!("not enough of {}", skus.join(", ")).into(),
+    }
 }
 
 fn time_over(state: &CheckoutState) -> Option<Reason> {
-    let detail = "nobody paid in time".to_owned();
+    let detail = "nobody paid in time".into();
     state.is_time_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
@@ -236,7 +240,7 @@ fn declined(state: &CheckoutState) -> Option<Reason> {
 }
 
 fn payment_declined(detail: &str) -> Reason {
-    Reason { code: ReasonCode::PaymentDeclined, detail: detail.to_owned() }
+    Reason { code: ReasonCode::PaymentDeclined, detail: detail.into() }
 }
 
 /// Commands that a move asked for.

@@ -58,7 +58,9 @@ fn await_payment(order: &Placed) -> Decision {
     }
 }
 
-fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
+/// A reason that somebody gave may be about the person that the order tells about.
+fn cancel(order: &Placed, given: &Reason, context: &Context) -> Decision {
+    let reason = &Reason { code: given.code, detail: given.detail.clone().of(&order.person, "reason") };
     match order.status {
         OrderStatus::Placed | OrderStatus::PaymentPending if order.cancellation.is_some() => Ok(Vec::new()),
         OrderStatus::Placed | OrderStatus::PaymentPending => {

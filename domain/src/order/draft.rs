@@ -10,7 +10,8 @@ use crate::email::Email;
 use crate::field_error::FieldError;
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, EmailHash, OrderId, Sku};
+use crate::names::{CartId, CustomerId, OrderId, Sku};
+use crate::personal_text::PersonalText;
 
 use super::event::{Draft, OrderLine};
 
@@ -23,8 +24,8 @@ pub struct Parts {
     pub customer: Option<CustomerId>,
     /// The cart it comes from.
     pub cart: Option<CartId>,
-    /// A guest's e-mail address, and what it is looked up by.
-    pub email: Option<(Email, EmailHash)>,
+    /// A guest's e-mail address.
+    pub email: Option<Email>,
     /// Where the goods go.
     pub shipping_address: Option<Address>,
     /// Lines as they were asked for.
@@ -43,7 +44,6 @@ impl Draft {
         check_lines(&parts.lines)?;
         let lines = merged(parts.lines);
         let person = Self::person_of(parts.order, parts.customer.as_ref());
-        let (email, email_hash) = parts.email.unzip();
         let total = total_of(&lines).ok_or_else(|| {
             let detail = format!("an order's total is at most {TOTAL_MINOR_MAX} minor units");
             vec![FieldError::new("/lines", "total-too-large", detail)]
@@ -53,15 +53,17 @@ impl Draft {
             code: order_code(parts.order),
             customer: parts.customer,
             cart: parts.cart,
-            email: email.map(|email| Personal::new(person.clone(), "email", email.as_str().to_owned())),
-            email_hash,
+            email: parts.email.map(|email| Personal::new(person.clone(), "email", email.as_str().to_owned())),
+            email_hash: None,
             shipping_address: parts
                 .shipping_address
-                .map(|address| Personal::new(person, "shippingAddress", address)),
+                .map(|address| Personal::new(person.clone(), "shippingAddress", address)),
             lines,
             charges: Vec::new(),
             total,
-            payment_token: parts.payment_token,
+            payment_token: parts
+                .payment_token
+                .map(|token| PersonalText::from(token).of(&person, "paymentToken")),
             placed_at: parts.placed_at,
             pay_by: parts.pay_by,
         })

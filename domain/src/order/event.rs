@@ -7,6 +7,7 @@ use souk_eventsourcing::{Person, Personal, event_enum};
 use crate::address::Address;
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, EmailHash, OrderId, ProductId, ReversalId, Sku};
+use crate::personal_text::PersonalText;
 
 /// An order, complete, before it is placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,8 @@ pub struct Draft {
     /// A guest's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// What that address is looked up by.
+    /// The keyed hash of that address, in orders of before 2026-11-30. The index beside the keys of people holds it
+    /// since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<EmailHash>,
     /// Where the goods go.
@@ -40,7 +42,7 @@ pub struct Draft {
     pub total: Money,
     /// The payment provider's token, when the buyer gave one with the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payment_token: Option<String>,
+    pub payment_token: Option<PersonalText>,
     /// When the buyer asked for it.
     pub placed_at: Timestamp,
     /// When waiting for payment ends.
@@ -88,8 +90,8 @@ pub struct Charge {
 pub struct Reason {
     /// The stable code.
     pub code: ReasonCode,
-    /// In words.
-    pub detail: String,
+    /// In words: the shop's own, or those of whoever cancelled it, which are personal.
+    pub detail: PersonalText,
 }
 
 /// The stable codes of why an order ended early.

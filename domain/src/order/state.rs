@@ -8,7 +8,7 @@ use souk_eventsourcing::{Person, Personal};
 
 use crate::address::Address;
 use crate::money::Money;
-use crate::names::{CartId, CustomerId, EmailHash, OrderId, Sku};
+use crate::names::{CartId, CustomerId, OrderId, Sku};
 
 use super::event::{Draft, OrderLine, Reason};
 
@@ -70,8 +70,8 @@ pub struct Placed {
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
     pub(super) id: OrderId,
-    /// What a guest's e-mail address is looked up by.
-    pub(super) email_hash: Option<EmailHash>,
+    /// A guest's e-mail address.
+    pub(super) email: Option<Personal<String>>,
     /// Whom its personal data tells about.
     pub(super) person: Person,
     /// Whether that was somebody else before, whose key is destroyed.
@@ -134,7 +134,7 @@ impl Placed {
             code: draft.code.clone(),
             customer: draft.customer.clone(),
             id: draft.order,
-            email_hash: draft.email_hash.clone(),
+            email: draft.email.clone(),
             person: Draft::person_of(draft.order, draft.customer.as_ref()),
             is_erased: false,
             destination: Destination::of(draft.shipping_address.as_ref()),
@@ -172,10 +172,10 @@ impl OrderState {
         (order.status == OrderStatus::Confirmed).then_some(&order.person)
     }
 
-    /// What a guest's e-mail address is looked up by, while the order is a guest's.
-    pub fn guest_email_hash(&self) -> Option<&EmailHash> {
+    /// A guest's e-mail address, while the order is a guest's.
+    pub fn guest_email(&self) -> Option<&Personal<String>> {
         let order = self.placed.as_ref().filter(|order| order.customer.is_none() && !order.is_erased)?;
-        order.email_hash.as_ref()
+        order.email.as_ref()
     }
 
     /// The cart it was ordered from.

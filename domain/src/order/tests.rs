@@ -56,6 +56,12 @@ fn reason(code: ReasonCode) -> Reason {
     Reason { code, detail: "because".into() }
 }
 
+/// A reason that somebody gave, as the log holds it.
+fn personal_reason(code: ReasonCode) -> Reason {
+    let Reason { detail, .. } = reason(code);
+    Reason { code, detail: detail.of(&ORDER.guest(), "reason") }
+}
+
 fn cancel() -> OrderCommand {
     OrderCommand::Cancel { reason: reason(ReasonCode::CancelledByCustomer) }
 }
@@ -65,7 +71,8 @@ fn cancelled(refund: Option<i64>) -> OrderEvent {
     let lines = [("A", 3), ("B", 2)].map(|(text, quantity)| ReversalLine { sku: sku(text), quantity });
     let refund = refund.map(|amount| Money::new(amount, Currency::GBP));
     let reversal = Some(Reversal { id, lines: lines.into(), refund });
-    Cancelled { reason: reason(ReasonCode::CancelledByCustomer), failed_skus: Vec::new(), reversal }.into()
+    Cancelled { reason: personal_reason(ReasonCode::CancelledByCustomer), failed_skus: Vec::new(), reversal }
+        .into()
 }
 
 fn give_back(lines: &[(&str, u32)]) -> OrderCommand {
@@ -132,7 +139,8 @@ fn an_order_is_placed_once() {
 
 #[test]
 fn before_it_is_settled_a_cancellation_is_a_wish() {
-    let wish = || event::CancellationRequested { reason: reason(ReasonCode::CancelledByCustomer) }.into();
+    let wish =
+        || event::CancellationRequested { reason: personal_reason(ReasonCode::CancelledByCustomer) }.into();
     given::<Order>(&[placed()]).when(&cancel()).then(&[wish()]);
     given::<Order>(&[placed(), wish()]).when(&cancel()).then_nothing();
     let confirm = OrderCommand::Confirm { paid_outside: false };

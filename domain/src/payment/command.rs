@@ -2,6 +2,7 @@
 
 use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
+use crate::personal_text::PersonalText;
 
 /// A command to the payment of one order. `Record…` commands carry what the provider answered, however
 /// late, doubled or out of order.
@@ -14,7 +15,7 @@ pub enum PaymentCommand {
         /// Its total.
         amount: Money,
         /// The provider's token for the buyer's means of payment.
-        token: String,
+        token: PersonalText,
     },
     /// The provider took the request and will answer later, by webhook.
     RecordAccepted {

@@ -4,6 +4,7 @@ use souk_eventsourcing::Context;
 
 use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
+use crate::personal_text::PersonalText;
 
 use super::command::PaymentCommand;
 use super::event::{
@@ -88,11 +89,11 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
     }
 }
 
-fn requested(order: OrderId, amount: Money, token: &str, attempt: u32) -> PaymentEvent {
-    Requested { order, amount, token: token.to_owned(), attempt }.into()
+fn requested(order: OrderId, amount: Money, token: &PersonalText, attempt: u32) -> PaymentEvent {
+    Requested { order, amount, token: token.clone(), attempt }.into()
 }
 
-fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &str) -> Decision {
+fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &PersonalText) -> Decision {
     if payment.abandoned {
         return Err(PaymentRejection::Closed);
     }

@@ -5,6 +5,7 @@ use souk_eventsourcing::event_enum;
 
 use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
+use crate::personal_text::PersonalText;
 
 /// An attempt to be paid began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub struct Requested {
     /// Its total.
     pub amount: Money,
     /// The provider's token.
-    pub token: String,
+    pub token: PersonalText,
     /// The number of the attempt, from 1.
     pub attempt: u32,
 }

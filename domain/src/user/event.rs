@@ -60,7 +60,7 @@ impl Default for Preferences {
 pub struct Registered {
     /// Their e-mail address.
     pub email: Personal<String>,
-    /// What it is looked up by.
+    /// Its alias; in accounts of before 2026-11-30 its keyed hash.
     pub email_hash: EmailHash,
     /// Their name.
     pub name: Personal<String>,
@@ -136,7 +136,7 @@ pub struct PreferencesChanged {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erased {
-    /// What their address was looked up by.
+    /// The alias of their address.
     pub email_hash: EmailHash,
 }
 

@@ -16,7 +16,7 @@ pub enum UserState {
     /// Somebody with an account.
     Known(Account),
     /// Nobody any more; the claim of the address is to be released.
-    Erased(EmailHash),
+    Erased(#[serde(skip_serializing)] EmailHash),
     /// Nobody, for good: the registration was cut off.
     Fenced,
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use souk_domain::order::Draft;
 use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
-use souk_domain::{Address, CartId, Currency, CustomerId, Email, EmailHash, Money, OrderId, ProductId, Sku};
+use souk_domain::{Address, CartId, Currency, CustomerId, Email, Money, OrderId, ProductId, Sku};
 use uuid::Uuid;
 
 use crate::provider::TOKENS;
@@ -50,10 +50,7 @@ pub(crate) fn draft(
     let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
     let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
     let pay_by = now + SignedDuration::from_secs(900);
-    let email = customer.is_none().then(|| {
-        let hash = EmailHash::parse(&format!("{n:064x}")).unwrap();
-        (Email::parse(&format!("{NAME}-{n}@example.com")).unwrap(), hash)
-    });
+    let email = customer.is_none().then(|| Email::parse(&format!("{NAME}-{n}@example.com")).unwrap());
     let shipping_address = how.is_multiple_of(3).then(|| address(NAME));
     let parts = Parts {
         order,

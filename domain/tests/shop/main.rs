@@ -92,7 +92,7 @@ impl Shop {
                 ask(&mut self.world, OrderCommand::MarkPaidOutside);
             }
             7 | 8 if self.world.order(order).status() == Some(OrderStatus::PaymentPending) => {
-                let token = TOKENS[usize::from(how) % TOKENS.len()].to_owned();
+                let token = TOKENS[usize::from(how) % TOKENS.len()].into();
                 let request = PaymentCommand::Request { order, amount: total, token };
                 self.world.ask(&ShopCommand::Payment(PaymentId::of(order), request));
             }

@@ -64,6 +64,7 @@ impl Provider {
 
     fn authorize(&mut self, authorization: &Authorization, key: CommandId) -> Answers {
         let Authorization { payment, attempt, amount, token } = authorization.clone();
+        let token = token.plain().expect("the provider is told an open token").to_owned();
         let provider_payment_id = key.to_string();
         let failed = |named: bool| PaymentCommand::RecordFailed {
             attempt,

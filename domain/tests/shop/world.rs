@@ -13,7 +13,7 @@ use souk_domain::stock::Stock;
 use souk_domain::{OrderId, PaymentId, ProviderCall, ShopCommand};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::ProcessCommand;
-use souk_eventsourcing::testkit::sealed;
+use souk_eventsourcing::testkit::{key_of, sealed};
 use souk_eventsourcing::{
     Actor, CommandId, Context, CorrelationId, Decider, Position, RecordedEvent, Rejection, Revision,
     StreamName,
@@ -129,9 +129,10 @@ impl World {
             actions.extend(
                 commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)),
             );
-            let is_silent =
-                |call: &ProviderCall| matches!(call, ProviderCall::Authorize(call) if call.token == "silent");
-            let calls = process.effects().into_iter().filter(|(_, _, call)| with_silent || !is_silent(call));
+            let is_silent = |call: &ProviderCall| matches!(call, ProviderCall::Authorize(call) if call.token.plain() == Some("silent"));
+            let opened =
+                process.effects().into_iter().map(|(instance, id, call)| (instance, id, opened(&call)));
+            let calls = opened.filter(|(_, _, call)| with_silent || !is_silent(call));
             actions.extend(calls.map(|(instance, id, call)| Action::Call(place, instance, id, call)));
         }
         actions.extend((0..self.webhooks.len()).map(Action::Webhook));
@@ -217,4 +218,10 @@ impl World {
     pub(crate) fn order(&self, order: OrderId) -> souk_domain::order::OrderState {
         self.books().state::<Order>(&Order::stream(order))
     }
+}
+
+/// The call as the provider gets it.
+fn opened(call: &ProviderCall) -> ProviderCall {
+    let keys = call.person().map(|person| (person.clone(), key_of(person))).into_iter().collect();
+    call.opened(&keys).expect("nobody is erased here")
 }

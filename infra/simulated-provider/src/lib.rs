@@ -46,6 +46,7 @@ async fn wait(ms: u64) {
 
 async fn authorize(authorization: &Authorization, call: u32) -> Answer {
     let Authorization { payment, attempt, token, .. } = authorization;
+    let token = token.plain().unwrap_or_default();
     let payment =
         PaymentRef { payment: *payment, attempt: *attempt, behaviour: PaymentRef::behaviour(token) };
     let done = || Answer::Done { provider_id: payment.to_string() };
@@ -60,7 +61,7 @@ async fn authorize(authorization: &Authorization, call: u32) -> Answer {
         let detail = format!("failure {call} of {failures}, as the token asks");
         return if u64::from(call) > failures { done() } else { Answer::Retry { detail } };
     }
-    match token.as_str() {
+    match token {
         "tok_ok" => done(),
         "tok_decline" => declined("card-declined", "the card was declined"),
         "tok_webhook" => Answer::Accepted { provider_id: payment.to_string() },

@@ -10,8 +10,7 @@ fn amount() -> Money {
 }
 
 async fn authorize_as(attempt: u32, token: &str, call: u32) -> Answer {
-    let authorization =
-        Authorization { payment: PAYMENT, attempt, amount: amount(), token: token.to_owned() };
+    let authorization = Authorization { payment: PAYMENT, attempt, amount: amount(), token: token.into() };
     SimulatedProvider.call(&ProviderCall::Authorize(authorization), call, "key").await
 }
 

@@ -8,7 +8,7 @@ mod row;
 
 use souk_domain::order::event::Draft;
 use souk_domain::order::{Order, OrderEvent, OrderStatus};
-use souk_domain::{Address, PaymentId};
+use souk_domain::{Address, PaymentId, PersonalText};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
@@ -173,20 +173,18 @@ fn is_erased(address: Option<&Personal<Address>>) -> bool {
     address.is_some_and(Personal::is_erased)
 }
 
-/// What the timeline says of an event; nothing that is about a person.
-fn detail(event: &OrderEvent) -> Option<String> {
+/// The words of the timeline about an event.
+fn detail(event: &OrderEvent) -> Option<PersonalText> {
     match event {
         OrderEvent::CancellationRequested(event) => Some(event.reason.detail.clone()),
         OrderEvent::Cancelled(event) => Some(event.reason.detail.clone()),
         OrderEvent::TimedOut(event) => Some(event.reason.detail.clone()),
-        OrderEvent::Shipped(event) => {
-            Some(format!("{} {}", event.carrier, event.tracking).trim_end().to_owned())
-        }
+        OrderEvent::Shipped(event) => Some(format!("{} {}", event.carrier, event.tracking).trim_end().into()),
         OrderEvent::Returned(event) => {
             let lines = event.reversal.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku));
-            Some(lines.collect::<Vec<_>>().join(", "))
+            Some(lines.collect::<Vec<_>>().join(", ").into())
         }
-        OrderEvent::Confirmed(event) if event.paid_outside => Some("paid outside".to_owned()),
+        OrderEvent::Confirmed(event) if event.paid_outside => Some("paid outside".into()),
         OrderEvent::Placed(_)
         | OrderEvent::PaymentAwaited(_)
         | OrderEvent::PaidOutside(_)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_domain::order::OrderStatus;
 use souk_domain::order::event::{Charge, Reason};
-use souk_domain::{Address, CartId, CustomerId, EmailHash, Money, PaymentId, Sku};
+use souk_domain::{Address, CartId, CustomerId, EmailHash, Money, OrderId, PaymentId, PersonalText, Sku};
 use souk_eventsourcing::{Person, Personal, Timestamp};
 
 /// An order, without its lines.
@@ -20,7 +20,7 @@ pub struct OrderRow {
     pub cart: Option<CartId>,
     /// A guest's e-mail address.
     pub email: Option<Personal<String>>,
-    /// What that address is looked up by.
+    /// The keyed hash of that address, in orders of before 2026-11-30.
     pub email_hash: Option<EmailHash>,
     /// Where the goods go.
     pub shipping_address: Option<Personal<Address>>,
@@ -59,7 +59,7 @@ pub struct Moment {
     /// The event, as in `payment-awaited`.
     pub event: String,
     /// In words.
-    pub detail: Option<String>,
+    pub detail: Option<PersonalText>,
 }
 
 /// What became of a line's reservation.
@@ -78,14 +78,26 @@ pub enum LineReservation {
 }
 
 impl OrderRow {
-    /// Whose keys open e-mail address and address.
+    /// People whose keys open e-mail address, address and texts.
     pub fn people(&self) -> impl Iterator<Item = Person> {
         let email = self.email.as_ref().map(|email| email.person().clone());
         let address = self.shipping_address.as_ref().map(|address| address.person().clone());
-        email.into_iter().chain(address)
+        let texts = self.timeline.iter().filter_map(|moment| moment.detail.as_ref()?.person().cloned());
+        email.into_iter().chain(address).chain(texts)
     }
 
-    /// What a guest's e-mail address is looked up by, while the order is a guest's.
+    /// A guest's e-mail address, while the order is a guest's.
+    pub fn guest_email(&self) -> Option<&Personal<String>> {
+        self.email.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
+    }
+
+    /// Returns true if a person is the order itself after its buyer was erased: who is told of what the shop says
+    /// since.
+    pub fn is_of_shop(&self, person: &Person) -> bool {
+        self.is_erased && person.parts().0 == OrderId::READDRESSED
+    }
+
+    /// The keyed hash of a guest's e-mail address, while the order is a guest's; none in newer orders.
     pub fn guest_email_hash(&self) -> Option<&EmailHash> {
         self.email_hash.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }

@@ -33,7 +33,7 @@ fn confirmed() -> OrderEvent {
 }
 
 fn reason(code: ReasonCode) -> Reason {
-    Reason { code, detail: "in words".to_owned() }
+    Reason { code, detail: "in words".into() }
 }
 
 fn cancelled(code: ReasonCode, failed: &[&str]) -> OrderEvent {

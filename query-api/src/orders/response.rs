@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use souk_domain::order::event::{Charge, Reason, ReasonCode};
-use souk_domain::{Money, Sku};
+use souk_domain::order::event::{Charge, ReasonCode};
+use souk_domain::{Money, PersonalText, Sku};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
@@ -104,7 +104,8 @@ struct OrderPaymentAnswer {
 struct ReasonAnswer {
     #[schema(value_type = String, example = "insufficient-stock")]
     code: ReasonCode,
-    detail: String,
+    /// In words; null when whoever gave it is erased.
+    detail: Option<String>,
 }
 
 /// Something that happened to an order.
@@ -138,6 +139,21 @@ impl OrderAnswer {
         let kept = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
         let address = kept.map(|address| address.reveal(keys));
         let address_erased = row.is_address_erased || matches!(address, Some(None));
+        // The same for texts that somebody gave before that.
+        let text = |text: &PersonalText| {
+            let is_gone = row.is_erased && text.person().is_some_and(|person| !row.is_of_shop(person));
+            if is_gone { None } else { text.reveal(keys) }
+        };
+        let reason = row
+            .reason
+            .as_ref()
+            .map(|reason| ReasonAnswer { code: reason.code, detail: text(&reason.detail) });
+        let of_moment = |moment: &Moment| MomentAnswer {
+            at: moment.at.to_string(),
+            event: moment.event.clone(),
+            detail: moment.detail.as_ref().and_then(text),
+        };
+        let timeline = row.timeline.iter().map(of_moment).collect();
         let payment = payment.map(|(status, owed)| OrderPaymentAnswer {
             id: row.payment.to_string(),
             status,
@@ -154,8 +170,8 @@ impl OrderAnswer {
             charges: row.charges.into_iter().map(ChargeAnswer::from).collect(),
             total: row.total.into(),
             payment,
-            reason: row.reason.map(|Reason { code, detail }| ReasonAnswer { code, detail }),
-            timeline: row.timeline.into_iter().map(MomentAnswer::from).collect(),
+            reason,
+            timeline,
             placed_at: row.placed_at.to_string(),
             shipping_address: address.flatten().map(AddressShape::from),
             address_erased,
@@ -187,11 +203,5 @@ impl OrderLineAnswer {
 impl From<Charge> for ChargeAnswer {
     fn from(charge: Charge) -> Self {
         Self { kind: charge.kind, label: charge.label, amount: charge.amount.into() }
-    }
-}
-
-impl From<Moment> for MomentAnswer {
-    fn from(moment: Moment) -> Self {
-        Self { at: moment.at.to_string(), event: moment.event, detail: moment.detail }
     }
 }
