@@ -210,7 +210,12 @@ impl Embedded {
             rows: read_models.clone() as Arc<dyn ProcessStateStore>,
             clock: Arc::clone(&clock),
             shop: ports.clone(),
-            effects: Arc::new(Effects::new(Arc::clone(&provider), ports.clone(), call_max)),
+            effects: Arc::new(Effects::new(
+                Arc::clone(&provider),
+                Arc::clone(&people),
+                ports.clone(),
+                call_max,
+            )),
         };
         let parts = Parts::default();
         let (orders, ordered) = mpsc::channel(MODEL_ORDERS_MAX);

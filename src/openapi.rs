@@ -53,7 +53,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         credentials: Arc::clone(&accounts.credentials),
         outbox: Arc::clone(&accounts.outbox),
         clock: Arc::clone(clock),
-        email_key: keys.email_hash,
+        correlation_key: keys.correlation,
         guard: Arc::clone(&accounts.guard),
     };
     let query_state = QueryState::open(path, positions.clone(), beside);

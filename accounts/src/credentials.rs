@@ -162,7 +162,7 @@ pub trait Credentials: Send + Sync + 'static {
     ) -> Kept<Vec<SignIn>>;
 
     /// Forgets everything about somebody, but for which of their sessions were ended a moment ago.
-    async fn forget(&self, user: &CustomerId, email_hash: Option<&EmailHash>) -> Kept<()>;
+    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()>;
     /// Removes what is over and what is no longer to be kept, in bounded steps.
     async fn sweep(&self, now: Timestamp) -> Kept<()>;
 }

@@ -14,7 +14,7 @@ use souk_domain::product::Product;
 use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
-use souk_domain::{CartId, Currency, CustomerId, DebtId, EmailHash, OrderId, PaymentId};
+use souk_domain::{CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
 use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
 use souk_process_managers::PaymentProvider;
 use souk_web::{Caller, Keys, Problem};
@@ -51,8 +51,8 @@ impl OrderOwner {
 /// what may be done with it.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
-    /// The guests' orders with a code for people and the hash of an e-mail address: mostly one. No lines are read.
-    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem>;
+    /// The guests' orders with a code for people: mostly one. No lines are read.
+    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem>;
 
     /// The owner of an order, as far as read models know of it. No lines are read.
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem>;

@@ -39,7 +39,7 @@ pub use id::{
     CommandId, CorrelationId, EventId, Position, RequestHash, Revision, StreamName, StreamNameError,
 };
 pub use payload::{DecodeError, EventPayload};
-pub use personal::{KeyRing, KeysUnavailable, Person, PersonKeys, Personal};
+pub use personal::{KeyRing, KeysUnavailable, Person, PersonIndex, PersonKeys, Personal};
 pub use store::{Append, AppendError, Appended, EventStore, Expected, Filter, Page, StoreError};
 pub use subscription::Subscription;
 

@@ -1,6 +1,6 @@
 //! Given events, when a command, then events or a refusal: rules as examples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -12,7 +12,8 @@ use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::CommandId;
 use crate::personal::{
-    KeyRing, KeysUnavailable, NONCE_BYTES, People, Person, PersonKey, PersonKeys, people, seal,
+    KeyRing, KeysUnavailable, Linked, NONCE_BYTES, People, Person, PersonIndex, PersonKey, PersonKeys,
+    people, seal,
 };
 use crate::process::{Input, Output, Process};
 
@@ -170,18 +171,106 @@ pub fn sealed_but_for(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> 
 pub struct KeysInMemory {
     /// Who is erased, and whether that is settled.
     erased: Mutex<BTreeMap<Person, bool>>,
+    index: Mutex<IndexInMemory>,
+}
+
+#[derive(Debug, Default)]
+struct IndexInMemory {
+    /// Aliases by name.
+    aliases: BTreeMap<String, String>,
+    links: BTreeSet<(String, Person)>,
+    /// People who got a key to seal with.
+    keyed: BTreeSet<Person>,
+    /// Aliases made so far.
+    made: u64,
 }
 
 impl KeysInMemory {
     fn erased(&self) -> MutexGuard<'_, BTreeMap<Person, bool>> {
         self.erased.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn index(&self) -> MutexGuard<'_, IndexInMemory> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl PersonIndex for KeysInMemory {
+    async fn alias_of(&self, name: &str) -> Result<Option<String>, KeysUnavailable> {
+        Ok(self.index().aliases.get(name).cloned())
+    }
+
+    async fn name_of(&self, alias: &str) -> Result<Option<String>, KeysUnavailable> {
+        let index = self.index();
+        let found = index.aliases.iter().find(|(_, known)| *known == alias);
+        Ok(found.map(|(name, _)| name.clone()))
+    }
+
+    async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable> {
+        let mut index = self.index();
+        if let Some(alias) = index.aliases.get(name) {
+            return Ok(alias.clone());
+        }
+        index.made += 1;
+        let alias = blake3::hash(&index.made.to_be_bytes()).to_hex().to_string();
+        index.aliases.insert(name.to_owned(), alias.clone());
+        Ok(alias)
+    }
+
+    async fn adopt_alias(&self, name: &str) -> Result<(), KeysUnavailable> {
+        let mut index = self.index();
+        if !index.aliases.values().any(|alias| alias == name) {
+            index.aliases.entry(name.to_owned()).or_insert_with(|| name.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable> {
+        self.index().aliases.retain(|_, known| known != alias);
+        Ok(())
+    }
+
+    async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
+        if !self.erased().contains_key(person) {
+            self.index().links.insert((name.to_owned(), person.clone()));
+        }
+        Ok(())
+    }
+
+    async fn keyed_after(
+        &self,
+        kind: &str,
+        after: Option<&Person>,
+        limit: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable> {
+        let (erased, index) = (self.erased().clone(), self.index());
+        let of_kind = index.keyed.iter().filter(|person| person.parts().0 == kind);
+        let left = of_kind.filter(|person| !erased.contains_key(*person));
+        let left = left.filter(|person| after.is_none_or(|after| *person > after));
+        Ok(left.map(|person| (person.clone(), noon())).take(limit).collect())
+    }
+
+    async fn linked_after(
+        &self,
+        after: Option<&Linked>,
+        limit: usize,
+    ) -> Result<Vec<Linked>, KeysUnavailable> {
+        let index = self.index();
+        let linked = index.links.iter().filter_map(|(name, person)| {
+            let alias = index.aliases.get(name)?.clone();
+            Some(Linked { name: name.clone(), person: person.clone(), alias })
+        });
+        Ok(linked.filter(|linked| after.is_none_or(|after| linked > after)).take(limit).collect())
+    }
 }
 
 #[async_trait]
 impl PersonKeys for KeysInMemory {
     async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
-        self.to_open(people).await
+        let ring = self.to_open(people).await?;
+        self.index().keyed.extend(ring.iter().map(|(person, _)| person.clone()));
+        Ok(ring)
     }
 
     async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
@@ -196,6 +285,7 @@ impl PersonKeys for KeysInMemory {
 
     async fn erase(&self, person: &Person, _: Timestamp) -> Result<(), KeysUnavailable> {
         self.erased().entry(person.clone()).or_insert(false);
+        self.index().links.retain(|(_, linked)| linked != person);
         Ok(())
     }
 

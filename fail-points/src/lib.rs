@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const VARIABLE: &str = "SOUK_FAIL_POINT";
 
 /// Every place.
-pub const PLACES: [&str; 11] = [
+pub const PLACES: [&str; 12] = [
     "log-in-group",
     "log-after-commit",
     "read-models-before-commit",
@@ -21,6 +21,7 @@ pub const PLACES: [&str; 11] = [
     "person-keys-before-commit",
     "person-key-before-erasure",
     "person-key-destroyed",
+    "person-alias-deleted",
     "person-keys-rewrapped",
 ];
 

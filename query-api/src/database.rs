@@ -38,8 +38,8 @@ pub struct Beside {
     pub outbox: Arc<dyn Outbox>,
     /// Says which sessions are over.
     pub clock: Arc<dyn Clock>,
-    /// E-mail addresses are looked up under it.
-    pub email_key: [u8; 32],
+    /// Hashes correlation ids of clients.
+    pub correlation_key: [u8; 32],
     /// Slows down those who guess codes.
     pub guard: Arc<Guard>,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use souk_command_api::{OrderFinder, OrderOwner};
-use souk_domain::{CartId, CustomerId, DebtId, EmailHash, OrderId, PaymentId};
+use souk_domain::{CartId, CustomerId, DebtId, OrderId, PaymentId};
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -29,9 +29,9 @@ impl ReadModelFinder {
 
 #[async_trait]
 impl OrderFinder for ReadModelFinder {
-    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem> {
+    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
         let statement = sqlx::query_scalar::<_, String>(include_str!("finder/by_code.sql"));
-        let statement = statement.bind(code).bind(guest.as_str()).bind(SAME_CODE_MAX);
+        let statement = statement.bind(code).bind(SAME_CODE_MAX);
         let keys = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
         Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
     }

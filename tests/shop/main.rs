@@ -6,6 +6,7 @@ mod access;
 mod disks;
 mod edge;
 mod faults;
+mod forgotten;
 mod gateway;
 mod golden;
 mod history;

@@ -38,7 +38,7 @@ pub struct Accounts {
     pub guard: Arc<Guard>,
 }
 
-/// Who has an e-mail address: by its claim and the account itself.
+/// The owner of an e-mail address, by the alias of the address: by its claim and the account itself.
 pub async fn by_email(shop: &Shop, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
     let claim = shop.claims.load(&Claim::of_email(hash)).await?;
     let owner = claim.and_then(|claim| claim.state.held.as_ref().map(|held| held.owner.clone()));

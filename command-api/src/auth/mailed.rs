@@ -12,7 +12,7 @@ use souk_web::guard::counted;
 
 use crate::shop::Shop;
 
-use super::accounts;
+use super::{accounts, addresses};
 
 /// Finds the account that a token is for. The token stays.
 pub async fn account_of(shop: &Shop, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
@@ -55,7 +55,7 @@ async fn try_send(
     if !may && shop.accounts.guard.is_on() {
         return Err("the address has had its mails of this day".to_owned());
     }
-    let email_hash = email.hash(&shop.keys.email_hash);
+    let email_hash = addresses::alias_of(shop, &email).await.map_err(|problem| problem.detail().to_owned())?;
     let made = OneTimeToken::make(user.customer(), email_hash, purpose, now);
     let (token, secret) = made.map_err(|error| text(&error))?;
     shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
@@ -88,11 +88,14 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
 pub fn forgot(shop: &Shop, email: Email, client: Option<IpAddr>) {
     let shop = shop.clone();
     tokio::spawn(async move {
-        let hash = email.hash(&shop.keys.email_hash);
-        match accounts::by_email(&shop, &hash).await {
+        let found = async {
+            let alias = addresses::alias_of(&shop, &email).await?;
+            Ok::<_, Problem>(accounts::by_email(&shop, &alias).await?)
+        };
+        match found.await {
             Ok(Some((user, _))) => send(&shop, user, email, Purpose::ResetPassword, client).await,
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a password can't be reset"),
+            Err(problem) => tracing::warn!(error = problem.detail(), "a password can't be reset"),
         }
     });
 }

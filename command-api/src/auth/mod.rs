@@ -1,6 +1,7 @@
 //! `/api/auth`: signing up, in and out, passwords, and the trail of all that.
 
 pub mod accounts;
+pub mod addresses;
 pub mod mailed;
 pub mod passwords;
 pub mod providers;

@@ -19,7 +19,7 @@ use crate::rejected::problem;
 use crate::shop::Shop;
 
 use super::accounts::{self, Client};
-use super::{mailed, sessions};
+use super::{addresses, mailed, sessions};
 
 /// How long a sign-in shows who somebody is, where others show it by their password: much shorter than an
 /// access token lasts, which may be stolen meanwhile.
@@ -53,7 +53,7 @@ pub async fn sign_up(
     new: NewAccount,
     correlation_id: &CorrelationId,
 ) -> Result<(UserId, Position), Problem> {
-    let hash = new.email.hash(&shop.keys.email_hash);
+    let alias = addresses::alias_to_claim(shop, &new.email).await?;
     let user = UserId(shop.clock.new_id());
     let actor = Actor::new("customer", &user.to_string());
     let origin = || Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
@@ -63,18 +63,23 @@ pub async fn sign_up(
     };
     let owner = User::stream(user);
     let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
-    let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await;
+    let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;
     claimed.map_err(|error| match error {
         CommandError::Rejected(_) => email_taken(),
         error => problem(error),
     })?;
+    // An erasure deletes the alias before it releases the claim. Whoever claimed it after that has an alias that
+    // nobody finds; the claim is released by its sweep.
+    if addresses::alias_of(shop, &new.email).await? != alias {
+        return Err(email_taken());
+    }
     if let Some(phc) = phc {
         shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
     }
     let registration = Registration {
         user,
         email: new.email,
-        email_hash: hash,
+        email_hash: alias,
         name: new.name,
         is_verified: new.is_verified,
         role: new.role,
@@ -107,7 +112,7 @@ pub async fn prove(
     password: Password,
     client: &Client<'_>,
 ) -> Result<Proven, Problem> {
-    let hash = email.hash(&shop.keys.email_hash);
+    let hash = addresses::alias_of(shop, email).await?;
     let compare = async {
         let found = accounts::by_email(shop, &hash).await?;
         let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();

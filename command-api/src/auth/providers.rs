@@ -32,7 +32,7 @@ use super::passwords::{self, NewAccount};
 use super::request::{ExchangeRequest, SignedIn};
 use super::return_path::own_path;
 use super::routes::no_store;
-use super::sessions;
+use super::{addresses, sessions};
 
 /// The cookie that carries a sign-in.
 const COOKIE: &str = "souk-sign-in";
@@ -243,7 +243,7 @@ async fn account_of(
         let detail = "the identity provider does not show that an e-mail address is theirs";
         return Err(Problem::new("email-not-verified", detail));
     };
-    let hash = email.hash(&shop.keys.email_hash);
+    let hash = addresses::alias_of(shop, email).await?;
     let Some(user) = asking else {
         if accounts::by_email(shop, &hash).await?.is_some() {
             let detail =

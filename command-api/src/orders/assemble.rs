@@ -71,7 +71,7 @@ pub fn texts(asked: &OrderRequest) -> Result<Texts, Problem> {
 }
 
 /// The draft of an order from lines.
-pub fn draft(
+pub async fn draft(
     shop: &Shop,
     order: OrderId,
     texts: Texts,
@@ -82,15 +82,17 @@ pub fn draft(
     let Texts { shipping_address, payment_token } = texts;
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
-    let hashed = |email: Email| {
-        let hash = email.hash(&shop.keys.email_hash);
-        (email, hash)
-    };
-    let (customer, email) = (buyer.customer, buyer.email.map(hashed));
+    let Buyer { customer, email } = buyer;
+    let guest = email.as_ref().filter(|_| customer.is_none()).map(|email| email.hash(&shop.keys.email_hash));
     let pay_by = placed_at + SignedDuration::from_secs(timeout);
     let parts =
         Parts { order, customer, cart, email, shipping_address, lines, payment_token, placed_at, pay_by };
-    Draft::assemble(parts).map_err(Problem::fields)
+    let draft = Draft::assemble(parts).map_err(Problem::fields)?;
+    if let Some(name) = guest {
+        // Before the order is in the log: a crash in between leaves a link to an order that is not there.
+        shop.people.link(&order.guest(), name.as_str()).await?;
+    }
+    Ok(draft)
 }
 
 /// Explicit lines, with today's prices unless an admin sets others.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use souk_domain::order::Order;
-use souk_domain::{EmailHash, OrderId};
+use souk_domain::{Email, OrderId};
 use souk_web::guard::Target;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -26,9 +26,8 @@ pub async fn erase(
 ) -> Result<Response, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
-    let hash = email.hash(&shop.keys.email_hash);
     let find = async {
-        let order = meant(&shop, &code, &hash).await?;
+        let order = meant(&shop, &code, &email).await?;
         order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
     let order = shop.accounts.guard.counting(&target, caller.address, find).await?;
@@ -39,10 +38,12 @@ pub async fn erase(
 }
 
 /// The order with this code that a guest placed with this address.
-async fn meant(shop: &Shop, code: &str, hash: &EmailHash) -> Result<Option<OrderId>, Problem> {
-    for order in shop.finder.by_code(code, hash).await? {
+async fn meant(shop: &Shop, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
+    for order in shop.finder.by_code(code).await? {
         let loaded = shop.orders.load(&Order::stream(order)).await?;
-        if loaded.is_some_and(|loaded| loaded.state.guest_email_hash() == Some(hash)) {
+        let Some(sealed) = loaded.as_ref().and_then(|loaded| loaded.state.guest_email()) else { continue };
+        let keys = shop.people.to_open(vec![sealed.person().clone()]).await?;
+        if sealed.reveal(&keys).is_some_and(|known| known == email.as_str()) {
             return Ok(Some(order));
         }
     }

@@ -9,7 +9,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Person, Position};
 use souk_web::Problem;
 
-use crate::auth::sessions;
+use crate::auth::{addresses, sessions};
 use crate::rejected::problem;
 use crate::shop::Shop;
 
@@ -45,8 +45,14 @@ async fn end_account(shop: &Shop, user: UserId, origin: &Origin) -> Result<Optio
     let stream = User::stream(user);
     let before = shop.accounts.users.load(&stream).await?;
     let hash = before.as_ref().and_then(|before| before.state.email_hash());
-    shop.accounts.credentials.forget(&user.customer(), hash).await?;
+    let hashes = match hash {
+        Some(hash) => addresses::hashes_of(shop, hash).await?,
+        None => Vec::new(),
+    };
+    shop.accounts.credentials.forget(&user.customer(), &hashes).await?;
     let Some(hash) = hash else { return Ok(None) };
+    // Before the claim is released: see `sign_up`.
+    shop.people.delete_alias(hash.as_str()).await?;
     let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
     let erased = shop.accounts.users.execute(erase).await.map_err(problem)?;
     let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };

@@ -5,8 +5,13 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use souk_accounts::Password;
 use souk_accounts::password::{Cost, Hashing};
-use souk_domain::claim::Claim;
-use souk_domain::{CustomerId, Email, UserId};
+use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::user::command::Registration;
+use souk_domain::user::event::UserRole;
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{CustomerId, Email, EmailHash, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
 use souk_web::Role;
 
 use crate::shop::{Answer, Call, TestShop};
@@ -272,10 +277,53 @@ async fn nothing_of_the_person_is_in_the_log() {
     let ada = signed_up(&shop, "ada@example.org").await;
     let log = shop.log.lock().unwrap();
     let stream = souk_domain::user::User::stream(UserId(ada.text("id").parse().unwrap()));
-    let claim = Claim::of_email(&Email::parse("ada@example.org").unwrap().hash(&shop.shop.keys.email_hash));
+    let email = Email::parse("ada@example.org").unwrap();
+    let alias = souk_command_api::auth::addresses::alias_of(&shop.shop, &email).await.unwrap();
+    let claim = Claim::of_email(&alias);
     let events = [log.stream(&stream), log.stream(&claim)].concat();
     assert!(events.len() >= 2);
     let text: String =
         events.iter().map(|event| String::from_utf8_lossy(&event.event.data).into_owned()).collect();
     assert!(!text.contains("Ada") && !text.contains("example.org"), "{text}");
+}
+
+/// An account as logs of before 2026-11-30 have it: under the keyed hash of its address.
+async fn signed_up_then(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
+    let shop = &shop.shop;
+    let user = UserId(shop.clock.new_id());
+    let email = Email::parse(email).unwrap();
+    let hash = email.hash(&shop.keys.email_hash);
+    let correlation = CorrelationId::parse("then").unwrap();
+    let origin = || Origin::new(shop.clock.new_id(), Actor::new("test", "then"), correlation.clone());
+    let claim = ClaimCommand::Claim { owner: User::stream(user).to_string(), epoch: 0 };
+    shop.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await.unwrap();
+    let phc = shop.accounts.passwords.hash(Password::typed(PASSWORD.to_owned())).await.unwrap();
+    shop.accounts.credentials.set_password(&user.customer(), &phc).await.unwrap();
+    let registration = Registration {
+        user,
+        email,
+        email_hash: hash.clone(),
+        name: "Ada".to_owned(),
+        is_verified: true,
+        role: UserRole::Customer,
+    };
+    let register = UserCommand::Register(Box::new(registration));
+    shop.accounts.users.execute(CommandRequest::new(User::stream(user), register, origin())).await.unwrap();
+    (user, hash)
+}
+
+#[tokio::test]
+async fn an_account_of_an_older_log_signs_in_and_the_next_with_its_address_has_an_alias() {
+    let shop = TestShop::open().await;
+    let (user, hash) = signed_up_then(&shop, "ada@example.org").await;
+    let ada = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    assert_eq!(ada.text("id"), user.to_string());
+    shop.send(sign_up_call("ada@example.org")).await.refused(409, "email-taken");
+    let gone = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
+    shop.as_user(&ada.text("accessToken"), gone).await.done(202);
+    let next = signed_up(&shop, "ada@example.org").await;
+    let next = UserId(next.text("id").parse().unwrap());
+    let loaded = shop.shop.accounts.users.load(&User::stream(next)).await.unwrap().unwrap();
+    assert_ne!(loaded.state.email_hash(), Some(&hash));
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
 }

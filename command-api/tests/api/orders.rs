@@ -54,7 +54,7 @@ async fn a_wait_ends_when_the_order_settles() {
             }
         };
         shop.as_checkout(stream.id(), OrderCommand::AwaitPayment).await;
-        let reason = Reason { code: ReasonCode::InsufficientStock, detail: String::new() };
+        let reason = Reason { code: ReasonCode::InsufficientStock, detail: "".into() };
         shop.as_checkout(stream.id(), OrderCommand::Fail { reason, failed_skus: Vec::new() }).await;
     };
     let (answer, ()) = tokio::join!(asking, settling);

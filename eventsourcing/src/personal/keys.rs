@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::Person;
+use super::{Person, PersonIndex};
 
 /// Bytes of a nonce of XChaCha20-Poly1305: enough that random ones never meet.
 pub const NONCE_BYTES: usize = 24;
@@ -78,7 +78,7 @@ pub struct KeysUnavailable(pub String);
 /// What always holds: a key that was given out to seal with is on disk; somebody who was erased has no key
 /// and never gets one again; what [`PersonKeys::erase`] answered survives every crash.
 #[async_trait]
-pub trait PersonKeys: Send + Sync + 'static {
+pub trait PersonKeys: PersonIndex {
     /// Keys to seal with: made for those who have none, but for those who are erased.
     async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 

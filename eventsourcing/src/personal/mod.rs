@@ -5,6 +5,7 @@
 //! streams, read models) holds that, and may copy it as it is. Whoever shows it to somebody opens it with
 //! the person's key. When that key is destroyed, the value reads as erased, everywhere.
 
+mod index;
 mod keys;
 mod seal;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::EventId;
 
+pub use index::{Linked, PersonIndex};
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
 pub use seal::{People, people, seal};
 

@@ -217,7 +217,7 @@ impl Credentials for SqliteCredentials {
         rows.into_iter().map(SignIn::of_row).collect()
     }
 
-    async fn forget(&self, user: &CustomerId, email_hash: Option<&EmailHash>) -> Kept<()> {
+    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         for sql in [
             "DELETE FROM passwords WHERE person = $1",
@@ -230,11 +230,10 @@ impl Credentials for SqliteCredentials {
             let statement = sqlx::query(sql).bind(user.as_str());
             statement.execute(&mut *transaction).await.map_err(failed)?;
         }
-        sqlx::query("DELETE FROM sign_ins WHERE email_hash = $1")
-            .bind(email_hash.map(EmailHash::as_str))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        for hash in email_hashes {
+            let statement = sqlx::query("DELETE FROM sign_ins WHERE email_hash = $1").bind(hash.as_str());
+            statement.execute(&mut *transaction).await.map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)?;
         // What was deleted stands in the write-ahead log still.
         let cut_off = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -194,7 +194,7 @@ async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
         files.filter(holds).count()
     };
     assert!(holders("a-hash-of-something") > 0 && holders("192.0.2.1") > 0);
-    store.forget(&ada(), Some(&EmailHash::of(&[1; 32], "ada@example.org"))).await.unwrap();
+    store.forget(&ada(), &[EmailHash::of(&[1; 32], "ada@example.org")]).await.unwrap();
     assert_eq!((holders("a-hash-of-something"), holders("192.0.2.1")), (0, 0));
     assert_eq!(store.password(&ada()).await.unwrap(), None);
     assert!(store.sign_ins(None, None, 10).await.unwrap().is_empty());
@@ -259,7 +259,7 @@ async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_sa
     assert!(store.replace_password(&ada(), "one", "two").await.unwrap());
     assert!(!store.replace_password(&ada(), "one", "three").await.unwrap());
     store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
-    store.forget(&ada(), None).await.unwrap();
+    store.forget(&ada(), &[]).await.unwrap();
     assert_eq!(store.linked("https://work.example", "7").await.unwrap(), None);
     assert!(!store.replace_password(&ada(), "two", "three").await.unwrap());
 }

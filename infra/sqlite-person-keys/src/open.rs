@@ -10,8 +10,8 @@ use crate::MasterKey;
 
 /// `SKPK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534B_504B;
-/// The format that this program writes.
-const FORMAT: u32 = 1;
+/// The format that this program writes. Format 1 had no index of people.
+const FORMAT: u32 = 2;
 /// How long the writer waits for a reader that is in the way.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
@@ -79,6 +79,8 @@ pub(crate) fn for_writing(path: &Path, master: &MasterKey) -> Result<Connection,
     set_pragmas(&connection).map_err(failed)?;
     if is_new {
         create(&mut connection, master).map_err(failed)?;
+    } else {
+        upgrade(&mut connection).map_err(failed)?;
     }
     Ok(connection)
 }
@@ -100,9 +102,21 @@ fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
 fn create(connection: &mut Connection, master: &MasterKey) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(include_str!("schema.sql"))?;
+    transaction.execute_batch(include_str!("index.sql"))?;
     transaction.execute("INSERT INTO meta VALUES ('master', ?1)", [master.id()])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Adds the index of people to a store of format 1.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < FORMAT {
+        transaction.execute_batch(include_str!("index.sql"))?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
     transaction.commit()
 }
 

@@ -14,6 +14,7 @@ pub(crate) enum Request {
     IsErased { person: Person, answer: Answer<bool> },
     Unsettled { limit: usize, answer: Answer<Vec<Person>> },
     ErasedAfter { after: String, limit: usize, answer: Answer<Vec<Person>> },
+    Index(Box<dyn FnOnce(&Connection) + Send>),
 }
 
 pub(crate) struct Reader {
@@ -34,6 +35,7 @@ impl Reader {
                     let sql = "SELECT person FROM erased WHERE is_settled = 0 ORDER BY erased_at LIMIT ?1";
                     drop(answer.send(self.people(sql, [count(limit)])));
                 }
+                Request::Index(work) => work(&self.connection),
                 Request::ErasedAfter { after, limit, answer } => {
                     let sql = "SELECT person FROM erased WHERE person > ?1 ORDER BY person LIMIT ?2";
                     drop(answer.send(self.people(sql, (after, count(limit)))));

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use souk_eventsourcing::PersonIndex as _;
 use souk_eventsourcing::testkit::noon;
 
 use super::*;
@@ -189,4 +190,73 @@ async fn a_backup_of_a_store_in_use_is_a_store() {
     let copy = SqlitePersonKeys::open(other.path(), master()).unwrap();
     assert_eq!(key(&copy, ada()).await, of_ada);
     assert!(back_up(&other.path().join("nowhere"), &other.path().join("x")).is_err());
+}
+
+#[tokio::test]
+async fn an_alias_is_random_stays_the_same_and_is_new_after_its_deletion() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let name = "a-name-that-is-looked-up";
+    assert_eq!(keys.alias_of(name).await.unwrap(), None);
+    let first = keys.make_alias(name).await.unwrap();
+    assert_eq!(keys.make_alias(name).await.unwrap(), first);
+    assert_eq!(keys.alias_of(name).await.unwrap(), Some(first.clone()));
+    assert_eq!(keys.name_of(&first).await.unwrap().as_deref(), Some(name));
+    keys.adopt_alias(&first).await.unwrap();
+    assert_eq!(keys.name_of(&first).await.unwrap().as_deref(), Some(name));
+    keys.delete_alias(&first).await.unwrap();
+    assert_eq!(keys.alias_of(name).await.unwrap(), None);
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(memchr::memmem::find(&bytes, name.as_bytes()).is_none());
+    }
+    let second = keys.make_alias(name).await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(second.len(), 64);
+}
+
+#[tokio::test]
+async fn links_go_with_the_key_and_an_erased_person_gets_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    for person in [ada(), bob()] {
+        keys.link(&person, "name").await.unwrap();
+    }
+    assert_eq!(keys.linked_after(None, 9).await.unwrap(), []);
+    keys.adopt_alias("name").await.unwrap();
+    let linked = keys.linked_after(None, 1).await.unwrap();
+    assert_eq!(linked[0].person, ada());
+    assert_eq!(keys.linked_after(linked.last(), 9).await.unwrap()[0].person, bob());
+    keys.erase(&ada(), noon()).await.unwrap();
+    keys.link(&ada(), "name").await.unwrap();
+    let left: Vec<Person> =
+        keys.linked_after(None, 9).await.unwrap().into_iter().map(|linked| linked.person).collect();
+    assert_eq!(left, [bob()]);
+}
+
+#[tokio::test]
+async fn a_store_of_before_the_index_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let first = made(&keys, ada()).await;
+    drop(keys);
+    let old = rusqlite::Connection::open(folder.path().join(PERSON_KEYS_FILE)).unwrap();
+    old.execute_batch("DROP TABLE links; DROP TABLE aliases; PRAGMA user_version = 1").unwrap();
+    drop(old);
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!(key(&keys, ada()).await, first);
+    keys.link(&ada(), "name").await.unwrap();
+}
+
+#[tokio::test]
+async fn people_of_a_kind_with_a_key_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    let others = [Person::new("order-readdressed", "1"), Person::new("orders", "1")];
+    keys.to_seal(others.into_iter().chain([ada(), bob()]).collect()).await.unwrap();
+    let listed = keys.keyed_after("order", None, 9).await.unwrap();
+    assert_eq!(listed.iter().map(|(person, _)| person.clone()).collect::<Vec<_>>(), [bob()]);
+    assert_eq!(keys.keyed_after("order", Some(&bob()), 9).await.unwrap(), []);
+    keys.erase(&bob(), noon()).await.unwrap();
+    assert_eq!(keys.keyed_after("order", None, 9).await.unwrap(), []);
 }

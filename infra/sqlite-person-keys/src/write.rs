@@ -25,6 +25,7 @@ pub(crate) enum Request {
     Make { people: Vec<Person>, answer: Answer<KeyRing> },
     Erase { person: Person, at: Timestamp, answer: Answer<()> },
     Settle { person: Person, is_settled: bool, answer: Answer<()> },
+    Index(Box<dyn FnOnce(&Connection) + Send>),
 }
 
 pub(crate) struct Writer {
@@ -51,6 +52,7 @@ impl Writer {
                 Request::Settle { person, is_settled, answer } => {
                     drop(answer.send(self.settle(&person, is_settled)));
                 }
+                Request::Index(work) => work(&self.connection),
                 Request::Make { .. } => {}
             }
         }
@@ -109,6 +111,7 @@ impl Writer {
     fn destroy(&mut self, person: &Person, at: Timestamp) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM person_keys WHERE person = ?1", [person.as_str()])?;
+        transaction.execute("DELETE FROM links WHERE person = ?1", [person.as_str()])?;
         let sql = "INSERT INTO erased VALUES (?1, ?2, 0) ON CONFLICT (person) DO NOTHING";
         transaction.execute(sql, (person.as_str(), at.as_microsecond()))?;
         souk_fail_points::pass("person-key-before-erasure");

@@ -54,9 +54,29 @@ impl From<RecordedEvent> for EventAnswer {
             causation_id: event.causation_id.map(|id| id.to_string()),
             command_id: event.command_id.to_string(),
             content_type: event.content_type.to_string(),
-            data: serde_json::from_slice(&event.data).unwrap_or_else(as_text),
+            data: serde_json::from_slice(&event.data).map_or_else(as_text, without_hidden),
         }
     }
+}
+
+/// Fields of payloads and states that nobody is shown: by the keyed hash of an e-mail address, which older logs
+/// hold, an account that is erased could be compared with another.
+const HIDDEN_FIELDS: [&str; 1] = ["emailHash"];
+
+/// Takes out what nobody is shown.
+pub(crate) fn without_hidden(mut value: Value) -> Value {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, _| !HIDDEN_FIELDS.contains(&name.as_str()));
+                fields.values_mut().for_each(hide);
+            }
+            Value::Array(items) => items.iter_mut().for_each(hide),
+            _ => {}
+        }
+    }
+    hide(&mut value);
+    value
 }
 
 /// A stream up to a position or time, and its aggregate as of then.

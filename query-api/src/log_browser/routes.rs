@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::correlations;
-use super::response::{EventAnswer, StreamAnswer};
+use super::response::{EventAnswer, StreamAnswer, without_hidden};
 use crate::database::{QueryState, not_found};
 
 /// The list as its cursors name it.
@@ -112,7 +112,13 @@ async fn read(
     events.truncate(shown);
     let items = events.into_iter().map(EventAnswer::from).collect();
     let position = position.to_string();
-    Ok(Json(StreamAnswer { items, next_cursor, position, revision: revision.0, state: folded }))
+    Ok(Json(StreamAnswer {
+        items,
+        next_cursor,
+        position,
+        revision: revision.0,
+        state: without_hidden(folded),
+    }))
 }
 
 /// The last revision as of then, and the aggregate's state; none when nothing had happened.

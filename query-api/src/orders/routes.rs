@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use souk_domain::order::OrderStatus;
-use souk_domain::{CustomerId, OrderId, PaymentId};
+use souk_domain::{CustomerId, Email, OrderId, PaymentId};
 use souk_projections::orders::OrderRow;
 use souk_web::guard::Target;
 use souk_web::headers::ReadHeaders;
@@ -18,13 +18,15 @@ use super::page::{Found, Place, Row, Wanted, grouped};
 use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single};
-use crate::database::{BEHIND_ALL, QueryState, failed, not_found};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
 use crate::people::keys_of;
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
 /// The list as its cursors name it.
 const LIST: &str = "orders";
+/// Orders with one code that a lookup compares with an e-mail address. Codes are random: two alike are rare.
+const SAME_CODE_MAX: i64 = 10;
 /// What orders are read from.
 const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 
@@ -125,20 +127,55 @@ async fn lookup(
 ) -> Result<Single<OrderAnswer>, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
-    let hash = email.hash(&state.beside.email_key);
     let find = async {
         let position = state.positions.wait_for(headers).await?;
-        let statement = sqlx::query_as::<_, Row>(statements::GET_BY_CODE).bind(&code).bind(hash.as_str());
-        let orders =
-            grouped(statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?)?;
-        let is_meant = |order: &Found| order.row.guest_email_hash() == Some(&hash);
-        Ok((orders.into_iter().find(is_meant).ok_or_else(|| not_found("order"))?, position))
+        let id = id_of_guests_order(&state, &caller, &code, &email).await?;
+        let order = match id {
+            Some(id) => one(&state, &caller, &id, true).await?,
+            None => None,
+        };
+        Ok((order.ok_or_else(|| not_found("order"))?, position))
     };
     let (order, position) = state.beside.guard.counting(&target, caller.address, find).await?;
     state.beside.guard.succeeded(&target, caller.address);
     let keys = keys_of(&state, order.row.people()).await?;
     let body = order.answer(&keys, position);
     Ok(Single { revision: Some(body.revision), behind: None, body })
+}
+
+/// Finds the order with this code that a guest placed with this address. No lines are read, so that the time of a
+/// refusal does not tell how many an order has.
+async fn id_of_guests_order(
+    state: &QueryState,
+    caller: &Caller,
+    code: &str,
+    email: &Email,
+) -> Result<Option<String>, Problem> {
+    let statement = sqlx::query_as::<_, (String, Vec<u8>)>(statements::CANDIDATES_OF_CODE);
+    let statement = statement.bind(code).bind(SAME_CODE_MAX);
+    let found = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+    let orders = found.into_iter().map(|(id, bytes)| Ok((id, document::<OrderRow>(&bytes)?)));
+    let orders = orders.collect::<Result<Vec<_>, Problem>>()?;
+    let keys = keys_of(state, orders.iter().flat_map(|(_, row)| row.people())).await?;
+    let is_meant = |row: &OrderRow| {
+        let known = row.guest_email().and_then(|known| known.reveal(&keys));
+        known.is_some_and(|known| known == email.as_str())
+    };
+    Ok(orders.into_iter().find(|(_, row)| is_meant(row)).map(|(id, _)| id))
+}
+
+/// Reads one order with its lines: anybody's, or the caller's own alone.
+async fn one(
+    state: &QueryState,
+    caller: &Caller,
+    id: &str,
+    anybodys: bool,
+) -> Result<Option<Found>, Problem> {
+    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(id).bind(anybodys);
+    let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
+    let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
+    let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+    Ok(grouped(rows)?.pop())
 }
 
 /// Whose orders are listed; `None` for everybody's.
@@ -171,13 +208,8 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(&id).bind(caller.is_admin());
-    let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
-    let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
-    let mut orders =
-        grouped(statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?)?;
-    let order = orders.pop().filter(|order| may_see(&caller, &order.row));
-    let order = order.ok_or_else(|| at.not_found("order"))?;
+    let order = one(&state, &caller, &id, caller.is_admin()).await?;
+    let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
     let keys = keys_of(&state, order.row.people()).await?;

@@ -2,8 +2,8 @@
 
 /// One of the caller's, by its id.
 pub const GET: &str = concat!(include_str!("get.sql"), include_str!("get_lines.sql"));
-/// Guests' with a code and an e-mail address.
-pub const GET_BY_CODE: &str = concat!(include_str!("get_by_code.sql"), include_str!("get_lines.sql"));
+/// Guests' orders with a code, without their lines.
+pub const CANDIDATES_OF_CODE: &str = include_str!("candidates_of_code.sql");
 /// Everybody's.
 pub const LIST: &str = concat!(include_str!("list.sql"), include_str!("list_page.sql"));
 /// A customer's, with a status or any.

@@ -52,7 +52,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (orders::LIST_OF_CUSTOMER, "orders_v3 USING INDEX orders_v3_1 (customer_id=? AND"),
         (orders::LIST_OF_STATUS, "orders_v3 USING INDEX orders_v3_2 (status=? AND"),
         (orders::LIST_WITHOUT_ADDRESS, "orders_v3 USING INDEX orders_v3_5 (address_erased=? AND"),
-        (orders::GET_BY_CODE, "orders_v3 USING INDEX orders_v3_3 (code=?)"),
+        (orders::CANDIDATES_OF_CODE, "orders_v3 USING INDEX orders_v3_3 (code=?)"),
         (include_str!("../../src/users/get.sql"), "users_v2 USING INDEX sqlite_autoindex_users_v2_1 (key=?)"),
         (orders::GET, "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)"),
         (include_str!("../../src/payments/list.sql"), "payments_v4 USING INDEX payments_v4_0 ("),

@@ -19,7 +19,7 @@ async fn sold() -> Shop {
         shop.happens_at(&Order::stream(order(number)), confirmed, later(day * DAY)).await;
     }
     shop.project().await;
-    let reason = Reason { code: ReasonCode::CancelledByShop, detail: String::new() };
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: "".into() };
     let cancelled = Cancelled { reason, failed_skus: Vec::new(), reversal: None };
     shop.happens_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * DAY)).await;
     shop.project().await;

@@ -101,15 +101,15 @@ impl Shop {
         let outbox = Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock)));
         let people = Arc::new(KeysInMemory::default());
         let credentials = Arc::new(SqliteCredentials::open(folder.path()).await.unwrap());
-        let (currency, email_key) = (Currency::GBP, EMAIL_KEY);
+        let currency = Currency::GBP;
         let people_keys = people.clone();
         let beside = Beside {
             currency,
+            correlation_key: [2; 32],
             people: people_keys,
             credentials,
             outbox,
             clock: clock.clone(),
-            email_key,
             guard,
         };
         let state = QueryState::open(models.path(), positions, beside);

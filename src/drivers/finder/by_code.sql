@@ -1,6 +1,6 @@
--- The guests' orders with a code and an e-mail address: mostly one.
+-- The guests' orders with a code: mostly one.
 SELECT key
 FROM orders
 WHERE code = $1
-  AND guest_email_hash = $2
-LIMIT $3
+  AND customer_id IS NULL
+LIMIT $2

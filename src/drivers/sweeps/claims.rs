@@ -74,7 +74,7 @@ impl Open {
         }
         // Their password was kept before they were to be there.
         if let Some(user) = user {
-            let forgotten = shop.accounts.credentials.forget(&user.customer(), None).await;
+            let forgotten = shop.accounts.credentials.forget(&user.customer(), &[]).await;
             forgotten.map_err(|error| error.to_string())?;
         }
         Ok(Some(fenced.state.epoch()))

@@ -206,7 +206,7 @@ impl Unsettled {
                     return Ok(false);
                 }
             }
-            ("order", id) => {
+            ("order" | OrderId::READDRESSED, id) => {
                 let order = id.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
                 // An order that was never placed has nothing to forget.
                 let placed = shop.orders.load(&Order::stream(order)).await.map_err(|error| text(&error))?;

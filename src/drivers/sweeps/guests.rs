@@ -4,21 +4,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
 use souk_command_api::Shop;
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::{CustomerId, Email, OrderId};
-use souk_eventsourcing::{CommandRequest, Position, Revision};
+use souk_eventsourcing::personal::Linked;
+use souk_eventsourcing::{CommandRequest, KeysUnavailable, Position, Revision};
 use souk_projections::orders::OrderRow;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use super::{STEP_ROWS_MAX, Standing, Sweep, origin};
 
-/// How far back a step looks behind the one before: by how much clocks of those who write may differ.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// Links looked at in one step.
+const LINKS_MAX: usize = 500;
 
-/// The first step looks at everything, the next ones at what came since.
+/// Each step looks at the next links of guests' orders with addresses that have an account. They lie in the index
+/// beside the keys of people, and go when the order is attached or its guest erased.
 pub(super) struct Unattached {
     /// See [`Standing::people`].
     pub(super) people: Arc<tokio::sync::Mutex<()>>,
@@ -26,17 +27,28 @@ pub(super) struct Unattached {
     pub(super) reached: watch::Receiver<Position>,
     /// Whether they are built.
     pub(super) built: watch::Receiver<bool>,
-    /// Where the log ends.
-    pub(super) head: watch::Receiver<Position>,
-    /// What came before was looked at.
-    pub(super) since: Timestamp,
+    /// Where the log ended when the shop was started.
+    pub(super) head_at_start: Position,
+    /// The last link of the step before; none at the beginning of a pass.
+    pub(super) after: Option<Linked>,
+    /// The last guest's order and the last user of an older log that are in the index; none once all are.
+    pub(super) orders_taken_in: Option<String>,
+    pub(super) users_taken_in: Option<String>,
 }
 
 impl Unattached {
     /// A sweep that has looked at nothing yet.
     pub(super) fn new(standing: &Standing) -> Self {
-        let Standing { reached, built, head, people, .. } = standing.clone();
-        Self { people, reached, built, head, since: Timestamp::UNIX_EPOCH }
+        let Standing { reached, built, head_at_start, people, .. } = standing.clone();
+        Self {
+            people,
+            reached,
+            built,
+            head_at_start,
+            after: None,
+            orders_taken_in: Some(String::new()),
+            users_taken_in: Some(String::new()),
+        }
     }
 }
 
@@ -51,31 +63,78 @@ impl Sweep for Unattached {
     }
 
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        let (began, head) = (shop.clock.now(), *self.head.borrow());
-        let is_up_to_date = *self.built.borrow() && *self.reached.borrow() >= head;
-        let statement = sqlx::query_as(include_str!("guests.sql")).bind(self.since.as_microsecond());
-        let found: Vec<(String, Vec<u8>, String)> = statement.bind(STEP_ROWS_MAX).fetch_all(pool).await?;
-        let mut is_done = is_up_to_date && found.len() < usize::try_from(STEP_ROWS_MAX).unwrap_or(0);
-        for (order, row, user) in found {
-            if let Err(error) = self.attach(shop, &order, &row, &user).await {
-                is_done = false;
+        if let Err(error) = self.take_in(pool, shop).await? {
+            tracing::warn!(%error, "the index of people can't be written");
+            return Ok(());
+        }
+        let found = match shop.people.linked_after(self.after.as_ref(), LINKS_MAX).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the index of people can't be read");
+                return Ok(());
+            }
+        };
+        for Linked { alias, person, .. } in &found {
+            let order = person.parts().1;
+            let statement = sqlx::query_as(include_str!("guests.sql")).bind(alias).bind(order);
+            let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;
+            let Some((row, user)) = owned else { continue };
+            if let Err(error) = self.attach(shop, order, &row, &user).await {
                 tracing::warn!(order, error, "a guest's order is not attached; the next sweep tries again");
             }
         }
-        if is_done {
-            self.since = self.since.max(began - OVERLAP);
-        }
+        self.after = if found.len() < LINKS_MAX { None } else { found.last().cloned() };
         Ok(())
     }
 }
 
 impl Unattached {
+    /// Takes what older logs hold into the index: keyed hashes of guests' and users' addresses, of which each
+    /// becomes its own alias. Once after each start.
+    async fn take_in(
+        &mut self,
+        pool: &SqlitePool,
+        shop: &Shop,
+    ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
+        if !*self.built.borrow() || *self.reached.borrow() < self.head_at_start {
+            return Ok(Ok(()));
+        }
+        if let Some(after) = self.users_taken_in.clone() {
+            let users = older(pool, include_str!("older_users.sql"), &after).await?;
+            for (_, hash) in &users {
+                if let Err(error) = shop.people.adopt_alias(hash).await {
+                    return Ok(Err(error));
+                }
+            }
+            self.users_taken_in = users.last().map(|(user, _)| user.clone());
+        }
+        if let Some(after) = self.orders_taken_in.clone() {
+            let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
+            for (order, hash) in &orders {
+                let Ok(order) = order.parse().map(OrderId) else { continue };
+                if let Err(error) = shop.people.link(&order.guest(), hash).await {
+                    return Ok(Err(error));
+                }
+            }
+            self.orders_taken_in = orders.last().map(|(order, _)| order.clone());
+        }
+        Ok(Ok(()))
+    }
+
     async fn attach(&self, shop: &Shop, order: &str, row: &[u8], user: &str) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let order = order.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
         let row: OrderRow = serde_json::from_slice(row).map_err(|error| text(&error))?;
         let customer = CustomerId::parse(user).map_err(|error| text(&error))?;
         let guest = order.guest();
+        // The token of a payment that is under way is sealed under the guest's key.
+        if !row.status.is_settled() {
+            return Ok(());
+        }
+        if row.customer.is_some() {
+            // A crash came between the attaching and this.
+            return shop.people.erase(&guest, shop.clock.now()).await.map_err(|error| text(&error));
+        }
         // Who wants to be forgotten as a guest is not made known as a customer, and nothing is given to a
         // customer who is forgotten.
         for person in [&guest, &customer.person()] {
@@ -96,4 +155,13 @@ impl Unattached {
         shop.orders.execute(request).await.map_err(|error| text(&error))?;
         shop.people.erase(&guest, shop.clock.now()).await.map_err(|error| text(&error))
     }
+}
+
+/// A page of keys and keyed hashes.
+async fn older(
+    pool: &SqlitePool,
+    sql: &'static str,
+    after: &str,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(sql).bind(after).bind(STEP_ROWS_MAX).fetch_all(pool).await
 }

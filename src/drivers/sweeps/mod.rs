@@ -6,6 +6,7 @@ mod credentials;
 mod erasures;
 mod guests;
 mod keys;
+mod readdressed;
 mod reservations;
 mod webhooks;
 
@@ -98,7 +99,7 @@ pub fn start(
 }
 
 /// Makes of all sweeps.
-fn all(standing: &Standing, mail: &MailFolder) -> [Make; 7] {
+fn all(standing: &Standing, mail: &MailFolder) -> [Make; 8] {
     let (guests, erasures) = (standing.clone(), standing.clone());
     let mail = mail.clone();
     [
@@ -109,6 +110,7 @@ fn all(standing: &Standing, mail: &MailFolder) -> [Make; 7] {
         Box::new(move || Box::new(erasures::Unsettled::new(&erasures))),
         Box::new(move || Box::new(credentials::Expired { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })),
         Box::new(|| Box::new(keys::Rotated)),
+        Box::new(|| Box::new(readdressed::Readdressed::default())),
     ]
 }
 

@@ -5,12 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use souk_command_api::payments::request::WebhookRequest;
 use souk_command_api::payments::webhook::{Told, tell, tell_again};
 use souk_domain::claim::{Claim, ClaimCommand};
+use souk_domain::order::event::OrderLine;
+use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus, draft};
 use souk_domain::payment::{Payment, PaymentCommand, PaymentStatus};
 use souk_domain::product::{Content, Product, ProductCommand, event::Variant};
 use souk_domain::stock::{Stock, StockCommand};
-use souk_domain::user::User;
+use souk_domain::user::command::Registration;
+use souk_domain::user::event::UserRole;
+use souk_domain::user::{User, UserCommand};
 use souk_domain::webhook::{Webhook, WebhookCommand};
-use souk_domain::{Currency, EmailHash, Money, OrderId, OrderRef, PaymentId, ProductId, Sku, UserId};
+use souk_domain::{Currency, Email, EmailHash, Money, OrderId, OrderRef, PaymentId, ProductId, Sku, UserId};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, Decider, EventStore, StreamName};
 use uuid::Uuid;
 
@@ -226,4 +230,132 @@ async fn a_sweep_whose_step_takes_too_long_ends_and_says_so() {
     tokio::time::pause();
     let ended = tokio::time::timeout(STEP_TIME_MAX * 2, repeat(Box::new(Endless), pool, shop, part)).await;
     assert_eq!(ended.unwrap(), Err("a step took longer than 120 s".to_owned()));
+}
+
+/// A guest's order, by an address.
+fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
+    let unit_price = Money::new(255, Currency::GBP);
+    let product = ProductId(Uuid::from_u128(1));
+    let line = OrderLine { sku: sku(), product, name: "Heart".into(), quantity: 1, unit_price };
+    let parts = draft::Parts {
+        order,
+        customer: None,
+        cart: None,
+        email: Some(email.clone()),
+        shipping_address: None,
+        lines: vec![line],
+        payment_token: None,
+        placed_at: now,
+        pay_by: now + SignedDuration::from_mins(15),
+    };
+    Draft::assemble(parts).unwrap()
+}
+
+#[tokio::test]
+async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones() {
+    let test = TestShop::open().await;
+    let shop = &test.shop.shop;
+    let email = Email::parse("ada@example.org").unwrap();
+    let hash = email.hash(&shop.keys.email_hash);
+    let user = UserId(Uuid::from_u128(7));
+    let registration = Registration {
+        user,
+        email: email.clone(),
+        email_hash: hash.clone(),
+        name: "Ada".into(),
+        is_verified: true,
+        role: UserRole::Customer,
+    };
+    let register = UserCommand::Register(Box::new(registration));
+    shop.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    let (older, newer) = (OrderId(Uuid::from_u128(8)), OrderId(Uuid::from_u128(9)));
+    let draft = guests_order(older, &email, shop.clock.now());
+    let draft = Draft { email_hash: Some(hash.clone()), ..draft };
+    let place = OrderCommand::Place(Box::new(draft));
+    shop.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
+    shop.people.link(&newer.guest(), hash.as_str()).await.unwrap();
+    let place = OrderCommand::Place(Box::new(guests_order(newer, &email, shop.clock.now())));
+    shop.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
+    let standing = Standing {
+        reached: watch::channel(Position(u64::MAX)).1,
+        built: watch::channel(true).1,
+        head: watch::channel(Position(0)).1,
+        head_at_start: Position(0),
+        sealed_appends: SealedAppends::default(),
+        people: Arc::default(),
+    };
+    for order in [older, newer] {
+        let is_theirs = async || {
+            let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+            loaded.state.customer() == Some(&user.customer())
+        };
+        let mut steps = 0;
+        while !is_theirs().await {
+            steps += 1;
+            assert!(steps < 100, "{order} is attached to nobody");
+            test.sweep(guests::Unattached::new(&standing), SignedDuration::ZERO).await;
+        }
+    }
+    assert_eq!(shop.people.linked_after(None, 9).await.unwrap(), []);
+}
+
+/// An order of a guest's, paid for, whose guest was erased and that the shop gave an address.
+async fn readdressed_order(test: &TestShop) -> OrderId {
+    let shop = &test.shop.shop;
+    let order = OrderId(Uuid::from_u128(8));
+    let email = Email::parse("ada@example.org").unwrap();
+    let count = StockCommand::Count { on_hand: 10 };
+    shop.stock.execute(test.request(Stock::stream(&sku()), count)).await.unwrap();
+    tell_order(test, order, OrderCommand::Place(Box::new(guests_order(order, &email, shop.clock.now()))))
+        .await;
+    until(test, order, OrderStatus::PaymentPending).await;
+    tell_order(test, order, OrderCommand::MarkPaidOutside).await;
+    until(test, order, OrderStatus::Confirmed).await;
+    tell_order(test, order, OrderCommand::Erase { person: order.guest() }).await;
+    tell_order(test, order, OrderCommand::ChangeAddress { address: Box::default() }).await;
+    order
+}
+
+async fn tell_order(test: &TestShop, order: OrderId, command: OrderCommand) {
+    test.shop.shop.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
+}
+
+async fn until(test: &TestShop, order: OrderId, status: OrderStatus) {
+    for _ in 0..400 {
+        let loaded = test.shop.shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        if loaded.state.status() == Some(status) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("the order is never {}", status.as_str());
+}
+
+async fn has_address_key(test: &TestShop, order: OrderId) -> bool {
+    let person = order.readdressed();
+    let ring = test.shop.shop.people.to_open(vec![person.clone()]).await.unwrap();
+    ring.get(&person).is_some()
+}
+
+#[tokio::test]
+async fn the_address_that_an_erased_buyers_order_got_is_forgotten_when_the_order_ends() {
+    let test = TestShop::open().await;
+    let order = readdressed_order(&test).await;
+    test.sweep(readdressed::Readdressed::default(), SignedDuration::ZERO).await;
+    assert!(has_address_key(&test, order).await, "it is to be shipped still");
+    tell_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
+    test.sweep(readdressed::Readdressed::default(), SignedDuration::from_hours(89 * 24)).await;
+    assert!(has_address_key(&test, order).await, "it is on its way");
+    tell_order(&test, order, OrderCommand::Deliver).await;
+    test.sweep(readdressed::Readdressed::default(), SignedDuration::ZERO).await;
+    assert!(!has_address_key(&test, order).await);
+}
+
+#[tokio::test]
+async fn the_address_of_a_parcel_that_nobody_says_arrived_is_forgotten_after_ninety_days() {
+    let test = TestShop::open().await;
+    let order = readdressed_order(&test).await;
+    tell_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
+    test.sweep(readdressed::Readdressed::default(), SignedDuration::from_hours(91 * 24)).await;
+    assert!(!has_address_key(&test, order).await);
 }

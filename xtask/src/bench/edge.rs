@@ -133,7 +133,7 @@ async fn queries(data: &Path, keys: &Keys) -> Result<Router> {
         people: Arc::new(KeysInMemory::default()),
         credentials: Arc::new(SqliteCredentials::open(data).await?),
         outbox: Arc::new(MailFolder::new(data, Arc::clone(&clock))),
-        email_key: keys.email_hash,
+        correlation_key: keys.correlation,
         guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
         clock,
     };

@@ -1,0 +1,50 @@
+//! E-mail addresses and the aliases that stand for them in the log.
+//!
+//! An address is found by its keyed hash in the index beside the keys of people. The log holds the alias alone,
+//! which is random: once an erasure deletes the row, nothing leads from an address to what the log says of its
+//! account, and the next account with the same address gets another alias. Logs of before 2026-11-30 hold the
+//! keyed hash itself in the place of an alias.
+
+use souk_domain::claim::Claim;
+use souk_domain::{Email, EmailHash};
+use souk_web::Problem;
+
+use crate::shop::Shop;
+
+/// Returns the alias of an address, or its keyed hash: an account of an older log is found by that, and no
+/// other is.
+pub async fn alias_of(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> {
+    let name = email.hash(&shop.keys.email_hash);
+    match shop.people.alias_of(name.as_str()).await? {
+        Some(alias) => parse(&alias),
+        None => Ok(name),
+    }
+}
+
+/// Returns the alias to claim for a new account. An address that an account of an older log holds keeps its
+/// keyed hash, so that the claim is refused.
+pub async fn alias_to_claim(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> {
+    let name = email.hash(&shop.keys.email_hash);
+    if shop.people.alias_of(name.as_str()).await?.is_none() {
+        let older = shop.claims.load(&Claim::of_email(&name)).await?;
+        if older.is_some_and(|claim| claim.state.held.is_some()) {
+            return Ok(name);
+        }
+    }
+    parse(&shop.people.make_alias(name.as_str()).await?)
+}
+
+/// Returns every hash under which sign-ins of an account may be noted: its alias, and the keyed hash of its
+/// address, used before the account was there.
+pub async fn hashes_of(shop: &Shop, alias: &EmailHash) -> Result<Vec<EmailHash>, Problem> {
+    let name = shop.people.name_of(alias.as_str()).await?;
+    let mut hashes = vec![alias.clone()];
+    if let Some(name) = name {
+        hashes.push(parse(&name)?);
+    }
+    Ok(hashes)
+}
+
+fn parse(text: &str) -> Result<EmailHash, Problem> {
+    EmailHash::parse(text).map_err(|error| Problem::internal(&error))
+}

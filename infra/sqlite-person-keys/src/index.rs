@@ -1,0 +1,173 @@
+//! The index of people: names and their aliases. Rows are deleted like keys: overwritten, and the write-ahead log
+//! that held them is cut off before the answer.
+
+use std::fmt::Write as _;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _};
+use souk_eventsourcing::personal::Linked;
+use souk_eventsourcing::{KeysUnavailable, Person, PersonIndex};
+use tokio::sync::oneshot;
+
+use crate::worker::{self, failed};
+use crate::write::{Request, truncate_wal};
+use crate::{SqlitePersonKeys, read};
+
+/// Random bytes of an alias: nobody guesses one, and no two are the same.
+const ALIAS_BYTES: usize = 32;
+
+impl SqlitePersonKeys {
+    async fn index_read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, KeysUnavailable> {
+        let (answer, answered) = oneshot::channel();
+        let work = move |connection: &Connection| {
+            // The caller may have gone away.
+            let _ = answer.send(work(connection).map_err(|error| failed(&error)));
+        };
+        self.reader.send(read::Request::Index(Box::new(work))).await?;
+        answered.await.map_err(|_| worker::stopped())?
+    }
+
+    async fn index_write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, KeysUnavailable> + Send + 'static,
+    ) -> Result<T, KeysUnavailable> {
+        let (answer, answered) = oneshot::channel();
+        let work = move |connection: &Connection| {
+            // The caller may have gone away.
+            let _ = answer.send(work(connection));
+        };
+        self.writer.send(Request::Index(Box::new(work))).await?;
+        answered.await.map_err(|_| worker::stopped())?
+    }
+}
+
+#[async_trait]
+impl PersonIndex for SqlitePersonKeys {
+    async fn alias_of(&self, name: &str) -> Result<Option<String>, KeysUnavailable> {
+        let name = name.to_owned();
+        self.index_read(move |connection| alias_of(connection, &name)).await
+    }
+
+    async fn name_of(&self, alias: &str) -> Result<Option<String>, KeysUnavailable> {
+        let alias = alias.to_owned();
+        let sql = "SELECT name FROM aliases WHERE alias = ?1";
+        self.index_read(move |connection| connection.query_row(sql, [alias], |row| row.get(0)).optional())
+            .await
+    }
+
+    async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable> {
+        let name = name.to_owned();
+        self.index_write(move |connection| make_alias(connection, &name)).await
+    }
+
+    async fn adopt_alias(&self, name: &str) -> Result<(), KeysUnavailable> {
+        let name = name.to_owned();
+        let sql = "INSERT OR IGNORE INTO aliases VALUES (?1, ?1)";
+        self.index_write(move |connection| execute(connection, sql, &[&name])).await
+    }
+
+    async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable> {
+        let alias = alias.to_owned();
+        let delete = move |connection: &Connection| {
+            execute(connection, "DELETE FROM aliases WHERE alias = ?1", &[&alias])?;
+            souk_fail_points::pass("person-alias-deleted");
+            truncate_wal(connection)
+        };
+        self.index_write(delete).await
+    }
+
+    async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
+        let (person, name) = (person.as_str().to_owned(), name.to_owned());
+        let sql = "INSERT OR IGNORE INTO links SELECT ?1, ?2 \
+                   WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?2)";
+        self.index_write(move |connection| execute(connection, sql, &[&name, &person])).await
+    }
+
+    async fn keyed_after(
+        &self,
+        kind: &str,
+        after: Option<&Person>,
+        limit: usize,
+    ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable> {
+        let first = format!("{kind}:");
+        // The next character behind the colon: no name of this kind is as great.
+        let end = format!("{kind};");
+        let after = after.map_or(first, |person| person.as_str().to_owned());
+        self.index_read(move |connection| keyed_after(connection, &after, &end, limit)).await
+    }
+
+    async fn linked_after(
+        &self,
+        after: Option<&Linked>,
+        limit: usize,
+    ) -> Result<Vec<Linked>, KeysUnavailable> {
+        let name = after.map(|linked| linked.name.clone()).unwrap_or_default();
+        let person = after.map(|linked| linked.person.as_str().to_owned()).unwrap_or_default();
+        self.index_read(move |connection| linked_after(connection, &name, &person, limit)).await
+    }
+}
+
+fn execute(connection: &Connection, sql: &str, values: &[&str]) -> Result<(), KeysUnavailable> {
+    let done = connection.prepare_cached(sql);
+    let done = done.and_then(|mut done| done.execute(rusqlite::params_from_iter(values)));
+    done.map(drop).map_err(|error| failed(&error))
+}
+
+fn alias_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let mut select = connection.prepare_cached("SELECT alias FROM aliases WHERE name = ?1")?;
+    select.query_row([name], |row| row.get(0)).optional()
+}
+
+/// The writer is alone: nobody makes another alias between the look-up and the insert.
+fn make_alias(connection: &Connection, name: &str) -> Result<String, KeysUnavailable> {
+    if let Some(alias) = alias_of(connection, name).map_err(|error| failed(&error))? {
+        return Ok(alias);
+    }
+    let mut bytes = [0; ALIAS_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| KeysUnavailable(error.to_string()))?;
+    let mut alias = String::with_capacity(2 * ALIAS_BYTES);
+    for byte in bytes {
+        // A text takes whatever is written to it.
+        let _ = write!(alias, "{byte:02x}");
+    }
+    execute(connection, "INSERT INTO aliases VALUES (?1, ?2)", &[name, &alias])?;
+    Ok(alias)
+}
+
+fn keyed_after(
+    connection: &Connection,
+    after: &str,
+    end: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<(Person, Timestamp)>> {
+    let sql = "SELECT person, made_at FROM person_keys \
+               WHERE person > ?1 AND person < ?2 ORDER BY person LIMIT ?3";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map((after, end, i64::try_from(limit).unwrap_or(i64::MAX)), |row| {
+        let person: String = row.get(0)?;
+        let made_at = Timestamp::from_second(row.get(1)?).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok((Person::parse(&person), made_at))
+    })?;
+    rows.collect()
+}
+
+fn linked_after(
+    connection: &Connection,
+    name: &str,
+    person: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<Linked>> {
+    let sql = "SELECT links.name, links.person, aliases.alias \
+               FROM links CROSS JOIN aliases ON aliases.name = links.name \
+               WHERE (links.name, links.person) > (?1, ?2) ORDER BY links.name, links.person LIMIT ?3";
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map((name, person, i64::try_from(limit).unwrap_or(i64::MAX)), |row| {
+        let person: String = row.get(1)?;
+        Ok(Linked { name: row.get(0)?, person: Person::parse(&person), alias: row.get(2)? })
+    })?;
+    rows.collect()
+}
