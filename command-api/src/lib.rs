@@ -22,7 +22,7 @@ pub mod users;
 pub use auth::accounts::Accounts;
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use settled::SettledOrders;
-pub use shop::{OrderFinder, OrderOwner, RunTimers, Settings, Shop};
+pub use shop::{GuestOrder, OrderFinder, OrderOwner, RunTimers, Settings, Shop};
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};

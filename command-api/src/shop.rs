@@ -15,7 +15,7 @@ use souk_domain::skips::Skips;
 use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
 use souk_domain::{CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
-use souk_eventsourcing::{Clock, CommandPort, PersonKeys};
+use souk_eventsourcing::{Clock, CommandPort, PersonKeys, Personal};
 use souk_process_managers::PaymentProvider;
 use souk_web::{Caller, Keys, Problem};
 use tokio::sync::{Notify, watch};
@@ -47,12 +47,21 @@ impl OrderOwner {
     }
 }
 
+/// An order of a guest's, and the e-mail address it was placed with.
+#[derive(Clone, Debug)]
+pub struct GuestOrder {
+    /// The order.
+    pub order: OrderId,
+    /// The address, sealed under the key of the guest.
+    pub email: Personal<String>,
+}
+
 /// Finds the order or payment that a request means by another name, and the owner of an order; the aggregate decides
 /// what may be done with it.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
     /// The guests' orders with a code for people: mostly one. No lines are read.
-    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem>;
+    async fn by_code(&self, code: &str) -> Result<Vec<GuestOrder>, Problem>;
 
     /// The owner of an order, as far as read models know of it. No lines are read.
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem>;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::checkout::Checkout;
 use souk_domain::order::Draft;
-use souk_domain::payment::PaymentCommand;
 use souk_domain::reversal::ReversalProcess;
 use souk_domain::settlement::Settlement;
 use souk_domain::stock::StockCommand;
@@ -294,10 +293,7 @@ impl World {
         asked: &Origin,
     ) {
         let keys = call.person().map(|person| self.disk.keys.ring_of(person)).unwrap_or_default();
-        let Some(opened) = call.opened(&keys) else {
-            self.decline(process, instance, output, call, asked);
-            return;
-        };
+        let opened = call.opened(&keys);
         let is_silent =
             matches!(&opened, ProviderCall::Authorize(call) if call.token.plain() == Some("silent"));
         if is_silent && self.with_faults {
@@ -319,27 +315,6 @@ impl World {
         };
         let from = From::Effect(process, instance.to_owned(), output);
         self.tasks.push(Task::Send(ShopCommand::Payment(payment, record).into(), asked.clone(), from));
-    }
-
-    /// The token went with its buyer's key: the provider is not asked.
-    fn decline(
-        &mut self,
-        process: usize,
-        instance: &str,
-        output: OutputId,
-        call: &ProviderCall,
-        asked: &Origin,
-    ) {
-        let ProviderCall::Authorize(call) = call else { return };
-        let record = PaymentCommand::RecordFailed {
-            attempt: call.attempt,
-            provider_payment_id: None,
-            code: "buyer-erased".to_owned(),
-            detail: String::new(),
-            attempts: 1,
-        };
-        let from = From::Effect(process, instance.to_owned(), output);
-        self.tasks.push(Task::Send(ShopCommand::Payment(call.payment, record).into(), asked.clone(), from));
     }
 
     fn asked(&mut self, desk: usize, asked: Vec<Asked>) {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use souk_command_api::{OrderFinder, OrderOwner};
+use souk_command_api::{GuestOrder, OrderFinder, OrderOwner};
 use souk_domain::{CartId, CustomerId, DebtId, OrderId, PaymentId};
+use souk_projections::orders::OrderRow;
 use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -29,11 +30,17 @@ impl ReadModelFinder {
 
 #[async_trait]
 impl OrderFinder for ReadModelFinder {
-    async fn by_code(&self, code: &str) -> Result<Vec<OrderId>, Problem> {
-        let statement = sqlx::query_scalar::<_, String>(include_str!("finder/by_code.sql"));
+    async fn by_code(&self, code: &str) -> Result<Vec<GuestOrder>, Problem> {
+        let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("finder/by_code.sql"));
         let statement = statement.bind(code).bind(SAME_CODE_MAX);
-        let keys = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
-        Ok(keys.iter().filter_map(|key| key.parse().ok().map(OrderId)).collect())
+        let found = statement.fetch_all(&self.pool).await.map_err(|error| Problem::internal(&error))?;
+        let mut orders = Vec::with_capacity(found.len());
+        for (key, doc) in found {
+            let row: OrderRow = serde_json::from_slice(&doc).map_err(|error| Problem::internal(&error))?;
+            let order = key.parse().map(OrderId).map_err(|error| Problem::internal(&error))?;
+            orders.extend(row.guest_email().map(|email| GuestOrder { order, email: email.clone() }));
+        }
+        Ok(orders)
     }
 
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem> {

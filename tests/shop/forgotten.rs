@@ -154,6 +154,7 @@ pub(crate) async fn lives(shop: &Shop) -> Person {
     let path = format!("/api/orders/{}/cancel", placed["id"].as_str().unwrap());
     let (status, cancelled) = zoe.send(shop, "POST", &path, &json!({"reason": SECRETS[7]})).await;
     assert_eq!(status, 200, "{cancelled}");
+    shop.until(path.trim_end_matches("/cancel"), |order| order["payment"]["status"] == "REFUNDED").await;
     let item = json!({"sku": "LAMP", "quantity": 1});
     let (status, added) = zoe.send(shop, "POST", "/api/cart/items", &item).await;
     assert_eq!(status, 200, "{added}");
@@ -238,6 +239,7 @@ async fn is_killed_while_erasing(place: &str, pass: u32) -> bool {
     let shop = Shop::start(&[]).await;
     stocked(&shop, "LAMP", 10).await;
     let zoe = lives(&shop).await;
+    shop.until_quiet().await;
     let folder = shop.stop();
     let shop = Shop::open(folder, &[("SOUK_FAIL_POINT", &at)]).await;
     let login = json!({"email": SECRETS[0], "password": PASSWORD});

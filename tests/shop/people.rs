@@ -198,7 +198,9 @@ async fn a_lost_or_wrong_master_key_is_missed_and_destroys_nothing() {
     std::fs::write(elsewhere.path(), digits).unwrap();
     let path = elsewhere.path().to_str().unwrap().to_owned();
     let shop = Shop::open(folder, &[("SOUK_MASTER_KEY_FILE", &path)]).await;
-    assert_eq!(shop.get("/api/orders").await.1["items"][0]["shippingAddress"]["line1"], SECRETS[2]);
+    let orders = shop.get("/api/orders").await.1;
+    let is_addressed = |order: &Value| order["shippingAddress"]["line1"] == SECRETS[2];
+    assert!(orders["items"].as_array().unwrap().iter().any(is_addressed), "{orders}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

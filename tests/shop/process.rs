@@ -202,6 +202,20 @@ impl Shop {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// Waits until the log does not grow any more: processes and sweeps have nothing left to do.
+    pub(crate) async fn until_quiet(&self) {
+        let mut head = self.head().await;
+        for _ in 0..LOOKS_MAX {
+            tokio::time::sleep(10 * LOOK_EVERY).await;
+            let now = self.head().await;
+            if now == head {
+                return;
+            }
+            head = now;
+        }
+        panic!("the log grows and grows");
+    }
+
     /// Reads what the read models hold by now.
     pub(crate) async fn read(&self, path: &str) -> (u16, Value) {
         let answer = self.request(reqwest::Method::GET, path).send().await.unwrap();

@@ -40,10 +40,19 @@ mod tests {
 
     #[test]
     fn uuids_and_trace_ids_stay_and_other_texts_are_hashed() {
-        for plain in ["00f067aa0ba902b7", "0199c2aa-4f1e-7000-8000-000000000001", &"a".repeat(PLAIN_ID_CHARS_MAX)] {
+        for plain in
+            ["00f067aa0ba902b7", "0199c2aa-4f1e-7000-8000-000000000001", &"a".repeat(PLAIN_ID_CHARS_MAX)]
+        {
             assert_eq!(in_log_of(plain), plain);
         }
-        for text in ["zoe@example.org", "visit-of-zoe", "4f1e2c", "44-7700-900123", &"a".repeat(PLAIN_ID_CHARS_MAX + 1), "sent-00"] {
+        for text in [
+            "zoe@example.org",
+            "visit-of-zoe",
+            "4f1e2c",
+            "44-7700-900123",
+            &"a".repeat(PLAIN_ID_CHARS_MAX + 1),
+            "sent-00",
+        ] {
             let hashed = in_log_of(text);
             assert!(hashed.starts_with(HASHED) && !hashed.contains(text), "{hashed}");
             assert_eq!(in_log_of(text), hashed);

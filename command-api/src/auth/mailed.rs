@@ -55,7 +55,8 @@ async fn try_send(
     if !may && shop.accounts.guard.is_on() {
         return Err("the address has had its mails of this day".to_owned());
     }
-    let email_hash = addresses::alias_of(shop, &email).await.map_err(|problem| problem.detail().to_owned())?;
+    let email_hash =
+        addresses::alias_of(shop, &email).await.map_err(|problem| problem.detail().to_owned())?;
     let made = OneTimeToken::make(user.customer(), email_hash, purpose, now);
     let (token, secret) = made.map_err(|error| text(&error))?;
     shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;

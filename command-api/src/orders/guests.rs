@@ -12,7 +12,7 @@ use souk_web::shapes::{LookupShape, POSITION};
 use souk_web::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
-use crate::shop::Shop;
+use crate::shop::{GuestOrder, Shop};
 use crate::users::erasure;
 
 /// Forgets who placed an order as a guest, by its code and their e-mail address.
@@ -39,13 +39,13 @@ pub async fn erase(
 
 /// The order with this code that a guest placed with this address.
 async fn meant(shop: &Shop, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
-    for order in shop.finder.by_code(code).await? {
-        let loaded = shop.orders.load(&Order::stream(order)).await?;
-        let Some(sealed) = loaded.as_ref().and_then(|loaded| loaded.state.guest_email()) else { continue };
-        let keys = shop.people.to_open(vec![sealed.person().clone()]).await?;
-        if sealed.reveal(&keys).is_some_and(|known| known == email.as_str()) {
-            return Ok(Some(order));
-        }
-    }
-    Ok(None)
+    let candidates = shop.finder.by_code(code).await?;
+    let guests = candidates.iter().map(|candidate| candidate.email.person().clone()).collect();
+    let keys = shop.people.to_open(guests).await?;
+    let is_meant =
+        |candidate: &GuestOrder| candidate.email.reveal(&keys).is_some_and(|known| known == email.as_str());
+    let Some(GuestOrder { order, .. }) = candidates.into_iter().find(is_meant) else { return Ok(None) };
+    // The read models may lag behind: the order may be a customer's by now.
+    let loaded = shop.orders.load(&Order::stream(order)).await?;
+    Ok(loaded.and_then(|loaded| loaded.state.guest_email().map(|_| order)))
 }

@@ -15,11 +15,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use souk_accounts::password::{Compared, Cost, Hashing, TooManyWait};
 use souk_accounts::{Password, Passwords};
-use souk_command_api::{Accounts, OrderFinder, OrderOwner, Settings, SettledOrders, Shop};
+use souk_command_api::{Accounts, GuestOrder, OrderFinder, OrderOwner, Settings, SettledOrders, Shop};
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::Placed;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::{Currency, CustomerId, DebtId, EmailHash, OrderId, PaymentId, ProviderCall, RefundId};
+use souk_domain::{Currency, CustomerId, DebtId, OrderId, PaymentId, ProviderCall, RefundId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::testkit::{KeysInMemory, noon};
 use souk_eventsourcing::{Clock, CommandRequest, CorrelationId, StreamName, Timestamp};
@@ -109,14 +109,14 @@ impl Finder {
 
 #[async_trait]
 impl OrderFinder for Finder {
-    async fn by_code(&self, code: &str, guest: &EmailHash) -> Result<Vec<OrderId>, Problem> {
+    async fn by_code(&self, code: &str) -> Result<Vec<GuestOrder>, Problem> {
         let streams = self.0.lock().unwrap().of_category("order");
         let orders = streams.iter().map(|stream| OrderId(stream.id().parse().unwrap()));
-        let is_meant = |order: &OrderId| {
-            let email = self.placed(*order).and_then(|placed| placed.draft.email_hash);
-            order_code(*order) == code && email.as_ref() == Some(guest)
-        };
-        Ok(orders.filter(is_meant).collect())
+        let guests = orders.filter(|order| order_code(*order) == code).filter_map(|order| {
+            let draft = self.placed(order)?.draft;
+            draft.email.filter(|_| draft.customer.is_none()).map(|email| GuestOrder { order, email })
+        });
+        Ok(guests.collect())
     }
 
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem> {

@@ -66,6 +66,14 @@ impl Provider {
         let Authorization { payment, attempt, amount, token } = authorization.clone();
         let token = token.plain().expect("the provider is told an open token").to_owned();
         let provider_payment_id = key.to_string();
+        // The token of an erased buyer is empty: what was answered before is repeated, anything else is declined.
+        let token = if token.is_empty() {
+            self.holds
+                .get(&provider_payment_id)
+                .map_or_else(|| "decline".to_owned(), |hold| hold.refuses.clone())
+        } else {
+            token
+        };
         let failed = |named: bool| PaymentCommand::RecordFailed {
             attempt,
             provider_payment_id: named.then(|| provider_payment_id.clone()),

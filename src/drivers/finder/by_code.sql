@@ -1,5 +1,5 @@
 -- The guests' orders with a code: mostly one.
-SELECT key
+SELECT key, doc
 FROM orders
 WHERE code = $1
   AND customer_id IS NULL
