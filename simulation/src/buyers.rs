@@ -70,7 +70,7 @@ impl World {
             }
             13 => self.change_account(how),
             14 => self.attach(&order, user(how % CUSTOMERS)),
-            15 => self.erase(&order),
+            15 if self.chance.once_in(6) => self.erase(&order),
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
                 self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
@@ -122,7 +122,10 @@ impl World {
     /// A guest's order becomes that of a customer, whose address was verified: done by a sweep that does
     /// one thing after another, erasures among them.
     fn attach(&mut self, order: &Draft, user: UserId) {
-        let is_guests = order.customer.is_none() && !self.disk.keys.is_erased(&order.order.guest());
+        // The token of a payment that is under way is sealed under the guest's key.
+        let is_settled = self.books().order(order.order).status().is_some_and(OrderStatus::is_settled);
+        let is_guests =
+            is_settled && order.customer.is_none() && !self.disk.keys.is_erased(&order.order.guest());
         if !is_guests || !self.is_user(user) || self.disk.keys.is_erased(&user.person()) {
             return;
         }
@@ -151,7 +154,11 @@ impl World {
             return;
         }
         let cart = (how % 7 < 3).then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
-        let customer = (how % 5 < 2).then(|| user(how % CUSTOMERS).customer());
+        let customer = (how % 5 < 2).then(|| user(how % CUSTOMERS));
+        // The session of an erased customer ends; a request that is under way may still come.
+        let is_gone = customer.is_some_and(|user| self.disk.keys.is_erased(&user.person()));
+        let customer = if is_gone && !self.chance.once_in(4) { None } else { customer };
+        let customer = customer.map(|user| user.customer());
         let draft = draft(n, how, customer, cart, self.now);
         let Some(cart) = cart else {
             self.orders.push(draft.clone());

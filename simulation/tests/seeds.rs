@@ -11,7 +11,7 @@ use souk_simulation::{event_types, killed_after, read_in_other_ways, run, told};
 /// Seeds of a test run.
 const SEEDS: u64 = 500;
 /// Seeds whose events are counted.
-const SEEDS_OF_TYPES: u64 = 100;
+const SEEDS_OF_TYPES: u64 = 150;
 /// Seeds whose logs are read in other ways.
 const SEEDS_OF_INPUTS: u64 = 40;
 

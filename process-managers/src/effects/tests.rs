@@ -2,11 +2,14 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use souk_domain::{Currency, Money, OrderId, RefundId};
+use souk_domain::payment::PaymentEvent;
+use souk_domain::payment::event::Requested;
+use souk_domain::{Currency, Money, OrderId, PersonalText, RefundId};
 use souk_eventsourcing::store::FoundCommand;
-use souk_eventsourcing::testkit::{KeysInMemory, noon};
+use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
 use souk_eventsourcing::{
-    CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, Loaded, Outcome, Person, StoreError,
+    CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, EventPayload, Loaded, Outcome,
+    Person, StoreError,
 };
 use uuid::Uuid;
 
@@ -238,12 +241,18 @@ impl PaymentProvider for Remembering {
 #[tokio::test(start_paused = true)]
 async fn the_token_of_an_erased_buyer_pays_nothing_and_finds_a_hold_of_before() {
     let ada = Person::new("customer", "ada");
-    let mut call = authorize("tok_ok");
+    let before = origin();
+    let token = PersonalText::from("tok_ok").of(&ada, "token");
+    let requested: PaymentEvent =
+        Requested { order: OrderId(before.command_id.0), amount: pound(), token, attempt: 1 }.into();
+    // As the process reads it from the log: under the key of its buyer.
+    let logged = sealed(vec![before.envelope(&payment_stream(payment()), 0, &requested, noon())]).remove(0);
+    let read = PaymentEvent::decode(requested.event_type(), logged.schema_version, &logged.data);
+    let Ok(PaymentEvent::Requested(Requested { token, .. })) = read else { panic!("{read:?}") };
+    let call =
+        ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token });
     let people = Arc::new(KeysInMemory::default());
     let effects = effects_for(Arc::new(Remembering::default()), people.clone());
-    let ProviderCall::Authorize(authorization) = &mut call else { unreachable!("it is a hold") };
-    authorization.token = authorization.token.clone().of(&ada, "token");
-    let before = origin();
     let (answer, _) = effects.call(&call, &before).await.unwrap();
     assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
     people.erase(&ada, noon()).await.unwrap();
