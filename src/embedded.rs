@@ -182,6 +182,15 @@ pub struct Embedded {
     tasks: Vec<JoinHandle<()>>,
 }
 
+fn settings_of(configuration: &Configuration) -> Settings {
+    Settings {
+        currency: configuration.currency,
+        payment_timeout: configuration.payment_timeout,
+        public_url: configuration.public_url(),
+        webhook_secret: configuration.webhook_secret.as_ref().map(|secret| secret.expose().to_owned()),
+    }
+}
+
 impl Embedded {
     /// Opens the engines and starts everything that works by itself.
     pub async fn start(configuration: &Configuration) -> Result<Self, StartError> {
@@ -259,15 +268,7 @@ impl Embedded {
             provider,
             settled: settled_orders,
             run_timers: run_timers(processes.clone()),
-            settings: Settings {
-                currency: configuration.currency,
-                payment_timeout: configuration.payment_timeout,
-                public_url: configuration.public_url(),
-                webhook_secret: configuration
-                    .webhook_secret
-                    .as_ref()
-                    .map(|secret| secret.expose().to_owned()),
-            },
+            settings: settings_of(configuration),
             keys,
             stopping: stopping.clone(),
         };

@@ -158,7 +158,7 @@ impl World {
         // The session of an erased customer ends; a request that is under way may still come.
         let is_gone = customer.is_some_and(|user| self.disk.keys.is_erased(&user.person()));
         let customer = if is_gone && !self.chance.once_in(4) { None } else { customer };
-        let customer = customer.map(|user| user.customer());
+        let customer = customer.map(UserId::customer);
         let draft = draft(n, how, customer, cart, self.now);
         let Some(cart) = cart else {
             self.orders.push(draft.clone());

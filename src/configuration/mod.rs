@@ -266,14 +266,14 @@ impl Configuration {
             raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN)
         {
             let value = "*".repeat(secret.len());
-            return Err(not_allowed("SOUK_WEBHOOK_SECRET", value, "at least 8 bytes"));
+            return Err(not_allowed("SOUK_WEBHOOK_SECRET", &value, "at least 8 bytes"));
         }
         Ok(Self {
             data: data.unwrap_or_else(|| PathBuf::from("souk-data")),
             listen: match overrides.listen {
                 Some(listen) => listen,
                 None => listen.parse().map_err(|_| {
-                    not_allowed("SOUK_LISTEN", listen, "an IP address and a port, as in 127.0.0.1:8080")
+                    not_allowed("SOUK_LISTEN", &listen, "an IP address and a port, as in 127.0.0.1:8080")
                 })?,
             },
             internal_listen: match (overrides.internal_listen, raw.internal_listen) {
@@ -281,20 +281,20 @@ impl Configuration {
                 (None, Some(text)) => Some(text.parse().map_err(|_| {
                     not_allowed(
                         "SOUK_INTERNAL_LISTEN",
-                        text,
+                        &text,
                         "an IP address and a port, as in 127.0.0.1:9090",
                     )
                 })?),
                 (None, None) => None,
             },
             currency: money::currency(&currency)
-                .ok_or_else(|| not_allowed("SOUK_CURRENCY", currency, "an ISO 4217 code, as in GBP"))?,
+                .ok_or_else(|| not_allowed("SOUK_CURRENCY", &currency, "an ISO 4217 code, as in GBP"))?,
             payment_timeout: seconds(&timeout).ok_or_else(|| {
-                not_allowed("SOUK_PAYMENT_TIMEOUT_S", timeout, "whole seconds from 1 to 2592000")
+                not_allowed("SOUK_PAYMENT_TIMEOUT_S", &timeout, "whole seconds from 1 to 2592000")
             })?,
             webhook_secret: raw.webhook_secret.map(Secret::new),
             rebuild_cpu_share: cores(&share).ok_or_else(|| {
-                not_allowed("SOUK_REBUILD_CPU_SHARE", share, "cores from 0.01 to 64, as in 0.4")
+                not_allowed("SOUK_REBUILD_CPU_SHARE", &share, "cores from 0.01 to 64, as in 0.4")
             })?,
             role: role(
                 overrides.role.clone().or(raw.role),
@@ -307,17 +307,17 @@ impl Configuration {
                 Some("guesses") => Limiting::Guesses,
                 Some("off") => Limiting::Off,
                 Some(other) => {
-                    return Err(not_allowed("SOUK_LIMITS", other.to_owned(), "on, guesses or off"));
+                    return Err(not_allowed("SOUK_LIMITS", other, "on, guesses or off"));
                 }
             },
             redis: raw.redis_url.map(redis).transpose()?,
             public_url: raw.public_url.map(public_url).transpose()?,
             identity_providers: providers::checked(raw.oidc)?,
             trusted_proxies: list(raw.trusted_proxies.as_ref(), |text| text.parse().ok()).map_err(
-                |value| not_allowed("SOUK_TRUSTED_PROXIES", value, "networks with commas, as in 10.0.0.0/8"),
+                |value| not_allowed("SOUK_TRUSTED_PROXIES", &value, "networks with commas, as in 10.0.0.0/8"),
             )?,
             cors_origins: list(raw.cors_origins.as_ref(), origin).map_err(|value| {
-                not_allowed("SOUK_CORS_ORIGINS", value, "origins with commas, as in https://shop.example")
+                not_allowed("SOUK_CORS_ORIGINS", &value, "origins with commas, as in https://shop.example")
             })?,
             password_cost: Cost {
                 memory_kib: number("SOUK_ARGON2_MEMORY_KIB", raw.argon2_memory_kib, ARGON2_MEMORY_KIB)?,
@@ -328,7 +328,7 @@ impl Configuration {
             log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
             log_json: log_json
                 .parse()
-                .map_err(|_| not_allowed("SOUK_LOG_JSON", log_json, "true or false"))?,
+                .map_err(|_| not_allowed("SOUK_LOG_JSON", &log_json, "true or false"))?,
         })
     }
 }
@@ -341,8 +341,8 @@ fn variables() -> Vec<String> {
     names.chain(providers::VARIABLES.map(str::to_owned)).collect()
 }
 
-fn not_allowed(name: &'static str, value: String, allowed: &'static str) -> ConfigurationError {
-    ConfigurationError::NotAllowed { name: name.to_owned(), value: without_userinfo(&value), allowed }
+fn not_allowed(name: &'static str, value: &str, allowed: &'static str) -> ConfigurationError {
+    ConfigurationError::NotAllowed { name: name.to_owned(), value: without_userinfo(value), allowed }
 }
 
 /// A text whose addresses, if it has some, show neither a user nor a password.
@@ -379,7 +379,7 @@ fn role(
     let timeout = number("SOUK_UPSTREAM_TIMEOUT_S", timeout_s, UPSTREAM_TIMEOUT_S)?;
     let address = |name: &'static str, value: Option<String>| {
         let value = value.unwrap_or_default();
-        if origin(&value).is_some() { Ok(value) } else { Err(not_allowed(name, value, ADDRESS)) }
+        if origin(&value).is_some() { Ok(value) } else { Err(not_allowed(name, &value, ADDRESS)) }
     };
     match name {
         None => Ok(Role::Shop),
@@ -389,7 +389,7 @@ fn role(
             queries: address("SOUK_UPSTREAM_QUERIES", queries)?,
             timeout: Duration::from_secs(timeout.into()),
         }),
-        Some(other) => Err(not_allowed("SOUK_ROLE", other, "all or gateway")),
+        Some(other) => Err(not_allowed("SOUK_ROLE", &other, "all or gateway")),
     }
 }
 
@@ -400,14 +400,14 @@ fn redis(text: String) -> Result<Secret, ConfigurationError> {
     if is_address && is_uri {
         return Ok(Secret::new(text));
     }
-    Err(not_allowed("SOUK_REDIS_URL", "*".repeat(text.len()), "as in redis://127.0.0.1:6379/0"))
+    Err(not_allowed("SOUK_REDIS_URL", &"*".repeat(text.len()), "as in redis://127.0.0.1:6379/0"))
 }
 
 fn public_url(text: String) -> Result<String, ConfigurationError> {
     if origin(&text).is_some() {
         return Ok(text);
     }
-    Err(not_allowed("SOUK_PUBLIC_URL", text, "an origin, as in https://shop.example"))
+    Err(not_allowed("SOUK_PUBLIC_URL", &text, "an origin, as in https://shop.example"))
 }
 
 /// What stands between commas; the first that can't be read otherwise.
@@ -436,7 +436,7 @@ fn number(
 ) -> Result<u32, ConfigurationError> {
     let Some(text) = value else { return Ok(usual) };
     let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| not_allowed(name, text, allowed))
+    number.ok_or_else(|| not_allowed(name, &text, allowed))
 }
 
 fn seconds(text: &str) -> Option<Duration> {

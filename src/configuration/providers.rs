@@ -103,15 +103,15 @@ impl RawProvider {
             && name.len() <= NAME_MAX
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !is_name {
-            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", name, "as NAME, 1 to 32 letters and digits"));
+            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &name, "as NAME, 1 to 32 letters and digits"));
         }
         let missing = |variable, name: &str| {
-            not_allowed(variable, String::new(), "it is needed for every provider").of_provider(name)
+            not_allowed(variable, "", "it is needed for every provider").of_provider(name)
         };
         let issuer = self.issuer.ok_or_else(|| missing("SOUK_OIDC_NAME_ISSUER", &name))?;
         if !is_issuer(&issuer) {
             let allowed = "an address as in https://accounts.example, without a user and a password; http on this machine alone";
-            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", issuer, allowed).of_provider(&name));
+            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &issuer, allowed).of_provider(&name));
         }
         Ok(IdentityProvider {
             issuer,

@@ -275,11 +275,11 @@ async fn keys_are_published_and_a_token_names_its_own() {
 async fn nothing_of_the_person_is_in_the_log() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
-    let log = shop.log.lock().unwrap();
     let stream = souk_domain::user::User::stream(UserId(ada.text("id").parse().unwrap()));
     let email = Email::parse("ada@example.org").unwrap();
     let alias = souk_command_api::auth::addresses::alias_of(&shop.shop, &email).await.unwrap();
     let claim = Claim::of_email(&alias);
+    let log = shop.log.lock().unwrap();
     let events = [log.stream(&stream), log.stream(&claim)].concat();
     assert!(events.len() >= 2);
     let text: String =

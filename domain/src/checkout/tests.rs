@@ -49,7 +49,7 @@ fn done(steps: &[CheckoutStep]) -> Vec<In> {
 }
 
 fn refused(step: CheckoutStep, code: &str) -> In {
-    Input::Refused { step, code: code.to_owned(), detail: "".into() }
+    Input::Refused { step, code: code.to_owned(), detail: String::new() }
 }
 
 fn requested(attempt: u32) -> In {
