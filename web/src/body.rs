@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -182,10 +183,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_utf8(parts.uri.query().unwrap_or(""))?;
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
             .map_err(|error| wrong_parameter(&error.body_text()))?;
         Ok(Self(query.0))
     }
+}
+
+/// Refuses a query string with bytes that are no UTF-8: the parser would put U+FFFD in their place.
+fn check_utf8(query: &str) -> Result<(), Problem> {
+    for pair in query.split('&') {
+        let name = pair.split('=').next().unwrap_or(pair);
+        if percent_decode_str(pair).decode_utf8().is_err() {
+            let name = percent_decode_str(name).decode_utf8();
+            let name = name.as_deref().unwrap_or("query");
+            return Err(Problem::parameter(name, "it is not UTF-8; percent-encode the bytes of UTF-8 text"));
+        }
+    }
+    Ok(())
 }
 
 /// Names the parameter that a query string could not be read for.
@@ -245,6 +260,24 @@ mod tests {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), code, "{body}");
             assert!(format!("{problem:?}").contains(place), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn queries_that_are_not_utf_8_are_refused() {
+        for query in ["", "q=", "q=caf%C3%A9&limit=1", "q=100%", "q=%zz", "a&&=", "q=%EF%BF%BD"] {
+            check_utf8(query).unwrap();
+        }
+        for (query, name) in [
+            ("q=%C3%28", "q"),
+            ("limit=1&q=%FF", "q"),
+            ("q=caf%e9", "q"),
+            ("%FF=1", "query"),
+            ("q=%ED%A0%80", "q"),
+        ] {
+            let problem = check_utf8(query).unwrap_err();
+            assert_eq!(problem.code(), "invalid-parameter", "{query}");
+            assert!(problem.detail().contains(&format!("`{name}`")), "{problem:?}");
         }
     }
 

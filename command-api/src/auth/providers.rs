@@ -6,7 +6,7 @@
 //! and the provider shows that its e-mail address is theirs.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::PrivateCookieJar;
@@ -122,7 +122,7 @@ pub async fn callback(
     write: WriteHeaders,
     headers: HeaderMap,
     Path(provider): Path<String>,
-    Query(query): Query<CallbackQuery>,
+    StrictQuery(query): StrictQuery<CallbackQuery>,
 ) -> Result<Response, Problem> {
     if !shop.accounts.providers.has(&provider) {
         return Err(Problem::new("not-found", "there is no such identity provider"));

@@ -150,9 +150,17 @@ async fn parameters_that_are_not_allowed_are_refused() {
     let cursor =
         shop.get("/api/products?limit=2").send().await.json["nextCursor"].as_str().unwrap().to_owned();
     let of_another_sort = format!("sort=name&cursor={cursor}");
-    for query in
-        ["limit=0", "limit=101", "sort=size", "colour=red", "minPrice=x", "cursor=zzz", &of_another_sort]
-    {
+    for query in [
+        "limit=0",
+        "limit=101",
+        "sort=size",
+        "colour=red",
+        "minPrice=x",
+        "cursor=zzz",
+        "q=%C3%28",
+        "q=%ff",
+        &of_another_sort,
+    ] {
         shop.get(&format!("/api/products?{query}")).send().await.refused(400, "invalid-parameter");
     }
     let long = "x".repeat(201);
