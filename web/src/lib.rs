@@ -7,6 +7,7 @@ pub mod cart_token;
 pub mod catalogue;
 pub mod correlation;
 pub mod denials;
+pub mod fields;
 pub mod guard;
 pub mod headers;
 pub mod identity;

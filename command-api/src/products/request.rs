@@ -8,6 +8,7 @@ use souk_domain::limits::{ATTRIBUTES_MAX, VARIANTS_MAX};
 use souk_domain::product::Content;
 use souk_domain::product::event::{Attribute, AttributeKind, Variant};
 use souk_domain::{FieldError, Sku};
+use souk_web::fields::unique;
 use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
@@ -34,7 +35,7 @@ pub struct ProductRequest {
     #[schema(max_length = 500)]
     pub category: String,
     /// Strings, numbers or booleans by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     #[schema(schema_with = schema::attributes)]
     pub attributes: BTreeMap<String, Value>,
     /// Whether customers see it.
@@ -61,7 +62,7 @@ pub struct VariantRequest {
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
     /// What tells it from the others.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     #[schema(schema_with = schema::options)]
     pub options: BTreeMap<String, String>,
     /// Its price.
@@ -130,7 +131,7 @@ fn check_counts(variants: usize, attributes: usize) -> Result<(), Vec<FieldError
 }
 
 /// The places of errors as whoever wrote `sku` and `price` at the top knows them.
-fn at_the_top(errors: Vec<FieldError>) -> Vec<FieldError> {
+pub(crate) fn at_the_top(errors: Vec<FieldError>) -> Vec<FieldError> {
     let moved = errors.into_iter().map(|error| match error.pointer.strip_prefix("/variants/0/") {
         Some(rest) => FieldError { pointer: format!("/{rest}"), ..error },
         None => error,
@@ -154,7 +155,8 @@ impl VariantRequest {
     }
 }
 
-fn attribute(name: String, value: &Value) -> Result<Attribute, FieldError> {
+/// An attribute of a JSON value.
+pub(crate) fn attribute(name: String, value: &Value) -> Result<Attribute, FieldError> {
     let (kind, value) = match value {
         Value::String(text) => (AttributeKind::Text, text.clone()),
         Value::Number(number) => (AttributeKind::Number, number.to_string()),
