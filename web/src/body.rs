@@ -16,6 +16,8 @@ use crate::problem::Problem;
 
 /// Characters of what the parser says of the input, which it quotes.
 const SAID_CHARS_MAX: usize = QUOTED_CHARS_MAX + 60;
+/// The parser's words for a number that no type holds.
+const OUT_OF_RANGE: &str = "number out of range";
 /// Characters of what the parser says it expected: names of fields or values, all of them ours.
 const EXPECTED_CHARS_MAX: usize = 1_000;
 
@@ -117,8 +119,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 
 /// The parser tells what is wrong in words alone; the first of them say which kind it is.
 fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
-    let words = shortened(&without_type_names(cause.to_string()));
-    if words.starts_with("number out of range") {
+    let words = shortened(&without_type_names(words_of(cause)));
+    if words.starts_with(OUT_OF_RANGE) {
         return Problem::field(pointer, "out-of-range", words);
     }
     if !cause.is_data() {
@@ -134,6 +136,17 @@ fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
         return Problem::field(pointer, "duplicate-field", words);
     }
     Problem::field(pointer, "invalid-value", words)
+}
+
+/// The parser's words. Where JSON is broken they say the line and column; a field of the wrong shape has a pointer, and
+/// a line and column of the body beside it would be taken for those of a file.
+fn words_of(cause: &serde_json::Error) -> String {
+    let words = cause.to_string();
+    let place = format!(" at line {} column {}", cause.line(), cause.column());
+    match words.strip_suffix(&place) {
+        Some(words) if cause.is_data() || words.starts_with(OUT_OF_RANGE) => words.to_owned(),
+        _ => words,
+    }
 }
 
 /// The parser's words with little of the input in them. It quotes the input whole, and then says what it expected.
@@ -260,6 +273,7 @@ mod tests {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), code, "{body}");
             assert!(format!("{problem:?}").contains(place), "{problem:?}");
+            assert_eq!(problem.detail().contains(" column "), code == "malformed-body", "{problem:?}");
         }
     }
 
