@@ -26,12 +26,12 @@ impl Content {
         // Counts first: what has far too many parts is not looked at part by part.
         self.check_counts()?;
         let mut errors = Vec::new();
-        let mut of = |pointer: &str, code, text: &str, what, rule: &TextRule| {
-            errors.extend(wrong(pointer.to_owned(), code, text, what, rule));
+        let mut of = |pointer: &str, code, text: &str, rule: &TextRule| {
+            errors.extend(wrong(pointer.to_owned(), code, text, rule));
         };
-        of("/name", "invalid-length", &self.name, "a name", &PRODUCT_NAME);
-        of("/description", "too-long", &self.description, "a description", &DESCRIPTION);
-        of("/category", "too-long", &self.category, "a category", &CATEGORY);
+        of("/name", "invalid-length", &self.name, &PRODUCT_NAME);
+        of("/description", "too-long", &self.description, &DESCRIPTION);
+        of("/category", "too-long", &self.category, &CATEGORY);
         check_attributes(&mut errors, &self.attributes);
         check_variants(&mut errors, &self.variants);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -90,14 +90,22 @@ fn trim(rule: &TextRule, text: &mut String) {
     }
 }
 
-/// An error of a text that breaks its rule; `code` is the one of a wrong length.
-fn wrong(pointer: String, code: &'static str, text: &str, what: &str, rule: &TextRule) -> Option<FieldError> {
+/// An error of a text that breaks its rule; `code` is the one of a wrong length. The pointer names the field, so the
+/// detail does not.
+fn wrong(pointer: String, code: &'static str, text: &str, rule: &TextRule) -> Option<FieldError> {
     let why = rule.check(text).err()?;
     let code = match why {
         TextError::Length { .. } | TextError::Bytes { .. } | TextError::Invisible => code,
         TextError::Control | TextError::Hidden(_) => "invalid-character",
     };
-    Some(FieldError::new(pointer, code, format!("{what}: {why}")))
+    Some(FieldError::new(pointer, code, why.to_string()))
+}
+
+/// An error of the name of an attribute or option. Its value stands at the same place.
+fn wrong_name(pointer: String, name: &str) -> Option<FieldError> {
+    let error = wrong(pointer, "invalid-name", name, &PART_NAME)?;
+    let detail = format!("its name: {}", error.detail);
+    Some(FieldError { detail, ..error })
 }
 
 fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
@@ -106,11 +114,11 @@ fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
         let pointer = format!("/attributes/{}", escaped(&attribute.name));
         let name = &attribute.name;
         let value = &attribute.value;
-        errors.extend(wrong(pointer.clone(), "invalid-name", name, "an attribute's name", &PART_NAME));
+        errors.extend(wrong_name(pointer.clone(), name));
         if !seen.insert(attribute.name.as_str()) {
             errors.push(FieldError::new(pointer.clone(), "duplicate-name", "an attribute stands there once"));
         }
-        errors.extend(wrong(pointer, "too-long", value, "an attribute's value", &ATTRIBUTE_VALUE));
+        errors.extend(wrong(pointer, "too-long", value, &ATTRIBUTE_VALUE));
     }
 }
 
@@ -140,12 +148,12 @@ fn check_price(errors: &mut Vec<FieldError>, index: usize, variant: &Variant, fi
 fn check_texts(errors: &mut Vec<FieldError>, index: usize, variant: &Variant) {
     for (name, value) in &variant.options {
         let pointer = format!("/variants/{index}/options/{}", escaped(name));
-        errors.extend(wrong(pointer.clone(), "invalid-name", name, "an option's name", &PART_NAME));
-        errors.extend(wrong(pointer, "too-long", value, "an option's value", &OPTION_VALUE));
+        errors.extend(wrong_name(pointer.clone(), name));
+        errors.extend(wrong(pointer, "too-long", value, &OPTION_VALUE));
     }
     for (at, url) in variant.images.iter().enumerate() {
         let pointer = format!("/variants/{index}/images/{at}");
-        errors.extend(wrong(pointer, "invalid-length", url, "the URL of an image", &IMAGE_URL));
+        errors.extend(wrong(pointer, "invalid-length", url, &IMAGE_URL));
     }
 }
 
