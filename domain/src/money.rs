@@ -12,6 +12,47 @@ pub fn currency(code: &str) -> Option<Currency> {
     Currency::from_code(code).filter(|currency| currency.exponent().is_some())
 }
 
+/// Why a decimal number is no amount of a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// It is no decimal number.
+    #[error("a decimal number is allowed, as 12.50 or 12")]
+    NoNumber,
+    /// It has a fraction of a minor unit.
+    #[error("{} has at most {} decimal digits", .0.code(), digits(*.0))]
+    Digits(Currency),
+    /// It is beyond what 64 bits hold.
+    #[error("the amount is too large")]
+    Overflow,
+}
+
+/// Decimal digits of an amount.
+fn digits(currency: Currency) -> usize {
+    usize::from(currency.exponent().unwrap_or(0))
+}
+
+/// The minor units of a decimal number: 1250 for `12.50` GBP. Nothing is rounded.
+pub fn minor_units(decimal: &str, currency: Currency) -> Result<i64, DecimalError> {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (sign, number) = match decimal.strip_prefix('-') {
+        Some(number) => ("-", number),
+        None => ("", decimal),
+    };
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) if is_digits(fraction) => (whole, fraction),
+        Some(_) => return Err(DecimalError::NoNumber),
+        None => (number, ""),
+    };
+    if !is_digits(whole) {
+        return Err(DecimalError::NoNumber);
+    }
+    let digits = digits(currency);
+    if fraction.len() > digits {
+        return Err(DecimalError::Digits(currency));
+    }
+    format!("{sign}{whole}{fraction:0<digits$}").parse().map_err(|_| DecimalError::Overflow)
+}
+
 /// An amount in minor units (pence, cents, yen). `{"amount":255,"currency":"GBP"}` is £2.55.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +107,7 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::from(self.currency.exponent().unwrap_or(0));
+        let digits = digits(self.currency);
         let unit = 10_u64.pow(u32::try_from(digits).unwrap_or(0));
         let sign = if self.amount < 0 { "-" } else { "" };
         let (whole, rest) = (self.amount.unsigned_abs() / unit, self.amount.unsigned_abs() % unit);
@@ -94,6 +135,25 @@ mod tests {
         assert_eq!(Money::new(255, Currency::GBP).to_string(), "2.55 GBP");
         assert_eq!(Money::new(-5, Currency::EUR).to_string(), "-0.05 EUR");
         assert_eq!(Money::new(1200, Currency::JPY).to_string(), "1200 JPY");
+    }
+
+    #[test]
+    fn decimal_numbers_become_minor_units_without_rounding() {
+        let check = |text, currency, expected| assert_eq!(minor_units(text, currency), expected, "{text}");
+        check("12.50", Currency::GBP, Ok(1_250));
+        check("12.5", Currency::GBP, Ok(1_250));
+        check("12", Currency::GBP, Ok(1_200));
+        check("0.07", Currency::GBP, Ok(7));
+        check("-0.05", Currency::GBP, Ok(-5));
+        check("1200", Currency::JPY, Ok(1_200));
+        check("1.005", Currency::BHD, Ok(1_005));
+        check("12.505", Currency::GBP, Err(DecimalError::Digits(Currency::GBP)));
+        check("12.0", Currency::JPY, Err(DecimalError::Digits(Currency::JPY)));
+        check("99999999999999999999", Currency::GBP, Err(DecimalError::Overflow));
+        for text in ["", "-", ".5", "5.", "1,5", "1.2.3", "+1", "1e3", " 1", "--1", "١"] {
+            check(text, Currency::GBP, Err(DecimalError::NoNumber));
+        }
+        assert_eq!(DecimalError::Digits(Currency::GBP).to_string(), "GBP has at most 2 decimal digits");
     }
 
     #[test]

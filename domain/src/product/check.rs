@@ -158,6 +158,6 @@ fn check_texts(errors: &mut Vec<FieldError>, index: usize, variant: &Variant) {
 }
 
 /// A name as a JSON pointer (RFC 6901) has it.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -3,6 +3,7 @@
 //! A SKU belongs to one product; that is held by [`crate::claim`], claimed before and released after. A
 //! product that was withdrawn doesn't come back: its SKUs are free for another.
 
+pub mod amend;
 pub mod check;
 pub mod command;
 pub mod decide;
@@ -11,6 +12,7 @@ pub mod evolve;
 pub mod rejection;
 pub mod state;
 
+pub use amend::Amendment;
 pub use command::ProductCommand;
 pub use event::{Content, ProductEvent};
 pub use rejection::ProductRejection;
