@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::decider::{Decider, Rejection};
-use crate::envelope::Origin;
+use crate::envelope::{Origin, RecordedEvent};
 use crate::id::{Position, Revision, StreamName};
 use crate::store::{FoundCommand, StoreError};
 
@@ -147,6 +147,15 @@ pub trait CommandPort<D: Decider>: Send + Sync + 'static {
 
     /// The aggregate as of now; `None` when its stream has no event.
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError>;
+
+    /// Up to `limit` events of the aggregate from a revision on, for a command that is made of more than the state
+    /// holds. Fewer are no end of the stream.
+    async fn events(
+        &self,
+        stream: &StreamName,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError>;
 }
 
 impl FoundCommand {

@@ -11,7 +11,7 @@ use souk_eventsourcing::executor::{Action, CommandResult, Executor, LOAD_EVENTS_
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
     AppendError, Appended, Clock, CommandError, CommandPort, CommandRequest, Decider, EventStore, Loaded,
-    Outcome, StoreError, StreamName,
+    Outcome, RecordedEvent, Revision, StoreError, StreamName,
 };
 use tokio::sync::oneshot;
 
@@ -155,5 +155,14 @@ impl<D: Decider> CommandPort<D> for ExecutorDriver<D> {
         };
         self.inner.carry_out(actions);
         receiver.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    async fn events(
+        &self,
+        stream: &StreamName,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.store.read_stream(stream, from, limit).await
     }
 }

@@ -152,4 +152,14 @@ impl<D: Decider> CommandPort<D> for MemoryPort<D> {
             Done::Command(_) => panic!("a load is answered as a load"),
         }
     }
+
+    async fn events(
+        &self,
+        stream: &StreamName,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let events = self.log.lock().unwrap().stream(stream).into_iter();
+        Ok(events.filter(|event| event.revision >= from).take(limit).collect())
+    }
 }

@@ -9,7 +9,7 @@ use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
 use souk_eventsourcing::{
     CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, EventPayload, Loaded, Outcome,
-    Person, StoreError,
+    Person, RecordedEvent, Revision, StoreError,
 };
 use uuid::Uuid;
 
@@ -100,6 +100,10 @@ impl<D: Decider> CommandPort<D> for Nobody {
 
     async fn load(&self, _: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {
         Ok(None)
+    }
+
+    async fn events(&self, _: &StreamName, _: Revision, _: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        Ok(Vec::new())
     }
 }
 
