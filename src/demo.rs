@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
-use souk_command_api::import::{LineOutcome, import_values};
+use souk_command_api::import::{LineOutcome, import_texts};
 use souk_domain::Sku;
 use souk_domain::stock::{Stock, StockCommand};
 use souk_eventsourcing::envelope::Origin;
@@ -35,11 +35,11 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
         if let Some(Value::Object(stock)) = product.remove("stock") {
             counts.extend(stock.into_iter().filter_map(|(sku, units)| Some((sku, units.as_i64()?))));
         }
-        products.push(Value::Object(product));
+        products.push(Value::Object(product).to_string());
     }
     let actor = Actor::new("service", "demo");
     let correlation = CorrelationId::from(shop.shop.clock.new_id());
-    let (lines, _) = import_values(&shop.shop, products, &actor, &correlation).await;
+    let (lines, _) = import_texts(&shop.shop, &products, actor.clone(), correlation.clone(), false).await;
     if let Some(refused) = lines.iter().find(|line| line.outcome == LineOutcome::Refused) {
         bail!("the demo catalogue is part of the program: {}", refused.reason.as_deref().unwrap_or(""));
     }

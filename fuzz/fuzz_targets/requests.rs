@@ -10,6 +10,7 @@ use souk_command_api::auth::request::{
     SignUpRequest, VerifyRequest,
 };
 use souk_command_api::cart::request::{ItemRequest, MergeRequest, QuantityRequest};
+use souk_command_api::import::ImportLine;
 use souk_command_api::inventory::request::{ReservationRequest, ReserveRequest, StockRequest};
 use souk_command_api::maintenance::request::{RetryRequest, SkipRequest, SwitchRequest};
 use souk_command_api::orders::request::{CancelRequest, OrderRequest, ReturnRequest, ShipRequest};
@@ -36,7 +37,7 @@ fn held_to_its_kind(problem: &Problem) {
 // The first byte says of which shape, the others are the body.
 fuzz_target!(|data: &[u8]| {
     let [shape, data @ ..] = data else { return };
-    match shape % 33 {
+    match shape % 34 {
         0 => drop(read::<ItemRequest>(data)),
         1 => drop(read::<MergeRequest>(data)),
         2 => drop(read::<QuantityRequest>(data)),
@@ -76,6 +77,7 @@ fuzz_target!(|data: &[u8]| {
             drop(read::<EntryRequest>(data).map(|entry| entry.read().map_err(|why| held_to_its_kind(&why))))
         }
         32 => drop(read::<LookupShape>(data).map(|order| order.read().map_err(|why| held_to_its_kind(&why)))),
+        33 => drop(ImportLine::read(data).map_err(|why| held_to_its_kind(&why))),
         _ => drop(PublishedKeys::default().take(data)),
     }
 });

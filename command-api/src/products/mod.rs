@@ -1,5 +1,6 @@
 //! `/api/products`: the catalogue, by admins.
 
+pub mod contents;
 pub mod request;
 pub mod routes;
 mod schema;

@@ -3,7 +3,7 @@
 //! A crash in between leaves a claim whose owner doesn't hold the SKU; the sweep of claims releases it.
 
 use souk_domain::claim::{Claim, ClaimCommand};
-use souk_domain::product::{Product, ProductCommand, ProductEvent, ProductRejection, ProductState};
+use souk_domain::product::{Content, Product, ProductCommand, ProductEvent, ProductRejection, ProductState};
 use souk_domain::{FieldError, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::store::FoundCommand;
@@ -100,17 +100,8 @@ async fn claim_new(
     owner: &str,
     epoch: u64,
 ) -> Result<Position, Problem> {
-    let variants = request.command.content().into_iter().flat_map(|content| &content.variants).enumerate();
-    let new: Vec<(usize, &Sku)> = variants
-        .map(|(index, variant)| (index, &variant.sku))
-        .filter(|(_, sku)| before.variant(sku).is_none())
-        .collect();
-    for (index, sku) in &new {
-        let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
-        if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {
-            return Err(taken(sku, *index));
-        }
-    }
+    let Some(content) = request.command.content() else { return Ok(Position::START) };
+    let new = free_skus(shop, before, content, owner).await?;
     let mut highest = Position::START;
     for (index, sku) in new {
         let command = ClaimCommand::Claim { owner: owner.to_owned(), epoch };
@@ -122,6 +113,24 @@ async fn claim_new(
         }
     }
     Ok(highest)
+}
+
+/// The SKUs that the product does not hold yet, with their places. Refuses one that another product holds.
+pub async fn free_skus<'a>(
+    shop: &Shop,
+    before: &ProductState,
+    content: &'a Content,
+    owner: &str,
+) -> Result<Vec<(usize, &'a Sku)>, Problem> {
+    let variants = content.variants.iter().enumerate().map(|(index, variant)| (index, &variant.sku));
+    let new: Vec<(usize, &Sku)> = variants.filter(|(_, sku)| before.variant(sku).is_none()).collect();
+    for (index, sku) in &new {
+        let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
+        if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {
+            return Err(taken(sku, *index));
+        }
+    }
+    Ok(new)
 }
 
 /// Says which variant's SKU is another product's.

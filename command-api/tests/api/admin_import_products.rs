@@ -1,9 +1,13 @@
 use serde_json::{Value, json};
+use souk_domain::ProductId;
+use souk_domain::product::{Content, Product, ProductEvent};
 
 use crate::shop::{Answer, Call, TestShop, product};
 
+const IMPORT: &str = "/api/admin/import/products";
+
 async fn import(shop: &TestShop, lines: &[String]) -> Answer {
-    shop.admin(Call::post_raw("/api/admin/import/products", lines.join("\n"))).await.done(200)
+    shop.admin(Call::post_raw(IMPORT, lines.join("\n"))).await.done(200)
 }
 
 fn outcomes(answer: &Answer) -> Vec<Value> {
@@ -55,7 +59,245 @@ async fn a_batch_larger_than_what_runs_at_once_keeps_its_order() {
 #[tokio::test]
 async fn only_admins_import() {
     let shop = TestShop::open().await;
-    let call = || Call::post_raw("/api/admin/import/products", product("heart", 1).to_string());
+    let call = || Call::post_raw(IMPORT, product("heart", 1).to_string());
     shop.send(call()).await.refused(401, "unauthenticated");
     shop.customer("ada", call()).await.refused(403, "forbidden");
+}
+
+/// A product with everything that a product can have, not on sale. Returns its id.
+async fn full(shop: &TestShop) -> String {
+    let variant = |sku: &str, amount: i64| {
+        json!({"sku": sku, "options": {"size": sku}, "price": {"amount": amount, "currency": "GBP"},
+            "images": [format!("https://example.org/{sku}.png")]})
+    };
+    let lamp = json!({"name": "Lamp", "description": "Of glass.", "category": "home/lighting", "active": false,
+        "attributes": {"colour": "white", "watts": 40}, "variants": [variant("L1", 100), variant("L2", 200)]});
+    shop.admin(Call::post("/api/products", &lamp)).await.done(201).text("id")
+}
+
+/// The content of a product, and how many events it has.
+fn content(shop: &TestShop, id: &str) -> (Content, usize) {
+    let stream = Product::stream(ProductId(id.parse().unwrap()));
+    let events = shop.log.lock().unwrap().stream(&stream);
+    let content = match events.last().unwrap().decode().unwrap() {
+        ProductEvent::Created(event) => event.content,
+        ProductEvent::Changed(event) => event.content,
+        other => panic!("{other:?}"),
+    };
+    (content, events.len())
+}
+
+async fn import_text(shop: &TestShop, text: impl Into<Vec<u8>>) -> Answer {
+    shop.admin(Call::post_raw(IMPORT, text)).await.done(200)
+}
+
+#[tokio::test]
+async fn a_price_list_changes_prices_and_nothing_else() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    let (mut expected, _) = content(&shop, &id);
+    for line in [
+        json!({"sku": "L2", "name": "Lamp", "price": {"amount": 210, "currency": "GBP"}}),
+        json!({"variants": [{"sku": "L2", "price": {"amount": 210}}]}),
+    ] {
+        let answer = import(&shop, &[line.to_string()]).await;
+        assert_eq!(answer.body["lines"][0]["id"], id);
+        expected.variants[1].price.amount = 210;
+        // The second line says what is there already, and leaves no event.
+        assert_eq!(content(&shop, &id), (expected.clone(), 2));
+    }
+}
+
+#[tokio::test]
+async fn a_line_changes_the_fields_that_it_names() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    let line =
+        json!({"sku": "L1", "description": "", "active": true, "attributes": {"watts": null, "base": "oak"}});
+    assert_eq!(outcomes(&import(&shop, &[line.to_string()]).await), ["changed"]);
+    let (lamp, _) = content(&shop, &id);
+    assert_eq!(
+        (lamp.name.as_str(), lamp.description.as_str(), lamp.category.as_str()),
+        ("Lamp", "", "home/lighting")
+    );
+    let attributes: Vec<_> =
+        lamp.attributes.iter().map(|kept| (kept.name.as_str(), kept.value.as_str())).collect();
+    assert_eq!(attributes, [("base", "oak"), ("colour", "white")]);
+    assert!(lamp.active && lamp.variants.len() == 2);
+    let new_variant = json!({"variants": [
+        {"sku": "L1", "options": {"size": null, "shade": "round"}, "images": []},
+        {"sku": "L3", "price": {"decimal": "3.50"}},
+    ]});
+    assert_eq!(outcomes(&import(&shop, &[new_variant.to_string()]).await), ["changed"]);
+    let (lamp, _) = content(&shop, &id);
+    let prices: Vec<_> = lamp.variants.iter().map(|kept| (kept.sku.to_string(), kept.price.amount)).collect();
+    assert_eq!(prices, [("L1".to_owned(), 100), ("L2".to_owned(), 200), ("L3".to_owned(), 350)]);
+    assert!(lamp.variants[0].images.is_empty() && lamp.variants[1].images.len() == 1);
+    assert_eq!(
+        lamp.variants[0].options.iter().collect::<Vec<_>>(),
+        [(&"shade".to_owned(), &"round".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn every_line_of_one_product_is_applied() {
+    let shop = TestShop::open().await;
+    let variants: Vec<_> = (0..150)
+        .map(|n| json!({"sku": format!("S{n}"), "price": {"amount": 1, "currency": "GBP"}}))
+        .collect();
+    let lamp = json!({"name": "Lamp", "variants": variants});
+    let id = shop.admin(Call::post("/api/products", &lamp)).await.done(201).text("id");
+    let lines = (0..150).map(|n| json!({"sku": format!("S{n}"), "price": {"amount": n}}).to_string());
+    let lines: Vec<_> = lines.collect();
+    let outcomes = outcomes(&import(&shop, &lines).await);
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "changed").count(), 149, "{outcomes:?}");
+    assert_eq!(outcomes[1], "unchanged");
+    let prices: Vec<_> = content(&shop, &id).0.variants.iter().map(|variant| variant.price.amount).collect();
+    assert_eq!(prices, (0..150).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_content_is_found_behind_events_without_one() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    let (lamp, _) = content(&shop, &id);
+    let variant = |variant: &souk_domain::product::event::Variant| {
+        json!({"sku": variant.sku.to_string(), "options": variant.options, "images": variant.images,
+            "price": {"amount": variant.price.amount, "currency": "GBP"}})
+    };
+    let same = json!({"name": "Lamp", "description": "Of glass.", "category": "home/lighting", "active": false,
+        "attributes": {"colour": "white", "watts": 40},
+        "variants": lamp.variants.iter().map(variant).collect::<Vec<_>>()});
+    // A repeatable write that changes nothing is noted in the stream.
+    for n in 0..100 {
+        let call = Call::put(&format!("/api/products/{id}"), &same).key(&format!("key-{n}"));
+        shop.admin(call).await.done(200);
+    }
+    let answer = import_text(&shop, r#"{"sku":"L1","price":{"amount":110}}"#).await;
+    assert_eq!(outcomes(&answer), ["changed"]);
+    let (changed, events) = content(&shop, &id);
+    assert_eq!((changed.description, events), (lamp.description, 102));
+}
+
+#[tokio::test]
+async fn a_put_still_replaces_the_product() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    shop.admin(Call::put(&format!("/api/products/{id}"), &product("L1", 1))).await.done(200);
+    let (lamp, _) = content(&shop, &id);
+    assert_eq!((lamp.description.as_str(), lamp.attributes.len(), lamp.variants.len()), ("", 0, 1));
+    assert!(lamp.active);
+}
+
+#[tokio::test]
+async fn a_new_product_needs_a_name_and_a_price() {
+    let shop = TestShop::open().await;
+    let lines = [
+        r#"{"sku":"N1","price":{"amount":1}}"#,
+        r#"{"sku":"N2","name":"Rug"}"#,
+        r#"{"name":"Rug","price":{"amount":1}}"#,
+        r#"{"sku":"N4","name":"Rug","price":{}}"#,
+        r#"{"sku":"N5","name":"Rug","price":{"decimal":"1.005"}}"#,
+        r#"{"sku":"N6","name":"Rug","price":{"amount":1,"currency":"XXX"}}"#,
+        r#"{"sku":"N7","name":"Rug","price":{"decimal":"1.05"}}"#,
+    ];
+    let answer = import_text(&shop, lines.join("\n")).await;
+    let reasons: Vec<_> =
+        (0..6).map(|n| answer.body["lines"][n]["reason"].as_str().unwrap().to_owned()).collect();
+    for (reason, place) in
+        reasons.iter().zip(["/name", "/price", "/variants", "/price", "/price/decimal", "/price/currency"])
+    {
+        assert!(reason.starts_with(&format!("{place}: ")), "{reason}");
+    }
+    assert_eq!(answer.body["lines"][6]["outcome"], "created");
+}
+
+#[tokio::test]
+async fn nothing_is_read_that_another_program_has_lost() {
+    let shop = TestShop::open().await;
+    let latin1 = b"{\"name\":\"Cr\xe8me\",\"sku\":\"E1\",\"price\":{\"amount\":1}}\n".to_vec();
+    let replaced = "{\"name\":\"Cr\u{fffd}me\",\"sku\":\"E2\",\"price\":{\"amount\":1}}\n";
+    let right = "{\"name\":\"Cr\u{e8}me\",\"sku\":\"E3\",\"price\":{\"amount\":1}}";
+    let answer = import_text(&shop, [&latin1, replaced.as_bytes(), right.as_bytes()].concat()).await;
+    assert_eq!(outcomes(&answer), ["refused", "refused", "created"]);
+    let reason = |line: usize| answer.body["lines"][line]["reason"].as_str().unwrap().to_owned();
+    assert_eq!(reason(0), "byte 12 of the line is not UTF-8");
+    assert!(reason(1).contains("U+FFFD"), "{}", reason(1));
+    assert_eq!(content(&shop, answer.body["lines"][2]["id"].as_str().unwrap()).0.name, "Crème");
+    let call =
+        Call::post_raw(IMPORT, right).header("content-type", "application/x-ndjson; charset=iso-8859-1");
+    shop.admin(call).await.refused(415, "unsupported-media-type");
+}
+
+#[tokio::test]
+async fn a_field_that_occurs_twice_is_refused() {
+    let shop = TestShop::open().await;
+    let price = r#""price":{"amount":1}"#;
+    for twice in [
+        r#""sku":"A","sku":"B""#,
+        r#""sku":"A","attributes":{"a":1,"a":2}"#,
+        r#""variants":[{"sku":"A","options":{"a":"1","a":"2"},"price":{"amount":1}}]"#,
+    ] {
+        let answer = import_text(&shop, format!(r#"{{"name":"Lamp",{twice},{price}}}"#)).await;
+        let line = &answer.body["lines"][0];
+        assert!(line["reason"].as_str().unwrap().contains("duplicate field"), "{twice}: {line}");
+        let body = format!(r#"{{"name":"Lamp",{twice},"price":{{"amount":1,"currency":"GBP"}}}}"#);
+        shop.admin(Call::post_raw("/api/products", body)).await.refused(422, "validation-failed");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_and_an_array_are_read() {
+    let shop = TestShop::open().await;
+    let line = product("B1", 100);
+    assert_eq!(outcomes(&import_text(&shop, format!("\u{feff}{line}")).await), ["created"]);
+    let array = format!("\u{feff} [\n{line},\n{{\"a\":}},\n{}\n]\n", product("B2", 1));
+    assert_eq!(outcomes(&import_text(&shop, array).await), ["unchanged", "refused", "created"]);
+    shop.admin(Call::post_raw(IMPORT, format!("[{line}"))).await.refused(400, "malformed-body");
+    let many = format!("[{}{{}}]", "{},".repeat(2_000));
+    let loads = shop.log.lock().unwrap().loads.len();
+    shop.admin(Call::post_raw(IMPORT, many)).await.refused(422, "validation-failed").at("", "too-many");
+    assert_eq!(shop.log.lock().unwrap().loads.len(), loads);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_change_and_writes_nothing() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    shop.admin(Call::post("/api/products", &product("star", 1))).await.done(201);
+    let head = shop.log.lock().unwrap().head;
+    let lines = [
+        json!({"sku": "L1", "price": {"amount": 110}, "attributes": {"colour": null, "base": "oak"}}),
+        product("new", 5),
+        json!({"sku": "L2", "price": {"amount": 200}}),
+        json!({"name": "x", "variants": [{"sku": "new2", "price": {"amount": 1}}, {"sku": "star", "price": {"amount": 1}}]}),
+        json!({"variants": [{"sku": "L1"}, {"sku": "star", "price": {"amount": 1}}]}),
+        json!({"sku": "L1", "price": {"amount": -1}}),
+    ];
+    let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+    let answer =
+        shop.admin(Call::post_raw(&format!("{IMPORT}?dryRun=true"), lines.join("\n"))).await.done(200);
+    assert_eq!(outcomes(&answer), ["changed", "created", "unchanged", "refused", "refused", "refused"]);
+    assert_eq!(answer.body["lines"][0]["id"], id);
+    let expected = json!([
+        {"field": "attributes.base", "to": "oak"},
+        {"field": "price", "sku": "L1", "from": "1.00 GBP", "to": "1.10 GBP"},
+        {"field": "attributes.colour", "from": "white"},
+    ]);
+    assert_eq!(answer.body["lines"][0]["changes"], expected);
+    let codes: Vec<_> = (3..6).map(|line| answer.body["lines"][line]["code"].clone()).collect();
+    assert_eq!(codes, ["sku-taken", "sku-taken", "validation-failed"]);
+    assert_eq!(shop.log.lock().unwrap().head, head);
+    shop.admin(Call::post_raw(&format!("{IMPORT}?dry=1"), "")).await.refused(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn a_refusal_names_its_field_once() {
+    let shop = TestShop::open().await;
+    let answer = import_text(&shop, r#"{"sku":"A","name":" ","price":{"amount":-1}}"#).await;
+    let reason = answer.body["lines"][0]["reason"].as_str().unwrap();
+    assert_eq!(
+        reason,
+        "/name: 1 to 500 characters are allowed; /price/amount: a price is 0 to 1000000000000 minor units"
+    );
 }

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use serde_json::Value;
-use souk_command_api::import::{ImportResult, LineResult, import_values};
+use souk_command_api::import::{ImportResult, LineResult, import_texts};
 use souk_eventsourcing::{Actor, Clock as _, CorrelationId, Position};
 
 use crate::cli::server::{self, Server};
@@ -34,7 +34,8 @@ impl Sink {
             Self::Folder(shop, reached) => {
                 let actor = Actor::new("admin", "import");
                 let correlation = CorrelationId::from(SystemClock.new_id());
-                let (results, position) = import_values(&shop.shop, products, &actor, &correlation).await;
+                let texts: Vec<String> = products.iter().map(Value::to_string).collect();
+                let (results, position) = import_texts(&shop.shop, &texts, actor, correlation, false).await;
                 *reached = position.max(*reached);
                 Ok(results)
             }

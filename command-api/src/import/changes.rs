@@ -1,0 +1,80 @@
+//! What an import would change, for people: field by field, before and after.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use souk_domain::product::Content;
+use souk_domain::product::event::Variant;
+use souk_domain::text::quoted;
+use utoipa::ToSchema;
+
+/// Changes of one line that are listed.
+pub const CHANGES_MAX: usize = 50;
+
+/// A field that a line changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldChange {
+    /// The field, as in `price` or `attributes.colour`.
+    pub field: String,
+    /// The SKU of the variant that has the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// The value before, at most 100 characters of it; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The value after, at most 100 characters of it; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Fields and their values; the SKU is empty for fields of the product.
+type Fields = BTreeMap<(String, String), String>;
+
+/// The differences between two contents, at most [`CHANGES_MAX`] of them.
+pub fn between(before: &Content, after: &Content) -> Vec<FieldChange> {
+    let old = fields(before);
+    let new = fields(after);
+    let gone =
+        old.iter().filter(|(key, _)| !new.contains_key(key)).map(|(key, value)| (key, Some(value), None));
+    let changed = new.iter().filter(|(key, value)| old.get(key) != Some(value));
+    let changed = changed.map(|(key, value)| (key, old.get(key), Some(value)));
+    let changes = changed.chain(gone).take(CHANGES_MAX).map(|((sku, field), from, to)| FieldChange {
+        field: quoted(field),
+        sku: (!sku.is_empty()).then(|| sku.clone()),
+        from: from.map(|value| quoted(value)),
+        to: to.map(|value| quoted(value)),
+    });
+    changes.collect()
+}
+
+fn fields(content: &Content) -> Fields {
+    let mut fields = Fields::new();
+    let mut of_product = |field: &str, value: &str| {
+        fields.insert((String::new(), field.to_owned()), value.to_owned());
+    };
+    of_product("name", &content.name);
+    of_product("description", &content.description);
+    of_product("category", &content.category);
+    of_product("active", if content.active { "true" } else { "false" });
+    for attribute in &content.attributes {
+        of_product(&format!("attributes.{}", attribute.name), &attribute.value);
+    }
+    for variant in &content.variants {
+        add_variant(&mut fields, variant);
+    }
+    fields
+}
+
+fn add_variant(fields: &mut Fields, variant: &Variant) {
+    let mut of_variant = |field: String, value: String| {
+        fields.insert((variant.sku.to_string(), field), value);
+    };
+    of_variant("price".to_owned(), variant.price.to_string());
+    if !variant.images.is_empty() {
+        of_variant("images".to_owned(), variant.images.join(" "));
+    }
+    for (name, value) in &variant.options {
+        of_variant(format!("options.{name}"), value.clone());
+    }
+}

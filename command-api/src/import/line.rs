@@ -1,0 +1,173 @@
+//! One line of an import: the shape of `POST /api/products`, of which a product that is there already needs only what
+//! changes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use souk_domain::product::Amendment;
+use souk_domain::product::amend::{Amount, Price, VariantAmendment};
+use souk_domain::text::quoted;
+use souk_domain::{FieldError, Sku, money};
+use souk_web::Problem;
+use souk_web::body::parse;
+use souk_web::fields::{present, unique};
+
+use crate::products::request::attribute;
+
+/// The sign for a character that another program lost.
+const LOST: char = '\u{fffd}';
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Line {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    category: Option<String>,
+    #[serde(default, deserialize_with = "unique")]
+    attributes: BTreeMap<String, Value>,
+    #[serde(default, deserialize_with = "present")]
+    active: Option<bool>,
+    #[serde(default)]
+    variants: Vec<Variant>,
+    #[serde(default, deserialize_with = "present")]
+    sku: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    price: Option<PriceShape>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Variant {
+    sku: String,
+    #[serde(default, deserialize_with = "unique")]
+    options: BTreeMap<String, Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    price: Option<PriceShape>,
+    #[serde(default, deserialize_with = "present")]
+    images: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct PriceShape {
+    #[serde(default, deserialize_with = "present")]
+    amount: Option<i64>,
+    #[serde(default, deserialize_with = "present")]
+    decimal: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    currency: Option<String>,
+}
+
+/// A line that was read.
+#[derive(Clone, Debug)]
+pub struct ImportLine {
+    /// What it changes.
+    pub amendment: Amendment,
+    /// True when `sku` and `price` stand at the top, and not in `variants`.
+    is_short: bool,
+}
+
+impl ImportLine {
+    /// Reads a line of JSON.
+    pub fn read(line: &[u8]) -> Result<Self, Problem> {
+        let text = std::str::from_utf8(line).map_err(|error| {
+            let place = error.valid_up_to() + 1;
+            Problem::new("malformed-body", format!("byte {place} of the line is not UTF-8"))
+        })?;
+        if text.contains(LOST) {
+            let detail =
+                "U+FFFD stands for a character that another program lost; write the character instead";
+            return Err(Problem::field("", "invalid-character", detail));
+        }
+        let line: Line = parse(line)?;
+        let is_short = line.sku.is_some();
+        let amendment = line.amendment().map_err(|errors| Problem::fields(placed(errors, is_short)))?;
+        Ok(Self { amendment, is_short })
+    }
+
+    /// The SKU that the product is found by.
+    pub fn first_sku(&self) -> Option<&Sku> {
+        self.amendment.variants.first().map(|variant| &variant.sku)
+    }
+
+    /// The problem of errors, at the places that the line has.
+    pub fn problem(&self, errors: Vec<FieldError>) -> Problem {
+        Problem::fields(placed(errors, self.is_short))
+    }
+}
+
+/// The places of errors as the line has them.
+fn placed(errors: Vec<FieldError>, is_short: bool) -> Vec<FieldError> {
+    if is_short { crate::products::request::at_the_top(errors) } else { errors }
+}
+
+impl Line {
+    fn amendment(self) -> Result<Amendment, Vec<FieldError>> {
+        let variants = match (self.sku, self.price, self.variants) {
+            (Some(sku), price, variants) if variants.is_empty() => {
+                vec![Variant { sku, options: BTreeMap::new(), price, images: None }]
+            }
+            (None, None, variants) if !variants.is_empty() => variants,
+            (None, None, _) => return Err(vec![FieldError::new("/sku", "missing-field", "a SKU is needed")]),
+            _ => {
+                let detail = "either `variants`, or `sku` and `price` at the top, are allowed";
+                return Err(vec![FieldError::new("/variants", "ambiguous", detail)]);
+            }
+        };
+        let mut errors = Vec::new();
+        let variants = variants.into_iter().enumerate().filter_map(|(index, variant)| {
+            let variant = variant.amendment(&format!("/variants/{index}"));
+            variant.map_err(|wrong| errors.extend(wrong)).ok()
+        });
+        let variants = variants.collect();
+        let attributes = self.attributes.into_iter().filter_map(|(name, value)| {
+            if value.is_null() {
+                return Some((name, None));
+            }
+            let attribute = attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok()?;
+            Some((attribute.name, Some((attribute.kind, attribute.value))))
+        });
+        let attributes = attributes.collect();
+        let Self { name, description, category, active, .. } = self;
+        let amendment = Amendment { name, description, category, attributes, active, variants };
+        if errors.is_empty() { Ok(amendment) } else { Err(errors) }
+    }
+}
+
+impl Variant {
+    fn amendment(self, pointer: &str) -> Result<VariantAmendment, Vec<FieldError>> {
+        let sku = Sku::parse(&self.sku)
+            .map_err(|why| FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string()));
+        let price = self.price.map(|price| price.read(&format!("{pointer}/price"))).transpose();
+        match (sku, price) {
+            (Ok(sku), Ok(price)) => {
+                Ok(VariantAmendment { sku, options: self.options, price, images: self.images })
+            }
+            (sku, price) => Err(sku.err().into_iter().chain(price.err()).collect()),
+        }
+    }
+}
+
+impl PriceShape {
+    fn read(self, pointer: &str) -> Result<Price, FieldError> {
+        let amount = match (self.amount, self.decimal) {
+            (Some(amount), None) => Amount::Minor(amount),
+            (None, Some(decimal)) => Amount::Decimal(decimal),
+            _ => {
+                let detail = "either `amount` in minor units, or `decimal`, as in \"12.50\", is needed";
+                return Err(FieldError::new(pointer, "ambiguous", detail));
+            }
+        };
+        let currency = self.currency.map(|code| {
+            money::currency(&code).ok_or_else(|| {
+                let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", quoted(&code));
+                FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
+            })
+        });
+        Ok(Price { amount, currency: currency.transpose()? })
+    }
+}
