@@ -14,6 +14,11 @@ pub fn line(text: impl std::fmt::Display) {
     print(&harmless(&text.to_string()));
 }
 
+/// Prints lines of the program's own, as they are: with tabs, which [`line`] would escape.
+pub fn own_lines(text: &str) {
+    print(text.trim_end());
+}
+
 /// Prints lines for people to standard error, made harmless like those of [`line`].
 pub fn warn(text: impl std::fmt::Display) {
     // Standard error that can't be written to can't be told of it either.

@@ -10,6 +10,7 @@ mod forgotten;
 mod gateway;
 mod golden;
 mod history;
+mod imports;
 mod people;
 mod process;
 mod providers;

@@ -7,6 +7,8 @@ use csv_core::ReadRecordResult;
 
 /// Bytes of one line or row: as many as one request to the shop may have.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// The words for bytes that are no text.
+pub const NOT_UTF_8: &str = "not UTF-8; give --encoding if the file is in another encoding";
 /// Columns of one row.
 const COLUMNS_MAX: usize = 2_000;
 
@@ -42,6 +44,13 @@ pub fn line(reader: &mut dyn BufRead) -> io::Result<Option<Line>> {
     }
 }
 
+/// The next byte; none at the end.
+pub fn byte(reader: &mut dyn BufRead) -> io::Result<Option<u8>> {
+    let byte = filled(reader)?.first().copied();
+    reader.consume(usize::from(byte.is_some()));
+    Ok(byte)
+}
+
 fn filled(reader: &mut dyn BufRead) -> io::Result<&[u8]> {
     while let Err(error) = reader.fill_buf() {
         if error.kind() != ErrorKind::Interrupted {
@@ -56,36 +65,77 @@ fn filled(reader: &mut dyn BufRead) -> io::Result<&[u8]> {
 pub struct Row {
     /// The line it begins on.
     pub number: u64,
+    /// The line it ends on.
+    pub last_number: u64,
     /// Its cells, or why they can't be read.
     pub cells: Result<Vec<String>, String>,
+    /// Its bytes with the line break; none of a row that is too long.
+    pub raw: Option<Vec<u8>>,
 }
 
-/// The rows of a CSV file.
+/// The rows of a CSV file. Blank lines are none.
 pub struct Rows {
     reader: Box<dyn BufRead>,
     core: csv_core::Reader,
     text: Vec<u8>,
     ends: Vec<usize>,
+    lines: Lines,
+}
+
+/// Counts lines, whatever ends them: a line feed, a carriage return, or both.
+#[derive(Debug)]
+struct Lines {
+    number: u64,
+    is_behind_return: bool,
+}
+
+impl Lines {
+    fn count(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let is_end = *byte == b'\r' || (*byte == b'\n' && !self.is_behind_return);
+            self.number += u64::from(is_end);
+            self.is_behind_return = *byte == b'\r';
+        }
+    }
 }
 
 impl Rows {
-    /// The rows of what a reader gives.
-    pub fn new(reader: Box<dyn BufRead>) -> Self {
+    /// The rows of what a reader gives, with this sign between cells.
+    pub fn new(reader: Box<dyn BufRead>, separator: u8) -> Self {
         let text = vec![0; LINE_BYTES_MAX];
         let ends = vec![0; COLUMNS_MAX];
-        Self { reader, core: csv_core::Reader::new(), text, ends }
+        let core = csv_core::ReaderBuilder::new().delimiter(separator).build();
+        Self { reader, core, text, ends, lines: Lines { number: 1, is_behind_return: false } }
+    }
+
+    /// Reads past the blank lines before a row: they are none of its lines.
+    fn skip_blank_lines(&mut self) -> io::Result<()> {
+        loop {
+            let available = filled(&mut *self.reader)?;
+            let blank = available.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.lines.count(&available[..blank]);
+            let is_row = blank < available.len();
+            self.reader.consume(blank);
+            if is_row || blank == 0 {
+                return Ok(());
+            }
+        }
     }
 
     fn row(&mut self) -> io::Result<Option<Row>> {
-        let number = self.core.line();
+        self.skip_blank_lines()?;
+        let number = self.lines.number;
+        let mut raw = Raw::default();
         let mut text_end = 0;
         let mut columns = 0;
-        let mut is_too_long = false;
+        let mut is_too_wide = false;
         loop {
             let input = filled(&mut *self.reader)?;
             let text = &mut self.text[text_end..];
             let ends = &mut self.ends[columns..];
             let (result, used, written, ended) = self.core.read_record(input, text, ends);
+            raw.extend(&input[..used]);
+            self.lines.count(&input[..used]);
             self.reader.consume(used);
             text_end += written;
             columns += ended;
@@ -93,20 +143,62 @@ impl Rows {
                 ReadRecordResult::InputEmpty => {}
                 // The rest of the row is read over its beginning, until it ends.
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    is_too_long = true;
+                    is_too_wide = true;
                     text_end = 0;
                     columns = 0;
                 }
-                ReadRecordResult::Record if is_too_long => {
-                    let why = format!("at most {LINE_BYTES_MAX} bytes and {COLUMNS_MAX} columns are allowed");
-                    return Ok(Some(Row { number, cells: Err(why) }));
-                }
                 ReadRecordResult::Record => {
-                    return Ok(Some(Row { number, cells: cells(&self.text, &self.ends[..columns]) }));
+                    self.end_line(&mut raw)?;
+                    let last_number = if raw.ends_line() { self.lines.number - 1 } else { self.lines.number };
+                    let raw = raw.bytes();
+                    let cells = if is_too_wide || raw.is_none() {
+                        Err(format!("at most {LINE_BYTES_MAX} bytes and {COLUMNS_MAX} columns are allowed"))
+                    } else {
+                        cells(&self.text, &self.ends[..columns])
+                    };
+                    return Ok(Some(Row { number, last_number, cells, raw }));
                 }
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// Takes the line feed behind a carriage return: both end one line.
+    fn end_line(&mut self, raw: &mut Raw) -> io::Result<()> {
+        if raw.last == Some(b'\r') && filled(&mut *self.reader)?.first() == Some(&b'\n') {
+            self.reader.consume(1);
+            self.lines.count(b"\n");
+            raw.extend(b"\n");
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a row, held up to [`LINE_BYTES_MAX`].
+#[derive(Default)]
+struct Raw {
+    bytes: Vec<u8>,
+    last: Option<u8>,
+    is_too_long: bool,
+}
+
+impl Raw {
+    fn extend(&mut self, bytes: &[u8]) {
+        self.last = bytes.last().copied().or(self.last);
+        if self.is_too_long || self.bytes.len() + bytes.len() > LINE_BYTES_MAX {
+            self.is_too_long = true;
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    fn ends_line(&self) -> bool {
+        matches!(self.last, Some(b'\r' | b'\n'))
+    }
+
+    fn bytes(self) -> Option<Vec<u8>> {
+        (!self.is_too_long).then_some(self.bytes)
     }
 }
 
@@ -114,7 +206,7 @@ fn cells(text: &[u8], ends: &[usize]) -> Result<Vec<String>, String> {
     let begins = [0].iter().chain(ends);
     let cells = begins.zip(ends).map(|(begin, end)| String::from_utf8(text[*begin..*end].to_vec()));
     let place = |(index, cell): (usize, Result<String, _>)| {
-        cell.map_err(|_| format!("column {} is not UTF-8", index + 1))
+        cell.map_err(|_| format!("column {} is {NOT_UTF_8}", index + 1))
     };
     cells.enumerate().map(place).collect()
 }
@@ -134,7 +226,7 @@ mod tests {
     use super::*;
 
     fn rows(text: impl Read + 'static) -> Vec<Row> {
-        Rows::new(Box::new(BufReader::new(text))).collect::<Result<_, _>>().unwrap()
+        Rows::new(Box::new(BufReader::with_capacity(5, text)), b',').collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
@@ -159,14 +251,33 @@ mod tests {
 
     #[test]
     fn rows_are_read_as_the_format_says() {
-        let read = rows("\u{feff}sku,name\r\nA,\"Lamp, \"\"big\"\"\"\r\nB\nC,é\n".as_bytes());
+        let read = rows("sku,name\r\nA,\"Lamp, \"\"big\"\"\"\r\nB\nC,é\n".as_bytes());
         let cells: Vec<_> = read.iter().map(|row| row.cells.clone().unwrap()).collect();
         let expected: [&[&str]; 4] = [&["sku", "name"], &["A", "Lamp, \"big\""], &["B"], &["C", "é"]];
         assert_eq!(cells, expected);
-        assert_eq!(read[3].number, 4);
         let latin1 = rows(b"A,ok\nB,caf\xe9\nC,ok\n".as_slice());
-        assert_eq!(latin1[1].cells, Err("column 2 is not UTF-8".to_owned()));
+        assert!(latin1[1].cells.as_ref().is_err_and(|why| why.starts_with("column 2 is not UTF-8")));
+        assert_eq!(latin1[1].raw.as_deref(), Some(b"B,caf\xe9\n".as_slice()));
         assert!(latin1[2].cells.is_ok());
+    }
+
+    #[test]
+    fn rows_know_their_lines_and_keep_their_bytes() {
+        let check = |text: &'static str, expected: &[(u64, u64, &str)]| {
+            let read = rows(text.as_bytes());
+            let found = read.iter().map(|row| {
+                let raw = std::str::from_utf8(row.raw.as_deref().unwrap()).unwrap();
+                (row.number, row.last_number, raw)
+            });
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{text:?}");
+        };
+        check("a\nb\n", &[(1, 1, "a\n"), (2, 2, "b\n")]);
+        check("a\r\nb\r\nc", &[(1, 1, "a\r\n"), (2, 2, "b\r\n"), (3, 3, "c")]);
+        check("a\rb\rc", &[(1, 1, "a\r"), (2, 2, "b\r"), (3, 3, "c")]);
+        check("a\n\n\nb\n", &[(1, 1, "a\n"), (4, 4, "b\n")]);
+        check("\r\n\r\na\r\n\r\nb\r\n\r\n", &[(3, 3, "a\r\n"), (5, 5, "b\r\n")]);
+        check("\"a\r\nb\"\"\",\"c\"\nd\n", &[(1, 2, "\"a\r\nb\"\"\",\"c\"\n"), (3, 3, "d\n")]);
+        check("", &[]);
     }
 
     #[test]

@@ -1,22 +1,30 @@
 //! `souk import products FILE`: through the running server, or by a shop of its own while none runs.
 //!
-//! Nothing is lost: a line that is refused stands in the error file with its number and the reason. What
-//! is there already is left alone, so an import can be stopped and run again.
+//! Nothing is lost: a line that is refused stands in the error file as it came, with its number and the reason. What
+//! is there already is left alone, so an import can be stopped and run again. The whole file is read once before
+//! anything is written: a file that is wrong as a whole (its head, its decimal signs, its end) changes nothing.
 
 mod bounded;
-mod formats;
+mod csv;
+mod decimal;
+mod encoding;
+mod head;
+mod icecat;
+mod json;
+mod line;
+mod refused;
+mod report;
 mod sink;
+mod source;
+mod template;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Seek as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use flate2::read::MultiGzDecoder;
-use serde_json::Value;
 use souk_command_api::import::{LineOutcome, LineResult};
 use souk_domain::Sku;
 use souk_domain::text::quoted;
@@ -24,69 +32,81 @@ use souk_domain::text::quoted;
 use crate::configuration::Configuration;
 
 use super::output;
-use formats::Lines;
+use line::{InputLine, Lines};
+use refused::Refused;
+use report::Report;
 use sink::Sink;
+use source::{Kind, SourceArgs};
 
 /// Lines sent at once.
 const BATCH_LINES_MAX: usize = 200;
 /// Bytes sent at once.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of one product as it is sent: what a request to the shop may have.
-const PRODUCT_BYTES_MAX: usize = 1024 * 1024;
-/// Odd lines that are shown; more are counted.
-const ODD_SHOWN_MAX: usize = 20;
+const PRODUCT_BYTES_MAX: usize = 1024 * 1024 - 1;
 
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
     /// Imports products, comparing with what is there.
-    Products(ProductsArgs),
+    ///
+    /// A product is found by its SKU. A missing column or field leaves its value alone: a file with `sku` and `price`
+    /// changes prices only. A row for one SKU changes that variant only. An empty cell clears a description, a category
+    /// or an attribute; an empty name, price, currency or `active` is left alone. A new product needs `sku`, `name` and
+    /// `price`.
+    ///
+    /// Columns of a CSV file, in any case and order: sku, name, description, category, price, currency, active, and
+    /// attr.NAME for each attribute. Prices are minor units (pence), or decimal numbers with --decimal. `active` is
+    /// true or false, yes or no, 1 or 0.
+    Products(Box<ProductsArgs>),
+    /// Prints a file to begin with: every column, and a product that is not on sale.
+    Template(TemplateArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct ProductsArgs {
-    /// The file, gzipped or not.
-    file: PathBuf,
-    /// Its format; by its name unless given.
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-    /// Where refused lines go, each with its number and the reason.
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Where refused lines go, unchanged, each behind a remark with its number and the reason. The file can be mended
+    /// and imported.
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
+    /// Checks everything, writes nothing, and says what would change.
+    #[arg(long)]
+    dry_run: bool,
     /// A running server, instead of the one that holds the data folder; its token in `SOUK_TOKEN`.
     #[arg(long, value_parser = url)]
     url: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct TemplateArgs {
+    /// The format of the template; CSV unless given.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One product a line, as `POST /api/products` takes it.
+    /// Products in the shape of `POST /api/products`, one a line or in an array.
+    #[value(aliases = ["json", "ndjson"])]
     Jsonl,
-    /// Columns sku, name, description, category, price (in minor units, as pence), currency, active, and
-    /// `attr.NAME`; an empty cell leaves its value out.
+    /// Columns, separated by a comma, a semicolon, a tab or a bar.
     Csv,
+    /// Columns, separated by tabs.
+    Tsv,
     /// Icecat's open catalogue, one JSON object a line.
     Icecat,
 }
 
-/// A line that was read.
-struct InputLine {
-    number: u64,
-    /// As `POST /api/products` takes it, or why it can't be read.
-    product: Result<Value, String>,
-    /// What was odd about it, though it can be used.
-    odd: Vec<String>,
-    /// As it was.
-    raw: String,
-}
-
-#[derive(Default)]
-struct Report {
-    read: u64,
-    created: u64,
-    changed: u64,
-    unchanged: u64,
-    refused: u64,
-    odd: u64,
+impl Format {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Jsonl => Kind::Json,
+            Self::Csv => Kind::Csv,
+            Self::Tsv => Kind::Tsv,
+            Self::Icecat => Kind::Icecat,
+        }
+    }
 }
 
 /// Runs the command.
@@ -95,26 +115,31 @@ pub async fn run(
     command: ImportCommand,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let ImportCommand::Products(args) = command;
-    let format = args.format.unwrap_or_else(|| by_name(&args.file));
-    let file = File::open(&args.file).with_context(|| format!("{} can't be read", args.file.display()))?;
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    let bar = output::progress(length, "bytes");
-    let reader = opened(bar.wrap_read(file))?;
-    let lines = formats::lines(format, reader, configuration.currency);
-    let mut errors = match &args.errors {
-        Some(path) => {
-            Some(File::create(path).with_context(|| format!("{} can't be written", path.display()))?)
+    let args = match command {
+        ImportCommand::Products(args) => args,
+        ImportCommand::Template(args) => {
+            output::own_lines(&template::text(args.format, configuration.currency));
+            return Ok(ExitCode::SUCCESS);
         }
-        None => None,
     };
-    let mut sink = Sink::open(configuration, args.url).await?;
-    let mut report = Report::default();
-    let result = import(lines, &mut sink, &mut report, &mut errors, &bar).await;
-    bar.finish_and_clear();
-    sink.close().await?;
-    result?;
-    print(&report, json)?;
+    let mut file = args.source.open()?;
+    check(args.source.read(file.try_clone()?)?.lines)?;
+    file.rewind()?;
+    let bar = output::progress(file.metadata()?.len(), "bytes");
+    let source = args.source.read(bar.wrap_read(file))?;
+    let errors = args.errors.as_ref();
+    let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose()?;
+    let sink = Sink::open(configuration, args.url).await?;
+    let report = Report::new(args.dry_run, json, bar);
+    let mut import = Import { sink, report, errors };
+    let result = import.all(source.lines).await;
+    let Import { sink, report, errors } = import;
+    report.close_bar();
+    let closed = sink.close().await;
+    errors.map(Refused::finish).transpose()?;
+    result.context("the import stopped; import the file again to go on")?;
+    closed?;
+    report.print()?;
     Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -124,149 +149,122 @@ fn url(text: &str) -> Result<String, String> {
     if is_http { Ok(text.to_owned()) } else { Err("http:// or https:// and a host are allowed".to_owned()) }
 }
 
-fn by_name(file: &Path) -> Format {
-    let name = file.to_string_lossy();
-    if name.contains(".csv") { Format::Csv } else { Format::Jsonl }
-}
-
-/// Reads gzip by its first two bytes.
-fn opened(file: impl Read + 'static) -> anyhow::Result<Box<dyn BufRead>> {
-    let mut reader = BufReader::new(file);
-    let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) })
-}
-
-async fn import(
-    lines: Lines,
-    sink: &mut Sink,
-    report: &mut Report,
-    errors: &mut Option<File>,
-    bar: &indicatif::ProgressBar,
-) -> anyhow::Result<()> {
-    let (mut batch, mut bytes, mut seen) = (Vec::new(), 0, HashMap::new());
+/// Reads a whole file before any of it is imported. Some decimal prices among whole numbers would make all of them
+/// wrong, so the first one refuses the file.
+fn check(lines: Lines) -> anyhow::Result<()> {
     for line in lines {
-        let mut line = line?;
-        report.read += 1;
-        refuse_seen_before(&mut line, &mut seen);
-        if !line.odd.is_empty() {
-            report.odd += 1;
-            if usize::try_from(report.odd).is_ok_and(|odd| odd <= ODD_SHOWN_MAX) {
-                let odd = line.odd.join("; ");
-                bar.suspend(|| output::warn(format!("line {}: {odd}", line.number)));
+        let InputLine { number, product, decimal_sign, .. } = line?;
+        if let (Some(sign), Err(why)) = (decimal_sign, product) {
+            bail!(
+                "column `price`, line {number}: {why}; give --decimal {sign} if the prices are decimal numbers"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// An import under way.
+struct Import {
+    sink: Sink,
+    report: Report,
+    errors: Option<Refused>,
+}
+
+impl Import {
+    async fn all(&mut self, lines: Lines) -> anyhow::Result<()> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let mut seen = HashMap::new();
+        for line in lines {
+            let mut line = line?;
+            refuse_seen_before(&mut line, &mut seen);
+            self.report.add_line(&line);
+            let size = refuse_too_large(&mut line);
+            if batch.len() == BATCH_LINES_MAX || bytes + size > BATCH_BYTES_MAX {
+                self.send(std::mem::take(&mut batch)).await?;
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(line);
+        }
+        self.send(batch).await
+    }
+
+    async fn send(&mut self, batch: Vec<InputLine>) -> anyhow::Result<()> {
+        let products = batch.iter().filter_map(|line| line.product.as_ref().ok());
+        let products: Vec<String> = products.map(|product| product.json.clone()).collect();
+        let results = if products.is_empty() {
+            Vec::new()
+        } else {
+            self.sink.send(&products, self.report.is_dry).await?
+        };
+        let mut results = results.into_iter();
+        for line in batch {
+            match &line.product {
+                Err(reason) => self.refuse(&line, "unusable-line", reason)?,
+                Ok(_) => match results.next() {
+                    Some(result) => self.take(&line, result)?,
+                    None => bail!("the shop answered fewer lines than it was sent"),
+                },
             }
         }
-        let size = refuse_too_large(&mut line);
-        if batch.len() == BATCH_LINES_MAX || bytes + size > BATCH_BYTES_MAX {
-            send(std::mem::take(&mut batch), sink, report, errors).await?;
-            bytes = 0;
-        }
-        bytes += size;
-        batch.push(line);
+        Ok(())
     }
-    send(batch, sink, report, errors).await
+
+    fn take(&mut self, line: &InputLine, result: LineResult) -> anyhow::Result<()> {
+        if result.outcome == LineOutcome::Refused {
+            let code = result.code.unwrap_or_default();
+            return self.refuse(line, &code, &result.reason.unwrap_or_default());
+        }
+        self.report.add_result(line, &result)
+    }
+
+    /// A refused line is never lost: it goes to the error file, and the reason to where people look.
+    fn refuse(&mut self, line: &InputLine, code: &str, reason: &str) -> anyhow::Result<()> {
+        if let Some(errors) = &mut self.errors {
+            errors.add(line, code, reason)?;
+        }
+        self.report.add_refusal(line.number, code, reason, self.errors.is_some());
+        Ok(())
+    }
 }
 
 /// Refuses a product that no request can hold. Returns the bytes that the line takes in a batch.
 fn refuse_too_large(line: &mut InputLine) -> usize {
-    let size = line.product.as_ref().map_or(0, |product| product.to_string().len());
+    let raw = line.raw.as_ref().map_or(0, Vec::len);
+    let size = line.product.as_ref().map_or(0, |product| product.json.len());
     if size > PRODUCT_BYTES_MAX {
         line.product = Err(format!("a product has at most {PRODUCT_BYTES_MAX} bytes, this one has {size}"));
-        return line.raw.len();
+        return raw;
     }
-    size.max(line.raw.len())
+    size.max(raw)
 }
 
 /// A SKU stands in a file once: of two lines, neither is right by being the later one.
 fn refuse_seen_before(line: &mut InputLine, seen: &mut HashMap<String, u64>) {
     let Ok(product) = &line.product else { return };
-    let variants = product["variants"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let skus = variants.iter().map(|variant| &variant["sku"]).chain([&product["sku"]]);
-    let skus: Vec<&str> = skus.filter_map(Value::as_str).map(str::trim).collect();
-    if let Some((sku, before)) = skus.iter().find_map(|sku| Some((sku, seen.get(*sku)?))) {
+    if let Some((sku, before)) = product.skus.iter().find_map(|sku| Some((sku, seen.get(sku)?))) {
         line.product = Err(format!("SKU {} stands in line {before} already", quoted(sku)));
         return;
     }
     // A text that is no SKU is refused by itself, and not remembered.
-    let skus = skus.into_iter().filter(|sku| Sku::parse(sku).is_ok());
-    seen.extend(skus.map(|sku| (sku.to_owned(), line.number)));
-}
-
-async fn send(
-    batch: Vec<InputLine>,
-    sink: &mut Sink,
-    report: &mut Report,
-    errors: &mut Option<File>,
-) -> anyhow::Result<()> {
-    let (mut readable, mut products) = (Vec::new(), Vec::new());
-    for mut line in batch {
-        match std::mem::replace(&mut line.product, Ok(Value::Null)) {
-            Ok(product) => {
-                products.push(product);
-                readable.push(line);
-            }
-            Err(reason) => refuse(&line, "unusable-line", &reason, report, errors)?,
-        }
-    }
-    if products.is_empty() {
-        return Ok(());
-    }
-    let results = sink.send(products).await?;
-    for (line, result) in readable.iter().zip(results) {
-        let LineResult { outcome, code, reason, .. } = result;
-        match outcome {
-            LineOutcome::Created => report.created += 1,
-            LineOutcome::Changed => report.changed += 1,
-            LineOutcome::Unchanged => report.unchanged += 1,
-            LineOutcome::Refused => {
-                let (code, reason) = (code.unwrap_or_default(), reason.unwrap_or_default());
-                refuse(line, &code, &reason, report, errors)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A refused line is never lost: it goes to the error file, or where people look.
-fn refuse(
-    line: &InputLine,
-    code: &str,
-    reason: &str,
-    report: &mut Report,
-    errors: &mut Option<File>,
-) -> anyhow::Result<()> {
-    report.refused += 1;
-    let entry = serde_json::json!({ "line": line.number, "code": code, "reason": reason, "input": line.raw });
-    match errors {
-        Some(file) => writeln!(file, "{entry}")?,
-        None => output::warn(format!("line {}: {code}: {reason}", line.number)),
-    }
-    Ok(())
-}
-
-fn print(report: &Report, json: bool) -> anyhow::Result<()> {
-    let Report { read, created, changed, unchanged, refused, odd } = report;
-    if json {
-        return output::json(&serde_json::json!({
-            "read": read, "created": created, "changed": changed, "unchanged": unchanged, "refused": refused, "odd": odd,
-        }));
-    }
-    output::line(format!(
-        "{read} lines: {created} created, {changed} changed, {unchanged} unchanged, {refused} refused, {odd} odd"
-    ));
-    Ok(())
+    let skus = product.skus.iter().filter(|sku| Sku::parse(sku).is_ok());
+    seen.extend(skus.map(|sku| (sku.clone(), line.number)));
 }
 
 #[cfg(test)]
 mod tests {
+    use super::line::Product;
     use super::*;
 
     #[test]
     fn a_product_that_no_request_can_hold_is_refused_by_itself() {
         let line = |description: String| InputLine {
             number: 1,
-            product: Ok(serde_json::json!({ "description": description })),
+            product: Ok(Product::of_value(&serde_json::json!({ "description": description }))),
             odd: Vec::new(),
-            raw: "raw".to_owned(),
+            raw: Some(b"raw".to_vec()),
+            decimal_sign: None,
         };
         let mut small = line("x".repeat(1_000));
         assert_eq!((refuse_too_large(&mut small), small.product.is_ok()), (1_018, true));

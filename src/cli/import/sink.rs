@@ -1,7 +1,6 @@
 //! Where an import goes: to a running server, or into the data folder itself.
 
 use anyhow::bail;
-use serde_json::Value;
 use souk_command_api::import::{ImportResult, LineResult, import_texts};
 use souk_eventsourcing::{Actor, Clock as _, CorrelationId, Position};
 
@@ -28,18 +27,18 @@ impl Sink {
         Ok(Self::Folder(Box::new(shop), Position::START))
     }
 
-    /// Imports products; answers one result each, in order.
-    pub async fn send(&mut self, products: Vec<Value>) -> anyhow::Result<Vec<LineResult>> {
+    /// Imports products, each a line of JSON; a dry run writes none. Returns one result each, in order.
+    pub async fn send(&mut self, products: &[String], is_dry: bool) -> anyhow::Result<Vec<LineResult>> {
         match self {
             Self::Folder(shop, reached) => {
                 let actor = Actor::new("admin", "import");
                 let correlation = CorrelationId::from(SystemClock.new_id());
-                let texts: Vec<String> = products.iter().map(Value::to_string).collect();
-                let (results, position) = import_texts(&shop.shop, &texts, actor, correlation, false).await;
+                let (results, position) =
+                    import_texts(&shop.shop, products, actor, correlation, is_dry).await;
                 *reached = position.max(*reached);
                 Ok(results)
             }
-            Self::Server(server, reached) => send_to(server, &products, reached).await,
+            Self::Server(server, reached) => send_to(server, products, is_dry, reached).await,
         }
     }
 
@@ -58,15 +57,17 @@ impl Sink {
 
 async fn send_to(
     server: &Server,
-    products: &[Value],
+    products: &[String],
+    is_dry: bool,
     reached: &mut String,
 ) -> anyhow::Result<Vec<LineResult>> {
     let mut body = String::new();
     for product in products {
-        body.push_str(&product.to_string());
+        body.push_str(product);
         body.push('\n');
     }
-    let request = server.post("/api/admin/import/products")?;
+    let dry_run = if is_dry { "?dryRun=true" } else { "" };
+    let request = server.post(&format!("/api/admin/import/products{dry_run}"))?;
     let answer = request.header("Content-Type", "application/x-ndjson").body(body).send().await?;
     let result: ImportResult = server::answered(answer).await?;
     *reached = result.position;

@@ -1,0 +1,233 @@
+//! CSV products: a head, then one row a variant.
+//!
+//! A column that is missing leaves its field alone. An empty cell clears a description, a category or an attribute; a
+//! name, a price, a currency or `active` is left alone by it.
+
+use std::io::BufRead;
+
+use anyhow::bail;
+use serde_json::{Map, Value, json};
+use souk_domain::text::quoted;
+
+use super::bounded::{Row, Rows};
+use super::decimal;
+use super::head::{Column, columns, declared_separator};
+use super::line::{InputLine, Lines, Product};
+use super::refused::is_remark;
+
+/// How the cells of a file are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Cells {
+    /// The sign between cells.
+    pub separator: u8,
+    /// The sign before the decimal digits of prices; none when prices are minor units.
+    pub decimal_sign: Option<char>,
+}
+
+/// The rows of a file, and its head as it was, for the error file. A head that is wrong is an error of the file.
+pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>)> {
+    let mut rows = Rows::new(reader, cells.separator).filter(|row| !row.as_ref().is_ok_and(is_blank));
+    let mut head = Vec::new();
+    let first = loop {
+        let Some(row) = rows.next().transpose()? else { return Ok((Box::new(std::iter::empty()), head)) };
+        let raw = row.raw.unwrap_or_default();
+        head.extend_from_slice(&raw);
+        let is_declaration = std::str::from_utf8(&raw).is_ok_and(|line| declared_separator(line).is_some());
+        match row.cells {
+            Ok(_) if is_declaration => {}
+            Ok(cells) => break cells,
+            Err(why) => bail!("the head: {why}"),
+        }
+    };
+    let columns = columns(&first).map_err(|why| anyhow::anyhow!("the head: {why}"))?;
+    let lines = rows.map(move |row| {
+        let row = row?;
+        let mut decimal_sign = None;
+        let product = match &row.cells {
+            Ok(values) => product(&columns, values, cells, &mut decimal_sign),
+            Err(why) => Err(why.clone()),
+        };
+        let product = product.map_err(|why| with_lines(why, &row));
+        Ok(InputLine { number: row.number, product, odd: Vec::new(), raw: row.raw, decimal_sign })
+    });
+    Ok((Box::new(lines), head))
+}
+
+/// True for a row without a value, as spreadsheets leave them at the end, and for a remark of an error file.
+fn is_blank(row: &Row) -> bool {
+    let cells = row.cells.as_deref().unwrap_or_default();
+    let is_remark = cells.first().is_some_and(|cell| is_remark(cell));
+    row.cells.is_ok() && (is_remark || cells.iter().all(|cell| cell.trim().is_empty()))
+}
+
+/// A refusal of a row on several lines names the last: a quote that has no end takes in the rows behind it.
+fn with_lines(why: String, row: &Row) -> String {
+    match row.last_number {
+        last if last > row.number => format!("{why}; the row goes on to line {last}: is a quote missing?"),
+        _ => why,
+    }
+}
+
+fn product(
+    columns: &[Column],
+    values: &[String],
+    cells: Cells,
+    decimal_sign: &mut Option<char>,
+) -> Result<Product, String> {
+    let surplus = values.iter().skip(columns.len()).any(|value| !value.trim().is_empty());
+    if values.len() < columns.len() || surplus {
+        return Err(format!("it has {} columns, the head has {}", values.len(), columns.len()));
+    }
+    let mut product = Map::new();
+    let mut attributes = Map::new();
+    let mut price = Map::new();
+    for (column, value) in columns.iter().zip(values) {
+        let is_empty = value.trim().is_empty();
+        match column {
+            Column::Unnamed if is_empty => {}
+            Column::Unnamed => return Err(format!("`{}` stands in a column without a name", quoted(value))),
+            Column::Sku => drop(product.insert("sku".to_owned(), json!(value))),
+            Column::Description => drop(product.insert("description".to_owned(), json!(text(value)))),
+            Column::Category => drop(product.insert("category".to_owned(), json!(text(value)))),
+            Column::Attribute(name) => {
+                attributes.insert(name.clone(), if is_empty { Value::Null } else { json!(value) });
+            }
+            _ if is_empty => {}
+            Column::Name => drop(product.insert("name".to_owned(), json!(value))),
+            Column::Active => drop(product.insert("active".to_owned(), json!(truth(value)?))),
+            Column::Currency => drop(price.insert("currency".to_owned(), json!(value.trim()))),
+            Column::Price => {
+                let (field, amount) = amount(value, cells.decimal_sign, decimal_sign)?;
+                price.insert(field.to_owned(), amount);
+            }
+        }
+    }
+    if !attributes.is_empty() {
+        product.insert("attributes".to_owned(), Value::Object(attributes));
+    }
+    // A currency without a price says nothing.
+    if price.contains_key("amount") || price.contains_key("decimal") {
+        product.insert("price".to_owned(), Value::Object(price));
+    }
+    Ok(Product::of_value(&Value::Object(product)))
+}
+
+/// A text, empty when it has blanks alone.
+fn text(cell: &str) -> &str {
+    if cell.trim().is_empty() { "" } else { cell }
+}
+
+/// The field of a price and its value.
+fn amount(
+    cell: &str,
+    sign: Option<char>,
+    decimal_sign: &mut Option<char>,
+) -> Result<(&'static str, Value), String> {
+    if let Some(sign) = sign {
+        return decimal::plain(cell, sign).map(|price| ("decimal", json!(price)));
+    }
+    let amount: Result<i64, _> = cell.trim().parse();
+    amount.map(|amount| ("amount", json!(amount))).map_err(|_| {
+        *decimal_sign = decimal::sign_of(cell);
+        format!("price `{}`: whole minor units are allowed", quoted(cell))
+    })
+}
+
+/// A truth as people and spreadsheets write it.
+fn truth(cell: &str) -> Result<bool, String> {
+    match cell.trim().to_lowercase().as_str() {
+        "true" | "yes" | "y" | "1" => Ok(true),
+        "false" | "no" | "n" | "0" => Ok(false),
+        _ => Err(format!("active `{}`: true or false, yes or no, 1 or 0 is allowed", quoted(cell))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMA: Cells = Cells { separator: b',', decimal_sign: None };
+
+    fn read(text: &str, cells: Cells) -> Vec<InputLine> {
+        let reader = Box::new(std::io::Cursor::new(text.to_owned()));
+        lines(reader, cells).unwrap().0.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn json_of(line: &InputLine) -> Value {
+        serde_json::from_str(&line.product.as_ref().unwrap().json).unwrap()
+    }
+
+    #[test]
+    fn columns_are_read_by_name_and_what_is_missing_is_not_sent() {
+        let lines = read("SKU,Price ,attr.colour\nA,250,red\nB,x,blue\nC\n", COMMA);
+        let expected = json!({ "sku": "A", "price": { "amount": 250 }, "attributes": { "colour": "red" } });
+        assert_eq!(json_of(&lines[0]), expected);
+        assert!(lines[1].product.is_err() && lines[2].product.is_err());
+        assert_eq!(lines[2].number, 4);
+    }
+
+    #[test]
+    fn an_empty_cell_clears_what_may_be_empty_and_leaves_the_rest_alone() {
+        let head = "sku,name,description,category,price,currency,active,attr.a";
+        let line = read(&format!("{head}\nA,, , ,,GBP, ,\n"), COMMA).remove(0);
+        let expected = json!({ "sku": "A", "description": "", "category": "", "attributes": { "a": null } });
+        assert_eq!(json_of(&line), expected);
+    }
+
+    #[test]
+    fn truths_are_read_as_people_write_them() {
+        for (cell, expected) in
+            [("TRUE", true), ("yes", true), ("1", true), ("False", false), ("NO", false), (" 0 ", false)]
+        {
+            let line = read(&format!("sku,active\nA,{cell}\n"), COMMA).remove(0);
+            assert_eq!(json_of(&line)["active"], expected, "{cell}");
+        }
+        assert!(read("sku,active\nA,maybe\n", COMMA)[0].product.is_err());
+    }
+
+    #[test]
+    fn decimal_prices_are_read_when_they_are_declared() {
+        let text = "SKU;Name;Price;Active\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n";
+        let declared = Cells { separator: b';', decimal_sign: Some(',') };
+        let prices: Vec<_> = read(text, declared).iter().map(|line| json_of(line)["price"].clone()).collect();
+        assert_eq!(prices, [json!({ "decimal": "12.50" }), json!({ "decimal": "1250.00" })]);
+        let undeclared = read(text, Cells { separator: b';', decimal_sign: None });
+        assert!(undeclared.iter().all(|line| line.product.is_err() && line.decimal_sign == Some(',')));
+        assert_eq!(read("sku,price\nA,oops\n", COMMA)[0].decimal_sign, None);
+    }
+
+    #[test]
+    fn blank_rows_and_surplus_empty_cells_are_none() {
+        let lines = read("sku,price\n,\nA,1,,\n  ,\nB,1,2\n,,,\n", COMMA);
+        let found: Vec<_> = lines.iter().map(|line| (line.number, line.product.is_ok())).collect();
+        assert_eq!(found, [(3, true), (5, false)]);
+    }
+
+    #[test]
+    fn a_quote_without_an_end_is_named_as_the_likely_cause() {
+        let lines = read("sku,name,price\nA,\"Lamp\nB,Rug,1\nC,Cup,1\n", COMMA);
+        let why = lines[0].product.as_ref().unwrap_err();
+        assert_eq!(why, "it has 2 columns, the head has 3; the row goes on to line 4: is a quote missing?");
+        assert_eq!(lines.len(), 1);
+    }
+
+    #[test]
+    fn a_declared_separator_is_part_of_the_head() {
+        let text = "sep=;\r\nsku;name\r\nA;Lamp\r\n";
+        let cells = Cells { separator: b';', decimal_sign: None };
+        let (lines, head) = lines(Box::new(text.as_bytes()), cells).unwrap();
+        assert_eq!(head, b"sep=;\r\nsku;name\r\n");
+        assert_eq!(lines.count(), 1);
+    }
+
+    #[test]
+    fn messages_about_a_row_quote_little_of_it() {
+        let long = "x".repeat(10_000);
+        for text in
+            [format!("sku,price\nA,{long}\n"), format!("sku,active\nA,{long}\n"), format!("sku,\nA,{long}\n")]
+        {
+            let line = read(&text, COMMA).remove(0);
+            assert!(line.product.as_ref().is_err_and(|why| why.len() < 300), "{:?}", line.product);
+        }
+    }
+}

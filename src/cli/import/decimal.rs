@@ -1,0 +1,115 @@
+//! Decimal prices as spreadsheets write them: with a decimal sign, and perhaps with signs between groups of digits.
+
+use souk_domain::text::quoted;
+
+/// Signs that stand between groups of digits. Of the full stop and the comma, the one that is no decimal sign does too.
+const GROUP_SIGNS: [char; 5] = [' ', '\u{a0}', '\u{202f}', '\'', '\u{2019}'];
+/// Digits of a group.
+const GROUP_DIGITS: usize = 3;
+
+/// A price as the shop reads it, as in `1250.00` for `1.250,00`.
+pub fn plain(cell: &str, decimal_sign: char) -> Result<String, String> {
+    number(cell.trim(), decimal_sign).ok_or_else(|| {
+        let example = if decimal_sign == ',' { "1.250,00" } else { "1,250.00" };
+        format!("price `{}`: a decimal number as {example} is allowed", quoted(cell))
+    })
+}
+
+/// The decimal sign of a price that is no whole number; none for what is no price.
+pub fn sign_of(cell: &str) -> Option<char> {
+    let cell = cell.trim();
+    let last = cell.chars().rev().find(|c| matches!(c, '.' | ','))?;
+    let other = if last == '.' { ',' } else { '.' };
+    // One sign with three digits behind it may be either: `1.250`.
+    [last, other].into_iter().find(|sign| number(cell, *sign).is_some())
+}
+
+fn number(text: &str, decimal_sign: char) -> Option<String> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let (whole, fraction) = match digits.split_once(decimal_sign) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (digits, None),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !fraction.is_none_or(is_digits) {
+        return None;
+    }
+    let whole = ungrouped(whole, decimal_sign)?;
+    Some(match fraction {
+        Some(fraction) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{whole}"),
+    })
+}
+
+/// Digits without the signs between their groups; none when the groups are no groups of three.
+fn ungrouped(whole: &str, decimal_sign: char) -> Option<String> {
+    let is_group_sign = |c: char| GROUP_SIGNS.contains(&c) || (matches!(c, '.' | ',') && c != decimal_sign);
+    let sign = whole.chars().find(|c| is_group_sign(*c));
+    let mut groups = whole.split(|c| Some(c) == sign);
+    let first = groups.next().unwrap_or("");
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_first = if sign.is_some() { first.len() <= GROUP_DIGITS } else { true };
+    if first.is_empty() || !is_digits(first) || !is_first {
+        return None;
+    }
+    let mut digits = first.to_owned();
+    for group in groups {
+        if group.len() != GROUP_DIGITS || !is_digits(group) {
+            return None;
+        }
+        digits.push_str(group);
+    }
+    Some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_read_with_their_decimal_sign_and_groups() {
+        let check =
+            |cell, sign, expected: &str| assert_eq!(plain(cell, sign).as_deref(), Ok(expected), "{cell}");
+        check("12,50", ',', "12.50");
+        check("1.250,00", ',', "1250.00");
+        check(" 1\u{a0}250,5 ", ',', "1250.5");
+        check("1250", ',', "1250");
+        check("1,250.00", '.', "1250.00");
+        check("1'234'567.89", '.', "1234567.89");
+        check("-0.05", '.', "-0.05");
+    }
+
+    #[test]
+    fn what_may_be_read_in_two_ways_is_refused() {
+        for (cell, sign) in [
+            ("12.50", ','),
+            ("1,25", '.'),
+            ("1.2.3", '.'),
+            ("1250.000,00", ','),
+            ("1.250 000,00", ','),
+            ("12,", ','),
+            (",5", ','),
+            ("", ','),
+            ("£12.50", '.'),
+            ("oops", '.'),
+            ("1e3", '.'),
+        ] {
+            assert!(plain(cell, sign).is_err(), "{cell}");
+        }
+    }
+
+    #[test]
+    fn decimal_prices_are_told_from_words() {
+        for (cell, expected) in
+            [("12,50", Some(',')), ("1.250,00", Some(',')), ("12.50", Some('.')), ("1.250", Some('.'))]
+        {
+            assert_eq!(sign_of(cell), expected, "{cell}");
+        }
+        for cell in ["oops", "", "1250", "a.b", "1.2.3", "v1.0"] {
+            assert_eq!(sign_of(cell), None, "{cell}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! JSON products: one a line, in an array, or one behind another over several lines.
+
+use std::io::{self, BufRead};
+
+use serde_json::Value;
+use souk_command_api::import::elements::{Elements, Part};
+
+use super::bounded::{self, LINE_BYTES_MAX, Line, NOT_UTF_8};
+use super::icecat::icecat;
+use super::line::{InputLine, Lines, Product};
+use super::refused::is_remark;
+
+/// The layout of a file of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One product a line.
+    Lines,
+    /// One array of products.
+    Array,
+    /// Products one behind another, each on several lines.
+    Sequence,
+}
+
+impl Layout {
+    /// The layout of a file that begins so.
+    pub fn of(begin: &str) -> Self {
+        let mut lines = begin.lines().filter(|line| !line.trim().is_empty() && !is_remark(line));
+        let first = lines.next().unwrap_or("");
+        if first.trim_start().starts_with('[') {
+            return Self::Array;
+        }
+        // The last line of the beginning may be cut off by its end.
+        let is_whole = lines.next().is_some();
+        let is_cut = serde_json::from_str::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+        if is_whole && is_cut { Self::Sequence } else { Self::Lines }
+    }
+}
+
+/// The products of a file of JSON.
+pub fn lines(reader: Box<dyn BufRead>, layout: Layout, is_icecat: bool) -> Lines {
+    match layout {
+        Layout::Lines => Box::new(of_lines(reader, is_icecat)),
+        Layout::Array | Layout::Sequence => {
+            let mut parts = Parts {
+                reader,
+                layout,
+                elements: Elements::default(),
+                number: 1,
+                has_begun: false,
+                has_ended: false,
+            };
+            Box::new(std::iter::from_fn(move || parts.next().transpose()).map(move |part| {
+                let (number, line) = part?;
+                Ok(product(number, line, is_icecat))
+            }))
+        }
+    }
+}
+
+fn of_lines(
+    mut reader: Box<dyn BufRead>,
+    is_icecat: bool,
+) -> impl Iterator<Item = anyhow::Result<InputLine>> {
+    let lines = std::iter::from_fn(move || bounded::line(&mut *reader).transpose());
+    (1_u64..).zip(lines).filter_map(move |(number, line)| match line {
+        Err(error) => Some(Err(error.into())),
+        Ok(line) if line.bytes.trim_ascii().is_empty() || is_remark_line(&line) => None,
+        Ok(line) => Some(Ok(product(number, line, is_icecat))),
+    })
+}
+
+fn is_remark_line(line: &Line) -> bool {
+    !line.is_too_long && std::str::from_utf8(&line.bytes).is_ok_and(is_remark)
+}
+
+/// A product that begins on a line.
+fn product(number: u64, line: Line, is_icecat: bool) -> InputLine {
+    let mut odd = Vec::new();
+    if line.is_too_long {
+        let product = Err(format!("a product has at most {LINE_BYTES_MAX} bytes"));
+        return InputLine { number, product, odd, raw: None, decimal_sign: None };
+    }
+    let product = read(&line.bytes, number, is_icecat, &mut odd);
+    InputLine { number, product, odd, raw: Some(line.bytes), decimal_sign: None }
+}
+
+fn read(bytes: &[u8], number: u64, is_icecat: bool, odd: &mut Vec<String>) -> Result<Product, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        // Bytes that are no text begin behind the valid ones.
+        format!("byte {} of the line is {NOT_UTF_8}", error.valid_up_to() + 1)
+    })?;
+    let value: Value = serde_json::from_str(text).map_err(|error| in_file(&error, number))?;
+    if is_icecat {
+        return icecat(&value, odd).map(|value| Product::of_value(&value));
+    }
+    // The text itself is sent, so that the shop sees a field that occurs twice. Its line breaks stand between tokens.
+    let json = text.trim().replace(['\r', '\n'], " ");
+    Ok(Product { json, ..Product::of_value(&value) })
+}
+
+/// The parser's words with the line of the file, where they have the line of the product.
+fn in_file(error: &serde_json::Error, number: u64) -> String {
+    let words = error.to_string();
+    let line = error.line();
+    let column = error.column();
+    match words.strip_suffix(&format!(" at line {line} column {column}")) {
+        Some(words) => format!("{words} at line {}, column {column}", number + line.saturating_sub(1) as u64),
+        None => words,
+    }
+}
+
+/// The elements of an array, or the objects of a sequence.
+struct Parts {
+    reader: Box<dyn BufRead>,
+    layout: Layout,
+    elements: Elements,
+    number: u64,
+    has_begun: bool,
+    has_ended: bool,
+}
+
+impl Parts {
+    /// The next part and the line it begins on.
+    fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
+        if self.has_ended {
+            return self.end();
+        }
+        if self.layout == Layout::Array && !std::mem::replace(&mut self.has_begun, true) {
+            while self.byte()?.is_some_and(|byte| byte != b'[') {}
+        }
+        let mut line = Line { bytes: Vec::new(), is_too_long: false };
+        let mut number = self.number;
+        while let Some(byte) = self.byte()? {
+            if byte == b'#' && !self.elements.is_in_element() {
+                while self.byte()?.is_some_and(|byte| byte != b'\n') {}
+                continue;
+            }
+            let is_first = !self.elements.is_in_element();
+            match self.elements.part(byte) {
+                Part::Between => {}
+                Part::Element => {
+                    number = if is_first { self.number } else { number };
+                    line.is_too_long |= line.bytes.len() == LINE_BYTES_MAX;
+                    if !line.is_too_long {
+                        line.bytes.push(byte);
+                    }
+                    if self.layout == Layout::Sequence && byte == b'}' && self.elements.depth() == 0 {
+                        self.elements = Elements::default();
+                        return Ok(Some((number, line)));
+                    }
+                }
+                Part::ElementEnd => return Ok(Some((number, line))),
+                Part::LastElementEnd | Part::ArrayEnd => {
+                    self.has_ended = true;
+                    return if line.bytes.is_empty() { self.end() } else { Ok(Some((number, line))) };
+                }
+            }
+        }
+        match (self.layout, line.bytes.is_empty()) {
+            (Layout::Array, _) => {
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the array has no end: the file is cut off"))
+            }
+            (_, true) => Ok(None),
+            (_, false) => Ok(Some((number, line))),
+        }
+    }
+
+    /// Nothing follows an array.
+    fn end(&mut self) -> io::Result<Option<(u64, Line)>> {
+        while let Some(byte) = self.byte()? {
+            if !byte.is_ascii_whitespace() {
+                let why = format!("line {}: something follows the end of the array", self.number);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next byte. A byte behind a line break is on the next line.
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        let byte = bounded::byte(&mut *self.reader)?;
+        self.number += u64::from(byte == Some(b'\n'));
+        Ok(byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read as _};
+
+    use super::*;
+
+    fn read(text: &str, layout: Layout) -> Vec<InputLine> {
+        let reader = BufReader::with_capacity(5, io::Cursor::new(text.to_owned()));
+        lines(Box::new(reader), layout, false).collect::<Result<_, _>>().unwrap()
+    }
+
+    fn check(text: &str, layout: Layout, expected: &[(u64, bool)]) {
+        assert_eq!(Layout::of(text), layout, "{text}");
+        let read = read(text, layout);
+        let found: Vec<_> = read.iter().map(|line| (line.number, line.product.is_ok())).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn products_are_found_in_lines_arrays_and_sequences() {
+        check("{}\n\n{oops\n{}", Layout::Lines, &[(1, true), (3, false), (4, true)]);
+        check("{oops\n{}", Layout::Lines, &[(1, false), (2, true)]);
+        check("#souk line 2: x\n{}\n", Layout::Lines, &[(2, true)]);
+        check("[\n {\"a\":\n1},\r\n{\"a\":},\n {}\n]\n", Layout::Array, &[(2, true), (4, false), (5, true)]);
+        check("[{},{}]", Layout::Array, &[(1, true), (1, true)]);
+        check("[]", Layout::Array, &[]);
+        check("[\n#souk line 7: a, ]\n{},\n]\n", Layout::Array, &[(3, true)]);
+        check("{\n\"a\": 1\n}\n{}\n{\"b\":\n[]}", Layout::Sequence, &[(1, true), (4, true), (5, true)]);
+        check("", Layout::Lines, &[]);
+    }
+
+    #[test]
+    fn bytes_are_kept_and_line_breaks_are_not_sent() {
+        let line = read("[ {\"a\" :\r\n\"x\\ny\"} ]", Layout::Array).remove(0);
+        assert_eq!(line.raw.unwrap().trim_ascii(), b"{\"a\" :\r\n\"x\\ny\"}");
+        assert_eq!(line.product.unwrap().json, "{\"a\" :  \"x\\ny\"}");
+        // A line break in a text is no JSON, and is not made to be.
+        let broken = read("[ {},\n\n{\"a\":\n\"x\ny\"} ]", Layout::Array).remove(1);
+        assert!(broken.product.unwrap_err().contains(" at line 5, column "));
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf_8_is_refused_and_kept() {
+        let reader = io::Cursor::new(b"{\"a\":\"Cr\xe8me\"}\r\n{}\n".to_vec());
+        let mut lines = lines(Box::new(reader), Layout::Lines, false).map(Result::unwrap);
+        let line = lines.next().unwrap();
+        assert!(line.product.unwrap_err().starts_with("byte 9 of the line is not UTF-8"));
+        assert_eq!(line.raw.as_deref(), Some(b"{\"a\":\"Cr\xe8me\"}\r".as_slice()));
+        assert!(lines.next().unwrap().product.is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_refused() {
+        for text in ["[{},{}", "[", "[{\"a\":\"]"] {
+            let reader = Box::new(io::Cursor::new(text.to_owned()));
+            let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();
+            assert!(error.to_string().contains("no end"), "{text}: {error}");
+        }
+        let reader = Box::new(io::Cursor::new("[{}]\n{}"));
+        let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();
+        assert_eq!(error.to_string(), "line 2: something follows the end of the array");
+    }
+
+    #[test]
+    fn a_product_that_is_too_long_is_refused_and_the_next_is_read() {
+        let long = || io::repeat(b'x').take(5 * LINE_BYTES_MAX as u64);
+        let line = long().chain("\n{}\n".as_bytes());
+        let element = "[\"".as_bytes().chain(long()).chain("\",\n{}]".as_bytes());
+        let both: [(Box<dyn BufRead>, Layout); 2] = [
+            (Box::new(BufReader::new(line)), Layout::Lines),
+            (Box::new(BufReader::new(element)), Layout::Array),
+        ];
+        for (reader, layout) in both {
+            let lines: Vec<InputLine> = lines(reader, layout, false).collect::<Result<_, _>>().unwrap();
+            assert!(lines[0].product.as_ref().is_err_and(|why| why.contains("1048576 bytes")));
+            assert_eq!(lines[0].raw, None);
+            assert_eq!((lines[1].number, lines[1].product.is_ok()), (2, true));
+        }
+    }
+}

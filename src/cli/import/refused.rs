@@ -1,0 +1,131 @@
+//! The error file: every refused line as it came, byte for byte, in a file that can be mended and imported again.
+//!
+//! Before each line stands a remark with its number and the reason. An import reads past remarks.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use souk_domain::text::shown;
+
+use super::encoding::Encoding;
+use super::line::InputLine;
+
+/// The beginning of a remark.
+const REMARK: &str = "#souk line ";
+
+/// True for a line, or the first cell of a row, that is a remark. A spreadsheet may have put it in quotes.
+pub fn is_remark(line: &str) -> bool {
+    line.trim_start().trim_start_matches('"').starts_with(REMARK)
+}
+
+/// The form of a file, which its error file has too.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// The encoding.
+    pub encoding: Encoding,
+    /// The bytes that it begins with: a BOM, and the head of a CSV file.
+    pub begin: Vec<u8>,
+    /// True for an array, whose elements are separated.
+    pub is_array: bool,
+}
+
+/// An error file.
+pub struct Refused {
+    file: File,
+    form: Form,
+    has_begun: bool,
+}
+
+impl Refused {
+    /// Makes an error file for a file that is imported.
+    pub fn create(path: &Path, imported: &Path, form: Form) -> anyhow::Result<Self> {
+        if fs::canonicalize(path).is_ok_and(|path| fs::canonicalize(imported).is_ok_and(|it| it == path)) {
+            bail!("--errors {}: this is the file that is imported; name another one", path.display());
+        }
+        let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+        Ok(Self { file, form, has_begun: false })
+    }
+
+    /// Adds a refused line.
+    pub fn add(&mut self, line: &InputLine, code: &str, reason: &str) -> io::Result<()> {
+        let Form { encoding, begin, is_array } = &self.form;
+        let mut bytes = Vec::new();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            bytes.extend_from_slice(begin);
+            if *is_array {
+                bytes.extend(encoding.bytes(b"[\n"));
+            }
+        }
+        let lost = if line.raw.is_none() { "; the line is too long to be kept here" } else { "" };
+        let remark = format!("{REMARK}{}: {code}: {reason}{lost}", line.number);
+        bytes.extend(encoding.bytes(format!("{}\n", shown(&remark)).as_bytes()));
+        if let Some(raw) = &line.raw {
+            bytes.extend(encoding.bytes(raw));
+            let end: &[u8] = match (is_array, raw.ends_with(b"\n")) {
+                (true, _) => b",\n",
+                (false, true) => b"",
+                (false, false) => b"\n",
+            };
+            bytes.extend(encoding.bytes(end));
+        }
+        self.file.write_all(&bytes)
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<()> {
+        if self.has_begun && self.form.is_array {
+            self.file.write_all(&self.form.encoding.bytes(b"]\n"))?;
+        }
+        self.file.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(form: Form, raws: &[Option<&[u8]>]) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("errors");
+        let mut refused = Refused::create(&path, &folder.path().join("file"), form).unwrap();
+        for (number, raw) in (2..).zip(raws) {
+            let raw = raw.map(<[u8]>::to_vec);
+            let product = Err(String::new());
+            let line = InputLine { number, product, odd: Vec::new(), raw, decimal_sign: None };
+            refused.add(&line, "code", "a\u{1b}b").unwrap();
+        }
+        refused.finish().unwrap();
+        fs::read(&path).unwrap()
+    }
+
+    #[test]
+    fn lines_are_kept_byte_for_byte_behind_the_head() {
+        let form = Form { encoding: Encoding::Utf8, begin: b"sku,name\r\n".to_vec(), is_array: false };
+        let expected =
+            b"sku,name\r\n#souk line 2: code: a\\u{1b}b\nE2,Cr\xe8me\r\n#souk line 3: code: a\\u{1b}b\nB\n";
+        assert_eq!(written(form.clone(), &[Some(b"E2,Cr\xe8me\r\n"), Some(b"B")]), expected);
+        let too_long = String::from_utf8(written(form.clone(), &[None])).unwrap();
+        assert!(too_long.ends_with("the line is too long to be kept here\n"), "{too_long}");
+        assert_eq!(written(form, &[]), b"");
+    }
+
+    #[test]
+    fn elements_of_an_array_are_an_array_again() {
+        let form = Form { encoding: Encoding::Utf8, begin: Vec::new(), is_array: true };
+        let text = String::from_utf8(written(form, &[Some(b"{}"), Some(b"{oops}\n")])).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| !is_remark(line)).collect();
+        assert_eq!(lines, ["[", "{},", "{oops}", ",", "]"]);
+    }
+
+    #[test]
+    fn the_imported_file_is_never_its_own_error_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        fs::write(&path, "sku\n").unwrap();
+        let form = Form { encoding: Encoding::Utf8, begin: Vec::new(), is_array: false };
+        assert!(Refused::create(&folder.path().join("./a.csv"), &path, form).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"sku\n");
+    }
+}

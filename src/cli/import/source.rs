@@ -1,0 +1,219 @@
+//! A file that is imported: unpacked, decoded, and read in its format.
+//!
+//! What is not told by the name of the file or by an option is told by its beginning.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use flate2::read::MultiGzDecoder;
+
+use super::Format;
+use super::csv::{self, Cells};
+use super::encoding::{Decoded, Encoding};
+use super::head;
+use super::json::{self, Layout};
+use super::line::Lines;
+use super::refused::{Form, is_remark};
+
+/// Bytes at the beginning of a file that tell what it is.
+const BEGIN_BYTES_MAX: usize = 64 * 1024;
+
+/// The first bytes of workbooks and archives: zip, and what spreadsheets wrote before 2007.
+const BINARIES: [&[u8]; 2] = [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"];
+
+/// A format, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// JSON products.
+    Json,
+    /// Columns with any separator.
+    Csv,
+    /// Columns with tabs between them.
+    Tsv,
+    /// Icecat's open catalogue.
+    Icecat,
+}
+
+/// The file and how it is read.
+#[derive(Clone, Debug, Args)]
+pub struct SourceArgs {
+    /// The file, gzipped or not.
+    pub file: PathBuf,
+    /// Its format; told by its name (.csv, .tsv, .json, .jsonl, .ndjson, also with .gz) or its beginning unless given.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Its encoding; UTF-8, or what its BOM says, unless given.
+    #[arg(long, value_enum)]
+    pub encoding: Option<Encoding>,
+    /// The sign between the columns of a CSV file: `,`, `;`, `|` or `tab`; told by its head unless given.
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub separator: Option<u8>,
+    /// Reads the prices of a CSV file as decimal numbers with this sign, `.` or `,`; without it they are minor units.
+    #[arg(long, value_name = "SIGN", value_parser = decimal_sign)]
+    pub decimal: Option<char>,
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text {
+        "," | ";" | "|" | "\t" => Ok(text.as_bytes()[0]),
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => Err("`,`, `;`, `|` or `tab` is allowed".to_owned()),
+    }
+}
+
+fn decimal_sign(text: &str) -> Result<char, String> {
+    match text {
+        "." => Ok('.'),
+        "," => Ok(','),
+        _ => Err("`.` or `,` is allowed".to_owned()),
+    }
+}
+
+/// A file that is open.
+pub struct Source {
+    /// Its lines.
+    pub lines: Lines,
+    /// Its form.
+    pub form: Form,
+}
+
+impl SourceArgs {
+    /// Opens the file. It is read twice, so what comes by a pipe is copied to a temporary file first.
+    pub fn open(&self) -> anyhow::Result<File> {
+        let unreadable = || format!("{} can't be read", self.file.display());
+        let mut file = File::open(&self.file).with_context(unreadable)?;
+        if file.metadata().with_context(unreadable)?.is_file() {
+            return Ok(file);
+        }
+        let mut copy = tempfile::tempfile().context("no temporary file can be made")?;
+        io::copy(&mut file, &mut copy).with_context(unreadable)?;
+        copy.rewind()?;
+        Ok(copy)
+    }
+
+    /// Reads the file from its beginning.
+    pub fn read(&self, file: impl Read + 'static) -> anyhow::Result<Source> {
+        self.source(Box::new(file)).with_context(|| self.file.display().to_string())
+    }
+
+    fn source(&self, file: Box<dyn Read>) -> anyhow::Result<Source> {
+        let (begin, mut bytes) = begun(unpacked(file)?)?;
+        if BINARIES.iter().any(|mark| begin.starts_with(mark)) {
+            bail!("this is a workbook or an archive; save the sheet as CSV and import that");
+        }
+        let (encoding, bom) = Encoding::of(&begin, self.encoding).map_err(anyhow::Error::msg)?;
+        io::copy(&mut bytes.by_ref().take(bom.len() as u64), &mut io::sink())?;
+        let text = BufReader::new(Decoded::new(bytes, encoding));
+        let (begin, reader) = begun(Box::new(text))?;
+        let begin = valid(&begin);
+        let kind = self.format.map_or_else(|| kind_by_name(&self.file), |format| Some(format.kind()));
+        let kind = kind.unwrap_or_else(|| kind_by_begin(begin));
+        let is_table = matches!(kind, Kind::Csv | Kind::Tsv);
+        if !is_table && (self.decimal.is_some() || self.separator.is_some()) {
+            bail!("--decimal and --separator are for CSV files; this one is JSON");
+        }
+        let mut form = Form { encoding, begin: bom.to_vec(), is_array: false };
+        let lines = if is_table {
+            let separator = self.separator.unwrap_or_else(|| separator_of(kind, begin));
+            let (lines, head) = csv::lines(reader, Cells { separator, decimal_sign: self.decimal })?;
+            form.begin.extend(encoding.bytes(&head));
+            lines
+        } else {
+            let layout = Layout::of(begin);
+            form.is_array = layout != Layout::Lines;
+            json::lines(reader, layout, kind == Kind::Icecat)
+        };
+        Ok(Source { lines, form })
+    }
+}
+
+/// The bytes of a file, unpacked when its first two bytes say that it is gzip.
+fn unpacked(file: Box<dyn Read>) -> io::Result<Box<dyn BufRead>> {
+    let mut reader = BufReader::new(file);
+    let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) })
+}
+
+/// The beginning of what a reader gives, and all of it.
+fn begun(mut reader: Box<dyn BufRead>) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+    let mut begin = Vec::new();
+    reader.by_ref().take(BEGIN_BYTES_MAX as u64).read_to_end(&mut begin)?;
+    let all = Cursor::new(begin.clone()).chain(reader);
+    Ok((begin, Box::new(all)))
+}
+
+/// The text at the beginning of bytes, up to what is no UTF-8.
+fn valid(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// The format that the name of a file says.
+fn kind_by_name(file: &Path) -> Option<Kind> {
+    let name = file.file_name()?.to_str()?.to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    match name.rsplit_once('.')?.1 {
+        "csv" => Some(Kind::Csv),
+        "tsv" | "tab" => Some(Kind::Tsv),
+        "json" | "jsonl" | "ndjson" => Some(Kind::Json),
+        _ => None,
+    }
+}
+
+/// The format of a file that begins so.
+fn kind_by_begin(begin: &str) -> Kind {
+    let is_json = content_lines(begin).next().is_some_and(|line| line.trim_start().starts_with(['{', '[']));
+    if is_json { Kind::Json } else { Kind::Csv }
+}
+
+fn separator_of(kind: Kind, begin: &str) -> u8 {
+    let head = content_lines(begin).next().unwrap_or("");
+    match (kind, head::declared_separator(head)) {
+        (Kind::Tsv, _) => b'\t',
+        (_, Some(declared)) => declared,
+        (_, None) => head::separator(head),
+    }
+}
+
+fn content_lines(begin: &str) -> impl Iterator<Item = &str> {
+    begin.split(['\r', '\n']).filter(|line| !line.trim().is_empty() && !is_remark(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_told_by_the_end_of_the_name_in_any_case() {
+        for (name, expected) in [
+            ("a.csv", Some(Kind::Csv)),
+            ("UPPER.CSV", Some(Kind::Csv)),
+            ("a.Csv.GZ", Some(Kind::Csv)),
+            ("a.tsv", Some(Kind::Tsv)),
+            ("a.json", Some(Kind::Json)),
+            ("a.jsonl", Some(Kind::Json)),
+            ("a.ndjson.gz", Some(Kind::Json)),
+            ("my.csv.files/a.jsonl", Some(Kind::Json)),
+            ("a.csv.bak", None),
+            ("a.txt", None),
+            ("csv", None),
+        ] {
+            assert_eq!(kind_by_name(Path::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_the_name_does_not_tell_is_told_by_the_beginning() {
+        for (begin, expected) in [
+            ("sku;name\n", Kind::Csv),
+            ("\n {\"name\":1}", Kind::Json),
+            ("[{}]", Kind::Json),
+            ("#souk line 2: x\n{}", Kind::Json),
+            ("", Kind::Csv),
+        ] {
+            assert_eq!(kind_by_begin(begin), expected, "{begin}");
+        }
+    }
+}

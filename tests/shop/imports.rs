@@ -1,0 +1,301 @@
+//! Imports of files as people have them: spreadsheets, price lists, other encodings.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Shop, lines, souk};
+
+/// A place for files and a data folder.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.path(name), bytes).unwrap();
+        self.path(name)
+    }
+
+    /// Imports a file into the folder. Returns exit status, sums and what was said.
+    fn import(&self, name: &str, bytes: &[u8], options: &[&str]) -> (Option<i32>, Value, String) {
+        import_into(&self.data(), &self.file(name, bytes), options)
+    }
+
+    /// The contents of the products in the log, in order of SKU.
+    fn contents(&self) -> Vec<Value> {
+        contents(&self.data())
+    }
+
+    /// The name and the prices of every product.
+    fn prices(&self) -> Vec<(String, i64)> {
+        let price = |content: Value| {
+            (
+                content["name"].as_str().unwrap().to_owned(),
+                content["variants"][0]["price"]["amount"].as_i64().unwrap(),
+            )
+        };
+        self.contents().into_iter().map(price).collect()
+    }
+}
+
+fn import_into(data: &Path, file: &str, options: &[&str]) -> (Option<i32>, Value, String) {
+    let output = souk(data, &[&["import", "products", file, "--json"], options].concat());
+    let sums = text(&output.stdout).lines().last().map(|line| serde_json::from_str(line).unwrap());
+    (output.status.code(), sums.unwrap_or_default(), text(&output.stderr))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The last content of each product in the log, in order of SKU.
+fn contents(data: &Path) -> Vec<Value> {
+    let (status, events) = lines(data, &["events", "tail", "--count", "1000"]);
+    assert_eq!(status, Some(0), "{events:?}");
+    let mut contents: Vec<(String, Value)> = Vec::new();
+    for event in events {
+        let stream = event["stream"].as_str().unwrap().to_owned();
+        if stream.starts_with("product-") && event["data"]["content"].is_object() {
+            contents.retain(|(known, _)| *known != stream);
+            contents.push((stream, event["data"]["content"].clone()));
+        }
+    }
+    let mut contents: Vec<Value> = contents.into_iter().map(|(_, content)| content).collect();
+    contents.sort_by_key(|content| content["variants"][0]["sku"].as_str().unwrap().to_owned());
+    contents
+}
+
+#[test]
+fn refused_rows_have_the_line_numbers_of_the_file() {
+    let desk = Desk::new();
+    for (name, text, line) in [
+        ("crlf.csv", "sku,name,price\r\nA1,Lamp,100\r\nA2,Rug,oops\r\n", 3),
+        ("blank.csv", "sku,name,price\nA3,Lamp,100\n\n\nA4,Rug,oops\n", 5),
+        ("both.csv", "\r\nsku,name,price\r\n\r\nA5,\"La\r\nmp\",1\r\n\r\nA6,Rug,oops\r\n", 7),
+        (
+            "lines.jsonl",
+            "\r\n{\"sku\":\"A7\",\"name\":\"Lamp\",\"price\":{\"amount\":1}}\r\n\r\n{oops}\r\n",
+            4,
+        ),
+    ] {
+        let errors = desk.path("errors");
+        let (status, _, said) = desk.import(name, text.as_bytes(), &["--errors", &errors]);
+        assert_eq!(status, Some(1), "{name}: {said}");
+        assert!(said.contains(&format!("line {line}: ")), "{name}: {said}");
+        assert!(fs::read_to_string(&errors).unwrap().contains(&format!("#souk line {line}: ")), "{name}");
+    }
+}
+
+#[test]
+fn the_error_file_holds_refused_rows_byte_for_byte_and_is_imported_once_mended() {
+    let desk = Desk::new();
+    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let row = "Q1,\"Chair, \"\"Deluxe\"\"\",oops\r\n";
+    let csv = format!("sku,name,price\r\nP1,Plain,1\r\n{row}").into_bytes();
+    let cells = format!("\u{feff}sku,name,price\r\nP1,Plain,1\r\n{row}");
+    let element = "{\"sku\":\"Q1\",\r\n  \"name\":\"Chair, \\\"Deluxe\\\"\", \"price\":{\"amount\":oops}}";
+    let array = format!("[{{\"sku\":\"P1\",\"name\":\"Plain\",\"price\":{{\"amount\":1}}}},\n{element}]");
+    for (name, bytes, kept, oops) in [
+        ("quoted.csv", csv, row.as_bytes().to_vec(), b"oops".to_vec()),
+        ("utf16.csv", utf16(&cells), utf16(row), utf16("oops")),
+        ("array.json", array.into_bytes(), element.as_bytes().to_vec(), b"oops".to_vec()),
+    ] {
+        let errors = desk.path(&format!("errors-{name}"));
+        let (status, sums, said) = desk.import(name, &bytes, &["--errors", &errors]);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {said}");
+        let refused = fs::read(&errors).unwrap();
+        assert!(refused.windows(kept.len()).any(|bytes| bytes == kept), "{name}: {refused:?}");
+        let mended = mend(&refused, &oops, name == "utf16.csv");
+        let (status, sums, said) = desk.import(&format!("mended-{name}"), &mended, &[]);
+        assert_eq!((status, &sums["read"]), (Some(0), &json!(1)), "{name}: {said}");
+        assert!(desk.prices().contains(&("Chair, \"Deluxe\"".to_owned(), 4_444)), "{name}");
+        // The next file finds another chair.
+        let (status, _, said) = desk.import("reset.csv", b"sku,name,price\nQ1,Chair,1\n", &[]);
+        assert_eq!(status, Some(0), "{said}");
+    }
+}
+
+/// Puts a price into the place of the word, in remarks as well.
+fn mend(bytes: &[u8], oops: &[u8], is_utf16: bool) -> Vec<u8> {
+    let price: Vec<u8> = if is_utf16 { b"4\x004\x004\x004\x00".to_vec() } else { b"4444".to_vec() };
+    let mut mended = bytes.to_vec();
+    while let Some(at) = mended.windows(oops.len()).position(|bytes| bytes == oops) {
+        mended.splice(at..at + oops.len(), price.iter().copied());
+    }
+    mended
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_refused_and_kept_or_read_as_declared() {
+    let desk = Desk::new();
+    let row = b"E2,Cr\xe8me,100\n";
+    let csv = [b"sku,name,price\n", &row[..], b"E3,Plain,100\n"].concat();
+    let line = b"{\"name\":\"Cr\xe8me br\xfbl\xe9e\",\"sku\":\"E1\",\"price\":{\"amount\":100,\"currency\":\"GBP\"}}";
+    for (name, bytes, kept) in [("latin1.csv", &csv[..], &row[..]), ("latin1.jsonl", line, line)] {
+        let errors = desk.path("errors");
+        let (status, sums, said) = desk.import(name, bytes, &["--errors", &errors]);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {said}");
+        assert!(said.contains("not UTF-8; give --encoding"), "{said}");
+        assert!(fs::read(&errors).unwrap().windows(kept.len()).any(|bytes| bytes == kept), "{name}");
+    }
+    assert_eq!(desk.prices(), [("Plain".to_owned(), 100)]);
+    for (name, bytes) in [("latin1.csv", &csv[..]), ("latin1.jsonl", line)] {
+        let (status, _, said) = desk.import(name, bytes, &["--encoding", "windows-1252"]);
+        assert_eq!(status, Some(0), "{name}: {said}");
+    }
+    let names: Vec<_> = desk.prices().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["Crème brûlée", "Crème", "Plain"]);
+    let utf16: Vec<u8> =
+        "sku\tname\tprice\nE4\tBrûlée\t1\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(desk.import("plain.txt", &utf16, &[]).0, Some(1));
+    assert_eq!(desk.import("plain.txt", &utf16, &["--encoding", "utf-16be"]).0, Some(0));
+    assert_eq!(desk.import("bom.txt", &[b"\xfe\xff", &utf16[..]].concat(), &[]).1["unchanged"], 1);
+    assert!(!desk.contents().iter().any(|content| content.to_string().contains('\u{fffd}')));
+}
+
+#[test]
+fn a_file_whose_head_is_wrong_changes_nothing_and_says_so_once() {
+    let desk = Desk::new();
+    for (text, words) in [
+        ("sku,name,price,price\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "column `price` occurs twice"),
+        ("sku,name,price,weight\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "not known: `weight`"),
+        ("name,price\nLamp,1\nRug,2\n", "column `sku` is missing"),
+        (
+            "SKU;Name;Price;Active\r\nX0;Cup;12;TRUE\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n",
+            "give --decimal ,",
+        ),
+    ] {
+        let errors = desk.path("errors");
+        let (status, sums, said) = desk.import("wrong.csv", text.as_bytes(), &["--errors", &errors]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{said}");
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+        assert!(!Path::new(&errors).exists() && !desk.data().exists(), "{text}");
+    }
+}
+
+#[test]
+fn spreadsheets_are_read_with_their_separators_decimals_and_truths() {
+    let desk = Desk::new();
+    let excel = "SKU;Name;Price;Active\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n;;;\r\n";
+    let (status, _, said) = desk.import("excel.csv", excel.as_bytes(), &["--decimal", ","]);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(desk.prices(), [("Lamp".to_owned(), 1_250), ("Rug".to_owned(), 125_000)]);
+    let active: Vec<_> = desk.contents().iter().map(|content| content["active"].clone()).collect();
+    assert_eq!(active, [json!(true), json!(false)]);
+    assert_eq!(desk.import("UPPER.CSV", b"sku,name,price\nU1,Lamp,100\n", &[]).1["created"], 1);
+    assert_eq!(desk.import("tabs", b"sku\tprice\nU1\t101\n", &[]).1["changed"], 1);
+    assert_eq!(desk.import("bars.csv", b"sku|price\nU1|102\n", &["--separator", "|"]).1["changed"], 1);
+    let bom = "\u{feff}{\"name\":\"Lamp\",\"sku\":\"B1\",\"price\":{\"amount\":100,\"currency\":\"GBP\"}}\n";
+    assert_eq!(desk.import("bom.jsonl", bom.as_bytes(), &[]).1["created"], 1);
+    let array = format!("[{}]", bom.trim_start_matches('\u{feff}'));
+    assert_eq!(desk.import("array.json", array.as_bytes(), &[]).1["unchanged"], 1);
+    for wrong in [&["--decimal", ";"][..], &["--separator", "x"], &["--encoding", "latin1"]] {
+        assert_eq!(desk.import("excel.csv", excel.as_bytes(), wrong).0, Some(2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_list_changes_prices_only_with_and_without_a_server() {
+    let shop = Shop::start(&[]).await;
+    let variant = |sku: &str, amount: i64| {
+        json!({"sku": sku, "options": {"size": sku}, "price": {"amount": amount, "currency": "EUR"},
+            "images": [format!("https://example.org/{sku}.png")]})
+    };
+    let lamp = json!({"name": "Lamp", "description": "Of glass.", "category": "home/lighting", "active": false,
+        "attributes": {"colour": "white"}, "variants": [variant("L1", 100), variant("L2", 200)]});
+    let (status, created) = shop.post("/api/products", &lamp).await;
+    assert_eq!(status, 201, "{created}");
+    let path = format!("/api/products/{}", created["id"].as_str().unwrap());
+    let product = || async {
+        let mut product = shop.get(&path).await.1;
+        for part in ["id", "revision", "position", "createdAt", "updatedAt"] {
+            product.as_object_mut().unwrap().remove(part);
+        }
+        product
+    };
+    let mut expected = product().await;
+    let desk = Desk::new();
+    let list = desk.file("price-list.csv", b"sku,name,price\nL1,Lamp,110\n");
+    let dry = run(shop.folder(), &list, &["--dry-run"]);
+    assert!(text(&dry.stdout).contains("line 2: L1 changes: price of L1 1.00 EUR → 1.10 EUR"), "{dry:?}");
+    assert!(
+        text(&dry.stdout).contains("dry run, nothing was written: 1 lines: 0 created, 1 changed"),
+        "{dry:?}"
+    );
+    assert_eq!(product().await, expected);
+    assert_eq!(import_into(shop.folder(), &list, &[]).1["changed"], 1);
+    expected["variants"][0]["price"]["amount"] = json!(110);
+    assert_eq!(product().await, expected);
+    assert_eq!(import_into(shop.folder(), &list, &[]).1["unchanged"], 1);
+    let folder = shop.stop();
+    let decimal = desk.file("decimal.csv", b"sku,price\nL2,2.20\n");
+    assert_eq!(import_into(folder.path(), &decimal, &["--decimal", "."]).1["changed"], 1);
+    let content = contents(folder.path()).remove(0);
+    assert_eq!(content["variants"][0]["price"], json!({"amount": 110, "currency": "EUR"}));
+    assert_eq!(content["variants"][1]["price"], json!({"amount": 220, "currency": "EUR"}));
+    assert_eq!((&content["description"], &content["active"]), (&json!("Of glass."), &json!(false)));
+}
+
+fn run(data: &Path, file: &str, options: &[&str]) -> Output {
+    souk(data, &[&["import", "products", file], options].concat())
+}
+
+#[test]
+fn a_file_that_comes_by_a_pipe_is_imported_whole() {
+    let desk = Desk::new();
+    let pipe =
+        "printf 'sku,name,price\\nP1,Lamp,1\\n' | \"$0\" import products /dev/stdin --json --data \"$1\"";
+    let mut command = std::process::Command::new("sh");
+    let output = command.args(["-c", pipe, env!("CARGO_BIN_EXE_souk")]).arg(desk.data()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(desk.prices(), [("Lamp".to_owned(), 1)]);
+}
+
+#[test]
+fn templates_are_imported_as_they_are() {
+    let desk = Desk::new();
+    for (format, name) in [("csv", "t.csv"), ("tsv", "t.tsv"), ("jsonl", "t.jsonl")] {
+        let template = souk(&desk.data(), &["import", "template", "--format", format]);
+        let (status, sums, said) = desk.import(name, &template.stdout, &[]);
+        assert_eq!(
+            (status, &sums["read"], &sums["refused"]),
+            (Some(0), &json!(1), &json!(0)),
+            "{name}: {said}"
+        );
+    }
+    let contents = desk.contents();
+    assert_eq!((contents.len(), &contents[0]["active"]), (1, &json!(false)), "{contents:?}");
+}
+
+#[test]
+fn a_stopped_import_is_run_again_and_writes_only_what_is_missing() {
+    let desk = Desk::new();
+    let rows = |count: usize| -> String {
+        (0..count)
+            .map(|n| format!("S{n},Product {n},{n}\n"))
+            .fold("sku,name,price\n".to_owned(), |all, row| all + &row)
+    };
+    assert_eq!(desk.import("first.csv", rows(20).as_bytes(), &[]).1["created"], 20);
+    let events = || lines(&desk.data(), &["log", "stats"]).1[0]["events"].clone();
+    let before = events();
+    assert_eq!(desk.import("first.csv", rows(20).as_bytes(), &[]).1["unchanged"], 20);
+    assert_eq!(events(), before);
+    let (_, sums, _) = desk.import("all.csv", rows(30).as_bytes(), &[]);
+    assert_eq!((&sums["unchanged"], &sums["created"]), (&json!(20), &json!(10)));
+}
