@@ -188,6 +188,7 @@ pub(crate) fn draft(number: u128) -> Draft {
         name: format!("Thing {text}"),
         quantity,
         unit_price: pounds(amount),
+        shown_price: None,
     };
     Draft {
         order: order(number),

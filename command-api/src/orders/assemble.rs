@@ -139,5 +139,6 @@ async fn order_line(
         },
     };
     let name = listed.state.name().to_owned();
-    Ok(Ok(OrderLine { sku, product: listed.product, name, quantity: asked.quantity, unit_price }))
+    let (product, quantity) = (listed.product, asked.quantity);
+    Ok(Ok(OrderLine { sku, product, name, quantity, unit_price, shown_price: None }))
 }

@@ -19,7 +19,7 @@ use crate::rejected::problem;
 use crate::shop::Shop;
 
 use super::assemble;
-use super::request::OrderRequest;
+use super::request::{OrderRequest, PriceChange};
 
 /// A request to place an order.
 pub struct Placing<'a> {
@@ -35,11 +35,24 @@ pub struct Placing<'a> {
     pub order: OrderId,
 }
 
-/// The order, and the position of what was written.
-type Placed = Result<(OrderId, Position), Problem>;
+/// An order that was placed, by this request or before.
+pub struct Placed {
+    /// Its id.
+    pub order: OrderId,
+    /// The position of what was written.
+    pub position: Position,
+    /// The prices that changed since the buyer was shown them.
+    pub price_changes: Vec<PriceChange>,
+}
+
+impl Placed {
+    fn unchanged(order: OrderId, position: Position) -> Self {
+        Self { order, position, price_changes: Vec::new() }
+    }
+}
 
 /// Places the order, or finds the one that the request means.
-pub async fn place(placing: &Placing<'_>) -> Placed {
+pub async fn place(placing: &Placing<'_>) -> Result<Placed, Problem> {
     let buyer = assemble::buyer(placing.caller, placing.asked)?;
     if placing.came.keyed
         && let Some(placed) = placed_before(placing).await?
@@ -73,12 +86,17 @@ async fn placed_before(placing: &Placing<'_>) -> Result<Option<(OrderId, Positio
     let of_lines = order_id(command, false);
     let origin = Origin { command_id: place_command_id(of_lines), ..placing.came.origin.clone() };
     if let Some(found) = shop.orders.find(&Order::stream(of_lines), &origin).await.map_err(problem)? {
-        return Ok(Some((of_lines, found.last_position)));
+        return Ok(Some(Placed::unchanged(of_lines, found.last_position)));
     }
     match of_caller(placing.caller) {
         Some(cart) => {
             let ordered = ordered_from(placing, cart).await?;
-            Ok(ordered.map(|ordered| (ordered.order, ordered.position)))
+            let placed = |ordered: Ordered| Placed {
+                order: ordered.order,
+                position: ordered.position,
+                price_changes: ordered.draft.as_ref().map(PriceChange::of).unwrap_or_default(),
+            };
+            Ok(ordered.map(placed))
         }
         None => Ok(None),
     }
@@ -137,14 +155,14 @@ fn stand_in(placing: &Placing<'_>) -> Draft {
 
 /// Checks the cart out and places the order that came of it: that of this request, of one under the same
 /// key that was quicker, or the one of a moment ago.
-async fn check_out(placing: &Placing<'_>, cart: CartId, draft: Draft) -> Placed {
+async fn check_out(placing: &Placing<'_>, cart: CartId, draft: Draft) -> Result<Placed, Problem> {
     let command = CartCommand::CheckOut { draft: Box::new(draft) };
     let request = CommandRequest { if_match: None, ..placing.came.request(Cart::stream(cart), command) };
     placing.shop.carts.execute(request).await.map_err(problem)?;
     let ordered = ordered_from(placing, cart).await?.ok_or_else(cart_empty)?;
     match ordered.draft {
         Some(draft) => send_place(placing, draft, Some(ordered.event)).await,
-        None => Ok((ordered.order, ordered.position)),
+        None => Ok(Placed::unchanged(ordered.order, ordered.position)),
     }
 }
 
@@ -154,14 +172,14 @@ async fn from_cart(
     loaded: &Loaded<Cart>,
     buyer: assemble::Buyer,
     texts: assemble::Texts,
-) -> Placed {
+) -> Result<Placed, Problem> {
     let lines = cart_lines(placing.shop, loaded, placing.asked.accept_price_changes).await?;
     let draft = assemble::draft(placing.shop, placing.order, texts, buyer, Some(cart), lines).await?;
     check_out(placing, cart, draft).await
 }
 
 /// The cart is empty: this is a second click on "order", or a mistake.
-async fn second_click(placing: &Placing<'_>, cart: CartId) -> Placed {
+async fn second_click(placing: &Placing<'_>, cart: CartId) -> Result<Placed, Problem> {
     check_out(placing, cart, stand_in(placing)).await
 }
 
@@ -178,7 +196,7 @@ async fn cart_lines(
             withdrawn.push(FieldError::new(pointer, "withdrawn", detail));
             continue;
         };
-        if listed.price != line.unit_price {
+        if is_worse(listed.price, line.unit_price) {
             let detail = format!("SKU {sku} costs {}, {} was shown", listed.price, line.unit_price);
             changed.push(FieldError::new(pointer, "price-changed", detail));
         }
@@ -188,6 +206,7 @@ async fn cart_lines(
             name: listed.state.name().to_owned(),
             quantity: line.quantity,
             unit_price: listed.price,
+            shown_price: Some(line.unit_price).filter(|shown| *shown != listed.price),
         });
     }
     if !withdrawn.is_empty() {
@@ -200,7 +219,17 @@ async fn cart_lines(
     Ok(lines)
 }
 
-async fn send_place(placing: &Placing<'_>, draft: Draft, cause: Option<EventId>) -> Placed {
+/// Returns true if the buyer must accept a price before paying it: it rose, or is in another currency. A lower price
+/// is passed on.
+fn is_worse(price: Money, shown: Money) -> bool {
+    price.currency != shown.currency || price.amount > shown.amount
+}
+
+async fn send_place(
+    placing: &Placing<'_>,
+    draft: Draft,
+    cause: Option<EventId>,
+) -> Result<Placed, Problem> {
     let mut origin = Origin { causation_id: cause, ..placing.came.origin.clone() };
     origin.command_id = place_command_id(draft.order);
     if placing.asked.cart {
@@ -208,10 +237,11 @@ async fn send_place(placing: &Placing<'_>, draft: Draft, cause: Option<EventId>)
         origin.request_hash = None;
     }
     let order = draft.order;
+    let price_changes = PriceChange::of(&draft);
     let command = OrderCommand::Place(Box::new(draft));
     let request = CommandRequest::new(Order::stream(order), command, origin);
     let outcome = placing.shop.orders.execute(request.repeatable().creating()).await.map_err(problem)?;
-    Ok((order, outcome.position))
+    Ok(Placed { order, position: outcome.position, price_changes })
 }
 
 #[cfg(test)]

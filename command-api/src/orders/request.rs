@@ -131,3 +131,32 @@ pub struct TimersRun {
     /// Timers.
     pub fired: usize,
 }
+    /// Lines of the cart whose price changed since it was shown, when the order is placed; left out when there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub price_changes: Vec<PriceChange>,
+}
+
+/// A price that changed between the cart and the order.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"sku": "85123A", "shown": {"amount": 300, "currency": "GBP"}, "charged": {"amount": 255, "currency": "GBP"}}))]
+pub struct PriceChange {
+    /// The SKU.
+    pub sku: String,
+    /// The price of one that the buyer was shown.
+    pub shown: MoneyShape,
+    /// The price of one that the buyer pays.
+    pub charged: MoneyShape,
+}
+
+impl PriceChange {
+    /// The changed prices of an order.
+    pub fn of(draft: &Draft) -> Vec<Self> {
+        let change = |line: &OrderLine| {
+            let shown = line.shown_price?.into();
+            Some(Self { sku: line.sku.to_string(), shown, charged: line.unit_price.into() })
+        };
+        draft.lines.iter().filter_map(change).collect()
+    }

@@ -48,7 +48,7 @@ pub async fn place(
     let order = place::order_id(came.origin.command_id, asked.cart);
     let mut watch = headers.wait.map(|_| shop.settled.watch(order));
     let placing = Placing { shop: &shop, caller: &caller, came: &came, asked: &asked, order };
-    let (placed, position) = place::place(&placing).await?;
+    let place::Placed { order: placed, position, price_changes } = place::place(&placing).await?;
     if placed != order {
         watch = headers.wait.map(|_| shop.settled.watch(placed));
     }
@@ -69,6 +69,7 @@ pub async fn place(
 }
 
 async fn wait_until_settled(
+    answer.body.price_changes = price_changes;
     shop: &Shop,
     watch: &mut Watch,
     order: OrderId,
@@ -91,7 +92,8 @@ async fn wait_until_settled(
 fn about_to_be_placed(order: OrderId, position: Position) -> WriteAnswer<OrderWritten> {
     let (revision, status) = (Revision::FIRST, OrderStatus::Placed.as_str().to_owned());
     let (id, code, at) = (order.to_string(), order_code(order), position.to_string());
-    let body = OrderWritten { id, revision: revision.0, position: at, status, code };
+    let body =
+        OrderWritten { id, revision: revision.0, position: at, status, code, price_changes: Vec::new() };
     WriteAnswer { status: StatusCode::ACCEPTED, location: None, revision, position, body }
 }
 
@@ -113,6 +115,7 @@ fn written(
 }
 
 /// An order that the caller may touch: an admin, its customer, or the guest with the cart's token.
+        price_changes: Vec::new(),
 /// Somebody else's is not there, and none of its lines is read: how long that takes would tell that it is.
 pub async fn reachable(shop: &Shop, caller: &Caller, id: &str) -> Result<(OrderId, Loaded<Order>), Problem> {
     let absent = || Problem::new("not-found", "there is no such order");

@@ -124,6 +124,30 @@ async fn a_changed_price_is_refused_unless_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_fallen_price_is_passed_on_and_the_answer_says_so() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    let cart = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
+    let path = format!("/api/products/{}", cart.state.cart_lines()[0].product);
+    shop.admin(Call::put(&path, &product("heart", 200))).await.done(200);
+    let pounds = |amount: i64| json!({"amount": amount, "currency": "GBP"});
+    let changes = json!([{"sku": "heart", "shown": pounds(255), "charged": pounds(200)}]);
+    let first = shop.customer("ada", from_cart().key("k")).await.done(202);
+    assert_eq!(first.body["priceChanges"], changes);
+    let repeat = shop.customer("ada", from_cart().key("k")).await.done(202);
+    assert_eq!(repeat.body["priceChanges"], changes);
+    let stream = Order::stream(OrderId(first.text("id").parse().unwrap()));
+    assert_eq!(shop.shop.orders.load(&stream).await.unwrap().unwrap().state.total().unwrap().amount, 400);
+}
+
+#[tokio::test]
+async fn prices_that_did_not_change_are_not_told() {
+    let shop = TestShop::stocked().await;
+    add(&shop, "heart").await;
+    assert_eq!(shop.customer("ada", from_cart()).await.done(202).body.get("priceChanges"), None);
+}
+
+#[tokio::test]
 async fn a_withdrawn_line_stops_the_order_and_the_cart_keeps_its_lines() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;

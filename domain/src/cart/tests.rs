@@ -74,6 +74,7 @@ fn parts(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> Parts {
         name: "Lamp".into(),
         quantity: line.quantity,
         unit_price: line.unit_price,
+        shown_price: None,
     };
     Parts { lines: lines.iter().map(order_line).collect(), placed_at, ..Parts::example(order) }
 }

@@ -23,6 +23,7 @@ fn draft(token: Option<&str>, cart: Option<CartId>) -> Box<Draft> {
         name: text.to_owned(),
         quantity: 2,
         unit_price: Money::new(100, Currency::GBP),
+        shown_price: None,
     };
     let (lines, payment_token) = (vec![line("A"), line("B")], token.map(str::to_owned));
     let parts = Parts { cart, lines, payment_token, ..Parts::example(OrderId(Uuid::from_u128(1))) };

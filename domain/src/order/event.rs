@@ -70,6 +70,9 @@ pub struct OrderLine {
     pub quantity: u32,
     /// What one costs.
     pub unit_price: Money,
+    /// The price that the buyer was shown, if it changed before the order was placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_price: Option<Money>,
 }
 
 /// Something besides goods that an order costs, or less.

@@ -23,7 +23,7 @@ fn sku(text: &str) -> Sku {
 
 fn line(text: &str, quantity: u32, price: i64) -> OrderLine {
     let (product, unit_price) = (ProductId(Uuid::nil()), Money::new(price, Currency::GBP));
-    OrderLine { sku: sku(text), product, name: text.to_owned(), quantity, unit_price }
+    OrderLine { sku: sku(text), product, name: text.to_owned(), quantity, unit_price, shown_price: None }
 }
 
 fn assembled(lines: Vec<OrderLine>) -> Result<Draft, Vec<crate::FieldError>> {

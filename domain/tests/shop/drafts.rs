@@ -22,7 +22,8 @@ fn pence(amount: i64) -> Money {
 
 fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
     let product = ProductId(Uuid::from_u128(u128::from(n)));
-    OrderLine { sku: sku(n), product, name: format!("Goods {n}"), quantity, unit_price: pence(price) }
+    let (name, unit_price) = (format!("Goods {n}"), pence(price));
+    OrderLine { sku: sku(n), product, name, quantity, unit_price, shown_price: None }
 }
 
 /// Somebody's address, whose every part is about a person.

@@ -337,6 +337,7 @@ pub(crate) fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
         name: format!("Thing {text}"),
         quantity: 1,
         unit_price: pounds(100),
+        shown_price: None,
     };
     Draft {
         order: order(number),
