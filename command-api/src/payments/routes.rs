@@ -40,6 +40,9 @@ pub async fn request(
         return Err(Problem::new("not-found", "there is no such order"));
     };
     let stream = Payment::stream(payment);
+    if amount.amount == 0 {
+        return Err(Problem::new("order-not-payable", "the order costs nothing, so nothing is to be paid"));
+    }
     let is_payable = status == OrderStatus::PaymentPending;
     // A repeat is answered as done whatever became of the order. Once an order doesn't wait for payment
     // the payment that it has refuses every further attempt, so that only a repeat comes through.

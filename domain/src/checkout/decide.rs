@@ -34,7 +34,8 @@ fn reserved(state: &CheckoutState) -> CheckoutMove {
     // A buyer who wants the order no more is told so, whatever other reason there is.
     let failure =
         state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
-    let asked = (state.payment == Payment::Requested).then(|| state.attempt());
+    let is_asked = state.payment == Payment::Requested && !state.is_free();
+    let asked = is_asked.then(|| state.attempt());
     failure.map_or(CheckoutMove::Await { attempt: asked }, |reason| CheckoutMove::Undo { reason })
 }
 
@@ -42,7 +43,7 @@ fn waiting(state: &CheckoutState) -> Option<CheckoutMove> {
     if let Some(reason) = &state.cancellation {
         return Some(CheckoutMove::Undo { reason: reason.clone() });
     }
-    if state.is_paid_outside {
+    if state.is_paid_outside || state.is_free() {
         return Some(CheckoutMove::TakeOutside);
     }
     match state.payment {
@@ -65,7 +66,7 @@ fn taken(state: &CheckoutState) -> Option<CheckoutMove> {
     }
     match state.payment {
         Payment::Captured => Some(CheckoutMove::Confirm),
-        _ if !state.is_paid_outside => {
+        _ if !state.is_paid_outside && !state.is_free() => {
             let reason = declined(state).unwrap_or_else(|| payment_declined(""));
             Some(CheckoutMove::Undo { reason })
         }
@@ -84,7 +85,8 @@ fn insufficient_stock(state: &CheckoutState) -> Reason {
 
 fn time_over(state: &CheckoutState) -> Option<Reason> {
     let detail = "nobody paid in time".into();
-    state.is_time_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
+    let is_over = state.is_time_over && !state.is_free();
+    is_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
 /// Without a token of its own, an order waits for another attempt after a decline.

@@ -52,7 +52,8 @@ fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
         CheckoutStep::PlaceOrder => OrderCommand::Place(Box::new(state.draft.as_deref()?.clone())),
         CheckoutStep::AwaitPayment => OrderCommand::AwaitPayment,
         CheckoutStep::ConfirmOrder => {
-            OrderCommand::Confirm { paid_outside: state.payment != Payment::Captured }
+            let paid_outside = state.payment != Payment::Captured && !state.is_free();
+            OrderCommand::Confirm { paid_outside }
         }
         CheckoutStep::FailOrder => {
             OrderCommand::Fail { reason: state.reason.clone()?, failed_skus: state.missing_skus() }

@@ -30,7 +30,7 @@ pub enum CheckoutMove {
     },
     /// Takes the units off the shelf and the held money.
     Take,
-    /// Takes the units off the shelf; the money came another way.
+    /// Takes the units off the shelf; the money came another way, or there is nothing to pay.
     TakeOutside,
     /// Gives up a payment that is not needed after all.
     Abandon,
@@ -106,7 +106,7 @@ fn wait(state: &mut CheckoutState, is_provider_asked: bool) {
 fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
     let Some(terms) = &state.terms else { return Vec::new() };
     let mut outputs: Vec<_> = lines(state, |_| true, CheckoutStep::Reserve).collect();
-    if terms.token.is_some() {
+    if terms.token.is_some() && !state.is_free() {
         outputs.push(Output::Command(CheckoutStep::RequestPayment));
     }
     outputs.push(Output::Timer { step: CheckoutStep::PaymentTimeout, at: terms.pay_by });

@@ -137,6 +137,11 @@ impl CheckoutState {
         self.tokens.last_key_value().map_or(FIRST_ATTEMPT, |(attempt, _)| *attempt)
     }
 
+    /// Returns true if the order costs nothing: it waits for no money, and the provider is asked for none.
+    pub(super) fn is_free(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.total.amount == 0)
+    }
+
     /// Whether the order's final state was asked for.
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended

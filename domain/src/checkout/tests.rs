@@ -297,6 +297,25 @@ fn an_undone_order_keeps_the_reason_that_was_recorded() {
 }
 
 #[test]
+fn an_order_that_costs_nothing_is_confirmed_and_the_provider_is_asked_for_nothing() {
+    let mut draft = draft(Some("tok_ok"), None);
+    draft.total = Money::zero(Currency::GBP);
+    let placed = || Input::Event(CheckoutEvent::Placed { draft: draft.clone() });
+    let mut expected = commands(&[Reserve(0), Reserve(1)]);
+    expected.push(Output::Timer { step: PaymentTimeout, at: draft.pay_by });
+    assert_eq!(last(&[placed()]), expected);
+    let reserved = join(&[&[placed()], &done(&[Reserve(0), Reserve(1)])]);
+    assert_eq!(last(&reserved), commands(&[AwaitPayment]));
+    let awaited = join(&[&reserved, &done(&[AwaitPayment])]);
+    assert_eq!(last(&awaited), commands(&[Confirm(0), Confirm(1), AbandonPayment]));
+    let taken = join(&[&awaited, &done(&[Confirm(0), Confirm(1), AbandonPayment])]);
+    assert_eq!(ending(&taken), OrderCommand::Confirm { paid_outside: false });
+    // A timer that goes off meanwhile means nothing: nobody is late with money that nobody owes.
+    let late = join(&[&[placed()], &[Input::Fired(PaymentTimeout)], &done(&[Reserve(0), Reserve(1)])]);
+    assert_eq!(last(&late), commands(&[AwaitPayment]));
+}
+
+#[test]
 fn every_move_reads_back_as_it_was_written() {
     let reason = Reason { code: ReasonCode::PaymentDeclined, detail: "no".into() };
     for (made, json) in [
