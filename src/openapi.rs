@@ -111,6 +111,7 @@ fn verb(method: &HttpMethod) -> &'static str {
         HttpMethod::Get => "get",
         HttpMethod::Post => "post",
         HttpMethod::Put => "put",
+        HttpMethod::Patch => "patch",
         _ => "delete",
     }
 }

@@ -77,6 +77,7 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(orders::routes::cancel))
         .routes(routes!(orders::routes::confirm))
         .routes(routes!(orders::routes::ship))
+        .routes(routes!(orders::routes::correct_shipment))
         .routes(routes!(orders::routes::deliver))
         .routes(routes!(orders::routes::take_back))
         .routes(routes!(orders::routes::change_address))

@@ -54,7 +54,7 @@ pub fn for_browsers(router: Router, origins: Vec<HeaderValue>) -> Router {
     }
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(ASKED)
         .expose_headers(ANSWERED)
         .max_age(PREFLIGHT_KEPT);

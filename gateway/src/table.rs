@@ -146,6 +146,10 @@ const fn put(path: &'static str, access: Access) -> Route {
     write("PUT", path, access)
 }
 
+const fn patch(path: &'static str, access: Access) -> Route {
+    write("PATCH", path, access)
+}
+
 const fn delete(path: &'static str, access: Access) -> Route {
     bodiless(write("DELETE", path, access))
 }
@@ -239,6 +243,7 @@ pub const ROUTES: &[Route] = &[
     post("/api/orders/{id}/cancel", Access::Buyer),
     fieldless(post("/api/orders/{id}/confirm", Access::Admin)),
     post("/api/orders/{id}/ship", Access::Admin),
+    patch("/api/orders/{id}/shipments/{number}", Access::Admin),
     fieldless(post("/api/orders/{id}/deliver", Access::Admin)),
     post("/api/orders/{id}/return", Access::Admin),
     put("/api/orders/{id}/shipping-address", Access::Admin),

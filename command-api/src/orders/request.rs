@@ -84,6 +84,26 @@ pub struct ShipRequest {
 }
 
 /// What comes back.
+/// The fields of a shipment that were mistyped. A field that is left out stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(example = json!({"trackingNumber": "AB123456789GB"}))]
+pub struct ShipmentCorrection {
+    /// The right carrier.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 500, pattern = r"\S")]
+    pub carrier: Option<String>,
+    /// The right tracking number; empty when there is none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false, max_length = 500)]
+    pub tracking_number: Option<String>,
+}
+
+/// Reads a text that may be left out and is never `null`.
+fn present<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(text).map(Some)
+}
+
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 1}]}))]

@@ -25,7 +25,12 @@ use crate::users::erasure;
 
 use super::assemble;
 use super::place::{self, Placing};
-use super::request::{CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, TimersRun};
+use super::request::{
+    CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, ShipmentCorrection, TimersRun,
+};
+
+/// The number of an order's shipment: there is one.
+const ONLY_SHIPMENT: &str = "1";
 
 type Answer = Result<WriteAnswer<OrderWritten>, Problem>;
 
@@ -213,6 +218,28 @@ async fn require_address(shop: &Shop, id: &str) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// Corrects the carrier or the tracking number of a shipment, as long as not everything came back.
+#[utoipa::path(patch, path = "/api/orders/{id}/shipments/{number}", tag = "orders", request_body = ShipmentCorrection,
+    params(("id" = String, Path, format = "uuid"), ("number" = u32, Path, minimum = 1, example = 1)),
+    responses((status = 200, body = OrderWritten), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn correct_shipment(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path((id, number)): Path<(String, String)>,
+    headers: WriteHeaders,
+    body: StrictJson<ShipmentCorrection>,
+) -> Answer {
+    let asked = &body.value;
+    let carrier = asked.carrier.as_ref().map(|text| read_text("/carrier", text, &CARRIER)).transpose()?;
+    let tracking = asked.tracking_number.as_ref();
+    let tracking = tracking.map(|text| read_text("/trackingNumber", text, &TRACKING)).transpose()?;
+    if number != ONLY_SHIPMENT {
+        return Err(Problem::new("not-found", "there is no such shipment"));
+    }
+    let command = OrderCommand::CorrectShipment { carrier, tracking };
+    send(&shop, &caller, &headers, "PATCH /api/orders/shipments", &body.raw, &id, command).await
 }
 
 /// The goods arrived.

@@ -172,7 +172,7 @@ async fn the_document_names_every_route_and_its_problems() {
     let api = souk_command_api::router(shop.shop.clone()).into_openapi();
     let api = serde_json::to_value(&api).unwrap();
     let paths = api["paths"].as_object().unwrap();
-    assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 53);
+    assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 54);
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             if path == "/.well-known/jwks.json" {

@@ -195,6 +195,9 @@ async fn no_lines_of_somebody_elses_order_are_read() {
 async fn an_order_goes_its_way_from_confirmed_to_returned() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;
+    step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 1}]}))
+        .await
+        .refused(409, "order-not-returnable");
     step(&shop, &id, "deliver", json!({})).await.refused(409, "order-not-deliverable");
     let ship = json!({"carrier": "Royal Mail", "tracking": "RM1"});
     shop.customer("ada", Call::post(&format!("/api/orders/{id}/ship"), &ship))
@@ -204,9 +207,6 @@ async fn an_order_goes_its_way_from_confirmed_to_returned() {
     let repeated = step(&shop, &id, "ship", ship).await.done(200);
     assert_eq!(repeated.body["revision"], 3);
     step(&shop, &id, "cancel", json!({})).await.refused(409, "order-not-cancellable");
-    step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 1}]}))
-        .await
-        .refused(409, "order-not-returnable");
     step(&shop, &id, "deliver", json!({})).await.done(200);
     step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 3}]}))
         .await
@@ -249,4 +249,35 @@ async fn confirming_and_changing_the_address_are_the_shops_and_held_to_the_statu
     let timers = || Call::post("/api/orders/admin/saga/timeouts/run", &json!({}));
     assert_eq!(shop.admin(timers()).await.done(200).body, json!({"fired": 3}));
     shop.customer("ada", timers()).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_mistyped_shipment_is_corrected_field_by_field() {
+    let shop = TestShop::stocked().await;
+    let id = confirmed(&shop).await;
+    let path = format!("/api/orders/{id}/shipments/1");
+    let correct = |body: Value| Call::new("PATCH", &path, body.to_string().into_bytes());
+    let number = || json!({"trackingNumber": "RM2"});
+    shop.admin(correct(number())).await.refused(409, "order-not-shipped");
+    step(&shop, &id, "ship", json!({"carrier": "Royal Mail", "tracking": "RM1"})).await.done(200);
+    shop.customer("ada", correct(number())).await.refused(403, "forbidden");
+    let other = format!("/api/orders/{id}/shipments/2");
+    shop.admin(Call::new("PATCH", &other, number().to_string().into_bytes()))
+        .await
+        .refused(404, "not-found");
+    for (wrong, pointer, code) in [
+        (json!({"carrier": " "}), "/carrier", "invalid-length"),
+        (json!({"trackingNumber": null}), "/trackingNumber", "invalid-value"),
+        (json!({"tracking": "RM2"}), "/tracking", "unknown-field"),
+    ] {
+        shop.admin(correct(wrong)).await.refused(422, "validation-failed").at(pointer, code);
+    }
+    for _ in 0..2 {
+        let corrected = shop.admin(correct(number()).key("k")).await.done(200);
+        assert_eq!((corrected.body["revision"].as_u64(), corrected.text("status")), (Some(4), "SHIPPED".into()));
+    }
+    shop.admin(correct(json!({"carrier": "Post"})).header("if-match", "\"3\"")).await.refused(412, "revision-mismatch");
+    let events = shop.log.lock().unwrap().stream(&Order::stream(OrderId(id.parse().unwrap())));
+    let last: Value = serde_json::from_slice(&events.last().unwrap().event.data).unwrap();
+    assert_eq!(last, json!({"carrier": "Royal Mail", "tracking": "RM2"}));
 }

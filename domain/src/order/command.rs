@@ -42,6 +42,13 @@ pub enum OrderCommand {
         /// By which number.
         tracking: String,
     },
+    /// Corrects a mistyped shipment. What is left out stays as it is.
+    CorrectShipment {
+        /// The right carrier.
+        carrier: Option<String>,
+        /// The right tracking number.
+        tracking: Option<String>,
+    },
     /// The goods arrived.
     Deliver,
     /// Goods come back.

@@ -9,7 +9,8 @@ use crate::names::{CustomerId, ReversalId, Sku};
 use super::command::OrderCommand;
 use super::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, OrderEvent,
-    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Returned, Shipped, TimedOut,
+    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Shipped,
+    ShipmentCorrected, TimedOut,
 };
 use super::rejection::OrderRejection;
 use super::returns;
@@ -34,6 +35,9 @@ pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> 
         OrderCommand::Confirm { paid_outside } => confirm(order, *paid_outside, context),
         OrderCommand::Fail { reason, failed_skus } => fail(order, reason, failed_skus),
         OrderCommand::Ship { carrier, tracking } => ship(order, carrier, tracking),
+        OrderCommand::CorrectShipment { carrier, tracking } => {
+            correct_shipment(order, carrier.as_deref(), tracking.as_deref())
+        }
         OrderCommand::Deliver => deliver(order),
         OrderCommand::Return { lines } => take_back(order, lines, context),
         OrderCommand::ChangeAddress { address } => match order.status {
@@ -156,6 +160,20 @@ fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
     }
 }
 
+/// A number is also looked up after the goods arrived, so it can be corrected until everything came back.
+fn correct_shipment(order: &Placed, carrier: Option<&str>, tracking: Option<&str>) -> Decision {
+    let shipment = match (order.status, &order.shipment) {
+        (OrderStatus::Shipped | OrderStatus::Delivered, Some(shipment)) => shipment,
+        (status, _) => return Err(OrderRejection::NotShipped(status)),
+    };
+    let corrected =
+        (carrier.unwrap_or(&shipment.0).to_owned(), tracking.unwrap_or(&shipment.1).to_owned());
+    if corrected == *shipment {
+        return Ok(Vec::new());
+    }
+    Ok(vec![ShipmentCorrected { carrier: corrected.0, tracking: corrected.1 }.into()])
+}
+
 fn deliver(order: &Placed) -> Decision {
     match order.status {
         OrderStatus::Shipped => Ok(vec![Delivered {}.into()]),
@@ -165,7 +183,8 @@ fn deliver(order: &Placed) -> Decision {
 }
 
 fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decision {
-    if order.status != OrderStatus::Delivered {
+    // Goods that nobody took in come back without ever being delivered.
+    if !matches!(order.status, OrderStatus::Shipped | OrderStatus::Delivered) {
         return Err(OrderRejection::NotReturnable(order.status));
     }
     if lines.is_empty() {

@@ -178,6 +178,16 @@ pub struct Shipped {
     pub tracking: String,
 }
 
+/// The carrier or the tracking number was mistyped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentCorrected {
+    /// The right carrier.
+    pub carrier: String,
+    /// The right tracking number.
+    pub tracking: String,
+}
+
 /// The goods arrived.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivered {}
@@ -260,6 +270,7 @@ event_enum! {
         Delivered = "order.delivered" v 1,
         Returned = "order.returned" v 1,
         AddressChanged = "order.address-changed" v 1,
+        ShipmentCorrected = "order.shipment-corrected" v 1,
         Attached = "order.attached" v 1,
         Erased = "order.erased" v 1,
     }

@@ -48,6 +48,9 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
             order.status = OrderStatus::Shipped;
             order.shipment = Some((event.carrier.clone(), event.tracking.clone()));
         }
+        OrderEvent::ShipmentCorrected(event) => {
+            order.shipment = Some((event.carrier.clone(), event.tracking.clone()));
+        }
         OrderEvent::Delivered(_) => order.status = OrderStatus::Delivered,
         OrderEvent::Returned(event) => {
             for line in &event.reversal.lines {

@@ -13,7 +13,7 @@ pub enum OrderRejection {
     #[error("there is no such order")]
     NotFound,
     /// Too late to cancel.
-    #[error("an order that is {} can't be cancelled; take the goods back instead", .0.as_str())]
+    #[error("an order that is {} can't be cancelled{}", .0.as_str(), advice_to_take_back(*.0))]
     NotCancellable(OrderStatus),
     /// It does not wait for payment.
     #[error("an order that is {} doesn't wait for payment", .0.as_str())]
@@ -25,8 +25,11 @@ pub enum OrderRejection {
     #[error("the order is {} already", .0.as_str())]
     Settled(OrderStatus),
     /// It can't be shipped.
-    #[error("an order that is {} can't be shipped", .0.as_str())]
+    #[error("an order that is {} can't be shipped{}", .0.as_str(), advice_to_correct(*.0))]
     NotShippable(OrderStatus),
+    /// It has no shipment.
+    #[error("an order that is {} has no shipment that can be corrected", .0.as_str())]
+    NotShipped(OrderStatus),
     /// It can't arrive.
     #[error("an order that is {} can't be delivered", .0.as_str())]
     NotDeliverable(OrderStatus),
@@ -51,6 +54,24 @@ pub enum OrderRejection {
     NotChangeable(OrderStatus),
 }
 
+/// Goods that are on their way or arrived can come back; those that came back can't.
+fn advice_to_take_back(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Shipped | OrderStatus::Delivered => "; take the goods back instead, with `/return`",
+        _ => "",
+    }
+}
+
+/// A second shipment with another number is mostly the correction of a mistyped one.
+fn advice_to_correct(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Shipped | OrderStatus::Delivered => {
+            "; correct its carrier or tracking number with `PATCH` of `/shipments/1`"
+        }
+        _ => "",
+    }
+}
+
 impl Rejection for OrderRejection {
     fn code(&self) -> &'static str {
         match self {
@@ -60,6 +81,7 @@ impl Rejection for OrderRejection {
             Self::NotReserved => "order-not-reserved",
             Self::Settled(_) => "order-settled",
             Self::NotShippable(_) => "order-not-shippable",
+            Self::NotShipped(_) => "order-not-shipped",
             Self::NotDeliverable(_) => "order-not-deliverable",
             Self::NotReturnable(_) => "order-not-returnable",
             Self::ReturnExceedsOrder { .. } => "return-exceeds-order",

@@ -8,6 +8,7 @@ use super::draft::{Parts, order_code};
 use super::event::{
     AddressChanged, Attached, Cancelled, Confirmed, Delivered, Erased, OrderLine, PaidOutside,
     PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped,
+    ShipmentCorrected,
 };
 use super::*;
 use crate::address::Address;
@@ -82,8 +83,9 @@ fn give_back(lines: &[(&str, u32)]) -> OrderCommand {
 fn returned(lines: &[(&str, u32)], refund: i64, complete: bool) -> OrderEvent {
     let id = ReversalId(context(1, noon()).creates("reversal"));
     let lines = lines.iter().map(|(text, quantity)| ReversalLine { sku: sku(text), quantity: *quantity });
-    let refund = Some(Money::new(refund, Currency::GBP));
-    Returned { reversal: Reversal { id, lines: lines.collect(), refund }, complete }.into()
+    let value = Some(Money::new(refund, Currency::GBP));
+    let refund = value.filter(|refund| refund.amount > 0);
+    Returned { reversal: Reversal { id, lines: lines.collect(), refund }, complete, value }.into()
 }
 
 #[test]
@@ -209,7 +211,53 @@ fn the_dearest_of_equal_goods_comes_back_first_and_the_last_return_takes_what_is
     given::<Order>(&partly).when(&give_back(&rest)).then(&[returned(&rest, 500, true)]);
     given::<Order>(&partly).when(&give_back(&[("A", 2)])).then_refused("return-exceeds-order");
     given::<Order>(&partly).when(&give_back(&[("C", 1)])).then_refused("return-exceeds-order");
-    given::<Order>(&delivered()[..4]).when(&give_back(&rest)).then_refused("order-not-returnable");
+    given::<Order>(&delivered()[..3]).when(&give_back(&rest)).then_refused("order-not-returnable");
+}
+
+#[test]
+fn goods_that_never_arrived_come_back() {
+    let all = [("A", 3), ("B", 2)];
+    let shipped = &delivered()[..4];
+    given::<Order>(shipped).when(&give_back(&all)).then(&[returned(&all, 1_100, true)]);
+    let partly: Vec<_> = shipped.iter().cloned().chain([returned(&[("A", 1)], 400, false)]).collect();
+    given::<Order>(&partly).when(&OrderCommand::Deliver).then(&[Delivered {}.into()]);
+}
+
+#[test]
+fn goods_that_were_paid_outside_come_back_with_their_price_and_without_a_refund() {
+    let mut history = delivered();
+    history[2] = Confirmed { paid_outside: true }.into();
+    let back = |lines: &[(&str, u32)], price, complete| {
+        let OrderEvent::Returned(said) = returned(lines, price, complete) else { unreachable!() };
+        OrderEvent::from(Returned { reversal: Reversal { refund: None, ..said.reversal }, ..said })
+    };
+    let first = back(&[("A", 2)], 600, false);
+    given::<Order>(&history).when(&give_back(&[("A", 2)])).then(std::slice::from_ref(&first));
+    let partly: Vec<_> = history.into_iter().chain([first]).collect();
+    let rest = [("A", 1), ("B", 2)];
+    given::<Order>(&partly).when(&give_back(&rest)).then(&[back(&rest, 500, true)]);
+}
+
+#[test]
+fn a_mistyped_shipment_is_corrected_until_everything_came_back() {
+    let correct = |carrier: Option<&str>, tracking: Option<&str>| OrderCommand::CorrectShipment {
+        carrier: carrier.map(str::to_owned),
+        tracking: tracking.map(str::to_owned),
+    };
+    let corrected = |carrier: &str, tracking: &str| {
+        OrderEvent::from(ShipmentCorrected { carrier: carrier.into(), tracking: tracking.into() })
+    };
+    let shipped = &delivered()[..4];
+    given::<Order>(shipped).when(&correct(None, Some("2"))).then(&[corrected("post", "2")]);
+    given::<Order>(shipped).when(&correct(Some("bike"), None)).then(&[corrected("bike", "1")]);
+    given::<Order>(shipped).when(&correct(None, None)).then_nothing();
+    let again: Vec<_> = delivered().into_iter().chain([corrected("post", "2")]).collect();
+    given::<Order>(&again).when(&correct(None, Some("2"))).then_nothing();
+    given::<Order>(&again).when(&correct(None, Some("1"))).then(&[corrected("post", "1")]);
+    given::<Order>(&delivered()[..3]).when(&correct(None, Some("2"))).then_refused("order-not-shipped");
+    let back = returned(&[("A", 3), ("B", 2)], 1_100, true);
+    let over: Vec<_> = delivered().into_iter().chain([back]).collect();
+    given::<Order>(&over).when(&correct(None, Some("2"))).then_refused("order-not-shipped");
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         OrderEvent::Placed(_)
         | OrderEvent::CancellationRequested(_)
         | OrderEvent::PaidOutside(_)
-        | OrderEvent::Returned(_) => {}
+        | OrderEvent::ShipmentCorrected(_) => {}
         OrderEvent::AddressChanged(event) => {
             row.shipping_address = Some(event.address.clone());
             row.is_address_erased = event.address.is_erased();
@@ -179,7 +179,8 @@ fn detail(event: &OrderEvent) -> Option<PersonalText> {
         OrderEvent::CancellationRequested(event) => Some(event.reason.detail.clone()),
         OrderEvent::Cancelled(event) => Some(event.reason.detail.clone()),
         OrderEvent::TimedOut(event) => Some(event.reason.detail.clone()),
-        OrderEvent::Shipped(event) => Some(format!("{} {}", event.carrier, event.tracking).trim_end().into()),
+        OrderEvent::Shipped(event) => Some(shipment(&event.carrier, &event.tracking).into()),
+        OrderEvent::ShipmentCorrected(event) => Some(shipment(&event.carrier, &event.tracking).into()),
         OrderEvent::Returned(event) => {
             let lines = event.reversal.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku));
             Some(lines.collect::<Vec<_>>().join(", ").into())
@@ -189,6 +190,10 @@ fn detail(event: &OrderEvent) -> Option<PersonalText> {
         | OrderEvent::PaymentAwaited(_)
         | OrderEvent::PaidOutside(_)
         | OrderEvent::Confirmed(_)
+fn shipment(carrier: &str, tracking: &str) -> String {
+    format!("{carrier} {tracking}").trim_end().to_owned()
+}
+
         | OrderEvent::Delivered(_)
         | OrderEvent::AddressChanged(_)
         | OrderEvent::Attached(_)

@@ -1,6 +1,7 @@
 use souk_domain::order::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, PaidOutside,
-    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped, TimedOut,
+    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped,
+    ShipmentCorrected, TimedOut,
 };
 use souk_domain::{ReversalId, Sku};
 use souk_eventsourcing::Personal;
@@ -65,6 +66,7 @@ fn golden() {
         Confirmed { paid_outside: true }.into(),
         AddressChanged { address: Personal::new(ada().person(), "shippingAddress", address("Bob")) }.into(),
         shipped.into(),
+        ShipmentCorrected { carrier: "Post".into(), tracking: "X2".into() }.into(),
         Delivered {}.into(),
         returned(false),
         returned(true),
