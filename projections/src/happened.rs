@@ -1,5 +1,6 @@
 //! What the events of an aggregate's streams are to its read models.
 
+use souk_domain::Currency;
 use souk_eventsourcing::envelope::NOTED;
 use souk_eventsourcing::projector::Value;
 use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent, Timestamp};
@@ -29,6 +30,11 @@ pub(crate) fn read<D: Decider>(recorded: &RecordedEvent) -> Result<Option<Happen
 /// An instant as a column holds it: microseconds since 1970.
 pub(crate) fn instant(at: Timestamp) -> Value {
     Value::Integer(at.as_microsecond())
+}
+
+/// The key of a sum by currency and UTC day, as in `GBP:2026-11-21`.
+pub(crate) fn money_day(currency: Currency, at: Timestamp) -> String {
+    format!("{}:{}", currency.code(), at.strftime("%Y-%m-%d"))
 }
 
 /// A text column.

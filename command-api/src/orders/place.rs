@@ -81,7 +81,7 @@ pub fn order_id(command: CommandId, is_from_cart: bool) -> OrderId {
 }
 
 /// What an earlier request under the same key ordered.
-async fn placed_before(placing: &Placing<'_>) -> Result<Option<(OrderId, Position)>, Problem> {
+async fn placed_before(placing: &Placing<'_>) -> Result<Option<Placed>, Problem> {
     let (shop, command) = (placing.shop, placing.came.origin.command_id);
     let of_lines = order_id(command, false);
     let origin = Origin { command_id: place_command_id(of_lines), ..placing.came.origin.clone() };

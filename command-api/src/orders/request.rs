@@ -1,6 +1,7 @@
 //! What is asked of orders.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use souk_domain::order::event::{Draft, OrderLine};
 use souk_web::shapes::{AddressShape, EmailShape, MoneyShape};
 use utoipa::ToSchema;
 
@@ -83,7 +84,6 @@ pub struct ShipRequest {
     pub tracking: String,
 }
 
-/// What comes back.
 /// The fields of a shipment that were mistyped. A field that is left out stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -104,6 +104,7 @@ fn present<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Erro
     String::deserialize(text).map(Some)
 }
 
+/// What comes back.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 1}]}))]
@@ -142,15 +143,6 @@ pub struct OrderWritten {
     /// For people.
     #[schema(example = "SK-7F3K-9QXM")]
     pub code: String,
-}
-
-/// How many timers went off.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(example = json!({"fired": 3}))]
-pub struct TimersRun {
-    /// Timers.
-    pub fired: usize,
-}
     /// Lines of the cart whose price changed since it was shown, when the order is placed; left out when there are
     /// none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -180,3 +172,12 @@ impl PriceChange {
         };
         draft.lines.iter().filter_map(change).collect()
     }
+}
+
+/// How many timers went off.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({"fired": 3}))]
+pub struct TimersRun {
+    /// Timers.
+    pub fired: usize,
+}

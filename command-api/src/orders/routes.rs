@@ -69,12 +69,12 @@ pub async fn place(
         }
         None => about_to_be_placed(placed, position),
     };
+    answer.body.price_changes = price_changes;
     answer.location = Some(format!("/api/orders/{placed}"));
     Ok(answer)
 }
 
 async fn wait_until_settled(
-    answer.body.price_changes = price_changes;
     shop: &Shop,
     watch: &mut Watch,
     order: OrderId,
@@ -115,12 +115,12 @@ fn written(
         position: position.to_string(),
         status: state.status().map_or("", |status| status.as_str()).to_owned(),
         code: state.code().unwrap_or("").to_owned(),
+        price_changes: Vec::new(),
     };
     WriteAnswer { status, location: None, revision, position, body }
 }
 
 /// An order that the caller may touch: an admin, its customer, or the guest with the cart's token.
-        price_changes: Vec::new(),
 /// Somebody else's is not there, and none of its lines is read: how long that takes would tell that it is.
 pub async fn reachable(shop: &Shop, caller: &Caller, id: &str) -> Result<(OrderId, Loaded<Order>), Problem> {
     let absent = || Problem::new("not-found", "there is no such order");

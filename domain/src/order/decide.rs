@@ -191,6 +191,5 @@ fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decisio
         return Ok(Vec::new());
     }
     let id = ReversalId(context.creates("reversal"));
-    let (reversal, complete) = returns::some(order, lines, id)?;
-    Ok(vec![Returned { reversal, complete }.into()])
+    Ok(vec![returns::some(order, lines, id)?.into()])
 }

@@ -200,6 +200,9 @@ pub struct Returned {
     pub reversal: Reversal,
     /// Whether now everything is back.
     pub complete: bool,
+    /// The price of what comes back, also when it was paid outside and is given back there; none in older logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Money>,
 }
 
 /// The goods go elsewhere.
@@ -267,10 +270,10 @@ event_enum! {
         Cancelled = "order.cancelled" v 1,
         TimedOut = "order.timed-out" v 1,
         Shipped = "order.shipped" v 1,
+        ShipmentCorrected = "order.shipment-corrected" v 1,
         Delivered = "order.delivered" v 1,
         Returned = "order.returned" v 1,
         AddressChanged = "order.address-changed" v 1,
-        ShipmentCorrected = "order.shipment-corrected" v 1,
         Attached = "order.attached" v 1,
         Erased = "order.erased" v 1,
     }

@@ -56,7 +56,8 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
             for line in &event.reversal.lines {
                 *order.returned.entry(line.sku.clone()).or_insert(0) += line.quantity;
             }
-            order.refunded += event.reversal.refund.map_or(0, |refund| refund.amount);
+            let given_back = event.value.or(event.reversal.refund);
+            order.refunded += given_back.map_or(0, |given_back| given_back.amount);
             if event.complete {
                 end(order, OrderStatus::Returned);
             }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::money::Money;
 use crate::names::{ReversalId, Sku};
 
-use super::event::{Reversal, ReversalLine};
+use super::event::{Returned, Reversal, ReversalLine};
 use super::rejection::OrderRejection;
 use super::state::Placed;
 
@@ -22,12 +22,8 @@ pub(super) fn everything_left(order: &Placed, id: ReversalId) -> Reversal {
     Reversal { id, lines, refund: refund(order, order.total.amount - order.refunded) }
 }
 
-/// Some units; also whether now everything is back.
-pub(super) fn some(
-    order: &Placed,
-    lines: &[(Sku, u32)],
-    id: ReversalId,
-) -> Result<(Reversal, bool), OrderRejection> {
+/// Some units, whether now everything is back, and the price of what comes back.
+pub(super) fn some(order: &Placed, lines: &[(Sku, u32)], id: ReversalId) -> Result<Returned, OrderRejection> {
     let sold = sold(order);
     let lines = summed(lines);
     let mut amount = 0;
@@ -43,7 +39,8 @@ pub(super) fn some(
     let left = order.total.amount - order.refunded;
     let amount = if complete { left } else { amount.min(left) };
     let lines = lines.into_iter().map(|(sku, quantity)| ReversalLine { sku, quantity });
-    Ok((Reversal { id, lines: lines.collect(), refund: refund(order, amount) }, complete))
+    let reversal = Reversal { id, lines: lines.collect(), refund: refund(order, amount) };
+    Ok(Returned { reversal, complete, value: Some(Money::new(amount, order.total.currency)) })
 }
 
 /// Each SKU once.

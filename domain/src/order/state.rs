@@ -86,7 +86,7 @@ pub struct Placed {
     pub(super) shipment: Option<(String, String)>,
     /// Units that came back, by SKU.
     pub(super) returned: BTreeMap<Sku, u32>,
-    /// What returns gave back.
+    /// The price of what came back, in minor units.
     pub(super) refunded: i64,
 }
 

@@ -1,8 +1,9 @@
 //! Orders: one row an order, by its id, and the sales of each UTC day and currency. The lines are rows of
 //! [`crate::order_lines`].
 //!
-//! An order counts as a sale of the day it was confirmed, for as long as it is not cancelled; goods that
-//! come back later don't change what was sold.
+//! An order counts as a sale of the day it was confirmed, for as long as it is not cancelled. Money that is given
+//! back later lowers the revenue of the day on which it is given back: that of orders that were paid outside is
+//! summed here, and that of payments in [`crate::payments`].
 
 mod row;
 
@@ -12,9 +13,9 @@ use souk_domain::{Address, PaymentId, PersonalText};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
-pub use row::{LineReservation, Moment, OrderRow};
+pub use row::{GivenBack, LineReservation, Moment, OrderRow};
 
-use crate::happened::{self, Happened, instant, text};
+use crate::happened::{self, Happened, instant, money_day, text};
 
 /// The rules.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Orders;
 impl Projector for Orders {
     const MODEL: Model = Model {
         name: "orders",
-        version: 3,
+        version: 4,
         columns: &[
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "customer_id", column_type: ColumnType::Text },
@@ -95,9 +96,15 @@ impl Projector for Orders {
         if row.status == OrderStatus::Cancelled {
             return Vec::new();
         }
-        let day = confirmed_at.strftime("%Y-%m-%d");
-        let key = format!("{}:{day}", row.total.currency.code());
-        vec![Contribution { sum: "sales", key, deltas: vec![1, row.units, row.total.amount] }]
+        let key = |at| money_day(row.total.currency, at);
+        let sale = vec![1, row.units, row.total.amount];
+        let sale = Contribution { sum: "sales", key: key(confirmed_at), deltas: sale };
+        let given_back = row.given_back_outside.iter().map(|part| Contribution {
+            sum: "sales",
+            key: key(part.at),
+            deltas: vec![0, 0, -part.amount],
+        });
+        std::iter::once(sale).chain(given_back).collect()
     }
 }
 
@@ -120,6 +127,8 @@ fn placed(draft: &Draft) -> OrderRow {
         timeline: Vec::new(),
         placed_at: draft.placed_at,
         confirmed_at: None,
+        is_paid_outside: false,
+        given_back_outside: Vec::new(),
         is_erased: false,
         revision: 0,
     }
@@ -128,9 +137,10 @@ fn placed(draft: &Draft) -> OrderRow {
 fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     match event {
         OrderEvent::PaymentAwaited(_) => row.status = OrderStatus::PaymentPending,
-        OrderEvent::Confirmed(_) => {
+        OrderEvent::Confirmed(event) => {
             row.status = OrderStatus::Confirmed;
             row.confirmed_at = Some(at);
+            row.is_paid_outside = event.paid_outside;
         }
         OrderEvent::Cancelled(event) => {
             row.status = OrderStatus::Cancelled;
@@ -143,7 +153,15 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         }
         OrderEvent::Shipped(_) => row.status = OrderStatus::Shipped,
         OrderEvent::Delivered(_) => row.status = OrderStatus::Delivered,
-        OrderEvent::Returned(event) if event.complete => row.status = OrderStatus::Returned,
+        OrderEvent::Returned(event) => {
+            if row.is_paid_outside {
+                let amount = row.price_of_return(event.value, event.complete);
+                row.given_back_outside.push(GivenBack { at, amount });
+            }
+            if event.complete {
+                row.status = OrderStatus::Returned;
+            }
+        }
         OrderEvent::Placed(_)
         | OrderEvent::CancellationRequested(_)
         | OrderEvent::PaidOutside(_)
@@ -173,6 +191,11 @@ fn is_erased(address: Option<&Personal<Address>>) -> bool {
     address.is_some_and(Personal::is_erased)
 }
 
+/// Names the carrier and the tracking number.
+fn shipment(carrier: &str, tracking: &str) -> String {
+    format!("{carrier} {tracking}").trim_end().to_owned()
+}
+
 /// The words of the timeline about an event.
 fn detail(event: &OrderEvent) -> Option<PersonalText> {
     match event {
@@ -190,10 +213,6 @@ fn detail(event: &OrderEvent) -> Option<PersonalText> {
         | OrderEvent::PaymentAwaited(_)
         | OrderEvent::PaidOutside(_)
         | OrderEvent::Confirmed(_)
-fn shipment(carrier: &str, tracking: &str) -> String {
-    format!("{carrier} {tracking}").trim_end().to_owned()
-}
-
         | OrderEvent::Delivered(_)
         | OrderEvent::AddressChanged(_)
         | OrderEvent::Attached(_)

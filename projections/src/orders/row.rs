@@ -42,6 +42,10 @@ pub struct OrderRow {
     pub placed_at: Timestamp,
     /// When it was confirmed.
     pub confirmed_at: Option<Timestamp>,
+    /// Whether it was confirmed with money that came outside.
+    pub is_paid_outside: bool,
+    /// Money that is given back outside, since it came outside.
+    pub given_back_outside: Vec<GivenBack>,
     /// Whether whom it told about when it was placed is erased.
     pub is_erased: bool,
     /// Whether where the goods go went with that.
@@ -60,6 +64,16 @@ pub struct Moment {
     pub event: String,
     /// In words.
     pub detail: Option<PersonalText>,
+}
+
+/// Money that is given back outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenBack {
+    /// When the goods came back.
+    pub at: Timestamp,
+    /// Minor units.
+    pub amount: i64,
 }
 
 /// What became of a line's reservation.
@@ -107,6 +121,14 @@ impl OrderRow {
         let is_unshipped =
             matches!(self.status, OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed);
         self.is_address_erased && is_unshipped
+    }
+
+    /// The price of goods that come back, in minor units. Older logs don't say it: there the last return takes all
+    /// that is left.
+    pub(super) fn price_of_return(&self, value: Option<Money>, complete: bool) -> i64 {
+        let before: i64 = self.given_back_outside.iter().map(|part| part.amount).sum();
+        let left = if complete { self.total.amount - before } else { 0 };
+        value.map_or(left, |value| value.amount)
     }
 
     /// The fate of a line's reservation; `has_failed` says whether its SKU is among the failed ones.

@@ -45,7 +45,7 @@ fn cancelled(code: ReasonCode, failed: &[&str]) -> OrderEvent {
 fn returned(complete: bool) -> OrderEvent {
     let lines = vec![ReversalLine { sku: sku("A1"), quantity: 1 }];
     let reversal = Reversal { id: ReversalId(Uuid::from_u128(3)), lines, refund: Some(pounds(255)) };
-    Returned { reversal, complete }.into()
+    Returned { reversal, complete, value: Some(pounds(255)) }.into()
 }
 
 fn order_row(history: &History) -> OrderRow {
@@ -99,13 +99,31 @@ fn an_order_that_waits_is_no_sale() {
 }
 
 #[test]
-fn cancelling_takes_the_sale_away_and_returning_does_not() {
+fn cancelling_takes_the_sale_away_and_returning_keeps_it_as_sold() {
     let sold = vec![placed(5), awaited(), confirmed()];
     let undone = [sold.clone(), vec![cancelled(ReasonCode::CancelledByShop, &[])]].concat();
     assert!(sales(&events(5, undone)).is_empty());
     let shipped = Shipped { carrier: "Post".into(), tracking: "X1".into() };
     let back = [sold, vec![shipped.into(), Delivered {}.into(), returned(true)]].concat();
     assert_eq!(sales(&events(5, back)).len(), 1);
+}
+
+#[test]
+fn what_is_given_back_outside_lowers_the_revenue_of_its_day() {
+    let outside = || vec![placed(5), awaited(), Confirmed { paid_outside: true }.into()];
+    let shipped = || Shipped { carrier: "Post".into(), tracking: "X1".into() }.into();
+    let revenue = |back: Vec<OrderEvent>| {
+        let sums = sales(&events(5, [outside(), vec![shipped()], back].concat()));
+        sums.iter().map(|sum| sum.deltas.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(revenue(vec![returned(false)]), [[1, 3, 355]]);
+    // Older logs don't say what came back is worth: the last return takes the rest.
+    let OrderEvent::Returned(last) = returned(true) else { unreachable!() };
+    let old = || OrderEvent::from(Returned { value: None, ..last.clone() });
+    assert_eq!(revenue(vec![returned(false), old()]), [[1, 3, 0]]);
+    assert_eq!(revenue(vec![old()]), [[1, 3, 0]]);
+    let cancelled = cancelled(ReasonCode::CancelledByShop, &[]);
+    assert!(sales(&events(5, [outside(), vec![cancelled]].concat())).is_empty());
 }
 
 #[test]

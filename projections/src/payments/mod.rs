@@ -2,27 +2,41 @@
 //!
 //! A status says what became of the money: an attempt that failed stays failed when nobody wants the payment
 //! any more, and money that was taken is refunded, never cancelled.
+//!
+//! Refunds are summed by the UTC day on which they were given back, for the sales report. Those of an order that
+//! ended early are left out: such an order is no sale, so there is nothing to take off.
 
 mod row;
 
 use souk_domain::payment::event::Requested;
 use souk_domain::payment::{Payment, PaymentEvent, PaymentStatus};
-use souk_domain::{DebtId, RefundId};
-use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
+use souk_domain::{DebtId, OrderId, PaymentId, RefundId};
+use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
 pub use row::{Debt, PaymentRow, Refund, RefundStatus};
 
-use crate::happened::{self, Happened, instant, text};
+use crate::happened::{self, Happened, instant, money_day, text};
 
 /// The rules.
 #[derive(Debug)]
 pub struct Payments;
 
+/// Types of the events that end an order before it is a sale, or make it none.
+const ENDS_EARLY: [&str; 2] = ["order.cancelled", "order.timed-out"];
+
+/// An event that changes a payment's row.
+pub enum PaymentNews {
+    /// An event of the payment's own stream.
+    Of(Happened<PaymentEvent>),
+    /// The order that it pays was cancelled or timed out.
+    OrderEndedEarly(OrderId),
+}
+
 impl Projector for Payments {
     const MODEL: Model = Model {
         name: "payments",
-        version: 4,
+        version: 5,
         columns: &[
             Column { name: "order_id", column_type: ColumnType::Text },
             Column { name: "status", column_type: ColumnType::Text },
@@ -31,21 +45,28 @@ impl Projector for Payments {
             Column { name: "owed", column_type: ColumnType::Integer },
         ],
         indexes: &["requested_at, key"],
-        sums: &[],
+        sums: &[Sum { name: "refunds", columns: &["given_back"] }],
     };
-    type Event = Happened<PaymentEvent>;
+    type Event = PaymentNews;
     type Row = PaymentRow;
 
     fn takes() -> Vec<&'static str> {
-        happened::takes::<Payment>()
+        happened::takes::<Payment>().into_iter().chain(ENDS_EARLY).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<Payment>(recorded)
+        if ENDS_EARLY.contains(&recorded.event_type()) {
+            let order = recorded.stream.id().parse().ok().map(OrderId);
+            return Ok(order.map(PaymentNews::OrderEndedEarly));
+        }
+        Ok(happened::read::<Payment>(recorded)?.map(PaymentNews::Of))
     }
 
-    fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
-        vec![recorded.stream.id().to_owned()]
+    fn keys(event: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
+        match event {
+            PaymentNews::Of(_) => vec![recorded.stream.id().to_owned()],
+            PaymentNews::OrderEndedEarly(order) => vec![PaymentId::of(*order).to_string()],
+        }
     }
 
     fn project(
@@ -54,16 +75,22 @@ impl Projector for Payments {
         event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<PaymentRow> {
+        let at = recorded.event.recorded_at;
+        let event = match event {
+            PaymentNews::Of(event) => event,
+            PaymentNews::OrderEndedEarly(_) => {
+                return row.map(|row| PaymentRow { is_order_ended_early: true, ..row });
+            }
+        };
         let mut row = match (row, event) {
             (Some(row), _) => row,
-            (None, Happened::Event(PaymentEvent::Requested(event))) => {
-                requested(event, recorded.event.recorded_at)
-            }
+            (None, Happened::Event(PaymentEvent::Requested(event))) => requested(event, at),
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
         if let Happened::Event(event) = event {
             apply(&mut row, event);
+            row.note_when_given_back(at);
         }
         Some(row)
     }
@@ -71,6 +98,17 @@ impl Projector for Payments {
     fn columns(_: &str, row: &PaymentRow) -> Vec<Value> {
         let owed = Value::Integer(row.owed());
         vec![text(&row.order), text(status_name(row.status)), instant(row.requested_at), owed]
+    }
+
+    fn contributions(_: &str, row: &PaymentRow) -> Vec<Contribution> {
+        if row.is_order_ended_early {
+            return Vec::new();
+        }
+        let given_back = row.refunds.iter().filter_map(|refund| {
+            let key = money_day(refund.amount.currency, refund.given_back_at?);
+            Some(Contribution { sum: "refunds", key, deltas: vec![refund.given_back()] })
+        });
+        given_back.collect()
     }
 }
 
@@ -101,6 +139,7 @@ fn requested(event: &Requested, at: Timestamp) -> PaymentRow {
         voids: Vec::new(),
         debts: Vec::new(),
         requested_at: at,
+        is_order_ended_early: false,
         revision: 0,
     }
 }
@@ -154,6 +193,7 @@ fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
                 reason: event.reason.clone(),
                 status: RefundStatus::Pending,
                 settled: 0,
+                given_back_at: None,
                 first,
             });
         }

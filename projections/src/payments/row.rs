@@ -34,6 +34,8 @@ pub struct PaymentRow {
     pub debts: Vec<Debt>,
     /// When it was first asked for.
     pub requested_at: Timestamp,
+    /// Whether its order was cancelled or timed out.
+    pub is_order_ended_early: bool,
     /// Of its stream.
     pub revision: u64,
 }
@@ -74,6 +76,15 @@ impl PaymentRow {
         self.captured - asked - self.given_back()
     }
 
+    /// Notes the moment at which a refund gave something back.
+    pub(super) fn note_when_given_back(&mut self, at: Timestamp) {
+        for refund in &mut self.refunds {
+            if refund.given_back_at.is_none() && refund.given_back() > 0 {
+                refund.given_back_at = Some(at);
+            }
+        }
+    }
+
     /// Returns what was given back, by the provider or in another way, in minor units.
     pub(super) fn given_back(&self) -> i64 {
         self.refunds.iter().map(Refund::given_back).sum()
@@ -94,12 +105,15 @@ pub struct Refund {
     pub status: RefundStatus,
     /// Minor units that were given back in another way, after the provider had refused.
     pub settled: i64,
+    /// When it was given back, by the provider or in another way.
+    pub given_back_at: Option<Timestamp>,
     /// The refund that was tried first; the refund itself unless it is another try.
     pub first: RefundId,
 }
 
 impl Refund {
-    fn given_back(&self) -> i64 {
+    /// Minor units that the buyer has again.
+    pub(super) fn given_back(&self) -> i64 {
         if self.status == RefundStatus::Refunded { self.amount.amount } else { self.settled }
     }
 }

@@ -1,4 +1,5 @@
-use souk_domain::PaymentId;
+use souk_domain::order::event::{Reason, ReasonCode};
+use souk_domain::order::{self as orders, OrderEvent};
 use souk_domain::VoidId;
 use souk_domain::payment::event::{
     Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, DebtWithdrawn, Failed,
@@ -8,7 +9,7 @@ use souk_eventsourcing::StreamName;
 use uuid::Uuid;
 
 use super::*;
-use crate::testing::{History, golden, order, pounds, row};
+use crate::testing::{History, at_once, golden, order, order_stream, pounds, row};
 
 fn stream() -> StreamName {
     Payment::stream(PaymentId::of(order(5)))
@@ -156,4 +157,33 @@ fn what_was_settled_in_another_way_counts_as_given_back() {
     let withdrawn = DebtWithdrawn { order: order(5), debt, reason };
     let row = after([events, vec![withdrawn.into()]].concat());
     assert_eq!((row.status, row.owed()), (PaymentStatus::Captured, 0));
+}
+
+#[test]
+fn refunds_count_on_the_day_on_which_they_are_given_back() {
+    let taken = || vec![requested(1), authorized(1), captured()];
+    let given = |events: Vec<PaymentEvent>| {
+        let sums = at_once::<Payments>(&history([taken(), events].concat())).sums;
+        sums.into_iter().map(|sum| (sum.key, sum.deltas[0])).collect::<Vec<_>>()
+    };
+    let day = || "GBP:2026-11-21".to_owned();
+    assert_eq!(given(vec![refund_requested(1, 600)]), []);
+    assert_eq!(given(vec![refund_requested(1, 600), refunded(1, 600)]), [(day(), 600)]);
+    let both = vec![refund_requested(1, 600), refunded(1, 600), refund_requested(2, 10), refunded(2, 10)];
+    assert_eq!(given(both), [(day(), 610)]);
+    let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
+    let (debt, reason) = (DebtId(refund_id(1).0), "bank transfer".to_owned());
+    let settled = DebtSettled { order: order(5), debt, reason };
+    assert_eq!(given(vec![refund_requested(1, 600), failed.into(), settled.into()]), [(day(), 600)]);
+}
+
+#[test]
+fn refunds_of_an_order_that_ended_early_are_left_out() {
+    let events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: String::new() };
+    let ended = orders::event::Cancelled { reason, failed_skus: Vec::new(), reversal: None };
+    let history = history(events).then(&order_stream(5), OrderEvent::from(ended));
+    assert!(at_once::<Payments>(&history).sums.is_empty());
+    let row = row::<Payments>(&history, stream().id()).unwrap();
+    assert_eq!((row.is_order_ended_early, row.revision), (true, 4));
 }

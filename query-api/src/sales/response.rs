@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[schema(title = "Sales")]
 #[schema(example = json!({"days": [{"day": "2026-11-21", "orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}], "total": {"orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}, "position": "42"}))]
 pub(crate) struct SalesAnswer {
-    /// Days on which something was sold, in order.
+    /// Days on which something was sold or given back, in order.
     pub(crate) days: Vec<DayAnswer>,
     /// All those days.
     pub(crate) total: TotalAnswer,
@@ -31,6 +31,7 @@ pub(crate) struct DayAnswer {
     pub(crate) day: String,
     pub(crate) orders: i64,
     pub(crate) units: i64,
+    /// What the orders of the day cost, less what was given back on the day.
     pub(crate) revenue: MoneyShape,
 }
 

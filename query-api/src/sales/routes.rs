@@ -38,7 +38,9 @@ struct SalesQuery {
 
 /// Reports sales by day.
 ///
-/// Orders that were confirmed and not cancelled since, by UTC day of confirmation, in one currency.
+/// Orders that were confirmed and not cancelled since, by UTC day of confirmation, in one currency. The revenue of a
+/// day is what its orders cost, less what was given back on that day: for returns and by goodwill, whenever the order
+/// was confirmed. So a day can have a negative revenue. What a cancelled order gave back is not taken off.
 #[utoipa::path(
     get, path = "/api/orders/admin/sales", tag = "orders",
     params(SalesQuery, ReadYourWrites),
@@ -69,7 +71,7 @@ async fn report(
         units: *units,
         revenue: money(*revenue),
     });
-    let behind = state.positions.behind_in(&["orders"]);
+    let behind = state.positions.behind_in(&["orders", "payments"]);
     Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string(), behind }))
 }
 

@@ -48,17 +48,17 @@ async fn every_statement_finds_its_rows_by_an_index() {
             include_str!("../../src/products/get.sql"),
             "products_v1 USING INDEX sqlite_autoindex_products_v1_1 (key=?)",
         ),
-        (orders::LIST, "orders_v3 USING INDEX orders_v3_0 ("),
-        (orders::LIST_OF_CUSTOMER, "orders_v3 USING INDEX orders_v3_1 (customer_id=? AND"),
-        (orders::LIST_OF_STATUS, "orders_v3 USING INDEX orders_v3_2 (status=? AND"),
-        (orders::LIST_WITHOUT_ADDRESS, "orders_v3 USING INDEX orders_v3_5 (address_erased=? AND"),
-        (orders::CANDIDATES_OF_CODE, "orders_v3 USING INDEX orders_v3_3 (code=?)"),
+        (orders::LIST, "orders_v4 USING INDEX orders_v4_0 ("),
+        (orders::LIST_OF_CUSTOMER, "orders_v4 USING INDEX orders_v4_1 (customer_id=? AND"),
+        (orders::LIST_OF_STATUS, "orders_v4 USING INDEX orders_v4_2 (status=? AND"),
+        (orders::LIST_WITHOUT_ADDRESS, "orders_v4 USING INDEX orders_v4_5 (address_erased=? AND"),
+        (orders::CANDIDATES_OF_CODE, "orders_v4 USING INDEX orders_v4_3 (code=?)"),
         (include_str!("../../src/users/get.sql"), "users_v2 USING INDEX sqlite_autoindex_users_v2_1 (key=?)"),
         (orders::GET, "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)"),
-        (include_str!("../../src/payments/list.sql"), "payments_v4 USING INDEX payments_v4_0 ("),
+        (include_str!("../../src/payments/list.sql"), "payments_v5 USING INDEX payments_v5_0 ("),
         (
             include_str!("../../src/payments/get.sql"),
-            "payments_v4 USING INDEX sqlite_autoindex_payments_v4_1 (key=?)",
+            "payments_v5 USING INDEX sqlite_autoindex_payments_v5_1 (key=?)",
         ),
         (
             include_str!("../../src/dead_letters/list.sql"),
@@ -73,7 +73,8 @@ async fn every_statement_finds_its_rows_by_an_index() {
             include_str!("../../src/cart/get.sql"),
             "cart_lines_v2 USING INDEX sqlite_autoindex_cart_lines_v2_1 (key>? AND key<?)",
         ),
-        (include_str!("../../src/sales/list.sql"), "sales_v3 USING PRIMARY KEY (key>? AND key<?)"),
+        (include_str!("../../src/sales/list.sql"), "sales_v4 USING PRIMARY KEY (key>? AND key<?)"),
+        (include_str!("../../src/sales/list.sql"), "refunds_v5 USING PRIMARY KEY (key>? AND key<?)"),
     ];
     for (sql, expected) in statements {
         let expected = numbered(expected);

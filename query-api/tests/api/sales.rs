@@ -1,8 +1,11 @@
 use serde_json::{Value, json};
 use souk_domain::order::event::{Cancelled, Confirmed, Reason, ReasonCode};
 use souk_domain::order::{Draft, Order, OrderEvent};
-use souk_domain::{Currency, Money};
+use souk_domain::payment::event::{Captured, RefundRequested, Refunded, Requested};
+use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::{Currency, Money, PaymentId, RefundId};
 use souk_web::Role;
+use uuid::Uuid;
 
 use crate::shop::{Shop, draft, later, order};
 
@@ -44,6 +47,33 @@ async fn the_report_counts_by_utc_day_of_confirmation_what_was_not_cancelled_sin
         "position": "11",
     });
     assert_eq!(report(&shop, "").await, expected);
+}
+
+#[tokio::test]
+async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on() {
+    let mut shop = sold().await;
+    let stream = Payment::stream(PaymentId::of(order(1)));
+    let (amount, refund) = (Money::new(200, Currency::GBP), RefundId(Uuid::from_u128(7)));
+    let (provider_payment_id, reason) = ("pay_1".to_owned(), "it came back".to_owned());
+    let token = "tok_ok".to_owned();
+    let events: [PaymentEvent; 4] = [
+        Requested { order: order(1), amount, token, attempt: 1 }.into(),
+        Captured { order: order(1), amount }.into(),
+        RefundRequested { order: order(1), refund, provider_payment_id, amount, reason, attempt: 1, retries: None }
+            .into(),
+        Refunded { order: order(1), refund, amount, provider_refund_id: "re_1".to_owned() }.into(),
+    ];
+    for event in events {
+        shop.happens_at(&stream, event, later(3 * DAY)).await;
+    }
+    shop.project().await;
+    let given_back = json!({"day": "2026-11-24", "orders": 0, "units": 0, "revenue": {"amount": -200, "currency": "GBP"}});
+    let days = json!([sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP"), given_back]);
+    let answer = report(&shop, "").await;
+    assert_eq!(answer["days"], days);
+    let total = json!({"orders": 3, "units": 6, "revenue": {"amount": 400, "currency": "GBP"}});
+    assert_eq!(answer["total"], total);
+    assert_eq!(report(&shop, "?from=2026-11-24").await["days"], json!([given_back]));
 }
 
 #[tokio::test]
