@@ -102,6 +102,13 @@ async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
         "POST /api/orders/{id}/ship" => {
             (of(&confirmed(shop).await), vec![json!({"carrier": "Royal Mail", "tracking": "AB123456789GB"})])
         }
+        "PATCH /api/orders/{id}/shipments/{number}" => {
+            let order = confirmed(shop).await;
+            let ship = Call::post_raw(&format!("/api/orders/{order}/ship"), r#"{"carrier":"Post"}"#);
+            shop.admin(ship).await.done(200);
+            let correction = json!({"carrier": "Royal Mail", "trackingNumber": "AB123456789GB"});
+            (of(&order).replace("{number}", "1"), vec![correction])
+        }
         "POST /api/orders/{id}/return" => {
             let order = confirmed(shop).await;
             for (step, body) in [("ship", r#"{"carrier":"Royal Mail"}"#), ("deliver", "")] {
@@ -174,7 +181,11 @@ pub(crate) async fn stage(route: &str, by_import: bool) -> Option<Stage> {
 impl Stage {
     /// Asks the route. True when the body was taken.
     pub(crate) async fn takes(&self, body: &Value) -> bool {
-        let method = if self.method == "PUT" { "PUT" } else { "POST" };
+        let method = match self.method.as_str() {
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            _ => "POST",
+        };
         let text = body.to_string();
         let Answer { status, body, .. } = match &self.as_whom {
             Whom::Admin => self.shop.admin(Call::new(method, &self.path, text.into_bytes())).await,

@@ -56,20 +56,14 @@ pub enum OrderRejection {
 
 /// Goods that are on their way or arrived can come back; those that came back can't.
 fn advice_to_take_back(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Shipped | OrderStatus::Delivered => "; take the goods back instead, with `/return`",
-        _ => "",
-    }
+    let can_come_back = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
+    if can_come_back { "; take the goods back instead, with `/return`" } else { "" }
 }
 
 /// A second shipment with another number is mostly the correction of a mistyped one.
 fn advice_to_correct(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Shipped | OrderStatus::Delivered => {
-            "; correct its carrier or tracking number with `PATCH` of `/shipments/1`"
-        }
-        _ => "",
-    }
+    let is_on_its_way = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
+    if is_on_its_way { "; correct its carrier or tracking number with `PATCH` of `/shipments/1`" } else { "" }
 }
 
 impl Rejection for OrderRejection {
