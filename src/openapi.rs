@@ -169,8 +169,8 @@ fn add_headers(path: &str, is_read: bool, takes_key: bool, operation: &mut Opera
         parameters.push(header("Idempotency-Key", Required::False, key, "^[!-~]{1,255}$", "0b9c7e"));
     }
     if !is_read && !WITHOUT_A_REVISION.contains(&path) {
-        let revision = "Refuses the write with 412 unless the resource stands at this revision.";
-        let pattern = "^\"[0-9]{1,18}\"$";
+        let revision = "Refuses the write with 412 unless the resource stands at one of these revisions; `*` stands for any.";
+        let pattern = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*"){0,99})$"#;
         parameters.push(header("If-Match", Required::False, revision, pattern, "\"5\""));
     }
     if !is_read && path == WAITING_WRITE {

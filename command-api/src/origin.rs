@@ -37,6 +37,6 @@ impl<'a> Write<'a> {
     /// The write as a command to a stream.
     pub fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
         let request = CommandRequest::new(stream, command, self.origin.clone());
-        CommandRequest { repeatable: self.keyed, if_match: self.headers.if_match, ..request }
+        CommandRequest { repeatable: self.keyed, if_match: self.headers.if_match.clone(), ..request }
     }
 }

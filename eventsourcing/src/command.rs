@@ -9,6 +9,32 @@ use crate::envelope::{Origin, RecordedEvent};
 use crate::id::{Position, Revision, StreamName};
 use crate::store::{FoundCommand, StoreError};
 
+/// The revisions at which a sender saw an aggregate, when the sender insists on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Any revision: the aggregate is there.
+    Any,
+    /// One of these revisions.
+    OneOf(Vec<Revision>),
+}
+
+impl IfMatch {
+    /// Returns true if an aggregate at this revision is one that the sender means; none is an aggregate that is not
+    /// there.
+    pub fn is_met_by(&self, current: Option<Revision>) -> bool {
+        current.is_some_and(|current| match self {
+            Self::Any => true,
+            Self::OneOf(revisions) => revisions.contains(&current),
+        })
+    }
+}
+
+impl From<Revision> for IfMatch {
+    fn from(revision: Revision) -> Self {
+        Self::OneOf(vec![revision])
+    }
+}
+
 /// A command to one stream.
 #[derive(Clone, Debug)]
 pub struct CommandRequest<C> {
@@ -21,8 +47,8 @@ pub struct CommandRequest<C> {
     /// Whether the same command id may come again: it is then looked up, and leaves a `noted` event
     /// when it changes nothing.
     pub repeatable: bool,
-    /// The revision at which the sender saw the aggregate, when it insists on it.
-    pub if_match: Option<Revision>,
+    /// The revisions at which the sender takes the aggregate, when it insists on some.
+    pub if_match: Option<IfMatch>,
     /// Whether the stream's id was derived from this command, so that nobody else can have made it: it
     /// is then not read before the first append.
     pub creates: bool,

@@ -32,7 +32,7 @@ pub mod subscription;
 pub mod testkit;
 
 pub use clock::Clock;
-pub use command::{CommandError, CommandPort, CommandRequest, Completion, Loaded, Outcome};
+pub use command::{CommandError, CommandPort, CommandRequest, Completion, IfMatch, Loaded, Outcome};
 pub use decider::{Context, Decider, Rejection};
 pub use envelope::{Actor, NewEvent, RecordedEvent, ReplyTo};
 pub use id::{

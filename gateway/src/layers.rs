@@ -40,13 +40,12 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The header of a request's correlation id.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Headers that say one thing: which of two values is meant is nobody's guess.
-const SAID_ONCE: [&str; 9] = [
+const SAID_ONCE: [&str; 8] = [
     "X-Correlation-Id",
     "X-API-Version",
     "Authorization",
     "X-Cart-Token",
     "Idempotency-Key",
-    "If-Match",
     "X-Min-Position",
     "Content-Type",
     "X-Razorpay-Signature",

@@ -197,7 +197,6 @@ async fn what_a_header_says_once_is_not_taken_twice() {
         ("Authorization", bearer.as_str()),
         ("X-Cart-Token", "token"),
         ("Idempotency-Key", "key"),
-        ("If-Match", "\"1\""),
         ("X-Min-Position", "1"),
         ("Content-Type", "application/json"),
         ("X-Razorpay-Signature", "00"),

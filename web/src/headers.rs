@@ -5,13 +5,17 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use souk_eventsourcing::{CorrelationId, Position, Revision};
+use souk_eventsourcing::{CorrelationId, IfMatch, Position, Revision};
 use uuid::Uuid;
 
 use crate::problem::Problem;
 
 /// The longest idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
+/// Tags that `If-Match` may list.
+const TAGS_MAX: usize = 100;
+/// What may stand between the tags of a list. Elements of it may be empty.
+const BETWEEN_TAGS: [char; 3] = [' ', '\t', ','];
 /// The longest wait that can be asked for, in seconds.
 const WAIT_S_MAX: u64 = 30;
 
@@ -21,7 +25,7 @@ pub struct WriteHeaders {
     /// `Idempotency-Key`.
     pub key: Option<String>,
     /// `If-Match`.
-    pub if_match: Option<Revision>,
+    pub if_match: Option<IfMatch>,
     /// `Prefer: wait=…`.
     pub wait: Option<Duration>,
     /// The correlation id of the request, in the form that the log holds.
@@ -76,12 +80,51 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
-fn if_match(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
-    let Some(value) = text(headers, header::IF_MATCH.as_str())? else { return Ok(None) };
-    let revision = value.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let revision = revision.and_then(|revision| revision.parse().ok()).map(Revision);
-    let refused = || Problem::parameter("If-Match", "a revision in quotes is allowed, as in \"5\"");
-    revision.ok_or_else(refused).map(Some)
+/// Reads `If-Match` (RFC 9110, section 13.1.1): `*`, or a list of tags, which may stand in several lines. A tag that
+/// is no revision matches nothing. A weak tag counts as the strong one, although the standard wants strong ones: a
+/// proxy that compresses an answer weakens its tag, and a revision is the same however its document was sent.
+fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
+    let name = header::IF_MATCH.as_str();
+    let lines = headers.get_all(name).iter().map(readable(name)).collect::<Result<Vec<_>, _>>()?;
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let value = lines.join(",");
+    if value.trim() == "*" {
+        return Ok(Some(IfMatch::Any));
+    }
+    let refused = || {
+        let allowed = format!("revisions in quotes, as in \"5\", at most {TAGS_MAX}, or * are allowed");
+        Problem::parameter("If-Match", allowed)
+    };
+    let tags = tags(&value).ok_or_else(refused)?;
+    Ok(Some(IfMatch::OneOf(tags.into_iter().filter_map(revision).collect())))
+}
+
+/// The tags of a list, without quotes; none when it is no such list, is empty or too long. A tag may hold a comma.
+fn tags(list: &str) -> Option<Vec<&str>> {
+    let mut tags = Vec::new();
+    let mut rest = list.trim_start_matches(BETWEEN_TAGS);
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, behind) = quoted.split_once('"')?;
+        if tag.contains(' ') || tags.len() == TAGS_MAX {
+            return None;
+        }
+        tags.push(tag);
+        let behind = behind.trim_start_matches([' ', '\t']);
+        if !behind.is_empty() && !behind.starts_with(',') {
+            return None;
+        }
+        rest = behind.trim_start_matches(BETWEEN_TAGS);
+    }
+    (!tags.is_empty()).then_some(tags)
+}
+
+/// The revision that a tag names, written as the shop writes it.
+fn revision(tag: &str) -> Option<Revision> {
+    let revision: u64 = tag.parse().ok()?;
+    (revision.to_string() == tag).then_some(Revision(revision))
 }
 
 fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
@@ -117,8 +160,32 @@ mod tests {
     }
 
     #[test]
+    fn if_match_takes_lists_weak_tags_and_the_asterisk() {
+        let one_of =
+            |revisions: &[u64]| Some(IfMatch::OneOf(revisions.iter().copied().map(Revision).collect()));
+        for (value, expected) in [
+            ("\"5\"", one_of(&[5])),
+            ("W/\"1\"", one_of(&[1])),
+            ("\"1\", W/\"2\" ,\"3\"", one_of(&[1, 2, 3])),
+            (" , \"1\",, ", one_of(&[1])),
+            ("\"a,b\", \"7\"", one_of(&[7])),
+            ("\"+1\", \"01\", \"-1\", \"18446744073709551616\", \"\"", one_of(&[])),
+            (" * ", Some(IfMatch::Any)),
+        ] {
+            assert_eq!(if_match(&with("if-match", value)).unwrap(), expected, "{value}");
+        }
+        let mut lines = with("if-match", "\"1\"");
+        lines.append("if-match", "W/\"2\"".parse().unwrap());
+        assert_eq!(if_match(&lines).unwrap(), one_of(&[1, 2]));
+        let many = "\"1\",".repeat(TAGS_MAX + 1);
+        for wrong in ["5", "", ",", "\"5", "\"5\" \"6\"", "w/\"5\"", "*, \"5\"", "\"a b\"", many.as_str()] {
+            assert!(if_match(&with("if-match", wrong)).is_err(), "{wrong}");
+        }
+        assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[test]
     fn headers_are_read_or_refused_by_name() {
-        assert_eq!(if_match(&with("if-match", "\"5\"")).unwrap(), Some(Revision(5)));
         assert_eq!(wait(&with("prefer", "respond-async, wait=10")).unwrap(), Some(Duration::from_secs(10)));
         assert_eq!(wait(&with("prefer", "WAIT=\"1\"")).unwrap(), Some(Duration::from_secs(1)));
         assert_eq!(min_position(&with("x-min-position", "42")).unwrap(), Some(Position(42)));
@@ -126,7 +193,6 @@ mod tests {
         twice.append("prefer", "wait=7".parse().unwrap());
         assert_eq!(wait(&twice).unwrap(), Some(Duration::from_secs(7)));
         assert!(if_match(&with("if-match", "5")).is_err());
-        assert!(if_match(&with("if-match", "*")).is_err());
         assert!(wait(&with("prefer", "wait=31")).is_err());
         assert!(wait(&with("prefer", "wait=-1")).is_err());
         assert!(min_position(&with("x-min-position", "-1")).is_err());

@@ -110,14 +110,31 @@ async fn of_reservation(
     sku: &Sku,
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
-    let mut origin = Write::new(shop, caller, headers, "reservation", &[]).origin;
-    origin.request_hash = None;
-    if let Some(id) = reservation_command_id(sku, &command) {
-        origin.command_id = id;
+    let mut own = Write::new(shop, caller, headers, &format!("reservation {sku}"), &[]).origin;
+    own.request_hash = None;
+    let send = |origin| {
+        let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
+        shop.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
+    };
+    let Some(command_id) = reservation_command_id(sku, &command) else {
+        return send(own).await.map_err(problem);
+    };
+    let first = send(Origin { command_id, ..own.clone() }).await.map_err(problem)?;
+    let is_open = order_of(&command).is_some_and(|order| first.state.reservation(order).is_some());
+    let opens = matches!(command, StockCommand::Reserve { .. });
+    if first.completion == Completion::Repeated && is_open != opens {
+        return send(own).await.map_err(problem);
     }
-    let request = CommandRequest::new(Stock::stream(sku), command, origin).repeatable();
-    let request = CommandRequest { if_match: headers.if_match, ..request };
-    shop.stock.execute(request).await.map_err(problem)
+    Ok(first)
+}
+
+fn order_of(command: &StockCommand) -> Option<&OrderRef> {
+    match command {
+        StockCommand::Reserve { order, .. }
+        | StockCommand::Release { order }
+        | StockCommand::Confirm { order } => Some(order),
+        _ => None,
+    }
 }
 
 fn answer(order: &OrderRef, sku: &Sku, outcome: &Outcome<Stock>) -> WriteAnswer<Written> {

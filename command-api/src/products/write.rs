@@ -84,7 +84,8 @@ fn is_without_effect(
     before: Option<&Loaded<Product>>,
     request: &CommandRequest<ProductCommand>,
 ) -> bool {
-    let is_elsewhere = request.if_match.is_some_and(|wanted| before.is_none_or(|at| at.revision != wanted));
+    let revision = before.map(|at| at.revision);
+    let is_elsewhere = request.if_match.as_ref().is_some_and(|wanted| !wanted.is_met_by(revision));
     let context = Context { now: shop.clock.now(), command_id: request.origin.command_id };
     let absent = ProductState::default();
     let state = before.map_or(&absent, |before| &*before.state);

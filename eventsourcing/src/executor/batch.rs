@@ -124,8 +124,8 @@ pub(super) fn decide_batch<D: Decider>(
 impl<D: Decider> Round<'_, D> {
     fn turn(&mut self, waiting: &Waiting<D>) -> Turn<D> {
         let may_be_a_repeat = waiting.lookup == Lookup::NotNeeded;
-        if let Some(wanted) = waiting.request.if_match
-            && Some(wanted) != self.revision
+        if let Some(wanted) = &waiting.request.if_match
+            && !wanted.is_met_by(self.revision)
         {
             // A repeat of a conditional write is answered as done, though the revision has moved on.
             if may_be_a_repeat {

@@ -399,7 +399,7 @@ fn a_failed_log_is_told_to_everybody_and_memory_is_dropped() {
 fn a_stale_revision_is_refused_but_a_repeat_is_not() {
     let mut rig = Rig::new(true);
     let at = |revision, request: CommandRequest<u32>| CommandRequest {
-        if_match: Some(Revision(revision)),
+        if_match: Some(Revision(revision).into()),
         ..request
     };
     rig.send(1, take(1, 1));

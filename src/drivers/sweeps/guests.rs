@@ -151,7 +151,7 @@ impl Unattached {
         };
         let request = CommandRequest::new(Order::stream(order), attach, origin(shop, self.name()));
         // Its address may have changed since the row was written: then it is read again.
-        let request = CommandRequest { if_match: Some(Revision(row.revision)), ..request };
+        let request = CommandRequest { if_match: Some(Revision(row.revision).into()), ..request };
         shop.orders.execute(request).await.map_err(|error| text(&error))?;
         Ok(())
     }
