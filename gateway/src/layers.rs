@@ -13,6 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use percent_encoding::percent_decode_str;
 use souk_eventsourcing::{Clock, CorrelationId};
 use souk_web::identity::{self, Tokens};
 use souk_web::{Caller, Denials, Problem};
@@ -118,6 +119,8 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     } else if matches!(given, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
             .into_response()
+    } else if let Some(problem) = request.uri().query().and_then(wrong_query) {
+        problem.into_response()
     } else {
         next.run(request).instrument(span).await
     };
@@ -137,6 +140,22 @@ fn said_twice(headers: &HeaderMap) -> Option<&'static str> {
         return None;
     }
     SAID_ONCE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
+}
+
+/// Refuses a query of which a name or a value is no UTF-8 or holds a control character. Nobody means such a text, and
+/// what comes behind might take it for another.
+fn wrong_query(query: &str) -> Option<Problem> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
+    for pair in query.split('&').filter(|pair| pair.contains('%')) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Ok(name), Ok(value)) = (decoded(name), decoded(value)) else {
+            return Some(Problem::parameter(name, "its text is not in UTF-8"));
+        };
+        if name.contains(char::is_control) || value.contains(char::is_control) {
+            return Some(Problem::parameter(&name, "control characters are not allowed"));
+        }
+    }
+    None
 }
 
 /// Bytes of the request line and the headers, as they were sent.
