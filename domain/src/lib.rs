@@ -14,6 +14,7 @@ pub mod claim;
 pub mod email;
 pub mod field_error;
 pub mod fold;
+pub mod folding;
 pub mod limits;
 pub mod money;
 pub mod names;

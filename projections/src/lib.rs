@@ -16,6 +16,7 @@ pub mod payment_debts;
 pub mod payments;
 pub mod products;
 pub mod reservations;
+pub mod sort_key;
 pub mod stock;
 pub mod users;
 pub mod variants;

@@ -71,3 +71,10 @@ pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> 
 pub(crate) fn not_found(what: &str) -> Problem {
     Problem::new("not-found", format!("there is no such {what}"))
 }
+
+/// The currency that a request asks for by its code; the shop's unless it does.
+pub(crate) fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
+    let Some(code) = asked else { return Ok(state.beside.currency.code()) };
+    let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
+    souk_domain::money::currency(code).map(|currency| currency.code()).ok_or_else(refused)
+}

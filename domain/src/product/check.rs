@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::field_error::FieldError;
+use crate::folding::category_path;
 use crate::limits::{ATTRIBUTES_MAX, IMAGES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
 use crate::text::rules::{
     ATTRIBUTE_VALUE, CATEGORY, DESCRIPTION, IMAGE_URL, OPTION_VALUE, PART_NAME, PRODUCT_NAME,
@@ -64,7 +65,7 @@ impl Content {
     fn trim(&mut self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         trim(&PRODUCT_NAME, &mut self.name);
-        trim(&CATEGORY, &mut self.category);
+        self.category = category_path(CATEGORY.trim(&self.category));
         for attribute in &mut self.attributes {
             trim(&PART_NAME, &mut attribute.name);
         }

@@ -3,6 +3,7 @@
 
 mod row;
 
+use souk_domain::folding::{category_path, folded};
 use souk_domain::product::event::Content;
 use souk_domain::product::{Product, ProductEvent};
 use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
@@ -11,6 +12,7 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 pub use row::ProductRow;
 
 use crate::happened::{self, Happened, instant, text};
+use crate::sort_key::sort_key;
 
 /// The rules.
 #[derive(Debug)]
@@ -19,16 +21,18 @@ pub struct Products;
 impl Projector for Products {
     const MODEL: Model = Model {
         name: "products",
-        version: 1,
+        version: 2,
         columns: &[
-            Column { name: "name_folded", column_type: ColumnType::Text },
+            Column { name: "name_key", column_type: ColumnType::Text },
             Column { name: "search_text", column_type: ColumnType::Text },
             Column { name: "category", column_type: ColumnType::Text },
             Column { name: "active", column_type: ColumnType::Integer },
+            // All variants of a product have one currency.
+            Column { name: "currency", column_type: ColumnType::Text },
             Column { name: "min_price", column_type: ColumnType::Integer },
             Column { name: "created_at", column_type: ColumnType::Integer },
         ],
-        indexes: &["created_at, key", "name_folded, key", "min_price, key"],
+        indexes: &["created_at, key", "name_key, key", "currency, min_price, key"],
         sums: &[],
     };
     type Event = Happened<ProductEvent>;
@@ -65,11 +69,13 @@ impl Projector for Products {
 
     fn columns(_: &str, row: &ProductRow) -> Vec<Value> {
         let prices = row.content.variants.iter().map(|variant| variant.price.amount);
+        let currency = row.content.variants.first().map(|variant| variant.price.currency.code());
         vec![
-            text(&fold_case(&row.content.name)),
+            text(&sort_key(&row.content.name)),
             text(&search_text(&row.content)),
-            text(&row.content.category),
+            text(&folded(&row.content.category)),
             Value::Integer(i64::from(row.content.active)),
+            currency.map_or(Value::Null, text),
             prices.min().map_or(Value::Null, Value::Integer),
             instant(row.created_at),
         ]
@@ -78,24 +84,21 @@ impl Projector for Products {
 
 fn said(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) -> ProductRow {
     let now = recorded.event.recorded_at;
+    // Events of before have categories as they were typed.
+    let category = category_path(&content.category);
     ProductRow {
-        content: content.clone(),
+        content: Content { category, ..content.clone() },
         revision: recorded.revision.0,
         created_at: row.map_or(now, |row| row.created_at),
         updated_at: now,
     }
 }
 
-/// Text as searching and sorting by name compare it.
-pub fn fold_case(text: &str) -> String {
-    text.to_lowercase()
-}
-
 /// What `q` looks in: the name and every SKU, a line each.
 fn search_text(content: &Content) -> String {
     let skus = content.variants.iter().map(|variant| variant.sku.as_str());
     let lines: Vec<&str> = std::iter::once(content.name.as_str()).chain(skus).collect();
-    fold_case(&lines.join("\n"))
+    folded(&lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -73,6 +73,16 @@ fn a_mark_in_another_stream_makes_no_product() {
 }
 
 #[test]
-fn searching_and_sorting_ignore_case() {
+fn categories_of_older_events_read_as_they_are_written_now() {
+    let content = Content { category: "/Home / Lighting/".to_owned(), ..lamp() };
+    let history = History::default().then(&stream(), ProductEvent::from(Created { content }));
+    let row = row::<Products>(&history, stream().id()).unwrap();
+    assert_eq!(row.content.category, "home/lighting");
+    let columns = Products::columns(stream().id(), &row);
+    assert_eq!(columns[2], Value::Text("home/lighting".to_owned()));
+}
+
+#[test]
+fn searching_ignores_case() {
     assert_eq!(search_text(&lamp()), "édith lamp\nlamp-l\nlamp-s");
 }

@@ -2,6 +2,7 @@
       AND ($4 IS NULL OR active = $4)
       AND ($5 IS NULL OR category = $5 OR substr(category, 1, length($5) + 1) = $5 || '/')
       AND ($6 IS NULL OR search_text LIKE $6 ESCAPE '\')
+      AND ($11 IS NULL OR currency = $11)
       AND (($7 IS NULL AND $8 IS NULL) OR EXISTS (
           SELECT 1
           FROM variants

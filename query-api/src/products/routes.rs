@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use souk_projections::products::{ProductRow, fold_case};
+use souk_domain::folding::{category_path, folded};
+use souk_projections::products::ProductRow;
+use souk_projections::sort_key::sort_key;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, StrictQuery, paging};
@@ -14,7 +16,7 @@ use utoipa_axum::routes;
 use super::response::{Available, ProductAnswer};
 use super::statements;
 use crate::answers::{ListOf, Single};
-use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::database::{BEHIND_ALL, QueryState, currency, document, failed};
 use crate::pages::{PAGE_BYTES_MAX, Page, one_more, to_sql};
 use crate::positions::{ReadAt, ReadYourWrites};
 
@@ -32,18 +34,22 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 struct ProductsQuery {
-    /// A category and all below it.
+    /// A category and all below it, whatever its case, its blanks and slashes at its ends.
     #[param(example = "home")]
     category: Option<String>,
-    /// A variant costs this or more, in minor units.
+    /// A variant costs this or more, in minor units of `currency`.
     min_price: Option<i64>,
-    /// A variant costs this or less, in minor units.
+    /// A variant costs this or less, in minor units of `currency`.
     max_price: Option<i64>,
+    /// The currency of `minPrice`, `maxPrice` and of an order by price; the shop's unless said. Products that are
+    /// priced in another are left out of such a list.
+    #[param(pattern = "^[A-Z]{3}$", example = "GBP")]
+    currency: Option<String>,
     /// Whether a variant (within the prices) is available.
     in_stock: Option<bool>,
     /// Whether customers see it; without an admin's token only those that they see are listed.
     active: Option<bool>,
-    /// A part of the name or of a SKU, whatever its case; 200 characters at most.
+    /// A part of the name or of a SKU, whatever its case and Unicode form; 200 characters at most.
     #[param(max_length = 200)]
     q: Option<String>,
     /// The order.
@@ -90,18 +96,22 @@ impl Sort {
     }
 
     /// The list as its cursors name it.
-    fn list(self) -> &'static str {
+    fn list(self, currency: &str) -> String {
         match self {
-            Self::Newest => "products",
-            Self::Name => "products:name",
-            Self::NameDescending => "products:-name",
-            Self::Price => "products:price",
-            Self::PriceDescending => "products:-price",
+            Self::Newest => "products".to_owned(),
+            Self::Name => "products:name".to_owned(),
+            Self::NameDescending => "products:-name".to_owned(),
+            Self::Price => format!("products:price:{currency}"),
+            Self::PriceDescending => format!("products:-price:{currency}"),
         }
     }
 
-    fn after(self, cursor: Option<&str>) -> Result<After, Problem> {
-        let list = self.list();
+    fn is_by_price(self) -> bool {
+        matches!(self, Self::Price | Self::PriceDescending)
+    }
+
+    fn after(self, currency: &str, cursor: Option<&str>) -> Result<After, Problem> {
+        let list = &self.list(currency);
         match self {
             Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, BEHIND_ALL)),
             Self::Price => number(list, cursor, (i64::MIN, "")),
@@ -110,16 +120,13 @@ impl Sort {
         }
     }
 
-    fn cursor(self, id: &str, row: &ProductRow) -> String {
+    fn cursor(self, currency: &str, id: &str, row: &ProductRow) -> String {
         let cheapest = || row.content.variants.iter().map(|variant| variant.price.amount).min();
+        let list = &self.list(currency);
         match self {
-            Self::Newest => paging::encode(self.list(), &(row.created_at.as_microsecond(), id)),
-            Self::Price | Self::PriceDescending => {
-                paging::encode(self.list(), &(cheapest().unwrap_or(0), id))
-            }
-            Self::Name | Self::NameDescending => {
-                paging::encode(self.list(), &(fold_case(&row.content.name), id))
-            }
+            Self::Newest => paging::encode(list, &(row.created_at.as_microsecond(), id)),
+            Self::Price | Self::PriceDescending => paging::encode(list, &(cheapest().unwrap_or(0), id)),
+            Self::Name | Self::NameDescending => paging::encode(list, &(sort_key(&row.content.name), id)),
         }
     }
 }
@@ -140,7 +147,7 @@ type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
 
 /// Lists products.
 ///
-/// Newest first unless sorted. Anonymous callers and customers see active products only.
+/// Newest first unless sorted; by name in the order of Unicode's collation. Anonymous callers and customers see active products only.
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
     params(ProductsQuery, ReadYourWrites),
@@ -154,7 +161,9 @@ async fn list(
     StrictQuery(query): StrictQuery<ProductsQuery>,
 ) -> Result<Json<ListOf<ProductAnswer>>, Problem> {
     let (limit, sort) = (paging::limit(query.limit)?, query.sort.unwrap_or_default());
-    let after = sort.after(query.cursor.as_deref())?;
+    let currency = currency(&state, query.currency.as_deref())?;
+    let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
+    let after = sort.after(currency, query.cursor.as_deref())?;
     let pattern = query.q.as_deref().filter(|q| !q.is_empty()).map(pattern).transpose()?;
     let position = state.positions.wait_for(headers).await?;
     let behind = state.positions.behind_in(MODELS);
@@ -178,7 +187,7 @@ async fn list(
         .bind(
             query
                 .category
-                .map(|category| category.trim_matches('/').to_owned())
+                .map(|category| folded(&category_path(&category)))
                 .filter(|path| !path.is_empty()),
         )
         .bind(pattern)
@@ -186,13 +195,14 @@ async fn list(
         .bind(query.max_price)
         .bind(query.in_stock.map(i64::from))
         .bind(to_sql(PAGE_BYTES_MAX))
+        .bind(compares_prices.then_some(currency))
         .fetch_all(&mut *state.readers.of(&caller).await?)
         .await
         .map_err(failed)?;
     let found = rows.first().and_then(|row| row.4).unwrap_or_default();
     let (products, available) = grouped(rows)?;
     let page = Page::of(products, found, limit);
-    let next_cursor = page.next_cursor(|(id, row)| sort.cursor(id, row));
+    let next_cursor = page.next_cursor(|(id, row)| sort.cursor(currency, id, row));
     let items = page.items.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
@@ -203,7 +213,7 @@ fn pattern(q: &str) -> Result<String, Problem> {
         return Err(Problem::parameter("q", format!("at most {Q_CHARS_MAX} characters are allowed")));
     }
     let mut pattern = String::from("%");
-    for character in fold_case(q).chars() {
+    for character in folded(q).chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

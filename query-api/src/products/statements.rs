@@ -1,12 +1,18 @@
 //! The lists of the catalogue: one statement in five orders.
 
-/// A page of products in the order of a column; `$1` and `$2` are the value and key that it begins behind.
+/// A page of products in the order of a column; `$1` and `$2` are the value and key that it begins behind. An order
+/// by price has those alone that are priced in the currency `$11`.
 macro_rules! list {
     ($column:literal, $behind:literal, $direction:literal) => {
+        list!($column, $behind, $direction, "")
+    };
+    ($column:literal, $behind:literal, $direction:literal, $condition:literal) => {
         concat!(
             "WITH found AS (\n    SELECT key, length(doc) AS bytes, ",
             $column,
-            " AS sort_value\n    FROM products\n    WHERE (",
+            " AS sort_value\n    FROM products\n    WHERE ",
+            $condition,
+            "(",
             $column,
             ", key) ",
             $behind,
@@ -35,10 +41,10 @@ macro_rules! list {
 /// Newest first.
 pub const NEWEST: &str = list!("created_at", "<", " DESC");
 /// From A to Z.
-pub const NAME: &str = list!("name_folded", ">", "");
+pub const NAME: &str = list!("name_key", ">", "");
 /// From Z to A.
-pub const NAME_DESCENDING: &str = list!("name_folded", "<", " DESC");
+pub const NAME_DESCENDING: &str = list!("name_key", "<", " DESC");
 /// Cheapest first.
-pub const PRICE: &str = list!("min_price", ">", "");
+pub const PRICE: &str = list!("min_price", ">", "", "currency = $11 AND ");
 /// Dearest first.
-pub const PRICE_DESCENDING: &str = list!("min_price", "<", " DESC");
+pub const PRICE_DESCENDING: &str = list!("min_price", "<", " DESC", "currency = $11 AND ");

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use souk_domain::money;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::MoneyShape;
@@ -12,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{DayAnswer, SalesAnswer, TotalAnswer};
-use crate::database::{BEHIND_ALL, QueryState, failed};
+use crate::database::{BEHIND_ALL, QueryState, currency, failed};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
@@ -73,10 +72,4 @@ async fn report(
     });
     let behind = state.positions.behind_in(&["orders", "payments"]);
     Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string(), behind }))
-}
-
-fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
-    let Some(code) = asked else { return Ok(state.beside.currency.code()) };
-    let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
-    money::currency(code).map(|currency| currency.code()).ok_or_else(refused)
 }
