@@ -37,6 +37,13 @@ impl fmt::Debug for Address {
     }
 }
 
+/// Returns true for the code of a country in ISO 3166-1 (alpha-2), in capital letters.
+pub fn is_country(code: &str) -> bool {
+    code.len() == 2
+        && code.bytes().all(|byte| byte.is_ascii_uppercase())
+        && rust_iso3166::from_alpha2(code).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +58,19 @@ mod tests {
         let written = serde_json::to_string(&address).unwrap();
         assert_eq!(serde_json::from_str::<Address>(&written).unwrap(), address);
         assert!(serde_json::from_str::<Address>(r#"{"name":"Ada"}"#).is_err());
+    }
+
+    #[test]
+    fn a_country_is_one_of_iso_3166() {
+        for country in ["GB", "DE", "US", "AQ", "SS", "CW"] {
+            assert!(is_country(country), "{country}");
+        }
+        for none in ["ZZ", "UK", "EU", "XX", "AN", "gb", "G", "GBR", "", "Ｇ"] {
+            assert!(!is_country(none), "{none}");
+        }
+        let all = (b'A'..=b'Z').flat_map(|first| (b'A'..=b'Z').map(move |second| [first, second]));
+        let known = all.filter(|code| std::str::from_utf8(code).is_ok_and(is_country));
+        assert_eq!(known.count(), 249);
     }
 
     #[test]

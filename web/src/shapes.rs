@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use souk_domain::address::is_country;
 use souk_domain::text::quoted;
 use souk_domain::text::rules::{ORDER_CODE, SHORT, SHORT_NEEDED};
 use souk_domain::{Address, Email, FieldError, Money, TextRule, money};
@@ -170,8 +171,8 @@ impl AddressShape {
             phone: field("phone", &self.phone, &SHORT),
         };
         let country = &address.country;
-        if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            let detail = "two capital letters are allowed, as in GB";
+        if !is_country(country) {
+            let detail = "the two capital letters of a country in ISO 3166-1 are allowed, as in GB";
             errors.push(FieldError::new(format!("{pointer}/country"), "unknown-country", detail));
         }
         if errors.is_empty() { Ok(address) } else { Err(errors) }
