@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use sha2::Sha256;
 use souk_domain::RefundId;
 use souk_domain::limits::PROVIDER_ID_CHARS_MAX;
-use souk_domain::payment::{Payment, PaymentCommand, PaymentState};
+use souk_domain::payment::{OpenRefund, Payment, PaymentCommand, PaymentState};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
@@ -65,7 +65,7 @@ pub async fn webhook(
     }
     match tell(&shop, &asked, &correlation_id).await? {
         Told::Taken => Ok(StatusCode::OK),
-        Told::Unknown | Told::Refused => keep(&shop, asked, &correlation_id).await,
+        Told::Unknown | Told::Unclear | Told::Refused => keep(&shop, asked, &correlation_id).await,
     }
 }
 
@@ -110,6 +110,8 @@ pub enum Told {
     Taken,
     /// There is no such payment.
     Unknown,
+    /// Which of several refunds it is about is not clear yet.
+    Unclear,
     /// It is about something of the payment that nobody here knows, as a refund made elsewhere.
     Refused,
 }
@@ -147,10 +149,8 @@ pub async fn tell(
             attempts: 1,
         },
         "refund.processed" => match refund_of(shop, asked, &loaded.state).await {
-            Some((refund, provider_refund_id)) => {
-                PaymentCommand::RecordRefunded { refund, provider_refund_id }
-            }
-            None => return Ok(Told::Refused),
+            Ok((refund, provider_refund_id)) => PaymentCommand::RecordRefunded { refund, provider_refund_id },
+            Err(told) => return Ok(told),
         },
         _ => return Err(unknown_kind()),
     };
@@ -163,18 +163,23 @@ pub async fn tell(
 }
 
 /// The refund that a webhook is about, and the provider's id of it, empty when it does not say. `refundId` is the
-/// provider's or the shop's; without one it can only be the refund that waits for an answer or for staff.
+/// provider's or the shop's; without one it can only be the refund that waits for an answer or for staff. While there
+/// are several, the webhook is kept, until the others have their answers.
 async fn refund_of(
     shop: &Shop,
     asked: &WebhookRequest,
     payment: &PaymentState,
-) -> Option<(RefundId, String)> {
+) -> Result<(RefundId, String), Told> {
     let Some(id) = &asked.refund_id else {
-        return payment.only_open_refund().map(|refund| (refund, String::new()));
+        return match payment.open_refund() {
+            OpenRefund::One(refund) => Ok((refund, String::new())),
+            OpenRefund::None => Err(Told::Refused),
+            OpenRefund::Several => Err(Told::Unclear),
+        };
     };
     match shop.provider.find_refund(id).await {
-        Some(refund) => Some((refund, id.clone())),
-        None => Some((RefundId(id.parse().ok()?), String::new())),
+        Some(refund) => Ok((refund, id.clone())),
+        None => id.parse().map(|id| (RefundId(id), String::new())).map_err(|_| Told::Refused),
     }
 }
 
@@ -199,7 +204,7 @@ pub async fn tell_again(
     correlation_id: &CorrelationId,
 ) -> Result<Told, Problem> {
     let told = tell(shop, kept, correlation_id).await?;
-    if told != Told::Unknown {
+    if matches!(told, Told::Taken | Told::Refused) {
         let (event_id, taken) = (kept.id.clone(), told == Told::Taken);
         let origin = origin_of(shop, kept, correlation_id).step("settle");
         let command = WebhookCommand::Settle { event_id, taken };

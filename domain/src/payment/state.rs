@@ -174,6 +174,17 @@ impl Opened {
     }
 }
 
+/// The refunds of a payment that wait for an answer or for staff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRefund {
+    /// There is none.
+    None,
+    /// There is this one.
+    One(RefundId),
+    /// There are several.
+    Several,
+}
+
 impl PaymentState {
     /// Where it stands; none when nobody asked for it.
     pub fn status(&self) -> Option<PaymentStatus> {
@@ -196,11 +207,15 @@ impl PaymentState {
     }
 
     /// The refund that waits for the provider or for staff, if there is exactly one.
-    pub fn only_open_refund(&self) -> Option<RefundId> {
-        let payment = self.opened.as_ref()?;
+    pub fn open_refund(&self) -> OpenRefund {
+        let Some(payment) = &self.opened else { return OpenRefund::None };
         let is_debt = |refund: &&RefundId| payment.debts.contains(&DebtId(refund.0));
         let mut open = payment.asked.keys().chain(payment.failed.keys().filter(is_debt));
-        open.next().copied().filter(|_| open.next().is_none())
+        match (open.next(), open.next()) {
+            (None, _) => OpenRefund::None,
+            (Some(refund), None) => OpenRefund::One(*refund),
+            (Some(_), Some(_)) => OpenRefund::Several,
+        }
     }
 
     /// Whether the provider holds money that was neither taken nor let go.

@@ -283,10 +283,10 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
 #[test]
 fn a_webhook_that_names_no_refund_means_the_only_open_one() {
     let (mut history, second) = tried_again(4);
-    assert_eq!(fold::<Payment>(&history).only_open_refund(), Some(second));
+    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::One(second));
     history.push(refund_failed(second));
-    assert_eq!(fold::<Payment>(&history).only_open_refund(), Some(second));
+    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::One(second));
     let state = fold::<Payment>(&history);
     history.extend(Payment::decide(&state, &other_refund(Some(1), false), &context(2, noon())).unwrap());
-    assert_eq!(fold::<Payment>(&history).only_open_refund(), None, "one of two is not known");
+    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::Several, "one of two is not known");
 }
