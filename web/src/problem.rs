@@ -107,6 +107,19 @@ impl Problem {
         Self { errors, ..self }
     }
 
+    /// The same with other places of the fields, for a request that says in another way what was checked.
+    pub fn with_pointers(mut self, place: impl Fn(&str) -> Option<String>) -> Self {
+        for error in &mut self.errors {
+            if let Some(pointer) = place(&error.pointer) {
+                error.pointer = pointer;
+            }
+        }
+        if self.code == "validation-failed" {
+            self.detail = cut(souk_domain::field_error::joined(&self.errors), DETAIL_CHARS_MAX);
+        }
+        self
+    }
+
     /// The same with the seconds after which a repeat may help.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }

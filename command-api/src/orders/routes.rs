@@ -53,7 +53,8 @@ pub async fn place(
     let order = place::order_id(came.origin.command_id, asked.cart);
     let mut watch = headers.wait.map(|_| shop.settled.watch(order));
     let placing = Placing { shop: &shop, caller: &caller, came: &came, asked: &asked, order };
-    let place::Placed { order: placed, position, price_changes } = place::place(&placing).await?;
+    let place::Placed { order: placed, position, price_changes } =
+        place::place(&placing).await.map_err(|wrong| if asked.cart { in_the_cart(wrong) } else { wrong })?;
     if placed != order {
         watch = headers.wait.map(|_| shop.settled.watch(placed));
     }
@@ -72,6 +73,11 @@ pub async fn place(
     answer.body.price_changes = price_changes;
     answer.location = Some(format!("/api/orders/{placed}"));
     Ok(answer)
+}
+
+/// A request for the cart names no lines: what is wrong with one of them is wrong with the cart.
+fn in_the_cart(problem: Problem) -> Problem {
+    problem.with_pointers(|pointer| pointer.starts_with("/lines").then(|| "/cart".to_owned()))
 }
 
 async fn wait_until_settled(

@@ -130,13 +130,18 @@ fn check_counts(variants: usize, attributes: usize) -> Result<(), Vec<FieldError
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// The places of errors as whoever wrote `sku` and `price` at the top knows them.
+/// Moves the places of errors for a request that has `sku` and `price` at the top.
 pub(crate) fn at_the_top(errors: Vec<FieldError>) -> Vec<FieldError> {
-    let moved = errors.into_iter().map(|error| match error.pointer.strip_prefix("/variants/0/") {
-        Some(rest) => FieldError { pointer: format!("/{rest}"), ..error },
+    let moved = errors.into_iter().map(|error| match place_at_the_top(&error.pointer) {
+        Some(pointer) => FieldError { pointer, ..error },
         None => error,
     });
     moved.collect()
+}
+
+/// The place of a field of the only variant as whoever wrote `sku` and `price` at the top knows it.
+pub fn place_at_the_top(pointer: &str) -> Option<String> {
+    pointer.strip_prefix("/variants/0/").map(|rest| format!("/{rest}"))
 }
 
 impl VariantRequest {

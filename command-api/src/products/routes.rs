@@ -12,7 +12,7 @@ use souk_web::{Caller, Problem, StrictJson};
 use crate::origin::Write;
 use crate::shop::Shop;
 
-use super::request::ProductRequest;
+use super::request::{ProductRequest, place_at_the_top};
 use super::write::write;
 
 type Answer = Result<WriteAnswer<Written>, Problem>;
@@ -27,10 +27,11 @@ pub async fn create(
     body: StrictJson<ProductRequest>,
 ) -> Answer {
     let came = Write::new(&shop, &caller, &headers, "POST /api/products", &body.raw);
+    let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
     let id = ProductId(came.origin.command_id.creates("product"));
     let request = came.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
-    let (outcome, position) = write(&shop, request).await?;
+    let (outcome, position) = write(&shop, request).await.map_err(|wrong| placed(wrong, is_short))?;
     Ok(WriteAnswer::created("/api/products", &id, outcome.revision, position))
 }
 
@@ -47,9 +48,10 @@ pub async fn replace(
 ) -> Answer {
     let id = product_id(&id)?;
     let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/products/{id}"), &body.raw);
+    let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
     let request = came.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
-    let (outcome, position) = write(&shop, request).await?;
+    let (outcome, position) = write(&shop, request).await.map_err(|wrong| placed(wrong, is_short))?;
     Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
@@ -68,6 +70,11 @@ pub async fn withdraw(
     let request = came.request(Product::stream(id), ProductCommand::Withdraw);
     let (outcome, position) = write(&shop, request).await?;
     Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
+}
+
+/// A problem whose fields stand where the request has them.
+fn placed(problem: Problem, is_short: bool) -> Problem {
+    if is_short { problem.with_pointers(place_at_the_top) } else { problem }
 }
 
 fn product_id(id: &str) -> Result<ProductId, Problem> {

@@ -116,7 +116,7 @@ async fn a_changed_price_is_refused_unless_it_is_accepted() {
             .product;
     let path = format!("/api/products/{product_id}");
     shop.admin(Call::put(&path, &product("heart", 300))).await.done(200);
-    shop.customer("ada", from_cart()).await.refused(409, "price-changed").at("/lines/0", "price-changed");
+    shop.customer("ada", from_cart()).await.refused(409, "price-changed").at("/cart", "price-changed");
     let accepted: Value = json!({"cart": true, "acceptPriceChanges": true});
     let id = shop.customer("ada", Call::post("/api/orders", &accepted)).await.done(202).text("id");
     let stream = Order::stream(OrderId(id.parse().unwrap()));
@@ -154,7 +154,9 @@ async fn a_withdrawn_line_stops_the_order_and_the_cart_keeps_its_lines() {
     add(&shop, "star").await;
     let lines = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap().state.cart_lines();
     shop.admin(Call::delete(&format!("/api/products/{}", lines[1].product))).await.done(200);
-    shop.customer("ada", from_cart()).await.refused(422, "validation-failed").at("/lines/1", "withdrawn");
+    let refused = shop.customer("ada", from_cart()).await.refused(422, "validation-failed");
+    assert_eq!(refused.text("detail"), "/cart: SKU star is no longer for sale");
+    refused.at("/cart", "withdrawn");
     assert_eq!(orders(&shop), 0);
     let cart = shop.shop.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
     assert_eq!(cart.state.cart_lines().len(), 2);
