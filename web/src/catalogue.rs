@@ -29,9 +29,10 @@ const fn entry(code: &'static str, status: u16, title: &'static str, explanation
 
 /// Rejections of a value that stands in the request, and where it mostly stands: they are answered as
 /// `validation-failed`.
-const OF_FIELDS: [(&str, &str); 5] = [
+const OF_FIELDS: [(&str, &str); 6] = [
     ("invalid-quantity", "/quantity"),
     ("quantity-limit", "/quantity"),
+    ("total-too-large", "/quantity"),
     ("invalid-amount", "/amount/amount"),
     ("currency-mismatch", "/amount/currency"),
     ("reason-required", "/reason"),

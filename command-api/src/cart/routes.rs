@@ -4,7 +4,8 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use souk_domain::cart::{Cart, CartCommand, CartRejection};
+use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection};
+use souk_domain::limits::LINE_UNITS_MAX;
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::{CommandError, CommandRequest};
 use souk_web::headers::WriteHeaders;
@@ -19,7 +20,7 @@ use crate::origin::Write;
 use crate::rejected::{problem, problem_at};
 use crate::shop::Shop;
 
-use super::request::{ItemRequest, MergeRequest, QuantityRequest};
+use super::request::{CappedLine, CartsMerged, ItemRequest, MergeRequest, QuantityRequest};
 
 type Answer = Result<WriteAnswer<Written>, Problem>;
 
@@ -154,15 +155,16 @@ async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand)
 }
 
 /// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
-/// loses them, so that a crash in between loses none; the next merge then does the rest.
+/// loses them, so that a crash in between loses none; the next merge then does the rest. A line has a limit of units:
+/// the answer says which lines had no room for all of them.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = CartsMerged), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn merge(
     State(shop): State<Shop>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<MergeRequest>,
-) -> Answer {
+) -> Result<WriteAnswer<CartsMerged>, Problem> {
     let customer = caller.signed_in()?.clone();
     let from = cart_token::verify(&shop.keys, &body.value.cart_token).ok_or_else(|| {
         Problem::field("/cartToken", "unknown-token", "a token that this shop gave out is allowed")
@@ -185,5 +187,21 @@ pub async fn merge(
         let away = CommandRequest { repeatable: came.keyed, ..away };
         position = position.max(shop.carts.execute(away).await.map_err(problem)?.position);
     }
-    Ok(WriteAnswer::written(StatusCode::OK, &into, outcome.revision, position))
+    let capped = match outcome.state.lines().any(|(_, line)| line.quantity >= LINE_UNITS_MAX) {
+        true => capped(&shop, into, &came).await?,
+        false => Vec::new(),
+    };
+    let (id, revision) = (into.to_string(), outcome.revision);
+    let body = CartsMerged { id, revision: revision.0, position: position.to_string(), capped };
+    Ok(WriteAnswer { status: StatusCode::OK, location: None, revision, position, body })
+}
+
+/// The lines that had no room for all units, by the event that a merge left.
+async fn capped(shop: &Shop, into: CartId, came: &Write<'_>) -> Result<Vec<CappedLine>, Problem> {
+    let found = shop.carts.find(&Cart::stream(into), &came.origin).await.map_err(problem)?;
+    let event = found.map(|found| found.first.decode()).transpose();
+    match event.map_err(|error| Problem::internal(&error))? {
+        Some(CartEvent::Merged(merged)) => Ok(CappedLine::of(&merged)),
+        _ => Ok(Vec::new()),
+    }
 }

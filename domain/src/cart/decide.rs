@@ -1,10 +1,10 @@
 //! What becomes of a command to a cart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use crate::limits::{LINE_UNITS_MAX, LINES_MAX};
+use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::money::{Currency, Money};
 use crate::names::{CartId, CustomerId, OrderId, Sku};
 use crate::order::event::Draft;
@@ -15,7 +15,7 @@ use super::event::{
     MergedAway, OrderRecalled,
 };
 use super::rejection::CartRejection;
-use super::state::CartState;
+use super::state::{CartLineState, CartState};
 
 type Decision = Result<Vec<CartEvent>, CartRejection>;
 
@@ -49,6 +49,7 @@ fn add(state: &CartState, line: CartLine, customer: Option<CustomerId>) -> Decis
         return Err(CartRejection::Full);
     }
     check_currency(state, &line.sku, line.unit_price)?;
+    check_total(state, &[(&line.sku, sum, line.unit_price)])?;
     Ok(vec![ItemAdded { line, customer }.into()])
 }
 
@@ -63,6 +64,7 @@ fn change(state: &CartState, sku: &Sku, quantity: u32, unit_price: Money) -> Dec
         return Err(CartRejection::QuantityLimit { asked: u64::from(quantity) });
     }
     check_currency(state, sku, unit_price)?;
+    check_total(state, &[(sku, u64::from(quantity), unit_price)])?;
     if present.quantity == quantity && present.unit_price == unit_price {
         return Ok(Vec::new());
     }
@@ -78,6 +80,19 @@ fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+/// What a cart costs with these lines in the place of those that it has of their SKUs is no more than an order may cost.
+/// A cart of before that costs more can only become cheaper.
+fn check_total(state: &CartState, lines: &[(&Sku, u64, Money)]) -> Result<(), CartRejection> {
+    let changed: HashSet<&Sku> = lines.iter().map(|(sku, _, _)| *sku).collect();
+    let cost = |price: Money, quantity: u64| i128::from(price.amount) * i128::from(quantity);
+    let of_state = |line: &CartLineState| cost(line.unit_price, u64::from(line.quantity));
+    let before: i128 = state.lines.iter().map(|(_, line)| of_state(line)).sum();
+    let kept = state.lines.iter().filter(|(sku, _)| !changed.contains(sku));
+    let kept: i128 = kept.map(|(_, line)| of_state(line)).sum();
+    let total = kept + lines.iter().map(|(_, quantity, price)| cost(*price, *quantity)).sum::<i128>();
+    if total > i128::from(TOTAL_MINOR_MAX).max(before) { Err(CartRejection::TotalTooLarge) } else { Ok(()) }
 }
 
 fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
@@ -120,6 +135,9 @@ fn merge(
     if new_lines > 0 && state.lines.len() + new_lines > LINES_MAX {
         return Err(CartRejection::Full);
     }
+    let units = |line: &CartLine| u64::from(state.quantity(&line.sku)) + u64::from(line.quantity);
+    let sums: Vec<_> = lines.iter().map(|line| (&line.sku, units(line), line.unit_price)).collect();
+    check_total(state, &sums)?;
     Ok(vec![Merged { from, from_revision, lines, fresh, customer: customer.clone() }.into()])
 }
 

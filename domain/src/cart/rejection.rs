@@ -2,7 +2,7 @@
 
 use souk_eventsourcing::Rejection;
 
-use crate::limits::{LINE_UNITS_MAX, LINES_MAX};
+use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::names::Sku;
 
 /// A refusal.
@@ -20,6 +20,9 @@ pub enum CartRejection {
         /// Units.
         asked: u64,
     },
+    /// The lines would cost more than an order may.
+    #[error("the total of a cart is at most {TOTAL_MINOR_MAX} minor units, as that of an order is")]
+    TotalTooLarge,
     /// Prices of two currencies.
     #[error("a cart has one currency")]
     CurrencyMismatch,
@@ -40,6 +43,7 @@ impl Rejection for CartRejection {
             Self::Empty => "cart-empty",
             Self::Full => "cart-full",
             Self::QuantityLimit { .. } => "quantity-limit",
+            Self::TotalTooLarge => "total-too-large",
             Self::CurrencyMismatch => "currency-mismatch",
             Self::LineNotFound { .. } => "line-not-found",
             Self::Changed => "cart-changed",

@@ -10,7 +10,7 @@ use super::event::{
 };
 use super::state::{MERGES_MAX, ORDERS_OUT_MAX};
 use super::*;
-use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX};
+use crate::limits::{LINE_UNITS_MAX, LINES_MAX, PRICE_MINOR_MAX, TOTAL_MINOR_MAX};
 use crate::money::{Currency, Money};
 use crate::names::{CustomerId, OrderId, ProductId, Sku};
 use crate::order::draft::Parts;
@@ -349,4 +349,21 @@ fn a_product_with_one_line_is_found_by_its_id() {
     let other_variant = CartLine { sku: sku(7), ..line(1, 1, 5) };
     let both = fold::<Cart>(&[added(1, 1, 5), ItemAdded { line: other_variant, customer: None }.into()]);
     assert_eq!(both.line_of_product(ProductId(Uuid::from_u128(1))), None);
+}
+
+#[test]
+fn a_cart_costs_no_more_than_an_order_may() {
+    let dearest = TOTAL_MINOR_MAX / 100;
+    let full = || added(1, 1, dearest);
+    given::<Cart>(&[]).when(&add(1, 1, dearest)).then(&[full()]);
+    given::<Cart>(&[]).when(&add(1, 1, dearest + 1)).then_refused("total-too-large");
+    given::<Cart>(&[full()]).when(&add(2, 1, 1)).then_refused("total-too-large");
+    given::<Cart>(&[full()]).when(&add(1, 1, dearest)).then_refused("total-too-large");
+    let change = |quantity| CartCommand::Change { sku: sku(1), quantity, unit_price: pounds(dearest) };
+    given::<Cart>(&[full()]).when(&change(2)).then_refused("total-too-large");
+    given::<Cart>(&[full()]).when(&merge(3, vec![line(2, 1, 1)])).then_refused("total-too-large");
+    // A cart of before the limit can be made cheaper.
+    let over = added(1, 9, dearest);
+    let set = ItemChanged { sku: sku(1), quantity: 8, unit_price: pounds(dearest) }.into();
+    given::<Cart>(&[over]).when(&change(8)).then(&[set]);
 }
