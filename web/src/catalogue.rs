@@ -163,7 +163,7 @@ pub const CATALOGUE: &[Entry] = &[
         "reservation-not-open",
         409,
         "Nothing is held for the order",
-        "It was never reserved, or released, confirmed or expired since.",
+        "It was never reserved, or released, confirmed or expired since. Reserve again.",
     ),
     entry("reservation-expired", 409, "The reservation expired", "Reserve again."),
     entry(

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use souk_domain::shop_command::reservation_command_id;
 use souk_domain::stock::{Stock, StockCommand, StockRejection};
 use souk_domain::{OrderRef, Sku};
+use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -102,7 +103,8 @@ pub async fn confirm(
     Ok(answer(&order, &sku, &outcome))
 }
 
-/// Sends a command that is one for its reservation, whoever asks and however often.
+/// Sends a command that is one for its reservation, whoever asks and however often. Once that reservation is closed, an
+/// order may hold units of the SKU again: the commands of such a reservation have ids of their requests' own.
 async fn of_reservation(
     shop: &Shop,
     caller: &Caller,

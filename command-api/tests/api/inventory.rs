@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
 use souk_domain::Sku;
-use souk_domain::stock::Stock;
+use souk_domain::stock::{Stock, StockCommand};
+use souk_eventsourcing::envelope::{Actor, Origin};
+use souk_eventsourcing::{CommandRequest, CorrelationId};
 use souk_web::Role;
+use uuid::Uuid;
 
 use crate::shop::{Answer, Call, TestShop};
 
@@ -73,6 +76,52 @@ async fn a_reservation_is_one_whoever_asks_and_however_often() {
 }
 
 #[tokio::test]
+async fn units_are_reserved_again_after_a_reservation_was_closed() {
+    let shop = counted(10).await;
+    let of = json!({"orderId": "o1", "sku": "85123A"});
+    let reserve = json!({"orderId": "o1", "sku": "85123A", "quantity": 3, "expiresInSeconds": 60});
+    for round in 0..3 {
+        for _ in 0..2 {
+            post(&shop, "reserve", reserve.clone()).await.done(200);
+            assert_eq!(stock(&shop).await, (10, 3), "round {round}");
+        }
+        post(&shop, "release", of.clone()).await.done(200);
+        assert_eq!(stock(&shop).await, (10, 0), "round {round}");
+    }
+    for left in [7, 4] {
+        post(&shop, "reserve", reserve.clone()).await.done(200);
+        post(&shop, "confirm", of.clone()).await.done(200);
+        assert_eq!(stock(&shop).await, (left, 0));
+    }
+    // A keyed repeat is the same request: it holds nothing anew.
+    let keyed = || Call::post("/api/inventory/reserve", &reserve).key("again");
+    shop.admin(keyed()).await.done(200);
+    post(&shop, "release", of.clone()).await.done(200);
+    shop.admin(keyed()).await.refused(409, "reservation-not-open");
+    assert_eq!(stock(&shop).await, (4, 0));
+    // What expired is reserved again, as the refusal of a confirmation advises.
+    post(&shop, "reserve", reserve.clone()).await.done(200);
+    shop.pass(60);
+    post(&shop, "confirm", of.clone()).await.refused(409, "reservation-expired");
+    shop.shop
+        .stock
+        .execute(expire_due())
+        .await
+        .unwrap();
+    post(&shop, "reserve", reserve).await.done(200);
+    post(&shop, "confirm", of).await.done(200);
+    assert_eq!(stock(&shop).await, (1, 0));
+}
+
+/// What the sweep of overdue reservations sends.
+fn expire_due() -> CommandRequest<StockCommand> {
+    let sku = Sku::parse("85123A").unwrap();
+    let id = Uuid::from_u128(77);
+    let origin = Origin::new(id, Actor::new("process", "sweep"), CorrelationId::from(id));
+    CommandRequest::new(Stock::stream(&sku), StockCommand::ExpireDue, origin)
+}
+
+#[tokio::test]
 async fn a_released_reservation_holds_nothing_and_an_overdue_one_cannot_be_confirmed() {
     let shop = counted(10).await;
     let reserve =
@@ -80,7 +129,6 @@ async fn a_released_reservation_holds_nothing_and_an_overdue_one_cannot_be_confi
     post(&shop, "reserve", reserve("o1")).await.done(200);
     post(&shop, "release", json!({"orderId": "o1", "sku": "85123A"})).await.done(200);
     assert_eq!(stock(&shop).await, (10, 0));
-    post(&shop, "reserve", reserve("o1")).await.refused(409, "reservation-not-open");
     post(&shop, "reserve", reserve("o2")).await.done(200);
     shop.pass(60);
     post(&shop, "confirm", json!({"orderId": "o2", "sku": "85123A"}))
