@@ -116,6 +116,11 @@ impl OrderRow {
         self.email_hash.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }
 
+    /// Returns true if staff said that the money came outside.
+    pub fn is_marked_as_paid_outside(&self) -> bool {
+        self.timeline.iter().any(|moment| moment.event == "paid-outside")
+    }
+
     /// Whether it can't be shipped until the shop cancels it or gets an address.
     pub fn waits_for_an_address(&self) -> bool {
         let is_unshipped =

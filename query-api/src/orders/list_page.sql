@@ -23,12 +23,13 @@
 -- The orders of the page, newest first, each with the count of what was found; then the lines of each, which are the
 -- keys between `ORDER:` and `ORDER;`.
 -- Outer joins keep the page the outer loop: a planner without statistics might else read every line.
-SELECT page.key AS key, orders.doc AS doc, payments.status, payments.owed, NULL AS line, (SELECT count(*) FROM found) AS found, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
+SELECT page.key AS key, orders.doc AS doc, payments.status, payments.owed, NULL AS line, (SELECT count(*) FROM found) AS found, NULL AS held, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
 FROM page
 LEFT JOIN orders ON orders.key = page.key
 LEFT JOIN payments ON payments.key = page.payment_id
 UNION ALL
-SELECT page.key, NULL, NULL, NULL, order_lines.doc, NULL, page.placed_at, order_lines.key, 1
+SELECT page.key, NULL, NULL, NULL, order_lines.doc, NULL, reservations.key IS NOT NULL, page.placed_at, order_lines.key, 1
 FROM page
 LEFT JOIN order_lines ON order_lines.key > page.key || ':' AND order_lines.key < page.key || ';'
+LEFT JOIN reservations ON reservations.key = page.key || ':' || json_extract(CAST(order_lines.doc AS TEXT), '$.sku')
 ORDER BY part, placed_at DESC, key DESC, line_key

@@ -13,15 +13,17 @@ use crate::database::{BEHIND_ALL, QueryState, document, failed};
 use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
 
 /// A row of either half of the statements: an order with its document, its payment's status and the minor
-/// units that are owed, or a line of it; and with each order the count of orders that were found.
-pub(super) type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>, Option<i64>);
+/// units that are owed, or a line of it; with each order the count of orders that were found, and with each line 1 if
+/// its units are held.
+pub(super) type Row =
+    (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<i64>);
 
 /// An order as the statements find it.
 pub(crate) struct Found {
     pub(super) id: String,
     pub(super) row: OrderRow,
     payment: Option<(String, i64)>,
-    lines: Vec<OrderLineRow>,
+    lines: Vec<(OrderLineRow, bool)>,
 }
 
 impl Found {
@@ -92,13 +94,13 @@ impl Wanted {
 pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
     let mut orders: Vec<Found> = Vec::new();
     let mut places = HashMap::new();
-    for (id, order, status, owed, line, _) in rows {
+    for (id, order, status, owed, line, _, held) in rows {
         if let Some(bytes) = order {
             places.insert(id.clone(), orders.len());
             let payment = status.map(|status| (status, owed.unwrap_or_default()));
             orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
         } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
-            orders[*place].lines.push(document(&line)?);
+            orders[*place].lines.push((document(&line)?, held == Some(1)));
         }
     }
     Ok(orders)

@@ -124,14 +124,21 @@ impl OrderAnswer {
         id: String,
         row: OrderRow,
         payment: Option<(String, i64)>,
-        lines: Vec<OrderLineRow>,
+        lines: Vec<(OrderLineRow, bool)>,
         keys: &KeyRing,
         position: Position,
     ) -> Self {
         // A set: an order may have 2,000 lines, and all of them may have failed.
         let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
-        let answer = |line: OrderLineRow| {
-            let reservation = row.reservation(failed.contains(&line.sku));
+        // From then on the checkout takes the units off the shelf, one line after another.
+        let is_money_in = row.is_marked_as_paid_outside()
+            || payment.as_ref().is_some_and(|(status, _)| matches!(status.as_str(), "AUTHORIZED" | "CAPTURED"));
+        let answer = |(line, is_held): (OrderLineRow, bool)| {
+            let reservation = match row.reservation(failed.contains(&line.sku)) {
+                // Staff let it go over the inventory.
+                LineReservation::Reserved if !is_held && !is_money_in => LineReservation::Released,
+                reservation => reservation,
+            };
             OrderLineAnswer::new(line, reservation)
         };
         let lines = lines.into_iter().map(answer).collect();

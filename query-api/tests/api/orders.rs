@@ -1,12 +1,15 @@
 use axum::body::Body;
 use axum::http::Request;
-use serde_json::json;
-use souk_domain::PaymentId;
+use serde_json::{Value, json};
 use souk_domain::order::event::{Cancelled, PaymentAwaited, Reason, ReasonCode};
 use souk_domain::order::{Draft, Order, OrderEvent};
 use souk_domain::payment::event::Requested;
 use souk_domain::payment::{Payment, PaymentEvent};
+use souk_domain::stock::event::{Released, Reserved};
+use souk_domain::stock::{Stock, StockEvent};
+use souk_domain::{OrderRef, PaymentId};
 use souk_eventsourcing::Personal;
+use souk_eventsourcing::testkit::noon;
 use souk_web::Role;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, SqlitePool};
@@ -216,4 +219,31 @@ async fn parameters_that_are_not_allowed_are_refused() {
         let answer = shop.get(&format!("/api/orders?{query}")).token(Role::Admin, "ops").send().await;
         answer.refused(400, "invalid-parameter");
     }
+}
+
+#[tokio::test]
+async fn a_line_that_staff_released_is_no_longer_reserved() {
+    let mut shop = Shop::open().await;
+    shop.places(draft(1, Some("ada"), &["A1", "B2"])).await;
+    let stream = |text: &str| Stock::stream(&sku(text));
+    let owner = || OrderRef::from(order(1));
+    for text in ["A1", "B2"] {
+        shop.counts(text, 5).await;
+        let reserved = Reserved { order: owner(), quantity: 1, expires_at: noon() };
+        shop.happens(&stream(text), StockEvent::from(reserved)).await;
+    }
+    shop.happens(&Order::stream(order(1)), OrderEvent::from(PaymentAwaited {})).await;
+    shop.project().await;
+    let path = format!("/api/orders/{}", order(1));
+    let fates = async |shop: &Shop| {
+        let one = shop.get(&path).token(Role::Customer, "ada").send().await.json;
+        let listed = shop.get("/api/orders").token(Role::Customer, "ada").send().await.json["items"][0].clone();
+        assert_eq!(one["lines"], listed["lines"]);
+        let fate = |line: &Value| line["reservation"].as_str().unwrap().to_owned();
+        one["lines"].as_array().unwrap().iter().map(fate).collect::<Vec<_>>()
+    };
+    assert_eq!(fates(&shop).await, ["RESERVED", "RESERVED"]);
+    shop.happens(&stream("B2"), StockEvent::from(Released { order: owner(), quantity: 1 })).await;
+    shop.project().await;
+    assert_eq!(fates(&shop).await, ["RESERVED", "RELEASED"]);
 }
