@@ -122,9 +122,12 @@ async fn of_reservation(
         return send(own).await.map_err(problem);
     };
     let first = send(Origin { command_id, ..own.clone() }).await.map_err(problem)?;
-    let is_open = order_of(&command).is_some_and(|order| first.state.reservation(order).is_some());
-    let opens = matches!(command, StockCommand::Reserve { .. });
-    if first.completion == Completion::Repeated && is_open != opens {
+    let held = order_of(&command).and_then(|order| first.state.reservation(order));
+    let is_undone = match command {
+        StockCommand::Reserve { .. } => held.is_none_or(|held| held.expires_at <= shop.clock.now()),
+        _ => held.is_some(),
+    };
+    if first.completion == Completion::Repeated && is_undone {
         return send(own).await.map_err(problem);
     }
     Ok(first)

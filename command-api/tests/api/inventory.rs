@@ -1,10 +1,7 @@
 use serde_json::{Value, json};
 use souk_domain::Sku;
-use souk_domain::stock::{Stock, StockCommand};
-use souk_eventsourcing::envelope::{Actor, Origin};
-use souk_eventsourcing::{CommandRequest, CorrelationId};
+use souk_domain::stock::Stock;
 use souk_web::Role;
-use uuid::Uuid;
 
 use crate::shop::{Answer, Call, TestShop};
 
@@ -103,22 +100,10 @@ async fn units_are_reserved_again_after_a_reservation_was_closed() {
     post(&shop, "reserve", reserve.clone()).await.done(200);
     shop.pass(60);
     post(&shop, "confirm", of.clone()).await.refused(409, "reservation-expired");
-    shop.shop
-        .stock
-        .execute(expire_due())
-        .await
-        .unwrap();
     post(&shop, "reserve", reserve).await.done(200);
+    assert_eq!(stock(&shop).await, (4, 3));
     post(&shop, "confirm", of).await.done(200);
     assert_eq!(stock(&shop).await, (1, 0));
-}
-
-/// What the sweep of overdue reservations sends.
-fn expire_due() -> CommandRequest<StockCommand> {
-    let sku = Sku::parse("85123A").unwrap();
-    let id = Uuid::from_u128(77);
-    let origin = Origin::new(id, Actor::new("process", "sweep"), CorrelationId::from(id));
-    CommandRequest::new(Stock::stream(&sku), StockCommand::ExpireDue, origin)
 }
 
 #[tokio::test]

@@ -65,20 +65,26 @@ fn reserve(
     now: Timestamp,
 ) -> Decision {
     check_units(quantity)?;
+    let mut freed = 0;
+    let mut events = Vec::new();
     match state.open.get(order) {
+        // The order's own reservation may be overdue as well: it begins anew.
+        Some(held) if held.expires_at <= now => {
+            freed = i64::from(held.quantity);
+            events.push(expired(order, held));
+        }
         Some(held) if held.quantity == quantity => return Ok(Vec::new()),
         Some(held) => return Err(StockRejection::ReservationExists { quantity: held.quantity }),
         None => {}
     }
     let reserved = Reserved { order: order.clone(), quantity, expires_at };
     let missing = i64::from(quantity) - state.available();
-    if missing <= 0 {
-        return Ok(vec![reserved.into()]);
+    if missing <= freed {
+        events.push(reserved.into());
+        return Ok(events);
     }
     // Overdue units are held by nobody: they go first, when that is enough.
-    let mut freed = 0;
-    let mut events = Vec::new();
-    for (owner, overdue) in state.overdue(now).take(EXPIRE_MAX) {
+    for (owner, overdue) in state.overdue(now).filter(|(owner, _)| *owner != order).take(EXPIRE_MAX) {
         freed += i64::from(overdue.quantity);
         events.push(expired(owner, overdue));
         if freed >= missing {

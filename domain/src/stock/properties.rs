@@ -57,10 +57,13 @@ impl Shelf {
         if units == 0 {
             return Err("invalid-quantity");
         }
-        if let Some(place) = self.promise(order) {
-            return if self.promises[place].1 == units { Ok(()) } else { Err("reservation-exists") };
-        }
         let before = self.clone();
+        if let Some(place) = self.promise(order) {
+            if self.promises[place].2 > now {
+                return if self.promises[place].1 == units { Ok(()) } else { Err("reservation-exists") };
+            }
+            self.promises.remove(place);
+        }
         while self.units - self.promised() < units {
             if !self.drop_oldest(now) {
                 *self = before;

@@ -188,3 +188,16 @@ fn goods_that_come_back_are_on_hand_again_up_to_the_limit() {
     given::<Stock>(&[counted(5)]).when(&restock(0)).then_refused("invalid-quantity");
     given::<Stock>(&[counted(STOCK_UNITS_MAX)]).when(&restock(1)).then_refused("invalid-quantity");
 }
+
+#[test]
+fn an_order_whose_own_reservation_is_overdue_reserves_anew() {
+    let history = [counted(5), reserved("a", 3)];
+    let again = |quantity| StockCommand::Reserve { order: order("a"), quantity, expires_at: later(120) };
+    let anew = |quantity| StockEvent::from(Reserved { order: order("a"), quantity, expires_at: later(120) });
+    let expired = || StockEvent::from(Expired { order: order("a"), quantity: 3 });
+    for quantity in [3, 5] {
+        given::<Stock>(&history).at(later(60)).when(&again(quantity)).then(&[expired(), anew(quantity)]);
+    }
+    given::<Stock>(&history).at(later(60)).when(&again(6)).then_refused("insufficient-stock");
+    given::<Stock>(&history).at(later(59)).when(&again(3)).then_nothing();
+}
