@@ -50,11 +50,13 @@ pub enum SignInKind {
     PasswordReset,
     /// An identity provider's word was taken for theirs.
     ProviderLinked,
+    /// An identity provider's word is taken for theirs no more.
+    ProviderUnlinked,
 }
 
 impl SignInKind {
     /// All there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SignedUp,
         Self::SignedIn,
         Self::Failed,
@@ -63,6 +65,7 @@ impl SignInKind {
         Self::PasswordChanged,
         Self::PasswordReset,
         Self::ProviderLinked,
+        Self::ProviderUnlinked,
     ];
 
     /// As in the API.
@@ -76,6 +79,7 @@ impl SignInKind {
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
             Self::ProviderLinked => "provider-linked",
+            Self::ProviderUnlinked => "provider-unlinked",
         }
     }
 
@@ -98,6 +102,17 @@ pub struct Stored {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("credentials are unavailable: {0}")]
 pub struct CredentialsUnavailable(pub String);
+
+/// What became of a link that was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlinked {
+    /// It is gone.
+    Done,
+    /// There was none.
+    NotLinked,
+    /// It stays: without a password and another link, nobody could sign in to the account.
+    LastWay,
+}
 
 type Kept<T> = Result<T, CredentialsUnavailable>;
 
@@ -122,6 +137,8 @@ pub trait Credentials: Send + Sync + 'static {
     async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;
     /// Lets it belong to somebody.
     async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> Kept<()>;
+    /// Takes an issuer's word for somebody no more, unless it is their last way to sign in.
+    async fn unlink(&self, issuer: &str, user: &CustomerId) -> Kept<Unlinked>;
     /// The issuers whose word is taken for somebody's.
     async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>>;
 

@@ -123,6 +123,8 @@ pub enum ProviderFailed {
 pub trait IdentityProviders: Send + Sync + 'static {
     /// Whether there is one of this name.
     fn has(&self, name: &str) -> bool;
+    /// The issuer by which one of this name signs what it says; none when there is no such provider.
+    fn issuer(&self, name: &str) -> Option<String>;
     /// Begins a sign-in, which comes back to an address of this shop.
     async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed>;
     /// Takes the code that came back for who it is.

@@ -102,6 +102,7 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(auth::routes::key_set))
         .routes(routes!(auth::providers::start))
         .routes(routes!(auth::providers::callback))
+        .routes(routes!(auth::providers::unlink))
         .routes(routes!(auth::providers::exchange))
         .routes(routes!(users::routes::change_profile, users::routes::erase_me))
         .routes(routes!(users::routes::add_address))

@@ -197,6 +197,7 @@ pub const ROUTES: &[Route] = &[
     bodiless(auth("GET", "/api/auth/audit", Access::SignedIn)),
     bodiless(auth("GET", "/api/auth/oidc/{provider}/start", Access::Anyone)),
     bodiless(auth("GET", "/api/auth/oidc/{provider}/callback", Access::Anyone)),
+    bodiless(auth("DELETE", "/api/auth/oidc/{provider}", Access::SignedIn)),
     auth("POST", "/api/auth/oidc/exchange", Access::Anyone),
     bodiless(route("GET", "/.well-known/jwks.json", Side::Command, Access::Anyone, Class::Read)),
     // users

@@ -113,6 +113,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Sign in with the password first, then connect the identity provider from there. Both have the same e-mail address.",
     ),
     entry(
+        "last-way-to-sign-in",
+        409,
+        "It is the only way to sign in",
+        "Nobody could sign in to the account any more. Set a password first, by `/api/auth/password/reset`.",
+    ),
+    entry(
         "email-not-verified",
         403,
         "No e-mail address is known to be theirs",

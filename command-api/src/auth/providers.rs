@@ -13,7 +13,7 @@ use axum_extra::extract::PrivateCookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use serde::{Deserialize, Serialize};
 use souk_accounts::identity_provider::{Begun, Flow, Returned};
-use souk_accounts::{Identity, ProviderFailed, SignInKind};
+use souk_accounts::{Identity, ProviderFailed, SignInKind, Unlinked};
 use souk_domain::limits::SHORT_CHARS_MAX;
 use souk_domain::text::is_hidden;
 use souk_domain::text::rules::SHORT_NEEDED;
@@ -108,6 +108,35 @@ pub async fn start(
 pub struct ProviderPage {
     /// The provider's page.
     url: String,
+}
+
+/// Unlinks the caller's identity at a provider, unless it is the only way to sign in to the account.
+#[utoipa::path(delete, path = "/api/auth/oidc/{provider}", tag = "auth",
+    params(("provider" = String, Path, description = "The provider, as the shop is configured.")),
+    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn unlink(
+    State(shop): State<Shop>,
+    caller: Caller,
+    headers: HeaderMap,
+    Path(provider): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let (user, _) = accounts::own(&shop, &caller).await?;
+    let absent = || Problem::new("not-found", "there is no identity provider of this name");
+    let issuer = shop.accounts.providers.issuer(&provider).ok_or_else(absent)?;
+    match shop.accounts.credentials.unlink(&issuer, &user.customer()).await? {
+        Unlinked::Done => {
+            let client = Client::of(&caller, &headers);
+            accounts::note(&shop, SignInKind::ProviderUnlinked, Some(user), None, &client).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Unlinked::NotLinked => {
+            Err(Problem::new("not-found", "no identity of this provider is linked to the account"))
+        }
+        Unlinked::LastWay => {
+            let detail = "nobody could sign in to the account without it; set a password first, by `/api/auth/password/reset`";
+            Err(Problem::new("last-way-to-sign-in", detail))
+        }
+    }
 }
 
 /// Takes somebody back from an identity provider, and signs them in.

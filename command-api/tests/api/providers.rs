@@ -8,7 +8,7 @@ use souk_accounts::identity_provider::{Begun, Flow, Identity};
 use souk_accounts::{IdentityProviders, ProviderFailed, RefreshToken};
 use souk_domain::Email;
 
-use crate::auth::{PASSWORD, signed_up};
+use crate::auth::{PASSWORD, login_call, mailed, signed_up};
 use crate::shop::{Answer, Call, TestShop};
 
 /// `work` and `home` take a code for the subject and e-mail address in it, as in `7|ada@example.org`; `down`
@@ -22,6 +22,10 @@ pub(crate) struct Scripted {
 impl IdentityProviders for Scripted {
     fn has(&self, name: &str) -> bool {
         ["work", "home", "down"].contains(&name)
+    }
+
+    fn issuer(&self, name: &str) -> Option<String> {
+        self.has(name).then(|| format!("https://{name}.example"))
     }
 
     async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
@@ -364,4 +368,31 @@ async fn a_provider_that_is_down_or_nobody_knows_is_said_to_be() {
     for path in ["nobody/start", "nobody/callback?state=a&code=b", "WORK/start"] {
         shop.send(Call::get(&format!("/api/auth/oidc/{path}"))).await.refused(404, "not-found");
     }
+}
+
+#[tokio::test]
+async fn an_identity_is_unlinked_unless_it_is_the_last_way_to_sign_in() {
+    let shop = TestShop::open().await;
+    let unlink = |provider: &str| Call::delete(&format!("/api/auth/oidc/{provider}"));
+    shop.send(unlink("work")).await.refused(401, "unauthenticated");
+    let ada = through(&shop, "work", "7|ada@example.org", None).await.done(200);
+    let token = ada.text("accessToken");
+    shop.as_user(&token, unlink("home")).await.refused(404, "not-found");
+    shop.as_user(&token, unlink("elsewhere")).await.refused(404, "not-found");
+    shop.as_user(&token, unlink("work")).await.refused(409, "last-way-to-sign-in");
+    through(&shop, "home", "8|ada@example.org", Some(&token)).await.done(200);
+    shop.as_user(&token, unlink("work")).await.done(204);
+    shop.as_user(&token, unlink("home")).await.refused(409, "last-way-to-sign-in");
+    let trail = shop.as_user(&token, Call::get("/api/auth/audit")).await.done(200);
+    assert_eq!(trail.body["items"][0]["kind"], "provider-unlinked");
+    // With a password that was set as the refusal advises, the last one goes too.
+    let reset = json!({"email": "ada@example.org"});
+    shop.send(Call::post("/api/auth/password/reset", &reset)).await.done(202);
+    shop.until_mails(&ada.text("id"), 1).await;
+    let confirm = json!({"token": mailed(&shop, &ada.text("id")), "password": PASSWORD});
+    shop.send(Call::post("/api/auth/password/reset/confirm", &confirm)).await.done(204);
+    let signed_in = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    shop.as_user(&signed_in.text("accessToken"), unlink("home")).await.done(204);
+    // The identity means nobody any more: the account is not taken over by its e-mail address either.
+    through(&shop, "work", "7|ada@example.org", None).await.refused(409, "account-not-linked");
 }

@@ -160,6 +160,10 @@ impl IdentityProviders for OpenIdConnect {
         self.providers.contains_key(name)
     }
 
+    fn issuer(&self, name: &str) -> Option<String> {
+        self.providers.get(name).map(|known| known.provider.issuer.clone())
+    }
+
     async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
         let (client, issuer) = self.client(name, redirect_uri).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();

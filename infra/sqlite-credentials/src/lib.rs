@@ -10,7 +10,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use souk_accounts::credentials::{SIGN_INS_KEPT, Stored};
+use souk_accounts::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
 use souk_accounts::session::ACCESS_TTL;
 use souk_accounts::{
     Credentials, CredentialsUnavailable, Family, MailCount, MailedTo, OneTimeToken, Purpose, SignIn,
@@ -91,6 +91,16 @@ impl Credentials for SqliteCredentials {
         let statement = sqlx::query(sql).bind(issuer).bind(subject).bind(user.as_str());
         statement.bind(now.as_microsecond()).execute(&self.pool).await.map_err(failed)?;
         Ok(())
+    }
+
+    async fn unlink(&self, issuer: &str, user: &CustomerId) -> Kept<Unlinked> {
+        // One statement: two of them at once never take both ways.
+        let statement = sqlx::query(include_str!("unlink.sql")).bind(issuer).bind(user.as_str());
+        if statement.execute(&self.pool).await.map_err(failed)?.rows_affected() > 0 {
+            return Ok(Unlinked::Done);
+        }
+        let is_linked = self.links_of(user).await?.iter().any(|linked| linked == issuer);
+        Ok(if is_linked { Unlinked::LastWay } else { Unlinked::NotLinked })
     }
 
     async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>> {

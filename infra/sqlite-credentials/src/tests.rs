@@ -263,3 +263,20 @@ async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_sa
     assert_eq!(store.linked("https://work.example", "7").await.unwrap(), None);
     assert!(!store.replace_password(&ada(), "two", "three").await.unwrap());
 }
+
+#[tokio::test]
+async fn a_link_goes_unless_it_is_the_last_way_to_sign_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let (work, home) = ("https://work.example", "https://home.example");
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::NotLinked);
+    store.link(work, "7", &ada(), noon()).await.unwrap();
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::LastWay);
+    store.link(home, "8", &ada(), noon()).await.unwrap();
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::Done);
+    assert_eq!(store.linked(work, "7").await.unwrap(), None);
+    assert_eq!(store.unlink(home, &ada()).await.unwrap(), Unlinked::LastWay);
+    store.set_password(&ada(), "one").await.unwrap();
+    assert_eq!(store.unlink(home, &ada()).await.unwrap(), Unlinked::Done);
+    assert_eq!(store.links_of(&ada()).await.unwrap(), [] as [&str; 0]);
+}

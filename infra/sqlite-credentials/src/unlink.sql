@@ -1,0 +1,6 @@
+-- The links of a person to an issuer go, while a password or another issuer is left to sign in by.
+DELETE FROM links
+WHERE issuer = $1
+  AND person = $2
+  AND (EXISTS (SELECT 1 FROM passwords WHERE passwords.person = $2)
+      OR EXISTS (SELECT 1 FROM links AS others WHERE others.person = $2 AND others.issuer <> $1))
