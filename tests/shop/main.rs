@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where")]
 
 mod access;
+mod advice;
 mod disks;
 mod edge;
 mod faults;

@@ -176,11 +176,16 @@ pub const CATALOGUE: &[Entry] = &[
         "price-changed",
         409,
         "Prices changed",
-        "Look at the cart again, or order with `acceptPriceChanges`.",
+        "Set the lines again to take them at the prices of now, or order with `acceptPriceChanges`.",
     ),
     entry("cart-empty", 409, "The cart is empty", "Put something in first."),
     entry("cart-full", 409, "The cart is full", "A cart has at most 2,000 lines."),
-    entry("cart-changed", 409, "The cart was changed meanwhile", "Look at the cart again and repeat."),
+    entry(
+        "cart-changed",
+        409,
+        "The cart was changed meanwhile",
+        "Repeat the order, after a look at the cart.",
+    ),
     entry("line-not-found", 404, "The cart has no such line", "It was removed, or never there."),
     entry(
         "order-not-found",
@@ -216,7 +221,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Whoever ordered was erased. Cancel the order, or give it an address.",
     ),
     entry("order-not-deliverable", 409, "The order can't be delivered", "Only shipped orders arrive."),
-    entry("order-not-returnable", 409, "Goods of the order can't come back", "Only goods that were shipped do."),
+    entry(
+        "order-not-returnable",
+        409,
+        "Goods of the order can't come back",
+        "Only goods that were shipped do.",
+    ),
     entry(
         "return-exceeds-order",
         409,

@@ -213,7 +213,8 @@ async fn cart_lines(
         return Err(Problem::fields(withdrawn));
     }
     if !changed.is_empty() && !accept_price_changes {
-        let detail = "look at the cart again, or order with `acceptPriceChanges`";
+        let detail =
+            "set the lines again to take them at the prices of now, or order with `acceptPriceChanges`";
         return Err(Problem::new("price-changed", detail).with_errors(changed));
     }
     Ok(lines)
@@ -225,11 +226,7 @@ fn is_worse(price: Money, shown: Money) -> bool {
     price.currency != shown.currency || price.amount > shown.amount
 }
 
-async fn send_place(
-    placing: &Placing<'_>,
-    draft: Draft,
-    cause: Option<EventId>,
-) -> Result<Placed, Problem> {
+async fn send_place(placing: &Placing<'_>, draft: Draft, cause: Option<EventId>) -> Result<Placed, Problem> {
     let mut origin = Origin { causation_id: cause, ..placing.came.origin.clone() };
     origin.command_id = place_command_id(draft.order);
     if placing.asked.cart {

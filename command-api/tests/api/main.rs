@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod admin_import_products;
+mod advice;
 mod auth;
 mod auth_mails;
 mod auth_password;

@@ -384,6 +384,12 @@ impl Call {
         self
     }
 
+    /// Without a header.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
     /// From a client address.
     pub(crate) fn from(self, address: &str) -> Self {
         Self { address: Some(address.parse().unwrap()), ..self }

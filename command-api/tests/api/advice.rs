@@ -1,0 +1,261 @@
+//! Every advice of a problem is tried: what it advises is done, and then what was refused goes through, or what was
+//! wanted is there in another way.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use souk_web::catalogue::CATALOGUE;
+
+use crate::auth::{PASSWORD, login_call, sign_up_call, signed_up};
+use crate::orders::confirmed;
+use crate::payments_webhook::signed;
+use crate::shop::{Answer, Call, TestShop, product};
+
+/// This file.
+const HERE: &str = "command-api/tests/api/advice.rs";
+/// Tests beside this file.
+const PROVIDERS: &str = "command-api/tests/api/providers.rs";
+
+/// The codes whose explanation advises something, and the test that tries it: its file and its name.
+const TRIED: &[(&str, &str, &str)] = &[
+    ("malformed-body", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("api-version-missing", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("body-not-allowed", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("unsupported-media-type", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("invalid-signature", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("idempotency-key-reused", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("revision-mismatch", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("sku-taken", HERE, "advice_about_products_helps"),
+    ("product-withdrawn", HERE, "advice_about_products_helps"),
+    ("email-taken", HERE, "advice_about_accounts_helps"),
+    ("too-many-addresses", HERE, "advice_about_accounts_helps"),
+    ("last-way-to-sign-in", PROVIDERS, "an_identity_is_unlinked_unless_it_is_the_last_way_to_sign_in"),
+    ("account-not-linked", PROVIDERS, "an_account_that_is_there_is_linked_by_its_owner_alone"),
+    ("email-not-verified", PROVIDERS, "an_account_that_is_there_is_linked_by_its_owner_alone"),
+    ("sign-in-needed", PROVIDERS, "whoever_has_no_password_is_forgotten_by_a_sign_in_of_just_now"),
+    ("stock-below-reserved", HERE, "advice_about_stock_helps"),
+    ("reservation-exists", HERE, "advice_about_stock_helps"),
+    ("reservation-not-open", HERE, "advice_about_stock_helps"),
+    ("reservation-expired", HERE, "advice_about_stock_helps"),
+    ("price-changed", HERE, "advice_about_carts_helps"),
+    ("cart-empty", HERE, "advice_about_carts_helps"),
+    ("order-not-cancellable", HERE, "advice_about_orders_helps"),
+    ("order-not-shippable", HERE, "advice_about_orders_helps"),
+    ("order-address-erased", HERE, "advice_about_an_order_without_an_address_helps"),
+    (
+        "payment-in-progress",
+        "command-api/tests/api/payments.rs",
+        "an_order_that_waits_is_paid_with_its_total",
+    ),
+    ("still-parked", "tests/shop/replay.rs", "an_event_that_cannot_be_read_parks_its_order_and_nothing_else"),
+    ("export-in-progress", "query-api/tests/api/export.rs", "a_person_has_one_export_at_a_time"),
+];
+
+/// The codes that advise to repeat the request after a while, or begin again: nothing that was asked for is wrong.
+const REPEATED: &[&str] = &[
+    "cart-changed",
+    "credentials-unavailable",
+    "idempotency-in-flight",
+    "keys-unavailable",
+    "overloaded",
+    "rate-limited",
+    "read-model-behind",
+    "request-timeout",
+    "revision-conflict",
+    "sign-in-refused",
+    "upstream-unavailable",
+];
+
+/// The codes that advise operators to mend the program, or that no request over HTTP meets.
+const NOT_FOR_CALLERS: &[&str] = &["product-exists", "too-many-skips"];
+
+/// The first words of a sentence that advises something. `Look` alone shows where to read on.
+const ADVISING: [&str; 20] = [
+    "Begin", "Cancel", "Correct", "Create", "Make", "Mend", "Put", "Read", "Release", "Repeat", "Replace",
+    "Reserve", "Send", "Set", "Sign", "Take", "Use", "Verify", "Wait", "Ask",
+];
+
+#[test]
+fn every_advice_is_tried_by_a_test() {
+    let advises = |explanation: &str| {
+        let mut verbs = explanation.split(". ").filter_map(|sentence| sentence.split([' ', ',', '.']).next());
+        verbs.any(|verb| ADVISING.contains(&verb))
+    };
+    for entry in CATALOGUE {
+        let is_listed = TRIED.iter().any(|(code, ..)| *code == entry.code);
+        let is_known = is_listed || REPEATED.contains(&entry.code) || NOT_FOR_CALLERS.contains(&entry.code);
+        assert!(is_known || !advises(entry.explanation), "{}: {}", entry.code, entry.explanation);
+        assert!(!is_known || advises(entry.explanation), "{} advises nothing", entry.code);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for (code, file, test) in TRIED {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        let body = source.split_once(&format!("fn {test}(")).map(|(_, rest)| rest.split_once("\n}\n"));
+        let body = body.flatten().unwrap_or_else(|| panic!("{file} has no test {test}")).0;
+        assert!(body.contains(code), "{test} does not try {code}");
+    }
+}
+
+async fn post(shop: &TestShop, path: &str, body: Value) -> Answer {
+    shop.admin(Call::post(path, &body)).await
+}
+
+#[tokio::test]
+async fn advice_about_the_form_of_a_request_helps() {
+    let shop = TestShop::stocked().await;
+    let path = "/api/inventory/stock";
+    let count = |on_hand: i64| Call::post(path, &json!({"sku": "heart", "onHand": on_hand}));
+    shop.admin(Call::post_raw(path, "{")).await.refused(400, "malformed-body");
+    shop.admin(count(5).header("x-api-version", "")).await.refused(400, "api-version-unsupported");
+    shop.admin(count(5).header("content-type", "text/csv")).await.refused(415, "unsupported-media-type");
+    shop.admin(count(5).key("k")).await.done(200);
+    shop.admin(count(6).key("k")).await.refused(422, "idempotency-key-reused");
+    let at = shop.admin(count(6).key("another")).await.done(200).body["revision"].as_u64().unwrap();
+    shop.admin(count(7).header("if-match", "\"99\"")).await.refused(412, "revision-mismatch");
+    shop.admin(count(7).header("if-match", &format!("\"{at}\""))).await.done(200);
+    let token = format!("Bearer {}", shop.token("ops", souk_web::Role::Admin));
+    let without = count(8).header("authorization", &token).without("x-api-version");
+    shop.send(without).await.refused(400, "api-version-missing");
+    shop.admin(count(8)).await.done(200);
+    let deletion = || Call::delete("/api/cart");
+    shop.customer("ada", deletion().json(&json!({}))).await.refused(400, "body-not-allowed");
+    shop.customer("ada", deletion()).await.done(200);
+    let event = json!({"id": "evt_1", "type": "payment.failed", "providerPaymentId": "x",
+        "createdAt": "2026-11-21T12:00:00Z"});
+    let event = event.to_string();
+    shop.send(Call::post_raw("/api/payments/webhook", event.clone())).await.refused(401, "invalid-signature");
+    shop.send(signed(&event)).await.done(202);
+}
+
+#[tokio::test]
+async fn advice_about_products_helps() {
+    let shop = TestShop::stocked().await;
+    let path = "/api/products";
+    post(&shop, path, product("heart", 100)).await.refused(409, "sku-taken");
+    let made = post(&shop, path, product("lantern", 100)).await.done(201).text("id");
+    let one = format!("{path}/{made}");
+    shop.admin(Call::delete(&one)).await.done(200);
+    shop.admin(Call::put(&one, &product("lantern", 100))).await.refused(409, "product-withdrawn");
+    post(&shop, path, product("lantern", 100)).await.done(201);
+}
+
+#[tokio::test]
+async fn advice_about_accounts_helps() {
+    let shop = TestShop::open().await;
+    let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
+    shop.send(sign_up_call("ada@example.org")).await.refused(409, "email-taken");
+    shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let address = json!({"label": "home", "name": "Ada", "line1": "1 Test St", "city": "London", "country": "GB",
+        "postalCode": "N1 1AA"});
+    let add = || Call::post("/api/users/me/addresses", &address);
+    let mut last = String::new();
+    for _ in 0..souk_domain::limits::ADDRESSES_MAX {
+        last = shop.as_user(&token, add()).await.done(201).text("id");
+    }
+    shop.as_user(&token, add()).await.refused(409, "too-many-addresses");
+    shop.as_user(&token, Call::delete(&format!("/api/users/me/addresses/{last}"))).await.done(200);
+    shop.as_user(&token, add()).await.done(201);
+}
+
+#[tokio::test]
+async fn advice_about_stock_helps() {
+    let shop = TestShop::open().await;
+    let at = |what: &str| format!("/api/inventory/{what}");
+    let count = |on_hand: i64| json!({"sku": "S1", "onHand": on_hand});
+    let reserve =
+        |quantity: u32| json!({"orderId": "o1", "sku": "S1", "quantity": quantity, "expiresInSeconds": 60});
+    let of = || json!({"orderId": "o1", "sku": "S1"});
+    post(&shop, &at("stock"), count(9)).await.done(200);
+    post(&shop, &at("release"), of()).await.refused(409, "reservation-not-open");
+    post(&shop, &at("reserve"), reserve(3)).await.done(200);
+    post(&shop, &at("reserve"), reserve(4)).await.refused(409, "reservation-exists");
+    post(&shop, &at("release"), of()).await.done(200);
+    post(&shop, &at("reserve"), reserve(4)).await.done(200);
+    post(&shop, &at("stock"), count(3)).await.refused(409, "stock-below-reserved");
+    post(&shop, &at("stock"), count(4)).await.done(200);
+    post(&shop, &at("stock"), count(3)).await.refused(409, "stock-below-reserved");
+    post(&shop, &at("release"), of()).await.done(200);
+    post(&shop, &at("stock"), count(3)).await.done(200);
+    post(&shop, &at("reserve"), reserve(3)).await.done(200);
+    shop.pass(60);
+    post(&shop, &at("confirm"), of()).await.refused(409, "reservation-expired");
+    // The same quantity again, and another one.
+    for quantity in [3, 2] {
+        post(&shop, &at("reserve"), reserve(quantity)).await.done(200);
+        shop.pass(if quantity == 3 { 60 } else { 0 });
+    }
+    post(&shop, &at("confirm"), of()).await.done(200);
+}
+
+#[tokio::test]
+async fn advice_about_carts_helps() {
+    let shop = TestShop::stocked().await;
+    let order = |body: Value| shop.customer("ada", Call::post("/api/orders", &body));
+    let cart = || json!({"cart": true});
+    order(cart()).await.refused(409, "cart-empty");
+    let item = Call::post("/api/cart/items", &json!({"sku": "lantern", "quantity": 1}));
+    let made = post(&shop, "/api/products", product("lantern", 100)).await.done(201).text("id");
+    let costs = |amount: i64| Call::put(&format!("/api/products/{made}"), &product("lantern", amount));
+    shop.customer("ada", item.clone()).await.done(200);
+    shop.admin(costs(200)).await.done(200);
+    order(cart()).await.refused(409, "price-changed");
+    order(json!({"cart": true, "acceptPriceChanges": true})).await.done(202);
+    shop.customer("ada", item).await.done(200);
+    shop.admin(costs(300)).await.done(200);
+    order(cart()).await.refused(409, "price-changed");
+    shop.customer("ada", Call::put("/api/cart/items/lantern", &json!({"quantity": 1}))).await.done(200);
+    order(cart()).await.done(202);
+}
+
+#[tokio::test]
+async fn advice_about_orders_helps() {
+    let shop = TestShop::stocked().await;
+    for is_delivered in [false, true] {
+        let id = confirmed(&shop).await;
+        let at = |what: &str| format!("/api/orders/{id}/{what}");
+        let ship = |tracking: &str| json!({"carrier": "Royal Mail", "tracking": tracking});
+        post(&shop, &at("ship"), ship("RM1")).await.done(200);
+        if is_delivered {
+            post(&shop, &at("deliver"), json!({})).await.done(200);
+        }
+        let refused = post(&shop, &at("ship"), ship("RM2")).await.refused(409, "order-not-shippable");
+        assert!(refused.text("detail").contains("`PATCH` of `/shipments/1`"), "{}", refused.body);
+        let number = json!({"trackingNumber": "RM2"}).to_string().into_bytes();
+        shop.admin(Call::new("PATCH", &at("shipments/1"), number)).await.done(200);
+        let refused = post(&shop, &at("cancel"), json!({})).await.refused(409, "order-not-cancellable");
+        assert!(refused.text("detail").contains("with `/return`"), "{}", refused.body);
+        let back = json!({"lines": [{"sku": "heart", "quantity": 2}]});
+        assert_eq!(post(&shop, &at("return"), back).await.done(200).text("status"), "RETURNED");
+        // What is back can't come back, so nothing is advised any more.
+        let refused = post(&shop, &at("cancel"), json!({})).await.refused(409, "order-not-cancellable");
+        assert_eq!(refused.text("detail"), "an order that is RETURNED can't be cancelled");
+        let refused = post(&shop, &at("ship"), ship("RM3")).await.refused(409, "order-not-shippable");
+        assert_eq!(refused.text("detail"), "an order that is RETURNED can't be shipped");
+    }
+}
+
+#[tokio::test]
+async fn advice_about_an_order_without_an_address_helps() {
+    let shop = TestShop::stocked().await;
+    let to = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "country": "GB"});
+    for is_cancelled in [false, true] {
+        let item = json!({"sku": "heart", "quantity": 1});
+        let token =
+            shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
+        let body = json!({"cart": true, "email": "ada@example.org", "shippingAddress": to});
+        let placed = shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
+        let (id, code) = (placed.text("id"), placed.text("code"));
+        shop.as_checkout(&id, souk_domain::order::OrderCommand::AwaitPayment).await;
+        shop.as_checkout(&id, souk_domain::order::OrderCommand::Confirm { paid_outside: true }).await;
+        let erase = json!({"code": code, "email": "ada@example.org"});
+        shop.send(Call::post("/api/orders/lookup/erase", &erase)).await.done(202);
+        let at = |what: &str| format!("/api/orders/{id}/{what}");
+        post(&shop, &at("ship"), json!({"carrier": "post"})).await.refused(409, "order-address-erased");
+        if is_cancelled {
+            assert_eq!(post(&shop, &at("cancel"), json!({})).await.done(200).text("status"), "CANCELLED");
+        } else {
+            shop.admin(Call::put(&at("shipping-address"), &to)).await.done(200);
+            post(&shop, &at("ship"), json!({"carrier": "post"})).await.done(200);
+        }
+    }
+}
