@@ -19,6 +19,10 @@ use tempfile::TempDir;
 use crate::order_of;
 use crate::process::{Shop, lines, souk};
 
+/// What the orders of the log gave back for returns and by goodwill, in minor units: 7.50 of `returned`, 2.50 of
+/// `partly-returned` and 0.50 of `partly-refunded`. The old program took it for revenue.
+const GIVEN_BACK: i64 = 1_050;
+
 /// An unpacked golden folder.
 struct Golden {
     data: TempDir,
@@ -139,7 +143,10 @@ impl Opened {
         }
         let withdrawn = format!("/api/products/{}", expected["withdrawn"].as_str().unwrap());
         assert_eq!(self.shop.get(&withdrawn).await.0, 404);
-        assert_eq!(self.shop.get("/api/orders/admin/sales").await.1["total"], expected["sales"]);
+        let mut sales = expected["sales"].clone();
+        let revenue = sales["revenue"]["amount"].as_i64().unwrap();
+        sales["revenue"]["amount"] = json!(revenue - GIVEN_BACK);
+        assert_eq!(self.shop.get("/api/orders/admin/sales").await.1["total"], sales);
     }
 
     /// Checks that every read model is what the log says.

@@ -64,7 +64,7 @@ async fn a_row_that_is_wrong_is_found_with_its_events_and_mended_by_a_rebuild() 
     stocked(&shop, "LAMP", 10).await;
     let id = sold(&shop, 1).await.remove(0);
     sold(&shop, 1).await;
-    tamper(shop.folder(), &format!("UPDATE orders_v3_7 SET status = 'PENDING' WHERE key = '{id}'")).await;
+    tamper(shop.folder(), &format!("UPDATE orders_v4_7 SET status = 'PENDING' WHERE key = '{id}'")).await;
     let (code, told) = lines(shop.folder(), &["replay", "orders", "--diff"]);
     assert_eq!((code, &told[0]["different"]), (Some(1), &json!(1)), "{told:?}");
     let difference = &told[0]["differences"][0];
@@ -266,6 +266,6 @@ async fn a_program_whose_models_are_raised_builds_them_before_it_is_ready() {
     let orders: Vec<_> =
         models["items"].as_array().unwrap().iter().filter(|model| model["name"] == "orders").collect();
     assert_eq!(orders.len(), 1, "{orders:?}");
-    assert_eq!(orders[0]["version"], 3);
+    assert_eq!(orders[0]["version"], 4);
     assert_eq!(lines(shop.folder(), &["replay", "--ahead"]).1[0]["built"], json!([]));
 }
