@@ -98,6 +98,8 @@ impl Shop {
             }
             9 => {
                 ask(&mut self.world, OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() });
+                let tracking = Some("2".to_owned());
+                ask(&mut self.world, OrderCommand::CorrectShipment { carrier: None, tracking });
                 ask(&mut self.world, OrderCommand::Deliver);
             }
             10 => {
