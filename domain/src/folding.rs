@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn spellings_of_a_category_are_one_path() {
-        for spelling in ["garden/tools", "/garden/tools/", "Garden / Tools", "//garden//tools", " GARDEN/tools "] {
+        for spelling in
+            ["garden/tools", "/garden/tools/", "Garden / Tools", "//garden//tools", " GARDEN/tools "]
+        {
             assert_eq!(category_path(spelling), "garden/tools", "{spelling}");
         }
         assert_eq!(category_path("Home  Textiles"), "home textiles");

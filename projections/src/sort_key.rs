@@ -31,7 +31,18 @@ mod tests {
 
     #[test]
     fn texts_sort_as_people_sort_them() {
-        let sorted = ["100% wool", "apple", "Apple", "Áugusta", "augustus", "Mug", "Øre", "Zinc", "φως", "\u{42f}blue"];
+        let sorted = [
+            "100% wool",
+            "apple",
+            "Apple",
+            "Áugusta",
+            "augustus",
+            "Mug",
+            "Øre",
+            "Zinc",
+            "φως",
+            "\u{42f}blue",
+        ];
         let mut texts = sorted;
         texts.reverse();
         texts.sort_by_key(|text| sort_key(text));

@@ -136,7 +136,8 @@ async fn merging_takes_the_guests_lines_over_once() {
 #[tokio::test]
 async fn a_merge_says_which_lines_had_no_room() {
     let shop = TestShop::stocked().await;
-    let put = |sku: &str, quantity: u32| Call::post("/api/cart/items", &json!({"sku": sku, "quantity": quantity}));
+    let put =
+        |sku: &str, quantity: u32| Call::post("/api/cart/items", &json!({"sku": sku, "quantity": quantity}));
     let first = shop.send(put("heart", 10)).await.done(200);
     let token = first.head("x-cart-token").to_owned();
     shop.send(put("star", 3).cart(&token)).await.done(200);
@@ -146,5 +147,9 @@ async fn a_merge_says_which_lines_had_no_room() {
     assert_eq!(shop.customer("ada", merge()).await.done(200).body["capped"], capped);
     assert_eq!(shop.customer("ada", merge()).await.done(200).body["capped"], capped, "a repeat says so too");
     let unkeyed = Call::post("/api/cart/merge", &json!({"cartToken": token}));
-    assert_eq!(shop.customer("ada", unkeyed).await.done(200).body.get("capped"), None, "nothing is left to merge");
+    assert_eq!(
+        shop.customer("ada", unkeyed).await.done(200).body.get("capped"),
+        None,
+        "nothing is left to merge"
+    );
 }

@@ -262,9 +262,7 @@ async fn a_mistyped_shipment_is_corrected_field_by_field() {
     step(&shop, &id, "ship", json!({"carrier": "Royal Mail", "tracking": "RM1"})).await.done(200);
     shop.customer("ada", correct(number())).await.refused(403, "forbidden");
     let other = format!("/api/orders/{id}/shipments/2");
-    shop.admin(Call::new("PATCH", &other, number().to_string().into_bytes()))
-        .await
-        .refused(404, "not-found");
+    shop.admin(Call::new("PATCH", &other, number().to_string().into_bytes())).await.refused(404, "not-found");
     for (wrong, pointer, code) in [
         (json!({"carrier": " "}), "/carrier", "invalid-length"),
         (json!({"trackingNumber": null}), "/trackingNumber", "invalid-value"),
@@ -274,9 +272,14 @@ async fn a_mistyped_shipment_is_corrected_field_by_field() {
     }
     for _ in 0..2 {
         let corrected = shop.admin(correct(number()).key("k")).await.done(200);
-        assert_eq!((corrected.body["revision"].as_u64(), corrected.text("status")), (Some(4), "SHIPPED".into()));
+        assert_eq!(
+            (corrected.body["revision"].as_u64(), corrected.text("status")),
+            (Some(4), "SHIPPED".into())
+        );
     }
-    shop.admin(correct(json!({"carrier": "Post"})).header("if-match", "\"3\"")).await.refused(412, "revision-mismatch");
+    shop.admin(correct(json!({"carrier": "Post"})).header("if-match", "\"3\""))
+        .await
+        .refused(412, "revision-mismatch");
     let events = shop.log.lock().unwrap().stream(&Order::stream(OrderId(id.parse().unwrap())));
     let last: Value = serde_json::from_slice(&events.last().unwrap().event.data).unwrap();
     assert_eq!(last, json!({"carrier": "Royal Mail", "tracking": "RM2"}));

@@ -141,7 +141,8 @@ async fn errors_stand_where_the_request_has_the_field() {
     let shop = TestShop::stocked().await;
     let short = shop.admin(Call::post("/api/products", &product("heart", 100))).await;
     short.refused(409, "sku-taken").at("/sku", "sku-taken");
-    let long = json!({"name": "x", "variants": [{"sku": "heart", "price": {"amount": 1, "currency": "GBP"}}]});
+    let long =
+        json!({"name": "x", "variants": [{"sku": "heart", "price": {"amount": 1, "currency": "GBP"}}]});
     let long = shop.admin(Call::post("/api/products", &long)).await;
     long.refused(409, "sku-taken").at("/variants/0/sku", "sku-taken");
 }

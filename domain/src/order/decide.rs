@@ -9,8 +9,8 @@ use crate::names::{CustomerId, ReversalId, Sku};
 use super::command::OrderCommand;
 use super::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, OrderEvent,
-    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, Shipped,
-    ShipmentCorrected, TimedOut,
+    PaidOutside, PaymentAwaited, Placed as PlacedEvent, Reason, ReasonCode, ShipmentCorrected, Shipped,
+    TimedOut,
 };
 use super::rejection::OrderRejection;
 use super::returns;
@@ -166,8 +166,7 @@ fn correct_shipment(order: &Placed, carrier: Option<&str>, tracking: Option<&str
         (OrderStatus::Shipped | OrderStatus::Delivered, Some(shipment)) => shipment,
         (status, _) => return Err(OrderRejection::NotShipped(status)),
     };
-    let corrected =
-        (carrier.unwrap_or(&shipment.0).to_owned(), tracking.unwrap_or(&shipment.1).to_owned());
+    let corrected = (carrier.unwrap_or(&shipment.0).to_owned(), tracking.unwrap_or(&shipment.1).to_owned());
     if corrected == *shipment {
         return Ok(Vec::new());
     }

@@ -7,8 +7,7 @@ use uuid::Uuid;
 use super::draft::{Parts, order_code};
 use super::event::{
     AddressChanged, Attached, Cancelled, Confirmed, Delivered, Erased, OrderLine, PaidOutside,
-    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped,
-    ShipmentCorrected,
+    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, ShipmentCorrected, Shipped,
 };
 use super::*;
 use crate::address::Address;

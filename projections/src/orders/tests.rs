@@ -1,7 +1,7 @@
 use souk_domain::order::event::{
     AddressChanged, Attached, CancellationRequested, Cancelled, Confirmed, Delivered, Erased, PaidOutside,
-    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, Shipped,
-    ShipmentCorrected, TimedOut,
+    PaymentAwaited, Placed, Reason, ReasonCode, Returned, Reversal, ReversalLine, ShipmentCorrected, Shipped,
+    TimedOut,
 };
 use souk_domain::{ReversalId, Sku};
 use souk_eventsourcing::Personal;

@@ -1,6 +1,6 @@
+use souk_domain::VoidId;
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{self as orders, OrderEvent};
-use souk_domain::VoidId;
 use souk_domain::payment::event::{
     Accepted, Authorized, Cancelled, CaptureFailed, Captured, DebtSettled, DebtWithdrawn, Failed,
     RefundFailed, RefundRequested, Refunded, VoidRequested, Voided,

@@ -185,10 +185,7 @@ async fn list(
         .bind(one_more(limit))
         .bind(visible.map(i64::from))
         .bind(
-            query
-                .category
-                .map(|category| folded(&category_path(&category)))
-                .filter(|path| !path.is_empty()),
+            query.category.map(|category| folded(&category_path(&category))).filter(|path| !path.is_empty()),
         )
         .bind(pattern)
         .bind(query.min_price)

@@ -237,7 +237,8 @@ async fn a_line_that_staff_released_is_no_longer_reserved() {
     let path = format!("/api/orders/{}", order(1));
     let fates = async |shop: &Shop| {
         let one = shop.get(&path).token(Role::Customer, "ada").send().await.json;
-        let listed = shop.get("/api/orders").token(Role::Customer, "ada").send().await.json["items"][0].clone();
+        let listed =
+            shop.get("/api/orders").token(Role::Customer, "ada").send().await.json["items"][0].clone();
         assert_eq!(one["lines"], listed["lines"]);
         let fate = |line: &Value| line["reservation"].as_str().unwrap().to_owned();
         one["lines"].as_array().unwrap().iter().map(fate).collect::<Vec<_>>()

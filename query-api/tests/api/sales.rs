@@ -59,15 +59,24 @@ async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on(
     let events: [PaymentEvent; 4] = [
         Requested { order: order(1), amount, token, attempt: 1 }.into(),
         Captured { order: order(1), amount }.into(),
-        RefundRequested { order: order(1), refund, provider_payment_id, amount, reason, attempt: 1, retries: None }
-            .into(),
+        RefundRequested {
+            order: order(1),
+            refund,
+            provider_payment_id,
+            amount,
+            reason,
+            attempt: 1,
+            retries: None,
+        }
+        .into(),
         Refunded { order: order(1), refund, amount, provider_refund_id: "re_1".to_owned() }.into(),
     ];
     for event in events {
         shop.happens_at(&stream, event, later(3 * DAY)).await;
     }
     shop.project().await;
-    let given_back = json!({"day": "2026-11-24", "orders": 0, "units": 0, "revenue": {"amount": -200, "currency": "GBP"}});
+    let given_back =
+        json!({"day": "2026-11-24", "orders": 0, "units": 0, "revenue": {"amount": -200, "currency": "GBP"}});
     let days = json!([sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP"), given_back]);
     let answer = report(&shop, "").await;
     assert_eq!(answer["days"], days);
