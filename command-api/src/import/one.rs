@@ -140,7 +140,7 @@ impl Import<'_> {
     ) -> Result<Position, Problem> {
         let command = ProductCommand::Replace { content, epoch: 0 };
         let request = CommandRequest::new(stream.clone(), command, self.origin);
-        let request = CommandRequest { if_match: Some(known.revision), ..request };
+        let request = CommandRequest { if_match: Some(known.revision.into()), ..request };
         Ok(write(self.shop, request).await?.1)
     }
 }

@@ -180,7 +180,7 @@ fn refunds_count_on_the_day_on_which_they_are_given_back() {
 #[test]
 fn refunds_of_an_order_that_ended_early_are_left_out() {
     let events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
-    let reason = Reason { code: ReasonCode::CancelledByShop, detail: String::new() };
+    let reason = Reason { code: ReasonCode::CancelledByShop, detail: "".into() };
     let ended = orders::event::Cancelled { reason, failed_skus: Vec::new(), reversal: None };
     let history = history(events).then(&order_stream(5), OrderEvent::from(ended));
     assert!(at_once::<Payments>(&history).sums.is_empty());

@@ -57,7 +57,7 @@ async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on(
     let (provider_payment_id, reason) = ("pay_1".to_owned(), "it came back".to_owned());
     let token = "tok_ok".to_owned();
     let events: [PaymentEvent; 4] = [
-        Requested { order: order(1), amount, token, attempt: 1 }.into(),
+        Requested { order: order(1), amount, token: token.into(), attempt: 1 }.into(),
         Captured { order: order(1), amount }.into(),
         RefundRequested {
             order: order(1),

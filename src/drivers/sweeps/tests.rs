@@ -236,7 +236,8 @@ async fn a_sweep_whose_step_takes_too_long_ends_and_says_so() {
 fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
     let unit_price = Money::new(255, Currency::GBP);
     let product = ProductId(Uuid::from_u128(1));
-    let line = OrderLine { sku: sku(), product, name: "Heart".into(), quantity: 1, unit_price };
+    let line =
+        OrderLine { sku: sku(), product, name: "Heart".into(), quantity: 1, unit_price, shown_price: None };
     let parts = draft::Parts {
         order,
         customer: None,
