@@ -67,7 +67,7 @@ impl Configuration {
             (
                 "SOUK_TRUSTED_PROXIES",
                 joined(&self.trusted_proxies),
-                "networks of proxies in front, whose word about their clients is taken",
+                "networks and addresses of proxies in front, whose word about their clients is taken",
             ),
             (
                 "SOUK_CORS_ORIGINS",

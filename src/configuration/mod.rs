@@ -6,7 +6,7 @@ mod describe;
 mod providers;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -313,9 +313,10 @@ impl Configuration {
             redis: raw.redis_url.map(redis).transpose()?,
             public_url: raw.public_url.map(public_url).transpose()?,
             identity_providers: providers::checked(raw.oidc)?,
-            trusted_proxies: list(raw.trusted_proxies.as_ref(), |text| text.parse().ok()).map_err(
-                |value| not_allowed("SOUK_TRUSTED_PROXIES", &value, "networks with commas, as in 10.0.0.0/8"),
-            )?,
+            trusted_proxies: list(raw.trusted_proxies.as_ref(), network).map_err(|value| {
+                let allowed = "networks and addresses with commas, as in 10.0.0.0/8 or 10.0.0.5";
+                not_allowed("SOUK_TRUSTED_PROXIES", &value, allowed)
+            })?,
             cors_origins: list(raw.cors_origins.as_ref(), origin).map_err(|value| {
                 not_allowed("SOUK_CORS_ORIGINS", &value, "origins with commas, as in https://shop.example")
             })?,
@@ -415,6 +416,11 @@ fn list<T>(value: Option<&String>, read: impl Fn(&str) -> Option<T>) -> Result<V
     let texts = value.into_iter().flat_map(|value| value.split(',')).map(str::trim);
     let texts = texts.filter(|text| !text.is_empty());
     texts.map(|text| read(text).ok_or_else(|| text.to_owned())).collect()
+}
+
+/// A network, or the one of a single address.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// An origin as browsers send it: a scheme and a host, nothing behind.

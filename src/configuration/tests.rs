@@ -44,6 +44,14 @@ fn values_that_are_not_allowed_are_named_with_what_is() {
 }
 
 #[test]
+fn a_trusted_proxy_may_be_a_single_address() {
+    let text = "10.0.0.5, 192.0.2.0/24,2001:db8::1";
+    let configuration = checked(|raw| raw.trusted_proxies = Some(text.into())).unwrap();
+    let networks: Vec<String> = configuration.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.0.0.5/32", "192.0.2.0/24", "2001:db8::1/128"]);
+}
+
+#[test]
 fn everything_that_is_described_can_be_set_by_a_variable() {
     let known = variables();
     let described = checked(|_| ()).unwrap().describe();
