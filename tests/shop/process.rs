@@ -245,6 +245,11 @@ impl Shop {
         panic!("the shop stays ready");
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process now, and waits until it is gone.
     pub(crate) async fn kill(mut self) -> Self {
         self.kill_after(Duration::ZERO).await;
@@ -340,9 +345,14 @@ impl Gateway {
 
     /// Starts one.
     pub(crate) fn open(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        Self::open_between(upstream, upstream, variables)
+    }
+
+    /// Starts one in front of two shops: writes go to the first, reads to the second.
+    pub(crate) fn open_between(commands: &str, queries: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
         command.args(["serve", "--role", "gateway", "--listen", "127.0.0.1:0", "--json"]);
-        command.args(["--upstream-commands", upstream, "--upstream-queries", upstream]);
+        command.args(["--upstream-commands", commands, "--upstream-queries", queries]);
         let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let address = listening(&mut child);
         Self { child, address, client: client() }
