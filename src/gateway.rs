@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
+use souk_gateway::proxy::{self, Patience, Reach, Upstream, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
 use souk_web::{Denials, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
@@ -19,10 +19,9 @@ use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
 use crate::edge::{self as edges, EdgeStanding};
+use crate::listen::{Addresses, Listeners};
 use crate::release_gate::{self, Gates};
-use crate::serve::{
-    DRAIN_MAX, ServeOptions, Signals, announce, answer, connections, listen, listen_internally,
-};
+use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, connections};
 
 /// Files that a connection of a client needs in a gateway: its own, and one to an upstream.
 const FILES_PER_CONNECTION: usize = 2;
@@ -42,6 +41,7 @@ pub struct Behind<'a> {
 #[derive(Clone)]
 struct Operations {
     upstreams: Upstreams,
+    reach: Arc<Reach>,
     keys: Arc<PublishedKeys>,
     standing: EdgeStanding,
     parts: Parts,
@@ -56,9 +56,8 @@ pub async fn serve(
     options: ServeOptions,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let listener = listen(configuration).await?;
+    let Listeners { main: listener, internal } = Addresses::take(configuration)?.listen()?;
     let address = listener.local_addr()?;
-    let internal = listen_internally(configuration).await?;
     let (stop, stopping) = watch::channel(false);
     let (main, app_of_internal) = apps(configuration, behind, &stopping)?;
     let Behind { commands, queries, .. } = behind;
@@ -137,6 +136,7 @@ fn apps(
     )?;
     let gates = Gates::default();
     let operations = Operations {
+        reach: Arc::new(Reach::new(&upstreams)),
         upstreams: upstreams.clone(),
         keys,
         standing,
@@ -159,29 +159,50 @@ fn apps(
     Ok((for_browsers(edge(router, settings), configuration.cors_origins.clone()), internal))
 }
 
-/// A gateway is ready once it knows the keys of tokens; one whose upstream fails is not made better by
-/// taking it out.
-async fn ready(State(operations): State<Operations>) -> Response {
-    if !operations.keys.is_known() {
-        let detail = "the keys of tokens were not read yet: the upstream `commands` does not answer";
-        return Problem::new("upstream-unavailable", detail).retry_after(1).into_response();
-    }
-    let mut lines = vec!["ready".to_owned()];
-    lines.extend(operations.standing.remarks().into_iter().map(str::to_owned));
-    lines.extend(operations.parts.remarks());
-    for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
-        match upstream.state() {
-            UpstreamState::Closed => {}
-            UpstreamState::HalfOpen => lines.push(format!("{}: tried again", upstream.name())),
-            UpstreamState::Open => lines.push(format!("{}: failed too often, left alone", upstream.name())),
+impl Operations {
+    /// The reason why a gateway is not ready: it does not know the keys of tokens yet, or none of its upstreams
+    /// answers. With one of two it still answers reads or writes, and a load balancer that took it out would take
+    /// those away, too.
+    async fn why_not_ready(&self) -> Option<&'static str> {
+        if !self.keys.is_known() {
+            return Some("the keys of tokens were not read yet: the upstream `commands` does not answer");
         }
+        let is_reached = self.reach.answering().await.contains(&true);
+        (!is_reached).then_some("none of the upstreams answers")
     }
+
+    /// What an operator should know, a line each.
+    async fn remarks(&self) -> Vec<String> {
+        let mut remarks: Vec<String> = self.standing.remarks().into_iter().map(str::to_owned).collect();
+        remarks.extend(self.parts.remarks());
+        let upstreams = [&self.upstreams.commands, &self.upstreams.queries];
+        for (upstream, is_answering) in upstreams.into_iter().zip(self.reach.answering().await) {
+            match upstream.state() {
+                UpstreamState::Closed if is_answering => {}
+                UpstreamState::Closed => remarks.push(format!("{}: does not answer", upstream.name())),
+                UpstreamState::HalfOpen => remarks.push(format!("{}: tried again", upstream.name())),
+                UpstreamState::Open => {
+                    remarks.push(format!("{}: failed too often, left alone", upstream.name()));
+                }
+            }
+        }
+        remarks
+    }
+}
+
+async fn ready(State(operations): State<Operations>) -> Response {
+    let remarks = operations.remarks().await;
+    if let Some(why) = operations.why_not_ready().await {
+        let detail = std::iter::once(why).chain(remarks.iter().map(String::as_str)).collect::<Vec<_>>();
+        return Problem::new("upstream-unavailable", detail.join("; ")).retry_after(1).into_response();
+    }
+    let lines: Vec<&str> = std::iter::once("ready").chain(remarks.iter().map(String::as_str)).collect();
     (StatusCode::OK, lines.join("\n")).into_response()
 }
 
 async fn metrics(State(operations): State<Operations>) -> String {
     operations.standing.measure();
-    metrics::gauge!("souk_ready").set(f64::from(operations.keys.is_known()));
+    metrics::gauge!("souk_ready").set(f64::from(operations.why_not_ready().await.is_none()));
     for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
         let state = match upstream.state() {
             UpstreamState::Closed => 0.0,

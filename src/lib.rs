@@ -13,6 +13,7 @@ pub mod drivers;
 mod edge;
 pub mod embedded;
 mod gateway;
+mod listen;
 pub mod master_key;
 pub mod openapi;
 mod release_gate;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -30,6 +29,7 @@ use crate::demo;
 use crate::edge::{self as edges, EdgeStanding};
 use crate::embedded::{Embedded, Readiness};
 use crate::gateway::{self, Behind};
+use crate::listen::{Addresses, Listeners};
 use crate::openapi;
 use crate::release_gate::{self, Gates};
 
@@ -64,12 +64,13 @@ async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> any
     let mut signals = Signals::new()?;
     // First of all: what is counted before there is a recorder is counted nowhere.
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    // Before anything is started that would complain of an early end.
+    let addresses = Addresses::take(configuration)?;
     let mut shop = Embedded::start(configuration).await?;
-    let listener = listen(configuration).await?;
+    let Listeners { main: listener, internal } = addresses.listen()?;
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
-    let internal = listen_internally(configuration).await?;
     let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded, metrics)?;
     announce(options, address, || welcome(configuration, address, options))?;
 
@@ -195,13 +196,6 @@ fn welcome(configuration: &Configuration, address: SocketAddr, options: ServeOpt
     if options.empty { open } else { format!("{open}\n{}", demo::first_purchase(address)) }
 }
 
-/// Takes the address that everybody asks.
-pub async fn listen(configuration: &Configuration) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(configuration.listen).await.with_context(|| {
-        format!("{} can't be listened on (is another shop there? choose with --listen)", configuration.listen)
-    })
-}
-
 #[derive(Clone)]
 struct Operations {
     shop: OperationsOf,
@@ -233,18 +227,6 @@ impl Operations {
         let parts = self.shop.readiness.parts.remarks();
         if parts.is_empty() { "the shop is catching up".to_owned() } else { parts.join("; ") }
     }
-}
-
-/// Takes the address that operators ask, if there is one.
-pub async fn listen_internally(configuration: &Configuration) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = configuration.internal_listen else { return Ok(None) };
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.with_context(|| {
-        format!("{address} can't be listened on for metrics (choose with --internal-listen)")
-    })?;
-    let address = listener.local_addr()?;
-    tracing::info!(%address, "metrics and the release gate listen");
-    Ok(Some(listener))
 }
 
 /// What is asked where.

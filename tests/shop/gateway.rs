@@ -126,6 +126,23 @@ async fn a_gateway_is_ready_when_there_is_a_shop_and_says_which_part_is_missing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_upstreams_are_all_gone_is_not_ready_and_one_of_two_is_enough() {
+    let commands = Shop::start(&BEHIND).await;
+    let queries = Shop::start(&BEHIND).await;
+    let gateway = Gateway::open_between(commands.address(), queries.address(), &[]);
+    gateway.until("/health/ready", |text| text == "ready").await;
+    let queries = queries.kill().await;
+    gateway.until("/health/ready", |text| text == "ready\nqueries: does not answer").await;
+    assert_eq!(gateway.text("/health/ready").await.0, 200, "writes are answered");
+    let commands = commands.kill().await;
+    gateway.until("/health/ready", |text| text.contains("none of the upstreams answers")).await;
+    let (status, problem) = gateway.text("/health/ready").await;
+    assert!(status == 503 && problem.contains("upstream-unavailable"), "{problem}");
+    assert!(gateway.text("/metrics").await.1.contains("souk_ready 0"));
+    drop((commands, queries));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_let_no_more_pass_than_one_would() {
     let (shop, redis) = (Shop::start(&BEHIND).await, Redis::start().unwrap());
     let url = redis.url();

@@ -144,9 +144,33 @@ async fn a_second_shop_on_the_same_folder_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_starts_are_refused_in_words() {
+async fn a_taken_port_is_said_before_anything_is_opened() {
     let shop = Shop::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
+    let taken = shop.address().trim_start_matches("http://").to_owned();
+    for (flag, other) in [("--listen", "--internal-listen"), ("--internal-listen", "--listen")] {
+        let output = souk(folder.path(), &["serve", flag, &taken, other, "127.0.0.1:0"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(&format!("{taken} can't be listened on")), "{error}");
+        assert!(!error.contains("ERROR") && !error.contains("WARN"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was opened");
+    }
+}
+
+/// Asked of the machine: with huge pages a shop had twice the memory.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_has_no_huge_pages() {
+    let shop = Shop::start(&[]).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", shop.pid())).unwrap();
+    assert!(status.lines().any(|line| line.split_whitespace().eq(["THP_enabled:", "0"])), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_starts_are_refused_in_words() {
+    let folder = Shop::start(&[]).await.stop();
+    let shop = Shop::start(&[]).await;
     let taken = shop.address().trim_start_matches("http://").to_owned();
     for (arguments, code, word) in [
         (vec!["serve", "--listen", taken.as_str()], 1, "can't be listened on"),

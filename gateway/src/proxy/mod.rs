@@ -9,6 +9,7 @@
 mod headers;
 mod keys;
 mod places;
+mod reach;
 mod relayed;
 mod upstream;
 
@@ -30,6 +31,7 @@ use crate::layers::read;
 use crate::room::Room;
 use crate::table::{self, Class, ROUTES, Route, Side};
 pub use keys::follow;
+pub use reach::Reach;
 use upstream::Outgoing;
 pub use upstream::{NotAnUpstream, Patience, State as UpstreamState, Upstream};
 
