@@ -228,7 +228,7 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     let client = client(&edge, &request);
     // Before anything that costs: reading a token compares signatures.
     let address = client.nearest_address();
-    let place = match edge.room.place(address) {
+    let place = match edge.room.place(address, head_bytes(&request)) {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
@@ -365,7 +365,6 @@ pub(crate) async fn read(
     bytes_max: usize,
     gathering: &mut Gathering,
 ) -> Result<Bytes, Problem> {
-    let mut content = Vec::new();
     let mut length = 0;
     let began = Instant::now();
     loop {
@@ -387,18 +386,12 @@ pub(crate) async fn read(
             return Err(too_slow());
         }
         if length <= bytes_max {
-            if length > content.capacity() {
-                let capacity = length.max(2 * content.capacity()).min(bytes_max);
-                gathering.reach(capacity)?;
-                content.reserve_exact(capacity - content.len());
-            }
-            content.extend_from_slice(&data);
+            gathering.add(&data)?;
         } else {
-            content = Vec::new();
             gathering.clear();
         }
     }
-    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(content.into()) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(gathering.take()) }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {

@@ -101,6 +101,17 @@ impl Share {
         is_given
     }
 
+    /// Takes more for the same client, whether or not it is too much: for what is there already.
+    pub fn force(&mut self, amount: usize) {
+        self.shares.add(self.client, amount, true);
+        self.amount += amount;
+    }
+
+    /// Gives all of it back.
+    pub fn clear(&mut self) {
+        drop(self.cut_off(self.amount));
+    }
+
     /// Cuts a part off. What is missing to it is counted though it may be too much: it is there already.
     pub fn cut_off(&mut self, amount: usize) -> Self {
         let kept = amount.min(self.amount);

@@ -202,6 +202,81 @@ async fn a_slow_reader_gets_its_answer_whole() {
     assert_eq!(length, LARGE);
 }
 
+/// Asked of the shop: what the system kept of an answer hid that its client read on.
+#[tokio::test]
+async fn a_slow_reader_over_http1_gets_on_while_the_system_holds_much_of_its_answer() {
+    let server = server(Connections { unread_max: 2 * BRIEF, ..quick() }).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    // 64 KiB a second: the system's buffer has a third of it free only after longer than the client may pause.
+    let began = std::time::Instant::now();
+    while began.elapsed() < 10 * BRIEF {
+        stream.read_exact(&mut [0; 4 * 1024]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is still under way");
+    drop(stream);
+    server.holds_nothing().await;
+}
+
+/// Asked of the shop: each stream has a task, also one whose request was refused, until its client reads that.
+#[tokio::test]
+async fn streams_of_all_connections_share_one_number_and_leave_other_addresses_theirs() {
+    let limits = Connections { streams_max: 8, unread_max: PATIENCE, idle_max: PATIENCE, ..quick() };
+    let server = server(limits).await;
+    let mut unread = Vec::new();
+    for connection in 0..2 {
+        let (mut sender, _connection) = server.http2().await;
+        for stream in 0..2 {
+            let answer = sender.send_request(asked("/large")).await;
+            unread.push(answer.unwrap_or_else(|error| panic!("{connection} {stream}: {error}")));
+        }
+    }
+    let (mut sender, _connection) = server.http2().await;
+    let refused = sender.send_request(asked("/")).await;
+    assert!(refused.is_err(), "four of eight are half");
+    let builder = http2::Builder::new(TokioExecutor::new());
+    let stream = server.connect_from("127.0.0.3").await;
+    let (mut other, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    let _connection = tokio::spawn(connection);
+    assert_eq!(text(other.send_request(asked("/")).await.unwrap()).await, "small");
+    drop(unread);
+    server.holds_nothing().await;
+    assert_eq!(text(sender.send_request(asked("/")).await.unwrap()).await, "small", "it goes on");
+}
+
+/// Sends the first part of a head.
+async fn begun_head(server: &Server, source: &str, bytes: usize) -> TcpStream {
+    let mut stream = server.connect_from(source).await;
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(bytes));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Asked of the shop: heads that did not end stood in no budget.
+#[tokio::test]
+async fn heads_that_do_not_end_share_one_budget_and_leave_other_addresses_theirs() {
+    let limits =
+        Connections { unfinished_bytes_max: 80 * 1024, head_max: PATIENCE, ..Connections::default() };
+    let server = server(limits).await;
+    let mut first = begun_head(&server, "127.0.0.2", 40 * 1024).await;
+    let mut second = begun_head(&server, "127.0.0.2", 40 * 1024).await;
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, second.read_to_end(&mut rest)).await.unwrap();
+    assert!(closed.is_err() || rest.is_empty(), "the second is cut");
+    let mut other = begun_head(&server, "127.0.0.3", 20 * 1024).await;
+    for stream in [&mut other, &mut first] {
+        stream.write_all(b"\r\n\r\n").await.unwrap();
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+        assert_eq!(read.unwrap(), 1, "it is answered");
+    }
+    let mut again = begun_head(&server, "127.0.0.2", 40 * 1024).await;
+    again.write_all(b"\r\n\r\n").await.unwrap();
+    assert_eq!(again.read(&mut [0]).await.unwrap(), 1, "heads that ended gave their room back");
+}
+
 #[tokio::test]
 async fn a_connection_that_answers_pings_alone_is_closed() {
     let server = server(quick()).await;

@@ -37,6 +37,7 @@ fn server(limits: RoomLimits) -> Server {
     let router = Router::new()
         .route("/api/cart/items", post(length))
         .route("/api/payments/webhook", post(length))
+        .route("/api/auth/signup", post(|body: Bytes| async move { body }))
         .route("/api/auth/login", post(std::future::pending::<String>))
         .route("/api/auth/logout", post(|| async { "x".repeat(10_000) }))
         .route("/api/products", get(|| async { "x".repeat(10_000) }))
@@ -189,6 +190,58 @@ async fn requests_under_way_share_places_on_routes_without_a_limit_of_rate_too()
     }
     tokio::time::sleep(SOON).await;
     assert_eq!(server.send(request(1, "GET", "/health/live", Body::empty())).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn heads_of_requests_under_way_share_one_budget() {
+    let server = server(RoomLimits { head_bytes_max: 40_000, ..RoomLimits::default() });
+    let asked = |client: u8, method: &str, path: &str, bytes: usize| {
+        let mut request = request(client, method, path, Body::empty());
+        request.headers_mut().insert("x-long", "x".repeat(bytes).parse().unwrap());
+        request
+    };
+    let pending: Vec<_> = (0..3).map(|_| server.begin(asked(1, "POST", "/api/auth/login", 9_000))).collect();
+    tokio::time::sleep(SOON).await;
+    assert_eq!(pending.iter().filter(|pending| pending.is_finished()).count(), 1, "two are half");
+    let (status, _, code) = refusal(server.send(asked(1, "GET", "/health/live", 9_000)).await).await;
+    assert_eq!((status, code.as_str()), (503, "overloaded"));
+    assert_eq!(server.send(asked(2, "GET", "/health/live", 9_000)).await.status(), 200);
+    assert_eq!(server.send(asked(1, "GET", "/health/live", 10)).await.status(), 200, "small ones pass");
+    for pending in pending {
+        pending.abort();
+    }
+    tokio::time::sleep(SOON).await;
+    assert_eq!(server.send(asked(1, "GET", "/health/live", 9_000)).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_of_any_size_is_gathered_as_it_was_sent() {
+    let server = server(RoomLimits::default());
+    for size in [1, 7, 1_000, 16 * 1024, 40_000] {
+        let sent: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let pieces: Vec<_> =
+            sent.chunks(size).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece))).collect();
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        let response = server.send(request(1, "POST", "/api/auth/signup", body)).await;
+        let echoed = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(echoed == sent, "pieces of {size} bytes");
+    }
+}
+
+#[tokio::test]
+async fn answers_to_writes_that_nobody_reads_count_against_the_reads_of_their_client() {
+    let server = server(RoomLimits { answer_bytes_max: 40_000, ..RoomLimits::default() });
+    let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
+    let write = || request(1, "POST", "/api/auth/logout", Body::empty());
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        unread.push(server.send(write()).await);
+    }
+    assert!(unread.iter().all(|response| response.status() == 200));
+    assert_eq!(server.send(read(1)).await.status(), 503);
+    assert_eq!(server.send(read(2)).await.status(), 503, "30,000 of 40,000 bytes are held");
+    unread.clear();
+    assert_eq!(server.send(read(1)).await.status(), 200);
 }
 
 /// Asked of the shop: the pieces of answers that nobody read used up the room of everybody.

@@ -216,6 +216,8 @@ impl Ahead {
             let Some(mut room) = self.visit.bytes(piece_max + PIECE_COST_BYTES) else { return Some(body) };
             match timeout_at(self.end, body.frame()).await {
                 Ok(Some(Ok(frame))) => {
+                    // A piece is a part of the connection's buffer and would keep all of it.
+                    let frame = frame.map_data(|data| Bytes::copy_from_slice(&data));
                     let length = frame.data_ref().map_or(0, Bytes::len);
                     room.keep(length + PIECE_COST_BYTES);
                     let mut state = self.unread.state();

@@ -48,10 +48,10 @@ const PROBES: usize = 1;
 /// How much longer than its route allows an answer may take: the shop says itself that its time is up.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Requests that an upstream has at once.
-const AT_ONCE_MAX: usize = 512;
+/// Requests that an upstream has at once. Each has a connection, of some 50 KiB here.
+const AT_ONCE_MAX: usize = 256;
 /// Bytes of an upstream's answers that wait in this process for clients to read them, together.
-const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+const UNREAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// One client address has at most one of so many parts of [`AT_ONCE_MAX`] and of [`UNREAD_BYTES_MAX`].
 const PARTS: usize = 4;
 

@@ -4,6 +4,7 @@
 //! own limit of time. An answer goes out in pieces, and its end only when each piece has left this process:
 //! the task of the stream, which [`Streams`] ends on a stall, is there until then.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use super::activity::UnderWay;
 use super::slack::Slack;
+use crate::shares::Shares;
 
 /// The largest piece of an answer, in bytes: that of a frame.
 const PIECE_BYTES_MAX: usize = 16 * 1024;
@@ -110,11 +112,16 @@ impl Drop for Piece {
     }
 }
 
-/// Runs the streams of HTTP/2 connections, each until its answer is delivered or stalls.
-#[derive(Clone, Copy, Debug)]
+/// Runs the streams of one HTTP/2 connection, each until its answer is delivered or stalls. All connections share a
+/// number of streams: one beyond it is reset before its request is looked at.
+#[derive(Clone, Debug)]
 pub(super) struct Streams {
     /// The time for which a client may keep an answer waiting.
     pub(super) wait_max: Duration,
+    /// Streams at once.
+    pub(super) shares: Arc<Shares>,
+    /// The client address that the streams count for; none for a trusted proxy.
+    pub(super) client: Option<IpAddr>,
 }
 
 impl<F> hyper::rt::Executor<F> for Streams
@@ -123,15 +130,21 @@ where
     F::Output: Send,
 {
     fn execute(&self, stream: F) {
+        let Some(share) = self.shares.take(self.client, 1) else {
+            metrics::counter!("souk_streams_cut_total", "why" => "full").increment(1);
+            // A stream whose task is dropped is reset.
+            return;
+        };
         let delivery = Arc::new(Delivery::new(self.wait_max));
         tokio::spawn(async move {
             let watched = Arc::clone(&delivery);
             tokio::select! {
                 _ = DELIVERY.scope(delivery, stream) => {}
                 () = watched.is_stalled() => {
-                    metrics::counter!("souk_streams_cut_total").increment(1);
+                    metrics::counter!("souk_streams_cut_total", "why" => "unread").increment(1);
                 }
             }
+            drop(share);
         });
     }
 }

@@ -7,7 +7,7 @@ mod io;
 mod slack;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +21,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
-use crate::shares::{Share, Shares};
+use crate::shares::Shares;
 use activity::Activity;
 use delivery::{Delivered, Delivery, Streams};
 use io::Watched;
 
+/// Bytes of memory for connections: their tasks and buffers, without bodies, large heads and answers.
+const CONNECTIONS_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Bytes of one connection at most. Measured 2026-11-30: 4 KiB before its first request, 14 KiB over HTTP/1.1 with one
+/// behind it or under way, 25 KiB over HTTP/2 that answers pings; beyond that come a first buffer of a head and streams.
+const CONNECTION_BYTES: usize = 32 * 1024;
 /// Connections at once, where the system allows as many open files; those beyond wait to be accepted.
-pub const CONNECTIONS_MAX: usize = 4_096;
+pub const CONNECTIONS_MAX: usize = CONNECTIONS_BYTES_MAX / CONNECTION_BYTES;
+/// Bytes of heads that are not whole yet, of all connections, without the first 8 KiB of each.
+pub const UNFINISHED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Streams of all HTTP/2 connections at once.
+pub const ALL_STREAMS_MAX: usize = 1_024;
 /// Connections at once of the listener for operators.
 pub const INTERNAL_CONNECTIONS_MAX: usize = 64;
 /// The longest time of a request's head, and of a connection before its first one.
@@ -50,9 +59,12 @@ const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Bytes that all streams of an HTTP/2 connection together may send before they are read.
 const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 /// Bytes of one HTTP/2 stream that wait in front of its window.
-const SEND_BYTES_MAX: usize = 32 * 1024;
-/// Bytes that the system keeps of a connection's answers. With fewer, a slow reader's progress shows earlier.
+const SEND_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that the system keeps of a connection's answers.
 const SOCKET_SEND_BYTES: usize = 128 * 1024;
+/// Bytes of them that it could not send yet, at most. More of an answer is taken as soon as some are sent, so that a
+/// slow reader's progress shows.
+const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
 /// The pause of accepting when the system has no room for another connection.
 const FULL_WAIT: Duration = Duration::from_millis(100);
 
@@ -61,6 +73,10 @@ const FULL_WAIT: Duration = Duration::from_millis(100);
 pub struct Connections {
     /// Connections at once. Each address may have at most as many as are free.
     pub count_max: usize,
+    /// Streams of all HTTP/2 connections at once, shared by address likewise.
+    pub streams_max: usize,
+    /// Bytes of heads that are not whole yet, shared by address likewise.
+    pub unfinished_bytes_max: usize,
     /// The longest time of a head.
     pub head_max: Duration,
     /// The longest time of a connection without another request.
@@ -75,6 +91,8 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             count_max: CONNECTIONS_MAX,
+            streams_max: ALL_STREAMS_MAX,
+            unfinished_bytes_max: UNFINISHED_BYTES_MAX,
             head_max: HEAD_MAX,
             idle_max: IDLE_MAX,
             unread_max: UNREAD_MAX,
@@ -84,15 +102,15 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// Takes one more connection from a peer; none when its address has too many.
-    fn take(&self, shares: &Arc<Shares>, peer: SocketAddr) -> Option<Share> {
+    /// The address that a peer's connections count for; none for a trusted proxy.
+    fn counted(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = peer.ip().to_canonical();
         let is_shared = self.proxies.iter().any(|network| network.contains(&address));
-        shares.take((!is_shared).then_some(address), 1)
+        (!is_shared).then_some(address)
     }
 
-    fn builder(&self) -> Builder<Streams> {
-        let mut builder = Builder::new(Streams { wait_max: self.unread_max });
+    fn builder(&self, streams: Streams) -> Builder<Streams> {
+        let mut builder = Builder::new(streams);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.head_max);
         builder.http1().max_buf_size(HEAD_BYTES_MAX);
         let mut http2 = builder.http2();
@@ -115,9 +133,8 @@ pub async fn serve(
 ) {
     let count_max = u32::try_from(connections.count_max).unwrap_or(u32::MAX);
     let permits = Arc::new(Semaphore::new(connections.count_max));
-    let shares = Shares::new(connections.count_max);
     let (stopping, stopped) = watch::channel(false);
-    let server = Server { router, builder: connections.builder(), connections, stopped };
+    let server = Server::new(router, connections, stopped);
     let mut stop = std::pin::pin!(stop);
     loop {
         let permit = tokio::select! {
@@ -131,11 +148,14 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => match server.connections.take(&shares, peer) {
-                Some(share) => server.converse(stream, peer, (permit, share)),
-                // Closed at once.
-                None => metrics::counter!("souk_connections_cut_total", "why" => "address").increment(1),
-            },
+            Ok((stream, peer)) => {
+                let client = server.connections.counted(peer);
+                match server.shares.take(client, 1) {
+                    Some(share) => server.converse(stream, peer, client, (permit, share)),
+                    // Closed at once.
+                    None => metrics::counter!("souk_connections_cut_total", "why" => "address").increment(1),
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(FULL_WAIT).await;
@@ -150,16 +170,32 @@ pub async fn serve(
 
 struct Server {
     router: Router,
-    builder: Builder<Streams>,
     connections: Connections,
     stopped: watch::Receiver<bool>,
+    /// Connections, streams of HTTP/2 and bytes of unfinished heads, by the addresses that they count for.
+    shares: Arc<Shares>,
+    streams: Arc<Shares>,
+    unfinished: Arc<Shares>,
 }
 
 impl Server {
+    fn new(router: Router, connections: Connections, stopped: watch::Receiver<bool>) -> Self {
+        let shares = Shares::new(connections.count_max);
+        let streams = Shares::new(connections.streams_max);
+        let unfinished = Shares::new(connections.unfinished_bytes_max);
+        Self { router, connections, stopped, shares, streams, unfinished }
+    }
+
     /// Speaks with a client until one of both closes the connection.
-    fn converse(&self, stream: TcpStream, peer: SocketAddr, held: impl Send + 'static) {
+    fn converse(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        client: Option<IpAddr>,
+        held: impl Send + 'static,
+    ) {
         prepare(&stream);
-        let activity = Activity::new();
+        let activity = Activity::new(self.unfinished.nothing(client));
         let io = Watched::new(stream, Arc::clone(&activity), self.connections.unread_max);
         let router = self.router.clone();
         let requests = Arc::clone(&activity);
@@ -174,7 +210,10 @@ impl Server {
                 Ok::<_, Infallible>(response.map(|body| Delivered::new(body, delivery, under_way)))
             }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(io), service).into_owned();
+        let wait_max = self.connections.unread_max;
+        let builder =
+            self.connections.builder(Streams { wait_max, shares: Arc::clone(&self.streams), client });
+        let connection = builder.serve_connection(TokioIo::new(io), service).into_owned();
         let Connections { head_max, idle_max, .. } = self.connections;
         let mut stopped = self.stopped.clone();
         tokio::spawn(async move {
@@ -206,9 +245,11 @@ impl Server {
 
 fn prepare(stream: &TcpStream) {
     // Answers are written whole: waiting for more to send would only delay them.
+    let socket = socket2::SockRef::from(stream);
     let prepared = stream
         .set_nodelay(true)
-        .and_then(|()| socket2::SockRef::from(stream).set_send_buffer_size(SOCKET_SEND_BYTES));
+        .and_then(|()| socket.set_send_buffer_size(SOCKET_SEND_BYTES))
+        .and_then(|()| socket.set_tcp_notsent_lowat(SOCKET_UNSENT_BYTES));
     if let Err(error) = prepared {
         tracing::debug!(%error, "a connection keeps the settings of the system");
     }
