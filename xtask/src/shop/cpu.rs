@@ -19,10 +19,28 @@ pub(crate) fn process_cpu_seconds(pid: u32) -> Result<f64> {
 
 /// Resident memory of a process, in MiB.
 pub(crate) fn process_memory_mib(pid: u32) -> Result<f64> {
+    Ok(process_memory(pid)?.all_mib)
+}
+
+/// Resident memory of a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// All of it, in MiB.
+    pub(crate) all_mib: f64,
+    /// The part that no file stands behind, in MiB: the heap, mostly.
+    pub(crate) anonymous_mib: f64,
+}
+
+/// Resident memory of a process, by its kind.
+pub(crate) fn process_memory(pid: u32) -> Result<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("/proc can't be read")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc has no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is no number")?;
-    Ok(kib / 1024.0)
+    let mib = |name: &str| -> Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.with_context(|| format!("/proc has no {name}"))?;
+        let kib: f64 = value.trim().trim_end_matches(" kB").parse().context("memory is no number")?;
+        Ok(kib / 1024.0)
+    };
+    Ok(Memory { all_mib: mib("VmRSS:")?, anonymous_mib: mib("RssAnon:")? })
 }
 
 fn cpu_seconds(process: &str) -> Result<f64> {

@@ -6,5 +6,5 @@ mod metrics;
 mod server;
 
 pub(crate) use client::{Answer, Call, ShopClient};
-pub(crate) use cpu::{own_cpu_seconds, process_cpu_seconds, process_memory_mib};
+pub(crate) use cpu::{Memory, own_cpu_seconds, process_cpu_seconds, process_memory, process_memory_mib};
 pub(crate) use server::{Server, admin_token, token, token_for_url};

@@ -13,6 +13,8 @@ use crate::{claims, crates, engines, fuzz, mutants, real_data, schemathesis, tri
 const KILLS: u64 = 20;
 /// Its choices.
 const KILLS_SEED: u64 = 1;
+/// Extent of the trial by abuse.
+const ABUSE: trial::abuse::Extent = trial::abuse::Extent { seconds: 30, addresses: 40 };
 
 /// One stage.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -37,6 +39,8 @@ pub(crate) enum Stage {
     Month,
     /// The shop killed under load, again and again.
     Kills,
+    /// The shop abused from many addresses while buyers buy.
+    Abuse,
     /// Two planted bugs that the simulation must find.
     Mutants,
     /// The API tested from its own document.
@@ -70,6 +74,7 @@ impl Stage {
             Self::Claims => claims::all_ran(&claims::tests_of_checkout()?),
             Self::Month => one_month(),
             Self::Kills => twenty_kills(),
+            Self::Abuse => trial::abuse::abused(&workspace::build_souk(Profile::Dev)?, ABUSE),
             Self::Mutants => Ok(mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?.is_empty()),
             Self::Schemathesis => {
                 schemathesis::tested(&workspace::build_souk(Profile::Dev)?, schemathesis::EXAMPLES)

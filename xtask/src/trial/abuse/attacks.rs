@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
+use clap::ValueEnum;
 use http_body_util::Empty;
 use hyper::Request;
 use hyper::client::conn::http2;
@@ -18,8 +19,8 @@ use tokio::task::JoinHandle;
 
 use super::floods::{self, CLASSES};
 
-/// Connections of each kind of attack and address.
-const CONNECTIONS_EACH: usize = 4;
+/// Connections of each kind of attack, from each address to each process.
+const CONNECTIONS_EACH: usize = 2;
 /// Addresses that flood: floods take the machine's time, and so the buyers'.
 const FLOODING_ADDRESSES: usize = 4;
 /// Streams of an HTTP/2 connection that nobody reads.
@@ -77,8 +78,8 @@ impl Attackers {
 }
 
 /// A kind of attack.
-#[derive(Clone, Copy, Debug)]
-enum Attack {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Attack {
     /// A large body that comes slowly.
     SlowBody,
     /// A webhook that comes slowly.
@@ -93,32 +94,30 @@ enum Attack {
     Idle,
     /// An HTTP/2 connection that answers pings alone.
     PingOnly,
+    /// Requests of every class of route, as fast as they are answered, from [`FLOODING_ADDRESSES`].
+    Floods,
 }
 
-const ATTACKS: [Attack; 7] = [
-    Attack::SlowBody,
-    Attack::SlowWebhook,
-    Attack::HeldPlace,
-    Attack::UnreadHttp1,
-    Attack::UnreadHttp2,
-    Attack::Idle,
-    Attack::PingOnly,
-];
-
-/// Begins all attacks from all addresses, on the shop and on the gateway.
-pub(super) fn begin(target: Target, sources: &[IpAddr], enough: &Arc<AtomicBool>) -> Attackers {
+/// Begins attacks of these kinds from all addresses, on the shop and on the gateway.
+pub(super) fn begin(
+    target: Target,
+    attacks: &[Attack],
+    sources: &[IpAddr],
+    enough: &Arc<AtomicBool>,
+) -> Attackers {
     let tally = Arc::new(Tally::default());
     let mut tasks = Vec::new();
     for (number, source) in sources.iter().copied().enumerate() {
         for attacked in [target.shop, target.gateway] {
-            for attack in ATTACKS {
-                for _ in 0..CONNECTIONS_EACH / 2 {
+            for attack in attacks.iter().copied().filter(|attack| *attack != Attack::Floods) {
+                for _ in 0..CONNECTIONS_EACH {
                     let enough = Arc::clone(enough);
                     let tally = Arc::clone(&tally);
                     tasks.push(tokio::spawn(repeat(attack, source, attacked, enough, tally)));
                 }
             }
-            for class in CLASSES.into_iter().filter(|_| number < FLOODING_ADDRESSES) {
+            let is_flooding = attacks.contains(&Attack::Floods) && number < FLOODING_ADDRESSES;
+            for class in CLASSES.into_iter().filter(|_| is_flooding) {
                 let enough = Arc::clone(enough);
                 let tally = Arc::clone(&tally);
                 tasks.push(tokio::spawn(floods::flood(class, source, attacked, enough, tally)));
@@ -171,7 +170,8 @@ async fn once(attack: Attack, source: IpAddr, target: SocketAddr) -> Result<()> 
         Attack::UnreadHttp1 => unread(&mut stream).await,
         Attack::UnreadHttp2 => over_http2(stream, UNREAD_STREAMS).await,
         Attack::PingOnly => over_http2(stream, 0).await,
-        Attack::Idle => until_closed(&mut stream).await,
+        // Floods are begun by themselves.
+        Attack::Idle | Attack::Floods => until_closed(&mut stream).await,
     }
 }
 

@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use souk_gateway::server::files;
 
-use crate::shop::{Server, ShopClient, admin_token, process_memory_mib};
+use crate::shop::{Memory, Server, ShopClient, admin_token, process_memory};
 use crate::workspace::{self, Profile};
-use attacks::Target;
+use attacks::{Attack, Target};
 use buyer::{Buyer, Calls};
 
 /// MiB by which each process may grow.
@@ -49,6 +49,9 @@ pub(crate) struct AbuseOptions {
     /// Addresses it comes from.
     #[arg(long, default_value_t = 100)]
     addresses: u8,
+    /// Kinds of attack; all of them if none is named.
+    #[arg(long, value_delimiter = ',')]
+    attacks: Vec<Attack>,
     /// A `souk` that is built already.
     #[arg(long)]
     souk: Option<PathBuf>,
@@ -70,14 +73,19 @@ pub(crate) struct Extent {
 pub(crate) fn run(options: &AbuseOptions) -> Result<bool> {
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let souk = options.souk.clone().map_or_else(|| workspace::build_souk(profile), Ok)?;
-    abused(&souk, Extent { seconds: options.seconds, addresses: options.addresses })
+    let extent = Extent { seconds: options.seconds, addresses: options.addresses };
+    held(&souk, extent, if options.attacks.is_empty() { Attack::value_variants() } else { &options.attacks })
 }
 
-/// Abuses a shop and a gateway in front of it; false when something is beyond its budget.
+/// Abuses a shop and a gateway in front of it in every way; false when something is beyond its budget.
 pub(crate) fn abused(souk: &Path, extent: Extent) -> Result<bool> {
+    held(souk, extent, Attack::value_variants())
+}
+
+fn held(souk: &Path, extent: Extent, attacks: &[Attack]) -> Result<bool> {
     let scratch = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let findings = runtime.block_on(trial(souk, scratch.path(), extent))?;
+    let findings = runtime.block_on(trial(souk, scratch.path(), extent, attacks))?;
     for finding in &findings {
         println!("WRONG  {finding}");
     }
@@ -91,18 +99,33 @@ pub(crate) fn abused(souk: &Path, extent: Extent) -> Result<bool> {
 struct Watched {
     name: &'static str,
     pid: u32,
-    memory_mib: f64,
+    memory: Memory,
+    files: usize,
+}
+
+/// The growth of a process at the moment when it was largest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Growth {
+    memory: Memory,
     files: usize,
 }
 
 impl Watched {
     fn new(name: &'static str, server: &Server) -> Result<Self> {
         let pid = server.pid();
-        Ok(Self { name, pid, memory_mib: process_memory_mib(pid)?, files: open_files(pid)? })
+        Ok(Self { name, pid, memory: process_memory(pid)?, files: open_files(pid)? })
     }
 
-    fn growth_mib(&self) -> Result<f64> {
-        Ok(process_memory_mib(self.pid)? - self.memory_mib)
+    /// Notes the growth until now, if it is larger than the largest before.
+    fn look(&self, largest: &mut Growth) -> Result<()> {
+        let memory = process_memory(self.pid)?;
+        let all_mib = memory.all_mib - self.memory.all_mib;
+        if all_mib > largest.memory.all_mib {
+            let anonymous_mib = memory.anonymous_mib - self.memory.anonymous_mib;
+            let files = open_files(self.pid)?.saturating_sub(self.files);
+            *largest = Growth { memory: Memory { all_mib, anonymous_mib }, files };
+        }
+        Ok(())
     }
 }
 
@@ -114,7 +137,7 @@ fn address_of(url: &str) -> Result<SocketAddr> {
     url.trim_start_matches("http://").parse().with_context(|| format!("{url} has no address"))
 }
 
-async fn trial(souk: &Path, scratch: &Path, extent: Extent) -> Result<Vec<String>> {
+async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) -> Result<Vec<String>> {
     // Every attacker is a file or more here.
     files::raise_limit();
     let data = scratch.join("shop");
@@ -143,7 +166,7 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent) -> Result<Vec<String
     let target = Target { shop: address_of(&shop.url)?, gateway: address_of(&gateway.url)? };
 
     let enough = Arc::new(AtomicBool::new(false));
-    let attackers = attacks::begin(target, &sources(extent.addresses), &enough);
+    let attackers = attacks::begin(target, attacks, &sources(extent.addresses), &enough);
     println!("{} attackers from {} addresses, for {} s", attackers.len(), extent.addresses, extent.seconds);
     let end = Instant::now() + Duration::from_secs(extent.seconds);
     let abuse = async { tokio::join!(direct.buy_until(end), through.buy_until(end), growth(&watched, end)) };
@@ -154,9 +177,14 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent) -> Result<Vec<String
 
     let mut findings = Vec::new();
     for (watched, growth) in watched.iter().zip(growths?) {
-        println!("{}: {:.0} MiB at the start, {growth:.0} more at most", watched.name, watched.memory_mib);
-        if growth > MEMORY_MIB_MAX {
-            findings.push(format!("{} grew by {growth:.0} MiB", watched.name));
+        let Growth { memory: Memory { all_mib, anonymous_mib }, files } = growth;
+        println!(
+            "{}: {:.0} MiB at the start, {all_mib:.0} more at most ({anonymous_mib:.0} of them not of files), \
+             with {files} more files open",
+            watched.name, watched.memory.all_mib
+        );
+        if all_mib > MEMORY_MIB_MAX {
+            findings.push(format!("{} grew by {all_mib:.0} MiB", watched.name));
         }
     }
     for (name, calls) in [("directly", direct_calls), ("through the gateway", through_calls)] {
@@ -174,15 +202,15 @@ fn sources(count: u8) -> Vec<IpAddr> {
 }
 
 /// The most that each process grew by until a moment.
-async fn growth(watched: &[Watched], end: Instant) -> Result<Vec<f64>> {
-    let mut most = vec![0.0_f64; watched.len()];
+async fn growth(watched: &[Watched], end: Instant) -> Result<Vec<Growth>> {
+    let mut largest = vec![Growth::default(); watched.len()];
     while Instant::now() < end {
-        for (most, watched) in most.iter_mut().zip(watched) {
-            *most = most.max(watched.growth_mib()?);
+        for (largest, watched) in largest.iter_mut().zip(watched) {
+            watched.look(largest)?;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(most)
+    Ok(largest)
 }
 
 fn judged(name: &str, calls: &Calls) -> Vec<String> {
