@@ -139,8 +139,8 @@ impl std::fmt::Debug for Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
     /// The file or a variable can't be read.
-    #[error("the configuration can't be read")]
-    Unreadable(#[from] ConfigError),
+    #[error("the configuration can't be read: {0}")]
+    Unreadable(String),
     /// A variable that nobody reads, most likely mistyped.
     #[error("the variable {name} is not known: {} are", .known.join(", "))]
     Unknown {
@@ -159,6 +159,15 @@ pub enum ConfigurationError {
         /// What would be.
         allowed: &'static str,
     },
+}
+
+impl From<ConfigError> for ConfigurationError {
+    /// Leaves out the lines of the file that a parser quotes: a secret may stand in them.
+    fn from(error: ConfigError) -> Self {
+        let text = error.to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('|'));
+        Self::Unreadable(lines.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// The values as they are written.
@@ -346,28 +355,13 @@ fn not_allowed(name: &'static str, value: &str, allowed: &'static str) -> Config
     ConfigurationError::NotAllowed { name: name.to_owned(), value: without_userinfo(value), allowed }
 }
 
-/// A text whose addresses, if it has some, show neither a user nor a password.
+/// Returns the text, or a note in its place when it holds an `@`: a password may stand before that, in any spelling.
 fn without_userinfo(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(begin) = rest.find("//") {
-        let (before, behind) = rest.split_at(begin + 2);
-        shown.push_str(before);
-        // A password may hold anything, `/` too in a mistyped address: all up to the last `@` is hidden, up to a
-        // comma that may separate addresses.
-        let end = behind.find(',').unwrap_or(behind.len());
-        let (address, next) = behind.split_at(end);
-        match address.rfind('@') {
-            Some(at) => {
-                shown.push_str("(hidden)");
-                shown.push_str(&address[at..]);
-            }
-            None => shown.push_str(address),
-        }
-        rest = next;
+    if text.contains('@') {
+        "(hidden, since a password may stand before an @)".to_owned()
+    } else {
+        text.to_owned()
     }
-    shown.push_str(rest);
-    shown
 }
 
 fn role(
@@ -415,7 +409,10 @@ fn public_url(text: String) -> Result<String, ConfigurationError> {
 fn list<T>(value: Option<&String>, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
     let texts = value.into_iter().flat_map(|value| value.split(',')).map(str::trim);
     let texts = texts.filter(|text| !text.is_empty());
-    texts.map(|text| read(text).ok_or_else(|| text.to_owned())).collect()
+    // A password with a comma is cut: where one may be, the whole value is named, which hides it.
+    let refused =
+        |text: &str| value.filter(|value| value.contains('@')).map_or(text, String::as_str).to_owned();
+    texts.map(|text| read(text).ok_or_else(|| refused(text))).collect()
 }
 
 /// A network, or the one of a single address.
