@@ -73,18 +73,24 @@ pub fn mend_key(path: &Path) -> io::Result<Option<Mended>> {
     Ok(without(path, &fs::metadata(path)?, OTHERS).unwrap_or(None))
 }
 
-/// Refuses a key file that somebody else made, or that others may write. Its owner is the user of this process;
-/// a file of the system's administrator is taken as well.
+/// Refuses a key file that somebody else made, or that others may write. Its owner is the user of this process, or
+/// the owner of its folder when this process is the system's administrator; a file of the administrator is taken as
+/// well. A link is judged by its own owner too: a planted one may lead to any file.
 #[cfg(unix)]
 pub fn check_key(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let found = fs::metadata(path)?;
+    let (link, found) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
     let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    let user = rustix::process::geteuid().as_raw();
-    if found.uid() != user && found.uid() != 0 {
-        let owner = found.uid();
+    let own = rustix::process::geteuid().as_raw();
+    let user = match path.parent() {
+        Some(folder) if own == 0 => fs::metadata(folder)?.uid(),
+        _ => own,
+    };
+    let is_foreign = |owner: u32| owner != user && owner != 0;
+    if let Some(owner) = [link.uid(), found.uid()].into_iter().find(|owner| is_foreign(*owner)) {
         return refused(format!(
-            "key-not-private: it belongs to user {owner} and this process to user {user}: remove it, or give it to user {user} (chown)"
+            "key-not-private: it belongs to user {owner} and not to user {user}: make sure that it is the right one, \
+             then give it to user {user} (chown)"
         ));
     }
     let mode = found.permissions().mode() & 0o777;
@@ -204,6 +210,16 @@ mod tests {
         if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
             let error = check_key(&file).unwrap_err().to_string();
             assert!(error.contains("user 12345"), "{error}");
+            // The administrator's commands work in the folder of a service's user.
+            std::os::unix::fs::chown(folder.path(), Some(12_345), None).unwrap();
+            check_key(&file).unwrap();
+            // A link is as foreign as the one who made it, whatever it leads to.
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+            check_key(&link).unwrap();
+            std::os::unix::fs::lchown(&link, Some(54_321), None).unwrap();
+            let error = check_key(&link).unwrap_err().to_string();
+            assert!(error.contains("user 54321"), "{error}");
         }
     }
 
