@@ -238,6 +238,11 @@ impl PersonIndex for KeysInMemory {
         Ok(())
     }
 
+    async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
+        self.index().links.remove(&(name.to_owned(), person.clone()));
+        Ok(())
+    }
+
     async fn keyed_after(
         &self,
         kind: &str,

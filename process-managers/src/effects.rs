@@ -40,6 +40,9 @@ pub const PLACE_TIME_MAX: Duration = Duration::from_secs(2);
 /// buyer who never answers keeps a place for longer than an order waits for its payment.
 pub const SLOW_CALLS_MAX: usize = 100_000;
 
+/// The time between two looks for the key of a buyer while the keys of people can't be read.
+const KEYS_WAIT: Duration = Duration::from_secs(1);
+
 /// The reactor to what processes ask of the payment provider.
 pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
@@ -137,9 +140,13 @@ impl Effects {
         let Some(person) = call.person() else {
             return self.call_once(call, number, key).await;
         };
-        match self.people.to_open(vec![person.clone()]).await {
-            Ok(keys) => self.call_once(&call.opened(&keys), number, key).await,
-            Err(error) => Some(Answer::Retry { detail: error.to_string() }),
+        loop {
+            match self.people.to_open(vec![person.clone()]).await {
+                Ok(keys) => return self.call_once(&call.opened(&keys), number, key).await,
+                // No try is counted: the provider may hold the money of an earlier one.
+                Err(error) => tracing::warn!(%error, "a payment waits for the key of its buyer"),
+            }
+            tokio::time::sleep(KEYS_WAIT).await;
         }
     }
 

@@ -42,6 +42,9 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// Links a person with a name until the person is erased. Somebody who is erased gets no link.
     async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
 
+    /// Deletes the link of a person with one name.
+    async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
+
     /// Lists people of a kind who have a key, by name behind one of them, with the time at which it was made.
     async fn keyed_after(
         &self,

@@ -87,6 +87,15 @@ impl PersonIndex for SqlitePersonKeys {
         self.index_write(move |connection| execute(connection, sql, &[&name, &person])).await
     }
 
+    async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
+        let (person, name) = (person.as_str().to_owned(), name.to_owned());
+        let delete = move |connection: &Connection| {
+            execute(connection, "DELETE FROM links WHERE name = ?1 AND person = ?2", &[&name, &person])?;
+            truncate_wal(connection)
+        };
+        self.index_write(delete).await
+    }
+
     async fn keyed_after(
         &self,
         kind: &str,

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use souk_command_api::Shop;
-use souk_domain::order::{Order, OrderCommand};
+use souk_domain::order::{Order, OrderCommand, OrderStatus};
 use souk_domain::{CustomerId, Email, OrderId};
 use souk_eventsourcing::personal::Linked;
 use souk_eventsourcing::{CommandRequest, KeysUnavailable, Position, Revision};
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 
 use super::{STEP_ROWS_MAX, Standing, Sweep, origin};
 
+/// The time after the payment timeout by which every call to the payment provider has ended.
+const CALL_GRACE: SignedDuration = SignedDuration::from_secs(300);
 /// Links looked at in one step.
 const LINKS_MAX: usize = 500;
 
@@ -31,9 +34,10 @@ pub(super) struct Unattached {
     pub(super) head_at_start: Position,
     /// The last link of the step before; none at the beginning of a pass.
     pub(super) after: Option<Linked>,
-    /// The last guest's order and the last user of an older log that are in the index; none once all are.
+    /// The last guest's order of an older log that is in the index; none once all are.
     pub(super) orders_taken_in: Option<String>,
-    pub(super) users_taken_in: Option<String>,
+    /// The latest moment, in microseconds, at which a user of an older log who is in the index was verified.
+    pub(super) users_taken_in: i64,
 }
 
 impl Unattached {
@@ -47,7 +51,7 @@ impl Unattached {
             head_at_start,
             after: None,
             orders_taken_in: Some(String::new()),
-            users_taken_in: Some(String::new()),
+            users_taken_in: 0,
         }
     }
 }
@@ -74,12 +78,12 @@ impl Sweep for Unattached {
                 return Ok(());
             }
         };
-        for Linked { alias, person, .. } in &found {
+        for Linked { name, alias, person } in &found {
             let order = person.parts().1;
             let statement = sqlx::query_as(include_str!("guests.sql")).bind(alias).bind(order);
             let owned: Option<(Vec<u8>, String)> = statement.fetch_optional(pool).await?;
             let Some((row, user)) = owned else { continue };
-            if let Err(error) = self.attach(shop, order, &row, &user).await {
+            if let Err(error) = self.attach(shop, order, name, &row, &user).await {
                 tracing::warn!(order, error, "a guest's order is not attached; the next sweep tries again");
             }
         }
@@ -89,8 +93,8 @@ impl Sweep for Unattached {
 }
 
 impl Unattached {
-    /// Takes what older logs hold into the index: keyed hashes of guests' and users' addresses, of which each
-    /// becomes its own alias. Once after each start.
+    /// Takes what older logs hold into the index: keyed hashes of the addresses of guests, and of users as they are
+    /// verified. Each becomes its own alias.
     async fn take_in(
         &mut self,
         pool: &SqlitePool,
@@ -99,14 +103,13 @@ impl Unattached {
         if !*self.built.borrow() || *self.reached.borrow() < self.head_at_start {
             return Ok(Ok(()));
         }
-        if let Some(after) = self.users_taken_in.clone() {
-            let users = older(pool, include_str!("older_users.sql"), &after).await?;
-            for (_, hash) in &users {
-                if let Err(error) = shop.people.adopt_alias(hash).await {
-                    return Ok(Err(error));
-                }
+        let users = sqlx::query_as::<_, (i64, String)>(include_str!("older_users.sql"));
+        let users = users.bind(self.users_taken_in).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
+        for (verified_at, hash) in &users {
+            if let Err(error) = shop.people.adopt_alias(hash).await {
+                return Ok(Err(error));
             }
-            self.users_taken_in = users.last().map(|(user, _)| user.clone());
+            self.users_taken_in = self.users_taken_in.max(*verified_at);
         }
         if let Some(after) = self.orders_taken_in.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
@@ -121,14 +124,22 @@ impl Unattached {
         Ok(Ok(()))
     }
 
-    async fn attach(&self, shop: &Shop, order: &str, row: &[u8], user: &str) -> Result<(), String> {
+    /// Attaches an order to a customer, if the guest's address is the one that is linked.
+    async fn attach(
+        &self,
+        shop: &Shop,
+        order: &str,
+        name: &str,
+        row: &[u8],
+        user: &str,
+    ) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let order = order.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
         let row: OrderRow = serde_json::from_slice(row).map_err(|error| text(&error))?;
         let customer = CustomerId::parse(user).map_err(|error| text(&error))?;
         let guest = order.guest();
         // The token of a payment that is under way is sealed under the guest's key.
-        if !row.status.is_settled() {
+        if !is_paid_or_over(&row, shop) {
             return Ok(());
         }
         if row.customer.is_some() {
@@ -144,9 +155,14 @@ impl Unattached {
         }
         let keys = shop.people.to_open(vec![guest.clone()]).await.map_err(|error| text(&error))?;
         let email = row.email.and_then(|email| email.reveal(&keys));
+        let email = email.and_then(|email| Email::parse(&email).ok());
+        // A request that was refused may have linked the order with another address.
+        if email.as_ref().is_some_and(|email| email.hash(&shop.keys.email_hash).as_str() != name) {
+            return shop.people.unlink(&guest, name).await.map_err(|error| text(&error));
+        }
         let attach = OrderCommand::Attach {
             customer,
-            email: email.and_then(|email| Email::parse(&email).ok()),
+            email,
             shipping_address: row.shipping_address.and_then(|address| address.reveal(&keys)).map(Box::new),
         };
         let request = CommandRequest::new(Order::stream(order), attach, origin(shop, self.name()));
@@ -154,6 +170,22 @@ impl Unattached {
         let request = CommandRequest { if_match: Some(Revision(row.revision).into()), ..request };
         shop.orders.execute(request).await.map_err(|error| text(&error))?;
         Ok(())
+    }
+}
+
+/// Returns true if no call to the payment provider can need the token of an order any more: it is paid, or ended so
+/// long ago that every call has ended too.
+fn is_paid_or_over(row: &OrderRow, shop: &Shop) -> bool {
+    match row.status {
+        OrderStatus::Placed | OrderStatus::PaymentPending => false,
+        OrderStatus::Cancelled | OrderStatus::TimedOut => {
+            let timeout =
+                SignedDuration::try_from(shop.settings.payment_timeout).unwrap_or(SignedDuration::MAX);
+            shop.clock.now().duration_since(row.placed_at) > timeout.saturating_add(CALL_GRACE)
+        }
+        OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Delivered | OrderStatus::Returned => {
+            true
+        }
     }
 }
 

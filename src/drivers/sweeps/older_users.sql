@@ -1,5 +1,5 @@
-SELECT key, verified_email_hash
+SELECT verified_at, verified_email_hash
 FROM users
-WHERE key > $1 AND verified_email_hash IS NOT NULL
-ORDER BY key
+WHERE verified_at > $1
+ORDER BY verified_at
 LIMIT $2

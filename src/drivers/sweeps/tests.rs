@@ -274,6 +274,12 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
     let draft = Draft { email_hash: Some(hash.clone()), ..draft };
     let place = OrderCommand::Place(Box::new(draft));
     shop.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
+    // A request that was refused linked somebody else's order with this address.
+    let foreign = OrderId(Uuid::from_u128(10));
+    let other = Email::parse("bob@example.org").unwrap();
+    shop.people.link(&foreign.guest(), hash.as_str()).await.unwrap();
+    let place = OrderCommand::Place(Box::new(guests_order(foreign, &other, shop.clock.now())));
+    shop.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
     shop.people.link(&newer.guest(), hash.as_str()).await.unwrap();
     let place = OrderCommand::Place(Box::new(guests_order(newer, &email, shop.clock.now())));
     shop.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
@@ -295,10 +301,12 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
         while !is_theirs().await {
             steps += 1;
             assert!(steps < 100, "{order} is attached to nobody");
-            test.sweep(guests::Unattached::new(&standing), SignedDuration::ZERO).await;
+            test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
         }
     }
     assert_eq!(shop.people.linked_after(None, 9).await.unwrap(), []);
+    let loaded = shop.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
+    assert_eq!(loaded.state.customer(), None);
 }
 
 /// An order of a guest's, paid for, whose guest was erased and that the shop gave an address.
