@@ -231,10 +231,10 @@ impl PersonIndex for KeysInMemory {
         Ok(())
     }
 
-    async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
-        if !self.erased().contains_key(person) {
-            self.index().links.insert((name.to_owned(), person.clone()));
-        }
+    async fn link(&self, links: Vec<(Person, String)>) -> Result<(), KeysUnavailable> {
+        let erased = self.erased();
+        let links = links.into_iter().filter(|(person, _)| !erased.contains_key(person));
+        self.index().links.extend(links.map(|(person, name)| (name, person)));
         Ok(())
     }
 

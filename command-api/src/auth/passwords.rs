@@ -53,7 +53,6 @@ pub async fn sign_up(
     new: NewAccount,
     correlation_id: &CorrelationId,
 ) -> Result<(UserId, Position), Problem> {
-    let alias = addresses::alias_to_claim(shop, &new.email).await?;
     let user = UserId(shop.clock.new_id());
     let actor = Actor::new("customer", &user.to_string());
     let origin = || Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
@@ -61,6 +60,8 @@ pub async fn sign_up(
         Some(password) => Some(shop.accounts.passwords.hash(password).await?),
         None => None,
     };
+    // After the slow hash: a client that goes away before leaves nothing of the address.
+    let alias = addresses::alias_to_claim(shop, &new.email).await?;
     let owner = User::stream(user);
     let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
     let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;

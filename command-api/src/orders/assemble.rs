@@ -71,7 +71,7 @@ pub fn texts(asked: &OrderRequest) -> Result<Texts, Problem> {
 }
 
 /// The draft of an order from lines.
-pub async fn draft(
+pub fn draft(
     shop: &Shop,
     order: OrderId,
     texts: Texts,
@@ -83,16 +83,10 @@ pub async fn draft(
     let placed_at = shop.clock.now();
     let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
     let Buyer { customer, email } = buyer;
-    let guest = email.as_ref().filter(|_| customer.is_none()).map(|email| email.hash(&shop.keys.email_hash));
     let pay_by = placed_at + SignedDuration::from_secs(timeout);
     let parts =
         Parts { order, customer, cart, email, shipping_address, lines, payment_token, placed_at, pay_by };
-    let draft = Draft::assemble(parts).map_err(Problem::fields)?;
-    if let Some(name) = guest {
-        // Before the order is in the log: a crash in between leaves a link to an order that is not there.
-        shop.people.link(&order.guest(), name.as_str()).await?;
-    }
-    Ok(draft)
+    Draft::assemble(parts).map_err(Problem::fields)
 }
 
 /// Explicit lines, with today's prices unless an admin sets others.

@@ -64,7 +64,7 @@ pub async fn place(placing: &Placing<'_>) -> Result<Placed, Problem> {
         let lines = assemble::lines(placing.shop, placing.caller, &placing.asked.lines).await?;
         // A guest is known again by the cart's token, whatever was ordered with it.
         let cart = if placing.caller.subject.is_none() { placing.caller.cart } else { None };
-        let draft = assemble::draft(placing.shop, placing.order, texts, buyer, cart, lines).await?;
+        let draft = assemble::draft(placing.shop, placing.order, texts, buyer, cart, lines)?;
         return send_place(placing, draft, None).await;
     }
     let cart = cart_of(placing)?;
@@ -174,7 +174,7 @@ async fn from_cart(
     texts: assemble::Texts,
 ) -> Result<Placed, Problem> {
     let lines = cart_lines(placing.shop, loaded, placing.asked.accept_price_changes).await?;
-    let draft = assemble::draft(placing.shop, placing.order, texts, buyer, Some(cart), lines).await?;
+    let draft = assemble::draft(placing.shop, placing.order, texts, buyer, Some(cart), lines)?;
     check_out(placing, cart, draft).await
 }
 

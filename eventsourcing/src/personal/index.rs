@@ -39,8 +39,8 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// Deletes an alias and the name that led to it.
     async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable>;
 
-    /// Links a person with a name until the person is erased. Somebody who is erased gets no link.
-    async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
+    /// Links people with names until they are erased, all at once or none. Somebody who is erased gets no link.
+    async fn link(&self, links: Vec<(Person, String)>) -> Result<(), KeysUnavailable>;
 
     /// Deletes the link of a person with one name.
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;

@@ -80,11 +80,11 @@ impl PersonIndex for SqlitePersonKeys {
         self.index_write(delete).await
     }
 
-    async fn link(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
-        let (person, name) = (person.as_str().to_owned(), name.to_owned());
-        let sql = "INSERT OR IGNORE INTO links SELECT ?1, ?2 \
-                   WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?2)";
-        self.index_write(move |connection| execute(connection, sql, &[&name, &person])).await
+    async fn link(&self, links: Vec<(Person, String)>) -> Result<(), KeysUnavailable> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        self.index_write(move |connection| link(connection, &links)).await
     }
 
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
@@ -145,6 +145,16 @@ fn make_alias(connection: &Connection, name: &str) -> Result<String, KeysUnavail
     }
     execute(connection, "INSERT INTO aliases VALUES (?1, ?2)", &[name, &alias])?;
     Ok(alias)
+}
+
+fn link(connection: &Connection, links: &[(Person, String)]) -> Result<(), KeysUnavailable> {
+    let sql = "INSERT OR IGNORE INTO links SELECT ?1, ?2 \
+               WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?2)";
+    let transaction = connection.unchecked_transaction().map_err(|error| failed(&error))?;
+    for (person, name) in links {
+        execute(&transaction, sql, &[name, person.as_str()])?;
+    }
+    transaction.commit().map_err(|error| failed(&error))
 }
 
 fn keyed_after(

@@ -220,7 +220,7 @@ async fn links_go_with_the_key_and_an_erased_person_gets_none() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     for person in [ada(), bob()] {
-        keys.link(&person, "name").await.unwrap();
+        keys.link(vec![(person, "name".to_owned())]).await.unwrap();
     }
     assert_eq!(keys.linked_after(None, 9).await.unwrap(), []);
     keys.adopt_alias("name").await.unwrap();
@@ -228,7 +228,7 @@ async fn links_go_with_the_key_and_an_erased_person_gets_none() {
     assert_eq!(linked[0].person, ada());
     assert_eq!(keys.linked_after(linked.last(), 9).await.unwrap()[0].person, bob());
     keys.erase(&ada(), noon()).await.unwrap();
-    keys.link(&ada(), "name").await.unwrap();
+    keys.link(vec![(ada(), "name".to_owned())]).await.unwrap();
     let left: Vec<Person> =
         keys.linked_after(None, 9).await.unwrap().into_iter().map(|linked| linked.person).collect();
     assert_eq!(left, [bob()]);
@@ -245,7 +245,7 @@ async fn a_store_of_before_the_index_opens() {
     drop(old);
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert_eq!(key(&keys, ada()).await, first);
-    keys.link(&ada(), "name").await.unwrap();
+    keys.link(vec![(ada(), "name".to_owned())]).await.unwrap();
 }
 
 #[tokio::test]

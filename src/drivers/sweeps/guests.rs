@@ -9,7 +9,7 @@ use souk_command_api::Shop;
 use souk_domain::order::{Order, OrderCommand, OrderStatus};
 use souk_domain::{CustomerId, Email, OrderId};
 use souk_eventsourcing::personal::Linked;
-use souk_eventsourcing::{CommandRequest, KeysUnavailable, Position, Revision};
+use souk_eventsourcing::{CommandRequest, KeysUnavailable, Personal, Position, Revision};
 use souk_projections::orders::OrderRow;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
@@ -18,6 +18,12 @@ use super::{STEP_ROWS_MAX, Standing, Sweep, origin};
 
 /// The time after the payment timeout by which every call to the payment provider has ended.
 const CALL_GRACE: SignedDuration = SignedDuration::from_secs(300);
+/// The time before the newest order, in microseconds, from which on the first look after a start links orders: what
+/// a crash kept from being linked is younger.
+const FIRST_LOOK_BACK_US: i64 = 3_600_000_000;
+/// The time before the last order of a look, in microseconds, from which on the next one begins: orders come into the
+/// read models a little later than they are placed.
+const LOOK_BACK_US: i64 = 10_000_000;
 /// Links looked at in one step.
 const LINKS_MAX: usize = 500;
 
@@ -34,6 +40,9 @@ pub(super) struct Unattached {
     pub(super) head_at_start: Position,
     /// The last link of the step before; none at the beginning of a pass.
     pub(super) after: Option<Linked>,
+    /// The order up to which guests' orders are linked, as the microsecond of its placing and its id; none before the
+    /// first look.
+    pub(super) linked_to: Option<(i64, String)>,
     /// The last guest's order of an older log that is in the index; none once all are.
     pub(super) orders_taken_in: Option<String>,
     /// The latest moment, in microseconds, at which a user of an older log who is in the index was verified.
@@ -50,6 +59,7 @@ impl Unattached {
             built,
             head_at_start,
             after: None,
+            linked_to: None,
             orders_taken_in: Some(String::new()),
             users_taken_in: 0,
         }
@@ -67,9 +77,13 @@ impl Sweep for Unattached {
     }
 
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        if let Err(error) = self.take_in(pool, shop).await? {
-            tracing::warn!(%error, "the index of people can't be written");
-            return Ok(());
+        if *self.built.borrow() && *self.reached.borrow() >= self.head_at_start {
+            for taken in [self.take_in(pool, shop).await?, self.link_new(pool, shop).await?] {
+                if let Err(error) = taken {
+                    tracing::warn!(%error, "the index of people can't be written; the next sweep tries again");
+                    return Ok(());
+                }
+            }
         }
         let found = match shop.people.linked_after(self.after.as_ref(), LINKS_MAX).await {
             Ok(found) => found,
@@ -100,9 +114,6 @@ impl Unattached {
         pool: &SqlitePool,
         shop: &Shop,
     ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
-        if !*self.built.borrow() || *self.reached.borrow() < self.head_at_start {
-            return Ok(Ok(()));
-        }
         let users = sqlx::query_as::<_, (i64, String)>(include_str!("older_users.sql"));
         let users = users.bind(self.users_taken_in).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
         for (verified_at, hash) in &users {
@@ -113,13 +124,58 @@ impl Unattached {
         }
         if let Some(after) = self.orders_taken_in.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;
-            for (order, hash) in &orders {
-                let Ok(order) = order.parse().map(OrderId) else { continue };
-                if let Err(error) = shop.people.link(&order.guest(), hash).await {
-                    return Ok(Err(error));
-                }
+            let link = |(order, hash): &(String, String)| {
+                Some((order.parse().map(OrderId).ok()?.guest(), hash.clone()))
+            };
+            if let Err(error) = shop.people.link(orders.iter().filter_map(link).collect()).await {
+                return Ok(Err(error));
             }
             self.orders_taken_in = orders.last().map(|(order, _)| order.clone());
+        }
+        Ok(Ok(()))
+    }
+
+    /// Links guests' orders that were placed since the last look with the addresses they were placed with. Nothing
+    /// else makes a link, so that none stands for an order that was refused.
+    async fn link_new(
+        &mut self,
+        pool: &SqlitePool,
+        shop: &Shop,
+    ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
+        if self.linked_to.is_none() {
+            let newest: Option<i64> =
+                sqlx::query_scalar("SELECT max(placed_at) FROM orders").fetch_one(pool).await?;
+            self.linked_to = Some((newest.unwrap_or_default() - FIRST_LOOK_BACK_US, String::new()));
+        }
+        let Some((placed_at, order)) = &self.linked_to else { return Ok(Ok(())) };
+        let found = sqlx::query_as::<_, (i64, String, Vec<u8>)>(include_str!("new_orders.sql"));
+        let found = found.bind(placed_at).bind(order).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
+        let mut emails = Vec::new();
+        for (_, _, doc) in &found {
+            let row: OrderRow =
+                serde_json::from_slice(doc).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            emails.extend(row.guest_email().cloned());
+        }
+        let guests = emails.iter().map(|email| email.person().clone()).collect();
+        let keys = match shop.people.to_open(guests).await {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Err(error)),
+        };
+        let link = |sealed: &Personal<String>| {
+            let email = Email::parse(&sealed.reveal(&keys)?).ok()?;
+            Some((sealed.person().clone(), email.hash(&shop.keys.email_hash).as_str().to_owned()))
+        };
+        if let Err(error) = shop.people.link(emails.iter().filter_map(link).collect()).await {
+            return Ok(Err(error));
+        }
+        if let Some((placed_at, order, _)) = found.last() {
+            let is_whole_page = i64::try_from(found.len()).is_ok_and(|rows| rows == STEP_ROWS_MAX);
+            let next = if is_whole_page {
+                (*placed_at, order.clone())
+            } else {
+                (placed_at - LOOK_BACK_US, String::new())
+            };
+            self.linked_to = Some(next);
         }
         Ok(Ok(()))
     }

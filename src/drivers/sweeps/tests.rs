@@ -277,10 +277,9 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
     // A request that was refused linked somebody else's order with this address.
     let foreign = OrderId(Uuid::from_u128(10));
     let other = Email::parse("bob@example.org").unwrap();
-    shop.people.link(&foreign.guest(), hash.as_str()).await.unwrap();
+    shop.people.link(vec![(foreign.guest(), hash.as_str().to_owned())]).await.unwrap();
     let place = OrderCommand::Place(Box::new(guests_order(foreign, &other, shop.clock.now())));
     shop.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
-    shop.people.link(&newer.guest(), hash.as_str()).await.unwrap();
     let place = OrderCommand::Place(Box::new(guests_order(newer, &email, shop.clock.now())));
     shop.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
     let standing = Standing {
