@@ -8,8 +8,8 @@ use souk_eventsourcing::EventStore;
 use souk_gateway::{document, table};
 use souk_query_api::{Beside, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::embedded::Embedded;
@@ -84,8 +84,26 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
             }
         }
     }
+    name_items_of_lists(&mut api);
     add_examples_of_lists(&mut api);
     (router, api)
+}
+
+/// Points from each list to the schema of its items, which utoipa repeats there: generated clients then have one type
+/// for an item, and not another one for an item of a list.
+fn name_items_of_lists(api: &mut OpenApi) {
+    let Some(components) = &mut api.components else { return };
+    let names: Vec<String> = components.schemas.keys().cloned().collect();
+    for (list, schema) in &mut components.schemas {
+        let item = list.strip_prefix(LIST).filter(|item| names.iter().any(|name| name == item));
+        if let Some(item) = item
+            && let RefOr::T(Schema::Object(list)) = schema
+            && let Some(RefOr::T(Schema::Array(items))) = list.properties.get_mut("items")
+        {
+            let place = RefOr::Ref(Ref::from_schema_name(item));
+            items.items = ArrayItems::RefOrSchema(Box::new(place));
+        }
+    }
 }
 
 /// A list's example is a list of its items' example.
@@ -283,5 +301,66 @@ mod tests {
             }
         }
         assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    /// The parts of a schema that say something about values; texts for people are left out.
+    fn shape(schema: &Value) -> Value {
+        match schema {
+            Value::Object(fields) => {
+                let of_people = ["description", "example", "title"];
+                let is_shape = |(name, value): &(&String, &Value)| {
+                    !of_people.contains(&name.as_str()) || value.is_object() && *name != "example"
+                };
+                let kept = fields.iter().filter(is_shape);
+                kept.map(|(name, value)| (name.clone(), shape(value)))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }
+            Value::Array(items) => items.iter().map(shape).collect(),
+            other => other.clone(),
+        }
+    }
+
+    /// Finds schemas that stand in place and for which a client makes a type of its own: objects with fields, and
+    /// closed sets of texts.
+    fn in_place(value: &Value, place: &str, found: &mut Vec<(String, Value)>) {
+        let is_component = place.strip_prefix("/components/schemas/").is_some_and(|name| !name.contains('/'));
+        let is_type = value["properties"].is_object() || value["enum"].is_array();
+        if is_type && !is_component {
+            found.push((place.to_owned(), shape(value)));
+        }
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields.iter().filter(|(name, _)| *name != "example") {
+                    in_place(field, &format!("{place}/{name}"), found);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    in_place(item, &format!("{place}/{index}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn no_schema_is_written_twice() {
+        let document = document().await;
+        let named = document["components"]["schemas"].as_object().unwrap();
+        let mut known: Vec<(String, Value)> =
+            named.iter().map(|(name, schema)| (name.clone(), shape(schema))).collect();
+        let mut found = Vec::new();
+        in_place(&document, "", &mut found);
+        let mut twice = Vec::new();
+        for (place, schema) in found {
+            if let Some((other, _)) = known.iter().find(|(_, other)| *other == schema) {
+                twice.push(format!("{place} repeats {other}"));
+            }
+            known.push((place, schema));
+        }
+        assert!(twice.is_empty(), "{twice:#?}");
+        let items = &named["ListOf_OrderAnswer"]["properties"]["items"]["items"];
+        assert_eq!(*items, json!({ "$ref": "#/components/schemas/OrderAnswer" }));
     }
 }
