@@ -167,6 +167,12 @@ fn describe(operation: &mut Operation) {
 /// A parameter that may be left out is still never `null`: it would be read as four letters.
 fn never_null(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter
+            && let RefOr::T(Schema::OneOf(either)) = schema
+            && let Some(named) = either.items.iter().find(|one| matches!(one, RefOr::Ref(_)))
+        {
+            *schema = named.clone();
+        }
         if let RefOr::T(Parameter { schema: Some(RefOr::T(Schema::Object(schema))), .. }) = parameter
             && let SchemaType::Array(types) = &schema.schema_type
             && let [one, Type::Null] | [Type::Null, one] = types.as_slice()
@@ -362,5 +368,39 @@ mod tests {
         assert!(twice.is_empty(), "{twice:#?}");
         let items = &named["ListOf_OrderAnswer"]["properties"]["items"]["items"];
         assert_eq!(*items, json!({ "$ref": "#/components/schemas/OrderAnswer" }));
+    }
+
+    #[tokio::test]
+    async fn closed_sets_of_texts_are_enums() {
+        let document = document().await;
+        let schemas = &document["components"]["schemas"];
+        for (schema, field) in [
+            ("CartLineAnswer", "changes"),
+            ("DeadLetterAnswer", "kind"),
+            ("OrderAnswer", "status"),
+            ("OrderLineAnswer", "reservation"),
+            ("OrderPaymentAnswer", "status"),
+            ("OrderWritten", "status"),
+            ("OutcomeAnswer", "answer"),
+            ("OutcomeAnswer", "kind"),
+            ("ParkedAnswer", "kind"),
+            ("ParkedHere", "kind"),
+            ("PaymentAnswer", "status"),
+            ("ReasonAnswer", "code"),
+            ("RefundAnswer", "status"),
+            ("SignInAnswer", "kind"),
+            ("SignedIn", "tokenType"),
+            ("UserAnswer", "role"),
+            ("Valid", "roles"),
+            ("WebhookRequest", "type"),
+        ] {
+            let property = schemas[schema]["properties"][field].to_string();
+            let name = property.split("#/components/schemas/").nth(1).and_then(|rest| rest.split('"').next());
+            let name = name.unwrap_or_else(|| panic!("{schema}.{field} names no schema: {property}"));
+            assert!(schemas[name]["enum"].is_array(), "{schema}.{field} is no enum: {}", schemas[name]);
+        }
+        let parameters = document["paths"]["/api/orders"]["get"]["parameters"].as_array().unwrap();
+        let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();
+        assert_eq!(status["schema"], json!({ "$ref": "#/components/schemas/OrderStatusShape" }));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use souk_accounts::{Credentials, Outbox};
 use souk_domain::Currency;
 use souk_eventsourcing::{Clock, PersonKeys};
@@ -65,6 +65,12 @@ pub(crate) fn failed(error: sqlx::Error) -> Problem {
 /// Reads a row's document.
 pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::internal(&error))
+}
+
+/// Reads a column that holds one of a closed set of texts.
+pub(crate) fn text_of<T: DeserializeOwned>(column: &str, text: String) -> Result<T, Problem> {
+    let of_set = T::deserialize(text.into_deserializer());
+    of_set.map_err(|error: serde_json::Error| Problem::internal(&format!("{column}: {error}")))
 }
 
 /// What `get` answers when there is nothing, or nothing that the caller may see.

@@ -14,6 +14,7 @@ use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::Actor;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::denials::Denials;
@@ -28,8 +29,9 @@ const VERIFIED_MAX: usize = 10_000;
 const LEEWAY_S: u64 = 5;
 
 /// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(example = "customer")]
 pub enum Role {
     /// Buys.
     Customer,

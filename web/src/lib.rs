@@ -5,6 +5,7 @@
 pub mod body;
 pub mod cart_token;
 pub mod catalogue;
+pub mod closed_texts;
 pub mod correlation;
 pub mod denials;
 pub mod fields;

@@ -4,6 +4,8 @@ use serde::Serialize;
 use souk_accounts::SignIn;
 use utoipa::ToSchema;
 
+use crate::closed_texts::SignInKindShape;
+
 /// What had to do with signing in.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -12,9 +14,8 @@ pub struct SignInAnswer {
     pub id: String,
     /// When.
     pub at: String,
-    /// `signed-up`, `signed-in`, `failed`, `token-reused`, `signed-out`, `password-changed`, `password-reset` or
-    /// `provider-linked`.
-    pub kind: String,
+    /// Its kind.
+    pub kind: SignInKindShape,
     /// Whose account; null when it is nobody's.
     pub user_id: Option<String>,
     /// The client's address.
@@ -28,7 +29,7 @@ impl From<SignIn> for SignInAnswer {
         Self {
             id: sign_in.id.to_string(),
             at: sign_in.at.to_string(),
-            kind: sign_in.kind.as_str().to_owned(),
+            kind: sign_in.kind.into(),
             user_id: sign_in.user.map(|user| user.to_string()),
             address: sign_in.address,
             user_agent: sign_in.user_agent,

@@ -1,6 +1,7 @@
 //! What is asked when signing in, and what is answered.
 
 use serde::{Deserialize, Serialize};
+use souk_web::Role;
 use souk_web::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
 use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
@@ -108,12 +109,20 @@ pub struct SignedIn {
     pub id: String,
     /// For `Authorization: Bearer …`.
     pub access_token: String,
-    /// `Bearer`.
-    pub token_type: &'static str,
+    /// The scheme of `Authorization`.
+    pub token_type: TokenType,
     /// Seconds that the access token lasts.
     pub expires_in: u64,
     /// Good for the next two, once.
     pub refresh_token: String,
+}
+
+/// The scheme under which a token is sent.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(example = "Bearer")]
+pub enum TokenType {
+    /// `Authorization: Bearer …`.
+    Bearer,
 }
 
 /// A token that is valid.
@@ -124,7 +133,7 @@ pub struct Valid {
     /// Whose it is.
     pub subject: String,
     /// What it allows.
-    pub roles: Vec<String>,
+    pub roles: Vec<Role>,
     /// When it expires.
     pub expires_at: Option<String>,
 }

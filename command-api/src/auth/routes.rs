@@ -143,7 +143,7 @@ pub async fn logout(
     responses((status = 200, body = Valid), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn validate(caller: Caller) -> Result<Response, Problem> {
     let subject = caller.signed_in()?.to_string();
-    let roles = caller.roles.iter().map(|role| role.as_str().to_owned()).collect();
+    let roles = caller.roles.clone();
     let expires_at = caller.expires_at.map(|at| at.to_string());
     Ok(no_store(Json(Valid { subject, roles, expires_at })))
 }

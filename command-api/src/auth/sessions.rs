@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::shop::Shop;
 
 use super::accounts::{self, Client};
-use super::request::SignedIn;
+use super::request::{SignedIn, TokenType};
 
 /// How often a session is written back over somebody else's write.
 const ATTEMPTS_MAX: usize = 5;
@@ -50,7 +50,7 @@ fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) ->
     SignedIn {
         id: user.to_string(),
         access_token: identity::issue(&shop.keys, grant, shop.clock.now(), shop.clock.new_id()),
-        token_type: "Bearer",
+        token_type: TokenType::Bearer,
         expires_in: ttl.as_secs(),
         refresh_token: token.encode(&shop.keys.refresh),
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use souk_domain::order::event::{Draft, OrderLine};
+use souk_web::closed_texts::OrderStatusShape;
 use souk_web::shapes::{AddressShape, EmailShape, MoneyShape};
 use utoipa::ToSchema;
 
@@ -138,8 +139,7 @@ pub struct OrderWritten {
     /// How far the log is.
     pub position: String,
     /// Where it stands.
-    #[schema(example = "CONFIRMED")]
-    pub status: String,
+    pub status: OrderStatusShape,
     /// For people.
     #[schema(example = "SK-7F3K-9QXM")]
     pub code: String,

@@ -36,7 +36,8 @@ type Answer = Result<WriteAnswer<OrderWritten>, Problem>;
 
 /// Places an order. Answers 202 at once, or with `Prefer: wait=10` 201 once it is settled.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderRequest,
-    responses((status = 201, body = OrderWritten), (status = 202, body = OrderWritten),
+    responses((status = 201, body = OrderWritten),
+        (status = 202, body = OrderWritten),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn place(
     State(shop): State<Shop>,
@@ -101,7 +102,7 @@ async fn wait_until_settled(
 
 /// The answer for an order whose cart is checked out and whose first event is on its way.
 fn about_to_be_placed(order: OrderId, position: Position) -> WriteAnswer<OrderWritten> {
-    let (revision, status) = (Revision::FIRST, OrderStatus::Placed.as_str().to_owned());
+    let (revision, status) = (Revision::FIRST, OrderStatus::Placed.into());
     let (id, code, at) = (order.to_string(), order_code(order), position.to_string());
     let body =
         OrderWritten { id, revision: revision.0, position: at, status, code, price_changes: Vec::new() };
@@ -119,7 +120,7 @@ fn written(
         id: order.to_string(),
         revision: revision.0,
         position: position.to_string(),
-        status: state.status().map_or("", |status| status.as_str()).to_owned(),
+        status: state.status().unwrap_or(OrderStatus::Placed).into(),
         code: state.code().unwrap_or("").to_owned(),
         price_changes: Vec::new(),
     };

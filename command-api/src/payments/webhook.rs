@@ -25,7 +25,7 @@ use souk_web::problem::ProblemBody;
 use crate::rejected::problem;
 use crate::shop::Shop;
 
-use super::request::WebhookRequest;
+use super::request::{WebhookKind, WebhookRequest};
 
 /// The header of the signature.
 const SIGNATURE: &str = "x-razorpay-signature";
@@ -33,8 +33,6 @@ const SIGNATURE: &str = "x-razorpay-signature";
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far in the future a webhook may have been made, for clocks that differ.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// What the provider may say.
-const KINDS: [&str; 3] = ["payment.authorized", "payment.failed", "refund.processed"];
 
 /// Takes in what the provider says.
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
@@ -55,9 +53,7 @@ pub async fn webhook(
         check_id("/refundId", id)?;
     }
     // Before the payment is looked for: what is kept for later must be something it can be told.
-    if !KINDS.contains(&asked.kind.as_str()) {
-        return Err(unknown_kind());
-    }
+    WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)?;
     let age = shop.clock.now().duration_since(asked.created_at);
     if age > AGE_MAX || age < -AHEAD_MAX {
         let allowed = "an event of the last seven days is allowed";
@@ -70,7 +66,11 @@ pub async fn webhook(
 }
 
 fn unknown_kind() -> Problem {
-    Problem::field("/type", "unknown-type", format!("{} are allowed", KINDS.join(", ")))
+    Problem::field(
+        "/type",
+        "unknown-type",
+        format!("{} are allowed", WebhookKind::ALL.map(WebhookKind::as_str).join(", ")),
+    )
 }
 
 fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
@@ -137,22 +137,21 @@ pub async fn tell(
     let stream = Payment::stream(payment);
     let Some(loaded) = shop.payments.load(&stream).await? else { return Ok(Told::Unknown) };
     let provider_payment_id = asked.provider_payment_id.clone();
-    let command = match asked.kind.as_str() {
-        "payment.authorized" => {
+    let command = match WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)? {
+        WebhookKind::PaymentAuthorized => {
             PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
         }
-        "payment.failed" => PaymentCommand::RecordFailed {
+        WebhookKind::PaymentFailed => PaymentCommand::RecordFailed {
             attempt,
             provider_payment_id: Some(provider_payment_id),
             code: "declined".to_owned(),
             detail: "the provider reported a failure".to_owned(),
             attempts: 1,
         },
-        "refund.processed" => match refund_of(shop, asked, &loaded.state).await {
+        WebhookKind::RefundProcessed => match refund_of(shop, asked, &loaded.state).await {
             Ok((refund, provider_refund_id)) => PaymentCommand::RecordRefunded { refund, provider_refund_id },
             Err(told) => return Ok(told),
         },
-        _ => return Err(unknown_kind()),
     };
     let request = CommandRequest::new(stream, command, origin_of(shop, asked, correlation_id)).repeatable();
     match shop.payments.execute(request).await {

@@ -96,6 +96,7 @@ fn collect(document: &Value, schema: &Value, route: &str, place: &[String], fiel
         let chars_max = schema["maxLength"].as_u64().map(|max| usize::try_from(max).unwrap());
         let is_of_a_form = chars_max.is_none()
             && (schema["pattern"].as_str().is_some_and(|form| form.starts_with('^') && form.ends_with('$'))
+                || schema["enum"].is_array()
                 || ["uuid", "date-time"].contains(&schema["format"].as_str().unwrap_or_default()));
         let route = route.to_owned();
         let place = place.to_vec();

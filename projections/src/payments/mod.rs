@@ -113,7 +113,7 @@ impl Projector for Payments {
 }
 
 /// A status as the API writes it.
-pub fn status_name(status: PaymentStatus) -> &'static str {
+fn status_name(status: PaymentStatus) -> &'static str {
     match status {
         PaymentStatus::Pending => "PENDING",
         PaymentStatus::Authorized => "AUTHORIZED",

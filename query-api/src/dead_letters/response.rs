@@ -12,9 +12,7 @@ use utoipa::ToSchema;
 #[schema(example = json!({"id": "01a1fd90-c14b-8c05-98a0-cc6f0b1eb611", "kind": "refund", "paymentId": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "orderId": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "amount": {"amount": 510, "currency": "GBP"}, "attempts": 1, "code": "refund-declined", "detail": "the account is closed", "failedAt": "2026-11-21T10:04:44.747991Z"}))]
 pub(crate) struct DeadLetterAnswer {
     id: String,
-    /// `refund` or `void`.
-    #[schema(example = "refund")]
-    kind: &'static str,
+    kind: DeadLetterKind,
     payment_id: String,
     order_id: String,
     amount: MoneyShape,
@@ -28,13 +26,22 @@ pub(crate) struct DeadLetterAnswer {
     failed_at: String,
 }
 
+/// The kind of a dead letter: money that was to go back, or a hold that was to be let go.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "refund")]
+enum DeadLetterKind {
+    Refund,
+    Void,
+}
+
 impl DeadLetterAnswer {
     /// None for a refund or void that was not refused.
     pub(crate) fn new(id: String, row: PaymentDebtRow) -> Option<Self> {
         let Failure { code, detail, at } = row.failure?;
         let kind = match row.kind {
-            DebtKind::Refund => "refund",
-            DebtKind::Void => "void",
+            DebtKind::Refund => DeadLetterKind::Refund,
+            DebtKind::Void => DeadLetterKind::Void,
         };
         Some(Self {
             id,

@@ -6,14 +6,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use futures_util::TryStreamExt;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
+use souk_eventsourcing::process::{DecidedKind, TakenKind};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
 use souk_web::correlation::in_log;
 use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem};
 
-use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, ParkedHere};
+use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, OutputEnd, OutputKind, ParkedHere};
 use super::routes::LogBrowser;
-use crate::database::{failed, not_found};
+use crate::database::{failed, not_found, text_of};
 
 /// Events that one tree shows.
 pub const TREE_EVENTS_MAX: usize = 10_000;
@@ -100,6 +101,7 @@ async fn parked(
     while let Some((owner, kind, entity, stream, revision, error)) = rows.try_next().await.map_err(failed)? {
         let place = (stream, revision);
         if shown.contains(&place) {
+            let kind = text_of("kind of a parked entity", kind)?;
             parked.entry(place).or_default().push(ParkedHere { owner, kind, entity, error });
         }
     }
@@ -124,18 +126,23 @@ fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeA
 impl From<Outcome> for OutcomeAnswer {
     fn from(outcome: Outcome) -> Self {
         Self {
-            kind: name(outcome.kind),
+            kind: match outcome.kind {
+                DecidedKind::Command => OutputKind::Command,
+                DecidedKind::Effect => OutputKind::Effect,
+                DecidedKind::Timer => OutputKind::Timer,
+            },
             step: outcome.step,
             number: outcome.number,
             at: outcome.at.map(|at| at.to_string()),
-            answer: outcome.answer.map(name),
+            answer: outcome.answer.and_then(|answer| match answer {
+                TakenKind::Done => Some(OutputEnd::Done),
+                TakenKind::Unchanged => Some(OutputEnd::Unchanged),
+                TakenKind::Refused => Some(OutputEnd::Refused),
+                TakenKind::Fired => Some(OutputEnd::Fired),
+                // An event answers no output.
+                TakenKind::Event => None,
+            }),
             code: outcome.code,
         }
     }
-}
-
-/// The name under which a unit variant is written.
-fn name(value: impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
 }

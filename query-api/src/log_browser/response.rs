@@ -5,6 +5,8 @@ use serde_json::Value;
 use souk_eventsourcing::RecordedEvent;
 use utoipa::ToSchema;
 
+use crate::parked::response::ParkedKind;
+
 /// An event at its place in the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -134,9 +136,7 @@ pub(crate) struct NodeAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Output")]
 pub(crate) struct OutcomeAnswer {
-    /// `command`, `effect` or `timer`.
-    #[schema(example = "command")]
-    pub(crate) kind: String,
+    pub(crate) kind: OutputKind,
     /// What was asked for.
     #[schema(example = "reserve")]
     pub(crate) step: String,
@@ -145,12 +145,32 @@ pub(crate) struct OutcomeAnswer {
     /// When a timer fires.
     #[schema(format = DateTime)]
     pub(crate) at: Option<String>,
-    /// `done`, `unchanged`, `refused` or `fired`; null while it is open, and for effects, whose answers are
-    /// events.
-    #[schema(example = "done")]
-    pub(crate) answer: Option<String>,
+    /// Null while it is open, and for effects, whose answers are events.
+    pub(crate) answer: Option<OutputEnd>,
     /// The code of a refusal.
     pub(crate) code: Option<String>,
+}
+
+/// The kind of something that a process asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "command")]
+pub(crate) enum OutputKind {
+    Command,
+    Effect,
+    Timer,
+}
+
+/// The end of something that a process asked for: a command is done, finds nothing to do or is refused; a timer
+/// fires.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "done")]
+pub(crate) enum OutputEnd {
+    Done,
+    Unchanged,
+    Refused,
+    Fired,
 }
 
 /// Who stands before an event.
@@ -159,8 +179,7 @@ pub(crate) struct OutcomeAnswer {
 pub(crate) struct ParkedHere {
     /// The read model or process.
     pub(crate) owner: String,
-    /// `key` or `stream`.
-    pub(crate) kind: String,
+    pub(crate) kind: ParkedKind,
     /// The key or the stream's name.
     pub(crate) entity: String,
     /// Why.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
+use souk_web::closed_texts::PaymentStatusShape;
 use souk_web::{Caller, Problem};
 
 use super::response::OrderAnswer;
 use super::statements;
-use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::database::{BEHIND_ALL, QueryState, document, failed, text_of};
 use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
 
 /// A row of either half of the statements: an order with its document, its payment's status and the minor
@@ -22,7 +23,7 @@ pub(super) type Row =
 pub(crate) struct Found {
     pub(super) id: String,
     pub(super) row: OrderRow,
-    payment: Option<(String, i64)>,
+    payment: Option<(PaymentStatusShape, i64)>,
     lines: Vec<(OrderLineRow, bool)>,
 }
 
@@ -97,6 +98,7 @@ pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
     for (id, order, status, owed, line, _, held) in rows {
         if let Some(bytes) = order {
             places.insert(id.clone(), orders.len());
+            let status = status.map(|status| text_of("payment status", status)).transpose()?;
             let payment = status.map(|status| (status, owed.unwrap_or_default()));
             orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
         } else if let (Some(line), Some(place)) = (line, places.get(&id)) {

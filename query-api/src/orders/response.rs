@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use souk_domain::order::event::{Charge, ReasonCode};
+use souk_domain::order::event::Charge;
 use souk_domain::{Money, PersonalText, Sku};
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
+use souk_web::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
 use souk_web::shapes::{AddressShape, MoneyShape};
 use utoipa::ToSchema;
 
@@ -23,10 +24,7 @@ pub(crate) struct OrderAnswer {
     /// How far the read models are.
     #[schema(example = "57")]
     position: String,
-    /// `PLACED`, `PAYMENT_PENDING`, `CONFIRMED`, `SHIPPED`, `DELIVERED`, `RETURNED`, `CANCELLED` or
-    /// `TIMED_OUT`.
-    #[schema(example = "CONFIRMED")]
-    status: String,
+    status: OrderStatusShape,
     /// Who buys; null for a guest.
     customer_id: Option<String>,
     /// For people.
@@ -69,6 +67,7 @@ struct OrderLineAnswer {
 /// What became of a line's reservation.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(title = "Reservation")]
 enum ReservationAnswer {
     Pending,
     Reserved,
@@ -81,6 +80,7 @@ enum ReservationAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Charge")]
 struct ChargeAnswer {
+    /// The kind, in a word that the shop is free to choose.
     #[schema(example = "shipping")]
     kind: String,
     label: String,
@@ -92,8 +92,7 @@ struct ChargeAnswer {
 #[schema(title = "OrderPayment")]
 struct OrderPaymentAnswer {
     id: String,
-    #[schema(example = "CAPTURED")]
-    status: String,
+    status: PaymentStatusShape,
     /// Money that is to go back and that the provider refused to give or to let go; null when there is none.
     owed: Option<MoneyShape>,
 }
@@ -102,8 +101,7 @@ struct OrderPaymentAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Reason")]
 struct ReasonAnswer {
-    #[schema(value_type = String, example = "insufficient-stock")]
-    code: ReasonCode,
+    code: ReasonCodeShape,
     /// In words; null when whoever gave it is erased.
     detail: Option<String>,
 }
@@ -114,6 +112,7 @@ struct ReasonAnswer {
 struct MomentAnswer {
     #[schema(format = DateTime)]
     at: String,
+    /// The type of the event. Later versions know more of them, so it is no closed set.
     #[schema(example = "payment-awaited")]
     event: String,
     detail: Option<String>,
@@ -123,7 +122,7 @@ impl OrderAnswer {
     pub(crate) fn new(
         id: String,
         row: OrderRow,
-        payment: Option<(String, i64)>,
+        payment: Option<(PaymentStatusShape, i64)>,
         lines: Vec<(OrderLineRow, bool)>,
         keys: &KeyRing,
         position: Position,
@@ -156,7 +155,7 @@ impl OrderAnswer {
         let reason = row
             .reason
             .as_ref()
-            .map(|reason| ReasonAnswer { code: reason.code, detail: text(&reason.detail) });
+            .map(|reason| ReasonAnswer { code: reason.code.into(), detail: text(&reason.detail) });
         let of_moment = |moment: &Moment| MomentAnswer {
             at: moment.at.to_string(),
             event: moment.event.clone(),
@@ -172,7 +171,7 @@ impl OrderAnswer {
             id,
             revision: row.revision,
             position: position.to_string(),
-            status: row.status.as_str().to_owned(),
+            status: row.status.into(),
             customer_id: row.customer.map(|customer| customer.to_string()),
             code: row.code,
             lines,

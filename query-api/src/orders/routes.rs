@@ -6,6 +6,7 @@ use serde::Deserialize;
 use souk_domain::order::OrderStatus;
 use souk_domain::{CustomerId, Email, OrderId, PaymentId};
 use souk_projections::orders::OrderRow;
+use souk_web::closed_texts::OrderStatusShape;
 use souk_web::guard::Target;
 use souk_web::headers::ReadHeaders;
 use souk_web::problem::ProblemBody;
@@ -40,11 +41,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
 #[into_params(parameter_in = Query)]
 struct OrdersQuery {
     /// As in `CONFIRMED`.
-    #[param(
-        value_type = Option<String>,
-        pattern = "^(PLACED|PAYMENT_PENDING|CONFIRMED|SHIPPED|DELIVERED|RETURNED|CANCELLED|TIMED_OUT)$",
-        example = "CONFIRMED"
-    )]
+    #[param(value_type = Option<OrderStatusShape>, example = "CONFIRMED")]
     status: Option<OrderStatus>,
     /// Whose; only admins may name somebody else.
     #[param(min_length = 1, max_length = 64)]

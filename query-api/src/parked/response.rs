@@ -1,7 +1,17 @@
 //! A parked entity as operators see it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// The kind of a parked entity: `key` for a row or an instance, `stream` for a stream that can't be read and all that
+/// it touched.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(example = "key")]
+pub(crate) enum ParkedKind {
+    Key,
+    Stream,
+}
 
 /// An entity that is parked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -11,9 +21,7 @@ pub(crate) struct ParkedAnswer {
     /// The read model or process.
     #[schema(example = "orders")]
     pub(crate) owner: String,
-    /// `key` for a row or an instance, `stream` for a stream that can't be read and all that it touched.
-    #[schema(example = "key")]
-    pub(crate) kind: String,
+    pub(crate) kind: ParkedKind,
     /// The key or the stream's name.
     pub(crate) entity: String,
     /// The stream of the event it is parked from.

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::response::ParkedAnswer;
 use crate::answers::ListOf;
-use crate::database::QueryState;
+use crate::database::{QueryState, text_of};
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
@@ -67,8 +67,9 @@ async fn list(
     let answer = |(owner, kind, entity, stream, revision, position, error, since_us, events): Row| {
         let since = Timestamp::from_microsecond(since_us).unwrap_or_default().to_string();
         let position = position.to_string();
-        ParkedAnswer { owner, kind, entity, stream, revision, position, error, events, since }
+        let kind = text_of("kind of a parked entity", kind)?;
+        Ok(ParkedAnswer { owner, kind, entity, stream, revision, position, error, events, since })
     };
-    let items = page.items.into_iter().map(answer).collect();
+    let items = page.items.into_iter().map(answer).collect::<Result<_, Problem>>()?;
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind: None }))
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use souk_domain::Money;
 use souk_eventsourcing::Position;
-use souk_projections::payments::{PaymentRow, Refund, RefundStatus, status_name};
+use souk_projections::payments::{PaymentRow, Refund, RefundStatus};
+use souk_web::closed_texts::PaymentStatusShape;
 use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
@@ -16,9 +17,7 @@ pub(crate) struct PaymentAnswer {
     id: String,
     order_id: String,
     amount: MoneyShape,
-    /// `PENDING`, `AUTHORIZED`, `CAPTURED`, `FAILED`, `CANCELLED`, `PARTIALLY_REFUNDED` or `REFUNDED`.
-    #[schema(example = "CAPTURED")]
-    status: &'static str,
+    status: PaymentStatusShape,
     /// Null until the provider has answered.
     provider_payment_id: Option<String>,
     /// Calls to the provider, over all attempts to be paid.
@@ -40,10 +39,22 @@ struct RefundAnswer {
     id: String,
     amount: MoneyShape,
     reason: String,
-    /// `PENDING`, `REFUNDED`, `FAILED`, `SETTLED` (it failed, and the money was given back in another way) or
-    /// `DOUBLED` (the provider gave it back although the buyer had the money already).
-    #[schema(example = "REFUNDED")]
-    status: &'static str,
+    status: RefundStatusAnswer,
+}
+
+/// The status of a refund.
+///
+/// `SETTLED`: it failed, and the money was given back in another way. `DOUBLED`: the provider gave it back although
+/// the buyer had the money already.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schema(title = "RefundStatus", example = "REFUNDED")]
+enum RefundStatusAnswer {
+    Pending,
+    Refunded,
+    Failed,
+    Settled,
+    Doubled,
 }
 
 impl PaymentAnswer {
@@ -53,7 +64,7 @@ impl PaymentAnswer {
             order_id: row.order.to_string(),
             owed: (row.owed() > 0).then(|| Money { amount: row.owed(), ..row.amount }.into()),
             amount: row.amount.into(),
-            status: status_name(row.status),
+            status: row.status.into(),
             provider_payment_id: row.provider_payment_id,
             attempts: row.attempts,
             refunds: row.refunds.into_iter().map(RefundAnswer::from).collect(),
@@ -66,11 +77,11 @@ impl PaymentAnswer {
 impl From<Refund> for RefundAnswer {
     fn from(refund: Refund) -> Self {
         let status = match refund.status {
-            RefundStatus::Pending => "PENDING",
-            RefundStatus::Refunded => "REFUNDED",
-            RefundStatus::Failed if refund.settled > 0 => "SETTLED",
-            RefundStatus::Failed => "FAILED",
-            RefundStatus::Doubled => "DOUBLED",
+            RefundStatus::Pending => RefundStatusAnswer::Pending,
+            RefundStatus::Refunded => RefundStatusAnswer::Refunded,
+            RefundStatus::Failed if refund.settled > 0 => RefundStatusAnswer::Settled,
+            RefundStatus::Failed => RefundStatusAnswer::Failed,
+            RefundStatus::Doubled => RefundStatusAnswer::Doubled,
         };
         Self { id: refund.id.to_string(), amount: refund.amount.into(), reason: refund.reason, status }
     }

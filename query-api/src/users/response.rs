@@ -5,9 +5,10 @@ use souk_accounts::SentMail;
 use souk_accounts::credentials::Stored;
 use souk_domain::AddressId;
 use souk_domain::user::Preferences;
-use souk_domain::user::event::{Entry, UserRole};
+use souk_domain::user::event::Entry;
 use souk_eventsourcing::{KeyRing, Position};
 use souk_projections::users::{BookEntry, UserRow};
+use souk_web::closed_texts::UserRoleShape;
 use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
@@ -29,8 +30,7 @@ pub(crate) struct UserAnswer {
     email_verified: bool,
     name: Option<String>,
     phone: Option<String>,
-    /// `customer` or `admin`.
-    role: &'static str,
+    role: UserRoleShape,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -46,10 +46,7 @@ impl UserAnswer {
             email_verified: row.verified_at.is_some(),
             name: row.name.reveal(keys),
             phone: phone.filter(|phone| !phone.is_empty()),
-            role: match row.role {
-                UserRole::Customer => "customer",
-                UserRole::Admin => "admin",
-            },
+            role: row.role.into(),
             created_at: row.created_at.to_string(),
         }
     }
