@@ -1,5 +1,7 @@
 //! The document of the whole API: what the routers say of themselves, and the headers that all share.
 
+mod response_headers;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -80,10 +82,12 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
                 }
                 never_null(operation);
                 describe(operation);
+                response_headers::add(is_read, operation);
                 operation.operation_id = Some(name_of(&method, path));
             }
         }
     }
+    response_headers::describe(&mut api);
     name_items_of_lists(&mut api);
     add_examples_of_lists(&mut api);
     (router, api)

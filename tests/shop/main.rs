@@ -5,6 +5,8 @@
 mod access;
 mod advice;
 mod disks;
+#[path = "../api/documented.rs"]
+mod documented;
 mod edge;
 mod faults;
 mod forgotten;

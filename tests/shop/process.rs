@@ -10,6 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::documented::check_headers;
+
 /// Looks at something that comes about by itself, this often at most.
 const LOOKS_MAX: u32 = 400;
 /// Between two looks.
@@ -111,7 +113,7 @@ impl Shop {
 
     /// Writes, and gives status and body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let answer = self.request(reqwest::Method::POST, path).json(body).send().await.unwrap();
+        let answer = sent(self.request(reqwest::Method::POST, path).json(body)).await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
@@ -123,7 +125,7 @@ impl Shop {
         key: String,
     ) -> reqwest::Result<(u16, Value)> {
         let request = self.request(reqwest::Method::POST, path).header("Idempotency-Key", key);
-        let answer = request.json(body).send().await?;
+        let answer = sent(request.json(body)).await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
@@ -159,7 +161,7 @@ impl Shop {
     /// A guest's cart with something in it: its token.
     pub(crate) async fn guest_cart(&self, item: &Value) -> String {
         let request = self.client.post(format!("{}/api/cart/items", self.address));
-        let answer = request.header("X-API-Version", "v1").json(item).send().await.unwrap();
+        let answer = sent(request.header("X-API-Version", "v1").json(item)).await.unwrap();
         answer.headers()["x-cart-token"].to_str().unwrap().to_owned()
     }
 
@@ -198,7 +200,7 @@ impl Shop {
         let head = self.request(reqwest::Method::GET, "/api/admin/projections").send().await.unwrap();
         let head: Value = head.json().await.unwrap();
         let request = self.request(reqwest::Method::GET, path);
-        let answer = request.header("X-Min-Position", head["head"].as_str().unwrap()).send().await.unwrap();
+        let answer = sent(request.header("X-Min-Position", head["head"].as_str().unwrap())).await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
@@ -218,7 +220,7 @@ impl Shop {
 
     /// Reads what the read models hold by now.
     pub(crate) async fn read(&self, path: &str) -> (u16, Value) {
-        let answer = self.request(reqwest::Method::GET, path).send().await.unwrap();
+        let answer = sent(self.request(reqwest::Method::GET, path)).await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
@@ -230,7 +232,7 @@ impl Shop {
     /// Reads as of a position, and answers with everything that came.
     pub(crate) async fn ask(&self, path: &str, min_position: Option<&str>) -> reqwest::Response {
         let request = self.request(reqwest::Method::GET, path);
-        request.header("X-Min-Position", min_position.unwrap_or("0")).send().await.unwrap()
+        sent(request.header("X-Min-Position", min_position.unwrap_or("0"))).await.unwrap()
     }
 
     /// Waits until the shop says of itself that it can't do its work.
@@ -297,6 +299,17 @@ impl Shop {
     }
 }
 
+/// Sends a request, and checks that the response has the headers that the document of the API names.
+async fn sent(request: reqwest::RequestBuilder) -> reqwest::Result<reqwest::Response> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let method = request.method().clone();
+    let path = request.url().path().to_owned();
+    let answer = client.execute(request).await?;
+    check_headers(method.as_str(), &path, answer.status().as_u16(), answer.headers());
+    Ok(answer)
+}
+
 /// Sends anything, and gives status and body.
 async fn exchange(
     request: reqwest::RequestBuilder,
@@ -310,7 +323,7 @@ async fn exchange(
     if !body.is_null() {
         request = request.json(body);
     }
-    let answer = request.send().await?;
+    let answer = sent(request).await?;
     let (status, text) = (answer.status().as_u16(), answer.text().await?);
     Ok((status, serde_json::from_str(&text).unwrap_or_default()))
 }

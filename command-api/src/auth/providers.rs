@@ -71,8 +71,9 @@ pub struct CallbackQuery {
 /// holds one asks for JSON, and goes where that says.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth",
     params(("provider" = String, Path, description = "The provider, as the shop is configured."), StartQuery),
-    responses((status = 200, description = "The provider's page, for who asks for JSON.", body = ProviderPage),
-        (status = 302, description = "The provider's page."),
+    responses((status = 200, description = "The provider's page, for who asks for JSON.", body = ProviderPage,
+            headers(("Set-Cookie" = String))),
+        (status = 302, description = "The provider's page.", headers(("Location" = String), ("Set-Cookie" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn start(
     State(shop): State<Shop>,
@@ -142,8 +143,11 @@ pub async fn unlink(
 /// Takes somebody back from an identity provider, and signs them in.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/callback", tag = "auth",
     params(("provider" = String, Path, description = "The provider, as the shop is configured."), CallbackQuery),
-    responses((status = 200, body = SignedIn), (status = 302, description = "The path that the sign-in was to come back to."),
-        (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = SignedIn, headers(("Set-Cookie" = String))),
+        (status = 302, description = "The path that the sign-in was to come back to.",
+            headers(("Location" = String), ("Set-Cookie" = String))),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json",
+            headers(("Set-Cookie" = String)))))]
 pub async fn callback(
     State(shop): State<Shop>,
     method: Method,

@@ -43,7 +43,7 @@ pub(crate) fn no_store(response: impl IntoResponse) -> Response {
 
 /// Makes an account and signs in. A token to verify the address is mailed.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest,
-    responses((status = 201, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = SignedIn, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn sign_up(
     State(shop): State<Shop>,
     caller: Caller,
@@ -202,7 +202,7 @@ pub async fn confirm_reset(
 
 /// Shows by the token that was mailed that the address is theirs.
 #[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
-    responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 204, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn verify_email(
     State(shop): State<Shop>,
     caller: Caller,

@@ -35,7 +35,7 @@ fn present(caller: &Caller) -> Result<CartId, Problem> {
 
 /// Puts units of a SKU in. A guest's first write answers with `X-Cart-Token`.
 #[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
-    responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 200, body = Written, headers(("X-Cart-Token" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn add_item(
     State(shop): State<Shop>,
     caller: Caller,

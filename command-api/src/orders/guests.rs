@@ -17,7 +17,7 @@ use crate::users::erasure;
 
 /// Forgets who placed an order as a guest, by its code and their e-mail address.
 #[utoipa::path(post, path = "/api/orders/lookup/erase", tag = "orders", request_body = LookupShape,
-    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn erase(
     State(shop): State<Shop>,
     caller: Caller,

@@ -36,8 +36,8 @@ type Answer = Result<WriteAnswer<OrderWritten>, Problem>;
 
 /// Places an order. Answers 202 at once, or with `Prefer: wait=10` 201 once it is settled.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderRequest,
-    responses((status = 201, body = OrderWritten),
-        (status = 202, body = OrderWritten),
+    responses((status = 201, body = OrderWritten, headers(("Location" = String))),
+        (status = 202, body = OrderWritten, headers(("Location" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn place(
     State(shop): State<Shop>,

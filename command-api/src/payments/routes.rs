@@ -24,7 +24,7 @@ type Answer = Result<WriteAnswer<Written>, Problem>;
 
 /// Starts an attempt to be paid, for an order that waits for it.
 #[utoipa::path(post, path = "/api/payments/intents", tag = "payments", request_body = IntentRequest,
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn request(
     State(shop): State<Shop>,
     caller: Caller,

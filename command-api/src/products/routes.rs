@@ -19,7 +19,7 @@ type Answer = Result<WriteAnswer<Written>, Problem>;
 
 /// Puts a product into the catalogue.
 #[utoipa::path(post, path = "/api/products", tag = "products", request_body = ProductRequest,
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn create(
     State(shop): State<Shop>,
     caller: Caller,

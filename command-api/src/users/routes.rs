@@ -56,7 +56,7 @@ pub async fn change_profile(
 
 /// Puts an address into their book.
 #[utoipa::path(post, path = "/api/users/me/addresses", tag = "users", request_body = EntryRequest,
-    responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn add_address(
     State(shop): State<Shop>,
     caller: Caller,
@@ -143,7 +143,7 @@ pub async fn change_preferences(
 
 /// Forgets the caller, for good. What they ordered stays, without saying who they were.
 #[utoipa::path(delete, path = "/api/users/me", tag = "users", request_body = EraseRequest,
-    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn erase_me(
     State(shop): State<Shop>,
     caller: Caller,
@@ -165,7 +165,7 @@ pub async fn erase_me(
 
 /// Forgets somebody, for good.
 #[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path, max_length = 64)),
-    responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
+    responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn erase_somebody(
     State(shop): State<Shop>,
     caller: Caller,

@@ -9,6 +9,8 @@ mod auth_mails;
 mod auth_password;
 mod bad_input;
 mod cart;
+#[path = "../../../tests/api/documented.rs"]
+mod documented;
 mod inventory;
 mod maintenance;
 mod orders;

@@ -33,6 +33,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::documented::check_headers;
 use crate::maintenance::OneParked;
 use crate::port::{Log, MemoryPort};
 use crate::providers::Scripted;
@@ -298,6 +299,7 @@ impl TestShop {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 40_000)));
         }
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        check_headers(call.method, &call.path, parts.status.as_u16(), &parts.headers);
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Answer { status: parts.status, headers: parts.headers, body }

@@ -4,6 +4,8 @@
 
 mod admin;
 mod cart;
+#[path = "../../../tests/api/documented.rs"]
+mod documented;
 mod documents;
 mod export;
 mod inventory;

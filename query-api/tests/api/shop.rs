@@ -38,6 +38,8 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use crate::documented::check_headers;
+
 /// What e-mail addresses are looked up under.
 pub(crate) const EMAIL_KEY: [u8; 32] = [1; 32];
 
@@ -255,7 +257,11 @@ impl Get<'_> {
 
     /// The response, of whose body nothing is read yet.
     pub(crate) async fn respond(self) -> Response<Body> {
-        self.shop.app.clone().oneshot(self.request).await.unwrap()
+        let method = self.request.method().to_string();
+        let path = self.request.uri().path().to_owned();
+        let response = self.shop.app.clone().oneshot(self.request).await.unwrap();
+        check_headers(&method, &path, response.status().as_u16(), response.headers());
+        response
     }
 
     pub(crate) async fn send(self) -> Answer {
