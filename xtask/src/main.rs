@@ -7,6 +7,7 @@
 
 mod bench;
 mod claims;
+mod clients;
 mod crates;
 mod engines;
 mod fuzz;
@@ -49,6 +50,8 @@ enum Command {
     Fuzz(fuzz::FuzzOptions),
     /// Tests the API from its own document.
     Schemathesis(schemathesis::SchemathesisOptions),
+    /// Generates clients from the document of the API, checks them and buys something with each.
+    Clients(clients::ClientsOptions),
     /// Measures the shop against baselines of the same run.
     Bench(bench::BenchOptions),
     /// Writes a made month of invoices, `YYYY-MM.csv.gz` with its `totals.csv`, into a folder.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Mutants(options) => mutants::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Schemathesis(options) => schemathesis::run(&options),
+        Command::Clients(options) => clients::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::MadeMonth { folder, seed } => made_month::write(&folder, seed).map(|file| {
             println!("{}", file.display());

@@ -30,7 +30,7 @@ const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// What is tested and how much of it is told.
 #[derive(Args)]
 pub(crate) struct TestOptions {
-    /// Leaves out what comes after the tests: trials, mutants, schemathesis, fuzzing.
+    /// Leaves out what comes after the tests: trials, mutants, schemathesis, generated clients, fuzzing.
     #[arg(long)]
     quick: bool,
     /// Runs one stage alone, with all it prints.

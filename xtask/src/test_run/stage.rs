@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::workspace::{self, Profile};
-use crate::{claims, crates, engines, fuzz, mutants, real_data, schemathesis, trial};
+use crate::{claims, clients, crates, engines, fuzz, mutants, real_data, schemathesis, trial};
 
 /// Kills of the trial by killing.
 const KILLS: u64 = 20;
@@ -45,6 +45,8 @@ pub(crate) enum Stage {
     Mutants,
     /// The API tested from its own document.
     Schemathesis,
+    /// Clients generated from that document, and a purchase with each.
+    Clients,
     /// Bytes from outside.
     Fuzzing,
 }
@@ -79,6 +81,7 @@ impl Stage {
             Self::Schemathesis => {
                 schemathesis::tested(&workspace::build_souk(Profile::Dev)?, schemathesis::EXAMPLES)
             }
+            Self::Clients => clients::used(&workspace::build_souk(Profile::Dev)?),
             Self::Fuzzing => fuzz::all(fuzz::SECONDS),
         }
     }
