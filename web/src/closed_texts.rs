@@ -122,6 +122,8 @@ mirrored! {
         PasswordReset,
         /// The identity of an identity provider was linked to the account.
         ProviderLinked,
+        /// The identity of an identity provider was unlinked from the account.
+        ProviderUnlinked,
     }
 }
 

@@ -131,9 +131,9 @@ impl OrderAnswer {
         let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
         // From then on the checkout takes the units off the shelf, one line after another.
         let is_money_in = row.is_marked_as_paid_outside()
-            || payment
-                .as_ref()
-                .is_some_and(|(status, _)| matches!(status.as_str(), "AUTHORIZED" | "CAPTURED"));
+            || payment.as_ref().is_some_and(|(status, _)| {
+                matches!(status, PaymentStatusShape::Authorized | PaymentStatusShape::Captured)
+            });
         let answer = |(line, is_held): (OrderLineRow, bool)| {
             let reservation = match row.reservation(failed.contains(&line.sku)) {
                 // Staff let it go over the inventory.
