@@ -114,6 +114,15 @@ pub enum Unlinked {
     LastWay,
 }
 
+/// The fate of an account's links to identity providers when its password is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinksAtReset {
+    /// They stay: the owner of the e-mail address made them.
+    Stay,
+    /// They go: a stranger who signed up with the address may have made them.
+    Go,
+}
+
 type Kept<T> = Result<T, CredentialsUnavailable>;
 
 /// Keeps passwords' hashes, sessions, one-time tokens and the trail of sign-ins. What was answered is on
@@ -129,9 +138,16 @@ pub trait Credentials: Send + Sync + 'static {
     /// Sets the hash of another password, unless the hash was replaced meanwhile. Tokens that reset a password work
     /// no more.
     async fn change_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
-    /// Takes a token that resets a password, once, and sets the hash, both or neither: whose it is, when the token
-    /// still works. Other tokens that reset this password work no more.
-    async fn reset_password(&self, token: &[u8; 32], new: &str, now: Timestamp) -> Kept<Option<CustomerId>>;
+    /// Takes a token that resets a password, once, sets the hash, and removes the links if that is asked: all or
+    /// nothing. Returns the token's account, when the token still works. Other tokens that reset this password work
+    /// no more.
+    async fn reset_password(
+        &self,
+        token: &[u8; 32],
+        new: &str,
+        links: LinksAtReset,
+        now: Timestamp,
+    ) -> Kept<Option<CustomerId>>;
 
     /// Whose account an identity provider's subject belongs to.
     async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;

@@ -70,7 +70,8 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
             "Is this your e-mail address?",
             format!(
                 "Somebody made an account with this address. If it was you, this shows that the address is \
-                 yours:\n\n    {secret}\n\nIt works once, for a day. If it was not you, do nothing."
+                 yours:\n\n    {secret}\n\nIt works once, for a day, for who is signed in to the account. If it was \
+                 not you, do nothing, or reset the password to make the account yours."
             ),
         ),
         Purpose::ResetPassword => (

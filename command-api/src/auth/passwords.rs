@@ -1,13 +1,13 @@
 //! Making an account, and proving whose it is.
 
 use jiff::SignedDuration;
-use souk_accounts::{Password, SignInKind};
+use souk_accounts::{LinksAtReset, Password, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
 use souk_domain::user::state::Account;
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{CustomerId, Email, UserId};
+use souk_domain::{CustomerId, Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
 use souk_web::guard::Target;
@@ -114,6 +114,16 @@ pub async fn prove(
     client: &Client<'_>,
 ) -> Result<Proven, Problem> {
     let hash = addresses::alias_of(shop, email).await?;
+    prove_by_alias(shop, hash, password, client).await
+}
+
+/// As [`prove`], by the alias of the e-mail address.
+pub async fn prove_by_alias(
+    shop: &Shop,
+    hash: EmailHash,
+    password: Password,
+    client: &Client<'_>,
+) -> Result<Proven, Problem> {
     let compare = async {
         let found = accounts::by_email(shop, &hash).await?;
         let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
@@ -221,8 +231,9 @@ pub async fn change(
     .await
 }
 
-/// Sets another password by the token that was mailed. All sessions end. Refused when the token was used or died
-/// meanwhile.
+/// Sets another password by the token that was mailed. All sessions end, and so do the links to identity providers of
+/// an account whose address was not verified: a stranger may have made it with somebody's address. Refused when the
+/// token was used or died meanwhile.
 pub async fn reset(
     shop: &Shop,
     (user, account): (UserId, Account),
@@ -231,8 +242,10 @@ pub async fn reset(
 ) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
     let customer = user.customer();
+    let links = if account.is_verified { LinksAtReset::Stay } else { LinksAtReset::Go };
     to_the_end(shop, move |shop| async move {
-        let whose = shop.accounts.credentials.reset_password(&token, &phc, shop.clock.now()).await?;
+        let now = shop.clock.now();
+        let whose = shop.accounts.credentials.reset_password(&token, &phc, links, now).await?;
         whose.filter(|whose| *whose == customer).ok_or_else(mailed::unknown_token)?;
         renewed(&shop, &customer, &account, None).await
     })

@@ -6,6 +6,8 @@ use souk_web::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, S
 use souk_web::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
+use crate::users::request::given;
+
 /// A new account.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -91,13 +93,17 @@ pub struct ConfirmResetRequest {
     pub password: NewPasswordShape,
 }
 
-/// The token that was mailed.
+/// The token that was mailed, from somebody who is signed in to the account or sends its password.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"token": "q8…"}))]
 pub struct VerifyRequest {
     /// What was mailed.
     pub token: SecretShape,
+    /// The account's password, of a caller who is not signed in to it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    pub password: Option<PasswordShape>,
 }
 
 /// Somebody is signed in.

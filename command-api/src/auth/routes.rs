@@ -14,7 +14,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
-use souk_web::shapes::{POSITION, WriteAnswer, Written};
+use souk_web::shapes::{POSITION, PasswordShape, WriteAnswer, Written};
 use souk_web::sign_ins::SignInAnswer;
 use souk_web::token_keys::KeySet;
 use souk_web::{Caller, Problem, StrictJson, StrictQuery, paging};
@@ -94,10 +94,7 @@ pub async fn login(
 ) -> Result<Response, Problem> {
     let client = Client::of(&caller, &headers);
     let email = body.value.email.read("/email")?;
-    let password = Password::typed(body.value.password.0);
-    if password.is_too_long() {
-        return Err(Problem::field("/password", "invalid-length", "a password has at most 256 characters"));
-    }
+    let password = typed(body.value.password)?;
     let proven = passwords::prove(&shop, &email, password, &client).await?;
     accounts::note(&shop, SignInKind::SignedIn, Some(proven.user), None, &client).await?;
     let signed_in = sessions::open(&shop, proven.user, proven.role).await?;
@@ -107,6 +104,15 @@ pub async fn login(
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     }
     Ok(no_store(Json(signed_in)))
+}
+
+/// Reads a password to compare, as it was typed.
+fn typed(shape: PasswordShape) -> Result<Password, Problem> {
+    let password = Password::typed(shape.0);
+    if password.is_too_long() {
+        return Err(Problem::field("/password", "invalid-length", "a password has at most 256 characters"));
+    }
+    Ok(password)
 }
 
 /// Takes a refresh token for the next two tokens.
@@ -200,23 +206,37 @@ pub async fn confirm_reset(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Shows by the token that was mailed that the address is theirs.
+/// Shows by the token that was mailed that the address is the account's. The caller is signed in to the account, or
+/// sends its password: a stranger may have made the account, and its address's owner have got the token.
 #[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
     responses((status = 204, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn verify_email(
     State(shop): State<Shop>,
     caller: Caller,
     write: WriteHeaders,
+    headers: HeaderMap,
     body: StrictJson<VerifyRequest>,
 ) -> Result<Response, Problem> {
-    let token = &body.value.token.0;
+    let VerifyRequest { token, password } = body.value;
+    let token = &token.0;
     let purpose = Purpose::VerifyEmail;
-    let (user, _) = mailed::account_of(&shop, token, purpose).await?;
+    let (user, account) = mailed::account_of(&shop, token, purpose).await?;
+    if caller.subject.as_ref() != Some(&user.customer()) {
+        let password = typed(password.ok_or_else(not_signed_in_to_it)?)?;
+        passwords::prove_by_alias(&shop, account.email_hash, password, &Client::of(&caller, &headers)).await?;
+    }
     let hash = OneTimeToken::hash_of(token);
     let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
     taken.ok_or_else(mailed::unknown_token)?;
     let position = verified(&shop, user, &caller, &write).await?;
     Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
+}
+
+/// Refuses a token to verify an address whose sender does not show that the account is theirs.
+fn not_signed_in_to_it() -> Problem {
+    let detail = "sign in to this account first, or send its `password`; if you did not make the account, reset its \
+                  password by `POST /api/auth/password/reset`, which makes it yours";
+    Problem::new("unauthenticated", detail)
 }
 
 async fn verified(shop: &Shop, user: UserId, caller: &Caller, write: &WriteHeaders) -> Result<u64, Problem> {

@@ -150,7 +150,7 @@ pub struct EraseRequest {
     pub password: Option<PasswordShape>,
 }
 
-/// What may be left out, and is not null when it isn't.
-fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PasswordShape>, D::Error> {
+/// Reads a field that may be left out, and is not null when it isn't.
+pub(crate) fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PasswordShape>, D::Error> {
     PasswordShape::deserialize(value).map(Some)
 }

@@ -7,6 +7,7 @@ mod advice;
 mod auth;
 mod auth_mails;
 mod auth_password;
+mod auth_verify;
 mod bad_input;
 mod cart;
 #[path = "../../../tests/api/documented.rs"]

@@ -87,7 +87,7 @@ fn query(begin: &Begin, code: &str) -> String {
 }
 
 /// Begins and comes back.
-async fn through(shop: &TestShop, provider: &str, code: &str, token: Option<&str>) -> Answer {
+pub(crate) async fn through(shop: &TestShop, provider: &str, code: &str, token: Option<&str>) -> Answer {
     let begin = begun(shop, provider, "", token).await;
     back(shop, provider, &query(&begin, code), &begin.cookie).await
 }

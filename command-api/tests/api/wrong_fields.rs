@@ -26,7 +26,7 @@ fn routes() -> Vec<(&'static str, &'static str, Value)> {
         ("POST", "/api/auth/password/change", json!({"current": PASSWORD, "new": PASSWORD})),
         ("POST", "/api/auth/password/reset", json!({"email": "ada@example.org"})),
         ("POST", "/api/auth/password/reset/confirm", json!({"token": "AZ", "password": PASSWORD})),
-        ("POST", "/api/auth/email/verify", json!({"token": "AZ"})),
+        ("POST", "/api/auth/email/verify", json!({"token": "AZ", "password": PASSWORD})),
         ("PUT", "/api/users/me", json!({"name": "Ada", "phone": ""})),
         ("POST", "/api/users/me/addresses", entry),
         ("PUT", "/api/users/me/preferences", preferences),

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use souk_accounts::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
 use souk_accounts::session::ACCESS_TTL;
 use souk_accounts::{
-    Credentials, CredentialsUnavailable, Family, MailCount, MailedTo, OneTimeToken, Purpose, SignIn,
+    Credentials, CredentialsUnavailable, Family, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
+    SignIn,
 };
 use souk_domain::{CustomerId, EmailHash};
 use sqlx::SqlitePool;
@@ -68,8 +69,14 @@ impl Credentials for SqliteCredentials {
         passwords::change(&self.pool, user.as_str(), old, new).await
     }
 
-    async fn reset_password(&self, token: &[u8; 32], new: &str, now: Timestamp) -> Kept<Option<CustomerId>> {
-        passwords::reset(&self.pool, token, new, now).await
+    async fn reset_password(
+        &self,
+        token: &[u8; 32],
+        new: &str,
+        links: LinksAtReset,
+        now: Timestamp,
+    ) -> Kept<Option<CustomerId>> {
+        passwords::reset(&self.pool, token, new, links, now).await
     }
 
     async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {

@@ -2,7 +2,7 @@
 //! the transaction that sets another.
 
 use jiff::Timestamp;
-use souk_accounts::{CredentialsUnavailable, Purpose};
+use souk_accounts::{CredentialsUnavailable, LinksAtReset, Purpose};
 use souk_domain::CustomerId;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
@@ -36,6 +36,7 @@ pub(crate) async fn reset(
     pool: &SqlitePool,
     token: &[u8; 32],
     new: &str,
+    links: LinksAtReset,
     now: Timestamp,
 ) -> Kept<Option<CustomerId>> {
     let mut transaction = pool.begin().await.map_err(failed)?;
@@ -47,6 +48,10 @@ pub(crate) async fn reset(
     let Some(user) = taken.and_then(|person| CustomerId::parse(&person).ok()) else { return Ok(None) };
     sqlx::query(SET).bind(user.as_str()).bind(new).execute(&mut *transaction).await.map_err(failed)?;
     drop_resets(&mut transaction, user.as_str()).await?;
+    if links == LinksAtReset::Go {
+        let statement = sqlx::query("DELETE FROM links WHERE person = $1").bind(user.as_str());
+        statement.execute(&mut *transaction).await.map_err(failed)?;
+    }
     transaction.commit().await.map_err(failed)?;
     Ok(Some(user))
 }

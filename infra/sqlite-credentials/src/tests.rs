@@ -85,7 +85,8 @@ async fn a_reset_takes_its_token_and_sets_the_password_both_or_neither() {
     let store = open(&folder).await;
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
     store.keep_one_time(&token(2, Purpose::VerifyEmail)).await.unwrap();
-    let reset = async |n: u8, now| store.reset_password(&[n; 32], "new", now).await.unwrap();
+    let reset =
+        async |n: u8, now| store.reset_password(&[n; 32], "new", LinksAtReset::Stay, now).await.unwrap();
     for (n, now) in [(1, hours(1)), (2, noon()), (3, noon())] {
         assert_eq!(reset(n, now).await, None);
         assert_eq!(store.password(&ada()).await.unwrap(), None);
