@@ -3,7 +3,8 @@
 //! A delay is a lever, too: a stranger who fails on purpose makes others wait. So what a stranger can fail at never
 //! delays a caller who has already shown more:
 //!
-//! - Sign-in: by account, whether or not it exists, and by client address. A new password lifts the delay of the
+//! - Sign-in: by account, whether or not it exists, and by client address; clients whose address is not known count
+//!   as one, or else a header that nobody can read would turn the delay off. A new password lifts the delay of the
 //!   account, since guesses at the old one say nothing about it.
 //! - The password of a caller who is signed in: by the session. Neither strangers at the sign-in nor a thief with
 //!   another session of the account can keep its owner from changing the password or erasing the account.
@@ -28,6 +29,9 @@ use crate::problem::Problem;
 
 /// Failures of one client address that are forgiven: many people may be behind it.
 const FREE_FAILURES_OF_ADDRESS: u32 = 50;
+/// The longest delay of all clients together whose address is not known, in seconds. They share it, so it is short
+/// enough that one who guesses does not shut out the others for long.
+const DELAY_S_MAX_OF_UNKNOWN: i64 = 60;
 /// The longest delay of one client address at one order's code, in seconds: it delays nobody else, so it can grow
 /// until one address has some twenty guesses a day.
 const DELAY_S_MAX_OF_ORDER: i64 = 24 * 3600;
@@ -143,6 +147,7 @@ type Pair = (String, Option<IpAddr>);
 struct Counts {
     accounts: Throttle<Target>,
     addresses: Throttle<IpAddr>,
+    unknown: Throttle<()>,
     orders: Throttle<Pair>,
     orders_of_all: DailyBound<String>,
     known: LruCache<Pair, ()>,
@@ -153,6 +158,7 @@ impl Counts {
         Self {
             accounts: Throttle::new(FREE_FAILURES, DELAY_S_MAX),
             addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX),
+            unknown: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX_OF_UNKNOWN),
             orders: Throttle::new(FREE_FAILURES, DELAY_S_MAX_OF_ORDER),
             orders_of_all: DailyBound::new(GUESSES_OF_ORDER_A_DAY_MAX),
             known: LruCache::new(NonZeroUsize::new(KNOWN_MAX).unwrap_or(NonZeroUsize::MIN)),
@@ -170,7 +176,10 @@ impl Counts {
                 self.orders.wait_s(&pair, now).max(of_all)
             }
         };
-        let of_address = address.and_then(|address| self.addresses.wait_s(&address, now));
+        let of_address = match address {
+            Some(address) => self.addresses.wait_s(&address, now),
+            None => self.unknown.wait_s(&(), now),
+        };
         of_target.max(of_address)
     }
 
@@ -186,8 +195,9 @@ impl Counts {
                 self.orders.failed(pair, now);
             }
         }
-        if let Some(address) = address {
-            self.addresses.failed(address, now);
+        match address {
+            Some(address) => self.addresses.failed(address, now),
+            None => self.unknown.failed((), now),
         }
     }
 
@@ -203,8 +213,9 @@ impl Counts {
                 self.orders.undo(&pair);
             }
         }
-        if let Some(address) = address {
-            self.addresses.undo(&address);
+        match address {
+            Some(address) => self.addresses.undo(&address),
+            None => self.unknown.undo(&()),
         }
     }
 

@@ -59,7 +59,7 @@ pub async fn sign_up(
     let new = NewAccount { email: email.clone(), password: Some(password), name, role, is_verified: false };
     let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
     accounts::note(&shop, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
-    mailed::send(&shop, user, email, Purpose::VerifyEmail, caller.address).await;
+    mailed::send(&shop, user, email, Purpose::VerifyEmail, caller.nearest_address()).await;
     let signed_in = sessions::open(&shop, user, role).await?;
     let mut response = no_store((StatusCode::CREATED, Json(signed_in)));
     response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
@@ -182,7 +182,7 @@ pub async fn reset_password(
     body: StrictJson<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
-    mailed::forgot(&shop, email, caller.address);
+    mailed::forgot(&shop, email, caller.nearest_address());
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -99,6 +99,27 @@ async fn an_address_that_guesses_at_many_waits_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn clients_whose_address_is_not_known_wait_together_and_a_minute_at_most() {
+    let guarded = Guarded::new();
+    let at =
+        |n: usize| if n.is_multiple_of(2) { sign_in(&n.to_string()) } else { Target::Order(n.to_string()) };
+    for n in 0..FREE_FAILURES_OF_ADDRESS as usize {
+        assert_eq!(guarded.fails(&at(n), "unknown").await, "not-found");
+    }
+    assert_eq!(guarded.fails(&at(1_000), "unknown").await, "rate-limited");
+    assert_eq!(guarded.fails(&at(1_001), "unknown").await, "rate-limited");
+    assert_eq!(guarded.fails(&at(1_001), "192.0.2.1").await, "not-found");
+    for n in 2_000..2_050 {
+        guarded.pass(DELAY_S_MAX_OF_UNKNOWN);
+        assert_eq!(guarded.fails(&at(n), "unknown").await, "not-found");
+    }
+    assert!(!guarded.is_let_in(&sign_in("ada"), "unknown").await);
+    assert!(guarded.is_let_in(&Target::SignedIn("session".to_owned()), "unknown").await);
+    guarded.pass(DELAY_S_MAX_OF_UNKNOWN);
+    assert!(guarded.is_let_in(&sign_in("ada"), "unknown").await);
+}
+
+#[tokio::test]
 async fn wrong_guesses_at_the_sign_in_do_not_delay_a_session_from_any_address() {
     let guarded = Guarded::new();
     let session = Target::SignedIn("session".to_owned());
