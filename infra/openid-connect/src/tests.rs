@@ -185,6 +185,8 @@ enum Token {
     Expired,
     OfAnotherSignIn,
     ChangedAfterwards,
+    VerifiedInWords,
+    UnverifiedInWords,
 }
 
 fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], public: &[u8]) -> String {
@@ -194,6 +196,12 @@ fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], pub
         "iss": if is(Token::OfAnotherIssuer) { "https://another.example" } else { issuer },
         "aud": if is(Token::ForAnotherClient) { "somebody" } else { "souk" },
         "sub": "ada",
+        "email": "ada@example.org",
+        "email_verified": match kind {
+            Token::VerifiedInWords => json!("true"),
+            Token::UnverifiedInWords => json!("false"),
+            _ => json!(true),
+        },
         "nonce": if is(Token::OfAnotherSignIn) { "another" } else { nonce },
         "iat": now - 4_000,
         "exp": if is(Token::Expired) { now - 3_600 } else { now + 600 },
@@ -281,6 +289,17 @@ async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() 
     ] {
         let [refused, _] = signed_in_by(kind, 0).await;
         assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{kind:?}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_verified_by_a_boolean_or_by_its_word() {
+    let ada = Email::parse("ada@example.org").ok();
+    for (kind, email) in
+        [(Token::Good, ada.clone()), (Token::VerifiedInWords, ada), (Token::UnverifiedInWords, None)]
+    {
+        let [identity, _] = signed_in_by(kind, 0).await;
+        assert_eq!(identity.unwrap().verified_email, email, "{kind:?}");
     }
 }
 
