@@ -23,6 +23,9 @@ pub struct Flow {
     pub provider: String,
     /// What the provider calls itself.
     pub issuer: String,
+    /// True for a provider that says to name itself in its answer (RFC 9207): one that does not is another's.
+    #[serde(default)]
+    pub names_itself: bool,
     /// What comes back with the browser.
     pub state: String,
     /// What comes back in the provider's word.
@@ -55,7 +58,7 @@ impl Flow {
     /// Whether what came back belongs to it.
     pub fn is_met_by(&self, returned: Returned<'_>, now: Timestamp) -> bool {
         let is_state = bool::from(self.state.as_bytes().ct_eq(returned.state.as_bytes()));
-        let is_issuer = returned.issuer.is_none_or(|issuer| issuer == self.issuer);
+        let is_issuer = returned.issuer.map_or(!self.names_itself, |issuer| issuer == self.issuer);
         let is_in_time = now.duration_since(self.begun_at).abs() <= FLOW_MAX;
         is_state && is_issuer && is_in_time && self.provider == returned.provider
     }
@@ -86,6 +89,8 @@ pub struct Begun {
     pub url: String,
     /// What it calls itself.
     pub issuer: String,
+    /// See [`Flow`].
+    pub names_itself: bool,
     /// See [`Flow`].
     pub state: String,
     /// See [`Flow`].
@@ -144,6 +149,7 @@ mod tests {
         Flow {
             provider: text("work"),
             issuer: text("https://work.example"),
+            names_itself: false,
             state: text("s"),
             nonce: text("n"),
             verifier: text("v"),
@@ -161,6 +167,9 @@ mod tests {
         assert!(flow().is_met_by(good, soon));
         assert!(flow().is_met_by(Returned { issuer: None, ..good }, soon));
         assert!(!flow().is_met_by(good, noon() + SignedDuration::from_mins(11)));
+        let names_itself = Flow { names_itself: true, ..flow() };
+        assert!(names_itself.is_met_by(good, soon));
+        assert!(!names_itself.is_met_by(Returned { issuer: None, ..good }, soon));
         for other in [
             Returned { provider: "home", ..good },
             Returned { state: "", ..good },

@@ -88,11 +88,13 @@ pub async fn start(
         return Err(Problem::new("not-found", "there is no such identity provider"));
     }
     let begun = shop.accounts.providers.begin(&provider, &redirect_uri(&shop, &provider)).await;
-    let Begun { url, issuer, state, nonce, verifier } = begun.map_err(|why| failed(&provider, &why))?;
+    let Begun { url, issuer, names_itself, state, nonce, verifier } =
+        begun.map_err(|why| failed(&provider, &why))?;
     let begun_at = shop.clock.now();
     let user = user.map(UserId::customer);
     let session = caller.session;
-    let flow = Flow { provider, issuer, state, nonce, verifier, return_to, user, session, begun_at };
+    let flow =
+        Flow { provider, issuer, names_itself, state, nonce, verifier, return_to, user, session, begun_at };
     let sealed = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
     let cookie = cookie(&shop, &flow.provider, sealed);
     let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone()).add(cookie);

@@ -223,7 +223,8 @@ pub async fn verify_email(
     let (user, account) = mailed::account_of(&shop, token, purpose).await?;
     if caller.subject.as_ref() != Some(&user.customer()) {
         let password = typed(password.ok_or_else(not_signed_in_to_it)?)?;
-        passwords::prove_by_alias(&shop, account.email_hash, password, &Client::of(&caller, &headers)).await?;
+        passwords::prove_by_alias(&shop, account.email_hash, password, &Client::of(&caller, &headers))
+            .await?;
     }
     let hash = OneTimeToken::hash_of(token);
     let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;

@@ -65,7 +65,8 @@ fn unknown_code() -> Problem {
 }
 
 fn used_too_often() -> Problem {
-    let detail = "the refresh token was used a moment ago by others, as by tabs of one browser: use what they got";
+    let detail =
+        "the refresh token was used a moment ago by others, as by tabs of one browser: use what they got";
     Problem::new("unauthenticated", detail)
 }
 

@@ -12,7 +12,7 @@ use crate::auth::{PASSWORD, login_call, mailed, signed_up};
 use crate::shop::{Answer, Call, TestShop};
 
 /// `work` and `home` take a code for the subject and e-mail address in it, as in `7|ada@example.org`; `down`
-/// can't be asked.
+/// can't be asked, and `strict` says to name itself in its answers.
 #[derive(Default)]
 pub(crate) struct Scripted {
     begun: AtomicU32,
@@ -21,7 +21,7 @@ pub(crate) struct Scripted {
 #[async_trait]
 impl IdentityProviders for Scripted {
     fn has(&self, name: &str) -> bool {
-        ["work", "home", "down"].contains(&name)
+        ["work", "home", "down", "strict"].contains(&name)
     }
 
     fn issuer(&self, name: &str) -> Option<String> {
@@ -38,6 +38,7 @@ impl IdentityProviders for Scripted {
         Ok(Begun {
             url,
             issuer: format!("https://{name}.example"),
+            names_itself: name == "strict",
             state,
             nonce: text("nonce"),
             verifier: text("verifier"),
@@ -131,6 +132,15 @@ async fn whoever_has_no_password_is_forgotten_by_a_sign_in_of_just_now() {
     let bob = signed_up(&shop, "bob@example.org").await;
     let refused = shop.as_user(&bob.text("accessToken"), erase()).await;
     refused.refused(422, "validation-failed").at("/password", "missing-field");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_name_that_its_provider_announced_is_refused() {
+    let shop = TestShop::open().await;
+    through(&shop, "strict", "7|ada@example.org", None).await.refused(400, "sign-in-not-begun");
+    let begin = begun(&shop, "strict", "", None).await;
+    let named = format!("{}&iss=https%3A%2F%2Fstrict.example", query(&begin, "7|ada@example.org"));
+    back(&shop, "strict", &named, &begin.cookie).await.done(200);
 }
 
 #[tokio::test]

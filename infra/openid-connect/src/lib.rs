@@ -12,13 +12,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreIdTokenClaims, CoreProviderMetadata, CoreTokenResponse,
+    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+    CoreGrantType, CoreIdTokenClaims, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+    CoreTokenResponse,
 };
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    TokenResponse as _,
+    AdditionalProviderMetadata, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata,
+    RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
 };
+use serde::{Deserialize, Serialize};
 use souk_accounts::identity_provider::{Begun, Flow, Identity};
 use souk_accounts::{IdentityProviders, ProviderFailed};
 use souk_domain::Email;
@@ -63,7 +67,33 @@ struct Known {
 }
 
 /// Its document, or why there is none.
-type Said = Result<Arc<CoreProviderMetadata>, ProviderFailed>;
+type Said = Result<Arc<Metadata>, ProviderFailed>;
+
+/// A provider's document.
+type Metadata = ProviderMetadata<
+    Announced,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// Fields of the document that the library does not know.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Announced {
+    /// True for a provider that names itself by `iss` in each answer (RFC 9207).
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: Option<bool>,
+}
+
+impl AdditionalProviderMetadata for Announced {}
 
 type Client = CoreClient<
     EndpointSet,
@@ -99,7 +129,7 @@ impl OpenIdConnect {
     }
 
     /// What a provider says of itself, with its keys. Only one asks at a time.
-    async fn metadata(&self, known: &Known) -> Result<Arc<CoreProviderMetadata>, ProviderFailed> {
+    async fn metadata(&self, known: &Known) -> Result<Arc<Metadata>, ProviderFailed> {
         let (mut kept, now) = (known.said.lock().await, self.clock.now());
         if let Some((at, said)) = kept.as_ref() {
             let good_for = if said.is_ok() { BELIEVED } else { LEFT_ALONE };
@@ -124,15 +154,18 @@ impl OpenIdConnect {
         Ok(is_old)
     }
 
-    async fn client(&self, name: &str, redirect_uri: &str) -> Result<(Client, String), ProviderFailed> {
+    async fn client(
+        &self,
+        name: &str,
+        redirect_uri: &str,
+    ) -> Result<(Client, Arc<Metadata>), ProviderFailed> {
         let known = self.known(name)?;
         let metadata = self.metadata(known).await?;
-        let issuer = metadata.issuer().to_string();
         let id = ClientId::new(known.provider.client_id.clone());
         let secret = ClientSecret::new(known.provider.client_secret.clone());
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(unavailable)?;
         let client = CoreClient::from_provider_metadata(metadata.as_ref().clone(), id, Some(secret));
-        Ok((client.set_redirect_uri(redirect), issuer))
+        Ok((client.set_redirect_uri(redirect), metadata))
     }
 }
 
@@ -140,7 +173,7 @@ impl Known {
     async fn ask(&self) -> Said {
         let issuer = IssuerUrl::new(self.provider.issuer.clone()).map_err(unavailable)?;
         // Its issuer has to be the one that was asked: the library compares them.
-        let metadata = CoreProviderMetadata::discover_async(issuer, &self.exchange).await;
+        let metadata = Metadata::discover_async(issuer, &self.exchange).await;
         let metadata = metadata.map_err(unavailable)?;
         // Where browsers are sent has to be as safe as what is asked from here.
         if is_https(&self.provider.issuer) && metadata.authorization_endpoint().url().scheme() != "https" {
@@ -165,7 +198,7 @@ impl IdentityProviders for OpenIdConnect {
     }
 
     async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
-        let (client, issuer) = self.client(name, redirect_uri).await?;
+        let (client, metadata) = self.client(name, redirect_uri).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
         let (url, state, nonce) = client
@@ -176,7 +209,11 @@ impl IdentityProviders for OpenIdConnect {
             .url();
         Ok(Begun {
             url: url.to_string(),
-            issuer,
+            issuer: metadata.issuer().to_string(),
+            names_itself: metadata
+                .additional_metadata()
+                .authorization_response_iss_parameter_supported
+                .unwrap_or(false),
             state: state.into_secret(),
             nonce: nonce.secret().clone(),
             verifier: verifier.into_secret(),
@@ -187,8 +224,8 @@ impl IdentityProviders for OpenIdConnect {
         if code.len() > TEXT_BYTES_MAX {
             return Err(refused("its code is too long"));
         }
-        let (client, issuer) = self.client(&flow.provider, redirect_uri).await?;
-        if issuer != flow.issuer {
+        let (client, metadata) = self.client(&flow.provider, redirect_uri).await?;
+        if metadata.issuer().as_str() != flow.issuer {
             return Err(refused("it calls itself otherwise than when the sign-in began"));
         }
         let code = AuthorizationCode::new(code.to_owned());

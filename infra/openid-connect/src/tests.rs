@@ -59,11 +59,12 @@ async fn through(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
         value.unwrap().to_owned()
     };
     assert_eq!(said("state"), begun.state);
-    let Begun { issuer, state, nonce, verifier, .. } = begun;
+    let Begun { issuer, names_itself, state, nonce, verifier, .. } = begun;
     let provider = "work".to_owned();
     let flow = Flow {
         provider,
         issuer,
+        names_itself,
         state,
         nonce,
         verifier,
@@ -253,12 +254,14 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
     });
     let clock = Arc::new(Now::default());
     let providers = providers_at(&issuer.await, "tell nobody", &clock);
-    let Begun { issuer, state, nonce: own, verifier, .. } = providers.begin("work", REDIRECT).await.unwrap();
+    let Begun { issuer, names_itself, state, nonce: own, verifier, .. } =
+        providers.begin("work", REDIRECT).await.unwrap();
     nonce.lock().unwrap().clone_from(&own);
     let provider = "work".to_owned();
     let flow = Flow {
         provider,
         issuer,
+        names_itself,
         state,
         nonce: own,
         verifier,
@@ -324,6 +327,19 @@ async fn what_an_issuer_over_tls_names_is_asked_over_tls_alone() {
     assert!(asked(Exchange::new(false).unwrap(), there.clone()).await.is_ok());
     let refused = asked(Exchange::new(true).unwrap(), there).await.err().unwrap().to_string();
     assert!(refused.contains("not reached over TLS"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_provider_that_says_to_name_itself_is_held_to_it() {
+    for (announced, names_itself) in [("true", true), ("false", false), ("null", false)] {
+        let said = format!(",\"authorization_response_iss_parameter_supported\":{announced}}}");
+        let issuer = scripted(move |issuer, path| match path {
+            "/k" => "{\"keys\":[]}".to_owned(),
+            _ => format!("{}{said}", document(issuer).strip_suffix('}').unwrap()),
+        });
+        let begun = providers(&issuer.await, "tell nobody").begin("work", REDIRECT).await.unwrap();
+        assert_eq!(begun.names_itself, names_itself, "{announced}");
+    }
 }
 
 #[tokio::test]
