@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use souk_private_files::{Mended, make_folder, mend, open_file};
+use souk_private_files::{Mended, make_folder, mend, mend_private, open_file};
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::READ_MODELS_FILE;
@@ -134,13 +134,29 @@ impl DataFolder {
     }
 }
 
-/// Takes from others the right to write the folder and what lies in it. The folder `keys` looks after itself.
+/// The beginnings of the names of files and folders that hold secrets unsealed: keys of people, hashes of passwords,
+/// mailed tokens.
+const PRIVATE_NAMES: [&str; 3] = ["person-keys.sqlite", "credentials.sqlite", "mail"];
+
+/// Returns true for a file or folder that others may not read.
+fn is_private(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| PRIVATE_NAMES.iter().any(|private| name.starts_with(private)))
+}
+
+/// Takes from others the right to write the folder and what lies in it, and to read what is private. The folder `keys`
+/// looks after itself.
 fn mend_all(folder: &Path) -> io::Result<()> {
     let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     for path in std::iter::once(Ok(folder.to_owned())).chain(entries) {
         let path = path?;
-        match mend(&path) {
+        let is_private = path != folder && is_private(&path);
+        match if is_private { mend_private(&path) } else { mend(&path) } {
             Ok(None) => {}
+            Ok(Some(Mended { before, now })) if is_private => {
+                let path = path.display();
+                tracing::warn!(%path, before, now, "others could open what the shop keeps for itself");
+            }
             Ok(Some(Mended { before, now })) => {
                 let path = path.display();
                 tracing::warn!(%path, before, now, "others could write what the shop keeps");
@@ -236,6 +252,29 @@ mod tests {
         for mended in [&path, &log, &path.join(LOCK_FILE)] {
             assert_eq!(mode(mended), 0o755);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_lose_the_right_to_read_keys_credentials_and_mail() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        drop(DataFolder::lock(&path).unwrap());
+        let mail = path.join("mail");
+        std::fs::create_dir(&mail).unwrap();
+        std::fs::set_permissions(&mail, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let names = ["person-keys.sqlite", "credentials.sqlite", "credentials.sqlite-wal"];
+        for file in names.map(|name| path.join(name)) {
+            std::fs::write(&file, "x").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        drop(DataFolder::lock(&path).unwrap());
+        for file in names.map(|name| path.join(name)) {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        assert_eq!(mode(&mail), 0o700);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use souk_private_files::{check_key, make_folder, write_new};
+use souk_private_files::{Mended, make_folder, mend_key, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
 use souk_web::keys::KEYS_FOLDER;
 
@@ -58,13 +58,22 @@ pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
     let in_folder = configuration.data.join(KEYS_FOLDER).join(MASTER_KEY);
     let path = configuration.master_key_file.as_ref().unwrap_or(&in_folder);
     finish(path, &configuration.data)?;
-    match check_key(path).and_then(|()| std::fs::read_to_string(path)) {
+    match read(path) {
         Ok(text) => parse(&text, format!("in {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && *path == in_folder => {
             make(path, &configuration.data)
         }
         Err(error) => Err(MasterKeyError::Io { path: path.clone(), error }),
     }
+}
+
+/// Reads a file of a master key, which its owner alone may write. Others lose the right to read it.
+fn read(path: &Path) -> io::Result<String> {
+    if let Some(Mended { before, now }) = mend_key(path)? {
+        let path = path.display();
+        tracing::warn!(%path, before, now, "others could read a master key: change it by `souk keys rewrap`");
+    }
+    std::fs::read_to_string(path)
 }
 
 /// Where the master key is read from, when that is a file.
@@ -86,7 +95,7 @@ pub fn next(path: &Path) -> PathBuf {
 pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
     let next = next(path);
     let io = |error: io::Error| MasterKeyError::Io { path: next.clone(), error };
-    let text = match check_key(&next).and_then(|()| std::fs::read_to_string(&next)) {
+    let text = match read(&next) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
@@ -105,7 +114,7 @@ pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
 /// A new master key in a file of its own, or the one that a rotation which was cut off left there.
 pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
     let next = next(path);
-    let text = match check_key(&next).and_then(|()| std::fs::read_to_string(&next)) {
+    let text = match read(&next) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;
@@ -143,6 +152,19 @@ mod tests {
         let configuration = configuration(folder.path());
         let made = of(&configuration).unwrap();
         assert_eq!(of(&configuration).unwrap(), made);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_master_key_that_others_could_read_is_mended() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = configuration(folder.path());
+        let made = of(&configuration).unwrap();
+        let file = path(&configuration).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(of(&configuration).unwrap(), made);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -48,7 +48,7 @@ const OTHERS_WRITE: u32 = 0o022;
 #[cfg(unix)]
 const OTHERS: u32 = 0o077;
 
-/// A change that [`mend`] or [`mend_key`] made to a mode.
+/// A change that [`mend`], [`mend_private`] or [`mend_key`] made to a mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mended {
     /// The mode before, as in 664.
@@ -62,6 +62,13 @@ pub struct Mended {
 pub fn mend(path: &Path) -> io::Result<Option<Mended>> {
     let found = fs::symlink_metadata(path)?;
     if found.is_symlink() { Ok(None) } else { without(path, &found, OTHERS_WRITE) }
+}
+
+/// Takes from others every right to a file or folder that is there. Links are left alone.
+#[cfg(unix)]
+pub fn mend_private(path: &Path) -> io::Result<Option<Mended>> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_symlink() { Ok(None) } else { without(path, &found, OTHERS) }
 }
 
 /// Refuses a key file that somebody else made, or that others may write: whoever planted it could sign with it.
@@ -117,6 +124,12 @@ fn without(path: &Path, found: &fs::Metadata, bits: u32) -> io::Result<Option<Me
 /// Modes are looked after where there are some.
 #[cfg(not(unix))]
 pub fn mend(_: &Path) -> io::Result<Option<Mended>> {
+    Ok(None)
+}
+
+/// Modes are looked after where there are some.
+#[cfg(not(unix))]
+pub fn mend_private(_: &Path) -> io::Result<Option<Mended>> {
     Ok(None)
 }
 

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::Key;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
-use souk_private_files::{make_folder, mend, mend_key, write_new};
+use souk_private_files::{make_folder, mend, mend_key, mend_private, write_new};
 
 use crate::cart_token;
 use crate::identity::{Caller, Tokens, Verified};
@@ -85,9 +85,11 @@ impl Keys {
         let folder = data.join(KEYS_FOLDER);
         let io = |error| KeysError::Io { path: folder.clone(), error };
         make_folder(&folder).map_err(io)?;
-        if let Some(mended) = mend(&folder).map_err(io)? {
+        // The administrator's folder, or one on a disk that can't be written, may stay readable, never writable.
+        let mended = mend_private(&folder).or_else(|_| mend(&folder)).map_err(io)?;
+        if let Some(mended) = mended {
             let path = folder.display();
-            tracing::warn!(%path, before = mended.before, now = mended.now, "others could write the folder of keys");
+            tracing::warn!(%path, before = mended.before, now = mended.now, "others could open the folder of keys");
         }
         let tokens = RwLock::new(Arc::new(TokenKeys::open(&folder)?));
         let secret_path = folder.join(SECRET);
@@ -220,7 +222,7 @@ mod tests {
         assert_eq!(keys.tokens().statuses(noon()), before);
         let error = Keys::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("token-1.pem") && error.contains("key-not-private"), "{error}");
-        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o700);
         fs::remove_file(planted).unwrap();
         Keys::open(folder.path()).unwrap();
     }

@@ -1,10 +1,11 @@
 //! What a backup consists of.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use souk_private_files::write_new;
 use uuid::Uuid;
 
 use crate::open;
@@ -100,9 +101,12 @@ impl Manifest {
         let path = folder.join(MANIFEST_FILE);
         let partial = open::beside(&path, ".partial");
         let write = || -> std::io::Result<()> {
-            let mut file = File::create(&partial)?;
-            file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
-            file.sync_all()?;
+            // One that a crash left is made anew, so that its owner alone can read it.
+            match fs::remove_file(&partial) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            write_new(&partial, serde_json::to_string_pretty(self)?.as_bytes())?;
             fs::rename(&partial, &path)?;
             open::sync_folder_of(&path)
         };

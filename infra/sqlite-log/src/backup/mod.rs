@@ -9,12 +9,12 @@ mod manifest;
 mod restore;
 mod segment;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use souk_eventsourcing::Position;
-use souk_private_files::make_folder;
+use souk_private_files::{make_folder, open_file};
 use uuid::Uuid;
 
 use crate::{LOG_FILE, OpenError, open, row, wal_scan};
@@ -121,7 +121,7 @@ pub fn backup(
         // Nothing is left in a folder of something else.
         return Err(Manifest::read(target).err().unwrap_or(BackupError::Busy { path: target.to_owned() }));
     }
-    let lock = File::create(target.join(LOCK_FILE)).map_err(io(target))?;
+    let lock = open_file(&target.join(LOCK_FILE)).map_err(io(target))?;
     if lock.try_lock().is_err() {
         return Err(BackupError::Busy { path: target.to_owned() });
     }

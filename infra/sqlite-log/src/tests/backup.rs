@@ -74,7 +74,10 @@ async fn a_backup_is_its_owners_alone() {
     let backup = beside.path().join("backup");
     backed_up(folder.path(), &backup);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&backup), mode(&backup.join("000001.segment"))), (0o700, 0o600));
+    assert_eq!(mode(&backup), 0o700);
+    for name in ["000001.segment", "manifest.json", "backup.lock"] {
+        assert_eq!(mode(&backup.join(name)), 0o600, "{name}");
+    }
 }
 
 #[tokio::test]
