@@ -65,8 +65,14 @@ impl Client {
 }
 
 impl TrustedProxies {
-    /// These networks.
+    /// These networks. Warns of one that holds every address.
     pub fn new(networks: Vec<IpNet>) -> Self {
+        if let Some(network) = networks.iter().find(|network| network.prefix_len() == 0) {
+            tracing::warn!(
+                %network,
+                "SOUK_TRUSTED_PROXIES names every address, so that each client can make up its own: name the proxies alone"
+            );
+        }
         Self { networks, warned: Arc::default() }
     }
 

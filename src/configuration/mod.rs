@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
 use config::{Config, ConfigError, Environment, File, FileFormat};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use souk_accounts::password::Cost;
 use souk_domain::{Currency, money};
@@ -322,7 +322,7 @@ impl Configuration {
             redis: raw.redis_url.map(redis).transpose()?,
             public_url: raw.public_url.map(public_url).transpose()?,
             identity_providers: providers::checked(raw.oidc)?,
-            trusted_proxies: list(raw.trusted_proxies.as_ref(), network).map_err(|value| {
+            trusted_proxies: list(raw.trusted_proxies.as_ref(), trusted_network).map_err(|value| {
                 let allowed = "networks and addresses with commas, as in 10.0.0.0/8 or 10.0.0.5";
                 not_allowed("SOUK_TRUSTED_PROXIES", &value, allowed)
             })?,
@@ -388,6 +388,21 @@ fn role(
     }
 }
 
+/// Reads a network of proxies, or a single address. Addresses of clients are compared in their IPv4 form where they have one, so an
+/// IPv4-mapped network of IPv6 is turned into its IPv4 network.
+fn trusted_network(text: &str) -> Option<IpNet> {
+    /// Bits of an IPv4-mapped address before the IPv4 address.
+    const MAPPED_BITS: u8 = 96;
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let IpNet::V6(mapped) = network else { return Some(network) };
+    let address = mapped.addr().to_ipv4_mapped();
+    let prefix = mapped.prefix_len().checked_sub(MAPPED_BITS);
+    match address.zip(prefix) {
+        Some((address, prefix)) => Ipv4Net::new(address, prefix).ok().map(IpNet::V4),
+        None => Some(network),
+    }
+}
+
 /// The address may hold a password, so it is never shown.
 fn redis(text: String) -> Result<Secret, ConfigurationError> {
     let is_address = text.starts_with("redis://") || text.starts_with("rediss://");
@@ -413,11 +428,6 @@ fn list<T>(value: Option<&String>, read: impl Fn(&str) -> Option<T>) -> Result<V
     let refused =
         |text: &str| value.filter(|value| value.contains('@')).map_or(text, String::as_str).to_owned();
     texts.map(|text| read(text).ok_or_else(|| refused(text))).collect()
-}
-
-/// A network, or the one of a single address.
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// An origin as browsers send it: a scheme and a host, nothing behind.

@@ -152,3 +152,17 @@ fn a_broken_line_of_the_file_is_named_by_its_place_and_not_quoted() {
     let broken = checked(|raw| raw.cors_origins = Some("http://user:hunter2,x@host".into()));
     assert!(!broken.unwrap_err().to_string().contains("hunter2"));
 }
+
+#[test]
+fn mapped_networks_of_proxies_are_read_in_their_ipv4_form() {
+    for (text, network) in [
+        ("::ffff:10.0.0.0/104", Some("10.0.0.0/8")),
+        ("::ffff:0:0/96", Some("0.0.0.0/0")),
+        ("::ffff:0:0/95", Some("::ffff:0:0/95")),
+        ("fd00::/8", Some("fd00::/8")),
+        ("192.0.2.0/24", Some("192.0.2.0/24")),
+        ("192.0.2.0/33", None),
+    ] {
+        assert_eq!(trusted_network(text), network.map(|network| network.parse().unwrap()), "{text}");
+    }
+}
