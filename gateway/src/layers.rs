@@ -24,6 +24,7 @@ use tracing::Instrument;
 use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
 use crate::room::{Gathering, Room};
+use crate::server::framing::Ambiguous;
 use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
 
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
@@ -114,7 +115,9 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     };
     request.extensions_mut().insert(correlation_id.clone());
     let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
-    let mut response = if let Some(name) = said_twice(request.headers()) {
+    let mut response = if let Some(ambiguous) = request.extensions().get::<Ambiguous>().copied() {
+        ambiguous.problem().into_response()
+    } else if let Some(name) = said_twice(request.headers()) {
         Problem::parameter(name, "it is allowed once").into_response()
     } else if matches!(given, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")

@@ -59,6 +59,10 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\n",
         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\n\r\n",
         "GET /health/live HTTP/1.1\r\nHost: x\r\nBad Name: 1\r\n\r\n",
         "GET /health/live HTTP/1.1\nHost: x\n X-Folded: 1\r\n\r\n",
     ] {
@@ -67,6 +71,21 @@ async fn requests_that_two_readers_could_read_differently_are_refused() {
         let said = tokio::task::spawn_blocking(move || answer(&mut stream)).await.unwrap();
         assert!(said.starts_with("HTTP/1.1 400"), "{head:?}: {said:?}");
         assert_eq!(said.matches("HTTP/1.1").count(), 1, "{head:?}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_length_beside_chunks_ends_the_connection_after_one_answer() {
+    let shop = Shop::start(&[]).await;
+    for lengths in
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
+    {
+        let second = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+        let both = format!("POST /api/auth/login HTTP/1.1\r\nHost: x\r\n{lengths}\r\n\r\n0\r\n\r\n{second}");
+        let mut stream = connect(&shop);
+        stream.write_all(both.as_bytes()).unwrap();
+        let said = tokio::task::spawn_blocking(move || answer(&mut stream)).await.unwrap();
+        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{lengths}: {said:?}");
     }
 }
 

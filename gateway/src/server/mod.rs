@@ -3,6 +3,7 @@
 mod activity;
 mod delivery;
 pub mod files;
+pub(crate) mod framing;
 mod io;
 mod slack;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -205,7 +207,15 @@ impl Server {
             request.extensions_mut().insert(ConnectInfo(peer));
             let router = router.clone();
             async move {
-                let response = router.oneshot(request).await?;
+                let ambiguous = framing::ambiguous(&request);
+                if let Some(ambiguous) = ambiguous {
+                    request.extensions_mut().insert(ambiguous);
+                }
+                let mut response = router.oneshot(request).await?;
+                if ambiguous.is_some() {
+                    // What follows may be a part of the body.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 let delivery = Delivery::current();
                 Ok::<_, Infallible>(response.map(|body| Delivered::new(body, delivery, under_way)))
             }
