@@ -361,13 +361,18 @@ async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>)
     Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
-/// Reads a body whole, in the room for it, and none at all where none belongs. One that is too large is read on and dropped, up to a limit, whether or not it
-/// said its length: a sender that still writes doesn't look for the answer.
+/// Reads a body whole, in the room for it, and none at all where none belongs. One that is too large is read on and
+/// dropped, up to a limit: a sender that still writes doesn't look for the answer. One whose length is said and too
+/// large is refused at once.
 pub(crate) async fn read(
     mut body: Body,
     bytes_max: usize,
     gathering: &mut Gathering,
 ) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > bytes_max as u64 {
+        tokio::spawn(drop_body(body));
+        return Err(if bytes_max == 0 { no_body() } else { too_large(bytes_max) });
+    }
     let mut length = 0;
     let began = Instant::now();
     loop {
@@ -395,6 +400,18 @@ pub(crate) async fn read(
         }
     }
     if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(gathering.take()) }
+}
+
+/// Reads a body that was refused, up to a limit, and drops it.
+async fn drop_body(mut body: Body) {
+    let began = Instant::now();
+    let mut length = 0;
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
+        length += frame.data_ref().map_or(0, Bytes::len);
+        if length > DROPPED_BYTES_MAX || began.elapsed() > time_for(length) {
+            return;
+        }
+    }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {

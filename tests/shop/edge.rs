@@ -90,6 +90,22 @@ async fn a_length_beside_chunks_ends_the_connection_after_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    let shop = Shop::start(&[]).await;
+    let mut stream = connect(&shop);
+    stream
+        .write_all(b"POST /api/payments/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 32769\r\n\r\n")
+        .unwrap();
+    let said = tokio::task::spawn_blocking(move || {
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        String::from_utf8_lossy(&start).into_owned()
+    });
+    let said = tokio::time::timeout(Duration::from_secs(5), said).await.unwrap().unwrap();
+    assert_eq!(said, "HTTP/1.1 413");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_and_the_release_gate_are_on_a_listener_of_their_own() {
     let address = format!("127.0.0.1:{}", souk_engines::free_port().unwrap());
     let shop = Shop::start(&[("SOUK_INTERNAL_LISTEN", &address)]).await;
