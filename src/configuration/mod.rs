@@ -4,8 +4,10 @@
 
 mod describe;
 mod providers;
+mod service_links;
+mod variables;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -142,10 +144,13 @@ pub enum ConfigurationError {
     #[error("the configuration can't be read: {0}")]
     Unreadable(String),
     /// A variable that nobody reads, most likely mistyped.
-    #[error("the variable {name} is not known: {} are", .known.join(", "))]
+    #[error("the variable {name} is not known{}: {} are",
+        .nearest.as_ref().map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default(), .known.join(", "))]
     Unknown {
         /// Its name.
         name: String,
+        /// The name that is read and is most like it.
+        nearest: Option<String>,
         /// Those that are read.
         known: Vec<String>,
     },
@@ -241,16 +246,8 @@ impl Configuration {
             Some(path) => File::from(path.as_path()).format(FileFormat::Toml).required(true),
             None => File::new("souk.toml", FileFormat::Toml).required(false),
         };
-        let known = variables();
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().unwrap_or_default()))
-        };
-        let ours = |(name, _): &(String, String)| name.starts_with(PREFIX);
-        let variables: HashMap<String, String> = std::env::vars_os().filter_map(text).filter(ours).collect();
+        let variables = variables::of(std::env::vars_os())?;
         let (of_providers, variables) = providers::apart(variables);
-        if let Some(name) = variables.keys().find(|name| !known.contains(name)) {
-            return Err(ConfigurationError::Unknown { name: name.clone(), known });
-        }
         let environment = Environment::with_prefix("SOUK").prefix_separator("_").ignore_empty(true);
         let environment = environment.source(Some(variables.into_iter().collect()));
         let sources = Config::builder().add_source(file).add_source(environment).build()?;
@@ -343,15 +340,7 @@ impl Configuration {
     }
 }
 
-/// The names of all variables that are read, here or by what the others are said to be for.
-fn variables() -> Vec<String> {
-    let raw = serde_json::to_value(Raw::default()).expect("texts make JSON");
-    let fields = raw.as_object().into_iter().flatten();
-    let names = fields.map(|(field, _)| format!("{PREFIX}{}", field.to_uppercase()));
-    names.chain(providers::VARIABLES.map(str::to_owned)).collect()
-}
-
-fn not_allowed(name: &'static str, value: &str, allowed: &'static str) -> ConfigurationError {
+fn not_allowed(name: &str, value: &str, allowed: &'static str) -> ConfigurationError {
     ConfigurationError::NotAllowed { name: name.to_owned(), value: without_userinfo(value), allowed }
 }
 

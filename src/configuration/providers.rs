@@ -69,6 +69,20 @@ pub(super) fn apart(variables: HashMap<String, String>) -> (Vec<Said>, HashMap<S
     (of_providers, others)
 }
 
+/// Returns true for a variable of a provider, whatever the provider is called.
+pub(super) fn is_variable(name: &str) -> bool {
+    read(name).is_some()
+}
+
+/// A known variable with the name of the provider that another variable, mistyped perhaps, is meant for.
+pub(super) fn named_as(known: &str, mistyped: &str) -> String {
+    let provider = mistyped.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next());
+    match provider.filter(|_| VARIABLES.contains(&known)) {
+        Some(provider) => known.replace("NAME", provider),
+        None => known.to_owned(),
+    }
+}
+
 fn read(variable: &str) -> Option<(String, Part)> {
     let rest = variable.strip_prefix(PREFIX)?;
     let parts =

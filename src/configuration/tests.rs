@@ -53,7 +53,7 @@ fn a_trusted_proxy_may_be_a_single_address() {
 
 #[test]
 fn everything_that_is_described_can_be_set_by_a_variable() {
-    let known = variables();
+    let known = variables::known();
     let described = checked(|_| ()).unwrap().describe();
     assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
 }

@@ -1,0 +1,136 @@
+//! Variables that a container platform injects for its services. Kubernetes gives every process of a namespace the
+//! address of each service, as `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_SERVICE_PORT_HTTP`, `NAME_PORT`,
+//! `NAME_PORT_8080_TCP`, `NAME_PORT_8080_TCP_ADDR`, `…_PORT` and `…_PROTO`. For a service named `souk`, or `souk-x`,
+//! they begin as the variables of the shop do, and mean nothing to it.
+//!
+//! A variable is one of them only if its value has the form that the platform gives it: `SOUK_PORT=8080` is a mistake
+//! that somebody made, `SOUK_PORT=tcp://10.0.0.1:8080` is not.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Protocols of a service's ports, as the names of variables have them.
+const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+
+/// Returns true for a variable that a platform injects for a service whose name begins with `souk`.
+pub(super) fn is_injected(variable: &str, value: &str) -> bool {
+    let services = prefixes(variable);
+    services.filter_map(form_of).any(|form| form.fits(value))
+}
+
+/// What stands behind the name of a service, for each name that the variable may begin with. A service's name has the
+/// `-` of its parts as `_`.
+fn prefixes(variable: &str) -> impl Iterator<Item = &str> {
+    let is_name = variable.starts_with("SOUK_");
+    variable.match_indices('_').filter(move |_| is_name).map(|(at, _)| &variable[at + 1..])
+}
+
+/// The form of a value.
+#[derive(Clone, Copy)]
+enum Form {
+    /// `10.0.0.1`
+    Address,
+    /// `8080`
+    Port,
+    /// `tcp`
+    Protocol,
+    /// `tcp://10.0.0.1:8080`
+    Url,
+}
+
+impl Form {
+    fn fits(self, value: &str) -> bool {
+        match self {
+            Self::Address => value.parse::<IpAddr>().is_ok(),
+            Self::Port => value.parse::<u16>().is_ok(),
+            Self::Protocol => PROTOCOLS.iter().any(|protocol| protocol.to_lowercase() == value),
+            Self::Url => value.split_once("://").is_some_and(|(protocol, address)| {
+                Self::Protocol.fits(protocol) && is_address_and_port(address)
+            }),
+        }
+    }
+}
+
+/// An IPv6 address stands in brackets, or, in older platforms, without them.
+fn is_address_and_port(text: &str) -> bool {
+    let apart = || {
+        text.rsplit_once(':').filter(|(address, port)| Form::Address.fits(address) && Form::Port.fits(port))
+    };
+    text.parse::<SocketAddr>().is_ok() || apart().is_some()
+}
+
+/// The form that the value of a variable has; none for a name that no platform injects.
+fn form_of(rest: &str) -> Option<Form> {
+    match rest {
+        "SERVICE_HOST" => return Some(Form::Address),
+        "SERVICE_PORT" => return Some(Form::Port),
+        "PORT" => return Some(Form::Url),
+        _ => {}
+    }
+    if rest.strip_prefix("SERVICE_PORT_").is_some_and(|name| !name.is_empty()) {
+        return Some(Form::Port);
+    }
+    let mut parts = rest.strip_prefix("PORT_")?.split('_');
+    parts.next()?.parse::<u16>().ok()?;
+    let protocol = parts.next()?;
+    let part = parts.next();
+    if !PROTOCOLS.contains(&protocol) || parts.next().is_some() {
+        return None;
+    }
+    match part {
+        None => Some(Form::Url),
+        Some("ADDR") => Some(Form::Address),
+        Some("PORT") => Some(Form::Port),
+        Some("PROTO") => Some(Form::Protocol),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_a_service_are_known_by_name_and_value() {
+        for service in ["SOUK", "SOUK_X", "SOUK_SHOP_2", "SOUK_PORT"] {
+            for (name, value) in [
+                ("SERVICE_HOST", "10.96.0.12"),
+                ("SERVICE_HOST", "fd00::1"),
+                ("SERVICE_PORT", "8080"),
+                ("SERVICE_PORT_HTTP", "8080"),
+                ("SERVICE_PORT_HTTP_ADMIN", "9090"),
+                ("PORT", "tcp://10.96.0.12:8080"),
+                ("PORT", "tcp://[fd00::1]:8080"),
+                ("PORT_8080_TCP", "tcp://10.96.0.12:8080"),
+                ("PORT_8080_TCP_PROTO", "tcp"),
+                ("PORT_8080_TCP_PORT", "8080"),
+                ("PORT_8080_TCP_ADDR", "10.96.0.12"),
+                ("PORT_53_UDP", "udp://10.96.0.12:53"),
+                ("PORT_9_SCTP_PROTO", "sctp"),
+            ] {
+                let variable = format!("{service}_{name}");
+                assert!(is_injected(&variable, value), "{variable}={value}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_that_look_alike_are_not_variables_of_a_service() {
+        for (variable, value) in [
+            ("SOUK_PORT", "8080"),
+            ("SOUK_PORT", ""),
+            ("SOUK_LISTEN_PORT", "8080"),
+            ("SOUK_SERVICE_HOST", "shop.example"),
+            ("SOUK_SERVICE_PORT", "http"),
+            ("SOUK_SERVICE_PORT_", "8080"),
+            ("SOUK_PORT_HTTP_TCP", "tcp://10.0.0.1:80"),
+            ("SOUK_PORT_8080", "tcp://10.0.0.1:80"),
+            ("SOUK_PORT_8080_TCP_NAME", "tcp"),
+            ("SOUK_PORT_8080_TCP_ADDR_X", "10.0.0.1"),
+            ("SOUK_HOST", "10.0.0.1"),
+            ("SOUK_LISTN", "127.0.0.1:8080"),
+            ("SOUKSERVICE_HOST", "10.0.0.1"),
+        ] {
+            assert!(!is_injected(variable, value), "{variable}={value}");
+        }
+    }
+}
