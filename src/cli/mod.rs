@@ -15,6 +15,7 @@ mod replay;
 mod server;
 mod token;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,7 +107,13 @@ pub fn run() -> ExitCode {
     // The words of a panic may hold what people have entered; where it happened is enough to find it.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a bug: something panicked");
+        // Names of functions and places in the source hold nothing that people have entered.
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            tracing::error!(place, %backtrace, "a bug: something panicked");
+        } else {
+            tracing::error!(place, "a bug: something panicked");
+        }
     }));
     let cli = Cli::parse();
     match start(cli) {

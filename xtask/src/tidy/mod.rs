@@ -8,6 +8,7 @@ mod crates;
 mod dependencies;
 mod files;
 mod records;
+mod release;
 mod security;
 
 use std::path::{Path, PathBuf};
