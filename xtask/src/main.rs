@@ -14,6 +14,7 @@ mod fuzz;
 mod made_month;
 mod mutants;
 mod python;
+mod readme;
 mod real_data;
 mod schemathesis;
 mod shop;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::workspace::{self, Profile};
-use crate::{claims, clients, crates, engines, fuzz, mutants, real_data, schemathesis, trial};
+use crate::{claims, clients, crates, engines, fuzz, mutants, readme, real_data, schemathesis, trial};
 
 /// Kills of the trial by killing.
 const KILLS: u64 = 20;
@@ -35,6 +35,8 @@ pub(crate) enum Stage {
     Tests,
     /// The tests that docs/SECURITY.md names ran.
     Claims,
+    /// The commands of README.md, in a fresh clone.
+    Readme,
     /// A month of sales, and its books.
     Month,
     /// The shop killed under load, again and again.
@@ -74,6 +76,7 @@ impl Stage {
             Self::Docs => docs(),
             Self::Tests => cargo(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"]),
             Self::Claims => claims::all_ran(&claims::tests_of_checkout()?),
+            Self::Readme => readme::runs(&workspace::build_souk(Profile::Dev)?),
             Self::Month => one_month(),
             Self::Kills => twenty_kills(),
             Self::Abuse => trial::abuse::abused(&workspace::build_souk(Profile::Dev)?, ABUSE),
