@@ -149,6 +149,18 @@ pub trait Credentials: Send + Sync + 'static {
         now: Timestamp,
     ) -> Kept<Option<CustomerId>>;
 
+    /// Keeps the keyed hash of an account's e-mail address, with the alias that stands for the address in the log;
+    /// when the hash of a password is given, only while it is the account's.
+    async fn keep_email(
+        &self,
+        user: &CustomerId,
+        name: &EmailHash,
+        alias: &EmailHash,
+        password: Option<&str>,
+    ) -> Kept<()>;
+    /// The alias of an address by its keyed hash, if an account has it.
+    async fn email_alias(&self, name: &EmailHash) -> Kept<Option<EmailHash>>;
+
     /// Whose account an identity provider's subject belongs to.
     async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;
     /// Lets it belong to somebody.

@@ -6,7 +6,7 @@
 //! keyed hash itself in the place of an alias.
 
 use souk_domain::claim::Claim;
-use souk_domain::{Email, EmailHash};
+use souk_domain::{Email, EmailHash, UserId};
 use souk_web::Problem;
 
 use crate::shop::Shop;
@@ -17,7 +17,7 @@ pub async fn alias_of(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> 
     let name = email.hash(&shop.keys.email_hash);
     match shop.people.alias_of(name.as_str()).await? {
         Some(alias) => parse(&alias),
-        None => Ok(name),
+        None => Ok(shop.accounts.credentials.email_alias(&name).await?.unwrap_or(name)),
     }
 }
 
@@ -30,8 +30,26 @@ pub async fn alias_to_claim(shop: &Shop, email: &Email) -> Result<EmailHash, Pro
         if older.is_some_and(|claim| claim.state.held.is_some()) {
             return Ok(name);
         }
+        // The index of people was lost, and the account was not: the claim is refused by its alias.
+        if let Some(alias) = shop.accounts.credentials.email_alias(&name).await? {
+            return Ok(alias);
+        }
     }
     parse(&shop.people.make_alias(name.as_str()).await?)
+}
+
+/// Keeps the address of an account with the credentials too: a shop that lost its index of people still knows that the
+/// address has an account. With the hash of a password it is kept only while that is the account's, so that nothing is
+/// kept of an account that is erased meanwhile.
+pub async fn keep(
+    shop: &Shop,
+    user: UserId,
+    email: &Email,
+    alias: &EmailHash,
+    password: Option<&str>,
+) -> Result<(), Problem> {
+    let name = email.hash(&shop.keys.email_hash);
+    Ok(shop.accounts.credentials.keep_email(&user.customer(), &name, alias, password).await?)
 }
 
 /// Returns every hash under which sign-ins of an account may be noted: its alias, and the keyed hash of its

@@ -77,6 +77,8 @@ pub async fn sign_up(
     if let Some(phc) = phc {
         shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
     }
+    let email = new.email.clone();
+    let claimed_alias = alias.clone();
     let registration = Registration {
         user,
         email: new.email,
@@ -87,6 +89,10 @@ pub async fn sign_up(
     };
     let register = CommandRequest::new(owner, UserCommand::Register(Box::new(registration)), origin());
     let outcome = shop.accounts.users.execute(register).await.map_err(problem)?;
+    // The account is there: its owner is not told otherwise, and the next sign-in keeps the address.
+    if let Err(error) = addresses::keep(shop, user, &email, &claimed_alias, None).await {
+        tracing::warn!(error = error.detail(), "an e-mail address is not kept with the credentials");
+    }
     Ok((user, outcome.position))
 }
 
@@ -140,7 +146,9 @@ pub async fn prove_by_alias(
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
     shop.accounts.guard.succeeded(&target, client.caller.address);
+    // Accounts of before this was kept at the sign-up.
     let mut phc = kept.unwrap_or_default();
+    addresses::keep(shop, user, email, &account.email_hash, Some(&phc)).await?;
     if compared.is_outdated {
         let new = shop.accounts.passwords.hash(password).await?;
         // A password that was changed meanwhile stays.

@@ -1,6 +1,7 @@
 //! Credentials in `SQLite`, in a file of their own. Every write is on disk when it is answered, and what is
 //! deleted is overwritten.
 
+mod email_names;
 mod mail_counts;
 mod open;
 mod passwords;
@@ -83,6 +84,20 @@ impl Credentials for SqliteCredentials {
         let statement = sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2");
         let statement = statement.bind(user.as_str()).bind(old).bind(new);
         Ok(statement.execute(&self.pool).await.map_err(failed)?.rows_affected() == 1)
+    }
+
+    async fn keep_email(
+        &self,
+        user: &CustomerId,
+        name: &EmailHash,
+        alias: &EmailHash,
+        password: Option<&str>,
+    ) -> Kept<()> {
+        email_names::keep(&self.pool, user, name, alias, password).await
+    }
+
+    async fn email_alias(&self, name: &EmailHash) -> Kept<Option<EmailHash>> {
+        email_names::alias_of(&self.pool, name).await
     }
 
     async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>> {
@@ -242,6 +257,7 @@ impl Credentials for SqliteCredentials {
             "DELETE FROM families WHERE person = $1 AND revoked_at IS NULL",
             "DELETE FROM one_time_tokens WHERE person = $1",
             "DELETE FROM links WHERE person = $1",
+            "DELETE FROM email_names WHERE person = $1",
             "DELETE FROM sign_ins WHERE person = $1",
         ] {
             let statement = sqlx::query(sql).bind(user.as_str());

@@ -10,12 +10,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 /// `SKCR` as the `SQLite` application id.
 const APPLICATION_ID: i64 = 0x534B_4352;
 /// The format that this program writes.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 /// The statements that make each format from the one before, with the number of the format that they make.
-const UPGRADES: [(i64, &str); 3] = [
+const UPGRADES: [(i64, &str); 4] = [
     (2, include_str!("links.sql")),
     (3, include_str!("email_of_tokens.sql")),
     (4, include_str!("mail_counts.sql")),
+    (5, include_str!("email_names.sql")),
 ];
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;

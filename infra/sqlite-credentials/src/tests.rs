@@ -237,7 +237,7 @@ async fn a_store_of_the_first_format_is_taken_over() {
     let store = open(&folder).await;
     store.set_password(&ada(), "one").await.unwrap();
     // As the first format was.
-    let first = "DROP TABLE links; DROP TABLE mail_counts; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
+    let first = "DROP TABLE links; DROP TABLE mail_counts; DROP TABLE email_names; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
         INSERT INTO one_time_tokens VALUES (zeroblob(32), 'ada', 'verify-email', 9000000000000000)";
     sqlx::raw_sql(first).execute(&store.pool).await.unwrap();
     store.close().await;
@@ -280,4 +280,25 @@ async fn a_link_goes_unless_it_is_the_last_way_to_sign_in() {
     store.set_password(&ada(), "one").await.unwrap();
     assert_eq!(store.unlink(home, &ada()).await.unwrap(), Unlinked::Done);
     assert_eq!(store.links_of(&ada()).await.unwrap(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn an_address_is_kept_for_its_account_and_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let name = email_hash();
+    let alias = EmailHash::parse(&"5a".repeat(32)).unwrap();
+    assert_eq!(store.email_alias(&name).await.unwrap(), None);
+    store.keep_email(&ada(), &name, &alias, Some("one")).await.unwrap();
+    assert_eq!(
+        store.email_alias(&name).await.unwrap(),
+        None,
+        "an account that was erased meanwhile keeps none"
+    );
+    store.set_password(&ada(), "one").await.unwrap();
+    store.keep_email(&ada(), &name, &name, None).await.unwrap();
+    store.keep_email(&ada(), &name, &alias, Some("one")).await.unwrap();
+    assert_eq!(store.email_alias(&name).await.unwrap(), Some(alias));
+    store.forget(&ada(), &[]).await.unwrap();
+    assert_eq!(store.email_alias(&name).await.unwrap(), None);
 }
