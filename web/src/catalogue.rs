@@ -220,6 +220,12 @@ pub const CATALOGUE: &[Entry] = &[
         "Where the goods go was erased",
         "Whoever ordered was erased. Cancel the order, or give it an address.",
     ),
+    entry(
+        "order-address-unreadable",
+        409,
+        "Where the goods go can't be read",
+        "The key that opens the address is missing. Restore the keys of people, give the order an address, or cancel it.",
+    ),
     entry("order-not-deliverable", 409, "The order can't be delivered", "Only shipped orders arrive."),
     entry(
         "order-not-returnable",

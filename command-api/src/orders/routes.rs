@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::{Reason, ReasonCode};
-use souk_domain::order::{Order, OrderCommand, OrderRejection, OrderState, OrderStatus};
+use souk_domain::order::{Order, OrderCommand, OrderState, OrderStatus};
 use souk_domain::text::rules::{CARRIER, REASON, TRACKING};
 use souk_domain::{FieldError, InvalidText, OrderId, Sku};
-use souk_eventsourcing::{CommandError, Loaded, Position, Revision};
+use souk_eventsourcing::{Loaded, Position, Revision};
 use souk_web::body::{NoBody, OptionalJson};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
@@ -23,11 +23,11 @@ use crate::settled::Watch;
 use crate::shop::{OrderOwner, Shop};
 use crate::users::erasure;
 
-use super::assemble;
 use super::place::{self, Placing};
 use super::request::{
     CancelRequest, OrderRequest, OrderWritten, ReturnRequest, ShipRequest, ShipmentCorrection, TimersRun,
 };
+use super::{assemble, destination};
 
 /// The number of an order's shipment: there is one.
 const ONLY_SHIPMENT: &str = "1";
@@ -209,22 +209,9 @@ pub async fn ship(
 ) -> Answer {
     let carrier = read_text("/carrier", &body.value.carrier, &CARRIER)?;
     let tracking = read_text("/tracking", &body.value.tracking, &TRACKING)?;
-    require_address(&shop, &id).await?;
+    destination::require_address(&shop, &id).await?;
     let command = OrderCommand::Ship { carrier, tracking };
     send(&shop, &caller, &headers, "POST /api/orders/ship", &body.raw, &id, command).await
-}
-
-/// An erasure takes effect at once: also before the order has been told.
-async fn require_address(shop: &Shop, id: &str) -> Result<(), Problem> {
-    let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
-    let loaded = shop.orders.load(&Order::stream(order)).await?;
-    let sealed_for = loaded.as_ref().and_then(|loaded| loaded.state.address_person());
-    match sealed_for {
-        Some(person) if shop.people.is_erased(person).await? => {
-            Err(problem(CommandError::Rejected(OrderRejection::AddressErased)))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Corrects the carrier or the tracking number of a shipment, as long as not everything came back.
