@@ -28,7 +28,7 @@ use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
 use souk_query_api::Followed;
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_credentials::SqliteCredentials;
-use souk_sqlite_log::SqliteLog;
+use souk_sqlite_log::{LOG_FILE, SqliteLog};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
 use souk_web::keys::KeysError;
@@ -50,6 +50,7 @@ use crate::drivers::sealing::SealingStore;
 use crate::drivers::settled::Settling;
 use crate::drivers::sweeps::{self, Standing};
 use crate::master_key::{self, MasterKeyError};
+use crate::missing_keys::{self, CheckError, Completeness};
 use begin::{check_process_state, progress, start_processes, start_projections, start_settled};
 
 /// How much longer than the payment timeout a provider call may take.
@@ -76,6 +77,9 @@ pub enum StartError {
     /// The keys of people can't be used.
     #[error(transparent)]
     PersonKeys(#[from] souk_sqlite_person_keys::OpenError),
+    /// Keys of people are missing.
+    #[error(transparent)]
+    MissingKeys(#[from] CheckError),
     /// Credentials can't be used.
     #[error(transparent)]
     CredentialsFile(#[from] souk_sqlite_credentials::OpenError),
@@ -178,6 +182,7 @@ pub struct Embedded {
     pub folder: DataFolder,
     /// The parts that work by themselves.
     pub parts: Parts,
+    pub(crate) complete: Completeness,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -195,11 +200,15 @@ impl Embedded {
     /// Opens the engines and starts everything that works by itself.
     pub async fn start(configuration: &Configuration) -> Result<Self, StartError> {
         let folder = DataFolder::lock(&configuration.data)?;
+        check_without_keys(configuration, &folder).await?;
         // First: without it nothing is to be written.
         let master = master_key::of(configuration)?;
         let keys = Arc::new(keys_of(folder.path())?);
-        let people: Arc<dyn PersonKeys> = SqlitePersonKeys::open(folder.path(), master)?;
+        let person_keys = SqlitePersonKeys::open(folder.path(), master)?;
         let log = open_log(&folder)?;
+        let complete = Completeness::new(Arc::clone(&person_keys), log.lineage());
+        complete.check(&*log, folder.path(), configuration.without_keys).await?;
+        let people: Arc<dyn PersonKeys> = person_keys;
         let read_models = SqliteReadModels::open(folder.path(), log.lineage(), Tuning::SERVING)?;
         let sealing = SealingStore::new(log.clone(), Arc::clone(&people));
         let sealed_appends = sealing.under_way();
@@ -275,7 +284,8 @@ impl Embedded {
         let (reached, built) = (followed.reached.clone(), followed.built.clone());
         let head = log.watch_head();
         let people = Arc::default();
-        let standing = Standing { reached, built, head, head_at_start, sealed_appends, people };
+        let keys = complete.clone();
+        let standing = Standing { reached, built, head, head_at_start, sealed_appends, people, keys };
         tasks.extend(sweeps::start(read_models.path(), &shop, &standing, &mail, &parts));
         Ok(Self {
             shop,
@@ -287,6 +297,7 @@ impl Embedded {
             stopping,
             folder,
             parts,
+            complete,
             stop,
             tasks,
         })
@@ -318,7 +329,20 @@ impl Embedded {
             // A task that failed has said so.
             let _ = task.await;
         }
+        let head = *self.log.watch_head().borrow();
+        if let Err(error) = self.complete.note(head).await {
+            tracing::warn!(%error, "the next start looks at more of the log");
+        }
     }
+}
+
+/// Refuses a log with personal data and no store of keys beside it, before keys are made that open nothing.
+async fn check_without_keys(configuration: &Configuration, folder: &DataFolder) -> Result<(), StartError> {
+    if SqlitePersonKeys::is_in(folder.path()) || !folder.path().join(LOG_FILE).exists() {
+        return Ok(());
+    }
+    let log = open_log(folder)?;
+    Ok(missing_keys::check_without_store(&*log, folder.path(), configuration.without_keys).await?)
 }
 
 /// Opens the log, or makes it in a folder without read models of one.

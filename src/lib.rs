@@ -15,6 +15,7 @@ pub mod embedded;
 mod gateway;
 mod listen;
 pub mod master_key;
+pub mod missing_keys;
 pub mod openapi;
 mod release_gate;
 pub mod serve;

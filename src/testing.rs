@@ -53,6 +53,7 @@ pub(crate) fn configuration(data: &Path) -> Configuration {
         password_cost: Cost { memory_kib: 64, passes: 1 },
         master_key: None,
         master_key_file: None,
+        without_keys: false,
         log: String::new(),
         log_json: false,
     }

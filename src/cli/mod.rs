@@ -67,6 +67,9 @@ struct ServeArgs {
     /// Who answers a gateway's reads.
     #[arg(long, value_name = "URL")]
     upstream_queries: Option<String>,
+    /// Opens the shop although keys of people are missing: what they entered stays unreadable.
+    #[arg(long)]
+    without_keys: bool,
     /// Leaves the demo catalogue out.
     #[arg(long)]
     empty: bool,
@@ -131,6 +134,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Serve(serve) = &command {
         overrides.listen = serve.listen;
         overrides.internal_listen = serve.internal_listen;
+        overrides.without_keys = serve.without_keys;
         overrides.role.clone_from(&serve.role);
         overrides.upstream_commands.clone_from(&serve.upstream_commands);
         overrides.upstream_queries.clone_from(&serve.upstream_queries);

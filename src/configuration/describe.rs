@@ -92,6 +92,11 @@ impl Configuration {
                     .map_or("(keys/master in the data folder)".to_owned(), |path| path.display().to_string()),
                 "the file that holds it",
             ),
+            (
+                "SOUK_WITHOUT_KEYS",
+                self.without_keys.to_string(),
+                "whether the shop opens although keys of people are missing",
+            ),
             ("SOUK_LOG", self.log.clone(), "which log lines are written"),
             ("SOUK_LOG_JSON", self.log_json.to_string(), "whether log lines are JSON"),
         ]

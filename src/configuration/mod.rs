@@ -82,6 +82,8 @@ pub struct Configuration {
     pub master_key: Option<Secret>,
     /// The file that holds it, when it isn't the data folder's own.
     pub master_key_file: Option<PathBuf>,
+    /// Whether the shop opens although keys of people are missing.
+    pub without_keys: bool,
     /// Which log lines are written, as in `info,souk=debug`.
     pub log: String,
     /// Whether log lines are JSON.
@@ -188,6 +190,7 @@ struct Raw {
     rebuild_cpu_share: Option<String>,
     master_key: Option<String>,
     master_key_file: Option<String>,
+    without_keys: Option<String>,
     log: Option<String>,
     log_json: Option<String>,
     limits: Option<String>,
@@ -229,6 +232,8 @@ pub struct Overrides {
     pub internal_listen: Option<SocketAddr>,
     /// `--config`.
     pub file: Option<PathBuf>,
+    /// `--without-keys`.
+    pub without_keys: bool,
     /// `--role`.
     pub role: Option<String>,
     /// `--upstream-commands`.
@@ -266,7 +271,6 @@ impl Configuration {
         let currency = raw.currency.unwrap_or_else(|| "GBP".to_owned());
         let timeout = raw.payment_timeout_s.unwrap_or_else(|| "900".to_owned());
         let share = raw.rebuild_cpu_share.unwrap_or_else(|| REBUILD_CPU_SHARE.to_owned());
-        let log_json = raw.log_json.unwrap_or_else(|| "false".to_owned());
         let data = overrides.data.clone().or(raw.data.map(PathBuf::from));
         if let Some(secret) =
             raw.webhook_secret.as_ref().filter(|secret| secret.len() < WEBHOOK_SECRET_BYTES_MIN)
@@ -332,10 +336,9 @@ impl Configuration {
             },
             master_key: raw.master_key.map(Secret::new),
             master_key_file: raw.master_key_file.map(PathBuf::from),
+            without_keys: overrides.without_keys || flag("SOUK_WITHOUT_KEYS", raw.without_keys)?,
             log: raw.log.unwrap_or_else(|| "warn,souk=info".to_owned()),
-            log_json: log_json
-                .parse()
-                .map_err(|_| not_allowed("SOUK_LOG_JSON", &log_json, "true or false"))?,
+            log_json: flag("SOUK_LOG_JSON", raw.log_json)?,
         })
     }
 }
@@ -428,6 +431,12 @@ fn origin(text: &str) -> Option<HeaderValue> {
 
 fn joined(items: &[impl ToString]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// A switch, which is off unless told otherwise.
+fn flag(name: &'static str, value: Option<String>) -> Result<bool, ConfigurationError> {
+    let text = value.unwrap_or_else(|| "false".to_owned());
+    text.parse().map_err(|_| not_allowed(name, &text, "true or false"))
 }
 
 /// A whole number within limits, or the first of the three.

@@ -36,6 +36,7 @@ fn values_that_are_not_allowed_are_named_with_what_is() {
         ("SOUK_UPSTREAM_TIMEOUT_S", checked(|raw| raw.upstream_timeout_s = Some("0".into()))),
         ("SOUK_REDIS_URL", checked(|raw| raw.redis_url = Some("127.0.0.1:6379".into()))),
         ("SOUK_PUBLIC_URL", checked(|raw| raw.public_url = Some("shop.example".into()))),
+        ("SOUK_WITHOUT_KEYS", checked(|raw| raw.without_keys = Some("yes".into()))),
         ("SOUK_LOG_JSON", checked(|raw| raw.log_json = Some("maybe".into()))),
     ] {
         let error = error.unwrap_err();

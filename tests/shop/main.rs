@@ -14,6 +14,7 @@ mod gateway;
 mod golden;
 mod history;
 mod imports;
+mod missing_keys;
 mod people;
 mod process;
 mod providers;

@@ -19,7 +19,7 @@ use crate::id::EventId;
 
 pub use index::{Linked, PersonIndex};
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
-pub use seal::{People, people, seal};
+pub use seal::{People, people, seal, sealed_people};
 
 /// Whom personal data tells about, as in `customer:42`: what one key is for, and what is erased at once.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -76,7 +76,13 @@ pub fn people(events: &[NewEvent]) -> People {
     people
 }
 
-/// Seals what these events hold open, and passes copies on. What there is no key for is written as erased.
+/// People whom the sealed values of a payload tell about, those left out that are written as erased.
+pub fn sealed_people(data: &[u8]) -> impl Iterator<Item = Person> {
+    copies(data).map(|(_, _, copy)| copy.person)
+}
+
+/// Seals what these events hold open, and passes copies on. An open value without a key is written as erased, and so is
+/// a copy of somebody who is; a copy whose key is only missing stays as it is, since the key may come back.
 /// `nonce` gives bytes that it never gave before.
 pub fn seal(events: &mut [NewEvent], keys: &KeyRing, mut nonce: impl FnMut() -> [u8; NONCE_BYTES]) {
     for event in events {

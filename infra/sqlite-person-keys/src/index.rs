@@ -18,7 +18,7 @@ use crate::{SqlitePersonKeys, read};
 const ALIAS_BYTES: usize = 32;
 
 impl SqlitePersonKeys {
-    async fn index_read<T: Send + 'static>(
+    pub(crate) async fn index_read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, KeysUnavailable> {
@@ -31,7 +31,7 @@ impl SqlitePersonKeys {
         answered.await.map_err(|_| worker::stopped())?
     }
 
-    async fn index_write<T: Send + 'static>(
+    pub(crate) async fn index_write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, KeysUnavailable> + Send + 'static,
     ) -> Result<T, KeysUnavailable> {

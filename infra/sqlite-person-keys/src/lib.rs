@@ -4,6 +4,7 @@
 //! an erasure is answered only when the write-ahead log that held the key before is cut off too.
 
 mod cache;
+mod complete;
 mod index;
 mod master;
 mod open;

@@ -1,8 +1,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use souk_eventsourcing::PersonIndex as _;
 use souk_eventsourcing::testkit::noon;
+use souk_eventsourcing::{PersonIndex as _, Position};
 
 use super::*;
 
@@ -259,4 +259,31 @@ async fn people_of_a_kind_with_a_key_are_listed() {
     assert_eq!(keys.keyed_after("order", Some(&bob()), 9).await.unwrap(), []);
     keys.erase(&bob(), noon()).await.unwrap();
     assert_eq!(keys.keyed_after("order", None, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_store_is_complete_for_one_log_and_an_older_copy_is_so_less_far() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!(keys.complete_up_to("one").await.unwrap(), Position::START);
+    keys.note_complete("one", Position(7)).await.unwrap();
+    let copy = folder.path().join("copy");
+    back_up(folder.path(), &copy).unwrap();
+    keys.note_complete("one", Position(9)).await.unwrap();
+    assert_eq!(keys.complete_up_to("one").await.unwrap(), Position(9));
+    assert_eq!(keys.complete_up_to("two").await.unwrap(), Position::START);
+    drop(keys);
+    fs::rename(copy, folder.path().join(PERSON_KEYS_FILE)).unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    assert_eq!(keys.complete_up_to("one").await.unwrap(), Position(7));
+}
+
+#[tokio::test]
+async fn somebody_is_missing_who_has_no_key_and_is_not_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
+    made(&keys, ada()).await;
+    keys.erase(&bob(), noon()).await.unwrap();
+    let eve = Person::new("customer", "eve");
+    assert_eq!(keys.missing(vec![ada(), bob(), eve.clone()]).await.unwrap(), [eve]);
 }

@@ -94,7 +94,7 @@ impl Sweep for Unsettled {
 impl Unsettled {
     /// A sweep that has compared nothing yet.
     pub(super) fn new(standing: &Standing) -> Self {
-        let Standing { reached, built, head, head_at_start, sealed_appends, people } = standing.clone();
+        let Standing { reached, built, head, head_at_start, sealed_appends, people, .. } = standing.clone();
         let (compared, told) = (Some(String::new()), Some(String::new()));
         Self { people, sealed_appends, reached, built, head, head_at_start, compared, told }
     }

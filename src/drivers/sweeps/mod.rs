@@ -2,6 +2,7 @@
 //! the next one does.
 
 mod claims;
+mod complete;
 mod credentials;
 mod erasures;
 mod guests;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::drivers::parts::{Condition, Part, Parts, supervise, until_told};
 use crate::drivers::sealing::SealedAppends;
+use crate::missing_keys::Completeness;
 
 /// Steps of a sweep that may fail one after another, before it has failed and is started again.
 const STEP_FAILURES_MAX: u32 = 3;
@@ -73,6 +75,8 @@ pub struct Standing {
     /// Held by the sweep that attaches orders to customers and by the one that finishes erasures, so that no
     /// order becomes a customer's while that customer's orders are told of the erasure.
     pub people: Arc<tokio::sync::Mutex<()>>,
+    /// The keys of people, as they are held against the log.
+    pub keys: Completeness,
 }
 
 /// The maker of a sweep, called each time it is started.
@@ -99,8 +103,8 @@ pub fn start(
 }
 
 /// Makes of all sweeps.
-fn all(standing: &Standing, mail: &MailFolder) -> [Make; 8] {
-    let (guests, erasures) = (standing.clone(), standing.clone());
+fn all(standing: &Standing, mail: &MailFolder) -> [Make; 9] {
+    let (guests, erasures, complete) = (standing.clone(), standing.clone(), standing.clone());
     let mail = mail.clone();
     [
         Box::new(|| Box::new(reservations::Overdue)),
@@ -111,6 +115,7 @@ fn all(standing: &Standing, mail: &MailFolder) -> [Make; 8] {
         Box::new(move || Box::new(credentials::Expired { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })),
         Box::new(|| Box::new(keys::Rotated)),
         Box::new(|| Box::new(readdressed::Readdressed::default())),
+        Box::new(move || Box::new(complete::Complete::new(&complete))),
     ]
 }
 

@@ -289,6 +289,7 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
         head_at_start: Position(0),
         sealed_appends: SealedAppends::default(),
         people: Arc::default(),
+        keys: test.shop.complete.clone(),
     };
     for order in [older, newer] {
         let is_theirs = async || {
