@@ -157,9 +157,9 @@ pub fn sealed(events: Vec<NewEvent>) -> Vec<NewEvent> {
 pub fn sealed_but_for(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> bool) -> Vec<NewEvent> {
     let People { sealed, copied } = people(&events);
     let known = sealed.into_iter().chain(copied).filter(|person| !is_erased(person));
-    let keys = known.map(|person| (person.clone(), key_of(&person))).collect();
+    let keys: KeyRing = known.map(|person| (person.clone(), key_of(&person))).collect();
     let mut count = 0_u8;
-    seal(&mut events, &keys, || {
+    seal(&mut events, &keys, is_erased, || {
         count = count.wrapping_add(1);
         [count; NONCE_BYTES]
     });

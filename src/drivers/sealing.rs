@@ -1,7 +1,7 @@
 //! The way into the log: what an append holds open is sealed, behind the last decision, with keys that are
 //! on disk by then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -83,13 +83,25 @@ impl EventStore for SealingStore {
             under_way = Some(self.under_way.begin());
             let unavailable = |why: &dyn std::fmt::Display| StoreError::Unavailable(why.to_string());
             let keys = self.keys.to_seal(sealed).await.map_err(|error| unavailable(&error))?;
-            let keys = keys.with(self.keys.to_open(copied).await.map_err(|error| unavailable(&error))?);
+            let keys =
+                keys.with(self.keys.to_open(copied.clone()).await.map_err(|error| unavailable(&error))?);
+            let mut erased = HashSet::new();
+            for person in copied.into_iter().filter(|person| keys.get(person).is_none()) {
+                if self.keys.is_erased(&person).await.map_err(|error| unavailable(&error))? {
+                    erased.insert(person);
+                }
+            }
             let mut failure = None;
-            seal(&mut append.events, &keys, || {
-                let mut nonce = [0; NONCE_BYTES];
-                failure = getrandom::fill(&mut nonce).err().or(failure);
-                nonce
-            });
+            seal(
+                &mut append.events,
+                &keys,
+                |person| erased.contains(person),
+                || {
+                    let mut nonce = [0; NONCE_BYTES];
+                    failure = getrandom::fill(&mut nonce).err().or(failure);
+                    nonce
+                },
+            );
             if let Some(error) = failure {
                 return Err(unavailable(&error).into());
             }

@@ -84,12 +84,17 @@ pub fn sealed_people(data: &[u8]) -> impl Iterator<Item = Person> {
 /// Seals what these events hold open, and passes copies on. An open value without a key is written as erased, and so is
 /// a copy of somebody who is; a copy whose key is only missing stays as it is, since the key may come back.
 /// `nonce` gives bytes that it never gave before.
-pub fn seal(events: &mut [NewEvent], keys: &KeyRing, mut nonce: impl FnMut() -> [u8; NONCE_BYTES]) {
+pub fn seal(
+    events: &mut [NewEvent],
+    keys: &KeyRing,
+    is_erased: impl Fn(&Person) -> bool,
+    mut nonce: impl FnMut() -> [u8; NONCE_BYTES],
+) {
     for event in events {
         let opened = open_values(&event.data);
         let sealed =
             opened.map(|(begin, end, form)| (begin, end, sealed_value(&form, event.id, keys, &mut nonce)));
-        let lost = copies(&event.data).filter(|(_, _, copy)| keys.get(&copy.person).is_none());
+        let lost = copies(&event.data).filter(|(_, _, copy)| is_erased(&copy.person));
         let erased = lost.map(|(begin, end, copy)| (begin, end, Sealed { sealed: None, ..copy }));
         let mut values: Vec<(usize, usize, Sealed)> = sealed.chain(erased).collect();
         if values.is_empty() {

@@ -41,10 +41,15 @@ fn event(number: u128, data: Bytes) -> NewEvent {
 fn sealed(keys: &KeyRing) -> NewEvent {
     let mut events = [event(1, encode_json(&moved()))];
     let mut count = 0;
-    seal(&mut events, keys, || {
-        count += 1;
-        [count; NONCE_BYTES]
-    });
+    seal(
+        &mut events,
+        keys,
+        |_| false,
+        || {
+            count += 1;
+            [count; NONCE_BYTES]
+        },
+    );
     let [event] = events;
     event
 }
@@ -92,10 +97,20 @@ fn a_copy_in_a_later_event_is_the_same_bytes() {
     let first = read(&sealed(&keys()));
     let mut later = [event(2, encode_json(&first))];
     let before = later[0].data.clone();
-    seal(&mut later, &keys(), || panic!("nothing is to be sealed"));
+    seal(&mut later, &keys(), |_| false, || panic!("nothing is to be sealed"));
     assert_eq!(later[0].data, before);
     assert_eq!(people(&later), People { sealed: Vec::new(), copied: vec![ada()] });
     assert!(read(&later[0]).name.reveal(&keys()).is_some());
+}
+
+#[test]
+fn a_copy_whose_key_is_missing_stays_sealed_until_the_key_is_back() {
+    let first = read(&sealed(&keys()));
+    let mut later = [event(2, encode_json(&first))];
+    seal(&mut later, &KeyRing::default(), |_| false, || panic!("nothing is to be sealed"));
+    let copied = read(&later[0]).name;
+    assert!(!copied.is_erased());
+    assert_eq!(copied.reveal(&keys()), first.name.reveal(&keys()));
 }
 
 #[test]
@@ -106,7 +121,7 @@ fn a_copy_of_what_is_erased_by_now_says_so() {
     let lines = Some(Personal::new(bob.clone(), "lines", vec!["2 Test St".to_owned()]));
     let mut later = [event(2, encode_json(&Moved { lines, ..first }))];
     let bobs = KeyRing::from_iter([(bob, PersonKey::new([9; 32]))]);
-    seal(&mut later, &bobs, || [1; NONCE_BYTES]);
+    seal(&mut later, &bobs, |person| *person == ada(), || [1; NONCE_BYTES]);
     let moved = read(&later[0]);
     assert!(moved.name.is_erased());
     assert_eq!(moved.name.reveal(&keys()), None);
