@@ -120,7 +120,10 @@ pub async fn prove(
     client: &Client<'_>,
 ) -> Result<Proven, Problem> {
     let hash = addresses::alias_of(shop, email).await?;
-    prove_by_alias(shop, hash, password, client).await
+    let proven = prove_by_alias(shop, hash.clone(), password, client).await?;
+    // Accounts of before this was kept at the sign-up.
+    addresses::keep(shop, proven.user, email, &hash, Some(&proven.phc)).await?;
+    Ok(proven)
 }
 
 /// As [`prove`], by the alias of the e-mail address.
@@ -146,9 +149,7 @@ pub async fn prove_by_alias(
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
     shop.accounts.guard.succeeded(&target, client.caller.address);
-    // Accounts of before this was kept at the sign-up.
     let mut phc = kept.unwrap_or_default();
-    addresses::keep(shop, user, email, &account.email_hash, Some(&phc)).await?;
     if compared.is_outdated {
         let new = shop.accounts.passwords.hash(password).await?;
         // A password that was changed meanwhile stays.
