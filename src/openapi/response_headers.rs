@@ -101,11 +101,8 @@ const OF_PROBLEMS: [&str; 4] = ["Allow", "Retry-After", "WWW-Authenticate", "X-P
 /// Headers of a response to a write of one resource.
 const OF_WRITES: [&str; 2] = ["ETag", "X-Position"];
 /// The bodies of those responses.
-const WRITTEN: [&str; 3] = [
-    "#/components/schemas/CartsMerged",
-    "#/components/schemas/OrderWritten",
-    "#/components/schemas/Written",
-];
+const WRITTEN: [&str; 3] =
+    ["#/components/schemas/CartsMerged", "#/components/schemas/OrderWritten", "#/components/schemas/Written"];
 /// The header that says that a read resource lacks events.
 const BEHIND: &str = "X-Behind-Since";
 
