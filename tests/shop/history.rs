@@ -141,6 +141,14 @@ async fn a_backup_under_load_is_restored_and_its_books_balance() {
     let other = tempfile::tempdir().unwrap();
     done(other.path(), &["log", "restore", copy.to_str().unwrap()]);
     done(other.path(), &["log", "verify"]);
+    // The keys have backups of their own.
+    let keys = other.path().join("person-keys.sqlite");
+    done(stopped.path(), &["keys", "backup", keys.to_str().unwrap()]);
+    std::fs::create_dir_all(other.path().join("keys")).unwrap();
+    for name in ["master", "secret"] {
+        let of_key = |folder: &std::path::Path| folder.join("keys").join(name);
+        std::fs::copy(of_key(stopped.path()), of_key(other.path())).unwrap();
+    }
     let shop = Shop::open(other, &[]).await;
     assert_eq!(shop.head().await.to_string(), last["position"].as_str().unwrap());
     let stock = shop.get("/api/inventory/stock/LAMP").await.1;
