@@ -119,7 +119,7 @@ pub enum Refused {
     Ended,
     /// The token was used before: the session ends now.
     UsedBefore,
-    /// The token was used too often within [`REPEAT_MAX`]: the session goes on by what the first uses gave.
+    /// The token was used too often within `REPEAT_MAX`: the session goes on by what the first uses gave.
     TooOften,
 }
 
