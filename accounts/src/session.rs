@@ -1,7 +1,7 @@
 //! Sessions: a family of refresh tokens, each of which is good for the next.
 //!
-//! A token is used once. Within ten seconds it works a few times more, for a client whose answer was lost and for
-//! tabs of a browser that share it; after that somebody else has it too, and the family ends.
+//! A token is used once. Used a second time within ten seconds it works once more, for a client whose
+//! answer was lost; after that somebody else has it too, and the family ends.
 //!
 //! A session that a browser brings back from an identity provider begins without a token: the first is given for
 //! a code, once, within a minute. A second use of the code within that minute ends the family.
@@ -22,13 +22,10 @@ pub const IDLE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub const SESSION_MAX: SignedDuration = SignedDuration::from_hours(180 * 24);
 /// Lifetime of the code of a sign-in: short, since it stands in an address, and browsers keep addresses.
 pub const CODE_TTL: SignedDuration = SignedDuration::from_mins(1);
-/// How long a used token works again.
+/// How long a used token works once more.
 const REPEAT_MAX: SignedDuration = SignedDuration::from_secs(10);
-/// Uses of a token beyond the first within [`REPEAT_MAX`]; further ones are refused and end nothing.
-const REPEATS_MAX: u8 = 4;
-/// Tokens of a family that are good at once: more than one only when a client repeated itself. There is room for all
-/// that one token gave, so that its last use does not push out what its first gave.
-const LIVE_MAX: usize = 8;
+/// Tokens of a family that are good at once: more than one only when a client repeated itself.
+const LIVE_MAX: usize = 4;
 
 /// Bytes of a token's secret and of its keyed hash.
 const SECRET_BYTES: usize = 32;
@@ -107,9 +104,7 @@ pub struct Family {
 struct Used {
     hash: SecretHash,
     at: Timestamp,
-    /// Uses beyond the first.
-    #[serde(default)]
-    repeats: u8,
+    is_repeated: bool,
 }
 
 /// Why a token gives no new one.
@@ -119,8 +114,6 @@ pub enum Refused {
     Ended,
     /// The token was used before: the session ends now.
     UsedBefore,
-    /// The token was used too often within `REPEAT_MAX`: the session goes on by what the first uses gave.
-    TooOften,
 }
 
 impl Family {
@@ -179,12 +172,9 @@ impl Family {
         self.used.retain(|used| now.duration_since(used.at) <= REPEAT_MAX);
         if let Some(place) = self.live.iter().position(|live| *live == token) {
             self.live.remove(place);
-            self.used.push(Used { hash: token, at: now, repeats: 0 });
-        } else if let Some(used) = self.used.iter_mut().find(|used| used.hash == token) {
-            if used.repeats == REPEATS_MAX {
-                return Err(Refused::TooOften);
-            }
-            used.repeats += 1;
+            self.used.push(Used { hash: token, at: now, is_repeated: false });
+        } else if let Some(used) = self.used.iter_mut().find(|used| used.hash == token && !used.is_repeated) {
+            used.is_repeated = true;
         } else {
             self.revoke(now);
             return Err(Refused::UsedBefore);
@@ -249,30 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn a_used_token_works_four_times_more_within_ten_seconds_and_all_answers_are_good() {
-        let mut family = family();
-        for n in 2..=6 {
-            assert_eq!(family.refresh(hash(1), hash(n), at(i64::from(n))), Ok(()));
-        }
-        assert_eq!(family.refresh(hash(1), hash(7), at(12)), Err(Refused::TooOften));
-        assert_eq!(family.revoked_at, None, "tabs of one browser end no session");
-        for n in 2..=6 {
-            assert_eq!(family.refresh(hash(n), hash(n + 10), at(100 * i64::from(n))), Ok(()));
-        }
-        assert_eq!(family.refresh(hash(1), hash(20), at(700)), Err(Refused::UsedBefore));
-        assert_eq!(family.refresh(hash(12), hash(21), at(701)), Err(Refused::Ended));
-    }
-
-    #[test]
-    fn sessions_of_before_repeats_were_counted_are_read() {
+    fn a_used_token_works_once_more_within_ten_seconds_and_both_answers_are_good() {
         let mut family = family();
         family.refresh(hash(1), hash(2), at(0)).unwrap();
-        let mut document = serde_json::to_value(&family).unwrap();
-        let used = document["used"][0].as_object_mut().unwrap();
-        used.remove("repeats");
-        used.insert("is_repeated".to_owned(), serde_json::Value::Bool(true));
-        let mut read: Family = serde_json::from_value(document).unwrap();
-        assert_eq!(read.refresh(hash(1), hash(3), at(1)), Ok(()));
+        assert_eq!(family.refresh(hash(1), hash(3), at(10)), Ok(()));
+        assert_eq!(family.refresh(hash(2), hash(4), at(11)), Ok(()));
+        assert_eq!(family.refresh(hash(3), hash(5), at(12)), Ok(()));
+        assert_eq!(family.refresh(hash(1), hash(6), at(9)), Err(Refused::UsedBefore));
+        assert_eq!(family.refresh(hash(4), hash(7), at(13)), Err(Refused::Ended));
     }
 
     #[test]
