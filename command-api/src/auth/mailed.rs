@@ -70,8 +70,9 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
             "Is this your e-mail address?",
             format!(
                 "Somebody made an account with this address. If it was you, this shows that the address is \
-                 yours:\n\n    {secret}\n\nIt works once, for a day, for who is signed in to the account. If it was \
-                 not you, do nothing, or reset the password to make the account yours."
+                 yours:\n\n    {secret}\n\nIt works once, for a day. Use it while you are signed in: then orders that you \
+                 placed with this address as a guest become yours. If it was not you, do nothing, or reset the password \
+                 to make the account yours."
             ),
         ),
         Purpose::ResetPassword => (

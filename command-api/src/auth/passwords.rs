@@ -251,7 +251,7 @@ pub async fn reset(
 ) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
     let customer = user.customer();
-    let links = if account.is_verified { LinksAtReset::Stay } else { LinksAtReset::Go };
+    let links = if account.is_proven { LinksAtReset::Stay } else { LinksAtReset::Go };
     to_the_end(shop, move |shop| async move {
         let now = shop.clock.now();
         let whose = shop.accounts.credentials.reset_password(&token, &phc, links, now).await?;

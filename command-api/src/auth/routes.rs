@@ -200,14 +200,18 @@ pub async fn confirm_reset(
     let token = &body.value.token.0;
     let (user, account) = mailed::account_of(&shop, token, Purpose::ResetPassword).await?;
     passwords::reset(&shop, (user, account), OneTimeToken::hash_of(token), password).await?;
-    verified(&shop, user, &caller, &write).await?;
+    verified(&shop, user, true, &caller, &write).await?;
     accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Shows by the token that was mailed that the address is the account's. The caller is signed in to the account, or
-/// sends its password: a stranger may have made the account, and its address's owner have got the token.
+/// Verifies the e-mail address of an account by the token that was mailed to it.
+///
+/// A caller who is signed in to the account, or who sends its password, proves that the address is the account's:
+/// orders that a guest placed with the address become theirs. Without that the address is verified and no order changes
+/// hands, since a stranger may have made the account, and the owner of the address have got the token. A reset of the
+/// password by mail proves it as well.
 #[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
     responses((status = 204, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn verify_email(
@@ -221,29 +225,29 @@ pub async fn verify_email(
     let token = &token.0;
     let purpose = Purpose::VerifyEmail;
     let (user, account) = mailed::account_of(&shop, token, purpose).await?;
-    if caller.subject.as_ref() != Some(&user.customer()) {
-        let password = typed(password.ok_or_else(not_signed_in_to_it)?)?;
-        passwords::prove_by_alias(&shop, account.email_hash, password, &Client::of(&caller, &headers))
-            .await?;
+    let mut is_proven = caller.subject.as_ref() == Some(&user.customer());
+    if let Some(password) = password.filter(|_| !is_proven) {
+        let client = Client::of(&caller, &headers);
+        passwords::prove_by_alias(&shop, account.email_hash, typed(password)?, &client).await?;
+        is_proven = true;
     }
     let hash = OneTimeToken::hash_of(token);
     let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
     taken.ok_or_else(mailed::unknown_token)?;
-    let position = verified(&shop, user, &caller, &write).await?;
+    let position = verified(&shop, user, is_proven, &caller, &write).await?;
     Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
 }
 
-/// Refuses a token to verify an address whose sender does not show that the account is theirs.
-fn not_signed_in_to_it() -> Problem {
-    let detail = "sign in to this account first, or send its `password`; if you did not make the account, reset its \
-                  password by `POST /api/auth/password/reset`, which makes it yours";
-    Problem::new("unauthenticated", detail)
-}
-
-async fn verified(shop: &Shop, user: UserId, caller: &Caller, write: &WriteHeaders) -> Result<u64, Problem> {
+async fn verified(
+    shop: &Shop,
+    user: UserId,
+    is_proven: bool,
+    caller: &Caller,
+    write: &WriteHeaders,
+) -> Result<u64, Problem> {
     let actor = if caller.subject.is_some() { caller.actor() } else { user.actor() };
     let origin = Origin::new(shop.clock.new_id(), actor, write.correlation_id.clone());
-    let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail, origin);
+    let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail { is_proven }, origin);
     Ok(shop.accounts.users.execute(verify).await.map_err(problem)?.position.0)
 }
 

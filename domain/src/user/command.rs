@@ -11,7 +11,10 @@ pub enum UserCommand {
     /// Makes the account, whose address is claimed.
     Register(Box<Registration>),
     /// The e-mail address is theirs.
-    VerifyEmail,
+    VerifyEmail {
+        /// See [`EmailVerified::is_proven`](super::event::EmailVerified::is_proven).
+        is_proven: bool,
+    },
     /// They are called otherwise.
     ChangeProfile {
         /// Whose key seals it.

@@ -43,8 +43,12 @@ fn registered(registration: &Registration) -> UserEvent {
 
 fn change(account: &Account, command: &UserCommand, context: &Context) -> Decision {
     let event = match command {
-        UserCommand::VerifyEmail if account.is_verified => return Ok(Vec::new()),
-        UserCommand::VerifyEmail => EmailVerified {}.into(),
+        UserCommand::VerifyEmail { is_proven }
+            if account.is_verified && (account.is_proven || !is_proven) =>
+        {
+            return Ok(Vec::new());
+        }
+        UserCommand::VerifyEmail { is_proven } => EmailVerified { is_proven: *is_proven }.into(),
         UserCommand::ChangeProfile { user, name, phone } => ProfileChanged {
             name: Personal::new(user.person(), "name", name.clone()),
             phone: Personal::new(user.person(), "phone", phone.clone()),

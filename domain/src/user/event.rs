@@ -70,9 +70,19 @@ pub struct Registered {
     pub role: UserRole,
 }
 
-/// The e-mail address is theirs.
+/// The account has an e-mail address that somebody reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EmailVerified {}
+#[serde(rename_all = "camelCase")]
+pub struct EmailVerified {
+    /// True when the person who reads the mailbox also holds the account: by its session or password, or by a reset of
+    /// the password by mail. Events of before 2026-11-30 do not tell, and count as true.
+    #[serde(default = "of_before")]
+    pub is_proven: bool,
+}
+
+fn of_before() -> bool {
+    true
+}
 
 /// They are called otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

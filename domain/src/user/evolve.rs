@@ -10,6 +10,7 @@ pub fn evolve(mut state: UserState, event: &UserEvent) -> UserState {
             return UserState::Known(Account {
                 email_hash: event.email_hash.clone(),
                 is_verified: event.is_verified,
+                is_proven: event.is_verified,
                 role: event.role,
                 addresses: Vec::new(),
                 default_address: None,
@@ -28,7 +29,10 @@ pub fn evolve(mut state: UserState, event: &UserEvent) -> UserState {
 
 fn change(account: &mut Account, event: &UserEvent) {
     match event {
-        UserEvent::EmailVerified(_) => account.is_verified = true,
+        UserEvent::EmailVerified(event) => {
+            account.is_verified = true;
+            account.is_proven |= event.is_proven;
+        }
         UserEvent::AddressAdded(event) => {
             account.addresses.push(event.id);
             if event.is_default {

@@ -27,8 +27,10 @@ pub enum UserState {
 pub struct Account {
     /// What the e-mail address is looked up by.
     pub email_hash: EmailHash,
-    /// Whether the address is theirs.
+    /// True once somebody who reads the mailbox of the address verified it.
     pub is_verified: bool,
+    /// True once that was the one who holds the account.
+    pub is_proven: bool,
     /// What they may do.
     pub role: UserRole,
     /// Their addresses, oldest first.

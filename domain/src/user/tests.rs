@@ -54,7 +54,7 @@ fn somebody_registers_once() {
     let registered = events(&[register()]);
     assert!(matches!(&registered[..], [UserEvent::Registered(event)] if event.email_hash == hash()));
     given::<User>(&registered).when(&register()).then_nothing();
-    given::<User>(&[]).when(&UserCommand::VerifyEmail).then_refused("user-not-found");
+    given::<User>(&[]).when(&verify(true)).then_refused("user-not-found");
 }
 
 #[test]
@@ -65,13 +65,27 @@ fn nothing_that_tells_about_the_person_is_in_the_state_or_shown() {
     assert!(!state.contains("Ada") && !shown.contains("Ada"), "{state} {shown}");
 }
 
+fn verify(is_proven: bool) -> UserCommand {
+    UserCommand::VerifyEmail { is_proven }
+}
+
 #[test]
 fn an_address_is_verified_once() {
     let registered = events(&[register()]);
-    given::<User>(&registered).when(&UserCommand::VerifyEmail).then(&[EmailVerified {}.into()]);
-    given::<User>(&events(&[register(), UserCommand::VerifyEmail]))
-        .when(&UserCommand::VerifyEmail)
-        .then_nothing();
+    for is_proven in [true, false] {
+        let verified: UserEvent = EmailVerified { is_proven }.into();
+        given::<User>(&registered).when(&verify(is_proven)).then(&[verified]);
+        given::<User>(&events(&[register(), verify(true)])).when(&verify(is_proven)).then_nothing();
+    }
+}
+
+#[test]
+fn a_verified_address_is_proven_later() {
+    let unproven = events(&[register(), verify(false)]);
+    given::<User>(&unproven).when(&verify(false)).then_nothing();
+    given::<User>(&unproven).when(&verify(true)).then(&[EmailVerified { is_proven: true }.into()]);
+    let of_before: EmailVerified = serde_json::from_str("{}").unwrap();
+    assert!(of_before.is_proven);
 }
 
 #[test]

@@ -18,13 +18,13 @@ pub struct Users;
 impl Projector for Users {
     const MODEL: Model = Model {
         name: "users",
-        version: 2,
+        version: 3,
         // Of those alone whose address is known to be theirs: guests' orders with it become theirs.
         columns: &[
-            Column { name: "verified_email_hash", column_type: ColumnType::Text },
-            Column { name: "verified_at", column_type: ColumnType::Integer },
+            Column { name: "proven_email_hash", column_type: ColumnType::Text },
+            Column { name: "proven_at", column_type: ColumnType::Integer },
         ],
-        indexes: &["verified_email_hash", "verified_at"],
+        indexes: &["proven_email_hash", "proven_at"],
         sums: &[],
     };
     type Event = Happened<UserEvent>;
@@ -64,7 +64,7 @@ impl Projector for Users {
     }
 
     fn columns(_: &str, row: &UserRow) -> Vec<Value> {
-        match row.verified_at {
+        match row.proven_at {
             Some(at) => vec![text(&row.email_hash), instant(at)],
             None => vec![Value::Null, Value::Null],
         }
@@ -76,6 +76,7 @@ fn registered(event: &Registered, at: Timestamp) -> UserRow {
         email: event.email.clone(),
         email_hash: event.email_hash.clone(),
         verified_at: event.is_verified.then_some(at),
+        proven_at: event.is_verified.then_some(at),
         name: event.name.clone(),
         phone: None,
         role: event.role,
@@ -89,7 +90,10 @@ fn registered(event: &Registered, at: Timestamp) -> UserRow {
 
 fn apply(row: &mut UserRow, event: &UserEvent, at: Timestamp) {
     match event {
-        UserEvent::EmailVerified(_) => row.verified_at = row.verified_at.or(Some(at)),
+        UserEvent::EmailVerified(event) => {
+            row.verified_at = row.verified_at.or(Some(at));
+            row.proven_at = row.proven_at.or(event.is_proven.then_some(at));
+        }
         UserEvent::ProfileChanged(event) => {
             row.name = event.name.clone();
             row.phone = Some(event.phone.clone());

@@ -14,8 +14,11 @@ pub struct UserRow {
     pub email: Personal<String>,
     /// What it is looked up by.
     pub email_hash: EmailHash,
-    /// Since when it is known to be theirs.
+    /// The moment since which somebody who reads its mailbox has verified it.
     pub verified_at: Option<Timestamp>,
+    /// The moment since which that is known to be the one who holds the account: guests' orders with the address are
+    /// theirs from then on.
+    pub proven_at: Option<Timestamp>,
     /// Their name.
     pub name: Personal<String>,
     /// Their phone number.

@@ -36,7 +36,7 @@ fn golden() {
     };
     let preferences = Preferences { marketing: true, ..Preferences::default() };
     let history = happens(vec![
-        EmailVerified {}.into(),
+        EmailVerified { is_proven: true }.into(),
         profile.into(),
         added(1, true),
         added(2, false),

@@ -53,7 +53,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (orders::LIST_OF_STATUS, "orders_v4 USING INDEX orders_v4_2 (status=? AND"),
         (orders::LIST_WITHOUT_ADDRESS, "orders_v4 USING INDEX orders_v4_5 (address_erased=? AND"),
         (orders::CANDIDATES_OF_CODE, "orders_v4 USING INDEX orders_v4_3 (code=?)"),
-        (include_str!("../../src/users/get.sql"), "users_v2 USING INDEX sqlite_autoindex_users_v2_1 (key=?)"),
+        (include_str!("../../src/users/get.sql"), "users_v3 USING INDEX sqlite_autoindex_users_v3_1 (key=?)"),
         (orders::GET, "order_lines_v1 USING INDEX sqlite_autoindex_order_lines_v1_1 (key>? AND key<?)"),
         (include_str!("../../src/payments/list.sql"), "payments_v5 USING INDEX payments_v5_0 ("),
         (

@@ -36,7 +36,7 @@ pub(super) struct Unattached {
     pub(super) reached: watch::Receiver<Position>,
     /// Whether they are built.
     pub(super) built: watch::Receiver<bool>,
-    /// Where the log ended when the shop was started.
+    /// The last position of the log when the shop was started.
     pub(super) head_at_start: Position,
     /// The last link of the step before; none at the beginning of a pass.
     pub(super) after: Option<Linked>,
@@ -45,7 +45,7 @@ pub(super) struct Unattached {
     pub(super) linked_to: Option<(i64, String)>,
     /// The last guest's order of an older log that is in the index; none once all are.
     pub(super) orders_taken_in: Option<String>,
-    /// The latest moment, in microseconds, at which a user of an older log who is in the index was verified.
+    /// The latest moment, in microseconds, at which the address of a user of an older log who is in the index was proven.
     pub(super) users_taken_in: i64,
 }
 
@@ -116,11 +116,11 @@ impl Unattached {
     ) -> Result<Result<(), KeysUnavailable>, sqlx::Error> {
         let users = sqlx::query_as::<_, (i64, String)>(include_str!("older_users.sql"));
         let users = users.bind(self.users_taken_in).bind(STEP_ROWS_MAX).fetch_all(pool).await?;
-        for (verified_at, hash) in &users {
+        for (proven_at, hash) in &users {
             if let Err(error) = shop.people.adopt_alias(hash).await {
                 return Ok(Err(error));
             }
-            self.users_taken_in = self.users_taken_in.max(*verified_at);
+            self.users_taken_in = self.users_taken_in.max(*proven_at);
         }
         if let Some(after) = self.orders_taken_in.clone() {
             let orders = older(pool, include_str!("older_guests.sql"), &after).await?;

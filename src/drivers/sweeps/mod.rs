@@ -104,7 +104,9 @@ pub fn start(
 
 /// Makes of all sweeps.
 fn all(standing: &Standing, mail: &MailFolder) -> [Make; 9] {
-    let (guests, erasures, complete) = (standing.clone(), standing.clone(), standing.clone());
+    let guests = standing.clone();
+    let erasures = standing.clone();
+    let complete = standing.clone();
     let mail = mail.clone();
     [
         Box::new(|| Box::new(reservations::Overdue)),

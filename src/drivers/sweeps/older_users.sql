@@ -1,5 +1,5 @@
-SELECT verified_at, verified_email_hash
+SELECT proven_at, proven_email_hash
 FROM users
-WHERE verified_at > $1
-ORDER BY verified_at
+WHERE proven_at > $1
+ORDER BY proven_at
 LIMIT $2

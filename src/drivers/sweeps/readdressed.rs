@@ -50,7 +50,7 @@ impl Sweep for Readdressed {
     }
 }
 
-/// What is left to do after the key is destroyed, the sweep of erasures does.
+/// Destroys the key of an order's address once the order is over. The sweep of erasures does the rest.
 async fn forget(shop: &Shop, person: &Person, is_old: bool) -> Result<(), String> {
     let Ok(order) = person.parts().1.parse().map(OrderId) else { return Ok(()) };
     let loaded = shop.orders.load(&Order::stream(order)).await.map_err(|error| error.to_string())?;

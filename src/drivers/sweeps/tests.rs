@@ -252,6 +252,19 @@ fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
     Draft::assemble(parts).unwrap()
 }
 
+/// The read models and keys as sweeps find them once everything is built.
+fn standing(test: &TestShop) -> Standing {
+    Standing {
+        reached: watch::channel(Position(u64::MAX)).1,
+        built: watch::channel(true).1,
+        head: watch::channel(Position(0)).1,
+        head_at_start: Position(0),
+        sealed_appends: SealedAppends::default(),
+        people: Arc::default(),
+        keys: test.shop.complete.clone(),
+    }
+}
+
 #[tokio::test]
 async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones() {
     let test = TestShop::open().await;
@@ -269,7 +282,8 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
     };
     let register = UserCommand::Register(Box::new(registration));
     shop.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
-    let (older, newer) = (OrderId(Uuid::from_u128(8)), OrderId(Uuid::from_u128(9)));
+    let older = OrderId(Uuid::from_u128(8));
+    let newer = OrderId(Uuid::from_u128(9));
     let draft = guests_order(older, &email, shop.clock.now());
     let draft = Draft { email_hash: Some(hash.clone()), ..draft };
     let place = OrderCommand::Place(Box::new(draft));
@@ -282,15 +296,7 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
     shop.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
     let place = OrderCommand::Place(Box::new(guests_order(newer, &email, shop.clock.now())));
     shop.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
-    let standing = Standing {
-        reached: watch::channel(Position(u64::MAX)).1,
-        built: watch::channel(true).1,
-        head: watch::channel(Position(0)).1,
-        head_at_start: Position(0),
-        sealed_appends: SealedAppends::default(),
-        people: Arc::default(),
-        keys: test.shop.complete.clone(),
-    };
+    let standing = standing(&test);
     for order in [older, newer] {
         let is_theirs = async || {
             let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
@@ -307,6 +313,48 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
     assert_eq!(shop.people.linked_after(None, 9).await.unwrap(), []);
     let loaded = shop.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), None);
+}
+
+#[tokio::test]
+async fn an_account_whose_address_is_not_proven_gets_no_guests_orders() {
+    let test = TestShop::open().await;
+    let shop = &test.shop.shop;
+    let email = Email::parse("ada@example.org").unwrap();
+    let alias = shop.people.make_alias(email.hash(&shop.keys.email_hash).as_str()).await.unwrap();
+    let user = UserId(Uuid::from_u128(7));
+    let registration = Registration {
+        user,
+        email: email.clone(),
+        email_hash: EmailHash::parse(&alias).unwrap(),
+        name: "Ada".into(),
+        is_verified: false,
+        role: UserRole::Customer,
+    };
+    let tell = async |command| {
+        shop.accounts.users.execute(test.request(User::stream(user), command)).await.unwrap();
+    };
+    tell(UserCommand::Register(Box::new(registration))).await;
+    tell(UserCommand::VerifyEmail { is_proven: false }).await;
+    let order = OrderId(Uuid::from_u128(8));
+    let place = OrderCommand::Place(Box::new(guests_order(order, &email, shop.clock.now())));
+    shop.orders.execute(test.request(Order::stream(order), place)).await.unwrap();
+    let standing = standing(&test);
+    let is_theirs = async || {
+        let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        loaded.state.customer() == Some(&user.customer())
+    };
+    for _ in 0..3 {
+        test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
+    }
+    assert_eq!(shop.people.linked_after(None, 9).await.unwrap().len(), 1);
+    assert!(!is_theirs().await);
+    tell(UserCommand::VerifyEmail { is_proven: true }).await;
+    let mut steps = 0;
+    while !is_theirs().await {
+        steps += 1;
+        assert!(steps < 100, "the order is attached to nobody");
+        test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
+    }
 }
 
 /// An order of a guest's, paid for, whose guest was erased and that the shop gave an address.
