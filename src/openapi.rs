@@ -18,6 +18,8 @@ use crate::embedded::Embedded;
 
 /// The one route that the provider calls, which knows nothing of our headers.
 const WEBHOOK: &str = "/api/payments/webhook";
+/// The values of a parameter of the query that has no narrower pattern: the edge refuses control characters there.
+const NO_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 /// What those who sign in need none of our headers for.
 const SIGNING_IN: [&str; 2] = ["/api/auth/", "/.well-known/"];
 /// What the names of lists begin with; the items' follow.
@@ -82,6 +84,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
                     add_headers(path, is_read, takes_key, operation);
                 }
                 never_null(operation);
+                refuse_control_characters(operation);
                 describe(operation);
                 response_headers::add(is_read, operation);
                 operation.operation_id = Some(name_of(&method, path));
@@ -183,6 +186,21 @@ fn never_null(operation: &mut Operation) {
             && let [one, Type::Null] | [Type::Null, one] = types.as_slice()
         {
             schema.schema_type = SchemaType::Type(one.clone());
+        }
+    }
+}
+
+/// Gives each text of the query without a format of its own the pattern of texts without control characters.
+fn refuse_control_characters(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(schema), .. }) = parameter
+            && let RefOr::T(Schema::Object(text)) = schema
+            && matches!(text.schema_type, SchemaType::Type(Type::String))
+            && text.pattern.is_none()
+            && text.enum_values.is_none()
+            && text.format.is_none()
+        {
+            text.pattern = Some(NO_CONTROL_CHARACTERS.into());
         }
     }
 }

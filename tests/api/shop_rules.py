@@ -35,6 +35,7 @@ OF_RULES = {
     "unknown-sku",  # 422: not for sale
     "unknown-token",  # 422: no cart token of this shop, and none that was mailed
     "unknown-currency",  # 422: three letters, and no currency
+    "unknown-country",  # 422: two letters, and no country
     "currency-mismatch",  # 422: sold in another currency
     "duplicate-sku",  # 422: two variants of one product
     "invalid-quantity",  # 422: less than nothing would be left, or more than fits
@@ -98,8 +99,9 @@ def revalue(value):
         for item in value:
             revalue(item)
     elif isinstance(value, dict):
-        if isinstance(value.get("currency"), str):
-            value["currency"] = "GBP"
+        for field, known in (("currency", "GBP"), ("country", "GB")):
+            if isinstance(value.get(field), str):
+                value[field] = known
         if isinstance(value.get("createdAt"), str):
             value["createdAt"] = datetime.now(UTC).isoformat()
         for item in value.values():
