@@ -171,7 +171,7 @@ impl Operations {
         (!is_reached).then_some("none of the upstreams answers")
     }
 
-    /// What an operator should know, a line each.
+    /// Remarks for an operator, a line each.
     async fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = self.standing.remarks().into_iter().map(str::to_owned).collect();
         remarks.extend(self.parts.remarks());

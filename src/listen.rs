@@ -31,7 +31,7 @@ pub struct Listeners {
 struct Taken {
     socket: TcpSocket,
     address: SocketAddr,
-    /// What to do when another process has it.
+    /// Advice for the case that another process has it.
     hint: &'static str,
 }
 

@@ -103,7 +103,7 @@ pub struct Stored {
 #[error("credentials are unavailable: {0}")]
 pub struct CredentialsUnavailable(pub String);
 
-/// What became of a link that was to go.
+/// The outcome of unlinking an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlinked {
     /// It is gone.

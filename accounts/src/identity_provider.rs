@@ -89,7 +89,7 @@ pub struct Begun {
     pub url: String,
     /// What it calls itself.
     pub issuer: String,
-    /// See [`Flow`].
+    /// True when the provider names itself in its answers; see [`Flow`].
     pub names_itself: bool,
     /// See [`Flow`].
     pub state: String,

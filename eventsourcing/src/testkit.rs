@@ -249,7 +249,8 @@ impl PersonIndex for KeysInMemory {
         after: Option<&Person>,
         limit: usize,
     ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable> {
-        let (erased, index) = (self.erased().clone(), self.index());
+        let erased = self.erased().clone();
+        let index = self.index();
         let of_kind = index.keyed.iter().filter(|person| person.parts().0 == kind);
         let left = of_kind.filter(|person| !erased.contains_key(*person));
         let left = left.filter(|person| after.is_none_or(|after| *person > after));

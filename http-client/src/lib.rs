@@ -18,7 +18,7 @@ pub use hyper_util::client::legacy::Error;
 
 /// How long a connection may take.
 pub const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection is kept that nobody uses. The pool looks every so often and may keep it twice as long: that
+/// The time for which an unused connection is kept. The pool looks every so often and may keep it twice as long: that
 /// is still shorter than a shop keeps it (`souk_gateway::server::HEAD_MAX`), so that no request is sent into one that
 /// is just being closed. After a flood both sides are rid of its connections within five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(2);

@@ -86,7 +86,8 @@ pub fn mend_key(path: &Path) -> io::Result<Option<Mended>> {
 #[cfg(unix)]
 pub fn check_key(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let (link, found) = (fs::symlink_metadata(path)?, fs::metadata(path)?);
+    let link = fs::symlink_metadata(path)?;
+    let found = fs::metadata(path)?;
     let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     let own = rustix::process::geteuid().as_raw();
     let user = match path.parent() {

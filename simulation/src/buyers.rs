@@ -53,7 +53,8 @@ impl World {
         let to_order = |command| ShopCommand::Order(order.order, command);
         match pick {
             6 if self.chance.once_in(3) => {
-                let (code, detail) = (ReasonCode::CancelledByCustomer, "changed my mind".into());
+                let code = ReasonCode::CancelledByCustomer;
+                let detail = "changed my mind".into();
                 self.ask(to_order(OrderCommand::Cancel { reason: Reason { code, detail } }));
             }
             7 => self.ask(to_order(OrderCommand::MarkPaidOutside)),

@@ -82,7 +82,7 @@ pub struct Configuration {
     pub master_key: Option<Secret>,
     /// The file that holds it, when it isn't the data folder's own.
     pub master_key_file: Option<PathBuf>,
-    /// Whether the shop opens although keys of people are missing.
+    /// True when the shop opens although keys of people are missing.
     pub without_keys: bool,
     /// Which log lines are written, as in `info,souk=debug`.
     pub log: String,

@@ -17,8 +17,8 @@ pub(super) fn is_injected(variable: &str, value: &str) -> bool {
     services.filter_map(form_of).any(|form| form.fits(value))
 }
 
-/// What stands behind the name of a service, for each name that the variable may begin with. A service's name has the
-/// `-` of its parts as `_`.
+/// Lists the rests of a variable behind each service name that it may begin with. In the name of a service a `-` is
+/// written as `_`.
 fn prefixes(variable: &str) -> impl Iterator<Item = &str> {
     let is_name = variable.starts_with("SOUK_");
     variable.match_indices('_').filter(move |_| is_name).map(|(at, _)| &variable[at + 1..])

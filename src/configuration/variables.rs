@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::{ConfigurationError, PREFIX, Raw, not_allowed, providers, service_links};
 
-/// How alike a mistyped name and a known one have to be for the one to be told with the other: 1 is the same.
+/// The least likeness of a mistyped name and a known one for the message to name the known one: 1 is the same.
 const LIKENESS_MIN: f64 = 0.6;
 
 /// The variables of an environment that the shop reads. Refuses one that nobody reads, and one that is no text.

@@ -1,10 +1,10 @@
-//! What the program advises on the command line is tried: it helps.
+//! Advice of the command line: each is followed here, and helps.
 
 use std::path::Path;
 
 use crate::process::{Shop, souk};
 
-/// What a command says that is refused.
+/// Runs a command that is refused, and returns its message.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = souk(folder, arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");

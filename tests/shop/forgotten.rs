@@ -1,4 +1,4 @@
-//! What is left of people when they are forgotten.
+//! Erasures: nothing of a person is left in any file.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 const TOKEN: &str = "tok_slow_00000000000000017";
 /// An id of a request, as a client might make it.
 const CORRELATION: &str = "visit-of-quillfeather@nether-wallop";
-/// What tells who somebody is, each found nowhere else.
+/// Texts that identify one person, each found nowhere else.
 pub(crate) const SECRETS: [&str; 8] = [
     "zoe.quillfeather@example.org",
     "Zoë Quillfeather",
@@ -95,7 +95,7 @@ fn email_hash(folder: &Path) -> Option<String> {
     Some(hash.as_str().to_owned())
 }
 
-/// Where something of somebody is still to be read.
+/// Lists the files that still hold something of the person.
 pub(crate) fn traces(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     files(folder, &mut found);
@@ -233,7 +233,7 @@ async fn an_erasure_that_is_killed_at_any_step_completes() {
     }
 }
 
-/// Whether the shop was killed at a pass of a place; whether or not it was, the erasure completes.
+/// Returns true if the shop was killed at a pass of a place. The erasure completes in any case.
 async fn is_killed_while_erasing(place: &str, pass: u32) -> bool {
     let at = format!("{place}:{pass}");
     let shop = Shop::start(&[]).await;
@@ -246,7 +246,8 @@ async fn is_killed_while_erasing(place: &str, pass: u32) -> bool {
     let (status, answer) = shop.send("POST", "/api/auth/login", &login, &[]).await;
     assert_eq!(status, 200, "{at}");
     let zoe = Person { token: answer["accessToken"].as_str().unwrap().to_owned(), ..zoe };
-    let (password, bearer) = (json!({"password": PASSWORD}), format!("Bearer {}", zoe.token));
+    let password = json!({"password": PASSWORD});
+    let bearer = format!("Bearer {}", zoe.token);
     let headers = [("authorization", bearer.as_str())];
     let answer = shop.try_send("DELETE", "/api/users/me", &password, &headers).await;
     let was_killed = answer.is_err() || shop.is_killed_before_settled().await;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::order_of;
 use crate::process::{Shop, lines, souk};
 
-/// What the orders of the log gave back for returns and by goodwill, in minor units: 7.50 of `returned`, 2.50 of
+/// Money that the orders of the log gave back for returns and by goodwill, in minor units: 7.50 of `returned`, 2.50 of
 /// `partly-returned` and 0.50 of `partly-refunded`. The old program took it for revenue.
 const GIVEN_BACK: i64 = 1_050;
 

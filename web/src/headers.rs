@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const KEY_CHARS_MAX: usize = 255;
 /// Tags that `If-Match` may list.
 const TAGS_MAX: usize = 100;
-/// What may stand between the tags of a list. Elements of it may be empty.
+/// Characters between the tags of a list. Its elements may be empty.
 const BETWEEN_TAGS: [char; 3] = [' ', '\t', ','];
 /// The longest wait that can be asked for, in seconds.
 const WAIT_S_MAX: u64 = 30;

@@ -99,7 +99,7 @@ fn blocks(text: &str, section: &str) -> Result<Vec<String>> {
     Ok(blocks)
 }
 
-/// Where the commands run.
+/// The clone, programs and addresses that the commands run with.
 struct Session {
     clone: PathBuf,
     programs: PathBuf,

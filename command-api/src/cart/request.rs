@@ -40,7 +40,7 @@ pub struct MergeRequest {
     pub cart_token: String,
 }
 
-/// What a merge of carts answers.
+/// The response to a merge of carts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42"}))]
@@ -49,7 +49,7 @@ pub struct CartsMerged {
     pub id: String,
     /// Its revision.
     pub revision: u64,
-    /// How far the log is: send it back as `X-Min-Position` to read what was written.
+    /// The position of the log: send it back as `X-Min-Position` to read what was written.
     pub position: String,
     /// Lines that had no room for all units of the guest's cart; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]

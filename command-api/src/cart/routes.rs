@@ -189,7 +189,8 @@ pub async fn merge(
     }
     let is_any_full = outcome.state.lines().any(|(_, line)| line.quantity >= LINE_UNITS_MAX);
     let capped = if is_any_full { capped(&shop, into, &came).await? } else { Vec::new() };
-    let (id, revision) = (into.to_string(), outcome.revision);
+    let id = into.to_string();
+    let revision = outcome.revision;
     let body = CartsMerged { id, revision: revision.0, position: position.to_string(), capped };
     Ok(WriteAnswer { status: StatusCode::OK, location: None, revision, position, body })
 }

@@ -1,4 +1,4 @@
-//! What an import would change, for people: field by field, before and after.
+//! The changes that an import would make, as people read them: field by field, before and after.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! Where the elements of a JSON array begin and end, byte by byte, so that a long array is never held whole.
+//! The bounds of the elements of a JSON array, found byte by byte, so that a long array is never held whole.
 //!
 //! Brackets outside texts are counted, nothing else is checked: an element that is no JSON is found to be so when it
 //! is read. So a broken element with balanced brackets spoils no other.
 
-/// What a byte of an array is.
+/// The part of an array that a byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// It stands between two elements.

@@ -65,7 +65,7 @@ struct PriceShape {
 /// A line that was read.
 #[derive(Clone, Debug)]
 pub struct ImportLine {
-    /// What it changes.
+    /// The changes to the product.
     pub amendment: Amendment,
     /// True when `sku` and `price` stand at the top, and not in `variants`.
     is_short: bool,

@@ -18,7 +18,7 @@ use super::LineOutcome;
 use super::changes::{self, FieldChange};
 use super::line::ImportLine;
 
-/// How often a line is tried while others change its product.
+/// Tries of a line while other writers change its product.
 const ATTEMPTS_MAX: usize = 8;
 
 /// An import.
@@ -29,7 +29,7 @@ pub(super) struct Run {
     pub(super) is_dry: bool,
 }
 
-/// What came of a line.
+/// The outcome of a line.
 pub(super) struct Done {
     pub(super) outcome: LineOutcome,
     pub(super) id: Option<ProductId>,

@@ -133,6 +133,7 @@ async fn order_line(
         },
     };
     let name = listed.state.name().to_owned();
-    let (product, quantity) = (listed.product, asked.quantity);
+    let product = listed.product;
+    let quantity = asked.quantity;
     Ok(Ok(OrderLine { sku, product, name, quantity, unit_price, shown_price: None }))
 }

@@ -1,5 +1,5 @@
-//! Where the goods of an order go. Before they are sent, their address is opened: a parcel whose address nobody can
-//! read is not shipped.
+//! The address of an order's goods. It is opened before they are sent: a parcel whose address nobody can read is not
+//! shipped.
 
 use souk_domain::OrderId;
 use souk_domain::address::Address;

@@ -102,7 +102,8 @@ async fn wait_until_settled(
 
 /// The answer for an order whose cart is checked out and whose first event is on its way.
 fn about_to_be_placed(order: OrderId, position: Position) -> WriteAnswer<OrderWritten> {
-    let (revision, status) = (Revision::FIRST, OrderStatus::Placed.into());
+    let revision = Revision::FIRST;
+    let status = OrderStatus::Placed.into();
     let (id, code, at) = (order.to_string(), order_code(order), position.to_string());
     let body =
         OrderWritten { id, revision: revision.0, position: at, status, code, price_changes: Vec::new() };

@@ -244,7 +244,8 @@ async fn advice_about_an_order_without_an_address_helps() {
             shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
         let body = json!({"cart": true, "email": "ada@example.org", "shippingAddress": to});
         let placed = shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
-        let (id, code) = (placed.text("id"), placed.text("code"));
+        let id = placed.text("id");
+        let code = placed.text("code");
         shop.as_checkout(&id, souk_domain::order::OrderCommand::AwaitPayment).await;
         shop.as_checkout(&id, souk_domain::order::OrderCommand::Confirm { paid_outside: true }).await;
         let erase = json!({"code": code, "email": "ada@example.org"});

@@ -82,8 +82,8 @@ fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(),
     }
 }
 
-/// What a cart costs with these lines in the place of those that it has of their SKUs is no more than an order may cost.
-/// A cart of before that costs more can only become cheaper.
+/// Refuses lines with which the cart would cost more than an order may. They replace the lines of their SKUs. A cart of
+/// before that costs more can only become cheaper.
 fn check_total(state: &CartState, lines: &[(&Sku, u64, Money)]) -> Result<(), CartRejection> {
     let changed: HashSet<&Sku> = lines.iter().map(|(sku, _, _)| *sku).collect();
     let cost = |price: Money, quantity: u64| i128::from(price.amount) * i128::from(quantity);

@@ -54,7 +54,8 @@ fn refused(step: CheckoutStep, code: &str) -> In {
 }
 
 fn requested(attempt: u32) -> In {
-    let (amount, token) = (Money::new(400, Currency::GBP), format!("tok_{attempt}").into());
+    let amount = Money::new(400, Currency::GBP);
+    let token = format!("tok_{attempt}").into();
     Input::Event(CheckoutEvent::PaymentRequested { attempt, amount, token })
 }
 

@@ -22,7 +22,8 @@ fn pence(amount: i64) -> Money {
 
 fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
     let product = ProductId(Uuid::from_u128(u128::from(n)));
-    let (name, unit_price) = (format!("Goods {n}"), pence(price));
+    let name = format!("Goods {n}");
+    let unit_price = pence(price);
     OrderLine { sku: sku(n), product, name, quantity, unit_price, shown_price: None }
 }
 

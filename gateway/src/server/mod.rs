@@ -83,7 +83,7 @@ pub struct Connections {
     pub head_max: Duration,
     /// The longest time of a connection without another request.
     pub idle_max: Duration,
-    /// How long a client may keep an answer waiting.
+    /// The time for which a client may keep an answer waiting.
     pub unread_max: Duration,
     /// Networks of trusted proxies: many people share such an address, so it has no limit of its own.
     pub proxies: Vec<IpNet>,

@@ -269,7 +269,8 @@ async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_sa
 async fn a_link_goes_unless_it_is_the_last_way_to_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    let (work, home) = ("https://work.example", "https://home.example");
+    let work = "https://work.example";
+    let home = "https://home.example";
     assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::NotLinked);
     store.link(work, "7", &ada(), noon()).await.unwrap();
     assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::LastWay);

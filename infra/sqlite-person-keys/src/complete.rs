@@ -1,6 +1,6 @@
-//! How far the store is complete: up to which position of a log it has the key of everybody whom a sealed value tells
-//! about, or knows that they are erased. An older copy of the store says so of an older position, and a new one of none,
-//! so that only what the log holds behind it has to be looked at.
+//! The position of a log up to which the store is complete: of every person in a sealed value before it, the store has
+//! the key, or knows that the person is erased. An older copy of the store names an older position, and a new store
+//! names none, so that only later events have to be looked at.
 
 use souk_eventsourcing::{KeysUnavailable, Person, Position};
 

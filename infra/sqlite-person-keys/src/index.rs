@@ -88,7 +88,8 @@ impl PersonIndex for SqlitePersonKeys {
     }
 
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable> {
-        let (person, name) = (person.as_str().to_owned(), name.to_owned());
+        let person = person.as_str().to_owned();
+        let name = name.to_owned();
         let delete = move |connection: &Connection| {
             execute(connection, "DELETE FROM links WHERE name = ?1 AND person = ?2", &[&name, &person])?;
             truncate_wal(connection)

@@ -127,8 +127,8 @@ fn origin() -> Origin {
 }
 
 fn authorize(token: &str) -> ProviderCall {
-    let (payment, amount, token) = (payment(), pound(), token.into());
-    ProviderCall::Authorize(Authorization { payment, attempt: 1, amount, token })
+    let token = token.into();
+    ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token })
 }
 
 async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {

@@ -42,7 +42,7 @@ pub struct OrderRow {
     pub placed_at: Timestamp,
     /// When it was confirmed.
     pub confirmed_at: Option<Timestamp>,
-    /// Whether it was confirmed with money that came outside.
+    /// True when it was confirmed with money that came outside.
     pub is_paid_outside: bool,
     /// Money that is given back outside, since it came outside.
     pub given_back_outside: Vec<GivenBack>,

@@ -34,7 +34,7 @@ pub struct PaymentRow {
     pub debts: Vec<Debt>,
     /// When it was first asked for.
     pub requested_at: Timestamp,
-    /// Whether its order was cancelled or timed out.
+    /// True when its order was cancelled or timed out.
     pub is_order_ended_early: bool,
     /// Of its stream.
     pub revision: u64,

@@ -150,7 +150,8 @@ fn what_was_settled_in_another_way_counts_as_given_back() {
     let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
     let events =
         vec![requested(1), authorized(1), captured(), refund_requested(1, 600), PaymentEvent::from(failed)];
-    let (debt, reason) = (DebtId(refund_id(1).0), "bank transfer".to_owned());
+    let debt = DebtId(refund_id(1).0);
+    let reason = "bank transfer".to_owned();
     let settled = DebtSettled { order: order(5), debt, reason: reason.clone() };
     let row = after([events.clone(), vec![settled.into()]].concat());
     assert_eq!((row.status, row.owed()), (PaymentStatus::PartiallyRefunded, 0));

@@ -31,7 +31,7 @@ pub(crate) struct DayAnswer {
     pub(crate) day: String,
     pub(crate) orders: i64,
     pub(crate) units: i64,
-    /// What the orders of the day cost, less what was given back on the day.
+    /// The price of the day's orders, less the money that was given back on the day.
     pub(crate) revenue: MoneyShape,
 }
 

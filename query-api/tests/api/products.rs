@@ -199,7 +199,8 @@ async fn texts_are_found_in_any_case_and_unicode_form() {
 #[tokio::test]
 async fn prices_are_compared_within_one_currency() {
     let mut shop = Shop::open().await;
-    let (pounds, yen) = (content("Pounds", "", &[("P1", 500)]), content("Yen", "", &[("Y1", 300)]));
+    let pounds = content("Pounds", "", &[("P1", 500)]);
+    let yen = content("Yen", "", &[("Y1", 300)]);
     shop.creates(1, pounds).await;
     let mut yen = yen;
     yen.variants[0].price.currency = Currency::JPY;

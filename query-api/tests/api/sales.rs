@@ -53,8 +53,10 @@ async fn the_report_counts_by_utc_day_of_confirmation_what_was_not_cancelled_sin
 async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on() {
     let mut shop = sold().await;
     let stream = Payment::stream(PaymentId::of(order(1)));
-    let (amount, refund) = (Money::new(200, Currency::GBP), RefundId(Uuid::from_u128(7)));
-    let (provider_payment_id, reason) = ("pay_1".to_owned(), "it came back".to_owned());
+    let amount = Money::new(200, Currency::GBP);
+    let refund = RefundId(Uuid::from_u128(7));
+    let provider_payment_id = "pay_1".to_owned();
+    let reason = "it came back".to_owned();
     let token = "tok_ok".to_owned();
     let events: [PaymentEvent; 4] = [
         Requested { order: order(1), amount, token: token.into(), attempt: 1 }.into(),

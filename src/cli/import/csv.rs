@@ -15,7 +15,7 @@ use super::head::{Column, columns, declared_separator};
 use super::line::{InputLine, Lines, Product};
 use super::refused::is_remark;
 
-/// How the cells of a file are read.
+/// The rules by which the cells of a file are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells {
     /// The sign between cells.

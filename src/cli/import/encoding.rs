@@ -101,7 +101,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// What a reader gives behind the BOM.
+    /// Decodes what a reader gives after the BOM.
     pub fn new(source: Box<dyn BufRead>, encoding: Encoding) -> Self {
         Self { source, encoding, text: Vec::new(), read: 0, half: None, high: None }
     }

@@ -66,7 +66,7 @@ pub enum ImportCommand {
 pub struct ProductsArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Where refused lines go, unchanged, each behind a remark with its number and the reason. The file can be mended
+    /// The file for refused lines, unchanged, each behind a remark with its number and the reason. It can be mended
     /// and imported.
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,

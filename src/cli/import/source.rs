@@ -1,6 +1,6 @@
 //! A file that is imported: unpacked, decoded, and read in its format.
 //!
-//! What is not told by the name of the file or by an option is told by its beginning.
+//! The beginning of the file tells what its name and the options do not.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};

@@ -1,4 +1,4 @@
-//! What is held of the program that shops run.
+//! Checks of the release profile: its setting `strip`, and backtraces of a program that is built with it.
 
 use std::process::Command;
 
