@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use sha2::Sha256;
 use souk_domain::RefundId;
 use souk_domain::limits::PROVIDER_ID_CHARS_MAX;
-use souk_domain::payment::{OpenRefund, Payment, PaymentCommand, PaymentState};
+use souk_domain::payment::{MeantRefund, Payment, PaymentCommand, PaymentState};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
@@ -136,6 +136,10 @@ pub async fn tell(
     let FoundPayment { payment, attempt } = found;
     let stream = Payment::stream(payment);
     let Some(loaded) = shop.payments.load(&stream).await? else { return Ok(Told::Unknown) };
+    let origin = origin_of(shop, asked, correlation_id);
+    if shop.payments.find(&stream, &origin).await.map_err(problem)?.is_some() {
+        return Ok(Told::Taken);
+    }
     let provider_payment_id = asked.provider_payment_id.clone();
     let command = match WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)? {
         WebhookKind::PaymentAuthorized => {
@@ -153,7 +157,7 @@ pub async fn tell(
             Err(told) => return Ok(told),
         },
     };
-    let request = CommandRequest::new(stream, command, origin_of(shop, asked, correlation_id)).repeatable();
+    let request = CommandRequest::new(stream, command, origin).repeatable();
     match shop.payments.execute(request).await {
         Ok(_) => Ok(Told::Taken),
         Err(CommandError::Rejected(_)) => Ok(Told::Refused),
@@ -162,18 +166,18 @@ pub async fn tell(
 }
 
 /// The refund that a webhook is about, and the provider's id of it, empty when it does not say. `refundId` is the
-/// provider's or the shop's; without one it can only be the refund that waits for an answer or for staff. While there
-/// are several, the webhook is kept, until the others have their answers.
+/// provider's or the shop's; without one it can only be the one refund of the payment. Beside others the webhook is kept,
+/// and the refunds have their answers from the provider itself.
 async fn refund_of(
     shop: &Shop,
     asked: &WebhookRequest,
     payment: &PaymentState,
 ) -> Result<(RefundId, String), Told> {
     let Some(id) = &asked.refund_id else {
-        return match payment.open_refund() {
-            OpenRefund::One(refund) => Ok((refund, String::new())),
-            OpenRefund::None => Err(Told::Refused),
-            OpenRefund::Several => Err(Told::Unclear),
+        return match payment.meant_refund(asked.created_at) {
+            MeantRefund::One(refund) => Ok((refund, String::new())),
+            MeantRefund::None => Err(Told::Refused),
+            MeantRefund::Unclear => Err(Told::Unclear),
         };
     };
     match shop.provider.find_refund(id).await {

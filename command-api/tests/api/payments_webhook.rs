@@ -177,10 +177,23 @@ async fn a_refund_that_was_processed_after_all_is_known_by_any_of_its_names() {
             "theirs" => body["refundId"] = json!(format!("re_{refund}")),
             _ => {}
         }
-        shop.send(signed(&body.to_string())).await.done(200);
+        for _repeat in 0..2 {
+            shop.send(signed(&body.to_string())).await.done(200);
+        }
         assert_eq!(debts(&shop, &payment).await, 0, "{name}");
         assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::PartiallyRefunded), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_report_from_before_a_refund_is_kept_and_changes_nothing() {
+    let shop = TestShop::stocked().await;
+    let (payment, _) = refused_refund(&shop).await;
+    let earlier = "2026-11-21T11:59:59Z";
+    assert!(earlier < NOW);
+    let body = event("evt_2", "refund.processed", &format!("pay_{payment}"), earlier);
+    shop.send(signed(&body.to_string())).await.done(202);
+    assert_eq!(debts(&shop, &payment).await, 1);
 }
 
 #[tokio::test]

@@ -75,10 +75,10 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(events)
         }
         PaymentCommand::Refund { refund, amount, capped: true, reason } => {
-            request_capped_refund(payment, *refund, *amount, reason)
+            request_capped_refund(payment, *refund, *amount, reason, context)
         }
         PaymentCommand::Refund { refund, amount, capped: false, reason } => {
-            request_refund(payment, *refund, *amount, reason)
+            request_refund(payment, *refund, *amount, reason, context)
         }
         PaymentCommand::RecordRefunded { refund, provider_refund_id } => {
             refunded(payment, *refund, provider_refund_id, context)
@@ -191,25 +191,37 @@ fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
         events.push(void_requested(payment, provider_payment_id, context));
     }
     let refund = RefundId(context.creates("refund"));
-    events.extend(give_back(payment, refund, payment.not_given_back(), NOT_WANTED));
+    events.extend(give_back(payment, refund, payment.not_given_back(), NOT_WANTED, context));
     events
 }
 
 /// Asks for what is left of an amount, and defers the rest, which other refunds hold.
-fn give_back(payment: &Opened, refund: RefundId, amount: i64, reason: &str) -> Vec<PaymentEvent> {
+fn give_back(
+    payment: &Opened,
+    refund: RefundId,
+    amount: i64,
+    reason: &str,
+    context: &Context,
+) -> Vec<PaymentEvent> {
     let order = payment.order;
     let asked = amount.min(payment.left());
     let deferred = Money::new(amount - asked, payment.amount.currency);
-    let request = (asked > 0).then(|| refund_requested(payment, refund, asked, reason));
+    let request = (asked > 0).then(|| refund_requested(payment, refund, asked, reason, context));
     let rest = (deferred.amount > 0).then(|| RefundDeferred { order, refund, amount: deferred }.into());
     request.into_iter().chain(rest).collect()
 }
 
 fn give_all_back(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
-    refund_requested(payment, RefundId(context.creates("refund")), amount, NOT_WANTED)
+    refund_requested(payment, RefundId(context.creates("refund")), amount, NOT_WANTED, context)
 }
 
-fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &str) -> PaymentEvent {
+fn refund_requested(
+    payment: &Opened,
+    refund: RefundId,
+    amount: i64,
+    reason: &str,
+    context: &Context,
+) -> PaymentEvent {
     RefundRequested {
         order: payment.order,
         refund,
@@ -218,6 +230,7 @@ fn refund_requested(payment: &Opened, refund: RefundId, amount: i64, reason: &st
         reason: reason.to_owned(),
         attempt: 1,
         retries: None,
+        requested_at: Some(context.now),
     }
     .into()
 }
@@ -264,7 +277,7 @@ fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reas
     after.withdraw(debt);
     if after.due() > 0 {
         let refund = RefundId(context.creates("refund"));
-        events.push(refund_requested(payment, refund, after.due(), DEFERRED));
+        events.push(refund_requested(payment, refund, after.due(), DEFERRED, context));
     }
 }
 
@@ -298,11 +311,18 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
         reason: RETRIED.to_owned(),
         attempt: attempt + 1,
         retries: Some(failed_refund),
+        requested_at: Some(context.now),
     };
     Ok(vec![requested.into()])
 }
 
-fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, reason: &str) -> Decision {
+fn request_refund(
+    payment: &Opened,
+    refund: RefundId,
+    amount: Option<Money>,
+    reason: &str,
+    context: &Context,
+) -> Decision {
     if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
         return Ok(Vec::new());
     }
@@ -315,7 +335,7 @@ fn request_refund(payment: &Opened, refund: RefundId, amount: Option<Money>, rea
     if asked > left {
         return Err(PaymentRejection::RefundExceedsPayment { asked, left });
     }
-    Ok(vec![refund_requested(payment, refund, asked, reason)])
+    Ok(vec![refund_requested(payment, refund, asked, reason, context)])
 }
 
 /// A cancellation or return gives back as much of its amount as the shop still keeps.
@@ -324,13 +344,14 @@ fn request_capped_refund(
     refund: RefundId,
     amount: Option<Money>,
     reason: &str,
+    context: &Context,
 ) -> Decision {
     if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
         return Ok(Vec::new());
     }
     let most = payment.not_given_back();
     let amount = amount_of_refund(payment, amount)?.map_or(most, |amount| amount.min(most));
-    Ok(give_back(payment, refund, amount, reason))
+    Ok(give_back(payment, refund, amount, reason, context))
 }
 
 /// The amount of a refund in minor units, checked; none asks for all that is left.

@@ -1,5 +1,6 @@
 //! What can happen to a payment: its ledger, shaped like a real provider's.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
@@ -177,6 +178,10 @@ pub struct RefundRequested {
     /// The failed refund that is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<RefundId>,
+    /// The time of the request; none in older logs. A report of the provider that was made before is not about this
+    /// refund.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
 }
 
 /// A cancellation or return could not ask for all that it gives back, since other refunds hold the rest. The rest

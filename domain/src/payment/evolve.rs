@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::{DebtId, RefundId};
 
-use super::event::PaymentEvent;
+use super::event::{PaymentEvent, RefundRequested};
 use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};
 
 /// The state after an event.
@@ -131,7 +131,8 @@ fn apply_giving_back(payment: &mut Opened, event: &PaymentEvent) {
         PaymentEvent::RefundRequested(event) => {
             let retried = event.retries.and_then(|retried| payment.failed.get(&retried));
             let first = retried.map_or(event.refund, |retried| retried.first);
-            let refund = Refund { amount: event.amount.amount, attempt: event.attempt, first };
+            let RefundRequested { attempt, requested_at, .. } = *event;
+            let refund = Refund { amount: event.amount.amount, attempt, first, requested_at };
             payment.asked.insert(event.refund, refund);
             payment.debts.retain(|debt| event.retries.is_none_or(|retried| retried.0 != debt.0));
         }

@@ -15,7 +15,7 @@ pub mod state;
 pub use command::PaymentCommand;
 pub use event::PaymentEvent;
 pub use rejection::PaymentRejection;
-pub use state::{OpenRefund, PaymentState, PaymentStatus};
+pub use state::{MeantRefund, PaymentState, PaymentStatus};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
@@ -99,6 +100,8 @@ pub(super) struct Refund {
     pub(super) attempt: u32,
     /// The refund that was tried first; the refund itself unless it is another try.
     pub(super) first: RefundId,
+    /// The time of the request; none in older logs.
+    pub(super) requested_at: Option<Timestamp>,
 }
 
 impl Opened {
@@ -174,15 +177,15 @@ impl Opened {
     }
 }
 
-/// The refunds of a payment that wait for an answer or for staff.
+/// The refund that a report of the provider means when it names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenRefund {
-    /// There is none.
+pub enum MeantRefund {
+    /// No refund waits for a report.
     None,
-    /// There is this one.
+    /// It can only be this one.
     One(RefundId),
-    /// There are several.
-    Several,
+    /// It may be one of several.
+    Unclear,
 }
 
 impl PaymentState {
@@ -206,16 +209,21 @@ impl PaymentState {
         self.opened.iter().flat_map(|payment| &payment.debts).copied().collect()
     }
 
-    /// The refund that waits for the provider or for staff, if there is exactly one.
-    pub fn open_refund(&self) -> OpenRefund {
-        let Some(payment) = &self.opened else { return OpenRefund::None };
-        let is_debt = |refund: &&RefundId| payment.debts.contains(&DebtId(refund.0));
-        let mut open = payment.asked.keys().chain(payment.failed.keys().filter(is_debt));
-        match (open.next(), open.next()) {
-            (None, _) => OpenRefund::None,
-            (Some(refund), None) => OpenRefund::One(*refund),
-            (Some(_), Some(_)) => OpenRefund::Several,
-        }
+    /// The refund that the provider reports as done at a moment, naming none. Refunds requested later are not meant. A
+    /// refund that is done already may be reported once more, so that beside it no other refund can be told for sure.
+    /// Of several tries of one refund, the last one is meant.
+    pub fn meant_refund(&self, reported_at: Timestamp) -> MeantRefund {
+        let Some(payment) = &self.opened else { return MeantRefund::None };
+        let refunds = payment.asked.iter().chain(&payment.failed);
+        let is_meant =
+            |(_, refund): &(&RefundId, &Refund)| refund.requested_at.is_none_or(|at| at <= reported_at);
+        let refunds: Vec<_> = refunds.filter(is_meant).collect();
+        let Some((last, _)) = refunds.iter().max_by_key(|(_, refund)| refund.attempt) else {
+            return MeantRefund::None;
+        };
+        let firsts: BTreeSet<RefundId> = refunds.iter().map(|(_, refund)| refund.first).collect();
+        let is_one = firsts.len() == 1 && payment.done.is_empty();
+        if is_one { MeantRefund::One(**last) } else { MeantRefund::Unclear }
     }
 
     /// Whether the provider holds money that was neither taken nor let go.

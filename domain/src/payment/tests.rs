@@ -88,8 +88,19 @@ fn refund(amount: Option<Money>) -> PaymentCommand {
 
 fn refund_requested(amount: Money) -> PaymentEvent {
     let (provider_payment_id, reason) = ("p".into(), "broken".into());
-    let (refund, attempt, retries) = (REFUND, 1, None);
-    RefundRequested { order: ORDER, refund, provider_payment_id, amount, reason, attempt, retries }.into()
+    let requested_at = Some(noon());
+    let refund = REFUND;
+    RefundRequested {
+        order: ORDER,
+        refund,
+        provider_payment_id,
+        amount,
+        reason,
+        attempt: 1,
+        retries: None,
+        requested_at,
+    }
+    .into()
 }
 
 #[test]

@@ -44,8 +44,19 @@ fn void_requested() -> VoidRequested {
 
 fn refund_requested() -> RefundRequested {
     let (provider_payment_id, reason) = ("p".into(), String::new());
-    let (amount, attempt, retries) = (amount(), 3, None);
-    RefundRequested { order: ORDER, refund: REFUND, provider_payment_id, amount, reason, attempt, retries }
+    let amount = amount();
+    let retries = None;
+    let requested_at = None;
+    RefundRequested {
+        order: ORDER,
+        refund: REFUND,
+        provider_payment_id,
+        amount,
+        reason,
+        attempt: 3,
+        retries,
+        requested_at,
+    }
 }
 
 #[test]

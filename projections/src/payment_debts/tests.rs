@@ -25,6 +25,7 @@ fn refund_requested(number: u128, attempt: u32, retries: Option<u128>) -> Paymen
         reason: "broken".into(),
         attempt,
         retries: retries.map(refund),
+        requested_at: None,
     }
     .into()
 }

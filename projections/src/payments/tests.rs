@@ -43,8 +43,11 @@ fn cancelled() -> PaymentEvent {
 fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
     let (order, refund) = (order(5), refund_id(number));
     let (provider_payment_id, reason) = ("pay_1".to_owned(), "broken".to_owned());
-    let (amount, attempt, retries) = (pounds(amount), 1, None);
-    RefundRequested { order, refund, provider_payment_id, amount, reason, attempt, retries }.into()
+    let amount = pounds(amount);
+    let retries = None;
+    let requested_at = None;
+    RefundRequested { order, refund, provider_payment_id, amount, reason, attempt: 1, retries, requested_at }
+        .into()
 }
 
 fn refunded(number: u128, amount: i64) -> PaymentEvent {
@@ -136,6 +139,7 @@ fn what_is_owed_are_refunds_that_failed_and_that_nobody_has_seen_to() {
         reason: String::new(),
         attempt: 2,
         retries: Some(refund_id(1)),
+        requested_at: None,
     };
     events.push(again.into());
     assert_eq!(after(events.clone()).owed(), 0);

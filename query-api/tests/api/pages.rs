@@ -125,6 +125,7 @@ async fn with_refused_refunds(bytes: usize) -> Shop {
             reason: "x".repeat(bytes),
             attempt: 1,
             retries: None,
+            requested_at: None,
         };
         let failed =
             RefundFailed { order, refund, code: "refund-declined".into(), detail: "x".repeat(bytes) };

@@ -43,6 +43,7 @@ async fn paid() -> Shop {
         reason: "broken".into(),
         attempt: 1,
         retries: None,
+        requested_at: None,
     };
     shop.happens(&stream, PaymentEvent::from(asked)).await;
     shop.project().await;

@@ -69,6 +69,7 @@ async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on(
             reason,
             attempt: 1,
             retries: None,
+            requested_at: None,
         }
         .into(),
         Refunded { order: order(1), refund, amount, provider_refund_id: "re_1".to_owned() }.into(),

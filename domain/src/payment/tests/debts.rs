@@ -27,6 +27,7 @@ fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
         reason: "a refund that failed is tried again".into(),
         attempt: 2,
         retries: Some(REFUND),
+        requested_at: Some(noon()),
     }
     .into();
     given::<Payment>(&indebted()).when(&retry).then(std::slice::from_ref(&requested));
@@ -113,6 +114,7 @@ fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is
         reason: String::new(),
         attempt: 1,
         retries: None,
+        requested_at: None,
     };
     let debt = DebtId(REFUND.0);
     let reason = "given by the other one".to_owned();
@@ -138,6 +140,7 @@ fn a_refund_of_what_is_left_is_refused_when_nothing_is() {
         reason: String::new(),
         attempt: 1,
         retries: None,
+        requested_at: None,
     };
     let history = [indebted(), vec![all.into()]].concat();
     let refund = |capped| match other_refund(None, capped) {
@@ -281,12 +284,36 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
 }
 
 #[test]
-fn a_webhook_that_names_no_refund_means_the_only_open_one() {
+fn a_report_that_names_no_refund_means_the_last_try_of_the_only_one() {
     let (mut history, second) = tried_again(4);
-    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::One(second));
+    let meant = |history: &[PaymentEvent]| fold::<Payment>(history).meant_refund(noon());
+    assert_eq!(meant(&history), MeantRefund::One(second));
     history.push(refund_failed(second));
-    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::One(second));
+    assert_eq!(meant(&history), MeantRefund::One(second));
     let state = fold::<Payment>(&history);
     history.extend(Payment::decide(&state, &other_refund(Some(1), false), &context(2, noon())).unwrap());
-    assert_eq!(fold::<Payment>(&history).open_refund(), OpenRefund::Several, "one of two is not known");
+    assert_eq!(meant(&history), MeantRefund::Unclear, "one of two is not known");
+}
+
+#[test]
+fn a_report_that_names_no_refund_may_repeat_one_that_is_done() {
+    let other = RefundId(Uuid::from_u128(3));
+    let mut history = indebted();
+    let state = fold::<Payment>(&history);
+    history.extend(Payment::decide(&state, &other_refund(Some(5), false), &context(2, noon())).unwrap());
+    let state = fold::<Payment>(&history);
+    history.extend(Payment::decide(&state, &record_refunded(other), &context(3, noon())).unwrap());
+    let state = fold::<Payment>(&history);
+    assert_eq!((state.meant_refund(noon()), state.debts()), (MeantRefund::Unclear, vec![DebtId(REFUND.0)]));
+}
+
+#[test]
+fn a_report_is_not_about_a_refund_that_was_requested_after_it() {
+    let history = [requested(1), authorized(), captured()];
+    let state = fold::<Payment>(&history);
+    let events = Payment::decide(&state, &refund(None), &context(1, noon())).unwrap();
+    let state = fold::<Payment>(&[history.to_vec(), events].concat());
+    let before = noon() - jiff::SignedDuration::from_micros(1);
+    assert_eq!(state.meant_refund(before), MeantRefund::None);
+    assert_eq!(state.meant_refund(noon()), MeantRefund::One(REFUND));
 }
