@@ -26,6 +26,7 @@ use crate::limits::Limits;
 use crate::room::{Gathering, Room};
 use crate::server::framing::Ambiguous;
 use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
+use crate::unread::Watch;
 
 /// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
 pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -115,6 +116,7 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     };
     request.extensions_mut().insert(correlation_id.clone());
     let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
+    let (request, body) = Watch::begin(request);
     let mut response = if let Some(ambiguous) = request.extensions().get::<Ambiguous>().copied() {
         ambiguous.problem().into_response()
     } else if let Some(name) = said_twice(request.headers()) {
@@ -131,6 +133,7 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     if is_refusal && response.extensions().get::<Passed>().is_none() {
         response = as_problem(&response, &instance, &correlation_id);
     }
+    body.end(&mut response);
     if let Ok(value) = HeaderValue::from_str(correlation_id.as_str()) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }

@@ -13,6 +13,7 @@ pub mod room;
 pub mod server;
 pub mod shares;
 pub mod table;
+mod unread;
 
 pub use browsers::for_browsers;
 pub use client::TrustedProxies;

@@ -89,6 +89,38 @@ async fn a_length_beside_chunks_ends_the_connection_after_one_answer() {
     }
 }
 
+/// Reads the head of an answer.
+fn head(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        read.extend(byte);
+    }
+    String::from_utf8(read).unwrap().to_ascii_lowercase()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_before_the_body_says_that_the_connection_ends() {
+    let shop = Shop::start(&[]).await;
+    for (path, is_read) in [("/api/products", false), ("/api/nowhere", false), ("/api/cart/items", true)] {
+        let mut stream = connect(&shop);
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Version: v1\r\nContent-Type: application/json\r\n\
+             Content-Length: 2\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let said = tokio::task::spawn_blocking(move || {
+            if is_read {
+                stream.write_all(b"{}").unwrap();
+            }
+            head(&mut stream)
+        });
+        let said = said.await.unwrap();
+        assert_eq!(said.contains("connection: close"), !is_read, "{path}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
     let shop = Shop::start(&[]).await;
