@@ -35,8 +35,8 @@ const RECOVERY_MAX: Duration = Duration::from_secs(5);
 const TIME_FACTOR: u32 = 10;
 /// Time between two looks at the memory.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Calls before the memory of the start is taken.
-const WARM_UP_CALLS: usize = 60;
+/// Purchases by each way before the memory of the start is taken: they fill the caches, whose growth is trade's.
+const WARM_UP_PURCHASES: usize = 1_000;
 /// Files that a process may have open more than at the start, once it has recovered.
 const FILES_MORE_MAX: usize = 32;
 
@@ -158,7 +158,7 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) 
     let direct = Buyer::new(ShopClient::new(&shop.url, token.clone())?, "direct");
     let through = Buyer::new(ShopClient::new(&gateway.url, token)?, "through");
     direct.stock().await?;
-    for _ in 0..WARM_UP_CALLS {
+    for _ in 0..WARM_UP_PURCHASES {
         direct.buy().await?;
         through.buy().await?;
     }
