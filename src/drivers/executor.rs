@@ -15,9 +15,9 @@ use souk_eventsourcing::{
 };
 use tokio::sync::oneshot;
 
-/// Parts of folded states kept in memory for each kind of aggregate: a state has one, and one for each of
-/// its lines.
-pub const CACHED_PARTS_MAX: usize = 100_000;
+/// Parts of folded states kept in memory for each kind of aggregate: a state has a few, and one for each of its lines
+/// or reservations. Carts of one line: 8,000.
+pub const CACHED_PARTS_MAX: usize = 50_000;
 
 type LoadResult<D> = Result<Option<Loaded<D>>, StoreError>;
 

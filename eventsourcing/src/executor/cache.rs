@@ -7,7 +7,11 @@ use crate::id::StreamName;
 
 use super::Folded;
 
-/// States of up to so many parts in all.
+/// Parts that a state weighs besides its own: its name, its place in the cache, and its own fields.
+pub(super) const STATE_PARTS: usize = 4;
+
+/// States of up to so many parts in all. The state that was put last stays, however large it is: a stock with more open
+/// reservations would be folded from its first event at every command.
 pub(super) struct Cache<D: Decider> {
     states: LruCache<StreamName, Folded<D>>,
     parts: usize,
@@ -25,18 +29,22 @@ impl<D: Decider> Cache<D> {
 
     pub(super) fn pop(&mut self, stream: &StreamName) -> Option<Folded<D>> {
         let folded = self.states.pop(stream)?;
-        self.parts -= D::parts(&folded.state);
+        self.parts -= parts(&folded);
         Some(folded)
     }
 
     pub(super) fn put(&mut self, stream: StreamName, folded: Folded<D>) {
-        self.parts += D::parts(&folded.state);
+        self.parts += parts(&folded);
         if let Some(before) = self.states.put(stream, folded) {
-            self.parts -= D::parts(&before.state);
+            self.parts -= parts(&before);
         }
-        while self.parts > self.parts_max {
+        while self.parts > self.parts_max && self.states.len() > 1 {
             let Some((_, oldest)) = self.states.pop_lru() else { break };
-            self.parts -= D::parts(&oldest.state);
+            self.parts -= parts(&oldest);
         }
     }
+}
+
+fn parts<D: Decider>(folded: &Folded<D>) -> usize {
+    STATE_PARTS + D::parts(&folded.state)
 }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::cache::STATE_PARTS;
 use super::*;
 use crate::command::Completion;
 use crate::decider::{Context, Rejection};
@@ -241,7 +242,7 @@ fn a_command_that_no_append_holds_is_refused_alone() {
 
 #[test]
 fn what_is_kept_in_memory_is_bounded() {
-    let mut cache = Cache::<Shelf>::new(2);
+    let mut cache = Cache::<Shelf>::new(2 * (STATE_PARTS + 1));
     let stream = |n: u32| StreamName::new("shelf", &n.to_string());
     for n in 0..3 {
         cache.put(stream(n), Folded::empty());
@@ -250,6 +251,17 @@ fn what_is_kept_in_memory_is_bounded() {
     assert!(cache.pop(&stream(2)).is_some() && cache.get(&stream(2)).is_none());
     cache.put(stream(3), Folded::empty());
     assert!(cache.get(&stream(1)).is_some(), "what was taken out makes room");
+}
+
+#[test]
+fn the_state_put_last_stays_however_large_it_is() {
+    let mut cache = Cache::<Shelf>::new(0);
+    let stream = |n: u32| StreamName::new("shelf", &n.to_string());
+    for n in 0..2 {
+        cache.put(stream(n), Folded::empty());
+        assert!(cache.get(&stream(n)).is_some());
+    }
+    assert!(cache.get(&stream(0)).is_none());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::parking::{Entity, Parked, Parking, Poison, Skip, caught};
 use crate::projector::{Build, Contribution, Model, ModelChange, OpenBuild, Projector, RowChange, SumChange};
 
 /// Rows that a model keeps in memory, decoded.
-pub const CACHE_ROWS_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
+pub const CACHE_ROWS_MAX: NonZeroUsize = NonZeroUsize::new(2_048).expect("not zero");
 
 /// Why a batch can't be folded.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -76,12 +76,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            writer_cache_kib: 32 * 1024,
-            reader_cache_kib: 8 * 1024,
+            writer_cache_kib: 8 * 1024,
+            reader_cache_kib: 2 * 1024,
             reader_mmap_bytes: 0,
             readers_max: 4,
-            tail_events_max: 16 * 1024,
-            tail_bytes_max: READ_BYTES_MAX,
+            tail_events_max: 8 * 1024,
+            tail_bytes_max: READ_BYTES_MAX / 4,
             pages_max: None,
         }
     }

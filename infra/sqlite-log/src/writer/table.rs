@@ -11,7 +11,7 @@ use souk_eventsourcing::{
 use crate::row;
 
 /// Streams whose last revision the writer remembers.
-const HEADS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
+const HEADS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// Why an append was not written.
 pub(super) enum Refusal {
