@@ -6,6 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_private_files::{Mended, make_folder, mend, mend_private, open_file};
@@ -20,6 +21,10 @@ pub const LOCK_FILE: &str = "souk.lock";
 
 /// The lock file of those who build read models.
 const REBUILD_LOCK_FILE: &str = "rebuild.lock";
+/// Tries to lock a file, with a pause between two.
+const LOCK_TRIES: u32 = 4;
+/// The pause between two tries to lock a file.
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The keys of a data folder: made where there are none, unless people were kept under others.
 pub fn keys_of(data: &Path) -> Result<Keys, KeysError> {
@@ -102,7 +107,7 @@ impl DataFolder {
         let file_path = path.join(LOCK_FILE);
         mend_all(path).map_err(failed)?;
         let lock = open_file(&file_path).map_err(failed)?;
-        match lock.try_lock() {
+        match lock_at_last(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let Holder { pid, address } = read_holder(&lock).unwrap_or_default();
@@ -189,15 +194,44 @@ pub fn require_no_loss(path: &Path) -> Result<(), DataFolderError> {
     if is_lost { Err(DataFolderError::LogGone { folder: path.to_owned() }) } else { Ok(()) }
 }
 
-/// Held by whoever makes builds of read models: two would fold into the same one.
-pub fn lock_rebuilds(folder: &Path) -> Result<File, DataFolderError> {
+/// Held by whoever makes builds of these read models: two would fold into the same one.
+pub fn lock_rebuilds(folder: &Path, models: &[&str]) -> Result<File, DataFolderError> {
     let failed = |error| DataFolderError::Io { folder: folder.to_owned(), error };
-    let lock = open_file(&folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(DataFolderError::Rebuilding { folder: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    let mut lock = open_file(&folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
+    match lock_at_last(&lock) {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(DataFolderError::Rebuilding { folder: folder.to_owned() });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    let names = models.join("\n");
+    let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(names.as_bytes()));
+    written.map_err(failed)?;
+    Ok(lock)
+}
+
+/// The read models that a process builds right now; a build of another one stands still.
+pub fn rebuilding(folder: &Path) -> Vec<String> {
+    let Ok(mut lock) = File::open(folder.join(REBUILD_LOCK_FILE)) else { return Vec::new() };
+    let mut names = String::new();
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) if lock.read_to_string(&mut names).is_ok() => {
+            names.lines().map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Locks a file unless a process keeps it: one that looks who holds it has it for a moment only.
+fn lock_at_last(lock: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            locked => return locked,
+        }
+    }
+    lock.try_lock()
 }
 
 /// Who holds the folder right now; `None` when nobody does.
@@ -232,6 +266,19 @@ mod tests {
         drop(folder);
         assert_eq!(holder(&path), None);
         DataFolder::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn models_are_being_rebuilt_while_their_lock_is_held_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(rebuilding(folder.path()), [""; 0]);
+        let lock = lock_rebuilds(folder.path(), &["orders", "stock"]).unwrap();
+        assert_eq!(rebuilding(folder.path()), ["orders", "stock"]);
+        assert!(lock_rebuilds(folder.path(), &["orders"]).is_err());
+        drop(lock);
+        assert_eq!(rebuilding(folder.path()), [""; 0]);
+        let _lock = lock_rebuilds(folder.path(), &["carts"]).unwrap();
+        assert_eq!(rebuilding(folder.path()), ["carts"]);
     }
 
     #[cfg(unix)]

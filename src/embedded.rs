@@ -247,7 +247,9 @@ impl Embedded {
         };
         let projections = model_ports.open().await?;
         // `souk replay` would fold into the same builds.
-        let building = projections.is_building().then(|| lock_rebuilds(folder.path())).transpose()?;
+        let building = projections.building_models();
+        let building =
+            (!building.is_empty()).then(|| lock_rebuilds(folder.path(), &building)).transpose()?;
         *progress.building.lock().unwrap_or_else(PoisonError::into_inner) = building;
         progress.reached.send_replace(projections.position());
 

@@ -2,6 +2,7 @@
 
 mod response_headers;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::data_folder::rebuilding;
 use crate::embedded::Embedded;
 
 /// The one route that the provider calls, which knows nothing of our headers.
@@ -51,6 +53,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
     let log: Arc<dyn EventStore> = shop.log.clone();
     let Shop { settings, people, keys, accounts, clock, .. } = &shop.shop;
     let path = shop.read_models.path();
+    let folder = path.parent().map(Path::to_owned);
     let beside = Beside {
         currency: settings.currency,
         people: Arc::clone(people),
@@ -59,6 +62,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
         clock: Arc::clone(clock),
         correlation_key: keys.correlation,
         guard: Arc::clone(&accounts.guard),
+        rebuilding: Arc::new(move || folder.as_deref().map(rebuilding).unwrap_or_default()),
     };
     let query_state = QueryState::open(path, positions.clone(), beside);
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())

@@ -42,6 +42,8 @@ pub struct Beside {
     pub correlation_key: [u8; 32],
     /// Slows down those who guess codes.
     pub guard: Arc<Guard>,
+    /// Names the read models that a process rebuilds right now.
+    pub rebuilding: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 impl QueryState {

@@ -37,10 +37,10 @@ pub(crate) struct ProjectionAnswer {
 pub(crate) enum ProjectionState {
     /// It follows the log.
     Live,
-    /// It is built beside the live one.
+    /// A process builds it beside the live one.
     Rebuilding,
     /// It stands still while the log has more for it.
     Unhealthy,
-    /// It no longer does; the server's log says why.
+    /// No process brings it further; the log of the one that last did says why.
     Stopped,
 }

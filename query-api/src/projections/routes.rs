@@ -41,12 +41,18 @@ async fn list(
     } else {
         ProjectionState::Live
     };
+    let has_builds = rows.iter().any(|(_, _, state, ..)| state != "live");
+    let rebuilding = if has_builds { (state.beside.rebuilding)() } else { Vec::new() };
     let items = rows.into_iter().map(|(name, version, state, position, parked)| ProjectionAnswer {
-        name,
         version,
         position: position.to_string(),
         lag: head_number.saturating_sub(position).max(0),
-        state: if state == "live" { live } else { ProjectionState::Rebuilding },
+        state: match state.as_str() {
+            "live" => live,
+            _ if rebuilding.contains(&name) => ProjectionState::Rebuilding,
+            _ => ProjectionState::Stopped,
+        },
+        name,
         parked,
     });
     Ok(Json(ProjectionsAnswer { items: items.collect(), head: head.to_string() }))

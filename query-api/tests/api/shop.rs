@@ -113,6 +113,7 @@ impl Shop {
             outbox,
             clock: clock.clone(),
             guard,
+            rebuilding: Arc::new(Vec::new),
         };
         let state = QueryState::open(models.path(), positions, beside);
         let (router, document) = souk_query_api::router(state.clone())

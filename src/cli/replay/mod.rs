@@ -77,7 +77,8 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     let everything = args.all || ((args.verify || args.diff) && args.names.is_empty());
     let wanted = if everything { souk_projections::all() } else { named(&args.names) };
     if args.ahead {
-        return ahead::run(&Replay::open(configuration, &args)?, json).await;
+        let replay = Replay::open(configuration, &args, &souk_projections::all())?;
+        return ahead::run(&replay, json).await;
     }
     if wanted.is_empty() {
         if args.until.is_some() {
@@ -91,7 +92,7 @@ pub async fn run(configuration: &Configuration, args: ReplayArgs, json: bool) ->
     if args.verify {
         return verify::run(configuration, wanted, args.fast, json).await;
     }
-    let replay = Replay::open(configuration, &args)?;
+    let replay = Replay::open(configuration, &args, &wanted)?;
     match &args.until {
         Some(until) => until::run(&replay, wanted, until, &args, json).await,
         None => rebuild::run(&replay, wanted, &args, json).await,
@@ -124,11 +125,16 @@ struct Replay {
 }
 
 impl Replay {
-    fn open(configuration: &Configuration, args: &ReplayArgs) -> anyhow::Result<Self> {
+    fn open(
+        configuration: &Configuration,
+        args: &ReplayArgs,
+        wanted: &[Box<dyn ErasedProjector>],
+    ) -> anyhow::Result<Self> {
         let folder = configuration.data.clone();
         let server = Server::find(&folder, None)?;
         let held = if server.is_none() { Some(DataFolder::lock(&folder)?) } else { None };
-        let lock = lock_rebuilds(&folder)?;
+        let names: Vec<_> = wanted.iter().map(|projector| projector.model().name).collect();
+        let lock = lock_rebuilds(&folder, &names)?;
         let log = LogReader::open(&folder)?;
         let read_models = match &server {
             Some(_) => SqliteReadModels::open_beside(&folder, log.lineage())?,

@@ -128,6 +128,11 @@ impl Projections {
         !self.building.is_empty()
     }
 
+    /// The names of those models.
+    pub fn building_models(&self) -> Vec<&'static str> {
+        self.building.iter().map(|place| self.projectors[*place].model().name).collect()
+    }
+
     /// The position that all models have reached.
     pub fn position(&self) -> Position {
         self.projectors.iter().map(|projector| projector.checkpoint()).min().unwrap_or_default()

@@ -135,6 +135,7 @@ async fn queries(data: &Path, keys: &Keys) -> Result<Router> {
         outbox: Arc::new(MailFolder::new(data, Arc::clone(&clock))),
         correlation_key: keys.correlation,
         guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
+        rebuilding: Arc::new(Vec::new),
         clock,
     };
     let state = QueryState::open(&data.join(READ_MODELS_FILE), positions, beside);
