@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use souk_command_api::maintenance::routes::skip_past;
+use souk_command_api::maintenance::routes::{Passed, skip_past};
 use souk_domain::text::shown;
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId};
+use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId, Position};
 use souk_sqlite_read_models::Snapshot;
 
 use crate::clock::SystemClock;
@@ -42,6 +42,9 @@ pub enum ParkedCommand {
         /// Why, in 1 to 500 characters.
         #[arg(long)]
         reason: String,
+        /// The position of an event that stops `souk replay`, where nothing is parked.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        position: Option<u64>,
         /// A server elsewhere; `SOUK_TOKEN` holds an admin's token.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
@@ -60,9 +63,17 @@ pub async fn run(
             let events = retry(configuration, &owner, &entity, url).await?;
             report(as_json, &owner, &entity, events)
         }
-        ParkedCommand::Skip { owner, entity, reason, url } => {
-            let events = skip(configuration, &owner, &entity, reason, url).await?;
-            report(as_json, &owner, &entity, events)
+        ParkedCommand::Skip { owner, entity, reason, position, url } => {
+            let position = position.map(Position);
+            let passed = Passed { owner: &owner, entity: &entity, position, reason };
+            let events = skip(configuration, passed, url).await?;
+            match position {
+                Some(position) if events == 0 && !as_json => {
+                    output::line(format!("{owner} passes the event at position {position} over for {entity}"));
+                    Ok(ExitCode::SUCCESS)
+                }
+                _ => report(as_json, &owner, &entity, events),
+            }
         }
     }
 }
@@ -125,20 +136,23 @@ async fn retry(
 
 async fn skip(
     configuration: &Configuration,
-    owner: &str,
-    entity: &str,
-    reason: String,
+    passed: Passed<'_>,
     url: Option<String>,
 ) -> anyhow::Result<u64> {
     if let Some(server) = Server::find(&configuration.data, url)? {
-        return ask(&server, "skip", json!({ "owner": owner, "entity": entity, "reason": reason })).await;
+        let Passed { owner, entity, position, reason } = passed;
+        let mut body = json!({ "owner": owner, "entity": entity, "reason": reason });
+        if let Some(position) = position {
+            body["position"] = json!(position.to_string());
+        }
+        return ask(&server, "skip", body).await;
     }
     require_shop(&configuration.data)?;
     let shop = Embedded::start(configuration).await?;
     let id = SystemClock.new_id();
     let origin = Origin::new(id, Actor::new("admin", "command-line"), CorrelationId::from(id));
     let request = |stream, command| CommandRequest::new(stream, command, origin);
-    let skipped = skip_past(&shop.shop, owner, entity, reason, request).await;
+    let skipped = skip_past(&shop.shop, passed, request).await;
     shop.stop().await;
     match skipped {
         Ok(events) => Ok(u64::try_from(events)?),

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::parked::{Order, RetryError};
 use super::processes::{OPERATOR_WAIT_MAX, ProcessHandle};
-use super::projections::{ModelOrder, SwitchError};
+use super::projections::{ModelOrder, NothingToSkip, SwitchError};
 
 /// The read models and processes of this program.
 pub struct Followers {
@@ -71,6 +71,28 @@ impl Maintenance for Followers {
                 MaintenanceError::StillParked(error.to_string())
             }
             RetryError::Failed(what) => MaintenanceError::Failed(what),
+        })
+    }
+
+    async fn skip_at(
+        &self,
+        owner: &str,
+        entity: &str,
+        position: Position,
+    ) -> Result<Skip, MaintenanceError> {
+        if self.processes.iter().any(|process| process.name == owner) {
+            let why = format!("{owner} is a process, which parks what it can't take: name that without a position");
+            return Err(MaintenanceError::NothingToSkip(why));
+        }
+        let (answer, answered) = oneshot::channel();
+        let found = in_time(async {
+            let order = ModelOrder::FindSkip(owner.to_owned(), entity.to_owned(), position, answer);
+            self.models.send(order).await.map_err(|_| stopped())?;
+            answered.await.map_err(|_| stopped())
+        });
+        found.await?.map_err(|error| match error {
+            NothingToSkip::Nothing(why) => MaintenanceError::NothingToSkip(why),
+            NothingToSkip::Store(error) => MaintenanceError::Failed(error.to_string()),
         })
     }
 

@@ -20,6 +20,9 @@ pub enum MaintenanceError {
         /// The key or stream that was named.
         entity: String,
     },
+    /// No event at a position is to be skipped.
+    #[error("{0}")]
+    NothingToSkip(String),
     /// It still can't take an event, or there is too much to try again.
     #[error("{0}")]
     StillParked(String),
@@ -41,6 +44,8 @@ pub trait Maintenance: Send + Sync + 'static {
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError>;
     /// Tries an entity again, after what is to be skipped was noted; answers how many events waited.
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError>;
+    /// The skip of an event that stops a rebuild, for the key or stream that can't take it.
+    async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError>;
     /// Has builds, by read model and number, take the place of the live ones, all at once; answers the
     /// position at which they did.
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError>;

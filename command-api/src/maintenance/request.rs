@@ -30,6 +30,10 @@ pub struct SkipRequest {
     /// Why: 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub reason: String,
+    /// The position of an event that stops a rebuild of a read model, where nothing is parked: `souk replay` names it.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9]{1,18}$", example = "57")]
+    pub position: Option<String>,
 }
 
 /// An entity that is parked no more.

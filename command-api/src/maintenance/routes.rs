@@ -6,7 +6,7 @@ use souk_domain::TextRule;
 use souk_domain::skips::{Skips, SkipsCommand};
 use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
-use souk_eventsourcing::{CommandRequest, StreamName};
+use souk_eventsourcing::{CommandRequest, Position, StreamName};
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::read_text;
@@ -19,6 +19,8 @@ use crate::shop::Shop;
 use super::MaintenanceError;
 use super::request::{BuildShape, Released, RetryRequest, SkipRequest, SwitchRequest, Switched};
 
+/// Digits of a position.
+const POSITION_DIGITS_MAX: usize = 18;
 /// Builds that are switched at once.
 const BUILDS_MAX: usize = 100;
 /// The name of a read model or a process.
@@ -28,7 +30,9 @@ const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
 
 fn refused(error: MaintenanceError) -> Problem {
     let code = match error {
-        MaintenanceError::NotParked { .. } | MaintenanceError::NoBuild(_) => "not-found",
+        MaintenanceError::NotParked { .. }
+        | MaintenanceError::NothingToSkip(_)
+        | MaintenanceError::NoBuild(_) => "not-found",
         MaintenanceError::StillParked(_) => "still-parked",
         MaintenanceError::BuildNotReady(_) => "build-not-ready",
         error @ MaintenanceError::Failed(_) => return Problem::internal(&error),
@@ -51,7 +55,8 @@ pub async fn retry(
 
 /// Passes the event over that a parked entity can't take, and goes on behind it. For admins.
 ///
-/// That is recorded in the log with its reason, so that a rebuild comes to the same.
+/// That is recorded in the log with its reason, so that a rebuild comes to the same. With a position, an event is
+/// passed over that stops a rebuild, though the live read model took it in and has nothing parked.
 #[utoipa::path(post, path = "/api/admin/parked/skip", tag = "operations", request_body = SkipRequest,
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn skip(
@@ -60,30 +65,60 @@ pub async fn skip(
     headers: WriteHeaders,
     body: StrictJson<SkipRequest>,
 ) -> Result<Json<Released>, Problem> {
-    let SkipRequest { owner, entity, reason } = body.value;
+    let SkipRequest { owner, entity, reason, position } = body.value;
     let owner = read_text("/owner", &owner, &OWNER)?;
     let entity = read_text("/entity", &entity, &ENTITY)?;
+    let position = position.as_deref().map(read_position).transpose()?;
     let route = format!("POST /api/admin/parked/skip {owner} {entity}");
     let came = Write::new(&shop, &caller, &headers, &route, &body.raw);
     let request = |stream, command| came.request(stream, command);
-    let events = skip_past(&shop, &owner, &entity, reason, request).await?;
+    let passed = Passed { owner: &owner, entity: &entity, position, reason };
+    let events = skip_past(&shop, passed, request).await?;
     Ok(Json(Released { owner, entity, events }))
 }
 
-/// Records that the event is skipped that an entity is parked from, and tries what waits behind it;
-/// answers how many events waited.
+/// Reads a position from its decimal digits.
+fn read_position(text: &str) -> Result<Position, Problem> {
+    let is_number = (1..=POSITION_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number).map(Position);
+    number.ok_or_else(|| {
+        let detail = format!("a position of 1 to {POSITION_DIGITS_MAX} digits is allowed");
+        Problem::field("/position", "invalid-position", detail)
+    })
+}
+
+/// An event that is to be passed over.
+#[derive(Debug)]
+pub struct Passed<'a> {
+    /// The read model or process.
+    pub owner: &'a str,
+    /// The key or stream that can't take the event.
+    pub entity: &'a str,
+    /// The event's position, where the entity is not parked from it.
+    pub position: Option<Position>,
+    /// Why, in somebody's words.
+    pub reason: String,
+}
+
+/// Records that an event is skipped, and tries what waits behind it for an entity that is parked; answers how many
+/// events waited.
 pub async fn skip_past(
     shop: &Shop,
-    owner: &str,
-    entity: &str,
-    reason: String,
+    passed: Passed<'_>,
     request: impl FnOnce(StreamName, SkipsCommand) -> CommandRequest<SkipsCommand>,
 ) -> Result<usize, Problem> {
-    let parked = shop.maintenance.find(owner, entity).await.map_err(refused)?;
-    let skip = skip_of(&parked)?;
+    let Passed { owner, entity, position, reason } = passed;
+    let skip = match position {
+        Some(position) => shop.maintenance.skip_at(owner, entity, position).await.map_err(refused)?,
+        None => skip_of(&shop.maintenance.find(owner, entity).await.map_err(refused)?)?,
+    };
     let command = SkipsCommand::Skip { skip: skip.clone(), reason };
     shop.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
-    shop.maintenance.retry(owner, entity, Some(skip)).await.map_err(refused)
+    match shop.maintenance.retry(owner, entity, Some(skip)).await {
+        // A live model that took the event in has nothing parked: only rebuilds pass the event over.
+        Err(MaintenanceError::NotParked { .. }) if position.is_some() => Ok(0),
+        retried => retried.map_err(refused),
+    }
 }
 
 /// What is to be skipped. What a process did itself can't be passed over, nor would it help a row that

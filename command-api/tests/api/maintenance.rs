@@ -49,6 +49,18 @@ impl Maintenance for OneParked {
         Ok(2)
     }
 
+    async fn skip_at(
+        &self,
+        owner: &str,
+        entity: &str,
+        position: Position,
+    ) -> Result<Skip, MaintenanceError> {
+        if owner == "orders" && entity == "order-b" && position == Position(58) {
+            return Ok(Skip { stream: StreamName::new("order", "b"), revision: Revision(4), key: None });
+        }
+        Err(MaintenanceError::NothingToSkip("nothing is to be skipped".to_owned()))
+    }
+
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
         match builds.as_slice() {
             [(name, 12)] if name == "orders" => Ok(Position(60)),
@@ -82,6 +94,23 @@ async fn what_a_process_did_itself_is_never_skipped() {
     let body = json!({"owner": "checkout", "entity": "a", "reason": "x"});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(409, "still-parked");
     assert!(shop.shop.skips.load(&Skips::stream("checkout")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_event_that_stops_a_rebuild_is_skipped_by_its_position() {
+    let shop = TestShop::open().await;
+    let skip = |position: &str| {
+        let body = json!({"owner": "orders", "entity": "order-b", "position": position, "reason": "no such carrier"});
+        shop.admin(Call::post(&format!("{PARKED}/skip"), &body))
+    };
+    for wrong in ["", "x", "-1", "+58", "5555555555555555555"] {
+        skip(wrong).await.refused(422, "validation-failed").at("/position", "invalid-position");
+    }
+    skip("57").await.refused(404, "not-found");
+    assert_eq!(skip("58").await.done(200).body["events"], 0);
+    let skips = shop.shop.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
+    let skipped = Skip { stream: StreamName::new("order", "b"), revision: Revision(4), key: None };
+    assert_eq!(skips.state.skipped, [skipped]);
 }
 
 #[tokio::test]

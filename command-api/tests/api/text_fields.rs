@@ -32,8 +32,9 @@ const STORES_NO_TEXT: [&str; 13] = [
     "POST /api/orders/lookup",
 ];
 /// Fields of other routes that are compared only: events hold none of them.
-const COMPARED: [(&str, &str); 8] = [
+const COMPARED: [(&str, &str); 9] = [
     ("POST /api/admin/parked/skip", "/owner"),
+    ("POST /api/admin/parked/skip", "/position"),
     ("POST /api/admin/users", "/password"),
     ("POST /api/auth/signup", "/password"),
     ("POST /api/payments/intents", "/orderId"),

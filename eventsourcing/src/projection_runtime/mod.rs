@@ -74,6 +74,8 @@ pub trait ErasedProjector: Send + Sync {
     fn park_again(&mut self, parked: Parked, waiting: &[Position]);
     /// The keys of the rows that an event touches; none when it can't be read.
     fn keys(&self, event: &RecordedEvent) -> Vec<String>;
+    /// True for an event that the model takes and can't read, also when it is passed over by decision.
+    fn is_unreadable(&self, event: &RecordedEvent) -> bool;
 }
 
 /// Folds the events that a projector takes.
@@ -175,6 +177,20 @@ impl<P: Projector> ProjectorFold<P> {
         if self.parking.is_skipped(&recorded.stream, recorded.revision, None) {
             return Ok(None);
         }
+        let mut read = match Self::decoded(recorded) {
+            // Skipped for a key while it could still be read: now for whatever it would touch.
+            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
+            read => read
+                .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?,
+        };
+        if let Some((_, keys)) = &mut read {
+            keys.retain(|key| !self.parking.is_skipped(&recorded.stream, recorded.revision, Some(key)));
+        }
+        Ok(read)
+    }
+
+    /// An event and the keys it touches, whatever is skipped or parked.
+    fn decoded(recorded: &RecordedEvent) -> Result<Option<Read<P>>, String> {
         let read = || -> Result<_, String> {
             let Some(event) = P::read(recorded).map_err(|error| error.to_string())? else { return Ok(None) };
             let mut keys = P::keys(&event, recorded);
@@ -185,16 +201,7 @@ impl<P: Projector> ProjectorFold<P> {
             }
             Ok(Some((event, keys)))
         };
-        let mut read = match caught(read).flatten() {
-            // Skipped for a key while it could still be read: now for whatever it would touch.
-            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
-            read => read
-                .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?,
-        };
-        if let Some((_, keys)) = &mut read {
-            keys.retain(|key| !self.parking.is_skipped(&recorded.stream, recorded.revision, Some(key)));
-        }
-        Ok(read)
+        caught(read).flatten()
     }
 
     fn poison(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProjectionError {
@@ -428,6 +435,10 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
             return Vec::new();
         }
         self.read(event).ok().flatten().map(|(_, keys)| keys).unwrap_or_default()
+    }
+
+    fn is_unreadable(&self, event: &RecordedEvent) -> bool {
+        self.takes.contains(event.event_type()) && Self::decoded(event).is_err()
     }
 }
 

@@ -5,13 +5,14 @@
 //! rebuilt: then it stops, and says what to do.
 
 mod following;
+mod skipping;
 mod switch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_eventsourcing::parking::{Entity, Parked, Poison};
+use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
 use souk_eventsourcing::{Clock, EventStore, Page, Position, RecordedEvent, StoreError};
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 use super::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
 
 pub use following::{Progress, ReadModelPorts, TIDY_ROWS, run};
+pub use skipping::NothingToSkip;
 pub use switch::{SWITCH_EVENTS_MAX, SwitchError};
 
 /// Events folded and committed at once.
@@ -35,7 +37,7 @@ pub enum ProjectionStopped {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An event can't be folded while nothing is to be parked.
-    #[error("{0}; where it is parked, skip it with `souk parked skip`, else mend the projector")]
+    #[error("{0}; {advice}", advice = skipping::advice(.0))]
     Projection(ProjectionError),
     /// The read models can't be written.
     #[error(transparent)]
@@ -55,6 +57,8 @@ pub enum OnPoison {
 pub enum ModelOrder {
     /// Of what is parked in one of them.
     Parked(String, Order),
+    /// The skip of an event that stops a rebuild: by model, the key or stream that can't take it, and its position.
+    FindSkip(String, String, Position, oneshot::Sender<Result<Skip, NothingToSkip>>),
     /// That builds take the place of the live ones, by model and number.
     Switch(Vec<(String, u32)>, oneshot::Sender<Result<Position, SwitchError>>),
 }
@@ -249,6 +253,9 @@ impl Projections {
                     None => Err(RetryError::NotParked(name)),
                 };
                 let _ = answer.send(retried);
+            }
+            ModelOrder::FindSkip(model, entity, position, answer) => {
+                let _ = answer.send(self.skip_at(&model, &entity, position).await);
             }
             ModelOrder::Switch(builds, answer) => {
                 let _ = answer.send(self.switch(builds).await);
