@@ -15,17 +15,42 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 /// Keys that are remembered at once: the least recently tried go first.
 const KEYS_MAX: usize = 100_000;
 
-/// What is known of a key.
-#[derive(Clone, Copy, Debug)]
-struct Failures {
-    count: u32,
-    last: Timestamp,
+/// Whether the next try at a key may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It may.
+    Now,
+    /// It may unless those that are under way fail: their outcome decides.
+    WhenOthersEnd,
+    /// It may in so many seconds.
+    In(u32),
 }
 
-/// Counts failures and says how long to wait.
+/// The end of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was right: the failures before it are forgiven.
+    Right,
+    /// It failed.
+    Wrong,
+    /// It says nothing about the key.
+    Nothing,
+}
+
+/// The failures of a key, and the tries whose outcome is not known yet.
+#[derive(Clone, Copy, Debug)]
+struct Tries {
+    failures: u32,
+    /// The moment of the last failure.
+    last: Timestamp,
+    under_way: u32,
+}
+
+/// Counts failures and says how long to wait. Tries that are under way count as failures until they have ended, so that
+/// tries at once are no way around.
 #[derive(Debug)]
 pub struct Throttle<K: Hash + Eq> {
-    failures: LruCache<K, Failures>,
+    tries: LruCache<K, Tries>,
     free: u32,
     delay_s_max: i64,
 }
@@ -33,36 +58,55 @@ pub struct Throttle<K: Hash + Eq> {
 impl<K: Hash + Eq> Throttle<K> {
     /// Forgives so many failures of a key; beyond them a delay lasts so many seconds at most.
     pub fn new(free: u32, delay_s_max: i64) -> Self {
-        Self { failures: LruCache::new(keys_max()), free, delay_s_max }
+        Self { tries: LruCache::new(keys_max()), free, delay_s_max }
     }
 
-    /// The seconds to wait before the next try; none when it may come now.
-    pub fn wait_s(&mut self, key: &K, now: Timestamp) -> Option<u32> {
-        let failures = *self.failures.get(key)?;
-        let delay = delay(failures.count.checked_sub(self.free)?, self.delay_s_max);
-        seconds_until(failures.last + delay, now)
-    }
-
-    /// It failed. Counted before the outcome is known, too: tries that run at once are no way around.
-    pub fn failed(&mut self, key: K, now: Timestamp) {
-        let failures = self.failures.get_or_insert_mut(key, || Failures { count: 0, last: now });
-        if now.duration_since(failures.last) > REMEMBERED {
-            failures.count = 0;
+    /// Says whether the next try may be made.
+    pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
+        let Some(tries) = self.tries.get(key).copied() else { return Verdict::Now };
+        let beyond = tries.failures.checked_sub(self.free);
+        let until = beyond.map(|beyond| tries.last + delay(beyond, self.delay_s_max));
+        if let Some(wait) = until.and_then(|until| seconds_until(until, now)) {
+            return Verdict::In(wait);
         }
-        failures.count = failures.count.saturating_add(1);
-        failures.last = now;
+        let is_one_too_many = tries.failures.saturating_add(tries.under_way) >= self.free;
+        if tries.under_way > 0 && is_one_too_many { Verdict::WhenOthersEnd } else { Verdict::Now }
     }
 
-    /// What was counted before its outcome was known was no failure.
-    pub fn undo(&mut self, key: &K) {
-        if let Some(failures) = self.failures.get_mut(key) {
-            failures.count = failures.count.saturating_sub(1);
+    /// Begins a try.
+    pub fn begin(&mut self, key: K, now: Timestamp) {
+        let tries = self.tries.get_or_insert_mut(key, || Tries { failures: 0, last: now, under_way: 0 });
+        tries.under_way = tries.under_way.saturating_add(1);
+    }
+
+    /// Ends a try.
+    pub fn end(&mut self, key: K, outcome: Outcome, now: Timestamp) {
+        if outcome == Outcome::Wrong {
+            let tries = self.tries.get_or_insert_mut(key, || Tries { failures: 0, last: now, under_way: 0 });
+            if now.duration_since(tries.last) > REMEMBERED {
+                tries.failures = 0;
+            }
+            tries.failures = tries.failures.saturating_add(1);
+            tries.last = now;
+            tries.under_way = tries.under_way.saturating_sub(1);
+            return;
+        }
+        if let Some(tries) = self.tries.get_mut(&key) {
+            tries.under_way = tries.under_way.saturating_sub(1);
+        }
+        if outcome == Outcome::Right {
+            self.forgive(&key);
         }
     }
 
-    /// It succeeded: what was before is forgiven.
-    pub fn succeeded(&mut self, key: &K) {
-        self.failures.pop(key);
+    /// Forgives the failures of a key.
+    pub fn forgive(&mut self, key: &K) {
+        if let Some(tries) = self.tries.get_mut(key) {
+            tries.failures = 0;
+            if tries.under_way == 0 {
+                self.tries.pop(key);
+            }
+        }
     }
 }
 
@@ -87,11 +131,12 @@ pub struct DailyBound<K: Hash + Eq> {
     failures_max: u32,
 }
 
-/// The failures of a key since its day began.
+/// The failures of a key since its day began, and the tries whose outcome is not known yet.
 #[derive(Clone, Copy, Debug)]
 struct Day {
     began: Timestamp,
     failures: u32,
+    under_way: u32,
 }
 
 impl Day {
@@ -106,26 +151,37 @@ impl<K: Hash + Eq> DailyBound<K> {
         Self { days: LruCache::new(keys_max()), failures_max }
     }
 
-    /// The seconds to wait before the next try; none when it may come now.
-    pub fn wait_s(&mut self, key: &K, now: Timestamp) -> Option<u32> {
-        let day = *self.days.get(key).filter(|day| day.failures >= self.failures_max)?;
-        seconds_until(day.end(), now)
+    /// Says whether the next try may be made.
+    pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
+        let Some(day) = self.days.get(key).copied() else { return Verdict::Now };
+        let failures = if now < day.end() { day.failures } else { 0 };
+        if failures >= self.failures_max
+            && let Some(wait) = seconds_until(day.end(), now)
+        {
+            return Verdict::In(wait);
+        }
+        let is_full = failures.saturating_add(day.under_way) >= self.failures_max;
+        if day.under_way > 0 && is_full { Verdict::WhenOthersEnd } else { Verdict::Now }
     }
 
-    /// Counts a failure, or a try before its outcome is known.
-    pub fn failed(&mut self, key: K, now: Timestamp) {
-        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0 });
-        if now >= day.end() {
-            *day = Day { began: now, failures: 0 };
+    /// Begins a try.
+    pub fn begin(&mut self, key: K, now: Timestamp) {
+        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, under_way: 0 });
+        day.under_way = day.under_way.saturating_add(1);
+    }
+
+    /// Ends a try; one that was right forgives no other.
+    pub fn end(&mut self, key: K, outcome: Outcome, now: Timestamp) {
+        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, under_way: 0 });
+        day.under_way = day.under_way.saturating_sub(1);
+        if outcome != Outcome::Wrong {
+            return;
+        }
+        // A day begins with the first failure.
+        if day.failures == 0 || now >= day.end() {
+            *day = Day { began: now, failures: 0, under_way: day.under_way };
         }
         day.failures = day.failures.saturating_add(1);
-    }
-
-    /// Takes back a try that was no failure.
-    pub fn undo(&mut self, key: &K) {
-        if let Some(day) = self.days.get_mut(key) {
-            day.failures = day.failures.saturating_sub(1);
-        }
     }
 }
 
@@ -137,60 +193,77 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
     }
 
+    fn fail<K: Hash + Eq>(throttle: &mut Throttle<K>, key: K, now: Timestamp) {
+        throttle.end(key, Outcome::Wrong, now);
+    }
+
     #[test]
     fn delays_begin_after_five_failures_and_grow() {
         let mut throttle = Throttle::new(FREE_FAILURES, DELAY_S_MAX);
         for n in 0..4 {
-            throttle.failed("ada", at(n));
-            assert_eq!(throttle.wait_s(&"ada", at(n)), None);
+            fail(&mut throttle, "ada", at(n));
+            assert_eq!(throttle.verdict(&"ada", at(n)), Verdict::Now);
         }
         let mut waits = Vec::new();
         for _ in 0..12 {
-            throttle.failed("ada", at(10));
-            waits.push(throttle.wait_s(&"ada", at(10)).unwrap());
+            fail(&mut throttle, "ada", at(10));
+            waits.push(throttle.verdict(&"ada", at(10)));
         }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
-        assert_eq!(throttle.wait_s(&"ada", at(10 + 900)), None);
-        assert_eq!(throttle.wait_s(&"bob", at(10)), None);
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900].map(Verdict::In));
+        assert_eq!(throttle.verdict(&"ada", at(10 + 900)), Verdict::Now);
+        assert_eq!(throttle.verdict(&"bob", at(10)), Verdict::Now);
     }
 
     #[test]
-    fn what_was_no_failure_is_taken_back_alone() {
+    fn tries_under_way_count_until_their_outcome_is_known() {
         let mut throttle = Throttle::new(2, DELAY_S_MAX);
-        for _ in 0..3 {
-            throttle.failed("here", at(0));
-        }
-        throttle.undo(&"here");
-        assert_eq!(throttle.wait_s(&"here", at(0)), Some(1));
-        throttle.undo(&"here");
-        assert_eq!(throttle.wait_s(&"here", at(0)), None);
+        throttle.begin("here", at(0));
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::Now);
+        throttle.begin("here", at(0));
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::WhenOthersEnd);
+        throttle.end("here", Outcome::Nothing, at(0));
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::Now);
+        throttle.end("here", Outcome::Wrong, at(0));
+        throttle.begin("here", at(0));
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::WhenOthersEnd);
+        throttle.end("here", Outcome::Wrong, at(0));
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::In(1));
+        // Once the delay is over one try is made, and the next waits for its outcome.
+        assert_eq!(throttle.verdict(&"here", at(1)), Verdict::Now);
+        throttle.begin("here", at(1));
+        assert_eq!(throttle.verdict(&"here", at(1)), Verdict::WhenOthersEnd);
+        throttle.begin("here", at(1));
+        throttle.end("here", Outcome::Right, at(1));
+        assert_eq!(throttle.verdict(&"here", at(1)), Verdict::Now, "one is under way, and none failed");
     }
 
     #[test]
     fn a_bound_ends_a_day_after_the_first_failure_however_many_follow() {
         let mut bound = DailyBound::new(2);
-        bound.failed("code", at(0));
-        assert_eq!(bound.wait_s(&"code", at(0)), None);
-        bound.failed("code", at(10));
-        assert_eq!(bound.wait_s(&"code", at(10)), Some(24 * 3600 - 10));
-        bound.failed("code", at(20));
-        bound.undo(&"code");
-        assert_eq!(bound.wait_s(&"code", at(24 * 3600 - 1)), Some(1));
-        assert_eq!(bound.wait_s(&"code", at(24 * 3600)), None);
-        bound.failed("code", at(24 * 3600));
-        assert_eq!(bound.wait_s(&"code", at(24 * 3600)), None);
-        assert_eq!(bound.wait_s(&"other", at(20)), None);
+        bound.end("code", Outcome::Wrong, at(0));
+        assert_eq!(bound.verdict(&"code", at(0)), Verdict::Now);
+        bound.begin("code", at(9));
+        assert_eq!(bound.verdict(&"code", at(9)), Verdict::WhenOthersEnd);
+        bound.end("code", Outcome::Wrong, at(10));
+        assert_eq!(bound.verdict(&"code", at(10)), Verdict::In(24 * 3600 - 10));
+        bound.begin("code", at(20));
+        bound.end("code", Outcome::Right, at(20));
+        assert_eq!(bound.verdict(&"code", at(24 * 3600 - 1)), Verdict::In(1));
+        assert_eq!(bound.verdict(&"code", at(24 * 3600)), Verdict::Now);
+        bound.end("code", Outcome::Wrong, at(24 * 3600));
+        assert_eq!(bound.verdict(&"code", at(24 * 3600)), Verdict::Now);
+        assert_eq!(bound.verdict(&"other", at(20)), Verdict::Now);
     }
 
     #[test]
     fn success_and_a_day_forgive() {
         let mut throttle = Throttle::new(1, DELAY_S_MAX);
-        throttle.failed("ada", at(0));
-        throttle.failed("ada", at(0));
-        assert!(throttle.wait_s(&"ada", at(0)).is_some());
-        throttle.failed("ada", at(25 * 3600));
-        assert_eq!(throttle.wait_s(&"ada", at(25 * 3600)), Some(1));
-        throttle.succeeded(&"ada");
-        assert_eq!(throttle.wait_s(&"ada", at(25 * 3600)), None);
+        fail(&mut throttle, "ada", at(0));
+        fail(&mut throttle, "ada", at(0));
+        assert!(matches!(throttle.verdict(&"ada", at(0)), Verdict::In(_)));
+        fail(&mut throttle, "ada", at(25 * 3600));
+        assert_eq!(throttle.verdict(&"ada", at(25 * 3600)), Verdict::In(1));
+        throttle.end("ada", Outcome::Right, at(25 * 3600));
+        assert_eq!(throttle.verdict(&"ada", at(25 * 3600)), Verdict::Now);
     }
 }

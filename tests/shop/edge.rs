@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::process::Shop;
+use super::stocked;
 
 /// Longer than the edge waits for a head or for more of a body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -297,4 +298,33 @@ async fn scripts_of_sites_that_are_named_may_ask_and_no_others() {
         assert_eq!(answer.headers()[name], value);
     }
     assert!(answer.headers().contains_key("content-security-policy"));
+}
+
+/// Sends the same request at once, so many times, and gives the statuses.
+async fn at_once(shop: &Shop, times: u32, path: &str, body: &Value) -> Vec<u16> {
+    let sent = (0..times).map(|_| shop.send("POST", path, body, &[]));
+    futures_util::future::join_all(sent).await.into_iter().map(|(status, _)| status).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn right_passwords_and_lookups_at_once_are_all_answered() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let account = json!({"email": "ada@example.org", "password": "correct horse battery", "name": "Ada"});
+    assert_eq!(shop.send("POST", "/api/auth/signup", &account, &[]).await.0, 201);
+    let mut sign_in = json!({"email": "ada@example.org", "password": "correct horse battery"});
+    assert_eq!(at_once(&shop, 12, "/api/auth/login", &sign_in).await, [200; 12]);
+    let token = shop.guest_cart(&json!({"sku": "LAMP", "quantity": 1})).await;
+    let order = json!({"cart": true, "email": "bob@example.org", "payment": {"token": "tok_ok"}});
+    let placed = shop.send("POST", "/api/orders", &order, &[("x-cart-token", &token)]).await.1;
+    shop.get("/api/orders").await;
+    let lookup = json!({"code": placed["code"], "email": "bob@example.org"});
+    assert_eq!(at_once(&shop, 30, "/api/orders/lookup", &lookup).await, [200; 30]);
+    // Wrong ones at once are compared as often as one after the other.
+    sign_in["password"] = json!("incorrect horse battery");
+    let mut refused = at_once(&shop, 30, "/api/auth/login", &sign_in).await;
+    refused.sort_unstable();
+    assert_eq!(refused, [[401; 5].as_slice(), [429; 25].as_slice()].concat());
+    sign_in["password"] = json!("correct horse battery");
+    assert_eq!(shop.send("POST", "/api/auth/login", &sign_in, &[]).await.0, 429, "the delay has begun");
 }

@@ -13,32 +13,37 @@
 //!   bound per code, `GUESSES_OF_ORDER_A_DAY_MAX`: few enough that guessing an e-mail address is hopeless, and too
 //!   many for one address to use up. It ends by itself each day, and an address from which the order was shown
 //!   before is not held to it.
+//!
+//! A try counts as a failure until its outcome is known, so guesses at once are compared no more often than one after
+//! the other. A try beyond the free ones waits until those before it have ended: a right password is not refused
+//! because of others that are right.
+
+mod counts;
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use lru::LruCache;
-use souk_accounts::throttle::{DELAY_S_MAX, DailyBound, FREE_FAILURES, Throttle};
+use souk_accounts::throttle::{Outcome, Verdict};
 use souk_domain::{CustomerId, EmailHash};
 use souk_eventsourcing::Clock;
+use tokio::sync::Notify;
 
 use crate::identity::Caller;
 use crate::problem::Problem;
 
-/// Failures of one client address that are forgiven: many people may be behind it.
-const FREE_FAILURES_OF_ADDRESS: u32 = 50;
-/// The longest delay of all clients together whose address is not known, in seconds. They share it, so it is short
-/// enough that one who guesses does not shut out the others for long.
-const DELAY_S_MAX_OF_UNKNOWN: i64 = 60;
-/// The longest delay of one client address at one order's code, in seconds: it delays nobody else, so it can grow
-/// until one address has some twenty guesses a day.
-const DELAY_S_MAX_OF_ORDER: i64 = 24 * 3600;
-/// Wrong guesses at one order's code in a day, from all client addresses together.
-const GUESSES_OF_ORDER_A_DAY_MAX: u32 = 100;
-/// Codes of orders with client addresses that were right about them: the least recent go first.
-const KNOWN_MAX: usize = 100_000;
+use counts::{Counts, Try};
+
+/// Tries at one target that wait until those before them have ended.
+const WAITING_OF_TARGET_MAX: u32 = 64;
+/// Tries of all targets that wait.
+const WAITING_MAX: u32 = 512;
+/// The time that a try waits for those before it.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// The seconds after which a try may be repeated that found no room to wait, or waited in vain.
+const RETRY_AFTER_S: u32 = 1;
 
 /// A secret that a caller may guess at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,12 +80,14 @@ pub struct Guard {
     is_on: bool,
     clock: Arc<dyn Clock>,
     counts: Mutex<Counts>,
+    /// Told when a try has ended.
+    ended: Notify,
 }
 
 impl Guard {
     /// Without delays where `is_on` is false, as in tests that want none.
     pub fn new(is_on: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { is_on, clock, counts: Mutex::new(Counts::new()) }
+        Self { is_on, clock, counts: Mutex::new(Counts::new()), ended: Notify::new() }
     }
 
     /// Counts are whole at every moment, so a panic elsewhere leaves them usable.
@@ -88,51 +95,72 @@ impl Guard {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a try at something while it is made, and not when it comes to nothing for a reason of ours.
+    /// Makes a try at something when it may be made, and counts its outcome: what `is_right` accepts forgives the
+    /// failures before at the same target, a problem of ours counts for nothing, and everything else is a failure, also
+    /// a try that is given up. Other failures of the address are not forgiven, or else a caller with an account could
+    /// guess at others' without end.
     pub async fn counting<T>(
         &self,
         target: &Target,
         address: Option<IpAddr>,
         tried: impl Future<Output = Result<T, Problem>>,
+        is_right: impl FnOnce(&T) -> bool,
     ) -> Result<T, Problem> {
-        let address = address.map(counted);
-        self.attempt(target, address)?;
-        let outcome = tried.await;
-        let is_ours = |problem: &Problem| {
-            let status = problem.status();
-            status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
-        };
-        if outcome.as_ref().is_err_and(is_ours) {
-            self.counts().undo(target, address);
+        if !self.is_on {
+            return tried.await;
         }
-        outcome
+        let mut under_way = self.begin_at_last(target, address.map(counted)).await?;
+        let result = tried.await;
+        under_way.outcome = match &result {
+            Ok(found) if is_right(found) => Outcome::Right,
+            Err(problem) if is_ours(problem) => Outcome::Nothing,
+            _ => Outcome::Wrong,
+        };
+        drop(under_way);
+        result
     }
 
-    /// Counts a try at something, or refuses it: it is counted before its outcome is known, so that tries
-    /// at once are no way around.
-    fn attempt(&self, target: &Target, address: Option<IpAddr>) -> Result<(), Problem> {
-        if !self.is_on {
-            return Ok(());
+    /// Begins a try. One that depends on the outcome of others waits for it, for a while.
+    async fn begin_at_last(&self, target: &Target, address: Option<IpAddr>) -> Result<UnderWay<'_>, Problem> {
+        if let Some(begun) = self.begin(target, address)? {
+            return Ok(begun);
         }
+        let _place = Waiting::take_place(self, target)?;
+        let begun = async {
+            loop {
+                let mut ended = pin!(self.ended.notified());
+                // From here on no end is missed.
+                ended.as_mut().enable();
+                if let Some(begun) = self.begin(target, address)? {
+                    return Ok(begun);
+                }
+                ended.await;
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, begun).await.unwrap_or_else(|_| Err(too_many_at_once()))
+    }
+
+    /// Begins a try if it may be made now; none if that depends on others that are under way.
+    fn begin(&self, target: &Target, address: Option<IpAddr>) -> Result<Option<UnderWay<'_>>, Problem> {
         let now = self.clock.now();
         let mut counts = self.counts();
-        if let Some(wait) = counts.wait_s(target, address, now) {
-            let detail = format!("too many tries failed; the next may come in {wait} seconds");
-            return Err(Problem::new("rate-limited", detail).retry_after(wait));
+        match counts.verdict(target, address, now) {
+            Verdict::In(wait) => {
+                let detail = format!("too many tries failed; the next may come in {wait} seconds");
+                Err(Problem::new("rate-limited", detail).retry_after(wait))
+            }
+            Verdict::WhenOthersEnd => Ok(None),
+            Verdict::Now => {
+                let begun = counts.begin(target, address, now);
+                Ok(Some(UnderWay { guard: self, begun, outcome: Outcome::Wrong }))
+            }
         }
-        counts.failed(target, address, now);
-        Ok(())
-    }
-
-    /// Forgives what failed before at the same, since the try was right. Other failures of the address are not
-    /// forgiven, or else whoever has an account of their own could guess at others' without end.
-    pub fn succeeded(&self, target: &Target, address: Option<IpAddr>) {
-        self.counts().succeeded(target, address.map(counted));
     }
 
     /// Forgives what failed at the sign-in to an account: its password is another now.
     pub fn renewed(&self, email: &EmailHash) {
-        self.counts().accounts.succeeded(&Target::SignIn(email.clone()));
+        self.counts().forgive(&Target::SignIn(email.clone()));
+        self.ended.notify_waiters();
     }
 
     /// Says whether there are limits.
@@ -141,94 +169,50 @@ impl Guard {
     }
 }
 
-/// An order's code and the client address that guesses at it; none where addresses are not known.
-type Pair = (String, Option<IpAddr>);
-
-struct Counts {
-    accounts: Throttle<Target>,
-    addresses: Throttle<IpAddr>,
-    unknown: Throttle<()>,
-    orders: Throttle<Pair>,
-    orders_of_all: DailyBound<String>,
-    known: LruCache<Pair, ()>,
+fn is_ours(problem: &Problem) -> bool {
+    let status = problem.status();
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-impl Counts {
-    fn new() -> Self {
-        Self {
-            accounts: Throttle::new(FREE_FAILURES, DELAY_S_MAX),
-            addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX),
-            unknown: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX_OF_UNKNOWN),
-            orders: Throttle::new(FREE_FAILURES, DELAY_S_MAX_OF_ORDER),
-            orders_of_all: DailyBound::new(GUESSES_OF_ORDER_A_DAY_MAX),
-            known: LruCache::new(NonZeroUsize::new(KNOWN_MAX).unwrap_or(NonZeroUsize::MIN)),
-        }
-    }
+fn too_many_at_once() -> Problem {
+    let detail = format!("too many tries are under way at once; the next may come in {RETRY_AFTER_S} seconds");
+    Problem::new("rate-limited", detail).retry_after(RETRY_AFTER_S)
+}
 
-    fn wait_s(&mut self, target: &Target, address: Option<IpAddr>, now: jiff::Timestamp) -> Option<u32> {
-        let of_target = match target {
-            Target::SignedIn(_) => return self.accounts.wait_s(target, now),
-            Target::SignIn(_) => self.accounts.wait_s(target, now),
-            Target::Order(code) => {
-                let pair = (code.clone(), address);
-                let of_all =
-                    if self.known.contains(&pair) { None } else { self.orders_of_all.wait_s(code, now) };
-                self.orders.wait_s(&pair, now).max(of_all)
-            }
-        };
-        let of_address = match address {
-            Some(address) => self.addresses.wait_s(&address, now),
-            None => self.unknown.wait_s(&(), now),
-        };
-        of_target.max(of_address)
-    }
+/// A try that is being made. When it is dropped its outcome counts: a failure unless said otherwise, or else a caller
+/// who hangs up in time would guess for nothing.
+struct UnderWay<'a> {
+    guard: &'a Guard,
+    begun: Try,
+    outcome: Outcome,
+}
 
-    fn failed(&mut self, target: &Target, address: Option<IpAddr>, now: jiff::Timestamp) {
-        match target {
-            Target::SignedIn(_) => return self.accounts.failed(target.clone(), now),
-            Target::SignIn(_) => self.accounts.failed(target.clone(), now),
-            Target::Order(code) => {
-                let pair = (code.clone(), address);
-                if !self.known.contains(&pair) {
-                    self.orders_of_all.failed(code.clone(), now);
-                }
-                self.orders.failed(pair, now);
-            }
-        }
-        match address {
-            Some(address) => self.addresses.failed(address, now),
-            None => self.unknown.failed((), now),
-        }
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let now = self.guard.clock.now();
+        self.guard.counts().end(&self.begun, self.outcome, now);
+        self.guard.ended.notify_waiters();
     }
+}
 
-    fn undo(&mut self, target: &Target, address: Option<IpAddr>) {
-        match target {
-            Target::SignedIn(_) => return self.accounts.undo(target),
-            Target::SignIn(_) => self.accounts.undo(target),
-            Target::Order(code) => {
-                let pair = (code.clone(), address);
-                if !self.known.contains(&pair) {
-                    self.orders_of_all.undo(code);
-                }
-                self.orders.undo(&pair);
-            }
+/// A place among the tries that wait.
+struct Waiting<'a> {
+    guard: &'a Guard,
+    target: &'a Target,
+}
+
+impl<'a> Waiting<'a> {
+    fn take_place(guard: &'a Guard, target: &'a Target) -> Result<Self, Problem> {
+        if !guard.counts().wait(target) {
+            return Err(too_many_at_once());
         }
-        match address {
-            Some(address) => self.addresses.undo(&address),
-            None => self.unknown.undo(&()),
-        }
+        Ok(Self { guard, target })
     }
+}
 
-    fn succeeded(&mut self, target: &Target, address: Option<IpAddr>) {
-        self.undo(target, address);
-        match target {
-            Target::SignIn(_) | Target::SignedIn(_) => self.accounts.succeeded(target),
-            Target::Order(code) => {
-                let pair = (code.clone(), address);
-                self.orders.succeeded(&pair);
-                self.known.put(pair, ());
-            }
-        }
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.guard.counts().wait_no_more(self.target);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Making an account, and proving whose it is.
 
 use jiff::SignedDuration;
+use souk_accounts::password::Compared;
 use souk_accounts::{LinksAtReset, Password, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
@@ -141,14 +142,14 @@ pub async fn prove_by_alias(
         Ok((found, kept, compared))
     };
     let target = Target::SignIn(hash.clone());
+    let is_right = |(found, _, compared): &(Option<_>, _, Compared)| found.is_some() && compared.is_right;
     let (found, kept, compared) =
-        shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
+        shop.accounts.guard.counting(&target, client.caller.address, compare, is_right).await?;
     let whose = found.as_ref().map(|(user, _)| *user);
     let Some((user, account)) = found.filter(|_| compared.is_right) else {
         accounts::note(shop, SignInKind::Failed, whose, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
-    shop.accounts.guard.succeeded(&target, client.caller.address);
     let mut phc = kept.unwrap_or_default();
     if compared.is_outdated {
         let new = shop.accounts.passwords.hash(password).await?;
@@ -190,12 +191,12 @@ pub async fn confirm(
         let is_right = shop.accounts.passwords.compare(password, kept.clone()).await?.is_right;
         Ok(kept.filter(|_| is_right))
     };
-    let right = shop.accounts.guard.counting(&target, client.caller.address, compare).await?;
+    let address = client.caller.address;
+    let right = shop.accounts.guard.counting(&target, address, compare, Option::is_some).await?;
     let Some(phc) = right else {
         accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
         return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
     };
-    shop.accounts.guard.succeeded(&target, client.caller.address);
     Ok(Confirmed { phc })
 }
 

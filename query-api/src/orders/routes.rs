@@ -124,17 +124,17 @@ async fn lookup(
 ) -> Result<Single<OrderAnswer>, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
+    // Waiting for a position is no try: others at the same code would wait for its outcome.
+    let position = state.positions.wait_for(headers).await?;
     let find = async {
-        let position = state.positions.wait_for(headers).await?;
         let id = id_of_guests_order(&state, &caller, &code, &email).await?;
         let order = match id {
             Some(id) => one(&state, &caller, &id, true).await?,
             None => None,
         };
-        Ok((order.ok_or_else(|| not_found("order"))?, position))
+        order.ok_or_else(|| not_found("order"))
     };
-    let (order, position) = state.beside.guard.counting(&target, caller.address, find).await?;
-    state.beside.guard.succeeded(&target, caller.address);
+    let order = state.beside.guard.counting(&target, caller.address, find, |_| true).await?;
     let keys = keys_of(&state, order.row.people()).await?;
     let body = order.answer(&keys, position);
     Ok(Single { revision: Some(body.revision), behind: None, body })

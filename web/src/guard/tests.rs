@@ -1,11 +1,13 @@
 //! Examples of guessers, and of those whom they would like to shut out.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::task::Poll;
 
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Clock, Timestamp};
 use uuid::Uuid;
 
+use super::counts::{DELAY_S_MAX_OF_UNKNOWN, FREE_FAILURES_OF_ADDRESS, GUESSES_OF_ORDER_A_DAY_MAX};
 use super::*;
 
 /// The seconds of a day.
@@ -48,17 +50,44 @@ impl Guarded {
 
     async fn comes_to(&self, target: &Target, address: &str, code: &'static str) -> &'static str {
         let outcome = async { Err::<(), _>(Problem::new(code, "")) };
-        self.guard.counting(target, address.parse().ok(), outcome).await.unwrap_err().code()
+        self.guard.counting(target, address.parse().ok(), outcome, |()| false).await.unwrap_err().code()
     }
 
     /// Is right about something, unless it has to wait.
     async fn is_let_in(&self, target: &Target, address: &str) -> bool {
         let address = address.parse().ok();
-        let is_let_in = self.guard.counting(target, address, async { Ok(()) }).await.is_ok();
-        if is_let_in {
-            self.guard.succeeded(target, address);
-        }
-        is_let_in
+        self.guard.counting(target, address, async { Ok(()) }, |()| true).await.is_ok()
+    }
+
+    /// Makes so many tries at once that take a moment, and gives the codes of those that are refused; and how many were
+    /// compared.
+    async fn at_once(&self, tries: u32, target: &Target, is_right: bool) -> (Vec<&'static str>, u32) {
+        let compared = AtomicU32::new(0);
+        let one = || async {
+            let outcome = async {
+                compared.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                if is_right { Ok(()) } else { Err(Problem::new("not-found", "")) }
+            };
+            self.guard.counting(target, "192.0.2.1".parse().ok(), outcome, |()| true).await
+        };
+        let mut all: Vec<_> = (0..tries).map(|_| Box::pin(one())).collect();
+        let mut refused = Vec::new();
+        // All of them are begun before one is looked at again, as callers at once do.
+        std::future::poll_fn(|context| {
+            all.retain_mut(|one| match one.as_mut().poll(context) {
+                Poll::Ready(Err(problem)) => {
+                    refused.push(problem.code());
+                    false
+                }
+                Poll::Ready(Ok(())) => false,
+                Poll::Pending => true,
+            });
+            if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        drop(all);
+        (refused, compared.into_inner())
     }
 }
 
@@ -83,6 +112,63 @@ async fn a_try_that_we_could_not_answer_is_no_failure() {
         }
         assert_eq!(guarded.fails(&target, "192.0.2.1").await, "rate-limited", "{target:?}");
     }
+}
+
+#[tokio::test]
+async fn many_right_tries_at_once_are_all_let_in() {
+    for target in [sign_in("ada"), Target::SignedIn("session".to_owned()), order()] {
+        let guarded = Guarded::new();
+        for _ in 0..4 {
+            guarded.fails(&target, "192.0.2.1").await;
+        }
+        assert_eq!(guarded.at_once(60, &target, true).await, (vec![], 60), "{target:?}");
+        assert_eq!(guarded.guard.counts().waiting_of_all(), 0);
+    }
+}
+
+#[tokio::test]
+async fn right_tries_of_one_address_at_many_accounts_are_all_let_in() {
+    let guarded = Guarded::new();
+    let targets: Vec<Target> = (0..200).map(|n| sign_in(&n.to_string())).collect();
+    let address = "192.0.2.1".parse().ok();
+    let right = || async {
+        tokio::task::yield_now().await;
+        Ok(())
+    };
+    let tries = targets.iter().map(|target| guarded.guard.counting(target, address, right(), |()| true));
+    assert!(futures_util::future::join_all(tries).await.into_iter().all(|made| made.is_ok()));
+}
+
+#[tokio::test]
+async fn many_wrong_tries_at_once_are_compared_no_more_often_than_one_after_the_other() {
+    for target in [sign_in("ada"), Target::SignedIn("session".to_owned()), order()] {
+        let guarded = Guarded::new();
+        let (refused, compared) = guarded.at_once(1_000, &target, false).await;
+        assert_eq!((refused.len(), compared), (1_000, 5), "{target:?}");
+        assert_eq!(refused.iter().filter(|code| **code == "rate-limited").count(), 995);
+        // When the delay is over, one of many is compared.
+        guarded.pass(1);
+        assert_eq!(guarded.at_once(1_000, &target, false).await.1, 1, "{target:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_waits_a_bounded_time_for_one_that_does_not_end() {
+    let guarded = Guarded::new();
+    let target = sign_in("ada");
+    let never = || guarded.guard.counting(&target, None, std::future::pending::<Result<(), _>>(), |()| true);
+    let stuck = futures_util::future::join_all((0..5).map(|_| never()));
+    let next = guarded.guard.counting(&target, None, async { Ok(()) }, |()| true);
+    let refused = tokio::select! {
+        biased;
+        _ = stuck => unreachable!("they never end"),
+        next = next => next.unwrap_err(),
+    };
+    assert_eq!(refused.code(), "rate-limited");
+    // Those that were given up have failed.
+    assert_eq!(guarded.fails(&target, "192.0.2.1").await, "rate-limited");
+    guarded.pass(1);
+    assert!(guarded.is_let_in(&target, "192.0.2.1").await);
 }
 
 #[tokio::test]
