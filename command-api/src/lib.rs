@@ -72,7 +72,7 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(cart::routes::add_item))
         .routes(routes!(cart::routes::change_item, cart::routes::remove_item))
         .routes(routes!(cart::routes::clear))
-        .routes(routes!(cart::routes::merge))
+        .routes(routes!(cart::merge::merge))
         .routes(routes!(orders::routes::place))
         .routes(routes!(orders::routes::cancel))
         .routes(routes!(orders::routes::confirm))

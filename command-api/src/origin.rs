@@ -1,6 +1,7 @@
 //! Where a command comes from: who asked, in which request, under which id.
 
 use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::command::IfMatch;
 use souk_eventsourcing::{CommandId, CommandRequest, RequestHash, StreamName};
 use souk_web::Caller;
 use souk_web::headers::WriteHeaders;
@@ -32,6 +33,11 @@ impl<'a> Write<'a> {
         let mut origin = Origin::new(command_id.0, caller.actor(), headers.correlation_id.clone());
         origin.request_hash = keyed.is_some().then(|| RequestHash::of(&shop.keys.request_hash, &[body]));
         Self { origin, keyed: keyed.is_some(), headers }
+    }
+
+    /// The revisions that the caller insists on.
+    pub fn if_match(&self) -> Option<&IfMatch> {
+        self.headers.if_match.as_ref()
     }
 
     /// The write as a command to a stream.

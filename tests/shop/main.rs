@@ -4,6 +4,7 @@
 
 mod access;
 mod advice;
+mod carts;
 mod disks;
 #[path = "../api/documented.rs"]
 mod documented;

@@ -1,4 +1,5 @@
 //! `/api/cart`: guests' and customers' carts.
 
+pub mod merge;
 pub mod request;
 pub mod routes;

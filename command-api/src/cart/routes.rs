@@ -1,13 +1,11 @@
-//! `POST /api/cart/items`, `PUT | DELETE /api/cart/items/{item}`, `DELETE /api/cart`,
-//! `POST /api/cart/merge`.
+//! `POST /api/cart/items`, `PUT | DELETE /api/cart/items/{item}`, `DELETE /api/cart`.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection};
-use souk_domain::limits::LINE_UNITS_MAX;
+use souk_domain::cart::{Cart, CartCommand, CartRejection};
 use souk_domain::{CartId, Money, ProductId, Sku};
-use souk_eventsourcing::{CommandError, CommandRequest};
+use souk_eventsourcing::CommandError;
 use souk_web::headers::WriteHeaders;
 use souk_web::problem::ProblemBody;
 use souk_web::shapes::{WriteAnswer, Written};
@@ -20,7 +18,7 @@ use crate::origin::Write;
 use crate::rejected::{problem, problem_at};
 use crate::shop::Shop;
 
-use super::request::{CappedLine, CartsMerged, ItemRequest, MergeRequest, QuantityRequest};
+use super::request::{ItemRequest, QuantityRequest};
 
 type Answer = Result<WriteAnswer<Written>, Problem>;
 
@@ -152,55 +150,4 @@ pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeade
 async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand) -> Answer {
     let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
     Ok(WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
-}
-
-/// Takes the lines of a guest cart into the customer's. The customer's cart has them before the guest's
-/// loses them, so that a crash in between loses none; the next merge then does the rest. A line has a limit of units:
-/// the answer says which lines had no room for all of them.
-#[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
-    responses((status = 200, body = CartsMerged), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn merge(
-    State(shop): State<Shop>,
-    caller: Caller,
-    headers: WriteHeaders,
-    body: StrictJson<MergeRequest>,
-) -> Result<WriteAnswer<CartsMerged>, Problem> {
-    let customer = caller.signed_in()?.clone();
-    let from = cart_token::verify(&shop.keys, &body.value.cart_token).ok_or_else(|| {
-        Problem::field("/cartToken", "unknown-token", "a token that this shop gave out is allowed")
-    })?;
-    let into = CartId::of_customer(&customer);
-    let came = Write::new(&shop, &caller, &headers, "POST /api/cart/merge", &body.raw);
-    let guest = shop.carts.load(&Cart::stream(from)).await?;
-    let (from_revision, lines, given_at) = guest
-        .map(|guest| (guest.revision.0, guest.state.cart_lines(), guest.state.given_at()))
-        .unwrap_or_default();
-    let command = CartCommand::Merge { from, from_revision, lines, given_at, customer };
-    let outcome = shop.carts.execute(came.request(Cart::stream(into), command)).await;
-    let outcome = outcome.map_err(|error| problem_at("/cartToken", error))?;
-    let mut position = outcome.position;
-    let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
-    for (at_revision, units) in outcome.state.merges_of(from).filter(|(revision, _)| not_given(*revision)) {
-        let command = CartCommand::MergeAway { into, at_revision, units: units.clone() };
-        let origin = came.origin.step(&format!("merge away {at_revision}"));
-        let away = CommandRequest::new(Cart::stream(from), command, origin);
-        let away = CommandRequest { repeatable: came.keyed, ..away };
-        position = position.max(shop.carts.execute(away).await.map_err(problem)?.position);
-    }
-    let is_any_full = outcome.state.lines().any(|(_, line)| line.quantity >= LINE_UNITS_MAX);
-    let capped = if is_any_full { capped(&shop, into, &came).await? } else { Vec::new() };
-    let id = into.to_string();
-    let revision = outcome.revision;
-    let body = CartsMerged { id, revision: revision.0, position: position.to_string(), capped };
-    Ok(WriteAnswer { status: StatusCode::OK, location: None, revision, position, body })
-}
-
-/// The lines that had no room for all units, by the event that a merge left.
-async fn capped(shop: &Shop, into: CartId, came: &Write<'_>) -> Result<Vec<CappedLine>, Problem> {
-    let found = shop.carts.find(&Cart::stream(into), &came.origin).await.map_err(problem)?;
-    let event = found.map(|found| found.first.decode()).transpose();
-    match event.map_err(|error| Problem::internal(&error))? {
-        Some(CartEvent::Merged(merged)) => Ok(CappedLine::of(&merged)),
-        _ => Ok(Vec::new()),
-    }
 }

@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
-use souk_domain::cart::{Cart, CartState};
+use souk_domain::cart::{Cart, CartCommand, CartState};
 use souk_domain::{CartId, CustomerId, Sku};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
+use uuid::Uuid;
 
 use crate::shop::{Call, TestShop, product};
 
@@ -131,6 +134,76 @@ async fn merging_takes_the_guests_lines_over_once() {
         .await
         .refused(422, "validation-failed")
         .at("/cartToken", "unknown-token");
+}
+
+#[tokio::test]
+async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
+    let shop = TestShop::stocked().await;
+    let (guest_cart, token) = guest(&shop).await;
+    let own = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
+    let from = CartId(guest_cart.parse().unwrap());
+    let into = CartId(own.parse().unwrap());
+    let id = Uuid::from_u128(77);
+    let origin = Origin::new(id, Actor::new("customer", "ada"), CorrelationId::from(id));
+    let command = CartCommand::GiveAway { into, at_revision: 0 };
+    shop.shop.carts.execute(CommandRequest::new(Cart::stream(from), command, origin)).await.unwrap();
+    assert!(state(&shop, &guest_cart).await.is_empty());
+    assert_eq!(units(&state(&shop, &own).await, "heart"), 2, "cut off between the two carts");
+
+    let merge = |by: &'static str| {
+        let call = Call::post("/api/cart/merge", &json!({"cartToken": token}));
+        shop.customer(by, call)
+    };
+    merge("bob").await.done(200);
+    let bobs = CartId::of_customer(&CustomerId::parse("bob").unwrap());
+    assert!(shop.shop.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(), "they are owed to ada");
+    for _ in 0..3 {
+        merge("ada").await.done(200);
+        assert_eq!(units(&state(&shop, &own).await, "heart"), 3);
+    }
+    // Many merges of other carts later it is still done once.
+    for _ in 0..20 {
+        let (_, other) = guest(&shop).await;
+        let call = Call::post("/api/cart/merge", &json!({"cartToken": other}));
+        shop.customer("ada", call).await.done(200);
+    }
+    merge("ada").await.done(200);
+    assert_eq!(units(&state(&shop, &own).await, "heart"), 23);
+}
+
+#[tokio::test]
+async fn a_merge_that_is_refused_leaves_the_lines_where_they_are() {
+    let shop = TestShop::stocked().await;
+    let euros = json!({"name": "Foreign", "sku": "euro", "price": {"amount": 1, "currency": "EUR"}});
+    shop.admin(Call::post("/api/products", &euros)).await.done(201);
+    let (guest_cart, token) = guest(&shop).await;
+    let own = shop.customer("ada", add("euro", 1)).await.done(200).text("id");
+    let merge = || Call::post("/api/cart/merge", &json!({"cartToken": token}));
+    shop.customer("ada", merge())
+        .await
+        .refused(422, "validation-failed")
+        .at("/cartToken", "currency-mismatch");
+    let at = |revision: &str| merge().header("if-match", revision);
+    shop.customer("ada", Call::delete("/api/cart")).await.done(200);
+    shop.customer("ada", at("\"0\"")).await.refused(412, "revision-mismatch");
+    assert_eq!(units(&state(&shop, &guest_cart).await, "heart"), 1);
+    shop.customer("ada", at("\"1\"").key("m")).await.done(200);
+    shop.customer("ada", at("\"1\"").key("m")).await.done(200);
+    assert_eq!(units(&state(&shop, &own).await, "heart"), 1);
+}
+
+#[tokio::test]
+async fn a_key_of_a_merge_belongs_to_one_cart_and_answers_the_same_later() {
+    let shop = TestShop::stocked().await;
+    let (guest_cart, token) = guest(&shop).await;
+    let (_, other) = guest(&shop).await;
+    let merge = |token: &str| Call::post("/api/cart/merge", &json!({"cartToken": token})).key("m");
+    let first = shop.customer("ada", merge(&token)).await.done(200);
+    shop.customer("ada", merge(&other)).await.refused(422, "idempotency-key-reused");
+    shop.send(add("star", 1).cart(&token)).await.done(200);
+    shop.customer("ada", add("star", 1)).await.done(200);
+    assert_eq!(shop.customer("ada", merge(&token)).await.done(200).body, first.body);
+    assert_eq!(units(&state(&shop, &guest_cart).await, "star"), 1, "it came after the merge");
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! What can be asked of a cart.
 
-use std::collections::BTreeMap;
-
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 use crate::order::event::Draft;
@@ -40,8 +38,8 @@ pub enum CartCommand {
     },
     /// Takes all lines out.
     Clear,
-    /// Takes in the lines of another cart, but for the units that it took in before and that are still
-    /// there.
+    /// Takes in the lines that another cart gave away, but for the units that it took in before and that were still
+    /// there. Never refused, since the lines would be lost.
     Merge {
         /// The other cart.
         from: CartId,
@@ -49,20 +47,17 @@ pub enum CartCommand {
         from_revision: u64,
         /// Its lines.
         lines: Vec<CartLine>,
-        /// Where the other cart stood when it last gave units away: those of merges up to then are no
-        /// longer there.
+        /// Where the other cart stood when it gave units away before: those of merges up to then were no longer there.
         given_at: Option<u64>,
         /// The customer whose cart takes them in.
         customer: CustomerId,
     },
-    /// Takes out what another cart took in; what was put in since stays.
-    MergeAway {
-        /// The cart that has them now.
+    /// Takes all lines out for another cart, which is then to take them in.
+    GiveAway {
+        /// The cart they go to.
         into: CartId,
-        /// Where this cart stood when its lines were looked at.
+        /// Where this cart stands: the sender insists on it, so that it names this act and no other.
         at_revision: u64,
-        /// The units of then.
-        units: BTreeMap<Sku, u32>,
     },
     /// Turns the lines into an order; empties the cart. Of an empty cart it means the order of a moment
     /// ago.

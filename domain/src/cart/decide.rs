@@ -30,11 +30,9 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
         CartCommand::Remove { sku } => Ok(remove(state, sku)),
         CartCommand::Clear => Ok(clear(state)),
         CartCommand::Merge { from, from_revision, lines, given_at, customer } => {
-            merge(state, (*from, *from_revision), lines, *given_at, customer)
+            Ok(merge(state, (*from, *from_revision), lines, *given_at, customer))
         }
-        CartCommand::MergeAway { into, at_revision, units } => {
-            Ok(merge_away(state, *into, *at_revision, units))
-        }
+        CartCommand::GiveAway { into, at_revision } => Ok(give_away(state, *into, *at_revision)),
         CartCommand::CheckOut { draft } => check_out(state, draft, now),
         CartCommand::GiveBack { order, lines } => Ok(give_back(state, *order, lines)),
     }
@@ -108,15 +106,15 @@ fn clear(state: &CartState) -> Vec<CartEvent> {
 fn merge(
     state: &CartState,
     (from, from_revision): (CartId, u64),
-    seen: &[CartLine],
+    given: &[CartLine],
     given_at: Option<u64>,
     customer: &CustomerId,
-) -> Decision {
+) -> Vec<CartEvent> {
     let mut before = state.merges_of(from);
     if before.any(|(revision, _)| revision >= from_revision) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    // A merge that was cut off in the middle left its units in both carts.
+    // In a log of before 2026-11-30, a merge that was cut off in the middle left its units in both carts.
     let mut in_both: BTreeMap<&Sku, u32> = BTreeMap::new();
     let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
     for (sku, units) in
@@ -124,11 +122,18 @@ fn merge(
     {
         *in_both.entry(sku).or_default() += units;
     }
-    let fresh = without(seen, &in_both);
+    let fresh = without(given, &in_both);
     let lines = capped(state, &fresh);
     if lines.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
+    vec![Merged { from, from_revision, lines, fresh, customer: customer.clone() }.into()]
+}
+
+/// Refuses lines of another cart that can't be taken in. Asked before they leave it; a cart that changes meanwhile
+/// takes them in all the same.
+pub fn check_merge(state: &CartState, lines: &[CartLine]) -> Result<(), CartRejection> {
+    let lines = capped(state, lines);
     check_merged_currency(state, &lines)?;
     let new_lines = lines.iter().filter(|line| !state.lines.contains_key(&line.sku)).count();
     // A cart that is too full already, from lines that came back, still takes in units of its own lines.
@@ -137,8 +142,7 @@ fn merge(
     }
     let units = |line: &CartLine| u64::from(state.quantity(&line.sku)) + u64::from(line.quantity);
     let sums: Vec<_> = lines.iter().map(|line| (&line.sku, units(line), line.unit_price)).collect();
-    check_total(state, &sums)?;
-    Ok(vec![Merged { from, from_revision, lines, fresh, customer: customer.clone() }.into()])
+    check_total(state, &sums)
 }
 
 /// Lines with fewer units; those without any left are gone.
@@ -181,21 +185,12 @@ fn check_merged_currency(state: &CartState, lines: &[CartLine]) -> Result<(), Ca
     }
 }
 
-fn merge_away(
-    state: &CartState,
-    into: CartId,
-    at_revision: u64,
-    units: &BTreeMap<Sku, u32>,
-) -> Vec<CartEvent> {
-    if state.given_at.is_some_and(|given_at| given_at >= at_revision) {
+fn give_away(state: &CartState, into: CartId, at_revision: u64) -> Vec<CartEvent> {
+    let lines = state.cart_lines();
+    if lines.is_empty() {
         return Vec::new();
     }
-    let taken = |line: CartLine| {
-        let quantity = line.quantity.min(units.get(&line.sku).copied().unwrap_or(0));
-        (quantity > 0).then_some(CartLine { quantity, ..line })
-    };
-    let lines: Vec<CartLine> = state.cart_lines().into_iter().filter_map(taken).collect();
-    if lines.is_empty() { Vec::new() } else { vec![MergedAway { into, at_revision, lines }.into()] }
+    vec![MergedAway { into, at_revision, lines, is_owed: true }.into()]
 }
 
 fn check_out(state: &CartState, draft: &Draft, now: Timestamp) -> Decision {

@@ -78,7 +78,7 @@ pub struct Merged {
     pub customer: CustomerId,
 }
 
-/// Another cart took lines in; here they are gone.
+/// Lines go to another cart; here they are gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MergedAway {
@@ -88,6 +88,10 @@ pub struct MergedAway {
     pub at_revision: u64,
     /// The lines, with the units that are taken out.
     pub lines: Vec<CartLine>,
+    /// True if the lines leave this cart before the other one takes them in: until it has, they are owed to it. In
+    /// logs of before 2026-11-30 the other one has them already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_owed: bool,
 }
 
 /// The lines became an order; the cart is empty.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::event::{CartEvent, CartLine, Merged};
-use super::state::{CartLineState, CartState, MERGES_MAX, Merge, ORDERS_OUT_MAX};
+use super::event::{CartEvent, CartLine, Merged, MergedAway};
+use super::state::{CartLineState, CartState, GIVEN_MAX, Given, MERGES_MAX, Merge, ORDERS_OUT_MAX};
 
 /// The state after an event.
 pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
@@ -26,6 +26,12 @@ pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
         CartEvent::Cleared(_) => state.lines.clear(),
         CartEvent::MergedAway(event) => {
             event.lines.iter().for_each(|line| take_out(&mut state, line));
+            if event.is_owed {
+                let given_before = state.given_at;
+                let MergedAway { into, at_revision, .. } = *event;
+                let given = Given { into, at_revision, lines: event.lines.clone(), given_before };
+                remember(&mut state.given, given, GIVEN_MAX);
+            }
             state.given_at = Some(event.at_revision);
         }
         CartEvent::Merged(event) => {

@@ -15,6 +15,9 @@ use super::event::CartLine;
 /// Merges of other carts that are remembered.
 pub const MERGES_MAX: usize = 16;
 
+/// Times that a cart gave its lines to another one that are remembered.
+pub const GIVEN_MAX: usize = 16;
+
 /// Orders whose lines can still be given back.
 pub const ORDERS_OUT_MAX: usize = 64;
 
@@ -29,6 +32,8 @@ pub struct CartState {
     pub(super) merged: VecDeque<Merge>,
     /// Where this cart stood when it last gave units to another.
     pub(super) given_at: Option<u64>,
+    /// Lines that went to other carts, oldest first.
+    pub(super) given: VecDeque<Given>,
     /// Orders made from it that gave nothing back.
     pub(super) orders_out: VecDeque<OrderId>,
     /// The last order made from it, unless something was put in since.
@@ -42,8 +47,22 @@ pub(super) struct Merge {
     pub(super) from: CartId,
     /// Where it stood.
     pub(super) revision: u64,
-    /// The units that were taken in: until it gives them away they are in both.
+    /// The units that were taken in. In logs of before 2026-11-30 they are in both carts until it gives them away.
     pub(super) units: BTreeMap<Sku, u32>,
+}
+
+/// Lines that left this cart for another one, which takes them in once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Given {
+    /// The cart they are owed to.
+    pub into: CartId,
+    /// Where this cart stood.
+    pub at_revision: u64,
+    /// The lines.
+    pub lines: Vec<CartLine>,
+    /// Where this cart stood when it gave units away before that.
+    pub given_before: Option<u64>,
 }
 
 /// A line.
@@ -90,15 +109,14 @@ impl CartState {
         self.customer.as_ref()
     }
 
-    /// The merges of another cart into this one, oldest first: where it stood, and the units that it is
-    /// to give away.
+    /// The merges of another cart into this one, oldest first: where it stood, and its units.
     pub fn merges_of(&self, cart: CartId) -> impl Iterator<Item = (u64, &BTreeMap<Sku, u32>)> {
         self.merged.iter().filter(move |merge| merge.from == cart).map(|merge| (merge.revision, &merge.units))
     }
 
-    /// Where it stood when it last gave units to another cart.
-    pub fn given_at(&self) -> Option<u64> {
-        self.given_at
+    /// The lines that went to another cart, oldest first. It may have taken them in already.
+    pub fn given_to(&self, cart: CartId) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(move |given| given.into == cart)
     }
 
     /// The SKU of a product's line, when it has just one here.

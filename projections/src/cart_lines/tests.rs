@@ -61,6 +61,7 @@ fn golden() {
                 into: cart(),
                 at_revision: 9,
                 lines: vec![line("A1", 1, 255), line("B2", 2, 100)],
+                is_owed: true,
             }),
         );
     golden!(CartLines, history);
