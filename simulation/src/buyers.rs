@@ -175,7 +175,7 @@ impl World {
         if !self.settle_requests() {
             return;
         }
-        self.ask(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()) }));
+        self.ask(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None }));
         if !self.settle_requests() {
             return;
         }

@@ -7,6 +7,7 @@ use souk_domain::order::draft::Parts;
 use souk_domain::order::event::OrderLine;
 use souk_domain::text::rules::PAYMENT_TOKEN;
 use souk_domain::{Address, CartId, CustomerId, Email, FieldError, OrderId, Sku};
+use souk_eventsourcing::KeyRing;
 use souk_web::shapes::read_text;
 use souk_web::{Caller, Problem};
 
@@ -16,9 +17,24 @@ use crate::shop::Shop;
 use super::request::{LineRequest, OrderRequest};
 
 /// Who buys and what is common to orders from a cart and of explicit lines.
+#[derive(Clone)]
 pub struct Buyer {
     customer: Option<CustomerId>,
     email: Option<Email>,
+}
+
+impl Buyer {
+    /// Returns true if an order that was placed is for the same buyer.
+    pub fn is_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
+        let email = draft.email.as_ref().map(|email| email.reveal(keys));
+        self.customer == draft.customer && is_same(self.email.as_ref().map(|email| email.as_str().to_owned()), email)
+    }
+}
+
+/// Returns true if a value that is asked for is the one of an order, or neither is there. An erased one is none that
+/// anybody asks for.
+fn is_same<T: PartialEq>(asked: Option<T>, known: Option<Option<T>>) -> bool {
+    asked.map(Some) == known
 }
 
 /// Who buys. Guests name an e-mail address; an admin may order for somebody, or for nobody in particular.
@@ -54,9 +70,19 @@ pub fn check_count(lines: usize) -> Result<(), Problem> {
 }
 
 /// The texts of a request for an order, as they are stored.
+#[derive(Clone)]
 pub struct Texts {
     shipping_address: Option<Address>,
     payment_token: Option<String>,
+}
+
+impl Texts {
+    /// Returns true if an order that was placed has the same address and payment token.
+    pub fn are_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
+        let address = draft.shipping_address.as_ref().map(|address| address.reveal(keys));
+        let token = draft.payment_token.as_ref().map(|token| token.reveal(keys));
+        is_same(self.shipping_address.clone(), address) && is_same(self.payment_token.clone(), token)
+    }
 }
 
 /// Checks the texts of a request, before its lines are looked up.

@@ -6,3 +6,4 @@ pub mod guests;
 pub mod place;
 pub mod request;
 pub mod routes;
+mod second_click;

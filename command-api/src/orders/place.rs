@@ -18,8 +18,11 @@ use crate::origin::Write;
 use crate::rejected::problem;
 use crate::shop::Shop;
 
-use super::assemble;
 use super::request::{OrderRequest, PriceChange};
+use super::{assemble, second_click};
+
+/// The code of a refusal to order an empty cart.
+const CART_EMPTY: &str = "cart-empty";
 
 /// A request to place an order.
 pub struct Placing<'a> {
@@ -69,8 +72,16 @@ pub async fn place(placing: &Placing<'_>) -> Result<Placed, Problem> {
     }
     let cart = cart_of(placing)?;
     match placing.shop.carts.load(&Cart::stream(cart)).await? {
-        Some(loaded) if !loaded.state.is_empty() => from_cart(placing, cart, &loaded, buyer, texts).await,
-        _ => second_click(placing, cart).await,
+        Some(loaded) if !loaded.state.is_empty() => {
+            match from_cart(placing, cart, &loaded, buyer.clone(), texts.clone()).await {
+                // Another click was quicker.
+                Err(problem) if problem.code() == CART_EMPTY => {
+                    second_click::place(placing, cart, &buyer, &texts).await
+                }
+                placed => placed,
+            }
+        }
+        _ => second_click::place(placing, cart, &buyer, &texts).await,
     }
 }
 
@@ -129,34 +140,19 @@ fn cart_of(placing: &Placing<'_>) -> Result<CartId, Problem> {
     of_caller(placing.caller).ok_or_else(cart_empty)
 }
 
-fn cart_empty() -> Problem {
-    Problem::new("cart-empty", CartRejection::Empty.to_string())
-}
-
-/// A draft without lines, of an empty cart: no other takes it for its own.
-fn stand_in(placing: &Placing<'_>) -> Draft {
-    let now = placing.shop.clock.now();
-    Draft {
-        order: placing.order,
-        code: String::new(),
-        customer: None,
-        cart: None,
-        email: None,
-        email_hash: None,
-        shipping_address: None,
-        lines: Vec::new(),
-        charges: Vec::new(),
-        total: Money::zero(placing.shop.settings.currency),
-        payment_token: None,
-        placed_at: now,
-        pay_by: now,
-    }
+pub(super) fn cart_empty() -> Problem {
+    Problem::new(CART_EMPTY, CartRejection::Empty.to_string())
 }
 
 /// Checks the cart out and places the order that came of it: that of this request, of one under the same
 /// key that was quicker, or the one of a moment ago.
-async fn check_out(placing: &Placing<'_>, cart: CartId, draft: Draft) -> Result<Placed, Problem> {
-    let command = CartCommand::CheckOut { draft: Box::new(draft) };
+pub(super) async fn check_out(
+    placing: &Placing<'_>,
+    cart: CartId,
+    draft: Draft,
+    recalls: Option<OrderId>,
+) -> Result<Placed, Problem> {
+    let command = CartCommand::CheckOut { draft: Box::new(draft), recalls };
     let request = CommandRequest { if_match: None, ..placing.came.request(Cart::stream(cart), command) };
     placing.shop.carts.execute(request).await.map_err(problem)?;
     let ordered = ordered_from(placing, cart).await?.ok_or_else(cart_empty)?;
@@ -175,12 +171,7 @@ async fn from_cart(
 ) -> Result<Placed, Problem> {
     let lines = cart_lines(placing.shop, loaded, placing.asked.accept_price_changes).await?;
     let draft = assemble::draft(placing.shop, placing.order, texts, buyer, Some(cart), lines)?;
-    check_out(placing, cart, draft).await
-}
-
-/// The cart is empty: this is a second click on "order", or a mistake.
-async fn second_click(placing: &Placing<'_>, cart: CartId) -> Result<Placed, Problem> {
-    check_out(placing, cart, stand_in(placing)).await
+    check_out(placing, cart, draft, None).await
 }
 
 async fn cart_lines(

@@ -35,6 +35,10 @@ const ONLY_SHIPMENT: &str = "1";
 type Answer = Result<WriteAnswer<OrderWritten>, Problem>;
 
 /// Places an order. Answers 202 at once, or with `Prefer: wait=10` 201 once it is settled.
+///
+/// An order of the cart empties it. The same request within a minute, a second click, is answered with the same order,
+/// also without an `Idempotency-Key`. The answer is 409 `cart-empty` when it names another e-mail address, shipping
+/// address or payment token, when that order was cancelled meanwhile, or when the cart was changed or cleared since.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = OrderRequest,
     responses((status = 201, body = OrderWritten, headers(("Location" = String))),
         (status = 202, body = OrderWritten, headers(("Location" = String))),

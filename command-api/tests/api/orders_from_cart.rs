@@ -51,6 +51,68 @@ async fn a_second_click_within_a_minute_is_the_same_order() {
 }
 
 #[tokio::test]
+async fn another_request_for_an_empty_cart_is_no_second_click() {
+    let shop = TestShop::stocked().await;
+    let to = |line1: &str| json!({"name": "Ada", "line1": line1, "city": "London", "country": "GB"});
+    let body = || json!({"cart": true, "payment": {"token": "tok_ok"}, "shippingAddress": to("1 Test St")});
+    let order = |body: Value| shop.customer("ada", Call::post("/api/orders", &body));
+    add(&shop, "heart").await;
+    let first = order(body()).await.done(202).text("id");
+    for (field, value) in [
+        ("payment", json!({"token": "tok_decline"})),
+        ("payment", Value::Null),
+        ("shippingAddress", to("2 Test St")),
+        ("shippingAddress", Value::Null),
+        ("email", json!("other@example.org")),
+    ] {
+        let mut other = body();
+        other[field] = value;
+        order(other).await.refused(409, "cart-empty");
+    }
+    assert_eq!(order(body()).await.done(202).text("id"), first);
+    assert_eq!(orders(&shop), 1);
+}
+
+#[tokio::test]
+async fn a_guests_second_click_names_the_same_address() {
+    let shop = TestShop::stocked().await;
+    let item = json!({"sku": "heart", "quantity": 1});
+    let token =
+        shop.send(Call::post("/api/cart/items", &item)).await.done(200).head("x-cart-token").to_owned();
+    let order = |email: &str| {
+        let body = json!({"cart": true, "email": email});
+        shop.send(Call::post("/api/orders", &body).cart(&token))
+    };
+    let first = order("ada@example.org").await.done(202).text("id");
+    order("bob@example.org").await.refused(409, "cart-empty");
+    assert_eq!(order(" Ada@example.org ").await.done(202).text("id"), first);
+}
+
+#[tokio::test]
+async fn a_click_after_the_cart_was_cleared_or_the_order_cancelled_orders_nothing() {
+    let shop = TestShop::stocked().await;
+    let item = |quantity: u32| Call::put("/api/cart/items/star", &json!({"quantity": quantity}));
+    for change in ["clear", "put in and take out", "cancel"] {
+        add(&shop, "heart").await;
+        let first = shop.customer("ada", from_cart()).await.done(202).text("id");
+        match change {
+            "clear" => drop(shop.customer("ada", Call::delete("/api/cart")).await.done(200)),
+            "cancel" => {
+                let path = format!("/api/orders/{first}/cancel");
+                shop.as_checkout(&first, OrderCommand::AwaitPayment).await;
+                shop.as_checkout(&first, OrderCommand::Confirm { paid_outside: false }).await;
+                shop.customer("ada", Call::post(&path, &json!({}))).await.done(200);
+            }
+            _ => {
+                add(&shop, "star").await;
+                shop.customer("ada", item(0)).await.done(200);
+            }
+        }
+        shop.customer("ada", from_cart()).await.refused(409, "cart-empty");
+    }
+}
+
+#[tokio::test]
 async fn a_second_click_waits_for_the_first_ones_order() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;

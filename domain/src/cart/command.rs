@@ -59,11 +59,12 @@ pub enum CartCommand {
         /// Where this cart stands: the sender insists on it, so that it names this act and no other.
         at_revision: u64,
     },
-    /// Turns the lines into an order; empties the cart. Of an empty cart it means the order of a moment
-    /// ago.
+    /// Turns the lines into an order; empties the cart. Of an empty cart it may mean the order of a moment ago.
     CheckOut {
         /// The order to be, complete: after a crash it is made from this.
         draft: Box<Draft>,
+        /// The order of a moment ago that the same request would have made, if there is one.
+        recalls: Option<OrderId>,
     },
     /// Puts the lines of a failed order back, once.
     GiveBack {

@@ -33,7 +33,7 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
             Ok(merge(state, (*from, *from_revision), lines, *given_at, customer))
         }
         CartCommand::GiveAway { into, at_revision } => Ok(give_away(state, *into, *at_revision)),
-        CartCommand::CheckOut { draft } => check_out(state, draft, now),
+        CartCommand::CheckOut { draft, recalls } => check_out(state, draft, *recalls, now),
         CartCommand::GiveBack { order, lines } => Ok(give_back(state, *order, lines)),
     }
 }
@@ -100,7 +100,9 @@ fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
 
 fn clear(state: &CartState) -> Vec<CartEvent> {
     let skus: Vec<Sku> = state.lines.keys().cloned().collect();
-    if skus.is_empty() { Vec::new() } else { vec![Cleared { skus }.into()] }
+    // A cart whose lines were just ordered is cleared, too: the next click on "order" then means no order of before.
+    let is_as_it_was = skus.is_empty() && state.last_order.is_none();
+    if is_as_it_was { Vec::new() } else { vec![Cleared { skus }.into()] }
 }
 
 fn merge(
@@ -193,9 +195,10 @@ fn give_away(state: &CartState, into: CartId, at_revision: u64) -> Vec<CartEvent
     vec![MergedAway { into, at_revision, lines, is_owed: true }.into()]
 }
 
-fn check_out(state: &CartState, draft: &Draft, now: Timestamp) -> Decision {
+fn check_out(state: &CartState, draft: &Draft, recalls: Option<OrderId>, now: Timestamp) -> Decision {
     if state.is_empty() {
-        let order = state.recent_order(now).ok_or(CartRejection::Empty)?;
+        let recent = state.recent_order(now).filter(|order| recalls == Some(*order));
+        let order = recent.ok_or(CartRejection::Empty)?;
         return Ok(vec![OrderRecalled { order }.into()]);
     }
     let mut ordered: BTreeMap<&Sku, u64> = BTreeMap::new();

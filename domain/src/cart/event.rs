@@ -56,7 +56,7 @@ pub struct ItemRemoved {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cleared {
-    /// The lines that were there.
+    /// The lines that were there; none if they were ordered a moment before.
     pub skus: Vec<Sku>,
 }
 

@@ -23,7 +23,10 @@ pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
         CartEvent::ItemRemoved(event) => {
             state.lines.remove(&event.sku);
         }
-        CartEvent::Cleared(_) => state.lines.clear(),
+        CartEvent::Cleared(_) => {
+            state.lines.clear();
+            state.last_order = None;
+        }
         CartEvent::MergedAway(event) => {
             event.lines.iter().for_each(|line| take_out(&mut state, line));
             if event.is_owed {

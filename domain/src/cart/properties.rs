@@ -76,6 +76,7 @@ impl Model {
             }
             Act::Clear => {
                 self.units.clear();
+                self.last = None;
                 (CartCommand::Clear, Ok(()))
             }
             Act::Merge(cart, revision, units) => (self.merge(cart, revision, &units), Ok(())),
@@ -135,7 +136,7 @@ impl Model {
         }
         self.orders += 1;
         let order = OrderId(Uuid::from_u128(self.orders));
-        let command = CartCommand::CheckOut { draft: Box::new(draft(order, &lines, now)) };
+        let command = CartCommand::CheckOut { draft: Box::new(draft(order, &lines, now)), recalls: None };
         self.out.insert(self.orders, lines);
         self.units.clear();
         self.last = Some((self.orders, now));
@@ -148,7 +149,9 @@ impl Model {
         if !self.units.is_empty() && lines == self.lines() {
             return self.check_out(now);
         }
-        let command = CartCommand::CheckOut { draft: Box::new(draft(OrderId(Uuid::nil()), &lines, now)) };
+        let recalls = self.last.map(|(order, _)| OrderId(Uuid::from_u128(order)));
+        let draft = Box::new(draft(OrderId(Uuid::nil()), &lines, now));
+        let command = CartCommand::CheckOut { draft, recalls };
         let expected = match (self.units.is_empty(), self.has_recent_order(now)) {
             (true, true) => Ok(()),
             (true, false) => Err("cart-empty"),

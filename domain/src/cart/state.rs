@@ -36,7 +36,7 @@ pub struct CartState {
     pub(super) given: VecDeque<Given>,
     /// Orders made from it that gave nothing back.
     pub(super) orders_out: VecDeque<OrderId>,
-    /// The last order made from it, unless something was put in since.
+    /// The last order made from it, unless something was put in since, or the cart was cleared.
     pub(super) last_order: Option<(OrderId, Timestamp)>,
 }
 
@@ -126,7 +126,8 @@ impl CartState {
         if skus.next().is_none() { first } else { None }
     }
 
-    /// The order that a second click within [`SECOND_CLICK_S`] means, when nothing was put in since.
+    /// The order that a second click within [`SECOND_CLICK_S`] means, when nothing was put in since and the cart was not
+    /// cleared.
     pub fn recent_order(&self, now: Timestamp) -> Option<OrderId> {
         let (order, at) = self.last_order?;
         (now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S)).then_some(order)

@@ -85,7 +85,7 @@ fn checked_out(order: OrderId, lines: &[CartLine]) -> CartEvent {
 }
 
 fn check_out(lines: &[CartLine]) -> CartCommand {
-    CartCommand::CheckOut { draft: Box::new(draft(ORDER, lines, noon())) }
+    CartCommand::CheckOut { draft: Box::new(draft(ORDER, lines, noon())), recalls: Some(ORDER) }
 }
 
 fn give_back(order: OrderId, lines: &[CartLine]) -> CartCommand {
@@ -267,6 +267,12 @@ fn clearing_takes_every_line_out_and_an_empty_cart_stays_as_it_is() {
     let cleared = Cleared { skus: vec![sku(1), sku(2)] };
     given::<Cart>(&[added(2, 1, 1), added(1, 1, 1)]).when(&CartCommand::Clear).then(&[cleared.into()]);
     given::<Cart>(&[]).when(&CartCommand::Clear).then_nothing();
+    let lines = [line(1, 2, 3)];
+    let nothing: CartEvent = Cleared { skus: Vec::new() }.into();
+    let ordered = [added(1, 2, 3), checked_out(ORDER, &lines), nothing.clone()];
+    given::<Cart>(&ordered[..2]).when(&CartCommand::Clear).then(&[nothing]);
+    given::<Cart>(&ordered).when(&CartCommand::Clear).then_nothing();
+    given::<Cart>(&ordered).when(&check_out(&lines)).then_refused("cart-empty");
 }
 
 #[test]
@@ -304,6 +310,11 @@ fn a_second_click_means_the_same_order() {
     let recalled = OrderRecalled { order: ORDER };
     given::<Cart>(&history).at(later(60)).when(&check_out(&lines)).then(&[recalled.into()]);
     given::<Cart>(&history).at(later(61)).when(&check_out(&lines)).then_refused("cart-empty");
+    // Another request means no order of before.
+    for recalls in [None, Some(OrderId(Uuid::from_u128(10)))] {
+        let other = CartCommand::CheckOut { draft: Box::new(draft(ORDER, &lines, noon())), recalls };
+        given::<Cart>(&history).when(&other).then_refused("cart-empty");
+    }
     let state = fold::<Cart>(&history);
     assert_eq!(state.recent_order(later(60)), Some(ORDER));
     assert_eq!(state.recent_order(later(61)), None);
