@@ -62,7 +62,7 @@ pub async fn add_item(
     let outcome = match shop.carts.execute(came.request(Cart::stream(cart), command)).await {
         Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_sold(&sku)),
         result => result.map_err(|error| match error {
-            CommandError::Rejected(CartRejection::CurrencyMismatch) => problem_at("/sku", error),
+            CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
             error => problem(error),
         })?,
     };
@@ -119,7 +119,10 @@ pub async fn change_item(
     };
     // Of a line that is not there, the cart itself says so, unless it is a repeat of what was done before.
     let command = CartCommand::Change { sku, quantity, unit_price };
-    send(&shop, cart, &came, command).await
+    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await;
+    // The request has one field, whatever is wrong with the line.
+    let outcome = outcome.map_err(|error| problem_at("/quantity", error))?;
+    Ok(WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
 }
 
 /// Takes a line out.

@@ -124,7 +124,25 @@ pub async fn lines(shop: &Shop, caller: &Caller, asked: &[LineRequest]) -> Resul
             Err(wrong) => errors.push(wrong),
         }
     }
+    let wrong = other_currencies(&lines).map(|(index, line, others)| {
+        let (sku, currency) = (&line.sku, line.unit_price.currency.code());
+        let detail = format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it by itself");
+        FieldError::new(format!("/lines/{index}/sku"), "currency-mismatch", detail)
+    });
+    errors.extend(wrong);
     if errors.is_empty() { Ok(lines) } else { Err(Problem::fields(errors)) }
+}
+
+/// The lines that are not in the currency of the others, with their places and that currency: the one of a line whose
+/// price is still in the currency that the buyer was shown.
+pub fn other_currencies(lines: &[OrderLine]) -> impl Iterator<Item = (usize, &OrderLine, &'static str)> {
+    let is_as_shown =
+        |line: &&OrderLine| line.shown_price.is_none_or(|shown| shown.currency == line.unit_price.currency);
+    let first = lines.iter().find(is_as_shown).or(lines.first()).map(|line| line.unit_price.currency);
+    lines.iter().enumerate().filter_map(move |(index, line)| {
+        let others = first.filter(|first| *first != line.unit_price.currency)?;
+        Some((index, line, others.code()))
+    })
 }
 
 async fn order_line(

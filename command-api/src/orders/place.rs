@@ -200,6 +200,13 @@ async fn cart_lines(
             shown_price: Some(line.unit_price).filter(|shown| *shown != listed.price),
         });
     }
+    let foreign = assemble::other_currencies(&lines).map(|(index, line, others)| {
+        let (sku, currency) = (&line.sku, line.unit_price.currency.code());
+        let detail =
+            format!("SKU {sku} is priced in {currency} by now, the other lines in {others}: remove its line");
+        FieldError::new(format!("/lines/{index}"), "currency-mismatch", detail)
+    });
+    withdrawn.extend(foreign);
     if !withdrawn.is_empty() {
         return Err(Problem::fields(withdrawn));
     }

@@ -226,3 +226,50 @@ async fn a_merge_says_which_lines_had_no_room() {
         "nothing is left to merge"
     );
 }
+
+/// A product priced in yen or pounds: its id.
+async fn made(shop: &TestShop, sku: &str) -> String {
+    shop.admin(Call::post("/api/products", &product(sku, 100))).await.done(201).text("id")
+}
+
+#[tokio::test]
+async fn a_line_whose_product_changed_its_currency_is_named_and_can_be_removed() {
+    let shop = TestShop::open().await;
+    made(&shop, "kettle").await;
+    let wok = made(&shop, "wok").await;
+    for sku in ["kettle", "wok"] {
+        shop.customer("ada", add(sku, 2)).await.done(200);
+    }
+    let yen = json!({"name": "Wok", "sku": "wok", "price": {"amount": 900, "currency": "JPY"}});
+    shop.admin(Call::put(&format!("/api/products/{wok}"), &yen)).await.done(200);
+    let change = || Call::put("/api/cart/items/wok", &json!({"quantity": 1}));
+    let order = |body: Value| shop.customer("ada", Call::post("/api/orders", &body));
+    let told = "SKU wok is priced in JPY";
+    let refused = shop.customer("ada", change()).await.refused(422, "validation-failed");
+    assert!(refused.text("detail").contains(told), "{}", refused.body);
+    refused.at("/quantity", "currency-mismatch");
+    for accepts in [false, true] {
+        let body = json!({"cart": true, "acceptPriceChanges": accepts});
+        let refused = order(body).await.refused(422, "validation-failed");
+        assert!(refused.text("detail").contains(told), "{}", refused.body);
+        assert!(refused.text("detail").contains("remove its line"), "{}", refused.body);
+        refused.at("/cart", "currency-mismatch");
+    }
+    let lines = json!({"lines": [{"sku": "kettle", "quantity": 1}, {"sku": "wok", "quantity": 1}]});
+    let refused = order(lines).await.refused(422, "validation-failed");
+    assert!(refused.text("detail").contains(told), "{}", refused.body);
+    refused.at("/lines/1/sku", "currency-mismatch");
+    // What the message advises helps.
+    shop.customer("ada", Call::delete("/api/cart/items/wok")).await.done(200);
+    order(json!({"cart": true})).await.done(202);
+}
+
+#[tokio::test]
+async fn a_refused_quantity_is_the_one_that_was_sent_or_that_the_line_would_have() {
+    let shop = TestShop::stocked().await;
+    shop.customer("ada", add("heart", 9)).await.done(200);
+    for (quantity, told) in [(0, "0 were asked for"), (999_992, "would have 1000001")] {
+        let refused = shop.customer("ada", add("heart", quantity)).await.refused(422, "validation-failed");
+        assert!(refused.text("detail").contains(told), "{}", refused.body);
+    }
+}

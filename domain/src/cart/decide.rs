@@ -40,8 +40,11 @@ pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decis
 
 fn add(state: &CartState, line: CartLine, customer: Option<CustomerId>) -> Decision {
     let sum = u64::from(line.quantity) + u64::from(state.quantity(&line.sku));
-    if line.quantity == 0 || sum > u64::from(LINE_UNITS_MAX) {
-        return Err(CartRejection::QuantityLimit { asked: sum });
+    if line.quantity == 0 {
+        return Err(CartRejection::NoUnits);
+    }
+    if sum > u64::from(LINE_UNITS_MAX) {
+        return Err(CartRejection::QuantityLimit { units: sum });
     }
     if state.lines.len() >= LINES_MAX && !state.lines.contains_key(&line.sku) {
         return Err(CartRejection::Full);
@@ -59,7 +62,7 @@ fn change(state: &CartState, sku: &Sku, quantity: u32, unit_price: Money) -> Dec
         return Ok(remove(state, sku));
     }
     if quantity > LINE_UNITS_MAX {
-        return Err(CartRejection::QuantityLimit { asked: u64::from(quantity) });
+        return Err(CartRejection::QuantityLimit { units: u64::from(quantity) });
     }
     check_currency(state, sku, unit_price)?;
     check_total(state, &[(sku, u64::from(quantity), unit_price)])?;
@@ -74,7 +77,12 @@ fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(),
     let other = state.lines.iter().find(|(present, _)| *present != sku);
     match other {
         Some((_, line)) if line.unit_price.currency != unit_price.currency => {
-            Err(CartRejection::CurrencyMismatch)
+            Err(CartRejection::CurrencyMismatch {
+                sku: sku.clone(),
+                currency: unit_price.currency,
+                others: line.unit_price.currency,
+                is_line: state.lines.contains_key(sku),
+            })
         }
         _ => Ok(()),
     }
@@ -178,12 +186,14 @@ fn check_merged_currency(state: &CartState, lines: &[CartLine]) -> Result<(), Ca
     let incoming: BTreeMap<&Sku, Currency> =
         lines.iter().map(|line| (&line.sku, line.unit_price.currency)).collect();
     let staying = state.lines.iter().find(|(sku, _)| !incoming.contains_key(sku));
-    let mut currencies = incoming.into_values().chain(staying.map(|(_, line)| line.unit_price.currency));
-    let first = currencies.next();
-    if currencies.all(|currency| Some(currency) == first) {
-        Ok(())
-    } else {
-        Err(CartRejection::CurrencyMismatch)
+    let staying = staying.map(|(_, line)| line.unit_price.currency);
+    let Some(others) = staying.or_else(|| incoming.values().next().copied()) else { return Ok(()) };
+    match incoming.into_iter().find(|(_, currency)| *currency != others) {
+        None => Ok(()),
+        Some((sku, currency)) => {
+            let is_line = state.lines.contains_key(sku);
+            Err(CartRejection::CurrencyMismatch { sku: sku.clone(), currency, others, is_line })
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use souk_eventsourcing::Rejection;
 
 use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
+use crate::money::Currency;
 use crate::names::Sku;
 
 /// A refusal.
@@ -14,18 +15,33 @@ pub enum CartRejection {
     /// Too many lines.
     #[error("a cart has at most {LINES_MAX} lines")]
     Full,
-    /// Too many units, or none.
-    #[error("a line has 1 to {LINE_UNITS_MAX} units, {asked} were asked for")]
+    /// No units are to be put in.
+    #[error("1 to {LINE_UNITS_MAX} units can be put in, 0 were asked for")]
+    NoUnits,
+    /// Too many units.
+    #[error("a line has at most {LINE_UNITS_MAX} units, this one would have {units}")]
     QuantityLimit {
-        /// Units.
-        asked: u64,
+        /// The units that the line would have.
+        units: u64,
     },
     /// The lines would cost more than an order may.
     #[error("the total of a cart is at most {TOTAL_MINOR_MAX} minor units, as that of an order is")]
     TotalTooLarge,
     /// Prices of two currencies.
-    #[error("a cart has one currency")]
-    CurrencyMismatch,
+    #[error(
+        "SKU {sku} is priced in {}, the other lines in {}, and a cart has one currency: {}", .currency.code(),
+        .others.code(), remedy(*is_line)
+    )]
+    CurrencyMismatch {
+        /// The SKU.
+        sku: Sku,
+        /// The currency of its price.
+        currency: Currency,
+        /// The currency of the other lines.
+        others: Currency,
+        /// True if the cart has a line of it.
+        is_line: bool,
+    },
     /// No such line.
     #[error("the cart has no line of {sku}")]
     LineNotFound {
@@ -37,14 +53,19 @@ pub enum CartRejection {
     Changed,
 }
 
+/// The way on with a line in another currency.
+fn remedy(is_line: bool) -> &'static str {
+    if is_line { "remove its line, or the others" } else { "order it by itself, or remove the others" }
+}
+
 impl Rejection for CartRejection {
     fn code(&self) -> &'static str {
         match self {
             Self::Empty => "cart-empty",
             Self::Full => "cart-full",
-            Self::QuantityLimit { .. } => "quantity-limit",
+            Self::NoUnits | Self::QuantityLimit { .. } => "quantity-limit",
             Self::TotalTooLarge => "total-too-large",
-            Self::CurrencyMismatch => "currency-mismatch",
+            Self::CurrencyMismatch { .. } => "currency-mismatch",
             Self::LineNotFound { .. } => "line-not-found",
             Self::Changed => "cart-changed",
         }
