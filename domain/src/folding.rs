@@ -20,6 +20,12 @@ pub fn folded(text: &str) -> String {
     COMPOSED_COMPATIBLY.normalize(&CASES.fold_string(&once)).into_owned()
 }
 
+/// The form in which a text is looked for in another: [`folded`], without blanks around it, and with one blank for each
+/// run of them.
+pub fn searched(text: &str) -> String {
+    folded(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The path of a category in the one form in which it is stored and looked up: parts in small letters, each separated
 /// by one slash, without blanks around or doubled within, and without a slash at either end. Control characters stay,
 /// for the check of texts to refuse.
@@ -51,6 +57,14 @@ mod tests {
             assert_eq!(folded(one), folded(other), "{one} {other}");
         }
         assert_ne!(folded("Cafe"), folded("Café"));
+    }
+
+    #[test]
+    fn blanks_around_and_doubled_are_not_looked_for() {
+        for text in ["Garden  Chair", " garden chair ", "garden\u{a0}\u{3000}chair", "GARDEN\tCHAIR"] {
+            assert_eq!(searched(text), "garden chair", "{text}");
+        }
+        assert_eq!(searched(" \u{a0} "), "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod row;
 
-use souk_domain::folding::{category_path, folded};
+use souk_domain::folding::{category_path, folded, searched};
 use souk_domain::product::event::Content;
 use souk_domain::product::{Product, ProductEvent};
 use souk_eventsourcing::projector::{Column, ColumnType, Model, Projector, Value};
@@ -21,7 +21,7 @@ pub struct Products;
 impl Projector for Products {
     const MODEL: Model = Model {
         name: "products",
-        version: 2,
+        version: 3,
         columns: &[
             Column { name: "name_key", column_type: ColumnType::Text },
             Column { name: "search_text", column_type: ColumnType::Text },
@@ -97,8 +97,8 @@ fn said(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) ->
 /// What `q` looks in: the name and every SKU, a line each.
 fn search_text(content: &Content) -> String {
     let skus = content.variants.iter().map(|variant| variant.sku.as_str());
-    let lines: Vec<&str> = std::iter::once(content.name.as_str()).chain(skus).collect();
-    folded(&lines.join("\n"))
+    let lines: Vec<String> = std::iter::once(content.name.as_str()).chain(skus).map(searched).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use souk_domain::folding::{category_path, folded};
+use souk_domain::folding::{category_path, folded, searched};
 use souk_projections::products::ProductRow;
 use souk_projections::sort_key::sort_key;
 use souk_web::headers::ReadHeaders;
@@ -49,7 +49,8 @@ struct ProductsQuery {
     in_stock: Option<bool>,
     /// Whether customers see it; without an admin's token only those that they see are listed.
     active: Option<bool>,
-    /// A part of the name or of a SKU, whatever its case and Unicode form; 200 characters at most.
+    /// A part of the name or of a SKU, whatever its case and Unicode form; 200 characters at most. Blanks around it do
+    /// not count, and a run of them counts as one.
     #[param(max_length = 200)]
     q: Option<String>,
     /// The order.
@@ -164,7 +165,7 @@ async fn list(
     let currency = currency(&state, query.currency.as_deref())?;
     let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
     let after = sort.after(currency, query.cursor.as_deref())?;
-    let pattern = query.q.as_deref().filter(|q| !q.is_empty()).map(pattern).transpose()?;
+    let pattern = query.q.as_deref().map(pattern).transpose()?.flatten();
     let position = state.positions.wait_for(headers).await?;
     let behind = state.positions.behind_in(MODELS);
     let visible = if caller.is_admin() { query.active } else { Some(true) };
@@ -204,20 +205,24 @@ async fn list(
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
-/// A `LIKE` pattern for a text anywhere.
-fn pattern(q: &str) -> Result<String, Problem> {
+/// A `LIKE` pattern for a text anywhere; none for a text of blanks, which looks for nothing.
+fn pattern(q: &str) -> Result<Option<String>, Problem> {
     if q.chars().count() > Q_CHARS_MAX {
         return Err(Problem::parameter("q", format!("at most {Q_CHARS_MAX} characters are allowed")));
     }
+    let text = searched(q);
+    if text.is_empty() {
+        return Ok(None);
+    }
     let mut pattern = String::from("%");
-    for character in folded(q).chars() {
+    for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(character);
     }
     pattern.push('%');
-    Ok(pattern)
+    Ok(Some(pattern))
 }
 
 fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {

@@ -39,14 +39,14 @@ async fn every_statement_finds_its_rows_by_an_index() {
     let options = SqliteConnectOptions::new().filename(file).read_only(true);
     let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
     let statements = [
-        (products::NEWEST, "products_v2 USING INDEX products_v2_0 ("),
-        (products::NAME, "products_v2 USING INDEX products_v2_1 ("),
-        (products::NAME_DESCENDING, "products_v2 USING INDEX products_v2_1 ("),
-        (products::PRICE, "products_v2 USING INDEX products_v2_2 ("),
-        (products::PRICE_DESCENDING, "products_v2 USING INDEX products_v2_2 ("),
+        (products::NEWEST, "products_v3 USING INDEX products_v3_0 ("),
+        (products::NAME, "products_v3 USING INDEX products_v3_1 ("),
+        (products::NAME_DESCENDING, "products_v3 USING INDEX products_v3_1 ("),
+        (products::PRICE, "products_v3 USING INDEX products_v3_2 ("),
+        (products::PRICE_DESCENDING, "products_v3 USING INDEX products_v3_2 ("),
         (
             include_str!("../../src/products/get.sql"),
-            "products_v2 USING INDEX sqlite_autoindex_products_v2_1 (key=?)",
+            "products_v3 USING INDEX sqlite_autoindex_products_v3_1 (key=?)",
         ),
         (orders::LIST, "orders_v4 USING INDEX orders_v4_0 ("),
         (orders::LIST_OF_CUSTOMER, "orders_v4 USING INDEX orders_v4_1 (customer_id=? AND"),
