@@ -66,6 +66,9 @@ pub trait OrderFinder: Send + Sync + 'static {
     /// The owner of an order, as far as read models know of it. No lines are read.
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem>;
 
+    /// True if an order of the customer's is known to the read models.
+    async fn has_orders(&self, customer: &CustomerId) -> Result<bool, Problem>;
+
     /// The payment of a refund or void.
     async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem>;
 

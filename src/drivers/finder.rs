@@ -55,6 +55,11 @@ impl OrderFinder for ReadModelFinder {
         Ok(Some(OrderOwner { customer, cart: cart.and_then(|cart| cart.parse().ok().map(CartId)) }))
     }
 
+    async fn has_orders(&self, customer: &CustomerId) -> Result<bool, Problem> {
+        let statement = sqlx::query_scalar(include_str!("finder/has_orders.sql")).bind(customer.as_str());
+        statement.fetch_one(&self.pool).await.map_err(|error| Problem::internal(&error))
+    }
+
     async fn open_debts(&self) -> Result<i64, Problem> {
         let statement = sqlx::query_scalar("SELECT count(*) FROM payment_debts WHERE failed_at IS NOT NULL");
         statement.fetch_one(&self.pool).await.map_err(|error| Problem::internal(&error))

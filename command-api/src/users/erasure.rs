@@ -1,10 +1,11 @@
 //! Forgetting somebody. The one act that counts is that their key is destroyed; everything that follows is
 //! listed by the store of keys until it is done, by this request or by the sweep behind it.
 
+use souk_domain::cart::Cart;
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::user::{User, UserCommand};
-use souk_domain::{CustomerId, OrderId, UserId};
+use souk_domain::{CartId, CustomerId, OrderId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Person, Position};
 use souk_web::Problem;
@@ -23,6 +24,25 @@ pub async fn erase_customer(
     let position = forget_customer(shop, customer, origin).await;
     shop.erased.notify_one();
     position
+}
+
+/// Returns true if there is something to forget of a customer, or they were forgotten before: an account, a key, a cart
+/// or an order.
+pub async fn is_known(shop: &Shop, customer: &CustomerId) -> Result<bool, Problem> {
+    let person = customer.person();
+    if shop.people.is_erased(&person).await? {
+        return Ok(true);
+    }
+    if shop.people.to_open(vec![person.clone()]).await?.get(&person).is_some() {
+        return Ok(true);
+    }
+    if let Some(user) = UserId::of_customer(customer)
+        && shop.accounts.users.load(&User::stream(user)).await?.is_some()
+    {
+        return Ok(true);
+    }
+    let cart = Cart::stream(CartId::of_customer(customer));
+    Ok(shop.carts.load(&cart).await?.is_some() || shop.finder.has_orders(customer).await?)
 }
 
 /// What follows from a customer's erasure, their orders aside: a repeat does what is left of it.

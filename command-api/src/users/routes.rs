@@ -163,7 +163,7 @@ pub async fn erase_me(
     erase(&shop, &caller, &headers, &user.customer(), "DELETE /api/users/me", &body.raw).await
 }
 
-/// Forgets somebody, for good.
+/// Forgets somebody, for good. A customer of whom the shop knows nothing is not found.
 #[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path, max_length = 64)),
     responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn erase_somebody(
@@ -173,6 +173,9 @@ pub async fn erase_somebody(
     headers: WriteHeaders,
 ) -> Result<Response, Problem> {
     let customer = CustomerId::parse(&id).map_err(|why| Problem::parameter("id", why))?;
+    if !erasure::is_known(&shop, &customer).await? {
+        return Err(Problem::new("not-found", "there is no such customer"));
+    }
     erase(&shop, &caller, &headers, &customer, &format!("DELETE /api/users/{id}"), &[]).await
 }
 

@@ -125,6 +125,13 @@ impl OrderFinder for Finder {
         Ok(self.placed(order).map(owner))
     }
 
+    async fn has_orders(&self, customer: &CustomerId) -> Result<bool, Problem> {
+        let streams = self.0.lock().unwrap().of_category("order");
+        let orders = streams.iter().map(|stream| OrderId(stream.id().parse().unwrap()));
+        let mut placed = orders.filter_map(|order| self.placed(order));
+        Ok(placed.any(|placed| placed.draft.customer.as_ref() == Some(customer)))
+    }
+
     async fn open_debts(&self) -> Result<i64, Problem> {
         Ok(0)
     }

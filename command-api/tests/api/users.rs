@@ -121,7 +121,25 @@ async fn admins_erase_others_and_others_do_not() {
     shop.admin(erase()).await.done(202);
     shop.admin(erase()).await.done(202);
     assert!(account(&shop, &ada.text("id")).await.is_none());
-    shop.admin(Call::delete("/api/users/a-customer-of-another-system")).await.done(202);
+}
+
+#[tokio::test]
+async fn customers_of_other_systems_are_erased_and_nobody_is_not_found() {
+    let shop = TestShop::stocked().await;
+    let erase = |id: &str| shop.admin(Call::delete(&format!("/api/users/{id}")));
+    let line = json!({"sku": "heart", "quantity": 1});
+    let order = json!({"lines": [line], "customerId": "erp-7"});
+    shop.admin(Call::post("/api/orders", &order)).await.done(202);
+    shop.customer("erp-8", Call::post("/api/cart/items", &line)).await.done(200);
+    for id in ["erp-7", "erp-8"] {
+        erase(id).await.done(202);
+        erase(id).await.done(202);
+    }
+    for nobody in ["00000000-0000-0000-0000-000000000000", "erp-9"] {
+        erase(nobody).await.refused(404, "not-found");
+        let person = CustomerId::parse(nobody).unwrap().person();
+        assert!(!shop.shop.people.is_erased(&person).await.unwrap());
+    }
 }
 
 /// A guest's order with an address: its id and its code.
