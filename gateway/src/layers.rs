@@ -206,6 +206,16 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&"a panic").into_response()
 }
 
+/// Refuses a body in an encoding, as gzip: nothing here takes it out, and the reader would take it for broken text.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
+        return Ok(());
+    }
+    let detail = "bodies are taken as they are: send it without `Content-Encoding`";
+    Err(Problem::new("unsupported-media-type", detail))
+}
+
 fn no_body() -> Problem {
     Problem::new("body-not-allowed", "the route takes no body; send none")
 }
@@ -282,6 +292,11 @@ async fn answered_whole(
     next: Next,
     mut gathering: Gathering,
 ) -> Response {
+    if route.is_some()
+        && let Err(problem) = check_encoding(request.headers())
+    {
+        return problem.into_response();
+    }
     let (parts, body) = request.into_parts();
     // Where nothing is, no body is read.
     let (body, bytes_max) = route.map_or((Body::empty(), 0), |route| (body, route.body_bytes_max));

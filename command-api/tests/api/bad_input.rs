@@ -46,6 +46,11 @@ async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
             .at("/colour", "unknown-field");
         let as_text = Call::post(path, &body).header("content-type", "text/plain");
         shop.admin(as_text).await.refused(415, "unsupported-media-type");
+        let zipped = Call::post_raw(path, [0x1f, 0x8b, 8, 0]).header("content-encoding", "gzip");
+        let refused = shop.admin(zipped).await.refused(415, "unsupported-media-type");
+        assert!(refused.text("detail").contains("Content-Encoding"), "{}", refused.body);
+        let plain = Call::post_raw(path, "{").header("content-encoding", "identity");
+        shop.admin(plain).await.refused(400, "malformed-body");
         let oversized = Call::post_raw(path, vec![b' '; 1024 * 1024 + 1]);
         shop.admin(oversized).await.refused(413, "body-too-large");
         shop.admin(Call::post(path, &body).header("x-api-version", "v9"))
