@@ -75,7 +75,8 @@ pub fn run(configuration: &Configuration, command: &KeysCommand, json: bool) -> 
         }
         let signs = if key.signs { "signs" } else { "" };
         let until = key.taken_until.map_or(String::new(), |until| format!("taken until {until}"));
-        output::line(format!("{}  made {}  {signs} {until}", key.kid, key.made_at));
+        let made = key.made_at.map_or_else(|| "some time ago".to_owned(), |at| at.to_string());
+        output::line(format!("{}  made {made}  {signs} {until}", key.kid));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,7 +37,17 @@ pub struct TokenKey {
     pub(crate) encoding: EncodingKey,
     pub(crate) decoding: Arc<DecodingKey>,
     public: [u8; 32],
+    /// By the name of its file: the first key is older than all others.
     made_at: Timestamp,
+    /// By the file itself.
+    written_at: Option<Timestamp>,
+}
+
+impl TokenKey {
+    /// The moment at which it was made, as people are told: the first key's file has no time in its name.
+    fn told_made_at(&self) -> Option<Timestamp> {
+        if self.made_at == Timestamp::UNIX_EPOCH { self.written_at } else { Some(self.made_at) }
+    }
 }
 
 /// All keys there are, oldest first.
@@ -52,8 +62,8 @@ pub struct TokenKeys {
 pub struct KeyStatus {
     /// Its id: the `kid` of its tokens.
     pub kid: String,
-    /// When it was made.
-    pub made_at: Timestamp,
+    /// When it was made; none if the file system does not tell.
+    pub made_at: Option<Timestamp>,
     /// Whether it signs by now.
     pub signs: bool,
     /// Until when its tokens are taken; none for the newest.
@@ -95,7 +105,7 @@ impl TokenKeys {
         let signing = &self.signing(now).id;
         let status = |(place, key): (usize, &TokenKey)| KeyStatus {
             kid: key.id.clone(),
-            made_at: key.made_at,
+            made_at: key.told_made_at(),
             signs: key.id == *signing,
             taken_until: self.taken_until(place),
         };
@@ -149,6 +159,11 @@ fn made_at(path: &Path) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok()
 }
 
+/// When a file was written last, as the file system says.
+fn written_at(path: &Path) -> Option<Timestamp> {
+    Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok()
+}
+
 /// The files of keys, oldest first.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, KeysError> {
     let failed = |error: std::io::Error| KeysError::Io { path: folder.to_owned(), error };
@@ -183,6 +198,7 @@ impl TokenKey {
             decoding: Arc::new(DecodingKey::from_ed_pem(public_pem.as_bytes()).map_err(of_pem)?),
             public: *public.as_bytes(),
             made_at: made_at(path).unwrap_or(Timestamp::UNIX_EPOCH),
+            written_at: written_at(path),
         })
     }
 }
@@ -234,6 +250,21 @@ mod tests {
         assert!(keys.find(&first, noon() + OVERLAP + PUBLISHED_BEFORE).is_none());
         let signs: Vec<bool> = keys.statuses(noon()).into_iter().map(|status| status.signs).collect();
         assert_eq!(signs, [true, false]);
+    }
+
+    #[test]
+    fn the_first_key_says_when_it_was_made_and_is_the_oldest_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        TokenKeys::open(folder.path()).unwrap();
+        let file = std::fs::File::options().write(true).open(folder.path().join(FIRST)).unwrap();
+        let hour = SignedDuration::from_hours(1);
+        // A copy of a folder may have a later time than keys that were made after it.
+        file.set_modified((noon() + hour).into()).unwrap();
+        rotate(folder.path(), noon(), false).unwrap();
+        let statuses = TokenKeys::open(folder.path()).unwrap().statuses(noon());
+        let made: Vec<_> = statuses.iter().map(|status| status.made_at).collect();
+        assert_eq!(made, [Some(noon() + hour), Some(noon())]);
+        assert!(statuses[0].signs && statuses[0].taken_until.is_some());
     }
 
     #[test]
