@@ -42,6 +42,30 @@ pub(super) struct Unsettled {
     pub(super) told: Option<String>,
 }
 
+/// The end of a step with one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finished {
+    /// Everybody is told that they are forgotten.
+    Forgotten,
+    /// Nobody is forgotten: a guest's order became a customer's, and needs its own key no more.
+    Attached,
+    /// The address that an order got after its buyer was erased is forgotten.
+    AddressForgotten,
+    /// Not everybody is told.
+    NotYet,
+}
+
+impl Finished {
+    /// The end of a key that one order had, by the customer that it has now.
+    fn of_order(person: &Person, order: OrderId, customer: Option<&CustomerId>) -> Self {
+        match customer {
+            _ if *person != order.guest() => Self::AddressForgotten,
+            Some(_) => Self::Attached,
+            None => Self::Forgotten,
+        }
+    }
+}
+
 #[async_trait]
 impl Sweep for Unsettled {
     fn name(&self) -> &'static str {
@@ -80,8 +104,14 @@ impl Sweep for Unsettled {
         let head = *self.head.borrow();
         for person in unsettled {
             match self.finish(pool, shop, &person, head).await {
-                Ok(true) => tracing::info!(%person, "an erasure is finished"),
-                Ok(false) => {}
+                Ok(Finished::Forgotten) => tracing::info!(%person, "an erasure is finished"),
+                Ok(Finished::Attached) => {
+                    tracing::info!(%person, "a guest's order is a customer's now; its own key is destroyed");
+                }
+                Ok(Finished::AddressForgotten) => {
+                    tracing::info!(%person, "the address that an erased buyer's order got is forgotten");
+                }
+                Ok(Finished::NotYet) => {}
                 Err(error) => {
                     tracing::warn!(%person, error, "an erasure is not finished; the next sweep tries again");
                 }
@@ -164,7 +194,7 @@ impl Unsettled {
         *self.built.borrow() && *self.reached.borrow() >= self.head_at_start
     }
 
-    /// Whether everybody is told by now; `head` is where the log ended when all that was sealed before the
+    /// Tells everybody; `head` is where the log ended when all that was sealed before the
     /// erasure was in it.
     async fn finish(
         &self,
@@ -172,7 +202,8 @@ impl Unsettled {
         shop: &Shop,
         person: &Person,
         head: Position,
-    ) -> Result<bool, String> {
+    ) -> Result<Finished, String> {
+        let mut finished = Finished::Forgotten;
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let problem = |problem: souk_web::Problem| problem.detail().to_owned();
         let origin = origin(shop, self.name());
@@ -203,20 +234,39 @@ impl Unsettled {
                     }
                 }
                 if !are_all_there {
-                    return Ok(false);
+                    return Ok(Finished::NotYet);
                 }
             }
             ("order" | OrderId::READDRESSED, id) => {
                 let order = id.parse().map(OrderId).map_err(|error: uuid::Error| text(&error))?;
                 // An order that was never placed has nothing to forget.
                 let placed = shop.orders.load(&Order::stream(order)).await.map_err(|error| text(&error))?;
-                if placed.is_some() {
+                if let Some(placed) = placed {
+                    finished = Finished::of_order(person, order, placed.state.customer());
                     forget_order(shop, order, person, &origin).await.map_err(problem)?;
                 }
             }
             _ => {}
         }
         shop.people.settle(person).await.map_err(|error| text(&error))?;
-        Ok(true)
+        Ok(finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_key_of_an_order_that_was_attached_ends_as_no_erasure() {
+        let order = OrderId(Uuid::from_u128(8));
+        let ada = CustomerId::parse("ada").unwrap();
+        let guest = order.guest();
+        assert_eq!(Finished::of_order(&guest, order, None), Finished::Forgotten);
+        assert_eq!(Finished::of_order(&guest, order, Some(&ada)), Finished::Attached);
+        let address = order.readdressed();
+        assert_eq!(Finished::of_order(&address, order, None), Finished::AddressForgotten);
     }
 }
