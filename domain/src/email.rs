@@ -5,10 +5,16 @@ use std::fmt;
 use crate::limits::EMAIL_CHARS_MAX;
 use crate::names::{EmailHash, InvalidText};
 
-/// What is said of a text that is no address.
-const ALLOWED: InvalidText = InvalidText(
+/// What is said of a text without an `@`.
+const NO_AT: InvalidText = InvalidText("the `@` is missing: an e-mail address is allowed, as in ada@example.org");
+/// What is said of a text with letters of other alphabets.
+const NOT_ASCII: InvalidText = InvalidText(
     "an e-mail address of ASCII characters is allowed, as in ada@example.org: letters of other alphabets can \
      look like these; write such a domain in its `xn--` form",
+);
+/// What is said of any other text that is no address.
+const ALLOWED: InvalidText = InvalidText(
+    "an e-mail address is allowed, as in ada@example.org: one `@`, and behind it a domain with a dot",
 );
 
 /// An e-mail address, trimmed and lower-cased whole; never shown by `Debug`.
@@ -19,7 +25,10 @@ impl Email {
     /// Takes an address: something before one `@`, a domain with a dot behind it, all of it visible ASCII.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let email = text.trim().to_ascii_lowercase();
-        let (local, domain) = email.split_once('@').ok_or(ALLOWED)?;
+        let (local, domain) = email.split_once('@').ok_or(NO_AT)?;
+        if !email.is_ascii() {
+            return Err(NOT_ASCII);
+        }
         let is_label = |label: &str| {
             !label.is_empty()
                 && !label.starts_with('-')
@@ -88,6 +97,20 @@ mod tests {
             &longer,
         ] {
             assert!(Email::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said() {
+        for (text, said) in [
+            ("nope", "`@` is missing"),
+            ("", "`@` is missing"),
+            ("ada@ex\u{430}mple.org", "other alphabets"),
+            ("ada@example", "a domain with a dot"),
+            ("a@b@example.org", "one `@`"),
+        ] {
+            let why = Email::parse(text).unwrap_err().to_string();
+            assert!(why.contains(said), "{text}: {why}");
         }
     }
 
