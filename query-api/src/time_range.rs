@@ -31,6 +31,11 @@ pub(crate) fn day(name: &str, text: Option<&str>) -> Result<Option<Date>, Proble
     text.map(|text| text.parse().map_err(refused)).transpose()
 }
 
+/// Refuses a range whose end comes before its beginning.
+pub(crate) fn check<T: PartialOrd>(from: &T, to: &T) -> Result<(), Problem> {
+    if from <= to { Ok(()) } else { Err(Problem::parameter("from", "a moment before `to`, or the same, is allowed")) }
+}
+
 fn start_of(day: Date) -> Option<Timestamp> {
     day.to_zoned(TimeZone::UTC).ok().map(|start| start.timestamp())
 }

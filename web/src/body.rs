@@ -12,6 +12,7 @@ use serde_path_to_error::Segment;
 use souk_domain::text::{QUOTED_CHARS_MAX, cut};
 
 use crate::objects::Objects;
+use crate::paging::LIMIT_MAX;
 use crate::problem::Problem;
 
 /// Characters of what the parser says of the input, which it quotes.
@@ -216,6 +217,13 @@ fn check_utf8(query: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Returns true for the words with which the standard library refuses a text that is no whole number of its type.
+fn is_of_a_number(words: &str) -> bool {
+    ["invalid digit found in string", "cannot parse integer from empty string", "number too"]
+        .iter()
+        .any(|begin| words.starts_with(begin))
+}
+
 /// Names the parameter that a query string could not be read for.
 fn wrong_parameter(words: &str) -> Problem {
     let words = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(words);
@@ -226,6 +234,10 @@ fn wrong_parameter(words: &str) -> Problem {
             let allowed = cut(allowed, EXPECTED_CHARS_MAX);
             Problem::parameter(name, format!("there is no such parameter here; {allowed}"))
         }
+        Some(("limit", why)) if is_of_a_number(why) => {
+            Problem::parameter("limit", format!("a whole number from 1 to {LIMIT_MAX} is allowed"))
+        }
+        Some((name, why)) if is_of_a_number(why) => Problem::parameter(name, "a whole number is allowed, as in 42"),
         Some((name, why)) => Problem::parameter(name, shortened(why)),
         None => Problem::parameter("query", shortened(words)),
     }

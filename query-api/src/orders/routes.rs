@@ -89,6 +89,7 @@ async fn list(
     let customer = listed_customer(&caller, query.customer_id.as_deref())?;
     let limit = paging::limit(query.limit)?;
     let (from, to) = (time_range::from(query.from.as_deref())?, time_range::to(query.to.as_deref())?);
+    time_range::check(&from, &to)?;
     let cursor = paging::decode::<Place>(LIST, query.cursor.as_deref())?;
     let behind = cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, BEHIND_ALL.to_owned()));
     let position = state.positions.wait_for(headers).await?;

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use souk_domain::folding::{category_path, folded, searched};
 use souk_projections::products::ProductRow;
 use souk_projections::sort_key::sort_key;
@@ -37,9 +38,13 @@ struct ProductsQuery {
     /// A category and all below it, whatever its case, its blanks and slashes at its ends.
     #[param(example = "home")]
     category: Option<String>,
-    /// A variant costs this or more, in minor units of `currency`.
+    /// A variant costs this or more, in minor units of `currency`; at most `maxPrice`.
+    #[serde(default, deserialize_with = "minor_units")]
+    #[param(minimum = 0)]
     min_price: Option<i64>,
     /// A variant costs this or less, in minor units of `currency`.
+    #[serde(default, deserialize_with = "minor_units")]
+    #[param(minimum = 0)]
     max_price: Option<i64>,
     /// The currency of `minPrice`, `maxPrice` and of an order by price; the shop's unless said. Products that are
     /// priced in another are left out of such a list.
@@ -61,6 +66,17 @@ struct ProductsQuery {
     limit: Option<u32>,
     /// Where the last page ended.
     cursor: Option<String>,
+}
+
+/// Reads a price of a query.
+fn minor_units<'de, D: Deserializer<'de>>(price: D) -> Result<Option<i64>, D::Error> {
+    let text = String::deserialize(price)?;
+    let price = text.parse().ok().filter(|price| *price >= 0);
+    let refused = || {
+        let allowed = "a whole number in minor units, from 0 to 9223372036854775807, is allowed: 1250 for 12.50";
+        D::Error::custom(allowed)
+    };
+    price.map(Some).ok_or_else(refused)
 }
 
 /// Orders of the catalogue.
@@ -164,6 +180,9 @@ async fn list(
     let (limit, sort) = (paging::limit(query.limit)?, query.sort.unwrap_or_default());
     let currency = currency(&state, query.currency.as_deref())?;
     let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
+    if query.min_price.zip(query.max_price).is_some_and(|(min, max)| min > max) {
+        return Err(Problem::parameter("minPrice", "at most `maxPrice` is allowed"));
+    }
     let after = sort.after(currency, query.cursor.as_deref())?;
     let pattern = query.q.as_deref().map(pattern).transpose()?.flatten();
     let position = state.positions.wait_for(headers).await?;

@@ -53,8 +53,13 @@ async fn report(
     StrictQuery(query): StrictQuery<SalesQuery>,
 ) -> Result<Json<SalesAnswer>, Problem> {
     let currency = currency(&state, query.currency.as_deref())?;
-    let from = time_range::day("from", query.from.as_deref())?.map(|day| day.to_string());
-    let to = time_range::day("to", query.to.as_deref())?.map(|day| day.to_string());
+    let from = time_range::day("from", query.from.as_deref())?;
+    let to = time_range::day("to", query.to.as_deref())?;
+    if let (Some(from), Some(to)) = (&from, &to) {
+        time_range::check(from, to)?;
+    }
+    let from = from.map(|day| day.to_string());
+    let to = to.map(|day| day.to_string());
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, i64, i64)>(include_str!("list.sql"))
         .bind(format!("{currency}:{}", from.as_deref().unwrap_or("")))

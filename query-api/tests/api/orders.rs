@@ -214,8 +214,16 @@ async fn lines_of_a_long_order_stand_in_their_own_order() {
 #[tokio::test]
 async fn parameters_that_are_not_allowed_are_refused() {
     let shop = traded().await;
-    for query in ["status=DONE", "from=yesterday", "to=x", "limit=0", "cursor=x", "colour=red", "customerId="]
-    {
+    for query in [
+        "status=DONE",
+        "from=yesterday",
+        "to=x",
+        "from=2026-11-22&to=2026-11-21",
+        "limit=0",
+        "cursor=x",
+        "colour=red",
+        "customerId=",
+    ] {
         let answer = shop.get(&format!("/api/orders?{query}")).token(Role::Admin, "ops").send().await;
         answer.refused(400, "invalid-parameter");
     }

@@ -169,6 +169,38 @@ async fn parameters_that_are_not_allowed_are_refused() {
 }
 
 #[tokio::test]
+async fn wrong_prices_and_limits_are_told_what_is_allowed() {
+    let shop = stocked().await;
+    for (query, told) in [
+        ("minPrice=12.50", "a whole number in minor units"),
+        ("maxPrice=-1", "from 0 to"),
+        ("minPrice=", "a whole number in minor units"),
+        ("limit=x", "a whole number from 1 to 100"),
+        ("limit=-1", "a whole number from 1 to 100"),
+        ("minPrice=5&maxPrice=4", "at most `maxPrice`"),
+    ] {
+        let answer = shop.get(&format!("/api/products?{query}")).send().await;
+        answer.refused(400, "invalid-parameter");
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(told), "{query}: {detail}");
+    }
+    assert_eq!(names(&shop, "minPrice=1800&maxPrice=1800").await, ["100% wool_rug"]);
+}
+
+#[tokio::test]
+async fn blanks_around_and_doubled_do_not_hide_a_product() {
+    let mut shop = stocked().await;
+    shop.creates(50, content("Garden  chair, solid oak", "home", &[("CHAIR", 900)])).await;
+    shop.project().await;
+    for q in ["garden%20chair", "garden%20%20chair", "oak%20", "%20Garden%C2%A0chair%20"] {
+        assert_eq!(names(&shop, &format!("q={q}")).await, ["Garden  chair, solid oak"], "{q}");
+    }
+    let all = names(&shop, "").await;
+    assert_eq!(names(&shop, "q=%20").await, all, "blanks look for nothing");
+    assert!(all.len() > 5);
+}
+
+#[tokio::test]
 async fn a_category_is_found_however_it_is_spelled() {
     let mut shop = Shop::open().await;
     // Events of before hold what was typed.

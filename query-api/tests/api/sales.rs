@@ -116,3 +116,14 @@ async fn the_report_is_for_admins_and_takes_days() {
         answer.refused(400, "invalid-parameter");
     }
 }
+
+#[tokio::test]
+async fn a_range_that_ends_before_it_begins_is_refused() {
+    let shop = sold().await;
+    let asked = |query: &str| {
+        let path = format!("/api/orders/admin/sales?{query}");
+        shop.get(&path).token(Role::Admin, "ops").send()
+    };
+    asked("from=2026-11-22&to=2026-11-21").await.refused(400, "invalid-parameter");
+    assert_eq!(asked("from=2026-11-21&to=2026-11-21").await.status, 200);
+}
