@@ -3,6 +3,8 @@
 //! The signature is checked over the raw body before anything of it is read. Each of the provider's
 //! events is taken in once; one about a payment that nobody here knows is kept.
 
+use std::sync::Once;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -83,7 +85,7 @@ fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
 
 fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
     let refused = || Problem::new("invalid-signature", "the signature does not match the body");
-    let secret = secret.ok_or_else(refused)?;
+    let secret = secret.ok_or_else(no_secret)?;
     let given = headers
         .get(SIGNATURE)
         .and_then(|value| value.to_str().ok())
@@ -93,6 +95,15 @@ fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Re
     mac.update(body);
     // Takes the same time wherever the first difference is.
     mac.verify_slice(&given).map_err(|_| refused())
+}
+
+/// The refusal of every webhook by a shop that knows no secret. The operator reads why in the log, once.
+fn no_secret() -> Problem {
+    static IS_TOLD: Once = Once::new();
+    IS_TOLD.call_once(|| {
+        tracing::warn!("a webhook came and was refused: webhooks are refused until SOUK_WEBHOOK_SECRET is set");
+    });
+    Problem::new("invalid-signature", "webhooks are refused until `SOUK_WEBHOOK_SECRET` is set for this shop")
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -219,4 +230,18 @@ pub async fn tell_again(
 
 fn stream_of(provider_payment_id: &str) -> StreamName {
     StreamName::new(Webhook::CATEGORY, provider_payment_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_without_a_secret_says_why_it_takes_no_webhook() {
+        let refused = check_signature(None, &HeaderMap::new(), b"{}").unwrap_err();
+        assert_eq!(refused.code(), "invalid-signature");
+        assert!(refused.detail().contains("SOUK_WEBHOOK_SECRET"), "{}", refused.detail());
+        let wrong = check_signature(Some("secret"), &HeaderMap::new(), b"{}").unwrap_err();
+        assert!(wrong.detail().contains("does not match"), "{}", wrong.detail());
+    }
 }
