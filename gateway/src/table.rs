@@ -64,8 +64,9 @@ impl Access {
             Self::Anyone | Self::Guest | Self::Signature => Ok(()),
             // Whoever can judge what they hold lets them in or not.
             _ if caller.unread.token => Ok(()),
-            Self::Buyer if caller.cart.is_some() || caller.unread.cart => Ok(()),
-            Self::Buyer | Self::SignedIn => caller.signed_in().map(drop),
+            Self::Buyer if caller.unread.cart => Ok(()),
+            Self::Buyer => caller.signed_in_or_guest(),
+            Self::SignedIn => caller.signed_in().map(drop),
             Self::Staff => caller.require(&[Role::Admin, Role::Service]),
             Self::Admin => caller.require(&[Role::Admin]),
         }

@@ -11,6 +11,7 @@ use souk::clock::SystemClock;
 use souk_engines::Redis;
 use souk_eventsourcing::Clock as _;
 use souk_gateway::table::{self, Access, Route};
+use souk_web::identity::TOKEN_OR_CART;
 
 use super::process::{Gateway, Shop, souk};
 use super::stocked;
@@ -29,8 +30,9 @@ const INTERNAL: &str = "/internal/";
 const NOTHING: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
 
 /// What is said of a token that is no good, before anybody looks at what it is for.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 9] = [
     "a token is needed here",
+    TOKEN_OR_CART,
     "the token is malformed, or not signed for this shop",
     "the token's key is not known",
     "the token has expired",

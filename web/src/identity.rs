@@ -134,6 +134,10 @@ pub trait Tokens: Send + Sync + 'static {
     fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem>;
 }
 
+/// The refusal of a caller who shows neither a token nor a guest's cart, with the way to get one.
+pub const TOKEN_OR_CART: &str = "a token is needed here, or `X-Cart-Token`: a guest gets it with the answer to \
+                                 `POST /api/cart/items`, and sends it with the order";
+
 impl Caller {
     /// Whether the token has a role.
     pub fn has(&self, role: Role) -> bool {
@@ -172,6 +176,14 @@ impl Caller {
     /// The subject, or a refusal.
     pub fn signed_in(&self) -> Result<&CustomerId, Problem> {
         self.subject.as_ref().ok_or_else(|| Problem::new("unauthenticated", "a token is needed here"))
+    }
+
+    /// Refuses a caller who is neither signed in nor shows a guest's cart.
+    pub fn signed_in_or_guest(&self) -> Result<(), Problem> {
+        if self.cart.is_some() || self.subject.is_some() {
+            return Ok(());
+        }
+        Err(Problem::new("unauthenticated", TOKEN_OR_CART))
     }
 
     /// The caller as events name it.

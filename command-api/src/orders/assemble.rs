@@ -50,9 +50,7 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
         (None, false) => caller.subject.clone(),
     };
     if caller.subject.is_none() {
-        if caller.cart.is_none() {
-            return Err(Problem::new("unauthenticated", "a guest orders with `X-Cart-Token`"));
-        }
+        caller.signed_in_or_guest()?;
         if email.is_none() {
             return Err(Problem::field("/email", "missing", "a guest's order needs an e-mail address"));
         }

@@ -136,9 +136,7 @@ fn written(
 /// Somebody else's is not there, and none of its lines is read: how long that takes would tell that it is.
 pub async fn reachable(shop: &Shop, caller: &Caller, id: &str) -> Result<(OrderId, Loaded<Order>), Problem> {
     let absent = || Problem::new("not-found", "there is no such order");
-    if caller.cart.is_none() {
-        caller.signed_in()?;
-    }
+    caller.signed_in_or_guest()?;
     let order = id.parse::<Uuid>().map(OrderId).map_err(|_| absent())?;
     if !caller.is_admin() {
         // Read models that lag or can't be read decide nothing: then the order itself does.

@@ -236,4 +236,8 @@ async fn a_guests_cart_is_ordered_by_its_token() {
     let body = json!({"cart": true, "email": "ada@example.org"});
     shop.send(Call::post("/api/orders", &body).cart(&token)).await.done(202);
     shop.send(Call::post("/api/orders", &body)).await.refused(401, "unauthenticated");
+    let lines = json!({"lines": [item], "email": "ada@example.org"});
+    let refused = shop.send(Call::post("/api/orders", &lines)).await.refused(401, "unauthenticated");
+    let told = refused.text("detail");
+    assert!(told.contains("X-Cart-Token") && told.contains("POST /api/cart/items"), "{told}");
 }
