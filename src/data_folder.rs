@@ -206,7 +206,8 @@ pub fn lock_rebuilds(folder: &Path, models: &[&str]) -> Result<File, DataFolderE
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     let names = models.join("\n");
-    let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(names.as_bytes()));
+    let written =
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(names.as_bytes()));
     written.map_err(failed)?;
     Ok(lock)
 }

@@ -248,8 +248,7 @@ impl Embedded {
         let projections = model_ports.open().await?;
         // `souk replay` would fold into the same builds.
         let building = projections.building_models();
-        let building =
-            (!building.is_empty()).then(|| lock_rebuilds(folder.path(), &building)).transpose()?;
+        let building = (!building.is_empty()).then(|| lock_rebuilds(folder.path(), &building)).transpose()?;
         *progress.building.lock().unwrap_or_else(PoisonError::into_inner) = building;
         progress.reached.send_replace(projections.position());
 

@@ -15,7 +15,7 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 /// Keys that are remembered at once: the least recently tried go first.
 const KEYS_MAX: usize = 100_000;
 
-/// Whether the next try at a key may be made.
+/// The answer to a caller who wants to try at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It may.

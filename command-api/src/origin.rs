@@ -1,7 +1,7 @@
 //! Where a command comes from: who asked, in which request, under which id.
 
-use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::command::IfMatch;
+use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandId, CommandRequest, RequestHash, StreamName};
 use souk_web::Caller;
 use souk_web::headers::WriteHeaders;

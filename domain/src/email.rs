@@ -5,14 +5,15 @@ use std::fmt;
 use crate::limits::EMAIL_CHARS_MAX;
 use crate::names::{EmailHash, InvalidText};
 
-/// What is said of a text without an `@`.
-const NO_AT: InvalidText = InvalidText("the `@` is missing: an e-mail address is allowed, as in ada@example.org");
-/// What is said of a text with letters of other alphabets.
+/// The refusal of a text without an `@`.
+const NO_AT: InvalidText =
+    InvalidText("the `@` is missing: an e-mail address is allowed, as in ada@example.org");
+/// The refusal of a text with letters of other alphabets.
 const NOT_ASCII: InvalidText = InvalidText(
     "an e-mail address of ASCII characters is allowed, as in ada@example.org: letters of other alphabets can \
      look like these; write such a domain in its `xn--` form",
 );
-/// What is said of any other text that is no address.
+/// The refusal of any other text that is no address.
 const ALLOWED: InvalidText = InvalidText(
     "an e-mail address is allowed, as in ada@example.org: one `@`, and behind it a domain with a dot",
 );

@@ -33,7 +33,11 @@ pub(crate) fn day(name: &str, text: Option<&str>) -> Result<Option<Date>, Proble
 
 /// Refuses a range whose end comes before its beginning.
 pub(crate) fn check<T: PartialOrd>(from: &T, to: &T) -> Result<(), Problem> {
-    if from <= to { Ok(()) } else { Err(Problem::parameter("from", "a moment before `to`, or the same, is allowed")) }
+    if from <= to {
+        Ok(())
+    } else {
+        Err(Problem::parameter("from", "a moment before `to`, or the same, is allowed"))
+    }
 }
 
 fn start_of(day: Date) -> Option<Timestamp> {

@@ -175,7 +175,10 @@ impl World {
         if !self.settle_requests() {
             return;
         }
-        self.ask(ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None }));
+        self.ask(ShopCommand::Cart(
+            cart,
+            CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
+        ));
         if !self.settle_requests() {
             return;
         }

@@ -69,7 +69,9 @@ pub async fn run(
             let events = skip(configuration, passed, url).await?;
             match position {
                 Some(position) if events == 0 && !as_json => {
-                    output::line(format!("{owner} passes the event at position {position} over for {entity}"));
+                    output::line(format!(
+                        "{owner} passes the event at position {position} over for {entity}"
+                    ));
                     Ok(ExitCode::SUCCESS)
                 }
                 _ => report(as_json, &owner, &entity, events),
@@ -134,11 +136,7 @@ async fn retry(
     Ok(u64::try_from(retried?)?)
 }
 
-async fn skip(
-    configuration: &Configuration,
-    passed: Passed<'_>,
-    url: Option<String>,
-) -> anyhow::Result<u64> {
+async fn skip(configuration: &Configuration, passed: Passed<'_>, url: Option<String>) -> anyhow::Result<u64> {
     if let Some(server) = Server::find(&configuration.data, url)? {
         let Passed { owner, entity, position, reason } = passed;
         let mut body = json!({ "owner": owner, "entity": entity, "reason": reason });

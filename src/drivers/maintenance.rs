@@ -74,14 +74,10 @@ impl Maintenance for Followers {
         })
     }
 
-    async fn skip_at(
-        &self,
-        owner: &str,
-        entity: &str,
-        position: Position,
-    ) -> Result<Skip, MaintenanceError> {
+    async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError> {
         if self.processes.iter().any(|process| process.name == owner) {
-            let why = format!("{owner} is a process, which parks what it can't take: name that without a position");
+            let why =
+                format!("{owner} is a process, which parks what it can't take: name that without a position");
             return Err(MaintenanceError::NothingToSkip(why));
         }
         let (answer, answered) = oneshot::channel();

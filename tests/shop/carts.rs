@@ -10,7 +10,8 @@ const ROUNDS: usize = 8;
 
 /// A customer of the shop: the header that signs the requests.
 async fn customer(shop: &Shop, name: &str) -> String {
-    let account = json!({"email": format!("{name}@example.org"), "password": "correct horse battery", "name": name});
+    let account =
+        json!({"email": format!("{name}@example.org"), "password": "correct horse battery", "name": name});
     let (status, account) = shop.send("POST", "/api/auth/signup", &account, &[]).await;
     assert_eq!(status, 201);
     format!("Bearer {}", account["accessToken"].as_str().unwrap())

@@ -237,7 +237,9 @@ fn wrong_parameter(words: &str) -> Problem {
         Some(("limit", why)) if is_of_a_number(why) => {
             Problem::parameter("limit", format!("a whole number from 1 to {LIMIT_MAX} is allowed"))
         }
-        Some((name, why)) if is_of_a_number(why) => Problem::parameter(name, "a whole number is allowed, as in 42"),
+        Some((name, why)) if is_of_a_number(why) => {
+            Problem::parameter(name, "a whole number is allowed, as in 42")
+        }
         Some((name, why)) => Problem::parameter(name, shortened(why)),
         None => Problem::parameter("query", shortened(words)),
     }

@@ -175,7 +175,8 @@ fn is_ours(problem: &Problem) -> bool {
 }
 
 fn too_many_at_once() -> Problem {
-    let detail = format!("too many tries are under way at once; the next may come in {RETRY_AFTER_S} seconds");
+    let detail =
+        format!("too many tries are under way at once; the next may come in {RETRY_AFTER_S} seconds");
     Problem::new("rate-limited", detail).retry_after(RETRY_AFTER_S)
 }
 

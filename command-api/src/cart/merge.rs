@@ -65,8 +65,13 @@ pub async fn merge(
     }
     let outcome = shop.carts.execute(request).await.map_err(problem)?;
     let position = outcome.position.max(taken_in.position);
-    let (id, revision, capped) = (into.to_string(), outcome.revision, taken_in.capped);
-    let body = CartsMerged { id, revision: revision.0, position: position.to_string(), capped };
+    let revision = outcome.revision;
+    let body = CartsMerged {
+        id: into.to_string(),
+        revision: revision.0,
+        position: position.to_string(),
+        capped: taken_in.capped,
+    };
     Ok(WriteAnswer { status: StatusCode::OK, location: None, revision, position, body })
 }
 
@@ -143,7 +148,8 @@ impl Merging<'_> {
             return Err(problem(CommandError::<CartRejection>::RevisionMismatch { current }));
         }
         let state = loaded.map(|loaded| loaded.state).unwrap_or_default();
-        check_merge(&state, lines).map_err(|rejection| problem_at("/cartToken", CommandError::Rejected(rejection)))
+        check_merge(&state, lines)
+            .map_err(|rejection| problem_at("/cartToken", CommandError::Rejected(rejection)))
     }
 
     /// Puts what the guest's cart gave away into the customer's, where it is not yet. `own` is the revision at which
@@ -155,8 +161,9 @@ impl Merging<'_> {
             return Ok(taken_in);
         }
         let into = self.shop.carts.load(&Cart::stream(self.into)).await?;
-        let revisions =
-            |state: &CartState| state.merges_of(self.from).map(|(revision, _)| revision).collect::<BTreeSet<_>>();
+        let revisions = |state: &CartState| {
+            state.merges_of(self.from).map(|(revision, _)| revision).collect::<BTreeSet<_>>()
+        };
         let known = into.map(|into| revisions(&into.state)).unwrap_or_default();
         for given in guest.state.given_to(self.into) {
             if own == Some(given.at_revision) || !known.contains(&given.at_revision) {
@@ -179,7 +186,8 @@ impl Merging<'_> {
         let request = CommandRequest::new(stream.clone(), command, origin.clone()).repeatable();
         let outcome = self.shop.carts.execute(request).await.map_err(problem)?;
         let is_told = outcome.completion == Completion::Appended || own == Some(given.at_revision);
-        let found = if is_told { self.shop.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
+        let found =
+            if is_told { self.shop.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
         let event = found.map(|found| found.first.decode()).transpose();
         let capped = match event.map_err(|error| Problem::internal(&error))? {
             Some(CartEvent::Merged(merged)) => CappedLine::of(&merged),
@@ -190,7 +198,8 @@ impl Merging<'_> {
 
     /// The same for every request, so that the lines are taken in once.
     fn origin_of(&self, given: &Given) -> Origin {
-        let (from, at_revision) = (self.from.to_string(), given.at_revision.to_string());
+        let from = self.from.to_string();
+        let at_revision = given.at_revision.to_string();
         let command_id = CommandId::of(&[b"cart merge", from.as_bytes(), at_revision.as_bytes()]);
         Origin { command_id, request_hash: None, ..self.came.origin.clone() }
     }

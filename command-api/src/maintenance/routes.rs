@@ -79,7 +79,8 @@ pub async fn skip(
 
 /// Reads a position from its decimal digits.
 fn read_position(text: &str) -> Result<Position, Problem> {
-    let is_number = (1..=POSITION_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_number =
+        (1..=POSITION_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| is_number).map(Position);
     number.ok_or_else(|| {
         let detail = format!("a position of 1 to {POSITION_DIGITS_MAX} digits is allowed");

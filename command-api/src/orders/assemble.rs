@@ -27,7 +27,8 @@ impl Buyer {
     /// Returns true if an order that was placed is for the same buyer.
     pub fn is_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
         let email = draft.email.as_ref().map(|email| email.reveal(keys));
-        self.customer == draft.customer && is_same(self.email.as_ref().map(|email| email.as_str().to_owned()), email)
+        self.customer == draft.customer
+            && is_same(self.email.as_ref().map(|email| email.as_str().to_owned()), email)
     }
 }
 
@@ -123,8 +124,10 @@ pub async fn lines(shop: &Shop, caller: &Caller, asked: &[LineRequest]) -> Resul
         }
     }
     let wrong = other_currencies(&lines).map(|(index, line, others)| {
-        let (sku, currency) = (&line.sku, line.unit_price.currency.code());
-        let detail = format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it by itself");
+        let sku = &line.sku;
+        let currency = line.unit_price.currency.code();
+        let detail =
+            format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it by itself");
         FieldError::new(format!("/lines/{index}/sku"), "currency-mismatch", detail)
     });
     errors.extend(wrong);

@@ -201,7 +201,8 @@ async fn cart_lines(
         });
     }
     let foreign = assemble::other_currencies(&lines).map(|(index, line, others)| {
-        let (sku, currency) = (&line.sku, line.unit_price.currency.code());
+        let sku = &line.sku;
+        let currency = line.unit_price.currency.code();
         let detail =
             format!("SKU {sku} is priced in {currency} by now, the other lines in {others}: remove its line");
         FieldError::new(format!("/lines/{index}"), "currency-mismatch", detail)

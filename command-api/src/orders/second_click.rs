@@ -44,7 +44,8 @@ async fn meant(
     let stream = Order::stream(order);
     let ended = [OrderStatus::Cancelled, OrderStatus::TimedOut];
     let placed = shop.orders.load(&stream).await?;
-    if placed.as_ref().and_then(|placed| placed.state.status()).is_some_and(|status| ended.contains(&status)) {
+    if placed.as_ref().and_then(|placed| placed.state.status()).is_some_and(|status| ended.contains(&status))
+    {
         return Ok(None);
     }
     let draft = match placed {

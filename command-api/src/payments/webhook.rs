@@ -101,7 +101,9 @@ fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Re
 fn no_secret() -> Problem {
     static IS_TOLD: Once = Once::new();
     IS_TOLD.call_once(|| {
-        tracing::warn!("a webhook came and was refused: webhooks are refused until SOUK_WEBHOOK_SECRET is set");
+        tracing::warn!(
+            "a webhook came and was refused: webhooks are refused until SOUK_WEBHOOK_SECRET is set"
+        );
     });
     Problem::new("invalid-signature", "webhooks are refused until `SOUK_WEBHOOK_SECRET` is set for this shop")
 }

@@ -46,7 +46,7 @@ async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
             .at("/colour", "unknown-field");
         let as_text = Call::post(path, &body).header("content-type", "text/plain");
         shop.admin(as_text).await.refused(415, "unsupported-media-type");
-        let zipped = Call::post_raw(path, [0x1f, 0x8b, 8, 0]).header("content-encoding", "gzip");
+        let zipped = Call::post_raw(path, [0x1f_u8, 0x8b, 8, 0]).header("content-encoding", "gzip");
         let refused = shop.admin(zipped).await.refused(415, "unsupported-media-type");
         assert!(refused.text("detail").contains("Content-Encoding"), "{}", refused.body);
         let plain = Call::post_raw(path, "{").header("content-encoding", "identity");

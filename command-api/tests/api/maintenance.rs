@@ -49,12 +49,7 @@ impl Maintenance for OneParked {
         Ok(2)
     }
 
-    async fn skip_at(
-        &self,
-        owner: &str,
-        entity: &str,
-        position: Position,
-    ) -> Result<Skip, MaintenanceError> {
+    async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError> {
         if owner == "orders" && entity == "order-b" && position == Position(58) {
             return Ok(Skip { stream: StreamName::new("order", "b"), revision: Revision(4), key: None });
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use souk_domain::order::{Order, OrderCommand};
 use souk_domain::user::User;
-use souk_domain::{OrderId, UserId};
+use souk_domain::{CustomerId, OrderId, UserId};
 
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::shop::{Call, TestShop};

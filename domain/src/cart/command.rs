@@ -47,7 +47,7 @@ pub enum CartCommand {
         from_revision: u64,
         /// Its lines.
         lines: Vec<CartLine>,
-        /// Where the other cart stood when it gave units away before: those of merges up to then were no longer there.
+        /// The revision at which the other cart gave units away before: those of merges up to then were no longer there.
         given_at: Option<u64>,
         /// The customer whose cart takes them in.
         customer: CustomerId,
@@ -56,7 +56,7 @@ pub enum CartCommand {
     GiveAway {
         /// The cart they go to.
         into: CartId,
-        /// Where this cart stands: the sender insists on it, so that it names this act and no other.
+        /// The revision of this cart: the sender insists on it, so that it names this act and no other.
         at_revision: u64,
     },
     /// Turns the lines into an order; empties the cart. Of an empty cart it may mean the order of a moment ago.

@@ -218,7 +218,7 @@ proptest! {
     }
 }
 
-/// What happens to a guest's cart while two customers merge it, again and again.
+/// An event in the life of a guest's cart while two customers merge it, again and again.
 #[derive(Clone, Debug)]
 enum Step {
     GuestAdds(u16, u32),
@@ -289,7 +289,8 @@ proptest! {
     /// anywhere, and the guest goes on meanwhile.
     #[test]
     fn a_merge_loses_no_unit_and_doubles_none(steps in prop::collection::vec(step(), 1..16)) {
-        let (mut carts, mut added) = (Carts::default(), 0);
+        let mut carts = Carts::default();
+        let mut added = 0;
         for step in steps {
             match step {
                 Step::GuestAdds(n, units) => {

@@ -30,7 +30,7 @@ pub enum CartRejection {
     /// Prices of two currencies.
     #[error(
         "SKU {sku} is priced in {}, the other lines in {}, and a cart has one currency: {}", .currency.code(),
-        .others.code(), remedy(*is_line)
+        .others.code(), remedy(*.is_line)
     )]
     CurrencyMismatch {
         /// The SKU.

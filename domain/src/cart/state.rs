@@ -57,11 +57,11 @@ pub(super) struct Merge {
 pub struct Given {
     /// The cart they are owed to.
     pub into: CartId,
-    /// Where this cart stood.
+    /// The revision of this cart before they left.
     pub at_revision: u64,
     /// The lines.
     pub lines: Vec<CartLine>,
-    /// Where this cart stood when it gave units away before that.
+    /// The revision before which it gave units away the time before.
     pub given_before: Option<u64>,
 }
 

@@ -65,7 +65,10 @@ impl Shop {
             let add = CartCommand::Add { sku, product, quantity, unit_price, customer };
             self.world.ask(&ShopCommand::Cart(cart, add));
         }
-        self.world.ask(&ShopCommand::Cart(cart, CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None }));
+        self.world.ask(&ShopCommand::Cart(
+            cart,
+            CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
+        ));
         self.unplaced.push(draft);
     }
 

@@ -71,9 +71,10 @@ struct ProductsQuery {
 /// Reads a price of a query.
 fn minor_units<'de, D: Deserializer<'de>>(price: D) -> Result<Option<i64>, D::Error> {
     let text = String::deserialize(price)?;
-    let price = text.parse().ok().filter(|price| *price >= 0);
+    let price = text.parse::<i64>().ok().filter(|price| *price >= 0);
     let refused = || {
-        let allowed = "a whole number in minor units, from 0 to 9223372036854775807, is allowed: 1250 for 12.50";
+        let allowed =
+            "a whole number in minor units, from 0 to 9223372036854775807, is allowed: 1250 for 12.50";
         D::Error::custom(allowed)
     };
     price.map(Some).ok_or_else(refused)

@@ -51,7 +51,9 @@ impl Working {
             let Some(told) = &self.server else { return "STOPPED".to_owned() };
             let models = told["items"].as_array().into_iter().flatten();
             // The live build of a model comes before the one that is to take its place.
-            let state = models.filter(|model| model["name"] == build.model.as_str()).find_map(|model| model["state"].as_str());
+            let state = models
+                .filter(|model| model["name"] == build.model.as_str())
+                .find_map(|model| model["state"].as_str());
             return state.unwrap_or("UNHEALTHY").to_owned();
         }
         let is_worked_on = self.rebuilding.contains(&build.model);

@@ -26,14 +26,17 @@ impl Projections {
         entity: &str,
         position: Position,
     ) -> Result<Skip, NothingToSkip> {
-        let nothing = |why: &str| NothingToSkip::Nothing(format!("{why}: the message of `souk replay` names all three"));
+        let nothing = |why: &str| {
+            NothingToSkip::Nothing(format!("{why}: the message of `souk replay` names all three"))
+        };
         let place = self.place_of(model).ok_or_else(|| nothing("there is no such read model"))?;
         if position == Position::START || position > self.store.head().await? {
             return Err(nothing("no event stands at that position"));
         }
         let events = parked::at(&*self.store, &[position]).await?;
         let event = events.first().ok_or_else(|| nothing("no event stands at that position"))?;
-        let (stream, revision) = (event.stream.clone(), event.revision);
+        let stream = event.stream.clone();
+        let revision = event.revision;
         let projector = &self.projectors[place];
         if stream.as_str() == entity && projector.is_unreadable(event) {
             return Ok(Skip { stream, revision, key: None });
@@ -74,9 +77,12 @@ mod tests {
 
     #[test]
     fn names_with_blanks_and_quotes_stay_one_word_for_a_shell() {
-        for (word, quoted) in
-            [("order-1", "order-1"), ("a lamp", "'a lamp'"), ("5' \"pole\"", "'5'\\'' \"pole\"'"), ("$x", "'$x'")]
-        {
+        for (word, quoted) in [
+            ("order-1", "order-1"),
+            ("a lamp", "'a lamp'"),
+            ("5' \"pole\"", "'5'\\'' \"pole\"'"),
+            ("$x", "'$x'"),
+        ] {
             assert_eq!(quoted_for_a_shell(word), quoted);
         }
     }
