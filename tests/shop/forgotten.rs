@@ -288,6 +288,26 @@ async fn a_guest_who_was_never_a_customer_is_forgotten_too() {
     assert_eq!(traces(shop.stop().path()), Vec::<String>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guests_erasure_that_is_killed_at_any_step_completes() {
+    for place in ["log-after-commit", "person-key-before-erasure", "person-key-destroyed"] {
+        let shop = Shop::start(&[]).await;
+        stocked(&shop, "LAMP", 10).await;
+        let placed = orders_as_guest(&shop).await;
+        shop.until_quiet().await;
+        let folder = shop.stop();
+        let shop = Shop::open(folder, &[("SOUK_FAIL_POINT", &format!("{place}:1"))]).await;
+        let lookup = json!({"code": placed["code"], "email": SECRETS[0]});
+        let answer = shop.try_send("POST", "/api/orders/lookup/erase", &lookup, &[]).await;
+        assert!(answer.is_err() || shop.is_killed_before_settled().await, "{place} is not passed");
+        let shop = shop.restart().await;
+        shop.until("/api/orders?addressErased=true", |list| list["items"].as_array().unwrap().len() == 1)
+            .await;
+        shop.until_settled().await;
+        assert_eq!(traces(shop.stop().path()), Vec::<String>::new(), "{place}");
+    }
+}
+
 /// The names of streams in what an administrator sees of one request.
 fn claims_in(correlation: &Value) -> Vec<String> {
     let text = correlation.to_string();

@@ -1,5 +1,8 @@
 //! Forgetting somebody. The one act that counts is that their key is destroyed; everything that follows is
-//! listed by the store of keys until it is done, by this request or by the sweep behind it.
+//! listed by the store of keys until it is done, by this request or by the sweep behind it. The order of a guest is told
+//! before that.
+
+use std::time::Duration;
 
 use souk_domain::cart::Cart;
 use souk_domain::claim::{Claim, ClaimCommand};
@@ -7,12 +10,15 @@ use souk_domain::order::{Order, OrderCommand};
 use souk_domain::user::{User, UserCommand};
 use souk_domain::{CartId, CustomerId, OrderId, UserId};
 use souk_eventsourcing::envelope::Origin;
-use souk_eventsourcing::{CommandRequest, Person, Position};
+use souk_eventsourcing::{CommandRequest, KeysUnavailable, Outcome, Person, Position};
 use souk_web::Problem;
 
 use crate::auth::{addresses, sessions};
 use crate::rejected::problem;
 use crate::shop::Shop;
+
+/// The time until a key that could not be destroyed is tried again.
+const DESTROY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Destroys a customer's key, and ends their account if they have one.
 pub async fn erase_customer(
@@ -88,17 +94,67 @@ pub async fn forget_order(
     person: &Person,
     origin: &Origin,
 ) -> Result<Position, Problem> {
+    Ok(tell_order(shop, order, person, origin).await?.position)
+}
+
+async fn tell_order(
+    shop: &Shop,
+    order: OrderId,
+    person: &Person,
+    origin: &Origin,
+) -> Result<Outcome<Order>, Problem> {
     let origin = origin.step(&format!("erase {order}"));
     let erase = OrderCommand::Erase { person: person.clone() };
     let erase = CommandRequest::new(Order::stream(order), erase, origin);
-    Ok(shop.orders.execute(erase).await.map_err(problem)?.position)
+    shop.orders.execute(erase).await.map_err(problem)
 }
 
-/// Destroys the key of an order of a guest's.
+/// Erases the guest of an order, and destroys the key.
+///
+/// The order is told first. The sweep that attaches orders may have opened the address already, to seal it under the
+/// key of a customer: an order that was told is attached to nobody any more. An order that was attached before is no
+/// guest's, as for a lookup. All of it is done also when the client goes away, and the start after a crash destroys
+/// the keys of everybody whom the log names as erased.
 pub async fn erase_guest(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
-    let person = order.guest();
-    shop.people.erase(&person, shop.clock.now()).await?;
-    let position = forget_order(shop, order, &person, origin).await;
+    let of_task = shop.clone();
+    let origin = origin.clone();
+    let erased = tokio::spawn(async move {
+        let person = order.guest();
+        let told = tell_order(&of_task, order, &person, &origin).await?;
+        if told.state.customer().is_some() {
+            return Err(Problem::new("not-found", "there is no such order"));
+        }
+        destroy(&of_task, &person).await?;
+        Ok(told.position)
+    });
+    erased.await.map_err(|error| Problem::internal(&error))?
+}
+
+/// Destroys the key of a person who the log says is erased. A try that fails is repeated until the shop stops: the
+/// client, who is told of the failure, finds no order any more that it could name again.
+async fn destroy(shop: &Shop, person: &Person) -> Result<(), KeysUnavailable> {
+    let destroyed = shop.people.erase(person, shop.clock.now()).await;
     shop.erased.notify_one();
-    position
+    if destroyed.is_err() {
+        let of_task = shop.clone();
+        let person = person.clone();
+        tokio::spawn(async move {
+            let mut stopping = of_task.stopping.clone();
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(DESTROY_AGAIN_AFTER) => {}
+                    // Its sender goes only with the shop.
+                    _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
+                }
+                match of_task.people.erase(&person, of_task.clock.now()).await {
+                    Ok(()) => break,
+                    Err(error) => {
+                        tracing::warn!(%person, %error, "a key is not destroyed; it is tried again");
+                    }
+                }
+            }
+            of_task.erased.notify_one();
+        });
+    }
+    destroyed
 }

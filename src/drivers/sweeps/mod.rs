@@ -177,4 +177,6 @@ fn origin(shop: &Shop, sweep: &str) -> Origin {
 }
 
 #[cfg(test)]
+mod erasure_tests;
+#[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ use crate::clock::SystemClock;
 use crate::testing::TestShop;
 
 /// A clock that is ahead.
-struct Ahead(SignedDuration);
+pub(super) struct Ahead(pub(super) SignedDuration);
 
 impl Clock for Ahead {
     fn now(&self) -> Timestamp {
@@ -37,13 +37,17 @@ impl Clock for Ahead {
 
 impl TestShop {
     /// Makes a step of a sweep over read models that are up to date.
-    async fn sweep(&self, mut sweep: impl Sweep, ahead: SignedDuration) {
-        self.shop.wait_for(self.shop.log.head().await.unwrap()).await;
-        let shop = Shop { clock: Arc::new(Ahead(ahead)), ..self.shop.shop.clone() };
-        sweep.step(&super::open(self.shop.read_models.path()), &shop).await.unwrap();
+    pub(super) async fn sweep(&self, sweep: impl Sweep, ahead: SignedDuration) {
+        self.sweep_over(sweep, &Shop { clock: Arc::new(Ahead(ahead)), ..self.shop.shop.clone() }).await;
     }
 
-    fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
+    /// The same over a shop that a test has changed.
+    pub(super) async fn sweep_over(&self, mut sweep: impl Sweep, shop: &Shop) {
+        self.shop.wait_for(self.shop.log.head().await.unwrap()).await;
+        sweep.step(&super::open(self.shop.read_models.path()), shop).await.unwrap();
+    }
+
+    pub(super) fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
         CommandRequest::new(stream, command, origin(&self.shop.shop, "test"))
     }
 
@@ -233,7 +237,7 @@ async fn a_sweep_whose_step_takes_too_long_ends_and_says_so() {
 }
 
 /// A guest's order, by an address.
-fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
+pub(super) fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
     let unit_price = Money::new(255, Currency::GBP);
     let product = ProductId(Uuid::from_u128(1));
     let line =
@@ -253,7 +257,7 @@ fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
 }
 
 /// The read models and keys as sweeps find them once everything is built.
-fn standing(test: &TestShop) -> Standing {
+pub(super) fn standing(test: &TestShop) -> Standing {
     Standing {
         reached: watch::channel(Position(u64::MAX)).1,
         built: watch::channel(true).1,
@@ -374,11 +378,11 @@ async fn readdressed_order(test: &TestShop) -> OrderId {
     order
 }
 
-async fn tell_order(test: &TestShop, order: OrderId, command: OrderCommand) {
+pub(super) async fn tell_order(test: &TestShop, order: OrderId, command: OrderCommand) {
     test.shop.shop.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
 }
 
-async fn until(test: &TestShop, order: OrderId, status: OrderStatus) {
+pub(super) async fn until(test: &TestShop, order: OrderId, status: OrderStatus) {
     for _ in 0..400 {
         let loaded = test.shop.shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
         if loaded.state.status() == Some(status) {

@@ -1,0 +1,169 @@
+//! Erasures that meet sweeps half-way, and what comes back with older files.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
+use souk_command_api::Shop;
+use souk_command_api::users::erasure::erase_guest;
+use souk_domain::address::Address;
+use souk_domain::order::{Draft, Order, OrderCommand, OrderRejection, OrderStatus};
+use souk_domain::user::command::Registration;
+use souk_domain::user::event::UserRole;
+use souk_domain::user::{User, UserCommand};
+use souk_domain::{CustomerId, Email, EmailHash, OrderId, UserId};
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::{
+    CommandError, CommandPort, CommandRequest, EventStore as _, Loaded, Outcome, Personal, RecordedEvent,
+    Revision, StoreError, StreamName,
+};
+use uuid::Uuid;
+
+use super::tests::{Ahead, guests_order, standing, tell_order, until};
+use super::{guests, origin};
+use crate::testing::TestShop;
+
+/// What happens just before a command.
+type Before = Mutex<Option<BoxFuture<'static, ()>>>;
+
+/// Orders at which something happens once, between the reading of what a command goes by and the command itself.
+struct Meanwhile {
+    orders: Arc<dyn CommandPort<Order>>,
+    is_meant: fn(&OrderCommand) -> bool,
+    before: Before,
+}
+
+#[async_trait]
+impl CommandPort<Order> for Meanwhile {
+    async fn execute(
+        &self,
+        request: CommandRequest<OrderCommand>,
+    ) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
+        let before = self.before.lock().unwrap().take_if(|_| (self.is_meant)(&request.command));
+        if let Some(before) = before {
+            before.await;
+        }
+        self.orders.execute(request).await
+    }
+
+    async fn find(
+        &self,
+        stream: &StreamName,
+        origin: &Origin,
+    ) -> Result<Option<FoundCommand>, CommandError<OrderRejection>> {
+        self.orders.find(stream, origin).await
+    }
+
+    async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<Order>>, StoreError> {
+        self.orders.load(stream).await
+    }
+
+    async fn events(
+        &self,
+        stream: &StreamName,
+        from: Revision,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.orders.events(stream, from, limit).await
+    }
+}
+
+/// A shop in which something happens just before a command to an order.
+fn with_meanwhile(
+    shop: &Shop,
+    is_meant: fn(&OrderCommand) -> bool,
+    before: impl Future<Output = ()> + Send + 'static,
+) -> Shop {
+    let before = Mutex::new(Some(Box::pin(before) as BoxFuture<'static, ()>));
+    let orders = Meanwhile { orders: Arc::clone(&shop.orders), is_meant, before };
+    Shop { orders: Arc::new(orders), clock: Arc::new(Ahead(SignedDuration::from_hours(1))), ..shop.clone() }
+}
+
+fn email() -> Email {
+    Email::parse("ada@example.org").unwrap()
+}
+
+/// An account whose address is proven.
+async fn account(test: &TestShop) -> CustomerId {
+    let shop = &test.shop.shop;
+    let user = UserId(Uuid::from_u128(7));
+    let alias = shop.people.make_alias(email().hash(&shop.keys.email_hash).as_str()).await.unwrap();
+    let registration = Registration {
+        user,
+        email: email(),
+        email_hash: EmailHash::parse(&alias).unwrap(),
+        name: "Ada".into(),
+        is_verified: true,
+        role: UserRole::Customer,
+    };
+    let register = UserCommand::Register(Box::new(registration));
+    shop.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    user.customer()
+}
+
+/// A guest's order with an address, which has ended, so that it may become a customer's.
+async fn ended_order(test: &TestShop) -> OrderId {
+    let order = OrderId(Uuid::from_u128(8));
+    let draft = guests_order(order, &email(), test.shop.shop.clock.now());
+    let address = Address { line1: "1 Test St".into(), ..Address::default() };
+    let address = Personal::new(order.guest(), "shippingAddress", address);
+    let draft = Draft { shipping_address: Some(address), ..draft };
+    let place = test.request(Order::stream(order), OrderCommand::Place(Box::new(draft)));
+    test.shop.shop.orders.execute(place).await.unwrap();
+    until(test, order, OrderStatus::Cancelled).await;
+    order
+}
+
+async fn event_types(test: &TestShop, order: OrderId) -> Vec<String> {
+    let events = test.shop.log.read_stream(&Order::stream(order), Revision::FIRST, 100).await.unwrap();
+    events.iter().map(|event| event.event_type().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_guest_who_is_erased_while_the_order_is_attached_stays_erased() {
+    let test = TestShop::open().await;
+    account(&test).await;
+    let order = ended_order(&test).await;
+    let of_request = test.shop.shop.clone();
+    let erasure = async move {
+        let origin = origin(&of_request, "test");
+        erase_guest(&of_request, order, &origin).await.unwrap();
+    };
+    let is_attach = |command: &OrderCommand| matches!(command, OrderCommand::Attach { .. });
+    let shop = with_meanwhile(&test.shop.shop, is_attach, erasure);
+    for _ in 0..3 {
+        test.sweep_over(guests::Unattached::new(&standing(&test)), &shop).await;
+    }
+    let types = event_types(&test, order).await;
+    assert!(types.iter().any(|name| name == "order.erased"), "{types:?}");
+    assert!(types.iter().all(|name| name != "order.attached"), "{types:?}");
+    assert!(shop.people.is_erased(&order.guest()).await.unwrap());
+    // Nothing that the shop says of the order later is under a key of the guest's.
+    tell_order(&test, order, OrderCommand::Erase { person: order.guest() }).await;
+    assert_eq!(event_types(&test, order).await, types);
+}
+
+#[tokio::test]
+async fn a_guest_whose_order_is_attached_while_they_ask_to_be_erased_is_told_that_it_is_no_guests() {
+    let test = TestShop::open().await;
+    let customer = account(&test).await;
+    let order = ended_order(&test).await;
+    let attaching = Shop { clock: Arc::new(Ahead(SignedDuration::from_hours(1))), ..test.shop.shop.clone() };
+    let pool = super::open(test.shop.read_models.path());
+    let mut sweep = guests::Unattached::new(&standing(&test));
+    test.shop.wait_for(test.shop.log.head().await.unwrap()).await;
+    let attach = async move {
+        use super::Sweep as _;
+        for _ in 0..3 {
+            sweep.step(&pool, &attaching).await.unwrap();
+        }
+    };
+    let is_erase = |command: &OrderCommand| matches!(command, OrderCommand::Erase { .. });
+    let shop = with_meanwhile(&test.shop.shop, is_erase, attach);
+    let erased = erase_guest(&shop, order, &origin(&shop, "test")).await;
+    assert_eq!(erased.unwrap_err().code(), "not-found");
+    let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    assert_eq!(loaded.state.customer(), Some(&customer));
+}
