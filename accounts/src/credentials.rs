@@ -206,6 +206,9 @@ pub trait Credentials: Send + Sync + 'static {
         limit: u32,
     ) -> Kept<Vec<SignIn>>;
 
+    /// Of these people, those of whom something is kept, but for sessions that were ended. Nothing is written.
+    async fn kept_of(&self, people: &[CustomerId]) -> Kept<Vec<CustomerId>>;
+
     /// Forgets everything about somebody, but for which of their sessions were ended a moment ago.
     async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()>;
     /// Removes what is over and what is no longer to be kept, in bounded steps.

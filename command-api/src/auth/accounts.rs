@@ -13,6 +13,7 @@ use souk_eventsourcing::{CommandPort, Decider, StoreError, StreamName};
 use souk_web::{Caller, Denials, Guard, Problem};
 
 use crate::shop::Shop;
+use crate::users::erasure;
 
 /// Characters of a user agent that are kept.
 const USER_AGENT_CHARS_MAX: usize = 200;
@@ -65,7 +66,8 @@ pub async fn of_user(shop: &Shop, user: UserId) -> Result<Option<Account>, Store
     Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
 }
 
-/// Notes what had to do with signing in.
+/// Notes what had to do with signing in. It is done also when the client goes away, so that nothing is left of
+/// somebody who is erased meanwhile.
 pub async fn note(
     shop: &Shop,
     kind: SignInKind,
@@ -82,7 +84,15 @@ pub async fn note(
         address: client.caller.address.map(|address| address.to_string()),
         user_agent: client.user_agent.clone(),
     };
-    Ok(shop.accounts.credentials.note(&sign_in).await?)
+    let of_task = shop.clone();
+    let noted = tokio::spawn(async move {
+        of_task.accounts.credentials.note(&sign_in).await?;
+        if let Some(user) = user {
+            erasure::look_again(&of_task, user).await?;
+        }
+        Ok(())
+    });
+    noted.await.map_err(|error| Problem::internal(&error))?
 }
 
 /// Where a request came from.

@@ -13,6 +13,7 @@ use souk_web::guard::counted;
 use crate::shop::Shop;
 
 use super::{accounts, addresses};
+use crate::users::erasure;
 
 /// Finds the account that a token is for. The token stays.
 pub async fn account_of(shop: &Shop, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
@@ -34,10 +35,17 @@ pub fn unknown_token() -> Problem {
     Problem::field("/token", "unknown-token", "the token is wrong, used, or too old")
 }
 
-/// Mails a token that works once. It is no reason to fail: another can be asked for.
+/// Mails a token that works once. It is no reason to fail: another can be asked for. It is done also when the client
+/// goes away, so that a mail of somebody who is erased meanwhile is not left.
 pub async fn send(shop: &Shop, user: UserId, email: Email, purpose: Purpose, client: Option<IpAddr>) {
-    if let Err(why) = try_send(shop, user, email, purpose, client).await {
-        tracing::warn!(%user, why, "a mail was not sent");
+    let of_task = shop.clone();
+    let sent = tokio::spawn(async move {
+        if let Err(why) = try_send(&of_task, user, email, purpose, client).await {
+            tracing::warn!(%user, why, "a mail was not sent");
+        }
+    });
+    if let Err(error) = sent.await {
+        tracing::error!(%user, %error, "a mail was not sent");
     }
 }
 
@@ -61,7 +69,12 @@ async fn try_send(
     let (token, secret) = made.map_err(|error| text(&error))?;
     shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
     let mail = mail_of(user, email, purpose, &secret);
-    shop.accounts.outbox.send(mail).await.map_err(|error| text(&error))
+    let sent = shop.accounts.outbox.send(mail).await;
+    let is_erased = erasure::look_again(shop, user).await.map_err(|problem| problem.detail().to_owned())?;
+    if is_erased {
+        return Err("its reader was erased meanwhile".to_owned());
+    }
+    sent.map_err(|error| text(&error))
 }
 
 fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {

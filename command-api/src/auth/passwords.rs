@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::rejected::problem;
 use crate::shop::Shop;
+use crate::users::erasure;
 
 use super::accounts::{self, Client};
 use super::{addresses, mailed, sessions};
@@ -94,6 +95,7 @@ pub async fn sign_up(
     if let Err(error) = addresses::keep(shop, user, &email, &claimed_alias, None).await {
         tracing::warn!(error = error.detail(), "an e-mail address is not kept with the credentials");
     }
+    erasure::look_again(shop, user).await?;
     Ok((user, outcome.position))
 }
 

@@ -26,6 +26,7 @@ use souk_web::{Caller, Problem, StrictJson, StrictQuery};
 use utoipa::ToSchema;
 
 use crate::shop::Shop;
+use crate::users::erasure;
 
 use super::accounts::{self, Client};
 use super::passwords::{self, NewAccount};
@@ -302,7 +303,9 @@ async fn account_of(
 
 async fn link(shop: &Shop, identity: &Identity, user: UserId) -> Result<(), Problem> {
     let (issuer, subject) = (&identity.issuer, &identity.subject);
-    Ok(shop.accounts.credentials.link(issuer, subject, &user.customer(), shop.clock.now()).await?)
+    shop.accounts.credentials.link(issuer, subject, &user.customer(), shop.clock.now()).await?;
+    erasure::look_again(shop, user).await?;
+    Ok(())
 }
 
 /// Makes an account without a password, and its link: both, also when nobody waits for it any more. A crash

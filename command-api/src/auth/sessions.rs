@@ -14,6 +14,7 @@ use souk_web::{Problem, Role};
 use uuid::Uuid;
 
 use crate::shop::Shop;
+use crate::users::erasure;
 
 use super::accounts::{self, Client};
 use super::request::{SignedIn, TokenType};
@@ -27,7 +28,7 @@ const LEEWAY: SignedDuration = SignedDuration::from_secs(5);
 pub async fn open(shop: &Shop, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
     let token = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
     let family = Family::open(token.family, user.customer(), token.hash(), shop.clock.now());
-    shop.accounts.credentials.open_family(&family).await?;
+    keep(shop, user, family).await?;
     Ok(signed_in(shop, user, role, &token))
 }
 
@@ -36,8 +37,21 @@ pub async fn open(shop: &Shop, user: UserId, role: UserRole) -> Result<SignedIn,
 pub async fn open_by_code(shop: &Shop, user: UserId) -> Result<String, Problem> {
     let code = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
     let family = Family::open_by_code(code.family, user.customer(), code.hash(), shop.clock.now());
-    shop.accounts.credentials.open_family(&family).await?;
+    keep(shop, user, family).await?;
     Ok(code.encode(&shop.keys.sign_in_code))
+}
+
+/// Keeps a session, unless its owner was erased meanwhile. It is done also when the client goes away.
+async fn keep(shop: &Shop, user: UserId, family: Family) -> Result<(), Problem> {
+    let of_task = shop.clone();
+    let kept = tokio::spawn(async move {
+        of_task.accounts.credentials.open_family(&family).await?;
+        erasure::look_again(&of_task, user).await
+    });
+    if kept.await.map_err(|error| Problem::internal(&error))?? {
+        return Err(Problem::new("unauthenticated", "the account was erased a moment ago"));
+    }
+    Ok(())
 }
 
 fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {

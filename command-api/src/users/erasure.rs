@@ -67,6 +67,28 @@ pub async fn forget_customer(
     Ok(reached)
 }
 
+/// Looks again at an account after something about it was kept beside the log. An erasure that destroyed the key
+/// meanwhile may have gone through the credentials and the mail before that was kept, so it goes now; the sweep does
+/// what is left of it. Returns true if the account is erased.
+pub async fn look_again(shop: &Shop, user: UserId) -> Result<bool, Problem> {
+    let customer = user.customer();
+    let person = customer.person();
+    if !shop.people.is_erased(&person).await? {
+        return Ok(false);
+    }
+    shop.people.unsettle(&person).await?;
+    shop.erased.notify_one();
+    sessions::end_all(shop, &customer, None).await?;
+    let account = shop.accounts.users.load(&User::stream(user)).await?;
+    let hashes = match account.as_ref().and_then(|account| account.state.email_hash()) {
+        Some(hash) => addresses::hashes_of(shop, hash).await?,
+        None => Vec::new(),
+    };
+    shop.accounts.credentials.forget(&customer, &hashes).await?;
+    shop.accounts.outbox.forget(&customer).await.map_err(|error| Problem::internal(&error))?;
+    Ok(true)
+}
+
 async fn end_account(shop: &Shop, user: UserId, origin: &Origin) -> Result<Option<Position>, Problem> {
     let stream = User::stream(user);
     let before = shop.accounts.users.load(&stream).await?;

@@ -12,6 +12,7 @@ mod bad_input;
 mod cart;
 #[path = "../../../tests/api/documented.rs"]
 mod documented;
+mod erased_meanwhile;
 mod inventory;
 mod maintenance;
 mod orders;

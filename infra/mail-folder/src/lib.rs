@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -28,12 +28,14 @@ const MAIL_BYTES_MAX: usize = 1024 * 1024;
 pub struct MailFolder {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
+    /// Held while a person's folder is changed, so that no mail is written into a folder that is being removed.
+    changing: Arc<Mutex<()>>,
 }
 
 impl MailFolder {
     /// Mail in a data folder; nothing is made before the first.
     pub fn new(data: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { folder: data.join(MAIL_FOLDER), clock }
+        Self { folder: data.join(MAIL_FOLDER), clock, changing: Arc::default() }
     }
 
     /// Where somebody's mail lies. An opaque id can have any character, a folder can't.
@@ -45,7 +47,22 @@ impl MailFolder {
     pub async fn sweep(&self) -> Result<(), MailFailed> {
         let folder = self.folder.clone();
         let than = SystemTime::from(self.clock.now()) - KEPT;
-        blocking(move || remove_older(&folder, than)).await
+        let changing = Arc::clone(&self.changing);
+        blocking(move || {
+            for person in people(&folder)? {
+                let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
+                remove_older(&person, than)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// People whose mail is kept.
+    pub async fn readers(&self) -> Result<Vec<CustomerId>, MailFailed> {
+        let folder = self.folder.clone();
+        let folders = blocking(move || people(&folder)).await?;
+        Ok(folders.iter().filter_map(|folder| reader_of(folder)).collect())
     }
 }
 
@@ -56,7 +73,12 @@ impl Outbox for MailFolder {
         let name = format!("{}.eml", self.clock.new_id());
         let date = DateTimePrinter::new().timestamp_to_string(&self.clock.now());
         let date = date.map_err(|error| MailFailed(error.to_string()))?;
-        blocking(move || write(&folder, &name, &date, &mail)).await
+        let changing = Arc::clone(&self.changing);
+        blocking(move || {
+            let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
+            write(&folder, &name, &date, &mail)
+        })
+        .await
     }
 
     async fn sent_to(&self, user: &CustomerId) -> Result<Vec<SentMail>, MailFailed> {
@@ -66,9 +88,13 @@ impl Outbox for MailFolder {
 
     async fn forget(&self, user: &CustomerId) -> Result<(), MailFailed> {
         let folder = self.of(user);
-        blocking(move || match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let changing = Arc::clone(&self.changing);
+        blocking(move || {
+            let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
         })
         .await
     }
@@ -131,22 +157,35 @@ fn heads(text: &str) -> Option<SentMail> {
     Some(SentMail { at, subject })
 }
 
-fn remove_older(folder: &Path, than: SystemTime) -> io::Result<()> {
-    let people = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        people => people?,
-    };
-    for person in people {
-        let person = person?.path();
-        for mail in std::fs::read_dir(&person)? {
-            let mail = mail?;
-            if mail.metadata()?.modified()? < than {
-                std::fs::remove_file(mail.path())?;
-            }
-        }
-        // One that has mail still is not removed by this.
-        let _ = std::fs::remove_dir(&person);
+/// The folders of people.
+fn people(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        people => people?.map(|person| Ok(person?.path())).collect(),
     }
+}
+
+/// The person whose mail lies in a folder; none when it is no folder of ours.
+fn reader_of(folder: &Path) -> Option<CustomerId> {
+    let name = BASE64_URL_SAFE_NO_PAD.decode(folder.file_name()?.as_encoded_bytes()).ok()?;
+    CustomerId::parse(std::str::from_utf8(&name).ok()?).ok()
+}
+
+/// Removes the older mail of one person.
+fn remove_older(person: &Path, than: SystemTime) -> io::Result<()> {
+    let mails = match std::fs::read_dir(person) {
+        // Its reader was erased since the folders were listed.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        mails => mails?,
+    };
+    for mail in mails {
+        let mail = mail?;
+        if mail.metadata()?.modified()? < than {
+            std::fs::remove_file(mail.path())?;
+        }
+    }
+    // One that has mail still is not removed by this.
+    let _ = std::fs::remove_dir(person);
     Ok(())
 }
 
@@ -197,6 +236,42 @@ mod tests {
         std::fs::copy(&files[0], partial).unwrap();
         assert_eq!(folder.sent_to(&CustomerId::parse("../ada").unwrap()).await.unwrap().len(), 1);
         assert!(folder.sent_to(&CustomerId::parse("bob").unwrap()).await.unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn mail_that_is_written_meanwhile_keeps_nobody_from_being_forgotten() {
+        struct Ids(std::sync::atomic::AtomicU64);
+        impl Clock for Ids {
+            fn now(&self) -> souk_eventsourcing::Timestamp {
+                noon()
+            }
+            fn new_id(&self) -> Uuid {
+                Uuid::from_u128(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).into())
+            }
+        }
+        let data = tempfile::tempdir().unwrap();
+        let folder = MailFolder::new(data.path(), Arc::new(Ids(std::sync::atomic::AtomicU64::new(0))));
+        let ada = CustomerId::parse("ada").unwrap();
+        let writes = (0..4).map(|_| {
+            let folder = folder.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    folder.send(mail("ada")).await.unwrap();
+                }
+            })
+        });
+        let writes: Vec<_> = writes.collect();
+        while writes.iter().any(|write| !write.is_finished()) {
+            folder.forget(&ada).await.unwrap();
+            folder.sweep().await.unwrap();
+        }
+        folder.send(mail("ada")).await.unwrap();
+        folder.send(mail("../bob")).await.unwrap();
+        let mut readers = folder.readers().await.unwrap();
+        readers.sort();
+        assert_eq!(readers, ["../bob", "ada"].map(|reader| CustomerId::parse(reader).unwrap()));
+        folder.forget(&ada).await.unwrap();
+        assert!(!folder.of(&ada).exists());
     }
 
     #[tokio::test]

@@ -249,6 +249,14 @@ impl Credentials for SqliteCredentials {
         rows.into_iter().map(SignIn::of_row).collect()
     }
 
+    async fn kept_of(&self, people: &[CustomerId]) -> Kept<Vec<CustomerId>> {
+        let names: Vec<&str> = people.iter().map(CustomerId::as_str).collect();
+        let names = serde_json::to_string(&names).map_err(rows::damaged)?;
+        let statement = sqlx::query_scalar::<_, String>(include_str!("kept_of.sql")).bind(names);
+        let found = statement.fetch_all(&self.pool).await.map_err(failed)?;
+        Ok(found.iter().filter_map(|person| CustomerId::parse(person).ok()).collect())
+    }
+
     async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         for sql in [

@@ -22,7 +22,7 @@ pub(crate) fn failed(error: sqlx::Error) -> CredentialsUnavailable {
     CredentialsUnavailable(error.to_string())
 }
 
-fn damaged(error: impl std::fmt::Display) -> CredentialsUnavailable {
+pub(crate) fn damaged(error: impl std::fmt::Display) -> CredentialsUnavailable {
     CredentialsUnavailable(format!("a row is damaged: {error}"))
 }
 

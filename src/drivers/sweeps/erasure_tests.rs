@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use souk_accounts::Mail;
 use souk_command_api::Shop;
 use souk_command_api::users::erasure::erase_guest;
 use souk_domain::address::Address;
@@ -19,10 +20,11 @@ use souk_eventsourcing::{
     CommandError, CommandPort, CommandRequest, EventStore as _, Loaded, Outcome, Personal, RecordedEvent,
     Revision, StoreError, StreamName,
 };
+use souk_mail_folder::MailFolder;
 use uuid::Uuid;
 
 use super::tests::{Ahead, guests_order, standing, tell_order, until};
-use super::{guests, origin};
+use super::{credentials, guests, origin};
 use crate::testing::TestShop;
 
 /// What happens just before a command.
@@ -166,4 +168,22 @@ async fn a_guest_whose_order_is_attached_while_they_ask_to_be_erased_is_told_tha
     assert_eq!(erased.unwrap_err().code(), "not-found");
     let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
+}
+
+#[tokio::test]
+async fn mail_of_somebody_who_is_erased_is_removed_after_a_start() {
+    let test = TestShop::open().await;
+    let shop = &test.shop.shop;
+    let gone = CustomerId::parse("gone").unwrap();
+    let here = CustomerId::parse("here").unwrap();
+    shop.people.erase(&gone.person(), shop.clock.now()).await.unwrap();
+    for user in [&gone, &here] {
+        let mail = Mail { user: user.clone(), to: email(), subject: "Hello".into(), text: "One".into() };
+        shop.accounts.outbox.send(mail).await.unwrap();
+    }
+    let mail = MailFolder::new(test.shop.folder.path(), Arc::clone(&shop.clock));
+    let sweep = credentials::Expired { mail, next: Timestamp::UNIX_EPOCH };
+    test.sweep(sweep, SignedDuration::ZERO).await;
+    assert_eq!(shop.accounts.outbox.sent_to(&gone).await.unwrap(), []);
+    assert_eq!(shop.accounts.outbox.sent_to(&here).await.unwrap().len(), 1);
 }

@@ -1,0 +1,61 @@
+//! Requests that are under way while their account is erased: what they keep behind the erasure does not stay.
+
+use std::net::Ipv4Addr;
+
+use axum::http::HeaderMap;
+use serde_json::json;
+use souk_accounts::{Purpose, SignInKind};
+use souk_command_api::auth::accounts::{self, Client};
+use souk_command_api::auth::{addresses, mailed, sessions};
+use souk_domain::user::event::UserRole;
+use souk_domain::{CustomerId, Email, EmailHash, UserId};
+use souk_web::Caller;
+
+use crate::auth::{PASSWORD, sign_up_call, signed_up};
+use crate::shop::{Call, TestShop};
+
+/// An account that was there a moment ago, and the alias that its address had.
+async fn erased(shop: &TestShop) -> (UserId, EmailHash) {
+    let ada = signed_up(shop, "ada@example.org").await;
+    let alias = addresses::alias_of(&shop.shop, &email()).await.unwrap();
+    let erase = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
+    shop.as_user(&ada.text("accessToken"), erase).await.done(202);
+    (UserId(ada.text("id").parse().unwrap()), alias)
+}
+
+fn email() -> Email {
+    Email::parse("ada@example.org").unwrap()
+}
+
+async fn is_anything_kept(shop: &TestShop, user: &CustomerId) -> bool {
+    let credentials = &shop.shop.accounts.credentials;
+    !credentials.kept_of(std::slice::from_ref(user)).await.unwrap().is_empty()
+}
+
+#[tokio::test]
+async fn no_mail_stays_of_somebody_who_is_erased_while_it_is_written() {
+    let shop = TestShop::open().await;
+    let (user, _) = erased(&shop).await;
+    for purpose in [Purpose::ResetPassword, Purpose::VerifyEmail] {
+        let client = Some(Ipv4Addr::LOCALHOST.into());
+        mailed::send(&shop.shop, user, email(), purpose, client).await;
+        assert_eq!(shop.mails(&user.to_string()), 0, "{purpose:?}");
+        assert!(!is_anything_kept(&shop, &user.customer()).await, "{purpose:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_sign_in_and_no_session_stays_of_somebody_who_is_erased_meanwhile() {
+    let shop = TestShop::open().await;
+    let (user, _) = erased(&shop).await;
+    let caller = Caller::default();
+    let client = Client::of(&caller, &HeaderMap::new());
+    accounts::note(&shop.shop, SignInKind::SignedIn, Some(user), None, &client).await.unwrap();
+    assert!(!is_anything_kept(&shop, &user.customer()).await);
+    let opened = sessions::open(&shop.shop, user, UserRole::Customer).await;
+    assert_eq!(opened.err().map(|problem| problem.code()), Some("unauthenticated"));
+    assert!(sessions::open_by_code(&shop.shop, user).await.is_err());
+    let now = shop.shop.clock.now();
+    let families = shop.shop.accounts.credentials.families_of(&user.customer(), now).await.unwrap();
+    assert!(families.is_empty());
+}
