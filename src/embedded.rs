@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use souk_accounts::password::{Hashing, HashingFailed};
 use souk_accounts::session::ACCESS_TTL;
 use souk_accounts::{Credentials as _, CredentialsUnavailable};
+use souk_command_api::auth::mailed::Resets;
 use souk_command_api::{Accounts, RunTimers, Settings, SettledOrders, Shop};
 use souk_domain::cart::Cart;
 use souk_domain::claim::Claim;
@@ -375,6 +376,7 @@ async fn accounts(
         credentials: Arc::new(credentials),
         passwords: Arc::new(HashingThread::start(hashing).map_err(StartError::NoThread)?),
         outbox: Arc::new(mail.clone()),
+        resets: Resets::default(),
         denials: Arc::new(denials),
         spent_flows: Arc::default(),
         providers: Arc::new(identity_providers(configuration, clock).map_err(StartError::Tls)?),

@@ -15,6 +15,8 @@ use souk_web::{Caller, Denials, Guard, Problem};
 use crate::shop::Shop;
 use crate::users::erasure;
 
+use super::mailed::Resets;
+
 /// Characters of a user agent that are kept.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
@@ -33,6 +35,8 @@ pub struct Accounts {
     pub passwords: Arc<dyn Passwords>,
     /// Sends mail.
     pub outbox: Arc<dyn Outbox>,
+    /// Resets of passwords that are under way.
+    pub resets: Resets,
     /// Sessions that have ended.
     pub denials: Arc<Denials>,
     /// Slows down those who guess.

@@ -3,17 +3,36 @@
 //! password works while the password is the one that was forgotten.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use souk_accounts::{Mail, MailCount, OneTimeToken, Purpose};
 use souk_domain::user::state::Account;
 use souk_domain::{Email, UserId};
 use souk_web::Problem;
 use souk_web::guard::counted;
+use tokio::sync::Semaphore;
 
 use crate::shop::Shop;
 
 use super::{accounts, addresses};
 use crate::users::erasure;
+
+/// Resets of passwords that are looked up and mailed at once.
+pub const RESETS_AT_ONCE_MAX: usize = 32;
+/// The shortest time for which a reset holds its place: longer than a mail mostly takes, so that the time until
+/// places are free does not tell which addresses have an account.
+const RESET_TIME_MIN: Duration = Duration::from_millis(100);
+
+/// The places of resets that are under way.
+#[derive(Clone, Debug)]
+pub struct Resets(Arc<Semaphore>);
+
+impl Default for Resets {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(RESETS_AT_ONCE_MAX)))
+    }
+}
 
 /// Finds the account that a token is for. The token stays.
 pub async fn account_of(shop: &Shop, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
@@ -100,18 +119,30 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
 }
 
 /// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
-/// done behind the answer.
-pub fn forgot(shop: &Shop, email: Email, client: Option<IpAddr>) {
+/// done behind the answer, in a place that is held for the same time with and without one. Refused when all places are
+/// taken.
+pub fn forgot(shop: &Shop, email: Email, client: Option<IpAddr>) -> Result<(), Problem> {
+    let Ok(place) = Arc::clone(&shop.accounts.resets.0).try_acquire_owned() else {
+        let detail =
+            format!("{RESETS_AT_ONCE_MAX} passwords are being reset; repeat the request after a moment");
+        return Err(Problem::new("overloaded", detail).retry_after(1));
+    };
     let shop = shop.clone();
     tokio::spawn(async move {
-        let found = async {
-            let alias = addresses::alias_of(&shop, &email).await?;
-            Ok::<_, Problem>(accounts::by_email(&shop, &alias).await?)
-        };
-        match found.await {
-            Ok(Some((user, _))) => send(&shop, user, email, Purpose::ResetPassword, client).await,
-            Ok(None) => {}
-            Err(problem) => tracing::warn!(error = problem.detail(), "a password can't be reset"),
-        }
+        tokio::join!(mail_reset(&shop, email, client), tokio::time::sleep(RESET_TIME_MIN));
+        drop(place);
     });
+    Ok(())
+}
+
+async fn mail_reset(shop: &Shop, email: Email, client: Option<IpAddr>) {
+    let found = async {
+        let alias = addresses::alias_of(shop, &email).await?;
+        Ok::<_, Problem>(accounts::by_email(shop, &alias).await?)
+    };
+    match found.await {
+        Ok(Some((user, _))) => send(shop, user, email, Purpose::ResetPassword, client).await,
+        Ok(None) => {}
+        Err(problem) => tracing::warn!(error = problem.detail(), "a password can't be reset"),
+    }
 }

@@ -182,7 +182,7 @@ pub async fn reset_password(
     body: StrictJson<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
-    mailed::forgot(&shop, email, caller.nearest_address());
+    mailed::forgot(&shop, email, caller.nearest_address())?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use souk_accounts::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
+use souk_command_api::auth::mailed::RESETS_AT_ONCE_MAX;
 
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::shop::{Call, TestShop};
@@ -64,6 +65,38 @@ async fn resets_that_are_asked_for_do_not_flood_an_address_and_are_answered_the_
     shop.until_mails(&user, before + MAILS_A_DAY_OF_CLIENT_MAX as usize + 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     assert_eq!(shop.mails(&user), before + MAILS_A_DAY_OF_CLIENT_MAX as usize + 1);
+}
+
+#[tokio::test]
+async fn resets_beyond_their_places_are_refused_alike_with_and_without_an_account() {
+    let shop = TestShop::open().await;
+    let user = signed_up(&shop, "ada@example.org").await.text("id");
+    for email in ["ada@example.org", "bob@example.org"] {
+        let reset = Call::post("/api/auth/password/reset", &json!({"email": email}));
+        let asked = (0..RESETS_AT_ONCE_MAX + 5).map(|_| shop.send(reset.clone()));
+        let answers = futures_util::future::join_all(asked).await;
+        let of = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
+        assert_eq!((of(202), of(503)), (RESETS_AT_ONCE_MAX, 5), "{email}");
+        let refused = answers.into_iter().find(|answer| answer.status.as_u16() == 503).unwrap();
+        assert_eq!(refused.refused(503, "overloaded").head("retry-after"), "1");
+        until_places_are_free(&shop).await;
+    }
+    assert_eq!(shop.mails(&user), 1 + MAILS_A_DAY_OF_CLIENT_MAX as usize);
+}
+
+/// Waits until resets are taken again.
+async fn until_places_are_free(shop: &TestShop) {
+    let reset = Call::post("/api/auth/password/reset", &json!({"email": "carol@example.org"}));
+    for _ in 0..1_000 {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let asked = (0..RESETS_AT_ONCE_MAX).map(|_| shop.send(reset.clone()));
+        let answers = futures_util::future::join_all(asked).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        if answers.iter().all(|answer| answer.status.as_u16() == 202) {
+            return;
+        }
+    }
+    panic!("no places are free");
 }
 
 #[tokio::test]

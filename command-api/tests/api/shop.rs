@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use souk_accounts::password::{Compared, Cost, Hashing, TooManyWait};
 use souk_accounts::{Password, Passwords};
+use souk_command_api::auth::mailed::Resets;
 use souk_command_api::{Accounts, GuestOrder, OrderFinder, OrderOwner, Settings, SettledOrders, Shop};
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::Placed;
@@ -192,6 +193,7 @@ impl TestShop {
                 credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
                 passwords: Arc::new(Hashes(hashing, Arc::clone(&comparisons))),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
+                resets: Resets::default(),
                 denials: Arc::default(),
                 spent_flows: Arc::default(),
                 providers: Arc::new(Scripted::default()),

@@ -13,11 +13,23 @@ const COUNT: &str = "INSERT INTO mail_counts VALUES ($1, $2, 1) ON CONFLICT (key
     ends_at = CASE WHEN ends_at <= $3 THEN excluded.ends_at ELSE ends_at END \
     RETURNING mails";
 
+/// The mails of a count whose day is not over.
+const MAILS: &str = "SELECT mails FROM mail_counts WHERE key = $1 AND ends_at > $2";
+
 pub(crate) async fn count(
     pool: &SqlitePool,
     counts: &[MailCount],
     now: Timestamp,
 ) -> Result<bool, CredentialsUnavailable> {
+    // Read first: a request beyond the mails of the day waits for nobody who writes, and keeps nobody waiting.
+    for count in counts {
+        let statement =
+            sqlx::query_scalar::<_, i64>(MAILS).bind(count.key.to_vec()).bind(now.as_microsecond());
+        let mails = statement.fetch_optional(pool).await.map_err(failed)?;
+        if mails.is_some_and(|mails| mails >= i64::from(count.mails_max)) {
+            return Ok(false);
+        }
+    }
     let mut transaction = pool.begin().await.map_err(failed)?;
     for count in counts {
         let statement = sqlx::query_scalar::<_, i64>(COUNT).bind(count.key.to_vec());

@@ -225,6 +225,42 @@ async fn mails_are_counted_until_their_day_is_over_and_through_erasures() {
 }
 
 #[tokio::test]
+async fn mails_beyond_those_of_the_day_wait_for_nobody_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let count = MailCount { key: [1; 32], mails_max: 1 };
+    assert!(store.count_mail(&[count], noon()).await.unwrap());
+    let writing = store.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    assert!(!store.count_mail(&[count], noon()).await.unwrap());
+    writing.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn people_of_whom_anything_is_kept_are_known_by_each_kind_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let people: Vec<CustomerId> = (0..8).map(|n| CustomerId::parse(&format!("user-{n}")).unwrap()).collect();
+    store.set_password(&people[1], "one").await.unwrap();
+    let family_of =
+        |n: u8| Family::open(Uuid::from_u128(n.into()), people[usize::from(n)].clone(), [1; 32], noon());
+    store.open_family(&family_of(2)).await.unwrap();
+    let of_third = OneTimeToken { user: people[3].clone(), ..token(3, Purpose::VerifyEmail) };
+    store.keep_one_time(&of_third).await.unwrap();
+    store.link("https://work.example", "4", &people[4], noon()).await.unwrap();
+    store.keep_email(&people[5], &email_hash(), &email_hash(), None).await.unwrap();
+    store.note(&SignIn { user: Some(people[6].clone()), ..sign_in(6, noon()) }).await.unwrap();
+    store.open_family(&family_of(7)).await.unwrap();
+    let mut ended = store.family(Uuid::from_u128(7)).await.unwrap().unwrap();
+    ended.family.revoke(noon());
+    store.replace_family(&ended).await.unwrap();
+    assert_eq!(store.kept_of(&people).await.unwrap(), people[1..7]);
+    for person in &people {
+        store.forget(person, &[]).await.unwrap();
+    }
+    assert_eq!(store.kept_of(&people).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_file_of_another_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(CREDENTIALS_FILE), "no database, by far").unwrap();
