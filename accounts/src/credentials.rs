@@ -123,6 +123,16 @@ pub enum LinksAtReset {
     Go,
 }
 
+/// The fate of tokens that reset a password when its account sets another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetsAtChange {
+    /// They go: they are for the password that was forgotten.
+    Go,
+    /// They stay: the account may be that of a stranger who signed up with the address of the reader of the mails, and
+    /// who could drop each token before it is used.
+    Stay,
+}
+
 type Kept<T> = Result<T, CredentialsUnavailable>;
 
 /// Keeps passwords' hashes, sessions, one-time tokens and the trail of sign-ins. What was answered is on
@@ -135,9 +145,15 @@ pub trait Credentials: Send + Sync + 'static {
     async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()>;
     /// Sets another hash of the same password, unless the hash was replaced meanwhile.
     async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
-    /// Sets the hash of another password, unless the hash was replaced meanwhile. Tokens that reset a password work
-    /// no more.
-    async fn change_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
+    /// Sets the hash of another password, unless the hash was replaced meanwhile. Tokens that reset a password go or
+    /// stay, as is asked.
+    async fn change_password(
+        &self,
+        user: &CustomerId,
+        old: &str,
+        new: &str,
+        resets: ResetsAtChange,
+    ) -> Kept<bool>;
     /// Takes a token that resets a password, once, sets the hash, and removes the links if that is asked: all or
     /// nothing. Returns the token's account, when the token still works. Other tokens that reset this password work
     /// no more.

@@ -13,7 +13,9 @@ pub mod password;
 pub mod session;
 pub mod throttle;
 
-pub use credentials::{Credentials, CredentialsUnavailable, LinksAtReset, SignIn, SignInKind, Unlinked};
+pub use credentials::{
+    Credentials, CredentialsUnavailable, LinksAtReset, ResetsAtChange, SignIn, SignInKind, Unlinked,
+};
 pub use identity_provider::{Identity, IdentityProviders, ProviderFailed};
 pub use mail::{Mail, Outbox, SentMail};
 pub use mail_limit::MailCount;

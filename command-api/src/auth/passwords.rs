@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use souk_accounts::password::Compared;
-use souk_accounts::{LinksAtReset, Password, SignInKind};
+use souk_accounts::{LinksAtReset, Password, ResetsAtChange, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
@@ -223,7 +223,9 @@ pub async fn confirm_by_sign_in(
     Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat this"))
 }
 
-/// Sets another password in place of the confirmed one. All sessions but one end.
+/// Sets another password in place of the confirmed one. All sessions but one end. Mailed tokens that reset the password
+/// end too, once the address of the account is proven: before that the account may be a stranger's, and the tokens the
+/// only way of the address's owner to it.
 pub async fn change(
     shop: &Shop,
     (user, account): (UserId, Account),
@@ -233,6 +235,7 @@ pub async fn change(
 ) -> Result<(), Problem> {
     let phc = shop.accounts.passwords.hash(password).await?;
     let customer = user.customer();
+    let resets = if account.is_proven { ResetsAtChange::Go } else { ResetsAtChange::Stay };
     to_the_end(shop, move |shop| async move {
         if !shop.accounts.credentials.change_password(&customer, &confirmed.phc, &phc).await? {
             let detail = "the password was changed by another request meanwhile; repeat this one";

@@ -144,10 +144,31 @@ async fn refused_token(shop: &TestShop, call: Call) {
 async fn a_mailed_reset_token_dies_when_the_password_is_changed() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
+    let verify = Call::post("/api/auth/email/verify", &json!({"token": mailed(&shop, &ada.text("id"))}));
+    shop.as_user(&ada.text("accessToken"), verify).await.done(204);
     let token = reset_token(&shop, "ada@example.org", &ada.text("id")).await;
     shop.as_user(&ada.text("accessToken"), change_call(PASSWORD, "battery horse correct")).await.done(204);
     refused_token(&shop, confirm_call(&token, "staple battery horse")).await;
     shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
+}
+
+#[tokio::test]
+async fn a_stranger_who_signed_up_with_an_address_cannot_drop_the_token_that_its_owner_was_mailed() {
+    let shop = TestShop::open().await;
+    let stranger = signed_up(&shop, "ada@example.org").await;
+    let token = reset_token(&shop, "ada@example.org", &stranger.text("id")).await;
+    let change = change_call(PASSWORD, "battery horse correct");
+    shop.as_user(&stranger.text("accessToken"), change).await.done(204);
+    shop.send(confirm_call(&token, "staple battery horse")).await.done(204);
+    validate(&shop, &stranger.text("accessToken")).await.refused(401, "unauthenticated");
+    shop.send(login_call("ada@example.org", "battery horse correct")).await.refused(401, "unauthenticated");
+    shop.send(login_call("ada@example.org", "staple battery horse")).await.done(200);
+    // The address is the owner's from now on: a token dies with the password again.
+    let owner = shop.send(login_call("ada@example.org", "staple battery horse")).await.done(200);
+    let token = reset_token(&shop, "ada@example.org", &stranger.text("id")).await;
+    let change = change_call("staple battery horse", "correct staple battery");
+    shop.as_user(&owner.text("accessToken"), change).await.done(204);
+    refused_token(&shop, confirm_call(&token, "horse staple battery")).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use souk_accounts::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
 use souk_accounts::session::ACCESS_TTL;
 use souk_accounts::{
     Credentials, CredentialsUnavailable, Family, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
-    SignIn,
+    ResetsAtChange, SignIn,
 };
 use souk_domain::{CustomerId, EmailHash};
 use sqlx::SqlitePool;
@@ -66,8 +66,14 @@ impl Credentials for SqliteCredentials {
         passwords::set(&self.pool, user.as_str(), hash).await
     }
 
-    async fn change_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {
-        passwords::change(&self.pool, user.as_str(), old, new).await
+    async fn change_password(
+        &self,
+        user: &CustomerId,
+        old: &str,
+        new: &str,
+        resets: ResetsAtChange,
+    ) -> Kept<bool> {
+        passwords::change(&self.pool, user.as_str(), old, new, resets).await
     }
 
     async fn reset_password(

@@ -1,8 +1,8 @@
 //! Changes of passwords. A token that was mailed to reset a password is for the password of that time: it goes in
-//! the transaction that sets another.
+//! the transaction that sets another, unless the account may be a stranger's.
 
 use jiff::Timestamp;
-use souk_accounts::{CredentialsUnavailable, LinksAtReset, Purpose};
+use souk_accounts::{CredentialsUnavailable, LinksAtReset, Purpose, ResetsAtChange};
 use souk_domain::CustomerId;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
@@ -20,14 +20,22 @@ pub(crate) async fn set(pool: &SqlitePool, user: &str, hash: &str) -> Kept<()> {
     transaction.commit().await.map_err(failed)
 }
 
-pub(crate) async fn change(pool: &SqlitePool, user: &str, old: &str, new: &str) -> Kept<bool> {
+pub(crate) async fn change(
+    pool: &SqlitePool,
+    user: &str,
+    old: &str,
+    new: &str,
+    resets: ResetsAtChange,
+) -> Kept<bool> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     let statement = sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2");
     let statement = statement.bind(user).bind(old).bind(new);
     if statement.execute(&mut *transaction).await.map_err(failed)?.rows_affected() == 0 {
         return Ok(false);
     }
-    drop_resets(&mut transaction, user).await?;
+    if resets == ResetsAtChange::Go {
+        drop_resets(&mut transaction, user).await?;
+    }
     transaction.commit().await.map_err(failed)?;
     Ok(true)
 }

@@ -68,10 +68,13 @@ async fn tokens_that_reset_a_password_go_with_the_password_of_their_time() {
     store.set_password(&ada(), "one").await.unwrap();
     assert!(!works(1, Purpose::ResetPassword).await);
     mailed(2).await;
-    assert!(!store.change_password(&ada(), "another", "two").await.unwrap());
+    assert!(!store.change_password(&ada(), "another", "two", ResetsAtChange::Go).await.unwrap());
     assert!(store.replace_password(&ada(), "one", "one, hashed anew").await.unwrap());
     assert!(works(2, Purpose::ResetPassword).await, "the password is the same");
-    assert!(store.change_password(&ada(), "one, hashed anew", "two").await.unwrap());
+    let stay = ResetsAtChange::Stay;
+    assert!(store.change_password(&ada(), "one, hashed anew", "one again", stay).await.unwrap());
+    assert!(works(2, Purpose::ResetPassword).await, "the address of the account is not proven");
+    assert!(store.change_password(&ada(), "one again", "two", ResetsAtChange::Go).await.unwrap());
     assert!(!works(2, Purpose::ResetPassword).await);
     mailed(3).await;
     assert!(works(9, Purpose::VerifyEmail).await);
