@@ -8,6 +8,7 @@ mod passwords;
 mod rows;
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -32,6 +33,10 @@ pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
 const SWEPT_ROWS_MAX: i64 = 1_000;
 /// Sessions of one person that are looked at together.
 const FAMILIES_MAX: i64 = 10_000;
+
+/// Tries to cut off the write-ahead log while others are in the way, and the time between two of them.
+const TRUNCATE_TRIES_MAX: u32 = 100;
+const TRUNCATE_WAIT: Duration = Duration::from_millis(10);
 
 /// Providers of one person that are told.
 const LINKS_MAX: i64 = 100;
@@ -282,14 +287,7 @@ impl Credentials for SqliteCredentials {
             statement.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
-        // What was deleted stands in the write-ahead log still.
-        let cut_off = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
-        let (is_busy, ..) = cut_off.fetch_one(&self.pool).await.map_err(failed)?;
-        if is_busy == 0 {
-            return Ok(());
-        }
-        let why = "a reader keeps the write-ahead log from being cut off";
-        Err(CredentialsUnavailable(why.to_owned()))
+        cut_off_wal(&self.pool).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Kept<()> {
@@ -322,6 +320,20 @@ impl Credentials for SqliteCredentials {
         }
         Ok(())
     }
+}
+
+/// Empties the write-ahead log, where what was deleted stands still. Another erasure may be doing the same.
+async fn cut_off_wal(pool: &SqlitePool) -> Kept<()> {
+    for _ in 0..TRUNCATE_TRIES_MAX {
+        let cut_off = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
+        let (is_busy, ..) = cut_off.fetch_one(pool).await.map_err(failed)?;
+        if is_busy == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(TRUNCATE_WAIT).await;
+    }
+    let why = "a reader keeps the write-ahead log from being cut off";
+    Err(CredentialsUnavailable(why.to_owned()))
 }
 
 #[cfg(test)]

@@ -204,6 +204,23 @@ async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
     assert!(store.sign_ins(None, None, 10).await.unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn people_who_are_forgotten_at_once_are_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = std::sync::Arc::new(open(&folder).await);
+    let forget = |n: usize| {
+        let store = std::sync::Arc::clone(&store);
+        let user = CustomerId::parse(&format!("user-{n}")).unwrap();
+        tokio::spawn(async move {
+            store.set_password(&user, "one").await.unwrap();
+            store.forget(&user, &[]).await
+        })
+    };
+    for forgetting in (0..40).map(forget).collect::<Vec<_>>() {
+        forgetting.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn mails_are_counted_until_their_day_is_over_and_through_erasures() {
     let folder = tempfile::tempdir().unwrap();
