@@ -22,20 +22,32 @@ pub async fn alias_of(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> 
 }
 
 /// Returns the alias to claim for a new account. An address that an account of an older log holds keeps its
-/// keyed hash, so that the claim is refused.
+/// keyed hash, so that the claim is refused. An alias whose claim was given up came back with an older file, after its
+/// account was erased: a new account gets another, or else it would be recognised as the same person's.
 pub async fn alias_to_claim(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> {
     let name = email.hash(&shop.keys.email_hash);
-    if shop.people.alias_of(name.as_str()).await?.is_none() {
-        let older = shop.claims.load(&Claim::of_email(&name)).await?;
-        if older.is_some_and(|claim| claim.state.held.is_some()) {
+    if let Some(alias) = shop.people.alias_of(name.as_str()).await? {
+        if is_claimed(shop, &parse(&alias)?).await? == Some(false) {
+            shop.people.delete_alias(&alias).await?;
+        }
+    } else {
+        if is_claimed(shop, &name).await? == Some(true) {
             return Ok(name);
         }
         // The index of people was lost, and the account was not: the claim is refused by its alias.
-        if let Some(alias) = shop.accounts.credentials.email_alias(&name).await? {
+        if let Some(alias) = shop.accounts.credentials.email_alias(&name).await?
+            && is_claimed(shop, &alias).await? == Some(true)
+        {
             return Ok(alias);
         }
     }
     parse(&shop.people.make_alias(name.as_str()).await?)
+}
+
+/// Returns true while an account holds an address by this alias, and false once it was given up; none before.
+async fn is_claimed(shop: &Shop, alias: &EmailHash) -> Result<Option<bool>, Problem> {
+    let claim = shop.claims.load(&Claim::of_email(alias)).await?;
+    Ok(claim.map(|claim| claim.state.held.is_some()))
 }
 
 /// Keeps the address of an account with the credentials too: a shop that lost its index of people still knows that the

@@ -59,3 +59,19 @@ async fn no_sign_in_and_no_session_stays_of_somebody_who_is_erased_meanwhile() {
     let families = shop.shop.accounts.credentials.families_of(&user.customer(), now).await.unwrap();
     assert!(families.is_empty());
 }
+
+#[tokio::test]
+async fn an_alias_that_comes_back_with_older_files_is_given_to_nobody() {
+    let shop = TestShop::open().await;
+    let (user, alias) = erased(&shop).await;
+    let name = email().hash(&shop.shop.keys.email_hash);
+    let credentials = &shop.shop.accounts.credentials;
+    credentials.keep_email(&user.customer(), &name, &alias, None).await.unwrap();
+    let next = signed_up(&shop, "ada@example.org").await;
+    let of_next = addresses::alias_of(&shop.shop, &email()).await.unwrap();
+    assert_ne!(of_next, alias);
+    shop.send(sign_up_call("ada@example.org")).await.refused(409, "email-taken");
+    let customer = CustomerId::parse(&next.text("id")).unwrap();
+    credentials.forget(&user.customer(), &[]).await.unwrap();
+    assert!(is_anything_kept(&shop, &customer).await);
+}

@@ -276,6 +276,8 @@ impl Credentials for SqliteCredentials {
             "DELETE FROM families WHERE person = $1 AND revoked_at IS NULL",
             "DELETE FROM one_time_tokens WHERE person = $1",
             "DELETE FROM links WHERE person = $1",
+            // An older copy of this file may know an address that nothing else leads to any more.
+            "DELETE FROM sign_ins WHERE email_hash IN (SELECT name FROM email_names WHERE person = $1)",
             "DELETE FROM email_names WHERE person = $1",
             "DELETE FROM sign_ins WHERE person = $1",
         ] {

@@ -1,5 +1,7 @@
 //! Erasures that meet sweeps half-way, and what comes back with older files.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -7,7 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use souk_accounts::Mail;
 use souk_command_api::Shop;
-use souk_command_api::users::erasure::erase_guest;
+use souk_command_api::users::erasure::{erase_customer, erase_guest};
 use souk_domain::address::Address;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderRejection, OrderStatus};
 use souk_domain::user::command::Registration;
@@ -21,10 +23,11 @@ use souk_eventsourcing::{
     Revision, StoreError, StreamName,
 };
 use souk_mail_folder::MailFolder;
+use souk_sqlite_credentials::CREDENTIALS_FILE;
 use uuid::Uuid;
 
 use super::tests::{Ahead, guests_order, standing, tell_order, until};
-use super::{credentials, guests, origin};
+use super::{credentials, erasures, guests, origin};
 use crate::testing::TestShop;
 
 /// What happens just before a command.
@@ -168,6 +171,43 @@ async fn a_guest_whose_order_is_attached_while_they_ask_to_be_erased_is_told_tha
     assert_eq!(erased.unwrap_err().code(), "not-found");
     let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
+}
+
+/// Copies the files of the credentials from one folder to another.
+fn copy_credentials(from: &Path, to: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("{CREDENTIALS_FILE}{suffix}");
+        match std::fs::copy(from.join(&name), to.join(&name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // A write-ahead log of other credentials does not stay beside these.
+                let _ = std::fs::remove_file(to.join(&name));
+            }
+            copied => drop(copied.unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn accounts_that_come_back_with_older_credentials_are_deleted_again() {
+    let test = TestShop::open().await;
+    let data = test.shop.folder.path().to_owned();
+    let older = tempfile::tempdir().unwrap();
+    let customer = account(&test).await;
+    let credentials = &test.shop.shop.accounts.credentials;
+    credentials.set_password(&customer, "a hash").await.unwrap();
+    let name = email().hash(&test.shop.shop.keys.email_hash);
+    let alias = test.shop.shop.people.alias_of(name.as_str()).await.unwrap().unwrap();
+    credentials.keep_email(&customer, &name, &EmailHash::parse(&alias).unwrap(), None).await.unwrap();
+    let test = test.reopened(async || copy_credentials(&data, older.path())).await;
+    let shop = &test.shop.shop;
+    erase_customer(shop, &customer, &origin(shop, "test")).await.unwrap();
+    let people = std::slice::from_ref(&customer);
+    assert_eq!(shop.accounts.credentials.kept_of(people).await.unwrap(), []);
+    let test = test.reopened(async || copy_credentials(older.path(), &data)).await;
+    test.sweep(erasures::Unsettled::new(&standing(&test)), SignedDuration::ZERO).await;
+    let credentials = &test.shop.shop.accounts.credentials;
+    assert_eq!(credentials.kept_of(people).await.unwrap(), []);
+    assert_eq!(credentials.email_alias(&name).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! Finishes erasures: what the store of keys lists as not yet told everywhere, keys that came back with an
-//! older store, and people who came back with an older log.
+//! older store, people who came back with an older log, and accounts that came back with older credentials.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ use crate::drivers::sealing::SealedAppends;
 
 /// People that one step deals with.
 const PEOPLE_MAX: usize = 100;
+
+/// People compared with the credentials at once, and pages of them in one step.
+const COMPARED_MAX: usize = 500;
+const COMPARED_PAGES_MAX: usize = 20;
 
 /// How long one step waits for appends under way.
 const APPENDS_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -40,6 +44,8 @@ pub(super) struct Unsettled {
     pub(super) compared: Option<String>,
     /// The same of those whom the store of keys has as erased, compared with the log.
     pub(super) told: Option<String>,
+    /// The same, compared with the credentials.
+    pub(super) forgotten: Option<String>,
 }
 
 /// The end of a step with one person.
@@ -81,6 +87,7 @@ impl Sweep for Unsettled {
     }
 
     async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+        self.forget_again(shop).await;
         self.destroy_again(pool, shop).await?;
         self.tell_again(pool, shop).await?;
         let unsettled = match shop.people.unsettled(PEOPLE_MAX).await {
@@ -126,7 +133,45 @@ impl Unsettled {
     pub(super) fn new(standing: &Standing) -> Self {
         let Standing { reached, built, head, head_at_start, sealed_appends, people, .. } = standing.clone();
         let (compared, told) = (Some(String::new()), Some(String::new()));
-        Self { people, sealed_appends, reached, built, head, head_at_start, compared, told }
+        let forgotten = Some(String::new());
+        Self { people, sealed_appends, reached, built, head, head_at_start, compared, told, forgotten }
+    }
+
+    /// Credentials of people whom the store of keys has as erased are deleted again: an older copy may have been
+    /// restored. Once after each start. People whose keys came back too are erased again first, and their erasure is
+    /// finished like any other.
+    async fn forget_again(&mut self, shop: &Shop) {
+        for _ in 0..COMPARED_PAGES_MAX {
+            let Some(after) = self.forgotten.clone() else { return };
+            match self.forget_page(shop, &after).await {
+                Ok(last) => self.forgotten = last,
+                Err(error) => {
+                    tracing::warn!(
+                        error,
+                        "credentials of erased people may stay; the next sweep tries again"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Deletes what is kept of the next erased people, and returns the last of them.
+    async fn forget_page(&self, shop: &Shop, after: &str) -> Result<Option<String>, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let people = shop.people.erased_after(after, COMPARED_MAX).await.map_err(|error| text(&error))?;
+        let customers = people.iter().filter_map(|person| match person.parts() {
+            ("customer", id) => CustomerId::parse(id).ok(),
+            _ => None,
+        });
+        let customers: Vec<CustomerId> = customers.collect();
+        let kept = shop.accounts.credentials.kept_of(&customers).await.map_err(|error| text(&error))?;
+        for customer in kept {
+            let origin = origin(shop, self.name());
+            forget_customer(shop, &customer, &origin).await.map_err(|problem| problem.detail().to_owned())?;
+            tracing::info!(%customer, "credentials that came back with an older file are deleted again");
+        }
+        Ok(people.last().map(|person| person.as_str().to_owned()))
     }
 
     /// Keys of people who the log says are erased are destroyed again: an older store may have been
