@@ -237,7 +237,8 @@ pub async fn change(
     let customer = user.customer();
     let resets = if account.is_proven { ResetsAtChange::Go } else { ResetsAtChange::Stay };
     to_the_end(shop, move |shop| async move {
-        if !shop.accounts.credentials.change_password(&customer, &confirmed.phc, &phc).await? {
+        let credentials = &shop.accounts.credentials;
+        if !credentials.change_password(&customer, &confirmed.phc, &phc, resets).await? {
             let detail = "the password was changed by another request meanwhile; repeat this one";
             return Err(Problem::new("revision-conflict", detail));
         }
@@ -275,7 +276,8 @@ async fn renewed(
     but: Option<Uuid>,
 ) -> Result<(), Problem> {
     shop.accounts.guard.renewed(&account.email_hash);
-    sessions::end_all(shop, user, but).await
+    sessions::end_all(shop, user, but).await?;
+    Ok(())
 }
 
 /// Does all of it, also when nobody waits for it any more.

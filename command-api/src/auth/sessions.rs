@@ -127,35 +127,44 @@ async fn advance(
     Err(contended())
 }
 
-/// Ends the session that a refresh token belongs to, and those besides when everything is to end. Whose it
-/// was; none when it had ended before.
+/// Ends the session that a refresh token belongs to, and those besides when everything is to end: also when this one
+/// has ended before, since its owner asks for the others. Whose it was; none when nothing was left to end.
 pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
     let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
     let stored = find(shop, token.family).await?.ok_or_else(unknown)?;
-    if stored.family.revoked_at.is_some() {
+    let has_ended = stored.family.revoked_at.is_some();
+    if has_ended && !everywhere {
         return Ok(None);
     }
     let user = stored.family.user.clone();
     let (shop, owner) = (shop.clone(), user.clone());
     // To the end, also when nobody waits for it any more; this one last, so that a repeat finds it still.
     let ended = tokio::spawn(async move {
+        let mut has_any_ended = !has_ended;
         if everywhere {
-            end_all(&shop, &owner, Some(stored.family.id)).await?;
+            has_any_ended |= end_all(&shop, &owner, Some(stored.family.id)).await?;
         }
-        revoke(&shop, stored).await
+        if !has_ended {
+            revoke(&shop, stored).await?;
+        }
+        Ok::<_, Problem>(has_any_ended)
     });
-    ended.await.map_err(|error| Problem::internal(&error))??;
+    if !ended.await.map_err(|error| Problem::internal(&error))?? {
+        return Ok(None);
+    }
     UserId::of_customer(&user).map(Some).ok_or_else(unknown)
 }
 
-/// Ends all sessions of somebody, but for one.
-pub async fn end_all(shop: &Shop, user: &CustomerId, but: Option<Uuid>) -> Result<(), Problem> {
+/// Ends all sessions of somebody, but for one. Returns true if there were any.
+pub async fn end_all(shop: &Shop, user: &CustomerId, but: Option<Uuid>) -> Result<bool, Problem> {
+    let mut have_ended = false;
     loop {
         let mut families = shop.accounts.credentials.families_of(user, shop.clock.now()).await?;
         families.retain(|stored| Some(stored.family.id) != but);
         if families.is_empty() {
-            return Ok(());
+            return Ok(have_ended);
         }
+        have_ended = true;
         // What was ended is not among the next.
         for stored in families {
             revoke(shop, stored).await?;

@@ -207,6 +207,27 @@ async fn logout_denies_the_access_token_at_once_and_others_stay() {
 }
 
 #[tokio::test]
+async fn a_session_that_has_ended_still_logs_out_everywhere() {
+    let shop = TestShop::open().await;
+    let first = signed_up(&shop, "ada@example.org").await;
+    let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let logout = |everywhere: bool| {
+        let body = json!({"refreshToken": first.text("refreshToken"), "everywhere": everywhere});
+        Call::post("/api/auth/logout", &body)
+    };
+    shop.send(logout(false)).await.done(204);
+    shop.send(logout(false)).await.done(204);
+    validate(&shop, &second.text("accessToken")).await.done(200);
+    shop.send(logout(true)).await.done(204);
+    validate(&shop, &second.text("accessToken")).await.refused(401, "unauthenticated");
+    refresh(&shop, &second.text("refreshToken")).await.refused(401, "unauthenticated");
+    shop.send(logout(true)).await.done(204);
+    let third = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
+    let trail = audit(&shop, &third.text("accessToken")).await;
+    assert_eq!(trail, ["signed-in", "signed-out", "signed-out", "signed-in", "signed-up"]);
+}
+
+#[tokio::test]
 async fn a_refresh_that_races_a_logout_gives_no_token_that_lives_on() {
     let shop = TestShop::open().await;
     for n in 0..20 {
