@@ -50,6 +50,10 @@ async fn a_shop_without_the_keys_of_its_people_opens_only_when_told_to() {
     let unreadable = shop.post(&format!("{path}/ship"), &ship).await;
     assert_eq!((unreadable.0, &unreadable.1["code"]), (409, &json!("order-address-unreadable")));
     let again = json!({"email": "ada@example.org", "password": PASSWORD, "name": "Ada"});
+    let seen = shop.get(&path).await.1;
+    let is_erased = (&seen["addressErased"], &seen["addressUnreadable"], &seen["shippingAddress"]);
+    assert_eq!(is_erased, (&json!(false), &json!(true), &Value::Null), "{seen}");
+    assert_eq!(shop.get("/api/orders?addressErased=true").await.1["items"], json!([]));
     let taken = shop.send("POST", "/api/auth/signup", &again, &[]).await;
     assert_eq!((taken.0, &taken.1["code"]), (409, &json!("email-taken")));
     let login = json!({"email": "ada@example.org", "password": PASSWORD});
@@ -59,6 +63,11 @@ async fn a_shop_without_the_keys_of_its_people_opens_only_when_told_to() {
     let signed = [("authorization", bearer.as_str())];
     let readdressed = shop.send("PUT", &format!("{path}/shipping-address"), &address(), &signed).await;
     assert_eq!(readdressed.0, 200, "{}", readdressed.1);
+    let position = readdressed.1["position"].as_str().unwrap().to_owned();
+    let headers = [("authorization", bearer.as_str()), ("x-min-position", position.as_str())];
+    let seen = shop.send("GET", &path, &Value::Null, &headers).await.1;
+    let is_readable = (&seen["addressUnreadable"], &seen["shippingAddress"]["line1"]);
+    assert_eq!(is_readable, (&Value::Null, &json!(SECRETS[2])), "{seen}");
     assert_eq!(shop.post(&format!("{path}/ship"), &ship).await.0, 200);
     // It was told once.
     Shop::open(shop.stop(), &[]).await;

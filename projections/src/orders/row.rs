@@ -100,6 +100,11 @@ impl OrderRow {
         email.into_iter().chain(address).chain(texts)
     }
 
+    /// The person whose key opens the address, unless the log says that it is erased.
+    pub fn person_of_address(&self) -> Option<&Person> {
+        self.shipping_address.as_ref().filter(|_| !self.is_address_erased).map(Personal::person)
+    }
+
     /// A guest's e-mail address, while the order is a guest's.
     pub fn guest_email(&self) -> Option<&Personal<String>> {
         self.email.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use souk_eventsourcing::{KeyRing, Position};
+use souk_eventsourcing::Position;
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
 use souk_web::closed_texts::PaymentStatusShape;
@@ -12,6 +12,7 @@ use super::response::OrderAnswer;
 use super::statements;
 use crate::database::{BEHIND_ALL, QueryState, document, failed, text_of};
 use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
+use crate::people::OrderKeys;
 
 /// A row of either half of the statements: an order with its document, its payment's status and the minor
 /// units that are owed, or a line of it; with each order the count of orders that were found, and with each line 1 if
@@ -28,7 +29,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    pub(crate) fn answer(self, keys: &KeyRing, position: Position) -> OrderAnswer {
+    pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderAnswer {
         OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
     }
 

@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use serde::Serialize;
 use souk_domain::order::event::Charge;
 use souk_domain::{Money, PersonalText, Sku};
-use souk_eventsourcing::{KeyRing, Position};
+use souk_eventsourcing::Position;
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
 use souk_web::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
 use souk_web::shapes::{AddressShape, MoneyShape};
 use utoipa::ToSchema;
+
+use crate::people::OrderKeys;
 
 /// An order with its lines.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,10 +45,14 @@ pub(crate) struct OrderAnswer {
     timeline: Vec<MomentAnswer>,
     #[schema(format = DateTime)]
     placed_at: String,
-    /// Where the goods go; null when nobody said so, or when it is erased.
+    /// Where the goods go; null when nobody said so, or when it is erased or can't be read.
     shipping_address: Option<AddressShape>,
     /// Whether whoever it tells about was erased.
     address_erased: bool,
+    /// True when there is an address that nobody erased, and the key that opens it is missing, as after a restore without
+    /// the keys of people; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_unreadable: Option<bool>,
 }
 
 /// A line of an order.
@@ -124,9 +130,10 @@ impl OrderAnswer {
         row: OrderRow,
         payment: Option<(PaymentStatusShape, i64)>,
         lines: Vec<(OrderLineRow, bool)>,
-        keys: &KeyRing,
+        opened_by: &OrderKeys,
         position: Position,
     ) -> Self {
+        let keys = &opened_by.keys;
         // A set: an order may have 2,000 lines, and all of them may have failed.
         let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
         // From then on the checkout takes the units off the shelf, one line after another.
@@ -146,7 +153,10 @@ impl OrderAnswer {
         // A key that came back with an older store opens nothing of what the log says is erased.
         let kept = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
         let address = kept.map(|address| address.reveal(keys));
-        let address_erased = row.is_address_erased || matches!(address, Some(None));
+        let is_closed = matches!(address, Some(None));
+        let is_erased = row.person_of_address().is_some_and(|person| opened_by.is_erased(person));
+        let address_erased = row.is_address_erased || (is_closed && is_erased);
+        let address_unreadable = (is_closed && !is_erased).then_some(true);
         // The same for texts that somebody gave before that.
         let text = |text: &PersonalText| {
             let is_gone = row.is_erased && text.person().is_some_and(|person| !row.is_of_shop(person));
@@ -183,6 +193,7 @@ impl OrderAnswer {
             placed_at: row.placed_at.to_string(),
             shipping_address: address.flatten().map(AddressShape::from),
             address_erased,
+            address_unreadable,
         }
     }
 }

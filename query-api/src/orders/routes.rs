@@ -20,7 +20,7 @@ use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single};
 use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
-use crate::people::keys_of;
+use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
@@ -103,7 +103,7 @@ async fn list(
     let page = wanted.page(&state, &caller).await?;
     let next_cursor = page.next_cursor(|last| paging::encode(LIST, &last.place()));
     let orders = page.items;
-    let keys = keys_of(&state, orders.iter().flat_map(|order| order.row().people())).await?;
+    let keys = OrderKeys::of(&state, orders.iter().map(Found::row)).await?;
     let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
     let behind = state.positions.behind_in(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
@@ -136,7 +136,7 @@ async fn lookup(
         order.ok_or_else(|| not_found("order"))
     };
     let order = state.beside.guard.counting(&target, caller.address, find, |_| true).await?;
-    let keys = keys_of(&state, order.row.people()).await?;
+    let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;
     let body = order.answer(&keys, position);
     Ok(Single { revision: Some(body.revision), behind: None, body })
 }
@@ -210,7 +210,7 @@ async fn get(
     let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
-    let keys = keys_of(&state, order.row.people()).await?;
+    let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;
     let body = order.answer(&keys, at.position);
     Ok(Single { revision: Some(body.revision), behind: at.behind, body })
 }

@@ -25,7 +25,7 @@ use crate::cart::routes as cart;
 use crate::database::{Beside, QueryState};
 use crate::exports::OnlyExport;
 use crate::orders::page::{Found, Place, Wanted, first_place};
-use crate::people::keys_of;
+use crate::people::OrderKeys;
 use crate::positions::ReadYourWrites;
 
 /// Orders that are read at once, at most; fewer when they are long.
@@ -144,7 +144,7 @@ impl Export {
         };
         let page = wanted.page(&self.state, &self.caller).await?;
         let place = page.next_cursor(Found::place);
-        let keys = keys_of(&self.state, page.items.iter().flat_map(|order| order.row().people())).await?;
+        let keys = OrderKeys::of(&self.state, page.items.iter().map(Found::row)).await?;
         let position = self.own.position();
         json.items(is_first, page.items.into_iter().map(|order| order.answer(&keys, position)))?;
         self.next = place.map_or(Part::Middle, |behind| Part::Orders { behind, is_first: false });
