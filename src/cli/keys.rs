@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use souk_eventsourcing::Clock as _;
-use souk_sqlite_person_keys::MasterKey;
+use souk_sqlite_person_keys::{MasterKey, Merged};
 use souk_web::keys::KEYS_FOLDER;
 use souk_web::token_keys::{TokenKeys, rotate};
 
@@ -29,6 +29,9 @@ pub enum KeysCommand {
     /// Copies the keys of people into a new file, also beside a running shop. They are wrapped by the master
     /// key of now: keep that too, elsewhere.
     Backup(BackupArgs),
+    /// Takes the keys of people from another file that this shop lacks, as after it went on without its keys and the
+    /// right file turned up later; the shop is stopped for it.
+    Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +45,12 @@ pub struct RewrapArgs {
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     /// The file, which must not be there yet.
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The file, wrapped by the same master key. It is only read.
     file: PathBuf,
 }
 
@@ -62,6 +71,7 @@ pub fn run(configuration: &Configuration, command: &KeysCommand, json: bool) -> 
     match command {
         KeysCommand::Rewrap(args) => return rewrap(configuration, args, json),
         KeysCommand::Backup(args) => return back_up(configuration, args, json),
+        KeysCommand::Merge(args) => return merge(configuration, args, json),
         KeysCommand::List | KeysCommand::Rotate(_) => {}
     }
     let (folder, now) = (configuration.data.join(KEYS_FOLDER), SystemClock.now());
@@ -126,6 +136,25 @@ fn back_up(configuration: &Configuration, args: &BackupArgs, json: bool) -> anyh
         output::json(&serde_json::json!({ "file": args.file }))?;
     } else {
         output::line(format!("the keys of people are in {} too", args.file.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn merge(configuration: &Configuration, args: &MergeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let held = DataFolder::lock(&configuration.data).context("stop the shop first")?;
+    let master = master_key::of(configuration)?;
+    let merged = souk_sqlite_person_keys::merge(held.path(), &master, &args.file)?;
+    if json {
+        let Merged { keys, erasures, others } = merged;
+        output::json(&serde_json::json!({ "keys": keys, "erasures": erasures, "others": others }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(format!("{} keys and {} erasures of people are taken over", merged.keys, merged.erasures));
+    if merged.others > 0 {
+        output::line(format!(
+            "{} people have another key by now: what they entered before stays unreadable",
+            merged.others
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -74,6 +74,34 @@ async fn a_shop_without_the_keys_of_its_people_opens_only_when_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_turn_up_after_a_shop_went_on_without_them_are_merged() {
+    let shop = Shop::start(&[]).await;
+    stocked(&shop, "LAMP", 10).await;
+    let before = orders_as_guest(&shop).await;
+    let folder = shop.stop();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let right = elsewhere.path().join("person-keys.sqlite");
+    std::fs::rename(folder.path().join("person-keys.sqlite"), &right).unwrap();
+    remove(folder.path(), "person-keys.sqlite");
+    let shop = Shop::open(folder, &[("SOUK_WITHOUT_KEYS", "true")]).await;
+    let since = orders_as_guest(&shop).await;
+    let right = right.display().to_string();
+    let running = souk(shop.folder(), &["keys", "merge", &right]);
+    assert_eq!(running.status.code(), Some(1), "{running:?}");
+    assert!(String::from_utf8_lossy(&running.stderr).contains("stop the shop first"), "{running:?}");
+    let folder = shop.stop();
+    let merged = souk(folder.path(), &["keys", "merge", &right, "--json"]);
+    assert!(merged.status.success(), "{merged:?}");
+    let merged: Value = serde_json::from_slice(&merged.stdout).unwrap();
+    assert_eq!(merged, json!({"keys": 1, "erasures": 0, "others": 0}));
+    let shop = Shop::open(folder, &[]).await;
+    for order in [before, since] {
+        let seen = shop.get(&format!("/api/orders/{}", order["id"].as_str().unwrap())).await.1;
+        assert_eq!(seen["shippingAddress"]["line1"], SECRETS[2], "{seen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_older_copy_of_the_keys_is_missed_for_those_who_came_later_alone() {
     let shop = Shop::start(&[]).await;
     sign_up(&shop, "ada@example.org", "Ada").await;

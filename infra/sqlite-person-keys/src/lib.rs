@@ -7,6 +7,7 @@ mod cache;
 mod complete;
 mod index;
 mod master;
+mod merge;
 mod open;
 mod read;
 mod rewrap;
@@ -22,6 +23,7 @@ use souk_eventsourcing::{KeyRing, KeysUnavailable, Person, PersonKeys};
 use tokio::sync::oneshot;
 
 pub use master::{MasterKey, MasterKeyMalformed};
+pub use merge::{Merged, merge};
 pub use open::OpenError;
 pub use rewrap::{back_up, master_id, rewrap};
 

@@ -10,8 +10,10 @@ use crate::MasterKey;
 
 /// `SKPK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534B_504B;
-/// The format that this program writes. Format 1 had no index of people.
+/// The format that this program writes.
 const FORMAT: u32 = 2;
+/// The first format that has an index of people.
+const FIRST_FORMAT_WITH_INDEX: u32 = 2;
 /// How long the writer waits for a reader that is in the way.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,20 @@ pub(crate) fn for_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = Connection::open_with_flags(path, flags);
     open.map_err(|error| OpenError::of_sqlite(path, &error))
+}
+
+/// A connection to another file that is to be read, of the same master key.
+pub(crate) fn for_merging(path: &Path, master: &MasterKey) -> Result<Connection, OpenError> {
+    let connection = for_reading(path)?;
+    check_format(path, &connection)?;
+    check_master(path, &connection, master)?;
+    Ok(connection)
+}
+
+/// Returns true if a file has an index of people.
+pub(crate) fn has_index(connection: &Connection) -> rusqlite::Result<bool> {
+    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(format >= FIRST_FORMAT_WITH_INDEX)
 }
 
 fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
