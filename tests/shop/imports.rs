@@ -299,3 +299,41 @@ fn a_stopped_import_is_run_again_and_writes_only_what_is_missing() {
     let (_, sums, _) = desk.import("all.csv", rows(30).as_bytes(), &[]);
     assert_eq!((&sums["unchanged"], &sums["created"]), (&json!(20), &json!(10)));
 }
+
+#[test]
+fn a_file_that_ends_inside_a_quote_changes_nothing() {
+    let desk = Desk::new();
+    for text in [
+        "sku,name,price,description\nO1,a,5,\"open quote\nO2,b,6,fine\nO3,c,7,fine\n",
+        "sku,name,price,description\nO1,a,5,fine\nT2,\"b,6",
+        "sku,name,price,description\nO1,a,5,\"cut off he",
+        "sku,name,price,\"description\nO1,a,5,fine\n",
+    ] {
+        let errors = desk.path("errors");
+        let (status, sums, said) = desk.import("open.csv", text.as_bytes(), &["--errors", &errors]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{said}");
+        assert!(said.contains("open.csv: ") && said.contains("has no end"), "{said}");
+        assert!(!Path::new(&errors).exists() && !desk.data().exists(), "{text}");
+    }
+}
+
+#[test]
+fn a_row_with_a_misplaced_quote_is_refused_and_kept() {
+    let desk = Desk::new();
+    let open = "O4,a,5,\"open\nO5,b,6,\"fine\"\n";
+    let text = format!("sku,name,price,description\nQ3,\"12\" nail\",5,\n{open}O6,c,7,\"a \"\"b\"\"\nc\"\n");
+    let errors = desk.path("errors");
+    let (status, sums, said) = desk.import("quotes.csv", text.as_bytes(), &["--errors", &errors]);
+    assert_eq!((status, &sums["refused"], &sums["created"]), (Some(1), &json!(2), &json!(1)), "{said}");
+    assert!(
+        said.contains("line 2: unusable-line: column 2: the cell goes on behind its closing quote"),
+        "{said}"
+    );
+    assert!(said.contains("line 3: unusable-line: column 4: the quote that begins on line 3"), "{said}");
+    assert_eq!(desk.prices(), [("c".to_owned(), 7)]);
+    let kept = fs::read_to_string(&errors).unwrap();
+    assert!(kept.contains("Q3,\"12\" nail\",5,\n") && kept.contains(open), "{kept}");
+    let mended = kept.replace("\"12\" nail\"", "\"12\"\" nail\"").replace("\"open\n", "open\n");
+    let (status, sums, said) = desk.import("mended.csv", mended.as_bytes(), &[]);
+    assert_eq!((status, &sums["created"]), (Some(0), &json!(3)), "{said}");
+}

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, ErrorKind};
 
 use csv_core::ReadRecordResult;
 
+use super::quotes::Quotes;
+
 /// Bytes of one line or row: as many as one request to the shop may have.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// The words for bytes that are no text.
@@ -80,6 +82,7 @@ pub struct Rows {
     text: Vec<u8>,
     ends: Vec<usize>,
     lines: Lines,
+    quotes: Quotes,
 }
 
 /// Counts lines, whatever ends them: a line feed, a carriage return, or both.
@@ -91,11 +94,13 @@ struct Lines {
 
 impl Lines {
     fn count(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            let is_end = *byte == b'\r' || (*byte == b'\n' && !self.is_behind_return);
-            self.number += u64::from(is_end);
-            self.is_behind_return = *byte == b'\r';
-        }
+        bytes.iter().for_each(|byte| self.count_byte(*byte));
+    }
+
+    fn count_byte(&mut self, byte: u8) {
+        let is_end = byte == b'\r' || (byte == b'\n' && !self.is_behind_return);
+        self.number += u64::from(is_end);
+        self.is_behind_return = byte == b'\r';
     }
 }
 
@@ -105,7 +110,8 @@ impl Rows {
         let text = vec![0; LINE_BYTES_MAX];
         let ends = vec![0; COLUMNS_MAX];
         let core = csv_core::ReaderBuilder::new().delimiter(separator).build();
-        Self { reader, core, text, ends, lines: Lines { number: 1, is_behind_return: false } }
+        let lines = Lines { number: 1, is_behind_return: false };
+        Self { reader, core, text, ends, lines, quotes: Quotes::new(separator) }
     }
 
     /// Reads past the blank lines before a row: they are none of its lines.
@@ -125,6 +131,7 @@ impl Rows {
     fn row(&mut self) -> io::Result<Option<Row>> {
         self.skip_blank_lines()?;
         let number = self.lines.number;
+        self.quotes.begin_row();
         let mut raw = Raw::default();
         let mut text_end = 0;
         let mut columns = 0;
@@ -135,7 +142,10 @@ impl Rows {
             let ends = &mut self.ends[columns..];
             let (result, used, written, ended) = self.core.read_record(input, text, ends);
             raw.extend(&input[..used]);
-            self.lines.count(&input[..used]);
+            for byte in &input[..used] {
+                self.quotes.read(*byte, self.lines.number);
+                self.lines.count_byte(*byte);
+            }
             self.reader.consume(used);
             text_end += written;
             columns += ended;
@@ -148,19 +158,27 @@ impl Rows {
                     columns = 0;
                 }
                 ReadRecordResult::Record => {
-                    self.end_line(&mut raw)?;
-                    let last_number = if raw.ends_line() { self.lines.number - 1 } else { self.lines.number };
-                    let raw = raw.bytes();
-                    let cells = if is_too_wide || raw.is_none() {
-                        Err(format!("at most {LINE_BYTES_MAX} bytes and {COLUMNS_MAX} columns are allowed"))
-                    } else {
-                        cells(&self.text, &self.ends[..columns])
-                    };
-                    return Ok(Some(Row { number, last_number, cells, raw }));
+                    let is_too_large = is_too_wide || raw.is_too_long;
+                    return self.ended(number, raw, (!is_too_large).then_some(columns)).map(Some);
                 }
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// The row whose last byte was read, with so many columns; none of a row that is too large.
+    fn ended(&mut self, number: u64, mut raw: Raw, columns: Option<usize>) -> io::Result<Row> {
+        if let Some(words) = self.quotes.unclosed() {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, words));
+        }
+        self.end_line(&mut raw)?;
+        let last_number = if raw.ends_line() { self.lines.number - 1 } else { self.lines.number };
+        let cells = match (columns, self.quotes.fault()) {
+            (None, _) => Err(format!("at most {LINE_BYTES_MAX} bytes and {COLUMNS_MAX} columns are allowed")),
+            (_, Some(fault)) => Err(fault),
+            (Some(columns), None) => cells(&self.text, &self.ends[..columns]),
+        };
+        Ok(Row { number, last_number, cells, raw: raw.bytes() })
     }
 
     /// Takes the line feed behind a carriage return: both end one line.

@@ -44,10 +44,10 @@ pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, V
         let row = row?;
         let mut decimal_sign = None;
         let product = match &row.cells {
-            Ok(values) => product(&columns, values, cells, &mut decimal_sign),
+            Ok(values) => check_count(&columns, values, &row)
+                .and_then(|()| product(&columns, values, cells, &mut decimal_sign)),
             Err(why) => Err(why.clone()),
         };
-        let product = product.map_err(|why| with_lines(why, &row));
         Ok(InputLine { number: row.number, product, odd: Vec::new(), raw: row.raw, decimal_sign })
     });
     Ok((Box::new(lines), head))
@@ -55,17 +55,23 @@ pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, V
 
 /// True for a row without a value, as spreadsheets leave them at the end, and for a remark of an error file.
 fn is_blank(row: &Row) -> bool {
-    let cells = row.cells.as_deref().unwrap_or_default();
-    let is_remark = cells.first().is_some_and(|cell| is_remark(cell));
-    row.cells.is_ok() && (is_remark || cells.iter().all(|cell| cell.trim().is_empty()))
+    let text = row.raw.as_deref().and_then(|raw| std::str::from_utf8(raw).ok());
+    let cells = row.cells.as_deref();
+    text.is_some_and(is_remark) || cells.is_ok_and(|cells| cells.iter().all(|cell| cell.trim().is_empty()))
 }
 
-/// A refusal of a row on several lines names the last: a quote that has no end takes in the rows behind it.
-fn with_lines(why: String, row: &Row) -> String {
-    match row.last_number {
+/// Refuses a row with too few cells, or with values behind the last column. A row on several lines may have taken in
+/// others by a missing quote.
+fn check_count(columns: &[Column], values: &[String], row: &Row) -> Result<(), String> {
+    let surplus = values.iter().skip(columns.len()).any(|value| !value.trim().is_empty());
+    if values.len() >= columns.len() && !surplus {
+        return Ok(());
+    }
+    let why = format!("it has {} columns, the head has {}", values.len(), columns.len());
+    Err(match row.last_number {
         last if last > row.number => format!("{why}; the row goes on to line {last}: is a quote missing?"),
         _ => why,
-    }
+    })
 }
 
 fn product(
@@ -74,10 +80,6 @@ fn product(
     cells: Cells,
     decimal_sign: &mut Option<char>,
 ) -> Result<Product, String> {
-    let surplus = values.iter().skip(columns.len()).any(|value| !value.trim().is_empty());
-    if values.len() < columns.len() || surplus {
-        return Err(format!("it has {} columns, the head has {}", values.len(), columns.len()));
-    }
     let mut product = Map::new();
     let mut attributes = Map::new();
     let mut price = Map::new();
@@ -203,12 +205,43 @@ mod tests {
         assert_eq!(found, [(3, true), (5, false)]);
     }
 
+    fn error_of(text: &str) -> String {
+        let (mut lines, _) = lines(Box::new(std::io::Cursor::new(text.to_owned())), COMMA).unwrap();
+        lines.find_map(Result::err).map(|error| error.to_string()).unwrap_or_default()
+    }
+
     #[test]
-    fn a_quote_without_an_end_is_named_as_the_likely_cause() {
-        let lines = read("sku,name,price\nA,\"Lamp\nB,Rug,1\nC,Cup,1\n", COMMA);
+    fn a_quote_without_an_end_refuses_the_file() {
+        for text in [
+            "sku,price,name\nA,5,\"open\nB,6,fine\nC,7,fine\n",
+            "sku,name,price\nA,\"b,6",
+            "sku,name\nA,\"cut off he",
+        ] {
+            let why = error_of(text);
+            assert!(why.starts_with("line 2, column ") && why.contains("has no end"), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_row_with_a_misplaced_quote_is_refused_and_the_next_is_read() {
+        let lines = read("sku,name,price\nA,\"12\" nail\",5\nB,\"a\"b,6\nC,\"1\n2\",7\nD, \"d\",8\n", COMMA);
+        let found: Vec<_> = lines.iter().map(|line| (line.number, line.product.is_ok())).collect();
+        assert_eq!(found, [(2, false), (3, false), (4, true), (6, false)]);
+        let lines = read("sku,price,name\nA,5,\"open\nB,6,\"fine\"\nC,7,fine\n", COMMA);
         let why = lines[0].product.as_ref().unwrap_err();
-        assert_eq!(why, "it has 2 columns, the head has 3; the row goes on to line 4: is a quote missing?");
-        assert_eq!(lines.len(), 1);
+        assert!(why.contains("begins on line 2 is closed on line 3"), "{why}");
+        assert_eq!((lines.len(), lines[1].product.is_ok()), (2, true));
+    }
+
+    #[test]
+    fn a_row_that_takes_in_others_says_so_only_when_its_columns_do_not_fit() {
+        let lines = read("sku,name,price\nA,\"La\nmp\"\nB,\"Ru\ng\",oops\n", COMMA);
+        let why = |line: &InputLine| line.product.as_ref().unwrap_err().clone();
+        assert_eq!(
+            why(&lines[0]),
+            "it has 2 columns, the head has 3; the row goes on to line 3: is a quote missing?"
+        );
+        assert_eq!(why(&lines[1]), "price `oops`: whole minor units are allowed");
     }
 
     #[test]

@@ -161,6 +161,11 @@ impl Parts {
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the array has no end: the file is cut off"))
             }
             (_, true) => Ok(None),
+            (Layout::Sequence, false) if self.elements.depth() > 0 => {
+                let why =
+                    format!("line {number}: the product that begins here has no end: the file is cut off");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, why))
+            }
             (_, false) => Ok(Some((number, line))),
         }
     }
@@ -241,6 +246,11 @@ mod tests {
             let reader = Box::new(io::Cursor::new(text.to_owned()));
             let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();
             assert!(error.to_string().contains("no end"), "{text}: {error}");
+        }
+        for text in ["{\n\"a\":1\n}\n{\n\"b\": \"cut", "{\n\"a\":1\n}\n{\n\"b\":{}\n"] {
+            let reader = Box::new(io::Cursor::new(text.to_owned()));
+            let error = lines(reader, Layout::Sequence, false).find_map(Result::err).unwrap();
+            assert!(error.to_string().starts_with("line 4: "), "{text}: {error}");
         }
         let reader = Box::new(io::Cursor::new("[{}]\n{}"));
         let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();

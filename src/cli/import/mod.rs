@@ -12,6 +12,7 @@ mod head;
 mod icecat;
 mod json;
 mod line;
+mod quotes;
 mod refused;
 mod report;
 mod sink;

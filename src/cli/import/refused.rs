@@ -60,7 +60,9 @@ impl Refused {
         }
         let lost = if line.raw.is_none() { "; the line is too long to be kept here" } else { "" };
         let remark = format!("{REMARK}{}: {code}: {reason}{lost}", line.number);
-        bytes.extend(encoding.bytes(format!("{}\n", shown(&remark)).as_bytes()));
+        // A quote in a remark would be read as one of the file.
+        let remark = shown(&remark).replace('"', "'");
+        bytes.extend(encoding.bytes(format!("{remark}\n").as_bytes()));
         if let Some(raw) = &line.raw {
             bytes.extend(encoding.bytes(raw));
             let end: &[u8] = match (is_array, raw.ends_with(b"\n")) {
@@ -109,6 +111,20 @@ mod tests {
         let too_long = String::from_utf8(written(form.clone(), &[None])).unwrap();
         assert!(too_long.ends_with("the line is too long to be kept here\n"), "{too_long}");
         assert_eq!(written(form, &[]), b"");
+    }
+
+    #[test]
+    fn a_remark_has_no_quotes_that_could_take_in_a_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("errors");
+        let form = Form { encoding: Encoding::Utf8, begin: b"sku,price\n".to_vec(), is_array: false };
+        let mut refused = Refused::create(&path, &folder.path().join("file"), form).unwrap();
+        let raw = Some(b"A,x\n".to_vec());
+        let line =
+            InputLine { number: 2, product: Err(String::new()), odd: Vec::new(), raw, decimal_sign: None };
+        refused.add(&line, "code", "price `,\"5`").unwrap();
+        refused.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"sku,price\n#souk line 2: code: price `,'5`\nA,x\n");
     }
 
     #[test]
