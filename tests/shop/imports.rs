@@ -337,3 +337,43 @@ fn a_row_with_a_misplaced_quote_is_refused_and_kept() {
     let (status, sums, said) = desk.import("mended.csv", mended.as_bytes(), &[]);
     assert_eq!((status, &sums["created"]), (Some(0), &json!(3)), "{said}");
 }
+
+#[test]
+fn a_price_that_is_written_as_money_refuses_the_file() {
+    let desk = Desk::new();
+    let first = desk.import("first.csv", b"sku,name,price\nG1,Lamp,100\nG2,Rug,100\n", &[]);
+    assert_eq!(first.0, Some(0), "{}", first.2);
+    for cell in ["£5", "£12.50", "12.50 GBP", "\"12,50 €\"", ".50", "12.", "\"12,-\"", "+5", "1.250", "1 250"]
+    {
+        let text = format!("sku,price\nG2,6\nG1,{cell}\n");
+        let (status, sums, said) = desk.import("money.csv", text.as_bytes(), &[]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{cell}: {said}");
+        assert!(said.contains("money.csv: column `price`, line 3: "), "{said}");
+    }
+    assert_eq!(desk.prices(), [("Lamp".to_owned(), 100), ("Rug".to_owned(), 100)]);
+}
+
+#[test]
+fn the_advice_for_a_price_with_a_sign_before_three_digits_works() {
+    let desk = Desk::new();
+    let first = desk.import("first.csv", b"sku,name,price\nG1,Lamp,100\n", &[]);
+    assert_eq!(first.0, Some(0), "{}", first.2);
+    for (text, sign) in [("sku;price\nG1;1.250\n", ","), ("sku,price\nG1,\"1,250\"\n", ".")] {
+        let (_, _, said) = desk.import("thousands.csv", text.as_bytes(), &[]);
+        assert!(said.contains(&format!("1250 with --decimal {sign}")), "{said}");
+        assert_eq!(desk.import("thousands.csv", text.as_bytes(), &["--decimal", sign]).0, Some(0));
+        assert_eq!(desk.prices(), [("Lamp".to_owned(), 125_000)]);
+    }
+}
+
+#[test]
+fn a_file_without_rows_says_so() {
+    let desk = Desk::new();
+    for (name, text) in
+        [("none.csv", ""), ("head.csv", "sku,price\n"), ("none.jsonl", "\n"), ("none.json", "[]")]
+    {
+        let (status, sums, said) = desk.import(name, text.as_bytes(), &[]);
+        assert_eq!((status, &sums["read"]), (Some(0), &json!(0)), "{said}");
+        assert!(said.contains(&format!("{name} has no rows")), "{name}: {said}");
+    }
+}

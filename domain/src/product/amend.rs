@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::field_error::FieldError;
-use crate::limits::{ATTRIBUTES_MAX, OPTIONS_MAX, VARIANTS_MAX};
+use crate::limits::{ATTRIBUTES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
 use crate::money::{Currency, Money, minor_units};
 use crate::names::Sku;
 use crate::text::rules::{OPTION_VALUE, PART_NAME};
@@ -193,9 +193,9 @@ fn set_variant(
     let currency = known.map_or(shop, |variant| variant.price.currency);
     let price = match new.price.as_ref().map(|price| price.read(currency)).transpose() {
         Ok(price) => price,
-        Err(detail) => {
+        Err((code, detail)) => {
             let pointer = format!("/variants/{index}/price/decimal");
-            return vec![FieldError::new(pointer, "invalid-value", detail)];
+            return vec![FieldError::new(pointer, code, detail)];
         }
     };
     let mut variant = match (at, price) {
@@ -242,13 +242,21 @@ fn set_options(
 }
 
 impl Price {
-    /// The price, in its own currency or else in this one.
-    fn read(&self, currency: Currency) -> Result<Money, String> {
+    /// The price, in its own currency or else in this one. A decimal number is held to the range of prices here, so that
+    /// the refusal names the range in decimal numbers too.
+    fn read(&self, currency: Currency) -> Result<Money, (&'static str, String)> {
         let currency = self.currency.unwrap_or(currency);
         let amount = match &self.amount {
             Amount::Minor(amount) => *amount,
-            Amount::Decimal(text) => minor_units(text, currency).map_err(|why| why.to_string())?,
+            Amount::Decimal(text) => {
+                minor_units(text, currency).map_err(|why| ("invalid-value", why.to_string()))?
+            }
         };
+        let is_decimal = matches!(self.amount, Amount::Decimal(_));
+        if is_decimal && !(0..=PRICE_MINOR_MAX).contains(&amount) {
+            let most = Money::new(PRICE_MINOR_MAX, currency);
+            return Err(("out-of-range", format!("a price is {} to {most}", Money::zero(currency))));
+        }
         Ok(Money::new(amount, currency))
     }
 }
@@ -325,6 +333,11 @@ mod tests {
         assert_eq!(
             (errors[0].pointer.as_str(), errors[0].code),
             ("/variants/0/price/decimal", "invalid-value")
+        );
+        let errors = priced(decimal("-3", None)).unwrap_err();
+        assert_eq!(
+            (errors[0].code, errors[0].detail.as_str()),
+            ("out-of-range", "a price is 0 JPY to 1000000000000 JPY")
         );
         let errors = priced(decimal("12.50", Some(Currency::GBP))).unwrap_err();
         assert!(errors.iter().all(|error| error.code == "currency-mismatch"), "{errors:?}");

@@ -7,6 +7,7 @@ use std::io::BufRead;
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
+use souk_domain::limits::PRICE_MINOR_MAX;
 use souk_domain::text::quoted;
 
 use super::bounded::{Row, Rows};
@@ -14,6 +15,7 @@ use super::decimal;
 use super::head::{Column, columns, declared_separator};
 use super::line::{InputLine, Lines, Product};
 use super::refused::is_remark;
+use super::undeclared::Undeclared;
 
 /// The rules by which the cells of a file are read.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +44,15 @@ pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, V
     let columns = columns(&first).map_err(|why| anyhow::anyhow!("the head: {why}"))?;
     let lines = rows.map(move |row| {
         let row = row?;
-        let mut decimal_sign = None;
+        let mut undeclared = None;
         let product = match &row.cells {
-            Ok(values) => check_count(&columns, values, &row)
-                .and_then(|()| product(&columns, values, cells, &mut decimal_sign)),
+            Ok(values) => check_count(&columns, values, &row).and_then(|()| {
+                undeclared = undeclared_price(&columns, values, cells);
+                product(&columns, values, cells)
+            }),
             Err(why) => Err(why.clone()),
         };
-        Ok(InputLine { number: row.number, product, odd: Vec::new(), raw: row.raw, decimal_sign })
+        Ok(InputLine { number: row.number, product, odd: Vec::new(), raw: row.raw, undeclared })
     });
     Ok((Box::new(lines), head))
 }
@@ -74,12 +78,16 @@ fn check_count(columns: &[Column], values: &[String], row: &Row) -> Result<(), S
     })
 }
 
-fn product(
-    columns: &[Column],
-    values: &[String],
-    cells: Cells,
-    decimal_sign: &mut Option<char>,
-) -> Result<Product, String> {
+/// The price of a row, where prices are minor units and it is written as another amount of money.
+fn undeclared_price(columns: &[Column], values: &[String], cells: Cells) -> Option<Undeclared> {
+    if cells.decimal_sign.is_some() {
+        return None;
+    }
+    let mut named = columns.iter().zip(values);
+    named.find(|(column, _)| **column == Column::Price).and_then(|(_, cell)| Undeclared::of(cell))
+}
+
+fn product(columns: &[Column], values: &[String], cells: Cells) -> Result<Product, String> {
     let mut product = Map::new();
     let mut attributes = Map::new();
     let mut price = Map::new();
@@ -99,7 +107,7 @@ fn product(
             Column::Active => drop(product.insert("active".to_owned(), json!(truth(value)?))),
             Column::Currency => drop(price.insert("currency".to_owned(), json!(value.trim()))),
             Column::Price => {
-                let (field, amount) = amount(value, cells.decimal_sign, decimal_sign)?;
+                let (field, amount) = amount(value, cells.decimal_sign)?;
                 price.insert(field.to_owned(), amount);
             }
         }
@@ -120,19 +128,23 @@ fn text(cell: &str) -> &str {
 }
 
 /// The field of a price and its value.
-fn amount(
-    cell: &str,
-    sign: Option<char>,
-    decimal_sign: &mut Option<char>,
-) -> Result<(&'static str, Value), String> {
-    if let Some(sign) = sign {
-        return decimal::plain(cell, sign).map(|price| ("decimal", json!(price)));
+fn amount(cell: &str, decimal_sign: Option<char>) -> Result<(&'static str, Value), String> {
+    let wrong = |words: &str| Err(format!("price `{}`: {words}", quoted(cell)));
+    if let Some(sign) = decimal_sign {
+        let price = decimal::plain(cell, sign)?;
+        return if price.starts_with('-') {
+            wrong("a price is not below 0")
+        } else {
+            Ok(("decimal", json!(price)))
+        };
     }
-    let amount: Result<i64, _> = cell.trim().parse();
-    amount.map(|amount| ("amount", json!(amount))).map_err(|_| {
-        *decimal_sign = decimal::sign_of(cell);
-        format!("price `{}`: whole minor units are allowed", quoted(cell))
-    })
+    if !decimal::is_whole(cell) {
+        return wrong("whole minor units are allowed");
+    }
+    match cell.trim().parse::<i64>() {
+        Ok(amount) if (0..=PRICE_MINOR_MAX).contains(&amount) => Ok(("amount", json!(amount))),
+        _ => wrong(&format!("0 to {PRICE_MINOR_MAX} minor units are allowed")),
+    }
 }
 
 /// A truth as people and spreadsheets write it.
@@ -194,8 +206,8 @@ mod tests {
         let prices: Vec<_> = read(text, declared).iter().map(|line| json_of(line)["price"].clone()).collect();
         assert_eq!(prices, [json!({ "decimal": "12.50" }), json!({ "decimal": "1250.00" })]);
         let undeclared = read(text, Cells { separator: b';', decimal_sign: None });
-        assert!(undeclared.iter().all(|line| line.product.is_err() && line.decimal_sign == Some(',')));
-        assert_eq!(read("sku,price\nA,oops\n", COMMA)[0].decimal_sign, None);
+        assert!(undeclared.iter().all(|line| line.product.is_err() && line.undeclared.is_some()));
+        assert_eq!(read("sku,price\nA,oops\n", COMMA)[0].undeclared, None);
     }
 
     #[test]
@@ -242,6 +254,25 @@ mod tests {
             "it has 2 columns, the head has 3; the row goes on to line 3: is a quote missing?"
         );
         assert_eq!(why(&lines[1]), "price `oops`: whole minor units are allowed");
+    }
+
+    #[test]
+    fn prices_are_not_below_nothing_and_say_so_with_their_cell() {
+        let why = |text: &str, sign| {
+            let lines = read(text, Cells { separator: b';', decimal_sign: sign });
+            lines[0].product.as_ref().unwrap_err().clone()
+        };
+        assert_eq!(why("sku;price\nA;-3,50\n", Some(',')), "price `-3,50`: a price is not below 0");
+        for cell in ["-5", "99999999999999999999"] {
+            let expected = format!("price `{cell}`: 0 to 1000000000000 minor units are allowed");
+            assert_eq!(why(&format!("sku;price\nA;{cell}\n"), None), expected);
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_refused_for_another_cell_still_tells_the_form_of_its_price() {
+        let line = read("sku,active,price\nA,maybe,12.50\n", COMMA).remove(0);
+        assert!(line.product.is_err() && line.undeclared.is_some());
     }
 
     #[test]

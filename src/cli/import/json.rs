@@ -78,10 +78,10 @@ fn product(number: u64, line: Line, is_icecat: bool) -> InputLine {
     let mut odd = Vec::new();
     if line.is_too_long {
         let product = Err(format!("a product has at most {LINE_BYTES_MAX} bytes"));
-        return InputLine { number, product, odd, raw: None, decimal_sign: None };
+        return InputLine { number, product, odd, raw: None, undeclared: None };
     }
     let product = read(&line.bytes, number, is_icecat, &mut odd);
-    InputLine { number, product, odd, raw: Some(line.bytes), decimal_sign: None }
+    InputLine { number, product, odd, raw: Some(line.bytes), undeclared: None }
 }
 
 fn read(bytes: &[u8], number: u64, is_icecat: bool, odd: &mut Vec<String>) -> Result<Product, String> {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::undeclared::Undeclared;
+
 /// Lines as they are read.
 pub type Lines = Box<dyn Iterator<Item = anyhow::Result<InputLine>>>;
 
@@ -15,8 +17,8 @@ pub struct InputLine {
     pub odd: Vec<String>,
     /// Its bytes, read as UTF-8; none of a line that is too long to be kept.
     pub raw: Option<Vec<u8>>,
-    /// The sign of a decimal price, where prices are minor units: then the whole file is refused.
-    pub decimal_sign: Option<char>,
+    /// A price that is written as no minor units, where prices are: then the whole file is refused.
+    pub undeclared: Option<Undeclared>,
 }
 
 /// A product in the shape of a line of `POST /api/admin/import/products`.

@@ -18,6 +18,7 @@ mod report;
 mod sink;
 mod source;
 mod template;
+mod undeclared;
 
 use std::collections::HashMap;
 use std::io::Seek as _;
@@ -38,6 +39,7 @@ use refused::Refused;
 use report::Report;
 use sink::Sink;
 use source::{Kind, SourceArgs};
+use undeclared::UndeclaredPrices;
 
 /// Lines sent at once.
 const BATCH_LINES_MAX: usize = 200;
@@ -123,8 +125,9 @@ pub async fn run(
             return Ok(ExitCode::SUCCESS);
         }
     };
+    let name = args.source.file.display();
     let mut file = args.source.open()?;
-    check(args.source.read(file.try_clone()?)?.lines)?;
+    check(args.source.read(file.try_clone()?)?.lines).with_context(|| name.to_string())?;
     file.rewind()?;
     let bar = output::progress(file.metadata()?.len(), "bytes");
     let source = args.source.read(bar.wrap_read(file))?;
@@ -140,6 +143,9 @@ pub async fn run(
     errors.map(Refused::finish).transpose()?;
     result.context("the import stopped; import the file again to go on")?;
     closed?;
+    if report.read == 0 {
+        output::warn(format!("{name} has no rows: there is nothing to import"));
+    }
     report.print()?;
     Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -151,17 +157,13 @@ fn url(text: &str) -> Result<String, String> {
 }
 
 /// Reads a whole file before any of it is imported. Some decimal prices among whole numbers would make all of them
-/// wrong, so the first one refuses the file.
+/// wrong, so they refuse the file.
 fn check(lines: Lines) -> anyhow::Result<()> {
+    let mut prices = UndeclaredPrices::default();
     for line in lines {
-        let InputLine { number, product, decimal_sign, .. } = line?;
-        if let (Some(sign), Err(why)) = (decimal_sign, product) {
-            bail!(
-                "column `price`, line {number}: {why}; give --decimal {sign} if the prices are decimal numbers"
-            );
-        }
+        prices.note(&line?);
     }
-    Ok(())
+    prices.refusal().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))
 }
 
 /// An import under way.
@@ -265,7 +267,7 @@ mod tests {
             product: Ok(Product::of_value(&serde_json::json!({ "description": description }))),
             odd: Vec::new(),
             raw: Some(b"raw".to_vec()),
-            decimal_sign: None,
+            undeclared: None,
         };
         let mut small = line("x".repeat(1_000));
         assert_eq!((refuse_too_large(&mut small), small.product.is_ok()), (1_018, true));

@@ -20,7 +20,8 @@ pub struct Report {
     pub is_dry: bool,
     /// Refused lines.
     pub refused: u64,
-    read: u64,
+    /// Lines that were read.
+    pub read: u64,
     created: u64,
     changed: u64,
     unchanged: u64,
