@@ -377,3 +377,12 @@ fn a_file_without_rows_says_so() {
         assert!(said.contains(&format!("{name} has no rows")), "{name}: {said}");
     }
 }
+
+#[test]
+fn truths_and_numbers_as_a_spreadsheet_writes_them_change_no_attribute() {
+    let desk = Desk::new();
+    let line =
+        "{\"sku\":\"A1\",\"name\":\"Lamp\",\"price\":{\"amount\":1},\"attributes\":{\"b\":true,\"n\":5}}";
+    assert_eq!(desk.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
+    assert_eq!(desk.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
+}

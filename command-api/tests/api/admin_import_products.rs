@@ -301,3 +301,19 @@ async fn a_refusal_names_its_field_once() {
         "/name: 1 to 500 characters are allowed; /price/amount: a price is 0 to 1000000000000 minor units"
     );
 }
+
+#[tokio::test]
+async fn a_boolean_or_number_stays_one_when_a_spreadsheet_wrote_it() {
+    let shop = TestShop::open().await;
+    let lamp = json!({"name": "Lamp", "sku": "L1", "price": {"amount": 1, "currency": "GBP"},
+        "attributes": {"dim": true, "watts": 5}});
+    let id = shop.admin(Call::post("/api/products", &lamp)).await.done(201).text("id");
+    let same = import_text(&shop, r#"{"sku":"L1","attributes":{"dim":"TRUE","watts":"5.0"}}"#).await;
+    assert_eq!(outcomes(&same), ["unchanged"]);
+    let other = import_text(&shop, r#"{"sku":"L1","attributes":{"dim":"FALSE","watts":"7.5"}}"#).await;
+    assert_eq!(outcomes(&other), ["changed"]);
+    let kept = content(&shop, &id).0.attributes;
+    let values: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.value.as_str())).collect();
+    assert_eq!(values, [("dim", "false"), ("watts", "7.5")]);
+    assert!(kept.iter().all(|kept| kept.kind != souk_domain::product::event::AttributeKind::Text));
+}

@@ -13,6 +13,7 @@ use crate::text::rules::{OPTION_VALUE, PART_NAME};
 
 use super::check::escaped;
 use super::event::{Attribute, AttributeKind, Content, Variant};
+use super::written;
 
 /// Changes to a product.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,9 +164,12 @@ fn set_attributes(
             (Some(at), None) => drop(attributes.remove(at)),
             (None, None) => {}
             (at, Some((kind, value))) => {
-                let new = Attribute { name: name.to_owned(), kind: *kind, value: value.clone() };
+                let (kind, value) = match (at, kind) {
+                    (Some(at), AttributeKind::Text) => written::value(&attributes[at], value),
+                    _ => (*kind, value.clone()),
+                };
+                let new = Attribute { name: name.to_owned(), kind, value };
                 match at {
-                    Some(at) if says_the_same(&attributes[at], &new) => {}
                     Some(at) => attributes[at] = new,
                     None => attributes.push(new),
                 }
@@ -174,11 +178,6 @@ fn set_attributes(
     }
     attributes.sort_by(|a, b| a.name.cmp(&b.name));
     errors
-}
-
-/// True for the text of a number or a boolean: a spreadsheet has no other way to say it, so the kind stays.
-fn says_the_same(old: &Attribute, new: &Attribute) -> bool {
-    new.kind == AttributeKind::Text && new.value == old.value
 }
 
 /// Changes a variant, or adds it behind the others.
@@ -371,6 +370,8 @@ mod tests {
             applied(&Amendment { attributes, ..Amendment::default() }).attributes[1].clone()
         };
         assert_eq!(watts("40"), lamp().attributes[1]);
+        assert_eq!(watts("40.0"), lamp().attributes[1]);
+        assert_eq!(watts("60").kind, AttributeKind::Number);
         assert_eq!(watts("forty").kind, AttributeKind::Text);
     }
 

@@ -11,6 +11,7 @@ pub mod event;
 pub mod evolve;
 pub mod rejection;
 pub mod state;
+mod written;
 
 pub use amend::Amendment;
 pub use command::ProductCommand;
