@@ -386,3 +386,32 @@ fn truths_and_numbers_as_a_spreadsheet_writes_them_change_no_attribute() {
     assert_eq!(desk.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
     assert_eq!(desk.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_one_product_that_differ_in_its_fields_are_refused_with_the_earlier_line() {
+    let shop = Shop::start(&[]).await;
+    let variant =
+        |n: usize| json!({"sku": format!("V{n}"), "price": {"amount": 1, "currency": "GBP"}, "images": []});
+    let lamp = json!({"name": "One", "variants": [variant(1), variant(2)]});
+    let (status, created) = shop.post("/api/products", &lamp).await;
+    assert_eq!(status, 201, "{created}");
+    // More rows than are sent at once stand between the two that differ.
+    let others = (1..=210).map(|n| format!("F{n},Rug,1\n"));
+    let text = others.fold("sku,name,price\nV1,One,2\n".to_owned(), |all, row| all + &row) + "V2,Two,3\n";
+    let desk = Desk::new();
+    let file = desk.file("names.csv", text.as_bytes());
+    let check = |data: &Path, options: &[&str], expected: [u64; 3]| {
+        let (status, sums, said) = import_into(data, &file, options);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{said}");
+        assert!(said.contains("line 213: unusable-line: /name: line 2 gives the same product"), "{said}");
+        let found = ["created", "changed", "unchanged"].map(|name| sums[name].as_u64().unwrap());
+        assert_eq!(found, expected, "{options:?}");
+    };
+    check(shop.folder(), &["--dry-run"], [210, 1, 0]);
+    check(shop.folder(), &[], [210, 1, 0]);
+    let folder = shop.stop();
+    check(folder.path(), &[], [0, 0, 211]);
+    let lamp = contents(folder.path()).pop().unwrap();
+    let prices = [0, 1].map(|at| lamp["variants"][at]["price"]["amount"].as_i64().unwrap());
+    assert_eq!((lamp["name"].as_str(), prices), (Some("One"), [2, 1]));
+}

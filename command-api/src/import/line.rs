@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use souk_domain::limits::VARIANTS_MAX;
 use souk_domain::product::Amendment;
 use souk_domain::product::amend::{Amount, Price, VariantAmendment};
 use souk_domain::text::quoted;
@@ -89,9 +90,9 @@ impl ImportLine {
         Ok(Self { amendment, is_short })
     }
 
-    /// The SKU that the product is found by.
-    pub fn first_sku(&self) -> Option<&Sku> {
-        self.amendment.variants.first().map(|variant| &variant.sku)
+    /// The SKUs that the product is found by: as many as a product can have.
+    pub fn skus(&self) -> impl Iterator<Item = &Sku> {
+        self.amendment.variants.iter().map(|variant| &variant.sku).take(VARIANTS_MAX)
     }
 
     /// The problem of errors, at the places that the line has.

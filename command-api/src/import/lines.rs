@@ -10,42 +10,93 @@ use super::elements::{Elements, Part};
 /// The mark that programs set before UTF-8 text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of a body; an array has one product an element.
-pub fn of_body(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
-    let body = body.strip_prefix(BOM).unwrap_or(body);
-    if let Some(array) = body.trim_ascii().strip_prefix(b"[") {
-        return of_array(array);
+/// The media types of JSON lines, besides those of JSON.
+const LINE_TYPES: [&str; 5] = [
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/jsonlines",
+];
+
+/// A line of a body, or an element of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLine<'a> {
+    /// The line of the body that it begins on, from 1.
+    pub number: u64,
+    /// The byte of that line that it begins with, from 1.
+    pub column: usize,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+impl BodyLine<'_> {
+    /// A problem of broken JSON with the line and column that the body has, where the parser has its own.
+    pub fn placed(&self, problem: Problem) -> Problem {
+        if problem.code() != "malformed-body" {
+            return problem;
+        }
+        let place = problem.detail().rsplit_once(" at line ").and_then(|(words, place)| {
+            let (line, column) = place.split_once(" column ")?;
+            let line: u64 = line.parse().ok()?;
+            let column: usize = column.parse().ok()?;
+            let column = if line == 1 { column + self.column - 1 } else { column };
+            Some(format!("{words} at line {}, column {column}", self.number + line.saturating_sub(1)))
+        });
+        place.map_or(problem, |detail| Problem::new("malformed-body", detail))
     }
-    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).take(LINES_MAX + 1).collect();
+}
+
+/// The lines of a body that are not blank; an array has one product an element.
+pub fn of_body(body: &[u8]) -> Result<Vec<BodyLine<'_>>, Problem> {
+    let body = body.strip_prefix(BOM).unwrap_or(body);
+    let begin = body.iter().position(|byte| !byte.is_ascii_whitespace());
+    if let Some(begin) = begin.filter(|begin| body[*begin] == b'[') {
+        return of_array(body, begin + 1);
+    }
+    let lines = (1..).zip(body.split(|byte| *byte == b'\n')).map(|(number, line)| {
+        let column = line.len() - line.trim_ascii_start().len() + 1;
+        BodyLine { number, column, bytes: line.trim_ascii() }
+    });
+    let lines: Vec<_> = lines.filter(|line| !line.bytes.is_empty()).take(LINES_MAX + 1).collect();
     if lines.len() > LINES_MAX { Err(too_many()) } else { Ok(lines) }
 }
 
-/// The elements of an array behind its opening bracket.
-fn of_array(array: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+/// The elements of an array whose opening bracket ends here.
+fn of_array(body: &[u8], behind_bracket: usize) -> Result<Vec<BodyLine<'_>>, Problem> {
     let mut elements = Elements::default();
     let mut lines = Vec::new();
-    let mut begin = 0;
-    for (at, byte) in array.iter().enumerate() {
-        match elements.part(*byte) {
-            Part::Element => {}
-            Part::Between => begin = at + 1,
-            Part::ElementEnd | Part::LastElementEnd if lines.len() == LINES_MAX => return Err(too_many()),
-            Part::ElementEnd => {
-                lines.push(array[begin..at].trim_ascii());
-                begin = at + 1;
+    let mut number = 1;
+    let mut line_begin = 0;
+    let mut element = BodyLine { number, column: 1, bytes: &[] };
+    let mut begin = behind_bracket;
+    for (at, byte) in body.iter().enumerate() {
+        if at >= behind_bracket {
+            let is_first = !elements.is_in_element();
+            match elements.part(*byte) {
+                Part::Element if is_first => {
+                    begin = at;
+                    element = BodyLine { number, column: at - line_begin + 1, bytes: &[] };
+                }
+                Part::Element | Part::Between => {}
+                Part::ElementEnd | Part::LastElementEnd if lines.len() == LINES_MAX => return Err(too_many()),
+                Part::ElementEnd => lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element }),
+                Part::LastElementEnd => {
+                    lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element });
+                    return ended(&body[at + 1..], lines);
+                }
+                Part::ArrayEnd => return ended(&body[at + 1..], lines),
             }
-            Part::LastElementEnd => {
-                lines.push(array[begin..at].trim_ascii());
-                return ended(&array[at + 1..], lines);
-            }
-            Part::ArrayEnd => return ended(&array[at + 1..], lines),
+        }
+        if *byte == b'\n' {
+            number += 1;
+            line_begin = at + 1;
         }
     }
     Err(Problem::new("malformed-body", "the array has no end"))
 }
 
-fn ended<'a>(rest: &[u8], lines: Vec<&'a [u8]>) -> Result<Vec<&'a [u8]>, Problem> {
+fn ended<'a>(rest: &[u8], lines: Vec<BodyLine<'a>>) -> Result<Vec<BodyLine<'a>>, Problem> {
     if rest.trim_ascii().is_empty() {
         return Ok(lines);
     }
@@ -57,15 +108,24 @@ fn too_many() -> Problem {
     Problem::field("", "too-many", detail)
 }
 
-/// Refuses a body that says that it is in another encoding than UTF-8.
-pub fn check_charset(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let parameters = kind.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    for (name, value) in parameters {
-        let value = value.trim().trim_matches('"');
-        if name.trim().eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
-            let detail = format!("the body is in `{}`; UTF-8 is allowed", quoted(value));
-            return Err(Problem::new("unsupported-media-type", detail));
+/// Refuses a body that says that it is no JSON, or in another encoding than UTF-8.
+pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let refused = |detail: String| Err(Problem::new("unsupported-media-type", detail));
+    let value = value.to_str().unwrap_or("");
+    let kind = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let is_json = kind == "application/json" || kind.ends_with("+json");
+    if !is_json && !LINE_TYPES.contains(&kind.as_str()) {
+        return refused(format!(
+            "JSON lines only: send them with `Content-Type: application/x-ndjson`, not `{}`; `souk import` reads CSV",
+            quoted(&kind)
+        ));
+    }
+    let parameters = value.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    for (name, charset) in parameters {
+        let charset = charset.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("charset") && !charset.eq_ignore_ascii_case("utf-8") {
+            return refused(format!("the body is in `{}`; UTF-8 is allowed", quoted(charset)));
         }
     }
     Ok(())
@@ -77,7 +137,7 @@ mod tests {
 
     fn check(body: &str, expected: &[&str]) {
         let lines = of_body(body.as_bytes()).unwrap();
-        let lines: Vec<_> = lines.iter().map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let lines: Vec<_> = lines.iter().map(|line| std::str::from_utf8(line.bytes).unwrap()).collect();
         assert_eq!(lines, expected, "{body}");
     }
 
@@ -89,6 +149,22 @@ mod tests {
         check("\u{feff}\n[]\n", &[]);
         check("[{\"a\":\n[1,2]},\n {}]", &["{\"a\":\n[1,2]}", "{}"]);
         check("[{},,{},]", &["{}", "{}"]);
+    }
+
+    #[test]
+    fn lines_and_elements_know_their_places_in_the_body() {
+        for (body, expected) in
+            [("{\n\n  x\r\n", &[(1, 1), (3, 3)][..]), ("\n [{},\n\n  {\n},{}]", &[(2, 3), (4, 3), (5, 3)])]
+        {
+            let lines = of_body(body.as_bytes()).unwrap();
+            let places: Vec<_> = lines.iter().map(|line| (line.number, line.column)).collect();
+            assert_eq!(places, expected, "{body}");
+        }
+        let line = BodyLine { number: 7, column: 3, bytes: b"" };
+        let placed = |detail| line.placed(Problem::new("malformed-body", detail)).detail().to_owned();
+        assert_eq!(placed("expected value at line 1 column 1"), "expected value at line 7, column 3");
+        assert_eq!(placed("EOF at line 2 column 4"), "EOF at line 8, column 4");
+        assert_eq!(placed("byte 9 of the line is not UTF-8"), "byte 9 of the line is not UTF-8");
     }
 
     #[test]
@@ -114,13 +190,24 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_encoding_other_than_utf_8_is_refused() {
+    fn content_types_other_than_json_in_utf_8_are_refused() {
         let check = |kind: &'static str| {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
-            check_charset(&headers).map_err(|problem| problem.code())
+            check_content_type(&headers).map_err(|problem| problem.code())
         };
         assert_eq!(check("application/x-ndjson"), Ok(()));
         assert_eq!(check("application/x-ndjson; Charset=\"UTF-8\""), Ok(()));
-        assert_eq!(check("application/x-ndjson; charset=windows-1252"), Err("unsupported-media-type"));
+        assert_eq!(check("Application/JSON"), Ok(()));
+        assert_eq!(check("application/jsonl"), Ok(()));
+        assert_eq!(check_content_type(&HeaderMap::new()).map_err(|problem| problem.code()), Ok(()));
+        for kind in [
+            "application/x-ndjson; charset=windows-1252",
+            "text/csv",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            assert_eq!(check(kind), Err("unsupported-media-type"), "{kind}");
+        }
     }
 }

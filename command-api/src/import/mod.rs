@@ -2,10 +2,11 @@
 //!
 //! A line changes the fields and variants that it names and leaves all others as they are. What is there already is
 //! not written again. Lines of one product are taken one after another, in their order, those of different products
-//! side by side.
+//! side by side. A SKU stands in a request once, and lines that give one product different values are refused.
 
 mod changes;
 pub mod elements;
+mod given;
 mod line;
 mod lines;
 mod one;
@@ -25,12 +26,14 @@ use souk_web::problem::ProblemBody;
 use souk_web::{Caller, Problem, StrictQuery};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::listing;
 use crate::shop::Shop;
 
 pub use changes::{CHANGES_MAX, FieldChange};
+pub use given::GivenValues;
 pub use line::ImportLine;
 
+use given::SeenSkus;
+use lines::BodyLine;
 use one::{Done, Run};
 
 /// Lines of one request.
@@ -44,9 +47,13 @@ const CONCURRENT_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineResult {
+    /// The line of the body that the product begins on, from 1. Blank lines are counted and have no result.
+    #[serde(default)]
+    pub line: u64,
     /// `created`, `changed`, `unchanged` or `refused`.
     pub outcome: LineOutcome,
-    /// The product; absent for a refused line, and for a product that a dry run would create.
+    /// The product; absent for a product that a dry run would create, and for a refused line, but for one that gives a
+    /// product another value than an earlier line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The code of a refusal.
@@ -78,9 +85,9 @@ pub enum LineOutcome {
 /// The results of all lines.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(example = json!({"lines": [{"outcome": "created", "id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5"}, {"outcome": "refused", "code": "sku-taken", "reason": "SKU 85123A belongs to another product"}], "position": "42"}))]
+#[schema(example = json!({"lines": [{"line": 1, "outcome": "created", "id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5"}, {"line": 2, "outcome": "refused", "code": "sku-taken", "reason": "SKU 85123A belongs to another product"}], "position": "42"}))]
 pub struct ImportResult {
-    /// One for each line, in order.
+    /// One for each line that is not blank, in order.
     pub lines: Vec<LineResult>,
     /// The position that the log has reached.
     pub position: String,
@@ -99,13 +106,16 @@ pub struct ImportQuery {
 /// Imports products: one JSON object a line, or one JSON array, in UTF-8 with or without BOM. An object has the shape
 /// of `POST /api/products`.
 ///
-/// A product is found by its first SKU. Of a product that is there, a field that is absent stays as it is: a line with
+/// A product is found by any of its SKUs. Of a product that is there, a field that is absent stays as it is: a line with
 /// `sku` and `price` changes that price only. Variants that are not named stay. Attributes and options are changed by
 /// name; `null` removes one. An empty text clears a description or a category. A new product needs `name`, and `price`
 /// for each variant; it is on sale unless `active` is false. To replace a product, use `PUT /api/products/{id}`.
 ///
 /// A price has `amount` in minor units, or `decimal`, as in `{"decimal":"12.50"}`. Without `currency` it is in the
 /// currency that the variant has, or else its product, or else the shop.
+///
+/// A SKU stands in a request once. Lines for variants of one product give its own fields the same values, or leave them
+/// out; a line that gives another value is refused.
 ///
 /// At most 2,000 lines. A line that is refused leaves the others alone. A line that changes nothing writes nothing, so
 /// an import may be sent again.
@@ -122,7 +132,7 @@ pub async fn import(
     StrictQuery(query): StrictQuery<ImportQuery>,
     body: Bytes,
 ) -> Result<Json<ImportResult>, Problem> {
-    lines::check_charset(&headers)?;
+    lines::check_content_type(&headers)?;
     let lines = lines::of_body(&body)?;
     let run = Run { actor: caller.actor(), correlation_id: write.correlation_id, is_dry: query.dry_run };
     let (lines, position) = import_lines(&shop, &lines, &run).await;
@@ -137,30 +147,31 @@ pub async fn import_texts(
     correlation_id: CorrelationId,
     is_dry: bool,
 ) -> (Vec<LineResult>, Position) {
-    let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let lines = (1..).zip(lines).map(|(number, line)| BodyLine { number, column: 1, bytes: line.as_bytes() });
+    let lines: Vec<BodyLine> = lines.collect();
     import_lines(shop, &lines, &Run { actor, correlation_id, is_dry }).await
 }
 
-async fn import_lines(shop: &Shop, lines: &[&[u8]], run: &Run) -> (Vec<LineResult>, Position) {
-    let mut results: Vec<Option<Result<Done, Problem>>> = Vec::new();
+async fn import_lines(shop: &Shop, lines: &[BodyLine<'_>], run: &Run) -> (Vec<LineResult>, Position) {
+    let mut results: Vec<Option<LineDone>> = Vec::new();
     let mut read = Vec::new();
-    for line in lines {
-        match ImportLine::read(line) {
+    let mut seen = SeenSkus::default();
+    for body_line in lines {
+        let line = ImportLine::read(body_line.bytes).map_err(|problem| body_line.placed(problem));
+        let line = line.and_then(|line| match seen.note(&line, body_line.number) {
+            Ok(()) => Ok(line),
+            Err(error) => Err(line.problem(vec![error])),
+        });
+        match line {
             Ok(line) => {
-                read.push((results.len(), line));
+                read.push(Placed { index: results.len(), number: body_line.number, line });
                 results.push(None);
             }
-            Err(problem) => results.push(Some(Err(problem))),
+            Err(problem) => results.push(Some(LineDone::refused(problem, None))),
         }
     }
     let groups = futures_util::stream::iter(by_product(shop, read).await);
-    let groups = groups.map(|group| async move {
-        let mut done = Vec::with_capacity(group.len());
-        for (index, line) in group {
-            done.push((index, one::import(shop, &line, run).await));
-        }
-        done
-    });
+    let groups = groups.map(|group| import_group(shop, group, run));
     let mut groups = groups.buffer_unordered(CONCURRENT_MAX);
     while let Some(group) = groups.next().await {
         for (index, result) in group {
@@ -168,24 +179,57 @@ async fn import_lines(shop: &Shop, lines: &[&[u8]], run: &Run) -> (Vec<LineResul
         }
     }
     let mut reached = Position::START;
-    let results = results.into_iter().flatten().map(|result| {
-        if let Ok(done) = &result {
+    let results = lines.iter().zip(results).filter_map(|(line, done)| Some((line, done?)));
+    let results = results.map(|(line, done)| {
+        if let Ok(done) = &done.result {
             reached = reached.max(done.position);
         }
-        shown(result)
+        shown(line.number, done)
     });
     (results.collect(), reached)
 }
 
-fn shown(result: Result<Done, Problem>) -> LineResult {
-    match result {
+/// What became of a line.
+struct LineDone {
+    result: Result<Done, Problem>,
+    /// The product of a refused line, where the refusal is about what earlier lines say of it.
+    product: Option<String>,
+}
+
+impl LineDone {
+    fn refused(problem: Problem, product: Option<String>) -> Self {
+        Self { result: Err(problem), product }
+    }
+}
+
+/// Imports the lines of one product, one after another.
+async fn import_group(shop: &Shop, group: Group, run: &Run) -> Vec<(usize, LineDone)> {
+    let mut done = Vec::with_capacity(group.lines.len());
+    let mut given = GivenValues::default();
+    for Placed { index, number, line } in group.lines {
+        let line_done = match given.conflict(&line) {
+            Some(error) => LineDone::refused(line.problem(vec![error]), group.product.clone()),
+            None => LineDone { result: one::import(shop, &line, run).await, product: None },
+        };
+        // A line that was refused says nothing of the product.
+        if line_done.result.is_ok() {
+            given.note(&line, number);
+        }
+        done.push((index, line_done));
+    }
+    done
+}
+
+fn shown(line: u64, done: LineDone) -> LineResult {
+    match done.result {
         Ok(Done { outcome, id, changes, .. }) => {
             let id = id.map(|id| id.to_string());
-            LineResult { outcome, id, code: None, reason: None, changes }
+            LineResult { line, outcome, id, code: None, reason: None, changes }
         }
         Err(problem) => LineResult {
+            line,
             outcome: LineOutcome::Refused,
-            id: None,
+            id: done.product,
             code: Some(problem.code().to_owned()),
             reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
             changes: Vec::new(),
@@ -193,30 +237,41 @@ fn shown(result: Result<Done, Problem>) -> LineResult {
     }
 }
 
-/// Lines with their places in the request.
-type Placed = Vec<(usize, ImportLine)>;
+/// A line and its place in the request.
+struct Placed {
+    index: usize,
+    number: u64,
+    line: ImportLine,
+}
+
+/// The lines of one product.
+struct Group {
+    /// The id of the product; none for one that is new.
+    product: Option<String>,
+    lines: Vec<Placed>,
+}
 
 /// The lines of each product together, so that one does not meet another's write. A failed lookup is left to the
-/// import of the line, which meets it again and says so.
-async fn by_product(shop: &Shop, lines: Placed) -> Vec<Placed> {
-    let owners = futures_util::stream::iter(lines).map(|(index, line)| async move {
-        let sku = line.first_sku().cloned();
-        let owner = match &sku {
-            Some(sku) => listing::owner(shop, sku).await.ok().flatten(),
-            None => None,
-        };
-        let of_sku = || sku.map(|sku| format!("sku {sku}"));
-        (owner.map(|owner| owner.to_string()).or_else(of_sku), index, line)
+/// import of the line, which meets it again and says so. A SKU stands in one line only, so lines without a product
+/// are of different ones.
+async fn by_product(shop: &Shop, lines: Vec<Placed>) -> Vec<Group> {
+    let owners = futures_util::stream::iter(lines).map(|placed| async move {
+        let found = one::find(shop, &placed.line).await.unwrap_or_default();
+        (found.owner.map(|owner| owner.id().to_owned()), placed)
     });
     let mut owners = owners.buffered(CONCURRENT_MAX);
-    let mut places: HashMap<Option<String>, usize> = HashMap::new();
-    let mut groups: Vec<Placed> = Vec::new();
-    while let Some((owner, index, line)) = owners.next().await {
-        let place = *places.entry(owner).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push(Vec::new());
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    while let Some((product, placed)) = owners.next().await {
+        let new = groups.len();
+        let place = match &product {
+            Some(product) => *places.entry(product.clone()).or_insert(new),
+            None => new,
+        };
+        if place == new {
+            groups.push(Group { product, lines: Vec::new() });
         }
-        groups[place].push((index, line));
+        groups[place].lines.push(placed);
     }
     groups
 }

@@ -1,7 +1,7 @@
 //! The import of one line: find the product, change what the line names, write what differs.
 
-use souk_domain::ProductId;
 use souk_domain::product::{Content, Product, ProductCommand, ProductRejection, ProductState};
+use souk_domain::{ProductId, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{
     Actor, CommandError, CommandId, CommandRequest, CorrelationId, Loaded, Position, StreamName,
@@ -10,7 +10,7 @@ use souk_web::Problem;
 
 use crate::listing;
 use crate::products::contents::content_at;
-use crate::products::write::{free_skus, write};
+use crate::products::write::{free, free_skus, write};
 use crate::rejected::product_problem;
 use crate::shop::Shop;
 
@@ -50,16 +50,9 @@ pub(super) async fn import(shop: &Shop, line: &ImportLine, run: &Run) -> Result<
 
 async fn attempt(shop: &Shop, line: &ImportLine, run: &Run) -> Result<Done, Problem> {
     let origin = Origin::new(shop.clock.new_id(), run.actor.clone(), run.correlation_id.clone());
-    let owner = match line.first_sku() {
-        Some(sku) => listing::owner(shop, sku).await?,
-        None => None,
-    };
-    let known = match &owner {
-        Some(stream) => shop.products.load(stream).await?,
-        None => None,
-    };
+    let Found { owner, known } = find(shop, line).await?;
     match (owner, known) {
-        (Some(stream), Some(known)) if known.state.exists() => {
+        (Some(stream), Some(known)) => {
             let import = Import { shop, line, is_dry: run.is_dry, origin };
             import.change(&stream, &known).await
         }
@@ -73,6 +66,30 @@ async fn attempt(shop: &Shop, line: &ImportLine, run: &Run) -> Result<Done, Prob
             import.create(id).await
         }
     }
+}
+
+/// The product of a line.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Its stream; none when no SKU of the line is claimed.
+    pub(super) owner: Option<StreamName>,
+    /// The product, if it is there.
+    known: Option<Loaded<Product>>,
+}
+
+/// Finds the product that has any SKU of a line. Other SKUs of the line that another product has are refused when the
+/// line is written. Of claims without a product, the first is taken over.
+pub(super) async fn find(shop: &Shop, line: &ImportLine) -> Result<Found, Problem> {
+    let mut found = Found::default();
+    for sku in line.skus() {
+        let Some(stream) = listing::owner(shop, sku).await? else { continue };
+        let known = shop.products.load(&stream).await?.filter(|known| known.state.exists());
+        if known.is_some() {
+            return Ok(Found { owner: Some(stream), known });
+        }
+        found.owner.get_or_insert(stream);
+    }
+    Ok(found)
 }
 
 struct Import<'a> {
@@ -108,6 +125,9 @@ impl Import<'_> {
         if self.says_all_of(&known.state) {
             return Ok(unchanged);
         }
+        // A SKU of another product is refused before it is taken for a new variant without a price.
+        let skus: Vec<&Sku> = self.line.skus().collect();
+        free(self.shop, &known.state, &skus, &stream.to_string()).await?;
         let before = content_at(self.shop, stream, known.revision).await?;
         let content = self.line.amendment.applied(&before, self.shop.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
@@ -116,7 +136,6 @@ impl Import<'_> {
         }
         let outcome = LineOutcome::Changed;
         if self.is_dry {
-            free_skus(self.shop, &known.state, &content, &stream.to_string()).await?;
             let changes = changes::between(&before, &content);
             return Ok(Done { outcome, changes, ..unchanged });
         }

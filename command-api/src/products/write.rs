@@ -116,15 +116,26 @@ async fn claim_new(
     Ok(highest)
 }
 
-/// The SKUs that the product does not hold yet, with their places. Refuses one that another product holds.
+/// The same as [`free`] for the SKUs of a content.
 pub async fn free_skus<'a>(
     shop: &Shop,
     before: &ProductState,
     content: &'a Content,
     owner: &str,
 ) -> Result<Vec<(usize, &'a Sku)>, Problem> {
-    let variants = content.variants.iter().enumerate().map(|(index, variant)| (index, &variant.sku));
-    let new: Vec<(usize, &Sku)> = variants.filter(|(_, sku)| before.variant(sku).is_none()).collect();
+    let skus: Vec<&Sku> = content.variants.iter().map(|variant| &variant.sku).collect();
+    free(shop, before, &skus, owner).await
+}
+
+/// The SKUs among these that the product does not hold yet, with their places. Refuses one that another product holds.
+pub async fn free<'a>(
+    shop: &Shop,
+    before: &ProductState,
+    skus: &[&'a Sku],
+    owner: &str,
+) -> Result<Vec<(usize, &'a Sku)>, Problem> {
+    let placed = skus.iter().copied().enumerate();
+    let new: Vec<(usize, &'a Sku)> = placed.filter(|(_, sku)| before.variant(sku).is_none()).collect();
     for (index, sku) in &new {
         let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
         if claim.is_some_and(|claim| claim.state.held.as_ref().is_some_and(|held| held.owner != owner)) {

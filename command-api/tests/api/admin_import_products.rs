@@ -35,7 +35,7 @@ async fn a_line_that_cannot_be_is_refused_with_code_and_reason_and_the_others_go
         {"sku": "moon", "price": {"amount": 1, "currency": "GBP"}},
         {"sku": "heart", "price": {"amount": 1, "currency": "GBP"}},
     ]});
-    import(&shop, &[product("heart", 255).to_string()]).await;
+    import(&shop, &[product("heart", 255).to_string(), product("moon", 255).to_string()]).await;
     let lines =
         ["{".to_owned(), product("a/b", 1).to_string(), two.to_string(), product("star", 1).to_string()];
     let answer = import(&shop, &lines).await;
@@ -264,15 +264,17 @@ async fn a_byte_order_mark_and_an_array_are_read() {
 async fn a_dry_run_says_what_would_change_and_writes_nothing() {
     let shop = TestShop::open().await;
     let id = full(&shop).await;
-    shop.admin(Call::post("/api/products", &product("star", 1))).await.done(201);
+    for sku in ["star", "heart", "moon", "sun"] {
+        shop.admin(Call::post("/api/products", &product(sku, 1))).await.done(201);
+    }
     let head = shop.log.lock().unwrap().head;
     let lines = [
         json!({"sku": "L1", "price": {"amount": 110}, "attributes": {"colour": null, "base": "oak"}}),
         product("new", 5),
         json!({"sku": "L2", "price": {"amount": 200}}),
-        json!({"name": "x", "variants": [{"sku": "new2", "price": {"amount": 1}}, {"sku": "star", "price": {"amount": 1}}]}),
-        json!({"variants": [{"sku": "L1"}, {"sku": "star", "price": {"amount": 1}}]}),
-        json!({"sku": "L1", "price": {"amount": -1}}),
+        json!({"name": "x", "variants": [{"sku": "heart", "price": {"amount": 1}}, {"sku": "star", "price": {"amount": 1}}]}),
+        json!({"variants": [{"sku": "moon"}, {"sku": "sun", "price": {"amount": 1}}]}),
+        json!({"sku": "rock", "name": "Rock", "price": {"amount": -1}}),
     ];
     let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
     let answer =
@@ -300,6 +302,106 @@ async fn a_refusal_names_its_field_once() {
         reason,
         "/name: 1 to 500 characters are allowed; /price/amount: a price is 0 to 1000000000000 minor units"
     );
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_refused_whole() {
+    let shop = TestShop::open().await;
+    for kind in ["text/csv", "text/plain", "application/x-www-form-urlencoded"] {
+        let csv = Call::post_raw(IMPORT, "sku,price\nA,1\n").header("content-type", kind);
+        let answer = shop.admin(csv).await.refused(415, "unsupported-media-type");
+        assert!(answer.text("detail").contains("`souk import` reads CSV"), "{:?}", answer.body);
+    }
+    let lines =
+        Call::post_raw(IMPORT, product("A", 1).to_string()).header("content-type", "application/x-ndjson");
+    shop.admin(lines).await.done(200);
+}
+
+#[tokio::test]
+async fn a_result_has_the_line_that_its_product_begins_on() {
+    let shop = TestShop::open().await;
+    let line = |sku: &str| product(sku, 1).to_string();
+    let answer = import_text(&shop, format!("\r\n{}\n\n  {{oops}}\n{}\n", line("A"), line("B"))).await;
+    let numbers = |answer: &Answer| -> Vec<Value> {
+        answer.body["lines"].as_array().unwrap().iter().map(|line| line["line"].clone()).collect()
+    };
+    assert_eq!(numbers(&answer), [2, 4, 5]);
+    let reason = answer.body["lines"][1]["reason"].as_str().unwrap();
+    assert!(reason.ends_with(" at line 4, column 4"), "{reason}");
+    let array = format!("\n[\n{},\n\n{{\"name\":\noops}}]", line("C"));
+    let answer = import_text(&shop, array).await;
+    assert_eq!(numbers(&answer), [3, 5]);
+    let reason = answer.body["lines"][1]["reason"].as_str().unwrap();
+    assert!(reason.ends_with(" at line 6, column 1"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_sku_stands_in_a_request_once() {
+    let shop = TestShop::open().await;
+    let id = import(&shop, &[product("J1", 1).to_string()]).await.body["lines"][0]["id"].clone();
+    let lines = [
+        r#"{"sku":"J1","price":{"amount":2}}"#,
+        "",
+        r#"{"sku":" J1 ","price":{"amount":3}}"#,
+        r#"{"name":"Rug","variants":[{"sku":"J2","price":{"amount":1}},{"sku":"J1"}]}"#,
+        r#"{"sku":"J2","name":"Rug","price":{"amount":4}}"#,
+    ];
+    let answer = import_text(&shop, lines.join("\n")).await;
+    assert_eq!(outcomes(&answer), ["changed", "refused", "refused", "created"]);
+    let reasons: Vec<_> = (1..3).map(|at| answer.body["lines"][at]["reason"].as_str().unwrap()).collect();
+    assert_eq!(
+        reasons,
+        ["/sku: SKU J1 stands in line 1 already", "/variants/1/sku: SKU J1 stands in line 1 already"]
+    );
+    assert_eq!(content(&shop, id.as_str().unwrap()).0.variants[0].price.amount, 2);
+}
+
+#[tokio::test]
+async fn lines_of_one_product_give_its_fields_the_same_values() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    let lines = [
+        json!({"sku": "L1", "name": "One", "attributes": {"colour": "red"}}),
+        json!({"sku": "L2", "name": "Two"}),
+    ];
+    let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+    for (is_dry, first) in [(true, "changed"), (false, "changed"), (false, "unchanged"), (true, "unchanged")]
+    {
+        let call = Call::post_raw(&format!("{IMPORT}?dryRun={is_dry}"), lines.join("\n"));
+        let answer = shop.admin(call).await.done(200);
+        assert_eq!(outcomes(&answer), [first, "refused"], "{is_dry}");
+        let refused = &answer.body["lines"][1];
+        assert_eq!((&refused["code"], &refused["id"]), (&json!("validation-failed"), &json!(id)));
+        assert!(refused["reason"].as_str().unwrap().starts_with("/name: line 1 gives the same product"));
+    }
+    assert_eq!(content(&shop, &id).0.name, "One");
+    // A line that is refused says nothing, and equal values are no conflict.
+    let lines = [
+        json!({"sku": "L1", "name": "Three", "price": {"amount": -1}}),
+        json!({"sku": "L2", "name": "Four", "attributes": {"colour": "red"}}),
+    ];
+    let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+    assert_eq!(outcomes(&import(&shop, &lines).await), ["refused", "changed"]);
+}
+
+#[tokio::test]
+async fn a_product_is_found_by_any_of_its_skus() {
+    let shop = TestShop::open().await;
+    let id = full(&shop).await;
+    for (line, skus) in [
+        (r#"{"variants":[{"sku":"L3","price":{"amount":300}},{"sku":"L1"}]}"#, 3),
+        (
+            r#"{"variants":[{"sku":"L4","price":{"amount":400}},{"sku":"L5","price":{"amount":1}},{"sku":"L2"}]}"#,
+            5,
+        ),
+    ] {
+        let answer = import_text(&shop, line).await;
+        assert_eq!((&outcomes(&answer)[0], &answer.body["lines"][0]["id"]), (&json!("changed"), &json!(id)));
+        assert_eq!(content(&shop, &id).0.variants.len(), skus);
+    }
+    import(&shop, &[product("star", 1).to_string()]).await;
+    let both = import_text(&shop, r#"{"variants":[{"sku":"star"},{"sku":"L1"}]}"#).await;
+    assert_eq!(both.body["lines"][0]["code"], "sku-taken");
 }
 
 #[tokio::test]

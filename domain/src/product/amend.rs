@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::field_error::FieldError;
+use crate::folding::category_path;
 use crate::limits::{ATTRIBUTES_MAX, OPTIONS_MAX, PRICE_MINOR_MAX, VARIANTS_MAX};
 use crate::money::{Currency, Money, minor_units};
 use crate::names::Sku;
-use crate::text::rules::{OPTION_VALUE, PART_NAME};
+use crate::text::rules::{CATEGORY, OPTION_VALUE, PART_NAME, PRODUCT_NAME};
 
 use super::check::escaped;
 use super::event::{Attribute, AttributeKind, Content, Variant};
@@ -110,6 +111,26 @@ impl Amendment {
         }
         let skus: Vec<Sku> = content.variants.iter().map(|variant| variant.sku.clone()).collect();
         content.checked().map_err(|errors| self.at_own_places(errors, &skus))
+    }
+
+    /// The fields of the product itself that are changed: the pointer of each, and its value as it is kept.
+    pub fn product_fields(&self) -> Vec<(String, String)> {
+        let name = self.name.as_ref().map(|name| PRODUCT_NAME.trim(name).to_owned());
+        let category = self.category.as_ref().map(|category| category_path(CATEGORY.trim(category)));
+        let active = self.active.map(|active| active.to_string());
+        let texts = [
+            ("/name", name),
+            ("/description", self.description.clone()),
+            ("/category", category),
+            ("/active", active),
+        ];
+        let texts = texts.into_iter().filter_map(|(pointer, text)| Some((pointer.to_owned(), text?)));
+        let attributes = self.attributes.iter().map(|(name, value)| {
+            // A removed attribute differs from an empty one.
+            let value = value.as_ref().map_or_else(|| "null".to_owned(), |(_, value)| format!("={value}"));
+            (format!("/attributes/{}", escaped(PART_NAME.trim(name))), value)
+        });
+        texts.chain(attributes).collect()
     }
 
     /// Refuses too many parts, before any of them is looked for.

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use souk_command_api::import::{LineOutcome, LineResult};
+use souk_command_api::import::{GivenValues, ImportLine, LineOutcome, LineResult};
 use souk_domain::Sku;
 use souk_domain::text::quoted;
 
@@ -135,9 +135,9 @@ pub async fn run(
     let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose()?;
     let sink = Sink::open(configuration, args.url).await?;
     let report = Report::new(args.dry_run, json, bar);
-    let mut import = Import { sink, report, errors };
+    let mut import = Import { sink, report, errors, given: HashMap::new() };
     let result = import.all(source.lines).await;
-    let Import { sink, report, errors } = import;
+    let Import { sink, report, errors, .. } = import;
     report.close_bar();
     let closed = sink.close().await;
     errors.map(Refused::finish).transpose()?;
@@ -171,6 +171,8 @@ struct Import {
     sink: Sink,
     report: Report,
     errors: Option<Refused>,
+    /// What the lines so far say of each product that is there, by its id.
+    given: HashMap<String, GivenValues>,
 }
 
 impl Import {
@@ -193,14 +195,9 @@ impl Import {
         self.send(batch).await
     }
 
-    async fn send(&mut self, batch: Vec<InputLine>) -> anyhow::Result<()> {
-        let products = batch.iter().filter_map(|line| line.product.as_ref().ok());
-        let products: Vec<String> = products.map(|product| product.json.clone()).collect();
-        let results = if products.is_empty() {
-            Vec::new()
-        } else {
-            self.sink.send(&products, self.report.is_dry).await?
-        };
+    async fn send(&mut self, mut batch: Vec<InputLine>) -> anyhow::Result<()> {
+        self.refuse_other_values(&mut batch).await?;
+        let results = self.results(&batch, self.report.is_dry).await?;
         let mut results = results.into_iter();
         for line in batch {
             match &line.product {
@@ -209,6 +206,38 @@ impl Import {
                     Some(result) => self.take(&line, result)?,
                     None => bail!("the shop answered fewer lines than it was sent"),
                 },
+            }
+        }
+        Ok(())
+    }
+
+    /// The results of the lines that can be read, in order.
+    async fn results(&mut self, batch: &[InputLine], is_dry: bool) -> anyhow::Result<Vec<LineResult>> {
+        let products = batch.iter().filter_map(|line| line.product.as_ref().ok());
+        let products: Vec<String> = products.map(|product| product.json.clone()).collect();
+        if products.is_empty() { Ok(Vec::new()) } else { self.sink.send(&products, is_dry).await }
+    }
+
+    /// Refuses lines that give a product another value than an earlier line of the file, in this batch or before. The
+    /// shop is asked which product each line is of; nothing is written for that. It sees one batch alone, and not the
+    /// lines of the file, so what it refuses for such a value is refused here.
+    async fn refuse_other_values(&mut self, batch: &mut [InputLine]) -> anyhow::Result<()> {
+        let read = |line: &InputLine| {
+            let line = ImportLine::read(line.product.as_ref().ok()?.json.as_bytes()).ok()?;
+            (!line.amendment.product_fields().is_empty()).then_some(line)
+        };
+        let says: Vec<Option<ImportLine>> = batch.iter().map(read).collect();
+        if says.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let results = self.results(batch, true).await?;
+        let lines = batch.iter_mut().zip(says).filter(|(line, _)| line.product.is_ok());
+        for ((line, says), result) in lines.zip(results) {
+            let (Some(says), Some(id)) = (says, result.id) else { continue };
+            let given = self.given.entry(id).or_default();
+            match given.conflict(&says) {
+                Some(error) => line.product = Err(format!("{}: {}", error.pointer, error.detail)),
+                None => given.note(&says, line.number),
             }
         }
         Ok(())
