@@ -415,3 +415,18 @@ async fn rows_of_one_product_that_differ_in_its_fields_are_refused_with_the_earl
     let prices = [0, 1].map(|at| lamp["variants"][at]["price"]["amount"].as_i64().unwrap());
     assert_eq!((lamp["name"].as_str(), prices), (Some("One"), [2, 1]));
 }
+
+#[test]
+fn a_dry_run_makes_no_folder_and_an_import_says_that_it_begins_a_shop() {
+    let desk = Desk::new();
+    let rows = b"sku,name,price\nT1,Lamp,100\n";
+    let (status, sums, said) = desk.import("t.csv", rows, &["--dry-run"]);
+    assert_eq!((status, &sums["created"]), (Some(0), &json!(1)), "{said}");
+    assert!(said.contains("there is no shop in ") && !desk.data().exists(), "{said}");
+    let (status, _, said) = desk.import("t.csv", rows, &[]);
+    assert!(status == Some(0) && said.contains("this import begins a new one there"), "{said}");
+    for options in [&["--dry-run"][..], &[]] {
+        let (status, sums, said) = desk.import("t.csv", rows, options);
+        assert_eq!((status, &sums["unchanged"], said.as_str()), (Some(0), &json!(1), ""));
+    }
+}

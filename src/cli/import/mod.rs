@@ -133,7 +133,7 @@ pub async fn run(
     let source = args.source.read(bar.wrap_read(file))?;
     let errors = args.errors.as_ref();
     let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose()?;
-    let sink = Sink::open(configuration, args.url).await?;
+    let sink = Sink::open(configuration, args.url, args.dry_run).await?;
     let report = Report::new(args.dry_run, json, bar);
     let mut import = Import { sink, report, errors, given: HashMap::new() };
     let result = import.all(source.lines).await;

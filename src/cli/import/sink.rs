@@ -3,34 +3,58 @@
 use anyhow::bail;
 use souk_command_api::import::{ImportResult, LineResult, import_texts};
 use souk_eventsourcing::{Actor, Clock as _, CorrelationId, Position};
+use tempfile::TempDir;
 
+use crate::cli::output;
 use crate::cli::server::{self, Server};
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
+use crate::data_folder::{DataFolderError, require_shop};
 use crate::embedded::Embedded;
 
 /// The one or the other.
 pub enum Sink {
-    /// A shop of our own on the folder.
-    Folder(Box<Embedded>, Position),
+    /// A shop of our own on the folder. That of a dry run without a shop is in a folder that goes with it.
+    Folder(Box<Embedded>, Position, Option<TempDir>),
     /// A running server, and the position that its answers have reached.
     Server(Server, String),
 }
 
 impl Sink {
-    /// The server of `--url`, else the one that holds the folder, else the folder itself.
-    pub async fn open(configuration: &Configuration, url: Option<String>) -> anyhow::Result<Self> {
+    /// The server of `--url`, else the one that holds the folder, else the folder itself. An import may begin a new
+    /// shop, and says so, since the name of the folder may be mistyped. A dry run never makes a folder.
+    pub async fn open(
+        configuration: &Configuration,
+        url: Option<String>,
+        is_dry: bool,
+    ) -> anyhow::Result<Self> {
         if let Some(server) = Server::find(&configuration.data, url)? {
             return Ok(Self::Server(server, "0".to_owned()));
         }
+        let folder = configuration.data.display();
+        let is_new = match require_shop(&configuration.data) {
+            Ok(()) => false,
+            Err(DataFolderError::NoShop { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        if is_new && is_dry {
+            output::warn(format!("there is no shop in {folder}: an import would begin a new one there"));
+            let temporary = tempfile::tempdir()?;
+            let configuration = Configuration { data: temporary.path().to_owned(), ..configuration.clone() };
+            let shop = Embedded::start(&configuration).await?;
+            return Ok(Self::Folder(Box::new(shop), Position::START, Some(temporary)));
+        }
         let shop = Embedded::start(configuration).await?;
-        Ok(Self::Folder(Box::new(shop), Position::START))
+        if is_new {
+            output::warn(format!("there was no shop in {folder}: this import begins a new one there"));
+        }
+        Ok(Self::Folder(Box::new(shop), Position::START, None))
     }
 
     /// Imports products, each a line of JSON; a dry run writes none. Returns one result each, in order.
     pub async fn send(&mut self, products: &[String], is_dry: bool) -> anyhow::Result<Vec<LineResult>> {
         match self {
-            Self::Folder(shop, reached) => {
+            Self::Folder(shop, reached, _) => {
                 let actor = Actor::new("admin", "import");
                 let correlation = CorrelationId::from(SystemClock.new_id());
                 let (results, position) =
@@ -45,9 +69,10 @@ impl Sink {
     /// Waits until the read models have everything.
     pub async fn close(self) -> anyhow::Result<()> {
         match self {
-            Self::Folder(shop, reached) => {
+            Self::Folder(shop, reached, temporary) => {
                 shop.wait_for(reached).await;
                 shop.stop().await;
+                drop(temporary);
                 Ok(())
             }
             Self::Server(server, reached) => wait_for(&server, &reached).await,
