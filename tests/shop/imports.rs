@@ -378,15 +378,6 @@ fn a_file_without_rows_says_so() {
     }
 }
 
-#[test]
-fn truths_and_numbers_as_a_spreadsheet_writes_them_change_no_attribute() {
-    let desk = Desk::new();
-    let line =
-        "{\"sku\":\"A1\",\"name\":\"Lamp\",\"price\":{\"amount\":1},\"attributes\":{\"b\":true,\"n\":5}}";
-    assert_eq!(desk.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
-    assert_eq!(desk.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_one_product_that_differ_in_its_fields_are_refused_with_the_earlier_line() {
     let shop = Shop::start(&[]).await;
@@ -429,4 +420,27 @@ fn a_dry_run_makes_no_folder_and_an_import_says_that_it_begins_a_shop() {
         let (status, sums, said) = desk.import("t.csv", rows, options);
         assert_eq!((status, &sums["unchanged"], said.as_str()), (Some(0), &json!(1), ""));
     }
+}
+
+#[test]
+fn a_file_in_utf_8_that_is_declared_as_windows_1252_changes_nothing() {
+    let desk = Desk::new();
+    let text = "sku,name,price\nE1,Crème,1\n";
+    let (status, _, said) = desk.import("utf8.csv", text.as_bytes(), &["--encoding", "windows-1252"]);
+    assert!(
+        status == Some(1) && said.contains("utf8.csv: --encoding windows-1252: the file is UTF-8"),
+        "{said}"
+    );
+    assert!(!desk.data().exists());
+    let ascii = b"sku,name,price\nE1,Creme,1\n";
+    assert_eq!(desk.import("ascii.csv", ascii, &["--encoding", "windows-1252"]).0, Some(0));
+}
+
+#[test]
+fn truths_and_numbers_as_a_spreadsheet_writes_them_change_no_attribute() {
+    let desk = Desk::new();
+    let line =
+        "{\"sku\":\"A1\",\"name\":\"Lamp\",\"price\":{\"amount\":1},\"attributes\":{\"b\":true,\"n\":5}}";
+    assert_eq!(desk.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
+    assert_eq!(desk.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
 }

@@ -71,6 +71,29 @@ impl Encoding {
     }
 }
 
+/// True for a text in UTF-8 that is not ASCII alone. No text of people in another encoding is by chance.
+pub fn is_utf_8_beyond_ascii(mut source: Box<dyn BufRead>) -> io::Result<bool> {
+    let mut is_beyond_ascii = false;
+    // A character that the last piece began.
+    let mut rest = Vec::new();
+    loop {
+        let piece = source.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(is_beyond_ascii && rest.is_empty());
+        }
+        let count = piece.len();
+        rest.extend_from_slice(piece);
+        source.consume(count);
+        is_beyond_ascii |= !rest.is_ascii();
+        let valid = match std::str::from_utf8(&rest) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return Ok(false),
+        };
+        rest.drain(..valid);
+    }
+}
+
 /// Text as UTF-16, with halves of pairs as [`Decoded`] reads them.
 fn units(text: &[u8]) -> impl Iterator<Item = u16> {
     let mut units = Vec::with_capacity(text.len());
@@ -232,6 +255,21 @@ mod tests {
         }
         let cut_off = decoded(&[0x41, 0, 0x42], Encoding::Utf16).unwrap_err();
         assert!(cut_off.to_string().contains("ends within"), "{cut_off}");
+    }
+
+    #[test]
+    fn utf_8_is_told_from_encodings_of_one_byte() {
+        for (bytes, expected) in [
+            ("Crème brûlée, 🏺".as_bytes(), true),
+            (b"Cr\xe8me br\xfbl\xe9e", false),
+            (b"Creme", false),
+            (b"", false),
+            ("Crème".as_bytes().split_last().unwrap().1, true),
+            (b"Cr\xc3", false),
+        ] {
+            let source = BufReader::with_capacity(3, io::Cursor::new(bytes.to_vec()));
+            assert_eq!(is_utf_8_beyond_ascii(Box::new(source)).unwrap(), expected, "{bytes:x?}");
+        }
     }
 
     #[test]

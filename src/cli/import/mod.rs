@@ -127,6 +127,8 @@ pub async fn run(
     };
     let name = args.source.file.display();
     let mut file = args.source.open()?;
+    args.source.check_encoding(file.try_clone()?).with_context(|| name.to_string())?;
+    file.rewind()?;
     check(args.source.read(file.try_clone()?)?.lines).with_context(|| name.to_string())?;
     file.rewind()?;
     let bar = output::progress(file.metadata()?.len(), "bytes");

@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::Format;
 use super::csv::{self, Cells};
-use super::encoding::{Decoded, Encoding};
+use super::encoding::{Decoded, Encoding, is_utf_8_beyond_ascii};
 use super::head;
 use super::json::{self, Layout};
 use super::line::Lines;
@@ -92,6 +92,14 @@ impl SourceArgs {
         io::copy(&mut file, &mut copy).with_context(unreadable)?;
         copy.rewind()?;
         Ok(copy)
+    }
+
+    /// Refuses a file in UTF-8 that is declared as Windows-1252: read so, each letter beyond ASCII would become two.
+    pub fn check_encoding(&self, file: impl Read + 'static) -> anyhow::Result<()> {
+        if self.encoding == Some(Encoding::Windows1252) && is_utf_8_beyond_ascii(unpacked(Box::new(file))?)? {
+            bail!("--encoding windows-1252: the file is UTF-8; leave --encoding away");
+        }
+        Ok(())
     }
 
     /// Reads the file from its beginning.
