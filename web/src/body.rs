@@ -120,7 +120,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 
 /// The parser tells what is wrong in words alone; the first of them say which kind it is.
 fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
-    let words = shortened(&without_type_names(words_of(cause)));
+    let words = shortened(&with_plain_types(words_of(cause)));
     if words.starts_with(OUT_OF_RANGE) {
         return Problem::field(pointer, "out-of-range", words);
     }
@@ -128,15 +128,22 @@ fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
         return Problem::new("malformed-body", words);
     }
     if let Some(name) = quoted(&words, "missing field `") {
-        return Problem::field(format!("{pointer}/{}", escaped(name)), "missing-field", words);
+        let detail = format!("`{name}` is needed");
+        return Problem::field(format!("{pointer}/{}", escaped(name)), "missing-field", detail);
     }
     if quoted(&words, "unknown field `").is_some() {
         return Problem::field(pointer, "unknown-field", words);
     }
-    if quoted(&words, "duplicate field `").is_some() {
-        return Problem::field(pointer, "duplicate-field", words);
+    if let Some(name) = quoted(&words, "duplicate field `") {
+        return Problem::field(
+            pointer,
+            "duplicate-field",
+            format!("`{name}` stands there twice; once is allowed"),
+        );
     }
-    Problem::field(pointer, "invalid-value", words)
+    let found = words.strip_prefix("invalid type: ").or_else(|| words.strip_prefix("invalid value: "));
+    let detail = found.map_or_else(|| words.clone(), |found| format!("found {found}"));
+    Problem::field(pointer, "invalid-value", detail)
 }
 
 /// The parser's words. Where JSON is broken they say the line and column; a field of the wrong shape has a pointer, and
@@ -158,10 +165,29 @@ fn shortened(words: &str) -> String {
     }
 }
 
-/// What a document is read into is of no interest outside.
-fn without_type_names(words: String) -> String {
-    match words.split_once("expected struct ") {
-        Some((before, _)) => format!("{before}expected an object"),
+/// What the parser calls the types that a document is read into, and what JSON has for them.
+const TYPES: [(&str, &str); 11] = [
+    ("i64", "a whole number"),
+    ("i32", "a whole number"),
+    ("u64", "a whole number from 0"),
+    ("u32", "a whole number from 0"),
+    ("u16", "a whole number from 0"),
+    ("u8", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+    ("f64", "a number"),
+    ("a boolean", "true or false"),
+    ("a map", "an object"),
+    ("a sequence", "an array"),
+];
+
+/// The parser's words with types as JSON has them. What a document is read into is of no interest outside.
+fn with_plain_types(words: String) -> String {
+    let Some((before, expected)) = words.rsplit_once(", expected ") else { return words };
+    if expected.starts_with("struct ") {
+        return format!("{before}, expected an object");
+    }
+    match TYPES.iter().find(|(name, _)| *name == expected) {
+        Some((_, plain)) => format!("{before}, expected {plain}"),
         None => words,
     }
 }
@@ -283,6 +309,19 @@ mod tests {
             (r#"{"lines":[[2]]}"#, "validation-failed", "/lines/0"),
             (r#"{"lines":["2"]}"#, "validation-failed", "expected an object"),
             (r#"{"lines":[{}]}"#, "validation-failed", "/lines/0/quantity"),
+            (r#"{"lines":[{}]}"#, "validation-failed", "`quantity` is needed"),
+            (
+                r#"{"lines":[{"quantity":1,"quantity":2}]}"#,
+                "validation-failed",
+                "`quantity` stands there twice",
+            ),
+            (
+                r#"{"lines":[{"quantity":null}]}"#,
+                "validation-failed",
+                "found null, expected a whole number from 0",
+            ),
+            (r#"{"lines":[{"quantity":1.5}]}"#, "validation-failed", "expected a whole number from 0"),
+            (r#"{"lines":{}}"#, "validation-failed", "found map, expected an array"),
         ] {
             let problem = parse::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), code, "{body}");
