@@ -228,8 +228,8 @@ async fn poisoned_behind_the_models(folder: &std::path::Path, order: &str) {
 
 /// The command between the last backticks of a message that begins with these words, as a shell reads it.
 fn advised(message: &str) -> Vec<String> {
-    let commands = message.split('`').filter(|part| part.starts_with("souk parked skip"));
-    commands.last().unwrap().split(' ').skip(1).map(str::to_owned).collect()
+    let mut commands = message.split('`').filter(|part| part.starts_with("souk parked skip"));
+    commands.next_back().unwrap().split(' ').skip(1).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,16 +26,20 @@ pub struct Buyer {
 impl Buyer {
     /// Returns true if an order that was placed is for the same buyer.
     pub fn is_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
-        let email = draft.email.as_ref().map(|email| email.reveal(keys));
+        let asked = self.email.as_ref().map(|email| email.as_str().to_owned());
         self.customer == draft.customer
-            && is_same(self.email.as_ref().map(|email| email.as_str().to_owned()), email)
+            && is_same(asked.as_ref(), draft.email.as_ref(), |email| email.reveal(keys))
     }
 }
 
 /// Returns true if a value that is asked for is the one of an order, or neither is there. An erased one is none that
 /// anybody asks for.
-fn is_same<T: PartialEq>(asked: Option<T>, known: Option<Option<T>>) -> bool {
-    asked.map(Some) == known
+fn is_same<T: PartialEq, S>(asked: Option<&T>, known: Option<&S>, reveal: impl Fn(&S) -> Option<T>) -> bool {
+    match (asked, known) {
+        (Some(asked), Some(known)) => reveal(known).as_ref() == Some(asked),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// Who buys. Guests name an e-mail address; an admin may order for somebody, or for nobody in particular.
@@ -78,9 +82,10 @@ pub struct Texts {
 impl Texts {
     /// Returns true if an order that was placed has the same address and payment token.
     pub fn are_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
-        let address = draft.shipping_address.as_ref().map(|address| address.reveal(keys));
-        let token = draft.payment_token.as_ref().map(|token| token.reveal(keys));
-        is_same(self.shipping_address.clone(), address) && is_same(self.payment_token.clone(), token)
+        let address = draft.shipping_address.as_ref();
+        let token = draft.payment_token.as_ref();
+        is_same(self.shipping_address.as_ref(), address, |address| address.reveal(keys))
+            && is_same(self.payment_token.as_ref(), token, |token| token.reveal(keys))
     }
 }
 

@@ -140,7 +140,7 @@ fn cart_of(placing: &Placing<'_>) -> Result<CartId, Problem> {
     of_caller(placing.caller).ok_or_else(cart_empty)
 }
 
-pub(super) fn cart_empty() -> Problem {
+fn cart_empty() -> Problem {
     Problem::new(CART_EMPTY, CartRejection::Empty.to_string())
 }
 

@@ -8,11 +8,11 @@ use souk_domain::cart::event::CartEvent;
 use souk_domain::order::event::OrderEvent;
 use souk_domain::order::{Draft, Order, OrderStatus};
 use souk_domain::{CartId, Money, OrderId};
-use souk_eventsourcing::{Loaded, Revision};
+use souk_eventsourcing::{Loaded, RecordedEvent, Revision};
 use souk_web::Problem;
 
 use super::assemble::{Buyer, Texts};
-use super::place::{Placed, Placing, cart_empty, check_out};
+use super::place::{Placed, Placing, check_out};
 
 /// The latest events of a cart among which the order of a moment ago is looked for before it is placed.
 const EVENTS_MAX: usize = 100;
@@ -61,7 +61,7 @@ async fn meant(
 
 async fn placed_draft(placing: &Placing<'_>, order: OrderId) -> Result<Option<Draft>, Problem> {
     let first = placing.shop.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
-    let event = first.first().map(|event| event.decode()).transpose();
+    let event = first.first().map(RecordedEvent::decode).transpose();
     Ok(match event.map_err(|error| Problem::internal(&error))? {
         Some(OrderEvent::Placed(placed)) => Some(placed.draft),
         _ => None,

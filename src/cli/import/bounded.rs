@@ -94,7 +94,9 @@ struct Lines {
 
 impl Lines {
     fn count(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.count_byte(*byte));
+        for byte in bytes {
+            self.count_byte(*byte);
+        }
     }
 
     fn count_byte(&mut self, byte: u8) {

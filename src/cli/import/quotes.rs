@@ -60,8 +60,8 @@ impl Quotes {
                 self.opened_line = line;
             }
             (Place::Begin | Place::Blanks, b' ' | b'\t') => self.place = Place::Blanks,
-            (Place::Blanks, b'"') => self.plain("a blank stands before the quote of the cell".to_owned()),
-            (Place::Closed, _) => self.plain(self.words_behind(line)),
+            (Place::Blanks, b'"') => self.plain("a blank stands before the quote of the cell"),
+            (Place::Closed, _) => self.plain(&self.words_behind(line)),
             _ => self.place = Place::Plain,
         }
     }
@@ -83,7 +83,7 @@ impl Quotes {
     }
 
     /// Goes on as the parser does, without quotes. The first fault of a row is kept.
-    fn plain(&mut self, fault: String) {
+    fn plain(&mut self, fault: &str) {
         self.place = Place::Plain;
         let column = self.column;
         self.fault.get_or_insert_with(|| format!("column {column}: {fault}"));
