@@ -66,6 +66,9 @@ pub struct LineResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
     pub changes: Vec<FieldChange>,
+    /// The SKUs of the product that the line does not name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_skus: Vec<String>,
 }
 
 /// The result of a line, in a word. In a dry run it is what would come of the line.
@@ -222,9 +225,9 @@ async fn import_group(shop: &Shop, group: Group, run: &Run) -> Vec<(usize, LineD
 
 fn shown(line: u64, done: LineDone) -> LineResult {
     match done.result {
-        Ok(Done { outcome, id, changes, .. }) => {
+        Ok(Done { outcome, id, changes, other_skus, .. }) => {
             let id = id.map(|id| id.to_string());
-            LineResult { line, outcome, id, code: None, reason: None, changes }
+            LineResult { line, outcome, id, code: None, reason: None, changes, other_skus }
         }
         Err(problem) => LineResult {
             line,
@@ -233,6 +236,7 @@ fn shown(line: u64, done: LineDone) -> LineResult {
             code: Some(problem.code().to_owned()),
             reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
             changes: Vec::new(),
+            other_skus: Vec::new(),
         },
     }
 }

@@ -35,6 +35,14 @@ pub(super) struct Done {
     pub(super) id: Option<ProductId>,
     pub(super) position: Position,
     pub(super) changes: Vec<FieldChange>,
+    /// The SKUs of the product that the line does not name.
+    pub(super) other_skus: Vec<String>,
+}
+
+impl Done {
+    fn created(id: Option<ProductId>, position: Position) -> Self {
+        Self { outcome: LineOutcome::Created, id, position, changes: Vec::new(), other_skus: Vec::new() }
+    }
 }
 
 /// Imports a line. When somebody else changes the product meanwhile, the line is applied to that change.
@@ -104,14 +112,13 @@ impl Import<'_> {
         let content = self.line.amendment.created(self.shop.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         let stream = Product::stream(id);
-        let outcome = LineOutcome::Created;
         if self.is_dry {
             free_skus(self.shop, &ProductState::default(), &content, &stream.to_string()).await?;
-            return Ok(Done { outcome, id: None, position: Position::START, changes: Vec::new() });
+            return Ok(Done::created(None, Position::START));
         }
         let command = ProductCommand::Create { content, epoch: 0 };
         let (_, position) = write(self.shop, CommandRequest::new(stream, command, self.origin)).await?;
-        Ok(Done { outcome, id: Some(id), position, changes: Vec::new() })
+        Ok(Done::created(Some(id), position))
     }
 
     async fn change(self, stream: &StreamName, known: &Loaded<Product>) -> Result<Done, Problem> {
@@ -120,8 +127,10 @@ impl Import<'_> {
         }
         let id = stream.id().parse().map(ProductId);
         let id = Some(id.map_err(|_| Problem::internal(&"a SKU belongs to no product"))?);
-        let unchanged =
-            Done { outcome: LineOutcome::Unchanged, id, position: known.position, changes: Vec::new() };
+        let is_other = |sku: &&Sku| self.line.skus().all(|named| named != *sku);
+        let other_skus = known.state.skus().filter(is_other).map(ToString::to_string).collect();
+        let outcome = LineOutcome::Unchanged;
+        let unchanged = Done { outcome, id, position: known.position, changes: Vec::new(), other_skus };
         if self.says_all_of(&known.state) {
             return Ok(unchanged);
         }

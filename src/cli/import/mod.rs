@@ -8,6 +8,7 @@ mod bounded;
 mod csv;
 mod decimal;
 mod encoding;
+mod given;
 mod head;
 mod icecat;
 mod json;
@@ -27,13 +28,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use souk_command_api::import::{GivenValues, ImportLine, LineOutcome, LineResult};
+use souk_command_api::import::{LineOutcome, LineResult};
 use souk_domain::Sku;
 use souk_domain::text::quoted;
 
 use crate::configuration::Configuration;
 
 use super::output;
+use given::GivenByLines;
 use line::{InputLine, Lines};
 use refused::Refused;
 use report::Report;
@@ -133,11 +135,19 @@ pub async fn run(
     file.rewind()?;
     let bar = output::progress(file.metadata()?.len(), "bytes");
     let source = args.source.read(bar.wrap_read(file))?;
-    let errors = args.errors.as_ref();
-    let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose()?;
     let sink = Sink::open(configuration, args.url, args.dry_run).await?;
+    // Not before: an error file of an earlier import stays while the shop can't be reached.
+    let errors = args.errors.as_ref();
+    let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose();
+    let errors = match errors {
+        Ok(errors) => errors,
+        Err(error) => {
+            sink.close().await?;
+            return Err(error);
+        }
+    };
     let report = Report::new(args.dry_run, json, bar);
-    let mut import = Import { sink, report, errors, given: HashMap::new() };
+    let mut import = Import { sink, report, errors, given: GivenByLines::default() };
     let result = import.all(source.lines).await;
     let Import { sink, report, errors, .. } = import;
     report.close_bar();
@@ -173,8 +183,8 @@ struct Import {
     sink: Sink,
     report: Report,
     errors: Option<Refused>,
-    /// What the lines so far say of each product that is there, by its id.
-    given: HashMap<String, GivenValues>,
+    /// What the lines so far say of products with several variants.
+    given: GivenByLines,
 }
 
 impl Import {
@@ -198,51 +208,35 @@ impl Import {
     }
 
     async fn send(&mut self, mut batch: Vec<InputLine>) -> anyhow::Result<()> {
-        self.refuse_other_values(&mut batch).await?;
-        let results = self.results(&batch, self.report.is_dry).await?;
+        for line in &mut batch {
+            self.given.refuse_other_value(line);
+        }
+        let results = self.results(&batch).await?;
         let mut results = results.into_iter();
-        for line in batch {
-            match &line.product {
-                Err(reason) => self.refuse(&line, "unusable-line", reason)?,
-                Ok(_) => match results.next() {
-                    Some(result) => self.take(&line, result)?,
-                    None => bail!("the shop answered fewer lines than it was sent"),
-                },
+        for mut line in batch {
+            if line.product.is_ok() {
+                let Some(result) = results.next() else {
+                    bail!("the shop answered fewer lines than it was sent")
+                };
+                self.given.note(&mut line, &result);
+                if line.product.is_ok() {
+                    self.take(&line, result)?;
+                    continue;
+                }
+            }
+            if let Err(reason) = &line.product {
+                self.refuse(&line, "unusable-line", reason)?;
             }
         }
         Ok(())
     }
 
     /// The results of the lines that can be read, in order.
-    async fn results(&mut self, batch: &[InputLine], is_dry: bool) -> anyhow::Result<Vec<LineResult>> {
+    async fn results(&mut self, batch: &[InputLine]) -> anyhow::Result<Vec<LineResult>> {
         let products = batch.iter().filter_map(|line| line.product.as_ref().ok());
         let products: Vec<String> = products.map(|product| product.json.clone()).collect();
+        let is_dry = self.report.is_dry;
         if products.is_empty() { Ok(Vec::new()) } else { self.sink.send(&products, is_dry).await }
-    }
-
-    /// Refuses lines that give a product another value than an earlier line of the file, in this batch or before. The
-    /// shop is asked which product each line is of; nothing is written for that. It sees one batch alone, and not the
-    /// lines of the file, so what it refuses for such a value is refused here.
-    async fn refuse_other_values(&mut self, batch: &mut [InputLine]) -> anyhow::Result<()> {
-        let read = |line: &InputLine| {
-            let line = ImportLine::read(line.product.as_ref().ok()?.json.as_bytes()).ok()?;
-            (!line.amendment.product_fields().is_empty()).then_some(line)
-        };
-        let says: Vec<Option<ImportLine>> = batch.iter().map(read).collect();
-        if says.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        let results = self.results(batch, true).await?;
-        let lines = batch.iter_mut().zip(says).filter(|(line, _)| line.product.is_ok());
-        for ((line, says), result) in lines.zip(results) {
-            let (Some(says), Some(id)) = (says, result.id) else { continue };
-            let given = self.given.entry(id).or_default();
-            match given.conflict(&says) {
-                Some(error) => line.product = Err(format!("{}: {}", error.pointer, error.detail)),
-                None => given.note(&says, line.number),
-            }
-        }
-        Ok(())
     }
 
     fn take(&mut self, line: &InputLine, result: LineResult) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -41,7 +42,7 @@ pub struct Refused {
 impl Refused {
     /// Makes an error file for a file that is imported.
     pub fn create(path: &Path, imported: &Path, form: Form) -> anyhow::Result<Self> {
-        if fs::canonicalize(path).is_ok_and(|path| fs::canonicalize(imported).is_ok_and(|it| it == path)) {
+        if is_same_file(path, imported) {
             bail!("--errors {}: this is the file that is imported; name another one", path.display());
         }
         let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
@@ -82,6 +83,12 @@ impl Refused {
         }
         self.file.sync_all()
     }
+}
+
+/// Returns true if both paths lead to one file, by a link of any kind too.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let inode = |path| fs::metadata(path).map(|of| (of.dev(), of.ino()));
+    inode(one).is_ok_and(|one| inode(other).is_ok_and(|other| one == other))
 }
 
 #[cfg(test)]
@@ -141,7 +148,11 @@ mod tests {
         let path = folder.path().join("a.csv");
         fs::write(&path, "sku\n").unwrap();
         let form = Form { encoding: Encoding::Utf8, begin: Vec::new(), is_array: false };
-        assert!(Refused::create(&folder.path().join("./a.csv"), &path, form).is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"sku\n");
+        fs::hard_link(&path, folder.path().join("hard.csv")).unwrap();
+        std::os::unix::fs::symlink(&path, folder.path().join("soft.csv")).unwrap();
+        for name in ["./a.csv", "hard.csv", "soft.csv"] {
+            assert!(Refused::create(&folder.path().join(name), &path, form.clone()).is_err(), "{name}");
+            assert_eq!(fs::read(&path).unwrap(), b"sku\n");
+        }
     }
 }
