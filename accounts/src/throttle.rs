@@ -115,8 +115,11 @@ fn delay(beyond: u32, delay_s_max: i64) -> SignedDuration {
     SignedDuration::from_secs(1_i64.checked_shl(beyond.min(20)).unwrap_or(delay_s_max).min(delay_s_max))
 }
 
+/// The seconds from now until a moment, of which the last counts as a whole one; none once it has come.
 fn seconds_until(until: Timestamp, now: Timestamp) -> Option<u32> {
-    u32::try_from(until.duration_since(now).as_secs()).ok().filter(|left| *left > 0)
+    let left = until.duration_since(now);
+    let begun = i64::from(left.subsec_nanos() > 0);
+    u32::try_from(left.as_secs() + begun).ok().filter(|left| *left > 0)
 }
 
 fn keys_max() -> NonZeroUsize {
