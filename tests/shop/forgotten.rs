@@ -233,6 +233,19 @@ async fn an_erasure_that_is_killed_at_any_step_completes() {
     }
 }
 
+/// Beside the real keys: those of other tests are there for everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_of_nobody_is_not_found() {
+    let shop = Shop::start(&[]).await;
+    let bearer = shop.bearer();
+    let headers = [("authorization", bearer.as_str())];
+    for nobody in ["00000000-0000-0000-0000-000000000000", "erp-9"] {
+        let path = format!("/api/users/{nobody}");
+        let (status, problem) = shop.send("DELETE", &path, &Value::Null, &headers).await;
+        assert_eq!((status, &problem["code"]), (404, &json!("not-found")), "{nobody}");
+    }
+}
+
 /// Returns true if the shop was killed at a pass of a place. The erasure completes in any case.
 async fn is_killed_while_erasing(place: &str, pass: u32) -> bool {
     let at = format!("{place}:{pass}");

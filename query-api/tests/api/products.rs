@@ -184,7 +184,7 @@ async fn wrong_prices_and_limits_are_told_what_is_allowed() {
         let detail = answer.json["detail"].as_str().unwrap();
         assert!(detail.contains(told), "{query}: {detail}");
     }
-    assert_eq!(names(&shop, "minPrice=1800&maxPrice=1800").await, ["100% wool_rug"]);
+    assert_eq!(names(&shop, "minPrice=1900&maxPrice=1900").await, ["100% wool_rug"]);
 }
 
 #[tokio::test]
