@@ -48,7 +48,19 @@ OF_SOME = {
     ("a customer", "DELETE /api/users/me", "/password", "missing-field"),
 }
 # Parameters whose values only the shop gives out or knows, or of several forms.
-OPAQUE = ("`cursor`:", "`until`:", "`from`:", "`to`:", "`customerId`:", "`userId`:", "`id`:", "`currency`:", "`item`:", "`stream`:")
+OPAQUE = (
+    "`cursor`:",
+    "`until`:",
+    "`from`:",
+    "`to`:",
+    "`customerId`:",
+    "`userId`:",
+    "`id`:",
+    "`currency`:",
+    "`item`:",
+    "`stream`:",
+    "`minPrice`: at most `maxPrice`",
+)
 
 
 @schemathesis.serializer("application/x-ndjson")
