@@ -41,7 +41,7 @@ impl fmt::Debug for Address {
 /// it, and post and payment companies take it, so parcels go there and cards come from there.
 const KOSOVO: &str = "XK";
 
-/// Returns true for the code of a country in ISO 3166-1 (alpha-2), in capital letters, and for [`KOSOVO`].
+/// Returns true for the code of a country in ISO 3166-1 (alpha-2), in capital letters, and for Kosovo.
 pub fn is_country(code: &str) -> bool {
     let is_listed = || {
         code.len() == 2
