@@ -323,7 +323,7 @@ fn request_refund(
     reason: &str,
     context: &Context,
 ) -> Decision {
-    if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
+    if payment.is_requested(refund) {
         return Ok(Vec::new());
     }
     let left = payment.left();
@@ -346,7 +346,7 @@ fn request_capped_refund(
     reason: &str,
     context: &Context,
 ) -> Decision {
-    if payment.asked.contains_key(&refund) || payment.done.contains_key(&refund) {
+    if payment.is_requested(refund) {
         return Ok(Vec::new());
     }
     let most = payment.not_given_back();

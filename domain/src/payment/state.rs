@@ -153,6 +153,11 @@ impl Opened {
         is_known || self.attempt == attempt
     }
 
+    /// Returns true for a refund that waits for its answer or is done: a repeat of its request changes nothing.
+    pub(super) fn is_requested(&self, refund: RefundId) -> bool {
+        self.asked.contains_key(&refund) || self.done.contains_key(&refund)
+    }
+
     /// Returns the open debt that is another try of the same refund.
     pub(super) fn debt_of(&self, first: RefundId) -> Option<DebtId> {
         let is_try = |debt: &&DebtId| self.failed.get(&RefundId(debt.0)).is_some_and(|of| of.first == first);
