@@ -150,9 +150,6 @@ pub async fn tell(
     let stream = Payment::stream(payment);
     let Some(loaded) = shop.payments.load(&stream).await? else { return Ok(Told::Unknown) };
     let origin = origin_of(shop, asked, correlation_id);
-    if shop.payments.find(&stream, &origin).await.map_err(problem)?.is_some() {
-        return Ok(Told::Taken);
-    }
     let provider_payment_id = asked.provider_payment_id.clone();
     let command = match WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)? {
         WebhookKind::PaymentAuthorized => {
@@ -167,7 +164,11 @@ pub async fn tell(
         },
         WebhookKind::RefundProcessed => match refund_of(shop, asked, &loaded.state).await {
             Ok((refund, provider_refund_id)) => PaymentCommand::RecordRefunded { refund, provider_refund_id },
-            Err(told) => return Ok(told),
+            Err(told) => {
+                // The first of two equal reports may have ended the only refund that it could mean.
+                let is_repeat = shop.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
+                return Ok(if is_repeat { Told::Taken } else { told });
+            }
         },
     };
     let request = CommandRequest::new(stream, command, origin).repeatable();
