@@ -36,7 +36,10 @@ impl GivenByLines {
             return;
         }
         let is_met_again = !result.other_skus.is_empty() || self.values.contains_key(id);
-        let Some(read) = read(line).filter(|_| is_met_again) else { return };
+        if !is_met_again {
+            return;
+        }
+        let Some(read) = read(line) else { return };
         self.values.entry(id.clone()).or_default().note(&read, line.number);
         let others = result.other_skus.iter().map(|sku| (sku.clone(), id.clone()));
         self.products.extend(others);
