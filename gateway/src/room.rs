@@ -19,11 +19,11 @@ use tokio::time::{Instant, Sleep};
 use crate::shares::{Share, Shares};
 
 /// Bytes of request bodies that a process gathers at once.
-pub const GATHERED_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub const GATHERED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of answers that a process holds at once, until clients have read them.
-pub const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of the heads of requests under way at once in a process.
-pub const HEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const HEAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of a piece of a body that is gathered.
 const BODY_PIECE_BYTES: usize = 16 * 1024;
 /// Requests under way at once in a process, from the head to the end of the answer.

@@ -51,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Requests that an upstream has at once. Each has a connection, of some 50 KiB here.
 const AT_ONCE_MAX: usize = 256;
 /// Bytes of an upstream's answers that wait in this process for clients to read them, together.
-const UNREAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// One client address has at most one of so many parts of [`AT_ONCE_MAX`] and of [`UNREAD_BYTES_MAX`].
 const PARTS: usize = 4;
 

@@ -36,7 +36,7 @@ const CONNECTION_BYTES: usize = 32 * 1024;
 /// Connections at once, where the system allows as many open files; those beyond wait to be accepted.
 pub const CONNECTIONS_MAX: usize = CONNECTIONS_BYTES_MAX / CONNECTION_BYTES;
 /// Bytes of heads that are not whole yet, of all connections, without the first 8 KiB of each.
-pub const UNFINISHED_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const UNFINISHED_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Streams of all HTTP/2 connections at once.
 pub const ALL_STREAMS_MAX: usize = 1_024;
 /// Connections at once of the listener for operators.

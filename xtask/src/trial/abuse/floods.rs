@@ -13,11 +13,26 @@ use super::attacks::{Tally, connect};
 pub(super) const CLASSES: [(&str, &str, &str); 6] = [
     ("POST", "/api/auth/login", r#"{"email":"nobody@example.org","password":"wrong wrong wrong"}"#),
     ("GET", "/api/products", ""),
-    ("POST", "/api/cart/items", r#"{"sku":"ABUSE-1","quantity":1}"#),
+    CART,
     ("POST", "/api/payments/webhook", r#"{"id":"made up"}"#),
     ("GET", "/health/live", ""),
     ("GET", "/docs", ""),
 ];
+
+/// The request that begins a cart.
+const CART: (&str, &str, &str) = ("POST", "/api/cart/items", r#"{"sku":"ABUSE-1","quantity":1}"#);
+
+/// Begins so many carts, as guests do, over one connection.
+pub(super) async fn begin_carts(count: u64, source: IpAddr, target: SocketAddr) -> Result<()> {
+    let enough = Arc::new(AtomicBool::new(false));
+    let tally = Arc::new(Tally::default());
+    let flooding = tokio::spawn(flood(CART, source, target, Arc::clone(&enough), Arc::clone(&tally)));
+    while tally.answered.load(Ordering::Relaxed) < count && !flooding.is_finished() {
+        tokio::time::sleep(super::LOOK_EVERY).await;
+    }
+    enough.store(true, Ordering::Relaxed);
+    Ok(flooding.await?)
+}
 
 /// Sends a request of a class again and again, over one connection as long as it lasts.
 pub(super) async fn flood(

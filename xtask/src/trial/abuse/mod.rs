@@ -37,6 +37,8 @@ const TIME_FACTOR: u32 = 10;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Purchases by each way before the memory of the start is taken: they fill the caches, whose growth is trade's.
 const WARM_UP_PURCHASES: usize = 1_000;
+/// Carts of guests that are begun before, for the same reason: as many as the shop keeps in memory.
+const WARM_UP_CARTS: u64 = 8_000;
 /// Files that a process may have open more than at the start, once it has recovered.
 const FILES_MORE_MAX: usize = 32;
 
@@ -162,8 +164,9 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) 
         direct.buy().await?;
         through.buy().await?;
     }
-    let watched = [Watched::new("shop", &shop)?, Watched::new("gateway", &gateway)?];
     let target = Target { shop: address_of(&shop.url)?, gateway: address_of(&gateway.url)? };
+    floods::begin_carts(WARM_UP_CARTS, IpAddr::V4(Ipv4Addr::LOCALHOST), target.shop).await?;
+    let watched = [Watched::new("shop", &shop)?, Watched::new("gateway", &gateway)?];
 
     let enough = Arc::new(AtomicBool::new(false));
     let attackers = attacks::begin(target, attacks, &sources(extent.addresses), &enough);
