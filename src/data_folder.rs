@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use souk_http::Keys;
+use souk_http::keys::KeysError;
 use souk_private_files::{Mended, make_folder, mend, mend_private, open_file};
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::READ_MODELS_FILE;
-use souk_web::Keys;
-use souk_web::keys::KeysError;
 
 /// The lock file's name.
 pub const LOCK_FILE: &str = "souk.lock";

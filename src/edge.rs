@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use souk_eventsourcing::Clock;
 use souk_gateway::limits::Standing;
 use souk_gateway::{Bodies, Edge, Limits, TrustedProxies};
+use souk_http::Denials;
+use souk_http::identity::Tokens;
 use souk_redis::{Link, Redis, RedisCounts, RedisDenials};
-use souk_web::Denials;
-use souk_web::identity::Tokens;
 use tokio::sync::watch;
 
 use crate::configuration::{Configuration, Limiting};

@@ -6,9 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use souk_accounts::password::{Hashing, HashingFailed};
-use souk_accounts::session::ACCESS_TTL;
-use souk_accounts::{Credentials as _, CredentialsUnavailable};
 use souk_command_api::auth::mailed::Resets;
 use souk_command_api::{Accounts, RunTimers, Settings, SettledOrders, Shop};
 use souk_domain::cart::Cart;
@@ -25,15 +22,20 @@ use souk_eventsourcing::projector::ReadModelStore;
 use souk_eventsourcing::{Clock, CommandPort, Decider, EventStore, PersonKeys, Position, StoreError};
 use souk_mail_folder::MailFolder;
 use souk_openid_connect::{OpenIdConnect, Provider};
-use souk_process_managers::{Effects, PaymentProvider, ShopPorts};
+use souk_process_managers::PaymentProvider;
+use souk_sign_in::password::{Hashing, HashingFailed};
+use souk_sign_in::session::ACCESS_TTL;
+use souk_sign_in::{Credentials as _, CredentialsUnavailable};
+
+use crate::drivers::dispatch::{Effects, ShopPorts};
+use souk_http::keys::KeysError;
+use souk_http::{Denials, Guard};
 use souk_query_api::Followed;
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{LOG_FILE, SqliteLog};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::{SqliteReadModels, Tuning};
-use souk_web::keys::KeysError;
-use souk_web::{Denials, Guard};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use souk_gateway::proxy::{self, Patience, Reach, Upstream, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
-use souk_web::{Denials, Problem, PublishedKeys, catalogue};
+use souk_http::{Denials, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;

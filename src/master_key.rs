@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use souk_http::keys::KEYS_FOLDER;
 use souk_private_files::{Mended, make_folder, mend_key, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
-use souk_web::keys::KEYS_FOLDER;
 
 use crate::configuration::Configuration;
 

@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::Timestamp;
 use serde::Deserialize;
-use souk_web::{Problem, StrictJson};
+use souk_http::{Problem, StrictJson};
 
 /// Gates that are told apart: each has up to four series of metrics.
 const GATES_MAX: usize = 50;

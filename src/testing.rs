@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use souk_accounts::password::Cost;
 use souk_domain::Currency;
+use souk_sign_in::password::Cost;
 
 use crate::configuration::{Configuration, Limiting, Role};
 use crate::embedded::Embedded;

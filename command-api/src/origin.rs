@@ -3,8 +3,8 @@
 use souk_eventsourcing::command::IfMatch;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandId, CommandRequest, RequestHash, StreamName};
-use souk_web::Caller;
-use souk_web::headers::WriteHeaders;
+use souk_http::Caller;
+use souk_http::headers::WriteHeaders;
 
 use crate::shop::Shop;
 

@@ -2,8 +2,8 @@
 
 use souk_domain::product::ProductRejection;
 use souk_eventsourcing::{CommandError, Rejection};
-use souk_web::Problem;
-use souk_web::catalogue::place_of;
+use souk_http::Problem;
+use souk_http::catalogue::place_of;
 
 /// The problem of a command that was not done.
 pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {

@@ -16,8 +16,8 @@ use souk_domain::stock::Stock;
 use souk_domain::webhook::Webhook;
 use souk_domain::{CartId, Currency, CustomerId, DebtId, OrderId, PaymentId};
 use souk_eventsourcing::{Clock, CommandPort, PersonKeys, Personal};
+use souk_http::{Caller, Keys, Problem};
 use souk_process_managers::PaymentProvider;
-use souk_web::{Caller, Keys, Problem};
 use tokio::sync::{Notify, watch};
 
 use crate::auth::accounts::Accounts;

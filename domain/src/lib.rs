@@ -2,14 +2,11 @@
 //!
 //! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`,
 //! `user`), each with the same
-//! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`. A folder a process (`checkout`,
-//! `settlement`, `reversal`), each with `step`, `state`, `input`, `moves`, `decide`, `evolve`, `fill_in`, and the
-//! rules of transitions of version 1, frozen.
+//! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`.
 
 pub mod address;
 pub mod cart;
 pub mod characters;
-pub mod checkout;
 pub mod claim;
 pub mod email;
 pub mod field_error;
@@ -22,11 +19,7 @@ pub mod order;
 pub mod payment;
 pub mod personal_text;
 pub mod product;
-pub mod provider;
 pub mod quote;
-pub mod reversal;
-pub mod settlement;
-pub mod shop_command;
 pub mod skips;
 pub mod stock;
 pub mod text;
@@ -43,6 +36,4 @@ pub use names::{
     RefundId, ReversalId, Sku, UserId, VoidId,
 };
 pub use personal_text::PersonalText;
-pub use provider::{Authorization, ProviderCall};
-pub use shop_command::ShopCommand;
 pub use text::{TextError, TextRule};

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
-use souk_web::Caller;
-use souk_web::identity::AddressSource;
+use souk_http::Caller;
+use souk_http::identity::AddressSource;
 
 /// The header by which proxies say for whom they ask.
 const FORWARDED_FOR: &str = "x-forwarded-for";

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as _, Frame, SizeHint};
-use souk_web::Problem;
+use souk_http::Problem;
 use tokio::time::{Instant, Sleep};
 
 use crate::shares::{Share, Shares};

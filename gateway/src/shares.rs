@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use souk_web::guard::counted;
+use souk_http::guard::counted;
 
 /// A resource of which there is a fixed amount.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Every route of the shop, and what holds for it.
 
-use souk_web::{Caller, Problem, Role};
+use souk_http::{Caller, Problem, Role};
 
 /// The largest body of most routes, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;

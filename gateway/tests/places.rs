@@ -17,7 +17,7 @@ use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, TrustedProxies, edge};
-use souk_web::PublishedKeys;
+use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 

@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge};
-use souk_web::PublishedKeys;
+use souk_http::PublishedKeys;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use souk_eventsourcing::testkit::Noon;
 use souk_gateway::table::{ROUTES, SIGNED_BODY_BYTES_MAX};
 use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, edge};
-use souk_web::Keys;
+use souk_http::Keys;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 

@@ -1,14 +1,17 @@
-//! What the shop does by itself: sends the commands its processes decide on, and carries out what they
-//! ask of the payment provider.
+//! The shop's process managers, pure: no task, clock, randomness or I/O.
 //!
-//! The processes themselves are in the domain and their runtime in the kernel; here is what connects
-//! them to aggregates and provider. Nothing is decided here. Everything can be done twice: commands and
-//! provider calls go under ids derived from the process's output.
+//! A folder a process (`checkout`, `settlement`, `reversal`), each with `step`, `state`, `input`, `moves`,
+//! `decide`, `evolve`, `fill_in`, and `version_1`, the frozen rules of transitions that recorded no moves.
+//! [`ShopCommand`] is a command that a process sends; [`ProviderCall`] is a call that it asks of the payment
+//! provider, whose port is [`PaymentProvider`].
 
-pub mod commands;
-pub mod effects;
+pub mod checkout;
 pub mod provider;
+pub mod provider_call;
+pub mod reversal;
+pub mod settlement;
+pub mod shop_command;
 
-pub use commands::{Sent, ShopPorts};
-pub use effects::Effects;
 pub use provider::{Answer, FoundPayment, PaymentProvider};
+pub use provider_call::{Authorization, ProviderCall};
+pub use shop_command::ShopCommand;

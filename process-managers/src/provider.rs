@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use souk_domain::text::cut;
-use souk_domain::{PaymentId, ProviderCall, RefundId};
+use souk_domain::{PaymentId, RefundId};
+
+use crate::provider_call::ProviderCall;
 
 /// What the provider answers to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
-use souk_accounts::{Credentials, Outbox};
 use souk_domain::Currency;
 use souk_eventsourcing::{Clock, PersonKeys};
-use souk_web::{Guard, Problem};
+use souk_http::{Guard, Problem};
+use souk_sign_in::{Credentials, Outbox};
 
 use crate::exports::Exports;
 use crate::positions::ReadPositions;

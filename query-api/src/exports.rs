@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use souk_domain::CustomerId;
-use souk_web::Problem;
+use souk_http::Problem;
 
 /// Seconds after which a refused export may be asked for again.
 const RETRY_AFTER_S: u32 = 10;

@@ -36,7 +36,7 @@ pub use positions::{Followed, ReadPositions};
 
 use utoipa_axum::router::OpenApiRouter;
 
-/// Every read of the API but the log browser, which is a router of its own. The common rules of `souk-web` go around it.
+/// Every read of the API but the log browser, which is a router of its own. The common rules of `souk-http` go around it.
 pub fn router(state: QueryState) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(products::routes::router())

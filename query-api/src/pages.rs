@@ -4,7 +4,7 @@
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::database::failed;
 

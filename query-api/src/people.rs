@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use souk_eventsourcing::{KeyRing, Person};
+use souk_http::Problem;
 use souk_projections::orders::OrderRow;
-use souk_web::Problem;
 
 use crate::database::QueryState;
 

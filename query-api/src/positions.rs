@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use souk_eventsourcing::Position;
-use souk_web::Problem;
-use souk_web::headers::ReadHeaders;
+use souk_http::Problem;
+use souk_http::headers::ReadHeaders;
 use tokio::sync::watch;
 
 use crate::behind::Behind;
@@ -24,7 +24,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// Headers by which a read asks for what it has written.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is documentation; the headers are read by souk-web")]
+#[expect(dead_code, reason = "it is documentation; the headers are read by souk-http")]
 pub(crate) struct ReadYourWrites {
     /// A position that the answer must have reached: a write's `X-Position`.
     #[param(rename = "X-Min-Position", pattern = "^[0-9]{1,18}$", example = "42")]

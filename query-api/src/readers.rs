@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use souk_domain::CustomerId;
-use souk_web::guard::counted;
-use souk_web::{Caller, Problem};
+use souk_http::guard::counted;
+use souk_http::{Caller, Problem};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use souk_web::Problem;
+use souk_http::Problem;
 
 /// Microseconds since 1970 of the first instant that is wanted.
 pub(crate) fn from(text: Option<&str>) -> Result<i64, Problem> {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use souk_eventsourcing::Clock as _;
+use souk_http::keys::KEYS_FOLDER;
+use souk_http::token_keys::{TokenKeys, rotate};
 use souk_sqlite_person_keys::{MasterKey, Merged};
-use souk_web::keys::KEYS_FOLDER;
-use souk_web::token_keys::{TokenKeys, rotate};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;

@@ -10,8 +10,8 @@ use serde_json::Value;
 use souk_domain::CustomerId;
 use souk_domain::text::quoted;
 use souk_eventsourcing::Clock as _;
-use souk_web::identity::{self, Grant};
-use souk_web::{Keys, Role};
+use souk_http::identity::{self, Grant};
+use souk_http::{Keys, Role};
 
 use crate::clock::SystemClock;
 use crate::data_folder::{holder, keys_of};

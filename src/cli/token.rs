@@ -7,8 +7,8 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock as _;
-use souk_web::Role;
-use souk_web::identity::{self, Grant};
+use souk_http::Role;
+use souk_http::identity::{self, Grant};
 
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;

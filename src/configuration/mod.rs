@@ -17,8 +17,8 @@ use axum::http::{HeaderValue, Uri};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
-use souk_accounts::password::Cost;
 use souk_domain::{Currency, money};
+use souk_sign_in::password::Cost;
 
 pub use providers::IdentityProvider;
 use providers::RawProvider;

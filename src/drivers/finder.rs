@@ -5,8 +5,8 @@ use std::path::Path;
 use async_trait::async_trait;
 use souk_command_api::{GuestOrder, OrderFinder, OrderOwner};
 use souk_domain::{CartId, CustomerId, DebtId, OrderId, PaymentId};
+use souk_http::Problem;
 use souk_projections::orders::OrderRow;
-use souk_web::Problem;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 

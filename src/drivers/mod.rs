@@ -3,6 +3,7 @@
 //! A step is made under a lock that is never held across I/O; its actions are carried out by tasks that
 //! come back with the next step. A caller that goes away stops nothing.
 
+pub mod dispatch;
 pub mod executor;
 pub mod finder;
 pub mod follow;

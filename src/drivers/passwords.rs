@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use async_trait::async_trait;
-use souk_accounts::password::{Compared, Hashing, HashingFailed, TooManyWait};
-use souk_accounts::{Password, Passwords};
 use souk_priority::lower_thread;
+use souk_sign_in::password::{Compared, Hashing, HashingFailed, TooManyWait};
+use souk_sign_in::{Password, Passwords};
 use tokio::sync::oneshot;
 
 /// Passwords that may wait; those beyond are asked to come back.
@@ -91,7 +91,7 @@ impl Passwords for HashingThread {
 
 #[cfg(test)]
 mod tests {
-    use souk_accounts::password::Cost;
+    use souk_sign_in::password::Cost;
 
     use super::*;
 

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use souk_domain::checkout::Checkout;
-use souk_domain::reversal::ReversalProcess;
-use souk_domain::settlement::Settlement;
-use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::process::Process;
 use souk_eventsourcing::{Clock, EventStore, Position};
+use souk_process_managers::checkout::Checkout;
+use souk_process_managers::reversal::ReversalProcess;
+use souk_process_managers::settlement::Settlement;
+use souk_process_managers::{ProviderCall, ShopCommand};
 use souk_query_api::{Behind, Followed};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use souk::clock::SystemClock;
-use souk_engines::Redis;
 use souk_eventsourcing::Clock as _;
 use souk_gateway::table::{self, Access, Route};
-use souk_web::identity::TOKEN_OR_CART;
+use souk_http::identity::TOKEN_OR_CART;
+use souk_servers::Redis;
 
 use super::process::{Gateway, Shop, souk};
 use super::stocked;

@@ -140,7 +140,7 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_and_the_release_gate_are_on_a_listener_of_their_own() {
-    let address = format!("127.0.0.1:{}", souk_engines::free_port().unwrap());
+    let address = format!("127.0.0.1:{}", souk_servers::free_port().unwrap());
     let shop = Shop::start(&[("SOUK_INTERNAL_LISTEN", &address)]).await;
     let path = "/internal/release-gate/callbacks";
     let good = json!({"environment": "production", "release": "2026.11.1", "gate": "rollback",

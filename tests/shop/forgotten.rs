@@ -90,7 +90,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The keyed hash of the e-mail address, in a folder that has the key.
 fn email_hash(folder: &Path) -> Option<String> {
-    let keys = souk_web::Keys::read(folder).ok()?;
+    let keys = souk_http::Keys::read(folder).ok()?;
     let hash = souk_domain::Email::parse(SECRETS[0]).unwrap().hash(&keys.email_hash);
     Some(hash.as_str().to_owned())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
-use souk_engines::Redis;
+use souk_servers::Redis;
 
 use super::process::{Gateway, Shop, lines, souk};
 use super::stocked;
@@ -29,7 +29,7 @@ async fn sign_up(gateway: &Gateway, email: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_tells_of_itself_on_a_listener_of_its_own() {
-    let address = format!("127.0.0.1:{}", souk_engines::free_port().unwrap());
+    let address = format!("127.0.0.1:{}", souk_servers::free_port().unwrap());
     let shop = Shop::start(&BEHIND).await;
     let gateway = Gateway::start(shop.address(), &[TRUSTING, ("SOUK_INTERNAL_LISTEN", &address)]).await;
     let gate = "/internal/release-gate/callbacks";

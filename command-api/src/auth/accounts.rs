@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use souk_accounts::identity_provider::SpentFlows;
-use souk_accounts::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 use souk_domain::claim::Claim;
 use souk_domain::user::User;
 use souk_domain::user::state::Account;
 use souk_domain::{EmailHash, UserId};
 use souk_eventsourcing::{CommandPort, Decider, StoreError, StreamName};
-use souk_web::{Caller, Denials, Guard, Problem};
+use souk_http::{Caller, Denials, Guard, Problem};
+use souk_sign_in::identity_provider::SpentFlows;
+use souk_sign_in::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 
 use crate::shop::Shop;
 use crate::users::erasure;

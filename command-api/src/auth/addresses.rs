@@ -7,7 +7,7 @@
 
 use souk_domain::claim::Claim;
 use souk_domain::{Email, EmailHash, UserId};
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::shop::Shop;
 

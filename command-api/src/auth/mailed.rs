@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_accounts::{Mail, MailCount, OneTimeToken, Purpose};
 use souk_domain::user::state::Account;
 use souk_domain::{Email, UserId};
-use souk_web::Problem;
-use souk_web::guard::counted;
+use souk_http::Problem;
+use souk_http::guard::counted;
+use souk_sign_in::{Mail, MailCount, OneTimeToken, Purpose};
 use tokio::sync::Semaphore;
 
 use crate::shop::Shop;

@@ -1,8 +1,6 @@
 //! Making an account, and proving whose it is.
 
 use jiff::SignedDuration;
-use souk_accounts::password::Compared;
-use souk_accounts::{LinksAtReset, Password, ResetsAtChange, SignInKind};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
@@ -11,9 +9,11 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{CustomerId, Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Position};
-use souk_web::guard::Target;
-use souk_web::shapes::NewPasswordShape;
-use souk_web::{Caller, Problem};
+use souk_http::guard::Target;
+use souk_http::shapes::NewPasswordShape;
+use souk_http::{Caller, Problem};
+use souk_sign_in::password::Compared;
+use souk_sign_in::{LinksAtReset, Password, ResetsAtChange, SignInKind};
 use uuid::Uuid;
 
 use crate::rejected::problem;

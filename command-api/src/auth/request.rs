@@ -1,9 +1,9 @@
 //! What is asked when signing in, and what is answered.
 
 use serde::{Deserialize, Serialize};
-use souk_web::Role;
-use souk_web::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
-use souk_web::sign_ins::SignInAnswer;
+use souk_http::Role;
+use souk_http::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
+use souk_http::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
 
 use crate::users::request::given;

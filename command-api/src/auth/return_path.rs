@@ -4,7 +4,7 @@
 //! spellings: dots, `%2e`, backslashes, tabs, empty segments. So the rule lists what is allowed. Each segment has
 //! plain characters only and begins with no dot, so there is one spelling, and no segment leads back or elsewhere.
 
-use souk_web::Problem;
+use souk_http::Problem;
 
 /// The longest path, in bytes.
 const PATH_BYTES_MAX: usize = 512;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use souk_accounts::credentials::Stored;
-use souk_accounts::session::{ACCESS_TTL, Refused, SecretHash};
-use souk_accounts::{Family, RefreshToken, SignInKind};
 use souk_domain::user::User;
 use souk_domain::user::event::UserRole;
 use souk_domain::{CustomerId, UserId};
-use souk_web::identity::{self, Grant};
-use souk_web::{Problem, Role};
+use souk_http::identity::{self, Grant};
+use souk_http::{Problem, Role};
+use souk_sign_in::credentials::Stored;
+use souk_sign_in::session::{ACCESS_TTL, Refused, SecretHash};
+use souk_sign_in::{Family, RefreshToken, SignInKind};
 use uuid::Uuid;
 
 use crate::shop::Shop;

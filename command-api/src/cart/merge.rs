@@ -15,10 +15,10 @@ use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection, CartState, 
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Position};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::WriteAnswer;
-use souk_web::{Caller, Problem, StrictJson, cart_token};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::WriteAnswer;
+use souk_http::{Caller, Problem, StrictJson, cart_token};
 
 use crate::origin::Write;
 use crate::rejected::{problem, problem_at};

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use souk_domain::cart::{Cart, CartCommand, CartRejection};
 use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::CommandError;
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written};
-use souk_web::{Caller, Problem, StrictJson, cart_token};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::{Caller, Problem, StrictJson, cart_token};
 use uuid::Uuid;
 
 use crate::inventory::request::sku as read_sku;

@@ -10,9 +10,9 @@ use souk_domain::product::Amendment;
 use souk_domain::product::amend::{Amount, Price, VariantAmendment};
 use souk_domain::text::quoted;
 use souk_domain::{FieldError, Sku, money};
-use souk_web::Problem;
-use souk_web::body::parse;
-use souk_web::fields::{present, unique};
+use souk_http::Problem;
+use souk_http::body::parse;
+use souk_http::fields::{present, unique};
 
 use crate::products::request::attribute;
 

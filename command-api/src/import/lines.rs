@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use souk_domain::text::quoted;
-use souk_web::Problem;
+use souk_http::Problem;
 
 use super::LINES_MAX;
 use super::elements::{Elements, Part};

@@ -21,9 +21,9 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use souk_domain::text::cut;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, StrictQuery};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::{Caller, Problem, StrictQuery};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::shop::Shop;

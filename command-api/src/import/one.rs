@@ -6,7 +6,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{
     Actor, CommandError, CommandId, CommandRequest, CorrelationId, Loaded, Position, StreamName,
 };
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::listing;
 use crate::products::contents::content_at;

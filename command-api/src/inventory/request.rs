@@ -4,8 +4,8 @@ use serde::Deserialize;
 use souk_domain::stock::StockCommand;
 use souk_domain::text::rules::{REASON, REASON_NEEDED};
 use souk_domain::{OrderRef, Sku};
-use souk_web::Problem;
-use souk_web::shapes::read_text;
+use souk_http::Problem;
+use souk_http::shapes::read_text;
 use utoipa::ToSchema;
 
 /// A count (`onHand`), or a change with its reason.

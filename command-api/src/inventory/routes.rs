@@ -3,15 +3,15 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::SignedDuration;
-use souk_domain::shop_command::reservation_command_id;
 use souk_domain::stock::{Stock, StockCommand, StockRejection};
 use souk_domain::{OrderRef, Sku};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::{Caller, Problem, StrictJson};
+use souk_process_managers::shop_command::reservation_command_id;
 
 use crate::origin::Write;
 use crate::rejected::{problem, problem_at};

@@ -7,10 +7,10 @@ use souk_domain::skips::{Skips, SkipsCommand};
 use souk_eventsourcing::id::STREAM_NAME_BYTES_MAX;
 use souk_eventsourcing::parking::{Entity, Parked, Skip};
 use souk_eventsourcing::{CommandRequest, Position, StreamName};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::read_text;
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::read_text;
+use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::rejected::problem;

@@ -8,8 +8,8 @@ use souk_domain::order::event::OrderLine;
 use souk_domain::text::rules::PAYMENT_TOKEN;
 use souk_domain::{Address, CartId, CustomerId, Email, FieldError, OrderId, Sku};
 use souk_eventsourcing::KeyRing;
-use souk_web::shapes::read_text;
-use souk_web::{Caller, Problem};
+use souk_http::shapes::read_text;
+use souk_http::{Caller, Problem};
 
 use crate::listing;
 use crate::shop::Shop;

@@ -6,7 +6,7 @@ use souk_domain::address::Address;
 use souk_domain::order::{Order, OrderEvent, OrderRejection};
 use souk_eventsourcing::executor::LOAD_EVENTS_MAX;
 use souk_eventsourcing::{CommandError, Personal, Revision};
-use souk_web::Problem;
+use souk_http::Problem;
 use uuid::Uuid;
 
 use crate::rejected::problem;

@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use souk_domain::order::Order;
 use souk_domain::{Email, OrderId};
-use souk_web::guard::Target;
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{LookupShape, POSITION};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::guard::Target;
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{LookupShape, POSITION};
+use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::shop::{GuestOrder, Shop};

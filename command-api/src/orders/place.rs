@@ -6,11 +6,11 @@
 use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection};
 use souk_domain::order::event::OrderLine;
 use souk_domain::order::{Draft, Order, OrderCommand};
-use souk_domain::shop_command::place_command_id;
 use souk_domain::{CartId, FieldError, Money, OrderId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandId, CommandRequest, EventId, Loaded, Position};
-use souk_web::{Caller, Problem};
+use souk_http::{Caller, Problem};
+use souk_process_managers::shop_command::place_command_id;
 
 use crate::cart::routes::of_caller;
 use crate::listing;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use souk_domain::order::event::{Draft, OrderLine};
-use souk_web::closed_texts::OrderStatusShape;
-use souk_web::shapes::{AddressShape, EmailShape, MoneyShape};
+use souk_http::closed_texts::OrderStatusShape;
+use souk_http::shapes::{AddressShape, EmailShape, MoneyShape};
 use utoipa::ToSchema;
 
 /// An order, from the cart or of explicit lines.

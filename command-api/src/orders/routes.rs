@@ -10,11 +10,11 @@ use souk_domain::order::{Order, OrderCommand, OrderState, OrderStatus};
 use souk_domain::text::rules::{CARRIER, REASON, TRACKING};
 use souk_domain::{FieldError, InvalidText, OrderId, Sku};
 use souk_eventsourcing::{Loaded, Position, Revision};
-use souk_web::body::{NoBody, OptionalJson};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{AddressShape, WriteAnswer, read_text};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::body::{NoBody, OptionalJson};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{AddressShape, WriteAnswer, read_text};
+use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
 use crate::origin::Write;

@@ -9,7 +9,7 @@ use souk_domain::order::event::OrderEvent;
 use souk_domain::order::{Draft, Order, OrderStatus};
 use souk_domain::{CartId, Money, OrderId};
 use souk_eventsourcing::{Loaded, RecordedEvent, Revision};
-use souk_web::Problem;
+use souk_http::Problem;
 
 use super::assemble::{Buyer, Texts};
 use super::place::{Placed, Placing, check_out};

@@ -6,11 +6,11 @@ use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::text::rules::REASON_NEEDED;
 use souk_domain::{DebtId, PaymentId};
 use souk_eventsourcing::Completion;
-use souk_web::body::NoBody;
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written, read_text};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::body::NoBody;
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{WriteAnswer, Written, read_text};
+use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
 use crate::origin::Write;

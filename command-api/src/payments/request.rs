@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use souk_web::shapes::MoneyShape;
+use souk_http::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// An attempt to be paid.

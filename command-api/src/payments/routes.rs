@@ -7,10 +7,10 @@ use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::text::rules::{PAYMENT_TOKEN, REASON};
 use souk_domain::{PaymentId, PersonalText, RefundId};
 use souk_eventsourcing::CommandError;
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written, read_text};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{WriteAnswer, Written, read_text};
+use souk_http::{Caller, Problem, StrictJson};
 use uuid::Uuid;
 
 use crate::orders::routes::reachable;

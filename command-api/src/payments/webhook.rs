@@ -19,10 +19,10 @@ use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
     CommandError, CommandId, CommandRequest, Completion, CorrelationId, Decider, StreamName,
 };
+use souk_http::Problem;
+use souk_http::body::parse;
+use souk_http::problem::ProblemBody;
 use souk_process_managers::FoundPayment;
-use souk_web::Problem;
-use souk_web::body::parse;
-use souk_web::problem::ProblemBody;
 
 use crate::rejected::problem;
 use crate::shop::Shop;

@@ -4,7 +4,7 @@
 use souk_domain::product::{Content, ProductEvent};
 use souk_eventsourcing::executor::LOAD_EVENTS_MAX;
 use souk_eventsourcing::{Revision, StreamName};
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::shop::Shop;
 

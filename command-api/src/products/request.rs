@@ -8,8 +8,8 @@ use souk_domain::limits::{ATTRIBUTES_MAX, VARIANTS_MAX};
 use souk_domain::product::Content;
 use souk_domain::product::event::{Attribute, AttributeKind, Variant};
 use souk_domain::{FieldError, Sku};
-use souk_web::fields::unique;
-use souk_web::shapes::MoneyShape;
+use souk_http::fields::unique;
+use souk_http::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 use super::schema;

@@ -4,10 +4,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{WriteAnswer, Written};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
 use crate::shop::Shop;

@@ -10,7 +10,7 @@ use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
     CommandError, CommandId, CommandRequest, Context, Decider, Loaded, Outcome, Position,
 };
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::rejected::{problem, product_problem};
 use crate::shop::Shop;

@@ -11,7 +11,7 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{CartId, CustomerId, OrderId, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, KeysUnavailable, Outcome, Person, Position};
-use souk_web::Problem;
+use souk_http::Problem;
 
 use crate::auth::{addresses, sessions};
 use crate::rejected::problem;

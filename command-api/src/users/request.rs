@@ -5,8 +5,8 @@ use souk_domain::FieldError;
 use souk_domain::text::rules::SHORT;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::Entry;
-use souk_web::Problem;
-use souk_web::shapes::{AddressShape, NameShape, PasswordShape, read_text};
+use souk_http::Problem;
+use souk_http::shapes::{AddressShape, NameShape, PasswordShape, read_text};
 use utoipa::ToSchema;
 
 /// Characters of a language tag.

@@ -3,14 +3,14 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use souk_accounts::Password;
 use souk_domain::user::{User, UserCommand};
 use souk_domain::{AddressId, CustomerId, UserId};
-use souk_web::body::NoBody;
-use souk_web::headers::WriteHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::{POSITION, PasswordShape, WriteAnswer, Written};
-use souk_web::{Caller, Problem, StrictJson};
+use souk_http::body::NoBody;
+use souk_http::headers::WriteHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::{POSITION, PasswordShape, WriteAnswer, Written};
+use souk_http::{Caller, Problem, StrictJson};
+use souk_sign_in::Password;
 
 use crate::auth::accounts::{self, Client};
 use crate::auth::passwords;

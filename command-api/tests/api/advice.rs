@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use souk_web::catalogue::CATALOGUE;
+use souk_http::catalogue::CATALOGUE;
 
 use crate::auth::{PASSWORD, login_call, sign_up_call, signed_up};
 use crate::orders::confirmed;
@@ -113,7 +113,7 @@ async fn advice_about_the_form_of_a_request_helps() {
     let at = shop.admin(count(6).key("another")).await.done(200).body["revision"].as_u64().unwrap();
     shop.admin(count(7).header("if-match", "\"99\"")).await.refused(412, "revision-mismatch");
     shop.admin(count(7).header("if-match", &format!("\"{at}\""))).await.done(200);
-    let token = format!("Bearer {}", shop.token("ops", souk_web::Role::Admin));
+    let token = format!("Bearer {}", shop.token("ops", souk_http::Role::Admin));
     let without = count(8).header("authorization", &token).without("x-api-version");
     shop.send(without).await.refused(400, "api-version-missing");
     shop.admin(count(8)).await.done(200);

@@ -3,8 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use souk_accounts::Password;
-use souk_accounts::password::{Cost, Hashing};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::user::command::Registration;
 use souk_domain::user::event::UserRole;
@@ -12,7 +10,9 @@ use souk_domain::user::{User, UserCommand};
 use souk_domain::{CustomerId, Email, EmailHash, UserId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
-use souk_web::Role;
+use souk_http::Role;
+use souk_sign_in::Password;
+use souk_sign_in::password::{Cost, Hashing};
 
 use crate::shop::{Answer, Call, TestShop};
 

@@ -1,8 +1,8 @@
 //! Mails that callers have sent to addresses which may not be theirs.
 
 use serde_json::json;
-use souk_accounts::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
 use souk_command_api::auth::mailed::RESETS_AT_ONCE_MAX;
+use souk_sign_in::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
 
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::shop::{Call, TestShop};

@@ -1,8 +1,8 @@
 //! `/api/auth/password/…`: changes, resets by mail, and what guesses at a password delay.
 
 use serde_json::json;
-use souk_accounts::{OneTimeToken, Purpose};
 use souk_domain::{CustomerId, Email};
+use souk_sign_in::{OneTimeToken, Purpose};
 
 use crate::auth::{PASSWORD, login_call, mailed, signed_up, validate};
 use crate::shop::{Call, TestShop};

@@ -1,7 +1,7 @@
 //! What no route takes, whatever it is for.
 
 use serde_json::json;
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Call, TestShop};
 
@@ -145,7 +145,7 @@ async fn forged_expired_and_foreign_tokens_open_nothing() {
         .await
         .refused(401, "unauthenticated");
     let foreign =
-        souk_web::cart_token::issue(&other.shop.keys, souk_domain::CartId(uuid::Uuid::from_u128(1)));
+        souk_http::cart_token::issue(&other.shop.keys, souk_domain::CartId(uuid::Uuid::from_u128(1)));
     shop.send(call().cart(&foreign)).await.refused(400, "invalid-parameter");
 }
 

@@ -4,12 +4,12 @@ use std::net::Ipv4Addr;
 
 use axum::http::HeaderMap;
 use serde_json::json;
-use souk_accounts::{Purpose, SignInKind};
 use souk_command_api::auth::accounts::{self, Client};
 use souk_command_api::auth::{addresses, mailed, sessions};
 use souk_domain::user::event::UserRole;
 use souk_domain::{CustomerId, Email, EmailHash, UserId};
-use souk_web::Caller;
+use souk_http::Caller;
+use souk_sign_in::{Purpose, SignInKind};
 
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::shop::{Call, TestShop};

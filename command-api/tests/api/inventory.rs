@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use souk_domain::Sku;
 use souk_domain::stock::Stock;
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Answer, Call, TestShop};
 

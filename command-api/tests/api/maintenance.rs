@@ -7,7 +7,7 @@ use souk_domain::skips::Skips;
 use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Position, Revision, StreamName};
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Call, TestShop};
 

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 use souk_domain::cart::Cart;
 use souk_domain::order::{Order, OrderCommand};
-use souk_domain::shop_command::place_command_id;
 use souk_domain::{CartId, CustomerId, OrderId};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{CommandRequest, CorrelationId, Decider};
+use souk_process_managers::shop_command::place_command_id;
 use uuid::Uuid;
 
 use crate::shop::{Answer, Call, TestShop, product};

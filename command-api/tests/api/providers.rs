@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use souk_accounts::identity_provider::{Begun, Flow, Identity};
-use souk_accounts::{IdentityProviders, ProviderFailed, RefreshToken};
 use souk_domain::Email;
+use souk_sign_in::identity_provider::{Begun, Flow, Identity};
+use souk_sign_in::{IdentityProviders, ProviderFailed, RefreshToken};
 
 use crate::auth::{PASSWORD, login_call, mailed, signed_up};
 use crate::shop::{Answer, Call, TestShop};

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
-use souk_web::guard::counted;
-use souk_web::identity::AddressSource;
-use souk_web::{Caller, Problem, Role};
+use souk_http::guard::counted;
+use souk_http::identity::AddressSource;
+use souk_http::{Caller, Problem, Role};
 
 use crate::table::Class;
 use local::LocalCounts;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_web::PublishedKeys;
+use souk_http::PublishedKeys;
 
 use super::Upstream;
 

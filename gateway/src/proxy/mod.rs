@@ -23,8 +23,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use souk_eventsourcing::CorrelationId;
-use souk_web::identity::AddressSource;
-use souk_web::{Caller, Problem};
+use souk_http::identity::AddressSource;
+use souk_http::{Caller, Problem};
 
 use crate::client::TrustedProxies;
 use crate::layers::read;

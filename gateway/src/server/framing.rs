@@ -5,7 +5,7 @@
 //! length, takes the chunks, and closes the connection after the answer, as RFC 9112 (6.3) allows.
 
 use axum::http::{HeaderMap, HeaderValue, Request, Version, header};
-use souk_web::Problem;
+use souk_http::Problem;
 
 /// Marks a request with an ambiguous head, by the rule that it breaks.
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
-use souk_accounts::mail::MailFailed;
-use souk_accounts::{Mail, Outbox, SentMail};
 use souk_domain::CustomerId;
 use souk_eventsourcing::Clock;
 use souk_private_files::{make_folder, write_new};
+use souk_sign_in::mail::MailFailed;
+use souk_sign_in::{Mail, Outbox, SentMail};
 
 /// The folder's name in the data folder.
 pub const MAIL_FOLDER: &str = "mail";

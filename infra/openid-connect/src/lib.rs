@@ -23,10 +23,10 @@ use openidconnect::{
     RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
-use souk_accounts::identity_provider::{Begun, Flow, Identity};
-use souk_accounts::{IdentityProviders, ProviderFailed};
 use souk_domain::Email;
 use souk_eventsourcing::Clock;
+use souk_sign_in::identity_provider::{Begun, Flow, Identity};
+use souk_sign_in::{IdentityProviders, ProviderFailed};
 use tokio::sync::Mutex;
 
 use exchange::Exchange;

@@ -6,8 +6,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use openidconnect::{AsyncHttpClient, HttpRequest};
 use rcgen::{KeyPair, PKCS_ED25519};
 use serde_json::{Value, json};
-use souk_engines::{Browser, Client as Registered, OpenIdProvider, free_port};
 use souk_eventsourcing::testkit::noon;
+use souk_servers::{Browser, Client as Registered, OpenIdProvider, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

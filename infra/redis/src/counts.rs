@@ -56,7 +56,7 @@ impl SharedCounts for RedisCounts {
 
 #[cfg(test)]
 mod tests {
-    use souk_engines::Redis as Engine;
+    use souk_servers::Redis as Engine;
 
     use super::*;
 

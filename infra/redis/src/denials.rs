@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use redis::aio::ConnectionManager;
 use redis::{AsyncCommands as _, Msg, RedisResult};
 use souk_eventsourcing::Clock;
-use souk_web::Denials;
-use souk_web::denials::Elsewhere;
+use souk_http::Denials;
+use souk_http::denials::Elsewhere;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -183,8 +183,8 @@ fn lost() -> redis::RedisError {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use souk_engines::Redis as Engine;
     use souk_eventsourcing::testkit::{Noon, noon};
+    use souk_servers::Redis as Engine;
 
     use super::*;
 

@@ -24,8 +24,9 @@ mod ids;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use souk_domain::{Authorization, ProviderCall, RefundId};
+use souk_domain::RefundId;
 use souk_process_managers::{Answer, FoundPayment, PaymentProvider};
+use souk_process_managers::{Authorization, ProviderCall};
 
 use ids::{PaymentRef, number};
 

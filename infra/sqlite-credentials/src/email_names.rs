@@ -1,7 +1,7 @@
 //! E-mail addresses of accounts, each as a keyed hash with its alias.
 
-use souk_accounts::CredentialsUnavailable;
 use souk_domain::{CustomerId, EmailHash};
+use souk_sign_in::CredentialsUnavailable;
 use sqlx::SqlitePool;
 
 use crate::rows::failed;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use souk_accounts::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
-use souk_accounts::session::ACCESS_TTL;
-use souk_accounts::{
+use souk_domain::{CustomerId, EmailHash};
+use souk_sign_in::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
+use souk_sign_in::session::ACCESS_TTL;
+use souk_sign_in::{
     Credentials, CredentialsUnavailable, Family, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
     ResetsAtChange, SignIn,
 };
-use souk_domain::{CustomerId, EmailHash};
 use sqlx::SqlitePool;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! Counts of mails: rows of keyed hashes, until their day is over.
 
 use jiff::Timestamp;
-use souk_accounts::mail_limit::COUNTED;
-use souk_accounts::{CredentialsUnavailable, MailCount};
+use souk_sign_in::mail_limit::COUNTED;
+use souk_sign_in::{CredentialsUnavailable, MailCount};
 use sqlx::SqlitePool;
 
 use crate::rows::failed;

@@ -2,8 +2,8 @@
 //! the transaction that sets another, unless the account may be a stranger's.
 
 use jiff::Timestamp;
-use souk_accounts::{CredentialsUnavailable, LinksAtReset, Purpose, ResetsAtChange};
 use souk_domain::CustomerId;
+use souk_sign_in::{CredentialsUnavailable, LinksAtReset, Purpose, ResetsAtChange};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::rows::failed;

@@ -1,9 +1,9 @@
 //! Rows as they are read.
 
 use jiff::Timestamp;
-use souk_accounts::credentials::Stored;
-use souk_accounts::{CredentialsUnavailable, Family, MailedTo, SignIn, SignInKind};
 use souk_domain::{CustomerId, EmailHash};
+use souk_sign_in::credentials::Stored;
+use souk_sign_in::{CredentialsUnavailable, Family, MailedTo, SignIn, SignInKind};
 use uuid::Uuid;
 
 /// Version and document of a family.

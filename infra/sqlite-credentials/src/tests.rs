@@ -1,5 +1,5 @@
 use jiff::SignedDuration;
-use souk_accounts::SignInKind;
+use souk_sign_in::SignInKind;
 
 use super::*;
 

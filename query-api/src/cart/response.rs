@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use souk_domain::Money;
+use souk_http::shapes::MoneyShape;
 use souk_projections::cart_lines::CartLineRow;
 use souk_projections::variants::VariantRow;
-use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// A cart.

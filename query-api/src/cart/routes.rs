@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use souk_domain::{CartId, Money};
+use souk_http::headers::ReadHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::shapes::MoneyShape;
+use souk_http::{Caller, Problem};
 use souk_projections::carts::CartRow;
-use souk_web::headers::ReadHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::shapes::MoneyShape;
-use souk_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -1,8 +1,8 @@
 //! A dead letter as it is answered.
 
 use serde::Serialize;
+use souk_http::shapes::MoneyShape;
 use souk_projections::payment_debts::{DebtKind, Failure, PaymentDebtRow};
-use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// A refund, or a hold to be let go, that the provider refused.

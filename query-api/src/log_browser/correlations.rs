@@ -8,9 +8,9 @@ use futures_util::TryStreamExt;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::process::{DecidedKind, TakenKind};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
-use souk_web::correlation::in_log;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem};
+use souk_http::correlation::in_log;
+use souk_http::problem::ProblemBody;
+use souk_http::{Caller, Problem};
 
 use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, OutputEnd, OutputKind, ParkedHere};
 use super::routes::LogBrowser;

@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::Value;
 use souk_eventsourcing::{EventStore, Position, RecordedEvent, Revision, StreamName, Timestamp};
-use souk_web::problem::ProblemBody;
-use souk_web::{Problem, StrictQuery, paging};
+use souk_http::problem::ProblemBody;
+use souk_http::{Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

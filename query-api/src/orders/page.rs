@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use souk_eventsourcing::Position;
+use souk_http::closed_texts::PaymentStatusShape;
+use souk_http::{Caller, Problem};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::OrderRow;
-use souk_web::closed_texts::PaymentStatusShape;
-use souk_web::{Caller, Problem};
 
 use super::response::OrderAnswer;
 use super::statements;

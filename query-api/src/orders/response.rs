@@ -6,10 +6,10 @@ use serde::Serialize;
 use souk_domain::order::event::Charge;
 use souk_domain::{Money, PersonalText, Sku};
 use souk_eventsourcing::Position;
+use souk_http::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
+use souk_http::shapes::{AddressShape, MoneyShape};
 use souk_projections::order_lines::OrderLineRow;
 use souk_projections::orders::{LineReservation, Moment, OrderRow};
-use souk_web::closed_texts::{OrderStatusShape, PaymentStatusShape, ReasonCodeShape};
-use souk_web::shapes::{AddressShape, MoneyShape};
 use utoipa::ToSchema;
 
 use crate::people::OrderKeys;

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use souk_eventsourcing::Timestamp;
-use souk_web::headers::ReadHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem, StrictQuery, paging};
+use souk_http::headers::ReadHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::{Caller, Problem, StrictQuery, paging};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use souk_domain::Money;
 use souk_eventsourcing::Position;
+use souk_http::closed_texts::PaymentStatusShape;
+use souk_http::shapes::MoneyShape;
 use souk_projections::payments::{PaymentRow, Refund, RefundStatus};
-use souk_web::closed_texts::PaymentStatusShape;
-use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// A payment.

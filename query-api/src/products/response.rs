@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use souk_domain::product::event::{Attribute, AttributeKind, Variant};
 use souk_eventsourcing::Position;
+use souk_http::shapes::MoneyShape;
 use souk_projections::products::ProductRow;
-use souk_web::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// A product with all its variants.

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use souk_web::headers::ReadHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem};
+use souk_http::headers::ReadHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

@@ -1,7 +1,7 @@
 //! The sales report as it is answered.
 
 use serde::Serialize;
-use souk_web::shapes::MoneyShape;
+use souk_http::shapes::MoneyShape;
 use utoipa::ToSchema;
 
 /// What was sold.

@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 use souk_domain::{CartId, CustomerId};
-use souk_web::headers::ReadHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::sign_ins::SignInAnswer;
-use souk_web::{Caller, Problem};
+use souk_http::headers::ReadHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::sign_ins::SignInAnswer;
+use souk_http::{Caller, Problem};
 use uuid::Uuid;
 
 use super::response::{ExportAnswer, MailAnswer, PreferencesAnswer, SessionAnswer, UserAnswer, entries};

@@ -1,15 +1,15 @@
 //! What is known of somebody, as they are shown it. What can't be opened any more reads as erased.
 
 use serde::Serialize;
-use souk_accounts::SentMail;
-use souk_accounts::credentials::Stored;
 use souk_domain::AddressId;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::Entry;
 use souk_eventsourcing::{KeyRing, Position};
+use souk_http::closed_texts::UserRoleShape;
+use souk_http::sign_ins::SignInAnswer;
 use souk_projections::users::{BookEntry, UserRow};
-use souk_web::closed_texts::UserRoleShape;
-use souk_web::sign_ins::SignInAnswer;
+use souk_sign_in::SentMail;
+use souk_sign_in::credentials::Stored;
 use utoipa::ToSchema;
 
 use crate::cart::response::CartAnswer;

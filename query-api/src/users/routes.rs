@@ -3,10 +3,10 @@
 use axum::extract::State;
 use souk_domain::UserId;
 use souk_eventsourcing::{KeyRing, Position};
+use souk_http::headers::ReadHeaders;
+use souk_http::problem::ProblemBody;
+use souk_http::{Caller, Problem};
 use souk_projections::users::UserRow;
-use souk_web::headers::ReadHeaders;
-use souk_web::problem::ProblemBody;
-use souk_web::{Caller, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

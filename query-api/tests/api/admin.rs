@@ -1,6 +1,6 @@
 use serde_json::json;
 use souk_domain::stock::Stock;
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Shop, fields, sku};
 

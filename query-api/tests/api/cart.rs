@@ -2,7 +2,7 @@ use serde_json::json;
 use souk_domain::CartId;
 use souk_domain::product::event::{Changed, Withdrawn};
 use souk_domain::product::{Product, ProductEvent};
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Shop, content, customer, guest_cart, product};
 

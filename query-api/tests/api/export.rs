@@ -7,7 +7,7 @@ use axum::http::Response;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use souk_domain::order::event::Draft;
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Shop, draft, later, order};
 use crate::users::{ADA, with_ada};

@@ -2,7 +2,7 @@ use serde_json::json;
 use souk_domain::OrderRef;
 use souk_domain::stock::event::Reserved;
 use souk_domain::stock::{Stock, StockEvent};
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Shop, content, fields, later, sku};
 

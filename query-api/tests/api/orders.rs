@@ -10,7 +10,7 @@ use souk_domain::stock::{Stock, StockEvent};
 use souk_domain::{OrderRef, PaymentId};
 use souk_eventsourcing::Personal;
 use souk_eventsourcing::testkit::noon;
-use souk_web::Role;
+use souk_http::Role;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, SqlitePool};
 

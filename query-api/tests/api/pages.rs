@@ -7,7 +7,7 @@ use souk_domain::product::event::Created;
 use souk_domain::product::{Content, Product, ProductEvent};
 use souk_domain::{PaymentId, RefundId};
 use souk_eventsourcing::testkit::noon;
-use souk_web::Role;
+use souk_http::Role;
 use uuid::Uuid;
 
 use crate::shop::{Shop, content, draft, fields, later, order, pounds, product};

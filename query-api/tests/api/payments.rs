@@ -4,7 +4,7 @@ use souk_domain::payment::event::{
 };
 use souk_domain::payment::{Payment, PaymentEvent};
 use souk_domain::{DebtId, PaymentId, RefundId};
-use souk_web::Role;
+use souk_http::Role;
 use uuid::Uuid;
 
 use crate::shop::{Shop, draft, fields, order, pounds};

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use souk_eventsourcing::parking::{Entity, Parked, Poison};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{Position, Revision, StreamName};
+use souk_http::Role;
 use souk_query_api::Behind;
-use souk_web::Role;
 use tokio::sync::watch;
 
 use crate::shop::Shop;

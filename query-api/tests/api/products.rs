@@ -2,7 +2,7 @@ use serde_json::json;
 use souk_domain::Currency;
 use souk_domain::product::event::{Attribute, AttributeKind, Withdrawn};
 use souk_domain::product::{Content, Product, ProductEvent};
-use souk_web::Role;
+use souk_http::Role;
 
 use crate::shop::{Shop, content, fields, product};
 

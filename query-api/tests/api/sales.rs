@@ -4,7 +4,7 @@ use souk_domain::order::{Draft, Order, OrderEvent};
 use souk_domain::payment::event::{Captured, RefundRequested, Refunded, Requested};
 use souk_domain::payment::{Payment, PaymentEvent};
 use souk_domain::{Currency, Money, PaymentId, RefundId};
-use souk_web::Role;
+use souk_http::Role;
 use uuid::Uuid;
 
 use crate::shop::{Shop, draft, later, order};

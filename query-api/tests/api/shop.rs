@@ -26,13 +26,13 @@ use souk_eventsourcing::{
     StreamName, Timestamp,
 };
 use souk_gateway::{Bodies, Edge, Limits, edge};
+use souk_http::identity::Grant;
+use souk_http::{Guard, Keys, Role, cart_token, identity};
 use souk_mail_folder::MailFolder;
 use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
-use souk_web::identity::Grant;
-use souk_web::{Guard, Keys, Role, cart_token, identity};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt;

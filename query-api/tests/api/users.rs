@@ -11,7 +11,7 @@ use souk_domain::user::{User, UserEvent};
 use souk_domain::{Address, AddressId, EmailHash, UserId};
 use souk_eventsourcing::testkit::noon;
 use souk_eventsourcing::{PersonKeys as _, Personal};
-use souk_web::Role;
+use souk_http::Role;
 use uuid::Uuid;
 
 use crate::shop::{EMAIL_KEY, Shop, draft};

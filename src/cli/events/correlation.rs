@@ -9,10 +9,10 @@ use souk_domain::text::shown;
 use souk_eventsourcing::causation::{Node, Outcome, tree};
 use souk_eventsourcing::process::TakenKind;
 use souk_eventsourcing::{CorrelationId, EventStore as _, Position, RecordedEvent};
+use souk_http::Keys;
+use souk_http::correlation::in_log;
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{ParkedStatus, Snapshot};
-use souk_web::Keys;
-use souk_web::correlation::in_log;
 
 use super::PAGE_EVENTS_MAX;
 use crate::cli::output;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use souk_domain::checkout::Checkout;
-use souk_domain::reversal::ReversalProcess;
-use souk_domain::settlement::Settlement;
 use souk_eventsourcing::process::{Process, ProcessShape};
 use souk_eventsourcing::projector::{Purpose, ReadModelStore};
 use souk_eventsourcing::{Clock as _, EventStore as _};
+use souk_process_managers::checkout::Checkout;
+use souk_process_managers::reversal::ReversalProcess;
+use souk_process_managers::settlement::Settlement;
 use souk_sqlite_read_models::Snapshot;
 
 use super::{Ended, Replay, stopped};

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::drivers::dispatch::Sent;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use souk_domain::{ProviderCall, ShopCommand};
 use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::parking::{Entity, Parked};
 use souk_eventsourcing::process::{Process, ProcessChange, ProcessShape, ProcessStateError};
 use souk_eventsourcing::process_runtime::{Action, Outgoing, ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reaction;
 use souk_eventsourcing::{AppendError, Page, Position, StoreError};
-use souk_process_managers::Sent;
+use souk_process_managers::{ProviderCall, ShopCommand};
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};

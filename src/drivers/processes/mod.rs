@@ -6,7 +6,7 @@ mod jobs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use souk_domain::{ProviderCall, ShopCommand};
+use crate::drivers::dispatch::ShopPorts;
 use souk_eventsourcing::parking::ParkingChange;
 use souk_eventsourcing::process::{
     Process, ProcessChange, ProcessRows, ProcessShape, ProcessStateError, ProcessStateStore,
@@ -14,7 +14,7 @@ use souk_eventsourcing::process::{
 use souk_eventsourcing::process_runtime::{ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reactor;
 use souk_eventsourcing::{Clock, EventStore, Position, StoreError};
-use souk_process_managers::ShopPorts;
+use souk_process_managers::{ProviderCall, ShopCommand};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::follow::{Log, follow};
@@ -194,11 +194,11 @@ pub async fn prepare<P: Process>(
 #[cfg(test)]
 mod tests {
     use souk_domain::Sku;
-    use souk_domain::checkout::Checkout;
     use souk_domain::stock::{Stock, StockCommand};
     use souk_eventsourcing::envelope::Origin;
     use souk_eventsourcing::process::{ProcessShape, ProcessStateStore as _};
     use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
+    use souk_process_managers::checkout::Checkout;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
     use crate::testing::TestShop;

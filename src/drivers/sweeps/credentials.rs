@@ -3,9 +3,9 @@
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use souk_accounts::Outbox as _;
 use souk_command_api::Shop;
 use souk_mail_folder::MailFolder;
+use souk_sign_in::Outbox as _;
 use sqlx::SqlitePool;
 
 use super::Sweep;

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use souk_accounts::Mail;
 use souk_command_api::Shop;
 use souk_command_api::users::erasure::{erase_customer, erase_guest};
 use souk_domain::address::Address;
@@ -24,6 +23,7 @@ use souk_eventsourcing::{
     RecordedEvent, Revision, StoreError, StreamName,
 };
 use souk_mail_folder::MailFolder;
+use souk_sign_in::Mail;
 use souk_sqlite_credentials::CREDENTIALS_FILE;
 use tokio::sync::Notify;
 use uuid::Uuid;

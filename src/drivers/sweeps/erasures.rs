@@ -250,7 +250,7 @@ impl Unsettled {
     ) -> Result<Finished, String> {
         let mut finished = Finished::Forgotten;
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let problem = |problem: souk_web::Problem| problem.detail().to_owned();
+        let problem = |problem: souk_http::Problem| problem.detail().to_owned();
         let origin = origin(shop, self.name());
         // Once more: a crash may have left the key in the store's write-ahead log.
         shop.people.erase(person, shop.clock.now()).await.map_err(|error| text(&error))?;

@@ -23,7 +23,7 @@ pub(crate) enum Stage {
     Engines,
     /// Licences, bans and sources of the crates.
     Crates,
-    /// Formatting, also of fuzz/.
+    /// Formatting, also of testing/fuzz/.
     Formatting,
     /// Lints.
     Clippy,
@@ -70,7 +70,7 @@ impl Stage {
             Self::Engines => engines::install().map(|()| true),
             Self::Crates => crates::checked(),
             Self::Formatting => Ok(cargo(&["fmt", "--all", "--check"])?
-                & cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?),
+                & cargo(&["fmt", "--manifest-path", "testing/fuzz/Cargo.toml", "--check"])?),
             Self::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Self::Tidy => cargo(&["test", "--package", "xtask", "tidy::", "--", "--show-output"]),
             Self::Docs => docs(),

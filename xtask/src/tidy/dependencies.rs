@@ -37,13 +37,14 @@ const fn rule(
 const FAIL_POINTS: &str = "souk-fail-points";
 const KERNEL: &str = "souk-eventsourcing";
 const DOMAIN: &str = "souk-domain";
-const ACCOUNTS: &str = "souk-accounts";
+const SIGN_IN: &str = "souk-sign-in";
 const HTTP_CLIENT: &str = "souk-http-client";
 const PRIVATE_FILES: &str = "souk-private-files";
-const WEB: &str = "souk-web";
+const HTTP: &str = "souk-http";
 const GATEWAY: &str = "souk-gateway";
 const PROCESSES: &str = "souk-process-managers";
 const PROJECTIONS: &str = "souk-projections";
+const SHOP_MODEL: &str = "souk-shop-model";
 const COMMAND_API: &str = "souk-command-api";
 const QUERY_API: &str = "souk-query-api";
 
@@ -53,25 +54,26 @@ const COMPOSERS: [&str; 2] = ["souk", "xtask"];
 const RULES: &[Rule] = &[
     rule(KERNEL, NONE, NONE, IO),
     rule(DOMAIN, &[KERNEL], NONE, IO),
-    rule(ACCOUNTS, &[DOMAIN], NONE, IO),
+    rule(SIGN_IN, &[DOMAIN], NONE, IO),
     rule(PROJECTIONS, &[KERNEL, DOMAIN], NONE, IO),
     rule(FAIL_POINTS, NONE, NONE, IO),
-    rule(PROCESSES, &[KERNEL, DOMAIN, FAIL_POINTS], &["axum", "reqwest", "rusqlite", "sqlx"], DATABASES),
-    rule(WEB, &[KERNEL, DOMAIN, ACCOUNTS, PRIVATE_FILES], NONE, DATABASES),
-    rule(GATEWAY, &[KERNEL, WEB, HTTP_CLIENT], NONE, DATABASES),
+    rule(PROCESSES, &[KERNEL, DOMAIN], NONE, IO),
+    rule(HTTP, &[KERNEL, DOMAIN, SIGN_IN, PRIVATE_FILES], NONE, DATABASES),
+    rule(GATEWAY, &[KERNEL, HTTP, HTTP_CLIENT], NONE, DATABASES),
     rule(HTTP_CLIENT, NONE, &["axum", "reqwest"], DATABASES),
-    rule(COMMAND_API, &[KERNEL, DOMAIN, ACCOUNTS, PROCESSES, WEB], NONE, DATABASES),
-    rule(QUERY_API, &[KERNEL, DOMAIN, ACCOUNTS, PROJECTIONS, WEB], &["rusqlite"], NONE),
-    rule("souk-simulation", &[KERNEL, DOMAIN, PROJECTIONS], NONE, IO),
+    rule(COMMAND_API, &[KERNEL, DOMAIN, SIGN_IN, PROCESSES, HTTP], NONE, DATABASES),
+    rule(QUERY_API, &[KERNEL, DOMAIN, SIGN_IN, PROJECTIONS, HTTP], &["rusqlite"], NONE),
+    rule(SHOP_MODEL, &[KERNEL, DOMAIN, PROCESSES], NONE, IO),
+    rule("souk-simulation", &[KERNEL, DOMAIN, PROCESSES, PROJECTIONS, SHOP_MODEL], NONE, IO),
     rule("souk-lossy-disk", NONE, &["axum", "sqlx"], NONE),
-    rule("souk-engines", NONE, IO, NONE),
+    rule("souk-servers", NONE, IO, NONE),
     rule("souk-priority", NONE, NONE, IO),
     rule(PRIVATE_FILES, NONE, NONE, IO),
-    rule("souk-redis", &[KERNEL, GATEWAY, WEB], &["axum", "reqwest"], DATABASES),
+    rule("souk-redis", &[KERNEL, GATEWAY, HTTP], &["axum", "reqwest"], DATABASES),
     rule("souk-sqlite-log", &[KERNEL, FAIL_POINTS, PRIVATE_FILES], &["axum", "sqlx"], NONE),
-    rule("souk-mail-folder", &[ACCOUNTS, DOMAIN, KERNEL, PRIVATE_FILES], &["axum", "rusqlite", "sqlx"], NONE),
-    rule("souk-openid-connect", &[ACCOUNTS, DOMAIN, KERNEL, HTTP_CLIENT], &["axum", "reqwest"], DATABASES),
-    rule("souk-sqlite-credentials", &[ACCOUNTS, DOMAIN, PRIVATE_FILES], &["axum", "rusqlite"], NONE),
+    rule("souk-mail-folder", &[SIGN_IN, DOMAIN, KERNEL, PRIVATE_FILES], &["axum", "rusqlite", "sqlx"], NONE),
+    rule("souk-openid-connect", &[SIGN_IN, DOMAIN, KERNEL, HTTP_CLIENT], &["axum", "reqwest"], DATABASES),
+    rule("souk-sqlite-credentials", &[SIGN_IN, DOMAIN, PRIVATE_FILES], &["axum", "rusqlite"], NONE),
     rule("souk-sqlite-person-keys", &[KERNEL, FAIL_POINTS, PRIVATE_FILES], &["axum", "sqlx"], NONE),
     rule("souk-sqlite-read-models", &[KERNEL, PROJECTIONS, FAIL_POINTS, PRIVATE_FILES], &["axum"], NONE),
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
@@ -151,12 +153,12 @@ fn dependencies_point_one_way() {
 #[test]
 fn a_dependency_that_points_the_wrong_way_is_seen() {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
-    let direct = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, WEB, "serde"]))]);
-    let all = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, WEB, "serde", "tokio"]))]);
-    let members = set(&[DOMAIN, KERNEL, WEB]);
+    let direct = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde"]))]);
+    let all = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde", "tokio"]))]);
+    let members = set(&[DOMAIN, KERNEL, HTTP]);
     let graph = Graph { members, adapters: BTreeSet::new(), direct, all };
     let found = graph.breaches(&rule(DOMAIN, &[KERNEL], &["serde"], IO));
-    let expected = ["serde", WEB, "tokio"].map(|name| format!("{DOMAIN} depends on {name}"));
+    let expected = ["serde", HTTP, "tokio"].map(|name| format!("{DOMAIN} depends on {name}"));
     assert_eq!(found, expected);
 }
 

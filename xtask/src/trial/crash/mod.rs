@@ -163,7 +163,7 @@ fn armed(chance: &mut Rng) -> (&'static str, String) {
 
 /// An address nobody listens on, which every start of the shop takes.
 fn free_address() -> Result<String> {
-    Ok(format!("127.0.0.1:{}", souk_engines::free_port()?))
+    Ok(format!("127.0.0.1:{}", souk_servers::free_port()?))
 }
 
 /// The log is whole, and every read model is what a fresh rebuild makes of it.

@@ -1,0 +1,89 @@
+//! What a checkout's steps stand for.
+
+use jiff::SignedDuration;
+
+use crate::provider_call::{Authorization, ProviderCall};
+use crate::shop_command::ShopCommand;
+use souk_domain::cart::CartCommand;
+use souk_domain::limits::RESERVATION_GRACE_S;
+use souk_domain::names::{OrderRef, PaymentId};
+use souk_domain::order::OrderCommand;
+use souk_domain::payment::PaymentCommand;
+use souk_domain::stock::StockCommand;
+
+use super::state::{CheckoutState, Payment, Terms};
+use super::step::CheckoutStep;
+
+/// The command of a step; none for an effect, a timer, or a line that there isn't.
+pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand> {
+    let terms = state.terms.as_deref()?;
+    match step {
+        CheckoutStep::Reserve(line) => {
+            let expires_at = terms.pay_by.saturating_add(SignedDuration::from_secs(RESERVATION_GRACE_S));
+            let expires_at = expires_at.unwrap_or(terms.pay_by);
+            on_line(terms, line, |order, quantity| StockCommand::Reserve { order, quantity, expires_at })
+        }
+        CheckoutStep::Confirm(line) => on_line(terms, line, |order, _| StockCommand::Confirm { order }),
+        CheckoutStep::Release(line) => on_line(terms, line, |order, _| StockCommand::Release { order }),
+        CheckoutStep::Restock(line) => {
+            on_line(terms, line, |order, quantity| StockCommand::Restock { order, quantity })
+        }
+        CheckoutStep::GiveBack => {
+            let give_back = CartCommand::GiveBack { order: terms.order, lines: state.cart_lines.to_vec() };
+            terms.cart.map(|cart| ShopCommand::Cart(cart, give_back))
+        }
+        CheckoutStep::RequestPayment => {
+            let (order, amount, token) = (terms.order, terms.total, terms.token.clone()?);
+            Some(of_payment(terms, PaymentCommand::Request { order, amount, token }))
+        }
+        CheckoutStep::AbandonPayment => {
+            Some(of_payment(terms, PaymentCommand::Abandon { order: terms.order }))
+        }
+        _ => Some(ShopCommand::Order(terms.order, of_order(state, step)?)),
+    }
+}
+
+fn of_payment(terms: &Terms, command: PaymentCommand) -> ShopCommand {
+    ShopCommand::Payment(PaymentId::of(terms.order), command)
+}
+
+fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
+    Some(match step {
+        CheckoutStep::PlaceOrder => OrderCommand::Place(Box::new(state.draft.as_deref()?.clone())),
+        CheckoutStep::AwaitPayment => OrderCommand::AwaitPayment,
+        CheckoutStep::ConfirmOrder => {
+            let paid_outside = state.payment != Payment::Captured && !state.is_free();
+            OrderCommand::Confirm { paid_outside }
+        }
+        CheckoutStep::FailOrder => {
+            OrderCommand::Fail { reason: state.reason.clone()?, failed_skus: state.missing_skus() }
+        }
+        _ => return None,
+    })
+}
+
+fn on_line(
+    terms: &Terms,
+    line: u32,
+    command: impl FnOnce(OrderRef, u32) -> StockCommand,
+) -> Option<ShopCommand> {
+    let (sku, quantity) = terms.lines.get(usize::try_from(line).ok()?)?;
+    Some(ShopCommand::Stock(sku.clone(), command(terms.order.into(), *quantity)))
+}
+
+/// The provider call of a step; none for a command or a timer.
+pub fn effect(state: &CheckoutState, step: CheckoutStep) -> Option<ProviderCall> {
+    let terms = state.terms.as_deref()?;
+    let (payment, amount) = (PaymentId::of(terms.order), terms.total);
+    match step {
+        CheckoutStep::Authorize(attempt) => {
+            let token = state.tokens.get(&attempt)?.clone();
+            Some(ProviderCall::Authorize(Authorization { payment, attempt, amount, token }))
+        }
+        CheckoutStep::Capture => {
+            let provider_payment_id = state.provider_payment_id.clone()?;
+            Some(ProviderCall::Capture { payment, provider_payment_id, amount })
+        }
+        _ => None,
+    }
+}

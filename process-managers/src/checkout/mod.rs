@@ -1,0 +1,88 @@
+//! The checkout: from a placed order to one that is settled.
+//!
+//! reserve every line → authorize → confirm the reservations and capture → confirm the order. Any
+//! failure undoes what was done, once the answers to what was asked are there, and says why. The order's
+//! final state is appended last, after stock and payment. An order from a cart begins with the cart's
+//! `checked-out`, which holds all of it; should the request that placed it have died, the checkout
+//! places it.
+
+pub mod decide;
+pub mod evolve;
+pub mod fill_in;
+pub mod input;
+pub mod moves;
+pub mod state;
+pub mod step;
+mod version_1;
+
+pub use input::CheckoutEvent;
+pub use moves::CheckoutMove;
+pub use state::CheckoutState;
+pub use step::CheckoutStep;
+
+use jiff::Timestamp;
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
+use crate::provider_call::ProviderCall;
+use crate::shop_command::ShopCommand;
+
+/// The process.
+#[derive(Debug)]
+pub struct Checkout;
+
+impl Process for Checkout {
+    const NAME: &'static str = "checkout";
+    const TRANSITION: &'static str = "checkout.transitioned";
+    const VERSION: u32 = 2;
+    type State = CheckoutState;
+    type Event = CheckoutEvent;
+    type Step = CheckoutStep;
+    type Move = CheckoutMove;
+    type Command = ShopCommand;
+    type Effect = ProviderCall;
+
+    fn takes() -> Vec<&'static str> {
+        input::TAKES.to_vec()
+    }
+
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<CheckoutEvent>>, DecodeError> {
+        input::read(event)
+    }
+
+    fn decide(state: &CheckoutState, _: Timestamp) -> Option<Decision<CheckoutMove, CheckoutStep>> {
+        decide::decide(state)
+    }
+
+    fn take_in(state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: CheckoutState, made: &CheckoutMove) -> CheckoutState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: CheckoutState,
+        inputs: &[Input<CheckoutEvent, CheckoutStep>],
+        outputs: &mut [Decided],
+    ) -> CheckoutState {
+        version_1::enter(state, inputs, outputs)
+    }
+
+    fn is_ended(state: &CheckoutState) -> bool {
+        state.is_ended()
+    }
+
+    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<ShopCommand> {
+        fill_in::command(state, *step)
+    }
+
+    fn effect(state: &CheckoutState, step: &CheckoutStep) -> Option<ProviderCall> {
+        fill_in::effect(state, *step)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Reversal: what a confirmed order took is given back.
+//!
+//! It begins with a cancellation after confirmation or with a return, which say what comes back and what
+//! is paid back. It asks for the refund and puts the goods back on hand, and ends when all of that is
+//! answered; the money's way back is the settlement's business.
+
+pub mod decide;
+pub mod evolve;
+pub mod fill_in;
+pub mod input;
+pub mod moves;
+pub mod state;
+pub mod step;
+mod version_1;
+
+pub use input::ReversalEvent;
+pub use moves::ReversalMove;
+pub use state::ReversalState;
+pub use step::ReversalStep;
+
+use jiff::Timestamp;
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
+use crate::provider_call::ProviderCall;
+use crate::shop_command::ShopCommand;
+
+/// The process.
+#[derive(Debug)]
+pub struct ReversalProcess;
+
+impl Process for ReversalProcess {
+    const NAME: &'static str = "reversal";
+    const TRANSITION: &'static str = "reversal.transitioned";
+    const VERSION: u32 = 2;
+    type State = ReversalState;
+    type Event = ReversalEvent;
+    type Step = ReversalStep;
+    type Move = ReversalMove;
+    type Command = ShopCommand;
+    type Effect = ProviderCall;
+
+    fn takes() -> Vec<&'static str> {
+        input::TAKES.to_vec()
+    }
+
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<ReversalEvent>>, DecodeError> {
+        input::read(event)
+    }
+
+    fn decide(state: &ReversalState, _: Timestamp) -> Option<Decision<ReversalMove, ReversalStep>> {
+        decide::decide(state)
+    }
+
+    fn take_in(state: ReversalState, input: &Input<ReversalEvent, ReversalStep>) -> ReversalState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: ReversalState, made: &ReversalMove) -> ReversalState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: ReversalState,
+        inputs: &[Input<ReversalEvent, ReversalStep>],
+        _: &mut [Decided],
+    ) -> ReversalState {
+        version_1::enter(state, inputs)
+    }
+
+    fn is_ended(state: &ReversalState) -> bool {
+        state.is_ended()
+    }
+
+    fn command(state: &ReversalState, step: &ReversalStep) -> Option<ShopCommand> {
+        fill_in::command(state, *step)
+    }
+
+    fn effect(_: &ReversalState, _: &ReversalStep) -> Option<ProviderCall> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use souk_eventsourcing::process::{Input, Output, Process, Step};
+use souk_eventsourcing::testkit::{noon, run_process};
+use uuid::Uuid;
+
+use super::step::ReversalStep::{Refund, Restock};
+use super::*;
+use souk_domain::money::{Currency, Money};
+use souk_domain::names::{OrderId, PaymentId, RefundId, ReversalId, Sku};
+use souk_domain::order::event::{Reversal, ReversalLine};
+use souk_domain::payment::PaymentCommand;
+use souk_domain::stock::StockCommand;
+
+type In = Input<ReversalEvent, ReversalStep>;
+
+const ORDER: OrderId = OrderId(Uuid::from_u128(1));
+const REVERSAL: ReversalId = ReversalId(Uuid::from_u128(2));
+
+fn begun(refund: Option<Money>) -> In {
+    let lines = [("A", 2), ("B", 1)].map(|(text, quantity)| (Sku::parse(text).unwrap(), quantity));
+    let lines = lines.map(|(sku, quantity)| ReversalLine { sku, quantity }).into();
+    Input::Event(ReversalEvent { order: ORDER, reversal: Reversal { id: REVERSAL, lines, refund } })
+}
+
+fn pounds() -> Money {
+    Money::new(300, Currency::GBP)
+}
+
+fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
+    let mut state = ReversalState::default();
+    let outputs = run_process::<ReversalProcess>(&mut state, inputs, noon());
+    (state, outputs.into_iter().flatten().collect())
+}
+
+#[test]
+fn money_and_goods_go_back_at_once() {
+    let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
+    let (state, outputs) = after(&[begun(Some(pounds()))]);
+    assert_eq!(outputs, expected);
+    let Some(ShopCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
+        ReversalProcess::command(&state, &Refund)
+    else {
+        panic!("a refund goes to the payment");
+    };
+    assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(pounds())));
+    assert!(capped, "what the shop refunded before leaves less to give back");
+    let Some(ShopCommand::Stock(sku, command)) = ReversalProcess::command(&state, &Restock(1)) else {
+        panic!("goods go to the stock");
+    };
+    assert_eq!((sku.as_str(), command), ("B", StockCommand::Restock { order: ORDER.into(), quantity: 1 }));
+}
+
+#[test]
+fn an_order_paid_outside_gets_only_its_goods_back() {
+    assert_eq!(after(&[begun(None)]).1, [Restock(0), Restock(1)].map(Output::Command));
+}
+
+#[test]
+fn it_ends_with_the_last_answer_and_a_refused_refund_stops_nothing() {
+    let refused = Input::Refused { step: Refund, code: "payment-not-captured".into(), detail: String::new() };
+    let inputs = [begun(Some(pounds())), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
+    assert!(!ReversalProcess::is_ended(&after(&inputs[..3]).0));
+    assert!(ReversalProcess::is_ended(&after(&inputs).0));
+    assert_eq!(after(&inputs).1.len(), 3);
+}
+
+#[test]
+fn every_step_reads_back_as_it_was_written() {
+    for step in [Refund, Restock(7)] {
+        assert_eq!(ReversalStep::parse(step.name(), step.number()), Some(step));
+    }
+}

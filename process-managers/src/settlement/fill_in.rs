@@ -1,0 +1,20 @@
+//! The effect that a settlement's step stands for.
+
+use crate::provider_call::ProviderCall;
+use souk_domain::names::PaymentId;
+
+use super::state::{Debt, DebtKind, SettlementState};
+
+/// The effect of the only step.
+pub fn effect(state: &SettlementState) -> Option<ProviderCall> {
+    let debt = state.debt.as_ref()?;
+    let Debt { order, amount, attempt, .. } = *debt;
+    let payment = PaymentId::of(order);
+    let provider_payment_id = debt.provider_payment_id.clone();
+    Some(match debt.kind {
+        DebtKind::Void(void) => ProviderCall::Void { payment, provider_payment_id, void, attempt },
+        DebtKind::Refund(refund) => {
+            ProviderCall::Refund { payment, provider_payment_id, refund, amount, attempt }
+        }
+    })
+}

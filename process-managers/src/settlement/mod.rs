@@ -1,0 +1,85 @@
+//! Settlement: money that nobody wants any more goes back.
+//!
+//! The payment decides what is to go back, however late the provider's answers come; each such request
+//! has a settlement of its own, which ends only when the provider has answered it.
+
+pub mod decide;
+pub mod evolve;
+pub mod fill_in;
+pub mod input;
+pub mod moves;
+pub mod state;
+pub mod step;
+mod version_1;
+
+pub use input::SettlementEvent;
+pub use moves::SettlementMove;
+pub use state::SettlementState;
+pub use step::SettlementStep;
+
+use jiff::Timestamp;
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::{DecodeError, RecordedEvent};
+
+use crate::provider_call::ProviderCall;
+use crate::shop_command::ShopCommand;
+
+/// The process.
+#[derive(Debug)]
+pub struct Settlement;
+
+impl Process for Settlement {
+    const NAME: &'static str = "settlement";
+    const TRANSITION: &'static str = "settlement.transitioned";
+    const VERSION: u32 = 2;
+    type State = SettlementState;
+    type Event = SettlementEvent;
+    type Step = SettlementStep;
+    type Move = SettlementMove;
+    type Command = ShopCommand;
+    type Effect = ProviderCall;
+
+    fn takes() -> Vec<&'static str> {
+        input::TAKES.to_vec()
+    }
+
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>>, DecodeError> {
+        input::read(event)
+    }
+
+    fn decide(state: &SettlementState, _: Timestamp) -> Option<Decision<SettlementMove, SettlementStep>> {
+        decide::decide(state)
+    }
+
+    fn take_in(state: SettlementState, input: &Input<SettlementEvent, SettlementStep>) -> SettlementState {
+        evolve::take_in(state, input)
+    }
+
+    fn enter(mut state: SettlementState, made: &SettlementMove) -> SettlementState {
+        made.enter(&mut state);
+        state
+    }
+
+    fn enter_version_1(
+        state: SettlementState,
+        inputs: &[Input<SettlementEvent, SettlementStep>],
+        _: &mut [Decided],
+    ) -> SettlementState {
+        version_1::enter(state, inputs)
+    }
+
+    fn is_ended(state: &SettlementState) -> bool {
+        state.settled
+    }
+
+    fn command(_: &SettlementState, _: &SettlementStep) -> Option<ShopCommand> {
+        None
+    }
+
+    fn effect(state: &SettlementState, _: &SettlementStep) -> Option<ProviderCall> {
+        fill_in::effect(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;

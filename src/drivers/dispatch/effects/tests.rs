@@ -1,0 +1,269 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use souk_domain::payment::PaymentEvent;
+use souk_domain::payment::event::Requested;
+use souk_domain::{Currency, Money, OrderId, PersonalText, RefundId};
+use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::testkit::{KeysInMemory, noon, sealed};
+use souk_eventsourcing::{
+    CommandError, CommandId, CommandPort, CommandRequest, CorrelationId, EventPayload, Loaded, Outcome,
+    Person, RecordedEvent, Revision, StoreError,
+};
+use uuid::Uuid;
+
+use super::*;
+use souk_process_managers::FoundPayment;
+
+/// A provider that never answers a token `silent`, and answers others after a second; calls at once.
+#[derive(Default)]
+struct Slow {
+    in_flight: AtomicU32,
+    most: AtomicU32,
+}
+
+#[async_trait]
+impl PaymentProvider for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    async fn call(&self, call: &ProviderCall, _: u32, _: &str) -> Answer {
+        if matches!(call, ProviderCall::Authorize(call) if call.token.plain() == Some("silent")) {
+            return std::future::pending().await;
+        }
+        self.most.fetch_max(self.in_flight.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        Answer::Done { provider_id: "p".to_owned() }
+    }
+
+    async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+        None
+    }
+
+    async fn find_refund(&self, _: &str) -> Option<RefundId> {
+        None
+    }
+}
+
+/// A provider that fails in a retryable way so often, then does what it is asked.
+struct Failing {
+    failures: u32,
+    calls: AtomicU32,
+}
+
+impl Failing {
+    fn answer(&self) -> Answer {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let done = || Answer::Done { provider_id: "p".to_owned() };
+        if call < self.failures { Answer::Retry { detail: "busy".to_owned() } } else { done() }
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    async fn call(&self, _: &ProviderCall, _: u32, _: &str) -> Answer {
+        self.answer()
+    }
+
+    async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+        None
+    }
+
+    async fn find_refund(&self, _: &str) -> Option<RefundId> {
+        None
+    }
+}
+
+/// Aggregates that nobody asks.
+struct Nobody;
+
+#[async_trait]
+impl<D: Decider> CommandPort<D> for Nobody {
+    async fn execute(&self, _: CommandRequest<D::Command>) -> Result<Outcome<D>, CommandError<D::Rejection>> {
+        unreachable!("these tests look at the provider's answer")
+    }
+
+    async fn find(
+        &self,
+        _: &StreamName,
+        _: &Origin,
+    ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>> {
+        Ok(None)
+    }
+
+    async fn load(&self, _: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn events(&self, _: &StreamName, _: Revision, _: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
+    effects_for(provider, Arc::new(KeysInMemory::default()))
+}
+
+fn effects_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<Effects> {
+    let ports = ShopPorts {
+        carts: Arc::new(Nobody),
+        orders: Arc::new(Nobody),
+        payments: Arc::new(Nobody),
+        stock: Arc::new(Nobody),
+    };
+    Arc::new(Effects::new(provider, people, ports, Duration::from_secs(900)))
+}
+
+fn origin() -> Origin {
+    let id = Uuid::from_u128(1);
+    Origin::new(id, Actor::new("process", "checkout"), CorrelationId::from(id))
+}
+
+fn authorize(token: &str) -> ProviderCall {
+    let token = token.into();
+    ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token })
+}
+
+async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {
+    let effects = effects_on(Arc::new(Failing { failures, calls: AtomicU32::new(0) }));
+    effects.call(&call, &origin()).await.expect("the provider answers at once")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limited_number_of_calls_is_in_flight_and_none_is_forgotten() {
+    let provider = Arc::new(Slow::default());
+    let effects = effects_on(provider.clone());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..AUTHORIZING_CALLS_MAX * 4 {
+        let effects = Arc::clone(&effects);
+        calls.spawn(async move { effects.call(&authorize("ok"), &origin()).await.is_some() });
+    }
+    assert!(calls.join_all().await.into_iter().all(|is_answered| is_answered));
+    assert_eq!(provider.most.load(Ordering::Relaxed) as usize, AUTHORIZING_CALLS_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn buyers_whose_bank_is_silent_hold_up_no_other_for_long() {
+    let effects = effects_on(Arc::new(Slow::default()));
+    for _ in 0..AUTHORIZING_CALLS_MAX * 2 {
+        let effects = Arc::clone(&effects);
+        tokio::spawn(async move { effects.call(&authorize("silent"), &origin()).await });
+    }
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    effects.call(&authorize("ok"), &origin()).await.unwrap();
+    assert!(began.elapsed() <= PLACE_TIME_MAX * 3, "{:?}", began.elapsed());
+    let began = tokio::time::Instant::now();
+    effects.call(&capture(), &origin()).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(1), "captures have places of their own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refunds_that_take_long_hold_up_no_capture() {
+    let effects = effects_on(Arc::new(Slow::default()));
+    for _ in 0..GIVING_BACK_CALLS_MAX * 20 {
+        let effects = Arc::clone(&effects);
+        tokio::spawn(async move { effects.call(&refund(), &origin()).await });
+    }
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    effects.call(&capture(), &origin()).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+fn capture() -> ProviderCall {
+    ProviderCall::Capture { payment: payment(), provider_payment_id: "p".into(), amount: pound() }
+}
+
+fn refund() -> ProviderCall {
+    ProviderCall::Refund {
+        payment: payment(),
+        provider_payment_id: "p".into(),
+        refund: RefundId(Uuid::from_u128(8)),
+        amount: pound(),
+        attempt: 1,
+    }
+}
+
+fn payment() -> PaymentId {
+    PaymentId::of(OrderId(Uuid::from_u128(7)))
+}
+
+fn pound() -> Money {
+    Money::new(100, Currency::GBP)
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_for_a_hold_gives_up() {
+    let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize("t")).await;
+    assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, PAYMENT_ATTEMPTS_MAX));
+    let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX, authorize("t")).await;
+    assert!(matches!(answer, Answer::Declined { .. }) && attempts == PAYMENT_ATTEMPTS_MAX, "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn taking_what_is_held_never_gives_up() {
+    let (answer, attempts) = answer_after(100, capture()).await;
+    assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, 101));
+}
+
+/// Remembers what it answered to each key, as providers do.
+#[derive(Default)]
+struct Remembering(Mutex<HashMap<String, Answer>>);
+
+#[async_trait]
+impl PaymentProvider for Remembering {
+    fn name(&self) -> &'static str {
+        "remembering"
+    }
+
+    async fn call(&self, call: &ProviderCall, _: u32, key: &str) -> Answer {
+        let ProviderCall::Authorize(authorization) = call else { unreachable!("only holds are asked for") };
+        let answer = match authorization.token.plain() {
+            Some("tok_ok") => Answer::Done { provider_id: "p".into() },
+            _ => Answer::Declined { code: "unknown-token".into(), detail: "there is no such token".into() },
+        };
+        self.0.lock().unwrap().entry(key.to_owned()).or_insert(answer).clone()
+    }
+
+    async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
+        None
+    }
+
+    async fn find_refund(&self, _: &str) -> Option<RefundId> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_an_erased_buyer_pays_nothing_and_finds_a_hold_of_before() {
+    let ada = Person::new("customer", "ada");
+    let before = origin();
+    let token = PersonalText::from("tok_ok").of(&ada, "token");
+    let requested: PaymentEvent =
+        Requested { order: OrderId(before.command_id.0), amount: pound(), token, attempt: 1 }.into();
+    // As the process reads it from the log: under the key of its buyer.
+    let logged = sealed(vec![before.envelope(&payment_stream(payment()), 0, &requested, noon())]).remove(0);
+    let read = PaymentEvent::decode(requested.event_type(), logged.schema_version, &logged.data);
+    let Ok(PaymentEvent::Requested(Requested { token, .. })) = read else { panic!("{read:?}") };
+    let call =
+        ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token });
+    let people = Arc::new(KeysInMemory::default());
+    let effects = effects_for(Arc::new(Remembering::default()), people.clone());
+    let (answer, _) = effects.call(&call, &before).await.unwrap();
+    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    people.erase(&ada, noon()).await.unwrap();
+    let (answer, _) = effects.call(&call, &before).await.unwrap();
+    assert!(matches!(answer, Answer::Done { .. }), "the hold of before the erasure: {answer:?}");
+    let mut after = origin();
+    after.command_id = CommandId(Uuid::from_u128(99));
+    let (answer, _) = effects.call(&call, &after).await.unwrap();
+    assert!(matches!(answer, Answer::Declined { .. }), "{answer:?}");
+}

@@ -1,0 +1,206 @@
+//! A plain runtime for processes: inputs in the order they turn up, no transition while a command is
+//! out, none without a move, nothing after the end.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use souk_eventsourcing::process::{Input, Output, Process, ProcessCommand};
+use souk_eventsourcing::{CommandId, EventId, RecordedEvent, StreamName};
+use souk_process_managers::{ProviderCall, ShopCommand};
+
+/// What became of a command that left no event.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Done,
+    Unchanged,
+    Refused { code: String, detail: String },
+}
+
+/// A process of any kind, as the shop runs it.
+pub(crate) trait Running {
+    fn is_behind(&self, log: &[RecordedEvent]) -> bool;
+    fn read_next(&mut self, log: &[RecordedEvent]);
+    fn ready(&self) -> Vec<String>;
+    fn decide(&mut self, instance: &str, now: Timestamp) -> bool;
+    fn commands(&self) -> Vec<(String, CommandId, ShopCommand)>;
+    fn answer(&mut self, instance: &str, command: CommandId, answer: Answer);
+    fn effects(&self) -> Vec<(String, CommandId, ProviderCall)>;
+    fn close_effect(&mut self, instance: &str, effect: CommandId);
+    fn timers(&self) -> Vec<(String, usize, Timestamp)>;
+    fn fire(&mut self, instance: &str, timer: usize);
+}
+
+pub(crate) struct Runtime<P: Process> {
+    instances: BTreeMap<String, Instance<P>>,
+    read: usize,
+}
+
+struct Instance<P: Process> {
+    state: P::State,
+    waiting: Vec<Input<P::Event, P::Step>>,
+    commands: Vec<(CommandId, P::Step, ShopCommand)>,
+    effects: Vec<(CommandId, ProviderCall)>,
+    timers: Vec<(P::Step, Timestamp)>,
+    ended: bool,
+    transitions: u32,
+}
+
+impl<P: Process> Default for Runtime<P> {
+    fn default() -> Self {
+        Self { instances: BTreeMap::new(), read: 0 }
+    }
+}
+
+/// State and inputs are stored as JSON, so everything must come back from there as it was.
+fn stored<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
+}
+
+impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
+    fn new() -> Self {
+        Self {
+            state: P::State::default(),
+            waiting: Vec::new(),
+            commands: Vec::new(),
+            effects: Vec::new(),
+            timers: Vec::new(),
+            ended: false,
+            transitions: 0,
+        }
+    }
+
+    fn note_done(&mut self, recorded: &RecordedEvent) {
+        let answered = self.commands.iter().position(|(id, ..)| *id == recorded.event.command_id);
+        if let Some(place) = answered {
+            let (_, step, _) = self.commands.remove(place);
+            self.waiting.push(Input::Done(step));
+        }
+    }
+
+    fn enter(&mut self, id: &str, outputs: Vec<Output<P::Step>>) {
+        let stream = StreamName::new(P::NAME, id);
+        let transition = EventId::derive(&stream, CommandId::of(&[id.as_bytes()]), self.transitions);
+        self.transitions += 1;
+        for (ordinal, output) in (0..).zip(outputs) {
+            let of_output = CommandId::of_output(transition, ordinal);
+            match output {
+                Output::Command(step) => {
+                    let command = P::command(&self.state, &step).unwrap_or_else(|| panic!("{step:?}"));
+                    self.commands.push((command.id().unwrap_or(of_output), step, command));
+                }
+                Output::Effect(step) => {
+                    let effect = P::effect(&self.state, &step).unwrap_or_else(|| panic!("{step:?}"));
+                    self.effects.push((of_output, effect));
+                }
+                Output::Timer { step, at } => self.timers.push((step, at)),
+            }
+        }
+    }
+}
+
+impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runtime<P> {
+    fn is_behind(&self, log: &[RecordedEvent]) -> bool {
+        self.read < log.len()
+    }
+
+    fn read_next(&mut self, log: &[RecordedEvent]) {
+        let recorded = &log[self.read];
+        self.read += 1;
+        for instance in self.instances.values_mut() {
+            instance.note_done(recorded);
+        }
+        if !P::takes().contains(&recorded.event_type()) {
+            return;
+        }
+        let Some(incoming) = P::read(recorded).unwrap() else { return };
+        let event = Input::Event(stored(&incoming.event));
+        if incoming.starts {
+            self.instances.entry(incoming.instance).or_insert_with(Instance::new).waiting.push(event);
+        } else if let Some(instance) = self.instances.get_mut(&incoming.instance) {
+            instance.waiting.push(event);
+        }
+    }
+
+    fn ready(&self) -> Vec<String> {
+        let is_ready = |instance: &Instance<P>| {
+            !instance.ended && !instance.waiting.is_empty() && instance.commands.is_empty()
+        };
+        self.instances.iter().filter(|(_, instance)| is_ready(instance)).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn decide(&mut self, id: &str, now: Timestamp) -> bool {
+        let instance = self.instances.get_mut(id).unwrap();
+        let mut state = instance.waiting.iter().fold(instance.state.clone(), P::take_in);
+        let (mut outputs, mut moves) = (Vec::new(), 0);
+        while !P::is_ended(&state)
+            && !outputs.iter().any(|output| matches!(output, Output::Command(_)))
+            && let Some(decision) = P::decide(&state, now)
+        {
+            state = P::enter(state, &stored(&decision.made));
+            outputs.extend(decision.outputs);
+            moves += 1;
+        }
+        let ended = P::is_ended(&state);
+        if moves == 0 {
+            return false;
+        }
+        instance.state = stored(&state);
+        instance.ended = ended;
+        instance.waiting.clear();
+        instance.enter(id, outputs);
+        true
+    }
+
+    fn commands(&self) -> Vec<(String, CommandId, ShopCommand)> {
+        let of = |(id, instance): (&String, &Instance<P>)| {
+            let id = id.clone();
+            let commands = instance.commands.iter();
+            commands
+                .map(move |(command, _, content)| (id.clone(), *command, content.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.instances.iter().flat_map(of).collect()
+    }
+
+    fn answer(&mut self, id: &str, command: CommandId, answer: Answer) {
+        let instance = self.instances.get_mut(id).unwrap();
+        let Some(place) = instance.commands.iter().position(|(known, ..)| *known == command) else { return };
+        let (_, step, _) = instance.commands.remove(place);
+        instance.waiting.push(match answer {
+            Answer::Done => Input::Done(step),
+            Answer::Unchanged => Input::Unchanged(step),
+            Answer::Refused { code, detail } => Input::Refused { step, code, detail },
+        });
+    }
+
+    fn effects(&self) -> Vec<(String, CommandId, ProviderCall)> {
+        let of = |(id, instance): (&String, &Instance<P>)| {
+            let id = id.clone();
+            instance
+                .effects
+                .iter()
+                .map(move |(key, call)| (id.clone(), *key, call.clone()))
+                .collect::<Vec<_>>()
+        };
+        self.instances.iter().flat_map(of).collect()
+    }
+
+    fn close_effect(&mut self, id: &str, effect: CommandId) {
+        self.instances.get_mut(id).unwrap().effects.retain(|(key, _)| *key != effect);
+    }
+
+    fn timers(&self) -> Vec<(String, usize, Timestamp)> {
+        let open = self.instances.iter().filter(|(_, instance)| !instance.ended);
+        let timers = open.flat_map(|(id, instance)| {
+            instance.timers.iter().enumerate().map(|(timer, (_, at))| (id.clone(), timer, *at))
+        });
+        timers.collect()
+    }
+
+    fn fire(&mut self, id: &str, timer: usize) {
+        let instance = self.instances.get_mut(id).unwrap();
+        let (step, _) = instance.timers.remove(timer);
+        instance.waiting.push(Input::Fired(step));
+    }
+}

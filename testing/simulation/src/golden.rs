@@ -1,0 +1,242 @@
+//! Logs that earlier programs wrote, and today's program going on with them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use souk_domain::cart::CartEvent;
+use souk_domain::order::{Draft, OrderEvent};
+use souk_domain::payment::PaymentEvent;
+use souk_domain::{OrderId, PaymentId, PersonalText};
+use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Output, Process};
+use souk_eventsourcing::testkit::key_of;
+use souk_eventsourcing::{
+    Actor, CommandId, CorrelationId, DecodeError, EventId, NewEvent, Position, RecordedEvent, Revision,
+    StreamName,
+};
+use souk_process_managers::checkout::{Checkout, CheckoutEvent, CheckoutMove, CheckoutState, CheckoutStep};
+use souk_process_managers::{ProviderCall, ShopCommand};
+use uuid::Uuid;
+
+use crate::disk::Disk;
+use crate::process::{Kept, Running};
+use crate::world::World;
+use souk_shop_model::provider::{Hold, Provider};
+
+/// A line of a golden log.
+#[derive(Deserialize)]
+struct Line<'a> {
+    run: String,
+    #[serde(borrow)]
+    event: Event<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    position: u64,
+    stream: StreamName,
+    revision: u64,
+    id: Uuid,
+    #[serde(rename = "eventType")]
+    kind: String,
+    schema_version: u16,
+    recorded_at: Timestamp,
+    actor: String,
+    correlation_id: CorrelationId,
+    causation_id: Option<Uuid>,
+    command_id: Uuid,
+    content_type: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// The logs of a golden file, by the name of their run.
+pub fn logs(text: &str) -> BTreeMap<String, Vec<RecordedEvent>> {
+    let mut logs: BTreeMap<String, Vec<RecordedEvent>> = BTreeMap::new();
+    for line in text.lines() {
+        let Line { run, event } = serde_json::from_str(line).unwrap();
+        logs.entry(run).or_default().push(event.into());
+    }
+    logs
+}
+
+impl From<Event<'_>> for RecordedEvent {
+    fn from(event: Event<'_>) -> Self {
+        let new = NewEvent {
+            id: EventId(event.id),
+            event_type: event.kind.into(),
+            schema_version: event.schema_version,
+            recorded_at: event.recorded_at,
+            actor: Actor::parse(&event.actor),
+            correlation_id: event.correlation_id,
+            causation_id: event.causation_id.map(EventId),
+            command_id: CommandId(event.command_id),
+            request_hash: None,
+            reply_to: None,
+            content_type: event.content_type.into(),
+            data: Bytes::copy_from_slice(event.data.get().as_bytes()),
+        };
+        Self {
+            position: Position(event.position),
+            stream: event.stream,
+            revision: Revision(event.revision),
+            event: new,
+        }
+    }
+}
+
+/// A program that goes on with a golden log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Today's.
+    Todays,
+    /// One whose checkout sends one command more with every move that sends any.
+    OneCommandMore,
+}
+
+impl Program {
+    pub(crate) fn checkout(self) -> Box<dyn Running> {
+        match self {
+            Self::Todays => Box::new(Kept::<Checkout>::default()),
+            Self::OneCommandMore => Box::new(Kept::<OneCommandMore>::default()),
+        }
+    }
+}
+
+/// The checkout, with one command more.
+struct OneCommandMore;
+
+impl Process for OneCommandMore {
+    const NAME: &'static str = Checkout::NAME;
+    const TRANSITION: &'static str = Checkout::TRANSITION;
+    const VERSION: u32 = Checkout::VERSION;
+    type State = CheckoutState;
+    type Event = CheckoutEvent;
+    type Step = CheckoutStep;
+    type Move = CheckoutMove;
+    type Command = ShopCommand;
+    type Effect = ProviderCall;
+
+    fn takes() -> Vec<&'static str> {
+        Checkout::takes()
+    }
+
+    fn read(event: &RecordedEvent) -> Result<Option<Incoming<CheckoutEvent>>, DecodeError> {
+        Checkout::read(event)
+    }
+
+    fn decide(state: &CheckoutState, now: Timestamp) -> Option<Decision<CheckoutMove, CheckoutStep>> {
+        let mut decision = Checkout::decide(state, now)?;
+        if decision.outputs.iter().any(|output| matches!(output, Output::Command(_))) {
+            decision.outputs.push(Output::Command(CheckoutStep::AwaitPayment));
+        }
+        Some(decision)
+    }
+
+    fn take_in(state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
+        Checkout::take_in(state, input)
+    }
+
+    fn enter(state: CheckoutState, made: &CheckoutMove) -> CheckoutState {
+        Checkout::enter(state, made)
+    }
+
+    fn enter_version_1(
+        state: CheckoutState,
+        inputs: &[Input<CheckoutEvent, CheckoutStep>],
+        outputs: &mut [Decided],
+    ) -> CheckoutState {
+        Checkout::enter_version_1(state, inputs, outputs)
+    }
+
+    fn is_ended(state: &CheckoutState) -> bool {
+        Checkout::is_ended(state)
+    }
+
+    fn command(state: &CheckoutState, step: &CheckoutStep) -> Option<ShopCommand> {
+        Checkout::command(state, step)
+    }
+
+    fn effect(state: &CheckoutState, step: &CheckoutStep) -> Option<ProviderCall> {
+        Checkout::effect(state, step)
+    }
+}
+
+impl World {
+    /// A shop whose log was written before, by an earlier program, and a provider that knows what it was
+    /// asked then.
+    pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, checkout: Box<dyn Running>) -> Self {
+        let mut world = Self::empty(seed, checkout);
+        world.now = log.last().map_or(world.now, |last| last.event.recorded_at);
+        world.provider = provider_of(&log);
+        world.orders = orders_of(&log);
+        world.commands = 1 << 64;
+        world.disk = Disk::with(log);
+        world.kill();
+        world
+    }
+}
+
+/// The orders that were placed, or are in a cart's check-out.
+fn orders_of(log: &[RecordedEvent]) -> Vec<Draft> {
+    let mut drafts: BTreeMap<OrderId, Draft> = BTreeMap::new();
+    for recorded in log {
+        let draft = match recorded.event_type() {
+            "order.placed" => match recorded.decode().unwrap() {
+                OrderEvent::Placed(event) => event.draft,
+                other => panic!("{other:?}"),
+            },
+            "cart.checked-out" => match recorded.decode().unwrap() {
+                CartEvent::CheckedOut(event) => event.draft,
+                other => panic!("{other:?}"),
+            },
+            _ => continue,
+        };
+        drafts.insert(draft.order, draft);
+    }
+    drafts.into_values().collect()
+}
+
+/// The provider as a log shows it: what it was asked and answered.
+fn provider_of(log: &[RecordedEvent]) -> Provider {
+    let mut provider = Provider::default();
+    let (mut tokens, mut present, mut voids) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let is_payments = |event: &&RecordedEvent| event.stream.category() == "payment" && !event.is_noted();
+    for recorded in log.iter().filter(is_payments) {
+        match recorded.decode::<PaymentEvent>().unwrap() {
+            PaymentEvent::Requested(event) => drop(tokens.insert(event.order, event.token)),
+            PaymentEvent::Authorized(event) => {
+                present.insert(event.order, event.provider_payment_id.clone());
+                let hold = hold(PaymentId::of(event.order), event.amount, &tokens[&event.order]);
+                provider.holds.insert(event.provider_payment_id, hold);
+            }
+            PaymentEvent::VoidRequested(event) => {
+                voids.insert(event.void, event.provider_payment_id.clone());
+                let hold = hold(PaymentId::of(event.order), event.amount, &tokens[&event.order]);
+                provider.holds.entry(event.provider_payment_id).or_insert(hold);
+            }
+            PaymentEvent::Voided(event) => {
+                provider.holds.get_mut(&voids[&event.void]).unwrap().is_held = false;
+            }
+            PaymentEvent::Captured(event) => {
+                let hold = provider.holds.get_mut(&present[&event.order]).unwrap();
+                (hold.is_held, hold.taken) = (false, event.amount.amount);
+            }
+            PaymentEvent::Refunded(event) => {
+                let hold = provider.holds.get_mut(&present[&event.order]).unwrap();
+                hold.refunds.insert(event.refund, event.amount.amount);
+            }
+            _ => {}
+        }
+    }
+    provider
+}
+
+fn hold(payment: PaymentId, amount: souk_domain::Money, token: &PersonalText) -> Hold {
+    let keys = token.person().map(|person| (person.clone(), key_of(person))).into_iter().collect();
+    let refuses = token.reveal(&keys).expect("keys of tests are never destroyed");
+    Hold { payment, amount, is_held: true, taken: 0, refunds: BTreeMap::new(), refuses }
+}
