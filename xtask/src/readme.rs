@@ -20,7 +20,7 @@ use crate::workspace;
 /// The section whose commands open the shop, the last of which runs until it is stopped.
 const OPENS: &str = "## Open a shop";
 /// The sections whose commands run beside it.
-const RUN: [&str; 2] = ["## A first purchase", "## Accounts, guests, and being forgotten"];
+const RUN: [&str; 2] = ["## A first purchase", "## Accounts, guests and erasure"];
 /// The address that the file names.
 const ADDRESS: &str = "127.0.0.1:8080";
 /// The time until the shop is ready.
