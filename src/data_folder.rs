@@ -28,7 +28,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The keys of a data folder: made where there are none, unless people were kept under others.
 pub fn keys_of(data: &Path) -> Result<Keys, KeysError> {
-    if SqlitePersonKeys::is_in(data) { Keys::read(data) } else { Keys::open(data) }
+    if SqlitePersonKeys::exists_in(data) { Keys::read(data) } else { Keys::open(data) }
 }
 
 /// What the lock file says.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use souk_command_api::auth::mailed::Resets;
-use souk_command_api::{Accounts, RunTimers, Settings, SettledOrders, Shop};
+use souk_command_api::{Accounts, Ports, RunTimers, Settings, SettledOrders};
 use souk_domain::cart::Cart;
 use souk_domain::claim::Claim;
 use souk_domain::order::Order;
@@ -30,7 +30,7 @@ use souk_sign_in::{Credentials as _, CredentialsUnavailable};
 use crate::drivers::dispatch::{Effects, ShopPorts};
 use souk_http::keys::KeysError;
 use souk_http::{Denials, Guard};
-use souk_query_api::Followed;
+use souk_query_api::ReadModelProgress;
 use souk_simulated_provider::SimulatedProvider;
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{LOG_FILE, SqliteLog};
@@ -151,7 +151,7 @@ impl From<ProjectionStopped> for StartError {
 /// Tells whether a shop can do what it is asked.
 #[derive(Clone)]
 pub struct Readiness {
-    followed: Followed,
+    followed: ReadModelProgress,
     head_at_start: Position,
     /// The parts that work by themselves.
     pub parts: Parts,
@@ -168,13 +168,13 @@ impl Readiness {
 /// A running shop.
 pub struct Embedded {
     /// The command side.
-    pub shop: Shop,
+    pub ports: Ports,
     /// The log.
     pub log: Arc<SqliteLog>,
     /// The read models.
     pub read_models: Arc<SqliteReadModels>,
     /// How far the read models are.
-    pub followed: Followed,
+    pub followed: ReadModelProgress,
     /// The head of the log when the shop was started.
     pub head_at_start: Position,
     /// The processes.
@@ -263,7 +263,7 @@ impl Embedded {
         tasks.push(start_projections(model_ports, projections, &parts, &stopping));
         tasks.push(tokio::spawn(watch_progress(parts.clone(), log.watch_head(), stopping.clone())));
 
-        let shop = Shop {
+        let ports = Ports {
             products: port::<Product>(&store, &clock),
             claims: port::<Claim>(&store, &clock),
             stock: ports.stock,
@@ -290,9 +290,9 @@ impl Embedded {
         let people = Arc::default();
         let keys = complete.clone();
         let standing = Standing { reached, built, head, head_at_start, sealed_appends, people, keys };
-        tasks.extend(sweeps::start(read_models.path(), &shop, &standing, &mail, &parts));
+        tasks.extend(sweeps::start(read_models.path(), &ports, &standing, &mail, &parts));
         Ok(Self {
-            shop,
+            ports,
             log,
             read_models,
             followed,
@@ -342,7 +342,7 @@ impl Embedded {
 
 /// Refuses a log with personal data and no store of keys beside it, before keys are made that open nothing.
 async fn check_without_keys(configuration: &Configuration, folder: &DataFolder) -> Result<(), StartError> {
-    if SqlitePersonKeys::is_in(folder.path()) || !folder.path().join(LOG_FILE).exists() {
+    if SqlitePersonKeys::exists_in(folder.path()) || !folder.path().join(LOG_FILE).exists() {
         return Ok(());
     }
     let log = open_log(folder)?;

@@ -129,7 +129,7 @@ pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
 }
 
 fn make(path: &Path, data: &Path) -> Result<MasterKey, MasterKeyError> {
-    if SqlitePersonKeys::is_in(data) {
+    if SqlitePersonKeys::exists_in(data) {
         return Err(MasterKeyError::Missing { path: path.to_owned() });
     }
     let text = MasterKey::make().map_err(MasterKeyError::NoRandomness)?;

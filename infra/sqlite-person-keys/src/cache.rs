@@ -1,4 +1,4 @@
-//! Keys in memory, the least recently used of which go first.
+//! Cache of unwrapped keys. When it is full, it drops the least recently used key.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ pub(crate) struct Cache {
 
 struct Inner {
     keys: LruCache<Person, PersonKey>,
-    /// Erasures so far: what was read before one is not kept after it.
+    /// Number of erasures so far. A key that was read before an erasure is not cached after it.
     erasures: u64,
 }
 
@@ -23,12 +23,12 @@ impl Cache {
         Self { inner: Mutex::new(Inner { keys, erasures: 0 }) }
     }
 
-    /// A cache is whole at every moment, so a panic elsewhere leaves it usable.
+    /// Locks the cache. Every change is complete while the lock is held, so a poisoned lock is still usable.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys that are here, and the people whose keys aren't.
+    /// Returns the cached keys, and the people without a cached key.
     pub(crate) fn get(&self, people: Vec<Person>) -> (KeyRing, Vec<Person>) {
         let mut inner = self.lock();
         let mut ring = KeyRing::default();
@@ -49,7 +49,8 @@ impl Cache {
         self.lock().erasures
     }
 
-    /// Keeps keys that were read when there had been so many erasures.
+    /// Caches keys, unless a person was erased since they were read. `erasures` is the number of erasures before
+    /// the read.
     pub(crate) fn put(&self, erasures: u64, ring: &KeyRing) {
         let mut inner = self.lock();
         if inner.erasures == erasures {

@@ -1,30 +1,32 @@
-//! The position of a log up to which the store is complete: of every person in a sealed value before it, the store has
-//! the key, or knows that the person is erased. An older copy of the store names an older position, and a new store
-//! names none, so that only later events have to be looked at.
+//! The position of the log up to which the store is complete. For every sealed value up to this position, the
+//! store has the person's key or has a record of the person's erasure. Only later events must be checked for
+//! missing keys. An older copy of the store has an older position, and a new store has none.
 
 use souk_eventsourcing::{KeysUnavailable, Person, Position};
 
 use crate::SqlitePersonKeys;
 use crate::worker::failed;
 
-/// The name of the row that holds the log and the position.
+/// Name of the row in `meta` that holds the log's lineage and the position.
 const COMPLETE: &str = "complete";
 
 impl SqlitePersonKeys {
-    /// The position up to which the store is complete for a log, named by its lineage: the start when it never was.
+    /// Returns the position up to which the store is complete for a log. `log` is the log's lineage. Returns
+    /// [`Position::START`] if none is recorded.
     pub async fn complete_up_to(&self, log: &str) -> Result<Position, KeysUnavailable> {
-        let noted: Option<String> = self
+        let recorded: Option<String> = self
             .index_read(|connection| {
                 let sql = "SELECT max(value) FROM meta WHERE name = ?1";
                 connection.query_row(sql, [COMPLETE], |row| row.get(0))
             })
             .await?;
-        let noted = noted.as_deref().and_then(|noted| noted.split_once(' '));
-        let position = noted.filter(|(of, _)| *of == log).and_then(|(_, position)| position.parse().ok());
+        let recorded = recorded.as_deref().and_then(|recorded| recorded.split_once(' '));
+        let position =
+            recorded.filter(|(lineage, _)| *lineage == log).and_then(|(_, position)| position.parse().ok());
         Ok(position.map_or(Position::START, Position))
     }
 
-    /// Notes that the store is complete for a log up to a position.
+    /// Records that the store is complete for a log up to a position.
     pub async fn note_complete(&self, log: &str, up_to: Position) -> Result<(), KeysUnavailable> {
         let value = format!("{log} {}", up_to.0);
         self.index_write(move |connection| {
@@ -35,7 +37,7 @@ impl SqlitePersonKeys {
         .await
     }
 
-    /// Of these people, those who have no key and are not known as erased.
+    /// Returns the people of the list who have no key and are not erased.
     pub async fn missing(&self, people: Vec<Person>) -> Result<Vec<Person>, KeysUnavailable> {
         let names: Vec<&str> = people.iter().map(Person::as_str).collect();
         let names = serde_json::to_string(&names).map_err(|error| KeysUnavailable(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! The index of people: names and their aliases. Rows are deleted like keys: overwritten, and the write-ahead log
-//! that held them is cut off before the answer.
+//! The index of people: names (keyed hashes), their aliases, and links from names to people. Rows are deleted
+//! like keys: they are overwritten with zeros, and the write-ahead log is truncated before the response.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::worker::{self, failed};
 use crate::write::{Request, truncate_wal};
 use crate::{SqlitePersonKeys, read};
 
-/// Random bytes of an alias: nobody guesses one, and no two are the same.
+/// Number of random bytes of an alias: too many to guess one, or to draw the same twice.
 const ALIAS_BYTES: usize = 32;
 
 impl SqlitePersonKeys {
@@ -22,26 +22,26 @@ impl SqlitePersonKeys {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, KeysUnavailable> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let work = move |connection: &Connection| {
-            // The caller may have gone away.
-            let _ = answer.send(work(connection).map_err(|error| failed(&error)));
+            // `send` fails only if the caller was cancelled.
+            let _ = reply.send(work(connection).map_err(|error| failed(&error)));
         };
         self.reader.send(read::Request::Index(Box::new(work))).await?;
-        answered.await.map_err(|_| worker::stopped())?
+        response.await.map_err(|_| worker::stopped())?
     }
 
     pub(crate) async fn index_write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, KeysUnavailable> + Send + 'static,
     ) -> Result<T, KeysUnavailable> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let work = move |connection: &Connection| {
-            // The caller may have gone away.
-            let _ = answer.send(work(connection));
+            // `send` fails only if the caller was cancelled.
+            let _ = reply.send(work(connection));
         };
         self.writer.send(Request::Index(Box::new(work))).await?;
-        answered.await.map_err(|_| worker::stopped())?
+        response.await.map_err(|_| worker::stopped())?
     }
 }
 
@@ -104,7 +104,7 @@ impl PersonIndex for SqlitePersonKeys {
         limit: usize,
     ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable> {
         let first = format!("{kind}:");
-        // The next character behind the colon: no name of this kind is as great.
+        // `;` is the character after `:`, so every name of this kind sorts before `end`.
         let end = format!("{kind};");
         let after = after.map_or(first, |person| person.as_str().to_owned());
         self.index_read(move |connection| keyed_after(connection, &after, &end, limit)).await
@@ -122,9 +122,9 @@ impl PersonIndex for SqlitePersonKeys {
 }
 
 fn execute(connection: &Connection, sql: &str, values: &[&str]) -> Result<(), KeysUnavailable> {
-    let done = connection.prepare_cached(sql);
-    let done = done.and_then(|mut done| done.execute(rusqlite::params_from_iter(values)));
-    done.map(drop).map_err(|error| failed(&error))
+    let prepared = connection.prepare_cached(sql);
+    let changed = prepared.and_then(|mut prepared| prepared.execute(rusqlite::params_from_iter(values)));
+    changed.map(drop).map_err(|error| failed(&error))
 }
 
 fn alias_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
@@ -132,7 +132,8 @@ fn alias_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<Stri
     select.query_row([name], |row| row.get(0)).optional()
 }
 
-/// The writer is alone: nobody makes another alias between the look-up and the insert.
+/// Returns the alias of a name, or creates one. There is only one writer thread, so no other alias is created
+/// between the lookup and the insert.
 fn make_alias(connection: &Connection, name: &str) -> Result<String, KeysUnavailable> {
     if let Some(alias) = alias_of(connection, name).map_err(|error| failed(&error))? {
         return Ok(alias);
@@ -141,7 +142,7 @@ fn make_alias(connection: &Connection, name: &str) -> Result<String, KeysUnavail
     getrandom::fill(&mut bytes).map_err(|error| KeysUnavailable(error.to_string()))?;
     let mut alias = String::with_capacity(2 * ALIAS_BYTES);
     for byte in bytes {
-        // A text takes whatever is written to it.
+        // Writing to a `String` can't fail.
         let _ = write!(alias, "{byte:02x}");
     }
     execute(connection, "INSERT INTO aliases VALUES (?1, ?2)", &[name, &alias])?;

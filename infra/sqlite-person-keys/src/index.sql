@@ -1,4 +1,4 @@
--- Names by which people are found, such as keyed hashes of e-mail addresses; the log holds the alias alone.
+-- Names are keyed hashes, for example of e-mail addresses. The log holds only the alias of a name.
 CREATE TABLE aliases (name TEXT PRIMARY KEY, alias TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
 CREATE TABLE links (
     name TEXT NOT NULL,

@@ -1,7 +1,9 @@
-//! The keys of people in `SQLite`, wrapped by a master key, in a file of their own beside the log.
+//! The store of personal keys: one `SQLite` file beside the log. Every key is encrypted ("wrapped") with the
+//! master key.
 //!
-//! One thread writes and commits for everybody who waits, one reads. What is deleted is overwritten, and
-//! an erasure is answered only when the write-ahead log that held the key before is cut off too.
+//! One thread writes: it collects the waiting requests and commits their new keys together. A second thread
+//! reads. Deleted rows are overwritten with zeros. An erasure is acknowledged only after the write-ahead log,
+//! which may still hold the key, is truncated.
 
 mod cache;
 mod complete;
@@ -31,13 +33,16 @@ use cache::Cache;
 use worker::Worker;
 use write::Request;
 
-/// The store's file in its folder.
+/// File name of the store in the data folder.
 pub const PERSON_KEYS_FILE: &str = "person-keys.sqlite";
 
-/// Keys held in memory.
+/// Sender of the response to one request.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
+
+/// Limit of unwrapped keys in memory.
 const CACHED_KEYS_MAX: usize = 10_000;
 
-/// The store.
+/// The store of personal keys, with its reader thread and its writer thread.
 pub struct SqlitePersonKeys {
     cache: Arc<Cache>,
     reader: Worker<read::Request>,
@@ -45,46 +50,41 @@ pub struct SqlitePersonKeys {
 }
 
 impl SqlitePersonKeys {
-    /// Opens the store in a folder, or makes it. The master key must be the one that its keys are wrapped
-    /// by. The caller holds the folder.
+    /// Opens the store in a data folder, or creates it. `master` must be the master key that wraps the stored
+    /// keys. The caller must hold the lock of the data folder.
     pub fn open(folder: &Path, master: MasterKey) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(PERSON_KEYS_FILE);
         let connection = open::for_writing(&path, &master)?;
         let reading = open::for_reading(&path)?;
         let cache = Arc::new(Cache::new(CACHED_KEYS_MAX));
-        let no_thread = |error: std::io::Error| OpenError::Unusable {
+        let thread_failed = |error: std::io::Error| OpenError::Unusable {
             path: path.clone(),
-            reason: format!("no thread for it: {error}"),
+            reason: format!("its thread can't be started: {error}"),
         };
-        let of_reader = read::Reader { connection: reading, master: master.clone() };
-        let reader = Worker::start("person-keys-reader", of_reader, read::Reader::work).map_err(no_thread)?;
-        let of_writer = write::Writer { connection, master, cache: Arc::clone(&cache) };
+        let reader_state = read::Reader { connection: reading, master: master.clone() };
+        let reader =
+            Worker::start("person-keys-reader", reader_state, read::Reader::work).map_err(thread_failed)?;
+        let writer_state = write::Writer { connection, master, cache: Arc::clone(&cache) };
         let writer =
-            Worker::start("person-keys-writer", of_writer, write::Writer::work).map_err(no_thread)?;
+            Worker::start("person-keys-writer", writer_state, write::Writer::work).map_err(thread_failed)?;
         Ok(Arc::new(Self { cache, reader, writer }))
     }
 
-    /// Whether a folder has a store.
-    pub fn is_in(folder: &Path) -> bool {
+    /// Returns true if the folder has a store.
+    pub fn exists_in(folder: &Path) -> bool {
         folder.join(PERSON_KEYS_FILE).exists()
     }
 
-    async fn write<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, KeysUnavailable>>) -> Request,
-    ) -> Result<T, KeysUnavailable> {
-        let (answer, answered) = oneshot::channel();
-        self.writer.send(request(answer)).await?;
-        answered.await.map_err(|_| worker::stopped())?
+    async fn write<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, KeysUnavailable> {
+        let (reply, response) = oneshot::channel();
+        self.writer.send(request(reply)).await?;
+        response.await.map_err(|_| worker::stopped())?
     }
 
-    async fn read<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, KeysUnavailable>>) -> read::Request,
-    ) -> Result<T, KeysUnavailable> {
-        let (answer, answered) = oneshot::channel();
-        self.reader.send(request(answer)).await?;
-        answered.await.map_err(|_| worker::stopped())?
+    async fn read<T>(&self, request: impl FnOnce(Reply<T>) -> read::Request) -> Result<T, KeysUnavailable> {
+        let (reply, response) = oneshot::channel();
+        self.reader.send(request(reply)).await?;
+        response.await.map_err(|_| worker::stopped())?
     }
 }
 
@@ -95,7 +95,7 @@ impl PersonKeys for SqlitePersonKeys {
         if missing.is_empty() {
             return Ok(ring);
         }
-        let made = self.write(|answer| Request::Make { people: missing, answer }).await?;
+        let made = self.write(|reply| Request::Make { people: missing, reply }).await?;
         Ok(ring.with(made))
     }
 
@@ -104,39 +104,39 @@ impl PersonKeys for SqlitePersonKeys {
         if missing.is_empty() {
             return Ok(ring);
         }
-        let before = self.cache.erasures();
-        let found = self.read(|answer| read::Request::Keys { people: missing, answer }).await?;
-        self.cache.put(before, &found);
+        let erasures = self.cache.erasures();
+        let found = self.read(|reply| read::Request::Keys { people: missing, reply }).await?;
+        self.cache.put(erasures, &found);
         Ok(ring.with(found))
     }
 
     async fn is_erased(&self, person: &Person) -> Result<bool, KeysUnavailable> {
         let person = person.clone();
-        self.read(|answer| read::Request::IsErased { person, answer }).await
+        self.read(|reply| read::Request::IsErased { person, reply }).await
     }
 
     async fn erase(&self, person: &Person, at: Timestamp) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|answer| Request::Erase { person, at, answer }).await
+        self.write(|reply| Request::Erase { person, at, reply }).await
     }
 
     async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
-        self.read(|answer| read::Request::Unsettled { limit, answer }).await
+        self.read(|reply| read::Request::Unsettled { limit, reply }).await
     }
 
     async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|answer| Request::Settle { person, is_settled: true, answer }).await
+        self.write(|reply| Request::Settle { person, is_settled: true, reply }).await
     }
 
     async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable> {
         let after = name.to_owned();
-        self.read(|answer| read::Request::ErasedAfter { after, limit, answer }).await
+        self.read(|reply| read::Request::ErasedAfter { after, limit, reply }).await
     }
 
     async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable> {
         let person = person.clone();
-        self.write(|answer| Request::Settle { person, is_settled: false, answer }).await
+        self.write(|reply| Request::Settle { person, is_settled: false, reply }).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The master key, which wraps the keys of people.
+//! The master key. It wraps (encrypts) the key of every person.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use souk_eventsourcing::Person;
 use souk_eventsourcing::personal::{NONCE_BYTES, PersonKey};
 use zeroize::Zeroizing;
 
-/// The key that all others are wrapped by: 32 bytes.
+/// A master key: 32 bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
-/// A text that is no master key; it is not shown.
+/// The text is not a master key. The error does not contain the text.
 #[derive(Debug, thiserror::Error)]
-#[error("64 hexadecimal digits are wanted, as `openssl rand -hex 32` prints")]
+#[error("a master key has 64 hexadecimal digits, as printed by `openssl rand -hex 32`")]
 pub struct MasterKeyMalformed;
 
 impl MasterKey {
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, MasterKeyMalformed> {
         let bytes = Hash::from_hex(text.trim()).map_err(|_| MasterKeyMalformed)?;
         Ok(Self(Zeroizing::new(bytes.into())))
     }
 
-    /// A new one, as [`MasterKey::parse`] reads it.
+    /// Returns a new random master key, in the form that [`MasterKey::parse`] reads.
     pub fn make() -> Result<Zeroizing<String>, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Zeroizing::new(Hash::from_bytes(bytes).to_hex().to_string()))
     }
 
-    /// Tells master keys apart; nothing of the key can be found from it.
+    /// Id of this master key: 16 hexadecimal digits of a hash. The key can't be computed from it.
     pub fn id(&self) -> String {
         let id = blake3::derive_key("souk 2026 master key id", &*self.0);
         Hash::from_bytes(id).to_hex()[..16].to_owned()
@@ -42,15 +42,16 @@ impl MasterKey {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
         let payload = Payload { msg: key.bytes(), aad: person.as_str().as_bytes() };
-        // The cipher refuses only what is longer than 256 GiB.
-        let boxed = self.cipher().encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
-        Ok([&nonce[..], &boxed].concat())
+        // The cipher fails only for texts longer than 256 GiB.
+        let ciphertext = self.cipher().encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+        Ok([&nonce[..], &ciphertext].concat())
     }
 
-    /// None when it was wrapped by another master key, for somebody else, or is damaged.
+    /// Decrypts a wrapped key. Returns `None` if it is damaged, or was wrapped by another master key or for
+    /// another person.
     pub(crate) fn unwrap(&self, person: &Person, wrapped: &[u8]) -> Option<PersonKey> {
-        let (nonce, boxed) = wrapped.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload { msg: boxed, aad: person.as_str().as_bytes() };
+        let (nonce, ciphertext) = wrapped.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload { msg: ciphertext, aad: person.as_str().as_bytes() };
         let bytes = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
         Some(PersonKey::new(bytes.as_slice().try_into().ok()?))
     }

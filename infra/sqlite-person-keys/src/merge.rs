@@ -1,9 +1,9 @@
-//! Keys from another file of the same shop: those that the store of a folder lacks, as after a shop went on without its
-//! keys and the right file turned up later.
+//! Merges another store of the same shop into the store of a folder. Use it when the shop went on without its
+//! keys, and the missing file was found later.
 //!
-//! An erasure of either file holds. A person who has another key in each file keeps the one of the folder. Aliases
-//! come along with the links, so erasures of customers are listed as not told everywhere once more: what they delete
-//! beside their key may have come back.
+//! An erasure in one of the files applies to the merged store. If a person has a different key in each file, the
+//! folder's key stays. The merge also copies aliases and links. They may bring back an alias that an erasure had
+//! deleted, so all erasures of customers are marked as unsettled and a sweep completes them again.
 
 use std::path::Path;
 
@@ -14,22 +14,23 @@ use crate::open::{self, OpenError};
 use crate::write::truncate_wal;
 use crate::{MasterKey, PERSON_KEYS_FILE};
 
-/// Keys that are read at once.
+/// Number of keys in one page.
 const PAGE_ROWS: usize = 1_000;
 
-/// What a merge did.
+/// Result of a merge, as numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Keys that the folder lacked.
+    /// Keys that were added to the folder's store.
     pub keys: u64,
-    /// Erasures that the folder did not know.
+    /// Erasures that were added to the folder's store.
     pub erasures: u64,
-    /// People who have another key in each file: what is sealed under the key of the other file stays closed.
+    /// People with a different key in each file. Values that are sealed under the other file's key stay unreadable.
     pub others: u64,
 }
 
-/// Takes the keys of a file into a folder's store, in one transaction or not at all. Both are wrapped by the same
-/// master key. The caller holds the folder, and nothing has the file open.
+/// Adds the keys, erasures, aliases and links of the file `from` to the store of a folder, in one transaction. Both
+/// files must have the same master key. The caller must hold the lock of the folder, and no program may have
+/// `from` open.
 pub fn merge(folder: &Path, master: &MasterKey, from: &Path) -> Result<Merged, OpenError> {
     let path = folder.join(PERSON_KEYS_FILE);
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(&path, &error);
@@ -37,22 +38,22 @@ pub fn merge(folder: &Path, master: &MasterKey, from: &Path) -> Result<Merged, O
     let mut connection = open::for_writing(&path, master)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let mut merged =
-        Merged { erasures: take_erasures(&transaction, &other).map_err(failed)?, ..Merged::default() };
+        Merged { erasures: add_erasures(&transaction, &other).map_err(failed)?, ..Merged::default() };
     let mut after = String::new();
     loop {
         let page = page(&other, &after).map_err(failed)?;
         let Some(Row { person, .. }) = page.last() else { break };
         after.clone_from(person);
         for row in page {
-            match take_key(&transaction, master, &row).map_err(failed)? {
-                Taken::Key => merged.keys += 1,
-                Taken::Nothing => {}
-                Taken::Other => merged.others += 1,
+            match add_key(&transaction, master, &row).map_err(failed)? {
+                MergedKey::Added => merged.keys += 1,
+                MergedKey::NotNeeded => {}
+                MergedKey::Different => merged.others += 1,
             }
         }
     }
     if open::has_index(&other).map_err(failed)? {
-        take_index(&transaction, &other).map_err(failed)?;
+        add_index(&transaction, &other).map_err(failed)?;
     }
     transaction.commit().map_err(failed)?;
     let unusable = |reason: String| OpenError::Unusable { path: path.clone(), reason };
@@ -60,7 +61,7 @@ pub fn merge(folder: &Path, master: &MasterKey, from: &Path) -> Result<Merged, O
     Ok(merged)
 }
 
-/// A wrapped key.
+/// A row of the table `person_keys`.
 struct Row {
     person: String,
     master: String,
@@ -78,32 +79,36 @@ fn page(connection: &Connection, after: &str) -> rusqlite::Result<Vec<Row>> {
     rows.collect()
 }
 
-enum Taken {
-    Key,
-    Nothing,
-    Other,
+/// Result of merging one key.
+enum MergedKey {
+    Added,
+    /// The store has the same key, or the person is erased.
+    NotNeeded,
+    /// The store has a different key of this person.
+    Different,
 }
 
-fn take_key(transaction: &Transaction<'_>, master: &MasterKey, row: &Row) -> rusqlite::Result<Taken> {
+fn add_key(transaction: &Transaction<'_>, master: &MasterKey, row: &Row) -> rusqlite::Result<MergedKey> {
     let sql = "INSERT INTO person_keys SELECT ?1, ?2, ?3, ?4 \
                WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?1) ON CONFLICT (person) DO NOTHING";
     let values = (&row.person, &row.master, &row.wrapped, row.made_at);
     if transaction.prepare_cached(sql)?.execute(values)? > 0 {
-        return Ok(Taken::Key);
+        return Ok(MergedKey::Added);
     }
     let person = Person::parse(&row.person);
     let mut select = transaction.prepare_cached("SELECT wrapped FROM person_keys WHERE person = ?1")?;
     let own: Option<Vec<u8>> = select.query_row([&row.person], |row| row.get(0)).optional()?;
-    let Some(own) = own else { return Ok(Taken::Nothing) };
+    let Some(own) = own else { return Ok(MergedKey::NotNeeded) };
     let is_same = match (master.unwrap(&person, &own), master.unwrap(&person, &row.wrapped)) {
         (Some(own), Some(other)) => own.bytes() == other.bytes(),
         _ => false,
     };
-    Ok(if is_same { Taken::Nothing } else { Taken::Other })
+    Ok(if is_same { MergedKey::NotNeeded } else { MergedKey::Different })
 }
 
-/// Takes in erasures, and destroys the keys and links of those people. Returns how many were new.
-fn take_erasures(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<u64> {
+/// Adds the erasures of the other file, and deletes the keys and links of the erased people. Returns the number
+/// of new erasures.
+fn add_erasures(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<u64> {
     let mut select = other.prepare("SELECT person, erased_at FROM erased")?;
     let mut rows = select.query([])?;
     let mut count = 0;
@@ -122,23 +127,23 @@ fn take_erasures(transaction: &Transaction<'_>, other: &Connection) -> rusqlite:
     Ok(count)
 }
 
-/// Takes in aliases of names that the folder does not know, and links of people who are not erased.
-fn take_index(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<()> {
-    let take = |from: &str, to: &str| -> rusqlite::Result<()> {
-        let mut select = other.prepare(from)?;
-        let mut rows = select.query([])?;
+/// Adds the aliases of unknown names, and the links of people who are not erased.
+fn add_index(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<()> {
+    let copy = |select: &str, insert: &str| -> rusqlite::Result<()> {
+        let mut statement = other.prepare(select)?;
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let values: (String, String) = (row.get(0)?, row.get(1)?);
-            transaction.prepare_cached(to)?.execute(values)?;
+            transaction.prepare_cached(insert)?.execute(values)?;
         }
         Ok(())
     };
-    take("SELECT name, alias FROM aliases", "INSERT OR IGNORE INTO aliases VALUES (?1, ?2)")?;
+    copy("SELECT name, alias FROM aliases", "INSERT OR IGNORE INTO aliases VALUES (?1, ?2)")?;
     let link =
         "INSERT OR IGNORE INTO links SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM erased WHERE person = ?2)";
-    take("SELECT name, person FROM links", link)?;
-    let again = "UPDATE erased SET is_settled = 0 WHERE person >= 'customer:' AND person < 'customer;'";
-    transaction.execute(again, []).map(drop)
+    copy("SELECT name, person FROM links", link)?;
+    let unsettle = "UPDATE erased SET is_settled = 0 WHERE person >= 'customer:' AND person < 'customer;'";
+    transaction.execute(unsettle, []).map(drop)
 }
 
 #[cfg(test)]
@@ -153,7 +158,7 @@ mod tests {
         MasterKey::parse(&digits.repeat(32)).unwrap()
     }
 
-    /// A store with a key for each of these people, and the bytes of the keys.
+    /// Creates a store with a key for each of these people. Returns its folder and the bytes of the keys.
     async fn store_of(people: &[&Person]) -> (tempfile::TempDir, Vec<[u8; 32]>) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
@@ -163,42 +168,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_that_a_store_lacks_come_and_erasures_of_both_files_hold() {
-        let [ada, bob, gone, left, new] =
-            ["ada", "bob", "gone", "left", "new"].map(|name| Person::new("customer", name));
+    async fn a_merge_adds_missing_keys_and_applies_the_erasures_of_both_files() {
+        let [ada, bob, erased_here, erased_there, new] =
+            ["ada", "bob", "erased-here", "erased-there", "new"].map(|name| Person::new("customer", name));
         let guest = Person::new("order", "guest");
-        let (right, keys) = store_of(&[&ada, &bob, &gone, &left, &guest]).await;
-        let older = SqlitePersonKeys::open(right.path(), master("5a")).unwrap();
-        older.make_alias("a name").await.unwrap();
-        older.link(vec![(guest.clone(), "a name".into()), (gone.clone(), "a name".into())]).await.unwrap();
-        older.erase(&left, noon()).await.unwrap();
-        let alias = older.alias_of("a name").await.unwrap();
-        drop(older);
-        let (folder, _) = store_of(&[&bob, &left, &new]).await;
+        let (other_folder, keys) = store_of(&[&ada, &bob, &erased_here, &erased_there, &guest]).await;
+        let other_store = SqlitePersonKeys::open(other_folder.path(), master("5a")).unwrap();
+        other_store.make_alias("a name").await.unwrap();
+        other_store
+            .link(vec![(guest.clone(), "a name".into()), (erased_here.clone(), "a name".into())])
+            .await
+            .unwrap();
+        other_store.erase(&erased_there, noon()).await.unwrap();
+        let alias = other_store.alias_of("a name").await.unwrap();
+        drop(other_store);
+        let (folder, _) = store_of(&[&bob, &erased_there, &new]).await;
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
-        store.erase(&gone, noon()).await.unwrap();
-        store.settle(&gone).await.unwrap();
+        store.erase(&erased_here, noon()).await.unwrap();
+        store.settle(&erased_here).await.unwrap();
         let kept = store.to_open(vec![bob.clone(), new.clone()]).await.unwrap();
         drop(store);
 
-        let from = right.path().join(PERSON_KEYS_FILE);
+        let from = other_folder.path().join(PERSON_KEYS_FILE);
         let merged = merge(folder.path(), &master("5a"), &from).unwrap();
         assert_eq!(merged, Merged { keys: 2, erasures: 1, others: 1 });
         let again = merge(folder.path(), &master("5a"), &from).unwrap();
         assert_eq!(again, Merged { keys: 0, erasures: 0, others: 1 });
         let store = SqlitePersonKeys::open(folder.path(), master("5a")).unwrap();
-        let people = [&ada, &bob, &gone, &left, &new, &guest].map(Person::clone);
+        let people = [&ada, &bob, &erased_here, &erased_there, &new, &guest].map(Person::clone);
         let ring = store.to_open(people.to_vec()).await.unwrap();
         let bytes = |person: &Person| ring.get(person).map(|key| *key.bytes());
         assert_eq!((bytes(&ada), bytes(&guest)), (Some(keys[0]), Some(keys[4])));
         for own in [&bob, &new] {
             assert_eq!(bytes(own), kept.get(own).map(|key| *key.bytes()), "{own}");
         }
-        assert_eq!((bytes(&gone), bytes(&left)), (None, None));
+        assert_eq!((bytes(&erased_here), bytes(&erased_there)), (None, None));
         assert_eq!(
             store.unsettled(9).await.unwrap().len(),
             2,
-            "what they had beside the key is deleted again"
+            "the erasures of both customers must be completed again"
         );
         assert_eq!(store.alias_of("a name").await.unwrap(), alias);
         let linked = store.linked_after(None, 9).await.unwrap();
@@ -206,13 +214,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_no_store_of_this_master_key_is_refused_and_nothing_is_changed() {
+    async fn a_merge_from_an_unusable_file_is_refused_and_changes_nothing() {
         let ada = Person::new("customer", "ada");
         let (folder, keys) = store_of(&[&ada]).await;
         let elsewhere = tempfile::tempdir().unwrap();
         drop(SqlitePersonKeys::open(elsewhere.path(), master("a5")).unwrap());
         let foreign = elsewhere.path().join("foreign");
-        std::fs::write(&foreign, "no database, by far").unwrap();
+        std::fs::write(&foreign, "not a database").unwrap();
         let merge_from = |path: &Path| merge(folder.path(), &master("5a"), path);
         let wrong_master = merge_from(&elsewhere.path().join(PERSON_KEYS_FILE));
         assert!(matches!(wrong_master, Err(OpenError::WrongMaster { .. })));

@@ -1,4 +1,4 @@
-//! Opening the file: format, pragmas, and whether the master key is the right one.
+//! Opens the file: checks its format and the master key, and sets the pragmas.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,51 +10,51 @@ use crate::MasterKey;
 
 /// `SKPK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534B_504B;
-/// The format that this program writes.
+/// Version of the file format that this program writes.
 const FORMAT: u32 = 2;
-/// The first format that has an index of people.
+/// First format with the index of people (tables `aliases` and `links`).
 const FIRST_FORMAT_WITH_INDEX: u32 = 2;
-/// How long the writer waits for a reader that is in the way.
+/// Longest wait of the writer for a reader that holds a lock.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
-/// Why the keys of people can't be used. Nothing was changed.
+/// Reason why the store of personal keys can't be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It can't be read or written.
+    /// The file can't be read or written.
     #[error("the keys of people in {} can't be used: {reason}", .path.display())]
     Unusable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the operating system or of `SQLite`.
         reason: String,
     },
-    /// It is another kind of file.
+    /// The file is not a store of personal keys.
     #[error("{} holds no keys of people", .path.display())]
     Foreign {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A newer program made it.
+    /// A newer program wrote the file.
     #[error("the keys of people in {} have format {found}, this program reads {FORMAT}: use the newer program", .path.display())]
     NewerFormat {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u32,
     },
-    /// Its keys are wrapped by another master key.
+    /// The stored keys are wrapped by another master key.
     #[error(
-        "master-key-wrong: the keys of people in {} are wrapped by the master key {wanted}, this one is {given}: \
-         give the right one (SOUK_MASTER_KEY or SOUK_MASTER_KEY_FILE); without it personal data can't be read",
+        "master-key-wrong: the keys of people in {} are wrapped by the master key {expected}, not by the configured one, {configured}: \
+         configure the right one (SOUK_MASTER_KEY or SOUK_MASTER_KEY_FILE); without it personal data can't be read",
         .path.display()
     )]
     WrongMaster {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The id of the master key that is wanted.
-        wanted: String,
-        /// The id of the one that was given.
-        given: String,
+        /// Id of the master key that wraps the stored keys.
+        expected: String,
+        /// Id of the master key in the configuration.
+        configured: String,
     },
 }
 
@@ -64,7 +64,7 @@ impl OpenError {
     }
 }
 
-/// Opens or makes the file.
+/// Opens or creates the file for the writer.
 pub(crate) fn for_writing(path: &Path, master: &MasterKey) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     make_file(path)
@@ -87,14 +87,14 @@ pub(crate) fn for_writing(path: &Path, master: &MasterKey) -> Result<Connection,
     Ok(connection)
 }
 
-/// A connection that only reads.
+/// Opens a read-only connection.
 pub(crate) fn for_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = Connection::open_with_flags(path, flags);
     open.map_err(|error| OpenError::of_sqlite(path, &error))
 }
 
-/// A connection to another file that is to be read, of the same master key.
+/// Opens another store with the same master key, read-only.
 pub(crate) fn for_merging(path: &Path, master: &MasterKey) -> Result<Connection, OpenError> {
     let connection = for_reading(path)?;
     check_format(path, &connection)?;
@@ -102,7 +102,7 @@ pub(crate) fn for_merging(path: &Path, master: &MasterKey) -> Result<Connection,
     Ok(connection)
 }
 
-/// Returns true if a file has an index of people.
+/// Returns true if the file has an index of people.
 pub(crate) fn has_index(connection: &Connection) -> rusqlite::Result<bool> {
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(format >= FIRST_FORMAT_WITH_INDEX)
@@ -111,7 +111,7 @@ pub(crate) fn has_index(connection: &Connection) -> rusqlite::Result<bool> {
 fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // What is deleted is overwritten with zeros.
+    // Deleted rows are overwritten with zeros.
     connection.pragma_update(None, "secure_delete", true)
 }
 
@@ -148,13 +148,13 @@ pub(crate) fn check_format(path: &Path, connection: &Connection) -> Result<(), O
 
 fn check_master(path: &Path, connection: &Connection, master: &MasterKey) -> Result<(), OpenError> {
     let sql = "SELECT value FROM meta WHERE name = 'master'";
-    let wanted: String = connection
+    let expected: String = connection
         .query_row(sql, [], |row| row.get(0))
         .map_err(|error| OpenError::of_sqlite(path, &error))?;
-    let given = master.id();
-    if wanted == given {
+    let configured = master.id();
+    if expected == configured {
         Ok(())
     } else {
-        Err(OpenError::WrongMaster { path: path.to_owned(), wanted, given })
+        Err(OpenError::WrongMaster { path: path.to_owned(), expected, configured })
     }
 }

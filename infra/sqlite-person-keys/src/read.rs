@@ -1,19 +1,16 @@
-//! Reading, beside the writer.
+//! Requests of the reader thread.
 
 use rusqlite::{Connection, Params};
 use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
-use tokio::sync::oneshot;
 
-use crate::MasterKey;
 use crate::worker::failed;
-
-type Answer<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
+use crate::{MasterKey, Reply};
 
 pub(crate) enum Request {
-    Keys { people: Vec<Person>, answer: Answer<KeyRing> },
-    IsErased { person: Person, answer: Answer<bool> },
-    Unsettled { limit: usize, answer: Answer<Vec<Person>> },
-    ErasedAfter { after: String, limit: usize, answer: Answer<Vec<Person>> },
+    Keys { people: Vec<Person>, reply: Reply<KeyRing> },
+    IsErased { person: Person, reply: Reply<bool> },
+    Unsettled { limit: usize, reply: Reply<Vec<Person>> },
+    ErasedAfter { after: String, limit: usize, reply: Reply<Vec<Person>> },
     Index(Box<dyn FnOnce(&Connection) + Send>),
 }
 
@@ -25,20 +22,20 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn work(&mut self, requests: Vec<Request>) {
         for request in requests {
-            // Whoever asked may have gone away.
+            // `send` fails only if the caller was cancelled.
             match request {
-                Request::Keys { people, answer } => {
-                    drop(answer.send(keys(&self.connection, &self.master, &people)));
+                Request::Keys { people, reply } => {
+                    drop(reply.send(keys(&self.connection, &self.master, &people)));
                 }
-                Request::IsErased { person, answer } => drop(answer.send(self.is_erased(&person))),
-                Request::Unsettled { limit, answer } => {
+                Request::IsErased { person, reply } => drop(reply.send(self.is_erased(&person))),
+                Request::Unsettled { limit, reply } => {
                     let sql = "SELECT person FROM erased WHERE is_settled = 0 ORDER BY erased_at LIMIT ?1";
-                    drop(answer.send(self.people(sql, [count(limit)])));
+                    drop(reply.send(self.people(sql, [sql_limit(limit)])));
                 }
                 Request::Index(work) => work(&self.connection),
-                Request::ErasedAfter { after, limit, answer } => {
+                Request::ErasedAfter { after, limit, reply } => {
                     let sql = "SELECT person FROM erased WHERE person > ?1 ORDER BY person LIMIT ?2";
-                    drop(answer.send(self.people(sql, (after, count(limit)))));
+                    drop(reply.send(self.people(sql, (after, sql_limit(limit)))));
                 }
             }
         }
@@ -58,7 +55,7 @@ impl Reader {
     }
 }
 
-fn count(limit: usize) -> i64 {
+fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -67,7 +64,8 @@ pub(crate) fn is_erased(connection: &Connection, person: &Person) -> rusqlite::R
     connection.prepare_cached(sql)?.query_row([person.as_str()], |row| row.get(0))
 }
 
-/// The keys of those who have one. A key that can't be unwrapped is damage, not an erasure.
+/// Returns the keys of the people who have one. A key that can't be unwrapped is an error: it is damaged,
+/// not erased.
 pub(crate) fn keys(
     connection: &Connection,
     master: &MasterKey,

@@ -1,4 +1,4 @@
-//! Another master key: every key is wrapped anew, in one transaction, or none is. The log is not touched.
+//! Change of the master key: wraps every key with the new master key, in one transaction. The log does not change.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::open::{self, OpenError};
 use crate::write::truncate_wal;
 use crate::{MasterKey, PERSON_KEYS_FILE};
 
-/// Keys that are read at once.
+/// Number of keys in one page.
 const PAGE_ROWS: usize = 1_000;
 
-/// Wraps the keys of a folder's store by another master key; how many there were. The caller holds the
-/// folder. `progress` is told how many are done, and of how many.
+/// Wraps all keys of the store in a folder with another master key, and returns their number. The caller must
+/// hold the lock of the folder. `progress` is called with the number of wrapped keys and the total.
 pub fn rewrap(
     folder: &Path,
     old: &MasterKey,
@@ -26,9 +26,10 @@ pub fn rewrap(
     let unusable = |reason: String| OpenError::Unusable { path: path.clone(), reason };
     let mut connection = open::for_writing(&path, old)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let total = "SELECT count(*) FROM person_keys";
-    let total: u64 = transaction.query_row(total, [], |row| row.get(0)).map_err(failed)?;
-    let (mut after, mut count) = (String::new(), 0);
+    let sql = "SELECT count(*) FROM person_keys";
+    let total: u64 = transaction.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+    let mut after = String::new();
+    let mut count = 0;
     loop {
         let page = page(&transaction, &after).map_err(failed)?;
         let Some((last, _)) = page.last() else { break };
@@ -37,10 +38,10 @@ pub fn rewrap(
             let person = Person::parse(&name);
             let key = old.unwrap(&person, &wrapped);
             let key = key.ok_or_else(|| unusable(format!("the key of {person} is damaged")))?;
-            let anew = new.wrap(&person, &key).map_err(|error| unusable(error.to_string()))?;
+            let rewrapped = new.wrap(&person, &key).map_err(|error| unusable(error.to_string()))?;
             let sql = "UPDATE person_keys SET wrapped = ?2, master = ?3 WHERE person = ?1";
-            let set = transaction.prepare_cached(sql);
-            set.and_then(|mut set| set.execute((name, anew, new.id()))).map_err(failed)?;
+            let update = transaction.prepare_cached(sql);
+            update.and_then(|mut update| update.execute((name, rewrapped, new.id()))).map_err(failed)?;
             count += 1;
         }
         progress(count, total);
@@ -48,7 +49,7 @@ pub fn rewrap(
     transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'master'", [new.id()]).map_err(failed)?;
     souk_fail_points::pass("person-keys-rewrapped");
     transaction.commit().map_err(failed)?;
-    // What the old key opens stands in the write-ahead log still.
+    // The write-ahead log still holds keys that the old master key can unwrap.
     truncate_wal(&connection).map_err(|error| unusable(error.to_string()))?;
     Ok(count)
 }
@@ -60,7 +61,8 @@ fn page(transaction: &Transaction<'_>, after: &str) -> rusqlite::Result<Vec<(Str
     rows.collect()
 }
 
-/// The id of the master key that a folder's store is wrapped by; none without a store.
+/// Returns the id of the master key that wraps the keys of a folder's store, or `None` if the folder has no
+/// store.
 pub fn master_id(folder: &Path) -> Result<Option<String>, OpenError> {
     let path = folder.join(PERSON_KEYS_FILE);
     if !path.exists() {
@@ -76,16 +78,16 @@ fn id_of(path: &Path, connection: &Connection) -> Result<String, OpenError> {
     found.map_err(|error| OpenError::of_sqlite(path, &error))
 }
 
-/// Copies a folder's store into a new file that its owner alone may read, also beside a running shop.
+/// Copies the store of a folder into a new file that only its owner may read. The shop may be running.
 pub fn back_up(folder: &Path, to: &Path) -> Result<(), OpenError> {
     let path = folder.join(PERSON_KEYS_FILE);
     let connection = open::for_reading(&path)?;
     open::check_format(&path, &connection)?;
-    let refused = |reason: String| OpenError::Unusable { path: to.to_owned(), reason };
+    let unusable = |reason: String| OpenError::Unusable { path: to.to_owned(), reason };
     if to.exists() {
-        return Err(refused("it is there already".to_owned()));
+        return Err(unusable("it already exists".to_owned()));
     }
-    make_file(to).map_err(|error| refused(error.to_string()))?;
+    make_file(to).map_err(|error| unusable(error.to_string()))?;
     let copied = connection.execute("VACUUM INTO ?1", [to.display().to_string()]);
-    copied.map(drop).map_err(|error| refused(error.to_string()))
+    copied.map(drop).map_err(|error| unusable(error.to_string()))
 }

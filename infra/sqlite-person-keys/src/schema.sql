@@ -1,5 +1,5 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
--- A key wrapped by the master key with this id.
+-- `wrapped` is the key of the person, encrypted with the master key whose id is in `master`.
 CREATE TABLE person_keys (
     person TEXT PRIMARY KEY,
     master TEXT NOT NULL,

@@ -22,7 +22,7 @@ async fn key(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
     keys.to_open(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
 }
 
-async fn made(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
+async fn make_key(keys: &SqlitePersonKeys, person: Person) -> Option<[u8; 32]> {
     keys.to_seal(vec![person.clone()]).await.unwrap().get(&person).map(|key| *key.bytes())
 }
 
@@ -31,48 +31,48 @@ async fn a_key_is_made_once_and_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert_eq!(key(&keys, ada()).await, None);
-    let first = made(&keys, ada()).await.unwrap();
-    assert_eq!(made(&keys, ada()).await, Some(first));
-    assert_ne!(made(&keys, bob()).await, Some(first));
+    let first = make_key(&keys, ada()).await.unwrap();
+    assert_eq!(make_key(&keys, ada()).await, Some(first));
+    assert_ne!(make_key(&keys, bob()).await, Some(first));
     drop(keys);
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert_eq!(key(&keys, ada()).await, Some(first));
 }
 
 #[tokio::test]
-async fn many_who_come_at_once_get_the_same_key() {
+async fn concurrent_requests_for_one_person_get_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    let askers: Vec<_> = (0..50)
+    let requests: Vec<_> = (0..50)
         .map(|_| {
             let keys = Arc::clone(&keys);
-            tokio::spawn(async move { made(&keys, ada()).await })
+            tokio::spawn(async move { make_key(&keys, ada()).await })
         })
         .collect();
     let mut seen = std::collections::HashSet::new();
-    for asker in askers {
-        seen.insert(asker.await.unwrap().unwrap());
+    for request in requests {
+        seen.insert(request.await.unwrap().unwrap());
     }
     assert_eq!(seen.len(), 1);
 }
 
 #[tokio::test]
-async fn somebody_who_is_erased_never_gets_a_key_again() {
+async fn an_erased_person_never_gets_a_key_again() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    made(&keys, ada()).await.unwrap();
-    made(&keys, bob()).await.unwrap();
+    make_key(&keys, ada()).await.unwrap();
+    make_key(&keys, bob()).await.unwrap();
     keys.erase(&ada(), noon()).await.unwrap();
-    assert_eq!((key(&keys, ada()).await, made(&keys, ada()).await), (None, None));
+    assert_eq!((key(&keys, ada()).await, make_key(&keys, ada()).await), (None, None));
     assert!(key(&keys, bob()).await.is_some());
     assert!(keys.is_erased(&ada()).await.unwrap() && !keys.is_erased(&bob()).await.unwrap());
     drop(keys);
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    assert_eq!((key(&keys, ada()).await, made(&keys, ada()).await), (None, None));
+    assert_eq!((key(&keys, ada()).await, make_key(&keys, ada()).await), (None, None));
 }
 
 #[tokio::test]
-async fn what_is_left_to_do_about_an_erasure_is_listed_until_it_is_done() {
+async fn an_erasure_is_listed_until_it_is_settled() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     keys.erase(&ada(), noon()).await.unwrap();
@@ -85,13 +85,13 @@ async fn what_is_left_to_do_about_an_erasure_is_listed_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_destroyed_key_is_left_in_any_file() {
+async fn no_file_holds_an_erased_key() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     for n in 0..200 {
-        made(&keys, Person::new("order", &n.to_string())).await.unwrap();
+        make_key(&keys, Person::new("order", &n.to_string())).await.unwrap();
     }
-    made(&keys, ada()).await.unwrap();
+    make_key(&keys, ada()).await.unwrap();
     let path = folder.path().join(PERSON_KEYS_FILE);
     let wrapped: Vec<u8> = rusqlite::Connection::open(&path)
         .unwrap()
@@ -108,10 +108,10 @@ async fn nothing_of_a_destroyed_key_is_left_in_any_file() {
 }
 
 #[tokio::test]
-async fn another_master_key_is_refused_by_name_and_changes_nothing() {
+async fn a_wrong_master_key_is_error_with_its_id_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    made(&keys, ada()).await.unwrap();
+    make_key(&keys, ada()).await.unwrap();
     drop(keys);
     let other = MasterKey::parse(&"00".repeat(32)).unwrap();
     let error = SqlitePersonKeys::open(folder.path(), other).err().unwrap().to_string();
@@ -121,19 +121,19 @@ async fn another_master_key_is_refused_by_name_and_changes_nothing() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_refused() {
+fn a_file_of_another_kind_is_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(PERSON_KEYS_FILE);
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let error = SqlitePersonKeys::open(folder.path(), master()).err().unwrap();
     assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
-    fs::write(&path, "no database, by far").unwrap();
+    fs::write(&path, "not a database").unwrap();
     let error = SqlitePersonKeys::open(folder.path(), master()).err().unwrap();
     assert!(matches!(error, OpenError::Unusable { .. }), "{error}");
 }
 
 #[test]
-fn a_master_key_is_64_digits_and_never_shown() {
+fn a_master_key_has_64_digits_and_is_never_printed() {
     let made = MasterKey::make().unwrap();
     assert!(MasterKey::parse(&format!("{}\n", *made)).is_ok());
     for text in ["", "5a", &"xy".repeat(32), &"é".repeat(32)] {
@@ -144,56 +144,58 @@ fn a_master_key_is_64_digits_and_never_shown() {
 }
 
 #[tokio::test]
-async fn another_master_key_opens_the_same_keys_and_the_old_one_none() {
+async fn after_a_rewrap_only_the_new_master_key_opens_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    let (of_ada, of_bob) = (made(&keys, ada()).await, made(&keys, bob()).await);
+    let adas_key = make_key(&keys, ada()).await;
+    let bobs_key = make_key(&keys, bob()).await;
     keys.erase(&bob(), noon()).await.unwrap();
     drop(keys);
     let new = MasterKey::parse(&"a5".repeat(32)).unwrap();
     assert_eq!(rewrap(folder.path(), &master(), &new, |_, _| ()).unwrap(), 1);
     assert_eq!(master_id(folder.path()).unwrap(), Some(new.id()));
-    let refused = SqlitePersonKeys::open(folder.path(), master()).err().unwrap().to_string();
-    assert!(refused.contains("master-key-wrong"), "{refused}");
+    let error = SqlitePersonKeys::open(folder.path(), master()).err().unwrap().to_string();
+    assert!(error.contains("master-key-wrong"), "{error}");
     assert!(rewrap(folder.path(), &master(), &new, |_, _| ()).is_err());
     let keys = SqlitePersonKeys::open(folder.path(), new).unwrap();
-    assert_eq!(key(&keys, ada()).await, of_ada);
-    assert!(key(&keys, bob()).await.is_none() && of_bob.is_some());
+    assert_eq!(key(&keys, ada()).await, adas_key);
+    assert!(key(&keys, bob()).await.is_none() && bobs_key.is_some());
     assert!(keys.is_erased(&bob()).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_key_that_is_damaged_keeps_all_as_they_are() {
+async fn a_damaged_key_stops_the_rewrap_and_changes_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    made(&keys, ada()).await;
-    made(&keys, bob()).await;
+    make_key(&keys, ada()).await;
+    make_key(&keys, bob()).await;
     drop(keys);
     let connection = rusqlite::Connection::open(folder.path().join(PERSON_KEYS_FILE)).unwrap();
     connection.execute("UPDATE person_keys SET wrapped = x'00' WHERE person = ?1", [bob().as_str()]).unwrap();
     drop(connection);
     let new = MasterKey::parse(&"a5".repeat(32)).unwrap();
-    let refused = rewrap(folder.path(), &master(), &new, |_, _| ()).unwrap_err().to_string();
-    assert!(refused.contains("damaged"), "{refused}");
+    let error = rewrap(folder.path(), &master(), &new, |_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("damaged"), "{error}");
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert!(key(&keys, ada()).await.is_some());
 }
 
 #[tokio::test]
-async fn a_backup_of_a_store_in_use_is_a_store() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_store_in_use_can_be_backed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    let of_ada = made(&keys, ada()).await;
+    let adas_key = make_key(&keys, ada()).await;
     let to = other.path().join(PERSON_KEYS_FILE);
     back_up(folder.path(), &to).unwrap();
-    assert!(back_up(folder.path(), &to).is_err(), "nothing is overwritten");
+    assert!(back_up(folder.path(), &to).is_err(), "an existing file is not overwritten");
     let copy = SqlitePersonKeys::open(other.path(), master()).unwrap();
-    assert_eq!(key(&copy, ada()).await, of_ada);
+    assert_eq!(key(&copy, ada()).await, adas_key);
     assert!(back_up(&other.path().join("nowhere"), &other.path().join("x")).is_err());
 }
 
 #[tokio::test]
-async fn an_alias_is_random_stays_the_same_and_is_new_after_its_deletion() {
+async fn a_name_keeps_its_random_alias_until_the_alias_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     let name = "a-name-that-is-looked-up";
@@ -216,7 +218,7 @@ async fn an_alias_is_random_stays_the_same_and_is_new_after_its_deletion() {
 }
 
 #[tokio::test]
-async fn links_go_with_the_key_and_an_erased_person_gets_none() {
+async fn an_erasure_deletes_the_links_and_prevents_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     for person in [ada(), bob()] {
@@ -229,16 +231,16 @@ async fn links_go_with_the_key_and_an_erased_person_gets_none() {
     assert_eq!(keys.linked_after(linked.last(), 9).await.unwrap()[0].person, bob());
     keys.erase(&ada(), noon()).await.unwrap();
     keys.link(vec![(ada(), "name".to_owned())]).await.unwrap();
-    let left: Vec<Person> =
+    let remaining: Vec<Person> =
         keys.linked_after(None, 9).await.unwrap().into_iter().map(|linked| linked.person).collect();
-    assert_eq!(left, [bob()]);
+    assert_eq!(remaining, [bob()]);
 }
 
 #[tokio::test]
-async fn a_store_of_before_the_index_opens() {
+async fn a_store_of_format_1_gets_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    let first = made(&keys, ada()).await;
+    let first = make_key(&keys, ada()).await;
     drop(keys);
     let old = rusqlite::Connection::open(folder.path().join(PERSON_KEYS_FILE)).unwrap();
     old.execute_batch("DROP TABLE links; DROP TABLE aliases; PRAGMA user_version = 1").unwrap();
@@ -249,7 +251,7 @@ async fn a_store_of_before_the_index_opens() {
 }
 
 #[tokio::test]
-async fn people_of_a_kind_with_a_key_are_listed() {
+async fn people_with_a_key_are_listed_by_kind() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     let others = [Person::new("order-readdressed", "1"), Person::new("orders", "1")];
@@ -262,7 +264,7 @@ async fn people_of_a_kind_with_a_key_are_listed() {
 }
 
 #[tokio::test]
-async fn a_store_is_complete_for_one_log_and_an_older_copy_is_so_less_far() {
+async fn the_complete_position_belongs_to_one_log_and_an_older_copy_has_an_older_one() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
     assert_eq!(keys.complete_up_to("one").await.unwrap(), Position::START);
@@ -279,10 +281,10 @@ async fn a_store_is_complete_for_one_log_and_an_older_copy_is_so_less_far() {
 }
 
 #[tokio::test]
-async fn somebody_is_missing_who_has_no_key_and_is_not_erased() {
+async fn a_person_without_a_key_and_without_an_erasure_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let keys = SqlitePersonKeys::open(folder.path(), master()).unwrap();
-    made(&keys, ada()).await;
+    make_key(&keys, ada()).await;
     keys.erase(&bob(), noon()).await.unwrap();
     let eve = Person::new("customer", "eve");
     assert_eq!(keys.missing(vec![ada(), bob(), eve.clone()]).await.unwrap(), [eve]);

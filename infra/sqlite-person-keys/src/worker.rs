@@ -1,4 +1,4 @@
-//! A thread with a connection that takes requests until nobody can ask any more.
+//! A thread that owns a database connection and works on requests until every sender is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -6,36 +6,36 @@ use std::thread::JoinHandle;
 use souk_eventsourcing::KeysUnavailable;
 use tokio::sync::mpsc;
 
-/// Requests that may wait; more wait for a place.
+/// Capacity of the queue. Further senders wait for a free place.
 const QUEUE_MAX: usize = 1_024;
-/// Requests that are worked on at once.
+/// Limit of requests that the thread takes from the queue at once.
 const AT_ONCE_MAX: usize = 256;
 
-/// The way to a thread; dropping it ends the thread, after what waits.
+/// A handle to the thread. When it is dropped, the thread works on the queued requests and then ends.
 pub(crate) struct Worker<R> {
     queue: Option<mpsc::Sender<R>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<R: Send + 'static> Worker<R> {
-    /// Starts a thread that hands over whatever waits, together.
+    /// Starts a thread that calls `work` with all requests that wait in the queue.
     pub(crate) fn start<S: Send + 'static>(
         name: &str,
         mut state: S,
         work: impl Fn(&mut S, Vec<R>) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (queue, mut waiting) = mpsc::channel::<R>(QUEUE_MAX);
+        let (queue, mut requests_waiting) = mpsc::channel::<R>(QUEUE_MAX);
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            while let Some(first) = waiting.blocking_recv() {
+            while let Some(first) = requests_waiting.blocking_recv() {
                 let mut requests = vec![first];
                 while requests.len() < AT_ONCE_MAX
-                    && let Ok(next) = waiting.try_recv()
+                    && let Ok(next) = requests_waiting.try_recv()
                 {
                     requests.push(next);
                 }
-                // Requests that a panic leaves without an answer are told that the keys are unavailable.
+                // A panic drops the reply senders: their callers get `KeysUnavailable`.
                 if catch_unwind(AssertUnwindSafe(|| work(&mut state, requests))).is_err() {
-                    tracing::error!("requests for keys of people were not answered: a panic");
+                    tracing::error!("requests for personal keys failed: the thread panicked");
                 }
             }
         })?;
@@ -52,14 +52,14 @@ impl<R> Drop for Worker<R> {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so; there is nothing to add while dropping.
+            // A panic of the thread is already logged.
             let _ = thread.join();
         }
     }
 }
 
 pub(crate) fn stopped() -> KeysUnavailable {
-    KeysUnavailable("their thread has stopped".to_owned())
+    KeysUnavailable("the thread of the personal keys has stopped".to_owned())
 }
 
 pub(crate) fn failed(error: &rusqlite::Error) -> KeysUnavailable {

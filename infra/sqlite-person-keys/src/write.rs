@@ -1,4 +1,4 @@
-//! Writing: keys that are made together share a commit, an erasure has one of its own.
+//! Requests of the writer thread. New keys of one batch share a commit; every erasure has its own commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +7,21 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use souk_eventsourcing::personal::PersonKey;
 use souk_eventsourcing::{KeyRing, KeysUnavailable, Person};
-use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::cache::Cache;
 use crate::worker::failed;
-use crate::{MasterKey, read};
+use crate::{MasterKey, Reply, read};
 
-/// How often cutting off the write-ahead log is tried while readers are in the way.
+/// Limit of attempts to truncate the write-ahead log while a reader uses it.
 const TRUNCATE_TRIES_MAX: u32 = 100;
-/// How long a reader is waited for between two tries.
+/// Wait between two attempts to truncate the write-ahead log.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(10);
 
-type Answer<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
-
 pub(crate) enum Request {
-    Make { people: Vec<Person>, answer: Answer<KeyRing> },
-    Erase { person: Person, at: Timestamp, answer: Answer<()> },
-    Settle { person: Person, is_settled: bool, answer: Answer<()> },
+    Make { people: Vec<Person>, reply: Reply<KeyRing> },
+    Erase { person: Person, at: Timestamp, reply: Reply<()> },
+    Settle { person: Person, is_settled: bool, reply: Reply<()> },
     Index(Box<dyn FnOnce(&Connection) + Send>),
 }
 
@@ -36,21 +33,21 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn work(&mut self, requests: Vec<Request>) {
-        let mut wanted = Vec::new();
+        let mut to_make = Vec::new();
         let mut others = Vec::new();
         for request in requests {
             match request {
-                Request::Make { people, answer } => wanted.push((people, answer)),
+                Request::Make { people, reply } => to_make.push((people, reply)),
                 other => others.push(other),
             }
         }
-        self.make(wanted);
+        self.make(to_make);
         for request in others {
-            // Whoever asked may have gone away.
+            // `send` fails only if the caller was cancelled.
             match request {
-                Request::Erase { person, at, answer } => drop(answer.send(self.erase(&person, at))),
-                Request::Settle { person, is_settled, answer } => {
-                    drop(answer.send(self.settle(&person, is_settled)));
+                Request::Erase { person, at, reply } => drop(reply.send(self.erase(&person, at))),
+                Request::Settle { person, is_settled, reply } => {
+                    drop(reply.send(self.settle(&person, is_settled)));
                 }
                 Request::Index(work) => work(&self.connection),
                 Request::Make { .. } => {}
@@ -58,11 +55,11 @@ impl Writer {
         }
     }
 
-    fn make(&mut self, wanted: Vec<(Vec<Person>, Answer<KeyRing>)>) {
-        if wanted.is_empty() {
+    fn make(&mut self, requests: Vec<(Vec<Person>, Reply<KeyRing>)>) {
+        if requests.is_empty() {
             return;
         }
-        let mut people: Vec<Person> = wanted.iter().flat_map(|(people, _)| people).cloned().collect();
+        let mut people: Vec<Person> = requests.iter().flat_map(|(people, _)| people).cloned().collect();
         people.sort();
         people.dedup();
         let erasures = self.cache.erasures();
@@ -70,19 +67,19 @@ impl Writer {
         if let Ok(ring) = &made {
             self.cache.put(erasures, ring);
         }
-        for (people, answer) in wanted {
-            let own = made.clone().map(|ring| {
+        for (people, reply) in requests {
+            let keys = made.clone().map(|ring| {
                 people
                     .into_iter()
                     .filter_map(|person| Some((person.clone(), ring.get(&person)?.clone())))
                     .collect()
             });
-            // Whoever asked may have gone away.
-            let _ = answer.send(own);
+            // `send` fails only if the caller was cancelled.
+            let _ = reply.send(keys);
         }
     }
 
-    /// The keys of all these people, those that were missing made; on disk when this returns.
+    /// Returns the keys of these people and creates the missing ones. The keys are on disk when this returns.
     fn make_and_commit(&mut self, people: &[Person]) -> Result<KeyRing, KeysUnavailable> {
         let of_sqlite = |error: rusqlite::Error| failed(&error);
         let transaction =
@@ -101,7 +98,7 @@ impl Writer {
 
     fn erase(&mut self, person: &Person, at: Timestamp) -> Result<(), KeysUnavailable> {
         let erased = self.destroy(person, at).map_err(|error| failed(&error));
-        // Whatever became of it: what is kept in memory is read anew.
+        // Also after a failure: the next request reads the key from the file again.
         self.cache.erase(person);
         erased?;
         souk_fail_points::pass("person-key-destroyed");
@@ -124,7 +121,7 @@ impl Writer {
     }
 }
 
-/// Moves everything into the database and empties the write-ahead log, where the key was too.
+/// Moves the write-ahead log into the database and truncates it, because it still holds the deleted rows.
 pub(crate) fn truncate_wal(connection: &Connection) -> Result<(), KeysUnavailable> {
     for _ in 0..TRUNCATE_TRIES_MAX {
         let is_busy: bool = connection
@@ -135,10 +132,10 @@ pub(crate) fn truncate_wal(connection: &Connection) -> Result<(), KeysUnavailabl
         }
         std::thread::sleep(TRUNCATE_WAIT);
     }
-    Err(KeysUnavailable("a reader keeps their write-ahead log from being cut off".to_owned()))
+    Err(KeysUnavailable("a reader prevents the truncation of the write-ahead log".to_owned()))
 }
 
-/// None for somebody who is erased.
+/// Creates and stores a new key for a person. Returns `None` if the person is erased.
 fn make_one(
     transaction: &Transaction<'_>,
     master: &MasterKey,
