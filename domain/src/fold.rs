@@ -4,15 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use souk_eventsourcing::{Decider, DecodeError, RecordedEvent};
 
-use crate::cart::Cart;
-use crate::claim::Claim;
-use crate::order::Order;
-use crate::payment::Payment;
-use crate::product::Product;
-use crate::skips::Skips;
-use crate::stock::Stock;
-use crate::user::User;
-use crate::webhook::Webhook;
+use crate::for_each_aggregate;
 
 /// An aggregate, folded event by event.
 pub trait Fold: Send {
@@ -25,17 +17,10 @@ pub trait Fold: Send {
 /// A fold of the aggregate whose streams have this category; none for streams of processes, whose state
 /// comes from other streams.
 pub fn of_category(category: &str) -> Option<Box<dyn Fold>> {
-    let folds = [
-        of::<Product>(),
-        of::<Claim>(),
-        of::<Stock>(),
-        of::<Cart>(),
-        of::<Order>(),
-        of::<Payment>(),
-        of::<Webhook>(),
-        of::<Skips>(),
-        of::<User>(),
-    ];
+    macro_rules! folds {
+        ($($field:ident: $aggregate:ty,)*) => { [$(of::<$aggregate>()),*] };
+    }
+    let folds = for_each_aggregate!(folds);
     folds.into_iter().find(|(of, _)| *of == category).map(|(_, fold)| fold)
 }
 

@@ -5,6 +5,7 @@
 //! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`.
 
 pub mod address;
+pub mod aggregates;
 pub mod cart;
 pub mod characters;
 pub mod claim;
@@ -28,6 +29,7 @@ pub mod user;
 pub mod webhook;
 
 pub use address::Address;
+pub use aggregates::{AggregatePorts, OpenPort};
 pub use email::Email;
 pub use field_error::FieldError;
 pub use money::{Currency, Money, MoneyError};

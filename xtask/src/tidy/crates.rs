@@ -48,6 +48,23 @@ fn every_aggregate_and_process_has_the_files_of_its_kind() {
     assert_none(&incomplete("process-managers/src", &PROCESS));
 }
 
+/// Folders of `domain/src` whose aggregate the list of aggregates lacks.
+fn unlisted(list: &str) -> Vec<String> {
+    let folders = fs::read_dir(workspace::root().join("domain/src")).expect("the crate is there");
+    let folders = folders.filter_map(|entry| {
+        let entry = entry.ok()?;
+        entry.path().is_dir().then(|| entry.file_name().to_string_lossy().into_owned())
+    });
+    folders.filter(|folder| !list.contains(&format!("$crate::{folder}::"))).collect()
+}
+
+#[test]
+fn every_aggregate_is_in_the_list_of_aggregates() {
+    let list = text(Path::new("domain/src/aggregates.rs")).expect("the list is text");
+    assert_none(&unlisted(&list));
+    assert!(unlisted(&list.replace("$crate::cart::", "")).contains(&"cart".to_owned()));
+}
+
 #[test]
 fn a_folder_that_lacks_a_file_is_found() {
     let found = incomplete("process-managers/src", &["decide.rs", "nowhere.rs"]);
