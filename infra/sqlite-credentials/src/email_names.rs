@@ -1,4 +1,4 @@
-//! E-mail addresses of accounts, each as a keyed hash with its alias.
+//! E-mail addresses of accounts. Each address is stored as a keyed hash (its name) with its alias.
 
 use souk_domain::{CustomerId, EmailHash};
 use souk_sign_in::CredentialsUnavailable;
@@ -6,6 +6,8 @@ use sqlx::SqlitePool;
 
 use crate::rows::failed;
 
+/// Stores the name and the alias of a user's e-mail address. With `password`, the row is written only if the user
+/// still has this password hash.
 pub(crate) async fn keep(
     pool: &SqlitePool,
     user: &CustomerId,

@@ -1,4 +1,4 @@
--- Of some people, those of whom there is a row.
+-- The people of a JSON list who have a row in any table. Ended sessions do not count.
 SELECT value
 FROM json_each($1)
 WHERE EXISTS (SELECT 1 FROM passwords WHERE person = value)

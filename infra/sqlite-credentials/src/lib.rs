@@ -1,5 +1,6 @@
-//! Credentials in `SQLite`, in a file of their own. Every write is on disk when it is answered, and what is
-//! deleted is overwritten.
+//! The store of credentials: one `SQLite` file for passwords, sessions, one-time tokens, links to identity
+//! providers and the list of sign-ins. Every write is on disk when its call returns. Deleted rows are overwritten
+//! with zeros.
 
 mod email_names;
 mod mail_counts;
@@ -26,35 +27,37 @@ pub use open::OpenError;
 
 use rows::{FamilyRow, SignInRow, TokenRow, TryFromRow as _, document, failed};
 
-/// The store's file in its folder.
+/// File name of the store in the data folder.
 pub const CREDENTIALS_FILE: &str = "credentials.sqlite";
 
-/// Rows that one step of the sweep removes of each kind.
+/// Limit of rows of each kind that one step of the sweep deletes.
 const SWEPT_ROWS_MAX: i64 = 1_000;
-/// Sessions of one person that are looked at together.
+/// Limit of sessions of one person that are read together.
 const FAMILIES_MAX: i64 = 10_000;
 
-/// Tries to cut off the write-ahead log while others are in the way, and the time between two of them.
+/// Limit of attempts to truncate the write-ahead log while a reader uses it.
 const TRUNCATE_TRIES_MAX: u32 = 100;
+/// Wait between two attempts to truncate the write-ahead log.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(10);
 
-/// Providers of one person that are told.
+/// Limit of identity providers that are listed for one person.
 const LINKS_MAX: i64 = 100;
 
-/// The store.
+/// The store of credentials.
 pub struct SqliteCredentials {
     pool: SqlitePool,
 }
 
-type Kept<T> = Result<T, CredentialsUnavailable>;
+/// Result of a call to the store.
+type StoreResult<T> = Result<T, CredentialsUnavailable>;
 
 impl SqliteCredentials {
-    /// Opens the store in a folder, or makes it. The caller holds the folder.
+    /// Opens the store in a data folder, or creates it. The caller must hold the lock of the data folder.
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
         Ok(Self { pool: open::pool(&folder.join(CREDENTIALS_FILE)).await? })
     }
 
-    /// Ends the connections: nothing is written any more.
+    /// Closes the connections. Later calls fail.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -62,12 +65,12 @@ impl SqliteCredentials {
 
 #[async_trait]
 impl Credentials for SqliteCredentials {
-    async fn password(&self, user: &CustomerId) -> Kept<Option<String>> {
+    async fn password(&self, user: &CustomerId) -> StoreResult<Option<String>> {
         let statement = sqlx::query_scalar("SELECT hash FROM passwords WHERE person = $1");
         statement.bind(user.as_str()).fetch_optional(&self.pool).await.map_err(failed)
     }
 
-    async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()> {
+    async fn set_password(&self, user: &CustomerId, hash: &str) -> StoreResult<()> {
         passwords::set(&self.pool, user.as_str(), hash).await
     }
 
@@ -77,7 +80,7 @@ impl Credentials for SqliteCredentials {
         old: &str,
         new: &str,
         resets: ResetsAtChange,
-    ) -> Kept<bool> {
+    ) -> StoreResult<bool> {
         passwords::change(&self.pool, user.as_str(), old, new, resets).await
     }
 
@@ -87,11 +90,11 @@ impl Credentials for SqliteCredentials {
         new: &str,
         links: LinksAtReset,
         now: Timestamp,
-    ) -> Kept<Option<CustomerId>> {
+    ) -> StoreResult<Option<CustomerId>> {
         passwords::reset(&self.pool, token, new, links, now).await
     }
 
-    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool> {
+    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> StoreResult<bool> {
         let statement = sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2");
         let statement = statement.bind(user.as_str()).bind(old).bind(new);
         Ok(statement.execute(&self.pool).await.map_err(failed)?.rows_affected() == 1)
@@ -103,22 +106,22 @@ impl Credentials for SqliteCredentials {
         name: &EmailHash,
         alias: &EmailHash,
         password: Option<&str>,
-    ) -> Kept<()> {
+    ) -> StoreResult<()> {
         email_names::keep(&self.pool, user, name, alias, password).await
     }
 
-    async fn email_alias(&self, name: &EmailHash) -> Kept<Option<EmailHash>> {
+    async fn email_alias(&self, name: &EmailHash) -> StoreResult<Option<EmailHash>> {
         email_names::alias_of(&self.pool, name).await
     }
 
-    async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>> {
+    async fn linked(&self, issuer: &str, subject: &str) -> StoreResult<Option<CustomerId>> {
         let statement = sqlx::query_scalar("SELECT person FROM links WHERE issuer = $1 AND subject = $2");
         let found: Option<String> =
             statement.bind(issuer).bind(subject).fetch_optional(&self.pool).await.map_err(failed)?;
         Ok(found.and_then(|person| CustomerId::parse(&person).ok()))
     }
 
-    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> Kept<()> {
+    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> StoreResult<()> {
         let sql = "INSERT INTO links VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (issuer, subject) DO UPDATE SET person = excluded.person";
         let statement = sqlx::query(sql).bind(issuer).bind(subject).bind(user.as_str());
@@ -126,8 +129,8 @@ impl Credentials for SqliteCredentials {
         Ok(())
     }
 
-    async fn unlink(&self, issuer: &str, user: &CustomerId) -> Kept<Unlinked> {
-        // One statement: two of them at once never take both ways.
+    async fn unlink(&self, issuer: &str, user: &CustomerId) -> StoreResult<Unlinked> {
+        // One statement, so that two concurrent calls never remove both ways to sign in.
         let statement = sqlx::query(include_str!("unlink.sql")).bind(issuer).bind(user.as_str());
         if statement.execute(&self.pool).await.map_err(failed)?.rows_affected() > 0 {
             return Ok(Unlinked::Done);
@@ -136,13 +139,13 @@ impl Credentials for SqliteCredentials {
         Ok(if is_linked { Unlinked::LastWay } else { Unlinked::NotLinked })
     }
 
-    async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>> {
+    async fn links_of(&self, user: &CustomerId) -> StoreResult<Vec<String>> {
         let statement =
             sqlx::query_scalar("SELECT issuer FROM links WHERE person = $1 ORDER BY issuer LIMIT $2");
         statement.bind(user.as_str()).bind(LINKS_MAX).fetch_all(&self.pool).await.map_err(failed)
     }
 
-    async fn open_family(&self, family: &Family) -> Kept<()> {
+    async fn open_family(&self, family: &Family) -> StoreResult<()> {
         let statement = sqlx::query("INSERT INTO families VALUES ($1, $2, $3, NULL, 0, $4)");
         let statement = statement.bind(family.id.as_bytes().to_vec()).bind(family.user.as_str());
         let statement = statement.bind(family.expires_at.as_microsecond()).bind(document(family)?);
@@ -150,23 +153,23 @@ impl Credentials for SqliteCredentials {
         Ok(())
     }
 
-    async fn family(&self, id: Uuid) -> Kept<Option<Stored>> {
+    async fn family(&self, id: Uuid) -> StoreResult<Option<Stored>> {
         let statement = sqlx::query_as::<_, FamilyRow>("SELECT version, doc FROM families WHERE id = $1");
         let row = statement.bind(id.as_bytes().to_vec()).fetch_optional(&self.pool).await.map_err(failed)?;
         row.map(Stored::of_row).transpose()
     }
 
-    async fn replace_family(&self, Stored { family, version }: &Stored) -> Kept<bool> {
+    async fn replace_family(&self, Stored { family, version }: &Stored) -> StoreResult<bool> {
         let sql = "UPDATE families SET expires_at = $3, revoked_at = $4, version = version + 1, doc = $5 \
                    WHERE id = $1 AND version = $2";
         let statement = sqlx::query(sql).bind(family.id.as_bytes().to_vec()).bind(version);
         let statement = statement.bind(family.expires_at.as_microsecond());
         let statement = statement.bind(family.revoked_at.map(Timestamp::as_microsecond));
-        let done = statement.bind(document(family)?).execute(&self.pool).await.map_err(failed)?;
-        Ok(done.rows_affected() == 1)
+        let updated = statement.bind(document(family)?).execute(&self.pool).await.map_err(failed)?;
+        Ok(updated.rows_affected() == 1)
     }
 
-    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> Kept<Vec<Stored>> {
+    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<Stored>> {
         let sql = "SELECT version, doc FROM families \
                    WHERE person = $1 AND revoked_at IS NULL AND expires_at > $2 LIMIT $3";
         let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(user.as_str());
@@ -175,14 +178,14 @@ impl Credentials for SqliteCredentials {
         rows.into_iter().map(Stored::of_row).collect()
     }
 
-    async fn revoked_since(&self, since: Timestamp) -> Kept<Vec<Family>> {
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Family>> {
         let sql = "SELECT version, doc FROM families WHERE revoked_at >= $1";
         let statement = sqlx::query_as::<_, FamilyRow>(sql).bind(since.as_microsecond());
         let rows = statement.fetch_all(&self.pool).await.map_err(failed)?;
         rows.into_iter().map(|row| Stored::of_row(row).map(|stored| stored.family)).collect()
     }
 
-    async fn keep_one_time(&self, token: &OneTimeToken) -> Kept<()> {
+    async fn keep_one_time(&self, token: &OneTimeToken) -> StoreResult<()> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         sqlx::query("DELETE FROM one_time_tokens WHERE person = $1 AND purpose = $2")
             .bind(token.user.as_str())
@@ -202,7 +205,12 @@ impl Credentials for SqliteCredentials {
         transaction.commit().await.map_err(failed)
     }
 
-    async fn one_time(&self, hash: &[u8; 32], purpose: Purpose, now: Timestamp) -> Kept<Option<MailedTo>> {
+    async fn one_time(
+        &self,
+        hash: &[u8; 32],
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> StoreResult<Option<MailedTo>> {
         let sql = "SELECT person, email_hash FROM one_time_tokens \
                    WHERE hash = $1 AND purpose = $2 AND expires_at > $3";
         let statement = sqlx::query_as::<_, TokenRow>(sql).bind(hash.to_vec());
@@ -216,7 +224,7 @@ impl Credentials for SqliteCredentials {
         hash: &[u8; 32],
         purpose: Purpose,
         now: Timestamp,
-    ) -> Kept<Option<CustomerId>> {
+    ) -> StoreResult<Option<CustomerId>> {
         let sql = "DELETE FROM one_time_tokens WHERE hash = $1 AND purpose = $2 RETURNING person, expires_at";
         let statement = sqlx::query_as::<_, (String, i64)>(sql).bind(hash.to_vec()).bind(purpose.as_str());
         let taken = statement.fetch_optional(&self.pool).await.map_err(failed)?;
@@ -224,11 +232,11 @@ impl Credentials for SqliteCredentials {
         Ok(taken.and_then(|(user, _)| CustomerId::parse(&user).ok()))
     }
 
-    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> Kept<bool> {
+    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> StoreResult<bool> {
         mail_counts::count(&self.pool, counts, now).await
     }
 
-    async fn note(&self, sign_in: &SignIn) -> Kept<()> {
+    async fn note(&self, sign_in: &SignIn) -> StoreResult<()> {
         let statement = sqlx::query("INSERT INTO sign_ins VALUES ($1, $2, $3, $4, $5, $6, $7)");
         let statement = statement.bind(sign_in.id.as_bytes().to_vec()).bind(sign_in.at.as_microsecond());
         let statement = statement.bind(sign_in.user.as_ref().map(CustomerId::as_str));
@@ -244,7 +252,7 @@ impl Credentials for SqliteCredentials {
         user: Option<&CustomerId>,
         before: Option<Uuid>,
         limit: u32,
-    ) -> Kept<Vec<SignIn>> {
+    ) -> StoreResult<Vec<SignIn>> {
         let before = before.unwrap_or(Uuid::max()).as_bytes().to_vec();
         let of_all = "SELECT id, at, person, email_hash, kind, address, user_agent FROM sign_ins \
                       WHERE id < $1 ORDER BY id DESC LIMIT $2";
@@ -260,7 +268,7 @@ impl Credentials for SqliteCredentials {
         rows.into_iter().map(SignIn::of_row).collect()
     }
 
-    async fn kept_of(&self, people: &[CustomerId]) -> Kept<Vec<CustomerId>> {
+    async fn kept_of(&self, people: &[CustomerId]) -> StoreResult<Vec<CustomerId>> {
         let names: Vec<&str> = people.iter().map(CustomerId::as_str).collect();
         let names = serde_json::to_string(&names).map_err(rows::damaged)?;
         let statement = sqlx::query_scalar::<_, String>(include_str!("kept_of.sql")).bind(names);
@@ -268,15 +276,15 @@ impl Credentials for SqliteCredentials {
         Ok(found.iter().filter_map(|person| CustomerId::parse(person).ok()).collect())
     }
 
-    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()> {
+    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> StoreResult<()> {
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         for sql in [
             "DELETE FROM passwords WHERE person = $1",
-            // Those that were ended stay until their access tokens have expired.
+            // Ended sessions stay until their access tokens have expired.
             "DELETE FROM families WHERE person = $1 AND revoked_at IS NULL",
             "DELETE FROM one_time_tokens WHERE person = $1",
             "DELETE FROM links WHERE person = $1",
-            // An older copy of this file may know an address that nothing else leads to any more.
+            // A restored older copy of this file may have an e-mail address that is recorded nowhere else.
             "DELETE FROM sign_ins WHERE email_hash IN (SELECT name FROM email_names WHERE person = $1)",
             "DELETE FROM email_names WHERE person = $1",
             "DELETE FROM sign_ins WHERE person = $1",
@@ -289,12 +297,12 @@ impl Credentials for SqliteCredentials {
             statement.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
-        cut_off_wal(&self.pool).await
+        truncate_wal(&self.pool).await
     }
 
-    async fn sweep(&self, now: Timestamp) -> Kept<()> {
+    async fn sweep(&self, now: Timestamp) -> StoreResult<()> {
         let now_micros = now.as_microsecond();
-        // Access tokens of a session that was ended are refused until they expire by themselves.
+        // An ended session is kept until its access tokens have expired, so that they are refused until then.
         let ended = (now - ACCESS_TTL - ACCESS_TTL).as_microsecond();
         let old = (now - SIGN_INS_KEPT).as_microsecond();
         for (sql, until) in [
@@ -324,17 +332,17 @@ impl Credentials for SqliteCredentials {
     }
 }
 
-/// Empties the write-ahead log, where what was deleted stands still. Another erasure may be doing the same.
-async fn cut_off_wal(pool: &SqlitePool) -> Kept<()> {
+/// Truncates the write-ahead log, because it still holds the deleted rows. A concurrent erasure may do the same.
+async fn truncate_wal(pool: &SqlitePool) -> StoreResult<()> {
     for _ in 0..TRUNCATE_TRIES_MAX {
-        let cut_off = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
-        let (is_busy, ..) = cut_off.fetch_one(pool).await.map_err(failed)?;
+        let truncate = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
+        let (is_busy, ..) = truncate.fetch_one(pool).await.map_err(failed)?;
         if is_busy == 0 {
             return Ok(());
         }
         tokio::time::sleep(TRUNCATE_WAIT).await;
     }
-    let why = "a reader keeps the write-ahead log from being cut off";
+    let why = "a reader prevents the truncation of the write-ahead log";
     Err(CredentialsUnavailable(why.to_owned()))
 }
 

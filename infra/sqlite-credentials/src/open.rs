@@ -1,4 +1,4 @@
-//! Opening the file.
+//! Opens the file: checks and upgrades its format.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,48 +9,48 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 /// `SKCR` as the `SQLite` application id.
 const APPLICATION_ID: i64 = 0x534B_4352;
-/// The format that this program writes.
+/// Version of the file format that this program writes.
 const FORMAT: i64 = 5;
-/// The statements that make each format from the one before, with the number of the format that they make.
+/// Upgrades between formats: each entry has a format number and the statements that upgrade the format before it.
 const UPGRADES: [(i64, &str); 4] = [
     (2, include_str!("links.sql")),
     (3, include_str!("email_of_tokens.sql")),
     (4, include_str!("mail_counts.sql")),
     (5, include_str!("email_names.sql")),
 ];
-/// Connections at once.
+/// Size of the connection pool.
 const CONNECTIONS_MAX: u32 = 4;
-/// How long a request waits for a connection, or for another that writes.
+/// Longest wait for a free connection or for the write lock.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Why the store can't be used. Nothing was changed.
+/// Reason why the store of credentials can't be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It can't be read or written.
+    /// The file can't be read or written.
     #[error("the credentials in {} can't be used: {reason}", .path.display())]
     Unusable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the operating system or of `SQLite`.
         reason: String,
     },
-    /// It is another kind of file.
+    /// The file is not a store of credentials.
     #[error("{} holds no credentials", .path.display())]
     Foreign {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A newer program made it.
+    /// A newer program wrote the file.
     #[error("the credentials in {} have format {found}, this program reads {FORMAT}: use the newer program", .path.display())]
     NewerFormat {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: i64,
     },
 }
 
-/// Opens or makes the file.
+/// Opens or creates the file, and returns the connection pool.
 pub(crate) async fn pool(path: &Path) -> Result<SqlitePool, OpenError> {
     let unusable = |reason: String| OpenError::Unusable { path: path.to_owned(), reason };
     make_file(path).map_err(|error| unusable(error.to_string()))?;
@@ -59,7 +59,7 @@ pub(crate) async fn pool(path: &Path) -> Result<SqlitePool, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(WAIT_MAX)
-        // What is deleted is overwritten with zeros.
+        // Deleted rows are overwritten with zeros.
         .pragma("secure_delete", "on");
     let pool = SqlitePoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
@@ -100,7 +100,7 @@ async fn prepare(path: &Path, pool: &SqlitePool) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The statements that make this program's format from an older one.
+/// Returns the statements that upgrade an older format to [`FORMAT`].
 fn upgrades_from(format: i64) -> String {
-    UPGRADES.iter().filter(|(makes, _)| *makes > format).map(|(_, sql)| *sql).collect()
+    UPGRADES.iter().filter(|(upgraded, _)| *upgraded > format).map(|(_, sql)| *sql).collect()
 }

@@ -1,19 +1,19 @@
-//! Changes of passwords. A token that was mailed to reset a password is for the password of that time: it goes in
-//! the transaction that sets another, unless the account may be a stranger's.
+//! Changes of passwords. A mailed token to reset a password is valid only for the password of that time: the
+//! transaction that sets another password deletes it. With [`ResetsAtChange::Stay`] the tokens stay valid, because
+//! somebody else may have registered the account with this e-mail address.
 
 use jiff::Timestamp;
 use souk_domain::CustomerId;
-use souk_sign_in::{CredentialsUnavailable, LinksAtReset, Purpose, ResetsAtChange};
+use souk_sign_in::{LinksAtReset, Purpose, ResetsAtChange};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use crate::StoreResult;
 use crate::rows::failed;
-
-type Kept<T> = Result<T, CredentialsUnavailable>;
 
 const SET: &str =
     "INSERT INTO passwords VALUES ($1, $2) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash";
 
-pub(crate) async fn set(pool: &SqlitePool, user: &str, hash: &str) -> Kept<()> {
+pub(crate) async fn set(pool: &SqlitePool, user: &str, hash: &str) -> StoreResult<()> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     sqlx::query(SET).bind(user).bind(hash).execute(&mut *transaction).await.map_err(failed)?;
     drop_resets(&mut transaction, user).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn change(
     old: &str,
     new: &str,
     resets: ResetsAtChange,
-) -> Kept<bool> {
+) -> StoreResult<bool> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     let statement = sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2");
     let statement = statement.bind(user).bind(old).bind(new);
@@ -46,7 +46,7 @@ pub(crate) async fn reset(
     new: &str,
     links: LinksAtReset,
     now: Timestamp,
-) -> Kept<Option<CustomerId>> {
+) -> StoreResult<Option<CustomerId>> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     let sql =
         "DELETE FROM one_time_tokens WHERE hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING person";
@@ -64,7 +64,7 @@ pub(crate) async fn reset(
     Ok(Some(user))
 }
 
-async fn drop_resets(transaction: &mut Transaction<'_, Sqlite>, user: &str) -> Kept<()> {
+async fn drop_resets(transaction: &mut Transaction<'_, Sqlite>, user: &str) -> StoreResult<()> {
     let statement = sqlx::query("DELETE FROM one_time_tokens WHERE person = $1 AND purpose = $2");
     let statement = statement.bind(user).bind(Purpose::ResetPassword.as_str());
     statement.execute(&mut **transaction).await.map_err(failed)?;

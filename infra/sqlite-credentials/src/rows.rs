@@ -1,4 +1,4 @@
-//! Rows as they are read.
+//! Rows of the tables, and their conversion into the types of `souk-sign-in`.
 
 use jiff::Timestamp;
 use souk_domain::{CustomerId, EmailHash};
@@ -16,8 +16,8 @@ pub(crate) type SignInRow =
 /// Person and e-mail hash of a one-time token.
 pub(crate) type TokenRow = (String, Option<String>);
 
-/// What is behind an error is for operators.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+/// Converts a database error. Its text is for operators.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 pub(crate) fn failed(error: sqlx::Error) -> CredentialsUnavailable {
     CredentialsUnavailable(error.to_string())
 }
@@ -57,7 +57,7 @@ impl TryFromRow<SignInRow> for SignIn {
             at: Timestamp::from_microsecond(at).map_err(damaged)?,
             user: user.map(|user| CustomerId::parse(&user)).transpose().map_err(damaged)?,
             email_hash: email_hash.map(|hash| EmailHash::parse(&hash)).transpose().map_err(damaged)?,
-            kind: SignInKind::parse(&kind).ok_or_else(|| damaged("its kind is not known"))?,
+            kind: SignInKind::parse(&kind).ok_or_else(|| damaged("its kind is unknown"))?,
             address,
             user_agent,
         })

@@ -36,7 +36,7 @@ fn sign_in(n: u128, at: Timestamp) -> SignIn {
 }
 
 #[tokio::test]
-async fn a_password_is_set_and_replaced_and_there_after_a_restart() {
+async fn a_password_can_be_replaced_and_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     assert_eq!(store.password(&ada()).await.unwrap(), None);
@@ -55,7 +55,7 @@ fn token(n: u8, purpose: Purpose) -> OneTimeToken {
 }
 
 #[tokio::test]
-async fn tokens_that_reset_a_password_go_with_the_password_of_their_time() {
+async fn a_new_password_deletes_the_tokens_that_reset_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let works = async |n: u8, purpose| store.one_time(&[n; 32], purpose, noon()).await.unwrap().is_some();
@@ -73,7 +73,7 @@ async fn tokens_that_reset_a_password_go_with_the_password_of_their_time() {
     assert!(works(2, Purpose::ResetPassword).await, "the password is the same");
     let stay = ResetsAtChange::Stay;
     assert!(store.change_password(&ada(), "one, hashed anew", "one again", stay).await.unwrap());
-    assert!(works(2, Purpose::ResetPassword).await, "the address of the account is not proven");
+    assert!(works(2, Purpose::ResetPassword).await, "`ResetsAtChange::Stay` keeps the token");
     assert!(store.change_password(&ada(), "one again", "two", ResetsAtChange::Go).await.unwrap());
     assert!(!works(2, Purpose::ResetPassword).await);
     mailed(3).await;
@@ -83,7 +83,7 @@ async fn tokens_that_reset_a_password_go_with_the_password_of_their_time() {
 }
 
 #[tokio::test]
-async fn a_reset_takes_its_token_and_sets_the_password_both_or_neither() {
+async fn a_reset_deletes_its_token_and_sets_the_password_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_reset_takes_its_token_and_sets_the_password_both_or_neither() {
 }
 
 #[tokio::test]
-async fn of_two_who_write_a_session_back_the_second_is_told() {
+async fn the_second_of_two_concurrent_changes_of_a_session_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.open_family(&family(1)).await.unwrap();
@@ -119,7 +119,7 @@ async fn of_two_who_write_a_session_back_the_second_is_told() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_kept_before_there_were_codes_is_read() {
+async fn a_session_without_the_field_code_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.open_family(&family(1)).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_session_that_was_kept_before_there_were_codes_is_read() {
 }
 
 #[tokio::test]
-async fn a_one_time_token_works_once_for_its_purpose_and_until_the_next() {
+async fn a_one_time_token_works_once_for_its_purpose_until_a_newer_one_replaces_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.keep_one_time(&token(1, Purpose::ResetPassword)).await.unwrap();
@@ -146,25 +146,25 @@ async fn a_one_time_token_works_once_for_its_purpose_and_until_the_next() {
 }
 
 #[tokio::test]
-async fn sign_ins_are_listed_newest_first_and_kept_for_a_while() {
+async fn sign_ins_are_listed_newest_first_and_deleted_after_90_days() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     for n in 1..=3 {
         store.note(&sign_in(n, noon())).await.unwrap();
     }
-    let nobodys = SignIn { user: None, kind: SignInKind::Failed, ..sign_in(4, hours(2)) };
-    store.note(&nobodys).await.unwrap();
+    let of_no_user = SignIn { user: None, kind: SignInKind::Failed, ..sign_in(4, hours(2)) };
+    store.note(&of_no_user).await.unwrap();
     let all = store.sign_ins(None, None, 10).await.unwrap();
-    assert_eq!(all[0], nobodys);
+    assert_eq!(all[0], of_no_user);
     assert_eq!(all.len(), 4);
     let page = store.sign_ins(Some(&ada()), Some(Uuid::from_u128(3)), 1).await.unwrap();
     assert_eq!(page, [sign_in(2, noon())]);
     store.sweep(hours(90 * 24 + 1)).await.unwrap();
-    assert_eq!(store.sign_ins(None, None, 10).await.unwrap(), [nobodys]);
+    assert_eq!(store.sign_ins(None, None, 10).await.unwrap(), [of_no_user]);
 }
 
 #[tokio::test]
-async fn the_sweep_takes_what_is_over_and_leaves_what_is_still_asked_for() {
+async fn the_sweep_deletes_expired_sessions_and_ended_ones_without_valid_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.open_family(&family(1)).await.unwrap();
@@ -182,7 +182,7 @@ async fn the_sweep_takes_what_is_over_and_leaves_what_is_still_asked_for() {
 }
 
 #[tokio::test]
-async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
+async fn no_file_holds_data_of_an_erased_person() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.set_password(&ada(), "a-hash-of-something").await.unwrap();
@@ -205,7 +205,7 @@ async fn nothing_of_somebody_who_is_forgotten_is_left_in_any_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn people_who_are_forgotten_at_once_are_in_nobodys_way() {
+async fn concurrent_erasures_do_not_block_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(open(&folder).await);
     let forget = |n: usize| {
@@ -222,19 +222,23 @@ async fn people_who_are_forgotten_at_once_are_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn mails_are_counted_until_their_day_is_over_and_through_erasures() {
+async fn mails_are_counted_for_one_day_and_erasures_keep_the_counters() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
-    let [of_all, of_client] = [(1, 3), (2, 2)].map(|(n, mails_max)| MailCount { key: [n; 32], mails_max });
+    let [of_address, of_client] =
+        [(1, 3), (2, 2)].map(|(n, mails_max)| MailCount { key: [n; 32], mails_max });
     let of_other = MailCount { key: [3; 32], mails_max: 2 };
-    let may = async |counts: [MailCount; 2], now| store.count_mail(&counts, now).await.unwrap();
-    assert!(may([of_all, of_client], noon()).await && may([of_all, of_client], hours(1)).await);
-    assert!(!may([of_all, of_client], hours(2)).await, "this client has its most");
+    let count_mail = async |counts: [MailCount; 2], now| store.count_mail(&counts, now).await.unwrap();
+    assert!(
+        count_mail([of_address, of_client], noon()).await
+            && count_mail([of_address, of_client], hours(1)).await
+    );
+    assert!(!count_mail([of_address, of_client], hours(2)).await, "the client has reached its limit");
     store.forget(&ada(), &[email_hash()]).await.unwrap();
     store.sweep(hours(24) - SignedDuration::from_secs(1)).await.unwrap();
-    assert!(may([of_all, of_other], hours(3)).await, "what was refused is not counted");
-    assert!(!may([of_all, of_other], hours(4)).await, "the address has its most");
-    assert!(may([of_all, of_client], hours(24)).await);
+    assert!(count_mail([of_address, of_other], hours(3)).await, "a refused mail is not counted");
+    assert!(!count_mail([of_address, of_other], hours(4)).await, "the address has reached its limit");
+    assert!(count_mail([of_address, of_client], hours(24)).await);
     let rows = async || {
         let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mail_counts");
         count.fetch_one(&store.pool).await.unwrap()
@@ -245,7 +249,7 @@ async fn mails_are_counted_until_their_day_is_over_and_through_erasures() {
 }
 
 #[tokio::test]
-async fn mails_beyond_those_of_the_day_wait_for_nobody_who_writes() {
+async fn a_mail_over_the_limit_is_refused_without_waiting_for_a_writer() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let count = MailCount { key: [1; 32], mails_max: 1 };
@@ -256,7 +260,7 @@ async fn mails_beyond_those_of_the_day_wait_for_nobody_who_writes() {
 }
 
 #[tokio::test]
-async fn people_of_whom_anything_is_kept_are_known_by_each_kind_of_it() {
+async fn people_with_a_row_in_any_table_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let people: Vec<CustomerId> = (0..8).map(|n| CustomerId::parse(&format!("user-{n}")).unwrap()).collect();
@@ -283,24 +287,24 @@ async fn people_of_whom_anything_is_kept_are_known_by_each_kind_of_it() {
 #[tokio::test]
 async fn a_file_of_another_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(CREDENTIALS_FILE), "no database, by far").unwrap();
+    std::fs::write(folder.path().join(CREDENTIALS_FILE), "not a database").unwrap();
     assert!(matches!(SqliteCredentials::open(folder.path()).await, Err(OpenError::Unusable { .. })));
 }
 
 #[tokio::test]
-async fn a_store_of_the_first_format_is_taken_over() {
+async fn a_store_of_format_1_is_upgraded() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.set_password(&ada(), "one").await.unwrap();
-    // As the first format was.
-    let first = "DROP TABLE links; DROP TABLE mail_counts; DROP TABLE email_names; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
+    // Turns the store into one of format 1.
+    let downgrade = "DROP TABLE links; DROP TABLE mail_counts; DROP TABLE email_names; ALTER TABLE one_time_tokens DROP COLUMN email_hash; PRAGMA user_version = 1;
         INSERT INTO one_time_tokens VALUES (zeroblob(32), 'ada', 'verify-email', 9000000000000000)";
-    sqlx::raw_sql(first).execute(&store.pool).await.unwrap();
+    sqlx::raw_sql(downgrade).execute(&store.pool).await.unwrap();
     store.close().await;
     let store = open(&folder).await;
-    let of_before = store.one_time(&[0; 32], Purpose::VerifyEmail, noon()).await.unwrap().unwrap();
-    assert_eq!(of_before, MailedTo { user: ada(), email_hash: None });
-    assert!(of_before.is_address(&email_hash()));
+    let mailed_to = store.one_time(&[0; 32], Purpose::VerifyEmail, noon()).await.unwrap().unwrap();
+    assert_eq!(mailed_to, MailedTo { user: ada(), email_hash: None });
+    assert!(mailed_to.is_address(&email_hash()));
     assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("one"));
     store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
     assert_eq!(store.linked("https://work.example", "7").await.unwrap(), Some(ada()));
@@ -309,7 +313,7 @@ async fn a_store_of_the_first_format_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_same() {
+async fn an_erasure_deletes_links_and_a_password_is_replaced_only_if_the_old_one_matches() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     store.set_password(&ada(), "one").await.unwrap();
@@ -322,7 +326,7 @@ async fn a_link_goes_with_its_person_and_a_password_is_replaced_only_over_the_sa
 }
 
 #[tokio::test]
-async fn a_link_goes_unless_it_is_the_last_way_to_sign_in() {
+async fn a_link_can_be_removed_unless_it_is_the_last_way_to_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let work = "https://work.example";
@@ -340,7 +344,7 @@ async fn a_link_goes_unless_it_is_the_last_way_to_sign_in() {
 }
 
 #[tokio::test]
-async fn an_address_is_kept_for_its_account_and_goes_with_it() {
+async fn an_erasure_deletes_the_address_of_the_account() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await;
     let name = email_hash();
@@ -350,7 +354,7 @@ async fn an_address_is_kept_for_its_account_and_goes_with_it() {
     assert_eq!(
         store.email_alias(&name).await.unwrap(),
         None,
-        "an account that was erased meanwhile keeps none"
+        "nothing is stored for an account without this password"
     );
     store.set_password(&ada(), "one").await.unwrap();
     store.keep_email(&ada(), &name, &name, None).await.unwrap();

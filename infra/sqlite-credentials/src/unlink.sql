@@ -1,4 +1,4 @@
--- The links of a person to an issuer go, while a password or another issuer is left to sign in by.
+-- Deletes the links of a person to an issuer, if the person can still sign in by a password or by another issuer.
 DELETE FROM links
 WHERE issuer = $1
   AND person = $2
