@@ -1,4 +1,4 @@
-//! Asking a provider: how long, and how much of an answer.
+//! HTTP requests to an identity provider, with a timeout and a limit for the size of the response.
 
 use std::io;
 use std::pin::Pin;
@@ -9,17 +9,17 @@ use hyper::body::Bytes;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use souk_http_client::{HttpClient, client, described};
 
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// The largest answer, in bytes.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Timeout of one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit of the size of a response, in bytes.
+const RESPONSE_BYTES_MAX: usize = 256 * 1024;
 
-/// Why there is no answer.
+/// Reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct NoAnswer(String);
+pub(super) struct RequestFailed(String);
 
-/// Asks. Where the issuer is reached over TLS, so is everything it names.
+/// HTTP client for one provider. If the issuer has an `https` URL, requests to any other scheme are refused.
 pub(super) struct Exchange {
     client: HttpClient<Full<Bytes>>,
     is_tls_only: bool,
@@ -30,27 +30,28 @@ impl Exchange {
         Ok(Self { client: client(is_tls_only)?, is_tls_only })
     }
 
-    /// Sends one request. What an answer redirects to is not followed.
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
+    /// Sends one request. Redirects are not followed.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, RequestFailed> {
         if self.is_tls_only && request.uri().scheme_str() != Some("https") {
-            return Err(NoAnswer(format!("{} is not reached over TLS", request.uri())));
+            return Err(RequestFailed(format!("{} is not reached over TLS", request.uri())));
         }
         let request = request.map(|body| Full::new(Bytes::from(body)));
-        let answered = async {
-            let answer = self.client.request(request).await.map_err(|error| NoAnswer(described(&error)))?;
-            let (parts, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| NoAnswer(error.to_string()))?.to_bytes();
+        let exchange = async {
+            let response =
+                self.client.request(request).await.map_err(|error| RequestFailed(described(&error)))?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| RequestFailed(error.to_string()))?.to_bytes();
             Ok(HttpResponse::from_parts(parts, body.to_vec()))
         };
-        let in_time = tokio::time::timeout(ANSWER_MAX, answered).await;
-        in_time.unwrap_or_else(|_| Err(NoAnswer("no answer came in time".to_owned())))
+        let in_time = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await;
+        in_time.unwrap_or_else(|_| Err(RequestFailed("the request timed out".to_owned())))
     }
 }
 
 impl<'c> AsyncHttpClient<'c> for Exchange {
-    type Error = NoAnswer;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>> + Send + 'c>>;
+    type Error = RequestFailed;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, RequestFailed>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.send(request))

@@ -1,7 +1,7 @@
-//! Identity providers by OpenID Connect: discovery, authorization code with PKCE, state and nonce.
+//! Identity providers with OpenID Connect: discovery, and the authorization code flow with PKCE, state and nonce.
 //!
-//! A provider's document and keys are read when they are needed and kept for a while; one that is down or
-//! lies costs its own sign-ins and nothing else.
+//! A provider's metadata and signing keys are read when they are first needed, and then cached for ten minutes. A
+//! provider that is down, or that sends wrong metadata, affects only sign-ins by this provider.
 
 mod exchange;
 
@@ -31,47 +31,48 @@ use tokio::sync::Mutex;
 
 use exchange::Exchange;
 
-/// How long what a provider says of itself is believed.
-const BELIEVED: SignedDuration = SignedDuration::from_mins(10);
-/// How long a provider that couldn't be asked is not asked again: those who wait ask one after another.
-const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(5);
-/// How old what it says of itself must be to be asked anew when its word doesn't hold.
-const ANEW_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// The longest name, subject or code that is looked at, in bytes.
+/// Time for which a provider's metadata is cached.
+const METADATA_TTL: SignedDuration = SignedDuration::from_mins(10);
+/// Time for which a failed read of the metadata is cached, so that waiting sign-ins do not repeat it one by one.
+const FAILURE_TTL: SignedDuration = SignedDuration::from_secs(5);
+/// Minimum age at which metadata is read again because the verification of a token failed.
+const RELOAD_AFTER: SignedDuration = SignedDuration::from_secs(30);
+/// Limit of the length of a name, subject or code, in bytes.
 const TEXT_BYTES_MAX: usize = 2_048;
 
-/// A provider as it is configured.
+/// Configuration of an identity provider.
 #[derive(Clone)]
 pub struct Provider {
-    /// What this shop calls it.
+    /// Name of the provider in this shop.
     pub name: String,
-    /// What it calls itself.
+    /// Issuer URL of the provider.
     pub issuer: String,
-    /// What it calls this shop.
+    /// Client id of this shop at the provider.
     pub client_id: String,
-    /// What this shop shows it.
+    /// Client secret of this shop at the provider.
     pub client_secret: String,
 }
 
-/// The providers of a shop.
+/// All identity providers of a shop, by name.
 pub struct OpenIdConnect {
-    providers: HashMap<String, Known>,
+    providers: HashMap<String, ProviderEntry>,
     clock: Arc<dyn Clock>,
 }
 
-/// A provider, and what it said of itself.
-struct Known {
+/// A configured provider with its HTTP client and its cached metadata.
+struct ProviderEntry {
     provider: Provider,
     exchange: Exchange,
-    said: Mutex<Option<(Timestamp, Said)>>,
+    /// The last read of the metadata, with its time.
+    metadata: Mutex<Option<(Timestamp, MetadataResult)>>,
 }
 
-/// Its document, or why there is none.
-type Said = Result<Arc<Metadata>, ProviderFailed>;
+/// Metadata of a provider, or the reason why they can't be used.
+type MetadataResult = Result<Arc<Metadata>, ProviderFailed>;
 
-/// A provider's document.
+/// Metadata of a provider: its discovery document and its signing keys.
 type Metadata = ProviderMetadata<
-    Announced,
+    MoreMetadata,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -85,15 +86,15 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// Fields of the document that the library does not know.
+/// Fields of the discovery document that the library does not parse.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Announced {
-    /// True for a provider that names itself by `iss` in each answer (RFC 9207).
+struct MoreMetadata {
+    /// True if the provider adds its issuer (`iss`) to every redirect back to the shop (RFC 9207).
     #[serde(default)]
     authorization_response_iss_parameter_supported: Option<bool>,
 }
 
-impl AdditionalProviderMetadata for Announced {}
+impl AdditionalProviderMetadata for MoreMetadata {}
 
 type Client = CoreClient<
     EndpointSet,
@@ -104,52 +105,54 @@ type Client = CoreClient<
     EndpointMaybeSet,
 >;
 
-#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn unavailable(reason: impl ToString) -> ProviderFailed {
     ProviderFailed::Unavailable(reason.to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is handed over like this")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn refused(reason: impl ToString) -> ProviderFailed {
     ProviderFailed::Refused(reason.to_string())
 }
 
 impl OpenIdConnect {
-    /// These; none of them is asked yet.
+    /// Creates the clients of these providers. No request is sent yet.
     pub fn new(providers: Vec<Provider>, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        let known = |provider: Provider| -> io::Result<(String, Known)> {
+        let entry = |provider: Provider| -> io::Result<(String, ProviderEntry)> {
             let exchange = Exchange::new(is_https(&provider.issuer))?;
-            Ok((provider.name.clone(), Known { provider, exchange, said: Mutex::new(None) }))
+            Ok((provider.name.clone(), ProviderEntry { provider, exchange, metadata: Mutex::new(None) }))
         };
-        Ok(Self { providers: providers.into_iter().map(known).collect::<io::Result<_>>()?, clock })
+        Ok(Self { providers: providers.into_iter().map(entry).collect::<io::Result<_>>()?, clock })
     }
 
-    fn known(&self, name: &str) -> Result<&Known, ProviderFailed> {
+    fn entry(&self, name: &str) -> Result<&ProviderEntry, ProviderFailed> {
         self.providers.get(name).ok_or_else(|| unavailable("it is not configured"))
     }
 
-    /// What a provider says of itself, with its keys. Only one asks at a time.
-    async fn metadata(&self, known: &Known) -> Result<Arc<Metadata>, ProviderFailed> {
-        let (mut kept, now) = (known.said.lock().await, self.clock.now());
-        if let Some((at, said)) = kept.as_ref() {
-            let good_for = if said.is_ok() { BELIEVED } else { LEFT_ALONE };
-            if now.duration_since(*at) < good_for {
-                return said.clone();
+    /// Returns the metadata of a provider, from the cache or from the provider. Concurrent callers wait for one
+    /// request.
+    async fn metadata(&self, entry: &ProviderEntry) -> MetadataResult {
+        let mut cached = entry.metadata.lock().await;
+        let now = self.clock.now();
+        if let Some((at, result)) = cached.as_ref() {
+            let ttl = if result.is_ok() { METADATA_TTL } else { FAILURE_TTL };
+            if now.duration_since(*at) < ttl {
+                return result.clone();
             }
         }
-        let said = known.ask().await;
-        *kept = Some((self.clock.now(), said.clone()));
-        said
+        let result = entry.read_metadata().await;
+        *cached = Some((self.clock.now(), result.clone()));
+        result
     }
 
-    /// Forgets what a provider said of itself, unless that was a moment ago: its keys may have changed. Whether
-    /// it is asked anew.
-    async fn disbelieve(&self, name: &str) -> Result<bool, ProviderFailed> {
-        let mut kept = self.known(name)?.said.lock().await;
+    /// Drops the cached metadata of a provider, because its signing keys may have changed. Returns false, and keeps
+    /// them, if they are younger than [`RELOAD_AFTER`].
+    async fn drop_old_metadata(&self, name: &str) -> Result<bool, ProviderFailed> {
+        let mut cached = self.entry(name)?.metadata.lock().await;
         let now = self.clock.now();
-        let is_old = kept.as_ref().is_none_or(|(at, _)| now.duration_since(*at) >= ANEW_AFTER);
+        let is_old = cached.as_ref().is_none_or(|(at, _)| now.duration_since(*at) >= RELOAD_AFTER);
         if is_old {
-            *kept = None;
+            *cached = None;
         }
         Ok(is_old)
     }
@@ -159,25 +162,25 @@ impl OpenIdConnect {
         name: &str,
         redirect_uri: &str,
     ) -> Result<(Client, Arc<Metadata>), ProviderFailed> {
-        let known = self.known(name)?;
-        let metadata = self.metadata(known).await?;
-        let id = ClientId::new(known.provider.client_id.clone());
-        let secret = ClientSecret::new(known.provider.client_secret.clone());
+        let entry = self.entry(name)?;
+        let metadata = self.metadata(entry).await?;
+        let id = ClientId::new(entry.provider.client_id.clone());
+        let secret = ClientSecret::new(entry.provider.client_secret.clone());
         let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(unavailable)?;
         let client = CoreClient::from_provider_metadata(metadata.as_ref().clone(), id, Some(secret));
         Ok((client.set_redirect_uri(redirect), metadata))
     }
 }
 
-impl Known {
-    async fn ask(&self) -> Said {
+impl ProviderEntry {
+    async fn read_metadata(&self) -> MetadataResult {
         let issuer = IssuerUrl::new(self.provider.issuer.clone()).map_err(unavailable)?;
-        // Its issuer has to be the one that was asked: the library compares them.
+        // The library checks that the document names the same issuer.
         let metadata = Metadata::discover_async(issuer, &self.exchange).await;
         let metadata = metadata.map_err(unavailable)?;
-        // Where browsers are sent has to be as safe as what is asked from here.
+        // The library does not check the page that browsers are sent to.
         if is_https(&self.provider.issuer) && metadata.authorization_endpoint().url().scheme() != "https" {
-            return Err(unavailable("its page for signing in is not reached over TLS"));
+            return Err(unavailable("its sign-in page has no https URL"));
         }
         Ok(Arc::new(metadata))
     }
@@ -194,7 +197,7 @@ impl IdentityProviders for OpenIdConnect {
     }
 
     fn issuer(&self, name: &str) -> Option<String> {
-        self.providers.get(name).map(|known| known.provider.issuer.clone())
+        self.providers.get(name).map(|entry| entry.provider.issuer.clone())
     }
 
     async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
@@ -226,35 +229,35 @@ impl IdentityProviders for OpenIdConnect {
         }
         let (client, metadata) = self.client(&flow.provider, redirect_uri).await?;
         if metadata.issuer().as_str() != flow.issuer {
-            return Err(refused("it calls itself otherwise than when the sign-in began"));
+            return Err(refused("its issuer has changed since the sign-in began"));
         }
         let code = AuthorizationCode::new(code.to_owned());
         let request = client.exchange_code(code).map_err(unavailable)?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(flow.verifier.clone()));
-        let answered = request.request_async(&self.known(&flow.provider)?.exchange).await.map_err(
+        let token_response = request.request_async(&self.entry(&flow.provider)?.exchange).await.map_err(
             |error| match error {
-                RequestTokenError::ServerResponse(said) => {
-                    refused(format!("it refuses the code: {}", said.error()))
+                RequestTokenError::ServerResponse(response) => {
+                    refused(format!("it refuses the code: {}", response.error()))
                 }
-                RequestTokenError::Parse(..) => refused("its answer is none"),
+                RequestTokenError::Parse(..) => refused("its token response can't be parsed"),
                 error => unavailable(error),
             },
         )?;
-        let refused = match identity(&client, &answered, flow) {
+        let refused = match identity(&client, &token_response, flow) {
             Ok(identity) => return Ok(identity),
             Err(refused) => refused,
         };
-        if !self.disbelieve(&flow.provider).await? {
+        if !self.drop_old_metadata(&flow.provider).await? {
             return Err(refused);
         }
         let (client, _) = self.client(&flow.provider, redirect_uri).await?;
-        identity(&client, &answered, flow)
+        identity(&client, &token_response, flow)
     }
 }
 
-/// Who it is, when the provider's word is signed, meant for this shop and for this sign-in.
-fn identity(client: &Client, answered: &CoreTokenResponse, flow: &Flow) -> Result<Identity, ProviderFailed> {
-    let token = answered.id_token().ok_or_else(|| refused("it says nothing of who it is"))?;
+/// Returns the identity in the ID token, after checking the token's signature, audience and nonce.
+fn identity(client: &Client, response: &CoreTokenResponse, flow: &Flow) -> Result<Identity, ProviderFailed> {
+    let token = response.id_token().ok_or_else(|| refused("it sent no ID token"))?;
     let nonce = Nonce::new(flow.nonce.clone());
     let claims: &CoreIdTokenClaims = token.claims(&client.id_token_verifier(), &nonce).map_err(refused)?;
     let subject = claims.subject().as_str();

@@ -15,11 +15,11 @@ use super::*;
 
 const REDIRECT: &str = "http://127.0.0.1:1/callback";
 
-/// Tokens of a real provider hold for the real time; seconds ahead of it.
+/// The machine's clock plus some seconds. Tokens of a real provider are valid in real time.
 #[derive(Default)]
-struct Now(AtomicI64);
+struct RealTime(AtomicI64);
 
-impl Clock for Now {
+impl Clock for RealTime {
     #[expect(clippy::disallowed_methods, reason = "the provider's clock is the machine's")]
     fn now(&self) -> Timestamp {
         Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::Relaxed))
@@ -33,10 +33,14 @@ fn providers(issuer: &str, secret: &str) -> OpenIdConnect {
     providers_at(issuer, secret, &Arc::default())
 }
 
-fn providers_at(issuer: &str, secret: &str, clock: &Arc<Now>) -> OpenIdConnect {
+fn providers_at(issuer: &str, secret: &str, clock: &Arc<RealTime>) -> OpenIdConnect {
     let text = str::to_owned;
-    let (client_id, client_secret) = (text("souk"), text(secret));
-    let provider = Provider { name: text("work"), issuer: text(issuer), client_id, client_secret };
+    let provider = Provider {
+        name: text("work"),
+        issuer: text(issuer),
+        client_id: text("souk"),
+        client_secret: text(secret),
+    };
     OpenIdConnect::new(vec![provider], Arc::clone(clock) as Arc<dyn Clock>).unwrap()
 }
 
@@ -46,19 +50,19 @@ fn engine() -> OpenIdProvider {
     OpenIdProvider::start(free_port().unwrap(), client).unwrap()
 }
 
-/// Begins a sign-in and goes through the provider's pages: the flow, and the code that came back.
-async fn through(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
+/// Begins a sign-in and signs in on the provider's pages. Returns the flow and the authorization code.
+async fn sign_in(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
     let begun = providers.begin("work", REDIRECT).await.unwrap();
     let url = begun.url.clone();
     let login = login.to_owned();
     let back = tokio::task::spawn_blocking(move || Browser::default().sign_in(&url, &login, REDIRECT));
     let back = back.await.unwrap().unwrap();
-    let said = |name: &str| {
+    let parameter = |name: &str| {
         let query = back.split_once('?').unwrap().1;
         let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         value.unwrap().to_owned()
     };
-    assert_eq!(said("state"), begun.state);
+    assert_eq!(parameter("state"), begun.state);
     let Begun { issuer, names_itself, state, nonce, verifier, .. } = begun;
     let provider = "work".to_owned();
     let flow = Flow {
@@ -73,26 +77,26 @@ async fn through(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
         session: None,
         begun_at: noon(),
     };
-    (flow, said("code"))
+    (flow, parameter("code"))
 }
 
 #[tokio::test]
-async fn a_real_provider_says_who_it_is_once() {
+async fn a_code_of_a_real_provider_gives_the_identity_once() {
     let engine = engine();
     let providers = providers(engine.issuer(), "tell nobody");
-    let (flow, code) = through(&providers, "ada@example.org").await;
+    let (flow, code) = sign_in(&providers, "ada@example.org").await;
     let identity = providers.finish(&flow, &code, REDIRECT).await.unwrap();
     assert_eq!(identity.subject, "ada@example.org");
     assert_eq!(identity.verified_email, Some(Email::parse("ada@example.org").unwrap()));
     assert_eq!(identity.name.as_deref(), Some("Name of ada@example.org"));
     let again = providers.finish(&flow, &code, REDIRECT).await;
     assert!(matches!(again, Err(ProviderFailed::Refused(_))), "{again:?}");
-    let (flow, code) = through(&providers, "unverified@example.org").await;
+    let (flow, code) = sign_in(&providers, "unverified@example.org").await;
     assert_eq!(providers.finish(&flow, &code, REDIRECT).await.unwrap().verified_email, None);
 }
 
 #[tokio::test]
-async fn a_code_of_another_sign_in_is_not_believed() {
+async fn a_code_of_another_sign_in_is_refused() {
     let engine = engine();
     let providers = providers(engine.issuer(), "tell nobody");
     let tampered: [fn(&mut Flow); 3] = [
@@ -101,12 +105,12 @@ async fn a_code_of_another_sign_in_is_not_believed() {
         |flow| flow.issuer = "https://another.example".to_owned(),
     ];
     for tamper in tampered {
-        let (mut flow, code) = through(&providers, "ada@example.org").await;
+        let (mut flow, code) = sign_in(&providers, "ada@example.org").await;
         tamper(&mut flow);
         let refused = providers.finish(&flow, &code, REDIRECT).await;
         assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{refused:?}");
     }
-    let (flow, _) = through(&providers, "ada@example.org").await;
+    let (flow, _) = sign_in(&providers, "ada@example.org").await;
     for code in ["", "made-up", &"a".repeat(10_000)] {
         let refused = providers.finish(&flow, code, REDIRECT).await;
         assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{refused:?}");
@@ -114,16 +118,16 @@ async fn a_code_of_another_sign_in_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_wrong_is_refused_by_the_provider() {
+async fn a_provider_refuses_a_wrong_client_secret() {
     let engine = engine();
     let providers = providers(engine.issuer(), "something else");
-    let (flow, code) = through(&providers, "ada@example.org").await;
+    let (flow, code) = sign_in(&providers, "ada@example.org").await;
     let refused = providers.finish(&flow, &code, REDIRECT).await;
     assert!(matches!(refused, Err(ProviderFailed::Refused(_))), "{refused:?}");
 }
 
 #[tokio::test]
-async fn a_provider_that_goes_and_comes_back_costs_its_own_sign_ins() {
+async fn sign_ins_work_again_after_a_provider_was_down() {
     let mut engine = engine();
     let providers = providers(engine.issuer(), "tell nobody");
     engine.stop();
@@ -139,8 +143,8 @@ async fn a_provider_that_goes_and_comes_back_costs_its_own_sign_ins() {
     assert!(!providers.has("home") && providers.begin("home", REDIRECT).await.is_err());
 }
 
-/// Answers every request with what is said to its path.
-async fn scripted(said: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> String {
+/// Starts a provider whose responses come from a function of its issuer URL and the path. Returns the issuer URL.
+async fn scripted(respond: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
     let own = issuer.clone();
@@ -149,22 +153,22 @@ async fn scripted(said: impl Fn(&str, &str) -> String + Send + Sync + 'static) -
             let mut head = [0; 4_096];
             let read = stream.read(&mut head).await.unwrap_or(0);
             let head = String::from_utf8_lossy(&head[..read]).into_owned();
-            let answer = said(&own, head.split(' ').nth(1).unwrap_or_default());
-            let length = answer.len();
+            let body = respond(&own, head.split(' ').nth(1).unwrap_or_default());
+            let length = body.len();
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-            let answer = format!("{head}\r\nContent-Length: {length}\r\n\r\n{answer}");
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let response = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+            let _ = stream.write_all(response.as_bytes()).await;
         }
     });
     issuer
 }
 
-/// Answers every request with the same.
-async fn answering(answer: String) -> String {
-    scripted(move |_, _| answer.clone()).await
+/// Starts a provider that sends the same response to every request.
+async fn answering(response: String) -> String {
+    scripted(move |_, _| response.clone()).await
 }
 
-/// What a provider says of itself.
+/// Discovery document of a provider.
 fn document(issuer: &str) -> String {
     format!(
         "{{\"issuer\":\"{issuer}\",\"authorization_endpoint\":\"{issuer}/a\",\"token_endpoint\":\"{issuer}/t\",\
@@ -173,7 +177,7 @@ fn document(issuer: &str) -> String {
     )
 }
 
-/// How a token differs from one that is good.
+/// Kind of ID token: a valid one, or one with a specific fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Token {
     Good,
@@ -186,12 +190,12 @@ enum Token {
     Expired,
     OfAnotherSignIn,
     ChangedAfterwards,
-    VerifiedInWords,
-    UnverifiedInWords,
+    VerifiedAsText,
+    UnverifiedAsText,
 }
 
 fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], public: &[u8]) -> String {
-    let now = Now::default().now().as_second();
+    let now = RealTime::default().now().as_second();
     let is = |this: Token| kind == this;
     let claims = json!({
         "iss": if is(Token::OfAnotherIssuer) { "https://another.example" } else { issuer },
@@ -199,8 +203,8 @@ fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], pub
         "sub": "ada",
         "email": "ada@example.org",
         "email_verified": match kind {
-            Token::VerifiedInWords => json!("true"),
-            Token::UnverifiedInWords => json!("false"),
+            Token::VerifiedAsText => json!("true"),
+            Token::UnverifiedAsText => json!("false"),
             _ => json!(true),
         },
         "nonce": if is(Token::OfAnotherSignIn) { "another" } else { nonce },
@@ -228,9 +232,8 @@ fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], pub
     }
 }
 
-/// Signs in by a provider whose token is of this kind; the token is made for what the sign-in began with. What
-/// becomes of it at once, and when the provider published its second key instead of the first since, after some
-/// seconds.
+/// Signs in by a provider that sends an ID token of this kind. Returns two results: one at once, and one after
+/// `later_s` seconds, when the provider has replaced its first signing key by its second.
 async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFailed>; 2] {
     let pairs =
         [KeyPair::generate_for(&PKCS_ED25519).unwrap(), KeyPair::generate_for(&PKCS_ED25519).unwrap()];
@@ -239,7 +242,7 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
     let changes = Arc::clone(&has_changed);
     let keys = pairs.map(|pair| EncodingKey::from_ed_der(&pair.serialize_der()));
     let nonce = Arc::new(std::sync::Mutex::new(String::new()));
-    let told = Arc::clone(&nonce);
+    let nonce_of_flow = Arc::clone(&nonce);
     let issuer = scripted(move |issuer, path| match path {
         "/k" => {
             let x = BASE64_URL_SAFE_NO_PAD.encode(&published[usize::from(changes.load(Ordering::Relaxed))]);
@@ -247,12 +250,12 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
                 .to_string()
         }
         "/t" => {
-            let token = id_token(kind, issuer, &told.lock().unwrap(), &keys, &published[0]);
+            let token = id_token(kind, issuer, &nonce_of_flow.lock().unwrap(), &keys, &published[0]);
             json!({"access_token": "a", "token_type": "Bearer", "id_token": token}).to_string()
         }
         _ => document(issuer),
     });
-    let clock = Arc::new(Now::default());
+    let clock = Arc::new(RealTime::default());
     let providers = providers_at(&issuer.await, "tell nobody", &clock);
     let Begun { issuer, names_itself, state, nonce: own, verifier, .. } =
         providers.begin("work", REDIRECT).await.unwrap();
@@ -277,7 +280,7 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
 }
 
 #[tokio::test]
-async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() {
+async fn an_invalid_id_token_is_refused() {
     assert_eq!(signed_in_by(Token::Good, 0).await[0].as_ref().unwrap().subject, "ada");
     for kind in [
         Token::OfAnotherKey,
@@ -296,10 +299,10 @@ async fn a_token_that_the_provider_did_not_sign_for_this_sign_in_says_nothing() 
 }
 
 #[tokio::test]
-async fn an_address_is_verified_by_a_boolean_or_by_its_word() {
+async fn email_verified_may_be_a_boolean_or_a_string() {
     let ada = Email::parse("ada@example.org").ok();
     for (kind, email) in
-        [(Token::Good, ada.clone()), (Token::VerifiedInWords, ada), (Token::UnverifiedInWords, None)]
+        [(Token::Good, ada.clone()), (Token::VerifiedAsText, ada), (Token::UnverifiedAsText, None)]
     {
         let [identity, _] = signed_in_by(kind, 0).await;
         assert_eq!(identity.unwrap().verified_email, email, "{kind:?}");
@@ -307,35 +310,35 @@ async fn an_address_is_verified_by_a_boolean_or_by_its_word() {
 }
 
 #[tokio::test]
-async fn keys_that_a_provider_changed_are_looked_at_anew_now_and_then() {
+async fn changed_signing_keys_are_read_again_at_most_every_30_seconds() {
     let [at_once, moments_later] = signed_in_by(Token::OfAnotherKey, 1).await;
-    assert!(at_once.is_err() && moments_later.is_err(), "nobody makes it ask again and again");
-    let [at_once, later] = signed_in_by(Token::OfAnotherKey, ANEW_AFTER.as_secs()).await;
+    assert!(at_once.is_err() && moments_later.is_err(), "the keys were read less than 30 seconds ago");
+    let [at_once, later] = signed_in_by(Token::OfAnotherKey, RELOAD_AFTER.as_secs()).await;
     assert!(at_once.is_err());
     assert_eq!(later.unwrap().subject, "ada");
 }
 
 #[tokio::test]
-async fn what_an_issuer_over_tls_names_is_asked_over_tls_alone() {
+async fn an_issuer_with_an_https_url_is_never_asked_without_tls() {
     let there = answering("{}".to_owned()).await;
     let request = || HttpRequest::new(Vec::new());
-    let asked = |exchange: Exchange, uri: String| async move {
+    let send = |exchange: Exchange, uri: String| async move {
         let mut request = request();
         *request.uri_mut() = uri.parse().unwrap();
         AsyncHttpClient::call(&exchange, request).await
     };
-    assert!(asked(Exchange::new(false).unwrap(), there.clone()).await.is_ok());
-    let refused = asked(Exchange::new(true).unwrap(), there).await.err().unwrap().to_string();
+    assert!(send(Exchange::new(false).unwrap(), there.clone()).await.is_ok());
+    let refused = send(Exchange::new(true).unwrap(), there).await.err().unwrap().to_string();
     assert!(refused.contains("not reached over TLS"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_provider_that_says_to_name_itself_is_held_to_it() {
+async fn begin_tells_whether_the_provider_adds_its_issuer_to_redirects() {
     for (announced, names_itself) in [("true", true), ("false", false), ("null", false)] {
-        let said = format!(",\"authorization_response_iss_parameter_supported\":{announced}}}");
+        let field = format!(",\"authorization_response_iss_parameter_supported\":{announced}}}");
         let issuer = scripted(move |issuer, path| match path {
             "/k" => "{\"keys\":[]}".to_owned(),
-            _ => format!("{}{said}", document(issuer).strip_suffix('}').unwrap()),
+            _ => format!("{}{field}", document(issuer).strip_suffix('}').unwrap()),
         });
         let begun = providers(&issuer.await, "tell nobody").begin("work", REDIRECT).await.unwrap();
         assert_eq!(begun.names_itself, names_itself, "{announced}");
@@ -343,14 +346,14 @@ async fn a_provider_that_says_to_name_itself_is_held_to_it() {
 }
 
 #[tokio::test]
-async fn a_document_that_lies_is_not_believed() {
-    for lie in [
+async fn an_invalid_discovery_document_is_refused() {
+    for document in [
         document("https://accounts.example"),
         "<html>".to_owned(),
         "{}".to_owned(),
         format!("{{\"issuer\":\"{}\"}}", "x".repeat(300 * 1024)),
     ] {
-        let issuer = answering(lie).await;
+        let issuer = answering(document).await;
         let refused = providers(&issuer, "tell nobody").begin("work", REDIRECT).await.err().unwrap();
         assert!(matches!(refused, ProviderFailed::Unavailable(_)), "{refused:?}");
     }
