@@ -49,7 +49,7 @@ pub(super) struct LogRates {
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     let sync = format!("fdatasync {:.2} ms", rates.sync_seconds * 1_000.0);
-    let commits = format!("{:.0} events a commit", rates.events_a_commit);
+    let commits = format!("{:.0} events per commit", rates.events_a_commit);
     let mut rows = vec![
         Row::at_least("durable appends, one after another", "/s", rates.single, rates.single_bare, 0.6)
             .note(sync),
@@ -60,7 +60,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     if bench.long {
         let (short, long) = short_and_long(&bench.folder("long-log")?)?;
         rows.push(Row::at_least(
-            "64 writers with 5 M events in the log, beside 100 k",
+            "64 writers with 5 M events in the log, compared with 100 k",
             "/s",
             long,
             short,

@@ -34,7 +34,13 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         Ok(vec![
             Row::at_least("add to cart, 32 clients", "/s", load.per_second, rates.writers, 0.1)
                 .note(load.described()),
-            Row::at_most_times("the 1,000th line of a cart, beside the first", "ms", last_ms, first_ms, 2.0),
+            Row::at_most_times(
+                "the 1,000th line of a cart, compared with the first",
+                "ms",
+                last_ms,
+                first_ms,
+                2.0,
+            ),
         ])
     })
 }

@@ -45,8 +45,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         let many =
             format!("{:.0} checkouts/s of {events_each:.1} events; {}", load.per_second, load.described());
         Ok(vec![
-            Row::at_most("one small checkout: commits until it is answered", "", commits, 12.0),
-            Row::at_most("one small checkout: time beside the commits", "ms", beside_seconds * 1e3, 3.0)
+            Row::at_most("one small checkout: commits before the response", "", commits, 12.0),
+            Row::at_most("one small checkout: time without the commits", "ms", beside_seconds * 1e3, 3.0)
                 .note(note),
             Row::at_least(
                 "checkouts of 1 line, 32 clients",

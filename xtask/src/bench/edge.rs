@@ -20,7 +20,7 @@ use souk_gateway::{Bodies, Edge, Limits, TrustedProxies, edge, for_browsers};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Role};
 use souk_mail_folder::MailFolder;
-use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
+use souk_query_api::{ParkedEntities, QueryPorts, QueryState, ReadModelProgress, ReadPositions};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_read_models::READ_MODELS_FILE;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,7 +85,7 @@ fn sealing(bench: &mut Bench) -> Result<Row> {
             seconds.push(figures.seconds - figures.stocking_seconds);
         }
     }
-    let name = "a month whose orders carry e-mail and address, sealed and opened, beside one without";
+    let name = "a month of orders with e-mail and address (sealed and opened), compared with a month without";
     Ok(Row::at_most_times(name, "s", median(with), median(without), 1.1).note(months.described))
 }
 
@@ -122,13 +122,13 @@ fn serving(router: impl Future<Output = Result<Router>>) -> Result<SocketAddr> {
 async fn queries(data: &Path, keys: &Keys) -> Result<Router> {
     let (_, is_reached) = watch::channel(Position(u64::MAX));
     let (_, built) = watch::channel(true);
-    let (_, behind) = watch::channel(Arc::new(Behind::default()));
+    let (_, behind) = watch::channel(Arc::new(ParkedEntities::default()));
     let (_, stopping) = watch::channel(false);
     let (_, following) = watch::channel(true);
-    let followed = Followed { reached: is_reached.clone(), following, built, behind };
+    let followed = ReadModelProgress { reached: is_reached.clone(), following, built, parked: behind };
     let positions = ReadPositions::new(followed, is_reached, stopping);
     let clock: Arc<dyn Clock> = Arc::new(Now);
-    let beside = Beside {
+    let beside = QueryPorts {
         currency: Currency::GBP,
         people: Arc::new(KeysInMemory::default()),
         credentials: Arc::new(SqliteCredentials::open(data).await?),
@@ -170,7 +170,7 @@ fn layers(data: &Path) -> Result<Row> {
         let added = (1.0 / with - 1.0 / without) * 1e6;
         let note = format!("20 products a read, one core to serve; the edge adds {added:.1} µs a request");
         Ok(Row::at_least(
-            "reads with the whole edge in front, beside the handler bare",
+            "reads through the edge layers, compared with the handler alone",
             "/s",
             with,
             without,
@@ -259,8 +259,8 @@ async fn gateway(bench: &mut Bench) -> Result<Row> {
     server.stop()?;
     shop.close()?;
     let (direct, through) = (median(direct_ms), median(through_ms));
-    let note = format!("middle {through:.2} ms through it, {direct:.2} ms without");
-    Ok(Row::at_most("what a gateway adds to a read, middle", "ms", through - direct, 0.3).note(note))
+    let note = format!("median {through:.2} ms through the gateway, {direct:.2} ms without");
+    Ok(Row::at_most("time that a gateway adds to a read, median", "ms", through - direct, 0.3).note(note))
 }
 
 /// Checkouts that arrive at a steady rate, without and with sign-ins that wait, in turns: one hiccup of the
@@ -278,9 +278,9 @@ async fn beside_sign_ins(bench: &mut Bench) -> Result<Row> {
         beside.push(took);
         signed_in += signed_in_meanwhile;
     }
-    let name = "200 checkouts a second beside 50 sign-ins that wait: p99";
+    let name = "200 checkouts a second during 50 waiting sign-ins: p99";
     let note = format!(
-        "{} signed in meanwhile; argon2id with 19 MiB and 2 passes; middle of {LONG_TURNS} turns each",
+        "{} sign-ins meanwhile; argon2id with 19 MiB and 2 passes; median of {LONG_TURNS} turns each",
         signed_in / LONG_TURNS
     );
     Ok(Row::at_most_times(name, "ms", median(beside), median(alone), 2.0).note(note))

@@ -39,11 +39,16 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         shop.close()?;
         Ok(vec![
             Row::exactly("flash sale: confirmed", "orders", figure(confirmed as u64), f64::from(UNITS)),
-            Row::exactly("flash sale: cancelled for want of stock", "orders", figure(refused as u64), 150.0),
-            Row::exactly("flash sale: left on hand or reserved", "units", left, 0.0),
-            Row::at_most("flash sale: commits of the stock's stream", "", appends, 40.0)
+            Row::exactly(
+                "flash sale: cancelled because of missing stock",
+                "orders",
+                figure(refused as u64),
+                150.0,
+            ),
+            Row::exactly("flash sale: units still on hand or reserved", "units", left, 0.0),
+            Row::at_most("flash sale: commits to the stream of the stock", "", appends, 40.0)
                 .note("reservations and confirmations"),
-            Row::exactly("flash sale: conflicts decided again", "", conflicts, 0.0),
+            Row::exactly("flash sale: decisions repeated after a conflict", "", conflicts, 0.0),
         ])
     })
 }

@@ -13,7 +13,7 @@ use super::{figure, median, open_shop::OpenShop};
 pub(super) struct Load {
     pub(super) per_second: f64,
     pub(super) seconds: f64,
-    middle_ms: f64,
+    median_ms: f64,
     client_cpu_seconds: f64,
     shop_cpu_seconds: f64,
 }
@@ -44,7 +44,7 @@ impl Load {
         Ok(Self {
             per_second: figure((clients * each) as u64) / seconds,
             seconds,
-            middle_ms: median(answered_ms),
+            median_ms: median(answered_ms),
             client_cpu_seconds: own_cpu_seconds()? - cpu_before.0,
             shop_cpu_seconds: shop.cpu_seconds()? - cpu_before.1,
         })
@@ -52,9 +52,9 @@ impl Load {
 
     /// For the note of a row.
     pub(super) fn described(&self) -> String {
-        let Self { seconds, middle_ms, client_cpu_seconds, shop_cpu_seconds, .. } = self;
+        let Self { seconds, median_ms, client_cpu_seconds, shop_cpu_seconds, .. } = self;
         format!(
-            "{seconds:.1} s, middle {middle_ms:.1} ms, CPU client {client_cpu_seconds:.1} s, shop {shop_cpu_seconds:.1} s"
+            "{seconds:.1} s, median {median_ms:.1} ms, CPU client {client_cpu_seconds:.1} s, shop {shop_cpu_seconds:.1} s"
         )
     }
 }

@@ -40,8 +40,13 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     );
     Ok(vec![
         Row::at_most("one month of online-retail", "s", figures.seconds, 20.0).note(note),
-        Row::no_less("replay of all read models, that month", "events/s", replay.events_per_second, 50_000.0)
-            .note(format!("{} events", replay.events)),
+        Row::no_less(
+            "replay of all read models of that month",
+            "events/s",
+            replay.events_per_second,
+            50_000.0,
+        )
+        .note(format!("{} events", replay.events)),
     ])
 }
 

@@ -59,8 +59,8 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![
         Row::reported("restart with open orders: ready after", "s", seconds(with_rows)).note(note.clone()),
         Row::reported("the first checkout after that restart", "s", seconds(first_checkout))
-            .note(format!("{} calls to the provider are made again meanwhile", SILENT_ORDERS / part)),
-        Row::reported("the same: memory", "MiB", memory).note(note.clone()),
+            .note(format!("{} calls to the provider are repeated meanwhile", SILENT_ORDERS / part)),
+        Row::reported("the same restart: memory", "MiB", memory).note(note.clone()),
         Row::reported("start without read models and process rows: ready after", "s", seconds(without_rows))
             .note(format!("{note}; {:.0} events/s", head / seconds(without_rows))),
     ])

@@ -36,7 +36,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let events = format!("{} events in the log", figures.head);
     let (rate, rate_of_one) = (replay.events_per_second, one.replay.events_per_second);
     Ok(vec![
-        Row::at_least("replay over ten months, beside one", "events/s", rate, rate_of_one, 0.8).note(traded),
+        Row::at_least("replay over ten months, compared with one", "events/s", rate, rate_of_one, 0.8)
+            .note(traded),
         Row::at_most("start with 1 M events: ready after", "s", ready_seconds, 2.0).note(events.clone()),
         Row::at_most("start with 1 M events: memory at rest", "MiB", memory_mib, 150.0).note(events),
     ])

@@ -96,7 +96,7 @@ async fn beside_a_rebuild(bench: &mut Bench, described: &str) -> Result<Row> {
     shop.close()?;
     let (alone, beside) = (median(alone), median(beside));
     let note = format!("{described}; {rebuilds} rebuilds begun");
-    Ok(Row::at_least("checkouts beside a rebuild, beside none", "/s", beside, alone, 0.8).note(note))
+    Ok(Row::at_least("checkouts during a rebuild, compared with none", "/s", beside, alone, 0.8).note(note))
 }
 
 /// Rebuilds all read models one time after another; tells how often it began.
@@ -145,7 +145,7 @@ async fn beside_a_parked_order(bench: &mut Bench) -> Result<Row> {
     sound.close()?;
     shop.close()?;
     let (without, with) = (median(without), median(with));
-    Ok(Row::at_least("checkouts beside a parked order, beside none", "/s", with, without, 0.9))
+    Ok(Row::at_least("checkouts with a parked order, compared with none", "/s", with, without, 0.9))
 }
 
 async fn poison(data: &Path, order: &str) -> Result<()> {
@@ -181,8 +181,8 @@ async fn lag(shop: &OpenShop) -> Result<Row> {
     let mut waited_ms = waited_ms.into_inner().expect("nobody panicked with it");
     waited_ms.sort_by(f64::total_cmp);
     let p99 = waited_ms[waited_ms.len() * 99 / 100];
-    let note = format!("middle {:.1} ms; {}", waited_ms[waited_ms.len() / 2], load.described());
-    Ok(Row::at_most("32 clients: reading what was written, p99 after its answer", "ms", p99, 50.0).note(note))
+    let note = format!("median {:.1} ms; {}", waited_ms[waited_ms.len() / 2], load.described());
+    Ok(Row::at_most("32 clients: wait until a write can be read, p99", "ms", p99, 50.0).note(note))
 }
 
 /// Commands that change nothing, so that it is loading and deciding that they take.
@@ -210,8 +210,8 @@ async fn a_long_stream(shop: &OpenShop) -> Result<Row> {
         }
     }
     let (long, short) = (median(long_ms), median(short_ms));
-    let name = "a command to a stream of 10,000 events, beside one of 10";
-    Ok(Row::at_most_times(name, "ms", long, short, 1.2).note(format!("middle of {COMMANDS} in turns")))
+    let name = "a command to a stream of 10,000 events, compared with 10";
+    Ok(Row::at_most_times(name, "ms", long, short, 1.2).note(format!("median of {COMMANDS}, alternating")))
 }
 
 static COMPARED: Model = Model {
@@ -238,7 +238,7 @@ fn a_comparison(bench: &mut Bench) -> Result<Row> {
         ensure!((found.rows, found.different) == (COMPARED_ROWS, 0), "{found:?}");
     }
     let (compared, bare) = (median(compared), median(bare));
-    let name = "comparing 1 M rows, beside reading both sides";
+    let name = "comparing 1 M rows, relative to only reading them";
     Ok(Row::at_most_times(name, "s", compared, bare, 1.5))
 }
 
