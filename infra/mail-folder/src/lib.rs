@@ -1,4 +1,5 @@
-//! Mail into a folder: one of its own for each person, a file for each mail, for a week.
+//! An outbox that writes mail to files instead of sending it. Each recipient has a folder, and each mail is one file in
+//! it. Files are deleted after one week.
 
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
@@ -16,81 +17,82 @@ use souk_private_files::{make_folder, write_new};
 use souk_sign_in::mail::MailFailed;
 use souk_sign_in::{Mail, Outbox, SentMail};
 
-/// The folder's name in the data folder.
+/// Name of the mail folder in the data folder.
 pub const MAIL_FOLDER: &str = "mail";
-/// How long a mail is kept.
-pub const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Bytes of a mail, at most.
+/// Time after which a mail is deleted.
+pub const MAIL_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Limit of the size of a mail, in bytes.
 const MAIL_BYTES_MAX: usize = 1024 * 1024;
 
-/// The folder.
+/// The mail folder of a shop.
 #[derive(Clone)]
 pub struct MailFolder {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
-    /// Held while a person's folder is changed, so that no mail is written into a folder that is being removed.
+    /// Locked while a recipient's folder changes, so that no mail is written into a folder that is being removed.
     changing: Arc<Mutex<()>>,
 }
 
 impl MailFolder {
-    /// Mail in a data folder; nothing is made before the first.
+    /// Uses the mail folder in a data folder. The first mail creates it.
     pub fn new(data: &Path, clock: Arc<dyn Clock>) -> Self {
         Self { folder: data.join(MAIL_FOLDER), clock, changing: Arc::default() }
     }
 
-    /// Where somebody's mail lies. An opaque id can have any character, a folder can't.
-    pub fn of(&self, user: &CustomerId) -> PathBuf {
+    /// Path of a recipient's folder. Its name is the Base64 form of the user id, because a user id may have characters
+    /// that are not allowed in file names.
+    pub fn folder_of(&self, user: &CustomerId) -> PathBuf {
         self.folder.join(BASE64_URL_SAFE_NO_PAD.encode(user.as_str()))
     }
 
-    /// Removes mail that is older than a week.
+    /// Deletes mail that is older than [`MAIL_TTL`].
     pub async fn sweep(&self) -> Result<(), MailFailed> {
         let folder = self.folder.clone();
-        let than = SystemTime::from(self.clock.now()) - KEPT;
+        let oldest = SystemTime::from(self.clock.now()) - MAIL_TTL;
         let changing = Arc::clone(&self.changing);
         blocking(move || {
-            for person in people(&folder)? {
-                let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
-                remove_older(&person, than)?;
+            for person in recipient_folders(&folder)? {
+                let _lock = changing.lock().unwrap_or_else(PoisonError::into_inner);
+                remove_older(&person, oldest)?;
             }
             Ok(())
         })
         .await
     }
 
-    /// People whose mail is kept.
-    pub async fn readers(&self) -> Result<Vec<CustomerId>, MailFailed> {
+    /// Returns the people who have mail in the folder.
+    pub async fn recipients(&self) -> Result<Vec<CustomerId>, MailFailed> {
         let folder = self.folder.clone();
-        let folders = blocking(move || people(&folder)).await?;
-        Ok(folders.iter().filter_map(|folder| reader_of(folder)).collect())
+        let folders = blocking(move || recipient_folders(&folder)).await?;
+        Ok(folders.iter().filter_map(|folder| recipient_of(folder)).collect())
     }
 }
 
 #[async_trait]
 impl Outbox for MailFolder {
     async fn send(&self, mail: Mail) -> Result<(), MailFailed> {
-        let folder = self.of(&mail.user);
+        let folder = self.folder_of(&mail.user);
         let name = format!("{}.eml", self.clock.new_id());
         let date = DateTimePrinter::new().timestamp_to_string(&self.clock.now());
         let date = date.map_err(|error| MailFailed(error.to_string()))?;
         let changing = Arc::clone(&self.changing);
         blocking(move || {
-            let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _lock = changing.lock().unwrap_or_else(PoisonError::into_inner);
             write(&folder, &name, &date, &mail)
         })
         .await
     }
 
     async fn sent_to(&self, user: &CustomerId) -> Result<Vec<SentMail>, MailFailed> {
-        let folder = self.of(user);
+        let folder = self.folder_of(user);
         blocking(move || sent(&folder)).await
     }
 
     async fn forget(&self, user: &CustomerId) -> Result<(), MailFailed> {
-        let folder = self.of(user);
+        let folder = self.folder_of(user);
         let changing = Arc::clone(&self.changing);
         blocking(move || {
-            let _alone = changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _lock = changing.lock().unwrap_or_else(PoisonError::into_inner);
             match std::fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -103,13 +105,13 @@ impl Outbox for MailFolder {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, MailFailed> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| MailFailed(error.to_string()))?.map_err(|error| MailFailed(error.to_string()))
+    let result = tokio::task::spawn_blocking(work).await;
+    result.map_err(|error| MailFailed(error.to_string()))?.map_err(|error| MailFailed(error.to_string()))
 }
 
 fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
-    if let Some(mail) = folder.parent() {
-        make_folder(mail)?;
+    if let Some(mail_folder) = folder.parent() {
+        make_folder(mail_folder)?;
     }
     make_folder(folder)?;
     let text = format!(
@@ -119,9 +121,9 @@ fn write(folder: &Path, name: &str, date: &str, mail: &Mail) -> io::Result<()> {
         mail.text.replace('\n', "\r\n"),
     );
     if text.len() > MAIL_BYTES_MAX {
-        return Err(io::Error::new(ErrorKind::InvalidData, "a mail has at most 1 MiB"));
+        return Err(io::Error::new(ErrorKind::InvalidData, "the mail is larger than 1 MiB"));
     }
-    // Under its name only when it is whole.
+    // The file gets its final name only when it is complete.
     let partial = folder.join(name).with_extension("partial");
     write_new(&partial, text.as_bytes())?;
     std::fs::rename(partial, folder.join(name))
@@ -139,17 +141,17 @@ fn sent(folder: &Path) -> io::Result<Vec<SentMail>> {
             continue;
         }
         match std::fs::read_to_string(&path) {
-            // Its week is over since the folder was listed.
+            // The sweep deleted the mail after the folder was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            text => all.extend(heads(&text?)),
+            text => all.extend(sent_mail(&text?)),
         }
     }
     all.sort_by_key(|mail| Reverse(mail.at));
     Ok(all)
 }
 
-/// What stands above a mail's text; none when it is no mail of ours.
-fn heads(text: &str) -> Option<SentMail> {
+/// Reads the date and the subject of a mail. Returns `None` if the file is not a mail of this outbox.
+fn sent_mail(text: &str) -> Option<SentMail> {
     let mut lines = text.lines();
     let date = lines.next()?.strip_prefix("Date: ")?;
     let at = DateTimeParser::new().parse_timestamp(date).ok()?;
@@ -157,34 +159,34 @@ fn heads(text: &str) -> Option<SentMail> {
     Some(SentMail { at, subject })
 }
 
-/// The folders of people.
-fn people(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// Lists the folders of all recipients.
+fn recipient_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        people => people?.map(|person| Ok(person?.path())).collect(),
+        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
     }
 }
 
-/// The person whose mail lies in a folder; none when it is no folder of ours.
-fn reader_of(folder: &Path) -> Option<CustomerId> {
+/// Returns the recipient of the mail in a folder, or `None` if the folder name is not a user id in Base64.
+fn recipient_of(folder: &Path) -> Option<CustomerId> {
     let name = BASE64_URL_SAFE_NO_PAD.decode(folder.file_name()?.as_encoded_bytes()).ok()?;
     CustomerId::parse(std::str::from_utf8(&name).ok()?).ok()
 }
 
-/// Removes the older mail of one person.
-fn remove_older(person: &Path, than: SystemTime) -> io::Result<()> {
+/// Deletes the mail of one recipient that is older than `oldest`, and the folder if it is empty then.
+fn remove_older(person: &Path, oldest: SystemTime) -> io::Result<()> {
     let mails = match std::fs::read_dir(person) {
-        // Its reader was erased since the folders were listed.
+        // The recipient was erased after the folders were listed.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         mails => mails?,
     };
     for mail in mails {
         let mail = mail?;
-        if mail.metadata()?.modified()? < than {
+        if mail.metadata()?.modified()? < oldest {
             std::fs::remove_file(mail.path())?;
         }
     }
-    // One that has mail still is not removed by this.
+    // Fails if the folder still has mail, and leaves it.
     let _ = std::fs::remove_dir(person);
     Ok(())
 }
@@ -219,11 +221,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_is_a_file_in_a_folder_of_its_readers_own() {
+    async fn a_mail_is_a_file_in_the_folder_of_its_recipient() {
         let data = tempfile::tempdir().unwrap();
         let folder = MailFolder::new(data.path(), Arc::new(Noon));
         folder.send(mail("../ada")).await.unwrap();
-        let path = folder.of(&CustomerId::parse("../ada").unwrap());
+        let path = folder.folder_of(&CustomerId::parse("../ada").unwrap());
         assert_eq!(path.parent().unwrap(), data.path().join(MAIL_FOLDER));
         let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();
         let text = std::fs::read_to_string(&files[0]).unwrap();
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn mail_that_is_written_meanwhile_keeps_nobody_from_being_forgotten() {
+    async fn a_recipient_can_be_erased_while_mail_is_written() {
         struct Ids(std::sync::atomic::AtomicU64);
         impl Clock for Ids {
             fn now(&self) -> souk_eventsourcing::Timestamp {
@@ -267,15 +269,15 @@ mod tests {
         }
         folder.send(mail("ada")).await.unwrap();
         folder.send(mail("../bob")).await.unwrap();
-        let mut readers = folder.readers().await.unwrap();
-        readers.sort();
-        assert_eq!(readers, ["../bob", "ada"].map(|reader| CustomerId::parse(reader).unwrap()));
+        let mut recipients = folder.recipients().await.unwrap();
+        recipients.sort();
+        assert_eq!(recipients, ["../bob", "ada"].map(|user| CustomerId::parse(user).unwrap()));
         folder.forget(&ada).await.unwrap();
-        assert!(!folder.of(&ada).exists());
+        assert!(!folder.folder_of(&ada).exists());
     }
 
     #[tokio::test]
-    async fn mail_goes_with_its_reader_and_after_a_week() {
+    async fn mail_is_deleted_with_its_recipient_or_after_a_week() {
         let data = tempfile::tempdir().unwrap();
         let folder = MailFolder::new(data.path(), Arc::new(Noon));
         folder.sweep().await.unwrap();
@@ -283,13 +285,13 @@ mod tests {
         folder.send(mail("bob")).await.unwrap();
         folder.forget(&CustomerId::parse("ada").unwrap()).await.unwrap();
         folder.forget(&CustomerId::parse("ada").unwrap()).await.unwrap();
-        let bobs = folder.of(&CustomerId::parse("bob").unwrap());
-        assert!(!folder.of(&CustomerId::parse("ada").unwrap()).exists() && bobs.exists());
+        let bobs = folder.folder_of(&CustomerId::parse("bob").unwrap());
+        assert!(!folder.folder_of(&CustomerId::parse("ada").unwrap()).exists() && bobs.exists());
         folder.sweep().await.unwrap();
         assert!(bobs.exists());
         let mail = std::fs::read_dir(&bobs).unwrap().next().unwrap().unwrap().path();
         let file = std::fs::File::options().write(true).open(mail).unwrap();
-        file.set_modified(SystemTime::from(noon()) - KEPT - Duration::from_secs(1)).unwrap();
+        file.set_modified(SystemTime::from(noon()) - MAIL_TTL - Duration::from_secs(1)).unwrap();
         folder.sweep().await.unwrap();
         assert!(!bobs.exists());
     }

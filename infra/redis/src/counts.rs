@@ -1,4 +1,4 @@
-//! How often somebody asked.
+//! Counters of the rate limits, shared by all gateways.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,20 +10,22 @@ use souk_gateway::limits::{Count, SharedCounts, SharedCountsUnavailable};
 
 use crate::Redis;
 
-/// Counts in one script, so in one round trip and with nobody in between.
+/// Counters in Redis. One Lua script checks and increments all keys of a request atomically, in one round trip.
 pub struct RedisCounts {
     connection: ConnectionManager,
     take: Script,
 }
 
 impl RedisCounts {
-    /// In this Redis. The connection is made meanwhile, so that the first who ask need not wait for it.
+    /// Counts in this Redis. The connection is opened in the background, so that the first request does not wait for it.
     pub fn new(redis: &Redis) -> Self {
-        let (connection, take) = (redis.connection.clone(), Script::new(include_str!("take.lua")));
-        let (mut first, script) = (connection.clone(), take.clone());
+        let connection = redis.connection.clone();
+        let take = Script::new(include_str!("take.lua"));
+        let mut first_connection = connection.clone();
+        let script = take.clone();
         tokio::spawn(async move {
-            // Without a Redis it is made when there is one.
-            let _ = script.prepare_invoke().load_async(&mut first).await;
+            // If Redis is down, a later request opens the connection.
+            let _ = script.prepare_invoke().load_async(&mut first_connection).await;
         });
         Self { connection, take }
     }
@@ -67,9 +69,9 @@ mod tests {
         names.iter().map(|name| format!("souk:limit:test:{name}")).collect()
     }
 
-    async fn passes(counts: &RedisCounts, names: &[&str], asked: u32) -> u32 {
+    async fn passes(counts: &RedisCounts, names: &[&str], requests: u32) -> u32 {
         let mut passed = 0;
-        for _ in 0..asked {
+        for _ in 0..requests {
             let count = counts.take(&keys(names), QUOTA, WINDOW).await.unwrap();
             passed += u32::from(matches!(count, Count::Passes { .. }));
         }
@@ -77,19 +79,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_who_count_together_let_no_more_pass_than_one() {
+    async fn two_gateways_share_one_limit() {
         let engine = Engine::start().unwrap();
-        let (one, two) = (Redis::at(&engine.url()).unwrap(), Redis::at(&engine.url()).unwrap());
-        let (one, two) = (RedisCounts::new(&one), RedisCounts::new(&two));
-        let (ada, bob) = (["ada"], ["bob"]);
-        let (a, b) = tokio::join!(passes(&one, &ada, 60), passes(&two, &ada, 60));
-        // A slot comes free every 1.2 s: a slow machine gets one or the other more.
+        let one = RedisCounts::new(&Redis::at(&engine.url()).unwrap());
+        let two = RedisCounts::new(&Redis::at(&engine.url()).unwrap());
+        let (a, b) = tokio::join!(passes(&one, &["ada"], 60), passes(&two, &["ada"], 60));
+        // The limit allows one more request every 1.2 s, so a slow machine may count some more than 50.
         assert!((50..60).contains(&(a + b)), "{a} and {b}");
-        assert_eq!(passes(&two, &bob, 1).await, 1);
+        assert_eq!(passes(&two, &["bob"], 1).await, 1);
     }
 
     #[tokio::test]
-    async fn what_one_key_refuses_is_counted_against_none() {
+    async fn a_request_that_one_key_refuses_is_counted_for_no_key() {
         let engine = Engine::start().unwrap();
         let counts = RedisCounts::new(&Redis::at(&engine.url()).unwrap());
         passes(&counts, &["full"], 60).await;
@@ -102,13 +103,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn counts_go_by_themselves_and_a_redis_may_come_back() {
+    async fn counters_expire_and_work_again_after_redis_was_down() {
         let mut engine = Engine::start().unwrap();
         let counts = RedisCounts::new(&Redis::at(&engine.url()).unwrap());
         assert_eq!(passes(&counts, &["ada"], 1).await, 1);
-        let left = engine.command("PTTL souk:limit:test:ada").unwrap();
-        let left: u64 = left.trim_start_matches(':').trim().parse().unwrap();
-        assert!((1..=1_200).contains(&left), "{left}");
+        let ttl_ms = engine.command("PTTL souk:limit:test:ada").unwrap();
+        let ttl_ms: u64 = ttl_ms.trim_start_matches(':').trim().parse().unwrap();
+        assert!((1..=1_200).contains(&ttl_ms), "{ttl_ms}");
         engine.stop();
         assert!(counts.take(&keys(&["ada"]), QUOTA, WINDOW).await.is_err());
         engine.begin().unwrap();

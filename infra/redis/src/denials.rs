@@ -1,9 +1,9 @@
-//! Which sessions have ended.
+//! Ended sessions, shared by all gateways.
 //!
-//! Each instance holds all of them in memory, since every request with a token asks. Redis carries them
-//! from one to the others: a set by the time until which each counts, for those who come later, and a
-//! channel for those who listen. The set only grows until its members expire, so whatever was missed is made
-//! up for by putting both sides together.
+//! Every gateway keeps all ended sessions in memory, because it checks them for every request with a token. Redis has
+//! two copies: a sorted set, ordered by the time at which the session's tokens expire, for gateways that start later,
+//! and a channel of the same name for gateways that are connected. Members leave the set only when they expire.
+//! So a gateway that missed messages catches up by merging the set with its own sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,115 +15,117 @@ use redis::aio::ConnectionManager;
 use redis::{AsyncCommands as _, Msg, RedisResult};
 use souk_eventsourcing::Clock;
 use souk_http::Denials;
-use souk_http::denials::Elsewhere;
+use souk_http::denials::OtherInstances;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use crate::{ANSWER_MAX, CONNECT_MAX, RECONNECT_MAX, Redis};
+use crate::{CONNECT_TIMEOUT, RECONNECT_WAIT_MAX, RESPONSE_TIMEOUT, Redis};
 
-/// The set, and the channel of the same name.
+/// Name of the sorted set and of the channel.
 const KEY: &str = "souk:denials";
-/// How often the link is looked at, and what has expired taken out.
-const CHECKED_EVERY: Duration = Duration::from_secs(5);
+/// Interval at which the connection is checked and expired sessions are removed from the set.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Whether others are heard.
+/// State of the connection to Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// Not now: what they end is learnt when it is back.
+    /// The connection is lost. Sessions that end at other gateways are learnt when it is back.
     Down,
-    /// They are.
+    /// The connection works.
     Up,
 }
 
-/// Tells others, and listens to them.
+/// Publishes the sessions that end at this gateway, and listens for those that end at others.
 pub struct RedisDenials {
     redis: Redis,
     denials: Arc<Denials>,
     clock: Arc<dyn Clock>,
-    /// Told when something could not be told.
-    untold: Notify,
+    /// Notified when a session could not be published.
+    publish_failed: Notify,
     link: watch::Sender<Link>,
 }
 
 #[async_trait]
-impl Elsewhere for RedisDenials {
-    async fn tell(&self, session: Uuid, until: Timestamp) {
+impl OtherInstances for RedisDenials {
+    async fn announce(&self, session: Uuid, until: Timestamp) {
         if *self.link.borrow() == Link::Down {
-            // It is told with all others once the link is up.
+            // `merge` publishes all sessions when the connection is back.
             return;
         }
         let mut connection = self.redis.connection.clone();
-        let told = tokio::time::timeout(ANSWER_MAX, publish(&mut connection, &[(session, until)])).await;
-        if !matches!(told, Ok(Ok(()))) {
-            self.untold.notify_one();
+        let published =
+            tokio::time::timeout(RESPONSE_TIMEOUT, publish(&mut connection, &[(session, until)])).await;
+        if !matches!(published, Ok(Ok(()))) {
+            self.publish_failed.notify_one();
         }
     }
 }
 
 impl RedisDenials {
-    /// Shares these.
+    /// Shares `denials` with the other gateways. Call [`RedisDenials::run`] to listen.
     pub fn new(redis: Redis, denials: Arc<Denials>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let shared = Arc::new(Self {
             redis,
             denials,
             clock,
-            untold: Notify::new(),
+            publish_failed: Notify::new(),
             link: watch::Sender::new(Link::Down),
         });
         shared.denials.share(shared.clone());
         shared
     }
 
-    /// Whether others are heard now.
+    /// Returns the state of the connection, as it changes.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
     }
 
-    /// Listens for as long as the process lasts.
+    /// Listens for ended sessions until the process ends, and reconnects when the connection is lost.
     pub async fn run(&self) {
         loop {
             match self.listen().await {
                 Ok(()) => {}
                 Err(error) if *self.link.borrow() == Link::Up => {
-                    tracing::warn!(%error, "ended sessions of other instances are not heard");
+                    tracing::warn!(%error, "the connection to Redis is lost: sessions that end at other gateways are not known here");
                 }
-                Err(error) => tracing::debug!(%error, "Redis is not there yet"),
+                Err(error) => tracing::debug!(%error, "Redis can't be reached yet"),
             }
             self.link.send_replace(Link::Down);
-            tokio::time::sleep(RECONNECT_MAX).await;
+            tokio::time::sleep(RECONNECT_WAIT_MAX).await;
         }
     }
 
     /// Listens until the connection is lost.
     async fn listen(&self) -> RedisResult<()> {
-        let connecting = tokio::time::timeout(CONNECT_MAX, self.redis.client.get_async_pubsub());
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.redis.client.get_async_pubsub());
         let (mut sink, mut messages) = connecting.await.map_err(|_| too_slow())??.split();
         sink.subscribe(KEY).await?;
-        // Heard from here on; what was said before is in the set.
-        self.put_together().await?;
+        // New messages arrive from here on. Earlier ones are in the set.
+        self.merge().await?;
         if self.link.send_replace(Link::Up) == Link::Down {
-            tracing::info!("ended sessions are shared with other instances");
+            tracing::info!("ended sessions are shared with other gateways");
         }
-        let mut check = tokio::time::interval(CHECKED_EVERY);
+        let mut check = tokio::time::interval(CHECK_INTERVAL);
         loop {
             tokio::select! {
                 message = messages.next() => match message {
-                    Some(message) => self.hear(&message),
+                    Some(message) => self.receive(&message),
                     None => return Err(lost()),
                 },
-                () = self.untold.notified() => self.put_together().await?,
+                () = self.publish_failed.notified() => self.merge().await?,
                 _ = check.tick() => {
-                    let pinged = tokio::time::timeout(ANSWER_MAX, sink.ping::<redis::Value>());
+                    let pinged = tokio::time::timeout(RESPONSE_TIMEOUT, sink.ping::<redis::Value>());
                     pinged.await.map_err(|_| too_slow())??;
-                    self.forget().await?;
+                    self.remove_expired().await?;
                 }
             }
         }
     }
 
-    /// Takes in what others said, and says what is known here.
-    async fn put_together(&self) -> RedisResult<()> {
-        let (mut connection, now) = (self.redis.connection.clone(), self.clock.now());
+    /// Publishes all sessions that this gateway knows, and adds all sessions of the set.
+    async fn merge(&self) -> RedisResult<()> {
+        let mut connection = self.redis.connection.clone();
+        let now = self.clock.now();
         let known = self.denials.all(now);
         if !known.is_empty() {
             publish(&mut connection, &known).await?;
@@ -131,41 +133,42 @@ impl RedisDenials {
         let members: Vec<(String, i64)> =
             connection.zrangebyscore_withscores(KEY, now.as_millisecond(), "+inf").await?;
         for (session, until) in members {
-            self.take(&session, until);
+            self.add(&session, until);
         }
         Ok(())
     }
 
-    fn hear(&self, message: &Msg) {
+    fn receive(&self, message: &Msg) {
         let text: String = message.get_payload().unwrap_or_default();
         if let Some((session, until)) = text.split_once(' ')
             && let Ok(until) = until.parse()
         {
-            self.take(session, until);
+            self.add(session, until);
         }
     }
 
-    /// Whatever is no session of ours is somebody else's mistake.
-    fn take(&self, session: &str, until: i64) {
+    /// Adds an ended session. Logs and ignores a member that is not a session.
+    fn add(&self, session: &str, until: i64) {
         let Some((session, until)) = session.parse().ok().zip(Timestamp::from_millisecond(until).ok()) else {
-            return tracing::warn!("what came through the channel of ended sessions is none");
+            return tracing::warn!("a member of `souk:denials` in Redis is not a session");
         };
         self.denials.deny_here(session, until, self.clock.now());
     }
 
-    async fn forget(&self) -> RedisResult<()> {
+    async fn remove_expired(&self) -> RedisResult<()> {
         let mut connection = self.redis.connection.clone();
         let () = connection.zrembyscore(KEY, "-inf", self.clock.now().as_millisecond()).await?;
         Ok(())
     }
 }
 
-/// Puts sessions into the set and says so, in one step.
+/// Adds sessions to the set and publishes them on the channel, in one transaction.
 async fn publish(connection: &mut ConnectionManager, sessions: &[(Uuid, Timestamp)]) -> RedisResult<()> {
     let mut commands = redis::pipe();
     commands.atomic();
     for (session, until) in sessions {
-        let (session, until) = (session.to_string(), until.as_millisecond());
+        let session = session.to_string();
+        let until = until.as_millisecond();
         commands.cmd("ZADD").arg(KEY).arg("GT").arg(until).arg(&session).ignore();
         commands.publish(KEY, format!("{session} {until}")).ignore();
     }
@@ -173,7 +176,7 @@ async fn publish(connection: &mut ConnectionManager, sessions: &[(Uuid, Timestam
 }
 
 fn too_slow() -> redis::RedisError {
-    (redis::ErrorKind::Io, "no answer in time").into()
+    (redis::ErrorKind::Io, "Redis did not respond in time").into()
 }
 
 fn lost() -> redis::RedisError {
@@ -190,33 +193,33 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// An instance that listens, and what it knows.
-    struct Instance {
+    /// A gateway that listens, and its ended sessions.
+    struct Gateway {
         denials: Arc<Denials>,
         link: watch::Receiver<Link>,
         _listens: tokio::task::JoinHandle<()>,
     }
 
-    fn instance(engine: &Engine) -> Instance {
+    fn gateway(engine: &Engine) -> Gateway {
         let denials = Arc::new(Denials::default());
         let shared =
             RedisDenials::new(Redis::at(&engine.url()).unwrap(), Arc::clone(&denials), Arc::new(Noon));
         let link = shared.link();
-        Instance { denials, link, _listens: tokio::spawn(async move { shared.run().await }) }
+        Gateway { denials, link, _listens: tokio::spawn(async move { shared.run().await }) }
     }
 
-    impl Instance {
-        async fn is(&mut self, link: Link) {
+    impl Gateway {
+        async fn wait_for(&mut self, link: Link) {
             tokio::time::timeout(PATIENCE, self.link.wait_for(|now| *now == link)).await.unwrap().unwrap();
         }
 
-        async fn hears_of(&self, session: u128) {
-            let heard = async {
+        async fn wait_until_denied(&self, session: u128) {
+            let denied = async {
                 while !self.denials.is_denied(Uuid::from_u128(session), noon()) {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
-            tokio::time::timeout(PATIENCE, heard).await.unwrap();
+            tokio::time::timeout(PATIENCE, denied).await.unwrap();
         }
 
         async fn deny(&self, session: u128) {
@@ -226,57 +229,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_ends_all_refuse_also_those_who_come_later() {
+    async fn all_gateways_refuse_an_ended_session_also_those_that_start_later() {
         let engine = Engine::start().unwrap();
-        let (mut one, mut two) = (instance(&engine), instance(&engine));
-        one.is(Link::Up).await;
-        two.is(Link::Up).await;
+        let mut one = gateway(&engine);
+        let mut two = gateway(&engine);
+        one.wait_for(Link::Up).await;
+        two.wait_for(Link::Up).await;
         one.deny(1).await;
-        two.hears_of(1).await;
+        two.wait_until_denied(1).await;
         two.deny(2).await;
-        one.hears_of(2).await;
-        let mut later = instance(&engine);
-        later.is(Link::Up).await;
-        later.hears_of(1).await;
-        later.hears_of(2).await;
+        one.wait_until_denied(2).await;
+        let mut later = gateway(&engine);
+        later.wait_for(Link::Up).await;
+        later.wait_until_denied(1).await;
+        later.wait_until_denied(2).await;
     }
 
     #[tokio::test]
-    async fn what_ends_while_redis_is_gone_is_told_when_it_is_back_and_empty() {
+    async fn sessions_that_end_while_redis_is_down_are_shared_when_it_is_back_and_empty() {
         let mut engine = Engine::start().unwrap();
-        let (mut one, mut two) = (instance(&engine), instance(&engine));
-        one.is(Link::Up).await;
-        two.is(Link::Up).await;
+        let mut one = gateway(&engine);
+        let mut two = gateway(&engine);
+        one.wait_for(Link::Up).await;
+        two.wait_for(Link::Up).await;
         one.deny(1).await;
-        two.hears_of(1).await;
+        two.wait_until_denied(1).await;
         engine.stop();
-        one.is(Link::Down).await;
-        two.is(Link::Down).await;
+        one.wait_for(Link::Down).await;
+        two.wait_for(Link::Down).await;
         one.deny(2).await;
         assert!(
             one.denials.is_denied(Uuid::from_u128(2), noon())
                 && two.denials.is_denied(Uuid::from_u128(1), noon())
         );
         engine.begin().unwrap();
-        two.hears_of(2).await;
-        let mut later = instance(&engine);
-        later.is(Link::Up).await;
-        later.hears_of(1).await;
-        later.hears_of(2).await;
+        two.wait_until_denied(2).await;
+        let mut later = gateway(&engine);
+        later.wait_for(Link::Up).await;
+        later.wait_until_denied(1).await;
+        later.wait_until_denied(2).await;
     }
 
     #[tokio::test]
-    async fn what_is_no_session_is_passed_over() {
+    async fn members_that_are_not_sessions_are_ignored() {
         let engine = Engine::start().unwrap();
-        let mut one = instance(&engine);
-        one.is(Link::Up).await;
+        let mut one = gateway(&engine);
+        one.wait_for(Link::Up).await;
         for words in
             ["PUBLISH souk:denials nonsense", "PUBLISH souk:denials 1", "ZADD souk:denials 99999999999999 x"]
         {
             engine.command(words).unwrap();
         }
-        let two = instance(&engine);
+        let two = gateway(&engine);
         two.deny(7).await;
-        one.hears_of(7).await;
+        one.wait_until_denied(7).await;
     }
 }

@@ -1,5 +1,5 @@
-//! What several gateways have in common, in Redis 7: how often somebody asked, and which sessions have
-//! ended. Both get on without it for a while.
+//! State that several gateways share through Redis 7: the counters of the rate limits, and the ended sessions. A gateway
+//! goes on with its own state while Redis is down.
 
 mod counts;
 mod denials;
@@ -12,19 +12,19 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 pub use counts::RedisCounts;
 pub use denials::{Link, RedisDenials};
 
-/// How long a connection may take.
-const CONNECT_MAX: Duration = Duration::from_millis(500);
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_millis(500);
-/// How long a lost connection waits before it is made anew, at most.
-const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// Timeout for a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Timeout for the response to a command.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Longest wait before a lost connection is opened again.
+const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// An address that is none of a Redis.
+/// The text is not the URL of a Redis server.
 #[derive(Debug, thiserror::Error)]
-#[error("it is no address of a Redis: {0}")]
-pub struct NotAnAddress(String);
+#[error("it is not the URL of a Redis server: {0}")]
+pub struct InvalidUrl(String);
 
-/// A Redis, which need not be there yet.
+/// Client of one Redis server. The server does not need to run yet.
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
@@ -32,15 +32,15 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The one at an address, as in `redis://127.0.0.1:6379/0`. To be called within a runtime.
-    pub fn at(url: &str) -> Result<Self, NotAnAddress> {
-        let failed = |error: redis::RedisError| NotAnAddress(error.to_string());
+    /// Returns a client for a URL like `redis://127.0.0.1:6379/0`. Must be called within a tokio runtime.
+    pub fn at(url: &str) -> Result<Self, InvalidUrl> {
+        let failed = |error: redis::RedisError| InvalidUrl(error.to_string());
         let client = Client::open(url).map_err(failed)?;
         let settings = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_MAX))
-            .set_response_timeout(Some(ANSWER_MAX))
-            .set_max_delay(RECONNECT_MAX)
-            // Whoever asks has something else to do.
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_max_delay(RECONNECT_WAIT_MAX)
+            // The caller falls back to its own state instead of waiting for a retry.
             .set_number_of_retries(0);
         let connection = client.get_connection_manager_lazy(settings).map_err(failed)?;
         Ok(Self { client, connection })
