@@ -1,18 +1,18 @@
-//! The provider's ids of payments: `sim_PAYMENT`, then `-ATTEMPT` from the second attempt on, then
-//! `.BEHAVIOUR` where the token asks for one. Refunds are `sim_refund_REFUND`.
+//! The provider's ids. A payment's id is `sim_PAYMENT`, followed by `-ATTEMPT` from the second attempt on, and by
+//! `.BEHAVIOUR` if the token has a behaviour for later calls. A refund's id is `sim_refund_REFUND`.
 
 use std::fmt;
 
 use souk_domain::{PaymentId, RefundId};
 use uuid::Uuid;
 
-/// The beginning of every id.
+/// Prefix of every id.
 const PREFIX: &str = "sim_";
-/// The beginning of every id of a refund.
+/// Prefix of the id of a refund.
 const REFUND_PREFIX: &str = "sim_refund_";
-/// The length of a payment's id.
+/// Length of a UUID in its usual form.
 const PAYMENT_CHARS: usize = 36;
-/// Tokens, without `tok_`, that the provider has to know of later; `*` stands for a number.
+/// Tokens, without `tok_`, that affect later calls. `*` stands for a number.
 const BEHAVIOURS: [&str; 6] = [
     "refund_declined",
     "refund_declined_*",
@@ -22,7 +22,7 @@ const BEHAVIOURS: [&str; 6] = [
     "void_declined_*",
 ];
 
-/// An id of the provider, taken apart.
+/// The parts of the provider's id of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PaymentRef<'a> {
     pub(crate) payment: PaymentId,
@@ -31,7 +31,7 @@ pub(crate) struct PaymentRef<'a> {
 }
 
 impl<'a> PaymentRef<'a> {
-    /// The behaviour that a token asks for.
+    /// Returns the behaviour for later calls that a token has.
     pub(crate) fn behaviour(token: &'a str) -> Option<&'a str> {
         let name = token.strip_prefix("tok_")?;
         let is_known = BEHAVIOURS.into_iter().any(|known| match known.strip_suffix('*') {
@@ -41,12 +41,12 @@ impl<'a> PaymentRef<'a> {
         is_known.then_some(name)
     }
 
-    /// The behaviour that stands in an id of the provider; empty when there is none.
+    /// Returns the behaviour in the provider's id of a payment, or an empty text if it has none.
     pub(crate) fn behaviour_of(id: &str) -> &str {
         id.split_once('.').map_or("", |(_, behaviour)| behaviour)
     }
 
-    /// Reads the text that [`fmt::Display`] writes.
+    /// Parses the form that [`fmt::Display`] writes.
     pub(crate) fn parse(id: &'a str) -> Option<Self> {
         let rest = id.strip_prefix(PREFIX)?;
         let (rest, behaviour) =
@@ -57,19 +57,19 @@ impl<'a> PaymentRef<'a> {
             None if attempt.is_empty() => 1,
             None => return None,
         };
-        let read = Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour };
-        // One payment has one id: other spellings of it are ids of nothing.
-        (read.to_string() == id).then_some(read)
+        let parsed = Self { payment: PaymentId(Uuid::parse_str(payment).ok()?), attempt, behaviour };
+        // One payment has one id. Any other spelling, for example with capital letters, is not an id.
+        (parsed.to_string() == id).then_some(parsed)
     }
 }
 
-/// The provider's id of a refund.
+/// Returns the provider's id of a refund.
 pub(crate) fn refund_id(refund: RefundId) -> String {
     format!("{REFUND_PREFIX}{refund}")
 }
 
-/// Reads what [`refund_id`] writes.
-pub(crate) fn read_refund_id(id: &str) -> Option<RefundId> {
+/// Parses the form that [`refund_id`] writes.
+pub(crate) fn parse_refund_id(id: &str) -> Option<RefundId> {
     let refund = RefundId(Uuid::parse_str(id.strip_prefix(REFUND_PREFIX)?).ok()?);
     (refund_id(refund) == id).then_some(refund)
 }
@@ -84,7 +84,7 @@ impl fmt::Display for PaymentRef<'_> {
     }
 }
 
-/// The number behind a prefix.
+/// Returns the number after a prefix.
 pub(crate) fn number(text: &str, prefix: &str) -> Option<u64> {
     text.strip_prefix(prefix)?.parse().ok()
 }
