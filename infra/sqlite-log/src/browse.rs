@@ -1,4 +1,4 @@
-//! Reading a log beside whoever writes to it, without opening it for writing.
+//! Read-only access to a log that another process may be writing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::error::ReadError;
 use crate::reader::{self, Readers};
 use crate::{LOG_FILE, OpenError, Options, open, wal_scan};
 
-/// How often a wait looks for more; another process writes, so nobody can push.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Interval at which a wait polls the head. The writer is another process and can't notify this one.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A log to look into: the port, but for appending.
+/// A log that is open for reading only. Appends fail.
 pub struct LogReader {
     readers: Arc<Readers>,
     lineage: Uuid,
 }
 
 impl LogReader {
-    /// Opens the log in a folder; one whose write-ahead log is damaged is refused.
+    /// Opens the log in a folder. Refuses a log whose write-ahead log is damaged.
     pub fn open(folder: &Path) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(LOG_FILE);
         wal_scan::check(&path)?;
@@ -36,13 +36,13 @@ impl LogReader {
         Ok(Arc::new(Self { readers: Arc::new(Readers::new(path, &Options::default())), lineage }))
     }
 
-    /// As of [`crate::SqliteLog::lineage`].
+    /// Lineage of the log; see [`crate::SqliteLog::lineage`].
     pub fn lineage(&self) -> Uuid {
         self.lineage
     }
 
-    /// The position of the last event that was recorded at a time or before; none when all came later.
-    /// Looks at every row.
+    /// Returns the position of the last event that was recorded at or before a time, or `None` if all events are
+    /// later. Reads every row.
     pub async fn position_at(&self, time: Timestamp) -> Result<Option<Position>, StoreError> {
         let find = move |reader: &crate::reader::Reader<'_>| -> Result<Option<u64>, ReadError> {
             let sql = "SELECT max(position) FROM events WHERE recorded_at_us <= ?1";
@@ -51,7 +51,7 @@ impl LogReader {
         Ok(self.readers.blocking(find).await?.map(Position))
     }
 
-    /// When the first event was recorded; none in an empty log.
+    /// Returns the time at which the first event was recorded, or `None` if the log is empty.
     pub async fn first_at(&self) -> Result<Option<Timestamp>, StoreError> {
         let find = |reader: &crate::reader::Reader<'_>| -> Result<Option<i64>, ReadError> {
             let sql = "SELECT recorded_at_us FROM events ORDER BY position LIMIT 1";
@@ -65,7 +65,7 @@ impl LogReader {
 #[async_trait]
 impl EventStore for LogReader {
     async fn append(&self, _: Append) -> Result<Appended, AppendError> {
-        Err(StoreError::Unavailable("it is open for reading only".to_owned()).into())
+        Err(StoreError::Unavailable("the log is open for reading only".to_owned()).into())
     }
 
     async fn find_command(
@@ -82,7 +82,8 @@ impl EventStore for LogReader {
         from: Revision,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let (stream, limit) = (stream.clone(), limit.min(READ_EVENTS_MAX));
+        let stream = stream.clone();
+        let limit = limit.min(READ_EVENTS_MAX);
         self.readers.blocking(move |reader| reader.read_stream(&stream, from, limit, READ_BYTES_MAX)).await
     }
 
@@ -92,7 +93,8 @@ impl EventStore for LogReader {
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let (correlation, limit) = (correlation.clone(), limit.min(READ_EVENTS_MAX));
+        let correlation = correlation.clone();
+        let limit = limit.min(READ_EVENTS_MAX);
         self.readers.blocking(move |reader| reader.read_correlation(&correlation, after, limit)).await
     }
 
@@ -113,7 +115,7 @@ impl EventStore for LogReader {
             if head > after {
                 return Ok(head);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

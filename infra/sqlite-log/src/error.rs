@@ -1,51 +1,51 @@
-//! Why a log can't be opened.
+//! Errors of opening and reading a log.
 
 use std::path::{Path, PathBuf};
 
 use souk_eventsourcing::{Position, StoreError};
 
-/// A refusal to open.
+/// Reason why a log can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file can't be used at all.
+    /// The file can't be read or written.
     #[error("the log {} can't be opened: {reason}", .path.display())]
     Unusable {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// What the system said.
+        /// Message of the operating system or of `SQLite`.
         reason: String,
     },
-    /// Made by a newer program.
-    #[error("the log {} has format {found}, this program knows up to {known}: use the newer program", .path.display())]
+    /// A newer program wrote the log.
+    #[error("the log {} has format {found}, this program reads formats up to {known}: use the newer program", .path.display())]
     NewerVersion {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// Its format.
+        /// Format of the log.
         found: u32,
-        /// The newest format known here.
+        /// Newest format that this program reads.
         known: u32,
     },
-    /// Not a log of this shop.
-    #[error("{} is no log of a shop: name another data folder", .path.display())]
+    /// The file is not a log of a shop.
+    #[error("{} is not the log of a shop: choose another data folder", .path.display())]
     NotALog {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
     },
-    /// Damage was found. It is never read over: acknowledged events lie behind it.
+    /// The log is damaged. It is not opened, because acknowledged events may be lost behind the damage.
     #[error("log-damaged: the log {} is damaged{}: {what}; move it and its -wal file away and restore a backup (`souk log restore FOLDER`)", .path.display(),
         .position.map(|position| format!(" at position {position}")).unwrap_or_default())]
     Damaged {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// Where.
+        /// Position of the damaged event, if known.
         position: Option<Position>,
-        /// What is wrong.
+        /// Description of the damage.
         what: String,
     },
 }
 
 impl OpenError {
-    /// What `SQLite` said on opening, in our words.
+    /// Converts an error that `SQLite` returned while the log was opened.
     pub(crate) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         let path = path.to_owned();
@@ -57,7 +57,7 @@ impl OpenError {
     }
 }
 
-/// A read that failed: in `SQLite`, or over a row that is not what was written.
+/// Reason why a read failed: an error of `SQLite`, or a damaged row.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error(transparent)]

@@ -1,13 +1,18 @@
-//! The embedded event log: one `SQLite` file, one writer thread.
+//! The embedded event log: one `SQLite` file and one writer thread.
 //!
-//! What always holds: an acknowledged append is on disk (WAL with `synchronous=FULL`); appends that wait
-//! together share a commit, without a timer; a failed append leaves nothing and rolls back no other;
-//! positions are given out without gaps; rows are never changed (triggers) and each carries a checksum
-//! of all its columns. After a write, sync or checkpoint that failed the writer is dead for good and
-//! says so to everybody: a retried sync lies. Damage is refused at start, not read over.
+//! Invariants:
 //!
-//! Readers never wait for the writer: those near the head are served from a ring in memory, the others
-//! from read-only connections.
+//! - An acknowledged append is on disk (WAL with `synchronous=FULL`).
+//! - Appends that wait in the queue share a commit, without a timer.
+//! - A refused append leaves no rows, and does not roll back the other appends of its commit.
+//! - Positions have no gaps.
+//! - Rows never change (triggers prevent it), and each row has a checksum of all its columns.
+//! - After a failed write, sync or checkpoint, the writer stops and refuses all later appends until the log is opened
+//!   again: a second sync may report success although the first one lost data.
+//! - A damaged log is not opened.
+//!
+//! Readers never wait for the writer. Events near the head are read from a ring in memory, all others through
+//! read-only connections.
 
 mod backup;
 mod browse;
@@ -46,30 +51,30 @@ use reader::Readers;
 use ring::Ring;
 use writer::{Request, WriterHandle};
 
-/// The log's file in its folder.
+/// File name of the log in the data folder.
 pub const LOG_FILE: &str = "log.sqlite";
-/// Events of a stream that are read on the caller's thread; most streams are no longer than this.
-/// Measured on 2 cores, in µs, here against on a blocking thread: 1 row 15 against 24 to 51, 32 rows 57
-/// against 59 to 94, 128 rows the same.
+/// Limit of events of a stream that are read on the caller's thread. Most streams are not longer. Measured on 2 cores:
+/// 1 row takes 15 µs on the caller's thread and 24 to 51 µs on a blocking thread, 32 rows take 57 µs and 59 to 94 µs,
+/// and with 128 rows there is no difference.
 const INLINE_EVENTS_MAX: usize = 32;
 
-/// How a log is opened.
+/// Settings for opening a log.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Page cache of the writer, in KiB.
     pub writer_cache_kib: u32,
     /// Page cache of each reader, in KiB.
     pub reader_cache_kib: u32,
-    /// Bytes of the file that readers map into memory; 0 maps nothing. A disk error under a mapping
-    /// ends the program, where a read would have returned it.
+    /// Number of bytes of the file that readers map into memory; 0 for none. With a mapping, a disk error kills the
+    /// process instead of returning an error.
     pub reader_mmap_bytes: u64,
-    /// Read-only connections; who finds all busy waits.
+    /// Limit of read-only connections. A read waits if all of them are busy.
     pub readers_max: usize,
-    /// Events at the head of the log that are kept in memory.
+    /// Limit of events near the head that are kept in memory.
     pub tail_events_max: usize,
-    /// Bytes of payloads of these; a page that is read from memory is no larger.
+    /// Limit of the payload bytes of these events. It also limits a page that is read from memory.
     pub tail_bytes_max: usize,
-    /// Pages of 4 KiB the file may have; for tests of a full disk.
+    /// Limit of the file size in pages of 4 KiB, to test a full disk.
     pub pages_max: Option<u32>,
 }
 
@@ -87,9 +92,10 @@ impl Default for Options {
     }
 }
 
-/// The log.
+/// A log that is open for writing.
 pub struct SqliteLog {
-    // Dropped in this order: the writer's connection is the last to close and tidies up.
+    // The fields are dropped in this order: the writer's connection must close last, because it then removes the
+    // WAL.
     readers: Arc<Readers>,
     writer: WriterHandle,
     ring: Arc<Ring>,
@@ -100,9 +106,9 @@ pub struct SqliteLog {
 }
 
 impl SqliteLog {
-    /// Opens the log in a folder, or makes it. The tail is checked, and damage refused.
+    /// Opens the log in a folder, or creates it. Checks the last rows, and refuses a damaged log.
     ///
-    /// The caller holds the folder: two writers on one file are not for this engine.
+    /// The caller must hold the lock of the folder: this engine supports only one writer per file.
     pub fn open(folder: &Path, options: &Options) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(LOG_FILE);
         let (connection, head) = open::open_for_writing(&path, options)?;
@@ -115,27 +121,27 @@ impl SqliteLog {
         Ok(Arc::new(Self { readers, writer, ring, head, path, id, lineage }))
     }
 
-    /// Tells this log from others; a restored backup keeps it.
+    /// Unique id of this log. A restored backup has the same id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Tells this log from itself before it was restored: read models are of one lineage.
+    /// Id that changes when a backup is restored. Read models belong to one lineage.
     pub fn lineage(&self) -> Uuid {
         self.lineage
     }
 
-    /// The position of the last event, as it moves.
+    /// Returns a channel with the position of the last event. It changes with every commit.
     pub fn watch_head(&self) -> watch::Receiver<Position> {
         self.head.clone()
     }
 
-    /// What the writer did since the log was opened.
+    /// Returns the number of commits, appends and events since the log was opened.
     pub fn counters(&self) -> Counters {
         self.writer.counters()
     }
 
-    /// Its file.
+    /// Path of the log file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -149,9 +155,9 @@ fn closed() -> StoreError {
 impl EventStore for SqliteLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         append.check_limits()?;
-        let (answer, answered) = oneshot::channel();
-        self.writer.send(Request { append, answer }).await.map_err(|()| closed())?;
-        answered.await.unwrap_or_else(|_| Err(closed().into()))
+        let (reply, response) = oneshot::channel();
+        self.writer.send(Request { append, reply }).await.map_err(|()| closed())?;
+        response.await.unwrap_or_else(|_| Err(closed().into()))
     }
 
     async fn find_command(
@@ -159,7 +165,7 @@ impl EventStore for SqliteLog {
         stream: &StreamName,
         command: CommandId,
     ) -> Result<Option<FoundCommand>, StoreError> {
-        // A few rows behind an index, and mostly none: see `INLINE_EVENTS_MAX`.
+        // An index finds no row or a inline_limit rows, so the read is fast; see `INLINE_EVENTS_MAX`.
         self.readers.inline(|reader| reader.find_command(stream, command)).await
     }
 
@@ -170,19 +176,23 @@ impl EventStore for SqliteLog {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let limit = limit.min(READ_EVENTS_MAX);
-        let few = limit.min(INLINE_EVENTS_MAX);
-        let mut events =
-            self.readers.inline(|reader| reader.read_stream(stream, from, few, READ_BYTES_MAX)).await?;
+        let inline_limit = limit.min(INLINE_EVENTS_MAX);
+        let mut events = self
+            .readers
+            .inline(|reader| reader.read_stream(stream, from, inline_limit, READ_BYTES_MAX))
+            .await?;
         let bytes = bytes_of(&events);
         if let Some(last) = events.last()
-            && events.len() == few
-            && few < limit
+            && events.len() == inline_limit
+            && inline_limit < limit
             && bytes < READ_BYTES_MAX
         {
-            let (stream, from, bytes_max) = (stream.clone(), last.revision.next(), READ_BYTES_MAX - bytes);
+            let stream = stream.clone();
+            let from = last.revision.next();
+            let bytes_max = READ_BYTES_MAX - bytes;
             let more = self
                 .readers
-                .blocking(move |reader| reader.read_stream(&stream, from, limit - few, bytes_max));
+                .blocking(move |reader| reader.read_stream(&stream, from, limit - inline_limit, bytes_max));
             events.extend(more.await?);
         }
         Ok(events)
@@ -194,7 +204,8 @@ impl EventStore for SqliteLog {
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let (correlation, limit) = (correlation.clone(), limit.min(READ_EVENTS_MAX));
+        let correlation = correlation.clone();
+        let limit = limit.min(READ_EVENTS_MAX);
         self.readers.blocking(move |reader| reader.read_correlation(&correlation, after, limit)).await
     }
 
@@ -204,7 +215,7 @@ impl EventStore for SqliteLog {
             return Ok(page);
         }
         let head = *self.head.borrow();
-        // Events that nobody wants are decoded too: damage must not make one look unwanted.
+        // All events are decoded before they are filtered, because damage could make an event look like another type.
         let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
         Ok(reader::page(page, after, filter))
     }

@@ -1,8 +1,7 @@
-//! Opening the file: making it, pragmas, format, and a look at the tail.
+//! Opens the file: creates it, checks its format and its last rows, and sets the pragmas.
 //!
-//! A log is made under another name and renamed when it is whole: a file that is there under the log's
-//! name is a log or it is damaged, also when it is empty. Nothing is written to a file before it has
-//! passed every check.
+//! A new log is created under another name and renamed when it is complete. So a file with the log's name is either a
+//! complete log or damaged, even if it is empty. An existing file is not changed before it has passed every check.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -21,30 +20,30 @@ use crate::{OpenError, Options};
 
 /// `SOUK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534F_554B;
-/// The format that this program writes. Format 1 has no column `reply_to`; such a log is given one when it is
-/// opened for writing, which changes no row.
+/// Version of the file format that this program writes. Format 1 has no column `reply_to`. Opening such a log for
+/// writing adds the column and changes no row.
 pub(crate) const FORMAT: u32 = 2;
-/// The size of a page of the file.
+/// Size of a database page, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4_096;
-/// What of the WAL's file is kept when it is begun anew: writing over it costs less than growing it.
+/// File size to which the WAL is cut after a checkpoint, in bytes. Overwriting the file is faster than growing it.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
-/// What of the WAL's file is there from the start, for the same reason: enough for the frames that make
-/// a checkpoint due and for those that come while it runs.
+/// Initial size of the WAL file, in bytes, for the same reason. It has room for the frames that start a checkpoint and
+/// for those that are written while the checkpoint runs.
 const WAL_FILLED_BYTES: usize = 20 * 1024 * 1024;
-/// Rows at the end of the log that are checked at every start.
+/// Number of rows at the end of the log that are checked at every start.
 const TAIL_ROWS: u64 = 1_000;
 
-/// A file that belongs to another by its name, as `SQLite` names them.
+/// Returns the path of a companion file: `path` with a suffix, as `SQLite` names its WAL.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Opens or makes the log and says where it ends.
+/// Opens or creates the log, and returns its connection and its head.
 pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connection, Position), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
-    if is_to_be_made(path)? {
+    if is_missing(path)? {
         create(path)?;
     }
     wal_scan::check(path)?;
@@ -56,22 +55,23 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
-        let reason = format!("it can't keep a write-ahead log there, only `{mode}`: use a local disk");
+        let reason =
+            format!("a write-ahead log is not possible there, only journal mode `{mode}`: use a local disk");
         return Err(OpenError::Unusable { path: path.to_owned(), reason });
     }
     set_pragmas(&connection, options).map_err(failed)?;
     upgrade(&connection).map_err(failed)?;
-    // Logs of earlier programs have none; it changes no row.
+    // Logs of earlier versions do not have this index. Creating it changes no row.
     let sql = "CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id)";
     connection.execute_batch(sql).map_err(failed)?;
-    // Frames of a torn transaction must not stay behind those written from now on: the next look at
-    // the WAL would take them for synced ones. A reader that is in the way only puts this off.
+    // Removes the frames of a torn transaction. Otherwise the next scan of the WAL would find them behind new
+    // frames and take them for synced ones. If a reader prevents it, the frames stay until the next checkpoint.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     fill_wal(path)?;
     Ok((connection, head))
 }
 
-/// Shows the rows of a log of format 1 with the columns of today, by a view that hides their table.
+/// Gives a log of format 1 the current columns for reading, by a temporary view that hides the table.
 fn show_as_current(connection: &Connection) -> rusqlite::Result<()> {
     if row::has_reply_to(connection, "main")? {
         return Ok(());
@@ -79,7 +79,7 @@ fn show_as_current(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("CREATE TEMP VIEW events AS SELECT *, NULL AS reply_to FROM main.events")
 }
 
-/// Brings a log of format 1 to the format of today.
+/// Upgrades a log of format 1 to the current format.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     if row::has_reply_to(connection, "main")? {
         return Ok(());
@@ -90,8 +90,8 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Writes zeros where the WAL's frames will be: a sync that has no growth of a file to note takes half
-/// as long (ADR 7). Zeros are no header and no frame, so nobody takes them for either.
+/// Fills an empty WAL with zeros. A sync that does not have to record a new file size takes half as long (ADR 7). Zeros
+/// are not a valid header or frame, so they are never read as one.
 fn fill_wal(path: &Path) -> Result<(), OpenError> {
     let unusable =
         |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
@@ -100,7 +100,7 @@ fn fill_wal(path: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     let filled = wal.write_all(&vec![0; WAL_FILLED_BYTES]).and_then(|()| wal.sync_all());
-    // No room for that is no reason not to open: the WAL then grows as it is written.
+    // If the disk is too full for this, the log still opens, and the WAL grows as it is written.
     filled.or_else(|_| wal.set_len(0)).map_err(unusable)
 }
 
@@ -109,7 +109,7 @@ fn set_pragmas(connection: &Connection, options: &Options) -> rusqlite::Result<(
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
     connection.pragma_update(None, "cache_size", -i64::from(options.writer_cache_kib))?;
-    // Nothing reaches the WAL before its commit does, which is what the look at the WAL relies on.
+    // No frame is written before its commit. `wal_scan` relies on this.
     connection.pragma_update(None, "cache_spill", false)?;
     if let Some(pages) = options.pages_max {
         connection.pragma_update(None, "max_page_count", pages)?;
@@ -117,17 +117,17 @@ fn set_pragmas(connection: &Connection, options: &Options) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Whether there is no log yet; refuses what is left of one.
-fn is_to_be_made(path: &Path) -> Result<bool, OpenError> {
+/// Returns true if there is no log yet. Returns an error if only a part of a log is left.
+fn is_missing(path: &Path) -> Result<bool, OpenError> {
     let damaged =
         |what: &str| OpenError::Damaged { path: path.to_owned(), position: None, what: what.to_owned() };
     match fs::metadata(path) {
-        Ok(metadata) if metadata.len() == 0 => Err(damaged("it is an empty file")),
+        Ok(metadata) if metadata.len() == 0 => Err(damaged("the file is empty")),
         Ok(_) => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
             if wal_bytes > 0 {
-                Err(damaged("it is missing, only its write-ahead log is there"))
+                Err(damaged("the file is missing, but its write-ahead log exists"))
             } else {
                 Ok(true)
             }
@@ -136,20 +136,20 @@ fn is_to_be_made(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Makes an empty log: whole, or not at all.
+/// Creates an empty log atomically.
 fn create(path: &Path) -> Result<(), OpenError> {
     let unusable =
         |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
     let partial = beside(path, ".new");
-    for left_over in [partial.clone(), beside(&partial, "-journal")] {
-        match fs::remove_file(left_over) {
+    for leftover in [partial.clone(), beside(&partial, "-journal")] {
+        match fs::remove_file(leftover) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
             _ => {}
         }
     }
     write_new(&partial, b"").map_err(unusable)?;
     let file = File::open(&partial).map_err(unusable)?;
-    write_schema(&partial, log_id(path, &file)).map_err(|error| OpenError::of_sqlite(path, &error))?;
+    write_schema(&partial, derive_log_id(path, &file)).map_err(|error| OpenError::of_sqlite(path, &error))?;
     file.sync_all().map_err(unusable)?;
     fs::rename(&partial, path).map_err(unusable)?;
     sync_folder_of(path).map_err(unusable)
@@ -167,16 +167,17 @@ pub(crate) fn write_schema(path: &Path, log_id: Uuid) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT")
 }
 
-/// Tells this log from others: of its place and of the time that the file system gave its file.
-pub(crate) fn log_id(path: &Path, file: &File) -> Uuid {
+/// Derives a unique id for a new log from its path and from the modification time of its file.
+pub(crate) fn derive_log_id(path: &Path, file: &File) -> Uuid {
     let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let made = file.metadata().and_then(|metadata| metadata.modified()).ok();
-    let nanos =
-        made.and_then(|made| made.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos());
+    let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
+    let nanos = modified
+        .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_nanos());
     derive(Uuid::nil(), &[b"log", place.as_os_str().as_encoded_bytes(), &nanos.to_be_bytes()])
 }
 
-/// Tells a log that was restored from itself before: what was made from the one is not the other's.
+/// Reads the log's lineage: the id of its last restore, or its own id if it was never restored.
 pub(crate) fn read_lineage(path: &Path, connection: &Connection) -> Result<Uuid, OpenError> {
     let sql = "SELECT count(*) FROM meta WHERE name = 'restored'";
     let is_restored: bool = connection
@@ -185,7 +186,7 @@ pub(crate) fn read_lineage(path: &Path, connection: &Connection) -> Result<Uuid,
     read_id(path, connection, if is_restored { "restored" } else { "log-id" })
 }
 
-/// The log's id.
+/// Reads the log's id.
 pub(crate) fn read_log_id(path: &Path, connection: &Connection) -> Result<Uuid, OpenError> {
     read_id(path, connection, "log-id")
 }
@@ -194,21 +195,20 @@ fn read_id(path: &Path, connection: &Connection, name: &str) -> Result<Uuid, Ope
     let text: String = connection
         .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
         .map_err(|error| OpenError::of_sqlite(path, &error))?;
-    let malformed = || "its id is malformed".to_owned();
     Uuid::parse_str(&text).map_err(|_| OpenError::Damaged {
         path: path.to_owned(),
         position: None,
-        what: malformed(),
+        what: "its id is malformed".to_owned(),
     })
 }
 
-/// Makes a rename or a new file durable.
+/// Syncs the folder of a file, so that its creation or renaming is durable.
 pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
-/// Opens the log to read it, beside whoever writes.
+/// Opens the log read-only. Another process may write to it.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -232,12 +232,12 @@ fn check_format(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The position of the last event.
+/// Returns the position of the last event, or 0 if the log is empty.
 pub(crate) fn head_of(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT coalesce(max(position), 0) FROM events", [], |row| row.get(0))
 }
 
-/// Checks the last rows and returns the head.
+/// Checks the last [`TAIL_ROWS`] rows and returns the head.
 fn check_tail(path: &Path, connection: &Connection) -> Result<Position, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let head = head_of(connection).map_err(failed)?;

@@ -1,13 +1,13 @@
-//! Read-only connections.
+//! A pool of read-only connections.
 //!
-//! There are [`Readers::places`] of them at most; who finds all busy waits for one. None is shared
-//! while it reads, and no lock is held while one does.
+//! Its size is limited. A read waits for a permit if all connections are busy. A connection is used by one read at a
+//! time, and no lock is held during a read.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use souk_eventsourcing::store::FoundCommand;
+use souk_eventsourcing::store::{FoundCommand, READ_BYTES_MAX};
 use souk_eventsourcing::{
     CommandId, CorrelationId, EventId, Filter, Page, Position, RecordedEvent, Revision, StoreError,
     StreamName,
@@ -16,53 +16,52 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ReadError;
 use crate::row::{self, RowError, to_i64};
-use souk_eventsourcing::store::READ_BYTES_MAX;
-
 use crate::{Options, open};
 
-/// A bounded pool of connections; each is made when first needed.
+/// A bounded pool of connections. Each connection is opened when it is first needed.
 pub(crate) struct Readers {
     path: PathBuf,
     options: Options,
     idle: Mutex<Vec<Connection>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(crate) fn new(path: PathBuf, options: &Options) -> Self {
-        let places = Arc::new(Semaphore::new(options.readers_max.max(1)));
-        Self { path, options: options.clone(), idle: Mutex::new(Vec::new()), places }
+        let permits = Arc::new(Semaphore::new(options.readers_max.max(1)));
+        Self { path, options: options.clone(), idle: Mutex::new(Vec::new()), permits }
     }
 
-    /// Reads on the caller's thread: for a few rows behind an index, which take less time than handing
-    /// them to another thread and back.
+    /// Reads on the caller's thread. For reads of a few rows through an index, which are faster than a switch to another
+    /// thread.
     pub(crate) async fn inline<T>(
         &self,
         read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>,
     ) -> Result<T, StoreError> {
-        let place = self.place().await?;
-        self.with(place, read)
+        let permit = self.permit().await?;
+        self.with_connection(permit, read)
     }
 
-    /// Reads on a thread that may block: for anything longer.
+    /// Reads on a blocking thread. For all longer reads.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // The place goes along: a caller who gives up does not free it before the read ends.
-        let (readers, place) = (Arc::clone(self), self.place().await?);
-        let task = tokio::task::spawn_blocking(move || readers.with(place, read));
-        task.await.map_err(|error| StoreError::Unavailable(format!("a read ended early: {error}")))?
+        // The permit moves into the task, so that a cancelled caller does not free it before the read ends.
+        let permit = self.permit().await?;
+        let readers = Arc::clone(self);
+        let task = tokio::task::spawn_blocking(move || readers.with_connection(permit, read));
+        task.await.map_err(|error| StoreError::Unavailable(format!("the read failed: {error}")))?
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        place.map_err(|_| StoreError::Unavailable("the log is closed".to_owned()))
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        permit.map_err(|_| StoreError::Unavailable("the log is closed".to_owned()))
     }
 
-    fn with<T>(
+    fn with_connection<T>(
         &self,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>,
     ) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -74,7 +73,7 @@ impl Readers {
         if result.is_ok() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        drop(place);
+        drop(permit);
         Ok(result?)
     }
 
@@ -91,7 +90,7 @@ impl Readers {
     }
 }
 
-/// A connection and what is read with it.
+/// Queries on one connection.
 pub(crate) struct Reader<'a> {
     pub(crate) connection: &'a Connection,
 }
@@ -105,16 +104,18 @@ impl Reader<'_> {
         let id = EventId::derive(stream, command, 0);
         let found = self.rows(row::SELECT_EVENT, [id.0.as_bytes().as_slice()], usize::MAX)?.pop();
         let Some(first) = found else { return Ok(None) };
-        let (mut last_revision, mut last_position) = (first.revision, first.position);
-        let mut statement = self.connection.prepare_cached(row::SELECT_COMMANDS_BEHIND)?;
-        let mut behind = statement.query((stream.as_str(), to_i64(first.revision.0)))?;
-        // Events of one command stand together: the first of another ends the look, however long the
-        // stream has grown since.
-        while let Some(row) = behind.next()? {
+        let mut last_revision = first.revision;
+        let mut last_position = first.position;
+        let mut statement = self.connection.prepare_cached(row::SELECT_COMMANDS_AFTER)?;
+        let mut later_rows = statement.query((stream.as_str(), to_i64(first.revision.0)))?;
+        // The events of one command have consecutive revisions, so the first event of another command ends the
+        // search. Its cost does not depend on the length of the stream.
+        while let Some(row) = later_rows.next()? {
             if row.get_ref(2)?.as_blob().ok() != Some(command.0.as_bytes()) {
                 break;
             }
-            (last_revision, last_position) = (Revision(row.get(0)?), Position(row.get(1)?));
+            last_revision = Revision(row.get(0)?);
+            last_position = Position(row.get(1)?);
         }
         Ok(Some(FoundCommand { first, last_revision, last_position }))
     }
@@ -147,7 +148,7 @@ impl Reader<'_> {
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         let parameters = (to_i64(after.0), to_i64(head.0), to_i64(limit as u64));
         let events = self.rows(row::SELECT_ALL, parameters, READ_BYTES_MAX)?;
-        // This engine gives out positions without gaps: whatever is folded over one is wrong.
+        // Positions have no gaps in this engine. A gap means lost events, and a state that is folded over it is wrong.
         let mut expected = after.0;
         for event in &events {
             expected += 1;
@@ -171,7 +172,8 @@ impl Reader<'_> {
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
-        let (mut events, mut bytes) = (Vec::new(), 0_usize);
+        let mut events = Vec::new();
+        let mut bytes = 0;
         while bytes < bytes_max
             && let Some(row) = rows.next()?
         {
@@ -186,8 +188,8 @@ impl Reader<'_> {
     }
 }
 
-/// What was read after a position, as far as it is wanted.
+/// Builds a page from the events that were read after a position. Only events that the filter takes are in the page.
 pub(crate) fn page(events: Vec<RecordedEvent>, after: Position, filter: &Filter) -> Page {
     let reached = events.last().map_or(after, |event| event.position);
-    Page { events: events.into_iter().filter(|event| filter.takes(event)).collect(), reached }
+    Page { events: events.into_iter().filter(|event| filter.matches(event)).collect(), reached }
 }

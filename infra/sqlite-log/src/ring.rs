@@ -1,4 +1,4 @@
-//! The newest events in memory, for readers near the head.
+//! A ring buffer of the newest events, for readers near the head.
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
@@ -7,7 +7,7 @@ use souk_eventsourcing::{Filter, Page, Position, RecordedEvent};
 
 use crate::Options;
 
-/// The tail of the log, contiguous up to its head.
+/// The newest events of the log, without a gap up to its head.
 pub(crate) struct Ring {
     tail: RwLock<Tail>,
     events_max: usize,
@@ -17,12 +17,12 @@ pub(crate) struct Ring {
 struct Tail {
     events: VecDeque<RecordedEvent>,
     bytes: usize,
-    /// The position before the first event that is kept.
+    /// Position just before the oldest event in the ring.
     before: Position,
 }
 
 impl Ring {
-    /// An empty ring at the head of a log.
+    /// Creates an empty ring for a log with this head.
     pub(crate) fn new(head: Position, options: &Options) -> Self {
         Self {
             tail: RwLock::new(Tail { events: VecDeque::new(), bytes: 0, before: head }),
@@ -31,7 +31,7 @@ impl Ring {
         }
     }
 
-    /// Takes committed events in, in order of position.
+    /// Adds committed events, in the order of their positions. Drops the oldest events when a limit is reached.
     pub(crate) fn extend(&self, events: impl Iterator<Item = RecordedEvent>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
@@ -45,16 +45,16 @@ impl Ring {
         }
     }
 
-    /// A page after a position; `None` when that is too long ago.
+    /// Returns a page of events after a position. Returns `None` if some of these events are no longer in the ring.
     pub(crate) fn read(&self, after: Position, limit: usize, filter: &Filter) -> Option<Page> {
         let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
         if after < tail.before {
             return None;
         }
         let start = usize::try_from(after.0 - tail.before.0).ok()?.min(tail.events.len());
-        let looked_at = tail.events.range(start..tail.events.len().min(start.saturating_add(limit)));
-        let reached = looked_at.clone().last().map_or(after, |event| event.position);
-        Some(Page { events: looked_at.filter(|event| filter.takes(event)).cloned().collect(), reached })
+        let range = tail.events.range(start..tail.events.len().min(start.saturating_add(limit)));
+        let reached = range.clone().last().map_or(after, |event| event.position);
+        Some(Page { events: range.filter(|event| filter.matches(event)).cloned().collect(), reached })
     }
 }
 
@@ -71,7 +71,8 @@ mod tests {
     fn events(positions: std::ops::RangeInclusive<u64>, bytes: usize) -> impl Iterator<Item = RecordedEvent> {
         let correlation = CorrelationId::from(Uuid::from_u128(1));
         let origin = Origin::new(Uuid::from_u128(1), Actor::new("test", "x"), correlation);
-        let (stream, data) = (StreamName::new("thing", "a"), Bytes::from(vec![b' '; bytes]));
+        let stream = StreamName::new("thing", "a");
+        let data = Bytes::from(vec![b' '; bytes]);
         positions.map(move |position| RecordedEvent {
             position: Position(position),
             stream: stream.clone(),
@@ -80,30 +81,30 @@ mod tests {
         })
     }
 
-    fn places(page: &Page) -> Vec<u64> {
+    fn positions(page: &Page) -> Vec<u64> {
         page.events.iter().map(|event| event.position.0).collect()
     }
 
     #[test]
-    fn it_answers_from_the_head_it_began_at_and_not_before() {
+    fn only_events_after_the_initial_head_are_served() {
         let ring = Ring::new(Position(10), &Options::default());
         ring.extend(events(11..=13, 1));
         assert!(ring.read(Position(9), 10, &Filter::all()).is_none());
         let page = ring.read(Position(10), 2, &Filter::all()).unwrap();
-        assert_eq!((places(&page), page.reached), (vec![11, 12], Position(12)));
+        assert_eq!((positions(&page), page.reached), (vec![11, 12], Position(12)));
         let page = ring.read(Position(13), 2, &Filter::all()).unwrap();
-        assert_eq!((places(&page), page.reached), (vec![], Position(13)));
+        assert_eq!((positions(&page), page.reached), (vec![], Position(13)));
     }
 
     #[test]
-    fn the_oldest_make_room_by_number_and_by_bytes() {
+    fn the_oldest_events_are_dropped_at_either_limit() {
         let options = Options { tail_events_max: 10, tail_bytes_max: 100, ..Options::default() };
         let ring = Ring::new(Position::START, &options);
         ring.extend(events(1..=15, 1));
         assert!(ring.read(Position(4), 1, &Filter::all()).is_none());
-        assert_eq!(places(&ring.read(Position(5), 1, &Filter::all()).unwrap()), [6]);
+        assert_eq!(positions(&ring.read(Position(5), 1, &Filter::all()).unwrap()), [6]);
         ring.extend(events(16..=17, 50));
-        assert_eq!(places(&ring.read(Position(15), 9, &Filter::all()).unwrap()), [16, 17]);
+        assert_eq!(positions(&ring.read(Position(15), 9, &Filter::all()).unwrap()), [16, 17]);
         assert!(ring.read(Position(14), 1, &Filter::all()).is_none());
     }
 }

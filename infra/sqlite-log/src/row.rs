@@ -1,4 +1,4 @@
-//! A row of the log: reading, writing, checksum.
+//! Rows of the table `events`: reading, writing and checksums.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use souk_eventsourcing::{
 };
 use uuid::Uuid;
 
-/// All columns, in the order of the table.
+/// All columns, in the order of the table `events`.
 macro_rules! columns {
     () => {
         "position, stream, revision, event_id, event_type, schema_version, recorded_at_us, actor, \
@@ -18,8 +18,8 @@ macro_rules! columns {
     };
 }
 
-/// Copies the rows between two positions (?1 exclusive, ?2 inclusive) from a table of events of any format;
-/// rows of format 1 have no `reply_to`.
+/// Returns the SQL that copies the events of an attached database, after position ?1 and up to ?2. The attached database
+/// may have format 1, which has no column `reply_to`.
 pub(crate) fn copy_rows(connection: &Connection, from: &str) -> rusqlite::Result<String> {
     let reply_to = if has_reply_to(connection, from)? { "reply_to" } else { "NULL" };
     let columns = columns!();
@@ -30,46 +30,45 @@ pub(crate) fn copy_rows(connection: &Connection, from: &str) -> rusqlite::Result
     ))
 }
 
-/// Returns true if the table of events of an attached database has the column of format 2.
+/// Returns true if the table `events` of an attached database has the column `reply_to`, as in format 2.
 pub(crate) fn has_reply_to(connection: &Connection, database: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM pragma_table_info('events', ?1) WHERE name = 'reply_to'";
     connection.query_row(sql, [database], |row| row.get(0))
 }
 
-/// Rows after a position up to another, with a limit.
+/// Reads the rows after position ?1 and up to ?2; ?3 is the limit.
 pub(crate) const SELECT_ALL: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM events WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3"
 );
-/// Rows of a stream from a revision on, with a limit.
+/// Reads the rows of stream ?1 from revision ?2 on; ?3 is the limit.
 pub(crate) const SELECT_STREAM: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM events WHERE stream = ?1 AND revision >= ?2 ORDER BY revision LIMIT ?3"
 );
-/// Rows of a correlation after a position, with a limit.
+/// Reads the rows of correlation ?1 after position ?2; ?3 is the limit.
 pub(crate) const SELECT_CORRELATION: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM events WHERE correlation_id = ?1 AND position > ?2 ORDER BY position LIMIT ?3"
 );
-/// Where the events of a stream behind a revision stand, and which command made each.
-pub(crate) const SELECT_COMMANDS_BEHIND: &str =
+/// Reads revision, position and command id of the events of stream ?1 after revision ?2.
+pub(crate) const SELECT_COMMANDS_AFTER: &str =
     "SELECT revision, position, command_id FROM events WHERE stream = ?1 AND revision > ?2 ORDER BY revision";
-/// The row of an event.
+/// Reads the row of event id ?1.
 pub(crate) const SELECT_EVENT: &str = concat!("SELECT ", columns!(), " FROM events WHERE event_id = ?1");
-/// A new row.
+/// Inserts one row.
 pub(crate) const INSERT: &str = concat!(
     "INSERT INTO events (",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 );
 
-/// CRC-32 over every column but the checksum: first those of a fixed size, with the lengths of all
-/// others, then the others, in the order of the table. An id or hash that is not there has length 0,
-/// which none that is there has. `reply_to` comes last and only where it is there: rows of format 1 have
-/// none.
+/// Returns the CRC-32 of all columns except the checksum. It covers the columns of fixed size first, then the lengths of
+/// the other columns, then these columns, in the order of the table. A missing id or hash has length 0. `reply_to` comes
+/// last, and only if it is present, because rows of format 1 do not have it.
 pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revision, event: &NewEvent) -> u32 {
     let causation_id = event.causation_id.as_ref().map_or(&[][..], |id| id.0.as_bytes());
     let request_hash = event.request_hash.as_ref().map_or(&[][..], |hash| &hash.0);
@@ -83,7 +82,7 @@ pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revisi
         event.content_type.as_bytes(),
         &event.data,
     ];
-    // Gathered first: many small updates cost more than one.
+    // Collected into one buffer, because one update of the hasher is faster than many small ones.
     let mut fixed = [0; 8 + 8 + 8 + 2 + 16 + 16 + 8 * 8];
     let mut end = 0;
     let mut add = |bytes: &[u8]| {
@@ -110,7 +109,7 @@ pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revisi
     hasher.finalize()
 }
 
-/// Inserts a row.
+/// Inserts one event with its checksum.
 pub(crate) fn insert(
     statement: &mut Statement<'_>,
     position: Position,
@@ -139,16 +138,16 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// SQLite's integers are signed; no log gets near the end of them.
+/// Converts a number for SQLite, whose integers are signed. Positions never get near the limit.
 pub(crate) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// What is wrong with a row.
+/// Description of the damage in a row.
 #[derive(Debug)]
 pub(crate) struct RowError(pub(crate) String);
 
-/// A column that is not of the type or encoding it should have.
+/// A column has the wrong type or encoding.
 impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         Self(format!("a column is malformed: {error}"))
@@ -161,7 +160,7 @@ impl From<FromSqlError> for RowError {
     }
 }
 
-/// Reads a row of [`columns!`] and holds it to its checksum.
+/// Reads a row of [`columns!`] and verifies its checksum.
 pub(crate) fn read_checked(row: &Row<'_>) -> Result<RecordedEvent, RowError> {
     let stored: u32 = row.get(14)?;
     let event = read(row)?;
@@ -200,7 +199,7 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str, RowError> 
 
 fn id(row: &Row<'_>, column: usize) -> Result<Option<Uuid>, RowError> {
     let bytes = row.get_ref(column)?.as_blob_or_null()?;
-    bytes.map(Uuid::from_slice).transpose().map_err(|_| malformed("an id has not 16 bytes"))
+    bytes.map(Uuid::from_slice).transpose().map_err(|_| malformed("an id does not have 16 bytes"))
 }
 
 fn reply_to(row: &Row<'_>) -> Result<Option<ReplyTo>, RowError> {
@@ -211,5 +210,5 @@ fn reply_to(row: &Row<'_>) -> Result<Option<ReplyTo>, RowError> {
 fn request_hash(row: &Row<'_>) -> Result<Option<RequestHash>, RowError> {
     let bytes = row.get_ref(11)?.as_blob_or_null()?;
     let hash = bytes.map(<[u8; 16]>::try_from).transpose();
-    Ok(hash.map_err(|_| malformed("its request hash has not 16 bytes"))?.map(RequestHash))
+    Ok(hash.map_err(|_| malformed("its request hash does not have 16 bytes"))?.map(RequestHash))
 }

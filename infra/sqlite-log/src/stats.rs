@@ -1,4 +1,4 @@
-//! What a log holds, in figures.
+//! Statistics of a log.
 
 use std::fs;
 use std::path::Path;
@@ -9,29 +9,29 @@ use uuid::Uuid;
 
 use crate::{LOG_FILE, OpenError, open, wal_scan};
 
-/// What a log holds.
+/// Statistics of a log.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
-    /// Tells this log from others; a restored backup keeps it.
+    /// Unique id of the log. A restored backup has the same id.
     pub log_id: Uuid,
-    /// Events.
+    /// Number of events.
     pub events: u64,
-    /// Streams.
+    /// Number of streams.
     pub streams: u64,
-    /// Bytes of payloads.
+    /// Total size of all payloads, in bytes.
     pub payload_bytes: u64,
-    /// Bytes of its files.
+    /// Size of the log file and its write-ahead log, in bytes.
     pub file_bytes: u64,
-    /// The last position.
+    /// Position of the last event.
     pub head: Position,
-    /// When the first event was recorded.
+    /// Time at which the first event was recorded.
     pub first_at: Option<Timestamp>,
-    /// When the last event was recorded.
+    /// Time at which the last event was recorded.
     pub last_at: Option<Timestamp>,
 }
 
-/// Looks into the log of a folder, beside whoever writes to it. It reads two whole indexes: call it
-/// where blocking is allowed.
+/// Reads the statistics of the log in a folder. Another process may write to the log. Blocks while it reads two whole
+/// indexes.
 pub fn stats(folder: &Path) -> Result<Stats, OpenError> {
     let path = folder.join(LOG_FILE);
     wal_scan::check(&path)?;

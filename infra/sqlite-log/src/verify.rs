@@ -1,7 +1,7 @@
-//! Verifying a whole log: every checksum, every revision, every position, and the file itself.
+//! Verification of a whole log: every checksum, revision and position, and the file itself.
 //!
-//! Rows are read a page at a time, so that a long look never keeps the write-ahead log from being begun
-//! anew. What is appended meanwhile is not looked at.
+//! Rows are read in pages, so that a long verification does not stop the write-ahead log from being reset. Events that are
+//! appended during the verification are not checked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,30 +12,30 @@ use souk_eventsourcing::{Position, Revision, StreamName};
 use crate::row::{self, RowError};
 use crate::{LOG_FILE, OpenError, open, wal_scan};
 
-/// Problems that are reported in full; more are counted.
+/// Limit of problems that are described. All problems are counted.
 const PROBLEMS_MAX: usize = 100;
-/// Rows read at once; the progress is told after each page.
+/// Number of rows in one page. `progress` is called after each page.
 const PAGE_ROWS: u64 = 1_000;
 
-/// Something wrong in a log.
+/// A problem in a log.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
-    /// Where; [`Position::START`] when it is the file as a whole.
+    /// Position of the event, or [`Position::START`] for a problem of the whole file.
     pub position: Position,
-    /// What.
+    /// Description of the problem.
     pub what: String,
 }
 
-/// What verifying found.
+/// Result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct VerifyReport {
-    /// Events that were read.
+    /// Number of events that were read.
     pub events: u64,
-    /// Streams they are in.
+    /// Number of streams of these events.
     pub streams: u64,
-    /// Problems that were found.
+    /// Number of problems that were found.
     pub problems_found: u64,
-    /// The first of them.
+    /// The first problems, up to 100.
     pub problems: Vec<Problem>,
 }
 
@@ -48,8 +48,8 @@ impl VerifyReport {
     }
 }
 
-/// Reads every event of the log in a folder, beside whoever writes to it. `progress` is told events
-/// read and events in all. Call it where blocking is allowed.
+/// Verifies every event of the log in a folder. Another process may write to the log. `progress` is called with the
+/// number of events read and the total. Blocks.
 pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, OpenError> {
     verify_file(&folder.join(LOG_FILE), progress)
 }
@@ -62,36 +62,36 @@ pub(crate) fn verify_file(
     let connection = open::open_for_reading(path)?;
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let head = open::head_of(&connection).map_err(failed)?;
-    let mut look = Look::default();
+    let mut scan = Scan::default();
     let mut page = connection.prepare(row::SELECT_ALL).map_err(failed)?;
-    while look.reached < head {
-        let reached_before = look.reached;
-        match look.read_page(&mut page, head) {
-            Ok(()) if look.reached > reached_before => progress(look.report.events, head),
+    while scan.reached < head {
+        let reached_before = scan.reached;
+        match scan.read_page(&mut page, head) {
+            Ok(()) if scan.reached > reached_before => progress(scan.report.events, head),
             Ok(()) => break,
             Err(error) if is_corrupt(&error) => {
-                let what = format!("the file is damaged here, nothing behind was read: {error}");
-                look.report.add(Position(look.reached + 1), what);
+                let what = format!("the file is damaged here, later events were not read: {error}");
+                scan.report.add(Position(scan.reached + 1), what);
                 break;
             }
             Err(error) => return Err(failed(error)),
         }
     }
-    look.report.streams = look.heads.len() as u64;
-    check_file(&connection, &mut look.report).map_err(failed)?;
-    Ok(look.report)
+    scan.report.streams = scan.heads.len() as u64;
+    check_file(&connection, &mut scan.report).map_err(failed)?;
+    Ok(scan.report)
 }
 
-/// How far a look at all rows got.
+/// Progress of a scan over all rows.
 #[derive(Default)]
-struct Look {
+struct Scan {
     report: VerifyReport,
     heads: HashMap<StreamName, Revision>,
-    /// The last position that was looked at.
+    /// Last position that was read.
     reached: u64,
 }
 
-impl Look {
+impl Scan {
     fn read_page(&mut self, page: &mut Statement<'_>, head: u64) -> rusqlite::Result<()> {
         let mut rows = page.query((self.reached, head, PAGE_ROWS))?;
         while let Some(stored) = rows.next()? {
@@ -114,7 +114,8 @@ impl Look {
         Ok(())
     }
 
-    /// A damaged row is one problem, not a gap in its stream as well, where its place can still be read.
+    /// Counts the revision of a damaged row if it can still be read, so that the row is not also reported as a gap in its
+    /// stream.
     fn count_damaged(&mut self, stored: &Row<'_>) {
         let stream = stored.get_ref(1).ok().and_then(|column| column.as_str().ok());
         let stream = stream.and_then(|name| StreamName::parse(name).ok());
@@ -132,7 +133,7 @@ impl Look {
     }
 }
 
-/// Has `SQLite` compare the indexes with the table, and look for pages that are lost.
+/// Runs the integrity check of `SQLite`. It compares the indexes with the table and finds lost pages.
 fn check_file(connection: &Connection, report: &mut VerifyReport) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("PRAGMA integrity_check")?;
     let mut rows = statement.query([])?;

@@ -1,13 +1,13 @@
-//! A look at the write-ahead log before `SQLite` opens it.
+//! A scan of the write-ahead log (WAL) for damage, before `SQLite` opens it.
 //!
-//! `SQLite` reads a WAL up to the first frame that doesn't check out and drops everything behind it. For
-//! a torn last transaction that is right: it was never acknowledged. For a damaged frame further in
-//! front, or a damaged header, it would silently lose what was synced. A transaction is only begun when
-//! the one before it is on disk. So: when a frame of this WAL (by its salts) behind the first bad one
-//! belongs to a later transaction, acknowledged events would be dropped, and the log is refused.
+//! `SQLite` reads a WAL up to the first invalid frame and drops all frames after it. This is right for a torn last
+//! transaction, which was never acknowledged. But after damage to an earlier frame or to the header, `SQLite` would
+//! silently drop synced transactions. The writer begins a transaction only when the transaction before it is on disk. So if
+//! a frame after the first invalid one has the salts of this WAL and belongs to a later transaction, acknowledged events
+//! would be lost. Such a log is refused.
 //!
-//! A transaction ends with a frame that is marked as its commit; as the mark itself may be what is
-//! damaged, one is also known by its pages: inside a transaction they come in increasing order.
+//! The last frame of a transaction has a commit mark. The mark itself may be damaged, so a new transaction is also
+//! recognized by its pages: within one transaction, page numbers increase.
 //!
 //! Format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
@@ -20,43 +20,43 @@ use crate::open::{PAGE_BYTES, beside};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
-/// First word of the header; its last bit says that checksums are over big-endian words.
+/// First word of the header. If its last bit is set, the checksums use big-endian words.
 const MAGIC: u32 = 0x377f_0682;
-/// Looks at a WAL that somebody may be writing to. Damage is what two in a row see.
-const LOOKS_MAX: usize = 4;
+/// Limit of scans of a WAL that another process may be writing. Damage counts only if two scans in a row find it.
+const SCANS_MAX: usize = 4;
 
-/// Where a WAL is damaged in front of synced data.
+/// Place of the damage in a WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Damage {
     Header,
-    /// The frame's number, from 1.
+    /// Number of the frame; the first frame is 1.
     Frame(u64),
 }
 
-/// Refuses a log whose WAL is damaged in front of synced data.
+/// Returns an error if the WAL of a log is damaged before synced transactions.
 pub(crate) fn check(log: &Path) -> Result<(), OpenError> {
     let wal = beside(log, "-wal");
-    let mut seen_before = None;
-    for _ in 0..LOOKS_MAX {
-        let seen = look(&wal)
+    let mut previous = None;
+    for _ in 0..SCANS_MAX {
+        let found = scan(&wal)
             .map_err(|error| OpenError::Unusable { path: wal.clone(), reason: error.to_string() })?;
-        let Some(damage) = seen else { return Ok(()) };
-        if seen_before == seen {
+        let Some(damage) = found else { return Ok(()) };
+        if previous == found {
             let place = match damage {
                 Damage::Header => "the header".to_owned(),
                 Damage::Frame(number) => format!("frame {number}"),
             };
             let what =
-                format!("{place} of its write-ahead log is invalid and synced transactions lie behind it");
+                format!("{place} of its write-ahead log is invalid, and synced transactions follow it");
             return Err(OpenError::Damaged { path: log.to_owned(), position: None, what });
         }
-        seen_before = seen;
+        previous = found;
     }
-    // It changes under our eyes: somebody writes, and opened it unharmed.
+    // The WAL changes between the scans: another process is writing it, so it was valid when that process opened it.
     Ok(())
 }
 
-fn look(wal: &Path) -> std::io::Result<Option<Damage>> {
+fn scan(wal: &Path) -> std::io::Result<Option<Damage>> {
     match File::open(wal) {
         Ok(file) => damage_before_synced_data(BufReader::with_capacity(1 << 20, file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -76,16 +76,19 @@ fn damage_before_synced_data(mut wal: impl Read) -> std::io::Result<Option<Damag
         && word(&header, 8) as usize == PAGE_BYTES
         && sum == [word(&header, 24), word(&header, 28)];
     if !is_sound {
-        // A header is synced before the first frame is written.
+        // The header is synced before the first frame is written, so a bad header without frames is not damage.
         let has_frames = fill(&mut wal, &mut frame)? && frame.iter().any(|byte| *byte != 0);
         return Ok(has_frames.then_some(Damage::Header));
     }
     let salts = &header[16..24];
-    let (mut number, mut bad, mut page_before, mut is_committed) = (0, None, 0, false);
+    let mut number = 0;
+    let mut bad = None;
+    let mut page_before = 0;
+    let mut is_committed = false;
     while fill(&mut wal, &mut frame)? {
         number += 1;
         if &frame[8..16] != salts {
-            // A frame of an earlier round: the end of this one, unless it was the salts that broke.
+            // A frame from before the last reset of the WAL, or a frame with damaged salts.
             bad = bad.or(Some(number));
             continue;
         }
@@ -104,13 +107,14 @@ fn damage_before_synced_data(mut wal: impl Read) -> std::io::Result<Option<Damag
         }
         let is_commit = word(&frame, 4) != 0;
         is_committed = bad.is_some() && is_commit;
-        // A mark is believed while all is sound; later, a lower page says so too.
+        // Before the first invalid frame, a commit mark is reliable. After it, a lower page number shows a new
+        // transaction.
         page_before = if bad.is_none() && is_commit { 0 } else { page };
     }
     Ok(None)
 }
 
-/// Reads a whole buffer; `false` at the end of the file.
+/// Fills the whole buffer. Returns false at the end of the file.
 fn fill(from: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<bool> {
     match from.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -123,7 +127,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// `SQLite`'s running checksum over pairs of words.
+/// Continues the checksum that `SQLite` computes over pairs of words.
 fn checksum([mut s0, mut s1]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
     let native = |at: usize| {
         let word = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
@@ -146,7 +150,7 @@ mod tests {
 
     const FRAME_BYTES: usize = FRAME_HEADER_BYTES + PAGE_BYTES;
 
-    /// A WAL of several transactions, and where the last of them begins.
+    /// Returns a WAL of several transactions, and the offset of the last one.
     fn wal_of_some_transactions() -> (Vec<u8>, usize) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
@@ -155,49 +159,49 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t (b)")
             .unwrap();
-        let mut last_begins = 0;
+        let mut last_offset = 0;
         for n in 0..8 {
-            last_begins = fs::metadata(beside(&path, "-wal")).unwrap().len();
+            last_offset = fs::metadata(beside(&path, "-wal")).unwrap().len();
             connection.execute("INSERT INTO t VALUES (?1, ?1)", [n]).unwrap();
         }
-        (fs::read(beside(&path, "-wal")).unwrap(), usize::try_from(last_begins).unwrap())
+        (fs::read(beside(&path, "-wal")).unwrap(), usize::try_from(last_offset).unwrap())
     }
 
-    fn seen(wal: &[u8]) -> Option<Damage> {
+    fn damage(wal: &[u8]) -> Option<Damage> {
         damage_before_synced_data(wal).unwrap()
     }
 
     #[test]
-    fn a_sound_wal_passes_and_so_does_an_empty_one() {
+    fn a_valid_wal_and_an_empty_one_pass() {
         let (wal, _) = wal_of_some_transactions();
-        assert_eq!(seen(&wal), None);
-        assert_eq!(seen(&[]), None);
-        assert_eq!(seen(&wal[..HEADER_BYTES]), None);
+        assert_eq!(damage(&wal), None);
+        assert_eq!(damage(&[]), None);
+        assert_eq!(damage(&wal[..HEADER_BYTES]), None);
     }
 
     #[test]
-    fn a_wal_that_is_cut_off_anywhere_passes() {
-        let (wal, last_begins) = wal_of_some_transactions();
-        for length in (last_begins..wal.len()).step_by(101) {
-            assert_eq!(seen(&wal[..length]), None, "cut to {length}");
+    fn a_wal_that_is_truncated_in_its_last_transaction_passes() {
+        let (wal, last_offset) = wal_of_some_transactions();
+        for length in (last_offset..wal.len()).step_by(101) {
+            assert_eq!(damage(&wal[..length]), None, "cut to {length}");
         }
     }
 
     #[test]
-    fn a_last_transaction_of_which_any_frame_is_missing_passes() {
-        let (wal, last_begins) = wal_of_some_transactions();
-        for begin in (last_begins..wal.len()).step_by(FRAME_BYTES) {
+    fn a_last_transaction_with_a_missing_frame_passes() {
+        let (wal, last_offset) = wal_of_some_transactions();
+        for begin in (last_offset..wal.len()).step_by(FRAME_BYTES) {
             let mut torn = wal.clone();
             torn[begin..begin + FRAME_BYTES].fill(0);
-            assert_eq!(seen(&torn), None, "the frame at {begin} is missing");
+            assert_eq!(damage(&torn), None, "the frame at {begin} is missing");
         }
     }
 
     #[test]
-    fn a_flipped_byte_before_the_last_transaction_is_damage_in_its_frame() {
-        let (wal, last_begins) = wal_of_some_transactions();
+    fn a_flipped_byte_before_the_last_transaction_is_damage() {
+        let (wal, last_offset) = wal_of_some_transactions();
         // Every byte of the headers, and some of the pages.
-        let places = (HEADER_BYTES..last_begins).filter(|at| {
+        let places = (HEADER_BYTES..last_offset).filter(|at| {
             let in_frame = (at - HEADER_BYTES) % FRAME_BYTES;
             in_frame < FRAME_HEADER_BYTES || in_frame.is_multiple_of(509)
         });
@@ -205,28 +209,28 @@ mod tests {
             let mut damaged = wal.clone();
             damaged[at] ^= 0xff;
             let frame = (at - HEADER_BYTES) / FRAME_BYTES + 1;
-            assert_eq!(seen(&damaged), Some(Damage::Frame(frame as u64)), "byte {at} is flipped");
+            assert_eq!(damage(&damaged), Some(Damage::Frame(frame as u64)), "byte {at} is flipped");
         }
     }
 
     #[test]
-    fn a_commit_that_lost_its_mark_is_damage_all_the_same() {
-        let (wal, last_begins) = wal_of_some_transactions();
+    fn a_commit_without_its_mark_is_damage() {
+        let (wal, last_offset) = wal_of_some_transactions();
         let mut damaged = wal.clone();
-        let commit = last_begins - FRAME_BYTES;
+        let commit = last_offset - FRAME_BYTES;
         damaged[commit + 4..commit + 8].fill(0);
         let frame = (commit - HEADER_BYTES) / FRAME_BYTES + 1;
-        assert_eq!(seen(&damaged), Some(Damage::Frame(frame as u64)));
+        assert_eq!(damage(&damaged), Some(Damage::Frame(frame as u64)));
     }
 
     #[test]
-    fn a_flipped_byte_of_the_header_is_damage_while_there_are_frames() {
+    fn a_flipped_byte_in_the_header_is_damage_if_there_are_frames() {
         let (wal, _) = wal_of_some_transactions();
         for at in 0..HEADER_BYTES {
             let mut damaged = wal.clone();
             damaged[at] ^= 1;
-            assert_eq!(seen(&damaged), Some(Damage::Header), "byte {at} is flipped");
+            assert_eq!(damage(&damaged), Some(Damage::Header), "byte {at} is flipped");
         }
-        assert_eq!(seen(&vec![0; wal.len()]), None, "space that was never written");
+        assert_eq!(damage(&vec![0; wal.len()]), None, "a WAL of zeros was never written");
     }
 }

@@ -1,4 +1,4 @@
-//! What a backup consists of.
+//! The manifest of a backup: the list of its segments.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,41 +12,41 @@ use crate::open;
 
 use super::{BackupError, io};
 
-/// The manifest's file in a backup.
+/// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// The form of backups that this program writes: its segments say which output an event answers. Segments of
-/// form 1 do not, and are read as well; a backup that is continued may have both.
+/// Version of the backup format that this program writes. Segments of format 2 have the column `reply_to`, segments of
+/// format 1 do not. A backup that was continued may have segments of both formats.
 const FORMAT: u32 = 2;
-/// The oldest form that is read.
+/// Oldest format that this program reads.
 const OLDEST_FORMAT: u32 = 1;
 
-/// A backup.
+/// The manifest of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
-    /// The form.
+    /// Version of the backup format.
     pub format: u32,
-    /// The log it is of.
+    /// Id of the log.
     pub log_id: Uuid,
-    /// Its segments, in order.
+    /// Segments of the backup, in the order of their positions.
     pub segments: Vec<Segment>,
 }
 
-/// A run of positions.
+/// A file with the events of a range of positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Segment {
-    /// Its file.
+    /// File name of the segment.
     pub file: String,
-    /// The position of its first event.
+    /// Position of the first event.
     pub first: u64,
-    /// The position of its last.
+    /// Position of the last event.
     pub last: u64,
-    /// The checksum of its last event, as the log has it.
+    /// Checksum of the last event, as stored in the log.
     pub last_checksum: u32,
-    /// The size of its file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// The file's BLAKE3 hash, in hex.
+    /// BLAKE3 hash of the file, in hexadecimal digits.
     pub blake3: String,
 }
 
@@ -55,25 +55,29 @@ impl Manifest {
         Self { format: FORMAT, log_id, segments: Vec::new() }
     }
 
-    /// Adds a segment, which is of today's form.
+    /// Adds a segment of the current format.
     pub(super) fn add(&mut self, segment: Segment) {
         self.format = FORMAT;
         self.segments.push(segment);
     }
 
-    /// The position of the last event; 0 when there is none.
+    /// Returns the position of the last event, or 0 if the backup is empty.
     pub fn last(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.last)
     }
 
-    /// Reads the manifest of a backup. Its segments must follow each other.
+    /// Reads the manifest of a backup, and checks that its segments have no gap.
     pub fn read(folder: &Path) -> Result<Self, BackupError> {
-        let no_backup =
+        let not_a_backup =
             |what: &str| BackupError::NotABackup { path: folder.to_owned(), what: what.to_owned() };
         let bytes = match fs::read(folder.join(MANIFEST_FILE)) {
             Ok(bytes) => bytes,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Err(no_backup(if folder.is_file() { "it is a file" } else { "it has no manifest" }));
+                return Err(not_a_backup(if folder.is_file() {
+                    "it is a file"
+                } else {
+                    "it has no manifest"
+                }));
             }
             Err(error) => return Err(io(&folder.join(MANIFEST_FILE))(error)),
         };
@@ -82,8 +86,9 @@ impl Manifest {
             .map_err(|error| damaged(format!("{MANIFEST_FILE} can't be read: {error}")))?;
         if !(OLDEST_FORMAT..=FORMAT).contains(&manifest.format) {
             let found = manifest.format;
-            let what = format!("its format is {found}, this program knows {OLDEST_FORMAT} to {FORMAT}");
-            return Err(no_backup(&what));
+            let what =
+                format!("its format is {found}, this program reads formats {OLDEST_FORMAT} to {FORMAT}");
+            return Err(not_a_backup(&what));
         }
         let mut expected = 1;
         for segment in &manifest.segments {
@@ -96,12 +101,12 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes it: the old one or the new is there at any moment.
+    /// Replaces the manifest file atomically.
     pub(super) fn write(&self, folder: &Path) -> Result<(), BackupError> {
         let path = folder.join(MANIFEST_FILE);
         let partial = open::beside(&path, ".partial");
         let write = || -> std::io::Result<()> {
-            // One that a crash left is made anew, so that its owner alone can read it.
+            // A file that a crash left is removed first, so that the new one gets the right permissions.
             match fs::remove_file(&partial) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}

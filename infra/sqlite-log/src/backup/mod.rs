@@ -1,9 +1,9 @@
-//! Backups of a log while it is written to, and the way back.
+//! Backup and restore of a log. The log may be written during the backup.
 //!
-//! A backup is a folder of segments, each a run of positions, and a manifest that names them with their
-//! checksums. Every run adds what came since the last; rows are copied in short reads, so that the
-//! log's write-ahead log can be begun anew meanwhile. What the manifest doesn't name is not part of
-//! the backup, so a run that was killed left nothing, and the next goes on behind the last whole segment.
+//! A backup is a folder with segments, which are files with the events of a range of positions, and a manifest, which
+//! lists the segments with their checksums. Every run adds the events since the last run. Rows are copied in short reads,
+//! so that the write-ahead log can be reset between them. A file that the manifest does not list is not part of the
+//! backup. So after a crash, the next run continues after the last complete segment.
 
 mod manifest;
 mod restore;
@@ -22,65 +22,65 @@ use crate::{LOG_FILE, OpenError, open, row, wal_scan};
 pub use manifest::{MANIFEST_FILE, Manifest, Segment};
 pub use restore::{check, restore};
 
-/// Events of a segment.
+/// Limit of events in one segment.
 pub const SEGMENT_EVENTS_MAX: u64 = 100_000;
-/// Held by whoever writes to a backup.
+/// Lock file of the process that writes to the backup.
 const LOCK_FILE: &str = "backup.lock";
 
-/// Why a backup or a restore did not happen. Nothing half-done stays.
+/// Reason why a backup or a restore failed. No partial files stay.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The target is there already.
-    #[error("{} is there already: restore into a folder without a shop, or move it away first", .path.display())]
+    /// The target of the restore already exists.
+    #[error("{} already exists: restore into a folder without a shop, or move it away first", .path.display())]
     Exists {
-        /// The target.
+        /// Path of the target.
         path: PathBuf,
     },
-    /// No backup.
-    #[error("{} is no backup ({what}): name the folder that `souk log backup` wrote to", .path.display())]
+    /// The folder is not a backup.
+    #[error("{} is not a backup ({what}): choose the folder that `souk log backup` wrote to", .path.display())]
     NotABackup {
-        /// What was named.
+        /// Path of the folder.
         path: PathBuf,
-        /// What is there instead.
+        /// Reason why it is not a backup.
         what: String,
     },
-    /// It is of another log, or of one that went another way since.
-    #[error("the backup in {} is of another log than this one ({what}): name another folder", .path.display())]
+    /// The backup belongs to another log, or to this log before it was restored and got other events.
+    #[error("the backup in {} belongs to another log ({what}): choose another folder", .path.display())]
     OtherLog {
-        /// The backup.
+        /// Path of the backup.
         path: PathBuf,
-        /// What tells them apart.
+        /// The difference between the backup and the log.
         what: String,
     },
-    /// A part of it is missing or not what was written.
-    #[error("the backup in {} is damaged: {what}; put that back, or begin another backup in a new folder", .path.display())]
+    /// A file of the backup is missing or has changed.
+    #[error("the backup in {} is damaged: {what}; put the right file back, or start another backup in a new folder", .path.display())]
     Damaged {
-        /// The backup.
+        /// Path of the backup.
         path: PathBuf,
-        /// What is wrong and where.
+        /// Description of the damage.
         what: String,
     },
-    /// The log itself is damaged: a copy of that is no backup.
-    #[error("the log can't be backed up, it is damaged: {0}; see `souk log verify`")]
+    /// The log itself is damaged.
+    #[error("the log can't be backed up because it is damaged: {0}; run `souk log verify`")]
     DamagedLog(String),
-    /// Somebody else writes to it.
-    #[error("another backup is being written in {}", .path.display())]
+    /// Another process writes to the backup.
+    #[error("another process is writing the backup in {}", .path.display())]
     Busy {
-        /// The backup.
+        /// Path of the backup.
         path: PathBuf,
     },
-    /// A log can't be opened.
+    /// The log can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// Copying failed.
+    /// Copying the rows failed.
     #[error("copying failed: {0}")]
     Copy(#[from] rusqlite::Error),
     /// A file can't be read or written.
     #[error("{} can't be used: {error}", .path.display())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: std::io::Error,
     },
 }
@@ -90,19 +90,19 @@ pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
     move |error| BackupError::Io { path, error }
 }
 
-/// What a run added.
+/// Result of a backup run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Segments that were added.
+    /// Number of segments that were added.
     pub segments: u64,
-    /// Events that were added.
+    /// Number of events that were added.
     pub events: u64,
-    /// The position of the backup's last event.
+    /// Position of the last event in the backup.
     pub last: Position,
 }
 
-/// Copies what a backup lacks of the log of a folder, beside whoever writes to that. `progress` is told
-/// events copied and events to copy. Call it where blocking is allowed.
+/// Copies the events that the backup in `target` does not have yet from the log in `folder`. Another process may write to
+/// the log. `progress` is called with the number of copied events and the total. Blocks.
 pub fn backup(
     folder: &Path,
     target: &Path,
@@ -113,12 +113,11 @@ pub fn backup(
     let log = open::open_for_reading(&source)?;
     let id = open::read_log_id(&source, &log)?;
     if target.is_file() {
-        let (path, what) = (target.to_owned(), "it is a file".to_owned());
-        return Err(BackupError::NotABackup { path, what });
+        return Err(BackupError::NotABackup { path: target.to_owned(), what: "it is a file".to_owned() });
     }
     make_folder(target).map_err(io(target))?;
     if !target.join(MANIFEST_FILE).exists() && !is_empty(target)? {
-        // Nothing is left in a folder of something else.
+        // The folder belongs to something else. Nothing is written to it, not even the lock file.
         return Err(Manifest::read(target).err().unwrap_or(BackupError::Busy { path: target.to_owned() }));
     }
     let lock = open_file(&target.join(LOCK_FILE)).map_err(io(target))?;
@@ -128,7 +127,7 @@ pub fn backup(
     let mut manifest = match Manifest::read(target) {
         Ok(manifest) => manifest,
         Err(BackupError::NotABackup { .. }) if is_empty(target)? => {
-            // From now on it is a backup, whatever becomes of the first segment.
+            // The manifest is written first, so that the folder is a backup even if the first segment fails.
             let manifest = Manifest::new(id);
             manifest.write(target)?;
             manifest
@@ -136,24 +135,24 @@ pub fn backup(
         Err(error) => return Err(error),
     };
     let head = open::head_of(&log)?;
-    go_on(target, &manifest, id, head, &log)?;
+    check_same_log(target, &manifest, id, head, &log)?;
     let first = manifest.last();
-    let mut done = BackedUp { segments: 0, events: 0, last: Position(first) };
+    let mut result = BackedUp { segments: 0, events: 0, last: Position(first) };
     while manifest.last() < head {
         let from = manifest.last() + 1;
         let to = head.min(manifest.last() + SEGMENT_EVENTS_MAX);
         let copied = |position| progress(position - first, head - first);
         let segment = segment::write(&source, target, manifest.segments.len() + 1, from, to, copied)?;
-        done.segments += 1;
-        done.events += segment.last - segment.first + 1;
+        result.segments += 1;
+        result.events += segment.last - segment.first + 1;
         manifest.add(segment);
         manifest.write(target)?;
     }
-    done.last = Position(manifest.last());
-    Ok(done)
+    result.last = Position(manifest.last());
+    Ok(result)
 }
 
-/// Whether nothing but our lock is in a folder.
+/// Returns true if the folder has no file except the lock file.
 fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     for entry in fs::read_dir(folder).map_err(io(folder))? {
         if entry.map_err(io(folder))?.file_name() != LOCK_FILE {
@@ -163,9 +162,9 @@ fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     Ok(true)
 }
 
-/// Refuses to go on with a backup of another log, or of one that holds something else where the backup
-/// ends.
-fn go_on(
+/// Checks that the backup belongs to this log: the id is the same, and the log has the same event at the position where
+/// the backup ends.
+fn check_same_log(
     target: &Path,
     manifest: &Manifest,
     id: Uuid,
@@ -174,7 +173,7 @@ fn go_on(
 ) -> Result<(), BackupError> {
     let other = |what: String| BackupError::OtherLog { path: target.to_owned(), what };
     if manifest.log_id != id {
-        return Err(other(format!("its id is {}, the log's {id}", manifest.log_id)));
+        return Err(other(format!("its log id is {}, but this log has the id {id}", manifest.log_id)));
     }
     check(target, &mut |_, _| ())?;
     let Some(last) = manifest.segments.last() else { return Ok(()) };
@@ -190,7 +189,7 @@ fn go_on(
     Err(other(format!("at position {} it holds another event", last.last)))
 }
 
-/// Whether something is where nothing may be.
+/// Returns an error if the path exists.
 pub(crate) fn refuse_existing(path: &Path) -> Result<(), BackupError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Err(BackupError::Exists { path: path.to_owned() }),

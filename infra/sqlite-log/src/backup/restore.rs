@@ -1,4 +1,4 @@
-//! A backup put back: checked first, made under another name, verified whole, then renamed.
+//! Restore of a backup: checks the backup, writes the log under another name, verifies it, and renames it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::{LOG_FILE, open};
 
 use super::{BackupError, Manifest, Segment, io, refuse_existing, segment};
 
-/// Checks a backup: every segment is there and as it was written. `progress` is told bytes checked and
-/// bytes in all.
+/// Checks that every segment of a backup exists and has not changed. `progress` is called with the number of checked bytes
+/// and the total.
 pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manifest, BackupError> {
     let manifest = Manifest::read(folder)?;
     let total = manifest.segments.iter().map(|segment| segment.bytes).sum();
@@ -25,7 +25,7 @@ pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manife
             return Err(damaged(format!("{file} is missing")));
         }
         if segment::hash(&path)? != (*bytes, blake3.clone()) {
-            return Err(damaged(format!("{file} is not what was written")));
+            return Err(damaged(format!("{file} has changed since it was written")));
         }
         checked += bytes;
         progress(checked, total);
@@ -33,8 +33,8 @@ pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manife
     Ok(manifest)
 }
 
-/// Puts a backup into a folder that has no log. `progress` is told events put back and events in all. Call
-/// it where blocking is allowed.
+/// Restores a backup into a folder that has no log. `progress` is called with the number of restored events and the total.
+/// Blocks.
 pub fn restore(
     backup: &Path,
     folder: &Path,
@@ -42,7 +42,7 @@ pub fn restore(
 ) -> Result<Manifest, BackupError> {
     let target = folder.join(LOG_FILE);
     refuse_existing(&target)?;
-    // `SQLite` would play what an old log left behind into the restored one.
+    // `SQLite` would apply the WAL of an old log to the restored one.
     let wal = open::beside(&target, "-wal");
     remove_empty(&wal)?;
     refuse_existing(&wal)?;
@@ -69,7 +69,7 @@ fn fill(
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
-    let restored = File::open(path).map(|file| open::log_id(path, &file)).map_err(io(path))?;
+    let restored = File::open(path).map(|file| open::derive_log_id(path, &file)).map_err(io(path))?;
     connection.execute("INSERT INTO meta VALUES ('restored', ?1)", [restored.to_string()])?;
     for segment in &manifest.segments {
         let file = backup.join(&segment.file);
@@ -83,7 +83,7 @@ fn fill(
     Ok(())
 }
 
-/// A reader leaves an empty write-ahead log behind, which holds nothing to lose.
+/// Removes an empty write-ahead log, which a reader may leave behind. It holds no data.
 fn remove_empty(path: &Path) -> Result<(), BackupError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() == 0 => fs::remove_file(path).map_err(io(path)),
@@ -91,7 +91,7 @@ fn remove_empty(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// A file that is not finished; dropped before it took its place, it is gone.
+/// An incomplete file. It is deleted when it is dropped, unless [`Partial::take_place`] has renamed it.
 struct Partial {
     path: PathBuf,
 }
@@ -104,14 +104,14 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Moves the finished file to its place, durably.
+    /// Syncs the complete file and renames it to `target`.
     fn take_place(self, target: &Path) -> Result<(), BackupError> {
         File::open(&self.path).and_then(|file| file.sync_all()).map_err(io(target))?;
         fs::rename(&self.path, target).map_err(io(target))?;
         open::sync_folder_of(target).map_err(io(target))
     }
 
-    /// What can't be removed is found by whoever looks next.
+    /// Deletes the file and its companions. If one can't be deleted, the next restore finds it.
     fn remove(&self) {
         for suffix in ["", "-journal", "-wal", "-shm"] {
             let _ = fs::remove_file(open::beside(&self.path, suffix));

@@ -1,4 +1,4 @@
-//! A segment: rows of the log in a file of their own, as they were written.
+//! A segment: a file with unchanged rows of the log.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::{LOG_FILE, open};
 
 use super::{BackupError, Segment, io};
 
-/// Rows copied in one read.
+/// Number of rows that are copied in one read.
 const READ_ROWS: u64 = 5_000;
 
-/// Copies the rows of some positions into the segment of this number. `copied` is told the position
-/// reached.
+/// Copies the rows from position `first` to `last` into the segment with this number. `copied` is called with the position
+/// that is reached.
 pub(super) fn write(
     source: &Path,
     folder: &Path,
@@ -26,11 +26,11 @@ pub(super) fn write(
 ) -> Result<Segment, BackupError> {
     let file = format!("{number:06}.segment");
     let path = folder.join(&file);
-    // Left by a run that was killed before the manifest named it.
+    // A run that was killed before it updated the manifest may have left these files.
     for suffix in ["", "-journal"] {
-        let left = open::beside(&path, suffix);
-        if left.exists() {
-            fs::remove_file(&left).map_err(io(&left))?;
+        let leftover = open::beside(&path, suffix);
+        if leftover.exists() {
+            fs::remove_file(&leftover).map_err(io(&leftover))?;
         }
     }
     make_file(&path).map_err(io(&path))?;
@@ -58,18 +58,19 @@ pub(super) fn write(
     Ok(Segment { file, first, last, last_checksum, bytes, blake3 })
 }
 
-/// A path as it stands in a URI.
+/// Escapes a path for a URI.
 fn escaped(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
-/// Holds copied rows to their checksums and to having no gap; tells the last one's checksum. A damaged log
-/// gives no backup.
+/// Verifies the checksums of the copied rows, and that no position is missing. Returns the checksum of the last row. A
+/// damaged log must not be backed up.
 fn check_rows(segment: &Connection, after: u64, to: u64) -> Result<u32, BackupError> {
     let mut statement = segment.prepare_cached(row::SELECT_ALL)?;
     let mut rows = statement.query((to_i64(after), to_i64(to), to_i64(READ_ROWS)))?;
-    let (mut expected, mut checksum) = (after + 1, 0);
+    let mut expected = after + 1;
+    let mut checksum = 0;
     while let Some(stored) = rows.next()? {
         let position: u64 = stored.get(0)?;
         if position != expected {
@@ -88,7 +89,7 @@ fn check_rows(segment: &Connection, after: u64, to: u64) -> Result<u32, BackupEr
     Ok(checksum)
 }
 
-/// Size and hash of a file.
+/// Returns the size of a file in bytes, and its BLAKE3 hash.
 pub(super) fn hash(path: &Path) -> Result<(u64, String), BackupError> {
     let mut hasher = blake3::Hasher::new();
     let mut file = File::open(path).map_err(io(path))?;

@@ -1,47 +1,49 @@
-//! Copies of a log, and the way back.
+//! Backups of a log, and their restore.
 
 use super::*;
 use crate::backup::MANIFEST_FILE;
 
-/// Does something to a backup's folder.
-type Spoil<'a> = &'a dyn Fn(&Path);
+/// A function that damages the backup in a folder.
+type Damage<'a> = &'a dyn Fn(&Path);
 
 fn backed_up(folder: &Path, target: &Path) -> BackedUp {
     backup(folder, target, &mut |_, _| ()).unwrap()
 }
 
-fn put_back(backup: &Path, target: &Path) -> Result<Arc<SqliteLog>, BackupError> {
+fn restored(backup: &Path, target: &Path) -> Result<Arc<SqliteLog>, BackupError> {
     fs::create_dir_all(target).unwrap();
     restore(backup, target, &mut |_, _| ())?;
     Ok(open(target).unwrap())
 }
 
 #[tokio::test]
-async fn a_backup_grows_by_what_came_since_and_is_restored_elsewhere() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_backup_grows_by_new_events_and_can_be_restored_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 10).await;
     let copy = other.path().join("copy");
     assert_eq!(backed_up(folder.path(), &copy), BackedUp { segments: 1, events: 20, last: Position(20) });
     assert_eq!(backed_up(folder.path(), &copy), BackedUp { segments: 0, events: 0, last: Position(20) });
     log.append(append("later", 100, 3)).await.unwrap();
-    let mut told = (0, 0);
-    let added = backup(folder.path(), &copy, &mut |done, all| told = (done, all)).unwrap();
-    assert_eq!((added, told), (BackedUp { segments: 1, events: 3, last: Position(23) }, (3, 3)));
-    let restored = put_back(&copy, &other.path().join("data")).unwrap();
+    let mut progress = (0, 0);
+    let added = backup(folder.path(), &copy, &mut |done, all| progress = (done, all)).unwrap();
+    assert_eq!((added, progress), (BackedUp { segments: 1, events: 3, last: Position(23) }, (3, 3)));
+    let restored = restored(&copy, &other.path().join("data")).unwrap();
     assert_eq!((restored.head().await.unwrap(), restored.id()), (Position(23), log.id()));
     let all =
         |log: Arc<SqliteLog>| async move { log.read_all(Position(0), 100, &Filter::all()).await.unwrap() };
-    assert_eq!(all(restored).await, all(log).await, "every event is as it was written");
+    assert_eq!(all(restored).await, all(log).await, "every event is unchanged");
 }
 
 #[tokio::test]
-async fn a_restored_log_is_the_same_log_of_another_lineage() {
-    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_restored_log_has_the_same_id_and_a_new_lineage() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     assert_eq!(log.lineage(), log.id());
     let backup = beside.path().join("backup");
     backed_up(folder.path(), &backup);
-    let restored = put_back(&backup, &beside.path().join("shop")).unwrap();
+    let restored = restored(&backup, &beside.path().join("shop")).unwrap();
     assert_eq!(restored.id(), log.id());
     assert_ne!(restored.lineage(), log.lineage());
     let lineage = restored.lineage();
@@ -50,8 +52,9 @@ async fn a_restored_log_is_the_same_log_of_another_lineage() {
 }
 
 #[tokio::test]
-async fn a_backup_with_a_flipped_byte_is_not_gone_on_with() {
-    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_damaged_backup_is_not_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     let backup = beside.path().join("backup");
     backed_up(folder.path(), &backup);
@@ -67,9 +70,10 @@ async fn a_backup_with_a_flipped_byte_is_not_gone_on_with() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_backup_is_its_owners_alone() {
+async fn only_the_owner_can_read_a_backup() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (folder, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let beside = tempfile::tempdir().unwrap();
     filled(folder.path(), 3).await;
     let backup = beside.path().join("backup");
     backed_up(folder.path(), &backup);
@@ -81,8 +85,9 @@ async fn a_backup_is_its_owners_alone() {
 }
 
 #[tokio::test]
-async fn a_shop_is_never_restored_over() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_restore_never_overwrites_a_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     drop(filled(folder.path(), 1).await);
     let copy = other.path().join("copy");
     backed_up(folder.path(), &copy);
@@ -94,13 +99,14 @@ async fn a_shop_is_never_restored_over() {
 }
 
 #[tokio::test]
-async fn a_damaged_log_gives_no_backup() {
+async fn a_damaged_log_is_not_backed_up() {
     for sql in [
         "UPDATE events SET data = x'7B7D' WHERE position = 3",
         "DELETE FROM events WHERE position = 3",
         "UPDATE events SET revision = 77 WHERE position = 3",
     ] {
-        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
         drop(filled(folder.path(), 10).await);
         tamper(folder.path(), sql);
         let error =
@@ -112,13 +118,15 @@ async fn a_damaged_log_gives_no_backup() {
 
 #[tokio::test]
 async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
-    let (folder, another) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let another = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 10).await;
     drop(filled(another.path(), 12).await);
-    let (first, second) = ("000001.segment", "000002.segment");
+    let first = "000001.segment";
+    let second = "000002.segment";
     let foreign = another.path().join("copy");
     backed_up(another.path(), &foreign);
-    let spoils: [(Spoil<'_>, &str); 5] = [
+    let damages: [(Damage<'_>, &str); 5] = [
         (&|copy| fs::remove_file(copy.join(first)).unwrap(), "000001.segment is missing"),
         (
             &|copy| {
@@ -127,13 +135,16 @@ async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
                 bytes[middle] ^= 1;
                 fs::write(copy.join(second), bytes).unwrap();
             },
-            "000002.segment is not what was written",
+            "000002.segment has changed since it was written",
         ),
         (
             &|copy| assert!(fs::copy(foreign.join(first), copy.join(first)).is_ok()),
-            "000001.segment is not what was written",
+            "000001.segment has changed since it was written",
         ),
-        (&|copy| assert!(fs::copy(copy.join(first), copy.join(second)).is_ok()), "is not what was written"),
+        (
+            &|copy| assert!(fs::copy(copy.join(first), copy.join(second)).is_ok()),
+            "has changed since it was written",
+        ),
         (
             &|copy| {
                 let text = fs::read_to_string(copy.join(MANIFEST_FILE)).unwrap();
@@ -147,24 +158,25 @@ async fn a_damaged_incomplete_or_mixed_backup_is_not_restored() {
     backed_up(folder.path(), &whole);
     log.append(append("later", 100, 3)).await.unwrap();
     backed_up(folder.path(), &whole);
-    for (number, (spoil, expected)) in spoils.iter().enumerate() {
+    for (number, (damage, expected)) in damages.iter().enumerate() {
         let copy = other.path().join(format!("copy-{number}"));
         fs::create_dir(&copy).unwrap();
         for name in [first, second, MANIFEST_FILE] {
             fs::copy(whole.join(name), copy.join(name)).unwrap();
         }
-        spoil(&copy);
+        damage(&copy);
         let target = other.path().join(format!("data-{number}"));
-        let error = put_back(&copy, &target).err().expect("it is refused").to_string();
+        let error = restored(&copy, &target).err().expect("it is refused").to_string();
         assert!(error.contains(expected), "{error}");
-        assert_eq!(fs::read_dir(&target).unwrap().count(), 0, "nothing is left of it");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0, "the failed restore leaves no file");
     }
-    put_back(&whole, &other.path().join("data")).unwrap();
+    restored(&whole, &other.path().join("data")).unwrap();
 }
 
 #[tokio::test]
-async fn a_backup_of_another_log_is_not_gone_on_with() {
-    let (folder, another) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_backup_of_another_log_is_not_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let another = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     let copy = other.path().join("copy");
     let log = filled(folder.path(), 10).await;
@@ -172,9 +184,9 @@ async fn a_backup_of_another_log_is_not_gone_on_with() {
     backed_up(folder.path(), &copy);
     let error = backup(another.path(), &copy, &mut |_, _| ()).unwrap_err();
     assert!(matches!(error, BackupError::OtherLog { .. }), "{error}");
-    // The same log that was put back as of earlier, and went another way.
+    // The same log, restored from an older state. It later gets other events.
     let early = other.path().join("early");
-    drop(put_back(&copy, &early).unwrap());
+    drop(restored(&copy, &early).unwrap());
     log.append(append("later", 100, 1)).await.unwrap();
     backed_up(folder.path(), &copy);
     let error = backup(&early, &copy, &mut |_, _| ()).unwrap_err().to_string();
@@ -185,8 +197,9 @@ async fn a_backup_of_another_log_is_not_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_killed_is_gone_on_with() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_killed_run_is_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     drop(filled(folder.path(), 10).await);
     let copy = other.path().join("copy");
     fs::create_dir(&copy).unwrap();
@@ -194,16 +207,17 @@ async fn a_run_that_was_killed_is_gone_on_with() {
     fs::write(copy.join("000002.segment"), "half of a segment").unwrap();
     open(folder.path()).unwrap().append(append("later", 100, 2)).await.unwrap();
     assert_eq!(backed_up(folder.path(), &copy).last, Position(22));
-    put_back(&copy, &other.path().join("data")).unwrap();
+    restored(&copy, &other.path().join("data")).unwrap();
 }
 
 #[tokio::test]
-async fn a_first_run_that_was_killed_is_gone_on_with_and_a_spoiled_backup_is_not() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_killed_first_run_is_continued_and_a_damaged_backup_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 10).await;
     let copy = other.path().join("copy");
     backed_up(folder.path(), &copy);
-    // As a kill before the manifest named the first segment leaves it.
+    // The state after a kill before the manifest listed the first segment.
     let text = fs::read_to_string(copy.join(MANIFEST_FILE)).unwrap();
     let (head, _) = text.split_once("\"segments\"").unwrap();
     fs::write(copy.join(MANIFEST_FILE), format!("{head}\"segments\": []}}")).unwrap();
@@ -215,7 +229,7 @@ async fn a_first_run_that_was_killed_is_gone_on_with_and_a_spoiled_backup_is_not
 }
 
 #[tokio::test]
-async fn what_follows_a_hole_is_not_read() {
+async fn events_after_a_gap_are_not_read() {
     for sql in ["DELETE FROM events WHERE position = 5", "DELETE FROM events WHERE position > 15"] {
         let folder = tempfile::tempdir().unwrap();
         let log = filled(folder.path(), 10).await;
@@ -230,7 +244,7 @@ async fn what_follows_a_hole_is_not_read() {
             Ok::<_, StoreError>(at)
         };
         match read.await {
-            Ok(at) => assert_eq!(at, Position(15), "a lost tail shows only to those who know of it"),
+            Ok(at) => assert_eq!(at, Position(15), "a lost tail is not visible without the old head"),
             Err(error) => assert!(error.to_string().contains("position 5: events are missing"), "{error}"),
         }
     }
@@ -238,7 +252,8 @@ async fn what_follows_a_hole_is_not_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_holds_whole_appends() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 50).await;
     let writer = tokio::spawn(async move {
         for n in 0..300 {
@@ -250,23 +265,23 @@ async fn a_backup_under_load_holds_whole_appends() {
         backed_up(folder.path(), &copy);
     }
     writer.await.unwrap();
-    let restored = put_back(&copy, &other.path().join("data")).unwrap();
-    assert_eq!(restored.head().await.unwrap().0 % 10, 0, "no append is there by halves");
+    let restored = restored(&copy, &other.path().join("data")).unwrap();
+    assert_eq!(restored.head().await.unwrap().0 % 10, 0, "every append is complete or missing");
 }
 
 #[tokio::test]
-async fn what_is_no_backup_is_not_restored_or_written_to() {
+async fn a_folder_that_is_not_a_backup_is_not_restored_or_written_to() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("shop");
     fs::create_dir(&log).unwrap();
     drop(filled(&log, 1).await);
     let target = folder.path().join("data");
-    for (named, what) in [
+    for (path, what) in [
         (folder.path().join("none"), "it has no manifest"),
         (log.clone(), "it has no manifest"),
         (log.join(LOG_FILE), "it is a file"),
     ] {
-        let error = put_back(&named, &target).err().expect("it is refused").to_string();
+        let error = restored(&path, &target).err().expect("it is refused").to_string();
         assert!(error.contains(what) && error.contains("souk log backup"), "{error}");
         assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
     }
@@ -275,23 +290,24 @@ async fn what_is_no_backup_is_not_restored_or_written_to() {
 }
 
 #[tokio::test]
-async fn a_backup_of_the_older_form_is_read_and_continued_as_one_of_todays() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn a_backup_of_format_1_is_read_and_continued_in_format_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     let copy = other.path().join("copy");
     backed_up(folder.path(), &copy);
     let manifest = copy.join(MANIFEST_FILE);
-    let form = |form: u32| format!("\"format\": {form}");
+    let field = |format: u32| format!("\"format\": {format}");
     let text = fs::read_to_string(&manifest).unwrap();
-    assert!(text.contains(&form(2)), "{text}");
-    fs::write(&manifest, text.replace(&form(2), &form(1))).unwrap();
+    assert!(text.contains(&field(2)), "{text}");
+    fs::write(&manifest, text.replace(&field(2), &field(1))).unwrap();
     backed_up(folder.path(), &copy);
-    assert!(fs::read_to_string(&manifest).unwrap().contains(&form(1)), "an older program still reads it");
+    assert!(fs::read_to_string(&manifest).unwrap().contains(&field(1)), "an older program still reads it");
     log.append(append("later", 100, 3)).await.unwrap();
     backed_up(folder.path(), &copy);
     assert!(
-        fs::read_to_string(&manifest).unwrap().contains(&form(2)),
-        "an older program is told why it can't"
+        fs::read_to_string(&manifest).unwrap().contains(&field(2)),
+        "an older program refuses the backup because of its format"
     );
-    assert_eq!(put_back(&copy, &other.path().join("data")).unwrap().head().await.unwrap(), Position(9));
+    assert_eq!(restored(&copy, &other.path().join("data")).unwrap().head().await.unwrap(), Position(9));
 }

@@ -1,9 +1,9 @@
-//! Damage is refused or found, never read over.
+//! A damaged log is refused, or the damage is found by a read or by a verification.
 
 use super::*;
 
 #[tokio::test]
-async fn a_damaged_tail_is_refused_with_its_place() {
+async fn a_damaged_tail_is_refused_with_its_position() {
     for (sql, what) in [
         ("UPDATE events SET data = x'7B7D' WHERE position = 5", "checksum"),
         ("UPDATE events SET actor = 'other' WHERE position = 5", "checksum"),
@@ -21,10 +21,10 @@ async fn a_damaged_tail_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn files_that_are_no_log_are_refused_in_words() {
+async fn files_that_are_not_a_log_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(LOG_FILE);
-    fs::write(&path, "this is no database, whatever its name says; it is just some text").unwrap();
+    fs::write(&path, "this is not a database, only a text that is long enough to have a header").unwrap();
     assert!(matches!(open(folder.path()), Err(OpenError::NotALog { .. })));
     fs::remove_file(&path).unwrap();
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
@@ -52,11 +52,11 @@ async fn a_truncated_file_is_refused() {
 }
 
 #[tokio::test]
-async fn damage_in_the_wal_before_synced_data_is_refused_and_a_torn_end_is_not() {
+async fn damage_in_the_wal_before_synced_data_is_refused_but_a_torn_end_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 20).await;
     let mut wal = fs::read(folder.path().join("log.sqlite-wal")).unwrap();
-    // Behind the frames are the zeros that the file was filled with.
+    // Removes the zeros that the file was filled with.
     wal.truncate(wal.iter().rposition(|byte| *byte != 0).unwrap() + 1);
     let main = fs::read(folder.path().join(LOG_FILE)).unwrap();
     drop(log);
@@ -75,7 +75,7 @@ async fn damage_in_the_wal_before_synced_data_is_refused_and_a_torn_end_is_not()
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_log_is_not_taken_for_a_new_one() {
+async fn an_incomplete_log_is_not_replaced_by_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 5).await;
     let copy = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ async fn what_is_left_of_a_log_is_not_taken_for_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_not_made_to_its_end_is_made_anew() {
+async fn a_log_whose_creation_was_interrupted_is_created_again() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("log.sqlite.new"), "half of a schema").unwrap();
     let log = open(folder.path()).unwrap();
@@ -99,7 +99,7 @@ async fn a_log_that_was_not_made_to_its_end_is_made_anew() {
 }
 
 #[tokio::test]
-async fn damage_far_from_the_tail_is_found_when_read_and_by_verifying() {
+async fn damage_far_from_the_tail_is_found_by_reads_and_by_a_verification() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).unwrap();
     for n in 1..=4 {
@@ -118,7 +118,7 @@ async fn damage_far_from_the_tail_is_found_when_read_and_by_verifying() {
 }
 
 #[tokio::test]
-async fn verifying_names_every_gap() {
+async fn a_verification_names_every_gap() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).unwrap();
     log.append(append("a", 1, 1_500)).await.unwrap();
@@ -138,7 +138,7 @@ async fn verifying_names_every_gap() {
 }
 
 #[tokio::test]
-async fn an_index_that_differs_from_the_table_is_found_by_verifying() {
+async fn a_verification_finds_an_index_that_differs_from_the_table() {
     let folder = tempfile::tempdir().unwrap();
     drop(filled(folder.path(), 5).await);
     tamper(
@@ -150,9 +150,9 @@ async fn an_index_that_differs_from_the_table_is_found_by_verifying() {
     assert!(report.problems.iter().any(|p| p.position == Position::START), "{report:?}");
 }
 
-/// Whatever a byte of the file becomes: the log is refused, or verifying finds it, or nothing is lost.
+/// After a change of any byte of the file, the log is refused, a verification finds the damage, or no event has changed.
 #[tokio::test]
-async fn a_flipped_byte_anywhere_in_the_file_is_refused_or_found_or_harmless() {
+async fn a_flipped_byte_in_the_file_is_refused_or_found_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
     drop(filled(folder.path(), 12).await);
     let sound = fs::read(folder.path().join(LOG_FILE)).unwrap();
@@ -160,7 +160,9 @@ async fn a_flipped_byte_anywhere_in_the_file_is_refused_or_found_or_harmless() {
     assert_eq!(everything.len(), 24);
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join(LOG_FILE);
-    let (mut refused, mut found, mut harmless) = (0, 0, 0);
+    let mut refused = 0;
+    let mut found = 0;
+    let mut harmless = 0;
     for at in (0..sound.len()).step_by(67) {
         let mut damaged = sound.clone();
         damaged[at] ^= 0x15;

@@ -1,4 +1,4 @@
-//! The engine's own faults and limits; the port's contract is the conformance suite.
+//! Tests of the faults and limits of this engine. The conformance suite tests the contract of the port.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn filled(folder: &Path, appends: u128) -> Arc<SqliteLog> {
     log
 }
 
-/// A change behind the engine's back.
+/// Changes the file without the engine, and without its triggers.
 fn tamper(folder: &Path, sql: &str) {
     let connection = Connection::open(folder.join(LOG_FILE)).unwrap();
     let free = "DROP TRIGGER events_are_never_changed; DROP TRIGGER events_are_never_removed;";
@@ -62,25 +62,26 @@ async fn conforms(options: Options) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_does_what_the_port_asks() {
+async fn the_log_conforms_to_the_port() {
     conforms(Options::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_does_so_when_almost_everything_is_read_from_disk() {
+async fn the_log_conforms_when_almost_all_reads_are_from_disk() {
     conforms(Options { tail_events_max: 2, readers_max: 1, ..Options::default() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn it_does_so_when_everything_is_read_from_disk() {
+async fn the_log_conforms_when_all_reads_are_from_disk() {
     conforms(Options { tail_events_max: 0, ..Options::default() }).await;
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_kill() {
-    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+async fn acknowledged_events_survive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 10).await;
-    // A copy of the files of a running log is what a kill leaves.
+    // Copying the files of a running log has the same effect as a kill.
     for name in [LOG_FILE, "log.sqlite-wal"] {
         fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
     }
@@ -118,7 +119,7 @@ async fn rows_are_never_changed_or_removed() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_the_writer_and_not_the_readers() {
+async fn a_full_disk_stops_the_writer_but_not_the_readers() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { pages_max: Some(40), ..Options::default() };
     let log = SqliteLog::open(folder.path(), &options).unwrap();
@@ -135,7 +136,7 @@ async fn a_full_disk_stops_the_writer_and_not_the_readers() {
     let page = log.read_all(Position::START, 10_000, &Filter::all()).await.unwrap();
     assert_eq!(page.events.len() as u128, acknowledged * 20);
     let waited = log.wait_beyond(page.reached).await;
-    assert!(matches!(waited, Err(StoreError::Stopped(_))), "nothing comes any more: {waited:?}");
+    assert!(matches!(waited, Err(StoreError::Stopped(_))), "no more events will come: {waited:?}");
     drop(log);
     let reopened = open(folder.path()).unwrap();
     assert_eq!(u128::from(reopened.head().await.unwrap().0), acknowledged * 20);
@@ -143,7 +144,7 @@ async fn a_full_disk_stops_the_writer_and_not_the_readers() {
 }
 
 #[tokio::test]
-async fn when_a_commit_fails_everybody_who_waits_is_told() {
+async fn a_failed_commit_is_reported_to_every_waiting_append() {
     let folder = tempfile::tempdir().unwrap();
     let log = SqliteLog::open(folder.path(), &Options { pages_max: Some(40), ..Options::default() }).unwrap();
     let tasks: Vec<_> = (0..500)
@@ -161,12 +162,13 @@ async fn when_a_commit_fails_everybody_who_waits_is_told() {
         }
     }
     assert!(acknowledged < 5_000, "the disk was full");
-    let (head, counters) = (log.head().await.unwrap(), log.counters());
+    let head = log.head().await.unwrap();
+    let counters = log.counters();
     assert_eq!((head.0, counters.events), (acknowledged as u64, acknowledged as u64));
 }
 
 #[tokio::test]
-async fn a_log_is_read_on_from_disk_to_memory_after_it_was_opened_again() {
+async fn a_subscription_to_a_reopened_log_reads_from_disk_and_then_from_memory() {
     let folder = tempfile::tempdir().unwrap();
     let before = filled(folder.path(), 100).await;
     let id = before.id();
@@ -199,7 +201,7 @@ async fn the_write_ahead_log_stays_bounded_under_constant_load() {
 }
 
 #[tokio::test]
-async fn closing_leaves_one_file() {
+async fn a_closed_log_is_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     log.read_stream(&StreamName::new("thing", "s1"), Revision::FIRST, 10).await.unwrap();
@@ -210,7 +212,7 @@ async fn closing_leaves_one_file() {
 }
 
 #[tokio::test]
-async fn figures_say_what_the_log_holds() {
+async fn statistics_count_events_and_streams() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
     let empty = stats(folder.path()).unwrap();
@@ -222,9 +224,9 @@ async fn figures_say_what_the_log_holds() {
     assert_eq!((found.first_at, found.last_at), (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH)));
 }
 
-/// Asked of the shop: a lock of seven seconds, as of a backup tool, stopped all writes for good.
+/// Regression: a lock of seven seconds by a backup tool once stopped all later writes.
 #[tokio::test]
-async fn writes_go_on_once_another_program_lets_the_file_go() {
+async fn writes_go_on_when_another_program_unlocks_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     let other = Connection::open(folder.path().join(LOG_FILE)).unwrap();

@@ -1,10 +1,12 @@
-//! The writer thread: group commit.
+//! The writer thread, with group commit.
 //!
-//! It takes whatever waits, judges each append by itself, writes all that fit in one transaction,
-//! commits once, shows the events to readers and then answers. While it commits, the next group
-//! gathers. While another program holds the file, nothing is written: the group is refused, and the next
-//! one tries again. After an error of the disk the writer is dead for good: it answers everybody so and
-//! touches the file no more, since what a failed write or sync left behind can't be known.
+//! The thread takes all waiting appends as one group. It accepts or refuses each append separately, writes the accepted
+//! ones in one transaction, commits, publishes the events to readers, and then sends the results. During the commit, the
+//! next group collects in the queue.
+//!
+//! If another program has locked the file, the group is refused, and the writer tries again with the next group. After a
+//! disk error the writer stops: it refuses all later appends and never touches the file again, because the state that a
+//! failed write or sync left on disk is unknown.
 
 mod checkpoint;
 mod table;
@@ -25,36 +27,36 @@ use crate::ring::Ring;
 use checkpoint::Checkpoints;
 use table::{Refusal, Table};
 
-/// Appends that may wait for the writer; more wait for a place.
+/// Capacity of the queue. Further senders wait for a free place.
 const QUEUE_APPENDS_MAX: usize = 4_096;
-/// Events in one transaction; the append that reaches it is the last to come in.
+/// Limit of events in one transaction. The append that reaches it is the last one of its group.
 const GROUP_EVENTS_MAX: usize = 4_096;
-/// Bytes of payloads in one transaction; the append that reaches it is the last to come in.
+/// Limit of payload bytes in one transaction. The append that reaches it is the last one of its group.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Times in a row that a group lets other threads run without an append coming of it, before it begins
-/// with fewer appends than were expected.
+/// Limit of consecutive yields without a new append. After them the group is written with fewer appends than expected.
 const GATHER_YIELDS_MAX: u32 = 64;
 
-type Answer = oneshot::Sender<Result<Appended, AppendError>>;
+/// Sender of the result of one append.
+type Reply = oneshot::Sender<Result<Appended, AppendError>>;
 
-/// An append on its way.
+/// A queued append.
 pub(crate) struct Request {
     pub(crate) append: Append,
-    pub(crate) answer: Answer,
+    pub(crate) reply: Reply,
 }
 
-/// What the writer did since the log was opened.
+/// Work of the writer since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
-    /// Transactions that were synced.
+    /// Committed transactions.
     pub commits: u64,
-    /// Appends in them.
+    /// Appends in these transactions.
     pub appends: u64,
-    /// Events in them.
+    /// Events in these transactions.
     pub events: u64,
-    /// Events in the largest.
+    /// Number of events in the largest transaction.
     pub largest_commit_events: u64,
-    /// Microseconds that their commits took: the sync, not the inserts before it.
+    /// Total time of all commits, in microseconds. It includes the sync, but not the inserts before it.
     pub commit_micros: u64,
 }
 
@@ -67,7 +69,7 @@ struct AtomicCounters {
     commit_micros: AtomicU64,
 }
 
-/// The way to the writer; dropping it ends the thread, after what waits.
+/// A handle to the writer thread. When it is dropped, the thread writes the queued appends and then ends.
 pub(crate) struct WriterHandle {
     queue: Option<mpsc::Sender<Request>>,
     counters: Arc<AtomicCounters>,
@@ -95,7 +97,7 @@ impl Drop for WriterHandle {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A writer that panicked has said so; there is nothing to add while dropping.
+            // A panic of the thread is already logged.
             let _ = thread.join();
         }
     }
@@ -124,32 +126,32 @@ struct Writer {
     head: watch::Sender<Position>,
     counters: Arc<AtomicCounters>,
     checkpoints: Checkpoints,
-    /// Appends that may come to the next group.
+    /// Expected number of appends in the next group.
     expected: usize,
 }
 
-/// An append that was judged and waits for the commit.
-struct Judged {
-    answer: Answer,
+/// The result of an append, which is sent after the commit.
+struct Outcome {
+    reply: Reply,
     result: Result<Appended, AppendError>,
 }
 
 impl Writer {
     fn run(mut self, connection: &Connection) {
         let Err(error) = self.write_groups(connection) else { return };
-        // Closing would checkpoint, which is one more sync.
+        // Prevents the checkpoint on close, which would sync again.
         let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         tracing::error!(%error, "the log takes no more writes until it is opened again");
         let failure = stopped(&error);
         let Self { mut requests, head, .. } = self;
-        // Nothing comes any more: those who wait for it are told so, and health with them.
+        // Closes the channel of the head, so that waiting readers and the health check learn that no events will follow.
         drop(head);
         while let Some(request) = requests.blocking_recv() {
-            let _ = request.answer.send(Err(failure.clone().into()));
+            let _ = request.reply.send(Err(failure.clone().into()));
         }
     }
 
-    /// Ends without an error when the log is dropped.
+    /// Writes groups until the log is dropped, or until a disk error.
     fn write_groups(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let position = *self.head.borrow();
         let mut table = Table::new(connection, position)?;
@@ -162,13 +164,14 @@ impl Writer {
         Ok(())
     }
 
-    /// What waits right now, up to the limits of a group.
+    /// Collects the waiting appends, up to the limits of a group.
     ///
-    /// Those who were just answered are about to append again: while there are fewer appends than they
-    /// and those who waited already, other threads are let run first, which makes one commit of what
-    /// would be two. Nobody waits for a time to pass.
+    /// The callers of the last group often append again at once. As long as the group has fewer appends than expected
+    /// (the last group and the queue at its end), the thread yields to them, so that they share one commit instead of two.
+    /// There is no timer.
     fn gather(&mut self, first: Request) -> Vec<Request> {
-        let (mut events, mut bytes) = (first.append.events.len(), payload_bytes(&first));
+        let mut events = first.append.events.len();
+        let mut bytes = payload_bytes(&first);
         let mut group = Vec::with_capacity(self.expected);
         group.push(first);
         let mut yields = 0;
@@ -189,70 +192,71 @@ impl Writer {
         group
     }
 
-    /// Writes a group and answers it. After an error nothing of it can be known to be on disk, and all
-    /// of it is told so: also a refusal may rest on what was written just before it.
+    /// Writes a group and sends the results. After a disk error it is unknown which rows are on disk, so every append of
+    /// the group fails. This includes refused ones, because a refusal may depend on a row of the same group.
     fn commit_group(&mut self, table: &mut Table<'_>, group: Vec<Request>) -> rusqlite::Result<()> {
-        let mut judged = Vec::with_capacity(group.len());
+        let mut outcomes = Vec::with_capacity(group.len());
         let mut recorded = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
         let written = match self.checkpoints.failure() {
             Some(error) => Err(Failure::Disk(error)),
-            None => write_group(table, &mut group, &mut judged, &mut recorded),
+            None => write_group(table, &mut group, &mut outcomes, &mut recorded),
         };
-        let commit_took = match written {
-            Ok(took) => took,
+        let commit_duration = match written {
+            Ok(duration) => duration,
             Err(Failure::Locked(error)) => {
-                refuse(&locked(&error), judged, group);
+                refuse(&locked(&error), outcomes, group);
                 return Ok(());
             }
             Err(Failure::Disk(error)) => {
-                refuse(&stopped(&error), judged, group);
+                refuse(&stopped(&error), outcomes, group);
                 return Err(error);
             }
         };
         souk_fail_points::pass("log-after-commit");
-        self.publish(recorded, judged.iter().filter(|judged| judged.result.is_ok()).count(), commit_took);
-        self.expected = judged.len() + self.requests.len();
-        for Judged { answer, result } in judged {
-            // Whoever asked may have gone away; the events are there all the same.
-            let _ = answer.send(result);
+        let appends = outcomes.iter().filter(|outcome| outcome.result.is_ok()).count();
+        self.publish(recorded, appends, commit_duration);
+        self.expected = outcomes.len() + self.requests.len();
+        for Outcome { reply, result } in outcomes {
+            // `send` fails only if the caller was cancelled. Its events are in the log.
+            let _ = reply.send(result);
         }
         Ok(())
     }
 
-    /// Shows committed events to readers: first the events, then the head that sends readers to them.
-    fn publish(&self, recorded: Vec<RecordedEvent>, appends: usize, commit_took: Duration) {
+    /// Publishes committed events to readers: first the events, then the new head.
+    fn publish(&self, recorded: Vec<RecordedEvent>, appends: usize, commit_duration: Duration) {
         let Some(head) = recorded.last().map(|event| event.position) else { return };
         let events = recorded.len() as u64;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         self.counters.appends.fetch_add(appends as u64, Ordering::Relaxed);
         self.counters.events.fetch_add(events, Ordering::Relaxed);
         self.counters.largest.fetch_max(events, Ordering::Relaxed);
-        let micros = u64::try_from(commit_took.as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(commit_duration.as_micros()).unwrap_or(u64::MAX);
         self.counters.commit_micros.fetch_add(micros, Ordering::Relaxed);
         self.ring.extend(recorded.into_iter());
         self.head.send_replace(head);
     }
 }
 
-/// Writes a group and says how long its commit took.
+/// Writes a group in one transaction, and returns the duration of the commit.
 fn write_group(
     table: &mut Table<'_>,
     group: &mut impl Iterator<Item = Request>,
-    judged: &mut Vec<Judged>,
+    outcomes: &mut Vec<Outcome>,
     recorded: &mut Vec<RecordedEvent>,
 ) -> Result<Duration, Failure> {
     table.begin().map_err(|error| if is_locked(&error) { Failure::Locked(error) } else { error.into() })?;
-    for Request { append, answer } in group {
+    for Request { append, reply } in group {
         let result = match table.append(append, recorded) {
             Ok(appended) => Ok(appended),
             Err(Refusal::Append(error)) => Err(error),
             Err(Refusal::Fatal(error)) => {
-                judged.push(Judged { answer, result: Err(stopped(&error).into()) });
+                outcomes.push(Outcome { reply, result: Err(stopped(&error).into()) });
                 return Err(error.into());
             }
         };
-        judged.push(Judged { answer, result });
+        outcomes.push(Outcome { reply, result });
         souk_fail_points::pass("log-in-group");
     }
     let started = Instant::now();
@@ -260,11 +264,11 @@ fn write_group(
     Ok(started.elapsed())
 }
 
-/// The reason why a group was not written.
+/// Reason why a group was not written.
 enum Failure {
-    /// Another program holds the file. Nothing of the group was written.
+    /// Another program has locked the file. Nothing was written.
     Locked(rusqlite::Error),
-    /// The disk failed: nothing of the group can be known to be on it.
+    /// The disk failed. It is unknown what was written.
     Disk(rusqlite::Error),
 }
 
@@ -278,12 +282,12 @@ fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Answers a group that was not written.
-fn refuse(failure: &StoreError, judged: Vec<Judged>, rest: impl Iterator<Item = Request>) {
-    let judged = judged.into_iter().map(|judged| judged.answer);
-    for answer in judged.chain(rest.map(|request| request.answer)) {
-        // Whoever asked may have gone away.
-        let _ = answer.send(Err(failure.clone().into()));
+/// Sends the failure to every append of a group: to those with an outcome and to the rest of the group.
+fn refuse(failure: &StoreError, outcomes: Vec<Outcome>, rest: impl Iterator<Item = Request>) {
+    let replies = outcomes.into_iter().map(|outcome| outcome.reply);
+    for reply in replies.chain(rest.map(|request| request.reply)) {
+        // `send` fails only if the caller was cancelled.
+        let _ = reply.send(Err(failure.clone().into()));
     }
 }
 
@@ -292,9 +296,11 @@ fn payload_bytes(request: &Request) -> usize {
 }
 
 fn locked(error: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(format!("another program holds its file: {error}"))
+    StoreError::Unavailable(format!("another program has locked the log: {error}"))
 }
 
 fn stopped(error: &rusqlite::Error) -> StoreError {
-    StoreError::Stopped(format!("its writer stopped: {error}; put that right and start the shop again"))
+    StoreError::Stopped(format!(
+        "the log's writer has stopped: {error}; remove the cause and restart the shop"
+    ))
 }

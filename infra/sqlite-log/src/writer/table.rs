@@ -1,4 +1,4 @@
-//! Appends inside a transaction: each is judged by itself and leaves all its rows or none.
+//! Appends within a transaction. Each append is accepted or refused separately, and leaves all its rows or none.
 
 use std::num::NonZeroUsize;
 
@@ -10,14 +10,14 @@ use souk_eventsourcing::{
 
 use crate::row;
 
-/// Streams whose last revision the writer remembers.
+/// Limit of streams whose last revision is cached.
 const HEADS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// Why an append was not written.
+/// Reason why an append was not written.
 pub(super) enum Refusal {
-    /// By its own fault; the transaction goes on.
+    /// The append itself is refused. The transaction goes on.
     Append(AppendError),
-    /// The disk's; the transaction is lost.
+    /// The disk failed. The transaction is lost.
     Fatal(rusqlite::Error),
 }
 
@@ -27,8 +27,8 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-/// The table of events, its statements prepared for good, and where it and its streams end. What the
-/// running transaction wrote counts.
+/// The table `events` with its prepared statements, the last position, and the last revisions of its streams. Rows of the
+/// open transaction are included.
 pub(super) struct Table<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
@@ -64,8 +64,8 @@ impl<'c> Table<'c> {
         self.commit.execute([]).map(|_| ())
     }
 
-    /// Writes an append and adds its events to `recorded`. An append without events changes nothing,
-    /// and still says whether the stream stands where it was expected.
+    /// Writes an append and adds its events to `recorded`. An append without events changes nothing, but its expected
+    /// revision is checked.
     pub(super) fn append(
         &mut self,
         append: Append,
@@ -74,8 +74,8 @@ impl<'c> Table<'c> {
         let Append { stream, expected, events } = append;
         let last = match self.heads.get(&stream) {
             Some(last) => Some(*last),
-            // A stream that nobody has seen is most likely new: the unique index says when it is not,
-            // which spares every new stream a look.
+            // A stream that is expected to be new usually is. If it exists, the unique index refuses the insert. This
+            // saves one query for every new stream.
             None if expected == Expected::NoStream && !events.is_empty() => None,
             None => self.last_revision(&stream)?,
         };
@@ -83,7 +83,8 @@ impl<'c> Table<'c> {
             return Err(Refusal::Append(AppendError::Conflict { stream, current: last }));
         }
         let first_revision = Revision::after(last);
-        let (position_before, recorded_before) = (self.position, recorded.len());
+        let position_before = self.position;
+        let recorded_before = recorded.len();
         if self.insert_all(&stream, first_revision, events, recorded)? == Inserted::Refused {
             self.position = position_before;
             recorded.truncate(recorded_before);
@@ -103,8 +104,7 @@ impl<'c> Table<'c> {
         Ok(Appended { first_revision, positions })
     }
 
-    /// Inserts all rows; when an index refuses one, none stays. A single row needs no savepoint for
-    /// that.
+    /// Inserts all rows. If an index refuses one of them, none is inserted. A single row needs no savepoint for this.
     fn insert_all(
         &mut self,
         stream: &StreamName,
@@ -118,7 +118,8 @@ impl<'c> Table<'c> {
         }
         recorded.reserve(events.len());
         for (event, revision) in events.into_iter().zip(first_revision.0..) {
-            let (position, revision) = (Position(self.position.0 + 1), Revision(revision));
+            let position = Position(self.position.0 + 1);
+            let revision = Revision(revision);
             match row::insert(&mut self.insert, position, stream, revision, &event) {
                 Ok(()) => {}
                 Err(error) if is_unique_violation(&error) => {
@@ -139,7 +140,7 @@ impl<'c> Table<'c> {
         Ok(Inserted::All)
     }
 
-    /// Asks the index, and remembers.
+    /// Reads the last revision of a stream and caches it.
     fn last_revision(&mut self, stream: &StreamName) -> rusqlite::Result<Option<Revision>> {
         let last: Option<u64> = self.last_revision.query_row([stream.as_str()], |row| row.get(0))?;
         if let Some(last) = last {
