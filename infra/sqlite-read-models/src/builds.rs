@@ -1,8 +1,8 @@
-//! Builds: sets of tables of a model, from their making to their removal.
+//! Builds of read models. A build is a set of tables of one model.
 //!
-//! What queries see changes in one transaction: the old version or the new. What is no longer wanted is
-//! marked at once and removed in small steps, since removing a large table at once would keep the live
-//! models waiting.
+//! The views that queries use switch from one build to another in one transaction. A build that is no longer needed is
+//! marked as old at once, and its tables are deleted in small steps. Deleting a large table in one step would block the
+//! live models.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
@@ -17,7 +17,8 @@ fn begin_writing(connection: &mut Connection) -> rusqlite::Result<Transaction<'_
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// The builds that have these models' versions; see `ReadModelStore::open`.
+/// Opens a build for each of these models, in the model's version; see `ReadModelStore::open`. Retires the builds of all
+/// other models.
 pub(crate) fn open(
     connection: &mut Connection,
     models: &[&'static Model],
@@ -71,7 +72,7 @@ fn make(
     Ok(build)
 }
 
-/// A build as it is stored.
+/// Reads the state of a build.
 fn read(transaction: &Transaction<'_>, build: Build) -> Result<OpenBuild, Failure> {
     let sql = "SELECT position, state FROM builds WHERE number = ?1";
     let found = transaction.query_row(sql, [build.number], |row| {
@@ -82,7 +83,7 @@ fn read(transaction: &Transaction<'_>, build: Build) -> Result<OpenBuild, Failur
     Ok(OpenBuild { build, is_live, checkpoint, parked })
 }
 
-/// A build beside the live one, begun or gone on with.
+/// Opens a build beside the live one: continues an existing build for this purpose, or creates one.
 pub(crate) fn begin(
     connection: &mut Connection,
     model: &'static Model,
@@ -103,7 +104,7 @@ pub(crate) fn begin(
     let build = if let Some(number) = found {
         Build { model, number }
     } else {
-        // One of another version has the views' names.
+        // A build of another version for this position would have views with the same names.
         if until.is_some() {
             for number in numbers(&transaction, model, "until", until)? {
                 retire(&transaction, number)?;
@@ -118,7 +119,7 @@ pub(crate) fn begin(
     Ok(opened)
 }
 
-/// Gives up the builds as of a position that nobody has asked for since then; tells how many.
+/// Retires the builds for a position that were last requested before this time. Returns their number.
 pub(crate) fn expire(connection: &mut Connection, before: Timestamp) -> Result<u32, Failure> {
     let transaction = begin_writing(connection)?;
     let sql = "SELECT number FROM builds WHERE state = 'until' AND asked_at_us < ?1";
@@ -133,7 +134,7 @@ pub(crate) fn expire(connection: &mut Connection, before: Timestamp) -> Result<u
     Ok(u32::try_from(expired.len()).unwrap_or(u32::MAX))
 }
 
-/// The build that is to take the live one's place.
+/// Returns the build that will replace the live one.
 pub(crate) fn next(connection: &mut Connection, model: &'static Model) -> Result<Option<OpenBuild>, Failure> {
     let transaction = connection.transaction()?;
     let sql = "SELECT number FROM builds WHERE model = ?1 AND version = ?2 AND state = 'next' LIMIT 1";
@@ -141,10 +142,10 @@ pub(crate) fn next(connection: &mut Connection, model: &'static Model) -> Result
     found.map(|number| read(&transaction, Build { model, number })).transpose()
 }
 
-/// Makes builds the live ones, all at once.
+/// Makes these builds live, in one transaction.
 pub(crate) fn switch(connection: &mut Connection, builds: &[Build]) -> Result<(), Failure> {
     let transaction = begin_writing(connection)?;
-    // First everything goes that has to: a view's name may pass from one model to another.
+    // The old live builds are retired first, because a view's name may move from one model to another.
     for build in builds {
         let sql = "SELECT number FROM builds WHERE model = ?1 AND state = 'live' AND number <> ?2";
         let live =
@@ -159,7 +160,7 @@ pub(crate) fn switch(connection: &mut Connection, builds: &[Build]) -> Result<()
             return Err(Failure::NotOpened { model: build.model.name, version: build.model.version });
         }
         show(&transaction, build.number)?;
-        // What was begun for other versions is wanted no more.
+        // Builds that were begun for other versions are no longer needed.
         for number in numbers(&transaction, build.model, "next", None)? {
             retire(&transaction, number)?;
         }
@@ -167,7 +168,7 @@ pub(crate) fn switch(connection: &mut Connection, builds: &[Build]) -> Result<()
     Ok(transaction.commit()?)
 }
 
-/// The builds of a model that are in a state, as of a position when they are as of one.
+/// Returns the numbers of a model's builds in a state. `until` is the position of builds for a position.
 fn numbers(
     transaction: &Transaction<'_>,
     model: &Model,
@@ -183,46 +184,46 @@ fn numbers(
 
 /// Points the views at a build's tables.
 fn show(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
-    for (table, view) in made(transaction, number)? {
+    for (table, view) in tables_and_views(transaction, number)? {
         transaction.execute_batch(&view_script(&view, &table))?;
     }
     Ok(())
 }
 
-/// The tables and views that were made for a build.
-fn made(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<Vec<(String, String)>> {
+/// Returns the tables of a build, each with its view.
+fn tables_and_views(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<Vec<(String, String)>> {
     let sql = "SELECT name, view_name FROM build_tables WHERE build = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
     let tables = statement.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
     tables.collect()
 }
 
-/// Takes a build away from queries and marks it to be removed.
+/// Drops the views of a build and marks it as old.
 fn retire(transaction: &Transaction<'_>, number: u32) -> rusqlite::Result<()> {
     let state: String =
         transaction.query_row("SELECT state FROM builds WHERE number = ?1", [number], |row| row.get(0))?;
     if state == "live" || state == "until" {
-        for (_, view) in made(transaction, number)? {
+        for (_, view) in tables_and_views(transaction, number)? {
             transaction.execute_batch(&format!("DROP VIEW {};", quoted(&view)))?;
         }
     }
     transaction.execute("UPDATE builds SET state = 'old' WHERE number = ?1", [number]).map(drop)
 }
 
-/// Gives a build up.
+/// Retires a build.
 pub(crate) fn abandon(connection: &mut Connection, number: u32) -> Result<(), Failure> {
     let transaction = begin_writing(connection)?;
     retire(&transaction, number)?;
     Ok(transaction.commit()?)
 }
 
-/// Removes a bounded part of what is to be removed; tells whether there is more.
+/// Deletes up to `rows` rows of an old build. Returns false if there is no old build.
 pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failure> {
     let transaction = begin_writing(connection)?;
     let sql = "SELECT number, model FROM builds WHERE state = 'old' ORDER BY number LIMIT 1";
     let old = transaction.query_row(sql, [], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)));
     let Some((number, model)) = old.optional()? else { return Ok(false) };
-    if let Some((table, _)) = made(&transaction, number)?.first() {
+    if let Some((table, _)) = tables_and_views(&transaction, number)?.first() {
         let name = quoted(table);
         let sql = format!("DELETE FROM {name} WHERE key IN (SELECT key FROM {name} LIMIT ?1)");
         if transaction.execute(&sql, [rows])? == 0 {
@@ -237,10 +238,10 @@ pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failu
     Ok(true)
 }
 
-/// Sets how far a build is.
+/// Moves the checkpoint of a build from one position to another.
 ///
-/// Only from where whoever moves it believes it to be: two who fold into one build would else count
-/// everything twice.
+/// Fails if the checkpoint is not at `from`: then another program folds events into the same build, and the events would
+/// be counted twice.
 pub(crate) fn move_checkpoint(
     transaction: &Transaction<'_>,
     build: Build,
@@ -249,6 +250,6 @@ pub(crate) fn move_checkpoint(
 ) -> Result<(), Failure> {
     let sql = "UPDATE builds SET position = ?3 WHERE number = ?1 AND state <> 'old' AND position = ?2";
     let moved = transaction.prepare_cached(sql)?.execute((build.number, from.0, to.0))?;
-    let elsewhere = Failure::Elsewhere { model: build.model.name, number: build.number, from };
-    if moved == 1 { Ok(()) } else { Err(elsewhere) }
+    let moved_by_another = Failure::CheckpointMoved { model: build.model.name, number: build.number, from };
+    if moved == 1 { Ok(()) } else { Err(moved_by_another) }
 }

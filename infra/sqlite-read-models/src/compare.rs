@@ -1,4 +1,5 @@
-//! Comparing two databases of read models, row by row in order of key, without loading a table.
+//! Comparison of two databases of read models. Rows are compared one by one in the order of their keys, so no table is
+//! loaded into memory.
 
 use std::cmp::Ordering;
 
@@ -11,49 +12,49 @@ use crate::failure::Failure;
 use crate::read::{describe, key, select};
 use crate::snapshot::Snapshot;
 
-/// Differences that are shown; more are counted.
+/// Limit of differences that are described. All differences are counted.
 pub const DIFFERENCES_SHOWN_MAX: usize = 20;
 
-/// A row that is not the same on both sides.
+/// A row that differs between the two sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The model.
+    /// Name of the model.
     pub model: &'static str,
-    /// Its table, or that of one of its sums.
+    /// Name of the table of the rows or of a sum.
     pub table: String,
-    /// The row.
+    /// Key of the row.
     pub key: String,
-    /// On the one side; none when it is not there.
+    /// Content of the row on the left side; `None` if the row is missing.
     pub left: Option<String>,
-    /// On the other.
+    /// Content of the row on the right side; `None` if the row is missing.
     pub right: Option<String>,
 }
 
-/// What comparing found.
+/// Result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Keys that were compared.
+    /// Number of keys that were compared.
     pub rows: u64,
-    /// Those that are not the same on both sides.
+    /// Number of keys with a difference.
     pub different: u64,
-    /// The first of them.
+    /// The first differences, up to [`DIFFERENCES_SHOWN_MAX`].
     pub differences: Vec<Difference>,
 }
 
-/// Two builds of a model, of which the one may have an earlier version; what only one of the shapes has
-/// is not compared.
+/// Two builds of a model. The left one may have an earlier version. Columns that only one of the versions has are not
+/// compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
-    /// On the one side.
+    /// Build on the left side.
     pub left: Build,
-    /// The version of its shape.
+    /// Version of the model in the left build.
     pub left_version: u32,
-    /// On the other.
+    /// Build on the right side.
     pub right: Build,
 }
 
-/// Compares builds and their sums, each database as of its snapshot. It is the caller who knows that both
-/// are at one position. `progress` is told rows compared and rows in all. Blocks.
+/// Compares the rows and sums of builds in two snapshots. The caller must make sure that both builds are at the same
+/// position. `progress` is called with the number of compared rows and the total. Blocks.
 pub fn compare(
     left: &Snapshot,
     right: &Snapshot,
@@ -69,7 +70,8 @@ fn compare_all(
     pairs: &[Pair],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Comparison, Failure> {
-    let (left, right) = (&left.connection, &right.connection);
+    let left = &left.connection;
+    let right = &right.connection;
     let mut tables = Vec::new();
     let mut total = 0;
     for pair in pairs {
@@ -92,7 +94,7 @@ fn compare_all(
     Ok(comparison)
 }
 
-/// The names of a table's columns; none when there is no such table.
+/// Returns the names of a table's columns, or `None` if the table does not exist.
 fn columns_of(connection: &Connection, table: &str) -> Result<Option<Vec<String>>, Failure> {
     let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
     let names = statement.query_map([table], |row| row.get(0))?;
@@ -100,7 +102,7 @@ fn columns_of(connection: &Connection, table: &str) -> Result<Option<Vec<String>
     Ok((!names.is_empty()).then_some(names))
 }
 
-/// Two tables and what is compared of them.
+/// Two tables and the columns that are compared.
 struct Sides<'a> {
     model: &'static str,
     left: &'a str,
@@ -108,7 +110,7 @@ struct Sides<'a> {
     columns: &'a [&'static str],
 }
 
-/// Rows between two words of progress.
+/// Number of rows between two calls of `progress`.
 const PROGRESS_EVERY: u64 = 10_000;
 
 fn compare_table(
@@ -120,7 +122,8 @@ fn compare_table(
 ) -> Result<(), Failure> {
     let mut left = left.prepare(&select(sides.left, sides.columns))?;
     let mut right = right.prepare(&select(sides.right, sides.columns))?;
-    let (mut left, mut right) = (left.query([])?, right.query([])?);
+    let mut left = left.query([])?;
+    let mut right = right.query([])?;
     left.advance()?;
     right.advance()?;
     loop {
@@ -132,7 +135,7 @@ fn compare_table(
         };
         let one = left.get().filter(|_| order.is_le());
         let other = right.get().filter(|_| order.is_ge());
-        comparison.take(sides, one, other)?;
+        comparison.add(sides, one, other)?;
         if comparison.rows.is_multiple_of(PROGRESS_EVERY) {
             progress(comparison.rows);
         }
@@ -146,8 +149,8 @@ fn compare_table(
 }
 
 impl Comparison {
-    /// Takes the rows of one key, of which one may be missing.
-    fn take(
+    /// Adds the rows of one key. One of the rows may be missing.
+    fn add(
         &mut self,
         sides: &Sides<'_>,
         left: Option<&Row<'_>>,
@@ -165,9 +168,13 @@ impl Comparison {
                 row.map(|row| describe(sides.columns, row)).transpose()
             };
             let key = left.or(right).map(key).transpose()?.unwrap_or_default().to_owned();
-            let (left, right) = (shown(left)?, shown(right)?);
-            let (model, table) = (sides.model, sides.right.to_owned());
-            self.differences.push(Difference { model, table, key, left, right });
+            self.differences.push(Difference {
+                model: sides.model,
+                table: sides.right.to_owned(),
+                key,
+                left: shown(left)?,
+                right: shown(right)?,
+            });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! Tables, indexes and views from a model's shape.
+//! SQL that creates tables, indexes and views from the definition of a model.
 //!
-//! A build's rows are in `name_vVERSION_NUMBER`, its sums in `sum_vVERSION_NUMBER`. The views `name` and
-//! `sum`, which queries use, show the live build; `name_until_POSITION` shows one as of a position.
+//! The rows of a build are in the table `MODEL_vVERSION_NUMBER`, its sums in `SUM_vVERSION_NUMBER`. Queries use the views
+//! `MODEL` and `SUM`, which show the live build. The view `MODEL_until_POSITION` shows the build for a position.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use rusqlite::Transaction;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{Build, ColumnType, Model, Sum};
 
-/// A table of a build: what stands in it after the key.
+/// A table of a build. `columns` are the columns after the key.
 pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) view: &'static str,
@@ -26,7 +26,7 @@ impl Table {
     }
 }
 
-/// What a table of a build is called.
+/// Returns the name of a table of a build.
 pub(crate) fn table_name(view: &str, version: u32, number: u32) -> String {
     format!("{view}_v{version}_{number}")
 }
@@ -35,25 +35,25 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The table of a build's rows.
+/// Returns the table of a build's rows.
 pub(crate) fn row_table(build: Build) -> Table {
     let columns = build.model.columns.iter().map(|column| column.name);
     Table::new(build.model.name, build, std::iter::once("doc").chain(columns).collect())
 }
 
-/// The table of a sum of a build.
+/// Returns the table of a sum of a build.
 pub(crate) fn table_of_sum(build: Build, sum: &Sum) -> Table {
     let columns = std::iter::once("contributors").chain(sum.columns.iter().copied());
     Table::new(sum.name, build, columns.collect())
 }
 
-/// The tables of a build, that of its rows first.
+/// Returns the tables of a build. The table of its rows is the first one.
 pub(crate) fn tables(build: Build) -> Vec<Table> {
     let sums = build.model.sums.iter().map(|sum| table_of_sum(build, sum));
     std::iter::once(row_table(build)).chain(sums).collect()
 }
 
-/// Makes the tables of a build. `until` gives them views of their own, as of that position.
+/// Creates the tables of a build. With `until`, also creates the views for that position.
 pub(crate) fn create(
     transaction: &Transaction<'_>,
     build: Build,
@@ -75,13 +75,14 @@ pub(crate) fn create(
     Ok(())
 }
 
-/// What the view of a build as of a position is called.
+/// Returns the name of the view of a build for a position.
 pub fn view_until(view: &str, position: Position) -> String {
     format!("{view}_until_{position}")
 }
 
-/// The table keeps its rowid: documents inside the key's own tree make it deep. Measured with documents
-/// of 300 and 3,000 bytes, `WITHOUT ROWID` wrote at about half and a third of the speed.
+/// Returns the SQL that creates a table of rows and its indexes. The table keeps its rowid, because documents in the tree
+/// of the keys would make this tree deep. Measured with documents of 300 and 3,000 bytes, `WITHOUT ROWID` is about half
+/// and one third as fast for writes.
 fn row_script(model: &Model, table: &Table) -> String {
     let name = &table.quoted_name;
     let mut script = format!("CREATE TABLE {name} (key TEXT PRIMARY KEY, doc BLOB NOT NULL");
@@ -109,7 +110,7 @@ fn sum_script(table: &Table) -> String {
     script
 }
 
-/// A view over a table.
+/// Returns the SQL that creates a view of a table.
 pub(crate) fn view_script(view: &str, table: &str) -> String {
     format!("CREATE VIEW {} AS SELECT * FROM {};", quoted(view), quoted(table))
 }

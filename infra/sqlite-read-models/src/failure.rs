@@ -1,5 +1,4 @@
-//! What can go wrong, and what to do about it: read models are thrown away and built again, but only
-//! when that helps.
+//! Errors of the read models. Their messages tell the operator to delete the file only if building it again helps.
 
 use std::path::{Path, PathBuf};
 
@@ -7,99 +6,100 @@ use rusqlite::ErrorCode;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::projector::{Model, ReadModelError};
 
-/// Why the read models can't be opened.
+/// Reason why the read models can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file is broken or no database at all.
-    #[error("the read models {} are damaged: {reason}; they hold nothing that is not in the log: remove the file, and they are made again", .path.display())]
+    /// The file is damaged, or is not a database.
+    #[error("the read models {} are damaged: {reason}; all of their data is also in the log: remove the file, and the shop builds it again", .path.display())]
     Damaged {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
-        /// What is wrong.
+        /// Message of `SQLite`.
         reason: String,
     },
-    /// A later program wrote it.
-    #[error("the read models {} have format {found}, this program knows up to {known}; they hold nothing that is not in the log: remove the file, and they are made again", .path.display())]
+    /// A newer program wrote the file.
+    #[error("the read models {} have format {found}, this program reads formats up to {known}; all of their data is also in the log: remove the file, and the shop builds it again", .path.display())]
     NewerFormat {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u32,
-        /// The newest known one.
+        /// Format that this program reads and writes.
         known: u32,
     },
-    /// An earlier program wrote it, and may still use it.
-    #[error("the read models {} have format {found}, this program makes {known}; stop the shop that uses them, and they are made anew", .path.display())]
+    /// An older program wrote the file, and may still use it.
+    #[error("the read models {} have format {found}, this program writes format {known}; stop the shop that uses the file, and it is built again", .path.display())]
     OlderFormat {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u32,
-        /// The one that is wanted.
+        /// Format that this program reads and writes.
         known: u32,
     },
-    /// They were made from another log.
-    #[error("log-mismatch: the read models {} were made from another log than the one beside them; put that log back, or remove the file, and they are made again from this one", .path.display())]
+    /// The read models were made from another log.
+    #[error("log-mismatch: the read models {} were made from another log than the one beside them; put that log back, or remove the file, and the shop builds it again from this log", .path.display())]
     OtherLog {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
     },
-    /// A database of something else. It is not ours to remove.
-    #[error("{} holds no read models of a shop but something else; move it elsewhere, the read models are then built again", .path.display())]
+    /// The file is a database of another program. It must not be deleted.
+    #[error("{} is not a database of read models; move it away, and the shop builds its read models", .path.display())]
     Foreign {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
     },
-    /// The file can't be read or written just now; building anew would not help.
+    /// The file can't be read or written. Building it again would not help.
     #[error("the read models {} can't be opened: {reason}", .path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
-        /// What is wrong.
+        /// Message of `SQLite`.
         reason: String,
     },
 }
 
 impl OpenError {
     pub(crate) fn of_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        let (path, reason) = (path.to_owned(), error.to_string());
+        let path = path.to_owned();
+        let reason = error.to_string();
         if is_damage(error) { Self::Damaged { path, reason } } else { Self::Unreadable { path, reason } }
     }
 }
 
-/// Why work was not done.
+/// Reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// Damage that showed only when it was read.
+    /// A read found damage in the file.
     #[error(
-        "it is damaged: {0}; it holds nothing that is not in the log: remove the file, and they are made again"
+        "the file is damaged: {0}; all of its data is also in the log: remove the file, and the shop builds it again"
     )]
     Damaged(rusqlite::Error),
-    /// Anything else.
+    /// Any other error of `SQLite`.
     #[error("{0}")]
     Sqlite(rusqlite::Error),
-    /// A change from a position where the build is not: somebody else folds into it.
+    /// The checkpoint of the build is not at the expected position, because another program folds events into it.
     #[error(
         "build {number} of read model {model} is no longer at position {from}: another program folds into it"
     )]
-    Elsewhere {
-        /// The model.
+    CheckpointMoved {
+        /// Name of the model.
         model: &'static str,
-        /// The build.
+        /// Number of the build.
         number: u32,
-        /// Where it was believed to be.
+        /// Expected position.
         from: Position,
     },
-    /// A row that nobody wrote so.
+    /// A row has invalid content.
     #[error("{0}")]
     Malformed(String),
-    /// A change to a build whose tables were not made, or are being removed.
-    #[error("there is no such build of version {version} of read model {model}")]
+    /// The build does not exist, or is being removed.
+    #[error("read model {model} has no such build of version {version}")]
     NotOpened { model: &'static str, version: u32 },
-    /// No such sum.
+    /// The model has no sum of this name.
     #[error("read model {model} has no sum `{sum}`")]
     NoSuchSum { model: &'static str, sum: String },
-    /// As many values as columns must be given.
+    /// The number of values differs from the number of columns.
     #[error("`{key}` of {table} has {actual} values, its table has {expected} columns")]
     Values { table: &'static str, key: String, actual: usize, expected: usize },
 }

@@ -1,10 +1,9 @@
-//! Read models and process state in `SQLite`, in a database of their own, so that projectors never wait
-//! for the log's writer.
+//! Read models and process state in a separate `SQLite` database, so that projectors never wait for the log's writer.
 //!
-//! One writer thread with one connection. Everything here can be built again from the log: commits are
-//! atomic, but synced only now and then, and a damaged file is thrown away. Tables are made from a
-//! model's shape and named with its version; queries name views. Work that fails leaves nothing behind
-//! and says so to whoever asked; the thread goes on with the next.
+//! One writer thread owns one connection. All data in this database can be built again from the log. Therefore commits are
+//! atomic but not synced every time, and a damaged file may be deleted. The tables are created from a model's definition
+//! and have its version in their names; queries use views. A failed operation changes nothing and returns an error, and
+//! the thread goes on with the next one.
 
 mod builds;
 mod compare;
@@ -44,25 +43,25 @@ pub use snapshot::{BuildStatus, ParkedStatus, Snapshot};
 use failure::Failure;
 use writer::{Work, Writer, WriterHandle};
 
-/// The database's file in its folder.
+/// File name of the database in the data folder.
 pub const READ_MODELS_FILE: &str = "read-models.sqlite";
 
-/// The database.
+/// The database of read models and process state.
 pub struct SqliteReadModels {
     writer: WriterHandle,
     path: PathBuf,
 }
 
 impl SqliteReadModels {
-    /// Opens the database in a folder, or makes it, for read models of the log with this id. One of an
-    /// earlier program's format is made anew. The caller holds the folder.
+    /// Opens the database in a data folder, or creates it. `log` is the lineage of the log that the read models are made
+    /// from. A database of an older format is deleted and created again. The caller must hold the lock of the folder.
     pub fn open(folder: &Path, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
         open::remove_older(&path)?;
         Self::start(path, log, tuning)
     }
 
-    /// Opens the database beside another program that has it open.
+    /// Opens the database while another process has it open.
     pub fn open_beside(folder: &Path, log: Uuid) -> Result<Arc<Self>, OpenError> {
         Self::start(folder.join(READ_MODELS_FILE), log, Tuning::SERVING)
     }
@@ -71,29 +70,30 @@ impl SqliteReadModels {
         let writer = Writer::new(open::for_writing(&path, log, tuning)?);
         let writer = writer.start().map_err(|error| OpenError::Unreadable {
             path: path.clone(),
-            reason: format!("no thread for its writer: {error}"),
+            reason: format!("its writer thread can't be started: {error}"),
         })?;
         Ok(Arc::new(Self { writer, path }))
     }
 
-    /// Its file, for those who query.
+    /// Path of the database file, for queries.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Has the writer do something. It is done even when the caller goes away meanwhile.
+    /// Runs an operation on the writer thread. It also runs to its end if the caller is cancelled.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, ReadModelError> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let work: Work = Box::new(move |writer| {
-            // Whoever asked may have gone away.
-            let _ = answer.send(work(writer));
+            // `send` fails only if the caller was cancelled.
+            let _ = reply.send(work(writer));
         });
-        let stopped = || ReadModelError::Failed("its thread has stopped".to_owned());
+        let stopped =
+            || ReadModelError::Failed("the writer thread of the read models has stopped".to_owned());
         self.writer.send(work).await.map_err(|()| stopped())?;
-        Ok(answered.await.map_err(|_| stopped())??)
+        Ok(response.await.map_err(|_| stopped())??)
     }
 }
 

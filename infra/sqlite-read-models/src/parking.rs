@@ -1,5 +1,5 @@
-//! Parked entities of builds and processes. What a build's number is to those of a read model, the version
-//! of its rows is to those of a process.
+//! Parked entities of read models and processes. The column `build` has the number of the build for a read model, and the
+//! version of the rows for a process.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
@@ -8,7 +8,7 @@ use souk_eventsourcing::{Position, Revision, StreamName};
 
 use crate::failure::Failure;
 
-/// What is parked.
+/// Reads the parked entities of a read model or process.
 pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<Vec<Parked>, Failure> {
     let sql = "SELECT kind, entity, stream, revision, position, error, since_us, can_skip FROM parked \
                WHERE owner = ?1 AND build = ?2 ORDER BY position, kind, entity";
@@ -19,29 +19,33 @@ pub(crate) fn load(connection: &Connection, owner: &str, build: u32) -> Result<V
     let mut rows = statement.query((owner, build))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let kind: String = row.get(0)?;
+        let name: String = row.get(1)?;
         let keys = keys.query_map((owner, build, &kind, &name), |row| row.get(0))?;
-        let malformed = |what: &str| Failure::Malformed(format!("{kind} `{name}` is parked {what}"));
+        let malformed = |what: &str| Failure::Malformed(format!("parked {kind} `{name}`: {what}"));
         let entity = match kind.as_str() {
             "key" => Entity::Key(name.clone()),
-            _ => Entity::Stream(StreamName::parse(&name).map_err(|_| malformed("under no stream's name"))?),
+            _ => Entity::Stream(
+                StreamName::parse(&name).map_err(|_| malformed("its name is not the name of a stream"))?,
+            ),
         };
         let stream: String = row.get(2)?;
         let poison = Poison {
             entity,
-            stream: StreamName::parse(&stream).map_err(|_| malformed("because of no stream"))?,
+            stream: StreamName::parse(&stream).map_err(|_| malformed("its stream is malformed"))?,
             revision: Revision(row.get(3)?),
             position: Position(row.get(4)?),
             reason: row.get(5)?,
             can_be_skipped: row.get(7)?,
         };
-        let since = Timestamp::from_microsecond(row.get(6)?).map_err(|_| malformed("since no time"))?;
+        let since =
+            Timestamp::from_microsecond(row.get(6)?).map_err(|_| malformed("its time is malformed"))?;
         found.push(Parked { poison, keys: keys.collect::<rusqlite::Result<_>>()?, since });
     }
     Ok(found)
 }
 
-/// Stores a change.
+/// Stores a change of parked entities and waiting events.
 pub(crate) fn store(
     transaction: &Transaction<'_>,
     owner: &str,
@@ -60,13 +64,22 @@ pub(crate) fn store(
         }
     }
     for Parked { poison, keys, since } in &change.parked {
-        let (kind, name) = (poison.entity.kind(), poison.entity.name());
+        let kind = poison.entity.kind();
+        let name = poison.entity.name();
         let sql = "INSERT OR REPLACE INTO parked VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let mut insert = transaction.prepare_cached(sql)?;
-        let (stream, at) = (poison.stream.as_str(), since.as_microsecond());
-        let (revision, position) = (poison.revision.0, poison.position.0);
-        let (reason, can_skip) = (&poison.reason, poison.can_be_skipped);
-        insert.execute((owner, build, kind, name, stream, revision, position, reason, at, can_skip))?;
+        insert.execute((
+            owner,
+            build,
+            kind,
+            name,
+            poison.stream.as_str(),
+            poison.revision.0,
+            poison.position.0,
+            &poison.reason,
+            since.as_microsecond(),
+            poison.can_be_skipped,
+        ))?;
         let sql = "INSERT OR IGNORE INTO parked_keys VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut insert = transaction.prepare_cached(sql)?;
         for key in keys {
@@ -81,7 +94,7 @@ pub(crate) fn store(
     Ok(())
 }
 
-/// Removes everything that is parked in a build.
+/// Deletes all parked entities of a build.
 pub(crate) fn forget(transaction: &Transaction<'_>, owner: &str, build: u32) -> rusqlite::Result<()> {
     for table in ["parked", "parked_keys", "parked_events"] {
         let sql = format!("DELETE FROM {table} WHERE owner = ?1 AND build = ?2");
@@ -90,7 +103,7 @@ pub(crate) fn forget(transaction: &Transaction<'_>, owner: &str, build: u32) -> 
     Ok(())
 }
 
-/// The events that wait for an entity.
+/// Returns the positions of the events that wait for a parked entity.
 pub(crate) fn waiting(
     connection: &Connection,
     owner: &str,

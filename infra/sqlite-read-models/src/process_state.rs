@@ -1,4 +1,4 @@
-//! Rows of process state.
+//! Rows of process state: one per instance, and one checkpoint per process.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use souk_eventsourcing::Position;
@@ -7,9 +7,9 @@ use souk_eventsourcing::process::{ProcessChange, ProcessRows, ProcessShape};
 use crate::failure::Failure;
 use crate::parking;
 
-/// All rows of a process.
+/// Reads all rows of a process.
 pub(crate) fn load(connection: &mut Connection, process: ProcessShape) -> Result<ProcessRows, Failure> {
-    // One transaction, so that the rows are those of the checkpoint.
+    // One transaction, so that the rows match the checkpoint.
     let transaction = connection.transaction()?;
     let checkpoint = checkpoint(&transaction, process)?;
     let shape = (process.name, process.version);
@@ -22,7 +22,7 @@ pub(crate) fn load(connection: &mut Connection, process: ProcessShape) -> Result
     Ok(ProcessRows { rows, parked, checkpoint })
 }
 
-/// The position that the rows of a process are as of.
+/// Reads the checkpoint of a process: the position of the last event in its rows.
 pub(crate) fn checkpoint(connection: &Connection, process: ProcessShape) -> Result<Position, Failure> {
     let sql = "SELECT position FROM process_checkpoints WHERE process = ?1 AND version = ?2";
     let shape = (process.name, process.version);
@@ -30,7 +30,7 @@ pub(crate) fn checkpoint(connection: &Connection, process: ProcessShape) -> Resu
     Ok(position.map_or(Position::START, Position))
 }
 
-/// Writes what changed.
+/// Writes the changed rows and the checkpoint in one transaction.
 pub(crate) fn save(
     connection: &mut Connection,
     process: ProcessShape,
@@ -59,7 +59,7 @@ pub(crate) fn save(
     Ok(transaction.commit()?)
 }
 
-/// Removes rows of other shapes.
+/// Deletes the rows of other versions of a process.
 pub(crate) fn forget_others(connection: &mut Connection, process: ProcessShape) -> Result<(), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for table in ["process_instances", "process_checkpoints"] {

@@ -1,4 +1,4 @@
-//! Reading a table row by row in order of its key, without loading it.
+//! Reads of a table, row by row in the order of its keys.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,17 @@ use rusqlite::types::ValueRef;
 
 use crate::ddl::quoted;
 
-/// The columns of a row after the key in words, as in `doc={} colour=red size=NULL`.
+/// Returns the columns after the key as text, for example `doc={} colour=red size=NULL`.
 pub(crate) fn describe(columns: &[&'static str], row: &Row<'_>) -> rusqlite::Result<String> {
     let mut text = String::new();
     for (column, place) in columns.iter().zip(1..) {
         let separator = if text.is_empty() { "" } else { " " };
-        let _ = write!(text, "{separator}{column}={}", in_words(row.get_ref(place)?));
+        let _ = write!(text, "{separator}{column}={}", as_text(row.get_ref(place)?));
     }
     Ok(text)
 }
 
-fn in_words(value: ValueRef<'_>) -> String {
+fn as_text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => "NULL".to_owned(),
         ValueRef::Integer(number) => number.to_string(),
@@ -26,12 +26,12 @@ fn in_words(value: ValueRef<'_>) -> String {
     }
 }
 
-/// The key of a row that [`select`] gave.
+/// Returns the key of a row that [`select`] has read.
 pub(crate) fn key<'a>(row: &'a Row<'_>) -> rusqlite::Result<&'a str> {
     Ok(row.get_ref(0)?.as_str()?)
 }
 
-/// Some columns of a table, by key.
+/// Returns the SQL that reads some columns of a table, ordered by key.
 pub(crate) fn select(table: &str, columns: &[&'static str]) -> String {
     let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
     format!("SELECT key, {} FROM {} ORDER BY key", columns.join(", "), quoted(table))

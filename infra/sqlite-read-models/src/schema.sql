@@ -1,11 +1,11 @@
--- Which log they were made from.
+-- The lineage of the log that the read models are made from.
 CREATE TABLE IF NOT EXISTS meta (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Sets of tables of a model: one is live; `next` ones are to take its place, `until` ones stay as of a
--- position, `old` ones are being removed.
+-- Builds: sets of tables of a model. One build of a model is `live`, a `next` build will replace it, an `until` build stays
+-- at a position, and an `old` build is being removed.
 CREATE TABLE IF NOT EXISTS builds (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,
     model       TEXT    NOT NULL,
@@ -13,18 +13,18 @@ CREATE TABLE IF NOT EXISTS builds (
     state       TEXT    NOT NULL CHECK (state IN ('live', 'next', 'until', 'old')),
     until       INTEGER,
     position    INTEGER NOT NULL,
-    -- When somebody last asked for one beside the live one.
+    -- Time of the last request for a build beside the live one.
     asked_at_us INTEGER
 ) STRICT;
 
--- What was made for a build, so that it can be removed by a program that no longer knows its shape.
+-- The tables of each build, so that a program which no longer has the model can remove them.
 CREATE TABLE IF NOT EXISTS build_tables (
     name      TEXT    PRIMARY KEY,
     view_name TEXT    NOT NULL,
     build     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Entities that can't be brought further, of a build or of a process (by its rows' version).
+-- Parked entities. `build` is the number of a build, or the version of the rows of a process.
 CREATE TABLE IF NOT EXISTS parked (
     owner    TEXT    NOT NULL,
     build    INTEGER NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS parked_keys (
     PRIMARY KEY (owner, build, kind, entity, key)
 ) STRICT, WITHOUT ROWID;
 
--- The events that wait for them, by position.
+-- Positions of the events that wait for a parked entity.
 CREATE TABLE IF NOT EXISTS parked_events (
     owner    TEXT    NOT NULL,
     build    INTEGER NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS process_checkpoints (
     PRIMARY KEY (process, version)
 ) STRICT, WITHOUT ROWID;
 
--- What is parked in live builds and in processes, with how many events wait for each.
+-- Parked entities of live builds and of processes, with the number of waiting events.
 CREATE VIEW IF NOT EXISTS parked_now AS
 SELECT owner, kind, entity, stream, revision, position, error, since_us,
        (SELECT count(*)

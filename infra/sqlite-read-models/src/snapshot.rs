@@ -1,4 +1,4 @@
-//! The database as it is at one moment, read beside whoever writes to it.
+//! A read-only view of the database at one moment. Another process may write to the database.
 
 use std::path::Path;
 
@@ -10,49 +10,49 @@ use souk_eventsourcing::projector::{Build, Model, ReadModelError};
 use crate::failure::Failure;
 use crate::{READ_MODELS_FILE, open};
 
-/// A build as operators see it.
+/// State of a build, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildStatus {
-    /// Tells it from other builds.
+    /// Unique number of the build.
     pub number: u32,
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The version of its shape.
+    /// Version of the model.
     pub version: u32,
     /// `live`, `next`, `until` or `old`.
     pub state: String,
-    /// The position it is to stay at.
+    /// Position at which an `until` build ends.
     pub until: Option<Position>,
-    /// How far it is.
+    /// Position of the last event that is folded in.
     pub position: Position,
-    /// Entities that are parked in it.
+    /// Number of parked entities.
     pub parked: u64,
 }
 
-/// What is parked, as operators see it.
+/// A parked entity, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedStatus {
-    /// The read model or process.
+    /// Name of the read model or process.
     pub owner: String,
     /// `key` or `stream`.
     pub kind: String,
-    /// The key or the stream's name.
+    /// Key of the row, or name of the stream.
     pub entity: String,
-    /// The event it is parked from.
+    /// Stream of the event that can't be applied.
     pub stream: String,
-    /// The event's revision.
+    /// Revision of this event.
     pub revision: u64,
-    /// The event's position.
+    /// Position of this event.
     pub position: Position,
-    /// Why.
+    /// Reason why the event can't be applied.
     pub error: String,
-    /// Since when.
+    /// Time at which the entity was parked.
     pub since: Timestamp,
-    /// Events that wait, that one included.
+    /// Number of waiting events, including this event.
     pub waiting: u64,
 }
 
-/// The database as of the moment this was opened. Its calls block.
+/// The state of the database at the moment when the snapshot was opened. All calls block.
 pub struct Snapshot {
     pub(crate) connection: Connection,
 }
@@ -62,20 +62,20 @@ fn failed(failure: impl Into<Failure>) -> ReadModelError {
 }
 
 impl Snapshot {
-    /// Opens the read models in a folder.
+    /// Opens a snapshot of the read models in a data folder.
     pub fn open(folder: &Path) -> Result<Self, ReadModelError> {
         let path = folder.join(READ_MODELS_FILE);
         if !path.exists() {
-            let none = "there are no read models yet: the shop makes them when it starts";
+            let none = "there are no read models yet: the shop builds them when it starts";
             return Err(ReadModelError::Failed(none.to_owned()));
         }
         let connection = open::for_reading(&path).map_err(failed)?;
-        // The transaction begins with its first read.
+        // `SQLite` takes the snapshot at the first read of the transaction.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(())).map_err(failed)?;
         Ok(Self { connection })
     }
 
-    /// All builds that are not being removed, by model.
+    /// Returns all builds except old ones, ordered by model.
     pub fn builds(&self) -> Result<Vec<BuildStatus>, ReadModelError> {
         let sql = "SELECT number, model, version, state, until, position, \
                    (SELECT count(*) FROM parked WHERE owner = model AND build = number) \
@@ -98,7 +98,7 @@ impl Snapshot {
         read().map_err(failed)
     }
 
-    /// What is parked in live builds and processes.
+    /// Returns the parked entities of live builds and processes.
     pub fn parked(&self) -> Result<Vec<ParkedStatus>, ReadModelError> {
         let read = || -> rusqlite::Result<Vec<ParkedStatus>> {
             let sql = "SELECT owner, kind, entity, stream, revision, position, error, since_us, events \
@@ -122,7 +122,7 @@ impl Snapshot {
         read().map_err(failed)
     }
 
-    /// The live build of a model, of whatever version, with that version.
+    /// Returns number, version and position of the live build of a model.
     pub fn live(&self, model: &'static Model) -> Result<Option<(u32, u32, Position)>, ReadModelError> {
         let sql = "SELECT number, version, position FROM builds WHERE model = ?1 AND state = 'live'";
         let found = self
@@ -131,7 +131,7 @@ impl Snapshot {
         found.optional().map_err(failed)
     }
 
-    /// The versions of a process's rows that are stored.
+    /// Returns the versions of the stored rows of a process.
     pub fn process_versions(&self, process: &str) -> Result<Vec<u32>, ReadModelError> {
         let read = || -> rusqlite::Result<Vec<u32>> {
             let sql = "SELECT version FROM process_checkpoints WHERE process = ?1";
@@ -142,7 +142,7 @@ impl Snapshot {
         read().map_err(failed)
     }
 
-    /// The rows of a build as JSON documents, from a key on.
+    /// Calls `take` with the key and the JSON document of each row of a build, or only of the row with `key`.
     pub fn documents(
         &self,
         build: Build,

@@ -1,5 +1,5 @@
-//! The SQL that reads and writes a model's rows, made once from its shape. Values are in the order of
-//! the columns, after the key.
+//! The SQL that reads and writes the rows of a build. It is created once per build. The parameters are the key, followed by
+//! the values in the order of the columns.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use souk_eventsourcing::projector::{Build, Sum};
 
 use crate::ddl::{Table, row_table, table_of_sum};
 
-/// The SQL of a build.
+/// SQL statements of a build.
 pub(crate) struct ModelStatements {
     pub(crate) columns: usize,
     pub(crate) select: String,
@@ -16,18 +16,19 @@ pub(crate) struct ModelStatements {
     sums: Vec<SumStatements>,
 }
 
-/// The SQL of a sum.
+/// SQL statements of a sum.
 pub(crate) struct SumStatements {
     pub(crate) name: &'static str,
     pub(crate) columns: usize,
     pub(crate) add: String,
-    /// Removes a key that nothing contributes to any more.
+    /// Deletes the row of a key that has no contributors left.
     pub(crate) remove: String,
 }
 
 impl ModelStatements {
     pub(crate) fn new(build: Build) -> Self {
-        let (table, model) = (row_table(build), build.model);
+        let table = row_table(build);
+        let model = build.model;
         let name = &table.quoted_name;
         Self {
             columns: model.columns.len(),
@@ -38,7 +39,7 @@ impl ModelStatements {
         }
     }
 
-    /// A model has few sums: looking through them is as quick as a map.
+    /// Finds a sum by name. A model has few sums, so a linear search is as fast as a map.
     pub(crate) fn sum(&self, name: &str) -> Option<&SumStatements> {
         self.sums.iter().find(|sum| sum.name == name)
     }
@@ -57,7 +58,9 @@ impl SumStatements {
 }
 
 fn upsert(table: &Table, updated: impl Fn(&str) -> String) -> String {
-    let (mut columns, mut places, mut updates) = (String::new(), String::new(), String::new());
+    let mut columns = String::new();
+    let mut places = String::new();
+    let mut updates = String::new();
     for (column, place) in table.quoted_columns.iter().zip(2..) {
         let _ = write!(columns, ", {column}");
         let _ = write!(places, ", ?{place}");

@@ -18,9 +18,9 @@ static THINGS: Model = Model {
     sums: &[Sum { name: "colours", columns: &["size"] }],
 };
 static THINGS_2: Model = Model { version: 2, sums: &[], ..THINGS };
-/// With names that SQL has other uses for.
-/// The builds that each fresh database begins with.
+/// The build that a new database begins with.
 const FIRST: Build = Build { model: &THINGS, number: 1 };
+/// A model whose names are keywords of SQL.
 static ORDER: Model = Model {
     name: "order",
     version: 1,
@@ -42,7 +42,7 @@ fn change(rows: Vec<RowChange>, sums: Vec<SumChange>, checkpoint: u64) -> Vec<Mo
     vec![of_build(FIRST, rows, sums, 0, checkpoint)]
 }
 
-/// The same for a build that is elsewhere.
+/// The same change for a build whose checkpoint is at another position.
 fn after(from: u64, change: Vec<ModelChange>) -> Vec<ModelChange> {
     change.into_iter().map(|change| ModelChange { from: Position(from), ..change }).collect()
 }
@@ -54,13 +54,19 @@ fn of_build(
     from: u64,
     checkpoint: u64,
 ) -> ModelChange {
-    let (from, checkpoint) = (Position(from), Position(checkpoint));
-    ModelChange { build, rows, sums, parking: ParkingChange::default(), from, checkpoint }
+    ModelChange {
+        build,
+        rows,
+        sums,
+        parking: ParkingChange::default(),
+        from: Position(from),
+        checkpoint: Position(checkpoint),
+    }
 }
 
-/// How far the builds are that these models open.
-async fn checkpoints(models: &SqliteReadModels, of: &[&'static Model]) -> Vec<Position> {
-    let opened = ReadModelStore::open(models, of).await.unwrap();
+/// Opens these models and returns the checkpoints of their builds.
+async fn checkpoints(models: &SqliteReadModels, opened_models: &[&'static Model]) -> Vec<Position> {
+    let opened = ReadModelStore::open(models, opened_models).await.unwrap();
     opened.into_iter().map(|opened| opened.checkpoint).collect()
 }
 
@@ -89,7 +95,7 @@ async fn rows_sums_and_checkpoint_are_written_together_and_read_through_views() 
 }
 
 #[tokio::test]
-async fn a_sum_goes_with_its_last_contributor() {
+async fn a_sum_without_contributors_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 1)).await.unwrap();
@@ -100,7 +106,7 @@ async fn a_sum_goes_with_its_last_contributor() {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_leaves_nothing() {
+async fn a_failed_change_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let text_for_a_number = vec![Value::Text("red".into()), Value::Text("large".into())];
@@ -110,12 +116,12 @@ async fn a_change_that_fails_leaves_nothing() {
     assert!(query(folder.path(), "SELECT size FROM things").is_empty());
 }
 
-/// Everything that a model has left in the database.
-const LEFT_OF_THINGS: &str =
+/// Counts the tables, indexes and views of the model in the database.
+const OBJECTS_OF_THINGS: &str =
     "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'thing%' OR name LIKE 'colours%'";
 
 #[tokio::test]
-async fn a_failing_model_takes_those_before_it_back() {
+async fn a_failing_change_rolls_back_the_changes_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let mut changes = change(vec![row("a", 1)], vec![sum(1, 1)], 5);
@@ -142,7 +148,7 @@ async fn a_sum_that_the_model_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn nobody_folds_into_a_build_that_somebody_else_moved() {
+async fn a_change_from_a_wrong_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 5)).await.unwrap();
@@ -152,7 +158,7 @@ async fn nobody_folds_into_a_build_that_somebody_else_moved() {
 }
 
 #[tokio::test]
-async fn sums_are_increments_of_each_key() {
+async fn changes_of_sums_are_added_to_each_key() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let blue = |contributors, size| SumChange { key: "blue".into(), ..sum(contributors, size) };
@@ -162,23 +168,27 @@ async fn sums_are_increments_of_each_key() {
     assert_eq!(query(folder.path(), "SELECT contributors FROM colours ORDER BY key"), [1, 1]);
 }
 
-/// Removes what is to be removed.
+/// Removes all old builds.
 async fn tidied(models: &SqliteReadModels) {
     while models.tidy(1).await.unwrap() {}
 }
 
 #[tokio::test]
-async fn a_new_version_is_built_beside_the_old_one_and_takes_its_place_at_once() {
+async fn a_new_version_is_built_beside_the_old_one_and_replaces_it_in_one_step() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
     let next = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
     assert_eq!((next.is_live, next.checkpoint), (false, Position::START));
     models.commit(vec![of_build(next.build, vec![row("b", 5)], vec![], 0, 3)]).await.unwrap();
-    assert_eq!(query(folder.path(), "SELECT size FROM things"), [1], "queries see the old one");
+    assert_eq!(query(folder.path(), "SELECT size FROM things"), [1], "queries see the live build");
     models.commit(after(9, change(vec![row("c", 2)], vec![], 10))).await.unwrap();
     let again = ReadModelStore::open(&*models, &[&THINGS_2]).await.unwrap().remove(0);
-    assert_eq!((again.build, again.checkpoint), (next.build, Position(3)), "it goes on where it was");
+    assert_eq!(
+        (again.build, again.checkpoint),
+        (next.build, Position(3)),
+        "the build continues at its checkpoint"
+    );
 
     models.switch(vec![next.build]).await.unwrap();
     assert_eq!(query(folder.path(), "SELECT size FROM things"), [5]);
@@ -187,7 +197,7 @@ async fn a_new_version_is_built_beside_the_old_one_and_takes_its_place_at_once()
     tidied(&models).await;
     let names = "SELECT count(*) FROM sqlite_schema WHERE name IN ('things', 'things_v2_2', 'things_v2_2_0')";
     assert_eq!(query(folder.path(), names), [3]);
-    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [3], "nothing is left of the old one");
+    assert_eq!(query(folder.path(), OBJECTS_OF_THINGS), [3], "only the new build is left");
     assert_eq!(query(folder.path(), "SELECT number FROM builds"), [2]);
 }
 
@@ -208,7 +218,7 @@ async fn a_build_of_the_same_version_is_made_beside_the_live_one() {
 }
 
 #[tokio::test]
-async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
+async fn a_build_for_a_position_has_its_own_views_until_it_is_abandoned() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let then = models.begin(&THINGS, Purpose::Until(Position(5)), Timestamp::UNIX_EPOCH).await.unwrap();
@@ -222,7 +232,7 @@ async fn a_build_as_of_a_position_has_views_of_its_own_until_it_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_build_as_of_a_position_goes_when_nobody_asked_for_it_in_a_long_time() {
+async fn a_build_for_a_position_expires_if_it_is_not_requested_again() {
     let at = |seconds| Timestamp::from_second(seconds).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
@@ -233,30 +243,35 @@ async fn a_build_as_of_a_position_goes_when_nobody_asked_for_it_in_a_long_time()
     assert_eq!(models.expire(at(10)).await.unwrap(), 0);
     assert_eq!(models.expire(at(11)).await.unwrap(), 1);
     tidied(&models).await;
-    let left = "SELECT name LIKE '%until_6' FROM sqlite_schema WHERE name LIKE 'things_until%'";
-    assert_eq!(query(folder.path(), left), [1]);
+    let remaining = "SELECT name LIKE '%until_6' FROM sqlite_schema WHERE name LIKE 'things_until%'";
+    assert_eq!(query(folder.path(), remaining), [1]);
     assert_eq!(query(folder.path(), "SELECT count(*) FROM builds WHERE state = 'live'"), [1]);
 }
 
 #[tokio::test]
-async fn models_that_are_no_longer_known_go() {
+async fn models_that_are_no_longer_known_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
     tidied(&models).await;
-    assert_eq!(query(folder.path(), LEFT_OF_THINGS), [0]);
+    assert_eq!(query(folder.path(), OBJECTS_OF_THINGS), [0]);
 }
 
 fn parked(entity: Entity, keys: &[&str]) -> Parked {
-    let (stream, reason) = (StreamName::new("thing", "a"), "it does not decode".to_owned());
-    let poison =
-        Poison { entity, stream, revision: Revision(3), position: Position(8), reason, can_be_skipped: true };
+    let poison = Poison {
+        entity,
+        stream: StreamName::new("thing", "a"),
+        revision: Revision(3),
+        position: Position(8),
+        reason: "it does not decode".to_owned(),
+        can_be_skipped: true,
+    };
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
     Parked { poison, keys, since: "2026-11-21T12:00:00Z".parse().unwrap() }
 }
 
 #[tokio::test]
-async fn what_is_parked_and_what_waits_is_stored_with_the_rows_and_goes_when_it_is_released() {
+async fn parked_entities_and_waiting_events_are_stored_with_the_rows_until_the_release() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let stream = Entity::Stream(StreamName::new("thing", "a"));
@@ -279,7 +294,7 @@ async fn what_is_parked_and_what_waits_is_stored_with_the_rows_and_goes_when_it_
 }
 
 #[tokio::test]
-async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
+async fn committed_rows_are_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![sum(1, 1)], 9)).await.unwrap();
@@ -290,7 +305,7 @@ async fn a_database_keeps_what_was_committed_when_it_is_opened_again() {
 }
 
 #[tokio::test]
-async fn names_that_are_words_of_sql_are_allowed() {
+async fn names_that_are_keywords_of_sql_are_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let models = SqliteReadModels::open(folder.path(), Uuid::nil(), Tuning::SERVING).unwrap();
     ReadModelStore::open(&*models, &[&ORDER]).await.unwrap();
@@ -303,7 +318,7 @@ async fn names_that_are_words_of_sql_are_allowed() {
 }
 
 #[tokio::test]
-async fn process_state_comes_back_as_it_was_saved_and_only_in_its_shape() {
+async fn process_state_is_loaded_as_saved_and_only_for_its_version() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let shape = |version| ProcessShape { name: "checkout", version };
@@ -327,16 +342,16 @@ async fn process_state_comes_back_as_it_was_saved_and_only_in_its_shape() {
 }
 
 async fn two_databases(left: Vec<ModelChange>, right: Vec<ModelChange>) -> Comparison {
-    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (one, other) = (opened(one.path()).await, opened(other.path()).await);
-    one.commit(left).await.unwrap();
-    other.commit(right).await.unwrap();
-    let (one, other) = (
-        Snapshot { connection: open::for_reading(one.path()).unwrap() },
-        Snapshot { connection: open::for_reading(other.path()).unwrap() },
-    );
+    let left_folder = tempfile::tempdir().unwrap();
+    let left_models = opened(left_folder.path()).await;
+    left_models.commit(left).await.unwrap();
+    let left = Snapshot { connection: open::for_reading(left_models.path()).unwrap() };
+    let right_folder = tempfile::tempdir().unwrap();
+    let right_models = opened(right_folder.path()).await;
+    right_models.commit(right).await.unwrap();
+    let right = Snapshot { connection: open::for_reading(right_models.path()).unwrap() };
     let pair = Pair { left: FIRST, left_version: 1, right: FIRST };
-    compare(&one, &other, &[pair], &mut |_, _| ()).unwrap()
+    compare(&left, &right, &[pair], &mut |_, _| ()).unwrap()
 }
 
 #[tokio::test]
@@ -364,7 +379,7 @@ async fn equal_databases_have_no_difference() {
 }
 
 #[tokio::test]
-async fn a_missing_value_is_not_the_same_as_one_that_is_written_like_it() {
+async fn a_null_differs_from_the_text_null() {
     let with = |colour| {
         let content = Some((b"{}".to_vec(), vec![colour, Value::Null]));
         change(vec![RowChange { key: "a".into(), content }], vec![], 1)
@@ -373,19 +388,19 @@ async fn a_missing_value_is_not_the_same_as_one_that_is_written_like_it() {
 }
 
 #[tokio::test]
-async fn all_differences_are_counted_and_some_are_shown() {
+async fn all_differences_are_counted_but_only_some_are_shown() {
     let rows = (0..100).map(|number| row(&number.to_string(), number)).collect();
     let comparison = two_databases(change(rows, vec![], 1), change(vec![], vec![], 1)).await;
     assert_eq!((comparison.different, comparison.differences.len()), (100, DIFFERENCES_SHOWN_MAX));
 }
 
-/// What opening a file in the state that `spoil` leaves it in answers.
-async fn refusal_of(spoil: impl FnOnce(&Path)) -> OpenError {
+/// Damages a database by `damage`, and returns the error of opening it.
+async fn open_error(damage: impl FnOnce(&Path)) -> OpenError {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(READ_MODELS_FILE);
     let models = opened(folder.path()).await;
     models.commit(change(vec![row("a", 1)], vec![], 1)).await.unwrap();
-    // The answer to this comes after the WAL was moved into the file.
+    // Moves the WAL into the file.
     let moved = |writer: &mut Writer| {
         Ok(writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))?)
     };
@@ -393,7 +408,7 @@ async fn refusal_of(spoil: impl FnOnce(&Path)) -> OpenError {
     let copy = tempfile::tempdir().unwrap();
     let copied = copy.path().join(READ_MODELS_FILE);
     std::fs::copy(path, &copied).unwrap();
-    spoil(&copied);
+    damage(&copied);
     SqliteReadModels::open(copy.path(), Uuid::nil(), Tuning::SERVING).err().expect("it is refused")
 }
 
@@ -404,26 +419,26 @@ fn overwrite(path: &Path, from: usize, with: u8, length: usize) {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_with_what_to_do() {
+async fn a_damaged_file_is_refused_with_advice() {
     for (from, length) in [(0, 16), (100, 200)] {
-        let error = refusal_of(|path| overwrite(path, from, 0xA5, length)).await;
+        let error = open_error(|path| overwrite(path, from, 0xA5, length)).await;
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         assert!(error.to_string().contains("remove the file"), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused_with_what_to_do() {
+async fn a_newer_format_is_refused_with_advice() {
     let error =
-        refusal_of(|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap());
+        open_error(|path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap());
     let error = error.await;
     assert!(matches!(error, OpenError::NewerFormat { found: 99, .. }), "{error}");
     assert!(error.to_string().contains("remove the file"), "{error}");
 }
 
 #[tokio::test]
-async fn a_database_of_something_else_is_not_touched() {
-    let error = refusal_of(|path| {
+async fn a_database_of_another_program_is_refused() {
+    let error = open_error(|path| {
         Connection::open(path).unwrap().pragma_update(None, "application_id", 7).unwrap();
     });
     let error = error.await;
@@ -431,7 +446,7 @@ async fn a_database_of_something_else_is_not_touched() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_no_reason_to_build_anew() {
+fn a_missing_folder_is_refused_without_the_advice_to_remove_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = SqliteReadModels::open(&folder.path().join("none"), Uuid::nil(), Tuning::SERVING)
         .err()
@@ -441,7 +456,7 @@ fn a_folder_that_is_not_there_is_no_reason_to_build_anew() {
 }
 
 #[tokio::test]
-async fn damage_inside_a_table_is_told_with_what_to_do() {
+async fn damage_in_a_table_is_reported_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let models = opened(folder.path()).await;
     let lost = |writer: &mut Writer| {

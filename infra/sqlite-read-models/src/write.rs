@@ -1,7 +1,7 @@
-//! Rows in and out: prepared statements, one transaction a batch.
+//! Reads and writes of rows: prepared statements, and one transaction per batch.
 //!
-//! A statement a row is quicker here than one for many: there is no server to travel to, and a prepared
-//! statement takes the values as they are, without copying or encoding them.
+//! One statement per row is faster here than one statement for many rows: there is no network, and a prepared statement
+//! binds the values without copying or encoding them.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{OptionalExtension, ToSql, Transaction, TransactionBehavior};
@@ -13,14 +13,14 @@ use crate::parking;
 use crate::statements::ModelStatements;
 use crate::writer::Writer;
 
-/// The documents of those rows that are there.
+/// Reads the documents of the rows that exist.
 pub(crate) fn load(
     writer: &mut Writer,
     build: Build,
     keys: Vec<String>,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let sql = writer.statements.of(build);
-    // One transaction: else every row would take and give back the file's lock.
+    // One transaction. Otherwise every read would lock and unlock the file.
     let transaction = writer.connection.transaction()?;
     let mut statement = transaction.prepare_cached(&sql.select)?;
     let mut rows = Vec::with_capacity(keys.len());
@@ -36,9 +36,10 @@ pub(crate) fn load(
 pub(crate) fn commit(writer: &mut Writer, changes: &[ModelChange]) -> Result<(), Failure> {
     let transaction = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
-        // First, since it tells whether the build is there.
+        // First, because it fails if the build does not exist.
         move_checkpoint(&transaction, change.build, change.from, change.checkpoint)?;
-        let (model, sql) = (change.build.model, writer.statements.of(change.build));
+        let model = change.build.model;
+        let sql = writer.statements.of(change.build);
         write_rows(&transaction, model, sql, &change.rows)?;
         for sum in &change.sums {
             add_to_sum(&transaction, model, sql, sum)?;
@@ -96,13 +97,14 @@ fn add_to_sum(
     Ok(())
 }
 
-/// A statement keeps what was bound for the row before: a missing value would pass for that one's.
+/// Checks the number of values. A prepared statement keeps the values of the previous row, so a missing value would
+/// silently become the previous row's value.
 fn check_values(table: &'static str, key: &str, actual: usize, expected: usize) -> Result<(), Failure> {
-    let wrong = || Failure::Values { table, key: key.to_owned(), actual, expected };
-    if actual == expected { Ok(()) } else { Err(wrong()) }
+    let failure = || Failure::Values { table, key: key.to_owned(), actual, expected };
+    if actual == expected { Ok(()) } else { Err(failure()) }
 }
 
-/// A column's value as `SQLite` takes it.
+/// A column's value, in the form that `SQLite` binds.
 struct Parameter<'a>(&'a Value);
 
 impl ToSql for Parameter<'_> {

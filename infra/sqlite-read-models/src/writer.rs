@@ -1,4 +1,4 @@
-//! The writer's thread: one connection, one piece of work after another.
+//! The writer thread. It owns one connection and runs one operation after another.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,19 +10,19 @@ use tokio::sync::mpsc;
 
 use crate::statements::ModelStatements;
 
-/// Pieces of work that may wait for the writer; more wait to be queued.
+/// Capacity of the queue. Further senders wait for a free place.
 const QUEUE_MAX: usize = 64;
 
-/// Something for the writer to do; it answers by itself.
+/// An operation for the writer. It sends its own response.
 pub(crate) type Work = Box<dyn FnOnce(&mut Writer) + Send>;
 
-/// The connection, and the SQL of the builds that were used on it.
+/// The connection, and the SQL statements of the builds that were used on it.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) statements: Statements,
 }
 
-/// The SQL of each build that was used, by its number.
+/// SQL statements of the builds, by the number of the build.
 #[derive(Default)]
 pub(crate) struct Statements(HashMap<u32, ModelStatements>);
 
@@ -31,7 +31,7 @@ impl Statements {
         self.0.entry(build.number).or_insert_with(|| ModelStatements::new(build))
     }
 
-    /// Builds that are no longer there are used no more.
+    /// Drops all statements, because some of the builds may no longer exist.
     pub(crate) fn forget(&mut self) {
         self.0.clear();
     }
@@ -42,15 +42,15 @@ impl Writer {
         Self { connection, statements: Statements::default() }
     }
 
-    /// Works on a thread of its own until nobody can ask for anything any more.
+    /// Starts the thread. It ends when the handle is dropped.
     pub(crate) fn start(mut self) -> std::io::Result<WriterHandle> {
         let (queue, mut waiting) = mpsc::channel::<Work>(QUEUE_MAX);
         let thread = std::thread::Builder::new().name("read-models".to_owned());
         let thread = thread.spawn(move || {
             while let Some(work) = waiting.blocking_recv() {
-                // The panic has rolled its transaction back; the answer it owed is dropped.
+                // The panic has rolled back the transaction and dropped the sender of the response.
                 if catch_unwind(AssertUnwindSafe(|| work(&mut self))).is_err() {
-                    tracing::error!("work on the read models was not done: a panic");
+                    tracing::error!("an operation on the read models failed: the writer panicked");
                     self.statements.forget();
                 }
             }
@@ -59,14 +59,14 @@ impl Writer {
     }
 }
 
-/// The way to the writer; dropping it ends the thread, after what waits.
+/// A handle to the writer thread. When it is dropped, the thread runs the queued operations and then ends.
 pub(crate) struct WriterHandle {
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl WriterHandle {
-    /// Fails when the thread has stopped.
+    /// Queues an operation. Fails if the thread has stopped.
     pub(crate) async fn send(&self, work: Work) -> Result<(), ()> {
         let queue = self.queue.as_ref().ok_or(())?;
         queue.send(work).await.map_err(|_| ())
@@ -77,7 +77,7 @@ impl Drop for WriterHandle {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A writer that panicked has said so; there is nothing to add while dropping.
+            // A panic of the thread is already logged.
             let _ = thread.join();
         }
     }
