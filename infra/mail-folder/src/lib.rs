@@ -1,5 +1,5 @@
-//! An outbox that writes mail to files instead of sending it. Each recipient has a folder, and each mail is one file in
-//! it. Files are deleted after one week.
+//! An outbox that writes mail to files instead of sending it. Each recipient has a folder, and each mail is
+//! one file in it. Files are deleted after one week.
 
 use std::cmp::Reverse;
 use std::io::{self, ErrorKind};
@@ -29,7 +29,8 @@ const MAIL_BYTES_MAX: usize = 1024 * 1024;
 pub struct MailFolder {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
-    /// Locked while a recipient's folder changes, so that no mail is written into a folder that is being removed.
+    /// Locked while a recipient's folder changes, so that no mail is written into a folder that is being
+    /// removed.
     changing: Arc<Mutex<()>>,
 }
 
@@ -39,8 +40,8 @@ impl MailFolder {
         Self { folder: data.join(MAIL_FOLDER), clock, changing: Arc::default() }
     }
 
-    /// Path of a recipient's folder. Its name is the Base64 form of the user id, because a user id may have characters
-    /// that are not allowed in file names.
+    /// Path of a recipient's folder. Its name is the Base64 form of the user id, because a user id may have
+    /// characters that are not allowed in file names.
     pub fn folder_of(&self, user: &CustomerId) -> PathBuf {
         self.folder.join(BASE64_URL_SAFE_NO_PAD.encode(user.as_str()))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
-use souk_http_client::{HttpClient, client, described};
+use souk_http_client::{HttpClient, client, with_causes};
 
 /// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Exchange {
         let request = request.map(|body| Full::new(Bytes::from(body)));
         let exchange = async {
             let response =
-                self.client.request(request).await.map_err(|error| RequestFailed(described(&error)))?;
+                self.client.request(request).await.map_err(|error| RequestFailed(with_causes(&error)))?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await;
             let body = body.map_err(|error| RequestFailed(error.to_string()))?.to_bytes();

@@ -1,7 +1,8 @@
-//! Identity providers with OpenID Connect: discovery, and the authorization code flow with PKCE, state and nonce.
+//! Identity providers with OpenID Connect: discovery, and the authorization code flow with PKCE, state and
+//! nonce.
 //!
-//! A provider's metadata and signing keys are read when they are first needed, and then cached for ten minutes. A
-//! provider that is down, or that sends wrong metadata, affects only sign-ins by this provider.
+//! A provider's metadata and signing keys are read when they are first needed, and then cached for ten
+//! minutes. A provider that is down, or that sends wrong metadata, affects only sign-ins by this provider.
 
 mod exchange;
 
@@ -25,7 +26,7 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use souk_domain::Email;
 use souk_eventsourcing::Clock;
-use souk_sign_in::identity_provider::{Begun, Flow, Identity};
+use souk_sign_in::identity_provider::{Flow, FlowStart, Identity};
 use souk_sign_in::{IdentityProviders, ProviderFailed};
 use tokio::sync::Mutex;
 
@@ -33,7 +34,8 @@ use exchange::Exchange;
 
 /// Time for which a provider's metadata is cached.
 const METADATA_TTL: SignedDuration = SignedDuration::from_mins(10);
-/// Time for which a failed read of the metadata is cached, so that waiting sign-ins do not repeat it one by one.
+/// Time for which a failed read of the metadata is cached, so that waiting sign-ins do not repeat it one by
+/// one.
 const FAILURE_TTL: SignedDuration = SignedDuration::from_secs(5);
 /// Minimum age at which metadata is read again because the verification of a token failed.
 const RELOAD_AFTER: SignedDuration = SignedDuration::from_secs(30);
@@ -129,8 +131,8 @@ impl OpenIdConnect {
         self.providers.get(name).ok_or_else(|| unavailable("it is not configured"))
     }
 
-    /// Returns the metadata of a provider, from the cache or from the provider. Concurrent callers wait for one
-    /// request.
+    /// Returns the metadata of a provider, from the cache or from the provider. Concurrent callers wait for
+    /// one request.
     async fn metadata(&self, entry: &ProviderEntry) -> MetadataResult {
         let mut cached = entry.metadata.lock().await;
         let now = self.clock.now();
@@ -145,8 +147,8 @@ impl OpenIdConnect {
         result
     }
 
-    /// Drops the cached metadata of a provider, because its signing keys may have changed. Returns false, and keeps
-    /// them, if they are younger than [`RELOAD_AFTER`].
+    /// Drops the cached metadata of a provider, because its signing keys may have changed. Returns false, and
+    /// keeps them, if they are younger than [`RELOAD_AFTER`].
     async fn drop_old_metadata(&self, name: &str) -> Result<bool, ProviderFailed> {
         let mut cached = self.entry(name)?.metadata.lock().await;
         let now = self.clock.now();
@@ -200,7 +202,7 @@ impl IdentityProviders for OpenIdConnect {
         self.providers.get(name).map(|entry| entry.provider.issuer.clone())
     }
 
-    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
+    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<FlowStart, ProviderFailed> {
         let (client, metadata) = self.client(name, redirect_uri).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
@@ -210,10 +212,10 @@ impl IdentityProviders for OpenIdConnect {
             .add_scope(Scope::new("profile".to_owned()))
             .set_pkce_challenge(challenge)
             .url();
-        Ok(Begun {
+        Ok(FlowStart {
             url: url.to_string(),
             issuer: metadata.issuer().to_string(),
-            names_itself: metadata
+            sends_issuer: metadata
                 .additional_metadata()
                 .authorization_response_iss_parameter_supported
                 .unwrap_or(false),

@@ -63,12 +63,12 @@ async fn sign_in(providers: &OpenIdConnect, login: &str) -> (Flow, String) {
         value.unwrap().to_owned()
     };
     assert_eq!(parameter("state"), begun.state);
-    let Begun { issuer, names_itself, state, nonce, verifier, .. } = begun;
+    let FlowStart { issuer, sends_issuer, state, nonce, verifier, .. } = begun;
     let provider = "work".to_owned();
     let flow = Flow {
         provider,
         issuer,
-        names_itself,
+        sends_issuer,
         state,
         nonce,
         verifier,
@@ -143,7 +143,8 @@ async fn sign_ins_work_again_after_a_provider_was_down() {
     assert!(!providers.has("home") && providers.begin("home", REDIRECT).await.is_err());
 }
 
-/// Starts a provider whose responses come from a function of its issuer URL and the path. Returns the issuer URL.
+/// Starts a provider whose responses come from a function of its issuer URL and the path. Returns the issuer
+/// URL.
 async fn scripted(respond: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -232,8 +233,8 @@ fn id_token(kind: Token, issuer: &str, nonce: &str, keys: &[EncodingKey; 2], pub
     }
 }
 
-/// Signs in by a provider that sends an ID token of this kind. Returns two results: one at once, and one after
-/// `later_s` seconds, when the provider has replaced its first signing key by its second.
+/// Signs in by a provider that sends an ID token of this kind. Returns two results: one at once, and one
+/// after `later_s` seconds, when the provider has replaced its first signing key by its second.
 async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFailed>; 2] {
     let pairs =
         [KeyPair::generate_for(&PKCS_ED25519).unwrap(), KeyPair::generate_for(&PKCS_ED25519).unwrap()];
@@ -257,14 +258,14 @@ async fn signed_in_by(kind: Token, later_s: i64) -> [Result<Identity, ProviderFa
     });
     let clock = Arc::new(RealTime::default());
     let providers = providers_at(&issuer.await, "tell nobody", &clock);
-    let Begun { issuer, names_itself, state, nonce: own, verifier, .. } =
+    let FlowStart { issuer, sends_issuer, state, nonce: own, verifier, .. } =
         providers.begin("work", REDIRECT).await.unwrap();
     nonce.lock().unwrap().clone_from(&own);
     let provider = "work".to_owned();
     let flow = Flow {
         provider,
         issuer,
-        names_itself,
+        sends_issuer,
         state,
         nonce: own,
         verifier,
@@ -334,14 +335,14 @@ async fn an_issuer_with_an_https_url_is_never_asked_without_tls() {
 
 #[tokio::test]
 async fn begin_tells_whether_the_provider_adds_its_issuer_to_redirects() {
-    for (announced, names_itself) in [("true", true), ("false", false), ("null", false)] {
+    for (announced, sends_issuer) in [("true", true), ("false", false), ("null", false)] {
         let field = format!(",\"authorization_response_iss_parameter_supported\":{announced}}}");
         let issuer = scripted(move |issuer, path| match path {
             "/k" => "{\"keys\":[]}".to_owned(),
             _ => format!("{}{field}", document(issuer).strip_suffix('}').unwrap()),
         });
         let begun = providers(&issuer.await, "tell nobody").begin("work", REDIRECT).await.unwrap();
-        assert_eq!(begun.names_itself, names_itself, "{announced}");
+        assert_eq!(begun.sends_issuer, sends_issuer, "{announced}");
     }
 }
 

@@ -10,14 +10,16 @@ use souk_gateway::limits::{Count, SharedCounts, SharedCountsUnavailable};
 
 use crate::Redis;
 
-/// Counters in Redis. One Lua script checks and increments all keys of a request atomically, in one round trip.
+/// Counters in Redis. One Lua script checks and increments all keys of a request atomically, in one round
+/// trip.
 pub struct RedisCounts {
     connection: ConnectionManager,
     take: Script,
 }
 
 impl RedisCounts {
-    /// Counts in this Redis. The connection is opened in the background, so that the first request does not wait for it.
+    /// Counts in this Redis. The connection is opened in the background, so that the first request does not
+    /// wait for it.
     pub fn new(redis: &Redis) -> Self {
         let connection = redis.connection.clone();
         let take = Script::new(include_str!("take.lua"));

@@ -1,9 +1,10 @@
 //! Ended sessions, shared by all gateways.
 //!
-//! Every gateway keeps all ended sessions in memory, because it checks them for every request with a token. Redis has
-//! two copies: a sorted set, ordered by the time at which the session's tokens expire, for gateways that start later,
-//! and a channel of the same name for gateways that are connected. Members leave the set only when they expire.
-//! So a gateway that missed messages catches up by merging the set with its own sessions.
+//! Every gateway keeps all ended sessions in memory, because it checks them for every request with a token.
+//! Redis has two copies: a sorted set, ordered by the time at which the session's tokens expire, for gateways
+//! that start later, and a channel of the same name for gateways that are connected. Members leave the set
+//! only when they expire. So a gateway that missed messages catches up by merging the set with its own
+//! sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +87,7 @@ impl RedisDenials {
             match self.listen().await {
                 Ok(()) => {}
                 Err(error) if *self.link.borrow() == Link::Up => {
-                    tracing::warn!(%error, "the connection to Redis is lost: sessions that end at other gateways are not known here");
+                    tracing::warn!(%error, "the connection to Redis is lost: sessions that end elsewhere are unknown");
                 }
                 Err(error) => tracing::debug!(%error, "Redis can't be reached yet"),
             }

@@ -1,5 +1,5 @@
-//! The provider's ids. A payment's id is `sim_PAYMENT`, followed by `-ATTEMPT` from the second attempt on, and by
-//! `.BEHAVIOUR` if the token has a behaviour for later calls. A refund's id is `sim_refund_REFUND`.
+//! The provider's ids. A payment's id is `sim_PAYMENT`, followed by `-ATTEMPT` from the second attempt on,
+//! and by `.BEHAVIOUR` if the token has a behaviour for later calls. A refund's id is `sim_refund_REFUND`.
 
 use std::fmt;
 

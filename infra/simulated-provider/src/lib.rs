@@ -1,8 +1,8 @@
 //! A simulated payment provider. The payment token decides its answers.
 //!
-//! The provider has no state: an answer depends only on the call and on the number of earlier calls. So its answers stay
-//! the same after a crash of the shop, as with a real provider. If a token decides about captures, voids or refunds,
-//! this behaviour is part of the provider's id of the payment.
+//! The provider has no state: an answer depends only on the call and on the number of earlier calls. So its
+//! answers stay the same after a crash of the shop, as with a real provider. If a token decides about
+//! captures, voids or refunds, this behaviour is part of the provider's id of the payment.
 //!
 //! | token | effect |
 //! | --- | --- |
@@ -71,8 +71,8 @@ async fn authorize(authorization: &Authorization, call: u32) -> ProviderAnswer {
     }
 }
 
-/// Returns true if a behaviour declines this attempt of a refund or void. `NAME` declines every attempt, `NAME_n` the
-/// first n.
+/// Returns true if a behaviour declines this attempt of a refund or void. `NAME` declines every attempt,
+/// `NAME_n` the first n.
 fn declines(behaviour: &str, name: &str, attempt: u32) -> bool {
     let times = number(behaviour, &format!("{name}_"));
     behaviour == name || times.is_some_and(|times| u64::from(attempt) <= times)

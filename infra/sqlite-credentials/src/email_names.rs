@@ -6,8 +6,8 @@ use sqlx::SqlitePool;
 
 use crate::rows::failed;
 
-/// Stores the name and the alias of a user's e-mail address. With `password`, the row is written only if the user
-/// still has this password hash.
+/// Stores the name and the alias of a user's e-mail address. With `password`, the row is written only if the
+/// user still has this password hash.
 pub(crate) async fn keep(
     pool: &SqlitePool,
     user: &CustomerId,

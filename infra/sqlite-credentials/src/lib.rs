@@ -1,6 +1,6 @@
 //! The store of credentials: one `SQLite` file for passwords, sessions, one-time tokens, links to identity
-//! providers and the list of sign-ins. Every write is on disk when its call returns. Deleted rows are overwritten
-//! with zeros.
+//! providers and the list of sign-ins. Every write is on disk when its call returns. Deleted rows are
+//! overwritten with zeros.
 
 mod email_names;
 mod mail_counts;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::{CustomerId, EmailHash};
-use souk_sign_in::credentials::{SIGN_INS_KEPT, Stored, Unlinked};
+use souk_sign_in::credentials::{SIGN_INS_KEPT, Stored, UnlinkOutcome};
 use souk_sign_in::session::ACCESS_TTL;
 use souk_sign_in::{
     Credentials, CredentialsUnavailable, Family, LinksAtReset, MailCount, MailedTo, OneTimeToken, Purpose,
@@ -114,7 +114,7 @@ impl Credentials for SqliteCredentials {
         email_names::alias_of(&self.pool, name).await
     }
 
-    async fn linked(&self, issuer: &str, subject: &str) -> StoreResult<Option<CustomerId>> {
+    async fn linked_account(&self, issuer: &str, subject: &str) -> StoreResult<Option<CustomerId>> {
         let statement = sqlx::query_scalar("SELECT person FROM links WHERE issuer = $1 AND subject = $2");
         let found: Option<String> =
             statement.bind(issuer).bind(subject).fetch_optional(&self.pool).await.map_err(failed)?;
@@ -129,14 +129,14 @@ impl Credentials for SqliteCredentials {
         Ok(())
     }
 
-    async fn unlink(&self, issuer: &str, user: &CustomerId) -> StoreResult<Unlinked> {
+    async fn unlink(&self, issuer: &str, user: &CustomerId) -> StoreResult<UnlinkOutcome> {
         // One statement, so that two concurrent calls never remove both ways to sign in.
         let statement = sqlx::query(include_str!("unlink.sql")).bind(issuer).bind(user.as_str());
         if statement.execute(&self.pool).await.map_err(failed)?.rows_affected() > 0 {
-            return Ok(Unlinked::Done);
+            return Ok(UnlinkOutcome::Done);
         }
         let is_linked = self.links_of(user).await?.iter().any(|linked| linked == issuer);
-        Ok(if is_linked { Unlinked::LastWay } else { Unlinked::NotLinked })
+        Ok(if is_linked { UnlinkOutcome::LastWay } else { UnlinkOutcome::NotLinked })
     }
 
     async fn links_of(&self, user: &CustomerId) -> StoreResult<Vec<String>> {
@@ -268,7 +268,7 @@ impl Credentials for SqliteCredentials {
         rows.into_iter().map(SignIn::of_row).collect()
     }
 
-    async fn kept_of(&self, people: &[CustomerId]) -> StoreResult<Vec<CustomerId>> {
+    async fn accounts_with_data(&self, people: &[CustomerId]) -> StoreResult<Vec<CustomerId>> {
         let names: Vec<&str> = people.iter().map(CustomerId::as_str).collect();
         let names = serde_json::to_string(&names).map_err(rows::damaged)?;
         let statement = sqlx::query_scalar::<_, String>(include_str!("kept_of.sql")).bind(names);
@@ -332,7 +332,8 @@ impl Credentials for SqliteCredentials {
     }
 }
 
-/// Truncates the write-ahead log, because it still holds the deleted rows. A concurrent erasure may do the same.
+/// Truncates the write-ahead log, because it still holds the deleted rows. A concurrent erasure may do the
+/// same.
 async fn truncate_wal(pool: &SqlitePool) -> StoreResult<()> {
     for _ in 0..TRUNCATE_TRIES_MAX {
         let truncate = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");

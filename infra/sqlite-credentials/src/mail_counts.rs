@@ -22,7 +22,8 @@ pub(crate) async fn count(
     counts: &[MailCount],
     now: Timestamp,
 ) -> Result<bool, CredentialsUnavailable> {
-    // Read first: a request over the limit needs no write lock, so it neither waits for a writer nor blocks one.
+    // Read first: a request over the limit needs no write lock, so it neither waits for a writer nor blocks
+    // one.
     for count in counts {
         let statement =
             sqlx::query_scalar::<_, i64>(MAILS).bind(count.key.to_vec()).bind(now.as_microsecond());

@@ -11,7 +11,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 const APPLICATION_ID: i64 = 0x534B_4352;
 /// Version of the file format that this program writes.
 const FORMAT: i64 = 5;
-/// Upgrades between formats: each entry has a format number and the statements that upgrade the format before it.
+/// Upgrades between formats: each entry has a format number and the statements that upgrade the format before
+/// it.
 const UPGRADES: [(i64, &str); 4] = [
     (2, include_str!("links.sql")),
     (3, include_str!("email_of_tokens.sql")),

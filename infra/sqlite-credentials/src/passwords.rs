@@ -1,6 +1,6 @@
 //! Changes of passwords. A mailed token to reset a password is valid only for the password of that time: the
-//! transaction that sets another password deletes it. With [`ResetsAtChange::Stay`] the tokens stay valid, because
-//! somebody else may have registered the account with this e-mail address.
+//! transaction that sets another password deletes it. With [`ResetsAtChange::Stay`] the tokens stay valid,
+//! because somebody else may have registered the account with this e-mail address.
 
 use jiff::Timestamp;
 use souk_domain::CustomerId;

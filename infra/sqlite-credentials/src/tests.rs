@@ -95,8 +95,8 @@ async fn a_reset_deletes_its_token_and_sets_the_password_together() {
         assert_eq!(store.password(&ada()).await.unwrap(), None);
     }
     let mailed_to = store.one_time(&[1; 32], Purpose::ResetPassword, noon()).await.unwrap().unwrap();
-    assert!(mailed_to.is_address(&email_hash()) && mailed_to.user == ada());
-    assert!(!mailed_to.is_address(&EmailHash::of(&[1; 32], "bob@example.org")));
+    assert!(mailed_to.is_for_address(&email_hash()) && mailed_to.user == ada());
+    assert!(!mailed_to.is_for_address(&EmailHash::of(&[1; 32], "bob@example.org")));
     assert_eq!(reset(1, noon()).await, Some(ada()));
     assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("new"));
     assert_eq!(reset(1, noon()).await, None);
@@ -277,11 +277,11 @@ async fn people_with_a_row_in_any_table_are_found() {
     let mut ended = store.family(Uuid::from_u128(7)).await.unwrap().unwrap();
     ended.family.revoke(noon());
     store.replace_family(&ended).await.unwrap();
-    assert_eq!(store.kept_of(&people).await.unwrap(), people[1..7]);
+    assert_eq!(store.accounts_with_data(&people).await.unwrap(), people[1..7]);
     for person in &people {
         store.forget(person, &[]).await.unwrap();
     }
-    assert_eq!(store.kept_of(&people).await.unwrap(), []);
+    assert_eq!(store.accounts_with_data(&people).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -304,10 +304,10 @@ async fn a_store_of_format_1_is_upgraded() {
     let store = open(&folder).await;
     let mailed_to = store.one_time(&[0; 32], Purpose::VerifyEmail, noon()).await.unwrap().unwrap();
     assert_eq!(mailed_to, MailedTo { user: ada(), email_hash: None });
-    assert!(mailed_to.is_address(&email_hash()));
+    assert!(mailed_to.is_for_address(&email_hash()));
     assert_eq!(store.password(&ada()).await.unwrap().as_deref(), Some("one"));
     store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
-    assert_eq!(store.linked("https://work.example", "7").await.unwrap(), Some(ada()));
+    assert_eq!(store.linked_account("https://work.example", "7").await.unwrap(), Some(ada()));
     store.close().await;
     assert_eq!(open(&folder).await.links_of(&ada()).await.unwrap(), ["https://work.example"]);
 }
@@ -321,7 +321,7 @@ async fn an_erasure_deletes_links_and_a_password_is_replaced_only_if_the_old_one
     assert!(!store.replace_password(&ada(), "one", "three").await.unwrap());
     store.link("https://work.example", "7", &ada(), noon()).await.unwrap();
     store.forget(&ada(), &[]).await.unwrap();
-    assert_eq!(store.linked("https://work.example", "7").await.unwrap(), None);
+    assert_eq!(store.linked_account("https://work.example", "7").await.unwrap(), None);
     assert!(!store.replace_password(&ada(), "two", "three").await.unwrap());
 }
 
@@ -331,15 +331,15 @@ async fn a_link_can_be_removed_unless_it_is_the_last_way_to_sign_in() {
     let store = open(&folder).await;
     let work = "https://work.example";
     let home = "https://home.example";
-    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::NotLinked);
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::NotLinked);
     store.link(work, "7", &ada(), noon()).await.unwrap();
-    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::LastWay);
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::LastWay);
     store.link(home, "8", &ada(), noon()).await.unwrap();
-    assert_eq!(store.unlink(work, &ada()).await.unwrap(), Unlinked::Done);
-    assert_eq!(store.linked(work, "7").await.unwrap(), None);
-    assert_eq!(store.unlink(home, &ada()).await.unwrap(), Unlinked::LastWay);
+    assert_eq!(store.unlink(work, &ada()).await.unwrap(), UnlinkOutcome::Done);
+    assert_eq!(store.linked_account(work, "7").await.unwrap(), None);
+    assert_eq!(store.unlink(home, &ada()).await.unwrap(), UnlinkOutcome::LastWay);
     store.set_password(&ada(), "one").await.unwrap();
-    assert_eq!(store.unlink(home, &ada()).await.unwrap(), Unlinked::Done);
+    assert_eq!(store.unlink(home, &ada()).await.unwrap(), UnlinkOutcome::Done);
     assert_eq!(store.links_of(&ada()).await.unwrap(), [] as [&str; 0]);
 }
 

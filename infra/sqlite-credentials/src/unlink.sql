@@ -1,4 +1,5 @@
--- Deletes the links of a person to an issuer, if the person can still sign in by a password or by another issuer.
+-- Deletes the links of a person to an issuer, if the person can still sign in by a password or by another
+-- issuer.
 DELETE FROM links
 WHERE issuer = $1
   AND person = $2

@@ -41,8 +41,8 @@ impl LogReader {
         self.lineage
     }
 
-    /// Returns the position of the last event that was recorded at or before a time, or `None` if all events are
-    /// later. Reads every row.
+    /// Returns the position of the last event that was recorded at or before a time, or `None` if all events
+    /// are later. Reads every row.
     pub async fn position_at(&self, time: Timestamp) -> Result<Option<Position>, StoreError> {
         let find = move |reader: &crate::reader::Reader<'_>| -> Result<Option<u64>, ReadError> {
             let sql = "SELECT max(position) FROM events WHERE recorded_at_us <= ?1";

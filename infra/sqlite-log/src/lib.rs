@@ -7,8 +7,8 @@
 //! - A refused append leaves no rows, and does not roll back the other appends of its commit.
 //! - Positions have no gaps.
 //! - Rows never change (triggers prevent it), and each row has a checksum of all its columns.
-//! - After a failed write, sync or checkpoint, the writer stops and refuses all later appends until the log is opened
-//!   again: a second sync may report success although the first one lost data.
+//! - After a failed write, sync or checkpoint, the writer stops and refuses all later appends until the log
+//!   is opened again: a second sync may report success although the first one lost data.
 //! - A damaged log is not opened.
 //!
 //! Readers never wait for the writer. Events near the head are read from a ring in memory, all others through
@@ -53,9 +53,9 @@ use writer::{Request, WriterHandle};
 
 /// File name of the log in the data folder.
 pub const LOG_FILE: &str = "log.sqlite";
-/// Limit of events of a stream that are read on the caller's thread. Most streams are not longer. Measured on 2 cores:
-/// 1 row takes 15 µs on the caller's thread and 24 to 51 µs on a blocking thread, 32 rows take 57 µs and 59 to 94 µs,
-/// and with 128 rows there is no difference.
+/// Limit of events of a stream that are read on the caller's thread. Most streams are not longer. Measured on
+/// 2 cores: 1 row takes 15 µs on the caller's thread and 24 to 51 µs on a blocking thread, 32 rows take 57 µs
+/// and 59 to 94 µs, and with 128 rows there is no difference.
 const INLINE_EVENTS_MAX: usize = 32;
 
 /// Settings for opening a log.
@@ -65,8 +65,8 @@ pub struct Options {
     pub writer_cache_kib: u32,
     /// Page cache of each reader, in KiB.
     pub reader_cache_kib: u32,
-    /// Number of bytes of the file that readers map into memory; 0 for none. With a mapping, a disk error kills the
-    /// process instead of returning an error.
+    /// Number of bytes of the file that readers map into memory; 0 for none. With a mapping, a disk error
+    /// kills the process instead of returning an error.
     pub reader_mmap_bytes: u64,
     /// Limit of read-only connections. A read waits if all of them are busy.
     pub readers_max: usize,
@@ -94,8 +94,8 @@ impl Default for Options {
 
 /// A log that is open for writing.
 pub struct SqliteLog {
-    // The fields are dropped in this order: the writer's connection must close last, because it then removes the
-    // WAL.
+    // The fields are dropped in this order: the writer's connection must close last, because it then removes
+    // the WAL.
     readers: Arc<Readers>,
     writer: WriterHandle,
     ring: Arc<Ring>,
@@ -215,7 +215,8 @@ impl EventStore for SqliteLog {
             return Ok(page);
         }
         let head = *self.head.borrow();
-        // All events are decoded before they are filtered, because damage could make an event look like another type.
+        // All events are decoded before they are filtered, because damage could make an event look like
+        // another type.
         let page = self.readers.blocking(move |reader| reader.read_all(after, limit, head)).await?;
         Ok(reader::page(page, after, filter))
     }

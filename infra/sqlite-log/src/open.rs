@@ -1,7 +1,8 @@
 //! Opens the file: creates it, checks its format and its last rows, and sets the pragmas.
 //!
-//! A new log is created under another name and renamed when it is complete. So a file with the log's name is either a
-//! complete log or damaged, even if it is empty. An existing file is not changed before it has passed every check.
+//! A new log is created under another name and renamed when it is complete. So a file with the log's name is
+//! either a complete log or damaged, even if it is empty. An existing file is not changed before it has
+//! passed every check.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -20,15 +21,16 @@ use crate::{OpenError, Options};
 
 /// `SOUK` as the `SQLite` application id.
 const APPLICATION_ID: u32 = 0x534F_554B;
-/// Version of the file format that this program writes. Format 1 has no column `reply_to`. Opening such a log for
-/// writing adds the column and changes no row.
+/// Version of the file format that this program writes. Format 1 has no column `reply_to`. Opening such a log
+/// for writing adds the column and changes no row.
 pub(crate) const FORMAT: u32 = 2;
 /// Size of a database page, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4_096;
-/// File size to which the WAL is cut after a checkpoint, in bytes. Overwriting the file is faster than growing it.
+/// File size to which the WAL is cut after a checkpoint, in bytes. Overwriting the file is faster than
+/// growing it.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
-/// Initial size of the WAL file, in bytes, for the same reason. It has room for the frames that start a checkpoint and
-/// for those that are written while the checkpoint runs.
+/// Initial size of the WAL file, in bytes, for the same reason. It has room for the frames that start a
+/// checkpoint and for those that are written while the checkpoint runs.
 const WAL_FILLED_BYTES: usize = 20 * 1024 * 1024;
 /// Number of rows at the end of the log that are checked at every start.
 const TAIL_ROWS: u64 = 1_000;
@@ -65,7 +67,8 @@ pub(crate) fn open_for_writing(path: &Path, options: &Options) -> Result<(Connec
     let sql = "CREATE INDEX IF NOT EXISTS events_by_correlation ON events (correlation_id)";
     connection.execute_batch(sql).map_err(failed)?;
     // Removes the frames of a torn transaction. Otherwise the next scan of the WAL would find them behind new
-    // frames and take them for synced ones. If a reader prevents it, the frames stay until the next checkpoint.
+    // frames and take them for synced ones. If a reader prevents it, the frames stay until the next
+    // checkpoint.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     fill_wal(path)?;
     Ok((connection, head))
@@ -90,8 +93,8 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Fills an empty WAL with zeros. A sync that does not have to record a new file size takes half as long (ADR 7). Zeros
-/// are not a valid header or frame, so they are never read as one.
+/// Fills an empty WAL with zeros. A sync that does not have to record a new file size takes half as long (ADR
+/// 7). Zeros are not a valid header or frame, so they are never read as one.
 fn fill_wal(path: &Path) -> Result<(), OpenError> {
     let unusable =
         |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };

@@ -1,7 +1,7 @@
 //! A pool of read-only connections.
 //!
-//! Its size is limited. A read waits for a permit if all connections are busy. A connection is used by one read at a
-//! time, and no lock is held during a read.
+//! Its size is limited. A read waits for a permit if all connections are busy. A connection is used by one
+//! read at a time, and no lock is held during a read.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,8 +32,8 @@ impl Readers {
         Self { path, options: options.clone(), idle: Mutex::new(Vec::new()), permits }
     }
 
-    /// Reads on the caller's thread. For reads of a few rows through an index, which are faster than a switch to another
-    /// thread.
+    /// Reads on the caller's thread. For reads of a few rows through an index, which are faster than a switch
+    /// to another thread.
     pub(crate) async fn inline<T>(
         &self,
         read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>,
@@ -108,8 +108,8 @@ impl Reader<'_> {
         let mut last_position = first.position;
         let mut statement = self.connection.prepare_cached(row::SELECT_COMMANDS_AFTER)?;
         let mut later_rows = statement.query((stream.as_str(), to_i64(first.revision.0)))?;
-        // The events of one command have consecutive revisions, so the first event of another command ends the
-        // search. Its cost does not depend on the length of the stream.
+        // The events of one command have consecutive revisions, so the first event of another command ends
+        // the search. Its cost does not depend on the length of the stream.
         while let Some(row) = later_rows.next()? {
             if row.get_ref(2)?.as_blob().ok() != Some(command.0.as_bytes()) {
                 break;
@@ -148,7 +148,8 @@ impl Reader<'_> {
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         let parameters = (to_i64(after.0), to_i64(head.0), to_i64(limit as u64));
         let events = self.rows(row::SELECT_ALL, parameters, READ_BYTES_MAX)?;
-        // Positions have no gaps in this engine. A gap means lost events, and a state that is folded over it is wrong.
+        // Positions have no gaps in this engine. A gap means lost events, and a state that is folded over it
+        // is wrong.
         let mut expected = after.0;
         for event in &events {
             expected += 1;
@@ -188,7 +189,8 @@ impl Reader<'_> {
     }
 }
 
-/// Builds a page from the events that were read after a position. Only events that the filter takes are in the page.
+/// Builds a page from the events that were read after a position. Only events that the filter takes are in
+/// the page.
 pub(crate) fn page(events: Vec<RecordedEvent>, after: Position, filter: &Filter) -> Page {
     let reached = events.last().map_or(after, |event| event.position);
     Page { events: events.into_iter().filter(|event| filter.matches(event)).collect(), reached }

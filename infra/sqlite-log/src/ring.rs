@@ -31,7 +31,8 @@ impl Ring {
         }
     }
 
-    /// Adds committed events, in the order of their positions. Drops the oldest events when a limit is reached.
+    /// Adds committed events, in the order of their positions. Drops the oldest events when a limit is
+    /// reached.
     pub(crate) fn extend(&self, events: impl Iterator<Item = RecordedEvent>) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
@@ -45,7 +46,8 @@ impl Ring {
         }
     }
 
-    /// Returns a page of events after a position. Returns `None` if some of these events are no longer in the ring.
+    /// Returns a page of events after a position. Returns `None` if some of these events are no longer in the
+    /// ring.
     pub(crate) fn read(&self, after: Position, limit: usize, filter: &Filter) -> Option<Page> {
         let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
         if after < tail.before {

@@ -18,8 +18,8 @@ macro_rules! columns {
     };
 }
 
-/// Returns the SQL that copies the events of an attached database, after position ?1 and up to ?2. The attached database
-/// may have format 1, which has no column `reply_to`.
+/// Returns the SQL that copies the events of an attached database, after position ?1 and up to ?2. The
+/// attached database may have format 1, which has no column `reply_to`.
 pub(crate) fn copy_rows(connection: &Connection, from: &str) -> rusqlite::Result<String> {
     let reply_to = if has_reply_to(connection, from)? { "reply_to" } else { "NULL" };
     let columns = columns!();
@@ -66,9 +66,9 @@ pub(crate) const INSERT: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 );
 
-/// Returns the CRC-32 of all columns except the checksum. It covers the columns of fixed size first, then the lengths of
-/// the other columns, then these columns, in the order of the table. A missing id or hash has length 0. `reply_to` comes
-/// last, and only if it is present, because rows of format 1 do not have it.
+/// Returns the CRC-32 of all columns except the checksum. It covers the columns of fixed size first, then the
+/// lengths of the other columns, then these columns, in the order of the table. A missing id or hash has
+/// length 0. `reply_to` comes last, and only if it is present, because rows of format 1 do not have it.
 pub(crate) fn checksum(position: Position, stream: &StreamName, revision: Revision, event: &NewEvent) -> u32 {
     let causation_id = event.causation_id.as_ref().map_or(&[][..], |id| id.0.as_bytes());
     let request_hash = event.request_hash.as_ref().map_or(&[][..], |hash| &hash.0);

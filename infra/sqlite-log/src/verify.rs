@@ -1,7 +1,7 @@
 //! Verification of a whole log: every checksum, revision and position, and the file itself.
 //!
-//! Rows are read in pages, so that a long verification does not stop the write-ahead log from being reset. Events that are
-//! appended during the verification are not checked.
+//! Rows are read in pages, so that a long verification does not stop the write-ahead log from being reset.
+//! Events that are appended during the verification are not checked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -48,8 +48,8 @@ impl VerifyReport {
     }
 }
 
-/// Verifies every event of the log in a folder. Another process may write to the log. `progress` is called with the
-/// number of events read and the total. Blocks.
+/// Verifies every event of the log in a folder. Another process may write to the log. `progress` is called
+/// with the number of events read and the total. Blocks.
 pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, OpenError> {
     verify_file(&folder.join(LOG_FILE), progress)
 }
@@ -114,8 +114,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Counts the revision of a damaged row if it can still be read, so that the row is not also reported as a gap in its
-    /// stream.
+    /// Counts the revision of a damaged row if it can still be read, so that the row is not also reported as
+    /// a gap in its stream.
     fn count_damaged(&mut self, stored: &Row<'_>) {
         let stream = stored.get_ref(1).ok().and_then(|column| column.as_str().ok());
         let stream = stream.and_then(|name| StreamName::parse(name).ok());

@@ -1,13 +1,13 @@
 //! A scan of the write-ahead log (WAL) for damage, before `SQLite` opens it.
 //!
-//! `SQLite` reads a WAL up to the first invalid frame and drops all frames after it. This is right for a torn last
-//! transaction, which was never acknowledged. But after damage to an earlier frame or to the header, `SQLite` would
-//! silently drop synced transactions. The writer begins a transaction only when the transaction before it is on disk. So if
-//! a frame after the first invalid one has the salts of this WAL and belongs to a later transaction, acknowledged events
-//! would be lost. Such a log is refused.
+//! `SQLite` reads a WAL up to the first invalid frame and drops all frames after it. This is right for a torn
+//! last transaction, which was never acknowledged. But after damage to an earlier frame or to the header,
+//! `SQLite` would silently drop synced transactions. The writer begins a transaction only when the
+//! transaction before it is on disk. So if a frame after the first invalid one has the salts of this WAL and
+//! belongs to a later transaction, acknowledged events would be lost. Such a log is refused.
 //!
-//! The last frame of a transaction has a commit mark. The mark itself may be damaged, so a new transaction is also
-//! recognized by its pages: within one transaction, page numbers increase.
+//! The last frame of a transaction has a commit mark. The mark itself may be damaged, so a new transaction is
+//! also recognized by its pages: within one transaction, page numbers increase.
 //!
 //! Format: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
@@ -22,7 +22,8 @@ const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 /// First word of the header. If its last bit is set, the checksums use big-endian words.
 const MAGIC: u32 = 0x377f_0682;
-/// Limit of scans of a WAL that another process may be writing. Damage counts only if two scans in a row find it.
+/// Limit of scans of a WAL that another process may be writing. Damage counts only if two scans in a row find
+/// it.
 const SCANS_MAX: usize = 4;
 
 /// Place of the damage in a WAL.
@@ -52,7 +53,8 @@ pub(crate) fn check(log: &Path) -> Result<(), OpenError> {
         }
         previous = found;
     }
-    // The WAL changes between the scans: another process is writing it, so it was valid when that process opened it.
+    // The WAL changes between the scans: another process is writing it, so it was valid when that process
+    // opened it.
     Ok(())
 }
 
@@ -76,7 +78,8 @@ fn damage_before_synced_data(mut wal: impl Read) -> std::io::Result<Option<Damag
         && word(&header, 8) as usize == PAGE_BYTES
         && sum == [word(&header, 24), word(&header, 28)];
     if !is_sound {
-        // The header is synced before the first frame is written, so a bad header without frames is not damage.
+        // The header is synced before the first frame is written, so a bad header without frames is not
+        // damage.
         let has_frames = fill(&mut wal, &mut frame)? && frame.iter().any(|byte| *byte != 0);
         return Ok(has_frames.then_some(Damage::Header));
     }
@@ -107,8 +110,8 @@ fn damage_before_synced_data(mut wal: impl Read) -> std::io::Result<Option<Damag
         }
         let is_commit = word(&frame, 4) != 0;
         is_committed = bad.is_some() && is_commit;
-        // Before the first invalid frame, a commit mark is reliable. After it, a lower page number shows a new
-        // transaction.
+        // Before the first invalid frame, a commit mark is reliable. After it, a lower page number shows a
+        // new transaction.
         page_before = if bad.is_none() && is_commit { 0 } else { page };
     }
     Ok(None)

@@ -49,8 +49,8 @@ impl Cache {
         self.lock().erasures
     }
 
-    /// Caches keys, unless a person was erased since they were read. `erasures` is the number of erasures before
-    /// the read.
+    /// Caches keys, unless a person was erased since they were read. `erasures` is the number of erasures
+    /// before the read.
     pub(crate) fn put(&self, erasures: u64, ring: &KeyRing) {
         let mut inner = self.lock();
         if inner.erasures == erasures {

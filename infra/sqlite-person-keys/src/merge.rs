@@ -1,9 +1,10 @@
 //! Merges another store of the same shop into the store of a folder. Use it when the shop went on without its
 //! keys, and the missing file was found later.
 //!
-//! An erasure in one of the files applies to the merged store. If a person has a different key in each file, the
-//! folder's key stays. The merge also copies aliases and links. They may bring back an alias that an erasure had
-//! deleted, so all erasures of customers are marked as unsettled and a sweep completes them again.
+//! An erasure in one of the files applies to the merged store. If a person has a different key in each file,
+//! the folder's key stays. The merge also copies aliases and links. They may bring back an alias that an
+//! erasure had deleted, so all erasures of customers are marked as unsettled and a sweep completes them
+//! again.
 
 use std::path::Path;
 
@@ -24,13 +25,14 @@ pub struct Merged {
     pub keys: u64,
     /// Erasures that were added to the folder's store.
     pub erasures: u64,
-    /// People with a different key in each file. Values that are sealed under the other file's key stay unreadable.
+    /// People with a different key in each file. Values that are sealed under the other file's key stay
+    /// unreadable.
     pub others: u64,
 }
 
-/// Adds the keys, erasures, aliases and links of the file `from` to the store of a folder, in one transaction. Both
-/// files must have the same master key. The caller must hold the lock of the folder, and no program may have
-/// `from` open.
+/// Adds the keys, erasures, aliases and links of the file `from` to the store of a folder, in one
+/// transaction. Both files must have the same master key. The caller must hold the lock of the folder, and no
+/// program may have `from` open.
 pub fn merge(folder: &Path, master: &MasterKey, from: &Path) -> Result<Merged, OpenError> {
     let path = folder.join(PERSON_KEYS_FILE);
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(&path, &error);
@@ -106,8 +108,8 @@ fn add_key(transaction: &Transaction<'_>, master: &MasterKey, row: &Row) -> rusq
     Ok(if is_same { MergedKey::NotNeeded } else { MergedKey::Different })
 }
 
-/// Adds the erasures of the other file, and deletes the keys and links of the erased people. Returns the number
-/// of new erasures.
+/// Adds the erasures of the other file, and deletes the keys and links of the erased people. Returns the
+/// number of new erasures.
 fn add_erasures(transaction: &Transaction<'_>, other: &Connection) -> rusqlite::Result<u64> {
     let mut select = other.prepare("SELECT person, erased_at FROM erased")?;
     let mut rows = select.query([])?;

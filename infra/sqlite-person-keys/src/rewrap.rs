@@ -1,4 +1,5 @@
-//! Change of the master key: wraps every key with the new master key, in one transaction. The log does not change.
+//! Change of the master key: wraps every key with the new master key, in one transaction. The log does not
+//! change.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Builds of read models. A build is a set of tables of one model.
 //!
-//! The views that queries use switch from one build to another in one transaction. A build that is no longer needed is
-//! marked as old at once, and its tables are deleted in small steps. Deleting a large table in one step would block the
-//! live models.
+//! The views that queries use switch from one build to another in one transaction. A build that is no longer
+//! needed is marked as old at once, and its tables are deleted in small steps. Deleting a large table in one
+//! step would block the live models.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
@@ -17,8 +17,8 @@ fn begin_writing(connection: &mut Connection) -> rusqlite::Result<Transaction<'_
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// Opens a build for each of these models, in the model's version; see `ReadModelStore::open`. Retires the builds of all
-/// other models.
+/// Opens a build for each of these models, in the model's version; see `ReadModelStore::open`. Retires the
+/// builds of all other models.
 pub(crate) fn open(
     connection: &mut Connection,
     models: &[&'static Model],
@@ -240,8 +240,8 @@ pub(crate) fn tidy(connection: &mut Connection, rows: u32) -> Result<bool, Failu
 
 /// Moves the checkpoint of a build from one position to another.
 ///
-/// Fails if the checkpoint is not at `from`: then another program folds events into the same build, and the events would
-/// be counted twice.
+/// Fails if the checkpoint is not at `from`: then another program folds events into the same build, and the
+/// events would be counted twice.
 pub(crate) fn move_checkpoint(
     transaction: &Transaction<'_>,
     build: Build,

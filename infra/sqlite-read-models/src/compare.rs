@@ -1,5 +1,5 @@
-//! Comparison of two databases of read models. Rows are compared one by one in the order of their keys, so no table is
-//! loaded into memory.
+//! Comparison of two databases of read models. Rows are compared one by one in the order of their keys, so no
+//! table is loaded into memory.
 
 use std::cmp::Ordering;
 
@@ -41,8 +41,8 @@ pub struct Comparison {
     pub differences: Vec<Difference>,
 }
 
-/// Two builds of a model. The left one may have an earlier version. Columns that only one of the versions has are not
-/// compared.
+/// Two builds of a model. The left one may have an earlier version. Columns that only one of the versions has
+/// are not compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
     /// Build on the left side.
@@ -53,8 +53,8 @@ pub struct Pair {
     pub right: Build,
 }
 
-/// Compares the rows and sums of builds in two snapshots. The caller must make sure that both builds are at the same
-/// position. `progress` is called with the number of compared rows and the total. Blocks.
+/// Compares the rows and sums of builds in two snapshots. The caller must make sure that both builds are at
+/// the same position. `progress` is called with the number of compared rows and the total. Blocks.
 pub fn compare(
     left: &Snapshot,
     right: &Snapshot,

@@ -1,7 +1,8 @@
 //! SQL that creates tables, indexes and views from the definition of a model.
 //!
-//! The rows of a build are in the table `MODEL_vVERSION_NUMBER`, its sums in `SUM_vVERSION_NUMBER`. Queries use the views
-//! `MODEL` and `SUM`, which show the live build. The view `MODEL_until_POSITION` shows the build for a position.
+//! The rows of a build are in the table `MODEL_vVERSION_NUMBER`, its sums in `SUM_vVERSION_NUMBER`. Queries
+//! use the views `MODEL` and `SUM`, which show the live build. The view `MODEL_until_POSITION` shows the
+//! build for a position.
 
 use std::fmt::Write as _;
 
@@ -80,9 +81,9 @@ pub fn view_until(view: &str, position: Position) -> String {
     format!("{view}_until_{position}")
 }
 
-/// Returns the SQL that creates a table of rows and its indexes. The table keeps its rowid, because documents in the tree
-/// of the keys would make this tree deep. Measured with documents of 300 and 3,000 bytes, `WITHOUT ROWID` is about half
-/// and one third as fast for writes.
+/// Returns the SQL that creates a table of rows and its indexes. The table keeps its rowid, because documents
+/// in the tree of the keys would make this tree deep. Measured with documents of 300 and 3,000 bytes,
+/// `WITHOUT ROWID` is about half and one third as fast for writes.
 fn row_script(model: &Model, table: &Table) -> String {
     let name = &table.quoted_name;
     let mut script = format!("CREATE TABLE {name} (key TEXT PRIMARY KEY, doc BLOB NOT NULL");

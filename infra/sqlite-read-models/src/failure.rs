@@ -1,4 +1,5 @@
-//! Errors of the read models. Their messages tell the operator to delete the file only if building it again helps.
+//! Errors of the read models. Their messages tell the operator to delete the file only if building it again
+//! helps.
 
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,8 @@ pub(crate) enum Failure {
     /// Any other error of `SQLite`.
     #[error("{0}")]
     Sqlite(rusqlite::Error),
-    /// The checkpoint of the build is not at the expected position, because another program folds events into it.
+    /// The checkpoint of the build is not at the expected position, because another program folds events into
+    /// it.
     #[error(
         "build {number} of read model {model} is no longer at position {from}: another program folds into it"
     )]

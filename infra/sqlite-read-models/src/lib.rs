@@ -1,9 +1,10 @@
-//! Read models and process state in a separate `SQLite` database, so that projectors never wait for the log's writer.
+//! Read models and process state in a separate `SQLite` database, so that projectors never wait for the log's
+//! writer.
 //!
-//! One writer thread owns one connection. All data in this database can be built again from the log. Therefore commits are
-//! atomic but not synced every time, and a damaged file may be deleted. The tables are created from a model's definition
-//! and have its version in their names; queries use views. A failed operation changes nothing and returns an error, and
-//! the thread goes on with the next one.
+//! One writer thread owns one connection. All data in this database can be built again from the log.
+//! Therefore commits are atomic but not synced every time, and a damaged file may be deleted. The tables are
+//! created from a model's definition and have its version in their names; queries use views. A failed
+//! operation changes nothing and returns an error, and the thread goes on with the next one.
 
 mod builds;
 mod compare;
@@ -53,8 +54,9 @@ pub struct SqliteReadModels {
 }
 
 impl SqliteReadModels {
-    /// Opens the database in a data folder, or creates it. `log` is the lineage of the log that the read models are made
-    /// from. A database of an older format is deleted and created again. The caller must hold the lock of the folder.
+    /// Opens the database in a data folder, or creates it. `log` is the lineage of the log that the read
+    /// models are made from. A database of an older format is deleted and created again. The caller must hold
+    /// the lock of the folder.
     pub fn open(folder: &Path, log: Uuid, tuning: Tuning) -> Result<Arc<Self>, OpenError> {
         let path = folder.join(READ_MODELS_FILE);
         open::remove_older(&path)?;

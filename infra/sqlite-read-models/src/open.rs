@@ -29,8 +29,9 @@ pub struct Tuning {
 impl Tuning {
     /// For a running shop: checkpoints of about 8 MiB, which take about ten milliseconds.
     pub const SERVING: Self = Self { cache_kib: 8 * 1024, checkpoint_frames: 2_000 };
-    /// For a rebuild without a running shop: rows that change often are rarely written to the disk. Measured with ten
-    /// months of trading: 114,000 events per second with [`Tuning::SERVING`], 141,000 with this tuning.
+    /// For a rebuild without a running shop: rows that change often are rarely written to the disk. Measured
+    /// with ten months of trading: 114,000 events per second with [`Tuning::SERVING`], 141,000 with this
+    /// tuning.
     pub const REBUILDING: Self = Self { cache_kib: 256 * 1024, checkpoint_frames: 32_000 };
 }
 
@@ -67,8 +68,8 @@ pub(crate) fn for_writing(path: &Path, log: Uuid, tuning: Tuning) -> Result<Conn
     }
 }
 
-/// Opens the database read-only and begins a transaction, so that all reads see the same state. Another process may write
-/// to the database.
+/// Opens the database read-only and begins a transaction, so that all reads see the same state. Another
+/// process may write to the database.
 pub(crate) fn for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

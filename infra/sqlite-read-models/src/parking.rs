@@ -1,5 +1,5 @@
-//! Parked entities of read models and processes. The column `build` has the number of the build for a read model, and the
-//! version of the rows for a process.
+//! Parked entities of read models and processes. The column `build` has the number of the build for a read
+//! model, and the version of the rows for a process.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};

@@ -4,8 +4,8 @@ CREATE TABLE IF NOT EXISTS meta (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Builds: sets of tables of a model. One build of a model is `live`, a `next` build will replace it, an `until` build stays
--- at a position, and an `old` build is being removed.
+-- Builds: sets of tables of a model. One build of a model is `live`, a `next` build will replace it, an
+-- `until` build stays at a position, and an `old` build is being removed.
 CREATE TABLE IF NOT EXISTS builds (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,
     model       TEXT    NOT NULL,

@@ -1,5 +1,5 @@
-//! The SQL that reads and writes the rows of a build. It is created once per build. The parameters are the key, followed by
-//! the values in the order of the columns.
+//! The SQL that reads and writes the rows of a build. It is created once per build. The parameters are the
+//! key, followed by the values in the order of the columns.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! Reads and writes of rows: prepared statements, and one transaction per batch.
 //!
-//! One statement per row is faster here than one statement for many rows: there is no network, and a prepared statement
-//! binds the values without copying or encoding them.
+//! One statement per row is faster here than one statement for many rows: there is no network, and a prepared
+//! statement binds the values without copying or encoding them.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{OptionalExtension, ToSql, Transaction, TransactionBehavior};
@@ -97,8 +97,8 @@ fn add_to_sum(
     Ok(())
 }
 
-/// Checks the number of values. A prepared statement keeps the values of the previous row, so a missing value would
-/// silently become the previous row's value.
+/// Checks the number of values. A prepared statement keeps the values of the previous row, so a missing value
+/// would silently become the previous row's value.
 fn check_values(table: &'static str, key: &str, actual: usize, expected: usize) -> Result<(), Failure> {
     let failure = || Failure::Values { table, key: key.to_owned(), actual, expected };
     if actual == expected { Ok(()) } else { Err(failure()) }

@@ -14,8 +14,8 @@ use super::{BackupError, io};
 
 /// File name of the manifest.
 pub const MANIFEST_FILE: &str = "manifest.json";
-/// Version of the backup format that this program writes. Segments of format 2 have the column `reply_to`, segments of
-/// format 1 do not. A backup that was continued may have segments of both formats.
+/// Version of the backup format that this program writes. Segments of format 2 have the column `reply_to`,
+/// segments of format 1 do not. A backup that was continued may have segments of both formats.
 const FORMAT: u32 = 2;
 /// Oldest format that this program reads.
 const OLDEST_FORMAT: u32 = 1;

@@ -1,9 +1,10 @@
 //! Backup and restore of a log. The log may be written during the backup.
 //!
-//! A backup is a folder with segments, which are files with the events of a range of positions, and a manifest, which
-//! lists the segments with their checksums. Every run adds the events since the last run. Rows are copied in short reads,
-//! so that the write-ahead log can be reset between them. A file that the manifest does not list is not part of the
-//! backup. So after a crash, the next run continues after the last complete segment.
+//! A backup is a folder with segments, which are files with the events of a range of positions, and a
+//! manifest, which lists the segments with their checksums. Every run adds the events since the last run.
+//! Rows are copied in short reads, so that the write-ahead log can be reset between them. A file that the
+//! manifest does not list is not part of the backup. So after a crash, the next run continues after the last
+//! complete segment.
 
 mod manifest;
 mod restore;
@@ -101,8 +102,8 @@ pub struct BackedUp {
     pub last: Position,
 }
 
-/// Copies the events that the backup in `target` does not have yet from the log in `folder`. Another process may write to
-/// the log. `progress` is called with the number of copied events and the total. Blocks.
+/// Copies the events that the backup in `target` does not have yet from the log in `folder`. Another process
+/// may write to the log. `progress` is called with the number of copied events and the total. Blocks.
 pub fn backup(
     folder: &Path,
     target: &Path,
@@ -162,8 +163,8 @@ fn is_empty(folder: &Path) -> Result<bool, BackupError> {
     Ok(true)
 }
 
-/// Checks that the backup belongs to this log: the id is the same, and the log has the same event at the position where
-/// the backup ends.
+/// Checks that the backup belongs to this log: the id is the same, and the log has the same event at the
+/// position where the backup ends.
 fn check_same_log(
     target: &Path,
     manifest: &Manifest,

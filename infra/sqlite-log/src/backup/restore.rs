@@ -12,8 +12,8 @@ use crate::{LOG_FILE, open};
 
 use super::{BackupError, Manifest, Segment, io, refuse_existing, segment};
 
-/// Checks that every segment of a backup exists and has not changed. `progress` is called with the number of checked bytes
-/// and the total.
+/// Checks that every segment of a backup exists and has not changed. `progress` is called with the number of
+/// checked bytes and the total.
 pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manifest, BackupError> {
     let manifest = Manifest::read(folder)?;
     let total = manifest.segments.iter().map(|segment| segment.bytes).sum();
@@ -33,8 +33,8 @@ pub fn check(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Manife
     Ok(manifest)
 }
 
-/// Restores a backup into a folder that has no log. `progress` is called with the number of restored events and the total.
-/// Blocks.
+/// Restores a backup into a folder that has no log. `progress` is called with the number of restored events
+/// and the total. Blocks.
 pub fn restore(
     backup: &Path,
     folder: &Path,

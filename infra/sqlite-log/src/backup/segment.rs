@@ -14,8 +14,8 @@ use super::{BackupError, Segment, io};
 /// Number of rows that are copied in one read.
 const READ_ROWS: u64 = 5_000;
 
-/// Copies the rows from position `first` to `last` into the segment with this number. `copied` is called with the position
-/// that is reached.
+/// Copies the rows from position `first` to `last` into the segment with this number. `copied` is called with
+/// the position that is reached.
 pub(super) fn write(
     source: &Path,
     folder: &Path,
@@ -64,8 +64,8 @@ fn escaped(path: &Path) -> String {
     text.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
-/// Verifies the checksums of the copied rows, and that no position is missing. Returns the checksum of the last row. A
-/// damaged log must not be backed up.
+/// Verifies the checksums of the copied rows, and that no position is missing. Returns the checksum of the
+/// last row. A damaged log must not be backed up.
 fn check_rows(segment: &Connection, after: u64, to: u64) -> Result<u32, BackupError> {
     let mut statement = segment.prepare_cached(row::SELECT_ALL)?;
     let mut rows = statement.query((to_i64(after), to_i64(to), to_i64(READ_ROWS)))?;

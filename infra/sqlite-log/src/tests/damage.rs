@@ -150,7 +150,8 @@ async fn a_verification_finds_an_index_that_differs_from_the_table() {
     assert!(report.problems.iter().any(|p| p.position == Position::START), "{report:?}");
 }
 
-/// After a change of any byte of the file, the log is refused, a verification finds the damage, or no event has changed.
+/// After a change of any byte of the file, the log is refused, a verification finds the damage, or no event
+/// has changed.
 #[tokio::test]
 async fn a_flipped_byte_in_the_file_is_refused_or_found_or_harmless() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,9 @@
 //! Checkpoints: they move the write-ahead log (WAL) into the database file.
 //!
-//! A separate thread runs checkpoints while the writer goes on. Under constant load this thread never moves the last
-//! frames, and the WAL keeps growing. So when the WAL is large, the writer itself runs a checkpoint that also resets it.
-//! A failed checkpoint stops the writer: the WAL must not be reset if a sync of the moved pages has failed.
+//! A separate thread runs checkpoints while the writer goes on. Under constant load this thread never moves
+//! the last frames, and the WAL keeps growing. So when the WAL is large, the writer itself runs a checkpoint
+//! that also resets it. A failed checkpoint stops the writer: the WAL must not be reset if a sync of the
+//! moved pages has failed.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -16,8 +17,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::OpenError;
 
-/// Size of the WAL, in pages, at which the thread runs a checkpoint: 16 MiB. Measured with ten months of trading: 50.6 s
-/// of CPU time with 4 MiB, 43.4 to 46.9 s with 16 MiB.
+/// Size of the WAL, in pages, at which the thread runs a checkpoint: 16 MiB. Measured with ten months of
+/// trading: 50.6 s of CPU time with 4 MiB, 43.4 to 46.9 s with 16 MiB.
 const CHECKPOINT_PAGES: u32 = 4_096;
 /// Size of the WAL, in pages, at which the writer runs the checkpoint itself: 64 MiB.
 const RESTART_PAGES: u32 = 4 * CHECKPOINT_PAGES;
@@ -87,8 +88,8 @@ impl Checkpoints {
             return checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)");
         }
         if let Some(wake) = &self.wake {
-            // If the channel is full, a checkpoint is already due. If it is closed, a checkpoint has failed, and
-            // `failure` returns the error.
+            // If the channel is full, a checkpoint is already due. If it is closed, a checkpoint has failed,
+            // and `failure` returns the error.
             let _ = wake.try_send(());
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! The writer thread, with group commit.
 //!
-//! The thread takes all waiting appends as one group. It accepts or refuses each append separately, writes the accepted
-//! ones in one transaction, commits, publishes the events to readers, and then sends the results. During the commit, the
-//! next group collects in the queue.
+//! The thread takes all waiting appends as one group. It accepts or refuses each append separately, writes
+//! the accepted ones in one transaction, commits, publishes the events to readers, and then sends the
+//! results. During the commit, the next group collects in the queue.
 //!
-//! If another program has locked the file, the group is refused, and the writer tries again with the next group. After a
-//! disk error the writer stops: it refuses all later appends and never touches the file again, because the state that a
-//! failed write or sync left on disk is unknown.
+//! If another program has locked the file, the group is refused, and the writer tries again with the next
+//! group. After a disk error the writer stops: it refuses all later appends and never touches the file again,
+//! because the state that a failed write or sync left on disk is unknown.
 
 mod checkpoint;
 mod table;
@@ -33,7 +33,8 @@ const QUEUE_APPENDS_MAX: usize = 4_096;
 const GROUP_EVENTS_MAX: usize = 4_096;
 /// Limit of payload bytes in one transaction. The append that reaches it is the last one of its group.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Limit of consecutive yields without a new append. After them the group is written with fewer appends than expected.
+/// Limit of consecutive yields without a new append. After them the group is written with fewer appends than
+/// expected.
 const GATHER_YIELDS_MAX: u32 = 64;
 
 /// Sender of the result of one append.
@@ -144,7 +145,8 @@ impl Writer {
         tracing::error!(%error, "the log takes no more writes until it is opened again");
         let failure = stopped(&error);
         let Self { mut requests, head, .. } = self;
-        // Closes the channel of the head, so that waiting readers and the health check learn that no events will follow.
+        // Closes the channel of the head, so that waiting readers and the health check learn that no events
+        // will follow.
         drop(head);
         while let Some(request) = requests.blocking_recv() {
             let _ = request.reply.send(Err(failure.clone().into()));
@@ -166,9 +168,9 @@ impl Writer {
 
     /// Collects the waiting appends, up to the limits of a group.
     ///
-    /// The callers of the last group often append again at once. As long as the group has fewer appends than expected
-    /// (the last group and the queue at its end), the thread yields to them, so that they share one commit instead of two.
-    /// There is no timer.
+    /// The callers of the last group often append again at once. As long as the group has fewer appends than
+    /// expected (the last group and the queue at its end), the thread yields to them, so that they share one
+    /// commit instead of two. There is no timer.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut events = first.append.events.len();
         let mut bytes = payload_bytes(&first);
@@ -192,8 +194,9 @@ impl Writer {
         group
     }
 
-    /// Writes a group and sends the results. After a disk error it is unknown which rows are on disk, so every append of
-    /// the group fails. This includes refused ones, because a refusal may depend on a row of the same group.
+    /// Writes a group and sends the results. After a disk error it is unknown which rows are on disk, so
+    /// every append of the group fails. This includes refused ones, because a refusal may depend on a row of
+    /// the same group.
     fn commit_group(&mut self, table: &mut Table<'_>, group: Vec<Request>) -> rusqlite::Result<()> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut recorded = Vec::with_capacity(group.len());

@@ -1,4 +1,5 @@
-//! Appends within a transaction. Each append is accepted or refused separately, and leaves all its rows or none.
+//! Appends within a transaction. Each append is accepted or refused separately, and leaves all its rows or
+//! none.
 
 use std::num::NonZeroUsize;
 
@@ -27,8 +28,8 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-/// The table `events` with its prepared statements, the last position, and the last revisions of its streams. Rows of the
-/// open transaction are included.
+/// The table `events` with its prepared statements, the last position, and the last revisions of its streams.
+/// Rows of the open transaction are included.
 pub(super) struct Table<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
@@ -64,8 +65,8 @@ impl<'c> Table<'c> {
         self.commit.execute([]).map(|_| ())
     }
 
-    /// Writes an append and adds its events to `recorded`. An append without events changes nothing, but its expected
-    /// revision is checked.
+    /// Writes an append and adds its events to `recorded`. An append without events changes nothing, but its
+    /// expected revision is checked.
     pub(super) fn append(
         &mut self,
         append: Append,
@@ -74,8 +75,8 @@ impl<'c> Table<'c> {
         let Append { stream, expected, events } = append;
         let last = match self.heads.get(&stream) {
             Some(last) => Some(*last),
-            // A stream that is expected to be new usually is. If it exists, the unique index refuses the insert. This
-            // saves one query for every new stream.
+            // A stream that is expected to be new usually is. If it exists, the unique index refuses the
+            // insert. This saves one query for every new stream.
             None if expected == Expected::NoStream && !events.is_empty() => None,
             None => self.last_revision(&stream)?,
         };
@@ -104,7 +105,8 @@ impl<'c> Table<'c> {
         Ok(Appended { first_revision, positions })
     }
 
-    /// Inserts all rows. If an index refuses one of them, none is inserted. A single row needs no savepoint for this.
+    /// Inserts all rows. If an index refuses one of them, none is inserted. A single row needs no savepoint
+    /// for this.
     fn insert_all(
         &mut self,
         stream: &StreamName,
