@@ -1,5 +1,5 @@
-//! Who gets in where: every operation, asked by everybody there is, with every kind of token there is. What
-//! comes of it is the table in `docs/ACCESS.md`, which is compared and not believed.
+//! Access control: sends every operation with every identity and every kind of token. The results are
+//! compared with the rules of the route table, and with `docs/ACCESS.md`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,22 +16,23 @@ use souk_servers::Redis;
 use super::process::{Gateway, Shop, souk};
 use super::stocked;
 
-/// Not the one of the document's examples, which would erase somebody.
+/// Different from the password in the examples of the API document, so that the example requests do not erase
+/// an account.
 const PASSWORD: &str = "zebra horse battery";
-/// The file that says what comes of it.
+/// File with the results.
 const FILE: &str = "docs/ACCESS.md";
-/// Writes the file anew instead of comparing it; the same variable that does so for the API's document.
+/// Environment variable that updates the file instead of comparing it. It also updates the API document.
 const UPDATE: &str = "SOUK_UPDATE_OPENAPI";
-/// Nobody is counted, so that everybody can ask for everything.
+/// Turns off rate limits, so that every identity can send every operation.
 const NO_LIMITS: (&str, &str) = ("SOUK_LIMITS", "off");
-/// What another listener has.
+/// Prefix of the paths on the internal listener.
 const INTERNAL: &str = "/internal/";
-/// An id that nothing has.
-const NOTHING: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
+/// An id that does not exist.
+const UNKNOWN_ID: &str = "0199c2aa-bbcc-8000-8000-00000000ffff";
 
-/// What is said of a token that is no good, before anybody looks at what it is for.
+/// Details of problems that refuse a token at the edge.
 const REFUSALS: [&str; 9] = [
-    "a token is needed here",
+    "an access token is needed here",
     TOKEN_OR_CART,
     "the token is malformed, or not signed for this shop",
     "the token's key is not known",
@@ -39,10 +40,10 @@ const REFUSALS: [&str; 9] = [
     "the token is not valid yet",
     "the session has ended: sign in again",
     "the token's subject is malformed",
-    "`Authorization: Bearer …` is wanted",
+    "`Authorization: Bearer …` is expected",
 ];
 
-/// Somebody who asks.
+/// A caller, with the headers of its requests.
 struct Identity {
     name: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -58,7 +59,7 @@ enum Kind {
     OtherCustomer,
     Admin,
     Service,
-    /// Whoever shows this token is refused everywhere.
+    /// A caller with an invalid token, which is refused everywhere.
     Refused,
 }
 
@@ -72,25 +73,25 @@ impl Identity {
     }
 }
 
-/// What there is that belongs to somebody.
-struct Belongings {
+/// Ids of resources that belong to the customer or to the guest.
+struct OwnedIds {
     customers_order: String,
     guests_order: String,
     customers_address: String,
 }
 
-async fn signed_up(shop: &Shop, email: &str) -> Value {
+async fn sign_up(shop: &Shop, email: &str) -> Value {
     let body = json!({"email": email, "password": PASSWORD, "name": "Somebody"});
-    let (status, answer) = shop.send("POST", "/api/auth/signup", &body, &[]).await;
-    assert_eq!(status, 201, "{answer}");
-    answer
+    let (status, response) = shop.send("POST", "/api/auth/signup", &body, &[]).await;
+    assert_eq!(status, 201, "{response}");
+    response
 }
 
 fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
 }
 
-/// Every kind of token that is no good, made with what only the shop has where that helps.
+/// Creates every kind of invalid token. Some are signed with the shop's own key.
 fn forged(folder: &Path, keys: &Value, good: &str) -> Vec<Identity> {
     let pem = std::fs::read(folder.join("keys/token.pem")).unwrap();
     let key = EncodingKey::from_ed_pem(&pem).unwrap();
@@ -130,12 +131,13 @@ fn forged(folder: &Path, keys: &Value, good: &str) -> Vec<Identity> {
     ]
 }
 
-async fn everybody(shop: &Shop) -> (Vec<Identity>, Belongings) {
-    stocked(shop, "LAMP", 1_000).await;
-    let ada = signed_up(shop, "ada@example.org").await;
-    let bob = signed_up(shop, "bob@example.org").await;
-    let gone = signed_up(shop, "gone@example.org").await;
-    let logout = json!({"refreshToken": gone["refreshToken"]});
+/// Creates all identities, and the resources that belong to them.
+async fn identities(shop: &Shop) -> (Vec<Identity>, OwnedIds) {
+    add_stock(shop, "LAMP", 1_000).await;
+    let ada = sign_up(shop, "ada@example.org").await;
+    let bob = sign_up(shop, "bob@example.org").await;
+    let signed_out = sign_up(shop, "gone@example.org").await;
+    let logout = json!({"refreshToken": signed_out["refreshToken"]});
     assert_eq!(shop.send("POST", "/api/auth/logout", &logout, &[]).await.0, 204);
     let bearer = format!("Bearer {}", text(&ada, "accessToken"));
     let order = json!({"lines": [{"sku": "LAMP", "quantity": 1}], "payment": {"token": "tok_ok"}});
@@ -161,19 +163,20 @@ async fn everybody(shop: &Shop) -> (Vec<Identity>, Belongings) {
         Identity::token("service", &machine("service"), Kind::Service),
     ];
     all.extend(forged(shop.folder(), &keys, &machine("admin")));
-    all.push(Identity::token("revoked", &text(&gone, "accessToken"), Kind::Refused));
-    let belongings = Belongings {
+    all.push(Identity::token("revoked", &text(&signed_out, "accessToken"), Kind::Refused));
+    let belongings = OwnedIds {
         customers_order: text(&placed, "id"),
         guests_order: text(&guests, "id"),
         customers_address: text(&address, "id"),
     };
-    // What was written can be read.
+    // Waits until the read models have the orders.
     shop.get(&format!("/api/orders/{}", belongings.guests_order)).await;
     (all, belongings)
 }
 
-/// The path of an operation on what belongs to the customer or to the guest.
-fn path_of(path: &str, is_guests: bool, own: &Belongings) -> (String, bool) {
+/// Returns the path of an operation on a resource of the customer or guest, and true if there is such a
+/// resource.
+fn owned_path(path: &str, is_guests: bool, own: &OwnedIds) -> (String, bool) {
     let order = if is_guests { &own.guests_order } else { &own.customers_order };
     let owned = match path {
         "/api/orders/{id}" | "/api/orders/{id}/cancel" => path.replace("{id}", order),
@@ -184,19 +187,19 @@ fn path_of(path: &str, is_guests: bool, own: &Belongings) -> (String, bool) {
         path if path.starts_with("/api/users/me/addresses/{id}") => {
             path.replace("{id}", &own.customers_address)
         }
-        _ => return (nowhere(path), false),
+        _ => return (path_with_unknown_ids(path), false),
     };
     (owned, true)
 }
 
-/// The path with ids that nothing has.
-fn nowhere(path: &str) -> String {
+/// Returns the path with ids that do not exist.
+fn path_with_unknown_ids(path: &str) -> String {
     ["{id}", "{sku}", "{item}", "{stream}", "{code}"]
         .iter()
-        .fold(path.to_owned(), |path, part| path.replace(part, NOTHING))
+        .fold(path.to_owned(), |path, part| path.replace(part, UNKNOWN_ID))
 }
 
-/// What should come of it: a status that refuses, or `in`.
+/// Returns the expected result by the rules: the status of a refusal, or `in`.
 fn expected(access: Access, kind: Kind, path: &str, is_owned: bool) -> &'static str {
     use Kind::{Admin, Customer, Guest, Nobody, OtherCustomer, OtherGuest, Refused, Service};
     let is_address = path.contains("/addresses/");
@@ -206,14 +209,15 @@ fn expected(access: Access, kind: Kind, path: &str, is_owned: bool) -> &'static 
         (_, Nobody) | (Access::SignedIn | Access::Staff | Access::Admin, Guest | OtherGuest) => "401",
         (Access::Staff | Access::Admin, Customer | OtherCustomer) | (Access::Admin, Service) => "403",
         (Access::Buyer, OtherGuest | OtherCustomer | Service) if is_owned => "404",
-        // Machines have no account, and so no address.
+        // Machines have no account and therefore no addresses.
         (Access::SignedIn, OtherCustomer | Service | Admin) if is_owned && is_address => "404",
         (Access::Buyer | Access::SignedIn | Access::Staff | Access::Admin, _) => "in",
     }
 }
 
-fn came_of(status: u16, answer: &Value, is_owned: bool) -> &'static str {
-    let detail = answer["detail"].as_str().unwrap_or("");
+/// Returns the actual result of a response, in the same form as [`expected`].
+fn actual(status: u16, response: &Value, is_owned: bool) -> &'static str {
+    let detail = response["detail"].as_str().unwrap_or("");
     match status {
         401 if REFUSALS.contains(&detail) => "401",
         403 if detail.starts_with("one of these roles is needed") => "403",
@@ -223,16 +227,16 @@ fn came_of(status: u16, answer: &Value, is_owned: bool) -> &'static str {
     }
 }
 
-/// What an answer says besides where and when.
-fn said(mut answer: Value) -> Value {
-    if let Some(problem) = answer.as_object_mut() {
+/// Returns a problem without the fields that differ between two requests.
+fn without_request_fields(mut response: Value) -> Value {
+    if let Some(problem) = response.as_object_mut() {
         problem.retain(|name, _| !matches!(name.as_str(), "correlationId" | "instance"));
     }
-    answer
+    response
 }
 
-/// A body that the operation takes, from the document's example.
-fn body_of(document: &Value, operation: &Value) -> Value {
+/// Returns the example body of an operation from the API document.
+fn example_body(document: &Value, operation: &Value) -> Value {
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(&reference[1..]).unwrap(),
@@ -242,42 +246,42 @@ fn body_of(document: &Value, operation: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_gets_in_where_they_may_and_nowhere_else() {
+async fn every_identity_has_access_to_exactly_its_operations() {
     let shop = Shop::start(&[NO_LIMITS]).await;
-    let matrix = asked_by_everybody(&shop, async |method, path, body, headers| {
+    let matrix = access_matrix(&shop, async |method, path, body, headers| {
         shop.send(method, path, body, headers).await
     });
     compare(&matrix.await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_a_gateway_it_is_the_same() {
-    // Told by Redis, it knows of ended sessions itself.
+async fn access_through_a_gateway_is_the_same() {
+    // With Redis, the gateway knows ended sessions.
     let redis = Redis::start().unwrap();
     let url = redis.url();
     let variables = [NO_LIMITS, ("SOUK_REDIS_URL", url.as_str())];
     let shop = Shop::start(&variables).await;
     let gateway = Gateway::start(shop.address(), &variables).await;
-    let matrix = asked_by_everybody(&shop, async |method, path, body, headers| {
+    let matrix = access_matrix(&shop, async |method, path, body, headers| {
         gateway.send(method, path, body, headers).await
     });
     compare(&matrix.await);
 }
 
-/// The table of what comes of every operation of a shop, asked at a door of it.
-async fn asked_by_everybody(
+/// Sends every operation with every identity. Returns the results as a Markdown table.
+async fn access_matrix(
     shop: &Shop,
     send: impl AsyncFn(&str, &str, &Value, &[(&str, &str)]) -> (u16, Value),
 ) -> String {
-    let (everybody, own) = everybody(shop).await;
-    let revoked = everybody.last().unwrap();
+    let (identities, own) = identities(shop).await;
+    let revoked = identities.last().unwrap();
     let headers: Vec<_> = revoked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let is_heard_of = async {
+    let is_revoked = async {
         while send("GET", "/api/admin/projections", &Value::Null, &headers).await.0 != 401 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), is_heard_of).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), is_revoked).await.unwrap();
     let document = send("GET", "/openapi.json", &Value::Null, &[]).await.1;
     let paths = document["paths"].as_object().unwrap();
     let mut operations: Vec<(&str, String, &Value)> = paths
@@ -287,45 +291,48 @@ async fn asked_by_everybody(
             operations.map(move |(method, operation)| (path.as_str(), method.to_uppercase(), operation))
         })
         .collect();
-    // What the process says of itself is not in the document.
-    let is_its_own = |route: &&Route| !paths.contains_key(route.path) && !route.path.starts_with(INTERNAL);
-    let its_own = table::ROUTES.iter().filter(is_its_own);
-    operations.extend(its_own.map(|route| (route.path, route.method.to_owned(), &Value::Null)));
+    // Routes about the process itself are not in the API document.
+    let is_undocumented =
+        |route: &&Route| !paths.contains_key(route.path) && !route.path.starts_with(INTERNAL);
+    let undocumented = table::ROUTES.iter().filter(is_undocumented);
+    operations.extend(undocumented.map(|route| (route.path, route.method.to_owned(), &Value::Null)));
     let mut matrix = String::new();
-    let names: Vec<_> = everybody.iter().map(|identity| identity.name).collect();
+    let names: Vec<_> = identities.iter().map(|identity| identity.name).collect();
     writeln!(matrix, "| operation | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len())).unwrap();
     let mut wrong = Vec::new();
-    // What takes something away comes last.
-    for takes_away in [false, true] {
-        let operations = operations.iter().filter(|(_, method, _)| (method == "DELETE") == takes_away);
+    // Deletions come last.
+    for is_deletion in [false, true] {
+        let operations = operations.iter().filter(|(_, method, _)| (method == "DELETE") == is_deletion);
         for (path, method, operation) in operations {
             let access = table::find(method, path).unwrap().access;
-            let body = body_of(&document, operation);
+            let body = example_body(&document, operation);
             write!(matrix, "| `{method} {path}` |").unwrap();
-            for identity in &everybody {
+            for identity in &identities {
                 let is_guests = matches!(identity.kind, Kind::Guest | Kind::OtherGuest);
-                let (url, is_owned) = path_of(path, is_guests, &own);
+                let (url, is_owned) = owned_path(path, is_guests, &own);
                 let headers: Vec<_> =
                     identity.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let (status, answer) = send(method, &url, &body, &headers).await;
-                let came = came_of(status, &answer, is_owned);
-                let wanted = expected(access, identity.kind, path, is_owned);
-                if came != wanted {
+                let (status, response) = send(method, &url, &body, &headers).await;
+                let result = actual(status, &response, is_owned);
+                let expected_result = expected(access, identity.kind, path, is_owned);
+                if result != expected_result {
                     wrong.push(format!(
-                        "{method} {path} as {}: {wanted} wanted, {status} {answer}",
+                        "{method} {path} as {}: expected {expected_result}, got {status} {response}",
                         identity.name
                     ));
                 }
-                if came == "404" {
-                    let absent = send(method, &nowhere(path), &body, &headers).await;
-                    if (status, said(answer.clone())) != (absent.0, said(absent.1.clone())) {
+                if result == "404" {
+                    let absent = send(method, &path_with_unknown_ids(path), &body, &headers).await;
+                    if (status, without_request_fields(response.clone()))
+                        != (absent.0, without_request_fields(absent.1.clone()))
+                    {
                         wrong.push(format!(
-                            "{method} {path} as {}: {answer} is not {}",
+                            "{method} {path} as {}: {response} differs from {}",
                             identity.name, absent.1
                         ));
                     }
                 }
-                write!(matrix, " {came} |").unwrap();
+                write!(matrix, " {result} |").unwrap();
             }
             matrix.push('\n');
         }
@@ -336,16 +343,21 @@ async fn asked_by_everybody(
 
 fn compare(matrix: &str) {
     let text = format!(
-        "# Who gets in where\n\nMade by `tests/shop/access.rs`; `{UPDATE}=1 cargo test -p souk --test shop access` \
-         writes it anew.\n\n## The routes\n\n{}\n## Everybody at every operation\n\nAsked of a running shop, and through a \
-         gateway: `in` is let in, `401` and `403` are refused by the edge, `404` is told that what belongs to somebody else is not \
-         there, in the words that are used for what is nowhere. What is expected is worked out from the table of routes; each \
-         cell is both that and what came of it, for the test fails where they differ.\n\n{matrix}",
+        "# Access to operations\n\nThis file is written by `tests/shop/access.rs`. To update it, run \
+         `{UPDATE}=1 cargo test -p souk --test shop access`.\n\n## Routes\n\n{}\n## Results for every operation and identity\n\n\
+         The test sends every operation to a running shop, and again through a gateway. `in` means that the request passes the \
+         access checks. `401` and `403` are refusals at the edge. `404` means that the resource belongs to somebody else; the \
+         response is the same as for a resource that does not exist. The test also derives the expected result from the route \
+         table, and fails if a result differs.\n\n{matrix}",
         souk_gateway::document::list()
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(&path, &text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{FILE} is not what came of it");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap_or_default(),
+        text,
+        "{FILE} differs from the results; set {UPDATE}=1 to update it"
+    );
 }

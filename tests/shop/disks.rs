@@ -1,4 +1,4 @@
-//! A disk of its own for a shop: an ext4 file system in a file, mounted for one test.
+//! A separate disk for one test: an ext4 file system in a file, which the test mounts.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,22 +6,22 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Bytes of the disk.
+/// Size of the disk, in bytes.
 const BYTES: u64 = 96 * 1024 * 1024;
-/// Bytes that somebody else takes of it, until [`Disk::make_room`].
+/// Size of a file that fills a part of the disk, in bytes. [`Disk::make_room`] deletes it.
 const BALLAST_BYTES: usize = 40 * 1024 * 1024;
 
-/// A mounted file system; unmounted when it is dropped.
+/// A mounted file system. It is unmounted when it is dropped.
 pub(crate) struct Disk {
     beside: TempDir,
 }
 
 impl Disk {
-    /// Mounts a new one. Mounting is for root alone: to anybody else this says so, and what a disk may do
-    /// is left to the tests of `lossy-disk`.
+    /// Mounts a new file system. Only root can mount. For other users, this prints a message and returns
+    /// `None`; the tests of `lossy-disk` then cover disk faults alone.
     pub(crate) fn new() -> Option<Self> {
         if run("id", &["-u"]) != "0" {
-            eprintln!("not root: no file system can be mounted here");
+            eprintln!("skipped: only root can mount a file system");
             return None;
         }
         let disk = Self { beside: tempfile::tempdir().unwrap() };
@@ -33,7 +33,7 @@ impl Disk {
         Some(disk)
     }
 
-    /// A data folder on it.
+    /// Creates a data folder on the disk.
     pub(crate) fn folder(&self) -> TempDir {
         tempfile::tempdir_in(self.root()).unwrap()
     }
@@ -42,18 +42,18 @@ impl Disk {
         fs::remove_file(self.root().join("ballast")).unwrap();
     }
 
-    /// The file system comes upon an error and takes no more writes.
+    /// Triggers an error of the file system, which then refuses all writes.
     pub(crate) fn turn_read_only(&self) {
         let device = run("findmnt", &["--noheadings", "--output", "SOURCE", text(&self.root())]);
         let name = Path::new(&device).file_name().unwrap();
         fs::write(Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error"), "1").unwrap();
     }
 
-    /// What an operator does then: checks it, and mounts it again.
+    /// Repairs the file system and mounts it again, as an operator would.
     pub(crate) fn repair(&self) {
         run("umount", &[text(&self.root())]);
         let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(self.image()).output().unwrap();
-        // 1: there was something to put right, and it is.
+        // 1: errors were found and corrected.
         assert!(matches!(checked.status.code(), Some(0 | 1)), "{checked:?}");
         self.mount();
     }

@@ -1,7 +1,7 @@
-//! Golden data folders, each written by the program of a commit that landed. `tests/golden/record.py` makes them.
+//! Golden data folders. Each one was written by the program of an earlier commit, with `tests/golden/record.py`.
 //!
-//! Today's program opens every one of them, answers what the old program answered, and goes on with its open
-//! orders. A golden folder is never changed: when a test here fails, the program is wrong.
+//! The current program opens every golden folder, gives the same responses as the old program, and goes on with its open
+//! orders. A golden folder never changes. If a test here fails, the program is wrong.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,24 +16,24 @@ use souk_eventsourcing::Clock as _;
 use tar::Archive;
 use tempfile::TempDir;
 
-use crate::order_of;
+use crate::order_request;
 use crate::process::{Shop, lines, souk};
 
-/// Money that the orders of the log gave back for returns and by goodwill, in minor units: 7.50 of `returned`, 2.50 of
-/// `partly-returned` and 0.50 of `partly-refunded`. The old program took it for revenue.
-const GIVEN_BACK: i64 = 1_050;
+/// Total of the refunds in the log, in minor units: 7.50 for the order `returned`, 2.50 for `partly-returned` and 0.50 for
+/// `partly-refunded`. The old program counted this amount as revenue.
+const REFUNDED: i64 = 1_050;
 
 /// An unpacked golden folder.
 struct Golden {
     data: TempDir,
     /// A backup of the log in `data`.
     backup: TempDir,
-    /// The answers of the program that wrote the folder.
+    /// Responses of the program that wrote the folder.
     expected: Value,
 }
 
 impl Golden {
-    /// The archives of all golden folders, oldest first.
+    /// Returns the archives of all golden folders, oldest first.
     fn archives() -> Vec<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -45,9 +45,10 @@ impl Golden {
     }
 
     fn unpack(archive: &Path) -> Self {
-        // Shown when the test fails.
+        // Printed only if the test fails.
         eprintln!("{}", archive.display());
-        let (data, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = tempfile::tempdir().unwrap();
+        let backup = tempfile::tempdir().unwrap();
         let mut expected = Value::Null;
         let mut archive = Archive::new(GzDecoder::new(File::open(archive).unwrap()));
         for entry in archive.entries().unwrap() {
@@ -65,10 +66,10 @@ impl Golden {
         Self { data, backup, expected }
     }
 
-    /// Removes the log, and puts the one of the backup in its place.
+    /// Replaces the log by the one of the backup.
     fn restore(&self) {
         for suffix in ["", "-wal", "-shm"] {
-            // The files beside the log are there or not, as the old program left them.
+            // The companion files may be missing.
             let _ = fs::remove_file(self.data.path().join(format!("log.sqlite{suffix}")));
         }
         let backup = self.backup.path().to_str().unwrap();
@@ -76,7 +77,7 @@ impl Golden {
         assert!(souk(self.data.path(), &["log", "restore", backup]).status.success());
     }
 
-    /// Checks that every event of the old program is in the log and unharmed.
+    /// Checks that every event of the old program is in the log and undamaged.
     fn check_log(&self) {
         let (code, verified) = lines(self.data.path(), &["log", "verify"]);
         assert_eq!((code, &verified[0]["problems"]), (Some(0), &json!([])));
@@ -87,7 +88,7 @@ impl Golden {
         assert_eq!(stats[0]["head"], expected["head"]);
     }
 
-    /// Opens the folder.
+    /// Opens the folder with the current program.
     async fn open(self) -> Opened {
         let Self { data, expected, .. } = self;
         let secret = expected["webhookSecret"].as_str().unwrap();
@@ -96,38 +97,38 @@ impl Golden {
     }
 }
 
-/// Today's program on a golden folder.
+/// The current program on a golden folder.
 struct Opened {
     shop: Shop,
     expected: Value,
 }
 
 impl Opened {
-    /// The id of an order, by its name in the recording.
+    /// Returns the id of an order, by its name in the recording.
     fn order(&self, name: &str) -> &str {
         self.expected["orders"][name]["id"].as_str().unwrap()
     }
 
-    async fn until_status(&self, order: &str, status: &str) {
-        self.shop.until(&format!("/api/orders/{order}"), |order| order["status"] == status).await;
+    async fn wait_for_status(&self, order: &str, status: &str) {
+        self.shop.wait_until(&format!("/api/orders/{order}"), |order| order["status"] == status).await;
     }
 
-    /// Waits for the order whose time ran out while no program was open.
-    async fn until_timed_out(&self) {
-        self.until_status(self.expected["overdue"].as_str().unwrap(), "TIMED_OUT").await;
+    /// Waits until the order whose payment timeout has passed is timed out.
+    async fn wait_for_timeout(&self) {
+        self.wait_for_status(self.expected["overdue"].as_str().unwrap(), "TIMED_OUT").await;
     }
 
-    /// A whole list, by the key of its items, reduced to facts.
+    /// Reads a whole list. Returns the compared fields of its items, by their key.
     async fn list(&self, path: &str, facts: fn(&Value) -> Value, key: &str) -> BTreeMap<String, Value> {
         let page = self.shop.get(&format!("{path}?limit=100")).await.1;
         assert_eq!(page["nextCursor"], Value::Null, "{path} has more than a page");
         by_key(page["items"].as_array().unwrap().iter().map(facts), key)
     }
 
-    /// Checks that orders, stock, products and sales read as the old program answered them.
+    /// Checks that orders, stock, products and sales are the same as in the old program.
     async fn check_facts(&self) {
         let expected = &self.expected;
-        self.until_timed_out().await;
+        self.wait_for_timeout().await;
         let mut orders = self.list("/api/orders", facts_of_order, "id").await;
         assert!(orders.remove(expected["overdue"].as_str().unwrap()).is_some());
         for (name, facts) in expected["orders"].as_object().unwrap() {
@@ -145,31 +146,31 @@ impl Opened {
         assert_eq!(self.shop.get(&withdrawn).await.0, 404);
         let mut sales = expected["sales"].clone();
         let revenue = sales["revenue"]["amount"].as_i64().unwrap();
-        sales["revenue"]["amount"] = json!(revenue - GIVEN_BACK);
+        sales["revenue"]["amount"] = json!(revenue - REFUNDED);
         assert_eq!(self.shop.get("/api/orders/admin/sales").await.1["total"], sales);
     }
 
-    /// Checks that every read model is what the log says.
+    /// Checks that every read model agrees with the log.
     fn check_models(&self) {
-        let (code, told) = lines(self.shop.folder(), &["replay", "--verify"]);
-        assert_eq!((code, &told[0]["different"]), (Some(0), &json!(0)), "{told:?}");
+        let (code, printed) = lines(self.shop.folder(), &["replay", "--verify"]);
+        assert_eq!((code, &printed[0]["different"]), (Some(0), &json!(0)), "{printed:?}");
     }
 
-    /// Reads with a header.
+    /// Reads a resource with one extra header.
     async fn read(&self, path: &str, header: (&str, &str)) -> Value {
-        let (status, answer) = self.shop.send("GET", path, &Value::Null, &[header]).await;
-        assert_eq!(status, 200, "{path}: {answer}");
-        answer
+        let (status, response) = self.shop.send("GET", path, &Value::Null, &[header]).await;
+        assert_eq!(status, 200, "{path}: {response}");
+        response
     }
 
-    /// Signs a recorded person in: the status, and the authorization of further requests.
+    /// Signs a recorded person in. Returns the status and the `Authorization` header.
     async fn sign_in(&self, person: &Value) -> (u16, String) {
         let body = json!({"email": person["email"], "password": self.expected["people"]["password"]});
-        let (status, answer) = self.shop.send("POST", "/api/auth/login", &body, &[]).await;
-        (status, format!("Bearer {}", answer["accessToken"].as_str().unwrap_or_default()))
+        let (status, response) = self.shop.send("POST", "/api/auth/login", &body, &[]).await;
+        (status, format!("Bearer {}", response["accessToken"].as_str().unwrap_or_default()))
     }
 
-    /// Checks that accounts still open with their passwords.
+    /// Checks that people can still sign in with their passwords.
     async fn check_accounts(&self) {
         let people = &self.expected["people"];
         let (status, admin) = self.sign_in(&people["admin"]).await;
@@ -191,7 +192,7 @@ impl Opened {
         assert_eq!(facts_of_cart(&self.read("/api/cart", header).await), customer["cart"]);
     }
 
-    /// Checks that guests still find their cart and their order.
+    /// Checks that a guest still finds the cart and the order.
     async fn check_guests(&self) {
         let guest = &self.expected["people"]["guest"];
         let cart = self.read("/api/cart", ("x-cart-token", guest["cartToken"].as_str().unwrap())).await;
@@ -202,7 +203,7 @@ impl Opened {
         assert_eq!((status, &facts_of_order(&found)), (200, order));
     }
 
-    /// Checks that erased people stay erased, and that their e-mail addresses are free.
+    /// Checks that erased people stay erased, and that their e-mail addresses can be used again.
     async fn check_erased(&self) {
         let people = &self.expected["people"];
         let erased = &people["erased"];
@@ -220,13 +221,13 @@ impl Opened {
 
     async fn pay(&self, order: &str) {
         let intent = json!({"orderId": order, "token": "tok_ok"});
-        let (status, answer) = self.shop.post("/api/payments/intents", &intent).await;
-        assert_eq!(status, 201, "{answer}");
-        self.until_status(order, "CONFIRMED").await;
+        let (status, response) = self.shop.post("/api/payments/intents", &intent).await;
+        assert_eq!(status, 201, "{response}");
+        self.wait_for_status(order, "CONFIRMED").await;
     }
 
-    /// Tells the shop, as the provider does, that the payment of an order is authorized.
-    async fn tell_of_authorization(&self, order: &str) {
+    /// Sends the webhook of the provider that authorizes the payment of an order.
+    async fn send_authorization(&self, order: &str) {
         let order = self.shop.get(&format!("/api/orders/{order}")).await.1;
         let path = format!("/api/payments/{}", order["payment"]["id"].as_str().unwrap());
         let payment = self.shop.get(&path).await.1;
@@ -247,13 +248,13 @@ impl Opened {
 
     async fn cancel(&self, order: &str) {
         let body = json!({"reason": "no longer sold"});
-        let (status, answer) = self.shop.post(&format!("/api/orders/{order}/cancel"), &body).await;
-        assert_eq!(status, 200, "{answer}");
-        self.until_status(order, "CANCELLED").await;
+        let (status, response) = self.shop.post(&format!("/api/orders/{order}/cancel"), &body).await;
+        assert_eq!(status, 200, "{response}");
+        self.wait_for_status(order, "CANCELLED").await;
     }
 }
 
-/// The part of an order that reads the same for ever, as the script that records it takes it.
+/// Returns the fields of an order that never change. The recording script uses the same fields.
 fn facts_of_order(order: &Value) -> Value {
     let lines = order["lines"].as_array().unwrap().iter();
     let lines: Value =
@@ -288,7 +289,7 @@ fn by_key(items: impl Iterator<Item = Value>, key: &str) -> BTreeMap<String, Val
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_folder_of_a_landed_commit_still_opens() {
+async fn a_data_folder_of_an_earlier_commit_opens() {
     for archive in Golden::archives() {
         let golden = Golden::unpack(&archive);
         golden.check_log();
@@ -302,7 +303,7 @@ async fn a_data_folder_of_a_landed_commit_still_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_of_a_landed_commit_is_still_restored() {
+async fn a_backup_of_an_earlier_commit_can_be_restored() {
     for archive in Golden::archives() {
         let golden = Golden::unpack(&archive);
         golden.restore();
@@ -316,21 +317,21 @@ async fn a_backup_of_a_landed_commit_is_still_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_orders_of_a_landed_commit_go_on() {
+async fn open_orders_of_an_earlier_commit_go_on() {
     for archive in Golden::archives() {
         let opened = Golden::unpack(&archive).open().await;
         for name in ["waits-to-be-paid", "customer-waits-to-pay", "guest-waits-to-pay"] {
             opened.pay(opened.order(name)).await;
         }
         let order = opened.order("waits-for-webhook");
-        opened.tell_of_authorization(order).await;
-        opened.until_status(order, "CONFIRMED").await;
+        opened.send_authorization(order).await;
+        opened.wait_for_status(order, "CONFIRMED").await;
         for name in ["waits-to-be-cancelled", "provider-is-silent", "confirmed"] {
             opened.cancel(opened.order(name)).await;
         }
-        let (status, placed) = opened.shop.post("/api/orders", &order_of("LAMP", 1, "tok_ok")).await;
+        let (status, placed) = opened.shop.post("/api/orders", &order_request("LAMP", 1, "tok_ok")).await;
         assert_eq!((status, &placed["status"]), (201, &json!("CONFIRMED")), "{placed}");
-        opened.until_timed_out().await;
+        opened.wait_for_timeout().await;
         let open = opened.shop.get("/api/orders?status=PAYMENT_PENDING").await.1;
         let open = by_key(open["items"].as_array().unwrap().iter().cloned(), "id");
         assert_eq!(open.keys().collect::<Vec<_>>(), [opened.order("waits-for-ever")]);

@@ -1,4 +1,4 @@
-//! Imports of files as people have them: spreadsheets, price lists, other encodings.
+//! Imports of real-world files: spreadsheets, price lists, and other encodings.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use crate::process::{Shop, lines, souk};
 
-/// A place for files and a data folder.
-struct Desk {
+/// A folder with import files and a data folder.
+struct ImportFolder {
     folder: TempDir,
 }
 
-impl Desk {
+impl ImportFolder {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -32,17 +32,17 @@ impl Desk {
         self.path(name)
     }
 
-    /// Imports a file into the folder. Returns exit status, sums and what was said.
+    /// Writes and imports a file. Returns the exit status, the sums and the error output.
     fn import(&self, name: &str, bytes: &[u8], options: &[&str]) -> (Option<i32>, Value, String) {
         import_into(&self.data(), &self.file(name, bytes), options)
     }
 
-    /// The contents of the products in the log, in order of SKU.
+    /// Returns the contents of the products in the log, ordered by SKU.
     fn contents(&self) -> Vec<Value> {
         contents(&self.data())
     }
 
-    /// The name and the prices of every product.
+    /// Returns the name and the first price of every product.
     fn prices(&self) -> Vec<(String, i64)> {
         let price = |content: Value| {
             (
@@ -64,7 +64,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The last content of each product in the log, in order of SKU.
+/// Returns the last content of each product in the log, ordered by SKU.
 fn contents(data: &Path) -> Vec<Value> {
     let (status, events) = lines(data, &["events", "tail", "--count", "1000"]);
     assert_eq!(status, Some(0), "{events:?}");
@@ -82,8 +82,8 @@ fn contents(data: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn refused_rows_have_the_line_numbers_of_the_file() {
-    let desk = Desk::new();
+fn refused_rows_are_reported_with_their_line_numbers() {
+    let files = ImportFolder::new();
     for (name, text, line) in [
         ("crlf.csv", "sku,name,price\r\nA1,Lamp,100\r\nA2,Rug,oops\r\n", 3),
         ("blank.csv", "sku,name,price\nA3,Lamp,100\n\n\nA4,Rug,oops\n", 5),
@@ -94,17 +94,17 @@ fn refused_rows_have_the_line_numbers_of_the_file() {
             4,
         ),
     ] {
-        let errors = desk.path("errors");
-        let (status, _, said) = desk.import(name, text.as_bytes(), &["--errors", &errors]);
-        assert_eq!(status, Some(1), "{name}: {said}");
-        assert!(said.contains(&format!("line {line}: ")), "{name}: {said}");
+        let errors = files.path("errors");
+        let (status, _, stderr) = files.import(name, text.as_bytes(), &["--errors", &errors]);
+        assert_eq!(status, Some(1), "{name}: {stderr}");
+        assert!(stderr.contains(&format!("line {line}: ")), "{name}: {stderr}");
         assert!(fs::read_to_string(&errors).unwrap().contains(&format!("#souk line {line}: ")), "{name}");
     }
 }
 
 #[test]
-fn the_error_file_holds_refused_rows_byte_for_byte_and_is_imported_once_mended() {
-    let desk = Desk::new();
+fn the_error_file_has_the_refused_rows_unchanged_and_can_be_imported_when_corrected() {
+    let files = ImportFolder::new();
     let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
     let row = "Q1,\"Chair, \"\"Deluxe\"\"\",oops\r\n";
     let csv = format!("sku,name,price\r\nP1,Plain,1\r\n{row}").into_bytes();
@@ -116,62 +116,62 @@ fn the_error_file_holds_refused_rows_byte_for_byte_and_is_imported_once_mended()
         ("utf16.csv", utf16(&cells), utf16(row), utf16("oops")),
         ("array.json", array.into_bytes(), element.as_bytes().to_vec(), b"oops".to_vec()),
     ] {
-        let errors = desk.path(&format!("errors-{name}"));
-        let (status, sums, said) = desk.import(name, &bytes, &["--errors", &errors]);
-        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {said}");
+        let errors = files.path(&format!("errors-{name}"));
+        let (status, sums, stderr) = files.import(name, &bytes, &["--errors", &errors]);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {stderr}");
         let refused = fs::read(&errors).unwrap();
         assert!(refused.windows(kept.len()).any(|bytes| bytes == kept), "{name}: {refused:?}");
-        let mended = mend(&refused, &oops, name == "utf16.csv");
-        let (status, sums, said) = desk.import(&format!("mended-{name}"), &mended, &[]);
-        assert_eq!((status, &sums["read"]), (Some(0), &json!(1)), "{name}: {said}");
-        assert!(desk.prices().contains(&("Chair, \"Deluxe\"".to_owned(), 4_444)), "{name}");
-        // The next file finds another chair.
-        let (status, _, said) = desk.import("reset.csv", b"sku,name,price\nQ1,Chair,1\n", &[]);
-        assert_eq!(status, Some(0), "{said}");
+        let corrected = correct(&refused, &oops, name == "utf16.csv");
+        let (status, sums, stderr) = files.import(&format!("corrected-{name}"), &corrected, &[]);
+        assert_eq!((status, &sums["read"]), (Some(0), &json!(1)), "{name}: {stderr}");
+        assert!(files.prices().contains(&("Chair, \"Deluxe\"".to_owned(), 4_444)), "{name}");
+        // Resets the price for the next file.
+        let (status, _, stderr) = files.import("reset.csv", b"sku,name,price\nQ1,Chair,1\n", &[]);
+        assert_eq!(status, Some(0), "{stderr}");
     }
 }
 
-/// Puts a price into the place of the word, in remarks as well.
-fn mend(bytes: &[u8], oops: &[u8], is_utf16: bool) -> Vec<u8> {
+/// Replaces the invalid price by a valid one everywhere, also in comments.
+fn correct(bytes: &[u8], oops: &[u8], is_utf16: bool) -> Vec<u8> {
     let price: Vec<u8> = if is_utf16 { b"4\x004\x004\x004\x00".to_vec() } else { b"4444".to_vec() };
-    let mut mended = bytes.to_vec();
-    while let Some(at) = mended.windows(oops.len()).position(|bytes| bytes == oops) {
-        mended.splice(at..at + oops.len(), price.iter().copied());
+    let mut corrected = bytes.to_vec();
+    while let Some(at) = corrected.windows(oops.len()).position(|bytes| bytes == oops) {
+        corrected.splice(at..at + oops.len(), price.iter().copied());
     }
-    mended
+    corrected
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_refused_and_kept_or_read_as_declared() {
-    let desk = Desk::new();
+fn bytes_that_are_not_utf_8_are_refused_unless_an_encoding_is_given() {
+    let files = ImportFolder::new();
     let row = b"E2,Cr\xe8me,100\n";
     let csv = [b"sku,name,price\n", &row[..], b"E3,Plain,100\n"].concat();
     let line = b"{\"name\":\"Cr\xe8me br\xfbl\xe9e\",\"sku\":\"E1\",\"price\":{\"amount\":100,\"currency\":\"GBP\"}}";
     for (name, bytes, kept) in [("latin1.csv", &csv[..], &row[..]), ("latin1.jsonl", line, line)] {
-        let errors = desk.path("errors");
-        let (status, sums, said) = desk.import(name, bytes, &["--errors", &errors]);
-        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {said}");
-        assert!(said.contains("not UTF-8; give --encoding"), "{said}");
+        let errors = files.path("errors");
+        let (status, sums, stderr) = files.import(name, bytes, &["--errors", &errors]);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {stderr}");
+        assert!(stderr.contains("not UTF-8; give --encoding"), "{stderr}");
         assert!(fs::read(&errors).unwrap().windows(kept.len()).any(|bytes| bytes == kept), "{name}");
     }
-    assert_eq!(desk.prices(), [("Plain".to_owned(), 100)]);
+    assert_eq!(files.prices(), [("Plain".to_owned(), 100)]);
     for (name, bytes) in [("latin1.csv", &csv[..]), ("latin1.jsonl", line)] {
-        let (status, _, said) = desk.import(name, bytes, &["--encoding", "windows-1252"]);
-        assert_eq!(status, Some(0), "{name}: {said}");
+        let (status, _, stderr) = files.import(name, bytes, &["--encoding", "windows-1252"]);
+        assert_eq!(status, Some(0), "{name}: {stderr}");
     }
-    let names: Vec<_> = desk.prices().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = files.prices().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["Crème brûlée", "Crème", "Plain"]);
     let utf16: Vec<u8> =
         "sku\tname\tprice\nE4\tBrûlée\t1\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-    assert_eq!(desk.import("plain.txt", &utf16, &[]).0, Some(1));
-    assert_eq!(desk.import("plain.txt", &utf16, &["--encoding", "utf-16be"]).0, Some(0));
-    assert_eq!(desk.import("bom.txt", &[b"\xfe\xff", &utf16[..]].concat(), &[]).1["unchanged"], 1);
-    assert!(!desk.contents().iter().any(|content| content.to_string().contains('\u{fffd}')));
+    assert_eq!(files.import("plain.txt", &utf16, &[]).0, Some(1));
+    assert_eq!(files.import("plain.txt", &utf16, &["--encoding", "utf-16be"]).0, Some(0));
+    assert_eq!(files.import("bom.txt", &[b"\xfe\xff", &utf16[..]].concat(), &[]).1["unchanged"], 1);
+    assert!(!files.contents().iter().any(|content| content.to_string().contains('\u{fffd}')));
 }
 
 #[test]
-fn a_file_whose_head_is_wrong_changes_nothing_and_says_so_once() {
-    let desk = Desk::new();
+fn a_file_with_a_wrong_header_changes_nothing_and_has_one_message() {
+    let files = ImportFolder::new();
     for (text, words) in [
         ("sku,name,price,price\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "column `price` occurs twice"),
         ("sku,name,price,weight\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "not known: `weight`"),
@@ -181,37 +181,37 @@ fn a_file_whose_head_is_wrong_changes_nothing_and_says_so_once() {
             "give --decimal ,",
         ),
     ] {
-        let errors = desk.path("errors");
-        let (status, sums, said) = desk.import("wrong.csv", text.as_bytes(), &["--errors", &errors]);
-        assert_eq!((status, sums), (Some(1), Value::Null), "{said}");
-        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
-        assert!(!Path::new(&errors).exists() && !desk.data().exists(), "{text}");
+        let errors = files.path("errors");
+        let (status, sums, stderr) = files.import("wrong.csv", text.as_bytes(), &["--errors", &errors]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{stderr}");
+        assert!(stderr.contains(words) && stderr.lines().count() == 1, "{stderr}");
+        assert!(!Path::new(&errors).exists() && !files.data().exists(), "{text}");
     }
 }
 
 #[test]
-fn spreadsheets_are_read_with_their_separators_decimals_and_truths() {
-    let desk = Desk::new();
+fn spreadsheets_are_read_with_their_separators_decimal_signs_and_booleans() {
+    let files = ImportFolder::new();
     let excel = "SKU;Name;Price;Active\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n;;;\r\n";
-    let (status, _, said) = desk.import("excel.csv", excel.as_bytes(), &["--decimal", ","]);
-    assert_eq!(status, Some(0), "{said}");
-    assert_eq!(desk.prices(), [("Lamp".to_owned(), 1_250), ("Rug".to_owned(), 125_000)]);
-    let active: Vec<_> = desk.contents().iter().map(|content| content["active"].clone()).collect();
+    let (status, _, stderr) = files.import("excel.csv", excel.as_bytes(), &["--decimal", ","]);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert_eq!(files.prices(), [("Lamp".to_owned(), 1_250), ("Rug".to_owned(), 125_000)]);
+    let active: Vec<_> = files.contents().iter().map(|content| content["active"].clone()).collect();
     assert_eq!(active, [json!(true), json!(false)]);
-    assert_eq!(desk.import("UPPER.CSV", b"sku,name,price\nU1,Lamp,100\n", &[]).1["created"], 1);
-    assert_eq!(desk.import("tabs", b"sku\tprice\nU1\t101\n", &[]).1["changed"], 1);
-    assert_eq!(desk.import("bars.csv", b"sku|price\nU1|102\n", &["--separator", "|"]).1["changed"], 1);
+    assert_eq!(files.import("UPPER.CSV", b"sku,name,price\nU1,Lamp,100\n", &[]).1["created"], 1);
+    assert_eq!(files.import("tabs", b"sku\tprice\nU1\t101\n", &[]).1["changed"], 1);
+    assert_eq!(files.import("bars.csv", b"sku|price\nU1|102\n", &["--separator", "|"]).1["changed"], 1);
     let bom = "\u{feff}{\"name\":\"Lamp\",\"sku\":\"B1\",\"price\":{\"amount\":100,\"currency\":\"GBP\"}}\n";
-    assert_eq!(desk.import("bom.jsonl", bom.as_bytes(), &[]).1["created"], 1);
+    assert_eq!(files.import("bom.jsonl", bom.as_bytes(), &[]).1["created"], 1);
     let array = format!("[{}]", bom.trim_start_matches('\u{feff}'));
-    assert_eq!(desk.import("array.json", array.as_bytes(), &[]).1["unchanged"], 1);
+    assert_eq!(files.import("array.json", array.as_bytes(), &[]).1["unchanged"], 1);
     for wrong in [&["--decimal", ";"][..], &["--separator", "x"], &["--encoding", "latin1"]] {
-        assert_eq!(desk.import("excel.csv", excel.as_bytes(), wrong).0, Some(2));
+        assert_eq!(files.import("excel.csv", excel.as_bytes(), wrong).0, Some(2));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_list_changes_prices_only_with_and_without_a_server() {
+async fn a_price_list_changes_only_prices_with_and_without_a_server() {
     let shop = Shop::start(&[]).await;
     let variant = |sku: &str, amount: i64| {
         json!({"sku": sku, "options": {"size": sku}, "price": {"amount": amount, "currency": "EUR"},
@@ -230,8 +230,8 @@ async fn a_price_list_changes_prices_only_with_and_without_a_server() {
         product
     };
     let mut expected = product().await;
-    let desk = Desk::new();
-    let list = desk.file("price-list.csv", b"sku,name,price\nL1,Lamp,110\n");
+    let files = ImportFolder::new();
+    let list = files.file("price-list.csv", b"sku,name,price\nL1,Lamp,110\n");
     let dry = run(shop.folder(), &list, &["--dry-run"]);
     assert!(text(&dry.stdout).contains("line 2: L1 changes: price of L1 1.00 EUR → 1.10 EUR"), "{dry:?}");
     assert!(
@@ -244,7 +244,7 @@ async fn a_price_list_changes_prices_only_with_and_without_a_server() {
     assert_eq!(product().await, expected);
     assert_eq!(import_into(shop.folder(), &list, &[]).1["unchanged"], 1);
     let folder = shop.stop();
-    let decimal = desk.file("decimal.csv", b"sku,price\nL2,2.20\n");
+    let decimal = files.file("decimal.csv", b"sku,price\nL2,2.20\n");
     assert_eq!(import_into(folder.path(), &decimal, &["--decimal", "."]).1["changed"], 1);
     let content = contents(folder.path()).remove(0);
     assert_eq!(content["variants"][0]["price"], json!({"amount": 110, "currency": "EUR"}));
@@ -257,144 +257,144 @@ fn run(data: &Path, file: &str, options: &[&str]) -> Output {
 }
 
 #[test]
-fn a_file_that_comes_by_a_pipe_is_imported_whole() {
-    let desk = Desk::new();
+fn a_file_from_a_pipe_is_imported() {
+    let files = ImportFolder::new();
     let pipe =
         "printf 'sku,name,price\\nP1,Lamp,1\\n' | \"$0\" import products /dev/stdin --json --data \"$1\"";
     let mut command = std::process::Command::new("sh");
-    let output = command.args(["-c", pipe, env!("CARGO_BIN_EXE_souk")]).arg(desk.data()).output().unwrap();
+    let output = command.args(["-c", pipe, env!("CARGO_BIN_EXE_souk")]).arg(files.data()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(desk.prices(), [("Lamp".to_owned(), 1)]);
+    assert_eq!(files.prices(), [("Lamp".to_owned(), 1)]);
 }
 
 #[test]
-fn templates_are_imported_as_they_are() {
-    let desk = Desk::new();
+fn templates_can_be_imported_unchanged() {
+    let files = ImportFolder::new();
     for (format, name) in [("csv", "t.csv"), ("tsv", "t.tsv"), ("jsonl", "t.jsonl")] {
-        let template = souk(&desk.data(), &["import", "template", "--format", format]);
-        let (status, sums, said) = desk.import(name, &template.stdout, &[]);
+        let template = souk(&files.data(), &["import", "template", "--format", format]);
+        let (status, sums, stderr) = files.import(name, &template.stdout, &[]);
         assert_eq!(
             (status, &sums["read"], &sums["refused"]),
             (Some(0), &json!(1), &json!(0)),
-            "{name}: {said}"
+            "{name}: {stderr}"
         );
     }
-    let contents = desk.contents();
+    let contents = files.contents();
     assert_eq!((contents.len(), &contents[0]["active"]), (1, &json!(false)), "{contents:?}");
 }
 
 #[test]
-fn a_stopped_import_is_run_again_and_writes_only_what_is_missing() {
-    let desk = Desk::new();
+fn a_repeated_import_writes_only_missing_rows() {
+    let files = ImportFolder::new();
     let rows = |count: usize| -> String {
         (0..count)
             .map(|n| format!("S{n},Product {n},{n}\n"))
             .fold("sku,name,price\n".to_owned(), |all, row| all + &row)
     };
-    assert_eq!(desk.import("first.csv", rows(20).as_bytes(), &[]).1["created"], 20);
-    let events = || lines(&desk.data(), &["log", "stats"]).1[0]["events"].clone();
+    assert_eq!(files.import("first.csv", rows(20).as_bytes(), &[]).1["created"], 20);
+    let events = || lines(&files.data(), &["log", "stats"]).1[0]["events"].clone();
     let before = events();
-    assert_eq!(desk.import("first.csv", rows(20).as_bytes(), &[]).1["unchanged"], 20);
+    assert_eq!(files.import("first.csv", rows(20).as_bytes(), &[]).1["unchanged"], 20);
     assert_eq!(events(), before);
-    let (_, sums, _) = desk.import("all.csv", rows(30).as_bytes(), &[]);
+    let (_, sums, _) = files.import("all.csv", rows(30).as_bytes(), &[]);
     assert_eq!((&sums["unchanged"], &sums["created"]), (&json!(20), &json!(10)));
 }
 
 #[test]
 fn a_file_that_ends_inside_a_quote_changes_nothing() {
-    let desk = Desk::new();
+    let files = ImportFolder::new();
     for text in [
         "sku,name,price,description\nO1,a,5,\"open quote\nO2,b,6,fine\nO3,c,7,fine\n",
         "sku,name,price,description\nO1,a,5,fine\nT2,\"b,6",
         "sku,name,price,description\nO1,a,5,\"cut off he",
         "sku,name,price,\"description\nO1,a,5,fine\n",
     ] {
-        let errors = desk.path("errors");
-        let (status, sums, said) = desk.import("open.csv", text.as_bytes(), &["--errors", &errors]);
-        assert_eq!((status, sums), (Some(1), Value::Null), "{said}");
-        assert!(said.contains("open.csv: ") && said.contains("has no end"), "{said}");
-        assert!(!Path::new(&errors).exists() && !desk.data().exists(), "{text}");
+        let errors = files.path("errors");
+        let (status, sums, stderr) = files.import("open.csv", text.as_bytes(), &["--errors", &errors]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{stderr}");
+        assert!(stderr.contains("open.csv: ") && stderr.contains("has no end"), "{stderr}");
+        assert!(!Path::new(&errors).exists() && !files.data().exists(), "{text}");
     }
 }
 
 #[test]
 fn a_row_with_a_misplaced_quote_is_refused_and_kept() {
-    let desk = Desk::new();
+    let files = ImportFolder::new();
     let open = "O4,a,5,\"open\nO5,b,6,\"fine\"\n";
     let text = format!("sku,name,price,description\nQ3,\"12\" nail\",5,\n{open}O6,c,7,\"a \"\"b\"\"\nc\"\n");
-    let errors = desk.path("errors");
-    let (status, sums, said) = desk.import("quotes.csv", text.as_bytes(), &["--errors", &errors]);
-    assert_eq!((status, &sums["refused"], &sums["created"]), (Some(1), &json!(2), &json!(1)), "{said}");
+    let errors = files.path("errors");
+    let (status, sums, stderr) = files.import("quotes.csv", text.as_bytes(), &["--errors", &errors]);
+    assert_eq!((status, &sums["refused"], &sums["created"]), (Some(1), &json!(2), &json!(1)), "{stderr}");
     assert!(
-        said.contains("line 2: unusable-line: column 2: the cell goes on behind its closing quote"),
-        "{said}"
+        stderr.contains("line 2: unusable-line: column 2: the cell goes on behind its closing quote"),
+        "{stderr}"
     );
-    assert!(said.contains("line 3: unusable-line: column 4: the quote that begins on line 3"), "{said}");
-    assert_eq!(desk.prices(), [("c".to_owned(), 7)]);
+    assert!(stderr.contains("line 3: unusable-line: column 4: the quote that begins on line 3"), "{stderr}");
+    assert_eq!(files.prices(), [("c".to_owned(), 7)]);
     let kept = fs::read_to_string(&errors).unwrap();
     assert!(kept.contains("Q3,\"12\" nail\",5,\n") && kept.contains(open), "{kept}");
-    let mended = kept.replace("\"12\" nail\"", "\"12\"\" nail\"").replace("\"open\n", "open\n");
-    let (status, sums, said) = desk.import("mended.csv", mended.as_bytes(), &[]);
-    assert_eq!((status, &sums["created"]), (Some(0), &json!(3)), "{said}");
+    let corrected = kept.replace("\"12\" nail\"", "\"12\"\" nail\"").replace("\"open\n", "open\n");
+    let (status, sums, stderr) = files.import("corrected.csv", corrected.as_bytes(), &[]);
+    assert_eq!((status, &sums["created"]), (Some(0), &json!(3)), "{stderr}");
 }
 
 #[test]
-fn a_price_that_is_written_as_money_refuses_the_file() {
-    let desk = Desk::new();
-    let first = desk.import("first.csv", b"sku,name,price\nG1,Lamp,100\nG2,Rug,100\n", &[]);
+fn a_price_with_a_currency_or_a_sign_is_refused() {
+    let files = ImportFolder::new();
+    let first = files.import("first.csv", b"sku,name,price\nG1,Lamp,100\nG2,Rug,100\n", &[]);
     assert_eq!(first.0, Some(0), "{}", first.2);
     for cell in ["£5", "£12.50", "12.50 GBP", "\"12,50 €\"", ".50", "12.", "\"12,-\"", "+5", "1.250", "1 250"]
     {
         let text = format!("sku,price\nG2,6\nG1,{cell}\n");
-        let (status, sums, said) = desk.import("money.csv", text.as_bytes(), &[]);
-        assert_eq!((status, sums), (Some(1), Value::Null), "{cell}: {said}");
-        assert!(said.contains("money.csv: column `price`, line 3: "), "{said}");
+        let (status, sums, stderr) = files.import("money.csv", text.as_bytes(), &[]);
+        assert_eq!((status, sums), (Some(1), Value::Null), "{cell}: {stderr}");
+        assert!(stderr.contains("money.csv: column `price`, line 3: "), "{stderr}");
     }
-    assert_eq!(desk.prices(), [("Lamp".to_owned(), 100), ("Rug".to_owned(), 100)]);
+    assert_eq!(files.prices(), [("Lamp".to_owned(), 100), ("Rug".to_owned(), 100)]);
 }
 
 #[test]
-fn the_advice_for_a_price_with_a_sign_before_three_digits_works() {
-    let desk = Desk::new();
-    let first = desk.import("first.csv", b"sku,name,price\nG1,Lamp,100\n", &[]);
+fn the_advice_for_an_ambiguous_price_works() {
+    let files = ImportFolder::new();
+    let first = files.import("first.csv", b"sku,name,price\nG1,Lamp,100\n", &[]);
     assert_eq!(first.0, Some(0), "{}", first.2);
     for (text, sign) in [("sku;price\nG1;1.250\n", ","), ("sku,price\nG1,\"1,250\"\n", ".")] {
-        let (_, _, said) = desk.import("thousands.csv", text.as_bytes(), &[]);
-        assert!(said.contains(&format!("1250 with --decimal {sign}")), "{said}");
-        assert_eq!(desk.import("thousands.csv", text.as_bytes(), &["--decimal", sign]).0, Some(0));
-        assert_eq!(desk.prices(), [("Lamp".to_owned(), 125_000)]);
+        let (_, _, stderr) = files.import("thousands.csv", text.as_bytes(), &[]);
+        assert!(stderr.contains(&format!("1250 with --decimal {sign}")), "{stderr}");
+        assert_eq!(files.import("thousands.csv", text.as_bytes(), &["--decimal", sign]).0, Some(0));
+        assert_eq!(files.prices(), [("Lamp".to_owned(), 125_000)]);
     }
 }
 
 #[test]
-fn a_file_without_rows_says_so() {
-    let desk = Desk::new();
+fn a_file_without_rows_is_reported() {
+    let files = ImportFolder::new();
     for (name, text) in
         [("none.csv", ""), ("head.csv", "sku,price\n"), ("none.jsonl", "\n"), ("none.json", "[]")]
     {
-        let (status, sums, said) = desk.import(name, text.as_bytes(), &[]);
-        assert_eq!((status, &sums["read"]), (Some(0), &json!(0)), "{said}");
-        assert!(said.contains(&format!("{name} has no rows")), "{name}: {said}");
+        let (status, sums, stderr) = files.import(name, text.as_bytes(), &[]);
+        assert_eq!((status, &sums["read"]), (Some(0), &json!(0)), "{stderr}");
+        assert!(stderr.contains(&format!("{name} has no rows")), "{name}: {stderr}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_one_product_that_differ_in_its_fields_are_refused_with_the_earlier_line() {
+async fn a_row_that_contradicts_an_earlier_row_of_its_product_is_refused() {
     let shop = Shop::start(&[]).await;
     let variant =
         |n: usize| json!({"sku": format!("V{n}"), "price": {"amount": 1, "currency": "GBP"}, "images": []});
     let lamp = json!({"name": "One", "variants": [variant(1), variant(2)]});
     let (status, created) = shop.post("/api/products", &lamp).await;
     assert_eq!(status, 201, "{created}");
-    // More rows than are sent at once stand between the two that differ.
+    // There are more rows between the two that differ than one request sends.
     let others = (1..=210).map(|n| format!("F{n},Rug,1\n"));
     let text = others.fold("sku,name,price\nV1,One,2\n".to_owned(), |all, row| all + &row) + "V2,Two,3\n";
-    let desk = Desk::new();
-    let file = desk.file("names.csv", text.as_bytes());
+    let files = ImportFolder::new();
+    let file = files.file("names.csv", text.as_bytes());
     let check = |data: &Path, options: &[&str], expected: [u64; 3]| {
-        let (status, sums, said) = import_into(data, &file, options);
-        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{said}");
-        assert!(said.contains("line 213: unusable-line: /name: line 2 gives the same product"), "{said}");
+        let (status, sums, stderr) = import_into(data, &file, options);
+        assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{stderr}");
+        assert!(stderr.contains("line 213: unusable-line: /name: line 2 gives the same product"), "{stderr}");
         let found = ["created", "changed", "unchanged"].map(|name| sums[name].as_u64().unwrap());
         assert_eq!(found, expected, "{options:?}");
     };
@@ -408,39 +408,39 @@ async fn rows_of_one_product_that_differ_in_its_fields_are_refused_with_the_earl
 }
 
 #[test]
-fn a_dry_run_makes_no_folder_and_an_import_says_that_it_begins_a_shop() {
-    let desk = Desk::new();
+fn a_dry_run_creates_no_folder_and_an_import_reports_a_new_shop() {
+    let files = ImportFolder::new();
     let rows = b"sku,name,price\nT1,Lamp,100\n";
-    let (status, sums, said) = desk.import("t.csv", rows, &["--dry-run"]);
-    assert_eq!((status, &sums["created"]), (Some(0), &json!(1)), "{said}");
-    assert!(said.contains("there is no shop in ") && !desk.data().exists(), "{said}");
-    let (status, _, said) = desk.import("t.csv", rows, &[]);
-    assert!(status == Some(0) && said.contains("this import begins a new one there"), "{said}");
+    let (status, sums, stderr) = files.import("t.csv", rows, &["--dry-run"]);
+    assert_eq!((status, &sums["created"]), (Some(0), &json!(1)), "{stderr}");
+    assert!(stderr.contains("there is no shop in ") && !files.data().exists(), "{stderr}");
+    let (status, _, stderr) = files.import("t.csv", rows, &[]);
+    assert!(status == Some(0) && stderr.contains("this import begins a new one there"), "{stderr}");
     for options in [&["--dry-run"][..], &[]] {
-        let (status, sums, said) = desk.import("t.csv", rows, options);
-        assert_eq!((status, &sums["unchanged"], said.as_str()), (Some(0), &json!(1), ""));
+        let (status, sums, stderr) = files.import("t.csv", rows, options);
+        assert_eq!((status, &sums["unchanged"], stderr.as_str()), (Some(0), &json!(1), ""));
     }
 }
 
 #[test]
 fn a_file_in_utf_8_that_is_declared_as_windows_1252_changes_nothing() {
-    let desk = Desk::new();
+    let files = ImportFolder::new();
     let text = "sku,name,price\nE1,Crème,1\n";
-    let (status, _, said) = desk.import("utf8.csv", text.as_bytes(), &["--encoding", "windows-1252"]);
+    let (status, _, stderr) = files.import("utf8.csv", text.as_bytes(), &["--encoding", "windows-1252"]);
     assert!(
-        status == Some(1) && said.contains("utf8.csv: --encoding windows-1252: the file is UTF-8"),
-        "{said}"
+        status == Some(1) && stderr.contains("utf8.csv: --encoding windows-1252: the file is UTF-8"),
+        "{stderr}"
     );
-    assert!(!desk.data().exists());
+    assert!(!files.data().exists());
     let ascii = b"sku,name,price\nE1,Creme,1\n";
-    assert_eq!(desk.import("ascii.csv", ascii, &["--encoding", "windows-1252"]).0, Some(0));
+    assert_eq!(files.import("ascii.csv", ascii, &["--encoding", "windows-1252"]).0, Some(0));
 }
 
 #[test]
-fn truths_and_numbers_as_a_spreadsheet_writes_them_change_no_attribute() {
-    let desk = Desk::new();
+fn booleans_and_numbers_in_spreadsheet_form_do_not_change_attributes() {
+    let files = ImportFolder::new();
     let line =
         "{\"sku\":\"A1\",\"name\":\"Lamp\",\"price\":{\"amount\":1},\"attributes\":{\"b\":true,\"n\":5}}";
-    assert_eq!(desk.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
-    assert_eq!(desk.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
+    assert_eq!(files.import("a.jsonl", line.as_bytes(), &[]).1["created"], 1);
+    assert_eq!(files.import("a.csv", b"sku,attr.b,attr.n\nA1,TRUE,5.0\n", &[]).1["unchanged"], 1);
 }

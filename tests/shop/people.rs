@@ -1,15 +1,15 @@
-//! People: accounts, guests, and keys.
+//! Accounts, orders of guests, erasures, and keys.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::forgotten::{PASSWORD, Person, SECRETS, address, lives, sign_up, traces};
+use super::forgotten::{PASSWORD, Person, SECRETS, address, create_customer, sign_up, traces};
 use super::process::{Shop, lines, souk};
 use super::stocked;
 
-/// An order of a guest's with an address, confirmed.
-pub(crate) async fn orders_as_guest(shop: &Shop) -> Value {
+/// Places an order as a guest, with a shipping address. The order is confirmed.
+pub(crate) async fn place_guest_order(shop: &Shop) -> Value {
     let cart = shop.guest_cart(&json!({"sku": "LAMP", "quantity": 1})).await;
     let order = json!({"cart": true, "email": SECRETS[0], "payment": {"token": "tok_ok"},
         "shippingAddress": address()});
@@ -19,24 +19,24 @@ pub(crate) async fn orders_as_guest(shop: &Shop) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guests_order_that_comes_after_the_address_was_verified_becomes_theirs_too() {
+async fn a_guests_order_placed_after_the_address_was_verified_is_linked_to_the_account() {
     let shop = Shop::start(&[]).await;
-    stocked(&shop, "LAMP", 10).await;
+    add_stock(&shop, "LAMP", 10).await;
     let zoe = sign_up(&shop, SECRETS[0], SECRETS[1]).await;
     let token = shop.mailed_token();
     assert_eq!(zoe.send(&shop, "POST", "/api/auth/email/verify", &json!({"token": token})).await.0, 204);
-    let placed = orders_as_guest(&shop).await;
+    let placed = place_guest_order(&shop).await;
     let path = format!("/api/orders/{}", placed["id"].as_str().unwrap());
-    shop.until(&path, |order| order["customerId"] == zoe.id.as_str()).await;
+    shop.wait_until(&path, |order| order["customerId"] == zoe.id.as_str()).await;
     let own = zoe.send(&shop, "GET", "/api/orders", &Value::Null).await.1;
     assert_eq!(own["items"][0]["shippingAddress"]["line1"], SECRETS[2], "{own}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guests_orders_become_theirs_once_their_address_is_verified() {
+async fn guest_orders_are_linked_to_the_account_when_its_address_is_verified() {
     let shop = Shop::start(&[]).await;
-    stocked(&shop, "LAMP", 10).await;
-    let placed = orders_as_guest(&shop).await;
+    add_stock(&shop, "LAMP", 10).await;
+    let placed = place_guest_order(&shop).await;
     let lookup = json!({"code": placed["code"], "email": SECRETS[0]});
     let position = placed["position"].as_str().unwrap().to_owned();
     let (status, found) =
@@ -44,53 +44,53 @@ async fn a_guests_orders_become_theirs_once_their_address_is_verified() {
     assert_eq!((status, &found["shippingAddress"]["line1"]), (200, &json!(SECRETS[2])), "{found}");
     let zoe = sign_up(&shop, SECRETS[0], SECRETS[1]).await;
     let own = zoe.send(&shop, "GET", "/api/orders", &Value::Null).await.1;
-    assert_eq!(own["items"], json!([]), "an address that isn't verified gives nothing away");
+    assert_eq!(own["items"], json!([]), "an unverified address links no orders");
     let token = shop.mailed_token();
     assert_eq!(zoe.send(&shop, "POST", "/api/auth/email/verify", &json!({"token": token})).await.0, 204);
     let path = format!("/api/orders/{}", placed["id"].as_str().unwrap());
-    shop.until(&path, |order| order["customerId"] == zoe.id.as_str()).await;
+    shop.wait_until(&path, |order| order["customerId"] == zoe.id.as_str()).await;
     let own = zoe.send(&shop, "GET", "/api/orders", &Value::Null).await.1;
     assert_eq!(own["items"][0]["shippingAddress"]["line1"], SECRETS[2]);
     assert_eq!(shop.send("POST", "/api/orders/lookup", &lookup, &[]).await.0, 404);
     let (status, _) = zoe.send(&shop, "DELETE", "/api/users/me", &json!({"password": PASSWORD})).await;
     assert_eq!(status, 202);
-    shop.until(&path, |order| order["addressErased"] == true).await;
-    shop.until_settled().await;
+    shop.wait_until(&path, |order| order["addressErased"] == true).await;
+    shop.wait_until_settled().await;
     assert_eq!(traces(shop.stop().path()), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_store_of_keys_brings_nobody_back() {
+async fn an_older_copy_of_the_keys_does_not_undo_an_erasure() {
     let shop = Shop::start(&[]).await;
-    stocked(&shop, "LAMP", 10).await;
-    let zoe = lives(&shop).await;
+    add_stock(&shop, "LAMP", 10).await;
+    let zoe = create_customer(&shop).await;
     let folder = shop.stop();
     let keys = folder.path().join("person-keys.sqlite");
     let older = std::fs::read(&keys).unwrap();
     let shop = Shop::open(folder, &[]).await;
     let login = json!({"email": SECRETS[0], "password": PASSWORD});
-    let answer = shop.send("POST", "/api/auth/login", &login, &[]).await.1;
-    let zoe = Person { token: answer["accessToken"].as_str().unwrap().to_owned(), ..zoe };
+    let response = shop.send("POST", "/api/auth/login", &login, &[]).await.1;
+    let zoe = Person { token: response["accessToken"].as_str().unwrap().to_owned(), ..zoe };
     assert_eq!(zoe.send(&shop, "DELETE", "/api/users/me", &json!({"password": PASSWORD})).await.0, 202);
-    shop.until_settled().await;
+    shop.wait_until_settled().await;
     let folder = shop.stop();
     std::fs::write(&keys, older).unwrap();
     let shop = Shop::open(folder, &[]).await;
-    shop.until_settled().await;
+    shop.wait_until_settled().await;
     let order = shop.get("/api/orders?addressErased=true").await.1["items"][0].clone();
     assert_eq!(order["shippingAddress"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_log_brings_nobody_back() {
+async fn an_older_log_does_not_undo_an_erasure() {
     let shop = Shop::start(&[]).await;
-    stocked(&shop, "LAMP", 10).await;
-    let zoe = lives(&shop).await;
+    add_stock(&shop, "LAMP", 10).await;
+    let zoe = create_customer(&shop).await;
     let backup = tempfile::tempdir().unwrap();
     let to = backup.path().join("backup").display().to_string();
     assert!(souk(shop.folder(), &["log", "backup", &to]).status.success());
     assert_eq!(zoe.send(&shop, "DELETE", "/api/users/me", &json!({"password": PASSWORD})).await.0, 202);
-    shop.until_settled().await;
+    shop.wait_until_settled().await;
     let folder = shop.stop();
     let restored = tempfile::tempdir().unwrap();
     for name in ["keys", "person-keys.sqlite", "credentials.sqlite"] {
@@ -101,14 +101,15 @@ async fn an_older_log_brings_nobody_back() {
     }
     assert!(souk(restored.path(), &["log", "restore", &to]).status.success());
     let shop = Shop::open(restored, &[]).await;
-    shop.until("/api/orders?addressErased=true", |list| list["items"].as_array().unwrap().len() == 1).await;
-    shop.until_settled().await;
-    let anew = sign_up(&shop, SECRETS[0], "Zoe").await;
-    assert_ne!(anew.id, zoe.id);
+    shop.wait_until("/api/orders?addressErased=true", |list| list["items"].as_array().unwrap().len() == 1)
+        .await;
+    shop.wait_until_settled().await;
+    let new_account = sign_up(&shop, SECRETS[0], "Zoe").await;
+    assert_ne!(new_account.id, zoe.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_signed_out_stays_out_after_a_restart() {
+async fn a_signed_out_session_is_refused_after_a_restart() {
     let shop = Shop::start(&[]).await;
     let zoe = sign_up(&shop, SECRETS[0], SECRETS[1]).await;
     let logout = json!({"refreshToken": zoe.refresh});
@@ -120,7 +121,7 @@ async fn who_has_signed_out_stays_out_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_rotate_beside_a_shop_and_one_that_was_given_away_goes_at_once() {
+async fn token_keys_can_be_rotated_beside_a_running_shop_and_removed_at_once() {
     let shop = Shop::start(&[]).await;
     let zoe = sign_up(&shop, SECRETS[0], SECRETS[1]).await;
     let published = async || {
@@ -140,11 +141,11 @@ async fn keys_rotate_beside_a_shop_and_one_that_was_given_away_goes_at_once() {
     }
     assert_eq!(zoe.send(&shop, "GET", "/api/auth/validate", &Value::Null).await.0, 401);
     let next = shop.send("POST", "/api/auth/refresh", &json!({"refreshToken": zoe.refresh}), &[]).await;
-    assert_eq!(next.0, 200, "sessions outlive the keys of their tokens");
+    assert_eq!(next.0, 200, "a session stays valid when the key of its tokens is removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_admin_is_made_from_the_command_line_beside_a_shop_or_without_one() {
+async fn an_admin_can_be_created_from_the_command_line_with_or_without_a_running_shop() {
     let shop = Shop::start(&[]).await;
     let create = |folder: &Path, email: &str, password: &str| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_souk"));
@@ -155,8 +156,8 @@ async fn the_first_admin_is_made_from_the_command_line_beside_a_shop_or_without_
     let refused = create(shop.folder(), "root@example.org", PASSWORD);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("email-taken"), "{refused:?}");
     let login = json!({"email": "root@example.org", "password": PASSWORD});
-    let answer = shop.send("POST", "/api/auth/login", &login, &[]).await.1;
-    let bearer = format!("Bearer {}", answer["accessToken"].as_str().unwrap());
+    let response = shop.send("POST", "/api/auth/login", &login, &[]).await.1;
+    let bearer = format!("Bearer {}", response["accessToken"].as_str().unwrap());
     assert_eq!(shop.send("GET", "/api/payments", &Value::Null, &[("authorization", &bearer)]).await.0, 200);
     let folder = shop.stop();
     assert!(create(folder.path(), "second@example.org", PASSWORD).status.success());
@@ -166,30 +167,31 @@ async fn the_first_admin_is_made_from_the_command_line_beside_a_shop_or_without_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_or_wrong_master_key_is_missed_and_destroys_nothing() {
+async fn a_lost_or_wrong_master_key_is_reported_and_changes_nothing() {
     let shop = Shop::start(&[]).await;
-    stocked(&shop, "LAMP", 10).await;
-    lives(&shop).await;
+    add_stock(&shop, "LAMP", 10).await;
+    create_customer(&shop).await;
     let folder = shop.stop();
     let key = folder.path().join("keys/master");
     let digits = std::fs::read_to_string(&key).unwrap();
-    let refused = |variables: &[(&str, &str)]| {
+    let start_error = |variables: &[(&str, &str)]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_souk"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path());
-        let ended = command.envs(variables.iter().copied()).output().unwrap();
-        assert_eq!(ended.status.code(), Some(1));
-        String::from_utf8_lossy(&ended.stderr).into_owned()
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let other = "0".repeat(64);
-    assert!(refused(&[("SOUK_MASTER_KEY", &other)]).contains("master-key-wrong"));
-    assert!(refused(&[("SOUK_MASTER_KEY", "short")]).contains("64 hexadecimal digits"));
-    assert!(refused(&[("SOUK_MASTER_KEY_FILE", "/nowhere/key")]).contains("/nowhere/key"));
+    assert!(start_error(&[("SOUK_MASTER_KEY", &other)]).contains("master-key-wrong"));
+    assert!(start_error(&[("SOUK_MASTER_KEY", "short")]).contains("64 hexadecimal digits"));
+    assert!(start_error(&[("SOUK_MASTER_KEY_FILE", "/nowhere/key")]).contains("/nowhere/key"));
     std::fs::remove_file(&key).unwrap();
-    assert!(refused(&[]).contains("master-key-missing"));
+    assert!(start_error(&[]).contains("master-key-missing"));
     std::fs::write(&key, &digits).unwrap();
-    let (secret, aside) = (folder.path().join("keys/secret"), folder.path().join("keys/aside"));
+    let secret = folder.path().join("keys/secret");
+    let aside = folder.path().join("keys/aside");
     std::fs::rename(&secret, &aside).unwrap();
-    assert!(refused(&[]).contains("keys-missing"));
+    assert!(start_error(&[]).contains("keys-missing"));
     let token = souk(folder.path(), &["token", "--subject", "ops"]);
     assert!(String::from_utf8_lossy(&token.stderr).contains("keys-missing") && !secret.exists(), "{token:?}");
     std::fs::rename(&aside, &secret).unwrap();
@@ -204,7 +206,7 @@ async fn a_lost_or_wrong_master_key_is_missed_and_destroys_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_master_key_is_changed_and_a_change_that_was_cut_off_is_finished() {
+async fn a_killed_change_of_the_master_key_can_be_completed() {
     let shop = Shop::start(&[]).await;
     sign_up(&shop, "ada@example.org", "Ada").await;
     let refused = souk(shop.folder(), &["keys", "rewrap"]);
@@ -222,15 +224,15 @@ async fn the_master_key_is_changed_and_a_change_that_was_cut_off_is_finished() {
     assert_eq!(
         std::fs::read_to_string(&master).unwrap(),
         old,
-        "the old key is the one until all are wrapped"
+        "the old master key stays until all keys are rewrapped"
     );
-    let (code, said) = lines(folder.path(), &["keys", "rewrap"]);
-    assert_eq!((code, &said[0]["rewrapped"]), (Some(0), &json!(1)));
-    assert!(std::fs::read(folder.path().join("log.sqlite")).unwrap() == log, "the log is not touched");
+    let (code, printed) = lines(folder.path(), &["keys", "rewrap"]);
+    assert_eq!((code, &printed[0]["rewrapped"]), (Some(0), &json!(1)));
+    assert!(std::fs::read(folder.path().join("log.sqlite")).unwrap() == log, "the log does not change");
     assert_ne!(std::fs::read_to_string(&master).unwrap(), old);
-    let kept = master.with_extension(said[0]["from"].as_str().unwrap());
+    let kept = master.with_extension(printed[0]["from"].as_str().unwrap());
     assert_eq!(std::fs::read_to_string(kept).unwrap(), old);
-    // Cut off between the keys and the file: the next start finishes it.
+    // A change that was killed between the keys and the key file: the next start completes it.
     let next = master.with_extension("next");
     std::fs::write(&next, "5a".repeat(32)).unwrap();
     let to = next.display().to_string();

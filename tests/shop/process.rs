@@ -1,4 +1,4 @@
-//! A shop in a process of its own.
+//! Processes of the shop and of gateways, and requests to them.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -12,26 +12,26 @@ use tokio::net::TcpStream;
 
 use crate::documented::check_headers;
 
-/// Looks at something that comes about by itself, this often at most.
-const LOOKS_MAX: u32 = 400;
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// Limit of polls for an expected state.
+const POLLS_MAX: u32 = 400;
+/// Interval between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// The time that a connection is kept which nobody uses: shorter than the shop keeps it, so that no request is
-/// sent into one that is just being closed.
+/// Time for which the client keeps an idle connection. It is shorter than in the shop, so that no request is
+/// sent on a connection that the shop is closing.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().pool_idle_timeout(IDLE_MAX).build().unwrap()
 }
 
-/// Runs a command on a data folder to its end.
+/// Runs a command on a data folder and returns its output.
 pub(crate) fn souk(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     command.args(arguments).arg("--data").arg(folder).output().unwrap()
 }
 
-/// The same, and the JSON lines it printed.
+/// Runs a command on a data folder with `--json`. Returns its exit status and the printed lines.
 pub(crate) fn lines(folder: &Path, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
     let output = souk(folder, &[arguments, &["--json"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
@@ -39,7 +39,7 @@ pub(crate) fn lines(folder: &Path, arguments: &[&str]) -> (Option<i32>, Vec<Valu
     (output.status.code(), lines)
 }
 
-/// A running shop.
+/// A running shop process with its data folder.
 pub(crate) struct Shop {
     folder: TempDir,
     child: Child,
@@ -49,28 +49,29 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Opens an empty shop.
+    /// Starts an empty shop.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         Self::open(tempfile::tempdir().unwrap(), variables).await
     }
 
-    /// Opens an empty shop that can make no file larger than that.
+    /// Starts an empty shop whose files can't be larger than `bytes`.
     pub(crate) async fn start_with_files_of(bytes: u64) -> Self {
         let mut command = Command::new("sh");
-        // The signal would end the process; ignored, the write is refused instead. Blocks have 512 bytes.
+        // The signal XFSZ would end the process. If it is ignored, the write fails instead. `ulimit` counts
+        // blocks of 512 bytes.
         let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 512);
         command.args(["-c", &script, env!("CARGO_BIN_EXE_souk")]);
         Self::run(command, tempfile::tempdir().unwrap()).await
     }
 
-    /// Opens the shop in a folder.
+    /// Starts the shop in a data folder.
     pub(crate) async fn open(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
         command.envs(variables.iter().copied());
         Self::run(command, folder).await
     }
 
-    /// Opens an empty shop that listens there.
+    /// Starts an empty shop that listens on an address.
     pub(crate) async fn start_at(address: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
         command.envs(variables.iter().copied());
@@ -84,18 +85,18 @@ impl Shop {
     async fn run_at(listen: &str, mut command: Command, folder: TempDir) -> Self {
         command.args(["serve", "--listen", listen, "--empty", "--json", "--data"]).arg(folder.path());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let address = listening(&mut child);
+        let address = listening_address(&mut child);
         let token = souk(folder.path(), &["token", "--role", "admin", "--subject", "ops"]);
         let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
         let shop = Self { folder, child, address, token, client: client() };
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..POLLS_MAX {
             let ready = shop.client.get(format!("{}/health/ready", shop.address)).send().await;
-            if ready.is_ok_and(|answer| answer.status().is_success()) {
+            if ready.is_ok_and(|response| response.status().is_success()) {
                 return shop;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-        panic!("the shop is not ready");
+        panic!("the shop does not get ready");
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -111,13 +112,13 @@ impl Shop {
         request.header("X-API-Version", "v1").header("Prefer", "wait=30").bearer_auth(&self.token)
     }
 
-    /// Writes, and gives status and body.
+    /// Sends a POST request as an admin. Returns status and body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let answer = sent(self.request(reqwest::Method::POST, path).json(body)).await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let response = send_checked(self.request(reqwest::Method::POST, path).json(body)).await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// Writes under a key; the process may go away meanwhile.
+    /// Sends a POST request with an idempotency key. Fails if the process is killed meanwhile.
     pub(crate) async fn send_keyed(
         &self,
         path: &str,
@@ -125,11 +126,11 @@ impl Shop {
         key: String,
     ) -> reqwest::Result<(u16, Value)> {
         let request = self.request(reqwest::Method::POST, path).header("Idempotency-Key", key);
-        let answer = sent(request.json(body)).await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+        let response = send_checked(request.json(body)).await?;
+        Ok((response.status().as_u16(), response.json().await?))
     }
 
-    /// Sends anything as nobody in particular, and gives status and body; the process may go away
+    /// Sends a request without a token, and returns status and body. Fails if the process is killed
     /// meanwhile.
     pub(crate) async fn try_send(
         &self,
@@ -139,10 +140,10 @@ impl Shop {
         headers: &[(&str, &str)],
     ) -> reqwest::Result<(u16, Value)> {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
-        exchange(request, body, headers).await
+        send_json(request, body, headers).await
     }
 
-    /// The same to a process that stays.
+    /// Sends a request without a token, and returns status and body.
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -153,19 +154,19 @@ impl Shop {
         self.try_send(method, path, body, headers).await.unwrap()
     }
 
-    /// What an admin's requests carry.
+    /// Returns the `Authorization` header of an admin.
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
-    /// A guest's cart with something in it: its token.
+    /// Puts an item into a new cart of a guest, and returns the cart token.
     pub(crate) async fn guest_cart(&self, item: &Value) -> String {
         let request = self.client.post(format!("{}/api/cart/items", self.address));
-        let answer = sent(request.header("X-API-Version", "v1").json(item)).await.unwrap();
-        answer.headers()["x-cart-token"].to_str().unwrap().to_owned()
+        let response = send_checked(request.header("X-API-Version", "v1").json(item)).await.unwrap();
+        response.headers()["x-cart-token"].to_str().unwrap().to_owned()
     }
 
-    /// The token in the only mail there is.
+    /// Returns the token in the only mail.
     pub(crate) fn mailed_token(&self) -> String {
         let people = std::fs::read_dir(self.folder().join("mail")).unwrap();
         let mails = people.flat_map(|person| std::fs::read_dir(person.unwrap().path()).unwrap());
@@ -173,16 +174,16 @@ impl Shop {
         mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
     }
 
-    /// Waits until everybody has been told of every erasure.
-    pub(crate) async fn until_settled(&self) {
-        assert!(!self.is_killed_before_settled().await, "the shop has ended");
+    /// Waits until all erasures are settled.
+    pub(crate) async fn wait_until_settled(&self) {
+        assert!(!self.killed_before_settled().await, "the shop was killed");
     }
 
-    /// The same for a shop that may be killed before; whether it was.
-    pub(crate) async fn is_killed_before_settled(&self) -> bool {
+    /// Waits until all erasures are settled, or until the shop is killed. Returns true if it was killed.
+    pub(crate) async fn killed_before_settled(&self) -> bool {
         let options = SqliteConnectOptions::new().filename(self.folder().join("person-keys.sqlite"));
         let pool = SqlitePoolOptions::new().connect_with(options.read_only(true)).await.unwrap();
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..POLLS_MAX {
             let sql = "SELECT count(*) > 0 AND min(is_settled) = 1 FROM erased";
             let settled: bool = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
             let is_killed = TcpStream::connect(self.address().trim_start_matches("http://")).await.is_err();
@@ -190,108 +191,109 @@ impl Shop {
                 pool.close().await;
                 return is_killed;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         panic!("an erasure is not finished");
     }
 
-    /// Reads what the log holds by now.
+    /// Reads a resource as an admin, when the read models have reached the head of the log.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let head = self.request(reqwest::Method::GET, "/api/admin/projections").send().await.unwrap();
         let head: Value = head.json().await.unwrap();
         let request = self.request(reqwest::Method::GET, path);
-        let answer = sent(request.header("X-Min-Position", head["head"].as_str().unwrap())).await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let response =
+            send_checked(request.header("X-Min-Position", head["head"].as_str().unwrap())).await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// Waits until the log does not grow any more: processes and sweeps have nothing left to do.
-    pub(crate) async fn until_quiet(&self) {
+    /// Waits until the log stops growing, so that processes and sweeps have nothing left to do.
+    pub(crate) async fn wait_until_quiet(&self) {
         let mut head = self.head().await;
-        for _ in 0..LOOKS_MAX {
-            tokio::time::sleep(10 * LOOK_EVERY).await;
+        for _ in 0..POLLS_MAX {
+            tokio::time::sleep(10 * POLL_INTERVAL).await;
             let now = self.head().await;
             if now == head {
                 return;
             }
             head = now;
         }
-        panic!("the log grows and grows");
+        panic!("the log does not stop growing");
     }
 
-    /// Reads what the read models hold by now.
+    /// Reads a resource as an admin, without waiting for the read models.
     pub(crate) async fn read(&self, path: &str) -> (u16, Value) {
-        let answer = sent(self.request(reqwest::Method::GET, path)).await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let response = send_checked(self.request(reqwest::Method::GET, path)).await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    /// The position of the log's last event.
+    /// Returns the position of the last event in the log.
     pub(crate) async fn head(&self) -> u64 {
         self.read("/api/admin/projections").await.1["head"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Reads as of a position, and answers with everything that came.
-    pub(crate) async fn ask(&self, path: &str, min_position: Option<&str>) -> reqwest::Response {
+    /// Reads a resource as an admin with a minimum position, and returns the whole response.
+    pub(crate) async fn get_response(&self, path: &str, min_position: Option<&str>) -> reqwest::Response {
         let request = self.request(reqwest::Method::GET, path);
-        sent(request.header("X-Min-Position", min_position.unwrap_or("0"))).await.unwrap()
+        send_checked(request.header("X-Min-Position", min_position.unwrap_or("0"))).await.unwrap()
     }
 
-    /// Waits until the shop says of itself that it can't do its work.
-    pub(crate) async fn until_not_ready(&self) {
-        for _ in 0..LOOKS_MAX {
+    /// Waits until `/health/ready` returns 503.
+    pub(crate) async fn wait_until_not_ready(&self) {
+        for _ in 0..POLLS_MAX {
             let ready = self.client.get(format!("{}/health/ready", self.address)).send().await.unwrap();
             if ready.status().as_u16() == 503 {
                 return;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         panic!("the shop stays ready");
     }
 
-    /// The process.
+    /// Returns the id of the process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills the process now, and waits until it is gone.
+    /// Kills the process, and waits until it has ended.
     pub(crate) async fn kill(mut self) -> Self {
         self.kill_after(Duration::ZERO).await;
         self.child.wait().unwrap();
         self
     }
 
-    /// Reads until it is so.
-    pub(crate) async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) {
+    /// Reads a resource again and again until `is_so` returns true.
+    pub(crate) async fn wait_until(&self, path: &str, is_so: impl Fn(&Value) -> bool) {
         let mut last = Value::Null;
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..POLLS_MAX {
             last = self.get(path).await.1;
             if is_so(&last) {
                 return;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         panic!("{path} stays {last}");
     }
 
-    /// Kills the process without a word.
+    /// Waits, and then sends SIGKILL to the process.
     pub(crate) async fn kill_after(&self, wait: Duration) {
         tokio::time::sleep(wait).await;
         signal(&self.child, "KILL");
     }
 
-    /// Opens the shop of a killed process again.
+    /// Starts the shop again after its process was killed.
     pub(crate) async fn restart(mut self) -> Self {
-        let mut looks = 0;
+        let mut polls = 0;
         while self.child.try_wait().unwrap().is_none() {
-            looks += 1;
-            assert!(looks < LOOKS_MAX, "the process does not end");
-            tokio::time::sleep(LOOK_EVERY).await;
+            polls += 1;
+            assert!(polls < POLLS_MAX, "the process does not end");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         drop(self);
         Self::open(folder, &[]).await
     }
 
-    /// Tells the process to stop; it ends well.
+    /// Stops the process gracefully, and returns its data folder.
     pub(crate) fn stop(mut self) -> TempDir {
         signal(&self.child, "TERM");
         assert!(self.child.wait().unwrap().success());
@@ -299,19 +301,19 @@ impl Shop {
     }
 }
 
-/// Sends a request, and checks that the response has the headers that the document of the API names.
-async fn sent(request: reqwest::RequestBuilder) -> reqwest::Result<reqwest::Response> {
+/// Sends a request, and checks that the response has the headers that the API document describes.
+async fn send_checked(request: reqwest::RequestBuilder) -> reqwest::Result<reqwest::Response> {
     let (client, request) = request.build_split();
     let request = request?;
     let method = request.method().clone();
     let path = request.url().path().to_owned();
-    let answer = client.execute(request).await?;
-    check_headers(method.as_str(), &path, answer.status().as_u16(), answer.headers());
-    Ok(answer)
+    let response = client.execute(request).await?;
+    check_headers(method.as_str(), &path, response.status().as_u16(), response.headers());
+    Ok(response)
 }
 
-/// Sends anything, and gives status and body.
-async fn exchange(
+/// Sends a JSON request with headers, and returns status and body.
+async fn send_json(
     request: reqwest::RequestBuilder,
     body: &Value,
     headers: &[(&str, &str)],
@@ -323,20 +325,21 @@ async fn exchange(
     if !body.is_null() {
         request = request.json(body);
     }
-    let answer = sent(request).await?;
-    let (status, text) = (answer.status().as_u16(), answer.text().await?);
+    let response = send_checked(request).await?;
+    let status = response.status().as_u16();
+    let text = response.text().await?;
     Ok((status, serde_json::from_str(&text).unwrap_or_default()))
 }
 
-/// Where a process says it listens.
-fn listening(child: &mut Child) -> String {
+/// Reads the address from the first line that a process prints.
+fn listening_address(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let listening: Value = serde_json::from_str(&line).unwrap();
     listening["listening"].as_str().unwrap().to_owned()
 }
 
-/// A gateway in front of a shop, in a process of its own.
+/// A gateway process in front of a shop.
 pub(crate) struct Gateway {
     child: Child,
     address: String,
@@ -344,34 +347,34 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one, and waits until it knows the keys of tokens.
+    /// Starts a gateway, and waits until it is ready.
     pub(crate) async fn start(upstream: &str, variables: &[(&str, &str)]) -> Self {
         let gateway = Self::open(upstream, variables);
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..POLLS_MAX {
             if gateway.text("/health/ready").await.0 == 200 {
                 return gateway;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-        panic!("the gateway is not ready");
+        panic!("the gateway does not get ready");
     }
 
-    /// Starts one.
+    /// Starts a gateway, without waiting until it is ready.
     pub(crate) fn open(upstream: &str, variables: &[(&str, &str)]) -> Self {
         Self::open_between(upstream, upstream, variables)
     }
 
-    /// Starts one in front of two shops: writes go to the first, reads to the second.
+    /// Starts a gateway in front of two shops. It sends writes to the first and reads to the second.
     pub(crate) fn open_between(commands: &str, queries: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
         command.args(["serve", "--role", "gateway", "--listen", "127.0.0.1:0", "--json"]);
         command.args(["--upstream-commands", commands, "--upstream-queries", queries]);
         let mut child = command.envs(variables.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
-        let address = listening(&mut child);
+        let address = listening_address(&mut child);
         Self { child, address, client: client() }
     }
 
-    /// Sends anything, and gives status and body.
+    /// Sends a JSON request with headers, and returns status and body.
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -380,24 +383,24 @@ impl Gateway {
         headers: &[(&str, &str)],
     ) -> (u16, Value) {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.address));
-        exchange(request, body, headers).await.unwrap()
+        send_json(request, body, headers).await.unwrap()
     }
 
-    /// Reads a page of text.
+    /// Reads a text, and returns status and body.
     pub(crate) async fn text(&self, path: &str) -> (u16, String) {
-        let answer = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let response = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// Reads a page until it says so.
-    pub(crate) async fn until(&self, path: &str, says: impl Fn(&str) -> bool) {
+    /// Reads a text again and again until `says` returns true.
+    pub(crate) async fn wait_until(&self, path: &str, says: impl Fn(&str) -> bool) {
         let mut last = String::new();
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..POLLS_MAX {
             last = self.text(path).await.1;
             if says(&last) {
                 return;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         panic!("{path} stays {last}");
     }
@@ -405,7 +408,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -413,7 +416,7 @@ impl Drop for Gateway {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,12 +1,12 @@
-//! Signing in by a real identity provider, as a browser does: its pages, its cookies, its consent.
+//! Sign-in by a real identity provider in a browser, with its pages, cookies and consent.
 
 use serde_json::{Value, json};
 use souk_servers::{Browser, Client, OpenIdProvider, Page, free_port};
 
 use super::process::{Shop, souk};
 
-/// A shop and the provider that it trusts, each at an address that the other knows.
-async fn both() -> (Shop, OpenIdProvider) {
+/// Starts a shop and an identity provider that are configured for each other.
+async fn shop_and_provider() -> (Shop, OpenIdProvider) {
     let address = format!("127.0.0.1:{}", free_port().unwrap());
     let client = Client {
         id: "souk".to_owned(),
@@ -23,8 +23,8 @@ async fn both() -> (Shop, OpenIdProvider) {
     (shop, provider)
 }
 
-/// Signs somebody in through all pages: what the shop says in the end.
-async fn signed_in(shop: &Shop, login: &str, query: &str) -> Page {
+/// Signs a person in through all pages. Returns the last page of the shop.
+async fn sign_in(shop: &Shop, login: &str, query: &str) -> Page {
     let begin = format!("{}/api/auth/oidc/work/start{query}", shop.address());
     let back = format!("{}/api/auth/oidc/work/callback", shop.address());
     let login = login.to_owned();
@@ -40,49 +40,49 @@ async fn signed_in(shop: &Shop, login: &str, query: &str) -> Page {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_signs_in_through_the_pages_of_a_provider_buys_and_is_forgotten() {
-    let (shop, mut provider) = both().await;
-    let page = signed_in(&shop, "ada@example.org", "").await;
+async fn a_person_signs_in_by_a_provider_and_is_a_new_person_after_an_erasure() {
+    let (shop, mut provider) = shop_and_provider().await;
+    let page = sign_in(&shop, "ada@example.org", "").await;
     assert_eq!(page.status, 200, "{page:?}");
     let ada: Value = serde_json::from_str(&page.body).unwrap();
     let bearer = format!("Bearer {}", ada["accessToken"].as_str().unwrap());
     let me = shop.send("GET", "/api/users/me", &Value::Null, &[("authorization", &bearer)]).await.1;
     assert_eq!((&me["email"], &me["emailVerified"]), (&json!("ada@example.org"), &json!(true)), "{me}");
     assert_eq!(me["name"], "Name of ada@example.org");
-    // By a page of the shop, the next time: a code comes behind the path.
-    let page = signed_in(&shop, "ada@example.org", "?returnTo=/account").await;
+    // With `returnTo`, the browser gets a code in the fragment of this path.
+    let page = sign_in(&shop, "ada@example.org", "?returnTo=/account").await;
     let location = page.location.unwrap();
     let code = location.strip_prefix("/account#code=").unwrap();
     let again = shop.send("POST", "/api/auth/oidc/exchange", &json!({"code": code}), &[]).await;
     assert_eq!((again.0, &again.1["id"]), (200, &ada["id"]));
-    // Whoever has an account already is asked for it first.
+    // An existing account must be linked by its owner first.
     let bob = json!({"email": "bob@example.org", "password": "correct horse battery", "name": "Bob"});
     assert_eq!(shop.send("POST", "/api/auth/signup", &bob, &[]).await.0, 201);
-    let refused = signed_in(&shop, "bob@example.org", "?returnTo=/").await;
+    let refused = sign_in(&shop, "bob@example.org", "?returnTo=/").await;
     assert_eq!(refused.location.as_deref(), Some("/#error=account-not-linked"));
-    let refused = signed_in(&shop, "unverified@example.org", "").await;
+    let refused = sign_in(&shop, "unverified@example.org", "").await;
     assert!(refused.status == 403 && refused.body.contains("email-not-verified"), "{refused:?}");
-    // Forgotten, they are somebody new.
+    // After the erasure, the same login gets a new account.
     let bearer = format!("Bearer {}", again.1["accessToken"].as_str().unwrap());
     let erased = shop.send("DELETE", "/api/users/me", &json!({}), &[("authorization", &bearer)]).await;
     assert_eq!(erased.0, 202, "{erased:?}");
-    shop.until_settled().await;
-    let page = signed_in(&shop, "ada@example.org", "").await;
-    let anew: Value = serde_json::from_str(&page.body).unwrap();
-    assert_ne!(anew["id"], ada["id"]);
-    // A provider that is gone costs nothing but its own sign-ins.
+    shop.wait_until_settled().await;
+    let page = sign_in(&shop, "ada@example.org", "").await;
+    let new_account: Value = serde_json::from_str(&page.body).unwrap();
+    assert_ne!(new_account["id"], ada["id"]);
+    // Other sign-ins work while the provider is down.
     provider.stop();
     let login = json!({"email": "bob@example.org", "password": "correct horse battery"});
     assert_eq!(shop.send("POST", "/api/auth/login", &login, &[]).await.0, 200);
 }
 
 #[test]
-fn a_provider_that_is_half_configured_is_refused_by_name() {
+fn an_incomplete_provider_configuration_is_refused_with_its_setting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("souk.toml"), "[oidc.work]\nissuer = \"http://accounts.example\"\n")
         .unwrap();
     let file = folder.path().join("souk.toml").display().to_string();
     let output = souk(folder.path(), &["config", "--config", &file]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("SOUK_OIDC_WORK_ISSUER"), "{said}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("SOUK_OIDC_WORK_ISSUER"), "{error}");
 }
