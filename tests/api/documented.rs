@@ -1,17 +1,17 @@
-//! Responses compared with the document of the API, for the tests of every crate that calls it.
+//! Comparison of response headers with the API document, for the tests of every crate that calls the API.
 
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-/// The document that is kept.
+/// The API document in `docs/openapi.json`.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../docs/openapi.json")).expect("the document is JSON")
 });
 
-/// Headers that come with every HTTP server or are for browsers, and say nothing of the shop.
-const OF_HTTP: [&str; 11] = [
+/// Headers of HTTP and of browser security, which the API document does not describe.
+const HTTP_HEADERS: [&str; 11] = [
     "cache-control",
     "connection",
     "content-length",
@@ -24,41 +24,45 @@ const OF_HTTP: [&str; 11] = [
     "x-content-type-options",
     "x-frame-options",
 ];
-/// Headers that a response always has when the document says that it may.
-const ALWAYS: [&str; 3] = ["ETag", "Location", "X-Correlation-Id"];
+/// Headers that a response must have if the document describes them. Other described headers are optional.
+const REQUIRED: [&str; 3] = ["ETag", "Location", "X-Correlation-Id"];
 
-/// Resources that are read before they were ever written: they have no revision then.
-const NEVER_WRITTEN: [&str; 2] = ["/api/cart", "/api/inventory/stock/{sku}"];
+/// Resources that can be read before their first write. They have no revision and no `ETag` then.
+const READABLE_WITHOUT_REVISION: [&str; 2] = ["/api/cart", "/api/inventory/stock/{sku}"];
 
-/// Checks that a response has the headers that the document names, and no others. A path that is not in the document
-/// passes.
+/// Checks that a response has the headers that the document describes, and no others. Paths that are not in
+/// the document are not checked.
 ///
 /// # Panics
-/// When the headers differ.
+/// If the headers differ.
 #[track_caller]
 pub(crate) fn check_headers(method: &str, path: &str, status: u16, headers: &HeaderMap) {
     let path = path.split('?').next().unwrap_or(path);
     let Some(response) = response(method, path, status) else { return };
     let none = Map::new();
     let described = response["headers"].as_object().unwrap_or(&none);
-    let is_described = |name: &str| described.keys().any(|known| known.eq_ignore_ascii_case(name));
+    let is_described = |name: &str| described.keys().any(|header| header.eq_ignore_ascii_case(name));
     for name in headers.keys().map(HeaderName::as_str) {
-        let is_known = OF_HTTP.contains(&name) || name.starts_with("access-control-") || is_described(name);
+        let is_known =
+            HTTP_HEADERS.contains(&name) || name.starts_with("access-control-") || is_described(name);
         assert!(
             is_known,
-            "{method} {path} answers {status} with `{name}`, which docs/openapi.json does not name"
+            "{method} {path} responds {status} with the header `{name}`, which docs/openapi.json does not describe"
         );
     }
     let is_read = matches!(method, "GET" | "HEAD");
-    let is_never_written = is_read && NEVER_WRITTEN.iter().any(|template| is_of(template, path));
-    let may_lack = |name: &str| status >= 400 || is_never_written && name == "ETag";
-    for name in ALWAYS.into_iter().filter(|name| is_described(name) && !may_lack(name)) {
+    let may_lack_revision = is_read && READABLE_WITHOUT_REVISION.iter().any(|template| is_of(template, path));
+    let may_lack = |name: &str| status >= 400 || may_lack_revision && name == "ETag";
+    for name in REQUIRED.into_iter().filter(|name| is_described(name) && !may_lack(name)) {
         let is_sent = headers.contains_key(name);
-        assert!(is_sent, "{method} {path} answers {status} without `{name}`, which docs/openapi.json names");
+        assert!(
+            is_sent,
+            "{method} {path} responds {status} without the header `{name}`, which docs/openapi.json describes"
+        );
     }
 }
 
-/// The response as the document describes it.
+/// Returns the description of a response in the document.
 fn response(method: &str, path: &str, status: u16) -> Option<&'static Value> {
     let paths = DOCUMENT["paths"].as_object().expect("the document has paths");
     let literal = paths.get(path);
@@ -70,11 +74,11 @@ fn response(method: &str, path: &str, status: u16) -> Option<&'static Value> {
     responses.get(status.to_string()).or_else(|| responses.get("default"))
 }
 
-/// Returns true if a path is one of a template, as `/api/orders/1` is of `/api/orders/{id}`.
+/// Returns true if a path matches a template, for example `/api/orders/1` matches `/api/orders/{id}`.
 fn is_of(template: &str, path: &str) -> bool {
     let mut parts = path.split('/');
-    let are_alike = template.split('/').all(|wanted| {
-        parts.next().is_some_and(|part| part == wanted || (wanted.starts_with('{') && !part.is_empty()))
+    let are_equal = template.split('/').all(|expected| {
+        parts.next().is_some_and(|part| part == expected || (expected.starts_with('{') && !part.is_empty()))
     });
-    are_alike && parts.next().is_none()
+    are_equal && parts.next().is_none()
 }

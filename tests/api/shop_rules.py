@@ -1,4 +1,4 @@
-"""What the shop's rules ask of requests, and what its refusals mean, where no schema can say it."""
+"""Rules of the shop that no schema can express: values that requests need, and refusals that are correct."""
 
 import hashlib
 import hmac
@@ -12,42 +12,42 @@ SECRET = os.environ["SOUK_WEBHOOK_SECRET"].encode()
 IMPORT = "/api/admin/import/products"
 SIGNATURE = "X-Razorpay-Signature"
 
-# Refusals that no schema speaks of: rules over several fields, of characters that can't be seen, and what
-# depends on what the shop holds. Codes of problems, or of their fields.
-OF_RULES = {
-    "ambiguous",  # 422: fields that exclude each other
-    "invalid-length",  # 422: of a reason that a change must have
-    "invalid-count",  # 422: a product has a variant, here or at the top
-    "invalid-amount",  # 422: nothing is refunded by nothing
-    "invalid-type",  # 422: attributes are texts, numbers or truths
-    "invalid-character",  # 422: one that controls
-    "invalid-name",  # 422: of an attribute or option, with no character that can be seen
-    "duplicate-name",  # 422: of two options, which differ by blanks around them
-    "invalid-sku",  # 422: with characters that can't be seen, or a separator
-    "invalid-id",  # 422: the same
-    "out-of-range",  # 422: money has other limits in a price than in a total
-    "revision-mismatch",  # 412: `If-Match` names another revision
-    "idempotency-key-reused",  # 422: the key came before with another body
-    "invalid-email",  # 422: not one that the shop sends to
-    "invalid-text",  # 422: a name with characters that can't be seen
-    "weak-password",  # 422: one that many have
-    "wrong-password",  # 422: not the caller's
-    "unknown-sku",  # 422: not for sale
-    "unknown-token",  # 422: no cart token of this shop, and none that was mailed
-    "unknown-currency",  # 422: three letters, and no currency
-    "unknown-country",  # 422: two letters, and no country
-    "currency-mismatch",  # 422: sold in another currency
-    "duplicate-sku",  # 422: two variants of one product
-    "invalid-quantity",  # 422: less than nothing would be left, or more than fits
-    "quantity-limit",  # 422: with what the cart holds already
-    "total-too-large",  # 422: of all lines together
+# Codes of problems or field errors that are correct although the request matches the schema: rules about
+# several fields, about invisible characters, and about the current data of the shop.
+RULE_CODES = {
+    "ambiguous",  # 422: two fields that exclude each other
+    "invalid-length",  # 422: the reason of a change is empty or too long
+    "invalid-count",  # 422: a product has no variant
+    "invalid-amount",  # 422: the amount of a refund is zero
+    "invalid-type",  # 422: an attribute is not a text, number or boolean
+    "invalid-character",  # 422: a control character
+    "invalid-name",  # 422: the name of an attribute or option has no visible character
+    "duplicate-name",  # 422: two options whose names differ only in blanks around them
+    "invalid-sku",  # 422: an invisible character, or a separator
+    "invalid-id",  # 422: an invisible character, or a separator
+    "out-of-range",  # 422: the limits of a price differ from those of a total
+    "revision-mismatch",  # 412: `If-Match` has another revision
+    "idempotency-key-reused",  # 422: the key was used with another body
+    "invalid-email",  # 422: an address that the shop does not send mail to
+    "invalid-text",  # 422: a name with invisible characters
+    "weak-password",  # 422: a common password
+    "wrong-password",  # 422: not the password of the caller
+    "unknown-sku",  # 422: the SKU is not for sale
+    "unknown-token",  # 422: not a cart token of this shop, and not a mailed token
+    "unknown-currency",  # 422: three letters that are not a currency
+    "unknown-country",  # 422: two letters that are not a country
+    "currency-mismatch",  # 422: the SKU is sold in another currency
+    "duplicate-sku",  # 422: two variants of one product have the same SKU
+    "invalid-quantity",  # 422: the stock would be negative or too large
+    "quantity-limit",  # 422: together with the units in the cart
+    "total-too-large",  # 422: the total of all lines
 }
-# What only some have to say: who calls, of what, and what is missing.
-OF_SOME = {
+# Field errors that are correct only for some callers: caller, operation, field and code.
+CALLER_CODES = {
     ("a guest", "POST /api/orders", "/email", "missing"),
     ("a customer", "DELETE /api/users/me", "/password", "missing-field"),
 }
-# Parameters whose values only the shop gives out or knows, or of several forms.
+# Beginnings of details about parameters whose valid values are known only to the shop, or have several forms.
 OPAQUE = (
     "`cursor`:",
     "`until`:",
@@ -59,7 +59,7 @@ OPAQUE = (
     "`currency`:",
     "`item`:",
     "`stream`:",
-    "`minPrice`: at most `maxPrice`",
+    "`minPrice`: a price that is not higher than `maxPrice`",
 )
 
 
@@ -70,11 +70,11 @@ def ndjson(context, value):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Values that would only ever be refused, or waited for, are replaced, but for the one under test."""
+    """Replaces values that would always be refused or cause a long wait. Keeps the value that is under test."""
     if case.meta is None:
         return
     if not case.meta.is_negative_at(ParameterLocation.BODY):
-        revalue(case.body)
+        replace_values(case.body)
     tested = tested_headers(case.meta)
     if tested is None:
         return
@@ -98,7 +98,7 @@ def before_call(context, case, kwargs):
 
 
 def tested_headers(meta):
-    """The headers whose values are wrong on purpose; nothing when that isn't known."""
+    """Returns the headers with intentionally wrong values, or None if they are not known."""
     data = meta.phase.data
     names = {data.parameter} | {mutation.parameter for mutation in data.mutations}
     names = {name.lower() for name in names if name}
@@ -106,10 +106,10 @@ def tested_headers(meta):
     return names if is_known else None
 
 
-def revalue(value):
+def replace_values(value):
     if isinstance(value, list):
         for item in value:
-            revalue(item)
+            replace_values(item)
     elif isinstance(value, dict):
         for field, known in (("currency", "GBP"), ("country", "GB")):
             if isinstance(value.get(field), str):
@@ -117,7 +117,7 @@ def revalue(value):
         if isinstance(value.get("createdAt"), str):
             value["createdAt"] = datetime.now(UTC).isoformat()
         for item in value.values():
-            revalue(item)
+            replace_values(item)
 
 
 def sign(request):
@@ -133,10 +133,13 @@ def takes_cart_token(operation):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """False for what is no failure. A forged cart token is answered with 400 before all else, 405 included."""
+    """Returns False for a report that is not a failure.
+
+    The shop refuses a forged cart token with 400 before any other check, also before 405.
+    """
     kind = failure.__class__.__name__
     if kind == "AcceptedNegativeData" and case.operation.path == IMPORT:
-        # Any text is a body of lines, each of which is refused by itself.
+        # Any text is a valid body: its lines are accepted or refused separately.
         return case.meta is None or not case.meta.is_negative_at(ParameterLocation.BODY)
     if kind == "IgnoredAuth" and "`400 " in failure.message and takes_cart_token(case.operation):
         return False
@@ -146,7 +149,7 @@ def filter_failure(context, failure, case, response):
     except (ValueError, KeyError, TypeError):
         return True
     if code == "malformed-body" and case.operation.path == IMPORT:
-        # A text that begins as an array does has to end as one.
+        # A text that begins like a JSON array must also end like one.
         return "array" not in detail
     if code == "invalid-parameter" and detail.startswith("`X-Cart-Token`:"):
         return kind != "UnsupportedMethodResponse"
@@ -154,8 +157,8 @@ def filter_failure(context, failure, case, response):
         return True
     if code == "invalid-parameter":
         return not detail.startswith(OPAQUE)
-    # To JSON Schema 2.0 is an integer.
+    # In JSON Schema, 2.0 is an integer.
     fields = [field for field in fields if "floating point" not in field["detail"]]
-    who = (os.environ["SOUK_CALLER"], case.operation.label)
-    codes = {field["code"] for field in fields if (*who, field["pointer"], field["code"]) not in OF_SOME}
-    return not (codes or ({code} - {"validation-failed"})) <= OF_RULES
+    caller = (os.environ["SOUK_CALLER"], case.operation.label)
+    codes = {field["code"] for field in fields if (*caller, field["pointer"], field["code"]) not in CALLER_CODES}
+    return not (codes or ({code} - {"validation-failed"})) <= RULE_CODES

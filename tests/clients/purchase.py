@@ -1,4 +1,4 @@
-"""A guest buys something with the client that openapi-python-client makes.
+"""A guest places an order with the client that openapi-python-client generates.
 
 Run as: python purchase.py URL SKU
 """
@@ -35,14 +35,14 @@ QUANTITY = 2
 VERSION = "v1"
 
 
-def of(kind: type[T], value: object) -> T:
-    """Returns the value as what it has to be."""
+def checked(kind: type[T], value: object) -> T:
+    """Returns the value, and checks that it has this type."""
     assert isinstance(value, kind), f"no {kind.__name__}: {value}"
     return value
 
 
 def is_open(status: OrderStatus) -> bool:
-    """Passes the type check only while the client knows all statuses of an order."""
+    """Returns true if the order is not yet confirmed. The type check fails if a status is missing here."""
     match status:
         case OrderStatus.PLACED | OrderStatus.PAYMENT_PENDING:
             return True
@@ -55,29 +55,29 @@ def is_open(status: OrderStatus) -> bool:
 
 
 def buy(url: str, sku: str) -> None:
-    """Finds the product, puts it into a cart, orders the cart and reads the order."""
-    # The generator wants a token for each operation that takes one, also where it may be left out.
-    nobody = cast(AuthenticatedClient, Client(base_url=url))
+    """Finds the product, adds it to a cart, orders the cart and reads the order."""
+    # The generated client requires a token for each operation that accepts one, even if it is optional.
+    anonymous = cast(AuthenticatedClient, Client(base_url=url))
 
     listed = get_api_products.sync(
-        client=nobody, x_api_version=VERSION, q=sku, sort=GetApiProductsSort.PRICE, in_stock=True
+        client=anonymous, x_api_version=VERSION, q=sku, sort=GetApiProductsSort.PRICE, in_stock=True
     )
-    product: Product = of(ListOfProductAnswer, listed).items[0]
+    product: Product = checked(ListOfProductAnswer, listed).items[0]
     variant = product.variants[0]
     price: int = variant.price.amount
     assert price > 0
 
     added = post_api_cart_items.sync_detailed(
-        client=nobody, x_api_version=VERSION, body=ItemRequest(sku=variant.sku, quantity=QUANTITY)
+        client=anonymous, x_api_version=VERSION, body=ItemRequest(sku=variant.sku, quantity=QUANTITY)
     )
     in_cart = added.headers["X-Position"]
-    assert in_cart == of(Written, added.parsed).position
+    assert in_cart == checked(Written, added.parsed).position
     guest = AuthenticatedClient(
         base_url=url, token=added.headers["X-Cart-Token"], prefix="", auth_header_name="X-Cart-Token"
     )
 
     shown = get_api_cart.sync_detailed(client=guest, x_api_version=VERSION, x_min_position=in_cart)
-    cart = of(Cart, shown.parsed)
+    cart = checked(Cart, shown.parsed)
     assert cart.total.amount == price * QUANTITY
     assert shown.headers["ETag"] == f'"{cart.revision}"'
 
@@ -89,22 +89,22 @@ def buy(url: str, sku: str) -> None:
         idempotency_key=str(uuid.uuid4()),
         body=request,
     )
-    written = of(OrderWritten, placed.parsed)
+    written = checked(OrderWritten, placed.parsed)
     assert placed.status_code == 201, placed
     assert placed.headers["Location"] == f"/api/orders/{written.id}"
 
     read = get_api_orders_id.sync(
         uuid.UUID(written.id), client=guest, x_api_version=VERSION, x_min_position=written.position
     )
-    order = of(Order, read)
+    order = checked(Order, read)
     assert not is_open(order.status)
     assert order.status is OrderStatus.CONFIRMED
-    assert of(OrderPayment, order.payment).status is PaymentStatus.CAPTURED
+    assert checked(OrderPayment, order.payment).status is PaymentStatus.CAPTURED
     assert order.lines[0].reservation is Reservation.CONFIRMED
     assert order.total == cart.total
 
     refused = post_api_orders.sync_detailed(client=guest, x_api_version=VERSION, body=OrderRequest(cart=True))
-    assert of(Problem, refused.parsed).status == refused.status_code
+    assert checked(Problem, refused.parsed).status == refused.status_code
     print(f"bought {QUANTITY} of {variant.sku} for {order.total.amount} as order {order.code}")
 
 

@@ -1,4 +1,4 @@
-// A guest buys something with the client that openapi-typescript makes.
+// A guest places an order with the client that openapi-typescript generates.
 // Run as: node purchase.ts URL SKU
 
 import assert from "node:assert/strict";
@@ -13,13 +13,13 @@ type Product = components["schemas"]["ProductAnswer"];
 const QUANTITY = 2;
 const VERSION = { "X-API-Version": "v1" } as const;
 
-/** Returns the value, which a test can't go on without. */
-function needed<T>(value: T | null | undefined, name: string): T {
+/** Returns the value, and checks that it is present. */
+function required<T>(value: T | null | undefined, name: string): T {
   assert.ok(value !== null && value !== undefined, `no ${name}`);
   return value;
 }
 
-/** Compiles only while the client knows all statuses of an order. */
+/** Returns true if the order is not yet confirmed. Does not compile if a status is missing here. */
 function isOpen(status: Order["status"]): boolean {
   switch (status) {
     case "PLACED":
@@ -36,14 +36,14 @@ function isOpen(status: Order["status"]): boolean {
 }
 
 const [url, sku] = process.argv.slice(2);
-const baseUrl = needed(url, "URL");
+const baseUrl = required(url, "URL");
 const client = createClient<paths>({ baseUrl });
 
 const products = await client.GET("/api/products", {
-  params: { header: VERSION, query: { q: needed(sku, "SKU"), sort: "price", inStock: true } },
+  params: { header: VERSION, query: { q: required(sku, "SKU"), sort: "price", inStock: true } },
 });
-const product: Product = needed(needed(products.data, "products").items[0], "product");
-const variant = needed(product.variants[0], "variant");
+const product: Product = required(required(products.data, "products").items[0], "product");
+const variant = required(product.variants[0], "variant");
 const price: number = variant.price.amount;
 assert.ok(price > 0);
 
@@ -51,9 +51,9 @@ const added = await client.POST("/api/cart/items", {
   params: { header: VERSION },
   body: { sku: variant.sku, quantity: QUANTITY },
 });
-const token = needed(added.response.headers.get("X-Cart-Token"), "X-Cart-Token");
-const inCart = needed(added.response.headers.get("X-Position"), "X-Position");
-assert.equal(inCart, needed(added.data, "answer").position);
+const token = required(added.response.headers.get("X-Cart-Token"), "X-Cart-Token");
+const inCart = required(added.response.headers.get("X-Position"), "X-Position");
+assert.equal(inCart, required(added.data, "response").position);
 client.use({
   onRequest({ request }) {
     request.headers.set("X-Cart-Token", token);
@@ -61,7 +61,7 @@ client.use({
 });
 
 const cart = await client.GET("/api/cart", { params: { header: { ...VERSION, "X-Min-Position": inCart } } });
-const total: number = needed(cart.data, "cart").total.amount;
+const total: number = required(cart.data, "cart").total.amount;
 assert.equal(total, price * QUANTITY);
 assert.equal(cart.response.headers.get("ETag"), `"${cart.data?.revision}"`);
 
@@ -70,13 +70,13 @@ const placed = await client.POST("/api/orders", {
   body: { cart: true, payment: { token: "tok_ok" }, email: "ada@example.org" },
 });
 assert.equal(placed.response.status, 201, JSON.stringify(placed.error));
-const { id, position } = needed(placed.data, "order");
+const { id, position } = required(placed.data, "order");
 assert.equal(placed.response.headers.get("Location"), `/api/orders/${id}`);
 
 const read = await client.GET("/api/orders/{id}", {
   params: { header: { ...VERSION, "X-Min-Position": position }, path: { id } },
 });
-const order: Order = needed(read.data, "order");
+const order: Order = required(read.data, "order");
 assert.equal(isOpen(order.status), false);
 assert.equal(order.status, "CONFIRMED");
 assert.equal(order.payment?.status, "CAPTURED");
@@ -86,5 +86,5 @@ assert.deepEqual(order.total, { amount: total, currency: variant.price.currency 
 assert.notEqual(order.status satisfies "CONFIRMD", "CONFIRMD");
 
 const refused = await client.POST("/api/orders", { params: { header: VERSION }, body: { cart: true } });
-assert.equal(needed(refused.error, "problem").status, refused.response.status);
+assert.equal(required(refused.error, "problem").status, refused.response.status);
 console.log(`bought ${QUANTITY} of ${variant.sku} for ${total} as order ${order.code}`);
