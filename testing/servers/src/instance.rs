@@ -1,4 +1,4 @@
-//! A server process of one's own.
+//! Server processes for tests, and free ports for them.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-/// How long a server may take until it answers.
+/// Timeout for the start of a server.
 const READY_MAX: Duration = Duration::from_secs(30);
-/// How often it is asked.
-const ASKED_EVERY: Duration = Duration::from_millis(20);
+/// Interval between two checks if a server is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A running server; it is killed when this is dropped.
+/// Running server process. Dropping it kills the process.
 pub(crate) struct Instance {
     process: Child,
-    /// What it keeps, which goes with it.
+    /// Folder with the data of the server; deleted with the server.
     _folder: TempDir,
 }
 
 impl Instance {
-    /// Starts a program and waits until it answers.
+    /// Starts a program, and waits until `is_ready` returns true.
     pub(crate) fn start(
         name: &str,
         folder: TempDir,
         command: &mut Command,
-        answers: impl Fn() -> bool,
+        is_ready: impl Fn() -> bool,
     ) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command
@@ -34,14 +34,14 @@ impl Instance {
             .with_context(|| format!("{name} can't be started: `cargo xtask engines` installs it"))?;
         let mut instance = Self { process, _folder: folder };
         let started = Instant::now();
-        while !answers() {
+        while !is_ready() {
             if let Some(status) = instance.process.try_wait()? {
-                bail!("{name} ended with {status} instead of answering");
+                bail!("{name} ended with {status} before it was ready");
             }
             if started.elapsed() > READY_MAX {
-                bail!("{name} does not answer within {} s", READY_MAX.as_secs());
+                bail!("{name} was not ready within {} s", READY_MAX.as_secs());
             }
-            std::thread::sleep(ASKED_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(instance)
     }
@@ -49,25 +49,25 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // One that has ended by itself is what was wanted.
+        // An error means that the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Ports that are tried: below those that systems give to whoever connects, one of which could be taken
-/// before it is listened at.
+/// Ports to try. The range is below the ports that the operating system gives to outgoing connections: such a port
+/// could be taken again before the server listens on it.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
-/// How many were given out.
-static GIVEN: AtomicU32 = AtomicU32::new(0);
+/// Number of ports that this process has tried.
+static TRIED: AtomicU32 = AtomicU32::new(0);
 
-/// A port that nobody listens at.
+/// Returns a port on which no process listens.
 pub fn free_port() -> Result<u16> {
     let count = u32::from(PORTS.end - PORTS.start);
     for _ in 0..count {
-        // Processes that look at once begin at different places.
-        let number = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS.start + u16::try_from(number % count).context("there are fewer ports")?;
+        // Different processes start at different ports, so that they do not choose the same port at the same time.
+        let number = std::process::id().wrapping_mul(97).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + u16::try_from(number % count).context("a port number has 16 bits")?;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }

@@ -1,7 +1,7 @@
-//! Real servers for tests, installed and started as throwaway instances: on a free port of the loopback
-//! interface, with data in a temporary folder, gone when the value is dropped.
+//! Real servers for tests. Each instance listens on a free port of the loopback interface and keeps its data in a
+//! temporary folder. Dropping the instance stops the server and deletes the data.
 //!
-//! `cargo xtask engines` installs what is missing and starts one of each for use by hand.
+//! `cargo xtask engines` installs missing programs, and starts one server of each kind for manual use.
 
 mod browser;
 mod instance;
@@ -18,35 +18,35 @@ pub use instance::free_port;
 pub use oidc::{Client, OpenIdProvider};
 pub use redis::Redis;
 
-/// Installs what is missing.
+/// Installs the programs that are missing.
 pub fn install() -> Result<()> {
     redis::install()?;
     oidc::install()
 }
 
-/// Where installed programs are kept that are no packages of the system: outside of any checkout.
+/// Folder for installed programs that are not packages of the operating system. It is outside the checkout.
 fn cache() -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    let folder = folder.context("neither XDG_CACHE_HOME nor HOME says where programs can be kept")?;
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
+    let folder = folder.context("programs can't be installed: set XDG_CACHE_HOME or HOME")?;
     Ok(folder.join("souk").join("engines"))
 }
 
-/// Installs a package of the system, when its program isn't there.
+/// Installs a package of the operating system if its program is missing.
 fn install_package(program: &str, package: &str) -> Result<()> {
-    if is_there(program) {
+    if is_installed(program) {
         return Ok(());
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        command.output().with_context(|| format!("{program} is not installed, and there is no apt-get"))
+        command.output().with_context(|| format!("{program} is not installed, and apt-get can't be run"))
     };
     let install = ["install", "--yes", "--no-install-recommends", package];
     if apt(&install)?.status.success() {
         return Ok(());
     }
-    // The system's list of packages may be missing or old.
+    // The package list of the system may be missing or out of date.
     apt(&["update"])?;
     let output = apt(&install)?;
     ensure!(
@@ -57,12 +57,12 @@ fn install_package(program: &str, package: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_there(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
-/// Runs a program to its end.
+/// Runs a program, and waits for its end.
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("{command:?} can't be run"))?;
     if !output.status.success() {

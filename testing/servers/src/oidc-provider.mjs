@@ -1,9 +1,9 @@
-// A provider for tests: node provider.mjs PORT ISSUER CLIENT_ID CLIENT_SECRET REDIRECT_URI
+// OpenID Connect provider for tests: node provider.mjs PORT ISSUER CLIENT_ID CLIENT_SECRET REDIRECT_URI
 import Provider from "oidc-provider";
 
 const [port, issuer, clientId, clientSecret, redirectUri] = process.argv.slice(2);
 
-// Whoever signs in is who they say.
+// Every login name is accepted with any password, and becomes the e-mail address of the account.
 const account = (id) => ({
   accountId: id,
   claims: async () => ({
@@ -24,7 +24,7 @@ const provider = new Provider(issuer, {
   features: { devInteractions: { enabled: true } },
 });
 
-// Whoever asks by the issuer's own name came through what speaks TLS for it.
+// A request with the host name of the issuer came through a TLS proxy in front of this server.
 provider.proxy = true;
 provider.use((context, next) => {
   const { host, protocol } = new URL(issuer);

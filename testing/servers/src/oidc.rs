@@ -1,4 +1,4 @@
-//! An OpenID Connect provider: npm's `oidc-provider`, with its own pages for signing in and consenting.
+//! OpenID Connect provider for tests: the npm package `oidc-provider`, with its own pages for sign-in and consent.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,24 +14,24 @@ use tempfile::TempDir;
 use crate::instance::Instance;
 use crate::{cache, install_package, run};
 
-/// What is installed: the version that the script was written for.
+/// npm package with the version that the script needs.
 const PACKAGE: &str = "oidc-provider@9.13.3";
-/// The script that sets it up.
+/// Script that starts the provider.
 const SCRIPT: &str = include_str!("oidc-provider.mjs");
 
-/// Who may send people there.
+/// Client that is registered at the provider.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Its id.
+    /// Client id.
     pub id: String,
-    /// Its secret.
+    /// Client secret.
     pub secret: String,
-    /// Where people are sent back to.
+    /// URL to which the provider redirects after a sign-in.
     pub redirect_uri: String,
 }
 
-/// A provider. Whoever signs in there is who they say: the e-mail address is what was typed, and verified
-/// unless it begins with `unverified`.
+/// OpenID Connect provider. It accepts every login name with any password. The login name becomes the e-mail address
+/// of the account; the address is verified unless it starts with `unverified`.
 pub struct OpenIdProvider {
     port: u16,
     issuer: String,
@@ -56,57 +56,58 @@ pub(crate) fn install() -> Result<()> {
 }
 
 impl OpenIdProvider {
-    /// Starts one on a port.
+    /// Starts a provider on a port of the loopback interface.
     pub fn start(port: u16, client: Client) -> Result<Self> {
         Self::start_as(format!("http://127.0.0.1:{port}"), port, client)
     }
 
-    /// Starts one that calls itself otherwise, as what stands before it is called.
+    /// Starts a provider with another issuer URL, such as the URL of a proxy in front of it.
     pub fn start_as(issuer: String, port: u16, client: Client) -> Result<Self> {
         let mut provider = Self { port, issuer, client, instance: None };
         provider.begin()?;
         Ok(provider)
     }
 
-    /// What it calls itself.
+    /// Issuer URL of the provider.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Where it is.
+    /// Address of the provider: host and port.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Kills it.
+    /// Kills the provider.
     pub fn stop(&mut self) {
         self.instance = None;
     }
 
-    /// Starts it again after [`OpenIdProvider::stop`].
+    /// Starts the provider again after [`OpenIdProvider::stop`].
     pub fn begin(&mut self) -> Result<()> {
-        let (port, folder) = (self.port, TempDir::with_prefix("souk-oidc-")?);
+        let port = self.port;
+        let folder = TempDir::with_prefix("souk-oidc-")?;
         let script = folder.path().join("provider.mjs");
         fs::write(&script, SCRIPT)?;
-        // The script finds what it imports beside itself.
+        // Node looks for imported packages in the folder of the script.
         symlink(home()?.join("node_modules"), folder.path().join("node_modules"))?;
         let mut command = Command::new("node");
         command.arg(script).args([&port.to_string(), &self.issuer]);
         command.args([&self.client.id, &self.client.secret, &self.client.redirect_uri]);
-        let instance = Instance::start("oidc-provider", folder, &mut command, || answers(port))?;
+        let instance = Instance::start("oidc-provider", folder, &mut command, || is_ready(port))?;
         self.instance = Some(instance);
         Ok(())
     }
 }
 
-fn answers(port: u16) -> bool {
+fn is_ready(port: u16) -> bool {
     let exchange = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.write_all(b"GET /.well-known/openid-configuration HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     };
-    exchange().is_ok_and(|answer| answer.contains("authorization_endpoint"))
+    exchange().is_ok_and(|response| response.contains("authorization_endpoint"))
 }

@@ -1,4 +1,4 @@
-//! Redis 7.
+//! Redis server for tests.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,7 +13,7 @@ use crate::instance::{Instance, free_port};
 
 const PROGRAM: &str = "redis-server";
 
-/// A Redis that keeps nothing.
+/// Redis server that saves no data to disk.
 pub struct Redis {
     port: u16,
     instance: Option<Instance>,
@@ -24,48 +24,49 @@ pub(crate) fn install() -> Result<()> {
 }
 
 impl Redis {
-    /// Starts one.
+    /// Starts a server on a free port.
     pub fn start() -> Result<Self> {
         let mut redis = Self { port: free_port()?, instance: None };
         redis.begin()?;
         Ok(redis)
     }
 
-    /// Its address.
+    /// URL of the server.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn stop(&mut self) {
         self.instance = None;
     }
 
-    /// Starts it again after [`Redis::stop`], empty, at the same address.
+    /// Starts the server again after [`Redis::stop`], without data and on the same port.
     pub fn begin(&mut self) -> Result<()> {
-        let (port, folder) = (self.port, TempDir::with_prefix("souk-redis-")?);
+        let port = self.port;
+        let folder = TempDir::with_prefix("souk-redis-")?;
         let mut command = Command::new(PROGRAM);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
-        self.instance = Some(Instance::start("Redis", folder, &mut command, || answers(port))?);
+        self.instance = Some(Instance::start("Redis", folder, &mut command, || is_ready(port))?);
         Ok(())
     }
 
-    /// Sends one command of plain words, as by hand; what it answers, as it comes.
+    /// Sends a command as an inline command of words, and returns the raw response.
     pub fn command(&self, words: &str) -> Result<String> {
         Ok(exchange(self.port, words)?)
     }
 }
 
-fn answers(port: u16) -> bool {
-    exchange(port, "PING").is_ok_and(|answer| answer.starts_with("+PONG"))
+fn is_ready(port: u16) -> bool {
+    exchange(port, "PING").is_ok_and(|response| response.starts_with("+PONG"))
 }
 
 fn exchange(port: u16, words: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(format!("{words}\r\n").as_bytes())?;
-    let mut answer = [0; 1024];
-    let length = stream.read(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    let mut response = [0; 1024];
+    let length = stream.read(&mut response)?;
+    Ok(String::from_utf8_lossy(&response[..length]).into_owned())
 }
