@@ -1,11 +1,11 @@
-//! One file: what of it is on the platter, and what was written since and may yet be lost.
+//! File on the simulated disk: its durable content, and the changes since the last sync, which may be lost.
 
 use fastrand::Rng;
 
-/// What a disk writes as one: a write that the power interrupts is whole up to the edge of one.
+/// Bytes of a sector. A power cut during a write leaves each sector either old or new.
 const SECTOR_BYTES: usize = 512;
 
-/// The content of a file; zeros at its end are not kept.
+/// Content of a file. Zeros at the end are not stored; `length` counts them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Image {
     bytes: Vec<u8>,
@@ -20,7 +20,7 @@ impl Image {
         Self { bytes, length }
     }
 
-    /// Its bytes without the zeros at its end, and its length with them.
+    /// Returns the bytes without the zeros at the end, and the length with these zeros.
     pub(crate) fn content(&self) -> (&[u8], usize) {
         (&self.bytes, self.length)
     }
@@ -40,47 +40,47 @@ impl Image {
     }
 }
 
-/// A change that no sync has covered.
+/// Change of a file that was not synced yet.
 #[derive(Clone, Debug)]
 enum Change {
     Write { offset: usize, data: Vec<u8> },
     Resize(usize),
 }
 
-/// A file of the disk.
+/// File with its durable content and its unsynced changes.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     durable: Image,
     unsynced: Vec<Change>,
-    /// The length that its programs see.
+    /// Length in bytes that programs see.
     length: usize,
     entry: Entry,
 }
 
-/// A file's name in its folder.
+/// Directory entry of a file.
 #[derive(Debug, Default)]
 enum Entry {
-    /// On the platter.
+    /// The entry is durable.
     #[default]
     Synced,
-    /// Made since the folder was synced, in the place of what lay there before.
+    /// The file was created after the last sync of the folder, and replaces the deleted file with this content, if any.
     New(Option<Image>),
 }
 
 impl File {
-    /// One that was there.
-    pub(crate) fn found(content: Vec<u8>) -> Self {
+    /// Returns a file that existed before the disk was mounted.
+    pub(crate) fn existing(content: Vec<u8>) -> Self {
         let durable = Image::new(content);
         Self { length: durable.length, durable, ..Self::default() }
     }
 
-    /// One that is made, in the place of what was deleted.
+    /// Returns a new file that replaces a deleted file with the content `before`, if any.
     pub(crate) fn created(before: Option<Image>) -> Self {
         Self { entry: Entry::New(before), ..Self::default() }
     }
 
-    /// Somebody who goes past the disk has made the file longer, by zeros that are synced.
-    pub(crate) fn was_extended(&mut self, length: usize) {
+    /// Records that a program extended the file with zeros without the VFS. These zeros count as synced.
+    pub(crate) fn extend(&mut self, length: usize) {
         if length > self.length {
             self.length = length;
             self.durable.length = self.durable.length.max(length);
@@ -103,7 +103,7 @@ impl File {
         }
     }
 
-    /// Whether the folder has not been synced since it was made.
+    /// Returns true if the folder was not synced since the file was created.
     pub(crate) fn is_new(&self) -> bool {
         matches!(self.entry, Entry::New(_))
     }
@@ -112,23 +112,23 @@ impl File {
         self.entry = Entry::Synced;
     }
 
-    /// A sync that fails takes some of the changes to the platter and forgets the others for good: the
-    /// system holds their pages for clean, so that a later sync has nothing to do and says it succeeded.
+    /// Fails a sync: some changes become durable, and the others are lost. A later sync does not write them, because the
+    /// operating system has marked their pages as clean.
     pub(crate) fn fail_to_sync(&mut self, rng: &mut Rng) {
-        self.durable = self.content_left(rng);
+        self.durable = self.content_after_loss(rng);
         self.unsynced.clear();
     }
 
-    /// What is there under its name after the power went.
+    /// Returns the content under the file's name after a power cut; none if the file does not exist then.
     pub(crate) fn survivor(&self, rng: &mut Rng) -> Option<Image> {
         match &self.entry {
             Entry::New(before) if rng.bool() => before.clone(),
-            _ => Some(self.content_left(rng)),
+            _ => Some(self.content_after_loss(rng)),
         }
     }
 
-    /// Its content then: each change that was not synced is there, or not, or in part.
-    fn content_left(&self, rng: &mut Rng) -> Image {
+    /// Returns the durable content with a random selection of the unsynced changes, some of them only in part.
+    fn content_after_loss(&self, rng: &mut Rng) -> Image {
         let mut image = self.durable.clone();
         for change in &self.unsynced {
             match change {
@@ -150,12 +150,12 @@ fn apply(image: &mut Image, change: &Change) {
     }
 }
 
-/// Writes some sectors of a write.
+/// Applies a random selection of the sectors of a write.
 fn tear(image: &mut Image, offset: usize, data: &[u8], rng: &mut Rng) {
     let mut at = 0;
     while at < data.len() {
-        let in_sector = SECTOR_BYTES - (offset + at) % SECTOR_BYTES;
-        let end = data.len().min(at + in_sector);
+        let rest_of_sector = SECTOR_BYTES - (offset + at) % SECTOR_BYTES;
+        let end = data.len().min(at + rest_of_sector);
         if rng.bool() {
             image.write(offset + at, &data[at..end]);
         }

@@ -1,9 +1,10 @@
-//! A disk that loses, tears and refuses what `SQLite` writes to it, for tests of the adapters.
+//! Simulated disk that loses, tears and refuses the writes of `SQLite`, for tests of the adapters.
 //!
-//! A [`Disk`] stands for a folder. It notes every write and every sync of the databases in it, fails when
-//! its [`Faults`] say so, and tells what would lie on the platter if the power went now. Writes that no
-//! sync covered may be there, be gone, or be there in part, each by itself, which is all that a disk
-//! promises. What goes past `SQLite` (renames, a file filled with zeros) is taken as done and synced.
+//! A [`Disk`] simulates the disk below one folder. It records all writes and syncs of the databases in the folder, and
+//! fails operations as its [`Faults`] say. It can write the files that would exist after a power cut to another
+//! folder. After a power cut, each write that was not synced exists, is lost, or exists in part, independently of the
+//! other writes, because a real disk guarantees no more. Changes that bypass `SQLite` (renames, a file filled with
+//! zeros) count as synced at once.
 
 mod file;
 mod vfs;
@@ -18,29 +19,30 @@ use fastrand::Rng;
 
 use file::{File, Image};
 
-/// What fails, and at which of the disk's operations: writes, truncations, syncs and deletions count.
+/// Faults of a disk, each with the number of the operation at which it happens. Writes, truncations, syncs and
+/// deletions count as operations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// The power goes: this one may be done in part, and nothing after it.
+    /// Operation at which the power is cut. This operation may be done in part, and all later ones fail.
     pub power_cut: Option<u64>,
-    /// From here on there is no room for a write.
+    /// First operation from which on the disk is full.
     pub full: Option<u64>,
-    /// The first write from here on fails.
+    /// Operation from which on the next write fails. Later writes succeed again.
     pub failed_write: Option<u64>,
-    /// The first sync from here on fails, and loses some of what it was to keep.
+    /// Operation from which on the next sync fails and loses some of its changes. Later syncs succeed again.
     pub failed_sync: Option<u64>,
 }
 
-/// Why an operation is not done.
+/// Error of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// No room.
+pub(crate) enum DiskError {
+    /// The disk is full.
     Full,
-    /// Anything else.
+    /// The power is cut, or another fault happened.
     Broken,
 }
 
-/// A folder's disk.
+/// Simulated disk below a folder.
 pub struct Disk {
     folder: PathBuf,
     state: Mutex<State>,
@@ -48,7 +50,7 @@ pub struct Disk {
 
 struct State {
     files: HashMap<PathBuf, File>,
-    /// Deleted, while the folder is not synced.
+    /// Contents of files that were deleted after the last sync of the folder.
     deleted: HashMap<PathBuf, Image>,
     faults: Faults,
     operations: u64,
@@ -57,7 +59,7 @@ struct State {
 }
 
 impl Disk {
-    /// Puts a disk under a folder, in this process.
+    /// Puts a simulated disk below a folder, for this process.
     pub fn mount(folder: &Path, seed: u64, faults: Faults) -> Arc<Self> {
         let state = State {
             files: HashMap::new(),
@@ -72,25 +74,25 @@ impl Disk {
         disk
     }
 
-    /// Operations so far.
+    /// Number of operations so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
     }
 
-    /// Nothing is written any more.
+    /// Cuts the power: all later operations fail.
     pub fn cut_power(&self) {
         self.state().has_power = false;
     }
 
-    /// Writes what is on the platter into another folder: what a computer finds that is switched on again.
+    /// Writes the files that exist after a power cut to the folder `to`.
     pub fn write_survivors(&self, to: &Path) -> std::io::Result<()> {
         let state = &mut *self.state();
         let mut survivors: Vec<(&PathBuf, Image)> = Vec::new();
-        // By name: the seed's choices must not depend on where a map keeps its entries.
+        // Sorted by name, because the random choices must not depend on the order of entries in a map.
         let mut files: Vec<_> = state.files.iter().collect();
         files.sort_by_key(|(path, _)| *path);
-        let left = |(path, file): (_, &File)| Some((path, file.survivor(&mut state.rng)?));
-        survivors.extend(files.into_iter().filter_map(left));
+        let survivor = |(path, file): (_, &File)| Some((path, file.survivor(&mut state.rng)?));
+        survivors.extend(files.into_iter().filter_map(survivor));
         let mut deleted: Vec<_> = state.deleted.iter().collect();
         deleted.sort_by_key(|(path, _)| *path);
         survivors.extend(
@@ -110,14 +112,14 @@ impl Disk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn opens(&self, path: &Path) -> Result<(), Refusal> {
+    pub(crate) fn open(&self, path: &Path) -> Result<(), DiskError> {
         let state = &mut *self.state();
         if !state.has_power {
-            return Err(Refusal::Broken);
+            return Err(DiskError::Broken);
         }
         if !state.files.contains_key(path) {
             let file = match fs::read(path) {
-                Ok(content) => File::found(content),
+                Ok(content) => File::existing(content),
                 Err(_) => File::created(state.deleted.remove(path)),
             };
             state.files.insert(path.to_owned(), file);
@@ -125,27 +127,27 @@ impl Disk {
         Ok(())
     }
 
-    pub(crate) fn writes(&self, path: &Path, offset: usize, data: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn write(&self, path: &Path, offset: usize, data: &[u8]) -> Result<(), DiskError> {
         let state = &mut *self.state();
-        let goes_on = state.begin()?;
+        let outcome = state.begin()?;
         if state.faults.full.is_some_and(|from| state.operations >= from) {
-            return Err(Refusal::Full);
+            return Err(DiskError::Full);
         }
         if state.is_due(|faults| &mut faults.failed_write) {
-            return Err(Refusal::Broken);
+            return Err(DiskError::Broken);
         }
         state.file(path).write(offset, data);
-        goes_on
+        outcome
     }
 
-    pub(crate) fn resizes(&self, path: &Path, length: usize) -> Result<(), Refusal> {
+    pub(crate) fn resize(&self, path: &Path, length: usize) -> Result<(), DiskError> {
         let state = &mut *self.state();
-        let goes_on = state.begin()?;
+        let outcome = state.begin()?;
         state.file(path).resize(length);
-        goes_on
+        outcome
     }
 
-    pub(crate) fn syncs(&self, path: &Path) -> Result<(), Refusal> {
+    pub(crate) fn sync(&self, path: &Path) -> Result<(), DiskError> {
         let state = &mut *self.state();
         state.begin()??;
         let fails = state.is_due(|faults| &mut faults.failed_sync);
@@ -154,10 +156,10 @@ impl Disk {
         if fails {
             file.fail_to_sync(&mut rng);
             state.rng = rng;
-            return Err(Refusal::Broken);
+            return Err(DiskError::Broken);
         }
         file.sync();
-        // As the VFS does for journals: with its first sync the folder is synced.
+        // The VFS of SQLite also syncs the folder at the first sync of a journal.
         let is_journal = ["-wal", "-journal"].iter().any(|suffix| path.to_string_lossy().ends_with(suffix));
         if is_journal && file.is_new() {
             state.files.values_mut().for_each(File::sync_entry);
@@ -166,16 +168,16 @@ impl Disk {
         Ok(())
     }
 
-    pub(crate) fn deletes(&self, path: &Path, syncs_folder: bool) -> Result<(), Refusal> {
+    pub(crate) fn delete(&self, path: &Path, syncs_folder: bool) -> Result<(), DiskError> {
         let state = &mut *self.state();
-        let goes_on = state.begin()?;
+        let outcome = state.begin()?;
         if let Some(file) = state.files.remove(path)
             && !syncs_folder
         {
-            let left = file.survivor(&mut state.rng);
-            state.deleted.extend(left.map(|left| (path.to_owned(), left)));
+            let survivor = file.survivor(&mut state.rng);
+            state.deleted.extend(survivor.map(|image| (path.to_owned(), image)));
         }
-        goes_on
+        outcome
     }
 }
 
@@ -186,18 +188,18 @@ impl Drop for Disk {
 }
 
 impl State {
-    /// Counts an operation: refused without power. What it answers inside is refused after it was noted,
-    /// when the power goes while it is done.
-    fn begin(&mut self) -> Result<Result<(), Refusal>, Refusal> {
+    /// Counts an operation. The outer error means that the power is already cut and the operation must not happen. The
+    /// inner error means that the power is cut during the operation: the caller records it, then returns the error.
+    fn begin(&mut self) -> Result<Result<(), DiskError>, DiskError> {
         if !self.has_power {
-            return Err(Refusal::Broken);
+            return Err(DiskError::Broken);
         }
         self.operations += 1;
         self.has_power = self.faults.power_cut.is_none_or(|at| self.operations < at);
-        Ok(if self.has_power { Ok(()) } else { Err(Refusal::Broken) })
+        Ok(if self.has_power { Ok(()) } else { Err(DiskError::Broken) })
     }
 
-    /// Whether a fault that comes once comes now.
+    /// Returns true if a one-time fault happens now, and clears the fault.
     fn is_due(&mut self, fault: impl Fn(&mut Faults) -> &mut Option<u64>) -> bool {
         let operations = self.operations;
         fault(&mut self.faults).take_if(|from| *from <= operations).is_some()
@@ -206,7 +208,7 @@ impl State {
     fn file(&mut self, path: &Path) -> &mut File {
         let file = self.files.entry(path.to_owned()).or_default();
         let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        file.was_extended(usize::try_from(length).unwrap_or(usize::MAX));
+        file.extend(usize::try_from(length).unwrap_or(usize::MAX));
         file
     }
 }

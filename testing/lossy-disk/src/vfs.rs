@@ -1,7 +1,7 @@
-//! The way into `SQLite`: its own VFS for this system, of which four calls pass by a [`Disk`] first.
+//! VFS of `SQLite` that sends the operations on files to a [`Disk`] before the VFS of the operating system.
 //!
-//! It becomes the default VFS, so that whatever opens a database comes by here without knowing. Files
-//! outside the folders of a mounted disk are left alone. See <https://www.sqlite.org/vfs.html>.
+//! It becomes the default VFS, so that all databases use it without a change. Files outside the folders of mounted
+//! disks are not affected. See <https://www.sqlite.org/vfs.html>.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rusqlite::ffi;
 
-use crate::{Disk, Refusal};
+use crate::{Disk, DiskError};
 
-/// What was there before, and who passes by here now.
+/// Original functions of the operating system's VFS, the mounted disks and their open files.
 struct Hooks {
     open: unsafe extern "C" fn(
         *mut ffi::sqlite3_vfs,
@@ -26,7 +26,7 @@ struct Hooks {
     files: Mutex<HashMap<usize, OpenFile>>,
 }
 
-/// A file of a disk that is open.
+/// Open file of a disk, with the file functions of the operating system's VFS.
 #[derive(Clone)]
 struct OpenFile {
     disk: Arc<Disk>,
@@ -36,7 +36,7 @@ struct OpenFile {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
-/// Has a folder's files pass by a disk.
+/// Sends the operations on a folder's files to a disk.
 pub(crate) fn mount(folder: &Path, disk: &Arc<Disk>) {
     let hooks = HOOKS.get_or_init(install);
     hooks
@@ -46,7 +46,7 @@ pub(crate) fn mount(folder: &Path, disk: &Arc<Disk>) {
         .insert(folder.to_owned(), Arc::downgrade(disk));
 }
 
-/// Leaves a folder's files alone again; those that are open go on as they began.
+/// Ends that for files that are opened later. Open files stay with the disk.
 pub(crate) fn unmount(folder: &Path) {
     if let Some(hooks) = HOOKS.get() {
         hooks.disks.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
@@ -54,8 +54,8 @@ pub(crate) fn unmount(folder: &Path) {
 }
 
 fn install() -> Hooks {
-    // SAFETY: a null name asks for the default VFS, which lives as long as the program. The copy differs
-    // from it in its name and two functions, and is leaked, so that it lives as long.
+    // SAFETY: a null name returns the default VFS, which lives as long as the program. The copy differs from it in
+    // its name and two functions, and is leaked, so it lives as long too.
     unsafe {
         ffi::sqlite3_initialize();
         let system = *ffi::sqlite3_vfs_find(std::ptr::null());
@@ -64,11 +64,11 @@ fn install() -> Hooks {
         lossy.pNext = std::ptr::null_mut();
         lossy.xOpen = Some(open);
         lossy.xDelete = Some(delete);
-        let made = ffi::sqlite3_vfs_register(Box::leak(Box::new(lossy)), 1);
-        assert_eq!(made, ffi::SQLITE_OK, "SQLite takes no VFS");
+        let result = ffi::sqlite3_vfs_register(Box::leak(Box::new(lossy)), 1);
+        assert_eq!(result, ffi::SQLITE_OK, "SQLite did not register the VFS");
         Hooks {
-            open: system.xOpen.expect("a VFS opens files"),
-            delete: system.xDelete.expect("a VFS deletes files"),
+            open: system.xOpen.expect("every VFS has this function"),
+            delete: system.xDelete.expect("every VFS has this function"),
             disks: Mutex::default(),
             files: Mutex::default(),
         }
@@ -76,7 +76,7 @@ fn install() -> Hooks {
 }
 
 impl Hooks {
-    /// The disk that a file lies on.
+    /// Returns the disk of a file.
     fn disk_of(&self, path: &Path) -> Option<Arc<Disk>> {
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
         disks.get(path.parent()?)?.upgrade()
@@ -84,21 +84,23 @@ impl Hooks {
 
     fn file(&self, file: *mut ffi::sqlite3_file) -> OpenFile {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get(&file.addr()).cloned().expect("only files of a disk have these functions")
+        files.get(&file.addr()).cloned().expect("only open files of a disk have these functions")
     }
 }
 
 fn hooks() -> &'static Hooks {
-    HOOKS.get().expect("these functions are known once they are installed")
+    HOOKS.get().expect("SQLite can call these functions only after `install`")
 }
 
+/// Converts a file name of `SQLite` to a path.
+///
 /// # Safety
-/// As `SQLite` calls it: the name is null or ends with a null byte.
+/// The name must be null or end with a null byte.
 unsafe fn path_of(name: *const c_char) -> Option<PathBuf> {
     if name.is_null() {
         return None;
     }
-    // SAFETY: as promised.
+    // SAFETY: the name is not null, so it ends with a null byte.
     unsafe { CStr::from_ptr(name) }.to_str().ok().map(PathBuf::from)
 }
 
@@ -109,13 +111,13 @@ unsafe extern "C" fn open(
     flags: c_int,
     flags_out: *mut c_int,
 ) -> c_int {
-    // SAFETY: `SQLite` calls this as it would call the system's, which gets what it expects: the copy of
-    // the VFS has the same fields. A file that was opened has its table of functions.
+    // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function. The copy of
+    // the VFS has the same fields as the original. A file that was opened has its table of functions.
     unsafe {
         let path = path_of(name);
         let disk = path.as_deref().and_then(|path| hooks().disk_of(path));
         if let (Some(disk), Some(path)) = (&disk, &path)
-            && disk.opens(path).is_err()
+            && disk.open(path).is_err()
         {
             (*file).pMethods = std::ptr::null();
             return ffi::SQLITE_CANTOPEN;
@@ -123,7 +125,7 @@ unsafe extern "C" fn open(
         let opened = (hooks().open)(vfs, name, file, flags, flags_out);
         if let (ffi::SQLITE_OK, Some(disk), Some(path)) = (opened, disk, path) {
             let system: &'static ffi::sqlite3_io_methods = &*(*file).pMethods;
-            (*file).pMethods = methods_beside(system);
+            (*file).pMethods = lossy_methods(system);
             let mut files = hooks().files.lock().unwrap_or_else(PoisonError::into_inner);
             files.insert(file.addr(), OpenFile { disk, path, system });
         }
@@ -131,13 +133,13 @@ unsafe extern "C" fn open(
     }
 }
 
-/// The system's functions, but for those that pass by a disk. The system has a few tables of them, for
-/// kinds of locks.
-fn methods_beside(system: &'static ffi::sqlite3_io_methods) -> &'static ffi::sqlite3_io_methods {
-    /// By the address of the system's.
-    static MADE: Mutex<Option<HashMap<usize, &'static ffi::sqlite3_io_methods>>> = Mutex::new(None);
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    made.get_or_insert_default().entry(std::ptr::from_ref(system).addr()).or_insert_with(|| {
+/// Returns a copy of the system's table of file functions, with four functions replaced by those of this module. The
+/// system has several tables, one for each kind of lock.
+fn lossy_methods(system: &'static ffi::sqlite3_io_methods) -> &'static ffi::sqlite3_io_methods {
+    /// Copies by the address of the system's table.
+    static COPIES: Mutex<Option<HashMap<usize, &'static ffi::sqlite3_io_methods>>> = Mutex::new(None);
+    let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+    copies.get_or_insert_default().entry(std::ptr::from_ref(system).addr()).or_insert_with(|| {
         let mut methods = *system;
         methods.xClose = Some(close);
         methods.xWrite = Some(write);
@@ -148,11 +150,11 @@ fn methods_beside(system: &'static ffi::sqlite3_io_methods) -> &'static ffi::sql
 }
 
 unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syncs_folder: c_int) -> c_int {
-    // SAFETY: as for `open`.
+    // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function.
     unsafe {
         if let Some(path) = path_of(name)
             && let Some(disk) = hooks().disk_of(&path)
-            && disk.deletes(&path, syncs_folder != 0).is_err()
+            && disk.delete(&path, syncs_folder != 0).is_err()
         {
             return ffi::SQLITE_IOERR_DELETE;
         }
@@ -163,7 +165,7 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     let OpenFile { system, .. } = hooks().file(file);
     hooks().files.lock().unwrap_or_else(PoisonError::into_inner).remove(&file.addr());
-    // SAFETY: the system's function, for a file that the system opened.
+    // SAFETY: the function and the file belong to the system's VFS.
     unsafe { system.xClose.map_or(ffi::SQLITE_OK, |close| close(file)) }
 }
 
@@ -177,29 +179,30 @@ unsafe extern "C" fn write(
     let (Ok(length), Ok(from)) = (usize::try_from(bytes), usize::try_from(offset)) else {
         return ffi::SQLITE_IOERR_WRITE;
     };
-    // SAFETY: `SQLite` gives as many bytes as it says; the system's function for a file it opened.
+    // SAFETY: `data` points to `length` bytes. The function and the file belong to the system's VFS.
     unsafe {
         let content = std::slice::from_raw_parts(data.cast::<u8>(), length);
-        match disk.writes(&path, from, content) {
+        match disk.write(&path, from, content) {
             Ok(()) => system.xWrite.map_or(ffi::SQLITE_IOERR, |write| write(file, data, bytes, offset)),
-            Err(Refusal::Full) => ffi::SQLITE_FULL,
-            Err(Refusal::Broken) => ffi::SQLITE_IOERR_WRITE,
+            Err(DiskError::Full) => ffi::SQLITE_FULL,
+            Err(DiskError::Broken) => ffi::SQLITE_IOERR_WRITE,
         }
     }
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: ffi::sqlite3_int64) -> c_int {
     let OpenFile { disk, path, system } = hooks().file(file);
-    let resized = usize::try_from(length).map_err(|_| Refusal::Broken);
-    if resized.and_then(|length| disk.resizes(&path, length)).is_err() {
+    let resized = usize::try_from(length).map_err(|_| DiskError::Broken);
+    if resized.and_then(|length| disk.resize(&path, length)).is_err() {
         return ffi::SQLITE_IOERR_TRUNCATE;
     }
-    // SAFETY: the system's function, for a file that the system opened.
+    // SAFETY: the function and the file belong to the system's VFS.
     unsafe { system.xTruncate.map_or(ffi::SQLITE_IOERR, |truncate| truncate(file, length)) }
 }
 
-/// The system is not asked to sync: this disk is the one that keeps what a sync covers.
+/// Syncs the file on the simulated disk only. The system does not have to sync, because the simulated disk decides
+/// what survives.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     let OpenFile { disk, path, .. } = hooks().file(file);
-    if disk.syncs(&path).is_ok() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC }
+    if disk.sync(&path).is_ok() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC }
 }

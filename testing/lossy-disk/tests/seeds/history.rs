@@ -1,4 +1,4 @@
-//! What was asked of the log and what it answered.
+//! History of the appends that a test sent to the log, and of their results.
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -10,62 +10,62 @@ use souk_eventsourcing::{
 };
 use uuid::Uuid;
 
-/// Streams that are appended to.
+/// Number of streams.
 const STREAMS: u8 = 5;
-/// Events of an append.
+/// Maximum number of events in an append.
 const EVENTS_MAX: u32 = 8;
-/// Bytes of an event's payload: some take several pages.
+/// Maximum bytes of a payload. Some payloads need several pages of the database.
 const PAYLOAD_BYTES_MAX: usize = 6_000;
-/// Bytes of a payload of which few fill the write-ahead log.
+/// Bytes of a large payload. A few of them fill the write-ahead log.
 const LARGE_BYTES: usize = 700 * 1024;
 
-/// What is known of an append.
+/// Status of an append, as the test knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It is there.
-    Answered(Vec<Position>),
-    /// It may be there.
+enum AppendStatus {
+    /// The events are in the log, at these positions.
+    Acknowledged(Vec<Position>),
+    /// The append failed or is running, so its events may be in the log or not.
     Unknown,
 }
 
 struct Attempt {
     append: Append,
-    fate: Fate,
+    status: AppendStatus,
 }
 
-/// All that was asked.
+/// All appends of a run.
 #[derive(Default)]
 pub(crate) struct History {
     attempts: Vec<Attempt>,
 }
 
 impl History {
-    /// Events that are known to be there.
+    /// Number of events that are in the log for certain.
     pub(crate) fn events(&self) -> usize {
-        let answered = |attempt: &Attempt| match &attempt.fate {
-            Fate::Answered(positions) => positions.len(),
-            Fate::Unknown => 0,
+        let acknowledged = |attempt: &Attempt| match &attempt.status {
+            AppendStatus::Acknowledged(positions) => positions.len(),
+            AppendStatus::Unknown => 0,
         };
-        self.attempts.iter().map(answered).sum()
+        self.attempts.iter().map(acknowledged).sum()
     }
 
-    /// Appends something new, or what nobody knows about once more.
+    /// Sends a new append, or repeats an append whose status is unknown.
     pub(crate) async fn append(&mut self, log: &dyn EventStore, rng: &mut Rng) -> Result<(), ()> {
-        let unknown = self.attempts.iter().rposition(|attempt| attempt.fate == Fate::Unknown);
-        let place = match unknown {
-            Some(place) if rng.u8(..3) == 0 => place,
+        let unknown = self.attempts.iter().rposition(|attempt| attempt.status == AppendStatus::Unknown);
+        let index = match unknown {
+            Some(index) if rng.u8(..3) == 0 => index,
             _ => {
                 let events = rng.u32(1..=EVENTS_MAX);
                 self.add(events, |rng| rng.usize(..PAYLOAD_BYTES_MAX), rng)
             }
         };
-        self.send(log, place).await
+        self.send(log, index).await
     }
 
-    /// Appends something that takes many pages.
+    /// Sends an append that needs many pages of the database.
     pub(crate) async fn append_large(&mut self, log: &dyn EventStore, rng: &mut Rng) -> Result<(), ()> {
-        let place = self.add(1, |_| LARGE_BYTES, rng);
-        self.send(log, place).await
+        let index = self.add(1, |_| LARGE_BYTES, rng);
+        self.send(log, index).await
     }
 
     fn add(&mut self, events: u32, length: impl Fn(&mut Rng) -> usize, rng: &mut Rng) -> usize {
@@ -78,43 +78,46 @@ impl History {
         });
         let events = events.collect();
         let append = Append { stream, expected: Expected::Any, events };
-        self.attempts.push(Attempt { append, fate: Fate::Unknown });
+        self.attempts.push(Attempt { append, status: AppendStatus::Unknown });
         self.attempts.len() - 1
     }
 
-    async fn send(&mut self, log: &dyn EventStore, place: usize) -> Result<(), ()> {
-        match log.append(self.attempts[place].append.clone()).await {
+    async fn send(&mut self, log: &dyn EventStore, index: usize) -> Result<(), ()> {
+        match log.append(self.attempts[index].append.clone()).await {
             Ok(Appended { positions, .. }) => {
-                self.attempts[place].fate = Fate::Answered(positions);
+                self.attempts[index].status = AppendStatus::Acknowledged(positions);
                 Ok(())
             }
-            // It was there all along, and `check` will say where.
+            // The events are already in the log. `check` finds their positions.
             Err(AppendError::Duplicate { .. }) => Ok(()),
             Err(AppendError::Store(_)) => Err(()),
-            Err(refused) => panic!("an append that nothing speaks against is refused: {refused}"),
+            Err(error) => panic!("a valid append was rejected: {error}"),
         }
     }
 
-    /// The log holds what was answered where it was answered, of the rest all or nothing, and nothing else.
+    /// Checks that the log has the events of acknowledged appends at their positions, all or none of the events of other
+    /// appends, and no further events.
     pub(crate) fn check(&mut self, log: &[RecordedEvent]) {
-        let mut accounted = 0;
+        let mut expected_count = 0;
         for (number, attempt) in self.attempts.iter_mut().enumerate() {
             let ids: Vec<EventId> = attempt.append.events.iter().map(|event| event.id).collect();
-            let there: Vec<Position> = log
+            let found: Vec<Position> = log
                 .iter()
                 .filter(|event| ids.contains(&event.event.id))
                 .map(|event| event.position)
                 .collect();
-            match &attempt.fate {
-                Fate::Answered(positions) => assert_eq!(there, *positions, "append {number} was answered"),
-                Fate::Unknown if there.is_empty() => {}
-                Fate::Unknown => {
-                    assert_eq!(there.len(), ids.len(), "append {number} is there in part");
-                    attempt.fate = Fate::Answered(there.clone());
+            match &attempt.status {
+                AppendStatus::Acknowledged(positions) => {
+                    assert_eq!(found, *positions, "append {number} was acknowledged");
+                }
+                AppendStatus::Unknown if found.is_empty() => {}
+                AppendStatus::Unknown => {
+                    assert_eq!(found.len(), ids.len(), "append {number} is in the log only in part");
+                    attempt.status = AppendStatus::Acknowledged(found.clone());
                 }
             }
-            accounted += there.len();
+            expected_count += found.len();
         }
-        assert_eq!(accounted, log.len(), "there is something that nobody asked for");
+        assert_eq!(expected_count, log.len(), "the log has events that no append sent");
     }
 }

@@ -1,15 +1,17 @@
-//! The `SQLite` adapters over a disk that loses, tears and refuses, one seed a run.
+//! Tests of the `SQLite` adapters on a disk that loses, tears and refuses writes. Each seed makes one run.
 //!
-//! A run is a few rounds, each until the power goes: the log and the read models are opened, appended to,
-//! folded, and at some operation of the disk something fails. The next round begins from what is on the
-//! platter. Then every answered append is there, once and in its place; an unanswered one is there whole or
-//! not at all; the log is sound; and the read models are what the log says up to their checkpoint.
+//! A run has several rounds. In each round, the test opens the log and the read models, appends events and folds them,
+//! until a fault or a power cut stops it. The next round starts from the files that survived. It checks that
+//! - each acknowledged append is in the log once and at its position,
+//! - each other append is in the log completely or not at all,
+//! - the log has no damage,
+//! - the read models match the log up to their checkpoint.
 //!
-//! A run that fails says its seed: `SOUK_SEED=17 cargo test -p souk-lossy-disk` repeats it,
-//! `SOUK_SEEDS=10000` makes more. Appends come one after the other and checkpoints of the log where it is
-//! opened and closed, so that a seed repeats its run operation by operation.
+//! If a run fails, the test prints its seed. `SOUK_SEED=17 cargo test -p souk-lossy-disk` repeats the run, and
+//! `SOUK_SEEDS=10000` sets the number of runs. Appends are sent one after the other, and checkpoints of the log happen
+//! only when it is opened or closed. So the same seed always repeats the same operations.
 
-#![allow(clippy::unwrap_used, reason = "a run that can't go on says where")]
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 mod history;
 mod models;
@@ -28,11 +30,11 @@ use tempfile::TempDir;
 
 use history::History;
 
-/// Seeds of a test run.
+/// Default number of runs.
 const SEEDS: u64 = 500;
-/// How often the power goes in a run.
+/// Number of power cuts in a run.
 const ROUNDS: usize = 4;
-/// The last operation of a round at which something may fail; some rounds end before.
+/// Highest number of an operation at which a fault can happen. Some rounds end earlier.
 const OPERATIONS_MAX: u64 = 1_200;
 
 fn number(variable: &str) -> Option<u64> {
@@ -43,10 +45,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// What fails in a round.
+/// Returns the faults of a round.
 fn some_faults(rng: &mut Rng) -> Faults {
     let mut at = || Some(rng.u64(1..OPERATIONS_MAX));
-    let (power_cut, other) = (at(), at());
+    let power_cut = at();
+    let other = at();
     let mut faults = Faults::default();
     match rng.u8(..6) {
         0 => faults.full = other,
@@ -60,7 +63,7 @@ fn some_faults(rng: &mut Rng) -> Faults {
     faults
 }
 
-/// One run; tells what its disks did and how many events there were in the end.
+/// Makes one run. Returns the number of disk operations in each round, and the number of acknowledged events.
 async fn run(seed: u64) -> (Vec<u64>, usize) {
     let mut rng = Rng::with_seed(seed);
     let mut history = History::default();
@@ -71,35 +74,35 @@ async fn run(seed: u64) -> (Vec<u64>, usize) {
         let disk = Disk::mount(at.path(), rng.u64(..), faults);
         round::run(at.path(), faults, &mut history, &mut rng).await;
         operations.push(disk.operations());
-        at = after_the_cut(&disk);
+        at = folder_after_power_cut(&disk);
     }
     round::check(at.path(), &mut history).await;
     (operations, history.events())
 }
 
-/// A folder in memory where there is one: what is made here is thrown away, and filling a file with zeros
-/// takes a disk's time.
+/// Returns a temporary folder, in memory if possible, because that is faster.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::tempdir_in(parent).unwrap()
 }
 
-/// What is found after the power went.
-fn after_the_cut(disk: &Disk) -> TempDir {
+/// Returns a new folder with the files that survive a power cut.
+fn folder_after_power_cut(disk: &Disk) -> TempDir {
     let folder = folder();
     disk.write_survivors(folder.path()).unwrap();
     folder
 }
 
 #[test]
-fn whatever_the_disk_does_what_was_answered_is_there() {
+fn acknowledged_appends_survive_all_disk_faults() {
     let seeds = match number("SOUK_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SOUK_SEEDS").unwrap_or(SEEDS),
     };
     let runs = seeds.end - seeds.start;
-    let (next, events) = (AtomicU64::new(seeds.start), AtomicU64::new(0));
+    let next = AtomicU64::new(seeds.start);
+    let events = AtomicU64::new(0);
     let run_some = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -107,7 +110,7 @@ fn whatever_the_disk_does_what_was_answered_is_there() {
                 return;
             }
             match catch_unwind(|| block_on(run(seed))) {
-                Ok((_, made)) => events.fetch_add(made as u64, Ordering::Relaxed),
+                Ok((_, acknowledged)) => events.fetch_add(acknowledged as u64, Ordering::Relaxed),
                 Err(panic) => {
                     eprintln!("seed {seed} failed: repeat it with SOUK_SEED={seed}");
                     next.store(seeds.end, Ordering::Relaxed);
@@ -123,21 +126,21 @@ fn whatever_the_disk_does_what_was_answered_is_there() {
     });
     let events = events.into_inner();
     println!("{runs} seeds, {events} events");
-    // Runs that never get anywhere would pass too.
+    // Runs that append almost nothing would pass too.
     assert!(events > runs * 20, "only {events} events in {runs} runs");
 }
 
 #[test]
-fn a_seed_repeats_its_run() {
-    let told = |seed| block_on(run(seed));
-    assert_eq!(told(11), told(11));
-    assert_ne!(told(11), told(12));
+fn the_same_seed_repeats_the_same_run() {
+    let result = |seed| block_on(run(seed));
+    assert_eq!(result(11), result(11));
+    assert_ne!(result(11), result(12));
 }
 
-/// Large appends, so that the log's checkpoints run beside its writer: what falls where is up to threads
-/// here, and the power goes at any operation of either.
+/// Sends large appends, so that checkpoints of the log run in parallel to its writer. The power is cut at an operation
+/// of either. The threads decide which operation that is, so the seed does not repeat the run.
 #[test]
-fn the_power_goes_while_a_checkpoint_runs_beside_the_writer() {
+fn acknowledged_appends_survive_a_power_cut_during_a_checkpoint() {
     for seed in 0..6 {
         let mut rng = Rng::with_seed(seed);
         let mut history = History::default();
@@ -147,18 +150,18 @@ fn the_power_goes_while_a_checkpoint_runs_beside_the_writer() {
         block_on(async {
             let log = SqliteLog::open(folder.path(), &Options::default()).unwrap();
             while history.append_large(&*log, &mut rng).await.is_ok() {
-                assert!(log.head().await.unwrap().0 < 200, "the power never goes");
+                assert!(log.head().await.unwrap().0 < 200, "the power was not cut");
             }
         });
-        let left = after_the_cut(&disk);
-        block_on(round::check(left.path(), &mut history));
+        let survivors = folder_after_power_cut(&disk);
+        block_on(round::check(survivors.path(), &mut history));
     }
 }
 
-/// The disk itself is worth something only if it loses what was not synced.
+/// Guards the tests above, because they prove nothing if the simulated disk never loses unsynced writes.
 #[test]
-fn a_database_that_is_not_synced_loses_rows() {
-    let rows_left = |synchronous: &str| {
+fn a_database_without_syncs_loses_rows() {
+    let surviving_rows = |synchronous: &str| {
         let folder = folder();
         let disk = Disk::mount(folder.path(), 7, Faults::default());
         let path = folder.path().join("plain.sqlite");
@@ -170,12 +173,12 @@ fn a_database_that_is_not_synced_loses_rows() {
             connection.execute("INSERT INTO t VALUES (?1)", [row]).unwrap();
         }
         disk.cut_power();
-        let left = after_the_cut(&disk);
+        let survivors = folder_after_power_cut(&disk);
         drop(connection);
-        count(&left.path().join("plain.sqlite"))
+        count(&survivors.path().join("plain.sqlite"))
     };
-    assert_eq!(rows_left("FULL"), 50);
-    assert!(rows_left("NORMAL") < 50, "a disk that keeps everything proves nothing");
+    assert_eq!(surviving_rows("FULL"), 50);
+    assert!(surviving_rows("NORMAL") < 50, "the simulated disk lost no rows");
 }
 
 fn count(path: &Path) -> i64 {
@@ -183,5 +186,4 @@ fn count(path: &Path) -> i64 {
     connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap_or(0)
 }
 
-/// For those who hold a log beside a history.
 type Log = Arc<SqliteLog>;

@@ -1,4 +1,4 @@
-//! A read model of the appended things, folded by the kernel's own runtime into the adapter.
+//! Read model for the tests, folded by the projection runtime of `souk-eventsourcing` and stored by the adapter.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use souk_sqlite_read_models::SqliteReadModels;
 
 use crate::Log;
 
-/// Events in a batch.
+/// Number of events in a batch.
 const BATCH_EVENTS: usize = 16;
 
-/// How many events a stream has and how large they are.
+/// Row of the read model: number and total bytes of the events of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Thing {
     events: i64,
@@ -36,7 +36,7 @@ impl Projector for Things {
     type Event = i64;
     type Row = Thing;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec!["thing.happened"]
     }
 
@@ -62,7 +62,7 @@ impl Projector for Things {
     }
 }
 
-/// The read model and where it is.
+/// Read model with its store and its projector.
 pub(crate) struct Models {
     store: std::sync::Arc<SqliteReadModels>,
     projector: Box<dyn ErasedProjector>,
@@ -95,7 +95,7 @@ impl Models {
         Ok(())
     }
 
-    /// What is stored is what the log says up to the checkpoint.
+    /// Checks that the stored rows and sums match the log up to the checkpoint.
     pub(crate) async fn check(&self, log: &[RecordedEvent]) {
         let folded = usize::try_from(self.checkpoint().0).unwrap();
         assert!(folded <= log.len(), "the read model is ahead of the log: {folded} of {}", log.len());
@@ -114,6 +114,10 @@ impl Models {
         let connection = rusqlite::Connection::open(self.store.path()).unwrap();
         let sql = "SELECT coalesce(sum(events), 0), coalesce(sum(bytes), 0) FROM things_sum";
         let sums: (i64, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        assert_eq!(sums, (total(|thing| thing.events), total(|thing| thing.bytes)), "its sums at {folded}");
+        assert_eq!(
+            sums,
+            (total(|thing| thing.events), total(|thing| thing.bytes)),
+            "the sums of the read model at {folded}"
+        );
     }
 }

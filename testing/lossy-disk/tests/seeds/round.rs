@@ -1,4 +1,4 @@
-//! From switching on until the power goes.
+//! One round of a run: it opens the files that survived, works on them, and stops at a fault.
 
 use std::path::Path;
 
@@ -12,48 +12,51 @@ use crate::Log;
 use crate::history::History;
 use crate::models::Models;
 
-/// Appends of a round, when nothing ends it before.
+/// Maximum number of appends in a round.
 const APPENDS_MAX: u32 = 40;
 
-/// Opens what is there, works until something fails or enough was done, and sometimes closes in order.
+/// Opens the log and the read models in a folder, checks them, then appends and folds events until a fault or the
+/// planned end of the round.
 pub(crate) async fn run(folder: &Path, faults: Faults, history: &mut History, rng: &mut Rng) {
     let log = match SqliteLog::open(folder, &Options::default()) {
         Ok(log) => log,
-        Err(OpenError::Damaged { what, .. }) => panic!("no damage is to be seen before a fault: {what}"),
-        Err(refused) => return assert_is_faulty(faults, &refused.to_string()),
+        Err(OpenError::Damaged { what, .. }) => {
+            panic!("the log is damaged although no fault happened: {what}")
+        }
+        Err(error) => return assert_has_faults(faults, &error.to_string()),
     };
-    history.check(&everything(&log).await);
+    history.check(&all_events(&log).await);
     let mut models = match open_models(folder, &log).await {
         Ok(models) => models,
-        Err(refused) => return assert_is_faulty(faults, &refused),
+        Err(error) => return assert_has_faults(faults, &error),
     };
-    models.check(&everything(&log).await).await;
+    models.check(&all_events(&log).await).await;
     for _ in 0..rng.u32(1..APPENDS_MAX) {
         let appended = history.append(&*log, rng).await;
         if appended.is_err() {
-            // Writing is over, and reading goes on: nothing is seen that was not answered.
-            assert_is_faulty(faults, "an append fails");
-            assert_eq!(everything(&log).await.len() as u64, log.head().await.unwrap().0);
+            // The log accepts no more appends, but reads still work and show only acknowledged events.
+            assert_has_faults(faults, "an append fails");
+            assert_eq!(all_events(&log).await.len() as u64, log.head().await.unwrap().0);
             break;
         }
         if rng.bool()
             && let Err(error) = models.fold(&log).await
         {
-            assert_is_faulty(faults, &error.to_string());
+            assert_has_faults(faults, &error.to_string());
             break;
         }
     }
 }
 
-/// What is there holds, and takes more.
+/// Checks the log and the read models in a folder, without faults.
 pub(crate) async fn check(folder: &Path, history: &mut History) {
     let log = SqliteLog::open(folder, &Options::default()).unwrap();
-    history.check(&everything(&log).await);
+    history.check(&all_events(&log).await);
     let mut models = open_models(folder, &log).await.unwrap();
     while models.checkpoint() < log.head().await.unwrap() {
         models.fold(&log).await.unwrap();
     }
-    models.check(&everything(&log).await).await;
+    models.check(&all_events(&log).await).await;
     let report = verify(folder, &mut |_, _| ()).unwrap();
     assert_eq!(report.problems_found, 0, "{report:?}");
 }
@@ -64,7 +67,7 @@ async fn open_models(folder: &Path, log: &Log) -> Result<Models, String> {
     Models::open(store).await.map_err(|error| error.to_string())
 }
 
-async fn everything(log: &Log) -> Vec<RecordedEvent> {
+async fn all_events(log: &Log) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     loop {
         let after = Position(events.len() as u64);
@@ -76,8 +79,8 @@ async fn everything(log: &Log) -> Vec<RecordedEvent> {
     }
 }
 
-fn assert_is_faulty(faults: Faults, what: &str) {
+fn assert_has_faults(faults: Faults, error: &str) {
     let Faults { power_cut, full, failed_write, failed_sync } = faults;
     let any = [power_cut, full, failed_write, failed_sync].iter().any(Option::is_some);
-    assert!(any, "nothing was to fail: {what}");
+    assert!(any, "an operation failed without a planned fault: {error}");
 }
