@@ -1,4 +1,4 @@
-//! Orders of all kinds: of one line and of several, from a cart or not, paid in every way.
+//! Drafts of orders of all kinds: with one or more lines, with and without a cart, with every payment token.
 
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::order::Draft;
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::provider::TOKENS;
 
-/// What everything that tells about a person has in it.
+/// Text that is part of all personal data. Tests search for it to find data that should be sealed.
 pub const NAME: &str = "lovelace";
 
-/// The SKU with a number.
+/// Returns the SKU with this number.
 pub fn sku(n: u32) -> Sku {
     Sku::parse(&format!("sku-{n}")).unwrap()
 }
@@ -28,28 +28,36 @@ fn line(n: u32, quantity: u32, price: i64) -> OrderLine {
     OrderLine { sku: sku(n), product, name, quantity, unit_price, shown_price: None }
 }
 
-/// Somebody's address, whose every part is about a person.
+/// Returns an address that has the name in each personal part.
 pub fn address(name: &str) -> Address {
     let country = "GB".to_owned();
     Address { name: name.to_owned(), line1: format!("1 {name} Lane"), country, ..Address::default() }
 }
 
-/// Makes the draft of an order; `how` chooses its lines, its payment token and its address.
-pub fn draft(n: usize, how: u8, customer: Option<CustomerId>, cart: Option<CartId>, now: Timestamp) -> Draft {
-    let (few, many) = (u32::from(how % 3) + 1, u32::from(how / 3 % 4) + 1);
-    let mut lines = vec![line(0, few, 250)];
-    if how.is_multiple_of(2) {
-        lines.push(line(1, many, 100));
+/// Returns the draft of order number `n`. `variant` selects its lines, its payment token and its address.
+pub fn draft(
+    n: usize,
+    variant: u8,
+    customer: Option<CustomerId>,
+    cart: Option<CartId>,
+    now: Timestamp,
+) -> Draft {
+    let first_quantity = u32::from(variant % 3) + 1;
+    let second_quantity = u32::from(variant / 3 % 4) + 1;
+    let mut lines = vec![line(0, first_quantity, 250)];
+    if variant.is_multiple_of(2) {
+        lines.push(line(1, second_quantity, 100));
     }
-    if how.is_multiple_of(5) && cart.is_none() {
-        // The same goods at another price: two lines, one reservation.
+    if variant.is_multiple_of(5) && cart.is_none() {
+        // The same SKU at another price: two lines, but one reservation.
         lines.push(line(0, 1, 199));
     }
     let order = OrderId(Uuid::from_u128(0x1000 + n as u128));
-    let payment_token = (how % 4 != 3).then(|| TOKENS[usize::from(how / 4) % TOKENS.len()].to_owned());
+    let payment_token =
+        (variant % 4 != 3).then(|| TOKENS[usize::from(variant / 4) % TOKENS.len()].to_owned());
     let pay_by = now + SignedDuration::from_secs(900);
     let email = customer.is_none().then(|| Email::parse(&format!("{NAME}-{n}@example.com")).unwrap());
-    let shipping_address = how.is_multiple_of(3).then(|| address(NAME));
+    let shipping_address = variant.is_multiple_of(3).then(|| address(NAME));
     let parts = Parts {
         order,
         customer,

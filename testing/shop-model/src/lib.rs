@@ -1,9 +1,13 @@
-//! A model of the shop for tests: orders of every kind, a payment provider with books of its own, and the rules
-//! that the log and the provider's books must keep.
+//! Model of the shop for tests: orders of all kinds, a payment provider that keeps its own books, and checks that the
+//! log agrees with these books.
 //!
-//! The property tests of this crate and the simulation use it.
+//! The property tests of this crate and the simulation use the model.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "in a test a panic is the message")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a panic is the failure message of a test"
+)]
 
 pub mod books;
 pub mod drafts;

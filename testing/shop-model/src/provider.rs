@@ -1,5 +1,5 @@
-//! A payment provider that keeps its own books: what it holds, took and gave back. The token says how it
-//! behaves.
+//! Payment provider that keeps its own books of held, captured and refunded money. The payment token decides how the
+//! provider behaves.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use souk_domain::{Money, PaymentId, RefundId, VoidId};
 use souk_eventsourcing::CommandId;
 use souk_process_managers::{Authorization, ProviderCall};
 
-/// How it can behave.
+/// Payment tokens. Each stands for one behaviour of the provider.
 pub const TOKENS: [&str; 8] = [
     "ok",
     "decline",
@@ -17,46 +17,47 @@ pub const TOKENS: [&str; 8] = [
     "late-success",
     "capture-fails",
     "give-back-fails",
-    // The first try is refused and done all the same, which is told later; other tries are refused.
+    // The provider refuses the first refund or void, but carries it out, and reports this later by webhook. It refuses
+    // all further ones.
     "give-back-late",
 ];
 
-/// Money of a buyer that it holds or held.
+/// Money of a buyer that the provider holds or has captured.
 #[derive(Debug)]
 pub struct Hold {
-    /// The payment.
+    /// Payment that the money belongs to.
     pub payment: PaymentId,
-    /// The amount that was authorized.
+    /// Authorized amount.
     pub amount: Money,
     /// True until the money is captured or voided.
     pub is_held: bool,
-    /// The captured amount, in minor units.
-    pub taken: i64,
-    /// The amount of each refund, in minor units.
+    /// Captured amount, in minor units.
+    pub captured: i64,
+    /// Amount of each refund, in minor units.
     pub refunds: BTreeMap<RefundId, i64>,
-    /// The token, which says what it refuses.
-    pub refuses: String,
+    /// Payment token, which decides how the provider behaves.
+    pub token: String,
 }
 
-/// What it answers a call: to be recorded now, and to be told again or later by webhook.
+/// Responses of the provider to a call: one at once, and more by webhook.
 #[derive(Debug, Default)]
-pub struct Answers {
-    /// The record of an immediate answer.
-    pub now: Option<PaymentCommand>,
-    /// The records of answers that come by webhook.
+pub struct ProviderResponses {
+    /// Command that records the immediate response; none if the provider does not respond.
+    pub immediate: Option<PaymentCommand>,
+    /// Commands that record the responses by webhook.
     pub webhooks: Vec<PaymentCommand>,
 }
 
-/// The provider.
+/// Payment provider with its books.
 #[derive(Default)]
 pub struct Provider {
-    /// The money of each payment, by the provider's id of it.
+    /// Money of each payment, by the id that the provider gave the payment.
     pub holds: BTreeMap<String, Hold>,
 }
 
 impl Provider {
-    /// Carries a call out; a repeat under the same key is answered the same.
-    pub fn call(&mut self, call: &ProviderCall, key: CommandId) -> Answers {
+    /// Carries out a call. A repeated call with the same key gets the same responses.
+    pub fn call(&mut self, call: &ProviderCall, key: CommandId) -> ProviderResponses {
         match call {
             ProviderCall::Authorize(authorization) => self.authorize(authorization, key),
             ProviderCall::Capture { provider_payment_id, amount, .. } => {
@@ -71,30 +72,39 @@ impl Provider {
         }
     }
 
-    fn authorize(&mut self, authorization: &Authorization, key: CommandId) -> Answers {
+    fn authorize(&mut self, authorization: &Authorization, key: CommandId) -> ProviderResponses {
         let Authorization { payment, attempt, amount, token } = authorization.clone();
-        let token = token.plain().expect("the provider is told an open token").to_owned();
+        let token = token.plain().expect("a call reaches the provider with an open token").to_owned();
         let provider_payment_id = key.to_string();
-        // The token of an erased buyer is empty: what was answered before is repeated, anything else is declined.
+        // The token of an erased buyer is empty. The provider repeats its earlier response, or declines a new call.
         let token = if token.is_empty() {
             self.holds
                 .get(&provider_payment_id)
-                .map_or_else(|| "decline".to_owned(), |hold| hold.refuses.clone())
+                .map_or_else(|| "decline".to_owned(), |hold| hold.token.clone())
         } else {
             token
         };
-        let failed = |named: bool| PaymentCommand::RecordFailed {
+        let failed = |has_id: bool| PaymentCommand::RecordFailed {
             attempt,
-            provider_payment_id: named.then(|| provider_payment_id.clone()),
+            provider_payment_id: has_id.then(|| provider_payment_id.clone()),
             code: "no".into(),
             detail: "declined".into(),
             attempts: 1,
         };
         if token == "decline" {
-            return Answers { now: Some(failed(false)), webhooks: vec![failed(true), failed(true)] };
+            return ProviderResponses {
+                immediate: Some(failed(false)),
+                webhooks: vec![failed(true), failed(true)],
+            };
         }
-        let (taken, refunds, refuses) = (0, BTreeMap::new(), token.clone());
-        let hold = Hold { payment, amount, is_held: true, taken, refunds, refuses };
+        let hold = Hold {
+            payment,
+            amount,
+            is_held: true,
+            captured: 0,
+            refunds: BTreeMap::new(),
+            token: token.clone(),
+        };
         self.holds.entry(provider_payment_id.clone()).or_insert(hold);
         let authorized = PaymentCommand::RecordAuthorized {
             attempt,
@@ -102,47 +112,53 @@ impl Provider {
             attempts: 1,
         };
         match token.as_str() {
-            "webhook" => Answers {
-                now: Some(PaymentCommand::RecordAccepted { attempt, provider_payment_id }),
+            "webhook" => ProviderResponses {
+                immediate: Some(PaymentCommand::RecordAccepted { attempt, provider_payment_id }),
                 webhooks: vec![authorized.clone(), authorized],
             },
-            "late-success" => Answers { now: Some(failed(false)), webhooks: vec![authorized] },
-            _ => Answers { now: Some(authorized.clone()), webhooks: vec![authorized] },
+            "late-success" => {
+                ProviderResponses { immediate: Some(failed(false)), webhooks: vec![authorized] }
+            }
+            _ => ProviderResponses { immediate: Some(authorized.clone()), webhooks: vec![authorized] },
         }
     }
 
-    fn capture(&mut self, provider_payment_id: &str, amount: Money) -> Answers {
-        let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is captured");
+    fn capture(&mut self, provider_payment_id: &str, amount: Money) -> ProviderResponses {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only an authorized payment is captured");
         assert_eq!(hold.amount, amount);
         let provider_payment_id = provider_payment_id.to_owned();
-        if hold.refuses == "capture-fails" {
-            let (code, detail) = ("no".into(), "blocked".into());
-            let refused = PaymentCommand::RecordCaptureFailed { provider_payment_id, code, detail };
-            return Answers { now: Some(refused), ..Answers::default() };
+        if hold.token == "capture-fails" {
+            let refused = PaymentCommand::RecordCaptureFailed {
+                provider_payment_id,
+                code: "no".into(),
+                detail: "blocked".into(),
+            };
+            return ProviderResponses { immediate: Some(refused), ..ProviderResponses::default() };
         }
-        assert!(hold.is_held || hold.taken > 0, "what was let go can't be captured");
-        (hold.is_held, hold.taken) = (false, amount.amount);
+        assert!(hold.is_held || hold.captured > 0, "a voided hold can't be captured");
+        hold.is_held = false;
+        hold.captured = amount.amount;
         let captured = PaymentCommand::RecordCaptured { provider_payment_id };
-        Answers { now: Some(captured.clone()), webhooks: vec![captured] }
+        ProviderResponses { immediate: Some(captured.clone()), webhooks: vec![captured] }
     }
 
-    fn void(&mut self, provider_payment_id: &str, void: VoidId, attempt: u32) -> Answers {
-        let hold = self.holds.get_mut(provider_payment_id).expect("only what is held is voided");
-        assert_eq!(hold.taken, 0, "what was taken can't be voided");
-        if hold.refuses == "give-back-fails" && attempt == 1 {
+    fn void(&mut self, provider_payment_id: &str, void: VoidId, attempt: u32) -> ProviderResponses {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only an authorized payment is voided");
+        assert_eq!(hold.captured, 0, "a captured payment can't be voided");
+        if hold.token == "give-back-fails" && attempt == 1 {
             let refused = void_refused(void);
-            return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
+            return ProviderResponses { immediate: Some(refused.clone()), webhooks: vec![refused] };
         }
-        let is_late = hold.refuses == "give-back-late";
+        let is_late = hold.token == "give-back-late";
         if is_late && !hold.is_held {
-            return Answers { now: Some(void_refused(void)), ..Answers::default() };
+            return ProviderResponses { immediate: Some(void_refused(void)), ..ProviderResponses::default() };
         }
         hold.is_held = false;
         let voided = PaymentCommand::RecordVoided { void };
         if is_late {
-            return Answers { now: Some(void_refused(void)), webhooks: vec![voided] };
+            return ProviderResponses { immediate: Some(void_refused(void)), webhooks: vec![voided] };
         }
-        Answers { now: Some(voided), ..Answers::default() }
+        ProviderResponses { immediate: Some(voided), ..ProviderResponses::default() }
     }
 
     fn refund(
@@ -151,29 +167,35 @@ impl Provider {
         refund: RefundId,
         amount: Money,
         attempt: u32,
-    ) -> Answers {
-        let hold = self.holds.get_mut(provider_payment_id).expect("only what was taken is refunded");
-        if hold.refuses == "give-back-fails" && attempt == 1 {
+    ) -> ProviderResponses {
+        let hold = self.holds.get_mut(provider_payment_id).expect("only an authorized payment is refunded");
+        if hold.token == "give-back-fails" && attempt == 1 {
             let refused = refund_refused(refund);
-            return Answers { now: Some(refused.clone()), webhooks: vec![refused] };
+            return ProviderResponses { immediate: Some(refused.clone()), webhooks: vec![refused] };
         }
-        let is_late = hold.refuses == "give-back-late";
+        let is_late = hold.token == "give-back-late";
         if is_late && attempt > 1 {
-            return Answers { now: Some(refund_refused(refund)), ..Answers::default() };
+            return ProviderResponses {
+                immediate: Some(refund_refused(refund)),
+                ..ProviderResponses::default()
+            };
         }
         hold.refunds.insert(refund, amount.amount);
-        assert!(hold.refunds.values().sum::<i64>() <= hold.taken, "more is given back than was taken");
+        assert!(
+            hold.refunds.values().sum::<i64>() <= hold.captured,
+            "the refunds exceed the captured amount"
+        );
         let done = PaymentCommand::RecordRefunded { refund, provider_refund_id: refund.to_string() };
         if is_late {
-            return Answers { now: Some(refund_refused(refund)), webhooks: vec![done] };
+            return ProviderResponses { immediate: Some(refund_refused(refund)), webhooks: vec![done] };
         }
-        Answers { now: Some(done.clone()), webhooks: vec![done] }
+        ProviderResponses { immediate: Some(done.clone()), webhooks: vec![done] }
     }
 
-    /// What it took for a payment and didn't give back.
-    pub fn kept(&self, payment: PaymentId) -> i64 {
+    /// Returns the captured amount of a payment minus its refunds, in minor units.
+    pub fn net_amount(&self, payment: PaymentId) -> i64 {
         let of_payment = self.holds.values().filter(|hold| hold.payment == payment);
-        of_payment.map(|hold| hold.taken - hold.refunds.values().sum::<i64>()).sum()
+        of_payment.map(|hold| hold.captured - hold.refunds.values().sum::<i64>()).sum()
     }
 }
 

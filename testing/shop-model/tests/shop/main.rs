@@ -1,7 +1,7 @@
-//! The whole shop against its promises, whatever happens in whatever order: answers late, doubled and
-//! reordered, timers going off at any moment, buyers changing their minds, too few units for all.
+//! Property tests of the complete shop. Random runs have late, repeated and reordered responses, timers that fire at
+//! any time, buyers who cancel, and too few units for all orders. In every run, stock and money must match the orders.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 mod process;
 mod world;
@@ -24,14 +24,14 @@ use souk_shop_model::drafts::{draft, sku};
 use souk_shop_model::provider::TOKENS;
 use world::{Action, World};
 
-/// Units of each SKU: fewer than the orders ask for.
+/// Units of each SKU: fewer than the orders need.
 const ON_HAND: i64 = 6;
 const ORDERS_MAX: usize = 5;
 
 struct Shop {
     world: World,
     orders: Vec<Draft>,
-    /// Orders from a cart that their request has not placed yet, and may never place.
+    /// Orders whose cart is checked out, but that are not placed yet. Some of them are never placed.
     unplaced: Vec<Draft>,
 }
 
@@ -39,147 +39,153 @@ impl Shop {
     fn open() -> Self {
         let mut world = World::new(noon());
         for n in 0..2 {
-            world.ask(&ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+            world.request(&ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
         }
         Self { world, orders: Vec::new(), unplaced: Vec::new() }
     }
 
-    fn place(&mut self, how: u8) {
+    fn place(&mut self, variant: u8) {
         let n = self.orders.len();
         if n >= ORDERS_MAX {
             return;
         }
-        let is_from_cart = how % 7 < 3;
+        let is_from_cart = variant % 7 < 3;
         let cart = is_from_cart.then(|| CartId(Uuid::from_u128(0x2000 + n as u128)));
-        let draft = draft(n, how, None, cart, self.world.now);
+        let draft = draft(n, variant, None, cart, self.world.now);
         self.orders.push(draft.clone());
         let Some(cart) = cart else {
-            self.world.ask(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+            self.world.request(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
             return;
         };
         for line in &draft.lines {
-            let (sku, product, quantity) = (line.sku.clone(), line.product, line.quantity);
-            let (unit_price, customer) = (line.unit_price, None);
-            let add = CartCommand::Add { sku, product, quantity, unit_price, customer };
-            self.world.ask(&ShopCommand::Cart(cart, add));
+            let add = CartCommand::Add {
+                sku: line.sku.clone(),
+                product: line.product,
+                quantity: line.quantity,
+                unit_price: line.unit_price,
+                customer: None,
+            };
+            self.world.request(&ShopCommand::Cart(cart, add));
         }
-        self.world.ask(&ShopCommand::Cart(
+        self.world.request(&ShopCommand::Cart(
             cart,
             CartCommand::CheckOut { draft: Box::new(draft.clone()), recalls: None },
         ));
         self.unplaced.push(draft);
     }
 
-    /// Somebody outside does something.
-    fn outside(&mut self, pick: u16, how: u8) {
-        let what = pick % 16;
-        if what < 5 {
-            return self.place(how);
+    /// Sends a request of a buyer or of staff, lets time pass, or fires a timer.
+    fn act_from_outside(&mut self, pick: u16, variant: u8) {
+        let kind = pick % 16;
+        if kind < 5 {
+            return self.place(variant);
         }
         if self.orders.is_empty() {
             return;
         }
-        let of = usize::from(pick / 16) % self.orders.len();
-        let (order, total, lines) =
-            (self.orders[of].order, self.orders[of].total, self.orders[of].reservations());
-        let ask = |world: &mut World, command| world.ask(&ShopCommand::Order(order, command));
-        match what {
+        let index = usize::from(pick / 16) % self.orders.len();
+        let order = self.orders[index].order;
+        let total = self.orders[index].total;
+        let lines = self.orders[index].reservations();
+        let request = |world: &mut World, command| world.request(&ShopCommand::Order(order, command));
+        match kind {
             5 => {
                 let reason =
                     Reason { code: ReasonCode::CancelledByCustomer, detail: "changed my mind".into() };
-                ask(&mut self.world, OrderCommand::Cancel { reason });
+                request(&mut self.world, OrderCommand::Cancel { reason });
             }
             6 => {
-                ask(&mut self.world, OrderCommand::MarkPaidOutside);
+                request(&mut self.world, OrderCommand::MarkPaidOutside);
             }
             7 | 8 if self.world.order(order).status() == Some(OrderStatus::PaymentPending) => {
-                let token = TOKENS[usize::from(how) % TOKENS.len()].into();
-                let request = PaymentCommand::Request { order, amount: total, token };
-                self.world.ask(&ShopCommand::Payment(PaymentId::of(order), request));
+                let token = TOKENS[usize::from(variant) % TOKENS.len()].into();
+                let command = PaymentCommand::Request { order, amount: total, token };
+                self.world.request(&ShopCommand::Payment(PaymentId::of(order), command));
             }
             9 => {
-                ask(&mut self.world, OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() });
+                request(&mut self.world, OrderCommand::Ship { carrier: "post".into(), tracking: "1".into() });
                 let tracking = Some("2".to_owned());
-                ask(&mut self.world, OrderCommand::CorrectShipment { carrier: None, tracking });
-                ask(&mut self.world, OrderCommand::Deliver);
+                request(&mut self.world, OrderCommand::CorrectShipment { carrier: None, tracking });
+                request(&mut self.world, OrderCommand::Deliver);
             }
             10 => {
-                let (sku, most) = lines[usize::from(how) % lines.len()].clone();
-                let units = u32::from(how) % most + 1;
-                ask(&mut self.world, OrderCommand::Return { lines: vec![(sku, units)] });
+                let (sku, ordered) = lines[usize::from(variant) % lines.len()].clone();
+                let units = u32::from(variant) % ordered + 1;
+                request(&mut self.world, OrderCommand::Return { lines: vec![(sku, units)] });
             }
             11 if !self.unplaced.is_empty() => {
                 let draft = self.unplaced.remove(0);
-                self.world.ask(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                self.world.request(&ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
             }
-            12 => self.world.pass(i64::from(how) * 4),
+            12 => self.world.advance_clock(i64::from(variant) * 4),
             13 => {
-                self.world.fire(usize::from(how));
+                self.world.fire(usize::from(variant));
             }
             14 => {
-                self.see_to_a_debt();
-                self.world.ask(&ShopCommand::Stock(sku(u32::from(how % 2)), StockCommand::ExpireDue));
+                self.retry_one_debt();
+                self.world.request(&ShopCommand::Stock(sku(u32::from(variant % 2)), StockCommand::ExpireDue));
             }
-            _ if how.is_multiple_of(4) => {
-                ask(&mut self.world, OrderCommand::Erase { person: order.guest() });
+            _ if variant.is_multiple_of(4) => {
+                request(&mut self.world, OrderCommand::Erase { person: order.guest() });
             }
             _ => {
                 let customer = CustomerId::parse("ada").unwrap();
                 let attach = OrderCommand::Attach { customer, email: None, shipping_address: None };
-                ask(&mut self.world, attach);
+                request(&mut self.world, attach);
             }
         }
     }
 
-    fn step(&mut self, pick: u16, how: u8) {
+    fn step(&mut self, pick: u16, variant: u8) {
         let actions = self.world.actions(false);
-        if how < 60 || actions.is_empty() {
-            return self.outside(pick, how.wrapping_mul(31).wrapping_add(pick.to_le_bytes()[1]));
+        if variant < 60 || actions.is_empty() {
+            return self.act_from_outside(pick, variant.wrapping_mul(31).wrapping_add(pick.to_le_bytes()[1]));
         }
         let action = actions[usize::from(pick) % actions.len()].clone();
-        self.world.act(&action, how.is_multiple_of(8));
+        self.world.perform(&action, variant.is_multiple_of(8));
         if matches!(action, Action::Read(_)) {
-            for _ in 1..how % 6 {
-                self.world.act(&action, false);
+            for _ in 1..variant % 6 {
+                self.world.perform(&action, false);
             }
         }
     }
 
-    /// Staff has one refund or void tried again that the provider refused, at any moment.
-    fn see_to_a_debt(&mut self) {
+    /// Staff retry one refund or void that the provider refused.
+    fn retry_one_debt(&mut self) {
         let Some((payment, debt)) = self.world.books().debts(&self.orders).pop() else { return };
-        self.world.ask(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
+        self.world.request(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
     }
 
-    /// Staff has every refund and void tried again that the provider refused.
-    fn see_to_debts(&mut self) {
+    /// Staff retry all refunds and voids that the provider refused.
+    fn retry_all_debts(&mut self) {
         for (payment, debt) in self.world.books().debts(&self.orders) {
-            let answer = self.world.ask(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
-            assert!(matches!(answer, process::Answer::Done), "{answer:?}");
+            let answer =
+                self.world.request(&ShopCommand::Payment(payment, PaymentCommand::RetryDebt { debt }));
+            assert!(matches!(answer, process::CommandAnswer::Done), "{answer:?}");
         }
-        self.world.drain(true);
+        self.world.run_to_rest(true);
         assert_eq!(self.world.books().debts(&self.orders), []);
     }
 
-    fn go_through(&mut self, choices: &[(u16, u8)]) {
-        for (pick, how) in choices {
-            self.step(*pick, *how);
-            self.world.books().check_at_any_moment();
+    fn run_steps(&mut self, choices: &[(u16, u8)]) {
+        for (pick, variant) in choices {
+            self.step(*pick, *variant);
+            self.world.books().check_after_step();
         }
     }
 }
 
 fn run(before: &[(u16, u8)], after: &[(u16, u8)]) -> Shop {
     let mut shop = Shop::open();
-    shop.go_through(before);
-    // At rest in between, so that much of what comes after concerns orders that are settled.
-    shop.world.drain(false);
-    shop.go_through(after);
-    shop.world.drain(false);
-    // Answers that never came do come, long after everybody stopped waiting.
-    shop.world.drain(true);
-    shop.see_to_debts();
-    shop.world.books().check(&shop.orders, ON_HAND);
+    shop.run_steps(before);
+    // The shop comes to rest in between, so that many of the later steps concern settled orders.
+    shop.world.run_to_rest(false);
+    shop.run_steps(after);
+    shop.world.run_to_rest(false);
+    // Now the provider also responds to the calls with the token "silent", long after their timeout.
+    shop.world.run_to_rest(true);
+    shop.retry_all_debts();
+    shop.world.books().check_at_rest(&shop.orders, ON_HAND);
     shop
 }
 
@@ -187,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_the_books_balance(
+    fn stock_and_money_match_the_orders_after_every_run(
         before in prop::collection::vec(any::<(u16, u8)>(), 1..250),
         after in prop::collection::vec(any::<(u16, u8)>(), 0..60),
     ) {
@@ -195,9 +201,9 @@ proptest! {
     }
 }
 
-/// Guards the property above: runs that never get anywhere would balance too.
+/// Guards the property above, because it would also hold if the runs did nothing.
 #[test]
-fn such_runs_reach_every_event_that_the_shop_has() {
+fn random_runs_produce_every_type_of_event() {
     let mut random = 1_u64;
     let mut next = || {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -210,9 +216,9 @@ fn such_runs_reach_every_event_that_the_shop_has() {
         let log = run(&choices[..200], &choices[200..]).world.log;
         reached.extend(log.into_iter().map(|recorded| recorded.event.event_type.into_owned()));
     }
-    // Nobody changes an address here, refunds for goodwill or pays a debt in another way; a debt whose earlier try
-    // turns out to have succeeded is too rare for so few runs.
-    let beside = [
+    // These runs do not change addresses, refund by goodwill or settle debts in another way. A failed refund whose
+    // earlier attempt succeeded after all is too rare for so few runs.
+    let excepted = [
         "order.address-changed",
         "payment.debt-settled",
         "payment.debt-withdrawn",
@@ -221,7 +227,9 @@ fn such_runs_reach_every_event_that_the_shop_has() {
         "stock.adjusted",
     ];
     let all = [OrderEvent::event_types(), PaymentEvent::event_types(), StockEvent::event_types()].concat();
-    let missed: Vec<_> =
-        all.into_iter().filter(|of| !reached.contains(*of) && !beside.contains(of)).collect();
-    assert!(missed.is_empty(), "{missed:?} never happened");
+    let missed: Vec<_> = all
+        .into_iter()
+        .filter(|event_type| !reached.contains(*event_type) && !excepted.contains(event_type))
+        .collect();
+    assert!(missed.is_empty(), "no run produced {missed:?}");
 }

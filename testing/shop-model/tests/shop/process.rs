@@ -1,5 +1,5 @@
-//! A plain runtime for processes: inputs in the order they turn up, no transition while a command is
-//! out, none without a move, nothing after the end.
+//! Simple runtime for processes. It gives inputs to an instance in the order in which they arrive. An instance makes
+//! no transition while one of its commands has no result, no transition without a move, and none after its end.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use souk_eventsourcing::process::{Input, Output, Process, ProcessCommand};
 use souk_eventsourcing::{CommandId, EventId, RecordedEvent, StreamName};
 use souk_process_managers::{ProviderCall, ShopCommand};
 
-/// What became of a command that left no event.
+/// Answer to a command.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum CommandAnswer {
     Done,
     Unchanged,
     Refused { code: String, detail: String },
 }
 
-/// A process of any kind, as the shop runs it.
-pub(crate) trait Running {
+/// Process of any type, with its instances.
+pub(crate) trait RunningProcess {
     fn is_behind(&self, log: &[RecordedEvent]) -> bool;
     fn read_next(&mut self, log: &[RecordedEvent]);
     fn ready(&self) -> Vec<String>;
     fn decide(&mut self, instance: &str, now: Timestamp) -> bool;
     fn commands(&self) -> Vec<(String, CommandId, ShopCommand)>;
-    fn answer(&mut self, instance: &str, command: CommandId, answer: Answer);
+    fn on_answer(&mut self, instance: &str, command: CommandId, answer: CommandAnswer);
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)>;
     fn close_effect(&mut self, instance: &str, effect: CommandId);
     fn timers(&self) -> Vec<(String, usize, Timestamp)>;
@@ -52,8 +52,8 @@ impl<P: Process> Default for Runtime<P> {
     }
 }
 
-/// State and inputs are stored as JSON, so everything must come back from there as it was.
-fn stored<T: Serialize + DeserializeOwned>(value: &T) -> T {
+/// Converts a value to JSON and back, because states and inputs are stored as JSON and must survive that unchanged.
+fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
 }
 
@@ -70,10 +70,10 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
         }
     }
 
-    fn note_done(&mut self, recorded: &RecordedEvent) {
-        let answered = self.commands.iter().position(|(id, ..)| *id == recorded.event.command_id);
-        if let Some(place) = answered {
-            let (_, step, _) = self.commands.remove(place);
+    fn complete_command(&mut self, recorded: &RecordedEvent) {
+        let completed = self.commands.iter().position(|(id, ..)| *id == recorded.event.command_id);
+        if let Some(index) = completed {
+            let (_, step, _) = self.commands.remove(index);
             self.waiting.push(Input::Done(step));
         }
     }
@@ -99,7 +99,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Instance<P> {
     }
 }
 
-impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runtime<P> {
+impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> RunningProcess for Runtime<P> {
     fn is_behind(&self, log: &[RecordedEvent]) -> bool {
         self.read < log.len()
     }
@@ -108,13 +108,13 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
         let recorded = &log[self.read];
         self.read += 1;
         for instance in self.instances.values_mut() {
-            instance.note_done(recorded);
+            instance.complete_command(recorded);
         }
-        if !P::takes().contains(&recorded.event_type()) {
+        if !P::event_types().contains(&recorded.event_type()) {
             return;
         }
         let Some(incoming) = P::read(recorded).unwrap() else { return };
-        let event = Input::Event(stored(&incoming.event));
+        let event = Input::Event(through_json(&incoming.event));
         if incoming.starts {
             self.instances.entry(incoming.instance).or_insert_with(Instance::new).waiting.push(event);
         } else if let Some(instance) = self.instances.get_mut(&incoming.instance) {
@@ -132,12 +132,13 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
     fn decide(&mut self, id: &str, now: Timestamp) -> bool {
         let instance = self.instances.get_mut(id).unwrap();
         let mut state = instance.waiting.iter().fold(instance.state.clone(), P::take_in);
-        let (mut outputs, mut moves) = (Vec::new(), 0);
+        let mut outputs = Vec::new();
+        let mut moves = 0;
         while !P::is_ended(&state)
             && !outputs.iter().any(|output| matches!(output, Output::Command(_)))
             && let Some(decision) = P::decide(&state, now)
         {
-            state = P::enter(state, &stored(&decision.made));
+            state = P::enter(state, &through_json(&decision.next_move));
             outputs.extend(decision.outputs);
             moves += 1;
         }
@@ -145,7 +146,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
         if moves == 0 {
             return false;
         }
-        instance.state = stored(&state);
+        instance.state = through_json(&state);
         instance.ended = ended;
         instance.waiting.clear();
         instance.enter(id, outputs);
@@ -163,14 +164,14 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Runti
         self.instances.iter().flat_map(of).collect()
     }
 
-    fn answer(&mut self, id: &str, command: CommandId, answer: Answer) {
+    fn on_answer(&mut self, id: &str, command: CommandId, answer: CommandAnswer) {
         let instance = self.instances.get_mut(id).unwrap();
-        let Some(place) = instance.commands.iter().position(|(known, ..)| *known == command) else { return };
-        let (_, step, _) = instance.commands.remove(place);
+        let Some(index) = instance.commands.iter().position(|(id, ..)| *id == command) else { return };
+        let (_, step, _) = instance.commands.remove(index);
         instance.waiting.push(match answer {
-            Answer::Done => Input::Done(step),
-            Answer::Unchanged => Input::Unchanged(step),
-            Answer::Refused { code, detail } => Input::Refused { step, code, detail },
+            CommandAnswer::Done => Input::Done(step),
+            CommandAnswer::Unchanged => Input::Unchanged(step),
+            CommandAnswer::Refused { code, detail } => Input::Refused { step, code, detail },
         });
     }
 

@@ -1,4 +1,4 @@
-//! A whole shop in memory: one log, every aggregate as a fold of it, the three processes, a provider.
+//! Complete shop in memory: a log, aggregates that are folded from it, the three processes, and a payment provider.
 
 use std::collections::HashSet;
 
@@ -21,21 +21,21 @@ use souk_process_managers::settlement::Settlement;
 use souk_process_managers::{ProviderCall, ShopCommand};
 use uuid::Uuid;
 
-use crate::process::{Answer, Running, Runtime};
+use crate::process::{CommandAnswer, RunningProcess, Runtime};
 use souk_shop_model::books::Books;
 use souk_shop_model::provider::Provider;
 
 pub(crate) struct World {
     pub(crate) log: Vec<RecordedEvent>,
     pub(crate) now: Timestamp,
-    pub(crate) processes: Vec<Box<dyn Running>>,
+    pub(crate) processes: Vec<Box<dyn RunningProcess>>,
     pub(crate) provider: Provider,
     pub(crate) webhooks: Vec<(PaymentId, PaymentCommand)>,
     done: HashSet<(StreamName, CommandId)>,
     commands: u128,
 }
 
-/// Something that can happen next without anybody asking for it.
+/// Step that the shop or the provider can make next, without a request from outside.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Read(usize),
@@ -62,30 +62,38 @@ impl World {
         }
     }
 
-    /// A command id that nobody had.
+    /// Returns a new command id.
     pub(crate) fn new_command_id(&mut self) -> CommandId {
         self.commands += 1;
         CommandId(Uuid::from_u128(self.commands))
     }
 
-    /// What must hold.
+    /// Returns the books, which check the rules of the shop.
     pub(crate) fn books(&self) -> Books<'_> {
         Books { log: &self.log, provider: &self.provider }
     }
 
-    fn execute<D: Decider>(&mut self, stream: &StreamName, command: &D::Command, id: CommandId) -> Answer {
+    fn execute<D: Decider>(
+        &mut self,
+        stream: &StreamName,
+        command: &D::Command,
+        id: CommandId,
+    ) -> CommandAnswer {
         if self.done.contains(&(stream.clone(), id)) {
-            return Answer::Done;
+            return CommandAnswer::Done;
         }
         let context = Context { now: self.now, command_id: id };
         let events = match D::decide(&self.books().state::<D>(stream), command, &context) {
             Ok(events) => events,
-            Err(refused) => {
-                return Answer::Refused { code: refused.code().to_owned(), detail: refused.to_string() };
+            Err(rejection) => {
+                return CommandAnswer::Refused {
+                    code: rejection.code().to_owned(),
+                    detail: rejection.to_string(),
+                };
             }
         };
         if events.is_empty() {
-            return Answer::Unchanged;
+            return CommandAnswer::Unchanged;
         }
         let origin = Origin::new(id.0, Actor::new("test", "shop"), CorrelationId::from(id.0));
         let first = self.log.iter().filter(|recorded| recorded.stream == *stream).count();
@@ -97,23 +105,24 @@ impl World {
             self.log.push(RecordedEvent { position, stream: stream.clone(), revision, event });
         }
         self.done.insert((stream.clone(), id));
-        Answer::Done
+        CommandAnswer::Done
     }
 
-    /// Carries a command out; whether it left an event now.
-    pub(crate) fn send(&mut self, command: &ShopCommand, id: CommandId) -> (Answer, bool) {
-        let (stream, before) = (command.stream(), self.log.len());
+    /// Carries out a command. Also returns true if the command appended an event now.
+    pub(crate) fn send(&mut self, command: &ShopCommand, id: CommandId) -> (CommandAnswer, bool) {
+        let stream = command.stream();
+        let length_before = self.log.len();
         let answer = match command {
             ShopCommand::Cart(_, command) => self.execute::<Cart>(&stream, command, id),
             ShopCommand::Order(_, command) => self.execute::<Order>(&stream, command, id),
             ShopCommand::Payment(_, command) => self.execute::<Payment>(&stream, command, id),
             ShopCommand::Stock(_, command) => self.execute::<Stock>(&stream, command, id),
         };
-        (answer, self.log.len() > before)
+        (answer, self.log.len() > length_before)
     }
 
-    /// A command of somebody outside.
-    pub(crate) fn ask(&mut self, command: &ShopCommand) -> Answer {
+    /// Carries out a command of a buyer, of staff or of the provider.
+    pub(crate) fn request(&mut self, command: &ShopCommand) -> CommandAnswer {
         let id = command.id();
         let id = id.unwrap_or_else(|| self.new_command_id());
         self.send(command, id).0
@@ -121,27 +130,27 @@ impl World {
 
     pub(crate) fn actions(&self, with_silent: bool) -> Vec<Action> {
         let mut actions = Vec::new();
-        for (place, process) in self.processes.iter().enumerate() {
+        for (index, process) in self.processes.iter().enumerate() {
             if process.is_behind(&self.log) {
-                actions.push(Action::Read(place));
+                actions.push(Action::Read(index));
             }
-            actions.extend(process.ready().into_iter().map(|instance| Action::Decide(place, instance)));
+            actions.extend(process.ready().into_iter().map(|instance| Action::Decide(index, instance)));
             let commands = process.commands().into_iter();
             actions.extend(
-                commands.map(|(instance, id, command)| Action::Deliver(place, instance, id, command)),
+                commands.map(|(instance, id, command)| Action::Deliver(index, instance, id, command)),
             );
             let is_silent = |call: &ProviderCall| matches!(call, ProviderCall::Authorize(call) if call.token.plain() == Some("silent"));
             let opened =
                 process.effects().into_iter().map(|(instance, id, call)| (instance, id, opened(&call)));
             let calls = opened.filter(|(_, _, call)| with_silent || !is_silent(call));
-            actions.extend(calls.map(|(instance, id, call)| Action::Call(place, instance, id, call)));
+            actions.extend(calls.map(|(instance, id, call)| Action::Call(index, instance, id, call)));
         }
         actions.extend((0..self.webhooks.len()).map(Action::Webhook));
         actions
     }
 
-    /// Makes something happen, twice when `doubled`; whether anything came of it.
-    pub(crate) fn act(&mut self, action: &Action, doubled: bool) -> bool {
+    /// Performs an action; if `is_doubled`, its command or call is sent twice. Returns false if the action had no effect.
+    pub(crate) fn perform(&mut self, action: &Action, is_doubled: bool) -> bool {
         match action {
             Action::Read(process) => {
                 if self.processes[*process].is_behind(&self.log) {
@@ -151,68 +160,68 @@ impl World {
             Action::Decide(process, instance) => return self.processes[*process].decide(instance, self.now),
             Action::Deliver(process, instance, id, command) => {
                 let (answer, is_in_log) = self.send(command, *id);
-                if doubled {
+                if is_doubled {
                     self.send(command, *id);
                 }
-                // What is in the log is seen there, whenever the process reads that far.
+                // If the command left an event, the process learns the result when it reads that event.
                 if !is_in_log && !self.is_unread(*process, command, *id) {
-                    self.processes[*process].answer(instance, *id, answer);
+                    self.processes[*process].on_answer(instance, *id, answer);
                 }
             }
             Action::Call(process, instance, id, call) => {
-                let answers = self.provider.call(call, *id);
-                self.webhooks.extend(answers.webhooks.into_iter().map(|webhook| (call.payment(), webhook)));
-                if let Some(record) = answers.now {
+                let responses = self.provider.call(call, *id);
+                self.webhooks.extend(responses.webhooks.into_iter().map(|webhook| (call.payment(), webhook)));
+                if let Some(record) = responses.immediate {
                     self.send(&ShopCommand::Payment(call.payment(), record), *id);
                 }
-                if !doubled {
+                if !is_doubled {
                     self.processes[*process].close_effect(instance, *id);
                 }
             }
-            Action::Webhook(place) => {
-                let (payment, record) = self.webhooks.swap_remove(*place);
-                self.ask(&ShopCommand::Payment(payment, record));
+            Action::Webhook(index) => {
+                let (payment, record) = self.webhooks.swap_remove(*index);
+                self.request(&ShopCommand::Payment(payment, record));
             }
         }
         true
     }
 
-    /// Whether a command's events stand in the log where the process has not read.
+    /// Returns true if the command left events and the process has not read the whole log, so that it may still read them.
     fn is_unread(&self, process: usize, command: &ShopCommand, id: CommandId) -> bool {
         let is_done = self.done.contains(&(command.stream(), id));
         is_done && self.processes[process].is_behind(&self.log)
     }
 
-    /// Lets everything run until nothing is left to happen, timers included.
-    pub(crate) fn drain(&mut self, with_silent: bool) {
+    /// Performs all actions and fires all timers until nothing is left to do.
+    pub(crate) fn run_to_rest(&mut self, with_silent: bool) {
         for _ in 0..100_000 {
             let actions = self.actions(with_silent);
-            if actions.iter().any(|action| self.act(action, false)) {
+            if actions.iter().any(|action| self.perform(action, false)) {
                 continue;
             }
             if !self.fire(0) {
                 return;
             }
         }
-        panic!("the shop never comes to rest");
+        panic!("the shop does not come to rest");
     }
 
-    /// A timer goes off, and it is at least that late; false when there is none.
+    /// Fires a timer, and moves the clock to the timer's time if that is later. Returns false if no timer is set.
     pub(crate) fn fire(&mut self, pick: usize) -> bool {
         let mut timers = Vec::new();
-        for (place, process) in self.processes.iter().enumerate() {
-            timers.extend(process.timers().into_iter().map(|timer| (place, timer)));
+        for (index, process) in self.processes.iter().enumerate() {
+            timers.extend(process.timers().into_iter().map(|timer| (index, timer)));
         }
         if timers.is_empty() {
             return false;
         }
-        let (place, (instance, timer, at)) = timers[pick % timers.len()].clone();
+        let (index, (instance, timer, at)) = timers[pick % timers.len()].clone();
         self.now = self.now.max(at);
-        self.processes[place].fire(&instance, timer);
+        self.processes[index].fire(&instance, timer);
         true
     }
 
-    pub(crate) fn pass(&mut self, seconds: i64) {
+    pub(crate) fn advance_clock(&mut self, seconds: i64) {
         self.now += SignedDuration::from_secs(seconds);
     }
 
@@ -221,7 +230,7 @@ impl World {
     }
 }
 
-/// The call as the provider gets it.
+/// Returns the call with its personal data opened, as the provider gets it.
 fn opened(call: &ProviderCall) -> ProviderCall {
     let keys = call.person().map(|person| (person.clone(), key_of(person))).into_iter().collect();
     call.opened(&keys)
