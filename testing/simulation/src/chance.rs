@@ -1,6 +1,6 @@
-//! Choices that a seed repeats.
+//! Random choices. The same seed gives the same choices.
 
-/// A generator of numbers.
+/// Generator of random numbers.
 pub(crate) struct Chance(fastrand::Rng);
 
 impl Chance {
@@ -12,12 +12,12 @@ impl Chance {
         self.0.u64(..)
     }
 
-    /// One of the numbers below another, which is not 0.
+    /// Returns a random number below `limit`, which must not be 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0.usize(..limit)
     }
 
-    /// Whether something happens that does so once in so many times.
+    /// Returns true once in `times` calls on average.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,5 +1,5 @@
-//! A disk with a log: what is queued, what is written, and what is synced. A kill loses the first, and the
-//! second as it falls; a sync that failed leaves nobody knowing.
+//! Simulated disk with a log. Appends are queued, then written, then synced. A kill loses queued appends; written ones
+//! survive or are lost by chance. After a failed sync, it is unknown if the written appends survived.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,42 +12,43 @@ use souk_eventsourcing::{
 use crate::chance::Chance;
 use crate::keys::Keys;
 
-/// Who waits for an append.
+/// Sender that waits for the result of an append.
 #[derive(Clone, Debug)]
 pub(crate) enum Waiter {
-    /// An executor, for a stream.
-    Desk(usize, StreamName),
-    /// A process, for an instance.
+    /// Executor with this index, for a stream.
+    Executor(usize, StreamName),
+    /// Process with this index, for an instance.
     Process(usize, String),
 }
 
-/// An append that was answered.
-pub(crate) type Answered = (Waiter, Result<Appended, AppendError>);
+/// Result of an append, with the sender that waits for it.
+pub(crate) type AppendResult = (Waiter, Result<Appended, AppendError>);
 
 #[derive(Default)]
 pub(crate) struct Disk {
-    /// On the platter.
+    /// Durable events.
     pub(crate) synced: Vec<RecordedEvent>,
     ids: HashSet<EventId>,
-    /// The keys of people, in a store of their own.
+    /// Keys of people, in a separate store.
     pub(crate) keys: Keys,
     queue: VecDeque<(Waiter, Append)>,
-    /// Appends that were ever taken.
-    taken: usize,
-    /// Written, not synced, with what is to be answered then.
+    /// Number of appends accepted so far.
+    accepted: usize,
+    /// Events that are written, but not synced.
     written: Vec<RecordedEvent>,
-    judged: Vec<Answered>,
+    /// Results to send after the next sync.
+    results: Vec<AppendResult>,
     is_open: bool,
-    /// Whether there is no room for another write.
+    /// True if the next write fails because the disk is full.
     pub(crate) is_full: bool,
 }
 
-fn gone() -> StoreError {
+fn stopped() -> StoreError {
     StoreError::Stopped("the log's writer has stopped".to_owned())
 }
 
 impl Disk {
-    /// A disk with a log that was written before.
+    /// Returns a disk with an existing log.
     pub(crate) fn with(log: Vec<RecordedEvent>) -> Self {
         let ids = log.iter().map(|event| event.event.id).collect();
         Self { synced: log, ids, ..Self::default() }
@@ -61,50 +62,50 @@ impl Disk {
         self.is_open
     }
 
-    /// Takes an append, sealed with the keys there are by now, or answers at once that nothing is taken
-    /// any more.
-    pub(crate) fn append(&mut self, waiter: Waiter, mut append: Append) -> Option<Answered> {
+    /// Seals an append with the keys that exist now, and queues it. Returns an error at once if the log has stopped.
+    pub(crate) fn append(&mut self, waiter: Waiter, mut append: Append) -> Option<AppendResult> {
         if !self.is_open {
-            return Some((waiter, Err(gone().into())));
+            return Some((waiter, Err(stopped().into())));
         }
         append.events = self.keys.seal(append.events);
-        self.taken += 1;
+        self.accepted += 1;
         self.queue.push_back((waiter, append));
         None
     }
 
-    /// Appends that were ever taken: each was sealed by then.
-    pub(crate) fn taken(&self) -> usize {
-        self.taken
+    /// Number of appends accepted so far, all of which are sealed.
+    pub(crate) fn accepted_count(&self) -> usize {
+        self.accepted
     }
 
-    /// How many of them, the first ones, were answered.
-    pub(crate) fn done(&self) -> usize {
-        self.taken - self.queue.len() - self.judged.len()
+    /// Number of accepted appends that were answered. Appends are answered in the order in which they were accepted.
+    pub(crate) fn answered_count(&self) -> usize {
+        self.accepted - self.queue.len() - self.results.len()
     }
 
     pub(crate) fn has_queued(&self) -> bool {
-        self.is_open && self.written.is_empty() && self.judged.is_empty() && !self.queue.is_empty()
+        self.is_open && self.written.is_empty() && self.results.is_empty() && !self.queue.is_empty()
     }
 
     pub(crate) fn has_written(&self) -> bool {
-        self.is_open && !self.judged.is_empty()
+        self.is_open && !self.results.is_empty()
     }
 
-    /// Writes what waits, up to a group. Without room everything fails and nothing more is taken.
-    pub(crate) fn write(&mut self, most: usize) -> Vec<Answered> {
+    /// Writes at most `limit` queued appends. If the disk is full, all appends fail and the log stops.
+    pub(crate) fn write(&mut self, limit: usize) -> Vec<AppendResult> {
         if self.is_full {
             return self.stop();
         }
-        for _ in 0..most {
+        for _ in 0..limit {
             let Some((waiter, append)) = self.queue.pop_front() else { break };
-            let judged = self.judge(append);
-            self.judged.push((waiter, judged));
+            let result = self.check_and_write(append);
+            self.results.push((waiter, result));
         }
         Vec::new()
     }
 
-    fn judge(&mut self, append: Append) -> Result<Appended, AppendError> {
+    /// Writes the events of an append if its expected revision is right and its event ids are new.
+    fn check_and_write(&mut self, append: Append) -> Result<Appended, AppendError> {
         append.check_limits()?;
         let all = || self.synced.iter().chain(&self.written);
         let last = all().filter(|event| event.stream == append.stream).map(|event| event.revision).max();
@@ -133,40 +134,40 @@ impl Disk {
         Ok(Appended { first_revision, positions })
     }
 
-    /// A sync that succeeds: what was written is answered.
-    pub(crate) fn sync(&mut self) -> Vec<Answered> {
-        self.keep();
-        std::mem::take(&mut self.judged)
+    /// Syncs successfully. Returns the results of the written appends.
+    pub(crate) fn sync(&mut self) -> Vec<AppendResult> {
+        self.make_durable();
+        std::mem::take(&mut self.results)
     }
 
-    fn keep(&mut self) {
+    fn make_durable(&mut self) {
         self.ids.extend(self.written.iter().map(|event| event.event.id));
         self.synced.append(&mut self.written);
     }
 
-    /// A sync that fails: everybody is told that nobody knows, and it may be there all the same.
-    pub(crate) fn fail_sync(&mut self, chance: &mut Chance) -> Vec<Answered> {
+    /// Fails a sync. All waiting appends get an error, although the written ones may be durable.
+    pub(crate) fn fail_sync(&mut self, chance: &mut Chance) -> Vec<AppendResult> {
         if chance.once_in(2) {
-            self.keep();
+            self.make_durable();
         }
         self.stop()
     }
 
-    fn stop(&mut self) -> Vec<Answered> {
+    fn stop(&mut self) -> Vec<AppendResult> {
         self.is_open = false;
         self.written.clear();
         let waiting = std::mem::take(&mut self.queue).into_iter().map(|(waiter, _)| waiter);
-        let judged = std::mem::take(&mut self.judged).into_iter().map(|(waiter, _)| waiter);
-        judged.chain(waiting).map(|waiter| (waiter, Err(gone().into()))).collect()
+        let results = std::mem::take(&mut self.results).into_iter().map(|(waiter, _)| waiter);
+        results.chain(waiting).map(|waiter| (waiter, Err(stopped().into()))).collect()
     }
 
-    /// The power goes: what was written may be there whole, or not at all, since a torn tail is cut off.
+    /// Cuts the power. The written events survive all or none, because the log drops an incomplete group at its end.
     pub(crate) fn crash(&mut self, chance: &mut Chance) {
         if chance.once_in(2) {
-            self.keep();
+            self.make_durable();
         }
         self.written.clear();
-        self.judged.clear();
+        self.results.clear();
         self.queue.clear();
         self.is_open = false;
         self.is_full = false;
@@ -197,8 +198,12 @@ impl Disk {
             .iter()
             .filter(|event| event.stream == *stream && event.event.command_id == command)
             .collect();
-        let (first, last) = (of_command.first()?, of_command.last()?);
-        let (last_revision, last_position) = (last.revision, last.position);
-        Some(FoundCommand { first: (*first).clone(), last_revision, last_position })
+        let first = of_command.first()?;
+        let last = of_command.last()?;
+        Some(FoundCommand {
+            first: (*first).clone(),
+            last_revision: last.revision,
+            last_position: last.position,
+        })
     }
 }

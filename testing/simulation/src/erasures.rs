@@ -1,5 +1,5 @@
-//! Whom the shop forgets: a key is destroyed at once; everything that follows is done by a sweep, which a
-//! kill interrupts anywhere. And what must be so in the end.
+//! Erasure of people. Their key is destroyed at once, and a sweep does the rest step by step. A kill can interrupt the
+//! sweep anywhere. This module also checks the result at the end of a run.
 
 use std::collections::BTreeSet;
 
@@ -17,80 +17,82 @@ use souk_projections::users::UserRow;
 use uuid::Uuid;
 
 use crate::buyers::origin;
-use crate::desk::Wanted;
-use crate::world::{From, Task, World};
+use crate::executors::AnyCommand;
+use crate::world::{Sender, Task, World};
 use souk_shop_model::drafts::NAME;
 
-/// How far the sweep is with one erasure; it begins anew after a kill.
+/// Progress of the sweep with one erasure. A kill loses it, and the sweep starts again.
 #[derive(Default)]
-pub(crate) struct Telling {
-    /// Appends that may have been sealed before.
+pub(crate) struct ErasureProgress {
+    /// Number of appends that may have been sealed before the key was destroyed.
     sealed: usize,
-    /// Where the log ended when they were in it.
+    /// Position of the last event in the log when these appends were complete.
     until: Option<Position>,
-    /// Whether the orders were told.
-    has_told_orders: bool,
+    /// True once the sweep has sent `Erase` to all orders of the person.
+    has_erased_orders: bool,
+    /// Number of commands of the sweep without an answer.
     unanswered: usize,
 }
 
 impl World {
-    /// A step of the sweep, for one of those whose erasure not everybody was told of; false when it waits.
-    pub(crate) fn tell_of_erasures(&mut self) -> bool {
-        let unsettled = self.disk.keys.unsettled();
-        if unsettled.is_empty() {
+    /// Makes one step of the sweep for a random incomplete erasure. Returns false if there is none, or if it has to wait.
+    pub(crate) fn continue_erasure(&mut self) -> bool {
+        let incomplete = self.disk.keys.incomplete_erasures();
+        if incomplete.is_empty() {
             return false;
         }
-        let person = unsettled[self.chance.below(unsettled.len())].clone();
-        let Some(telling) = self.telling.get(&person) else {
-            let sealed = self.disk.taken();
-            self.telling.insert(person.clone(), Telling { sealed, ..Telling::default() });
+        let person = incomplete[self.chance.below(incomplete.len())].clone();
+        let Some(progress) = self.erasures.get(&person) else {
+            let sealed = self.disk.accepted_count();
+            self.erasures.insert(person.clone(), ErasureProgress { sealed, ..ErasureProgress::default() });
             let user = customer(&person).and_then(|customer| UserId::of_customer(&customer));
-            self.send(&person, user.map(|user| Wanted::User(user, UserCommand::Erase)));
+            self.send(&person, user.map(|user| AnyCommand::User(user, UserCommand::Erase)));
             return true;
         };
-        if telling.unanswered > 0 || self.disk.done() < telling.sealed {
+        if progress.unanswered > 0 || self.disk.answered_count() < progress.sealed {
             return false;
         }
-        let Some(until) = telling.until else {
+        let Some(until) = progress.until else {
             let until = Some(self.disk.head());
-            self.telling.entry(person).or_default().until = until;
+            self.erasures.entry(person).or_default().until = until;
             return true;
         };
         if self.models.position() < until {
             return false;
         }
-        if telling.has_told_orders {
-            self.disk.keys.settle(&person);
-            self.telling.remove(&person);
+        if progress.has_erased_orders {
+            self.disk.keys.complete_erasure(&person);
+            self.erasures.remove(&person);
             return true;
         }
         let orders = self.orders_of(&person);
         for order in &orders {
-            // One that was a guest's has things under a key of its own still.
+            // An order that a guest placed still has values that are sealed under the order's own key.
             self.disk.keys.erase(order.guest());
         }
-        let erase =
-            |order| Wanted::Shop(ShopCommand::Order(order, OrderCommand::Erase { person: person.clone() }));
+        let erase = |order| {
+            AnyCommand::Shop(ShopCommand::Order(order, OrderCommand::Erase { person: person.clone() }))
+        };
         self.send(&person, orders.into_iter().map(erase));
-        self.telling.entry(person).or_default().has_told_orders = true;
+        self.erasures.entry(person).or_default().has_erased_orders = true;
         true
     }
 
-    fn send(&mut self, person: &Person, commands: impl IntoIterator<Item = Wanted>) {
+    fn send(&mut self, person: &Person, commands: impl IntoIterator<Item = AnyCommand>) {
         for command in commands {
             self.commands += 1;
             let id = CommandId(Uuid::from_u128(self.commands));
-            self.tasks.push(Task::Send(command, origin(id), From::Sweep(person.clone())));
-            self.telling.entry(person.clone()).or_default().unanswered += 1;
+            self.tasks.push(Task::Send(command, origin(id), Sender::Sweep(person.clone())));
+            self.erasures.entry(person.clone()).or_default().unanswered += 1;
         }
     }
 
-    /// A command of the sweep was answered.
-    pub(crate) fn on_told(&mut self, person: &Person) {
-        self.telling.entry(person.clone()).or_default().unanswered -= 1;
+    /// Records that a command of the sweep was answered.
+    pub(crate) fn on_sweep_answered(&mut self, person: &Person) {
+        self.erasures.entry(person.clone()).or_default().unanswered -= 1;
     }
 
-    /// The orders that the read model has of somebody.
+    /// Returns the orders of a person, as the read model knows them.
     fn orders_of(&self, person: &Person) -> Vec<OrderId> {
         let Some(customer) = customer(person) else {
             return person.parts().1.parse().map(OrderId).into_iter().collect();
@@ -100,30 +102,34 @@ impl World {
         of_customer.map(|(key, _)| OrderId(key.parse().unwrap())).collect()
     }
 
-    /// Whoever is erased is forgotten, and nobody else.
+    /// Checks that the data of erased people is unreadable, and that the data of all others is readable.
     pub(crate) fn check_erasures(&self) {
-        assert!(self.disk.keys.unsettled().is_empty(), "not everybody was told of an erasure");
+        assert!(self.disk.keys.incomplete_erasures().is_empty(), "an erasure is not complete");
         self.check_nothing_is_open();
         for event in &self.disk.synced {
             for sealed in sealed_values(&event.event.data) {
                 let person = sealed.person.clone();
-                let opens = Personal::<Value>::Sealed(sealed).reveal(&self.disk.keys.ring_of(&person));
+                let opened = Personal::<Value>::Sealed(sealed).reveal(&self.disk.keys.ring_of(&person));
                 let is_erased = self.disk.keys.is_erased(&person);
-                assert!(opens.is_some() || is_erased, "{person} is not erased and lost {}", event.stream);
+                assert!(
+                    opened.is_some() || is_erased,
+                    "{person} is not erased, but data of {person} in {} is unreadable",
+                    event.stream
+                );
             }
         }
         self.check_orders();
         self.check_users();
     }
 
-    /// Nothing that tells about somebody is written as it is.
+    /// Checks that events and rows contain no unsealed personal data.
     fn check_nothing_is_open(&self) {
         let events = self.disk.synced.iter().map(|event| event.event.data.as_ref());
         let rows = self.models.documents().map(Vec::as_slice);
-        let kept = self.processes.iter().flat_map(|process| process.documents()).map(Vec::as_slice);
-        for bytes in events.chain(rows).chain(kept) {
+        let states = self.processes.iter().flat_map(|process| process.documents()).map(Vec::as_slice);
+        for bytes in events.chain(rows).chain(states) {
             let text = String::from_utf8_lossy(bytes);
-            assert!(!text.contains(NAME), "personal data in {text}");
+            assert!(!text.contains(NAME), "unsealed personal data in {text}");
         }
     }
 
@@ -134,21 +140,21 @@ impl World {
             let is_lost = address.is_some_and(|address| self.disk.keys.is_erased(address.person()));
             assert_eq!(
                 row.is_address_erased, is_lost,
-                "{order}: whether it is listed for lack of an address"
+                "{order}: the row must be marked exactly if its address was erased"
             );
             let Some(customer) = row.customer.filter(|buyer| self.disk.keys.is_erased(&buyer.person()))
             else {
                 continue;
             };
-            // The address that the shop gives an order later is not the customer's.
-            let others = BTreeSet::from([order.readdressed()]);
+            // An address that the shop gave to the order after the erasure has a key of its own.
+            let shop_keys = BTreeSet::from([order.readdressed()]);
             let cart = row.cart.map(|cart| StreamName::new(Cart::CATEGORY, &cart.to_string()));
             let streams = [Some(Order::stream(order)), cart];
             for event in self.disk.synced.iter().filter(|event| streams.contains(&Some(event.stream.clone())))
             {
                 for Sealed { person, .. } in sealed_values(&event.event.data) {
-                    let is_forgotten = self.disk.keys.is_erased(&person) || others.contains(&person);
-                    assert!(is_forgotten, "{customer} is erased, and {order} still tells of {person}");
+                    let is_unreadable = self.disk.keys.is_erased(&person) || shop_keys.contains(&person);
+                    assert!(is_unreadable, "{customer} is erased, but {order} has readable data of {person}");
                 }
             }
         }
@@ -156,17 +162,20 @@ impl World {
 
     fn check_users(&self) {
         let users = self.models.rows::<UserRow>("users");
-        let known = self.models.rows::<ErasedPersonRow>("erased_people");
+        let erased_people = self.models.rows::<ErasedPersonRow>("erased_people");
         for person in self.disk.keys.erased() {
             let Some(user) = customer(person).and_then(|customer| UserId::of_customer(&customer)) else {
                 continue;
             };
-            assert!(!users.contains_key(&user.to_string()), "{person} is erased and still has an account");
-            assert!(known.contains_key(person.as_str()), "the log does not know that {person} is erased");
+            assert!(!users.contains_key(&user.to_string()), "{person} is erased, but still has an account");
+            assert!(
+                erased_people.contains_key(person.as_str()),
+                "the log has no event about the erasure of {person}"
+            );
         }
     }
 
-    /// Whether somebody has an account.
+    /// Returns true if the user has an account.
     pub(crate) fn is_user(&self, user: UserId) -> bool {
         self.books().state::<User>(&User::stream(user)).account().is_some()
     }
@@ -177,7 +186,7 @@ fn customer(person: &Person) -> Option<CustomerId> {
     (kind == "customer").then(|| CustomerId::parse(id).unwrap())
 }
 
-/// Every sealed value of a payload.
+/// Returns all sealed values in a payload.
 fn sealed_values(data: &[u8]) -> Vec<Sealed> {
     let mut found = Vec::new();
     let mut values: Vec<Value> = serde_json::from_slice(data).into_iter().collect();

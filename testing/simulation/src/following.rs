@@ -1,29 +1,30 @@
-//! How processes follow the log: one read at a time, slow ones and failed ones among them, and one process
-//! that is started again while everything else goes on.
+//! Processes that follow the log. Each process reads one page at a time; reads can be slow or fail. One process can
+//! also be restarted while the others continue.
 
 use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::{Position, Timestamp};
 
-use crate::world::{From, PROCESSES, Task, World, away};
+use crate::world::{PROCESSES, Sender, Task, World, unavailable};
 
 impl World {
-    /// A process asks for its next page, unless it waits for one.
+    /// Starts the read of the next page for a process, unless a read is running.
     pub(crate) fn begin_read(&mut self, process: usize) {
         let Some(after) = self.followers[process].begin_read(self.now) else { return };
         let (run, is_reading) = self.runs[process];
-        assert!(!is_reading, "a process asks for a page while another is on its way to it");
+        assert!(!is_reading, "a process reads a page while another read is running");
         self.runs[process] = (run, true);
         let turns = self.chance.below(4);
         self.tasks.push(Task::Page(process, run, after, turns));
     }
 
+    /// Delivers a page to a process. The page is dropped if the process was restarted since the read started.
     pub(crate) fn on_page(&mut self, process: usize, run: u64, after: Position) {
         if self.runs[process].0 != run {
             return;
         }
         self.runs[process] = (run, false);
         if self.with_faults && self.chance.once_in(40) {
-            self.followers[process].on_failure(&away(), self.now);
+            self.followers[process].on_failure(&unavailable(), self.now);
             return;
         }
         let limit = 1 + self.chance.below(12);
@@ -36,10 +37,11 @@ impl World {
         }
     }
 
-    /// The follower of a process as it begins: at its rows, live once it has read what is there.
-    pub(crate) fn follow_again(&mut self, process: usize) {
-        let (position, head) = (self.processes[process].position(), self.disk.head());
-        assert!(position <= head, "a process has seen what the log lost");
+    /// Starts the follower of a process at the checkpoint of its rows. The process is live if it has read the whole log.
+    pub(crate) fn restart_follower(&mut self, process: usize) {
+        let position = self.processes[process].position();
+        let head = self.disk.head();
+        assert!(position <= head, "a process has read events that the log lost");
         let follower = Follower::new(PROCESSES[process], position, head);
         if follower.is_live() {
             self.processes[process].go_live();
@@ -52,25 +54,25 @@ impl World {
         }
     }
 
-    /// One process fails and is started again from its rows, while everything else goes on. Commands that have
-    /// reached their executors are decided, and nobody waits for their answers; all else of it is cut.
+    /// Restarts a random process from its rows, while everything else continues. Commands that have reached an executor
+    /// are decided, but the process does not get their outcomes. Its other tasks are dropped.
     pub(crate) fn restart_one(&mut self) {
         let process = self.chance.below(self.processes.len());
-        self.told.push(format!("restarted {process}"));
-        let is_its_own = |from: &From| match from {
-            From::Process(of, ..) | From::Effect(of, ..) => *of == process,
+        self.trace.push(format!("restarted {process}"));
+        let is_its_own = |sender: &Sender| match sender {
+            Sender::Process(owner, ..) | Sender::Effect(owner, ..) => *owner == process,
             _ => false,
         };
         self.tasks.retain(|task| match task {
-            Task::Call(of, ..) => *of != process,
-            Task::Send(_, _, from) => !is_its_own(from),
+            Task::Call(owner, ..) => *owner != process,
+            Task::Send(_, _, sender) => !is_its_own(sender),
             _ => true,
         });
-        for (_, _, from) in self.waiting.values_mut().filter(|(_, _, from)| is_its_own(from)) {
-            *from = From::Nobody;
+        for (_, _, sender) in self.waiting.values_mut().filter(|(_, _, sender)| is_its_own(sender)) {
+            *sender = Sender::Nobody;
         }
         self.processes[process].restart();
-        self.follow_again(process);
+        self.restart_follower(process);
     }
 
     /// Returns true if a process has not read the whole log.
@@ -78,8 +80,8 @@ impl World {
         self.followers.iter().any(|follower| follower.position() < self.disk.head())
     }
 
-    /// Returns the time at which something goes on.
-    pub(crate) fn next_moment(&self) -> Option<Timestamp> {
+    /// Returns the next time at which a process or a follower has work to do.
+    pub(crate) fn next_wake_up(&self) -> Option<Timestamp> {
         let steps = self.processes.iter().map(|process| process.next_step());
         let wakes = self.followers.iter().zip(steps).filter_map(|(follower, step)| follower.wakes_at(step));
         wakes.min()

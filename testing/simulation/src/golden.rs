@@ -1,4 +1,4 @@
-//! Logs that earlier programs wrote, and today's program going on with them.
+//! Golden logs: logs that earlier versions of the program wrote, and runs that continue with them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use souk_domain::cart::CartEvent;
 use souk_domain::order::{Draft, OrderEvent};
 use souk_domain::payment::PaymentEvent;
 use souk_domain::{OrderId, PaymentId, PersonalText};
-use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Output, Process};
+use souk_eventsourcing::process::{Decision, Incoming, Input, Output, Process, RecordedOutput};
 use souk_eventsourcing::testkit::key_of;
 use souk_eventsourcing::{
     Actor, CommandId, CorrelationId, DecodeError, EventId, NewEvent, Position, RecordedEvent, Revision,
@@ -21,11 +21,11 @@ use souk_process_managers::{ProviderCall, ShopCommand};
 use uuid::Uuid;
 
 use crate::disk::Disk;
-use crate::process::{Kept, Running};
+use crate::process::{AnyProcess, SimulatedProcess};
 use crate::world::World;
 use souk_shop_model::provider::{Hold, Provider};
 
-/// A line of a golden log.
+/// Line of a golden log.
 #[derive(Deserialize)]
 struct Line<'a> {
     run: String,
@@ -53,7 +53,7 @@ struct Event<'a> {
     data: &'a RawValue,
 }
 
-/// The logs of a golden file, by the name of their run.
+/// Parses a golden file. Returns its logs by the names of their runs.
 pub fn logs(text: &str) -> BTreeMap<String, Vec<RecordedEvent>> {
     let mut logs: BTreeMap<String, Vec<RecordedEvent>> = BTreeMap::new();
     for line in text.lines() {
@@ -88,25 +88,25 @@ impl From<Event<'_>> for RecordedEvent {
     }
 }
 
-/// A program that goes on with a golden log.
+/// Program that continues with a golden log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// Today's.
-    Todays,
-    /// One whose checkout sends one command more with every move that sends any.
+    /// Current version of the program.
+    Current,
+    /// A version whose checkout sends one more command with every move that sends commands.
     OneCommandMore,
 }
 
 impl Program {
-    pub(crate) fn checkout(self) -> Box<dyn Running> {
+    pub(crate) fn checkout(self) -> Box<dyn AnyProcess> {
         match self {
-            Self::Todays => Box::new(Kept::<Checkout>::default()),
-            Self::OneCommandMore => Box::new(Kept::<OneCommandMore>::default()),
+            Self::Current => Box::new(SimulatedProcess::<Checkout>::default()),
+            Self::OneCommandMore => Box::new(SimulatedProcess::<OneCommandMore>::default()),
         }
     }
 }
 
-/// The checkout, with one command more.
+/// Checkout process that sends one more command with every move that sends commands.
 struct OneCommandMore;
 
 impl Process for OneCommandMore {
@@ -120,8 +120,8 @@ impl Process for OneCommandMore {
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
-    fn takes() -> Vec<&'static str> {
-        Checkout::takes()
+    fn event_types() -> Vec<&'static str> {
+        Checkout::event_types()
     }
 
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<CheckoutEvent>>, DecodeError> {
@@ -147,7 +147,7 @@ impl Process for OneCommandMore {
     fn enter_version_1(
         state: CheckoutState,
         inputs: &[Input<CheckoutEvent, CheckoutStep>],
-        outputs: &mut [Decided],
+        outputs: &mut [RecordedOutput],
     ) -> CheckoutState {
         Checkout::enter_version_1(state, inputs, outputs)
     }
@@ -166,9 +166,8 @@ impl Process for OneCommandMore {
 }
 
 impl World {
-    /// A shop whose log was written before, by an earlier program, and a provider that knows what it was
-    /// asked then.
-    pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, checkout: Box<dyn Running>) -> Self {
+    /// Opens a shop with the log of an earlier program, and with a provider that has the books of that time.
+    pub(crate) fn resume(log: Vec<RecordedEvent>, seed: u64, checkout: Box<dyn AnyProcess>) -> Self {
         let mut world = Self::empty(seed, checkout);
         world.now = log.last().map_or(world.now, |last| last.event.recorded_at);
         world.provider = provider_of(&log);
@@ -180,7 +179,7 @@ impl World {
     }
 }
 
-/// The orders that were placed, or are in a cart's check-out.
+/// Returns the orders that were placed, or whose cart was checked out.
 fn orders_of(log: &[RecordedEvent]) -> Vec<Draft> {
     let mut drafts: BTreeMap<OrderId, Draft> = BTreeMap::new();
     for recorded in log {
@@ -200,16 +199,18 @@ fn orders_of(log: &[RecordedEvent]) -> Vec<Draft> {
     drafts.into_values().collect()
 }
 
-/// The provider as a log shows it: what it was asked and answered.
+/// Returns a provider with the books that follow from the payment events of a log.
 fn provider_of(log: &[RecordedEvent]) -> Provider {
     let mut provider = Provider::default();
-    let (mut tokens, mut present, mut voids) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut tokens = BTreeMap::new();
+    let mut payment_ids = BTreeMap::new();
+    let mut voids = BTreeMap::new();
     let is_payments = |event: &&RecordedEvent| event.stream.category() == "payment" && !event.is_noted();
     for recorded in log.iter().filter(is_payments) {
         match recorded.decode::<PaymentEvent>().unwrap() {
             PaymentEvent::Requested(event) => drop(tokens.insert(event.order, event.token)),
             PaymentEvent::Authorized(event) => {
-                present.insert(event.order, event.provider_payment_id.clone());
+                payment_ids.insert(event.order, event.provider_payment_id.clone());
                 let hold = hold(PaymentId::of(event.order), event.amount, &tokens[&event.order]);
                 provider.holds.insert(event.provider_payment_id, hold);
             }
@@ -222,11 +223,12 @@ fn provider_of(log: &[RecordedEvent]) -> Provider {
                 provider.holds.get_mut(&voids[&event.void]).unwrap().is_held = false;
             }
             PaymentEvent::Captured(event) => {
-                let hold = provider.holds.get_mut(&present[&event.order]).unwrap();
-                (hold.is_held, hold.taken) = (false, event.amount.amount);
+                let hold = provider.holds.get_mut(&payment_ids[&event.order]).unwrap();
+                hold.is_held = false;
+                hold.captured = event.amount.amount;
             }
             PaymentEvent::Refunded(event) => {
-                let hold = provider.holds.get_mut(&present[&event.order]).unwrap();
+                let hold = provider.holds.get_mut(&payment_ids[&event.order]).unwrap();
                 hold.refunds.insert(event.refund, event.amount.amount);
             }
             _ => {}
@@ -237,6 +239,6 @@ fn provider_of(log: &[RecordedEvent]) -> Provider {
 
 fn hold(payment: PaymentId, amount: souk_domain::Money, token: &PersonalText) -> Hold {
     let keys = token.person().map(|person| (person.clone(), key_of(person))).into_iter().collect();
-    let refuses = token.reveal(&keys).expect("keys of tests are never destroyed");
-    Hold { payment, amount, is_held: true, taken: 0, refunds: BTreeMap::new(), refuses }
+    let token = token.reveal(&keys).expect("the keys of golden logs are never destroyed");
+    Hold { payment, amount, is_held: true, captured: 0, refunds: BTreeMap::new(), token }
 }

@@ -1,8 +1,8 @@
-//! One process at a time over the log of a run: what it takes in must not depend on how it came.
+//! Checks that the actions of a process do not depend on how it read the log.
 //!
-//! After any prefix of the log a process wants the same: whether it read each event once; or each twice, in
-//! other portions; or was killed after every event, with the rows that it had saved by then; or came late,
-//! with its timers long over.
+//! After any prefix of the log, a process must ask for the same actions if it read each event once, if it read events
+//! twice and in pages of other sizes, and if it was killed after every event and restored from its saved rows. A
+//! process that reads a finished log after all its timers are due must ask for no action.
 
 use souk_eventsourcing::{RecordedEvent, Timestamp};
 use souk_process_managers::checkout::Checkout;
@@ -10,59 +10,63 @@ use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
 
 use crate::chance::Chance;
-use crate::process::{Kept, Running};
+use crate::process::{AnyProcess, SimulatedProcess};
 
-/// Prefixes that are tried of each log, besides the whole of it.
+/// Number of prefixes of each log to check, in addition to the complete log.
 const PREFIXES: usize = 40;
 
-type Fresh = fn() -> Box<dyn Running>;
+type Fresh = fn() -> Box<dyn AnyProcess>;
 
-/// The processes of the shop, by name.
+/// Constructors of the processes of the shop, by name.
 const PROCESSES: [(&str, Fresh); 3] = [
-    ("checkout", || Box::new(Kept::<Checkout>::default())),
-    ("settlement", || Box::new(Kept::<Settlement>::default())),
-    ("reversal", || Box::new(Kept::<ReversalProcess>::default())),
+    ("checkout", || Box::new(SimulatedProcess::<Checkout>::default())),
+    ("settlement", || Box::new(SimulatedProcess::<Settlement>::default())),
+    ("reversal", || Box::new(SimulatedProcess::<ReversalProcess>::default())),
 ];
 
-/// Panics when what a process wants depends on how it read the log; tells what all of them wanted.
-pub(crate) fn check(log: &[RecordedEvent], ends: Timestamp, chance: &mut Chance) -> usize {
-    let mut wanted = 0;
+/// Checks all processes on a log that ends at the time `end`. Returns the number of actions that they asked for.
+///
+/// # Panics
+/// If the actions of a process depend on how it read the log.
+pub(crate) fn check(log: &[RecordedEvent], end: Timestamp, chance: &mut Chance) -> usize {
+    let mut action_count = 0;
     for (name, fresh) in PROCESSES {
         for prefix in 0..=PREFIXES {
             let length = if prefix == PREFIXES { log.len() } else { chance.below(log.len()) };
             let read = &log[..length];
-            let now = read.last().map_or(ends, |last| last.event.recorded_at);
-            let once = wishes(fed_once(fresh, read), now);
-            wanted += once.len();
-            let twice = wishes(fed_twice(fresh, read, chance), now);
+            let now = read.last().map_or(end, |last| last.event.recorded_at);
+            let once = actions(read_once(fresh, read), now);
+            action_count += once.len();
+            let twice = actions(read_twice(fresh, read, chance), now);
             assert_eq!(once, twice, "{name} after {length} events, each read twice");
-            let killed = wishes(killed_after_each(fresh, read, chance), now);
-            assert_eq!(once, killed, "{name} after {length} events, killed after each");
+            let killed = actions(killed_after_each_event(fresh, read, chance), now);
+            assert_eq!(once, killed, "{name} after {length} events, killed after each event");
         }
-        let late = wishes(fed_once(fresh, log), ends);
-        assert!(late.is_empty(), "{name} still wants {late:?} when all has come to rest");
+        let late = actions(read_once(fresh, log), end);
+        assert!(late.is_empty(), "{name} still asks for {late:?} although the shop is at rest");
     }
-    wanted
+    action_count
 }
 
-/// What a process asks for once it follows the log. Ids of what is decided come from the log alone, so they
-/// are the same too.
-fn wishes(mut process: Box<dyn Running>, now: Timestamp) -> Vec<String> {
+/// Returns the actions of a process that has caught up with the log. Their ids are derived from the log, so they must
+/// be equal too.
+fn actions(mut process: Box<dyn AnyProcess>, now: Timestamp) -> Vec<String> {
     process.go_live();
-    let mut wishes: Vec<String> = process.step(now).iter().map(|wish| format!("{wish:?}")).collect();
-    wishes.sort();
-    wishes
+    let mut actions: Vec<String> = process.step(now).iter().map(|action| format!("{action:?}")).collect();
+    actions.sort();
+    actions
 }
 
-fn fed_once(fresh: Fresh, log: &[RecordedEvent]) -> Box<dyn Running> {
+fn read_once(fresh: Fresh, log: &[RecordedEvent]) -> Box<dyn AnyProcess> {
     let mut process = fresh();
     process.read(log);
     process
 }
 
-/// In portions of any size, each of which begins again somewhere in the one before.
-fn fed_twice(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn Running> {
-    let (mut process, mut from) = (fresh(), 0);
+/// Reads the log in pages of random size. Each page is read a second time, together with some events before it.
+fn read_twice(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn AnyProcess> {
+    let mut process = fresh();
+    let mut from = 0;
     while from < log.len() {
         let to = (from + 1 + chance.below(8)).min(log.len());
         process.read(&log[from - chance.below(from + 1).min(8)..to]);
@@ -72,8 +76,9 @@ fn fed_twice(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dy
     process
 }
 
-/// With rows that were saved after some of the events: what was read since is read again.
-fn killed_after_each(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn Running> {
+/// Kills the process after each event. Its rows are saved after some of the events, and it reads the events since
+/// then again.
+fn killed_after_each_event(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn AnyProcess> {
     let mut process = fresh();
     for read in 1..=log.len() {
         let from = usize::try_from(process.position().0).unwrap();

@@ -1,23 +1,23 @@
-//! The keys of people, in a store that kills don't touch: whoever is not erased has one.
+//! Store of the keys of people. It survives kills. Every person who is not erased has a key.
 
 use std::collections::BTreeMap;
 
-use souk_eventsourcing::testkit::{key_of, sealed_but_for};
+use souk_eventsourcing::testkit::{key_of, sealed_except};
 use souk_eventsourcing::{KeyRing, NewEvent, Person};
 
 #[derive(Default)]
 pub(crate) struct Keys {
-    /// Who is erased, and whether everybody was told.
+    /// Erased people; true if the erasure is complete.
     erased: BTreeMap<Person, bool>,
 }
 
 impl Keys {
-    /// Seals what events hold open.
+    /// Seals the open personal values of events.
     pub(crate) fn seal(&self, events: Vec<NewEvent>) -> Vec<NewEvent> {
-        sealed_but_for(events, |person| self.is_erased(person))
+        sealed_except(events, |person| self.is_erased(person))
     }
 
-    /// Destroys a key.
+    /// Destroys the key of a person.
     pub(crate) fn erase(&mut self, person: Person) {
         self.erased.entry(person).or_insert(false);
     }
@@ -26,25 +26,25 @@ impl Keys {
         self.erased.contains_key(person)
     }
 
-    /// Who is erased.
+    /// Returns all erased people.
     pub(crate) fn erased(&self) -> impl Iterator<Item = &Person> {
         self.erased.keys()
     }
 
-    /// Whose erasure not everybody was told of.
-    pub(crate) fn unsettled(&self) -> Vec<Person> {
-        let unsettled = self.erased.iter().filter(|(_, is_settled)| !**is_settled);
-        unsettled.map(|(person, _)| person.clone()).collect()
+    /// Returns the people whose erasure is not complete.
+    pub(crate) fn incomplete_erasures(&self) -> Vec<Person> {
+        let incomplete = self.erased.iter().filter(|(_, is_complete)| !**is_complete);
+        incomplete.map(|(person, _)| person.clone()).collect()
     }
 
-    /// Everybody was told.
-    pub(crate) fn settle(&mut self, person: &Person) {
+    /// Marks the erasure of a person as complete.
+    pub(crate) fn complete_erasure(&mut self, person: &Person) {
         self.erased.insert(person.clone(), true);
     }
 
-    /// The key of one person, if there is one.
+    /// Returns a key ring with the key of a person; empty if the person is erased.
     pub(crate) fn ring_of(&self, person: &Person) -> KeyRing {
-        let known = (!self.is_erased(person)).then(|| (person.clone(), key_of(person)));
-        known.into_iter().collect()
+        let key = (!self.is_erased(person)).then(|| (person.clone(), key_of(person)));
+        key.into_iter().collect()
     }
 }

@@ -1,19 +1,19 @@
-//! The whole loop in one process: the kernel's own step functions over a simulated disk, clock and payment
-//! provider, one seed a run.
+//! Simulation of the complete shop in one process. The real step functions of executors, processes and projections run
+//! on a simulated disk, clock and payment provider. Each seed makes one run.
 //!
-//! A run is a sequence of steps, each chosen by the seed from whatever could happen next: a group is
-//! written, a sync returns or fails, a page is read, a process decides, a command is delivered or
-//! delivered twice, the provider answers late, somebody's key is destroyed, the clock jumps, everything is
-//! killed. After each step what must hold at any moment is checked; at rest the books must balance, and
-//! whoever is erased must be forgotten.
+//! A run is a sequence of steps. The seed selects each step from those that are possible: a group of appends is
+//! written, a sync succeeds or fails, a page is read, a process decides, a command is delivered once or twice, the
+//! provider responds late, a person's key is destroyed, the clock jumps, or the whole program is killed. After each
+//! step, the simulation checks the rules that always hold. At the end, when the shop has come to rest, stock and money
+//! must match the orders, and the data of erased people must be unreadable.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a run that can't go on says where")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is the failure message of a run")]
 
 mod buyers;
 mod chance;
-mod desk;
 mod disk;
 mod erasures;
+mod executors;
 mod following;
 mod golden;
 mod inputs;
@@ -31,41 +31,45 @@ use chance::Chance;
 use souk_eventsourcing::RecordedEvent;
 use world::World;
 
-/// Steps until a run is let come to rest.
+/// Number of steps of a run before it comes to rest.
 const STEPS: u32 = 3_000;
 
-/// One run from its seed, which panics when something doesn't hold; tells how many events came of it.
+/// Makes the run of a seed. Returns the number of events.
+///
+/// # Panics
+/// If a check fails.
 pub fn run(seed: u64) -> usize {
-    rested(seed).events()
+    finished_run(seed).events()
 }
 
-/// One run, and how often each type of event came of it.
+/// Makes the run of a seed. Returns the number of events by type.
 pub fn event_types(seed: u64) -> BTreeMap<String, usize> {
-    rested(seed).event_types()
+    finished_run(seed).event_types()
 }
 
-/// One run, whose log each process then reads in other ways; tells how much they wanted on the way.
-pub fn read_in_other_ways(seed: u64) -> usize {
-    rested(seed).check_inputs()
+/// Makes the run of a seed, then checks that the actions of processes do not depend on how they read its log. Returns
+/// the number of these actions.
+pub fn check_ways_of_reading(seed: u64) -> usize {
+    finished_run(seed).check_ways_of_reading()
 }
 
-/// A program goes on with the log of an earlier one, whose rows are gone, until all has come to rest and the
-/// books balance; tells how many events it added.
-pub fn resumed(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
+/// Continues with the log of an earlier program, without its rows of process state, until the shop has come to rest.
+/// Returns the number of added events.
+pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
     let mut world = World::resume(log.to_vec(), seed, program.checkout());
     world.settle();
     world.check_books();
     world.events() - log.len()
 }
 
-/// The processes read a log that is at rest, in other ways each.
-pub fn read_by_processes(log: &[RecordedEvent]) {
+/// Checks that the actions of processes do not depend on how they read the log of a finished run.
+pub fn check_ways_of_reading_log(log: &[RecordedEvent]) {
     let Some(last) = log.last() else { return };
     inputs::check(log, last.event.recorded_at, &mut Chance::new(log.len() as u64));
 }
 
-/// A world after its run.
-fn rested(seed: u64) -> World {
+/// Returns the world after the run of a seed, at rest.
+fn finished_run(seed: u64) -> World {
     let mut world = World::open(seed);
     for _ in 0..STEPS {
         world.step();
@@ -74,17 +78,18 @@ fn rested(seed: u64) -> World {
     world
 }
 
-/// What a run did, to be held to another of the same seed.
-pub fn told(seed: u64) -> Vec<String> {
-    World::told(seed, STEPS)
+/// Returns the trace of a run, to compare it with another run of the same seed.
+pub fn trace(seed: u64) -> Vec<String> {
+    World::trace(seed, STEPS)
 }
 
-/// One order of a kind, a kill after so many steps, and otherwise nothing that fails; tells how many events
-/// there were by then.
-pub fn killed_after(how: u8, steps: u32) -> usize {
-    let mut world = World::open(u64::from(how));
-    world.without_faults();
-    world.place(how);
+/// Places one order, kills the program after some steps, and lets the shop come to rest, without other faults.
+/// `variant` selects the lines, the payment token and the address of the order. Returns the number of events at the
+/// time of the kill.
+pub fn kill_during_order(variant: u8, steps: u32) -> usize {
+    let mut world = World::open(u64::from(variant));
+    world.disable_faults();
+    world.place(variant);
     for _ in 0..steps {
         world.work();
     }

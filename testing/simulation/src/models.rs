@@ -1,4 +1,4 @@
-//! Read models, with the tables that outlive a kill.
+//! Read models, with tables that survive a kill.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{ModelChange, OpenBuild};
 use souk_eventsourcing::{Position, RecordedEvent};
 
-/// Rows by key, and sums by name and key.
+/// Tables of a read model: rows by key, and sums by name and key.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Tables {
     rows: BTreeMap<String, Vec<u8>>,
@@ -15,7 +15,7 @@ struct Tables {
     checkpoint: Position,
 }
 
-/// All read models.
+/// All read models of the shop.
 pub(crate) struct Models {
     projectors: Vec<Box<dyn ErasedProjector>>,
     tables: Vec<Tables>,
@@ -32,7 +32,7 @@ impl Models {
         self.projectors[0].checkpoint()
     }
 
-    /// Folds a page; a batch may be lost before it is committed.
+    /// Folds a page into all read models. If `is_lost`, the changes are dropped before the commit.
     pub(crate) fn fold(&mut self, events: &[RecordedEvent], is_lost: bool) {
         let Some(last) = events.last() else { return };
         for (projector, tables) in self.projectors.iter_mut().zip(&mut self.tables) {
@@ -50,35 +50,36 @@ impl Models {
         }
     }
 
-    /// Goes on from the tables, as after a kill.
+    /// Restores the projectors from the tables, as after a kill.
     pub(crate) fn restart(&mut self) {
         self.projectors = souk_projections::all();
         for (projector, tables) in self.projectors.iter_mut().zip(&self.tables) {
-            let (build, checkpoint) = (projector.build(), tables.checkpoint);
+            let build = projector.build();
+            let checkpoint = tables.checkpoint;
             projector.start_at(OpenBuild { build, is_live: true, checkpoint, parked: Vec::new() });
         }
     }
 
-    /// The rows of a model, by key.
+    /// Returns the rows of a read model by key.
     pub(crate) fn rows<Row: DeserializeOwned>(&self, model: &str) -> BTreeMap<String, Row> {
-        let place = self.projectors.iter().position(|projector| projector.model().name == model).unwrap();
-        let rows = self.tables[place].rows.iter();
+        let index = self.projectors.iter().position(|projector| projector.model().name == model).unwrap();
+        let rows = self.tables[index].rows.iter();
         rows.map(|(key, row)| (key.clone(), serde_json::from_slice(row).unwrap())).collect()
     }
 
-    /// Every document that is stored.
+    /// Returns the documents of all rows.
     pub(crate) fn documents(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.tables.iter().flat_map(|tables| tables.rows.values())
     }
 
-    /// What is stored is what a fresh rebuild makes of the log.
+    /// Checks that the tables are equal to those of a rebuild from the log.
     pub(crate) fn check(&self, log: &[RecordedEvent]) {
-        let mut fresh = Self::new();
+        let mut rebuilt = Self::new();
         for page in log.chunks(64) {
-            fresh.fold(page, false);
+            rebuilt.fold(page, false);
         }
-        for ((projector, live), fresh) in self.projectors.iter().zip(&self.tables).zip(&fresh.tables) {
-            assert_eq!(live, fresh, "read model {}", projector.model().name);
+        for ((projector, live), rebuilt) in self.projectors.iter().zip(&self.tables).zip(&rebuilt.tables) {
+            assert_eq!(live, rebuilt, "read model {}", projector.model().name);
         }
     }
 }

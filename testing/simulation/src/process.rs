@@ -1,63 +1,63 @@
-//! Processes of any kind behind one face, with the rows that outlive a kill.
+//! Processes of any type behind one interface, with rows that survive a kill.
 
 use std::collections::BTreeMap;
 
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::process::{OutputId, Process, ProcessChange, ProcessRows};
-use souk_eventsourcing::process_runtime::{Action, Answer, Outgoing, ProcessRuntime};
+use souk_eventsourcing::process_runtime::{Action, CommandAnswer, Outgoing, ProcessRuntime};
 use souk_eventsourcing::{Append, AppendError, Position, RecordedEvent, Timestamp};
 use souk_process_managers::{ProviderCall, ShopCommand};
 
-/// What a process asks for.
+/// Action that a process asks for. Each action has the id of its process instance.
 #[derive(Clone, Debug)]
-pub(crate) enum Wish {
+pub(crate) enum ProcessAction {
     Append(String, Append),
     Command(String, OutputId, ShopCommand, Origin),
     Effect(String, OutputId, ProviderCall, Origin),
 }
 
-/// A process.
-pub(crate) trait Running {
+/// Process of any type.
+pub(crate) trait AnyProcess {
     fn position(&self) -> Position;
-    /// Reads the next events of the log, of which it takes in what it follows the log for.
+    /// Reads the next events of the log. The process ignores events of types that it does not need.
     fn read(&mut self, events: &[RecordedEvent]);
     fn go_live(&mut self);
-    fn step(&mut self, now: Timestamp) -> Vec<Wish>;
+    fn step(&mut self, now: Timestamp) -> Vec<ProcessAction>;
     fn on_append_failed(&mut self, instance: &str, error: &AppendError, now: Timestamp);
-    fn on_result(&mut self, instance: &str, output: OutputId, answer: Answer);
+    fn on_result(&mut self, instance: &str, output: OutputId, answer: CommandAnswer);
     fn on_effect_answered(&mut self, instance: &str, output: OutputId);
     fn next_step(&self) -> Option<Timestamp>;
-    /// Writes rows to where they outlive a kill.
+    /// Saves the rows, so that they survive a kill.
     fn save(&mut self);
-    /// Goes on from there, as after a kill.
+    /// Restores the process from the saved rows, as after a kill.
     fn restart(&mut self);
-    /// Every row that was written.
+    /// Returns all saved rows.
     fn documents(&self) -> Vec<&Vec<u8>>;
 }
 
-/// A process and its rows.
-pub(crate) struct Kept<P: Process> {
+/// Process with its saved rows.
+pub(crate) struct SimulatedProcess<P: Process> {
     runtime: ProcessRuntime<P>,
     rows: BTreeMap<String, Vec<u8>>,
     checkpoint: Position,
 }
 
-impl<P: Process> Default for Kept<P> {
+impl<P: Process> Default for SimulatedProcess<P> {
     fn default() -> Self {
         let runtime = ProcessRuntime::restore(ProcessRows::default()).unwrap();
         Self { runtime, rows: BTreeMap::new(), checkpoint: Position::START }
     }
 }
 
-impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<P> {
+impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> AnyProcess for SimulatedProcess<P> {
     fn position(&self) -> Position {
         self.runtime.position()
     }
 
     fn read(&mut self, events: &[RecordedEvent]) {
         let filter = ProcessRuntime::<P>::filter();
-        let wanted: Vec<_> = events.iter().filter(|event| filter.takes(event)).cloned().collect();
-        self.runtime.on_events(&wanted).unwrap();
+        let matching: Vec<_> = events.iter().filter(|event| filter.matches(event)).cloned().collect();
+        self.runtime.on_events(&matching).unwrap();
         let reached = events.last().map_or(Position::START, |last| last.position);
         self.runtime.on_reached(reached.max(self.runtime.position()));
     }
@@ -66,18 +66,18 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         self.runtime.go_live();
     }
 
-    fn step(&mut self, now: Timestamp) -> Vec<Wish> {
-        let wishes = self.runtime.step(now).into_iter().map(|action| match action {
-            Action::Append(instance, append) => Wish::Append(instance, append),
+    fn step(&mut self, now: Timestamp) -> Vec<ProcessAction> {
+        let actions = self.runtime.step(now).into_iter().map(|action| match action {
+            Action::Append(instance, append) => ProcessAction::Append(instance, append),
             Action::Command(Outgoing { instance, output, content, origin }) => {
-                Wish::Command(instance, output, content, origin)
+                ProcessAction::Command(instance, output, content, origin)
             }
             Action::Effect(Outgoing { instance, output, content, origin }) => {
-                Wish::Effect(instance, output, content, origin)
+                ProcessAction::Effect(instance, output, content, origin)
             }
             Action::Parked(poison) => panic!("{poison}"),
         });
-        wishes.collect()
+        actions.collect()
     }
 
     fn on_append_failed(&mut self, instance: &str, error: &AppendError, now: Timestamp) {
@@ -85,7 +85,7 @@ impl<P: Process<Command = ShopCommand, Effect = ProviderCall>> Running for Kept<
         assert!(parked.is_none(), "{parked:?}");
     }
 
-    fn on_result(&mut self, instance: &str, output: OutputId, answer: Answer) {
+    fn on_result(&mut self, instance: &str, output: OutputId, answer: CommandAnswer) {
         self.runtime.on_result(instance, output, answer);
     }
 

@@ -1,20 +1,20 @@
-//! The end of a run: everything that was begun comes to its end, and all that must hold then does.
+//! End of a run: the shop completes all its work without further faults, then all rules are checked.
 
 use jiff::SignedDuration;
 use souk_domain::order::{Draft, OrderCommand};
 use souk_domain::payment::PaymentCommand;
-use souk_eventsourcing::{Position, StreamName};
+use souk_eventsourcing::Position;
 use souk_process_managers::ShopCommand;
 
 use crate::world::{ON_HAND, World};
 
-/// The longest that the clock moves at once while a process waits to try something again.
+/// Maximum step of the clock while a process waits for a retry.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-/// Steps that a shop without faults takes to come to rest, at most.
+/// Maximum number of steps until a shop without faults is at rest.
 const REST_STEPS_MAX: usize = 100_000;
 
 impl World {
-    /// No more faults, and everything that was begun comes to its end.
+    /// Disables faults, lets the shop complete all its work, and checks all rules.
     pub(crate) fn come_to_rest(&mut self) {
         self.with_faults = false;
         if !self.disk.is_open() || self.disk.is_full {
@@ -22,21 +22,21 @@ impl World {
         }
         self.settle();
         self.check_at_rest();
-        // A kill at rest loses nothing, and finds nothing that was forgotten.
+        // A kill at rest must lose nothing, and must not reveal work that was left undone.
         self.kill();
         self.settle();
         self.check_at_rest();
     }
 
-    /// Lets everything happen that waits to happen, without faults.
+    /// Lets the shop work without faults until it is at rest: no task, no due timer and no retry is left.
     pub(crate) fn settle(&mut self) {
         self.with_faults = false;
         for _ in 0..REST_STEPS_MAX {
             if self.is_busy() {
                 if !self.work() {
-                    // A read or an append that failed waits for its next attempt.
+                    // A read or an append failed and waits for its retry, so the clock moves on.
                     self.now =
-                        self.next_moment().map_or(self.now, |at| self.now.max(at.min(self.now + PAUSE)));
+                        self.next_wake_up().map_or(self.now, |at| self.now.max(at.min(self.now + PAUSE)));
                 }
                 continue;
             }
@@ -44,38 +44,38 @@ impl World {
                 continue;
             }
             if let Some(draft) = self.unplaced.pop() {
-                self.ask(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
+                self.request(ShopCommand::Order(draft.order, OrderCommand::Place(Box::new(draft))));
                 continue;
             }
             if self.models.position() < self.disk.head() {
                 self.fold_models();
                 continue;
             }
-            if self.tell_of_erasures() {
+            if self.continue_erasure() {
                 continue;
             }
-            if let Some(at) = self.next_moment() {
+            if let Some(at) = self.next_wake_up() {
                 self.now = self.now.max(at);
                 continue;
             }
-            if self.see_to_debts() {
+            if self.retry_all_debts() {
                 continue;
             }
             return;
         }
-        panic!("the shop never comes to rest");
+        panic!("the shop does not come to rest");
     }
 
-    /// Staff has every refund and void tried again that the provider refused; false when there is none.
-    fn see_to_debts(&mut self) -> bool {
+    /// Staff retry all refunds and voids that the provider refused. Returns false if there are none.
+    fn retry_all_debts(&mut self) -> bool {
         let debts = self.books().debts(&self.orders);
         for (payment, debt) in &debts {
-            self.ask(ShopCommand::Payment(*payment, PaymentCommand::RetryDebt { debt: *debt }));
+            self.request(ShopCommand::Payment(*payment, PaymentCommand::RetryDebt { debt: *debt }));
         }
         !debts.is_empty()
     }
 
-    /// Whether something is under way that waits for no timer.
+    /// Returns true if there is work that does not wait for a timer.
     fn is_busy(&self) -> bool {
         self.disk.has_written()
             || self.disk.has_queued()
@@ -85,28 +85,27 @@ impl World {
     }
 
     fn check_at_rest(&mut self) {
-        assert!(self.unanswered.is_empty(), "somebody got no answer: {:?}", self.unanswered);
+        assert!(self.unanswered.is_empty(), "requests without an answer: {:?}", self.unanswered);
         self.check_acknowledged();
         self.models.check(&self.disk.synced);
         self.check_books();
         self.check_erasures();
-        for (place, event) in self.disk.synced.iter().enumerate() {
-            assert_eq!(event.position, Position(place as u64 + 1));
+        for (index, event) in self.disk.synced.iter().enumerate() {
+            assert_eq!(event.position, Position(index as u64 + 1));
         }
     }
 
-    /// The books balance.
+    /// Checks that stock and money match the orders.
     pub(crate) fn check_books(&self) {
         let placed: Vec<Draft> = self.orders.clone();
-        self.books().check(&placed, ON_HAND);
+        self.books().check_at_rest(&placed, ON_HAND);
     }
 
-    /// What was said to be done is there, once.
+    /// Checks that each acknowledged command has an event in the log.
     pub(crate) fn check_acknowledged(&self) {
         for id in &self.acknowledged {
-            let count = self.disk.synced.iter().filter(|event| event.event.command_id == *id);
-            let streams: Vec<&StreamName> = count.map(|event| &event.stream).collect();
-            assert!(!streams.is_empty(), "command {id} was said to be done and is not in the log");
+            let is_in_log = self.disk.synced.iter().any(|event| event.event.command_id == *id);
+            assert!(is_in_log, "command {id} was acknowledged, but is not in the log");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A shop whose every step is chosen by a seed.
+//! World of a run: a shop, its provider and its buyers. The seed selects each step.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,44 +17,47 @@ use souk_process_managers::{ProviderCall, ShopCommand};
 
 use crate::buyers::origin;
 use crate::chance::Chance;
-use crate::desk::{self, Asked, Desk, Sent, Wanted};
-use crate::disk::{Answered, Disk, Waiter};
-use crate::erasures::Telling;
+use crate::disk::{AppendResult, Disk, Waiter};
+use crate::erasures::ErasureProgress;
+use crate::executors::{self, AnyCommand, AnyExecutor, CommandOutcome, ExecutorAction};
 use crate::models::Models;
-use crate::process::{Kept, Running, Wish};
+use crate::process::{AnyProcess, ProcessAction, SimulatedProcess};
 use souk_shop_model::books::{Books, SKUS};
 use souk_shop_model::drafts::sku;
 use souk_shop_model::provider::Provider;
 
-/// The names of the processes, in their order.
+/// Names of the processes, in the order of their indexes.
 pub(crate) const PROCESSES: [&str; 3] = ["checkout", "settlement", "reversal"];
 
-/// Units of each SKU: fewer than the orders ask for.
+/// Units of each SKU: fewer than the orders need.
 pub(crate) const ON_HAND: i64 = 8;
 
-/// Something under way that a kill loses.
+/// Task that is not finished. A kill loses it.
 pub(crate) enum Task {
-    /// A page on its way to a process, of the run with this number; it takes so many turns.
+    /// Read of a page: process, number of the process's run, position before the page, and turns until it arrives.
     Page(usize, u64, Position, usize),
+    /// Read of a stream for an executor.
     Read(usize, StreamName, Revision),
+    /// Search for the events of a command for an executor.
     Find(usize, StreamName, CommandId),
-    /// A command on its way to its executor.
-    Send(Wanted, Origin, From),
-    /// A call on its way to the provider.
+    /// Delivery of a command to its executor.
+    Send(AnyCommand, Origin, Sender),
+    /// Call of a process to the provider.
     Call(usize, String, OutputId, ProviderCall, Origin),
 }
 
-/// Who sent a command.
+/// Sender of a command.
 #[derive(Clone)]
-pub(crate) enum From {
+pub(crate) enum Sender {
+    /// Output of a process instance.
     Process(usize, String, OutputId),
-    /// What the provider answered to a call.
+    /// Response of the provider to a call of a process instance.
     Effect(usize, String, OutputId),
-    /// Somebody outside, who asks again until there is an answer.
+    /// Buyer, staff or provider, who repeat a request until it is answered.
     Outside(CommandId),
-    /// The sweep that tells of an erasure.
+    /// Sweep that completes the erasure of a person.
     Sweep(Person),
-    /// A repeat of somebody's whose answer nobody waits for.
+    /// Repeated command whose outcome is ignored.
     Nobody,
 }
 
@@ -62,52 +65,54 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) now: Timestamp,
     pub(crate) disk: Disk,
-    desks: Vec<Box<dyn Desk>>,
-    pub(crate) processes: Vec<Box<dyn Running>>,
-    /// The follower of each process.
+    executors: Vec<Box<dyn AnyExecutor>>,
+    pub(crate) processes: Vec<Box<dyn AnyProcess>>,
+    /// Followers of the processes.
     pub(crate) followers: Vec<Follower>,
-    /// The number of each process's present run, and whether a page is on its way to it.
+    /// Number of the current run of each process, and true if a read of a page is running.
     pub(crate) runs: Vec<(u64, bool)>,
     pub(crate) models: Models,
     pub(crate) provider: Provider,
-    /// What the provider says by itself, which outlives kills of the shop.
+    /// Webhooks of the provider that have not arrived yet. They survive kills of the shop.
     pub(crate) webhooks: Vec<ShopCommand>,
     pub(crate) tasks: Vec<Task>,
-    pub(crate) waiting: HashMap<u64, (Wanted, Origin, From)>,
-    /// Erasures that the sweep tells of.
-    pub(crate) telling: BTreeMap<Person, Telling>,
+    pub(crate) waiting: HashMap<u64, (AnyCommand, Origin, Sender)>,
+    /// Progress of the erasures that the sweep works on.
+    pub(crate) erasures: BTreeMap<Person, ErasureProgress>,
     tickets: u64,
-    /// The command ids of the outputs that were ever sent.
+    /// Command ids of all outputs sent so far.
     sent_as: HashMap<(usize, String, OutputId), CommandId>,
-    /// Requests of those outside without an answer.
-    pub(crate) unanswered: BTreeMap<CommandId, Wanted>,
-    /// Requests that were said to be done.
+    /// Requests without an answer.
+    pub(crate) unanswered: BTreeMap<CommandId, AnyCommand>,
+    /// Requests that were acknowledged.
     pub(crate) acknowledged: Vec<CommandId>,
     pub(crate) orders: Vec<Draft>,
     pub(crate) unplaced: Vec<Draft>,
     pub(crate) commands: u128,
     pub(crate) with_faults: bool,
-    pub(crate) told: Vec<String>,
+    /// Descriptions of some steps, to compare runs of the same seed.
+    pub(crate) trace: Vec<String>,
 }
 
 impl World {
-    /// A shop with stock.
+    /// Opens a shop with stock and registered customers.
     pub(crate) fn open(seed: u64) -> Self {
-        let mut world = Self::empty(seed, Box::new(Kept::<Checkout>::default()));
+        let mut world = Self::empty(seed, Box::new(SimulatedProcess::<Checkout>::default()));
         for n in 0..SKUS {
-            world.ask(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
+            world.request(ShopCommand::Stock(sku(n), StockCommand::Count { on_hand: ON_HAND }));
         }
         world.sign_up();
         world
     }
 
-    pub(crate) fn empty(seed: u64, checkout: Box<dyn Running>) -> Self {
+    /// Opens a shop with an empty log.
+    pub(crate) fn empty(seed: u64, checkout: Box<dyn AnyProcess>) -> Self {
         let mut world = Self {
             chance: Chance::new(seed),
             now: noon(),
             disk: Disk::default(),
-            desks: desk::all(),
-            processes: checkout_and_others(checkout),
+            executors: executors::all(),
+            processes: all_processes(checkout),
             followers: Vec::new(),
             runs: vec![(0, false); PROCESSES.len()],
             models: Models::new(),
@@ -115,7 +120,7 @@ impl World {
             webhooks: Vec::new(),
             tasks: Vec::new(),
             waiting: HashMap::new(),
-            telling: BTreeMap::new(),
+            erasures: BTreeMap::new(),
             tickets: 0,
             sent_as: HashMap::new(),
             unanswered: BTreeMap::new(),
@@ -124,34 +129,34 @@ impl World {
             unplaced: Vec::new(),
             commands: 0,
             with_faults: true,
-            told: Vec::new(),
+            trace: Vec::new(),
         };
         world.disk.open();
         for process in 0..world.processes.len() {
-            world.follow_again(process);
+            world.restart_follower(process);
         }
         world
     }
 
-    /// From now on nothing fails by itself.
-    pub(crate) fn without_faults(&mut self) {
+    /// Disables random faults from now on.
+    pub(crate) fn disable_faults(&mut self) {
         self.with_faults = false;
     }
 
-    /// What processes want must not depend on how they read the log.
-    pub(crate) fn check_inputs(&mut self) -> usize {
+    /// Checks that the actions of processes do not depend on how they read the log. Returns the number of actions.
+    pub(crate) fn check_ways_of_reading(&mut self) -> usize {
         crate::inputs::check(&self.disk.synced, self.now, &mut self.chance)
     }
 
-    /// What a run does, step by step.
-    pub(crate) fn told(seed: u64, steps: u32) -> Vec<String> {
+    /// Makes the steps of a run. Returns its trace.
+    pub(crate) fn trace(seed: u64, steps: u32) -> Vec<String> {
         let mut world = Self::open(seed);
         for _ in 0..steps {
             world.step();
         }
         let log = world.disk.synced.iter().map(|event| format!("{} {}", event.stream, event.event.id));
-        world.told.extend(log);
-        world.told
+        world.trace.extend(log);
+        world.trace
     }
 
     pub(crate) fn events(&self) -> usize {
@@ -170,29 +175,29 @@ impl World {
         Books { log: &self.disk.synced, provider: &self.provider }
     }
 
-    /// Something happens.
+    /// Makes one random step of the run, and checks the rules that hold after each step.
     pub(crate) fn step(&mut self) {
         let head = self.disk.head();
         match self.chance.below(100) {
             0 if self.chance.once_in(2) => self.kill(),
             1 if self.chance.once_in(3) => self.disk.is_full = true,
             2 if self.chance.once_in(2) => self.pass_time(),
-            4..=9 => self.outside(),
+            4..=9 => self.random_request(),
             10 if self.chance.once_in(8) => self.restart_one(),
             10..=11 => self.save_rows(),
             12..=20 => self.fold_models(),
-            21..=23 => drop(self.tell_of_erasures()),
+            21..=23 => drop(self.continue_erasure()),
             _ => drop(self.work()),
         }
         if !self.disk.is_open() && self.chance.once_in(20) {
             self.kill();
         }
         if self.disk.head() > head {
-            self.books().check_at_any_moment();
+            self.books().check_after_step();
         }
     }
 
-    /// One of the things that wait to be done; false when nothing does.
+    /// Does one random piece of work. Returns false if it was a process that had nothing to do.
     pub(crate) fn work(&mut self) -> bool {
         let mut kinds = Vec::new();
         if self.disk.has_written() {
@@ -204,9 +209,9 @@ impl World {
         if !self.tasks.is_empty() {
             kinds.extend([2, 2, 2]);
         }
-        for (place, follower) in self.followers.iter().enumerate() {
+        for (process, follower) in self.followers.iter().enumerate() {
             if follower.position() < self.disk.head() {
-                kinds.push(3 + place);
+                kinds.push(3 + process);
             }
         }
         kinds.extend([6, 7, 8]);
@@ -216,57 +221,60 @@ impl World {
         match kinds[self.chance.below(kinds.len())] {
             0 => {
                 let fails = self.with_faults && self.chance.once_in(60);
-                self.told.push(format!("sync {fails}"));
-                let answered = if fails { self.disk.fail_sync(&mut self.chance) } else { self.disk.sync() };
-                self.answered(answered);
+                self.trace.push(format!("sync {fails}"));
+                let results = if fails { self.disk.fail_sync(&mut self.chance) } else { self.disk.sync() };
+                self.deliver_append_results(results);
             }
             1 => {
-                let most = 1 + self.chance.below(8);
-                let answered = self.disk.write(most);
-                self.answered(answered);
+                let limit = 1 + self.chance.below(8);
+                let results = self.disk.write(limit);
+                self.deliver_append_results(results);
             }
             2 => self.run_task(),
             kind @ 3..=5 => self.begin_read(kind - 3),
             kind @ 6..=8 => return self.decide(kind - 6),
             _ => {
                 let webhook = self.webhooks.swap_remove(self.chance.below(self.webhooks.len()));
-                self.ask(webhook);
+                self.request(webhook);
             }
         }
         true
     }
 
     fn run_task(&mut self) {
-        let place = self.chance.below(self.tasks.len());
-        match self.tasks.swap_remove(place) {
+        let index = self.chance.below(self.tasks.len());
+        match self.tasks.swap_remove(index) {
             Task::Page(process, run, after, turns) if turns > 0 => {
                 self.tasks.push(Task::Page(process, run, after, turns - 1));
             }
             Task::Page(process, run, after, _) => self.on_page(process, run, after),
-            Task::Read(desk, stream, from) => {
+            Task::Read(executor, stream, from) => {
                 let page =
                     self.disk.read_stream(&stream, from, souk_eventsourcing::executor::LOAD_EVENTS_MAX);
                 let fails = self.with_faults && self.chance.once_in(80);
-                let result = if fails { Err(away()) } else { Ok(page) };
-                let asked = self.desks[desk].on_read(&stream, result, self.now);
-                self.asked(desk, asked);
+                let result = if fails { Err(unavailable()) } else { Ok(page) };
+                let actions = self.executors[executor].on_read(&stream, result, self.now);
+                self.run_actions(executor, actions);
             }
-            Task::Find(desk, stream, command) => {
+            Task::Find(executor, stream, command) => {
                 let found = self.disk.find(&stream, command);
-                let asked = self.desks[desk].on_found(&stream, command, Ok(found), self.now);
-                self.asked(desk, asked);
+                let actions = self.executors[executor].on_found(&stream, command, Ok(found), self.now);
+                self.run_actions(executor, actions);
             }
-            Task::Send(command, origin, from) => {
+            Task::Send(command, origin, sender) => {
                 if self.with_faults && self.chance.once_in(12) {
-                    // It arrives twice. A copy of a process's command is older than the one it waits for: a
-                    // run that ended sends nothing any more. Others may ask again at any time.
-                    let copy = (command.clone(), origin.clone());
-                    match from {
-                        From::Process(..) | From::Effect(..) => self.hand_over(copy.0, copy.1, From::Nobody),
-                        _ => self.tasks.push(Task::Send(copy.0, copy.1, From::Nobody)),
+                    // The command arrives twice. The copy of a process's command arrives first, because a process that was
+                    // restarted sends no old commands. The copies of other senders may arrive at any time.
+                    let command = command.clone();
+                    let origin = origin.clone();
+                    match sender {
+                        Sender::Process(..) | Sender::Effect(..) => {
+                            self.deliver(command, origin, Sender::Nobody);
+                        }
+                        _ => self.tasks.push(Task::Send(command, origin, Sender::Nobody)),
                     }
                 }
-                self.hand_over(command, origin, from);
+                self.deliver(command, origin, sender);
             }
             Task::Call(process, instance, output, call, origin) => {
                 self.call(process, &instance, output, &call, &origin);
@@ -274,70 +282,90 @@ impl World {
         }
     }
 
-    /// A command reaches its executor.
-    fn hand_over(&mut self, command: Wanted, origin: Origin, from: From) {
+    /// Delivers a command to its executor.
+    fn deliver(&mut self, command: AnyCommand, origin: Origin, sender: Sender) {
         self.tickets += 1;
-        self.waiting.insert(self.tickets, (command.clone(), origin.clone(), from));
-        let desk = desk::place_of(&command);
-        let asked = self.desks[desk].command(self.tickets, command, origin, self.now);
-        self.asked(desk, asked);
+        self.waiting.insert(self.tickets, (command.clone(), origin.clone(), sender));
+        let executor = executors::executor_index(&command);
+        let actions = self.executors[executor].command(self.tickets, command, origin, self.now);
+        self.run_actions(executor, actions);
     }
 
-    /// A call reaches the provider, which answers now, later by itself, twice, or never.
+    /// Delivers a call to the provider, which responds at once, later by webhook, twice, or never.
     fn call(
         &mut self,
         process: usize,
         instance: &str,
         output: OutputId,
         call: &ProviderCall,
-        asked: &Origin,
+        call_origin: &Origin,
     ) {
         let keys = call.person().map(|person| self.disk.keys.ring_of(person)).unwrap_or_default();
         let opened = call.opened(&keys);
         let is_silent =
             matches!(&opened, ProviderCall::Authorize(call) if call.token.plain() == Some("silent"));
         if is_silent && self.with_faults {
-            self.tasks.push(Task::Call(process, instance.to_owned(), output, call.clone(), asked.clone()));
+            self.tasks.push(Task::Call(
+                process,
+                instance.to_owned(),
+                output,
+                call.clone(),
+                call_origin.clone(),
+            ));
             return;
         }
-        let answers = self.provider.call(&opened, asked.command_id);
+        let responses = self.provider.call(&opened, call_origin.command_id);
         let payment = call.payment();
         self.webhooks
-            .extend(answers.webhooks.into_iter().map(|record| ShopCommand::Payment(payment, record)));
+            .extend(responses.webhooks.into_iter().map(|record| ShopCommand::Payment(payment, record)));
         if self.with_faults && self.chance.once_in(10) {
-            // The answer is lost on its way: it is asked again.
-            self.tasks.push(Task::Call(process, instance.to_owned(), output, call.clone(), asked.clone()));
+            // The response is lost, so the process calls again.
+            self.tasks.push(Task::Call(
+                process,
+                instance.to_owned(),
+                output,
+                call.clone(),
+                call_origin.clone(),
+            ));
             return;
         }
-        let Some(record) = answers.now else {
+        let Some(record) = responses.immediate else {
             self.processes[process].on_effect_answered(instance, output);
             return;
         };
-        let from = From::Effect(process, instance.to_owned(), output);
-        self.tasks.push(Task::Send(ShopCommand::Payment(payment, record).into(), asked.clone(), from));
+        let sender = Sender::Effect(process, instance.to_owned(), output);
+        self.tasks.push(Task::Send(
+            ShopCommand::Payment(payment, record).into(),
+            call_origin.clone(),
+            sender,
+        ));
     }
 
-    fn asked(&mut self, desk: usize, asked: Vec<Asked>) {
-        for asked in asked {
-            match asked {
-                Asked::Read(stream, from) => self.tasks.push(Task::Read(desk, stream, from)),
-                Asked::Find(stream, command) => self.tasks.push(Task::Find(desk, stream, command)),
-                Asked::Append(append) => {
-                    let waiter = Waiter::Desk(desk, append.stream.clone());
-                    let answered = self.disk.append(waiter, append);
-                    self.answered(answered.into_iter().collect());
+    /// Runs the actions that an executor asks for.
+    fn run_actions(&mut self, executor: usize, actions: Vec<ExecutorAction>) {
+        for action in actions {
+            match action {
+                ExecutorAction::Read(stream, from) => self.tasks.push(Task::Read(executor, stream, from)),
+                ExecutorAction::Find(stream, command) => {
+                    self.tasks.push(Task::Find(executor, stream, command));
                 }
-                Asked::Answer(ticket, sent) => self.sent(ticket, sent),
+                ExecutorAction::Append(append) => {
+                    let waiter = Waiter::Executor(executor, append.stream.clone());
+                    let result = self.disk.append(waiter, append);
+                    self.deliver_append_results(result.into_iter().collect());
+                }
+                ExecutorAction::Answer(ticket, outcome) => self.on_outcome(ticket, outcome),
             }
         }
     }
 
-    fn answered(&mut self, answered: Vec<Answered>) {
-        for (waiter, result) in answered {
+    /// Delivers the results of appends to the executors and processes that wait for them.
+    fn deliver_append_results(&mut self, results: Vec<AppendResult>) {
+        for (waiter, result) in results {
             match waiter {
-                Waiter::Desk(desk, stream) => {
-                    let asked = self.desks[desk].on_appended(&stream, result, self.now);
-                    self.asked(desk, asked);
+                Waiter::Executor(executor, stream) => {
+                    let actions = self.executors[executor].on_appended(&stream, result, self.now);
+                    self.run_actions(executor, actions);
                 }
                 Waiter::Process(process, instance) => {
                     if let Err(error) = result {
@@ -348,65 +376,65 @@ impl World {
         }
     }
 
-    /// A command was answered.
-    fn sent(&mut self, ticket: u64, sent: Sent) {
-        let Some((command, origin, from)) = self.waiting.remove(&ticket) else { return };
-        if let Sent::Unknown = sent {
-            if !matches!(from, From::Nobody) {
-                self.tasks.push(Task::Send(command, origin, from));
+    /// Delivers the outcome of a command to its sender. A command with an unknown result is sent again.
+    fn on_outcome(&mut self, ticket: u64, outcome: CommandOutcome) {
+        let Some((command, origin, sender)) = self.waiting.remove(&ticket) else { return };
+        if let CommandOutcome::Unknown = outcome {
+            if !matches!(sender, Sender::Nobody) {
+                self.tasks.push(Task::Send(command, origin, sender));
             }
             return;
         }
-        match from {
-            From::Nobody => {}
-            From::Sweep(person) => self.on_told(&person),
-            From::Outside(id) => {
+        match sender {
+            Sender::Nobody => {}
+            Sender::Sweep(person) => self.on_sweep_answered(&person),
+            Sender::Outside(id) => {
                 self.unanswered.remove(&id);
-                if let Sent::InLog = sent {
+                if let CommandOutcome::InLog = outcome {
                     self.acknowledged.push(id);
                 }
             }
-            From::Process(process, instance, output) => {
-                if let Sent::Answered(answer) = sent {
+            Sender::Process(process, instance, output) => {
+                if let CommandOutcome::Answered(answer) = outcome {
                     self.processes[process].on_result(&instance, output, answer);
                 }
             }
-            From::Effect(process, instance, output) => {
-                if let Sent::Answered(_) = sent {
+            Sender::Effect(process, instance, output) => {
+                if let CommandOutcome::Answered(_) = outcome {
                     self.processes[process].on_effect_answered(&instance, output);
                 }
             }
         }
     }
 
-    /// A process makes its steps; whether it asked for anything.
+    /// Lets a process decide, and runs the actions that it asks for. Returns false if it asks for none.
     pub(crate) fn decide(&mut self, process: usize) -> bool {
-        let wishes = self.processes[process].step(self.now);
-        let any = !wishes.is_empty();
-        for wish in wishes {
-            match wish {
-                Wish::Append(instance, append) => {
-                    let answered = self.disk.append(Waiter::Process(process, instance), append);
-                    self.answered(answered.into_iter().collect());
+        let actions = self.processes[process].step(self.now);
+        let has_actions = !actions.is_empty();
+        for action in actions {
+            match action {
+                ProcessAction::Append(instance, append) => {
+                    let result = self.disk.append(Waiter::Process(process, instance), append);
+                    self.deliver_append_results(result.into_iter().collect());
                 }
-                Wish::Command(instance, output, command, origin) => {
+                ProcessAction::Command(instance, output, command, origin) => {
                     self.check_id(process, &instance, output, origin.command_id);
-                    let from = From::Process(process, instance, output);
-                    self.tasks.push(Task::Send(command.into(), origin, from));
+                    let sender = Sender::Process(process, instance, output);
+                    self.tasks.push(Task::Send(command.into(), origin, sender));
                 }
-                Wish::Effect(instance, output, call, origin) => {
+                ProcessAction::Effect(instance, output, call, origin) => {
                     self.check_id(process, &instance, output, origin.command_id);
                     self.tasks.push(Task::Call(process, instance, output, call, origin));
                 }
             }
         }
-        any
+        has_actions
     }
 
-    /// An output that is sent again, after whatever kill, goes under the id it had before.
+    /// Checks that an output that is sent again after a kill has the same command id as before.
     fn check_id(&mut self, process: usize, instance: &str, output: OutputId, id: CommandId) {
-        let known = self.sent_as.entry((process, instance.to_owned(), output)).or_insert(id);
-        assert_eq!(*known, id, "output {output:?} of {} {instance}", PROCESSES[process]);
+        let first_id = self.sent_as.entry((process, instance.to_owned(), output)).or_insert(id);
+        assert_eq!(*first_id, id, "output {output:?} of {} {instance}", PROCESSES[process]);
     }
 
     fn save_rows(&mut self) {
@@ -421,7 +449,7 @@ impl World {
         self.models.fold(&page, is_lost);
     }
 
-    /// The clock moves: mostly a little on, sometimes far, sometimes back.
+    /// Moves the clock: usually a little forward, sometimes far forward, sometimes back.
     fn pass_time(&mut self) {
         let seconds = match self.chance.below(20) {
             0 => 1_200,
@@ -431,34 +459,38 @@ impl World {
         self.now += SignedDuration::from_secs(seconds);
     }
 
-    /// Everything in memory goes, at this very moment, and is opened again.
+    /// Kills the program, which loses everything in memory, and starts it again.
     pub(crate) fn kill(&mut self) {
-        self.told.push("killed".to_owned());
+        self.trace.push("killed".to_owned());
         self.disk.crash(&mut self.chance);
         self.disk.open();
-        self.desks = desk::all();
+        self.executors = executors::all();
         self.tasks.clear();
         self.waiting.clear();
-        self.telling.clear();
+        self.erasures.clear();
         for process in 0..self.processes.len() {
             self.processes[process].restart();
-            self.follow_again(process);
+            self.restart_follower(process);
         }
         self.models.restart();
-        assert!(self.models.position() <= self.disk.head(), "a read model has seen what the log lost");
+        assert!(self.models.position() <= self.disk.head(), "a read model has read events that the log lost");
         self.check_acknowledged();
-        // Those outside ask again.
+        // Buyers and staff repeat their requests.
         for (id, command) in &self.unanswered {
-            self.tasks.push(Task::Send(command.clone(), origin(*id), From::Outside(*id)));
+            self.tasks.push(Task::Send(command.clone(), origin(*id), Sender::Outside(*id)));
         }
     }
 }
 
-/// The processes of the shop, of which the checkout may be another than today's.
-fn checkout_and_others(checkout: Box<dyn Running>) -> Vec<Box<dyn Running>> {
-    vec![checkout, Box::new(Kept::<Settlement>::default()), Box::new(Kept::<ReversalProcess>::default())]
+/// Returns the processes of the shop. The checkout can be another version of the process.
+fn all_processes(checkout: Box<dyn AnyProcess>) -> Vec<Box<dyn AnyProcess>> {
+    vec![
+        checkout,
+        Box::new(SimulatedProcess::<Settlement>::default()),
+        Box::new(SimulatedProcess::<ReversalProcess>::default()),
+    ]
 }
 
-pub(crate) fn away() -> StoreError {
-    StoreError::Unavailable("the disk does not answer".to_owned())
+pub(crate) fn unavailable() -> StoreError {
+    StoreError::Unavailable("the disk does not respond".to_owned())
 }

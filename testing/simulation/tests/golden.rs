@@ -1,6 +1,7 @@
-//! Logs that landed commits wrote: today's program goes on with each, from any moment in it.
+//! Golden logs that earlier commits wrote. The current program must be able to continue with each of them, from any
+//! event in it.
 
-#![allow(clippy::unwrap_used, reason = "a golden file that can't be read is a mistake of the test")]
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,16 +10,16 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use souk_eventsourcing::RecordedEvent;
-use souk_simulation::{Program, logs, read_by_processes, resumed};
+use souk_simulation::{Program, check_ways_of_reading_log, logs, resume};
 
-/// Moments of each log from which a program goes on, in a test run.
-const MOMENTS: usize = 8;
+/// Number of points in each log from which a program continues, in addition to its first event.
+const POINTS: usize = 8;
 
 fn golden() -> Vec<BTreeMap<String, Vec<RecordedEvent>>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let packed = files.filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
-    let golden: Vec<_> = packed
+    let compressed = files.filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
+    let golden: Vec<_> = compressed
         .map(|path| {
             let mut text = String::new();
             GzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
@@ -29,48 +30,50 @@ fn golden() -> Vec<BTreeMap<String, Vec<RecordedEvent>>> {
     golden
 }
 
-/// The length that a log has once the shop has its stock: only from there on its books can balance.
-fn stocked(log: &[RecordedEvent]) -> usize {
+/// Length of a log when the shop has its stock. The books can match only from there on.
+fn length_with_stock(log: &[RecordedEvent]) -> usize {
     log.iter().rposition(|event| event.event_type() == "stock.counted").unwrap() + 1
 }
 
-/// A length that splits no append: its events are in the log together or not at all.
-fn whole(log: &[RecordedEvent], mut length: usize) -> usize {
-    let append_of = |place: usize| (&log[place].stream, log[place].event.command_id);
+/// Raises a length so that it does not split an append, because all events of an append are written together.
+fn without_split_append(log: &[RecordedEvent], mut length: usize) -> usize {
+    let append_of = |index: usize| (&log[index].stream, log[index].event.command_id);
     while length < log.len() && append_of(length) == append_of(length - 1) {
         length += 1;
     }
     length
 }
 
-fn goes_on(program: Program) {
-    let (mut runs, mut events) = (0, 0);
+fn continue_golden_logs(program: Program) {
+    let mut runs = 0;
+    let mut events = 0;
     for (name, log) in golden().iter().flatten() {
-        let from = stocked(log);
-        for moment in 0..=MOMENTS {
-            let length = whole(log, from + (log.len() - from) * moment / MOMENTS);
+        let from = length_with_stock(log);
+        for point in 0..=POINTS {
+            let length = without_split_append(log, from + (log.len() - from) * point / POINTS);
             let seed = (length + name.len()) as u64;
-            let made = std::panic::catch_unwind(|| resumed(&log[..length], seed, program));
-            let made = made.unwrap_or_else(|_| panic!("{name} after {length} events, {program:?}"));
-            (runs, events) = (runs + 1, events + made);
+            let result = std::panic::catch_unwind(|| resume(&log[..length], seed, program));
+            let added = result.unwrap_or_else(|_| panic!("{name} after {length} events, {program:?}"));
+            runs += 1;
+            events += added;
         }
     }
-    assert!(events > runs, "programs that do nothing more show nothing");
+    assert!(events > runs, "the programs added too few events to prove anything");
 }
 
 #[test]
-fn todays_program_goes_on_with_every_golden_log_from_any_moment() {
-    goes_on(Program::Todays);
+fn the_current_program_continues_every_golden_log_from_any_point() {
+    continue_golden_logs(Program::Current);
 }
 
 #[test]
-fn a_program_whose_checkout_sends_one_command_more_goes_on_with_every_golden_log() {
-    goes_on(Program::OneCommandMore);
+fn a_program_whose_checkout_sends_one_more_command_continues_every_golden_log() {
+    continue_golden_logs(Program::OneCommandMore);
 }
 
 #[test]
-fn what_processes_want_of_a_golden_log_does_not_depend_on_how_they_read_it() {
+fn actions_of_processes_on_a_golden_log_do_not_depend_on_how_they_read_it() {
     for log in golden().iter().flat_map(BTreeMap::values) {
-        read_by_processes(log);
+        check_ways_of_reading_log(log);
     }
 }

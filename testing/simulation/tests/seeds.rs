@@ -1,18 +1,18 @@
-//! Seeds, one run each. A run that fails says its seed: `SOUK_SEED=17 cargo test -p souk-simulation` repeats
-//! it step by step; `SOUK_SEEDS=10000` makes so many runs.
+//! Simulated runs, one for each seed. If a run fails, the test prints its seed. `SOUK_SEED=17 cargo test -p
+//! souk-simulation` repeats the run step by step, and `SOUK_SEEDS=10000` sets the number of runs.
 
-#![allow(clippy::unwrap_used, reason = "a variable that is no number is a mistake of whoever set it")]
+#![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
-use souk_simulation::{event_types, killed_after, read_in_other_ways, run, told};
+use souk_simulation::{check_ways_of_reading, event_types, kill_during_order, run, trace};
 
-/// Seeds of a test run.
+/// Default number of runs.
 const SEEDS: u64 = 500;
-/// Seeds whose events are counted.
+/// Number of runs whose events are counted by type.
 const SEEDS_OF_TYPES: u64 = 150;
-/// Seeds whose logs are read in other ways.
+/// Number of runs whose log is read in different ways.
 const SEEDS_OF_INPUTS: u64 = 40;
 
 fn number(variable: &str) -> Option<u64> {
@@ -20,15 +20,16 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_fails_the_books_balance() {
+fn stock_and_money_match_the_orders_after_all_faults() {
     let seeds = match number("SOUK_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SOUK_SEEDS").unwrap_or(SEEDS),
     };
-    let (mut events, mut runs) = (0, 0);
+    let mut events = 0;
+    let mut runs = 0;
     for seed in seeds {
         match catch_unwind(|| run(seed)) {
-            Ok(made) => events += made,
+            Ok(run_events) => events += run_events,
             Err(panic) => {
                 eprintln!("seed {seed} failed: repeat it with SOUK_SEED={seed}");
                 std::panic::resume_unwind(panic);
@@ -37,19 +38,19 @@ fn whatever_fails_the_books_balance() {
         runs += 1;
     }
     println!("{runs} seeds, {events} events");
-    // Runs that never get anywhere would balance too.
+    // The books of runs that do almost nothing would match too.
     assert!(events > runs * 50, "only {events} events in {runs} runs");
 }
 
 #[test]
-fn what_a_process_wants_does_not_depend_on_how_it_read_the_log() {
-    let wanted: usize = (0..SEEDS_OF_INPUTS).map(read_in_other_ways).sum();
-    assert!(wanted > 1_000, "nobody wants anything: {wanted}");
+fn actions_of_a_process_do_not_depend_on_how_it_read_the_log() {
+    let actions: usize = (0..SEEDS_OF_INPUTS).map(check_ways_of_reading).sum();
+    assert!(actions > 1_000, "the processes asked for only {actions} actions");
 }
 
-/// Guards the property: runs in which no order is ever confirmed would balance, too.
+/// Guards the tests above, because they would also pass if no order was ever confirmed.
 #[test]
-fn runs_reach_every_end_that_an_order_and_a_payment_can_have() {
+fn runs_reach_every_final_status_of_orders_and_payments() {
     let mut reached: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..SEEDS_OF_TYPES {
         for (event_type, times) in event_types(seed) {
@@ -57,7 +58,7 @@ fn runs_reach_every_end_that_an_order_and_a_payment_can_have() {
         }
     }
     println!("{reached:?}");
-    for (event_type, least) in [
+    for (event_type, minimum) in [
         ("order.confirmed", 100),
         ("order.cancelled", 50),
         ("order.timed-out", 20),
@@ -72,20 +73,23 @@ fn runs_reach_every_end_that_an_order_and_a_payment_can_have() {
         ("order.erased", 5),
     ] {
         let times = reached.get(event_type).copied().unwrap_or_default();
-        assert!(times >= least, "{event_type} happened {times} times in {SEEDS_OF_TYPES} runs, not {least}");
+        assert!(
+            times >= minimum,
+            "{event_type} happened {times} times in {SEEDS_OF_TYPES} runs, expected at least {minimum}"
+        );
     }
 }
 
 #[test]
-fn a_seed_repeats_its_run() {
-    assert_eq!(told(11), told(11));
-    assert_ne!(told(11), told(12));
+fn the_same_seed_repeats_the_same_run() {
+    assert_eq!(trace(11), trace(11));
+    assert_ne!(trace(11), trace(12));
 }
 
 #[test]
-fn a_kill_after_any_step_of_an_order_of_any_kind_is_survived() {
-    for how in (0..42).step_by(2) {
-        let reached: Vec<usize> = (0..140).map(|steps| killed_after(how, steps)).collect();
-        assert!(reached.last() > reached.first(), "order {how} gets nowhere in so few steps");
+fn orders_of_every_kind_survive_a_kill_after_any_step() {
+    for variant in (0..42).step_by(2) {
+        let events: Vec<usize> = (0..140).map(|steps| kill_during_order(variant, steps)).collect();
+        assert!(events.last() > events.first(), "order {variant} makes no progress in 140 steps");
     }
 }
