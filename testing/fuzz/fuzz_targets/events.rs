@@ -1,5 +1,5 @@
-//! Event payloads of any writer: decoded, or refused with a message. A decoded event is encoded and decoded
-//! again as the same event.
+//! Fuzz target for event payloads: every payload is either decoded or rejected with a message. A decoded event can be
+//! encoded and decoded again to the same event.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ where
             let again = D::Event::decode(event.event_type(), event.schema_version(), &event.encode());
             assert_eq!(again.as_ref().ok(), Some(&event), "{again:?}");
         }
-        Err(refusal) => assert!(!refusal.to_string().is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 
@@ -26,7 +26,7 @@ macro_rules! decoders {
         &[$(decode::<$aggregate>),*]
     };
 }
-/// The decoder of each aggregate.
+/// Decoders of all aggregates.
 const DECODERS: &[fn(usize, u16, &[u8])] = for_each_aggregate!(decoders);
 
 // The first three bytes select the aggregate, the event type and the version; the others are the payload.

@@ -1,10 +1,9 @@
-//! Bodies of requests, lines of an import and calls of the provider: read, or refused as a problem that is
-//! not the shop's.
+//! Fuzz target for request bodies, lines of an import and webhooks of the provider: every input is either accepted or
+//! rejected with a 4xx problem.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use serde::de::DeserializeOwned;
-use souk_sign_in::RefreshToken;
 use souk_command_api::auth::request::{
     ChangePasswordRequest, ConfirmResetRequest, LoginRequest, LogoutRequest, RefreshRequest, ResetRequest,
     SignUpRequest, VerifyRequest,
@@ -20,21 +19,22 @@ use souk_command_api::users::request::{EntryRequest, EraseRequest, PreferencesRe
 use souk_http::body::parse;
 use souk_http::shapes::{AddressShape, LookupShape, MoneyShape};
 use souk_http::{Problem, PublishedKeys};
+use souk_sign_in::RefreshToken;
 
 fn read<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
-    parse(data).map_err(|problem| held_to_its_kind(&problem)).ok()
+    parse(data).map_err(|problem| assert_is_client_error(&problem)).ok()
 }
 
-/// No token that is made up was given out.
-fn made_up(token: &str) {
+/// Checks that a made-up refresh token is rejected.
+fn assert_rejected(token: &str) {
     assert!(RefreshToken::decode(token, &[7; 32]).is_none());
 }
 
-fn held_to_its_kind(problem: &Problem) {
+fn assert_is_client_error(problem: &Problem) {
     assert!((400..500).contains(&problem.status().as_u16()), "{}", problem.code());
 }
 
-// The first byte says of which shape, the others are the body.
+// The first byte selects the type of the body. The other bytes are the body.
 fuzz_target!(|data: &[u8]| {
     let [shape, data @ ..] = data else { return };
     match shape % 34 {
@@ -44,7 +44,8 @@ fuzz_target!(|data: &[u8]| {
         3 => drop(read::<ReservationRequest>(data)),
         4 => drop(read::<ReserveRequest>(data)),
         5 => drop(
-            read::<StockRequest>(data).map(|stock| stock.command().map_err(|why| held_to_its_kind(&why))),
+            read::<StockRequest>(data)
+                .map(|stock| stock.command().map_err(|problem| assert_is_client_error(&problem))),
         ),
         6 => drop(read::<RetryRequest>(data)),
         7 => drop(read::<SkipRequest>(data)),
@@ -59,25 +60,32 @@ fuzz_target!(|data: &[u8]| {
         16 => drop(read::<AddressShape>(data).map(|address| address.read("/address"))),
         17 => drop(read::<MoneyShape>(data).map(|money| money.read("/money"))),
         18 => drop(read::<ProductRequest>(data).map(ProductRequest::content)),
-        19 => drop(read::<SignUpRequest>(data).map(|who| (who.email.read("/email"), who.name.read("/name")))),
-        20 => drop(read::<LoginRequest>(data).map(|who| who.email.read("/email"))),
-        21 => drop(read::<RefreshRequest>(data).map(|refresh| made_up(&refresh.refresh_token.0))),
+        19 => drop(
+            read::<SignUpRequest>(data)
+                .map(|request| (request.email.read("/email"), request.name.read("/name"))),
+        ),
+        20 => drop(read::<LoginRequest>(data).map(|request| request.email.read("/email"))),
+        21 => drop(read::<RefreshRequest>(data).map(|refresh| assert_rejected(&refresh.refresh_token.0))),
         22 => drop(read::<ChangePasswordRequest>(data)),
         23 => drop(read::<ConfirmResetRequest>(data)),
         24 => drop(read::<ProfileRequest>(data)),
         25 => drop(
             read::<PreferencesRequest>(data)
-                .map(|wanted| wanted.read().map_err(|why| held_to_its_kind(&why))),
+                .map(|preferences| preferences.read().map_err(|problem| assert_is_client_error(&problem))),
         ),
-        27 => drop(read::<LogoutRequest>(data).map(|logout| made_up(&logout.refresh_token.0))),
-        28 => drop(read::<ResetRequest>(data).map(|who| who.email.read("/email"))),
+        27 => drop(read::<LogoutRequest>(data).map(|logout| assert_rejected(&logout.refresh_token.0))),
+        28 => drop(read::<ResetRequest>(data).map(|request| request.email.read("/email"))),
         29 => drop(read::<VerifyRequest>(data)),
         30 => drop(read::<EraseRequest>(data)),
-        31 => {
-            drop(read::<EntryRequest>(data).map(|entry| entry.read().map_err(|why| held_to_its_kind(&why))))
-        }
-        32 => drop(read::<LookupShape>(data).map(|order| order.read().map_err(|why| held_to_its_kind(&why)))),
-        33 => drop(ImportLine::read(data).map_err(|why| held_to_its_kind(&why))),
-        _ => drop(PublishedKeys::default().take(data)),
+        31 => drop(
+            read::<EntryRequest>(data)
+                .map(|entry| entry.read().map_err(|problem| assert_is_client_error(&problem))),
+        ),
+        32 => drop(
+            read::<LookupShape>(data)
+                .map(|order| order.read().map_err(|problem| assert_is_client_error(&problem))),
+        ),
+        33 => drop(ImportLine::read(data).map_err(|problem| assert_is_client_error(&problem))),
+        _ => drop(PublishedKeys::default().replace(data)),
     }
 });
