@@ -1,4 +1,10 @@
-//! What one request set off, as a tree: its commands' events, what reacted to each, and what came of that.
+//! The tree of events that one request caused.
+//!
+//! The children of an event are the events that it caused: events of a process that reacted to it, and
+//! events of the commands that this process sent.
+//!
+//! Invariant: every event of the list appears in the tree once. On failure: a transition that can't be
+//! decoded appears as an event without outputs.
 
 use std::collections::HashMap;
 
@@ -8,78 +14,83 @@ use serde_json::Value;
 
 use crate::envelope::RecordedEvent;
 use crate::id::EventId;
-use crate::process::{Decided, DecidedKind, OutputId, Taken, TakenKind, Transition};
+use crate::process::{
+    OutputId, RecordedInput, RecordedInputKind, RecordedOutput, RecordedOutputKind, Transition,
+};
 
-/// An event and what it led to.
+/// Event of the tree, with the events that it caused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// The event.
+    /// Event with its place in the log.
     pub event: RecordedEvent,
-    /// What a process decided with it.
-    pub outputs: Vec<Outcome>,
-    /// The events that it led to, in order of position.
+    /// Outputs of the event if it is a transition of a process; empty for other events.
+    pub outputs: Vec<OutputStatus>,
+    /// Events that this event caused, in order of position.
     pub children: Vec<Node>,
 }
 
-/// Something a process asked for, and what came of it.
+/// Output of a process, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// `command`, `effect` or `timer`.
-    pub kind: DecidedKind,
-    /// What was asked for, as in `reserve`.
+pub struct OutputStatus {
+    /// Kind of the output: `command`, `effect` or `timer`.
+    pub kind: RecordedOutputKind,
+    /// Name of the requested step, as in `reserve`.
     pub step: String,
-    /// The number of the line or attempt it is about.
+    /// Number of the order line or attempt that the step concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
-    /// When a timer fires.
+    /// Time at which a timer fires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// How it was answered; none while it is open, and for effects, whose answers are events.
+    /// Kind of the answer; `None` while the output has no answer. Always `None` for an effect, whose answer
+    /// is an event of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub answer: Option<TakenKind>,
-    /// The code of a refusal.
+    pub answer: Option<RecordedInputKind>,
+    /// Code of a rejection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// The tree of events that share a correlation, in order of position. Roots are events that no other of
-/// them caused: those of the request itself, unless the list begins in the middle.
+/// Returns the tree of `events`, which share a correlation id and are in order of position. The roots are
+/// the events whose cause is not in the list: the events of the request itself, or, if the list does not
+/// contain the request's first events, the events that those caused.
 pub fn tree(events: Vec<RecordedEvent>) -> Vec<Node> {
-    let known: HashMap<EventId, usize> =
+    let index_by_id: HashMap<EventId, usize> =
         events.iter().enumerate().map(|(place, event)| (event.event.id, place)).collect();
     let answers = answers(&events);
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
     let mut roots = Vec::new();
     for (place, event) in events.iter().enumerate() {
-        // A cause comes before what it causes, so there is no way round in circles.
-        match event.event.causation_id.and_then(|cause| known.get(&cause)).filter(|cause| **cause < place) {
+        // A cause stands before its result. The check keeps damaged data from making a cycle.
+        let cause = event.event.causation_id.and_then(|cause| index_by_id.get(&cause));
+        match cause.filter(|cause| **cause < place) {
             Some(cause) => children[*cause].push(place),
             None => roots.push(place),
         }
     }
     let mut nodes: Vec<Option<Node>> = events
         .into_iter()
-        .map(|event| Some(Node { outputs: outcomes(&event, &answers), event, children: Vec::new() }))
+        .map(|event| Some(Node { outputs: output_statuses(&event, &answers), event, children: Vec::new() }))
         .collect();
-    // From the back: what an event led to is whole before the event is.
+    // Going backwards completes the children of an event before the event itself.
     for place in (0..nodes.len()).rev() {
-        let grown = children[place].iter().filter_map(|child| nodes[*child].take()).collect();
+        let completed = children[place].iter().filter_map(|child| nodes[*child].take()).collect();
         if let Some(node) = &mut nodes[place] {
-            node.children = grown;
+            node.children = completed;
         }
     }
     roots.into_iter().filter_map(|root| nodes[root].take()).collect()
 }
 
-type Answers = HashMap<(String, OutputId), (TakenKind, Option<String>)>;
+type Answers = HashMap<(String, OutputId), (RecordedInputKind, Option<String>)>;
 
-/// How outputs were answered, by stream and output.
+/// Returns the answers in these events, by stream and output id.
 fn answers(events: &[RecordedEvent]) -> Answers {
     let mut answers = HashMap::new();
     for event in events {
         let Some(transition) = transition(event) else { continue };
-        for Taken { kind, output, code, .. } in transition.taken {
+        for RecordedInput { kind, output, code, .. } in transition.taken {
             if let Some(output) = output {
                 answers.insert((event.stream.to_string(), output), (kind, code));
             }
@@ -95,17 +106,17 @@ fn transition(event: &RecordedEvent) -> Option<Transition<Value>> {
     serde_json::from_slice(&event.event.data).ok()
 }
 
-fn outcomes(event: &RecordedEvent, answers: &Answers) -> Vec<Outcome> {
+fn output_statuses(event: &RecordedEvent, answers: &Answers) -> Vec<OutputStatus> {
     let Some(transition) = transition(event) else { return Vec::new() };
-    let outcome = |(ordinal, decided): (u32, Decided)| {
-        let output = OutputId { transition: event.revision.0, ordinal };
-        let answer = answers.get(&(event.stream.to_string(), output)).cloned();
+    let status = |(ordinal, output): (u32, RecordedOutput)| {
+        let id = OutputId { transition: event.revision.0, ordinal };
+        let answer = answers.get(&(event.stream.to_string(), id)).cloned();
         let (answer, code) = answer.map_or((None, None), |(kind, code)| (Some(kind), code));
-        let Decided { kind, step, number, at } = decided;
-        let answer = answer.filter(|_| kind != DecidedKind::Effect);
-        Outcome { kind, step, number, at, answer, code }
+        let RecordedOutput { kind, step, number, at } = output;
+        let answer = answer.filter(|_| kind != RecordedOutputKind::Effect);
+        OutputStatus { kind, step, number, at, answer, code }
     };
-    (0..).zip(transition.outputs).map(outcome).collect()
+    (0..).zip(transition.outputs).map(status).collect()
 }
 
 #[cfg(test)]
@@ -127,20 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn events_hang_on_what_caused_them() {
+    fn events_are_children_of_their_cause() {
         let first = event(1, None);
         let second = event(2, Some(&first));
-        let (third, fourth) = (event(3, Some(&second)), event(4, Some(&first)));
-        let elsewhere = event(9, None);
-        let stranger = event(5, Some(&elsewhere));
-        let grown = tree(vec![first, second, third, fourth, stranger]);
+        let third = event(3, Some(&second));
+        let fourth = event(4, Some(&first));
+        let unlisted = event(9, None);
+        let fifth = event(5, Some(&unlisted));
+        let roots = tree(vec![first, second, third, fourth, fifth]);
         let shape = |node: &Node| {
             let positions =
                 |nodes: &[Node]| nodes.iter().map(|node| node.event.position.0).collect::<Vec<_>>();
             (node.event.position.0, positions(&node.children))
         };
-        assert_eq!(grown.iter().map(shape).collect::<Vec<_>>(), [(1, vec![2, 4]), (5, vec![])]);
-        assert_eq!(shape(&grown[0].children[0]), (2, vec![3]));
+        assert_eq!(roots.iter().map(shape).collect::<Vec<_>>(), [(1, vec![2, 4]), (5, vec![])]);
+        assert_eq!(shape(&roots[0].children[0]), (2, vec![3]));
     }
 
     #[test]

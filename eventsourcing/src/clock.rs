@@ -1,12 +1,15 @@
-//! Time and new ids, which nothing in this project may take from anywhere else.
+//! The clock port: the only source of time and new ids in this project.
+//!
+//! Invariant: no other code reads the system clock or creates ids, so that a simulation controls both.
+//! The clock never fails.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// What the outside world gives: the real one in the program, a scripted one in simulations.
+/// Source of time and new ids: the system clock in the program, a scripted clock in simulations.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of now. It may step back.
+    /// Returns the current time. It may be earlier than the time of the previous call.
     fn now(&self) -> Timestamp;
-    /// A new UUIDv7.
+    /// Returns a new UUIDv7.
     fn new_id(&self) -> Uuid;
 }

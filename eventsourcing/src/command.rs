@@ -1,4 +1,10 @@
-//! Commands on their way to an aggregate, and the port through which they are sent.
+//! Commands to aggregates, and the port that sends them.
+//!
+//! Invariants: a successful command is answered only after its events are on disk. A command that fails
+//! leaves nothing in the log, with one exception: after [`CommandError::Store`] the result is unknown.
+//!
+//! On failure: the sender repeats the command under the same id. The repeat finds the events of the first
+//! attempt, if there are any, and is answered with them.
 
 use std::sync::Arc;
 
@@ -9,18 +15,18 @@ use crate::envelope::{Origin, RecordedEvent};
 use crate::id::{Position, Revision, StreamName};
 use crate::store::{FoundCommand, StoreError};
 
-/// The revisions at which a sender saw an aggregate, when the sender insists on them.
+/// Condition on the current revision of an aggregate, as in the HTTP header `If-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Any revision: the aggregate is there.
+    /// The aggregate exists, at any revision.
     Any,
-    /// One of these revisions.
+    /// The aggregate is at one of these revisions.
     OneOf(Vec<Revision>),
 }
 
 impl IfMatch {
-    /// Returns true if an aggregate at this revision is one that the sender means; none is an aggregate that is not
-    /// there.
+    /// Returns true if an aggregate at revision `current` meets the condition. `None` stands for an aggregate
+    /// that does not exist, which never meets it.
     pub fn is_met_by(&self, current: Option<Revision>) -> bool {
         current.is_some_and(|current| match self {
             Self::Any => true,
@@ -38,71 +44,71 @@ impl From<Revision> for IfMatch {
 /// A command to one stream.
 #[derive(Clone, Debug)]
 pub struct CommandRequest<C> {
-    /// The aggregate's stream.
+    /// Stream of the aggregate that the command changes.
     pub stream: StreamName,
-    /// What is asked for.
+    /// Payload of the command.
     pub command: C,
-    /// Who asks, by which id, for which request.
+    /// Command id, actor and request of the command.
     pub origin: Origin,
-    /// Whether the same command id may come again: it is then looked up, and leaves a `noted` event
-    /// when it changes nothing.
+    /// True if the sender may repeat the command id. The executor then looks for an earlier command with
+    /// this id, and appends a `noted` event if the command changes nothing.
     pub repeatable: bool,
-    /// The revisions at which the sender takes the aggregate, when it insists on some.
+    /// Condition on the aggregate's revision; `None` accepts every revision.
     pub if_match: Option<IfMatch>,
-    /// Whether the stream's id was derived from this command, so that nobody else can have made it: it
-    /// is then not read before the first append.
+    /// True if the stream's id was derived from this command id, so that no other command can have created
+    /// the stream. The executor then skips the read before the first append.
     pub creates: bool,
 }
 
 impl<C> CommandRequest<C> {
-    /// A command that comes once and takes the aggregate as it is.
+    /// Makes a command that is sent once and has no condition on the revision.
     pub fn new(stream: StreamName, command: C, origin: Origin) -> Self {
         Self { stream, command, origin, repeatable: false, if_match: None, creates: false }
     }
 
-    /// The same, for a command id that may come again.
+    /// Marks the command as one that the sender may repeat.
     pub fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
     }
 
-    /// The same, for a stream whose id comes from this command.
+    /// Marks the command as the one that creates its stream.
     pub fn creating(self) -> Self {
         Self { creates: true, ..self }
     }
 }
 
-/// How a command came to be answered as done.
+/// Reason why a command is answered as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
-    /// It was decided now and its events are on disk.
+    /// The command was decided now, and its events are on disk.
     Appended,
-    /// It was in force already.
+    /// The aggregate was already in the requested state.
     Unchanged,
-    /// It had been done before; revision and position are of then.
+    /// An earlier command with the same id was done. Revision and position are those of the earlier command.
     Repeated,
 }
 
-/// The answer to a command that was done.
+/// Successful result of a command.
 #[derive(Debug)]
 pub struct Outcome<D: Decider> {
-    /// Revision of the command's last event, or the present one.
+    /// Revision of the command's last event; the stream's current revision if the command changed nothing.
     pub revision: Revision,
-    /// Position of the command's last event, or that of the stream's last.
+    /// Position of the command's last event; that of the stream's last event if the command changed nothing.
     pub position: Position,
-    /// How it came to be done.
+    /// Reason why the command is answered as done.
     pub completion: Completion,
-    /// The aggregate as of now.
+    /// Current state of the aggregate.
     pub state: Arc<D::State>,
 }
 
-/// An aggregate as of now.
+/// Current state of an aggregate, and its place in the log.
 #[derive(Debug)]
 pub struct Loaded<D: Decider> {
-    /// The folded state.
+    /// State after the stream's last event.
     pub state: Arc<D::State>,
-    /// The stream's last revision.
+    /// Revision of the stream's last event.
     pub revision: Revision,
-    /// The position of the stream's last event.
+    /// Position of the stream's last event.
     pub position: Position,
 }
 
@@ -112,70 +118,72 @@ impl<D: Decider> Clone for Loaded<D> {
     }
 }
 
-/// Why a command was not done. Nothing of it is in the log, but for [`CommandError::Store`]: there the
-/// answer is not known, and a repeat with the same id finds it out.
+/// Reason why a command was not done. The log holds no event of the command, except perhaps after
+/// [`CommandError::Store`]: there the result is unknown, and a repeat with the same id finds it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError<R: Rejection> {
-    /// The rules refuse it.
+    /// The aggregate's rules reject the command.
     #[error(transparent)]
     Rejected(R),
-    /// The command id was used for another request.
-    #[error("the command was sent before with another content")]
+    /// The command id belongs to an earlier command with other content.
+    #[error("an earlier command with this id has other content")]
     KeyReused,
-    /// The aggregate moved on since the sender saw it.
+    /// The aggregate's revision does not meet the `if_match` condition of the request.
     #[error("the stream is at revision {current:?}")]
     RevisionMismatch {
-        /// Where it is now; none when it has no event.
+        /// Current revision of the stream; `None` if the stream has no event.
         current: Option<Revision>,
     },
-    /// Others wrote to the stream each time it was tried.
-    #[error("others changed the stream {attempts} times while the command was decided")]
+    /// Other writers changed the stream during every attempt.
+    #[error("other writers changed the stream during each of {attempts} attempts to decide the command")]
     Conflict {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// It decides more than one append holds.
-    #[error("{what} is {actual}, at most {limit} are allowed")]
+    /// The command's events exceed a limit of one append.
+    #[error("{what} is {actual}; the limit is {limit}")]
     TooLarge {
-        /// What is too large.
+        /// Name of the exceeded limit.
         what: &'static str,
-        /// How large it is.
+        /// Actual size, in the unit that `what` names.
         actual: usize,
-        /// The limit.
+        /// Largest allowed size, in the unit that `what` names.
         limit: usize,
     },
-    /// The rules panicked on it: a bug of this program. A later program may decide it.
-    #[error("the rules could not decide it: {reason}")]
+    /// The aggregate's rules panicked on the command, because of a bug in this program. A later version of
+    /// the program may decide it.
+    #[error("the rules could not decide the command: {reason}")]
     Undecided {
-        /// The panic in words, without values of the command.
+        /// Message of the panic, without values of the command.
         reason: String,
     },
-    /// The log failed.
+    /// The log failed. The result of the command is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Sends commands to the aggregates of one kind, and loads them.
+/// Port that sends commands to the aggregates of one kind, and loads these aggregates.
 #[async_trait]
 pub trait CommandPort<D: Decider>: Send + Sync + 'static {
-    /// Decides the command and answers once its events are on disk.
+    /// Decides the command, and returns once its events are on disk.
     async fn execute(
         &self,
         request: CommandRequest<D::Command>,
     ) -> Result<Outcome<D>, CommandError<D::Rejection>>;
 
-    /// Where the events of an earlier command with this id stand; `None` when there was none.
+    /// Returns the place of the events of an earlier command with the id of `origin`; `None` if there was no
+    /// such command. Fails with [`CommandError::KeyReused`] if the earlier command had other content.
     async fn find(
         &self,
         stream: &StreamName,
         origin: &Origin,
     ) -> Result<Option<FoundCommand>, CommandError<D::Rejection>>;
 
-    /// The aggregate as of now; `None` when its stream has no event.
+    /// Returns the current state of the aggregate; `None` if its stream has no event.
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError>;
 
-    /// Up to `limit` events of the aggregate from a revision on, for a command that is made of more than the state
-    /// holds. Fewer are no end of the stream.
+    /// Returns up to `limit` events of the aggregate, starting at revision `from`. Commands that need more than
+    /// the state holds are built from these events. A page with fewer events is not always the last one.
     async fn events(
         &self,
         stream: &StreamName,
@@ -185,7 +193,8 @@ pub trait CommandPort<D: Decider>: Send + Sync + 'static {
 }
 
 impl FoundCommand {
-    /// This, when it is of the same request.
+    /// Returns this command if it belongs to the same request as `origin`. Otherwise fails with
+    /// [`CommandError::KeyReused`].
     pub fn of_request<R: Rejection>(self, origin: &Origin) -> Result<Self, CommandError<R>> {
         let is_same = self.first.event.request_hash == origin.request_hash;
         if is_same { Ok(self) } else { Err(CommandError::KeyReused) }

@@ -1,4 +1,9 @@
-//! Deciders: the rules of an aggregate as two pure functions.
+//! Deciders: the rules of an aggregate as two pure functions, `decide` and `evolve`.
+//!
+//! Invariants: both functions are deterministic and do no I/O. Time and ids come from [`Context`].
+//!
+//! On failure: a broken business rule is a [`Rejection`], which is a normal result. A panic in a rule is a
+//! bug; the executor catches it and answers [`crate::CommandError::Undecided`].
 
 use std::fmt;
 
@@ -8,55 +13,57 @@ use uuid::Uuid;
 use crate::id::CommandId;
 use crate::payload::EventPayload;
 
-/// What a decision may know besides state and command. Time and ids come from here alone.
+/// Data that a decision may use in addition to state and command: the only source of time and ids.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// The time of the decision.
+    /// Time of the decision.
     pub now: Timestamp,
-    /// The command; ids of what it creates are derived from it.
+    /// Id of the command. Ids of the objects that the command creates are derived from it.
     pub command_id: CommandId,
 }
 
 impl Context {
-    /// The id of a thing that this command creates; `what` tells several apart.
+    /// Returns the id of an object that this command creates. `what` names the object, so that a command can
+    /// create several.
     pub fn creates(&self, what: &str) -> Uuid {
         self.command_id.creates(what)
     }
 }
 
-/// A refusal by the rules: part of the domain, no error of the system.
+/// Rejection of a command by the aggregate's rules. It belongs to the domain and is not a system error.
 pub trait Rejection: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {
-    /// The stable code, as in `insufficient-stock`.
+    /// Returns the stable code, as in `insufficient-stock`.
     fn code(&self) -> &'static str;
 }
 
-/// An aggregate.
+/// Rules of one kind of aggregate.
 ///
-/// `decide` never fails for lack of time, memory or network: it has neither clock nor I/O. `evolve`
-/// takes every event that `decide` ever returned. A command that is in force already returns no events.
+/// `decide` uses no clock and does no I/O. `evolve` must accept every event that any version of `decide`
+/// has returned. If the aggregate is already in the requested state, `decide` returns no events.
 pub trait Decider: Send + Sync + 'static {
-    /// What its streams are called: `stock` in `stock-85123A`.
+    /// Category of the aggregates' streams: `stock` in `stock-85123A`.
     const CATEGORY: &'static str;
-    /// What decisions need, and nothing else; `Default` is the state before the first event.
+    /// Data that decisions need, and nothing else. `Default` is the state before the first event.
     type State: Default + Clone + Send + Sync + 'static;
-    /// What can be asked for.
+    /// Commands that the aggregate accepts.
     type Command: Clone + fmt::Debug + Send + Sync + 'static;
-    /// What can have happened.
+    /// Events that the aggregate writes.
     type Event: EventPayload + fmt::Debug;
-    /// Why something is refused.
+    /// Reasons for which the aggregate rejects a command.
     type Rejection: Rejection;
 
-    /// What happens when `command` is asked for in `state`: nothing, events, or a refusal.
+    /// Returns the events that `command` causes in `state`. The list is empty if the command changes nothing.
     fn decide(
         state: &Self::State,
         command: &Self::Command,
         context: &Context,
     ) -> Result<Vec<Self::Event>, Self::Rejection>;
 
-    /// The state after `event`.
+    /// Returns the state after `event`.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 
-    /// How many parts a state holds, such as lines, itself included: what keeping it in memory costs.
+    /// Returns the memory cost of a state in parts. The state itself is one part; each element of a list in it,
+    /// such as an order line, is another.
     fn parts(_: &Self::State) -> usize {
         1
     }

@@ -1,4 +1,10 @@
-//! The envelope around an event: who, when, why, and the bytes as they were written.
+//! The envelope of an event: ids, actor, time, cause, and the payload as bytes.
+//!
+//! Invariants: the payload's bytes never change after the append. All events of one command share actor,
+//! correlation, cause and command id. The order of events is given by revision and position, not by time.
+//!
+//! On failure: decoding a payload is a separate step, so an event that can't be decoded can still be read,
+//! listed and skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,35 +19,35 @@ use crate::id::{CommandId, CorrelationId, EventId, Position, RequestHash, Revisi
 use crate::payload::{DecodeError, EventPayload};
 use crate::process::OutputId;
 
-/// The content type of every payload so far.
+/// Content type of JSON payloads, the only one in use.
 pub const JSON: &str = "application/json";
 
-/// The type of the event that a keyed command leaves when it changes nothing, so that its repeat is
-/// recognised and cannot do something later. Aggregates never see it.
+/// Type of the event that a repeatable command appends if it changes nothing. The event makes a repeat of the
+/// command recognisable, so that the repeat changes nothing either. `evolve` never receives this event.
 pub const NOTED: &str = "noted";
 
-/// Who asked: `customer:42`, `guest:cart-id`, `admin:ops`, `service:erp`, `process:checkout`,
-/// `provider:simulated`.
+/// Sender of a command, as kind and id: `customer:42`, `guest:cart-id`, `admin:ops`, `service:erp`,
+/// `process:checkout`, `provider:simulated`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Actor(Arc<str>);
 
 impl Actor {
-    /// An actor of a kind, by its opaque id.
+    /// Makes an actor from a kind and an opaque id.
     pub fn new(kind: &str, id: &str) -> Self {
         Self(format!("{kind}:{id}").into())
     }
 
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses the text that [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The whole text.
+    /// Returns kind and id as one text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns true if the actor is this process.
+    /// Returns true if the actor is the process with this name.
     pub fn is_process(&self, name: &str) -> bool {
         self.0.strip_prefix("process:") == Some(name)
     }
@@ -58,18 +64,17 @@ impl fmt::Display for Actor {
     }
 }
 
-/// The output of a process that an event answers: the stream of the process instance, and the output's id.
-/// Written as `checkout-0199c2aa-…:3.0`.
+/// Reference to the output of a process that an event answers, written as `checkout-0199c2aa-…:3.0`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ReplyTo {
-    /// The stream of the instance that asked.
+    /// Stream of the process instance that requested the output.
     pub stream: StreamName,
-    /// The output.
+    /// Id of the output within the instance.
     pub output: OutputId,
 }
 
 impl ReplyTo {
-    /// Reads the text that [`fmt::Display`] writes.
+    /// Parses the text that [`fmt::Display`] writes. Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (stream, output) = text.rsplit_once(':')?;
         let output = OutputId::try_from(output.to_owned()).ok()?;
@@ -83,84 +88,84 @@ impl fmt::Display for ReplyTo {
     }
 }
 
-/// An event before it has a place: everything the writer knows.
+/// Event before it has a place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Derived from stream, command and ordinal.
+    /// Id of the event, derived from stream, command and ordinal.
     pub id: EventId,
-    /// As in `stock.reserved`.
+    /// Event type, as in `stock.reserved`.
     pub event_type: Cow<'static, str>,
-    /// The version of the payload's shape, from 1.
+    /// Version of the payload's schema, from 1.
     pub schema_version: u16,
-    /// When it was decided, by the decider's context. Clocks step: order is by revision and position.
+    /// Time of the decision, from the decider's context. It may be earlier than the time of an earlier event.
     pub recorded_at: Timestamp,
-    /// Who asked.
+    /// Sender of the command.
     pub actor: Actor,
-    /// What ties it to the request that set it off.
+    /// Id that all events of the same request share.
     pub correlation_id: CorrelationId,
-    /// The event that led to the command, when an event did.
+    /// Event that caused the command; `None` if no event did.
     pub causation_id: Option<EventId>,
-    /// The command that was decided.
+    /// Command that caused this event.
     pub command_id: CommandId,
-    /// Tells a repeat of the command from another request under the same key.
+    /// Hash that tells a repeat of the command from another request with the same idempotency key.
     pub request_hash: Option<RequestHash>,
-    /// The output of a process that the command answers, when a process asked for it.
+    /// Output of a process that the command answers; `None` if no process requested the command.
     pub reply_to: Option<ReplyTo>,
-    /// Of `data`, as in [`JSON`].
+    /// Content type of `data`, as in [`JSON`].
     pub content_type: Cow<'static, str>,
-    /// The payload, stored and checksummed as these bytes.
+    /// Payload. The log stores exactly these bytes, with a checksum.
     pub data: Bytes,
 }
 
-/// An event at its place in the log.
+/// Event with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedEvent {
-    /// Its place in the log.
+    /// Place of the event in the whole log.
     pub position: Position,
-    /// Its stream.
+    /// Stream of the event.
     pub stream: StreamName,
-    /// Its place in the stream.
+    /// Number of the event in its stream.
     pub revision: Revision,
-    /// What was written.
+    /// Envelope and payload, as they were written.
     pub event: NewEvent,
 }
 
 impl RecordedEvent {
-    /// The payload, in today's shape.
+    /// Decodes the payload, and converts it to the current schema version.
     pub fn decode<E: EventPayload>(&self) -> Result<E, DecodeError> {
         E::decode(&self.event.event_type, self.event.schema_version, &self.event.data)
     }
 
-    /// As in `stock.reserved`.
+    /// Returns the event type, as in `stock.reserved`.
     pub fn event_type(&self) -> &str {
         &self.event.event_type
     }
 
-    /// Whether it only marks that a command changed nothing.
+    /// Returns true for a [`NOTED`] event, which records that a command changed nothing.
     pub fn is_noted(&self) -> bool {
         self.event.event_type == NOTED
     }
 }
 
-/// What all events of one command have in common; makes their envelopes.
+/// Data that all events of one command share. Makes the envelopes of these events.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The command.
+    /// Id of the command.
     pub command_id: CommandId,
-    /// Its request's keyed hash, for a command that a client may repeat.
+    /// Keyed hash of the request, for a command that a client may repeat.
     pub request_hash: Option<RequestHash>,
-    /// Who asked.
+    /// Sender of the command.
     pub actor: Actor,
-    /// The request it belongs to.
+    /// Id that all events of the same request share.
     pub correlation_id: CorrelationId,
-    /// The event that led to it.
+    /// Event that caused the command; `None` if no event did.
     pub causation_id: Option<EventId>,
-    /// The output of a process that it answers, when a process asked for it.
+    /// Output of a process that the command answers; `None` if no process requested the command.
     pub reply_to: Option<ReplyTo>,
 }
 
 impl Origin {
-    /// A command that somebody outside asked for, without a key.
+    /// Makes the origin of a command from outside the program, without an idempotency key.
     pub fn new(command_id: Uuid, actor: Actor, correlation_id: CorrelationId) -> Self {
         Self {
             command_id: CommandId(command_id),
@@ -172,12 +177,12 @@ impl Origin {
         }
     }
 
-    /// The same origin for a further command on another stream; `what` tells several apart.
+    /// Makes the origin of a follow-up command on another stream. `what` names the follow-up command.
     pub fn step(&self, what: &str) -> Self {
         Self { command_id: self.command_id.step(what), ..self.clone() }
     }
 
-    /// The envelope of this command's `ordinal`-th event on `stream`.
+    /// Makes the envelope of event number `ordinal`, from 0, that this command appends to `stream`.
     pub fn envelope<E: EventPayload>(
         &self,
         stream: &StreamName,
@@ -195,12 +200,12 @@ impl Origin {
         )
     }
 
-    /// The [`NOTED`] event of this command.
+    /// Makes the [`NOTED`] event of this command.
     pub fn noted(&self, stream: &StreamName, recorded_at: Timestamp) -> NewEvent {
         self.raw_envelope(stream, 0, NOTED, 1, Bytes::from_static(b"{}"), recorded_at)
     }
 
-    /// An envelope around bytes that were encoded elsewhere.
+    /// Makes the envelope of an event whose payload is already encoded.
     pub fn raw_envelope(
         &self,
         stream: &StreamName,

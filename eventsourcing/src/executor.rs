@@ -1,15 +1,20 @@
-//! The executor: turns commands into events, for all aggregates of one kind.
+//! The executor: decides commands and appends their events, for all aggregates of one kind. A step function.
 //!
-//! A step function. What always holds: commands on one stream are decided one after another against
-//! memory and appended together; no answer of a batch, a refusal or a no-op included, leaves before the
-//! batch is on disk; a repeat is answered as done, never decided twice; a batch that fails drops the
-//! state in memory and is decided again from the log, a bounded number of times.
+//! Commands on one stream are decided one after another, against the state in memory. The events of all
+//! waiting commands are appended together, as one batch.
 //!
-//! A command that the rules panic on is answered so, alone: the others of its batch are decided without it.
+//! Invariants: the executor returns no answer of a batch before the batch is on disk; this includes
+//! rejections and commands that change nothing. A repeat of a command is answered with the earlier result.
 //!
-//! A repeat is looked for where it could matter: before a repeatable command is refused or found to
-//! change nothing, and after any failed append. A repeat whose decision makes events is caught by the
-//! ids of those events. So a command that comes once costs no lookup.
+//! Repeats: the executor looks for an earlier command with the same id in two cases only: before it rejects
+//! a repeatable command or answers it as unchanged, and after a failed append. In all other cases the append
+//! itself fails, because the log already holds the ids of the events. A command that is sent once therefore
+//! needs no lookup.
+//!
+//! On failure: after a conflict, the executor reads the new events of the stream and decides the batch again,
+//! at most [`CONFLICT_RETRIES_MAX`] times. If the log fails, all waiting callers receive the error, and the
+//! state in memory is dropped. If the rules panic on a command, only this command fails; the others of its
+//! batch are decided without it.
 
 mod batch;
 mod cache;
@@ -29,35 +34,35 @@ use crate::store::{Append, AppendError, Appended, FoundCommand, READ_EVENTS_MAX,
 use cache::Cache;
 use lane::Lane;
 
-/// How often a command is decided again after others wrote to its stream.
+/// Largest number of retries after other writers changed the stream.
 pub const CONFLICT_RETRIES_MAX: u32 = 8;
-/// Commands decided together on one stream.
+/// Largest number of commands on one stream that are decided together.
 pub const BATCH_COMMANDS_MAX: usize = 512;
-/// Events read at once when an aggregate is loaded.
+/// Largest number of events in one read while an aggregate is loaded.
 pub const LOAD_EVENTS_MAX: usize = READ_EVENTS_MAX;
 
-/// Names a waiting caller; given by the driver, answered exactly once.
+/// Number that the driver gives to a waiting caller. The executor answers each ticket exactly once.
 pub type Ticket = u64;
 
-/// What a command is answered.
+/// Result of a command, as the caller receives it.
 pub type CommandResult<D> = Result<Outcome<D>, CommandError<<D as Decider>::Rejection>>;
 
-/// What the driver is to do.
+/// Action that the driver must carry out.
 pub enum Action<D: Decider> {
-    /// Read the stream from a revision on, up to [`LOAD_EVENTS_MAX`] events, and call
+    /// Read up to [`LOAD_EVENTS_MAX`] events of the stream, starting at this revision; then call
     /// [`Executor::on_read`].
     Read(StreamName, Revision),
-    /// Look the command up and call [`Executor::on_found`].
+    /// Look for an earlier command with this id in the stream; then call [`Executor::on_found`].
     Find(StreamName, CommandId),
-    /// Append and call [`Executor::on_appended`].
+    /// Append the events; then call [`Executor::on_appended`].
     Append(Append),
-    /// Answer a command.
+    /// Send the result of a command to its caller.
     Answer(Ticket, CommandResult<D>),
-    /// Answer a load.
+    /// Send a loaded aggregate to its caller.
     AnswerLoad(Ticket, Result<Option<Loaded<D>>, StoreError>),
 }
 
-/// The events of a stream, folded.
+/// State of an aggregate up to a revision of its stream.
 pub(crate) struct Folded<D: Decider> {
     pub(crate) state: Arc<D::State>,
     pub(crate) revision: Option<Revision>,
@@ -81,23 +86,24 @@ impl<D: Decider> Folded<D> {
     }
 }
 
-/// The executor of one kind of aggregate.
+/// Executor for the aggregates of one kind.
 pub struct Executor<D: Decider> {
-    /// Streams with something under way.
+    /// Streams with waiting callers or running operations.
     lanes: HashMap<StreamName, Lane<D>>,
-    /// Streams at rest.
+    /// States of all other streams that are in memory.
     cache: Cache<D>,
-    /// Whether nobody else writes to the log, so that memory is never stale.
+    /// True if no other process writes to the log, so that the state in memory is always current.
     exclusive: bool,
 }
 
 impl<D: Decider> Executor<D> {
-    /// An executor that keeps folded states of up to `cached_parts_max` parts in all.
+    /// Makes an executor that caches states of up to `cached_parts_max` parts in total (see
+    /// [`Decider::parts`]). `exclusive` is true if no other process writes to the log.
     pub fn new(cached_parts_max: usize, exclusive: bool) -> Self {
         Self { lanes: HashMap::new(), cache: Cache::new(cached_parts_max), exclusive }
     }
 
-    /// A command arrived.
+    /// Accepts a command of a caller.
     pub fn on_command(
         &mut self,
         ticket: Ticket,
@@ -110,7 +116,7 @@ impl<D: Decider> Executor<D> {
         self.advance(&stream, now)
     }
 
-    /// Somebody wants to see an aggregate.
+    /// Accepts a request of a caller to load an aggregate.
     pub fn on_load(&mut self, ticket: Ticket, stream: &StreamName, now: Timestamp) -> Vec<Action<D>> {
         if self.exclusive
             && !self.lanes.contains_key(stream)
@@ -122,7 +128,7 @@ impl<D: Decider> Executor<D> {
         self.advance(stream, now)
     }
 
-    /// A read returned, of up to [`LOAD_EVENTS_MAX`] events.
+    /// Accepts the result of [`Action::Read`].
     pub fn on_read(
         &mut self,
         stream: &StreamName,
@@ -132,7 +138,7 @@ impl<D: Decider> Executor<D> {
         self.with_lane(stream, now, |lane, actions| lane.on_read(result, actions))
     }
 
-    /// A lookup returned.
+    /// Accepts the result of [`Action::Find`].
     pub fn on_found(
         &mut self,
         stream: &StreamName,
@@ -143,7 +149,7 @@ impl<D: Decider> Executor<D> {
         self.with_lane(stream, now, |lane, actions| lane.on_found(command, result, actions))
     }
 
-    /// An append returned.
+    /// Accepts the result of [`Action::Append`].
     pub fn on_appended(
         &mut self,
         stream: &StreamName,
@@ -171,7 +177,7 @@ impl<D: Decider> Executor<D> {
         actions
     }
 
-    /// Starts whatever can be started on the stream, and puts the lane away when nothing is left.
+    /// Starts the next operations on the stream. If none is left, moves the state from the lane to the cache.
     fn advance(&mut self, stream: &StreamName, now: Timestamp) -> Vec<Action<D>> {
         let mut actions = Vec::new();
         let Some(lane) = self.lanes.get_mut(stream) else { return actions };

@@ -1,9 +1,10 @@
-//! A follower: the loop of everything that reads the log as it grows, as a step function.
+//! Followers: the control of a loop that reads the log as it grows, as a step function.
 //!
-//! What always holds: one read is under way at a time, and is never asked for again while it is; no timer
-//! wakes the loop before the follower is live; a read that failed is asked for again after a wait that grows
-//! with every failure, with jitter, for as long as it takes. An outage that lasts, and an engine that has
-//! stopped or is damaged, is told apart from a short one.
+//! Invariants: at most one read runs at a time. No timer wakes the loop before the follower is live.
+//!
+//! On failure: a failed read is retried without a limit on attempts. The wait grows with every failure and
+//! includes jitter ([`crate::retry`]). The follower reports [`Standing::Failing`] if reads have failed for
+//! more than [`SHORT_OUTAGE_MAX`], or if the engine has stopped or is damaged.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,28 +12,28 @@ use crate::id::Position;
 use crate::retry::{LONGEST_WAIT, wait_after};
 use crate::store::StoreError;
 
-/// The time that reads may fail, one after another, before the follower counts as failing.
+/// Longest time for which reads may fail before the follower counts as failing.
 pub const SHORT_OUTAGE_MAX: SignedDuration = SignedDuration::from_secs(10);
 
-/// The standing of a follower.
+/// Condition of a follower, as the health check reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It reads what was in the log when it started.
+    /// The follower reads the events that were in the log when it started.
     CatchingUp,
-    /// It has read that, and follows what is appended.
+    /// The follower has read these events, and reads new ones as they are appended.
     Live,
-    /// It is live, and its reads have failed for a short time.
+    /// The follower is live, and its reads have failed for at most [`SHORT_OUTAGE_MAX`].
     Interrupted,
-    /// Its reads have failed for long, or the engine said that it won't answer again.
+    /// Reads have failed for longer, or the engine has stopped or is damaged.
     Failing,
 }
 
-/// A follower of the log.
+/// Reader that follows the log: its position, and the state of its reads.
 #[derive(Clone, Debug)]
 pub struct Follower {
     name: &'static str,
     position: Position,
-    /// The end of the log when the follower started: from there on it is live.
+    /// Head of the log when the follower started. The follower is live once it has read up to here.
     live_from: Position,
     is_reading: bool,
     failures: u32,
@@ -42,7 +43,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A follower that has read up to a position, of a log that ends at another.
+    /// Makes a follower that has read up to `position`. `live_from` is the current head of the log.
     pub fn new(name: &'static str, position: Position, live_from: Position) -> Self {
         Self {
             name,
@@ -56,20 +57,21 @@ impl Follower {
         }
     }
 
-    /// The position that it has read up to.
+    /// Position up to which the follower has read the log.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Returns true once the follower has read what was in the log when it started.
+    /// Returns true once the follower has read all events that were in the log when it started.
     pub fn is_live(&self) -> bool {
         self.position >= self.live_from
     }
 
-    /// The position behind which a page is to be read now, and then told to [`Follower::on_page`] or
-    /// [`Follower::on_failure`]; none while a read is under way or has just failed.
+    /// Starts a read: returns the position after which the driver must read a page now. Returns `None` while a
+    /// read is running, or during the wait after a failed read. The driver reports the result to
+    /// [`Follower::on_page`] or [`Follower::on_failure`].
     pub fn begin_read(&mut self, now: Timestamp) -> Option<Position> {
-        // A clock that was set back makes no wait longer than the longest.
+        // After a clock is set back, a retry time may lie too far in the future; it is then ignored.
         let too_far = now.saturating_add(LONGEST_WAIT * 2).unwrap_or(Timestamp::MAX);
         let has_to_wait = self.retry_at.is_some_and(|at| at > now && at <= too_far);
         if self.is_reading || has_to_wait {
@@ -79,7 +81,7 @@ impl Follower {
         Some(self.position)
     }
 
-    /// The read returned, and its page was taken in.
+    /// Records a successful read up to position `reached`, after its page was processed.
     pub fn on_page(&mut self, reached: Position) {
         self.is_reading = false;
         self.position = self.position.max(reached);
@@ -89,7 +91,8 @@ impl Follower {
         self.is_engine_dead = false;
     }
 
-    /// The read failed. Returns whether this is the first failure, which is worth a line in the log.
+    /// Records a failed read. Returns true for the first of several failures, so that the driver logs only this
+    /// one.
     pub fn on_failure(&mut self, error: &StoreError, now: Timestamp) -> bool {
         self.is_reading = false;
         self.failures = self.failures.saturating_add(1);
@@ -100,15 +103,15 @@ impl Follower {
         self.failures == 1
     }
 
-    /// Returns the time at which the loop has to wake, should nothing happen before: for the next attempt to
-    /// read, or, once the follower is live, for a timer.
+    /// Returns the time at which the loop must wake even if nothing else happens: the time of the next retry
+    /// or, if the follower is live, the time of `timer`.
     pub fn wakes_at(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
         let timer = timer.filter(|_| self.is_live());
         let retry = self.retry_at.filter(|_| !self.is_reading);
         timer.into_iter().chain(retry).min()
     }
 
-    /// The condition now.
+    /// Returns the condition of the follower at time `now`.
     pub fn standing(&self, now: Timestamp) -> Standing {
         match self.failing_since {
             None if self.is_live() => Standing::Live,
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_read_is_under_way_at_a_time() {
+    fn only_one_read_runs_at_a_time() {
         let mut follower = Follower::new("x", Position(3), Position(9));
         assert_eq!(follower.begin_read(noon()), Some(Position(3)));
         assert_eq!(follower.begin_read(seconds(100)), None);
@@ -157,9 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_failed_is_asked_for_again_later_and_later() {
+    fn the_wait_before_a_retry_grows_with_each_failed_read() {
         let mut follower = Follower::new("x", Position::START, Position::START);
-        let (mut now, mut waits) = (noon(), Vec::new());
+        let mut now = noon();
+        let mut waits = Vec::new();
         for n in 0..12 {
             assert_eq!(follower.begin_read(now), Some(Position::START));
             assert_eq!(follower.on_failure(&unavailable(), now), n == 0);
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_keeps_no_read_waiting() {
+    fn setting_the_clock_back_does_not_delay_a_read() {
         let mut follower = Follower::new("x", Position::START, Position::START);
         follower.begin_read(noon());
         follower.on_failure(&unavailable(), noon());
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_outage_is_told_from_a_long_one_and_from_an_engine_that_has_stopped() {
+    fn a_short_outage_is_an_interruption_and_a_long_one_or_a_stopped_engine_is_a_failure() {
         let mut follower = Follower::new("x", Position::START, Position(1));
         assert_eq!(follower.standing(noon()), Standing::CatchingUp);
         follower.begin_read(noon());
@@ -191,7 +195,7 @@ mod tests {
         assert_eq!(
             follower.standing(seconds(9)),
             Standing::CatchingUp,
-            "what has not caught up is not ready"
+            "a follower that has not caught up is not ready"
         );
         follower.on_page(Position(1));
         follower.on_failure(&unavailable(), noon());

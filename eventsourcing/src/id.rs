@@ -1,9 +1,11 @@
-//! Names and ids.
+//! Stream names, revisions, positions, and ids of events and commands.
 //!
-//! Ids are never random in here: they are minted by a driver (UUIDv7) or derived (UUIDv8) from what
-//! caused them, so that a repeat after a crash finds the same streams and the same events. A derived
-//! id keeps the 48-bit millisecond prefix of the id it comes from: ids made at about the same time
-//! then lie together in an index, which is what keeps appends fast on a log of millions of events.
+//! Invariants: no id is random in this crate. A driver creates a new id (UUIDv7), or this module derives
+//! an id (UUIDv8) from its cause. A repeat after a crash therefore finds the same streams and events. A
+//! derived id keeps the first 48 bits of its origin, which hold the time in milliseconds. Ids of about the
+//! same time are thus neighbours in an index, and appends stay fast on a log of millions of events.
+//!
+//! On failure: a text that is not a valid stream name is rejected with [`StreamNameError`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,55 +13,58 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-/// The longest stream name, in bytes.
+/// Maximum length of a stream name, in bytes.
 pub const STREAM_NAME_BYTES_MAX: usize = 300;
 
-/// The name of a stream: a category, a dash, and an id, as in `stock-85123A`.
+/// Name of a stream: a category, a dash, and an id, as in `stock-85123A`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamName(Arc<str>);
 
-/// Why a text is no stream name.
+/// Error for a text that is not a valid stream name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{name}` is no stream name: a category in lower-case letters, a dash and an id, at most {STREAM_NAME_BYTES_MAX} bytes"
+    "`{name}` is not a stream name; use a category in lower-case letters, a dash and an id, at most {STREAM_NAME_BYTES_MAX} bytes"
 )]
 pub struct StreamNameError {
-    /// The text that was refused.
+    /// Rejected text, cut to [`STREAM_NAME_BYTES_MAX`] characters.
     pub name: String,
 }
 
 impl StreamName {
-    /// The stream of `id` in `category`. A category has lower-case letters only.
+    /// Name of the stream of `id` in `category`. A category consists of lower-case letters.
     ///
     /// # Panics
-    /// When `category` holds a dash, since the name could then not be taken apart again.
+    /// If `category` is empty or contains a dash. The category ends at the first dash of the name.
     pub fn new(category: &str, id: &str) -> Self {
-        assert!(!category.is_empty() && !category.contains('-'), "a category has no dash: `{category}`");
+        assert!(
+            !category.is_empty() && !category.contains('-'),
+            "a category is not empty and contains no dash: `{category}`"
+        );
         Self(format!("{category}-{id}").into())
     }
 
-    /// Reads a name as [`fmt::Display`] writes it.
+    /// Parses the text that [`fmt::Display`] writes.
     pub fn parse(name: &str) -> Result<Self, StreamNameError> {
-        let refused = || StreamNameError { name: name.chars().take(STREAM_NAME_BYTES_MAX).collect() };
-        let (category, id) = name.split_once('-').ok_or_else(refused)?;
+        let invalid = || StreamNameError { name: name.chars().take(STREAM_NAME_BYTES_MAX).collect() };
+        let (category, id) = name.split_once('-').ok_or_else(invalid)?;
         let category_is_plain = !category.is_empty() && category.bytes().all(|b| b.is_ascii_lowercase());
         if !category_is_plain || id.is_empty() || name.len() > STREAM_NAME_BYTES_MAX {
-            return Err(refused());
+            return Err(invalid());
         }
         Ok(Self(name.into()))
     }
 
-    /// What stands before the first dash.
+    /// Part of the name before the first dash.
     pub fn category(&self) -> &str {
         self.0.split_once('-').map_or(&self.0, |(category, _)| category)
     }
 
-    /// What stands behind the first dash.
+    /// Part of the name after the first dash.
     pub fn id(&self) -> &str {
         self.0.split_once('-').map_or("", |(_, id)| id)
     }
 
-    /// The whole name.
+    /// Complete name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,20 +95,20 @@ impl<'de> Deserialize<'de> for StreamName {
     }
 }
 
-/// The place of an event in its stream, from 0, without gaps.
+/// Number of an event in its stream, from 0, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Revision(pub u64);
 
 impl Revision {
-    /// The revision of a stream's first event.
+    /// Revision of a stream's first event.
     pub const FIRST: Self = Self(0);
 
-    /// The revision that follows.
+    /// Revision of the following event.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// The revision that follows `last`, which is `None` for a stream without events.
+    /// Revision of the event after `last`. `last` is `None` for a stream without events.
     pub fn after(last: Option<Self>) -> Self {
         last.map_or(Self::FIRST, Self::next)
     }
@@ -115,13 +120,13 @@ impl fmt::Display for Revision {
     }
 }
 
-/// The place of an event in the whole log: strictly increasing, not always without gaps, different
-/// from engine to engine. Nothing in an event may refer to one.
+/// Place of an event in the whole log. Positions increase strictly, may have gaps, and depend on the
+/// storage engine. No event payload may contain a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 impl Position {
-    /// Before the first event.
+    /// Position before the first event.
     pub const START: Self = Self(0);
 }
 
@@ -148,60 +153,65 @@ macro_rules! uuid_newtype {
 }
 
 uuid_newtype!(
-    /// One event. Derived from (stream, command id, ordinal): an index over it refuses a repeat.
+    /// Id of an event, derived from stream, command id and ordinal. A unique index of these ids rejects a
+    /// repeated append.
     EventId
 );
 uuid_newtype!(
-    /// One command. Minted when it is new, derived when a repeat must be recognised.
+    /// Id of a command. A new command gets a new id. A command whose repeat must be recognised gets a
+    /// derived id.
     CommandId
 );
 
 impl EventId {
-    /// The id of the `ordinal`-th event that `command` appends to `stream`.
+    /// Id of the event number `ordinal`, from 0, that `command` appends to `stream`.
     pub fn derive(stream: &StreamName, command: CommandId, ordinal: u32) -> Self {
         Self(derive(command.0, &[b"event", stream.as_str().as_bytes(), &ordinal.to_be_bytes()]))
     }
 }
 
 impl CommandId {
-    /// A command id that is the same for the same `parts`, whenever it is made: of an idempotency key,
-    /// or of a verb and the reservation it is about.
+    /// Derives a command id from `parts` alone, so that the same parts always give the same id. The parts
+    /// are, for example, an idempotency key, or a verb and a reservation.
     pub fn of(parts: &[&[u8]]) -> Self {
         Self(derive(Uuid::nil(), parts))
     }
 
-    /// The command that output `ordinal` of the transition `transition` asks for.
+    /// Id of the command that a process sends as output number `ordinal` of `transition`.
     pub fn of_output(transition: EventId, ordinal: u32) -> Self {
         Self(derive(transition.0, &[b"output", &ordinal.to_be_bytes()]))
     }
 
-    /// The id of a thing that this command creates; `what` tells several apart.
+    /// Derives the id of an object that this command creates. `what` names the object, so that a command can
+    /// create several.
     pub fn creates(self, what: &str) -> Uuid {
         derive(self.0, &[b"creates", what.as_bytes()])
     }
 
-    /// A command that is a further step of this one, on another stream.
+    /// Derives the id of a follow-up command on another stream. `what` names the follow-up command.
     pub fn step(self, what: &str) -> Self {
         Self(derive(self.0, &[b"step", what.as_bytes()]))
     }
 }
 
-/// What ties together everything that one request set off: opaque text of its sender, or minted.
+/// Id that all events of one request share. The client supplies it as opaque text, or the program creates
+/// one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct CorrelationId(Arc<str>);
 
-/// The longest correlation id, in bytes.
+/// Maximum length of a correlation id, in bytes.
 pub const CORRELATION_ID_BYTES_MAX: usize = 128;
 
 impl CorrelationId {
-    /// Takes 1 to [`CORRELATION_ID_BYTES_MAX`] visible ASCII characters.
+    /// Parses a text of 1 to [`CORRELATION_ID_BYTES_MAX`] visible ASCII characters. Returns `None` for any
+    /// other text.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = (1..=CORRELATION_ID_BYTES_MAX).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_graphic());
         allowed.then(|| Self(text.into()))
     }
 
-    /// The text.
+    /// Correlation id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -219,13 +229,14 @@ impl fmt::Display for CorrelationId {
     }
 }
 
-/// A keyed hash of a request's body: tells whether a repeated key came with the same request, and
-/// tells nobody without the key what was in it.
+/// Keyed hash of a request's body. It shows if two requests with the same idempotency key have the same
+/// content, and does not reveal the content to a reader without the hash key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestHash(pub [u8; 16]);
 
 impl RequestHash {
-    /// BLAKE3 in keyed mode, its first 16 bytes. Every part is hashed with its length before it.
+    /// Hashes `parts` with keyed BLAKE3 and keeps the first 16 bytes. The length of each part is hashed
+    /// before the part.
     pub fn of(key: &[u8; 32], parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(key);
         update_with_lengths(&mut hasher, parts);
@@ -233,8 +244,8 @@ impl RequestHash {
     }
 }
 
-/// UUIDv8: the first 48 bits of `from` (for a UUIDv7 its milliseconds), then a BLAKE3 hash of `from`
-/// and `parts`. For a nil `from`, a hash alone.
+/// Derives a UUIDv8: the first 48 bits of `from` (the milliseconds of a UUIDv7), followed by a BLAKE3 hash
+/// of `from` and `parts`. If `from` is the nil UUID, the hash fills the whole id.
 pub fn derive(from: Uuid, parts: &[&[u8]]) -> Uuid {
     let mut hasher = blake3::Hasher::new();
     hasher.update(from.as_bytes());
@@ -264,14 +275,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_name_comes_apart_at_its_first_dash() {
+    fn the_first_dash_of_a_stream_name_separates_category_and_id() {
         let name = StreamName::new("claim", "sku-85123-A");
         assert_eq!((name.category(), name.id()), ("claim", "sku-85123-A"));
         assert_eq!(StreamName::parse("claim-sku-85123-A"), Ok(name));
     }
 
     #[test]
-    fn texts_that_are_no_stream_names_are_refused() {
+    fn invalid_stream_names_are_rejected() {
         for text in ["", "stock", "-x", "stock-", "Stock-1", "st0ck-1", &format!("stock-{}", "x".repeat(300))]
         {
             assert!(StreamName::parse(text).is_err(), "{text}");
@@ -279,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn derived_ids_keep_the_time_of_their_origin_and_differ_by_every_part() {
+    fn derived_ids_keep_the_time_of_their_origin_and_depend_on_every_part() {
         let origin = Uuid::from_u128(0x0199_c2aa_bbcc_7000_8000_0000_0000_0001);
         let stream = StreamName::new("stock", "a");
         let first = EventId::derive(&stream, CommandId(origin), 0);
@@ -290,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_cannot_run_into_each_other() {
+    fn derived_ids_depend_on_the_borders_between_parts() {
         assert_ne!(CommandId::of(&[b"ab", b"c"]), CommandId::of(&[b"a", b"bc"]));
     }
 }

@@ -1,11 +1,17 @@
-//! The kernel: what an event is, where events are kept, and how commands, processes and read models
-//! turn one event into the next.
+//! The event-sourcing kernel: events, the event-store port, and the runtimes of commands, processes and
+//! read models.
 //!
-//! It knows nothing of shops. It has contracts (traits that a domain or an engine implements) and
-//! runtimes, and the runtimes are *step functions*: they take what happened and the time, and return
-//! what is to be done. No task, thread, channel, clock or random number is in here; thin drivers give
-//! them those, so that a simulation can run the very same code, crash it between any two steps, and
-//! repeat the run exactly.
+//! The kernel contains nothing about shops. It defines contracts (traits that a domain or a storage
+//! engine implements) and runtimes. Each runtime is a *step function*: it takes an input and the current
+//! time, and returns the actions that the driver must carry out.
+//!
+//! Invariant: no runtime uses a task, thread, channel, clock or random number. A small driver outside
+//! this crate supplies them. A simulation can therefore run the same code, crash it between any two
+//! steps, and repeat the run exactly.
+//!
+//! On failure: the log is the only source of truth. A runtime that loses its memory reads the log again
+//! and continues. A command that is sent twice is carried out once, because ids are derived from their
+//! cause ([`id`]).
 
 pub mod causation;
 pub mod clock;
@@ -43,5 +49,5 @@ pub use personal::{KeyRing, KeysUnavailable, Person, PersonIndex, PersonKeys, Pe
 pub use store::{Append, AppendError, Appended, EventStore, Expected, Filter, Page, StoreError};
 pub use subscription::Subscription;
 
-/// Instants are UTC with microseconds, written as RFC 3339.
+/// Instant in UTC with microsecond precision, written in RFC 3339 format.
 pub use jiff::Timestamp;

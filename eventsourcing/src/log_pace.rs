@@ -1,19 +1,21 @@
-//! A limit for log lines that many tasks would write at once about one cause.
+//! A limit for program log lines, for a cause that many tasks would report at the same time.
+//!
+//! Invariant: at most one line per ten seconds is due. Suppressed lines are lost.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time between two lines about one cause.
+/// Minimum time between two lines about one cause.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets one line through, then none for ten seconds.
+/// Limiter that allows one log line per ten seconds.
 #[derive(Debug)]
 pub struct LogPace {
     last: Mutex<Option<Instant>>,
 }
 
 impl LogPace {
-    /// Lets the first line through.
+    /// Makes a limiter whose first line is due immediately.
     pub const fn new() -> Self {
         Self { last: Mutex::new(None) }
     }
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_is_written_each_pause() {
+    fn one_line_is_due_in_each_ten_seconds() {
         let pace = LogPace::new();
         let now = Instant::now();
         let lines = (0..30).filter(|second| pace.is_due_at(now + Duration::from_secs(*second))).count();

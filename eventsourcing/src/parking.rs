@@ -1,8 +1,13 @@
-//! Parked entities: what a projector or a process can't bring further, and where each of them stands.
+//! Parked entities: rows, process instances and streams whose next event can't be applied.
 //!
-//! An entity is parked from one event on. That event and all later ones for it are noted by their
-//! position, never by their payload, so that they can be read by tomorrow's code; every other entity
-//! goes on. What somebody decided to skip stands in the log and is read before anything is folded.
+//! If applying an event fails, only the entity concerned is parked. All other entities continue. The failed
+//! event and all later events for the parked entity wait until the entity is released.
+//!
+//! Invariants: a waiting event is stored as its position and never as its payload, so a later version of
+//! the program can read it from the log. An operator can decide to skip an event. That decision is an event
+//! in the log, and a runtime reads all such decisions before it applies any other event.
+//!
+//! On failure: an entity whose first waiting event still fails is parked again, and its events keep waiting.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,18 +18,19 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::RecordedEvent;
 use crate::id::{Position, Revision, StreamName};
 
-/// What is parked.
+/// Unit of parking.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "name", rename_all = "lowercase")]
 pub enum Entity {
-    /// A row of a read model, or an instance of a process.
+    /// Row of a read model, or instance of a process, by its key.
     Key(String),
-    /// A stream whose events can't be read, with everything that it has touched.
+    /// Stream with an event that can't be decoded. All rows and instances that the stream has changed are parked
+    /// with it.
     Stream(StreamName),
 }
 
 impl Entity {
-    /// `key` or `stream`.
+    /// Returns `key` or `stream`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Key(_) => "key",
@@ -32,7 +38,7 @@ impl Entity {
         }
     }
 
-    /// The key or the stream's name.
+    /// Returns the key or the name of the stream.
     pub fn name(&self) -> &str {
         match self {
             Self::Key(key) => key,
@@ -47,36 +53,41 @@ impl fmt::Display for Entity {
     }
 }
 
-/// An event that can't be applied.
+/// Event that can't be applied to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{entity} can't take {stream} at revision {revision} (position {position}): {reason}")]
 pub struct Poison {
-    /// What it can't be applied to.
+    /// Entity to which the event can't be applied.
     pub entity: Entity,
-    /// The event's stream.
+    /// Stream of the event.
     pub stream: StreamName,
-    /// The event's revision.
+    /// Revision of the event in its stream.
     pub revision: Revision,
-    /// The event's position.
+    /// Position of the event in the log.
     pub position: Position,
-    /// Why, without anything of its payload.
+    /// Reason in words, without values of the payload.
     pub reason: String,
-    /// Whether passing the event over would help.
+    /// True if the entity can continue after an operator skips the event.
     pub can_be_skipped: bool,
 }
 
 impl Poison {
-    /// The poison that an event is. Of the reason only what can't be of its payload is kept: the first
-    /// line, and of quoted values that there was one.
+    /// Makes the poison of an event. Removes from `reason` everything that may be a value of the payload.
     pub(crate) fn new(entity: Entity, recorded: &RecordedEvent, reason: &str) -> Self {
-        let (stream, revision) = (recorded.stream.clone(), recorded.revision);
-        let (position, reason) = (recorded.position, without_values(reason));
-        Self { entity, stream, revision, position, reason, can_be_skipped: true }
+        Self {
+            entity,
+            stream: recorded.stream.clone(),
+            revision: recorded.revision,
+            position: recorded.position,
+            reason: without_values(reason),
+            can_be_skipped: true,
+        }
     }
 }
 
-/// The first line of an error without what may be of the payload: everything from the first double quote
-/// to the last, and what stands in backticks unless it names a field or an event type.
+/// Returns the first line of an error message without values that may come from the payload. Text between
+/// the first and the last double quote is replaced. Text in backticks is replaced too, unless it is the name
+/// of a field or an event type.
 pub(crate) fn without_values(text: &str) -> String {
     let mut line = text.lines().next().unwrap_or_default().to_owned();
     if let (Some(first), Some(last)) = (line.find('"'), line.rfind('"')) {
@@ -94,58 +105,63 @@ pub(crate) fn without_values(text: &str) -> String {
     kept
 }
 
-/// An entity that is parked.
+/// Parked entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// The event it is parked from.
+    /// First event that could not be applied.
     pub poison: Poison,
-    /// What stays as it is: the rows or instances.
+    /// Keys of the rows or instances that do not change while the entity is parked.
     pub keys: Vec<String>,
-    /// When it was parked.
+    /// Time at which the entity was parked.
     pub since: Timestamp,
 }
 
-/// An event that is not applied by decision.
+/// Decision of an operator that an event is not applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
-    /// The event's stream.
+    /// Stream of the skipped event.
     pub stream: StreamName,
-    /// The event's revision.
+    /// Revision of the skipped event.
     pub revision: Revision,
-    /// The only key it is not applied to; none when it can't be read at all.
+    /// Key of the only row or instance that skips the event. `None` if all skip it, because the event can't be
+    /// decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
-/// What is to be stored of parking.
+/// Change of parked entities and waiting events, to be stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParkingChange {
-    /// Parked since the last change.
+    /// Entities that were parked since the last change.
     pub parked: Vec<Parked>,
-    /// Events that wait for parked entities, the first of each included.
+    /// Events that wait since the last change, with their entity. The event that caused the parking is one of
+    /// them.
     pub waiting: Vec<(Entity, Position)>,
-    /// No longer parked; nothing waits for them.
+    /// Entities that were released since the last change. No event waits for them.
     pub released: Vec<Parked>,
 }
 
 impl ParkingChange {
-    /// Whether there is nothing to store.
+    /// Returns true if the change is empty and need not be stored.
     pub fn is_empty(&self) -> bool {
         self.parked.is_empty() && self.waiting.is_empty() && self.released.is_empty()
     }
 }
 
-/// The parked entities of a projector or process.
+/// Parked entities, waiting events and skips of a projector or process.
 #[derive(Debug, Default)]
 pub(crate) struct Parking {
     entities: BTreeMap<Entity, Parked>,
+    /// Parked entity of each parked key.
     keys: HashMap<String, Entity>,
+    /// Keys that skip an event, by stream and revision of the event; `None` stands for all keys.
     skips: HashMap<(StreamName, Revision), Vec<Option<String>>>,
+    /// Change since the last one that was stored.
     change: ParkingChange,
 }
 
 impl Parking {
-    /// What was stored.
+    /// Replaces all parked entities by the stored ones.
     pub(crate) fn restore(&mut self, parked: Vec<Parked>) {
         self.entities.clear();
         self.keys.clear();
@@ -159,7 +175,7 @@ impl Parking {
         self.skips.entry((skip.stream, skip.revision)).or_default().push(skip.key);
     }
 
-    /// Whether an event is passed over, as a whole or for one key.
+    /// Returns true if `key` skips the event, or if all keys skip it.
     pub(crate) fn is_skipped(&self, stream: &StreamName, revision: Revision, key: Option<&str>) -> bool {
         if self.skips.is_empty() {
             return false;
@@ -168,8 +184,8 @@ impl Parking {
         skips.is_some_and(|skips| skips.iter().any(|skipped| skipped.is_none() || skipped.as_deref() == key))
     }
 
-    /// Whether an event is skipped, for whatever key.
-    pub(crate) fn is_named_by_a_skip(&self, event: &RecordedEvent) -> bool {
+    /// Returns true if at least one key skips the event.
+    pub(crate) fn has_skip_for(&self, event: &RecordedEvent) -> bool {
         !self.skips.is_empty() && self.skips.contains_key(&(event.stream.clone(), event.revision))
     }
 
@@ -181,27 +197,27 @@ impl Parking {
         self.entities.len()
     }
 
-    /// The entity that a key belongs to.
-    pub(crate) fn of_key(&self, key: &str) -> Option<&Entity> {
+    /// Returns the parked entity that a key belongs to.
+    pub(crate) fn entity_of_key(&self, key: &str) -> Option<&Entity> {
         if self.keys.is_empty() { None } else { self.keys.get(key) }
     }
 
-    /// The entity that an event for a key has to wait for.
-    pub(crate) fn holds_key(&self, key: &str, event: &RecordedEvent) -> Option<Entity> {
-        self.of_key(key).filter(|entity| self.is_from(entity, event)).cloned()
+    /// Returns the parked entity that `event` must wait for, because the event concerns `key`.
+    pub(crate) fn blocking_key(&self, key: &str, event: &RecordedEvent) -> Option<Entity> {
+        self.entity_of_key(key).filter(|entity| self.is_parked_at(entity, event)).cloned()
     }
 
-    /// The entity that an event has to wait for because of its stream.
-    pub(crate) fn holds_stream(&self, event: &RecordedEvent) -> Option<Entity> {
+    /// Returns the parked stream that `event` must wait for, because the event belongs to this stream.
+    pub(crate) fn blocking_stream(&self, event: &RecordedEvent) -> Option<Entity> {
         if self.entities.is_empty() {
             return None;
         }
         let entity = Entity::Stream(event.stream.clone());
-        self.is_from(&entity, event).then_some(entity)
+        self.is_parked_at(&entity, event).then_some(entity)
     }
 
-    /// Whether an entity is parked from this event on, or an earlier one.
-    fn is_from(&self, entity: &Entity, event: &RecordedEvent) -> bool {
+    /// Returns true if an entity was parked by this event or an earlier one.
+    fn is_parked_at(&self, entity: &Entity, event: &RecordedEvent) -> bool {
         self.entities.get(entity).is_some_and(|parked| parked.poison.position <= event.position)
     }
 
@@ -215,7 +231,7 @@ impl Parking {
     fn remove(&mut self, entity: &Entity) -> Option<Parked> {
         let removed = self.entities.remove(entity)?;
         self.keys.clear();
-        // A key may belong to another one that is parked, too.
+        // A key of the removed entity may also belong to another parked entity.
         for parked in self.entities.values() {
             for key in &parked.keys {
                 self.keys.entry(key.clone()).or_insert_with(|| parked.poison.entity.clone());
@@ -224,20 +240,20 @@ impl Parking {
         Some(removed)
     }
 
-    /// Parks an entity. Keys that are parked already stay with the entity they are parked with.
+    /// Parks an entity. A key that is already parked stays with its first entity.
     pub(crate) fn park(&mut self, parked: Parked) {
         self.change.parked.push(parked.clone());
         self.add(parked);
     }
 
-    /// An event is to wait for a parked entity.
+    /// Notes that an event waits for a parked entity.
     pub(crate) fn wait(&mut self, entity: Entity, position: Position) {
         if self.change.waiting.last().is_none_or(|last| last.1 != position || last.0 != entity) {
             self.change.waiting.push((entity, position));
         }
     }
 
-    /// Nothing waits in this change, and nobody was released.
+    /// Removes waiting events from the change, and parks the released entities again.
     pub(crate) fn forget_waiting(&mut self) {
         self.change.waiting.clear();
         for parked in std::mem::take(&mut self.change.released) {
@@ -251,22 +267,22 @@ impl Parking {
         }
     }
 
-    /// What is to be stored with the next change.
+    /// Returns the change since the last one that was stored.
     pub(crate) fn change(&self) -> ParkingChange {
         self.change.clone()
     }
 
-    /// Returns true if something is to be stored.
+    /// Returns true if there is a change to store.
     pub(crate) fn has_changed(&self) -> bool {
         self.change != ParkingChange::default()
     }
 
-    /// The last change was stored.
+    /// Clears the change after it was stored.
     pub(crate) fn stored(&mut self) {
         self.change = ParkingChange::default();
     }
 
-    /// The last change was not stored.
+    /// Undoes the change after it was not stored.
     pub(crate) fn roll_back(&mut self) {
         self.forget_waiting();
         for parked in std::mem::take(&mut self.change.parked) {
@@ -275,12 +291,12 @@ impl Parking {
     }
 }
 
-/// Runs what may panic on an input it was not made for; the panic's words, without a backtrace.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
-        let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-        let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-        format!("it panicked: {}", words.unwrap_or_default())
+/// Runs a rule that may panic. Returns its result, or the message of the panic.
+pub(crate) fn catch_panic<T>(rule: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(rule)).map_err(|panic| {
+        let message = panic.downcast_ref::<&str>().map(|message| (*message).to_owned());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        format!("it panicked: {}", message.unwrap_or_default())
     })
 }
 
@@ -289,8 +305,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_holds_no_value_of_the_payload() {
-        for (text, told) in [
+    fn a_reason_contains_no_value_of_the_payload() {
+        for (text, cleaned) in [
             (
                 "invalid type: string \"Ada \\\"Lovelace\\\" X\", expected u64\n left: 3",
                 "invalid type: string …, expected u64",
@@ -298,7 +314,7 @@ mod tests {
             ("invalid type: integer `4111`, expected a string", "invalid type: integer …, expected a string"),
             ("payload of `order.shipped` does not decode", "payload of `order.shipped` does not decode"),
         ] {
-            assert_eq!(without_values(text), told);
+            assert_eq!(without_values(text), cleaned);
         }
         assert_eq!(without_values("missing field `things`"), "missing field `things`");
     }

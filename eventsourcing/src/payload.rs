@@ -1,63 +1,66 @@
-//! Event payloads and their encoding.
+//! Event payloads and their JSON encoding.
 //!
-//! A payload is a struct with named fields, so that each has an Avro form: enums are strings, optional
-//! fields have a default, nothing is untagged or flattened. The type's name stands in the envelope, not
-//! in the payload. [`crate::event_enum`] makes an aggregate's enum out of such structs.
+//! Invariants: a payload is a struct with named fields that can also be expressed in Avro. Enums are
+//! strings, optional fields have a default, and no serde type is untagged or flattened. The event type
+//! stands in the envelope and not in the payload. [`crate::event_enum`] makes the event enum of an
+//! aggregate from such structs.
+//!
+//! On failure: bytes that can't be decoded give a [`DecodeError`]; they stay in the log unchanged.
 
 use bytes::Bytes;
 
-/// Stored bytes that are no event of the expected kind.
+/// Reason why a stored payload can't be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// No such type here.
+    /// The aggregate has no event of this type.
     #[error("event type `{event_type}` is not known here")]
     UnknownType {
-        /// The type in the envelope.
+        /// Event type in the envelope.
         event_type: String,
     },
-    /// A shape from a newer program.
+    /// A newer version of the program wrote the payload.
     #[error("event type `{event_type}` has schema version {version}, this program reads up to {known}")]
     UnknownVersion {
-        /// The type in the envelope.
+        /// Event type in the envelope.
         event_type: String,
-        /// The version in the envelope.
+        /// Schema version in the envelope.
         version: u16,
-        /// The newest version this program reads.
+        /// Newest schema version that this program can read.
         known: u16,
     },
-    /// The bytes don't have the shape that the envelope says.
+    /// The bytes do not match the event type and schema version in the envelope.
     #[error("payload of `{event_type}` does not decode: {reason}")]
     Malformed {
-        /// The type in the envelope.
+        /// Event type in the envelope.
         event_type: String,
-        /// What the decoder said.
+        /// Error message of the JSON decoder.
         reason: String,
     },
 }
 
-/// The events of one aggregate.
+/// Events of one kind of aggregate, with their encoding.
 pub trait EventPayload: Sized + Clone + Send + Sync + 'static {
-    /// As in `stock.reserved`.
+    /// Returns the event type, as in `stock.reserved`.
     fn event_type(&self) -> &'static str;
-    /// The version of the shape that [`EventPayload::encode`] writes.
+    /// Returns the schema version that [`EventPayload::encode`] writes.
     fn schema_version(&self) -> u16;
-    /// The payload as JSON.
+    /// Returns the payload as JSON.
     fn encode(&self) -> Bytes;
-    /// Reads a payload of any version so far, brought up to today's shape.
+    /// Decodes a payload of any released schema version, and converts it to the current version.
     fn decode(event_type: &str, version: u16, data: &[u8]) -> Result<Self, DecodeError>;
-    /// All types of the aggregate, in the order of the enum.
+    /// Returns all event types of the aggregate, in the order of the enum.
     fn event_types() -> &'static [&'static str];
 }
 
-/// Encodes a payload struct.
+/// Encodes a payload struct as JSON.
 ///
 /// # Panics
-/// Never for payload structs: they have string keys and no failing serializers.
+/// Never for payload structs, since they have string keys and their serializers do not fail.
 pub fn encode_json<T: serde::Serialize>(payload: &T) -> Bytes {
     serde_json::to_vec(payload).expect("payload structs always serialize").into()
 }
 
-/// Decodes a payload struct.
+/// Decodes a payload struct from JSON. `event_type` is used in the error.
 pub fn decode_json<T: serde::de::DeserializeOwned>(event_type: &str, data: &[u8]) -> Result<T, DecodeError> {
     serde_json::from_slice(data).map_err(|error| DecodeError::Malformed {
         event_type: event_type.to_owned(),
@@ -65,7 +68,7 @@ pub fn decode_json<T: serde::de::DeserializeOwned>(event_type: &str, data: &[u8]
     })
 }
 
-/// Makes an aggregate's event enum out of payload structs, with the name and version of each:
+/// Defines the event enum of an aggregate from payload structs, each with its event type and schema version:
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -75,7 +78,7 @@ pub fn decode_json<T: serde::de::DeserializeOwned>(event_type: &str, data: &[u8]
 /// pub struct Closed { pub reason: String }
 ///
 /// souk_eventsourcing::event_enum! {
-///     /// What happens to an account.
+///     /// Events of an account.
 ///     pub enum AccountEvent {
 ///         Opened = "account.opened" v 1,
 ///         Closed = "account.closed" v 1,
@@ -144,5 +147,5 @@ macro_rules! event_enum {
     };
 }
 
-/// Encoded payload bytes.
+/// Bytes of an encoded payload, for use in [`crate::event_enum`].
 pub type Encoded = Bytes;

@@ -1,9 +1,14 @@
-//! Process managers: what the system does by itself, step by step, as pure functions.
+//! Process managers: workflows that react to events and send commands, written as pure functions.
 //!
-//! A process is event-sourced like an aggregate. Each instance has one stream, and each event on it is
-//! a transition: the inputs that were taken, by stream and revision, the moves that were decided, with
-//! their data, and the outputs that they ask for. State is a fold of inputs and recorded moves, so the
-//! stream and the log together always give the whole instance back, whatever today's rules would decide.
+//! A process is event-sourced like an aggregate. Each instance of a process has one stream. Each event on
+//! that stream is a *transition*. It records the inputs that the instance took in (by stream and revision),
+//! the *moves* that it decided, with their data, and the outputs that it requests.
+//!
+//! Invariants: the state of an instance is computed from inputs and recorded moves only. The instance's
+//! stream and the log therefore always restore the instance, even after the rules have changed.
+//!
+//! On failure: a rule that panics on an input stops one instance, which is parked ([`crate::parking`]).
+//! Rows of process state only save time; a lost row is computed again from the log.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,227 +20,229 @@ use crate::id::{CommandId, Position, StreamName};
 use crate::parking::{Entity, Parked, ParkingChange};
 use crate::payload::DecodeError;
 
-/// A symbol for something a process asks for: `reserve` of line 3, `authorize` of attempt 2, the timer
-/// `timeout`. It names things and doesn't copy them; [`Process::command`] and [`Process::effect`] fill it in.
+/// Short name of a command, effect or timer that a process requests: `reserve` for line 3, `authorize` for
+/// attempt 2, the timer `timeout`. A step holds no data; [`Process::command`] and [`Process::effect`] add it.
 pub trait Step: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
-    /// As in `reserve`.
+    /// Returns the name, as in `reserve`.
     fn name(&self) -> &'static str;
-    /// The number of the line or attempt it is about, when there are several.
+    /// Returns the number of the order line or attempt, if the process has several steps of this name.
     fn number(&self) -> Option<u32>;
-    /// Reads what the two functions above give.
+    /// Returns the step with this name and number; `None` if there is no such step.
     fn parse(name: &str, number: Option<u32>) -> Option<Self>;
 }
 
-/// What an instance takes in.
+/// Input of a process instance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input<E, S> {
-    /// Something happened.
+    /// An event of another stream, as the process reads it.
     Event(E),
-    /// A command did what was asked.
+    /// A command was done.
     Done(S),
-    /// A command found nothing to do.
+    /// A command changed nothing.
     Unchanged(S),
-    /// A command was refused by the rules.
+    /// A command was rejected by the aggregate's rules.
     Refused {
-        /// What was asked.
+        /// Step of the rejected command.
         step: S,
-        /// The stable code of the rejection.
+        /// Stable code of the rejection, as in `insufficient-stock`.
         code: String,
-        /// The rejection in words.
+        /// Text of the rejection for people.
         detail: String,
     },
-    /// A timer went off. Timers are never cancelled: the state decides whether it still matters.
+    /// A timer fired. Timers are never cancelled; the process decides by its state if the timer matters.
     Fired(S),
 }
 
-/// What an instance asks for.
+/// Output that a process instance requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output<S> {
-    /// A command to an aggregate; its result comes back as an input, and no further transition is made
-    /// while any is out.
+    /// Command to an aggregate. Its result returns as an input. The instance makes no further transition
+    /// while a command has no result.
     Command(S),
-    /// Something of the outside world; its answer comes back as an event of the aggregate it is about,
-    /// however late.
+    /// Call to a system outside the program. Its answer returns as an event of the aggregate concerned. The
+    /// instance does not wait for it.
     Effect(S),
-    /// A timer.
+    /// Timer that sends an input to the instance at a given time.
     Timer {
-        /// What fires.
+        /// Step that names the timer.
         step: S,
-        /// When.
+        /// Earliest time at which the timer fires.
         at: Timestamp,
     },
 }
 
-/// An event that concerns an instance.
+/// Event that concerns an instance of a process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incoming<E> {
-    /// The instance's id: its stream is `NAME-instance`.
+    /// Id of the instance. Its stream is `NAME-instance`.
     pub instance: String,
-    /// Whether it starts the instance; other events are dropped when there is none.
+    /// True if the event starts the instance. Any other event is dropped if the instance does not exist.
     pub starts: bool,
-    /// What the process reads of it.
+    /// Content of the event that the process needs.
     pub event: E,
 }
 
-/// A decision of a process: a move, and what it asks for.
+/// Decision of a process: a move, and the outputs that it requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision<M, S> {
-    /// The move, recorded in the transition.
-    pub made: M,
-    /// The outputs it asks for.
+    /// Move that is recorded in the transition.
+    pub next_move: M,
+    /// Outputs that the move requests, in order.
     pub outputs: Vec<Output<S>>,
 }
 
-/// A command that a process sends.
+/// Command that a process sends.
 pub trait ProcessCommand: Clone + Send + Sync + 'static {
-    /// The stream it is for.
+    /// Returns the stream of the aggregate that receives the command.
     fn stream(&self) -> StreamName;
-    /// An id of its own, for commands that have one whoever sends them; else it comes from the output.
+    /// Returns the command's own id, if it must be the same whoever sends the command. For `None`, the runtime
+    /// derives the id from the output.
     fn id(&self) -> Option<CommandId>;
 }
 
-/// A process.
+/// Rules of a process manager.
 pub trait Process: Send + Sync + 'static {
-    /// The category of its streams.
+    /// Category of the instances' streams, as in `checkout`.
     const NAME: &'static str;
-    /// The type of its events.
+    /// Event type of the process's transitions.
     const TRANSITION: &'static str;
-    /// The version of the shape of its state, events and steps, as rows of process state hold them.
+    /// Version of the stored form of state, events and steps in rows of process state.
     const VERSION: u32;
-    /// What decisions need, and what commands are filled in from.
+    /// State of an instance: the data that decisions and commands need.
     type State: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
-    /// What it reads of the events it takes.
+    /// Content that the process needs of the events it reads.
     type Event: Clone + Serialize + DeserializeOwned + Send + Sync;
-    /// What it can ask for.
+    /// Names of the process's commands, effects and timers.
     type Step: Step;
-    /// A move from one phase to the next, with the data that was decided. As JSON an object whose `move`
-    /// is its name.
+    /// Move from one phase to the next, with the decided data. Its JSON is an object whose field `move` holds
+    /// the move's name.
     type Move: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
-    /// A filled-in command.
+    /// Command with all its data.
     type Command: ProcessCommand;
-    /// A filled-in effect.
+    /// Effect with all its data.
     type Effect: Clone + Send + Sync;
 
-    /// The types of the events it takes.
-    fn takes() -> Vec<&'static str>;
-    /// Which instance an event of such a type is for; `None` when it is of no interest.
+    /// Returns the types of the events that the process reads.
+    fn event_types() -> Vec<&'static str>;
+    /// Returns the content of an event and its instance; `None` if the event does not concern the process.
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<Self::Event>>, DecodeError>;
-    /// The next move; none when the instance waits. The runtime calls it after inputs were taken in, again
-    /// after each move, never while a command has no answer, and never for an ended instance.
+    /// Returns the next move; `None` if the instance waits for an input. The runtime calls this function after
+    /// inputs were taken in and after each move. It does not call it while a command has no answer, or for an
+    /// ended instance.
     fn decide(state: &Self::State, now: Timestamp) -> Option<Decision<Self::Move, Self::Step>>;
-    /// The state after an input. It notes facts and decides nothing.
+    /// Returns the state after an input. The function records facts and decides nothing.
     fn take_in(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;
-    /// The state after a move, as it was recorded.
-    fn enter(state: Self::State, made: &Self::Move) -> Self::State;
-    /// The state after a transition of version 1, which recorded no moves: a frozen copy of the rules of
-    /// then gives them. Outputs that have another form today are brought to it.
+    /// Returns the state after a recorded move.
+    fn enter(state: Self::State, recorded_move: &Self::Move) -> Self::State;
+    /// Returns the state after a transition of version 1, which recorded no moves. A frozen copy of the rules
+    /// of that version computes them. The function also converts `outputs` to today's form.
     fn enter_version_1(
         state: Self::State,
         inputs: &[Input<Self::Event, Self::Step>],
-        outputs: &mut [Decided],
+        outputs: &mut [RecordedOutput],
     ) -> Self::State;
-    /// Whether nothing can follow any more.
+    /// Returns true if the instance has ended and makes no further moves.
     fn is_ended(state: &Self::State) -> bool;
-    /// The command that a step stands for, after the transition that asked for it; `None` for a step
-    /// that stands for none.
+    /// Returns the command of a step, from the state after the transition that requested the step. Returns
+    /// `None` if the step is not a command.
     fn command(state: &Self::State, step: &Self::Step) -> Option<Self::Command>;
-    /// The effect that a step stands for; `None` for a step that stands for none.
+    /// Returns the effect of a step; `None` if the step is not an effect.
     fn effect(state: &Self::State, step: &Self::Step) -> Option<Self::Effect>;
 }
 
-/// The payload of a transition: all inputs are taken in, then the moves are made.
+/// Payload of a transition. Its effect on the state: all inputs are taken in, then all moves are entered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transition<M> {
-    /// The inputs, in the order they were taken.
-    pub taken: Vec<Taken>,
-    /// The moves, in the order they were made; none in version 1.
+    /// Inputs, in the order in which they were taken in.
+    pub taken: Vec<RecordedInput>,
+    /// Moves, in the order in which they were decided; empty in version 1.
     #[serde(default = "Vec::new")]
     pub moves: Vec<M>,
-    /// The outputs that the moves ask for, in order, counted from 0.
-    pub outputs: Vec<Decided>,
-    /// Whether the instance ended with it.
+    /// Outputs that the moves request, in order. The index is the ordinal in [`OutputId`].
+    pub outputs: Vec<RecordedOutput>,
+    /// True if the instance ended with this transition.
     pub ended: bool,
 }
 
-/// An input of a transition, by reference.
+/// Input of a transition, recorded as a reference to an event or an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Taken {
-    /// What it was.
-    pub kind: TakenKind,
-    /// The event's stream, or that of the command's first event.
+pub struct RecordedInput {
+    /// Kind of the input: an event, a result of a command, or a timer.
+    pub kind: RecordedInputKind,
+    /// Stream of the event, or of the first event of the answered command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamName>,
-    /// The event's revision, or that of the command's first event.
+    /// Revision of the event, or of the first event of the answered command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// The output it answers, as `transition.output`.
+    /// Output that the input answers, written as `transition.ordinal`; `None` for an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputId>,
-    /// The code of a refusal.
+    /// Code of a rejection, as in `insufficient-stock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// A refusal in words.
+    /// Text of a rejection for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// What kind of input was taken.
+/// Kind of a recorded input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TakenKind {
+pub enum RecordedInputKind {
     /// An event of another stream.
     Event,
-    /// A command that was done.
+    /// The command was done.
     Done,
-    /// A command that found nothing to do.
+    /// The command changed nothing.
     Unchanged,
-    /// A command that was refused.
+    /// The command was rejected.
     Refused,
-    /// A timer that fired.
+    /// The timer fired.
     Fired,
 }
 
-/// An output of a transition.
+/// Output of a transition, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decided {
-    /// What it is.
-    pub kind: DecidedKind,
-    /// The step's name.
+pub struct RecordedOutput {
+    /// Kind of the output: a command, an effect, or a timer.
+    pub kind: RecordedOutputKind,
+    /// Name of the step, as [`Step::name`] returns it.
     pub step: String,
-    /// The step's number; called `line` in version 1.
+    /// Number of the step, as [`Step::number`] returns it. Version 1 called this field `line`.
     #[serde(default, alias = "line", skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
-    /// When a timer fires.
+    /// Time at which a timer fires; `None` for commands and effects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
 
-impl Decided {
-    /// Returns true for a command, whose answer the instance waits for.
+impl RecordedOutput {
+    /// Returns true if the output is a command. The instance waits for the answer to a command.
     pub fn is_command(&self) -> bool {
-        self.kind == DecidedKind::Command
+        self.kind == RecordedOutputKind::Command
     }
 }
 
-/// What kind of output was decided.
+/// Kind of a recorded output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum DecidedKind {
-    /// A command to an aggregate.
+pub enum RecordedOutputKind {
+    /// Command to an aggregate.
     Command,
-    /// Something of the outside world.
+    /// Call to a system outside the program.
     Effect,
-    /// A timer.
+    /// Timer of the instance.
     Timer,
 }
 
-/// An output of an instance: the revision of the transition, and its place in there.
+/// Id of an output within its instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct OutputId {
-    /// The transition's revision.
+    /// Revision of the transition that requested the output.
     pub transition: u64,
-    /// The place among its outputs, from 0.
+    /// Index in [`Transition::outputs`].
     pub ordinal: u32,
 }
 
@@ -252,39 +259,39 @@ impl TryFrom<String> for OutputId {
         let parts = text.split_once('.').and_then(|(transition, ordinal)| {
             Some(Self { transition: transition.parse().ok()?, ordinal: ordinal.parse().ok()? })
         });
-        parts.ok_or_else(|| format!("`{text}` is no output id: two numbers with a dot between are allowed"))
+        parts.ok_or_else(|| format!("`{text}` is not an output id; use two numbers with a dot between them"))
     }
 }
 
-/// A process, and the version of the shape of its rows.
+/// Name of a process, and the version of the stored form of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessShape {
-    /// The category of its streams.
+    /// Name of the process, which is the category of its streams.
     pub name: &'static str,
-    /// Raised when the state, its events or steps change shape.
+    /// Version of the rows, from [`Process::VERSION`].
     pub version: u32,
 }
 
 impl ProcessShape {
-    /// That of a process.
+    /// Returns the shape of process `P`.
     pub const fn of<P: Process>() -> Self {
         Self { name: P::NAME, version: P::VERSION }
     }
 }
 
-/// Rows of process state: open instances as of a position of the log. They only spare reading the log
-/// from its start; losing them loses nothing.
+/// Port to the database of process state: the open instances as of a position of the log, one row per
+/// instance. The rows save the time to read the log from its start. If they are lost, the log restores them.
 #[async_trait]
 pub trait ProcessStateStore: Send + Sync + 'static {
-    /// All rows of a process that have this shape, and the position they are as of.
+    /// Returns all rows of a process that have this shape, and their checkpoint.
     async fn load(&self, process: ProcessShape) -> Result<ProcessRows, ProcessStateError>;
-    /// The position that the rows are as of, without the rows; the start when there are none.
+    /// Returns the checkpoint of the rows; [`Position::START`] if there are no rows.
     async fn checkpoint(&self, process: ProcessShape) -> Result<Position, ProcessStateError>;
-    /// Writes what changed in one transaction.
+    /// Writes a change in one transaction.
     async fn save(&self, process: ProcessShape, change: ProcessChange) -> Result<(), ProcessStateError>;
-    /// Removes rows of other shapes.
+    /// Removes the rows of this process that have another shape.
     async fn forget_others(&self, process: ProcessShape) -> Result<(), ProcessStateError>;
-    /// The events that wait for a parked entity, in order of position.
+    /// Returns the positions of the events that wait for a parked entity, in order.
     async fn waiting(
         &self,
         process: ProcessShape,
@@ -292,29 +299,29 @@ pub trait ProcessStateStore: Send + Sync + 'static {
     ) -> Result<Vec<Position>, ProcessStateError>;
 }
 
-/// What [`ProcessStateStore::load`] gives.
+/// Stored state of a process, as [`ProcessStateStore::load`] returns it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessRows {
-    /// Instance and document (JSON).
+    /// Id and JSON document of each open instance.
     pub rows: Vec<(String, Vec<u8>)>,
-    /// What is parked.
+    /// Parked entities.
     pub parked: Vec<Parked>,
-    /// How far the log is folded into them.
+    /// Position of the last event that the rows include.
     pub checkpoint: Position,
 }
 
-/// What [`ProcessStateStore::save`] writes.
+/// Change of the stored state, as [`ProcessStateStore::save`] writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessChange {
-    /// Instances and their documents; none removes a row.
+    /// Id and new JSON document of each changed instance; `None` removes the row.
     pub rows: Vec<(String, Option<Vec<u8>>)>,
-    /// Who is parked or released, and what waits.
+    /// Changes of parked entities and waiting events.
     pub parking: ParkingChange,
-    /// The position they are as of.
+    /// Position of the last event that the changed rows include.
     pub checkpoint: Position,
 }
 
-/// Why process state was not read or written.
+/// Error of the database of process state. The text is the database's message.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the process state's database failed: {0}")]
 pub struct ProcessStateError(pub String);

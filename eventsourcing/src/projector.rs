@@ -1,9 +1,14 @@
-//! Projectors: what becomes of the rows of a read model when an event happens. Pure, like deciders.
+//! Projectors: rules that compute the rows of a read model from events. Pure functions, like deciders.
 //!
-//! A projector names the keys an event touches and says what becomes of each row. It has no SQL, so it
-//! runs the same on every engine and in the simulation, and its entity is its key. A row is a small
-//! document plus the columns that queries filter and sort by; it holds only what its own streams say,
-//! and what another stream says is joined when queried.
+//! A projector names the keys of the rows that an event changes, and computes each new row. It contains no
+//! SQL, so it runs unchanged on every database and in the simulation. A row is a small JSON document, plus
+//! the columns that queries filter and sort by.
+//!
+//! Invariants: a row is computed from the events of its own streams only. Data of other streams is joined
+//! by the query. Each change is written in one transaction with its checkpoint.
+//!
+//! On failure: a projector that panics on an event parks one row ([`crate::parking`]). A failed write
+//! leaves the database unchanged, and the same events are applied again.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,213 +20,217 @@ use crate::id::Position;
 use crate::parking::{Entity, Parked, ParkingChange};
 use crate::payload::DecodeError;
 
-/// The type of a column.
+/// SQL type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// UTF-8 text.
     Text,
-    /// 64-bit integer; also booleans (0, 1) and instants (microseconds since 1970).
+    /// 64-bit integer. Booleans are stored as 0 or 1, and instants as microseconds since 1970.
     Integer,
 }
 
-/// A column that queries filter or sort by. Every column may be null.
+/// Column that queries filter or sort by. Every column may be null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in SQL.
+    /// Name of the column in SQL.
     pub name: &'static str,
-    /// Its type.
+    /// SQL type of the column.
     pub column_type: ColumnType,
 }
 
-/// The value of a column.
+/// Value of a column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// No value.
+    /// SQL null, allowed in every column.
     Null,
-    /// Of a text column.
+    /// Value of a text column.
     Text(String),
-    /// Of an integer column.
+    /// Value of an integer column.
     Integer(i64),
 }
 
-/// A table of sums over the rows of a model: each row contributes to some keys.
+/// Table of sums over the rows of a model. Each row contributes to any number of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
-    /// Its table (with the model's version) and view.
+    /// Name of the view. The table has this name and the model's version.
     pub name: &'static str,
-    /// The summed columns; a `contributors` column is always there besides.
+    /// Summed columns. Every sum also has a column `contributors`, the number of contributing rows.
     pub columns: &'static [&'static str],
 }
 
-/// The shape of a read model: a table named `name_vVERSION`, and a view `name` that queries use.
+/// Shape of a read model: a table named `name_vVERSION`, and a view `name` that queries use.
 ///
-/// Every table has `key` (text, primary key) and `doc` (JSON) besides its columns.
+/// In addition to its columns, every table has `key` (text, primary key) and `doc` (JSON).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// In plural, as in `orders`.
+    /// Name in plural, as in `orders`.
     pub name: &'static str,
-    /// Raised by any change of keys, rows, columns or contributions.
+    /// Version. Any change of keys, rows, columns or contributions needs a higher version.
     pub version: u32,
-    /// What queries filter and sort by.
+    /// Columns that queries filter and sort by.
     pub columns: &'static [Column],
-    /// Each an index, as a list of columns: `&["customer_id, placed_at DESC, key"]`.
+    /// Indexes, each as a list of columns: `&["customer_id, placed_at DESC, key"]`.
     pub indexes: &'static [&'static str],
-    /// Sums over the rows.
+    /// Tables of sums over the rows.
     pub sums: &'static [Sum],
 }
 
-/// What a row adds to one key of a sum.
+/// Contribution of a row to one key of a sum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contribution {
-    /// The sum's name.
+    /// Name of the sum.
     pub sum: &'static str,
-    /// Its key.
+    /// Key in the table of sums.
     pub key: String,
-    /// One delta for each column of the sum.
+    /// Value to add to each column of the sum, in the order of [`Sum::columns`].
     pub deltas: Vec<i64>,
 }
 
-/// A read model's rules.
+/// Rules of a read model.
 pub trait Projector: Send + Sync + 'static {
-    /// The shape.
+    /// Shape of the read model.
     const MODEL: Model;
-    /// What it reads of the events it takes; decoded once an event, however many keys that touches.
+    /// Content that the projector needs of an event. It is decoded once per event, even if the event changes
+    /// several rows.
     type Event: Send + Sync;
-    /// A row's document.
+    /// JSON document of a row.
     type Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync;
 
-    /// The types of the events it takes.
-    fn takes() -> Vec<&'static str>;
-    /// Decodes an event of such a type; `None` when it turns out to be of no interest.
+    /// Returns the types of the events that the projector reads.
+    fn event_types() -> Vec<&'static str>;
+    /// Decodes an event of one of these types; `None` if the event does not concern the model.
     fn read(event: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError>;
-    /// The keys of the rows that the event touches.
+    /// Returns the keys of the rows that the event may change.
     fn keys(event: &Self::Event, recorded: &RecordedEvent) -> Vec<String>;
-    /// What becomes of a row: `None` in, it was not there; `None` out, it goes.
+    /// Returns the row after the event. An argument of `None` means that the row does not exist; a result of
+    /// `None` removes it.
     fn project(
         key: &str,
         row: Option<Self::Row>,
         event: &Self::Event,
         recorded: &RecordedEvent,
     ) -> Option<Self::Row>;
-    /// The columns' values, in the order of [`Model::columns`].
+    /// Returns the values of the row's columns, in the order of [`Model::columns`].
     fn columns(key: &str, row: &Self::Row) -> Vec<Value>;
-    /// What the row adds to the model's sums.
+    /// Returns the contributions of the row to the model's sums.
     fn contributions(_key: &str, _row: &Self::Row) -> Vec<Contribution> {
         Vec::new()
     }
 }
 
-/// What becomes of one row.
+/// Change of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowChange {
-    /// The row.
+    /// Key of the row.
     pub key: String,
-    /// Its document (JSON) and columns; `None` removes it.
+    /// New document (JSON) and columns of the row; `None` removes the row.
     pub content: Option<(Vec<u8>, Vec<Value>)>,
 }
 
-/// What is added to one key of a sum; a key without contributors goes.
+/// Change of one key of a sum. A key that has no contributors after the change is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SumChange {
-    /// The sum's name.
+    /// Name of the sum.
     pub sum: &'static str,
-    /// Its key.
+    /// Key in the table of sums.
     pub key: String,
-    /// How many contributors more or fewer.
+    /// Value to add to the number of contributing rows; may be negative.
     pub contributors: i64,
-    /// One delta for each column.
+    /// Value to add to each column, in the order of [`Sum::columns`].
     pub deltas: Vec<i64>,
 }
 
-/// One set of tables of a model. A database numbers them; at any time one of them is live, and others
-/// may be made beside it.
+/// Numbered set of tables of a model. One build of each model is live, which means that queries read it.
+/// Other builds may exist beside the live one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Build {
-    /// The model.
+    /// Model whose rows the tables hold.
     pub model: &'static Model,
-    /// Tells it from other builds, of whatever model.
+    /// Number of the build, unique among all builds of the database.
     pub number: u32,
 }
 
-/// What a build is for.
+/// Purpose of a build that is not live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To take the live one's place.
+    /// The build will replace the live one.
     Next,
-    /// To stay as the model was at a position.
+    /// The build shows the model as of this position.
     Until(Position),
 }
 
-/// A build as it is stored.
+/// Stored state of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenBuild {
-    /// The build.
+    /// Model and number of the build.
     pub build: Build,
-    /// Whether queries see it.
+    /// True if queries read this build.
     pub is_live: bool,
-    /// How far it is.
+    /// Position up to which the log has been applied to the build.
     pub checkpoint: Position,
-    /// What is parked in it.
+    /// Entities that are parked in the build.
     pub parked: Vec<Parked>,
 }
 
-/// What a batch of events does to one model.
+/// Change that a batch of events makes to one build of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelChange {
-    /// The tables.
+    /// Build that changes.
     pub build: Build,
-    /// Each row at most once.
+    /// Changed rows; each row appears at most once.
     pub rows: Vec<RowChange>,
-    /// Each key of a sum at most once.
+    /// Changed sums; each key of a sum appears at most once.
     pub sums: Vec<SumChange>,
-    /// Who is parked or released, and what waits.
+    /// Changes of parked entities and waiting events.
     pub parking: ParkingChange,
-    /// How far the model was before this change: elsewhere it is not applied.
+    /// Checkpoint before the change. The database rejects the change if the build has another checkpoint.
     pub from: Position,
-    /// How far the model is after this change.
+    /// Checkpoint after the change.
     pub checkpoint: Position,
 }
 
-/// Why a read model's database did not do what was asked. Nothing half-done stays.
+/// Error of the database of read models. A failed operation leaves the database unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadModelError {
-    /// Somebody else writes, for longer than one waits; it may be tried again.
+    /// Another writer holds the database for longer than the timeout; the operation may be retried.
     #[error("the read models' database is busy: {0}")]
     Busy(String),
-    /// Anything else.
+    /// Any other error; the text is the database's message.
     #[error("the read models' database failed: {0}")]
     Failed(String),
 }
 
-/// The port to a database of read models. One writer; queries go past this port.
+/// Port to the database of read models, for its only writer. Queries do not use this port.
 #[async_trait]
 pub trait ReadModelStore: Send + Sync + 'static {
-    /// The build of each model that has its version: the live one, or one that is to take its place when
-    /// the live one is of another version. A model without any gets a live one; builds of other models go.
+    /// Opens one build of each model, in the version of `models`: the live build, or, if the live build has
+    /// another version, the build that will replace it. Creates a live build for a model that has no build,
+    /// and removes the builds of models that are not in the list.
     async fn open(&self, models: &[&'static Model]) -> Result<Vec<OpenBuild>, ReadModelError>;
-    /// A build beside the live one: the one that was begun for this purpose, or a new one. `now` is when
-    /// it was last asked for.
+    /// Opens the build for this purpose beside the live one, and creates it if it does not exist. `now` is
+    /// stored as the time of the last request for the build, which [`ReadModelStore::expire`] uses.
     async fn begin(
         &self,
         model: &'static Model,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<OpenBuild, ReadModelError>;
-    /// The build that is to take the live one's place, when one was begun for the model's version.
+    /// Returns the build that will replace the live one, if one was begun for the model's version.
     async fn next(&self, model: &'static Model) -> Result<Option<OpenBuild>, ReadModelError>;
-    /// The documents of those rows that are there, in no order.
+    /// Returns key and document of each of these rows that exists, in any order.
     async fn load(&self, build: Build, keys: Vec<String>) -> Result<Vec<(String, Vec<u8>)>, ReadModelError>;
     /// Writes all changes with their checkpoints in one transaction.
     async fn commit(&self, changes: Vec<ModelChange>) -> Result<(), ReadModelError>;
-    /// Makes builds the live ones, all at once. Those they replace are to be removed.
+    /// Makes these builds live, all in one transaction, and marks the replaced builds for removal.
     async fn switch(&self, builds: Vec<Build>) -> Result<(), ReadModelError>;
-    /// Gives a build up: it is to be removed.
+    /// Marks a build for removal.
     async fn abandon(&self, build: Build) -> Result<(), ReadModelError>;
-    /// Gives up the builds as of a position that nobody has asked for since then; tells how many.
+    /// Marks for removal all builds with purpose [`Purpose::Until`] whose last request was before `before`.
+    /// Returns their number.
     async fn expire(&self, before: Timestamp) -> Result<u32, ReadModelError>;
-    /// Removes up to `rows` rows of what is to be removed, or a table that has none left; tells whether
-    /// there is more.
+    /// Does one step of removing marked builds: deletes up to `rows` rows, or drops an empty table. Returns
+    /// true if more steps are needed.
     async fn tidy(&self, rows: u32) -> Result<bool, ReadModelError>;
-    /// The events that wait for a parked entity, in order.
+    /// Returns the positions of the events that wait for a parked entity, in order.
     async fn waiting(&self, build: Build, entity: Entity) -> Result<Vec<Position>, ReadModelError>;
 }

@@ -1,28 +1,33 @@
-//! Reactors: what the system does to the outside world.
+//! Reactors: the port for effects, which are calls to systems outside the program.
+//!
+//! Invariants: an effect may be carried out more than once, always under the same idempotency key.
+//! Rebuilding a read model or process state never carries out an effect.
+//!
+//! On failure: a reactor retries. If it gives up, it returns [`Reaction::NoAnswer`], and the process asks
+//! for the effect again after a restart.
 
 use async_trait::async_trait;
 
 use crate::envelope::Origin;
 
-/// What became of an effect.
+/// Result of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// An aggregate has an event of the answer, which the log will show.
+    /// The answer was recorded as an event of an aggregate; the process will read it from the log.
     InLog,
-    /// The answer changed nothing.
+    /// The answer changed no aggregate.
     NothingNew,
-    /// There was no answer in the time there is; the effect stays out, and is asked for again after a
-    /// restart.
+    /// No answer arrived within the time limit. The effect stays open and is requested again after a restart.
     NoAnswer,
 }
 
-/// Carries out the effects that a process asks for: calls a provider, sends a mail.
+/// Port that carries out the effects of a process, such as a call to a provider or an e-mail.
 ///
-/// An effect is asked for at least once, under an id that its repeats keep: the idempotency key. A
-/// reactor is never replayed: a rebuild of read models or of process state doesn't reach it.
+/// A process requests each effect at least once. Repeated requests have the same command id, which serves
+/// as the idempotency key.
 #[async_trait]
 pub trait Reactor<Effect>: Send + Sync + 'static {
-    /// Carries it out and tells the aggregate it is about what came of it, as a command under the
-    /// origin's id. It may take long, and holds up nobody else.
-    async fn react(&self, effect: &Effect, asked: &Origin) -> Reaction;
+    /// Carries out the effect and sends the answer to the aggregate concerned, as a command with the id in
+    /// `origin`. The call may take long; the caller does not let other work wait for it.
+    async fn react(&self, effect: &Effect, origin: &Origin) -> Reaction;
 }

@@ -1,14 +1,17 @@
-//! The wait before the next attempt: twice as long each time, with jitter, up to a limit.
+//! The wait before a retry. It doubles with each failed attempt up to a limit, and includes jitter.
+//!
+//! Invariants: the wait is never longer than 1.25 × [`LONGEST_WAIT`], and the same attempt and key always
+//! give the same wait.
 
 use std::time::Duration;
 
-/// The wait before the second attempt.
+/// Wait after the first failed attempt, without jitter.
 pub const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait, without jitter.
+/// Longest wait, without jitter.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The wait before attempt `attempt + 1`. Up to a quarter is added, derived from `key`, so that many that
-/// failed together don't come back together.
+/// Returns the wait after failed attempt number `attempt`, counted from 1. The jitter adds up to a quarter
+/// and is derived from `key`, so that operations that failed together are not retried together.
 pub fn wait_after(attempt: u32, key: &[u8]) -> Duration {
     let doubled = FIRST_WAIT.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
     let wait = doubled.min(LONGEST_WAIT);
@@ -23,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_retry_comes_within_a_second_and_none_waits_longer_than_the_limit() {
+    fn the_first_wait_is_under_a_second_and_no_wait_exceeds_the_limit() {
         for byte in 0..=255 {
             assert!(wait_after(1, &[byte]) < Duration::from_secs(1));
             assert!(wait_after(u32::MAX, &[byte]) <= LONGEST_WAIT * 5 / 4);

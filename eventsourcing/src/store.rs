@@ -1,26 +1,32 @@
-//! The event-store port: what any engine of the log must do. The suite behind the feature
-//! `conformance` holds an engine to it.
+//! The event-store port: the contract that every storage engine of the log fulfils.
+//!
+//! Invariants: positions increase strictly, in the order in which events become visible. A confirmed append
+//! is on disk. A failed append leaves no event. Events are never changed or removed. The test suite behind
+//! the feature `conformance` checks an engine against this contract.
+//!
+//! On failure: [`StoreError`] separates a temporary failure, which may be retried, from a stopped engine and
+//! from damaged data.
 
 use async_trait::async_trait;
 
 use crate::envelope::{NewEvent, RecordedEvent};
 use crate::id::{CommandId, CorrelationId, Position, Revision, StreamName};
 
-/// The largest payload of one event, in bytes.
+/// Largest payload of one event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// The most events in one append.
+/// Largest number of events in one append.
 pub const APPEND_EVENTS_MAX: usize = 4_096;
-/// The largest sum of payloads in one append, in bytes.
+/// Largest sum of payloads in one append, in bytes.
 pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The most events one read returns.
+/// Largest number of events that one read returns.
 pub const READ_EVENTS_MAX: usize = 8_192;
-/// The sum of payloads, in bytes, with which a page of events ends, however many were asked for.
+/// Sum of payloads, in bytes, at which a page of events ends, even if it has fewer events than requested.
 pub const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// What must be so of a stream for an append to happen.
+/// Condition on a stream's last revision. An append fails if the condition is not met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever stands there.
+    /// No condition.
     Any,
     /// The stream has no event yet.
     NoStream,
@@ -29,103 +35,103 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// That the stream still ends at `last`.
+    /// Returns the condition that the stream's last revision is `last`; `None` means that it has no event.
     pub fn from_last(last: Option<Revision>) -> Self {
         last.map_or(Self::NoStream, Self::Revision)
     }
 }
 
-/// Events for one stream: all of them are appended, or none.
+/// Request to append events to one stream. Either all events are appended or none.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// The stream.
+    /// Stream that receives the events.
     pub stream: StreamName,
-    /// What must be so of it.
+    /// Condition on the stream's last revision.
     pub expected: Expected,
-    /// 1 to [`APPEND_EVENTS_MAX`] events; those of one command stand together.
+    /// Events to append, at most [`APPEND_EVENTS_MAX`]. The events of one command are neighbours.
     pub events: Vec<NewEvent>,
 }
 
-/// An append that is on disk.
+/// Confirmed append, whose events are on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The revision of the first event; the others follow without a gap.
+    /// Revision of the first event. The other events follow without a gap.
     pub first_revision: Revision,
-    /// The position of each event, strictly increasing.
+    /// Position of each event, strictly increasing.
     pub positions: Vec<Position>,
 }
 
-/// Where the events of a command stand.
+/// Place of the events of an earlier command in its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCommand {
-    /// The first event of the command.
+    /// First event of the command.
     pub first: RecordedEvent,
-    /// The revision of its last.
+    /// Revision of the command's last event.
     pub last_revision: Revision,
-    /// The position of its last.
+    /// Position of the command's last event.
     pub last_position: Position,
 }
 
-/// Why an append did not happen. Nothing of it is in the log.
+/// Reason why an append failed. The log holds none of its events, except perhaps after
+/// [`AppendError::Store`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
-    /// The stream is not where it was expected.
-    #[error("stream {stream} is at revision {current:?}, not where it was expected")]
+    /// The stream does not meet the condition in [`Append::expected`].
+    #[error("stream {stream} is at revision {current:?}, which is not the expected revision")]
     Conflict {
-        /// The stream.
+        /// Stream of the append.
         stream: StreamName,
-        /// Its last revision, when the engine knows it.
+        /// Last revision of the stream, if the engine knows it.
         current: Option<Revision>,
     },
-    /// One of the events is in the log already: its command was done before.
-    #[error("stream {stream} holds an event of this command already")]
+    /// The log already holds one of the events, since the command was done before.
+    #[error("stream {stream} already holds an event of this command")]
     Duplicate {
-        /// The stream.
+        /// Stream of the append.
         stream: StreamName,
     },
-    /// Over a limit of the port.
-    #[error("{what} is {actual}, at most {limit} are allowed")]
+    /// The append exceeds a limit of this port.
+    #[error("{what} is {actual}; the limit is {limit}")]
     TooLarge {
-        /// What is too large.
+        /// Name of the exceeded limit.
         what: &'static str,
-        /// How large it is.
+        /// Actual size, in the unit that `what` names.
         actual: usize,
-        /// The limit.
+        /// Largest allowed size, in the unit that `what` names.
         limit: usize,
     },
-    /// The log can't be written; it says why. What was asked may be done or not: ask by command id
-    /// after a restart.
+    /// The log failed. The events may be on disk or not; look for the command id after a restart.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What goes wrong with an engine itself.
+/// Failure of the storage engine.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Not reachable, busy or out of space: it may answer again. Stable code: `log-unavailable`.
+    /// The engine is unreachable, busy or out of space. A retry may succeed. Stable code: `log-unavailable`.
     #[error("the log is unavailable: {0}")]
     Unavailable(String),
-    /// Stopped for good, as after a sync that failed: it must be opened again, by a new process. Stable code:
-    /// `log-unavailable`.
+    /// The engine has stopped, for example after a failed sync. Only a new process can open the log again.
+    /// Stable code: `log-unavailable`.
     #[error("the log has stopped: {0}")]
     Stopped(String),
-    /// Damage was found. Stable code: `log-damaged`.
+    /// The engine found damaged data. Stable code: `log-damaged`.
     #[error("the log is damaged: {0}")]
     Damaged(String),
 }
 
 impl Append {
-    /// Holds the append to the port's limits; every engine calls it first.
+    /// Checks the append against the limits of this port. Every engine calls this function first.
     pub fn check_limits(&self) -> Result<(), AppendError> {
-        match exceeded(&self.events) {
+        match exceeded_limit(&self.events) {
             Some((what, actual, limit)) => Err(AppendError::TooLarge { what, actual, limit }),
             None => Ok(()),
         }
     }
 }
 
-/// The limit that an append of these events exceeds: its name, by what it is exceeded, and the limit.
-pub(crate) fn exceeded(events: &[NewEvent]) -> Option<(&'static str, usize, usize)> {
+/// Returns the first limit that an append of these events exceeds: its name, the actual size, and the limit.
+pub(crate) fn exceeded_limit(events: &[NewEvent]) -> Option<(&'static str, usize, usize)> {
     let largest = events.iter().map(|event| event.data.len()).max().unwrap_or(0);
     let bytes = events.iter().map(|event| event.data.len()).sum();
     let sizes = [
@@ -136,46 +142,47 @@ pub(crate) fn exceeded(events: &[NewEvent]) -> Option<(&'static str, usize, usiz
     sizes.into_iter().find(|(_, actual, limit)| actual > limit)
 }
 
-/// Whether more events may stand behind a page of a stream that was asked for with this limit.
+/// Returns true if the stream may have more events after `page`, which was read with this limit.
 pub fn is_full_page(page: &[RecordedEvent], limit: usize) -> bool {
     page.len() >= limit || bytes_of(page) >= READ_BYTES_MAX
 }
 
-/// The sum of payloads, in bytes.
+/// Returns the sum of the payloads of a page, in bytes.
 pub fn bytes_of(page: &[RecordedEvent]) -> usize {
     page.iter().map(|recorded| recorded.event.data.len()).sum()
 }
 
-/// Which events a reader wants. It is given every position all the same: see [`Page::reached`].
+/// Selection of the events that a reader needs. The reader also learns how far the log was read, even if no
+/// event matched: see [`Page::reached`].
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// Wanted event types; `None` wants all.
+    /// Event types that match; `None` matches all types.
     pub event_types: Option<Vec<&'static str>>,
-    /// The process whose answers are wanted besides, whatever their type. Events without `reply_to` are answers
-    /// when the process itself, or a provider, is their actor.
+    /// Process whose answers match too, whatever their event type. An event without `reply_to` counts as an
+    /// answer if its actor is the process itself or a provider.
     pub replies_to: Option<&'static str>,
 }
 
 impl Filter {
-    /// Every event.
+    /// Makes a filter that matches every event.
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Events of these types only.
+    /// Makes a filter that matches events of these types.
     pub fn types(event_types: impl IntoIterator<Item = &'static str>) -> Self {
         Self { event_types: Some(event_types.into_iter().collect()), replies_to: None }
     }
 
-    /// The same, and all answers to a process.
+    /// Extends the filter to all answers to a process.
     pub fn and_replies_to(self, process: &'static str) -> Self {
         Self { replies_to: Some(process), ..self }
     }
 
-    /// Whether the event is wanted.
-    pub fn takes(&self, event: &RecordedEvent) -> bool {
+    /// Returns true if the event matches.
+    pub fn matches(&self, event: &RecordedEvent) -> bool {
         let Some(types) = &self.event_types else { return true };
-        if types.iter().any(|wanted| *wanted == event.event_type()) {
+        if types.iter().any(|event_type| *event_type == event.event_type()) {
             return true;
         }
         let Some(process) = self.replies_to else { return false };
@@ -186,35 +193,35 @@ impl Filter {
     }
 }
 
-/// Some events, and how far the read got.
+/// Events of one read of the log, and the position up to which the log was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The wanted events, in order of position.
+    /// Matching events, in order of position.
     pub events: Vec<RecordedEvent>,
-    /// Every event up to here was looked at; the next read goes on after it.
+    /// Position up to which every event was compared with the filter. The next read continues after it.
     pub reached: Position,
 }
 
-/// An append-only log of events in streams.
+/// Append-only log of events in streams.
 ///
-/// What always holds: positions increase strictly and in the order in which events become visible, so
-/// that a reader who goes on after [`Page::reached`] never misses one; an acknowledged append is on
-/// disk; a failed append leaves nothing; nothing is changed or removed.
+/// A reader that continues after [`Page::reached`] misses no event, because positions increase in the order
+/// in which events become visible.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Appends to one stream: all events or none. Appends that wait together share a commit, and a
-    /// conflict of one rolls back no other.
+    /// Appends all events to the stream, or none. Concurrent appends may share a commit. A conflict in one of
+    /// them does not roll back the others.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
-    /// Whether the command has events in the stream, whatever the stream's revision is by now.
+    /// Returns the place of the command's events in the stream; `None` if the stream has no event of it. Events
+    /// that were appended later do not matter.
     async fn find_command(
         &self,
         stream: &StreamName,
         command: CommandId,
     ) -> Result<Option<FoundCommand>, StoreError>;
 
-    /// Up to `limit` events of a stream from revision `from` on, fewer when their payloads reach
-    /// [`READ_BYTES_MAX`]; none when there is no such stream. See [`is_full_page`].
+    /// Returns up to `limit` events of a stream, starting at revision `from`. The page ends earlier if its
+    /// payloads reach [`READ_BYTES_MAX`], and is empty if the stream does not exist. See [`is_full_page`].
     async fn read_stream(
         &self,
         stream: &StreamName,
@@ -222,8 +229,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Up to `limit` events that one request set off, after a position, in order of position; fewer when
-    /// their payloads reach [`READ_BYTES_MAX`].
+    /// Returns up to `limit` events with this correlation id after position `after`, in order of position. The
+    /// page ends earlier if its payloads reach [`READ_BYTES_MAX`].
     async fn read_correlation(
         &self,
         correlation: &CorrelationId,
@@ -231,16 +238,18 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Looks at up to `limit` events after `after`, fewer when their payloads reach [`READ_BYTES_MAX`],
-    /// and returns those the filter takes.
+    /// Reads up to `limit` events after position `after`, and returns the events that match the filter. The read
+    /// ends earlier if the payloads reach [`READ_BYTES_MAX`].
     async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError>;
 
-    /// The position of the last event, [`Position::START`] for an empty log.
+    /// Returns the position of the last event; [`Position::START`] for an empty log.
     async fn head(&self) -> Result<Position, StoreError>;
 
-    /// Returns once the head is beyond `after`: at once, or pushed by the append that moves it.
+    /// Waits until the head of the log is after position `after`, and returns the head. The append that moves
+    /// the head wakes the caller.
     async fn wait_beyond(&self, after: Position) -> Result<Position, StoreError>;
 
-    /// Whether nobody else can write to this log. Where others may, a state in memory can be stale.
+    /// Returns true if no other process can write to this log. If another process can, a state in memory may be
+    /// out of date.
     fn is_exclusive(&self) -> bool;
 }

@@ -1,15 +1,20 @@
-//! Reading the log for ever: first what is there, then what comes.
+//! Subscriptions: reading the log from a position onwards, first the stored events, then new ones.
+//!
+//! Invariants: every matching event is returned once and in order. A slow reader misses no event and does
+//! not delay writers or other readers.
+//!
+//! On failure: a failed read returns an error and leaves the position unchanged, so the caller can retry.
 
 use std::sync::Arc;
 
 use crate::id::Position;
 use crate::store::{EventStore, Filter, Page, StoreError};
 
-/// A reader with a place of its own in the log.
+/// Reader of the log that keeps its own position.
 ///
-/// There is no seam between catching up and live: both are the same read after the same position, and
-/// only an empty read waits. A slow reader therefore misses nothing and holds up nobody; the engine
-/// serves those near the head from memory and the others from disk.
+/// Reading old events and following new ones are the same operation: a read after the current position. A
+/// read that finds no event waits for the next append. The engine can serve readers near the head of the log
+/// from memory, and the other readers from disk.
 pub struct Subscription {
     store: Arc<dyn EventStore>,
     filter: Filter,
@@ -18,19 +23,19 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Everything after `after` that the filter takes, in pages that look at up to `page_events_max`
-    /// events each.
+    /// Makes a subscription to all events after position `after` that match the filter. Each page covers up to
+    /// `page_events_max` events of the log.
     pub fn new(store: Arc<dyn EventStore>, after: Position, filter: Filter, page_events_max: usize) -> Self {
         Self { store, filter, position: after, page_events_max }
     }
 
-    /// How far it has read.
+    /// Position up to which the subscription has read the log.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// The next page. It may hold no events and still have moved on; it waits only at the head.
-    /// Dropping the future loses nothing.
+    /// Returns the next page, and waits if the subscription is at the head of the log. A page without events
+    /// means that the log had events, but none matched. The future can be dropped without losing an event.
     pub async fn next(&mut self) -> Result<Page, StoreError> {
         loop {
             let page = self.store.read_all(self.position, self.page_events_max, &self.filter).await?;

@@ -1,4 +1,8 @@
-//! Given events, when a command, then events or a refusal: rules as examples.
+//! Test kit for domain crates: examples of rules in the form given (events), when (command), then (events or a
+//! rejection), and test doubles of ports.
+//!
+//! Invariant: the time is fixed, and all ids and keys are the same in every run. On failure: an example that does
+//! not hold panics at the line of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,15 +21,15 @@ use crate::personal::{
 };
 use crate::process::{Input, Output, Process};
 
-/// The time at which examples are decided unless they say otherwise: 2026-11-21T12:00:00Z.
+/// Default time of examples: 2026-11-21T12:00:00Z.
 ///
 /// # Panics
-/// Never: the instant is in range.
+/// Never, since the instant is in the range of [`Timestamp`].
 pub fn noon() -> Timestamp {
     Timestamp::from_second(1_795_262_400).expect("a fixed instant is in range")
 }
 
-/// A clock that stands still at noon, whose ids are all the same.
+/// Clock that always returns [`noon`] and the nil UUID.
 #[derive(Clone, Copy, Debug)]
 pub struct Noon;
 
@@ -39,39 +43,39 @@ impl Clock for Noon {
     }
 }
 
-/// The context of the `n`-th command of an example.
+/// Returns the context of a decision at time `now`, for the command with number `n`.
 pub fn context(n: u128, now: Timestamp) -> Context {
     Context { now, command_id: CommandId(Uuid::from_u128(n)) }
 }
 
-/// The state after `events`.
+/// Returns the state of an aggregate after `events`.
 pub fn fold<'a, D: Decider>(events: impl IntoIterator<Item = &'a D::Event>) -> D::State {
     events.into_iter().fold(D::State::default(), D::evolve)
 }
 
-/// An aggregate that has a history.
+/// First part of an example: an aggregate with earlier events.
 pub struct Given<D: Decider> {
     state: D::State,
     now: Timestamp,
 }
 
-/// What came of a command.
+/// Last part of an example: the result of a command.
 pub struct Then<D: Decider> {
     result: Result<Vec<D::Event>, D::Rejection>,
 }
 
-/// Starts an example with what has happened before.
+/// Starts an example with the earlier events of an aggregate.
 pub fn given<D: Decider>(events: &[D::Event]) -> Given<D> {
     Given { state: fold::<D>(events), now: noon() }
 }
 
 impl<D: Decider> Given<D> {
-    /// Decides at another time than noon.
+    /// Sets the time of the decision, which is [`noon`] by default.
     pub fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }
     }
 
-    /// Asks for something.
+    /// Decides a command.
     pub fn when(self, command: &D::Command) -> Then<D> {
         Then { result: D::decide(&self.state, command, &context(1, self.now)) }
     }
@@ -81,48 +85,51 @@ impl<D: Decider> Then<D>
 where
     D::Event: PartialEq,
 {
-    /// These events happen, and no others.
+    /// Checks that the command caused exactly these events.
     ///
     /// # Panics
-    /// When it is not so.
+    /// If the command caused other events or was rejected.
     #[track_caller]
     pub fn then(self, expected: &[D::Event]) {
         match self.result {
             Ok(events) => assert_eq!(events, expected),
-            Err(rejection) => panic!("refused with `{}`: {rejection}", rejection.code()),
+            Err(rejection) => panic!(
+                "expected {expected:?}, but the command was rejected with `{}`: {rejection}",
+                rejection.code()
+            ),
         }
     }
 
-    /// Nothing happens: it is so already.
+    /// Checks that the command was accepted and caused no event.
     #[track_caller]
     pub fn then_nothing(self) {
         self.then(&[]);
     }
 
-    /// It is refused with this code.
+    /// Checks that the command was rejected with this code.
     ///
     /// # Panics
-    /// When it is not so.
+    /// If the command was accepted or rejected with another code.
     #[track_caller]
     pub fn then_refused(self, code: &str) {
         match self.result {
-            Ok(events) => panic!("expected a refusal with `{code}`, got {events:?}"),
+            Ok(events) => panic!("expected a rejection with `{code}`, but the command caused {events:?}"),
             Err(rejection) => assert_eq!(rejection.code(), code),
         }
     }
 }
 
-/// Feeds inputs to a process one after another and returns the outputs that each led to. As in the runtime
-/// no move is made while a command has no answer.
+/// Sends inputs to a process one after another. Returns the outputs that each input caused. As in the runtime, the
+/// process decides no move while a command has no answer.
 pub fn run_process<P: Process>(
     state: &mut P::State,
     inputs: &[Input<P::Event, P::Step>],
     now: Timestamp,
 ) -> Vec<Vec<Output<P::Step>>> {
-    let mut of_each = Vec::new();
+    let mut outputs_by_input = Vec::new();
     let mut unanswered = 0_usize;
     for input in inputs {
-        let mut asked = Vec::new();
+        let mut outputs = Vec::new();
         if !P::is_ended(state) {
             if matches!(input, Input::Done(_) | Input::Unchanged(_) | Input::Refused { .. }) {
                 unanswered = unanswered.saturating_sub(1);
@@ -133,31 +140,31 @@ pub fn run_process<P: Process>(
             && !P::is_ended(state)
             && let Some(decision) = P::decide(state, now)
         {
-            *state = P::enter(std::mem::take(state), &decision.made);
+            *state = P::enter(std::mem::take(state), &decision.next_move);
             let commands = decision.outputs.iter().filter(|output| matches!(output, Output::Command(_)));
             unanswered += commands.count();
-            asked.extend(decision.outputs);
+            outputs.extend(decision.outputs);
         }
-        of_each.push(asked);
+        outputs_by_input.push(outputs);
     }
-    of_each
+    outputs_by_input
 }
 
-/// The key that a person has in tests: always the same one.
+/// Returns the key of a person in tests. It is derived from the person, and so is the same in every run.
 pub fn key_of(person: &Person) -> PersonKey {
     PersonKey::new(*blake3::hash(person.as_str().as_bytes()).as_bytes())
 }
 
-/// Seals what events hold open, as on the way into a log, with the keys of tests.
+/// Seals the open values of events with the keys of tests, as the program does before an append.
 pub fn sealed(events: Vec<NewEvent>) -> Vec<NewEvent> {
-    sealed_but_for(events, |_| false)
+    sealed_except(events, |_| false)
 }
 
-/// Seals like [`sealed`], and writes as erased what tells about somebody who is erased.
-pub fn sealed_but_for(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> bool) -> Vec<NewEvent> {
+/// Seals like [`sealed`], but treats some people as erased and marks their values as erased.
+pub fn sealed_except(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> bool) -> Vec<NewEvent> {
     let People { sealed, copied } = people(&events);
-    let known = sealed.into_iter().chain(copied).filter(|person| !is_erased(person));
-    let keys: KeyRing = known.map(|person| (person.clone(), key_of(&person))).collect();
+    let people_with_key = sealed.into_iter().chain(copied).filter(|person| !is_erased(person));
+    let keys: KeyRing = people_with_key.map(|person| (person.clone(), key_of(&person))).collect();
     let mut count = 0_u8;
     seal(&mut events, &keys, is_erased, || {
         count = count.wrapping_add(1);
@@ -166,23 +173,23 @@ pub fn sealed_but_for(mut events: Vec<NewEvent>, is_erased: impl Fn(&Person) -> 
     events
 }
 
-/// Keys in memory, for tests of what needs some.
+/// Store of keys in memory, for tests.
 #[derive(Debug, Default)]
 pub struct KeysInMemory {
-    /// Who is erased, and whether that is settled.
+    /// Erased people; the value is true if the erasure is settled.
     erased: Mutex<BTreeMap<Person, bool>>,
     index: Mutex<IndexInMemory>,
 }
 
 #[derive(Debug, Default)]
 struct IndexInMemory {
-    /// Aliases by name.
+    /// Alias of each name.
     aliases: BTreeMap<String, String>,
     links: BTreeSet<(String, Person)>,
-    /// People who got a key to seal with.
+    /// People who received a key for sealing.
     keyed: BTreeSet<Person>,
-    /// Aliases made so far.
-    made: u64,
+    /// Number of aliases that were created.
+    alias_count: u64,
 }
 
 impl KeysInMemory {
@@ -203,8 +210,8 @@ impl PersonIndex for KeysInMemory {
 
     async fn name_of(&self, alias: &str) -> Result<Option<String>, KeysUnavailable> {
         let index = self.index();
-        let found = index.aliases.iter().find(|(_, known)| *known == alias);
-        Ok(found.map(|(name, _)| name.clone()))
+        let row = index.aliases.iter().find(|(_, row_alias)| *row_alias == alias);
+        Ok(row.map(|(name, _)| name.clone()))
     }
 
     async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable> {
@@ -212,8 +219,8 @@ impl PersonIndex for KeysInMemory {
         if let Some(alias) = index.aliases.get(name) {
             return Ok(alias.clone());
         }
-        index.made += 1;
-        let alias = blake3::hash(&index.made.to_be_bytes()).to_hex().to_string();
+        index.alias_count += 1;
+        let alias = blake3::hash(&index.alias_count.to_be_bytes()).to_hex().to_string();
         index.aliases.insert(name.to_owned(), alias.clone());
         Ok(alias)
     }
@@ -227,7 +234,7 @@ impl PersonIndex for KeysInMemory {
     }
 
     async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable> {
-        self.index().aliases.retain(|_, known| known != alias);
+        self.index().aliases.retain(|_, row_alias| row_alias != alias);
         Ok(())
     }
 
@@ -252,9 +259,9 @@ impl PersonIndex for KeysInMemory {
         let erased = self.erased().clone();
         let index = self.index();
         let of_kind = index.keyed.iter().filter(|person| person.parts().0 == kind);
-        let left = of_kind.filter(|person| !erased.contains_key(*person));
-        let left = left.filter(|person| after.is_none_or(|after| *person > after));
-        Ok(left.map(|person| (person.clone(), noon())).take(limit).collect())
+        let people = of_kind.filter(|person| !erased.contains_key(*person));
+        let people = people.filter(|person| after.is_none_or(|after| *person > after));
+        Ok(people.map(|person| (person.clone(), noon())).take(limit).collect())
     }
 
     async fn linked_after(
@@ -281,8 +288,8 @@ impl PersonKeys for KeysInMemory {
 
     async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable> {
         let erased = self.erased();
-        let known = people.into_iter().filter(|person| !erased.contains_key(person));
-        Ok(known.map(|person| (person.clone(), key_of(&person))).collect())
+        let people = people.into_iter().filter(|person| !erased.contains_key(person));
+        Ok(people.map(|person| (person.clone(), key_of(&person))).collect())
     }
 
     async fn is_erased(&self, person: &Person) -> Result<bool, KeysUnavailable> {

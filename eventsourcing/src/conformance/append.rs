@@ -34,7 +34,7 @@ pub(super) async fn positions_and_revisions_are_in_order(store: Store) {
     assert_eq!(store.head().await.expect("the head"), last.positions[0], "the head is the last position");
 }
 
-pub(super) async fn an_append_happens_only_where_it_was_expected(store: Store) {
+pub(super) async fn an_append_at_another_revision_than_expected_fails(store: Store) {
     let revision = |n| Expected::Revision(Revision(n));
     assert!(is_conflict(&append(&store, "a", revision(0), 1, 1).await), "there is no stream yet");
     append(&store, "a", Expected::NoStream, 2, 1).await.expect("a new stream");
@@ -54,7 +54,7 @@ pub(super) async fn an_append_happens_only_where_it_was_expected(store: Store) {
     assert_eq!(commands, [command(2), command(5), command(7)], "what was refused is not there");
 }
 
-pub(super) async fn a_failed_append_leaves_nothing(store: Store) {
+pub(super) async fn a_failed_append_leaves_no_event(store: Store) {
     let before = appended(&store, "a", 1, 2).await;
     assert!(is_conflict(&append(&store, "a", Expected::NoStream, 2, 3).await));
     assert!(is_duplicate(&append(&store, "a", Expected::Any, 1, 2).await));
@@ -68,7 +68,7 @@ pub(super) async fn a_failed_append_leaves_nothing(store: Store) {
     assert_eq!(done.first_revision, Revision(2), "a failed append uses up no revision");
 }
 
-pub(super) async fn a_repeat_is_refused_and_found_by_its_command(store: Store) {
+pub(super) async fn a_repeated_command_is_rejected_and_can_be_found(store: Store) {
     appended(&store, "a", 1, 1).await;
     let done = appended(&store, "a", 2, 3).await;
     appended(&store, "a", 3, 1).await;
@@ -102,7 +102,7 @@ pub(super) async fn a_repeat_is_refused_and_found_by_its_command(store: Store) {
         .expect("the same command id on another stream is another");
 }
 
-pub(super) async fn a_repeat_is_found_long_after(store: Store) {
+pub(super) async fn a_command_is_found_after_many_later_events(store: Store) {
     let early = appended(&store, "a", 1, 2).await;
     for n in 0..20 {
         appended(&store, "a", 100 + n, 500).await;
@@ -119,7 +119,7 @@ pub(super) async fn a_repeat_is_found_long_after(store: Store) {
     );
 }
 
-pub(super) async fn an_append_is_all_or_nothing(store: Store) {
+pub(super) async fn an_append_writes_all_events_or_none(store: Store) {
     appended(&store, "a", 1, 1).await;
     let head = store.head().await.expect("the head");
     let name = stream("a");
@@ -136,7 +136,7 @@ pub(super) async fn an_append_is_all_or_nothing(store: Store) {
     assert!(next.positions[0] > head, "positions still increase");
 }
 
-pub(super) async fn several_commands_share_an_append(store: Store) {
+pub(super) async fn one_append_can_hold_several_commands(store: Store) {
     let name = stream("a");
     let both = [events(&name, 1, 2), events(&name, 2, 1)].concat();
     store
@@ -154,7 +154,7 @@ pub(super) async fn several_commands_share_an_append(store: Store) {
     assert_eq!(revisions, Some((Revision(2), Revision(2))), "the second command begins behind the first");
 }
 
-pub(super) async fn a_conflict_of_one_rolls_back_no_other(store: Store) {
+pub(super) async fn a_conflict_does_not_roll_back_other_appends(store: Store) {
     appended(&store, "hot", 1, 1).await;
     let tasks: Vec<_> = (0..100)
         .map(|n| {
@@ -176,7 +176,7 @@ pub(super) async fn a_conflict_of_one_rolls_back_no_other(store: Store) {
     assert_eq!(count_events(&store).await, 1 + 40 * 2, "their events are there, and no others");
 }
 
-pub(super) async fn of_appends_at_one_revision_exactly_one_happens(store: Store) {
+pub(super) async fn only_one_of_several_appends_at_the_same_revision_succeeds(store: Store) {
     for round in 0..10 {
         let expected = if round == 0 { Expected::NoStream } else { Expected::Revision(Revision(round - 1)) };
         let tasks: Vec<_> = (0..16)
@@ -195,7 +195,7 @@ pub(super) async fn of_appends_at_one_revision_exactly_one_happens(store: Store)
     }
 }
 
-pub(super) async fn of_appends_of_one_command_exactly_one_happens(store: Store) {
+pub(super) async fn only_one_of_several_appends_of_the_same_command_succeeds(store: Store) {
     let tasks: Vec<_> = (0..32)
         .map(|_| {
             let store = Store::clone(&store);
@@ -228,7 +228,7 @@ pub(super) async fn an_append_without_events_changes_nothing(store: Store) {
     append(&store, "new", Expected::NoStream, 5, 1).await.expect("there is still no stream");
 }
 
-pub(super) async fn sizes_are_held_to_the_limits(store: Store) {
+pub(super) async fn the_size_limits_are_enforced(store: Store) {
     let name = stream("large");
     let of_sizes = |sizes: &[usize], number| {
         let sized = |(n, bytes): (u32, &usize)| {

@@ -1,8 +1,9 @@
-//! The event-store port's contract as one suite that any engine runs.
+//! Conformance suite: tests of the event-store port's contract that every storage engine must pass.
 //!
-//! Each rule gets a store of its own that is empty. A broken rule panics with a sentence that says
-//! which. No rule depends on how long anything takes. The rules that need a race spawn tasks: run the
-//! suite on a runtime with several threads.
+//! Invariants: each rule runs against its own empty store. No rule depends on timing. Rules about concurrency
+//! spawn tasks, so the suite must run on a Tokio runtime with several threads.
+//!
+//! On failure: a rule that does not hold panics with a sentence that states the rule.
 
 mod append;
 mod read;
@@ -17,31 +18,31 @@ use crate::envelope::{Actor, NewEvent, Origin};
 use crate::id::{CommandId, CorrelationId, Position, StreamName};
 use crate::store::{Append, AppendError, Appended, EventStore, Expected, Filter};
 
-/// An engine under test.
+/// Storage engine under test.
 pub type Store = Arc<dyn EventStore>;
 
-/// Runs every rule, each against an empty store that `make` gives.
+/// Runs every rule, each against a new empty store from `make`.
 pub async fn run(make: impl AsyncFn() -> Store) {
     append::positions_and_revisions_are_in_order(make().await).await;
-    append::an_append_happens_only_where_it_was_expected(make().await).await;
-    append::a_failed_append_leaves_nothing(make().await).await;
-    append::a_repeat_is_refused_and_found_by_its_command(make().await).await;
-    append::a_repeat_is_found_long_after(make().await).await;
-    append::an_append_is_all_or_nothing(make().await).await;
-    append::several_commands_share_an_append(make().await).await;
-    append::a_conflict_of_one_rolls_back_no_other(make().await).await;
-    append::of_appends_at_one_revision_exactly_one_happens(make().await).await;
-    append::of_appends_of_one_command_exactly_one_happens(make().await).await;
+    append::an_append_at_another_revision_than_expected_fails(make().await).await;
+    append::a_failed_append_leaves_no_event(make().await).await;
+    append::a_repeated_command_is_rejected_and_can_be_found(make().await).await;
+    append::a_command_is_found_after_many_later_events(make().await).await;
+    append::an_append_writes_all_events_or_none(make().await).await;
+    append::one_append_can_hold_several_commands(make().await).await;
+    append::a_conflict_does_not_roll_back_other_appends(make().await).await;
+    append::only_one_of_several_appends_at_the_same_revision_succeeds(make().await).await;
+    append::only_one_of_several_appends_of_the_same_command_succeeds(make().await).await;
     append::an_append_without_events_changes_nothing(make().await).await;
-    append::sizes_are_held_to_the_limits(make().await).await;
+    append::the_size_limits_are_enforced(make().await).await;
     read::an_event_is_read_as_it_was_written(make().await).await;
     read::pages_of_a_stream_and_of_the_log_join_without_a_gap(make().await).await;
-    read::a_filter_moves_on_over_what_it_does_not_take(make().await).await;
-    read::there_is_no_seam_between_catching_up_and_live(make().await).await;
-    read::a_filtered_subscription_misses_nothing(make().await).await;
-    read::a_slow_reader_misses_nothing(make().await).await;
-    read::what_was_acknowledged_is_visible(make().await).await;
-    read::waiting_is_pushed(make().await).await;
+    read::a_read_moves_past_events_that_do_not_match_its_filter(make().await).await;
+    read::a_subscription_goes_from_stored_to_new_events_without_a_gap(make().await).await;
+    read::a_filtered_subscription_returns_every_matching_event(make().await).await;
+    read::a_slow_reader_misses_no_event(make().await).await;
+    read::a_confirmed_append_is_visible_at_once(make().await).await;
+    read::an_append_wakes_waiting_readers(make().await).await;
 }
 
 fn stream(name: &str) -> StreamName {
@@ -64,13 +65,13 @@ fn event_of(
     origin.raw_envelope(stream, ordinal, event_type, 1, data, Timestamp::UNIX_EPOCH)
 }
 
-/// `count` events of a command.
+/// Returns `count` events of a command.
 fn events(stream: &StreamName, command: u128, count: u32) -> Vec<NewEvent> {
     let data = |n: u32| Bytes::from(format!("{{\"n\":{n}}}"));
     (0..count).map(|n| event_of(stream, command, n, "thing.happened", data(n))).collect()
 }
 
-/// Appends `count` events of a command to the stream of that name.
+/// Appends `count` events of a command to the stream `name`.
 async fn append(
     store: &Store,
     name: &str,
@@ -83,14 +84,15 @@ async fn append(
     store.append(Append { stream, expected, events }).await
 }
 
-/// As [`append`], whatever stands there; it must happen.
+/// Appends like [`append`], without a condition on the revision, and panics if the append fails.
 async fn appended(store: &Store, name: &str, command: u128, count: u32) -> Appended {
-    append(store, name, Expected::Any, command, count).await.expect("an append that nothing speaks against")
+    append(store, name, Expected::Any, command, count).await.expect("an append without a condition succeeds")
 }
 
-/// How many events the log has, by reading it.
+/// Counts the events of the log by reading all of them.
 async fn count_events(store: &Store) -> usize {
-    let (mut count, mut reached) = (0, Position::START);
+    let mut count = 0;
+    let mut reached = Position::START;
     loop {
         let page = store.read_all(reached, 1_000, &Filter::all()).await.expect("a read of the log");
         if page.reached == reached {

@@ -97,7 +97,7 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
     assert!(page.events.is_empty() && page.reached == reached, "at the head a page is empty and stays");
 }
 
-pub(super) async fn a_filter_moves_on_over_what_it_does_not_take(store: Store) {
+pub(super) async fn a_read_moves_past_events_that_do_not_match_its_filter(store: Store) {
     write_red_and_blue(&store, 20).await;
     let filter = Filter::types(["thing.blue"]);
     let page = store.read_all(Position::START, 5, &filter).await.expect("a read");
@@ -134,7 +134,7 @@ fn write_concurrently(store: &Store) -> Vec<JoinHandle<()>> {
     (0..WRITERS).map(writer).collect()
 }
 
-pub(super) async fn there_is_no_seam_between_catching_up_and_live(store: Store) {
+pub(super) async fn a_subscription_goes_from_stored_to_new_events_without_a_gap(store: Store) {
     for n in 0..THERE_BEFORE {
         appended(&store, &format!("s{}", n % 5), n as u128 + 1, 1).await;
     }
@@ -158,7 +158,7 @@ pub(super) async fn there_is_no_seam_between_catching_up_and_live(store: Store) 
     }
 }
 
-pub(super) async fn a_filtered_subscription_misses_nothing(store: Store) {
+pub(super) async fn a_filtered_subscription_returns_every_matching_event(store: Store) {
     let reader = tokio::spawn({
         let store = Store::clone(&store);
         async move {
@@ -177,7 +177,7 @@ pub(super) async fn a_filtered_subscription_misses_nothing(store: Store) {
     assert_eq!(reader.await.expect("the reader"), every_tenth, "each wanted event comes once and in order");
 }
 
-pub(super) async fn a_slow_reader_misses_nothing(store: Store) {
+pub(super) async fn a_slow_reader_misses_no_event(store: Store) {
     let reader = Reader::after(&[]).read(Store::clone(&store), 2, WRITTEN, Pace::Slow);
     let reader = tokio::spawn(reader);
     for task in write_concurrently(&store).into_iter().chain([reader]) {
@@ -240,7 +240,7 @@ impl Reader {
     }
 }
 
-pub(super) async fn what_was_acknowledged_is_visible(store: Store) {
+pub(super) async fn a_confirmed_append_is_visible_at_once(store: Store) {
     for n in 0..50 {
         let done = appended(&store, "a", n + 1, 2).await;
         let last = done.positions[1];
@@ -260,7 +260,7 @@ pub(super) async fn what_was_acknowledged_is_visible(store: Store) {
     }
 }
 
-pub(super) async fn waiting_is_pushed(store: Store) {
+pub(super) async fn an_append_wakes_waiting_readers(store: Store) {
     appended(&store, "a", 1, 1).await;
     let head = store.head().await.expect("the head");
     let waiters: Vec<_> = (0..20)

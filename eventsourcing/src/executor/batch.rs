@@ -1,4 +1,10 @@
-//! One round of decisions on one stream.
+//! One batch of decisions on one stream.
+//!
+//! Invariants: commands are decided in the order in which they arrived, each against the state after the
+//! previous one. A batch holds each command id once and fits into one append.
+//!
+//! On failure: if `evolve` panics, the state of the batch is lost. The other commands are then decided again,
+//! starting from the state before the batch.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,32 +15,32 @@ use crate::command::{CommandError, Completion};
 use crate::decider::{Context, Decider, Rejection};
 use crate::envelope::NewEvent;
 use crate::id::{Revision, StreamName};
-use crate::parking::{caught, without_values};
-use crate::store::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Expected, exceeded};
+use crate::parking::{catch_panic, without_values};
+use crate::store::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Expected, exceeded_limit};
 
 use super::lane::{Lookup, Waiting};
 use super::{BATCH_COMMANDS_MAX, Folded};
 
-/// A decided command whose answer waits for the batch.
+/// Decided command that is answered after the batch is on disk.
 pub(super) struct Entry<D: Decider> {
     pub(super) waiting: Waiting<D>,
-    pub(super) verdict: Result<Decided, CommandError<D::Rejection>>,
+    pub(super) verdict: Result<Accepted, CommandError<D::Rejection>>,
 }
 
-/// A command that is done once the batch is.
-pub(super) struct Decided {
-    /// Events it appends.
-    pub(super) events: usize,
+/// Command that the rules accepted.
+pub(super) struct Accepted {
+    /// Number of events that the command appends.
+    pub(super) event_count: usize,
     pub(super) completion: Completion,
 }
 
 pub(super) struct Batch<D: Decider> {
-    /// The state that it was decided in.
+    /// State before the batch.
     pub(super) before: Folded<D>,
-    /// The state with the batch's events in it.
-    pub(super) folded: Folded<D>,
+    /// State after the batch.
+    pub(super) after: Folded<D>,
     pub(super) entries: Vec<Entry<D>>,
-    /// None when nothing is to be appended.
+    /// Append that the batch needs; `None` if no command of the batch has events.
     pub(super) append: Option<Append>,
 }
 
@@ -47,109 +53,111 @@ struct Round<'a, D: Decider> {
     bytes: usize,
 }
 
-/// What becomes of a command in a round.
-enum Turn<D: Decider> {
-    Entry(Result<Decided, CommandError<D::Rejection>>),
-    /// It may be a repeat: look it up first.
+/// Result of the attempt to decide one command.
+enum Attempt<D: Decider> {
+    /// The command was decided and belongs to the batch.
+    Verdict(Result<Accepted, CommandError<D::Rejection>>),
+    /// The command may be a repeat and must be looked up before it is decided.
     LookUp,
-    /// The batch is full.
+    /// The batch is full; the command belongs to the next one.
     NextRound,
-    /// Folding its events panicked, and took the state of the batch with it.
-    Spoiled(CommandError<D::Rejection>),
+    /// `evolve` panicked on the command's events, and the state of the batch is lost.
+    StateLost(CommandError<D::Rejection>),
 }
 
-/// Decides what waits, in order; what can't be decided yet stays.
+/// Decides the waiting commands in order. Commands that can't be decided yet stay in the queue.
 pub(super) fn decide_batch<D: Decider>(
     stream: &StreamName,
     before: Folded<D>,
     queue: &mut VecDeque<Waiting<D>>,
     now: Timestamp,
 ) -> Batch<D> {
-    let (expected, position) = (Expected::from_last(before.revision), before.position);
+    let expected = Expected::from_last(before.revision);
+    let position = before.position;
     let state = D::State::clone(&before.state);
     let mut round =
         Round::<D> { stream, now, state, revision: before.revision, events: Vec::new(), bytes: 0 };
     let mut entries = Vec::new();
     let mut ids_in_batch = HashSet::new();
-    let mut staying = VecDeque::new();
+    let mut postponed = VecDeque::new();
     while let Some(mut waiting) = queue.pop_front() {
-        let is_first_of_its_id = !ids_in_batch.contains(&waiting.request.origin.command_id);
-        let is_looked_up = matches!(waiting.lookup, Lookup::Wanted | Lookup::Asked);
-        if is_looked_up || !is_first_of_its_id || entries.len() == BATCH_COMMANDS_MAX {
-            if !is_looked_up && !is_first_of_its_id {
-                waiting.lookup = Lookup::Wanted;
+        let is_copy = ids_in_batch.contains(&waiting.request.origin.command_id);
+        let waits_for_lookup = matches!(waiting.lookup, Lookup::Required | Lookup::Running);
+        if waits_for_lookup || is_copy || entries.len() == BATCH_COMMANDS_MAX {
+            if !waits_for_lookup && is_copy {
+                waiting.lookup = Lookup::Required;
             }
-            staying.push_back(waiting);
+            postponed.push_back(waiting);
             continue;
         }
-        match round.turn(&waiting) {
-            Turn::Entry(verdict) => {
+        match round.decide(&waiting) {
+            Attempt::Verdict(verdict) => {
                 ids_in_batch.insert(waiting.request.origin.command_id);
                 entries.push(Entry { waiting, verdict });
             }
-            Turn::LookUp => {
-                waiting.lookup = Lookup::Wanted;
-                staying.push_back(waiting);
+            Attempt::LookUp => {
+                waiting.lookup = Lookup::Required;
+                postponed.push_back(waiting);
             }
-            Turn::NextRound => {
-                staying.push_back(waiting);
+            Attempt::NextRound => {
+                postponed.push_back(waiting);
                 break;
             }
-            Turn::Spoiled(error) => {
-                // The others are decided again, from the state before.
-                staying.extend(entries.drain(..).map(|entry: Entry<D>| entry.waiting));
-                staying.append(queue);
-                *queue = staying;
+            Attempt::StateLost(error) => {
+                // The other commands are decided again, from the state before the batch.
+                postponed.extend(entries.drain(..).map(|entry: Entry<D>| entry.waiting));
+                postponed.append(queue);
+                *queue = postponed;
                 if waiting.lookup == Lookup::NotNeeded {
-                    waiting.lookup = Lookup::Wanted;
+                    waiting.lookup = Lookup::Required;
                     queue.push_front(waiting);
                     return decide_batch(stream, before, queue, now);
                 }
                 let entries = vec![Entry { waiting, verdict: Err(error) }];
-                return Batch { folded: before.clone(), before, entries, append: None };
+                return Batch { after: before.clone(), before, entries, append: None };
             }
         }
     }
-    staying.append(queue);
-    *queue = staying;
+    postponed.append(queue);
+    *queue = postponed;
     let append = (!round.events.is_empty()).then(|| Append {
         stream: stream.clone(),
         expected,
         events: std::mem::take(&mut round.events),
     });
-    let folded = Folded { state: Arc::new(round.state), revision: round.revision, position };
-    Batch { before, folded, entries, append }
+    let after = Folded { state: Arc::new(round.state), revision: round.revision, position };
+    Batch { before, after, entries, append }
 }
 
 impl<D: Decider> Round<'_, D> {
-    fn turn(&mut self, waiting: &Waiting<D>) -> Turn<D> {
+    fn decide(&mut self, waiting: &Waiting<D>) -> Attempt<D> {
         let may_be_a_repeat = waiting.lookup == Lookup::NotNeeded;
-        if let Some(wanted) = &waiting.request.if_match
-            && !wanted.is_met_by(self.revision)
+        if let Some(condition) = &waiting.request.if_match
+            && !condition.is_met_by(self.revision)
         {
-            // A repeat of a conditional write is answered as done, though the revision has moved on.
+            // A repeat of a done command succeeds, although the first attempt changed the revision.
             if may_be_a_repeat {
-                return Turn::LookUp;
+                return Attempt::LookUp;
             }
-            return Turn::Entry(Err(CommandError::RevisionMismatch { current: self.revision }));
+            return Attempt::Verdict(Err(CommandError::RevisionMismatch { current: self.revision }));
         }
         let context = Context { now: self.now, command_id: waiting.request.origin.command_id };
-        let decided = match caught(|| D::decide(&self.state, &waiting.request.command, &context)) {
-            Ok(decided) => decided,
-            // What was done before is answered as done, whatever today's rules make of it.
-            Err(_) if may_be_a_repeat => return Turn::LookUp,
-            Err(reason) => return Turn::Entry(Err(undecided(&reason))),
+        let decision = match catch_panic(|| D::decide(&self.state, &waiting.request.command, &context)) {
+            Ok(decision) => decision,
+            // A repeat of a done command succeeds, even if the current rules panic on it.
+            Err(_) if may_be_a_repeat => return Attempt::LookUp,
+            Err(reason) => return Attempt::Verdict(Err(undecided(&reason))),
         };
-        match decided {
-            Ok(events) if events.is_empty() && may_be_a_repeat => Turn::LookUp,
-            Ok(events) => self.take(waiting, &events),
-            Err(_) if may_be_a_repeat => Turn::LookUp,
-            Err(rejection) => Turn::Entry(Err(CommandError::Rejected(rejection))),
+        match decision {
+            Ok(events) if events.is_empty() && may_be_a_repeat => Attempt::LookUp,
+            Ok(events) => self.add(waiting, &events),
+            Err(_) if may_be_a_repeat => Attempt::LookUp,
+            Err(rejection) => Attempt::Verdict(Err(CommandError::Rejected(rejection))),
         }
     }
 
-    /// Adds the command's events to the batch, unless it is full.
-    fn take(&mut self, waiting: &Waiting<D>, events: &[D::Event]) -> Turn<D> {
+    /// Adds the events of an accepted command to the batch, unless the batch is full.
+    fn add(&mut self, waiting: &Waiting<D>, events: &[D::Event]) -> Attempt<D> {
         let origin = &waiting.request.origin;
         let completion = if events.is_empty() { Completion::Unchanged } else { Completion::Appended };
         let envelopes: Vec<NewEvent> = if events.is_empty() && waiting.request.repeatable {
@@ -159,28 +167,28 @@ impl<D: Decider> Round<'_, D> {
             let envelope = |(event, ordinal)| origin.envelope(self.stream, ordinal, event, self.now);
             events.iter().zip(ordinals).map(envelope).collect()
         };
-        // What no append can hold is refused alone; the others of the batch are not to suffer from it.
-        if let Some((what, actual, limit)) = exceeded(&envelopes) {
-            return Turn::Entry(Err(CommandError::TooLarge { what, actual, limit }));
+        // A command that exceeds the limits fails here, so that the other commands of the batch succeed.
+        if let Some((what, actual, limit)) = exceeded_limit(&envelopes) {
+            return Attempt::Verdict(Err(CommandError::TooLarge { what, actual, limit }));
         }
         let bytes: usize = envelopes.iter().map(|envelope| envelope.data.len()).sum();
         let fits = self.events.len() + envelopes.len() <= APPEND_EVENTS_MAX
             && self.bytes + bytes <= APPEND_BYTES_MAX;
         if !fits {
-            return Turn::NextRound;
+            return Attempt::NextRound;
         }
-        let count = envelopes.len();
+        let event_count = envelopes.len();
         self.bytes += bytes;
         self.events.extend(envelopes);
         let before = std::mem::take(&mut self.state);
-        match caught(|| events.iter().fold(before, D::evolve)) {
+        match catch_panic(|| events.iter().fold(before, D::evolve)) {
             Ok(after) => self.state = after,
-            Err(reason) => return Turn::Spoiled(undecided(&reason)),
+            Err(reason) => return Attempt::StateLost(undecided(&reason)),
         }
-        if count > 0 {
-            self.revision = Some(Revision(Revision::after(self.revision).0 + count as u64 - 1));
+        if event_count > 0 {
+            self.revision = Some(Revision(Revision::after(self.revision).0 + event_count as u64 - 1));
         }
-        Turn::Entry(Ok(Decided { events: count, completion }))
+        Attempt::Verdict(Ok(Accepted { event_count, completion }))
     }
 }
 

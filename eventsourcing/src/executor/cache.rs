@@ -1,4 +1,8 @@
-//! Folded states of streams at rest, the least recently used of which go first.
+//! Cache of the states of aggregates that have no command in progress.
+//!
+//! Invariant: the states in the cache have at most the given number of parts in total. The least recently
+//! used states are dropped first. The state that was added last is always kept, even if it alone exceeds the
+//! limit. Without this rule, a very large state would be computed again from its first event for every command.
 
 use lru::LruCache;
 
@@ -7,11 +11,9 @@ use crate::id::StreamName;
 
 use super::Folded;
 
-/// Parts that a state weighs besides its own: its name, its place in the cache, and its own fields.
+/// Memory cost of a cached state in addition to [`Decider::parts`]: its stream name and its cache entry.
 pub(super) const STATE_PARTS: usize = 4;
 
-/// States of up to so many parts in all. The state that was put last stays, however large it is: a stock with more open
-/// reservations would be folded from its first event at every command.
 pub(super) struct Cache<D: Decider> {
     states: LruCache<StreamName, Folded<D>>,
     parts: usize,
@@ -35,8 +37,8 @@ impl<D: Decider> Cache<D> {
 
     pub(super) fn put(&mut self, stream: StreamName, folded: Folded<D>) {
         self.parts += parts(&folded);
-        if let Some(before) = self.states.put(stream, folded) {
-            self.parts -= parts(&before);
+        if let Some(replaced) = self.states.put(stream, folded) {
+            self.parts -= parts(&replaced);
         }
         while self.parts > self.parts_max && self.states.len() > 1 {
             let Some((_, oldest)) = self.states.pop_lru() else { break };

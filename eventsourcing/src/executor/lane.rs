@@ -1,4 +1,9 @@
-//! One stream with something under way: what waits, what is in the air, what is known.
+//! A lane: one stream with its waiting callers, its running operations, and its state in memory.
+//!
+//! Invariant: at most one read or append of the stream is running. The next batch is decided only after the
+//! operations of the previous one have returned.
+//!
+//! On failure: see [`crate::executor`].
 
 use std::collections::VecDeque;
 
@@ -8,13 +13,13 @@ use crate::command::{CommandError, CommandRequest, Completion, Outcome};
 use crate::decider::Decider;
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, Position, Revision, StreamName};
-use crate::parking::{caught, without_values};
+use crate::parking::{catch_panic, without_values};
 use crate::store::{AppendError, Appended, FoundCommand, StoreError, is_full_page};
 
 use super::batch::{Batch, Entry, decide_batch};
 use super::{Action, CONFLICT_RETRIES_MAX, Folded, LOAD_EVENTS_MAX, Ticket};
 
-/// A command that waits.
+/// Command that waits to be decided, or for its batch to be on disk.
 pub(super) struct Waiting<D: Decider> {
     pub(super) ticket: Ticket,
     pub(super) request: CommandRequest<D::Command>,
@@ -22,47 +27,56 @@ pub(super) struct Waiting<D: Decider> {
     pub(super) attempts: u32,
 }
 
-/// Whether the log was asked for earlier events of the command.
+/// State of the search for earlier events of the same command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// Not asked, and nothing says it must be.
+    /// No search was made; the command may be a repeat.
     NotNeeded,
-    /// To be asked before the next decision.
-    Wanted,
-    /// Asked; no answer yet.
-    Asked,
-    /// There are none.
+    /// A search must be made before the command is decided.
+    Required,
+    /// The search is running.
+    Running,
+    /// The log holds no earlier events, or the sender never repeats the command.
     NotFound,
 }
 
-/// What is known of the stream.
-enum Knowledge<D: Decider> {
-    Nothing,
-    /// A read is in the air; what was folded so far.
-    Reading(Folded<D>),
-    Known(Folded<D>),
-    /// Others wrote since: what is new has to be folded first.
-    Behind(Folded<D>),
+/// State of the aggregate in memory.
+enum Memory<D: Decider> {
+    /// No state is in memory, or the state belongs to the running batch.
+    Empty,
+    /// A read is running; the state includes the events of the previous pages.
+    Loading(Folded<D>),
+    /// The state includes all events, as far as this process can know.
+    Current(Folded<D>),
+    /// Other writers have changed the stream; their events must be read first.
+    Outdated(Folded<D>),
 }
 
 pub(super) struct Lane<D: Decider> {
     stream: StreamName,
-    knowledge: Knowledge<D>,
-    /// Whether `knowledge` was compared with the log since the lane was opened; only of interest where
-    /// others write too.
+    memory: Memory<D>,
+    /// True if `memory` was compared with the log since the last request to load the aggregate. Used only if
+    /// other processes write to the log.
     fresh: bool,
     waiting: VecDeque<Waiting<D>>,
     loads: Vec<Ticket>,
-    /// Repeats, to be answered with the state of now.
+    /// Repeated commands, which are answered with the current state.
     repeats: Vec<(Ticket, FoundCommand)>,
+    /// Batch that waits for its append, or for the check that its answers are still valid.
     batch: Option<Batch<D>>,
 }
 
 impl<D: Decider> Lane<D> {
     pub(super) fn new(stream: StreamName, folded: Option<Folded<D>>) -> Self {
-        let knowledge = folded.map_or(Knowledge::Nothing, Knowledge::Known);
-        let (waiting, loads, repeats) = (VecDeque::new(), Vec::new(), Vec::new());
-        Self { stream, knowledge, fresh: false, waiting, loads, repeats, batch: None }
+        Self {
+            stream,
+            memory: folded.map_or(Memory::Empty, Memory::Current),
+            fresh: false,
+            waiting: VecDeque::new(),
+            loads: Vec::new(),
+            repeats: Vec::new(),
+            batch: None,
+        }
     }
 
     pub(super) fn enqueue(&mut self, ticket: Ticket, request: CommandRequest<D::Command>) {
@@ -76,46 +90,47 @@ impl<D: Decider> Lane<D> {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.nobody_waits() && !self.is_in_the_air()
+        self.has_no_caller() && !self.is_busy()
     }
 
     pub(super) fn into_folded(self) -> Option<Folded<D>> {
-        match self.knowledge {
-            // An aggregate that was asked for and isn't there is not worth a place in the cache.
-            Knowledge::Known(folded) if folded.revision.is_some() => Some(folded),
+        match self.memory {
+            // The state of an aggregate that does not exist is not cached.
+            Memory::Current(folded) if folded.revision.is_some() => Some(folded),
             _ => None,
         }
     }
 
-    fn nobody_waits(&self) -> bool {
+    fn has_no_caller(&self) -> bool {
         self.waiting.is_empty() && self.loads.is_empty() && self.repeats.is_empty()
     }
 
-    fn is_in_the_air(&self) -> bool {
+    /// Returns true if a read, lookup or append is running.
+    fn is_busy(&self) -> bool {
         self.batch.is_some()
-            || matches!(self.knowledge, Knowledge::Reading(_))
-            || self.waiting.iter().any(|waiting| waiting.lookup == Lookup::Asked)
+            || matches!(self.memory, Memory::Loading(_))
+            || self.waiting.iter().any(|waiting| waiting.lookup == Lookup::Running)
     }
 
-    /// Starts the next round once nothing of the last is in the air.
+    /// Starts the next round after all operations of the previous round have returned.
     pub(super) fn advance(&mut self, exclusive: bool, now: Timestamp, actions: &mut Vec<Action<D>>) {
-        while !self.is_in_the_air() && !self.nobody_waits() {
-            match std::mem::replace(&mut self.knowledge, Knowledge::Nothing) {
-                Knowledge::Nothing if self.all_waiting_create() => {
-                    self.knowledge = Knowledge::Known(Folded::empty());
+        while !self.is_busy() && !self.has_no_caller() {
+            match std::mem::replace(&mut self.memory, Memory::Empty) {
+                Memory::Empty if self.all_waiting_create_the_stream() => {
+                    self.memory = Memory::Current(Folded::empty());
                 }
-                Knowledge::Nothing => return self.read(Folded::empty(), actions),
-                Knowledge::Behind(folded) => return self.read(folded, actions),
-                Knowledge::Reading(folded) => self.knowledge = Knowledge::Reading(folded),
-                Knowledge::Known(folded) if !self.loads.is_empty() && !exclusive && !self.fresh => {
+                Memory::Empty => return self.read(Folded::empty(), actions),
+                Memory::Outdated(folded) => return self.read(folded, actions),
+                Memory::Loading(folded) => self.memory = Memory::Loading(folded),
+                Memory::Current(folded) if !self.loads.is_empty() && !exclusive && !self.fresh => {
                     return self.read(folded, actions);
                 }
-                Knowledge::Known(folded) => self.round(folded, exclusive, now, actions),
+                Memory::Current(folded) => self.round(folded, exclusive, now, actions),
             }
         }
     }
 
-    fn all_waiting_create(&self) -> bool {
+    fn all_waiting_create_the_stream(&self) -> bool {
         self.loads.is_empty()
             && self.repeats.is_empty()
             && self.waiting.iter().all(|waiting| waiting.request.creates && waiting.attempts == 0)
@@ -123,43 +138,46 @@ impl<D: Decider> Lane<D> {
 
     fn read(&mut self, folded: Folded<D>, actions: &mut Vec<Action<D>>) {
         actions.push(Action::Read(self.stream.clone(), Revision::after(folded.revision)));
-        self.knowledge = Knowledge::Reading(folded);
+        self.memory = Memory::Loading(folded);
     }
 
-    /// Answers loads and repeats, decides what can be decided, and looks up what must be.
+    /// Answers loads and repeats, decides the waiting commands, and starts the required lookups.
     fn round(&mut self, folded: Folded<D>, exclusive: bool, now: Timestamp, actions: &mut Vec<Action<D>>) {
         for ticket in self.loads.drain(..) {
             actions.push(Action::AnswerLoad(ticket, Ok(folded.loaded())));
         }
         for (ticket, found) in self.repeats.drain(..) {
-            let (revision, position) = (found.last_revision, found.last_position);
-            let state = folded.state.clone();
-            let outcome = Outcome { revision, position, completion: Completion::Repeated, state };
+            let outcome = Outcome {
+                revision: found.last_revision,
+                position: found.last_position,
+                completion: Completion::Repeated,
+                state: folded.state.clone(),
+            };
             actions.push(Action::Answer(ticket, Ok(outcome)));
         }
         let before = folded.revision;
         let mut batch = decide_batch(&self.stream, folded, &mut self.waiting, now);
-        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.lookup == Lookup::Wanted) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.lookup == Lookup::Required) {
             let command = waiting.request.origin.command_id;
-            // A copy of a command of this batch is looked up once the batch is in the log, not before.
+            // The lookup for a copy of a command of this batch starts after the batch is in the log.
             if !batch.entries.iter().any(|entry| entry.waiting.request.origin.command_id == command) {
-                waiting.lookup = Lookup::Asked;
+                waiting.lookup = Lookup::Running;
                 actions.push(Action::Find(self.stream.clone(), command));
             }
         }
         if let Some(append) = batch.append.take() {
             actions.push(Action::Append(append));
-            self.knowledge = Knowledge::Nothing;
+            self.memory = Memory::Empty;
             self.batch = Some(batch);
         } else if batch.entries.is_empty() {
-            self.knowledge = Knowledge::Known(batch.folded);
+            self.memory = Memory::Current(batch.after);
         } else if exclusive {
-            Self::answer(batch.entries, &batch.folded, &[], before, actions);
-            self.knowledge = Knowledge::Known(batch.folded);
+            Self::answer(batch.entries, &batch.after, &[], before, actions);
+            self.memory = Memory::Current(batch.after);
         } else {
-            // Refusals and no-ops hold only if the stream still stands where they were decided.
+            // Answers without events are valid only if no other process has written to the stream meanwhile.
             actions.push(Action::Read(self.stream.clone(), Revision::after(before)));
-            self.knowledge = Knowledge::Nothing;
+            self.memory = Memory::Empty;
             self.batch = Some(batch);
         }
     }
@@ -176,26 +194,27 @@ impl<D: Decider> Lane<D> {
         if let Some(batch) = self.batch.take() {
             return self.on_confirmation(batch, &events, actions);
         }
-        let Knowledge::Reading(folded) = std::mem::replace(&mut self.knowledge, Knowledge::Nothing) else {
+        let Memory::Loading(folded) = std::mem::replace(&mut self.memory, Memory::Empty) else {
             return;
         };
         let more = is_full_page(&events, LOAD_EVENTS_MAX);
         match fold(folded, &events) {
             Ok(folded) if more => self.read(folded, actions),
             Ok(folded) => {
-                self.knowledge = Knowledge::Known(folded);
+                self.memory = Memory::Current(folded);
                 self.fresh = true;
             }
             Err(error) => self.fail(&error, actions),
         }
     }
 
-    /// The stream was read behind a batch that appends nothing: untouched, its answers stand.
+    /// Accepts the check of a batch without events. `events` are the stream's new events since the decision; if
+    /// there are none, the answers are valid.
     fn on_confirmation(&mut self, batch: Batch<D>, events: &[RecordedEvent], actions: &mut Vec<Action<D>>) {
         if events.is_empty() {
-            let before = batch.folded.revision;
-            Self::answer(batch.entries, &batch.folded, &[], before, actions);
-            self.knowledge = Knowledge::Known(batch.folded);
+            let before = batch.after.revision;
+            Self::answer(batch.entries, &batch.after, &[], before, actions);
+            self.memory = Memory::Current(batch.after);
         } else {
             self.decide_again(batch, actions);
         }
@@ -207,10 +226,10 @@ impl<D: Decider> Lane<D> {
         result: Result<Option<FoundCommand>, StoreError>,
         actions: &mut Vec<Action<D>>,
     ) {
-        let asked = |waiting: &Waiting<D>| {
-            waiting.lookup == Lookup::Asked && waiting.request.origin.command_id == command
+        let is_looked_up = |waiting: &Waiting<D>| {
+            waiting.lookup == Lookup::Running && waiting.request.origin.command_id == command
         };
-        let Some(index) = self.waiting.iter().position(asked) else { return };
+        let Some(index) = self.waiting.iter().position(is_looked_up) else { return };
         match result {
             Ok(None) => self.waiting[index].lookup = Lookup::NotFound,
             Ok(Some(found)) => {
@@ -236,10 +255,10 @@ impl<D: Decider> Lane<D> {
         match result {
             Ok(appended) => {
                 let last = appended.positions.last().copied();
-                batch.folded.position = last.unwrap_or(batch.folded.position);
+                batch.after.position = last.unwrap_or(batch.after.position);
                 let before = appended.first_revision.0.checked_sub(1).map(Revision);
-                Self::answer(batch.entries, &batch.folded, &appended.positions, before, actions);
-                self.knowledge = Knowledge::Known(batch.folded);
+                Self::answer(batch.entries, &batch.after, &appended.positions, before, actions);
+                self.memory = Memory::Current(batch.after);
                 self.fresh = true;
             }
             Err(AppendError::Conflict { .. } | AppendError::Duplicate { .. }) => {
@@ -259,14 +278,14 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Drops what the batch made of the state, and decides it again behind what is new in the log, each
-    /// command after a lookup.
+    /// Returns the commands of a failed batch to the queue. They are decided again after the stream's new events
+    /// were read, each after a lookup.
     fn decide_again(&mut self, batch: Batch<D>, actions: &mut Vec<Action<D>>) {
-        self.knowledge = Knowledge::Behind(batch.before);
+        self.memory = Memory::Outdated(batch.before);
         for entry in batch.entries.into_iter().rev() {
             let mut waiting = entry.waiting;
             waiting.attempts += 1;
-            waiting.lookup = Lookup::Wanted;
+            waiting.lookup = Lookup::Required;
             if waiting.attempts > CONFLICT_RETRIES_MAX {
                 let error = CommandError::Conflict { attempts: waiting.attempts };
                 actions.push(Action::Answer(waiting.ticket, Err(error)));
@@ -276,9 +295,9 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Answers everything that waits: the log failed.
+    /// Answers all waiting callers with an error of the log.
     fn fail(&mut self, error: &StoreError, actions: &mut Vec<Action<D>>) {
-        self.knowledge = Knowledge::Nothing;
+        self.memory = Memory::Empty;
         let batch = self.batch.take().map(|batch| batch.entries).unwrap_or_default();
         let undecided = self.waiting.drain(..);
         for waiting in batch.into_iter().map(|entry| entry.waiting).chain(undecided) {
@@ -292,32 +311,32 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Answers a batch that is on disk, or that had nothing to put there. `positions` are those of the
-    /// appended events, `before` is the revision in front of them.
+    /// Answers the commands of a batch that is on disk or has no events. `positions` are the positions of the
+    /// appended events, and `before` is the stream's last revision before them.
     fn answer(
         entries: Vec<Entry<D>>,
-        folded: &Folded<D>,
+        after: &Folded<D>,
         positions: &[Position],
         before: Option<Revision>,
         actions: &mut Vec<Action<D>>,
     ) {
         let mut appended = 0;
         for entry in entries {
-            let result = entry.verdict.map(|decided| {
-                appended += decided.events;
-                // A command that appends nothing is answered with where the stream stood when it was
-                // decided: behind what the batch had appended by then.
-                let ahead = appended as u64;
+            let result = entry.verdict.map(|accepted| {
+                appended += accepted.event_count;
+                // A command without events is answered with the stream's last revision at its decision. This
+                // includes the events of the earlier commands in the batch.
+                let events_so_far = appended as u64;
                 let revision = match before {
-                    Some(revision) => Revision(revision.0 + ahead),
-                    None => Revision(ahead.saturating_sub(1)),
+                    Some(revision) => Revision(revision.0 + events_so_far),
+                    None => Revision(events_so_far.saturating_sub(1)),
                 };
                 let position = appended.checked_sub(1).and_then(|last| positions.get(last).copied());
                 Outcome {
                     revision,
-                    position: position.unwrap_or(folded.position),
-                    completion: decided.completion,
-                    state: folded.state.clone(),
+                    position: position.unwrap_or(after.position),
+                    completion: accepted.completion,
+                    state: after.state.clone(),
                 }
             });
             actions.push(Action::Answer(entry.waiting.ticket, result));
@@ -332,9 +351,13 @@ fn fold<D: Decider>(folded: Folded<D>, events: &[RecordedEvent]) -> Result<Folde
         let event: D::Event = recorded.decode().map_err(|error| {
             StoreError::Damaged(format!("{} at revision {}: {error}", recorded.stream, recorded.revision))
         })?;
-        state = caught(|| D::evolve(state, &event)).map_err(|reason| {
-            let (stream, revision, reason) = (&recorded.stream, recorded.revision, without_values(&reason));
-            StoreError::Damaged(format!("{stream} can't be folded at revision {revision}: {reason}"))
+        state = catch_panic(|| D::evolve(state, &event)).map_err(|reason| {
+            let stream = &recorded.stream;
+            let revision = recorded.revision;
+            let reason = without_values(&reason);
+            StoreError::Damaged(format!(
+                "the event of {stream} at revision {revision} can't be applied: {reason}"
+            ))
         })?;
     }
     Ok(Folded { state: state.into(), revision: Some(last.revision), position: last.position })

@@ -1,51 +1,57 @@
-//! The index of people, kept beside their keys: names by which somebody is found again, such as the keyed hash of
-//! an e-mail address. No such name stands in the log. Where the log needs something in its place, it holds an
-//! *alias*: random text that nothing leads to once its row is deleted.
+//! The index of people: a port to find people by a *name*, such as the keyed hash of an e-mail address.
+//!
+//! The index is stored with the keys of people and not in the log. If an event must refer to a name, it holds an
+//! *alias* of the name, which is a random text.
+//!
+//! Invariants: no name stands in the log. After the row of an alias is deleted, the alias can't be traced back to
+//! its name. Erasing a person deletes the person's links and key in one transaction.
+//!
+//! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{KeysUnavailable, Person};
 
-/// A person linked with a name, and the alias that the log holds for the name.
+/// Link between a name and a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Linked {
-    /// The name.
+    /// Name by which the person is found.
     pub name: String,
-    /// The person.
+    /// Person whom the name leads to.
     pub person: Person,
-    /// The alias of the name.
+    /// Alias that the log holds in place of the name.
     pub alias: String,
 }
 
-/// Keeps names by which people are found.
-///
-/// Erasing a person deletes their links with their key, in one transaction. A deleted row is overwritten.
+/// Port to the index of people. A deleted row is overwritten on disk.
 #[async_trait]
 pub trait PersonIndex: Send + Sync + 'static {
-    /// Returns the alias of a name; none when none was made, or when it was deleted.
+    /// Returns the alias of a name; `None` if the name has no alias, or if the alias was deleted.
     async fn alias_of(&self, name: &str) -> Result<Option<String>, KeysUnavailable>;
 
-    /// Returns the name of an alias.
+    /// Returns the name of an alias; `None` if the alias is unknown or was deleted.
     async fn name_of(&self, alias: &str) -> Result<Option<String>, KeysUnavailable>;
 
-    /// Returns the alias of a name, made at random when there is none: 64 hexadecimal digits.
+    /// Returns the alias of a name: 64 hexadecimal digits. Creates a random alias if the name has none.
     async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable>;
 
-    /// Takes in a name that an older log holds in the place of an alias: the name becomes its own alias, unless
-    /// it is known as one.
+    /// Accepts a name that an older log holds in place of an alias. The name becomes its own alias, unless it is
+    /// already an alias.
     async fn adopt_alias(&self, name: &str) -> Result<(), KeysUnavailable>;
 
-    /// Deletes an alias and the name that led to it.
+    /// Deletes an alias together with its name.
     async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable>;
 
-    /// Links people with names until they are erased, all at once or none. Somebody who is erased gets no link.
+    /// Links people with names in one transaction. A link lasts until its person is erased. People who are already
+    /// erased get no link.
     async fn link(&self, links: Vec<(Person, String)>) -> Result<(), KeysUnavailable>;
 
     /// Deletes the link of a person with one name.
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
 
-    /// Lists people of a kind who have a key, by name behind one of them, with the time at which it was made.
+    /// Returns up to `limit` people of a kind who have a key, ordered by person and after `after`, with the time
+    /// at which the key was created.
     async fn keyed_after(
         &self,
         kind: &str,
@@ -53,7 +59,7 @@ pub trait PersonIndex: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Person, Timestamp)>, KeysUnavailable>;
 
-    /// Lists links whose name has an alias, by name and person, behind one of them.
+    /// Returns up to `limit` links whose name has an alias, ordered by name and person, and after `after`.
     async fn linked_after(
         &self,
         after: Option<&Linked>,

@@ -1,5 +1,10 @@
-//! Keys of people, and the port to the store that keeps them: apart from the log and its backups, so that
-//! destroying one destroys what is sealed under it wherever it lies.
+//! Keys of people, and the port to the store of these keys.
+//!
+//! Invariants: the store is separate from the log and from the log's backups. After a key is destroyed, no copy
+//! of the data sealed with it can be opened. A key that was used for sealing is on disk. A person who was erased
+//! never gets a key again. A finished [`PersonKeys::erase`] survives every crash.
+//!
+//! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,20 +15,20 @@ use zeroize::Zeroizing;
 
 use super::{Person, PersonIndex};
 
-/// Bytes of a nonce of XChaCha20-Poly1305: enough that random ones never meet.
+/// Length of a nonce of XChaCha20-Poly1305, in bytes. Random nonces of this length do not repeat in practice.
 pub const NONCE_BYTES: usize = 24;
 
-/// The key of one person. Overwritten when it is dropped, never shown.
+/// Key of one person. Dropping it overwrites its memory, and `Debug` does not show it.
 #[derive(Clone)]
 pub struct PersonKey(Zeroizing<[u8; 32]>);
 
 impl PersonKey {
-    /// A key of these bytes.
+    /// Makes a key from its bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Its bytes, for ciphers and for wrapping.
+    /// Returns the bytes of the key, for a cipher or to encrypt the key itself.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -35,28 +40,28 @@ impl fmt::Debug for PersonKey {
     }
 }
 
-/// The keys of some people. Of somebody who is erased, or was never known, there is none.
+/// Keys of several people. A person who is erased or unknown has no entry.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing(HashMap<Person, PersonKey>);
 
 impl KeyRing {
-    /// The key of a person.
+    /// Returns the key of a person; `None` if the key ring does not hold it.
     pub fn get(&self, person: &Person) -> Option<&PersonKey> {
         self.0.get(person)
     }
 
-    /// The keys and whose they are.
+    /// Iterates over people and their keys, in any order.
     pub fn iter(&self) -> impl Iterator<Item = (&Person, &PersonKey)> {
         self.0.iter()
     }
 
-    /// These keys and others.
+    /// Returns a key ring with the keys of both.
     pub fn with(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
     }
 
-    /// Adds a key.
+    /// Adds or replaces the key of a person.
     pub fn insert(&mut self, person: Person, key: PersonKey) {
         self.0.insert(person, key);
     }
@@ -68,39 +73,39 @@ impl FromIterator<(Person, PersonKey)> for KeyRing {
     }
 }
 
-/// The store of keys can't be read or written at the moment.
+/// Error if the store of keys can't be read or written. The text is the store's message.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the keys of people are unavailable: {0}")]
 pub struct KeysUnavailable(pub String);
 
-/// Keeps the keys of people.
+/// Port to the store of people's keys.
 ///
-/// What always holds: a key that was given out to seal with is on disk; somebody who was erased has no key
-/// and never gets one again; what [`PersonKeys::erase`] answered survives every crash.
+/// An erasure has two parts. First, [`PersonKeys::erase`] destroys the key. Then the rest of the program removes
+/// the other data of the person, such as sessions. The erasure is *settled* once that is done.
 #[async_trait]
 pub trait PersonKeys: PersonIndex {
-    /// Keys to seal with: made for those who have none, but for those who are erased.
+    /// Returns keys for sealing. Creates a key for each person who has none. People who are erased get no key.
     async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 
-    /// Keys to open with: of those who have one.
+    /// Returns keys for opening sealed values, for those of `people` who have a key.
     async fn to_open(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 
-    /// Whether the person is erased.
+    /// Returns true if the person is erased.
     async fn is_erased(&self, person: &Person) -> Result<bool, KeysUnavailable>;
 
-    /// Destroys the person's key for good. What is left to do about it is listed by
-    /// [`PersonKeys::unsettled`] until it is said to be done.
+    /// Destroys the person's key, which can't be undone. [`PersonKeys::unsettled`] lists the erasure until
+    /// [`PersonKeys::settle`] is called.
     async fn erase(&self, person: &Person, at: Timestamp) -> Result<(), KeysUnavailable>;
 
-    /// People who are erased and whose erasure is not yet told everywhere, the longest ago first.
+    /// Returns up to `limit` people whose erasure is not settled, the oldest erasure first.
     async fn unsettled(&self, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
 
-    /// Notes that everybody has been told.
+    /// Marks the erasure of a person as settled.
     async fn settle(&self, person: &Person) -> Result<(), KeysUnavailable>;
 
-    /// People who are erased, by name, behind that of one of them.
+    /// Returns up to `limit` people who are erased, ordered by their text form and after `name`.
     async fn erased_after(&self, name: &str, limit: usize) -> Result<Vec<Person>, KeysUnavailable>;
 
-    /// Lists an erasure as not told everywhere once more.
+    /// Marks the erasure of a person as not settled.
     async fn unsettle(&self, person: &Person) -> Result<(), KeysUnavailable>;
 }

@@ -1,9 +1,15 @@
-//! Personal data in events: sealed on its way into the log, with a key of the person it tells about.
+//! Personal data in events: encrypted ("sealed") before it is written to the log, with the key of its person.
 //!
-//! A decider makes a [`Personal`] value open, as somebody said it. Behind the last decision, on the way
-//! into the log, [`seal`] replaces it by a [`Sealed`] one; everything that reads the log (states, process
-//! streams, read models) holds that, and may copy it as it is. Whoever shows it to somebody opens it with
-//! the person's key. When that key is destroyed, the value reads as erased, everywhere.
+//! A decider makes a [`Personal`] value *open*, which means unencrypted. After the decision and before the
+//! append, [`seal`] replaces each open value by a [`Sealed`] one. Everything that reads the log (states,
+//! process streams, read models) holds sealed values, and may copy them into other events. Code that shows a
+//! value to a user opens it with the person's key.
+//!
+//! Invariants: no open value reaches the log. After a person's key is destroyed, no copy of the person's data
+//! can be opened. `Debug` never shows a personal value.
+//!
+//! On failure: without the key, a value is `None` for the reader. If the store of keys can't be reached, the
+//! operation fails with [`KeysUnavailable`] and can be retried.
 
 mod index;
 mod keys;
@@ -21,28 +27,29 @@ pub use index::{Linked, PersonIndex};
 pub use keys::{KeyRing, KeysUnavailable, NONCE_BYTES, PersonKey, PersonKeys};
 pub use seal::{People, people, seal, sealed_people};
 
-/// Whom personal data tells about, as in `customer:42`: what one key is for, and what is erased at once.
+/// Person whom personal data concerns, as kind and id: `customer:42`. Each person has one key. Destroying it
+/// erases all data of the person.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Person(Arc<str>);
 
 impl Person {
-    /// A person of a kind, by an opaque id.
+    /// Makes a person from a kind and an opaque id.
     pub fn new(kind: &str, id: &str) -> Self {
         Self(format!("{kind}:{id}").into())
     }
 
-    /// Reads what [`Person::as_str`] gave.
+    /// Parses the text that [`Person::as_str`] returns.
     pub fn parse(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The whole text.
+    /// Returns kind and id as one text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The kind and the id.
+    /// Returns the kind and the id.
     pub fn parts(&self) -> (&str, &str) {
         self.0.split_once(':').unwrap_or((&self.0, ""))
     }
@@ -54,18 +61,18 @@ impl fmt::Display for Person {
     }
 }
 
-/// A value that tells something about a person: a name, an e-mail address, a postal address.
+/// Value that concerns a person: a name, an e-mail address, a postal address.
 ///
-/// Never shown by `Debug`, so that no log line, error or panic can give it away.
+/// `Debug` does not show the value, so that no log line, error or panic reveals it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Personal<T> {
-    /// As somebody said it; it becomes sealed on its way into the log.
+    /// Unencrypted value, as a decider makes it. It is sealed before the append.
     Open(Open<T>),
-    /// As the log has it.
+    /// Encrypted value, as the log holds it.
     Sealed(Sealed),
 }
 
-/// A value that is yet to be sealed.
+/// Unencrypted value, with the person and the field that sealing needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Open<T> {
     person: Person,
@@ -73,27 +80,29 @@ pub struct Open<T> {
     value: T,
 }
 
-/// A value under seal, or the mark that it is erased.
+/// Encrypted value, or the mark that the value is erased.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Whom it tells about.
+    /// Person whom the value concerns.
     pub person: Person,
-    /// The event that it was first written in; a copy in a later event names the same.
+    /// Event in which the value was first written. A copy in a later event keeps this id.
     pub event: EventId,
-    /// What it was called there.
+    /// Name of the field in that event.
     pub field: String,
-    /// Nonce and sealed JSON, in base 64; none when the person's key was destroyed before it was written.
+    /// Nonce and encrypted JSON, in base 64. `None` if the person's key was destroyed before the value was
+    /// written.
     #[serde(default)]
     pub sealed: Option<String>,
 }
 
 impl<T> Personal<T> {
-    /// A value of a person. Field and event tell sealed values apart: none can stand in another's place.
+    /// Makes an open value of a person. Sealing binds the value to its event and to `field`, so that it can't be
+    /// opened in another place.
     pub fn new(person: Person, field: &'static str, value: T) -> Self {
         Self::Open(Open { person, field, value })
     }
 
-    /// Whom it tells about.
+    /// Returns the person whom the value concerns.
     pub fn person(&self) -> &Person {
         match self {
             Self::Open(open) => &open.person,
@@ -101,15 +110,15 @@ impl<T> Personal<T> {
         }
     }
 
-    /// Whether the person was erased before it was written. One that was written before that says so only
-    /// when it is opened.
+    /// Returns true if the person was erased before the value was written. If the person was erased later, the
+    /// function returns false, and only opening the value shows that it is erased.
     pub fn is_erased(&self) -> bool {
         matches!(self, Self::Sealed(Sealed { sealed: None, .. }))
     }
 }
 
 impl<T: DeserializeOwned + Clone> Personal<T> {
-    /// The value, for those who have a reason; none when it is erased.
+    /// Returns the unencrypted value; `None` if it is erased or `keys` does not hold the person's key.
     pub fn reveal(&self, keys: &KeyRing) -> Option<T> {
         match self {
             Self::Open(open) => Some(open.value.clone()),
@@ -127,8 +136,9 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-/// How an open value is written: the text before the value is what [`seal`] looks for. No other JSON has
-/// it: in a text its quotes would be escaped, and names with control characters are refused everywhere.
+/// JSON form of an open value. [`seal`] finds open values by the text before the value. No other JSON contains
+/// this text: within a string its quotes are escaped, and field names with control characters are always
+/// rejected.
 #[derive(Serialize)]
 struct OpenForm<'a, T> {
     #[serde(rename = "\u{0}open")]
@@ -148,7 +158,7 @@ impl<T: Serialize> Serialize for Personal<T> {
     }
 }
 
-/// Only sealed values can be read: an open one never reaches the log.
+/// Accepts sealed values only, since the log never holds an open value.
 impl<'de, T> Deserialize<'de> for Personal<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Sealed::deserialize(deserializer).map(Self::Sealed)

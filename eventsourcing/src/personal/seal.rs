@@ -1,6 +1,12 @@
-//! Sealing what an append holds open, and opening it again: XChaCha20-Poly1305 under the person's key, with
-//! person, event and field as associated data. A copy of a value whose key is destroyed by now is written as
-//! erased, so that whatever enters the log after an erasure says of itself that it is.
+//! Sealing and opening of personal values: XChaCha20-Poly1305 with the person's key.
+//!
+//! Person, event and field are the associated data of the cipher. The nonce is stored with the sealed value.
+//!
+//! Invariants: after sealing, an event holds no open value. A sealed value can be opened only with its own
+//! person, event and field. A value that is written after the erasure of its person is marked as erased.
+//!
+//! On failure: a value without a key is written as erased, because it must not be written unencrypted. A value
+//! that can't be opened is `None`.
 
 use std::borrow::Cow;
 
@@ -17,12 +23,12 @@ use super::{KeyRing, NONCE_BYTES, Person, PersonKey, Sealed};
 use crate::envelope::NewEvent;
 use crate::id::EventId;
 
-/// What an open value begins with in a payload.
+/// First bytes of an open value in a payload.
 const OPEN_BEGINS: &[u8] = br#"{"\u0000open":"#;
-/// What a sealed one begins with, and little else.
+/// First bytes of a sealed value in a payload. Other objects may begin with the same bytes.
 const COPY_BEGINS: &[u8] = br#"{"person":"#;
 
-/// An open value as it stands in a payload.
+/// JSON form of an open value in a payload.
 #[derive(Deserialize)]
 struct OpenForm<'a> {
     #[serde(rename = "\u{0}open", borrow)]
@@ -32,7 +38,7 @@ struct OpenForm<'a> {
     field: Cow<'a, str>,
 }
 
-/// The open values of a payload, in order, with where each begins and ends.
+/// Returns the open values of a payload in order, each with its first byte and the byte after its end.
 fn open_values(data: &[u8]) -> impl Iterator<Item = (usize, usize, OpenForm<'_>)> {
     let begins = memmem::find_iter(data, OPEN_BEGINS);
     begins.filter_map(|begin| {
@@ -42,7 +48,7 @@ fn open_values(data: &[u8]) -> impl Iterator<Item = (usize, usize, OpenForm<'_>)
     })
 }
 
-/// The copies in a payload that are not written as erased yet, likewise.
+/// Returns the copied sealed values of a payload that are not marked as erased, in the same form.
 fn copies(data: &[u8]) -> impl Iterator<Item = (usize, usize, Sealed)> {
     let begins = memmem::find_iter(data, COPY_BEGINS);
     begins.filter_map(|begin| {
@@ -52,16 +58,16 @@ fn copies(data: &[u8]) -> impl Iterator<Item = (usize, usize, Sealed)> {
     })
 }
 
-/// Whose keys some events need on their way into the log, each once.
+/// People whose keys are needed before some events can be appended, without duplicates.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct People {
-    /// Those that open values tell about.
+    /// People with open values, which must be sealed.
     pub sealed: Vec<Person>,
-    /// Those that copies tell about.
+    /// People with copies of values that are already sealed.
     pub copied: Vec<Person>,
 }
 
-/// Whose keys these events need.
+/// Returns the people whose keys are needed before `events` can be appended.
 pub fn people(events: &[NewEvent]) -> People {
     let mut people = People::default();
     let add = |people: &mut Vec<Person>, person| {
@@ -76,14 +82,16 @@ pub fn people(events: &[NewEvent]) -> People {
     people
 }
 
-/// People whom the sealed values of a payload tell about, those left out that are written as erased.
+/// Returns the people of the sealed values in a payload, except values that are marked as erased.
 pub fn sealed_people(data: &[u8]) -> impl Iterator<Item = Person> {
     copies(data).map(|(_, _, copy)| copy.person)
 }
 
-/// Seals what these events hold open, and passes copies on. An open value without a key is written as erased, and so is
-/// a copy of somebody who is; a copy whose key is only missing stays as it is, since the key may come back.
-/// `nonce` gives bytes that it never gave before.
+/// Seals the open values of `events`.
+///
+/// An open value without a key is marked as erased. A copy of a sealed value is marked as erased if `is_erased`
+/// is true for its person. Otherwise the copy stays unchanged, even if its key is missing, because a restore may
+/// bring the key back. `nonce` must return other bytes on each call.
 pub fn seal(
     events: &mut [NewEvent],
     keys: &KeyRing,
@@ -91,25 +99,25 @@ pub fn seal(
     mut nonce: impl FnMut() -> [u8; NONCE_BYTES],
 ) {
     for event in events {
-        let opened = open_values(&event.data);
+        let open = open_values(&event.data);
         let sealed =
-            opened.map(|(begin, end, form)| (begin, end, sealed_value(&form, event.id, keys, &mut nonce)));
-        let lost = copies(&event.data).filter(|(_, _, copy)| is_erased(&copy.person));
-        let erased = lost.map(|(begin, end, copy)| (begin, end, Sealed { sealed: None, ..copy }));
+            open.map(|(begin, end, form)| (begin, end, sealed_value(&form, event.id, keys, &mut nonce)));
+        let copies_of_erased = copies(&event.data).filter(|(_, _, copy)| is_erased(&copy.person));
+        let erased = copies_of_erased.map(|(begin, end, copy)| (begin, end, Sealed { sealed: None, ..copy }));
         let mut values: Vec<(usize, usize, Sealed)> = sealed.chain(erased).collect();
         if values.is_empty() {
             continue;
         }
         values.sort_by_key(|(begin, ..)| *begin);
         let mut data = Vec::with_capacity(event.data.len());
-        let mut passed = 0;
+        let mut copied_to = 0;
         for (begin, end, value) in values {
-            data.extend_from_slice(&event.data[passed..begin]);
-            // A sealed value is plain texts: it always serializes.
+            data.extend_from_slice(&event.data[copied_to..begin]);
+            // This can't fail, because all fields of a sealed value are texts.
             data.extend(serde_json::to_vec(&value).unwrap_or_default());
-            passed = end;
+            copied_to = end;
         }
-        data.extend_from_slice(&event.data[passed..]);
+        data.extend_from_slice(&event.data[copied_to..]);
         event.data = Bytes::from(data);
     }
 }
@@ -124,19 +132,19 @@ fn sealed_value(
         Sealed { person: form.person.clone(), event, field: form.field.clone().into_owned(), sealed: None };
     if let Some(key) = keys.get(&form.person) {
         let nonce = nonce();
-        let payload = Payload { msg: form.value.get().as_bytes(), aad: &associated(&sealed) };
-        // The cipher refuses only what is longer than 256 GiB.
-        let boxed = cipher(key).encrypt(&XNonce::from(nonce), payload).ok();
-        sealed.sealed = boxed.map(|boxed| BASE64_STANDARD.encode([&nonce[..], &boxed].concat()));
+        let payload = Payload { msg: form.value.get().as_bytes(), aad: &associated_data(&sealed) };
+        // The cipher fails only for texts of more than 256 GiB.
+        let encrypted = cipher(key).encrypt(&XNonce::from(nonce), payload).ok();
+        sealed.sealed = encrypted.map(|encrypted| BASE64_STANDARD.encode([&nonce[..], &encrypted].concat()));
     }
     sealed
 }
 
-/// The JSON under the seal; none when it is erased, or sealed for another place.
+/// Returns the JSON of a sealed value; `None` if the value is erased, or if person, event or field were changed.
 pub(super) fn open(sealed: &Sealed, key: &PersonKey) -> Option<Vec<u8>> {
     let bytes = BASE64_STANDARD.decode(sealed.sealed.as_ref()?).ok()?;
-    let (nonce, boxed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: boxed, aad: &associated(sealed) };
+    let (nonce, encrypted) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+    let payload = Payload { msg: encrypted, aad: &associated_data(sealed) };
     cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()
 }
 
@@ -144,8 +152,8 @@ fn cipher(key: &PersonKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.bytes().into())
 }
 
-/// Person, event and field, each with its length, so that no two triples make the same bytes.
-fn associated(sealed: &Sealed) -> Vec<u8> {
+/// Returns person, event and field, each after its length, so that no two triples give the same bytes.
+fn associated_data(sealed: &Sealed) -> Vec<u8> {
     let mut bytes = Vec::new();
     for part in [sealed.person.as_str().as_bytes(), sealed.event.0.as_bytes(), sealed.field.as_bytes()] {
         bytes.extend((part.len() as u64).to_be_bytes());

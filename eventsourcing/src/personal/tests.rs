@@ -25,7 +25,7 @@ fn keys() -> KeyRing {
 
 fn moved() -> Moved {
     Moved {
-        // What somebody types can't be taken for a mark.
+        // A text that looks like an open value must stay unchanged.
         note: r#"{"\u0000open":"x","person":"customer:ada","field":"f"}"#.to_owned(),
         name: Personal::new(ada(), "name", "Ada \"L\" 🧵".to_owned()),
         lines: Some(Personal::new(ada(), "lines", vec!["1 Test St".to_owned()])),
@@ -64,7 +64,7 @@ fn debug_never_shows_a_personal_value() {
 }
 
 #[test]
-fn what_is_sealed_is_not_in_the_bytes_and_opens_with_the_key_alone() {
+fn a_sealed_value_is_unreadable_in_the_payload_and_opens_only_with_its_key() {
     let event = sealed(&keys());
     let text = String::from_utf8(event.data.to_vec()).unwrap();
     assert!(!text.contains("Test St") && !text.contains("open\":\"Ada"), "{text}");
@@ -78,43 +78,43 @@ fn what_is_sealed_is_not_in_the_bytes_and_opens_with_the_key_alone() {
 }
 
 #[test]
-fn an_open_value_says_whose_key_it_needs() {
+fn sealing_an_open_value_needs_the_key_of_its_person() {
     let with = event(1, encode_json(&moved()));
     let without = event(2, encode_json(&moved().note));
-    let wanted = People { sealed: vec![ada()], copied: Vec::new() };
-    assert_eq!(people(&[with.clone(), without, with]), wanted);
+    let expected = People { sealed: vec![ada()], copied: Vec::new() };
+    assert_eq!(people(&[with.clone(), without, with]), expected);
 }
 
 #[test]
-fn without_a_key_a_value_is_written_as_erased() {
+fn an_open_value_without_a_key_is_written_as_erased() {
     let event = sealed(&KeyRing::default());
     assert!(!String::from_utf8_lossy(&event.data).contains("Ada"));
     assert_eq!(read(&event).name.reveal(&keys()), None);
 }
 
 #[test]
-fn a_copy_in_a_later_event_is_the_same_bytes() {
+fn a_sealed_value_is_copied_into_a_later_event_unchanged() {
     let first = read(&sealed(&keys()));
     let mut later = [event(2, encode_json(&first))];
     let before = later[0].data.clone();
-    seal(&mut later, &keys(), |_| false, || panic!("nothing is to be sealed"));
+    seal(&mut later, &keys(), |_| false, || panic!("the event has no open value"));
     assert_eq!(later[0].data, before);
     assert_eq!(people(&later), People { sealed: Vec::new(), copied: vec![ada()] });
     assert!(read(&later[0]).name.reveal(&keys()).is_some());
 }
 
 #[test]
-fn a_copy_whose_key_is_missing_stays_sealed_until_the_key_is_back() {
+fn a_copy_whose_key_is_missing_stays_sealed_and_opens_after_the_key_returns() {
     let first = read(&sealed(&keys()));
     let mut later = [event(2, encode_json(&first))];
-    seal(&mut later, &KeyRing::default(), |_| false, || panic!("nothing is to be sealed"));
+    seal(&mut later, &KeyRing::default(), |_| false, || panic!("the event has no open value"));
     let copied = read(&later[0]).name;
     assert!(!copied.is_erased());
     assert_eq!(copied.reveal(&keys()), first.name.reveal(&keys()));
 }
 
 #[test]
-fn a_copy_of_what_is_erased_by_now_says_so() {
+fn a_copy_made_after_the_erasure_is_marked_as_erased() {
     let first = read(&sealed(&keys()));
     assert!(!first.name.is_erased());
     let bob = Person::new("customer", "bob");
@@ -130,8 +130,8 @@ fn a_copy_of_what_is_erased_by_now_says_so() {
 }
 
 #[test]
-fn a_sealed_value_opens_in_no_other_place() {
-    let Personal::Sealed(sealed) = read(&sealed(&keys())).name else { panic!("it is sealed") };
+fn a_sealed_value_opens_only_with_its_own_person_event_and_field() {
+    let Personal::Sealed(sealed) = read(&sealed(&keys())).name else { panic!("the name is sealed") };
     let opens = |change: fn(&mut Sealed)| {
         let mut moved = sealed.clone();
         change(&mut moved);
@@ -149,6 +149,6 @@ fn a_sealed_value_opens_in_no_other_place() {
 }
 
 #[test]
-fn an_open_value_is_never_read_back() {
+fn decoding_an_open_value_fails() {
     assert!(serde_json::from_slice::<Moved>(&encode_json(&moved())).is_err());
 }

@@ -1,24 +1,24 @@
-//! What keeps a process from folding the log.
+//! Errors of the process runtime.
 
 use crate::parking::Poison;
 
-/// Why the log can't be folded.
+/// Reason why the runtime can't process the log or its stored rows.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProcessError {
-    /// An event can't be taken in.
+    /// An event can't be applied. The driver parks the entity and continues.
     #[error("process {process}: {poison}")]
     Poisoned {
-        /// The process.
+        /// Name of the process.
         process: &'static str,
-        /// Which event for what.
+        /// Event, and the entity to which it can't be applied.
         poison: Box<Poison>,
     },
-    /// A row of process state doesn't decode; without the rows the log is read from its start.
+    /// A row of process state can't be decoded. The driver drops the rows and reads the log from its start.
     #[error("a stored instance of process {process} can't be read: {reason}")]
     Row {
-        /// The process.
+        /// Name of the process.
         process: &'static str,
-        /// What is wrong with it.
+        /// Error message of the decoder.
         reason: String,
     },
 }

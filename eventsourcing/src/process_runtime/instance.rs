@@ -1,4 +1,10 @@
-//! One instance of a process: its state, what it asked for and what waits to be taken in.
+//! One instance of a process: its state, its open outputs and its waiting inputs.
+//!
+//! Invariant: [`Instance::apply`] computes the state from recorded inputs and moves only. [`Instance::decide`]
+//! changes nothing; it returns the transition to append.
+//!
+//! On failure: a panic of the rules is returned as text, together with the input that caused it. The caller
+//! parks the instance.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +12,35 @@ use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
 use crate::id::{CommandId, CorrelationId, EventId, Position, Revision, StreamName};
-use crate::parking::{Entity, Poison, caught, without_values};
+use crate::parking::{Entity, Poison, catch_panic, without_values};
 use crate::process::{
-    Decided, DecidedKind, Decision, Input, Output, OutputId, Process, Step, Taken, TakenKind, Transition,
+    Decision, Input, Output, OutputId, Process, RecordedInput, RecordedInputKind, RecordedOutput,
+    RecordedOutputKind, Step, Transition,
 };
 
 use super::{command_id, parse_step};
 
-/// The place of the input that a process panics on, if it is one, and the reason.
-type Stuck = (Option<usize>, String);
+/// Panic of the rules: the index of the waiting input that caused it, if an input did, and the message.
+type RulesPanic = (Option<usize>, String);
 
-/// An input of a recorded transition, and the output it answers.
-type Found<P> = (Input<<P as Process>::Event, <P as Process>::Step>, Option<(OutputId, Pending<P>)>);
+/// Input of a recorded transition, and the open output that it answers.
+type TransitionInput<P> =
+    (Input<<P as Process>::Event, <P as Process>::Step>, Option<(OutputId, Pending<P>)>);
 
-/// An output without an answer.
+/// Open output: one without an answer.
 pub(super) struct Pending<P: Process> {
-    pub(super) kind: DecidedKind,
+    pub(super) kind: RecordedOutputKind,
     pub(super) step: P::Step,
     pub(super) command_id: CommandId,
-    /// The transition that asked for it.
+    /// Transition that requested the output.
     pub(super) transition: EventId,
-    /// When it fires, for a timer; else the start of time.
+    /// Time at which a timer fires; [`Timestamp::MIN`] for commands and effects.
     pub(super) at: Timestamp,
-    /// Whether it was sent since this runtime began.
+    /// True if the output was sent since this runtime started.
     pub(super) sent: bool,
-    /// Whether nobody waits for its answer any more.
+    /// True if the reactor stopped waiting for the answer.
     pub(super) given_up: bool,
-    /// Times that sending it came to nothing by a fault of this program.
+    /// Number of failed attempts to send the output.
     pub(super) losses: u32,
 }
 
@@ -42,55 +50,56 @@ impl<P: Process> Clone for Pending<P> {
     }
 }
 
-/// An input that waits to be taken in.
+/// Input that waits for the next transition.
 pub(super) struct Waiting<P: Process> {
-    pub(super) taken: Taken,
+    /// Form in which the transition will record the input.
+    pub(super) recorded: RecordedInput,
     pub(super) input: Input<P::Event, P::Step>,
-    /// The event it is, or came from.
+    /// Event of the input; `None` for timers and for results without an event.
     pub(super) cause: Option<EventId>,
 }
 
 impl<P: Process> Clone for Waiting<P> {
     fn clone(&self) -> Self {
-        Self { taken: self.taken.clone(), input: self.input.clone(), cause: self.cause }
+        Self { recorded: self.recorded.clone(), input: self.input.clone(), cause: self.cause }
     }
 }
 
 impl<P: Process> Waiting<P> {
-    pub(super) fn event(recorded: &RecordedEvent, event: P::Event) -> Self {
-        let taken = Taken {
-            kind: TakenKind::Event,
-            stream: Some(recorded.stream.clone()),
-            revision: Some(recorded.revision.0),
+    pub(super) fn event(source: &RecordedEvent, event: P::Event) -> Self {
+        let recorded = RecordedInput {
+            kind: RecordedInputKind::Event,
+            stream: Some(source.stream.clone()),
+            revision: Some(source.revision.0),
             output: None,
             code: None,
             detail: None,
         };
-        Self { taken, input: Input::Event(event), cause: Some(recorded.event.id) }
+        Self { recorded, input: Input::Event(event), cause: Some(source.event.id) }
     }
 }
 
 pub(super) struct Instance<P: Process> {
     pub(super) state: P::State,
-    /// Of the last transition.
+    /// Revision of the last transition.
     pub(super) revision: Option<Revision>,
     pub(super) correlation_id: CorrelationId,
-    /// The event that started it.
+    /// Event that started the instance.
     pub(super) started_by: EventId,
     pub(super) outputs: BTreeMap<OutputId, Pending<P>>,
     pub(super) waiting: Vec<Waiting<P>>,
     pub(super) ended: bool,
-    /// True while a transition is on its way to the log, or waits for another attempt.
+    /// True while a transition is being appended, or waits for a retry.
     pub(super) deciding: bool,
-    /// Attempts to append the transition that failed, one after another.
+    /// Number of failed attempts to append the current transition.
     pub(super) failed_appends: u32,
-    /// Conflicts of the transition, each after the process had read further.
+    /// Number of conflicts of the current transition, each at another position of the process.
     pub(super) conflicts: u32,
-    /// The position of the process at the last of them.
+    /// Position of the process at the last conflict.
     pub(super) conflicted_at: Option<Position>,
 }
 
-/// Moves of one transition. A process that makes more goes round in a circle.
+/// Largest number of moves in one transition. More moves mean that the rules never stop.
 const MOVES_MAX: usize = 64;
 
 impl<P: Process> Clone for Instance<P> {
@@ -122,114 +131,122 @@ impl<P: Process> Instance<P> {
         }
     }
 
-    /// The event that led to what is decided next.
+    /// Returns the event that causes the next transition: the last waiting event, or the event that started the
+    /// instance.
     pub(super) fn last_cause(&self) -> EventId {
         self.waiting.iter().rev().find_map(|waiting| waiting.cause).unwrap_or(self.started_by)
     }
 
-    /// An output was answered: the answer waits to be taken in. Returns the output, if it was open.
+    /// Adds the answer of an output to the waiting inputs. Returns the output, if it was open.
     pub(super) fn answer(
         &mut self,
         output: OutputId,
-        taken: Taken,
+        recorded: RecordedInput,
         cause: Option<EventId>,
     ) -> Option<Pending<P>> {
         let pending = self.outputs.remove(&output)?;
-        // An effect's answer is an event of the aggregate it is about, and taken in as that.
-        if !self.ended && pending.kind != DecidedKind::Effect {
-            let input = result_input(&taken, pending.step.clone());
-            self.waiting.push(Waiting { taken, input, cause });
+        // The answer to an effect is an event of an aggregate, and becomes an input as an event.
+        if !self.ended && pending.kind != RecordedOutputKind::Effect {
+            let input = result_input(&recorded, pending.step.clone());
+            self.waiting.push(Waiting { recorded, input, cause });
         }
         Some(pending)
     }
 
-    /// It can't go on: because of one of its inputs, or of what it did itself. `position` is how far the
-    /// log was read.
-    pub(super) fn stuck(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
-        let taken = input.and_then(|place| self.waiting.get(place)).map(|waiting| &waiting.taken);
-        let event = taken.and_then(|taken| taken.stream.clone().zip(taken.revision));
+    /// Makes the poison of an instance that can't continue. `input` is the index of the waiting input that caused
+    /// it; for `None`, the poison names the last transition. `position` is the position of the process.
+    pub(super) fn poison(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
+        let recorded = input.and_then(|place| self.waiting.get(place)).map(|waiting| &waiting.recorded);
+        let event = recorded.and_then(|recorded| recorded.stream.clone().zip(recorded.revision));
         let can_be_skipped = event.is_some();
-        let own = || (StreamName::new(P::NAME, id), self.revision.map_or(0, |revision| revision.0));
-        let (stream, revision) = event.unwrap_or_else(own);
-        let (entity, reason) = (Entity::Key(id.to_owned()), without_values(reason));
-        Poison { entity, stream, revision: Revision(revision), position, reason, can_be_skipped }
+        let last_transition =
+            || (StreamName::new(P::NAME, id), self.revision.map_or(0, |revision| revision.0));
+        let (stream, revision) = event.unwrap_or_else(last_transition);
+        Poison {
+            entity: Entity::Key(id.to_owned()),
+            stream,
+            revision: Revision(revision),
+            position,
+            reason: without_values(reason),
+            can_be_skipped,
+        }
     }
 
-    /// The transition that the waiting inputs lead to; none while a command has no answer, or when there
-    /// is no move to make. An input that the process panics on is named by its place.
-    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, Stuck> {
+    /// Returns the next transition, which takes in all waiting inputs. Returns `None` while a command has no
+    /// answer, or if the rules decide no move.
+    pub(super) fn decide(&self, now: Timestamp) -> Result<Option<Transition<P::Move>>, RulesPanic> {
         let has_unanswered_command = self.outputs.values().any(Pending::is_command);
         if self.ended || self.deciding || self.waiting.is_empty() || has_unanswered_command {
             return Ok(None);
         }
         let mut state = self.state.clone();
         for (place, waiting) in self.waiting.iter().enumerate() {
-            state = caught(|| P::take_in(state, &waiting.input)).map_err(|reason| (Some(place), reason))?;
+            state =
+                catch_panic(|| P::take_in(state, &waiting.input)).map_err(|reason| (Some(place), reason))?;
         }
-        let taken = self.waiting.iter().map(|waiting| waiting.taken.clone()).collect();
+        let taken = self.waiting.iter().map(|waiting| waiting.recorded.clone()).collect();
         let mut transition = Transition { taken, moves: Vec::new(), outputs: Vec::new(), ended: false };
-        while !transition.ended && !transition.outputs.iter().any(Decided::is_command) {
+        while !transition.ended && !transition.outputs.iter().any(RecordedOutput::is_command) {
             let decide = || {
-                let Decision { made, outputs } = P::decide(&state, now)?;
-                Some((P::enter(state.clone(), &made), made, outputs))
+                let Decision { next_move, outputs } = P::decide(&state, now)?;
+                Some((P::enter(state.clone(), &next_move), next_move, outputs))
             };
-            let Some((after, made, outputs)) = caught(decide).map_err(|reason| (None, reason))? else {
+            let Some((after, next_move, outputs)) = catch_panic(decide).map_err(|reason| (None, reason))?
+            else {
                 break;
             };
             if transition.moves.len() == MOVES_MAX {
-                return Err((None, format!("it makes more than {MOVES_MAX} moves at once")));
+                return Err((None, format!("it decides more than {MOVES_MAX} moves in one transition")));
             }
-            transition.moves.push(made);
-            transition.outputs.extend(outputs.iter().map(decided));
+            transition.moves.push(next_move);
+            transition.outputs.extend(outputs.iter().map(recorded_output));
             transition.ended = P::is_ended(&after);
             state = after;
         }
         Ok((!transition.moves.is_empty()).then_some(transition))
     }
 
-    /// Finds an input of a recorded transition among what waits and what is out; returns it with the output
-    /// it answers, when that was not known to be answered yet.
-    fn find(&mut self, taken: &Taken) -> Result<Found<P>, String> {
-        let is_it = |waiting: &Waiting<P>| {
-            let (known, wanted) = (&waiting.taken, taken);
-            match wanted.output {
-                Some(output) => known.output == Some(output),
-                None => {
-                    known.stream == wanted.stream
-                        && known.revision == wanted.revision
-                        && known.output.is_none()
-                }
+    /// Removes an input of a recorded transition from the waiting inputs, or its output from the open outputs.
+    /// Returns the input, and the output if it was still open.
+    fn remove_input(&mut self, recorded: &RecordedInput) -> Result<TransitionInput<P>, String> {
+        let is_same = |waiting: &Waiting<P>| match recorded.output {
+            Some(output) => waiting.recorded.output == Some(output),
+            None => {
+                waiting.recorded.stream == recorded.stream
+                    && waiting.recorded.revision == recorded.revision
+                    && waiting.recorded.output.is_none()
             }
         };
-        let position = self.waiting.iter().position(is_it);
-        let waiting = position.map(|position| self.waiting.remove(position));
-        let gone =
-            taken.output.and_then(|output| self.outputs.remove(&output).map(|pending| (output, pending)));
-        let input = match (&gone, waiting) {
-            // What a recorded transition says of an answer counts, not what came in here meanwhile.
-            (_, Some(waiting)) if taken.kind == waiting.taken.kind => waiting.input,
-            (_, Some(Waiting { input, .. })) => result_input(taken, step_of(input)?),
-            (Some((_, pending)), None) => result_input(taken, pending.step.clone()),
+        let index = self.waiting.iter().position(is_same);
+        let waiting = index.map(|index| self.waiting.remove(index));
+        let answered =
+            recorded.output.and_then(|output| self.outputs.remove(&output).map(|pending| (output, pending)));
+        let input = match (&answered, waiting) {
+            // The recorded answer counts, even if this runtime received another one.
+            (_, Some(waiting)) if recorded.kind == waiting.recorded.kind => waiting.input,
+            (_, Some(Waiting { input, .. })) => result_input(recorded, step_of(input)?),
+            (Some((_, pending)), None) => result_input(recorded, pending.step.clone()),
             (None, None) => {
-                let what = match (&taken.stream, taken.revision) {
+                let source = match (&recorded.stream, recorded.revision) {
                     (Some(stream), Some(revision)) => format!("revision {revision} of {stream}"),
-                    _ => "the answer to what it never asked for".to_owned(),
+                    _ => "the answer to an output that was never requested".to_owned(),
                 };
-                return Err(format!("a recorded transition takes in {what}, which did not come before it"));
+                return Err(format!("a recorded transition takes in {source}, which does not precede it"));
             }
         };
-        Ok((input, gone))
+        Ok((input, answered))
     }
 
-    /// Takes a recorded transition in; returns the outputs that it shows to be answered.
-    pub(super) fn take(
+    /// Applies a recorded transition to the state. Returns the open outputs that it answers.
+    pub(super) fn apply(
         &mut self,
         version: u16,
         transition: &mut Transition<P::Move>,
     ) -> Result<Vec<(OutputId, Pending<P>)>, String> {
-        let (mut inputs, mut answered) = (Vec::new(), Vec::new());
-        for taken in &transition.taken {
-            let (input, output) = self.find(taken)?;
+        let mut inputs = Vec::new();
+        let mut answered = Vec::new();
+        for recorded in &transition.taken {
+            let (input, output) = self.remove_input(recorded)?;
             inputs.push(input);
             answered.extend(output);
         }
@@ -244,7 +261,7 @@ impl<P: Process> Instance<P> {
         Ok(answered)
     }
 
-    /// Notes what a recorded transition asks for.
+    /// Adds the outputs of a recorded transition to the open outputs. Returns the added outputs.
     pub(super) fn record(
         &mut self,
         recorded: &RecordedEvent,
@@ -277,33 +294,34 @@ impl<P: Process> Instance<P> {
         Ok(added)
     }
 
-    /// Drops what doesn't matter after the end, and returns the outputs among it.
+    /// Drops the waiting inputs, the timers and the effects without a reactor of an ended instance. Returns the
+    /// dropped outputs.
     pub(super) fn close(&mut self) -> Vec<(OutputId, Pending<P>)> {
         self.waiting.clear();
-        let is_over = |pending: &Pending<P>| pending.kind == DecidedKind::Timer || pending.given_up;
-        self.outputs.extract_if(.., |_, pending| is_over(pending)).collect()
+        let is_dropped = |pending: &Pending<P>| pending.kind == RecordedOutputKind::Timer || pending.given_up;
+        self.outputs.extract_if(.., |_, pending| is_dropped(pending)).collect()
     }
 }
 
-fn decided<S: Step>(output: &Output<S>) -> Decided {
+fn recorded_output<S: Step>(output: &Output<S>) -> RecordedOutput {
     let (kind, step, at) = match output {
-        Output::Command(step) => (DecidedKind::Command, step, None),
-        Output::Effect(step) => (DecidedKind::Effect, step, None),
-        Output::Timer { step, at } => (DecidedKind::Timer, step, Some(*at)),
+        Output::Command(step) => (RecordedOutputKind::Command, step, None),
+        Output::Effect(step) => (RecordedOutputKind::Effect, step, None),
+        Output::Timer { step, at } => (RecordedOutputKind::Timer, step, Some(*at)),
     };
-    Decided { kind, step: step.name().to_owned(), number: step.number(), at }
+    RecordedOutput { kind, step: step.name().to_owned(), number: step.number(), at }
 }
 
-pub(super) fn result_input<E, S>(taken: &Taken, step: S) -> Input<E, S> {
-    match taken.kind {
-        TakenKind::Refused => Input::Refused {
+pub(super) fn result_input<E, S>(recorded: &RecordedInput, step: S) -> Input<E, S> {
+    match recorded.kind {
+        RecordedInputKind::Refused => Input::Refused {
             step,
-            code: taken.code.clone().unwrap_or_default(),
-            detail: taken.detail.clone().unwrap_or_default(),
+            code: recorded.code.clone().unwrap_or_default(),
+            detail: recorded.detail.clone().unwrap_or_default(),
         },
-        TakenKind::Unchanged => Input::Unchanged(step),
-        TakenKind::Fired => Input::Fired(step),
-        TakenKind::Done | TakenKind::Event => Input::Done(step),
+        RecordedInputKind::Unchanged => Input::Unchanged(step),
+        RecordedInputKind::Fired => Input::Fired(step),
+        RecordedInputKind::Done | RecordedInputKind::Event => Input::Done(step),
     }
 }
 
@@ -312,6 +330,8 @@ fn step_of<E, S>(input: Input<E, S>) -> Result<S, String> {
         Input::Done(step) | Input::Unchanged(step) | Input::Fired(step) | Input::Refused { step, .. } => {
             Ok(step)
         }
-        Input::Event(_) => Err("it takes an event for an answer".to_owned()),
+        Input::Event(_) => {
+            Err("a recorded transition has an answer where this runtime has an event".to_owned())
+        }
     }
 }

@@ -1,17 +1,23 @@
-//! The runtime of one process: all its instances, as a fold of the log.
+//! The runtime of one process: all its instances, computed from the log. A step function.
 //!
-//! A step function. What always holds: everything it knows comes from the log in log order, so a crash
-//! between any two steps loses nothing and a repeat is harmless; an output is sent only once its
-//! transition is on disk, under an id derived from it; a transition takes all inputs that wait, and none
-//! is made while a command of the instance has no answer or when there is no move to make; after the end
-//! nothing is emitted. An instance whose command is not answered holds back no other. A transition that
-//! can't be appended is tried again after a growing wait.
+//! Invariants:
+//! - All state comes from the log, in the order of the log. A crash between any two steps loses nothing.
+//! - An output is sent only after its transition is on disk, under an id that is derived from the
+//!   transition. Sending it twice is therefore harmless.
+//! - A transition takes in all waiting inputs of its instance. No transition is made while a command of the
+//!   instance has no answer, or if the rules decide no move.
+//! - An ended instance makes no transition and requests no output.
+//! - An instance that waits for an answer does not delay other instances.
 //!
-//! An answer finds its output by the event's `reply_to`; an event without one (written before there was
-//! `reply_to`, or by somebody else's command of the same id) answers the output with its command id.
+//! An answer is assigned to its output by the event's `reply_to`. An event may have no `reply_to`, because it
+//! is older than this field, or because another sender used the same command id. Such an event answers the
+//! output with the same command id.
 //!
-//! Two runtimes of one process may work at once: the stream's expected revision lets one transition
-//! through, and the other runtime sees it in the log.
+//! Two runtimes of one process may run at the same time. Both append with the expected revision of the
+//! instance's stream, so only one transition succeeds; the other runtime reads it from the log.
+//!
+//! On failure: a transition that can't be appended, and an output that can't be sent, are retried after a
+//! growing wait. An instance that can't continue is parked ([`crate::parking`]).
 
 mod error;
 mod instance;
@@ -25,11 +31,11 @@ use jiff::Timestamp;
 
 use crate::envelope::{Origin, RecordedEvent};
 use crate::id::{CommandId, Position};
-use crate::parking::{Entity, Parked, Parking, Poison, caught};
+use crate::parking::{Entity, Parked, Parking, Poison, catch_panic};
 use crate::payload::decode_json;
 use crate::process::{
-    DecidedKind, OutputId, Process, ProcessChange, ProcessCommand, ProcessRows, Step, Taken, TakenKind,
-    Transition,
+    Incoming, OutputId, Process, ProcessChange, ProcessCommand, ProcessRows, RecordedInput,
+    RecordedInputKind, RecordedOutputKind, Step, Transition,
 };
 use crate::store::{Append, Filter};
 
@@ -37,76 +43,78 @@ pub use error::ProcessError;
 
 use instance::{Instance, Pending, Waiting};
 
-/// The schema version of every process's transitions. Version 1 recorded no moves.
+/// Schema version of the transitions of every process. Version 1 recorded no moves.
 const TRANSITION_VERSION: u16 = 2;
 
-/// What the driver is to do.
+/// Action that the driver must carry out.
 pub enum Action<P: Process> {
-    /// Append a transition; a failure is told to [`ProcessRuntime::on_append_failed`], success shows in
-    /// the log.
+    /// Append a transition of the instance with this id. The driver reports a failure to
+    /// [`ProcessRuntime::on_append_failed`]. After success, the runtime reads the transition from the log.
     Append(String, Append),
-    /// Send a command. Its events show in the log; any other answer is told to
-    /// [`ProcessRuntime::on_result`].
+    /// Send a command. The runtime reads the command's events from the log. The driver reports any other result
+    /// to [`ProcessRuntime::on_result`].
     Command(Outgoing<P::Command>),
-    /// Carry out an effect. Its answer, a command on an aggregate under the given origin, shows in the
-    /// log when it makes events; otherwise [`ProcessRuntime::on_effect_answered`] is told.
+    /// Carry out an effect. The answer is sent to an aggregate as a command with the given origin, and the
+    /// runtime reads the events of that command from the log. If the answer causes no event, the driver calls
+    /// [`ProcessRuntime::on_effect_answered`].
     Effect(Outgoing<P::Effect>),
-    /// Tell operators: an instance can't decide, and was parked.
+    /// Report to operators that an instance could not decide and was parked.
     Parked(Poison),
 }
 
-/// Something to be sent, and by whom.
+/// Command or effect to send, with its origin.
 #[derive(Clone, Debug)]
 pub struct Outgoing<T> {
-    /// The instance that asks.
+    /// Id of the instance that requested the output.
     pub instance: String,
-    /// Which of its outputs it is.
+    /// Id of the output within the instance.
     pub output: OutputId,
-    /// What is sent.
+    /// Command or effect with all its data.
     pub content: T,
-    /// The ids it goes under; the command id is the idempotency key of an effect.
+    /// Ids of the command. For an effect, the command id is the idempotency key.
     pub origin: Origin,
 }
 
-/// An answer to a command that left no new event in the log.
+/// Result of a command that appended no new event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It had been done before.
+pub enum CommandAnswer {
+    /// The command was done before, by an earlier attempt.
     Done,
-    /// There was nothing to do.
+    /// The command changed nothing.
     Unchanged,
-    /// The rules refuse it.
+    /// The aggregate's rules rejected the command.
     Refused {
-        /// The rejection's code.
+        /// Stable code of the rejection, as in `insufficient-stock`.
         code: String,
-        /// The rejection in words.
+        /// Text of the rejection for people.
         detail: String,
     },
 }
 
-/// All instances of a process that have not ended.
+/// Runtime with all open instances of a process.
 pub struct ProcessRuntime<P: Process> {
     instances: HashMap<String, Instance<P>>,
-    /// Commands and effects without an answer, by command id.
+    /// Instance and output of each command or effect without an answer, by command id.
     unanswered: HashMap<CommandId, (String, OutputId)>,
     timers: BTreeSet<(Timestamp, String, OutputId)>,
-    /// Instances whose transition was not appended, and when it is tried again.
+    /// Instances whose transition was not appended, with the time of the next attempt.
     retries: BTreeSet<(Timestamp, String)>,
-    /// Outputs whose sending came to nothing, and when they are sent again.
+    /// Outputs that could not be sent, with the time of the next attempt.
     resends: BTreeSet<(Timestamp, String, OutputId)>,
-    takes: HashSet<&'static str>,
-    /// Instances that may have something to send or to decide.
+    event_types: HashSet<&'static str>,
+    /// Instances that may have an output to send or a move to decide.
     touched: BTreeSet<String>,
-    /// Instances whose rows are out of date.
+    /// Instances whose stored rows are out of date.
     dirty: HashSet<String>,
     parking: Parking,
     position: Position,
-    /// Whether the log was read to its head: before, an answer to anything may still come up in it.
+    /// True after the log was read to its head. Until then, the log may still hold the answer to an output, so
+    /// nothing is sent.
     live: bool,
 }
 
 impl<P: Process> ProcessRuntime<P> {
-    /// The runtime as of stored rows; of the log's start when there are none.
+    /// Makes a runtime from stored rows. Without rows, the runtime starts at the beginning of the log.
     pub fn restore(stored: ProcessRows) -> Result<Self, ProcessError> {
         let mut runtime = Self {
             instances: HashMap::new(),
@@ -114,7 +122,7 @@ impl<P: Process> ProcessRuntime<P> {
             timers: BTreeSet::new(),
             retries: BTreeSet::new(),
             resends: BTreeSet::new(),
-            takes: P::takes().into_iter().collect(),
+            event_types: P::event_types().into_iter().collect(),
             touched: BTreeSet::new(),
             dirty: HashSet::new(),
             parking: Parking::default(),
@@ -135,71 +143,75 @@ impl<P: Process> ProcessRuntime<P> {
     fn index(&mut self, id: &str, instance: &Instance<P>) {
         for (output, pending) in &instance.outputs {
             match pending.kind {
-                DecidedKind::Timer => {
+                RecordedOutputKind::Timer => {
                     self.timers.insert((pending.at, id.to_owned(), *output));
                 }
-                DecidedKind::Command | DecidedKind::Effect => {
+                RecordedOutputKind::Command | RecordedOutputKind::Effect => {
                     self.unanswered.insert(pending.command_id, (id.to_owned(), *output));
                 }
             }
         }
     }
 
-    /// How far the log is folded in.
+    /// Position up to which the log has been processed.
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Instances that have not ended, or whose outputs have no answer yet.
+    /// Number of instances that have not ended, or that have outputs without an answer.
     pub fn open_instances(&self) -> usize {
         self.instances.len()
     }
 
-    /// Outputs that could not be carried out and wait for another attempt.
+    /// Number of outputs that could not be sent and wait for a retry.
     pub fn failing_outputs(&self) -> usize {
         self.resends.len()
     }
 
-    /// The events that the process follows the log for.
+    /// Returns the filter for the events that the runtime must read.
     pub fn filter() -> Filter {
-        Filter::types(P::takes().into_iter().chain([P::TRANSITION])).and_replies_to(P::NAME)
+        Filter::types(P::event_types().into_iter().chain([P::TRANSITION])).and_replies_to(P::NAME)
     }
 
-    /// When the next timer goes off.
+    /// Returns the time at which the next timer fires; `None` if no timer is set.
     pub fn next_timer(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, ..)| *at)
     }
 
-    /// Returns the time at which [`ProcessRuntime::step`] has something to do, should nothing happen before.
+    /// Returns the time at which [`ProcessRuntime::step`] must be called even if nothing else happens; `None` if
+    /// no timer and no retry waits.
     pub fn next_step(&self) -> Option<Timestamp> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let resend = self.resends.first().map(|(at, ..)| *at);
         self.next_timer().into_iter().chain(retry).chain(resend).min()
     }
 
-    /// The log was read to its head: from now on outputs are sent and decisions made.
+    /// Lets the runtime send outputs and decide moves. The driver calls this function after it has read the log
+    /// to its head.
     pub fn go_live(&mut self) {
         self.live = true;
     }
 
-    /// Folds events of the log, in order; those it has seen are passed over. After an event that can't be
-    /// taken in, and was parked, the same events are given again.
+    /// Processes events of the log, in order. Events at or before the current position are ignored. If an event
+    /// can't be applied, the driver parks the entity in the error and calls this function again with the same
+    /// events.
     pub fn on_events(&mut self, events: &[RecordedEvent]) -> Result<(), ProcessError> {
-        let seen = self.position;
-        for recorded in events.iter().filter(|recorded| recorded.position > seen) {
+        let start = self.position;
+        for recorded in events.iter().filter(|recorded| recorded.position > start) {
             self.take_in(recorded, None)?;
             self.position = recorded.position;
         }
         Ok(())
     }
 
-    /// The log was looked at up to here and held nothing more for this process.
+    /// Records that the log was read up to `position` and holds no further event for this process.
     pub fn on_reached(&mut self, position: Position) {
         self.position = self.position.max(position);
     }
 
-    /// The output that an event answers, if it has no answer yet: the first event of a command is one.
-    pub(super) fn answered_by(&self, recorded: &RecordedEvent) -> Option<(String, OutputId)> {
+    /// Returns the instance and the open output that an event answers. The first event of a command answers the
+    /// output; the later ones find it answered.
+    pub(super) fn output_of_answer(&self, recorded: &RecordedEvent) -> Option<(String, OutputId)> {
         let Some(reply_to) = &recorded.event.reply_to else {
             return self.unanswered.get(&recorded.event.command_id).cloned();
         };
@@ -210,8 +222,8 @@ impl<P: Process> ProcessRuntime<P> {
     }
 
     fn on_answer(&mut self, recorded: &RecordedEvent, id: &str, output: OutputId) {
-        let kind = if recorded.is_noted() { TakenKind::Unchanged } else { TakenKind::Done };
-        let taken = Taken {
+        let kind = if recorded.is_noted() { RecordedInputKind::Unchanged } else { RecordedInputKind::Done };
+        let answer = RecordedInput {
             kind,
             stream: Some(recorded.stream.clone()),
             revision: Some(recorded.revision.0),
@@ -219,46 +231,45 @@ impl<P: Process> ProcessRuntime<P> {
             code: None,
             detail: None,
         };
-        self.answered(id, output, taken, Some(recorded.event.id));
+        self.record_answer(id, output, answer, Some(recorded.event.id));
     }
 
-    fn answered(&mut self, id: &str, output: OutputId, taken: Taken, cause: Option<crate::EventId>) {
+    fn record_answer(
+        &mut self,
+        id: &str,
+        output: OutputId,
+        answer: RecordedInput,
+        cause: Option<crate::EventId>,
+    ) {
         let Some(instance) = self.instances.get_mut(id) else { return };
-        if let Some(pending) = instance.answer(output, taken, cause) {
+        if let Some(pending) = instance.answer(output, answer, cause) {
             self.unanswered.remove(&pending.command_id);
         }
         self.touch(id);
-        self.put_away(id);
+        self.remove_if_ended(id);
     }
 
-    fn on_event(&mut self, recorded: &RecordedEvent, waited: Option<&Parked>) -> Result<(), ProcessError> {
-        if !self.takes.contains(recorded.event_type())
+    /// Processes an event that is not a transition. If the event waited for a parked entity, `released` is this
+    /// entity, and only its instances take the event in.
+    fn on_event(&mut self, recorded: &RecordedEvent, released: Option<&Parked>) -> Result<(), ProcessError> {
+        if !self.event_types.contains(recorded.event_type())
             || self.parking.is_skipped(&recorded.stream, recorded.revision, None)
         {
             return Ok(());
         }
-        if let Some(entity) = self.parking.holds_stream(recorded) {
+        if let Some(entity) = self.parking.blocking_stream(recorded) {
             self.parking.wait(entity, recorded.position);
             return Ok(());
         }
-        let read = caught(|| P::read(recorded)).and_then(|read| read.map_err(|error| error.to_string()));
-        let read = match read {
-            // Skipped for an instance while it could still be read: now for all.
-            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
-            read => {
-                let of_stream = || Entity::Stream(recorded.stream.clone());
-                read.map_err(|reason| Self::poisoned(of_stream(), recorded, &reason))?
-            }
-        };
-        let Some(incoming) = read else { return Ok(()) };
+        let Some(incoming) = self.read_incoming(recorded)? else { return Ok(()) };
         let id = incoming.instance;
-        let is_waited_for = waited.is_none_or(|parked| {
+        let is_concerned = released.is_none_or(|parked| {
             parked.keys.contains(&id) || parked.poison.entity == Entity::Stream(recorded.stream.clone())
         });
-        if !is_waited_for || self.parking.is_skipped(&recorded.stream, recorded.revision, Some(&id)) {
+        if !is_concerned || self.parking.is_skipped(&recorded.stream, recorded.revision, Some(&id)) {
             return Ok(());
         }
-        if self.waits(&id, recorded) {
+        if self.wait_if_parked(&id, recorded) {
             return Ok(());
         }
         if !self.instances.contains_key(&id) {
@@ -277,40 +288,58 @@ impl<P: Process> ProcessRuntime<P> {
         Ok(())
     }
 
+    /// Decodes an event for the process; `None` if the event does not concern it.
+    fn read_incoming(&self, recorded: &RecordedEvent) -> Result<Option<Incoming<P::Event>>, ProcessError> {
+        let result =
+            catch_panic(|| P::read(recorded)).and_then(|read| read.map_err(|error| error.to_string()));
+        match result {
+            // An operator skipped the event for one instance while it was still readable. Now all instances skip it.
+            Err(_) if self.parking.has_skip_for(recorded) => Ok(None),
+            Err(reason) => Err(Self::poisoned(Entity::Stream(recorded.stream.clone()), recorded, &reason)),
+            Ok(incoming) => Ok(incoming),
+        }
+    }
+
     fn on_transition(&mut self, recorded: &RecordedEvent) -> Result<(), ProcessError> {
         let id = recorded.stream.id().to_owned();
         let poisoned = |reason: String| Self::unskippable(Entity::Key(id.clone()), recorded, &reason);
         let version = recorded.event.schema_version;
         if version > TRANSITION_VERSION {
-            return Err(poisoned(format!("it has version {version}, at most {TRANSITION_VERSION} is known")));
+            let reason = format!(
+                "the transition has version {version}; this program reads up to {TRANSITION_VERSION}"
+            );
+            return Err(poisoned(reason));
         }
         let mut transition: Transition<P::Move> = decode_json(recorded.event_type(), &recorded.event.data)
             .map_err(|error| poisoned(error.to_string()))?;
-        let instance =
-            self.instances.get_mut(&id).ok_or_else(|| poisoned("no event started it".to_owned()))?;
-        // All of it or nothing: an instance that is parked stands where it stood before.
+        let instance = self
+            .instances
+            .get_mut(&id)
+            .ok_or_else(|| poisoned("no event started the instance".to_owned()))?;
+        // Work on a copy, so that an instance that is parked keeps its state from before the transition.
         let mut after = instance.clone();
-        let gone = caught(|| after.take(version, &mut transition)).flatten().map_err(poisoned)?;
-        let added = caught(|| after.record(recorded, &transition)).flatten().map_err(poisoned)?;
+        let answered = catch_panic(|| after.apply(version, &mut transition)).flatten().map_err(poisoned)?;
+        let added = catch_panic(|| after.record(recorded, &transition)).flatten().map_err(poisoned)?;
         *instance = after;
-        for (output, pending) in gone {
+        for (output, pending) in answered {
             self.unanswered.remove(&pending.command_id);
             self.timers.remove(&(pending.at, id.clone(), output));
         }
         for (output, pending) in added {
-            if pending.kind == DecidedKind::Timer {
+            if pending.kind == RecordedOutputKind::Timer {
                 self.timers.insert((pending.at, id.clone(), output));
             } else {
                 self.unanswered.insert(pending.command_id, (id.clone(), output));
             }
         }
         self.touch(&id);
-        self.put_away(&id);
+        self.remove_if_ended(&id);
         Ok(())
     }
 
-    /// An ended instance keeps what is still to be answered, and nothing else.
-    fn put_away(&mut self, id: &str) {
+    /// Drops the data of an instance that has ended, except outputs that wait for an answer. Removes the instance
+    /// if it has no such output.
+    fn remove_if_ended(&mut self, id: &str) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if !instance.ended {
             return;
@@ -330,43 +359,43 @@ impl<P: Process> ProcessRuntime<P> {
         self.dirty.insert(id.to_owned());
     }
 
-    /// A command was answered without leaving a new event.
-    pub fn on_result(&mut self, id: &str, output: OutputId, answer: Answer) {
+    /// Accepts the result of a command that appended no new event.
+    pub fn on_result(&mut self, id: &str, output: OutputId, answer: CommandAnswer) {
         let Some(instance) = self.instances.get(id) else { return };
         let Some(pending) = instance.outputs.get(&output) else { return };
         let (kind, code, detail) = match answer {
-            Answer::Done => (TakenKind::Done, None, None),
-            Answer::Unchanged => (TakenKind::Unchanged, None, None),
-            Answer::Refused { code, detail } => (TakenKind::Refused, Some(code), Some(detail)),
+            CommandAnswer::Done => (RecordedInputKind::Done, None, None),
+            CommandAnswer::Unchanged => (RecordedInputKind::Unchanged, None, None),
+            CommandAnswer::Refused { code, detail } => (RecordedInputKind::Refused, Some(code), Some(detail)),
         };
-        if pending.kind != DecidedKind::Command {
+        if pending.kind != RecordedOutputKind::Command {
             return;
         }
-        let taken = Taken { kind, stream: None, revision: None, output: Some(output), code, detail };
-        self.answered(id, output, taken, None);
+        let input = RecordedInput { kind, stream: None, revision: None, output: Some(output), code, detail };
+        self.record_answer(id, output, input, None);
     }
 
-    /// An effect was answered, and its answer changed nothing.
+    /// Accepts the answer to an effect, if the answer changed no aggregate.
     pub fn on_effect_answered(&mut self, id: &str, output: OutputId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let Some(pending) = instance.outputs.remove(&output) {
             self.unanswered.remove(&pending.command_id);
             self.dirty.insert(id.to_owned());
         }
-        self.put_away(id);
+        self.remove_if_ended(id);
     }
 
-    /// Nobody waits for the answer to an effect any more; should it still come, it shows in the log. An
-    /// instance that has ended is done with it.
+    /// Records that the reactor stopped waiting for the answer to an effect. A late answer is still read from
+    /// the log. An instance that has ended drops the effect.
     pub fn on_effect_unanswered(&mut self, id: &str, output: OutputId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if let Some(pending) = instance.outputs.get_mut(&output) {
             pending.given_up = true;
         }
-        self.put_away(id);
+        self.remove_if_ended(id);
     }
 
-    /// Lets the timers that are due go off and tells how many mattered to an open instance.
+    /// Fires all timers that are due. Returns their number.
     pub fn fire_due(&mut self, now: Timestamp) -> usize {
         let mut fired = 0;
         while let Some((at, id, output)) = self.timers.first().cloned() {
@@ -374,22 +403,22 @@ impl<P: Process> ProcessRuntime<P> {
                 break;
             }
             self.timers.pop_first();
-            let taken = Taken {
-                kind: TakenKind::Fired,
+            let firing = RecordedInput {
+                kind: RecordedInputKind::Fired,
                 stream: None,
                 revision: None,
                 output: Some(output),
                 code: None,
                 detail: None,
             };
-            self.answered(&id, output, taken, None);
+            self.record_answer(&id, output, firing, None);
             fired += 1;
         }
         fired
     }
 
-    /// What changed since the last call: to be stored whenever the driver likes, and told to
-    /// [`ProcessRuntime::saved`] or [`ProcessRuntime::not_saved`].
+    /// Returns the change since the last call. The driver stores it and then calls [`ProcessRuntime::saved`] or
+    /// [`ProcessRuntime::not_saved`]. It may store changes as rarely as it likes.
     pub fn change(&mut self) -> ProcessChange {
         let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
             let document = self.instances.get(&id).map(row::write);
@@ -398,43 +427,44 @@ impl<P: Process> ProcessRuntime<P> {
         ProcessChange { rows: rows.collect(), parking: self.parking.change(), checkpoint: self.position }
     }
 
-    /// Returns true if the next change parks or releases something.
+    /// Returns true if the next change parks or releases an entity.
     pub fn has_parked(&self) -> bool {
         self.parking.has_changed()
     }
 
-    /// The last change was stored.
+    /// Records that the last change was stored.
     pub fn saved(&mut self) {
         self.parking.stored();
     }
 
-    /// The last change was not stored: the rows of these instances are out of date still.
+    /// Records that the last change was not stored. `instances` are the ids in this change, whose rows are still
+    /// out of date.
     pub fn not_saved(&mut self, instances: Vec<String>) {
         self.dirty.extend(instances);
     }
 }
 
-/// The command id of an output: its own, or one that comes from the transition.
+/// Returns the command id of an output: the command's own id, or an id derived from the transition.
 fn command_id<P: Process>(
     state: &P::State,
-    kind: DecidedKind,
+    kind: RecordedOutputKind,
     step: &P::Step,
     transition: crate::EventId,
     ordinal: u32,
 ) -> CommandId {
-    let command = (kind == DecidedKind::Command).then(|| P::command(state, step)).flatten();
+    let command = (kind == RecordedOutputKind::Command).then(|| P::command(state, step)).flatten();
     let own = command.and_then(|command| command.id());
     own.unwrap_or_else(|| CommandId::of_output(transition, ordinal))
 }
 
-/// Reads a decided output's step.
+/// Parses the step of a recorded output.
 fn parse_step<S: Step>(name: &str, number: Option<u32>) -> Result<S, String> {
-    S::parse(name, number).ok_or_else(|| format!("step `{name}` of number {number:?} is not known"))
+    S::parse(name, number).ok_or_else(|| format!("step `{name}` with number {number:?} is unknown"))
 }
 
 impl<P: Process> Pending<P> {
     fn is_command(&self) -> bool {
-        self.kind == DecidedKind::Command
+        self.kind == RecordedOutputKind::Command
     }
 }
 

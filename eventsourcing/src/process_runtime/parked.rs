@@ -1,40 +1,47 @@
-//! What is parked in a process: events that wait, entities tried again, events skipped.
+//! Parking in a process: events that wait, entities that are released, and events that are skipped.
+//!
+//! Invariants: an event for a parked instance waits and does not change the instance. A transition can't be
+//! skipped, because it records what the process itself did.
+//!
+//! On failure: if a waiting event still can't be applied, its entity is parked again, and the event and all
+//! later ones keep waiting.
 
 use jiff::Timestamp;
 
 use crate::envelope::RecordedEvent;
-use crate::parking::{Entity, Parked, Poison, Skip, caught};
-use crate::process::{Process, Taken};
+use crate::parking::{Entity, Parked, Poison, Skip, catch_panic};
+use crate::process::{Process, RecordedInput};
 
 use super::{ProcessError, ProcessRuntime};
 
 impl<P: Process> ProcessRuntime<P> {
-    /// Takes in an event; when it had to wait for a parked entity, only as far as it concerns that one.
+    /// Processes an event. If the event waited for a parked entity, `released` is this entity, and only its
+    /// instances take the event in.
     pub(super) fn take_in(
         &mut self,
         recorded: &RecordedEvent,
-        waited: Option<&Parked>,
+        released: Option<&Parked>,
     ) -> Result<(), ProcessError> {
-        let concerns = |id: &str| waited.is_none_or(|parked| parked.keys.iter().any(|key| key == id));
+        let is_concerned = |id: &str| released.is_none_or(|parked| parked.keys.iter().any(|key| key == id));
         if recorded.event_type() == P::TRANSITION {
             let id = recorded.stream.id();
-            return if !concerns(id) || self.waits(id, recorded) {
+            return if !is_concerned(id) || self.wait_if_parked(id, recorded) {
                 Ok(())
             } else {
                 self.on_transition(recorded)
             };
         }
-        if let Some((id, output)) = self.answered_by(recorded).filter(|(id, _)| concerns(id))
-            && !self.waits(&id, recorded)
+        if let Some((id, output)) = self.output_of_answer(recorded).filter(|(id, _)| is_concerned(id))
+            && !self.wait_if_parked(&id, recorded)
         {
             self.on_answer(recorded, &id, output);
         }
-        self.on_event(recorded, waited)
+        self.on_event(recorded, released)
     }
 
-    /// Has an event wait when its instance is parked.
-    pub(super) fn waits(&mut self, id: &str, recorded: &RecordedEvent) -> bool {
-        let entity = self.parking.holds_key(id, recorded);
+    /// Makes an event wait if its instance is parked. Returns true if the event waits.
+    pub(super) fn wait_if_parked(&mut self, id: &str, recorded: &RecordedEvent) -> bool {
+        let entity = self.parking.blocking_key(id, recorded);
         entity.map(|entity| self.parking.wait(entity, recorded.position)).is_some()
     }
 
@@ -43,45 +50,45 @@ impl<P: Process> ProcessRuntime<P> {
         ProcessError::Poisoned { process: P::NAME, poison }
     }
 
-    /// What a process did itself is never passed over.
+    /// Makes the error for a transition that can't be applied. Transitions can't be skipped.
     pub(super) fn unskippable(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProcessError {
         let mut poison = Box::new(Poison::new(entity, recorded, reason));
         poison.can_be_skipped = false;
         ProcessError::Poisoned { process: P::NAME, poison }
     }
 
-    /// An event that is passed over from now on.
+    /// Skips an event from now on. If the event already waits in an instance, it is removed there.
     pub fn skip(&mut self, skip: Skip) {
         if let Some(instance) = skip.key.as_ref().and_then(|id| self.instances.get_mut(id)) {
-            let is_it = |taken: &Taken| {
-                taken.stream.as_ref() == Some(&skip.stream) && taken.revision == Some(skip.revision.0)
+            let is_skipped = |input: &RecordedInput| {
+                input.stream.as_ref() == Some(&skip.stream) && input.revision == Some(skip.revision.0)
             };
-            instance.waiting.retain(|waiting| !is_it(&waiting.taken));
+            instance.waiting.retain(|waiting| !is_skipped(&waiting.recorded));
         }
         self.parking.skip(skip);
     }
 
-    /// How many entities are parked.
+    /// Number of parked entities.
     pub fn parked_count(&self) -> usize {
         self.parking.count()
     }
 
-    /// Parks an entity: its instances take nothing in and decide nothing until they are released.
+    /// Parks an entity. Its instances take in no event and decide no move until the entity is released.
     pub fn park(&mut self, parked: Parked) {
         self.parking.park(parked);
     }
 
-    /// An entity that is parked.
+    /// Returns the parking data of an entity; `None` if the entity is not parked.
     pub fn parked(&self, entity: &Entity) -> Option<&Parked> {
         self.parking.get(entity)
     }
 
-    /// Releases an entity and takes in the events that waited for it. At one that still can't be taken in
-    /// it is parked again, and what comes behind waits on.
+    /// Releases an entity and processes the events that waited for it. If one of them still can't be applied, the
+    /// entity is parked again, and this event and the later ones keep waiting.
     pub fn retry(
         &mut self,
         entity: &Entity,
-        waited: &[RecordedEvent],
+        events: &[RecordedEvent],
         now: Timestamp,
     ) -> Result<(), ProcessError> {
         let Some(parked) = self.parking.get(entity).cloned() else { return Ok(()) };
@@ -89,7 +96,7 @@ impl<P: Process> ProcessRuntime<P> {
         for id in &parked.keys {
             self.touch(id);
         }
-        for (place, recorded) in waited.iter().enumerate() {
+        for (place, recorded) in events.iter().enumerate() {
             let Err(error) = self.take_in(recorded, Some(&parked)) else { continue };
             if let ProcessError::Poisoned { poison, .. } = &error {
                 self.parking.park(Parked {
@@ -98,7 +105,7 @@ impl<P: Process> ProcessRuntime<P> {
                     since: now,
                 });
             }
-            for recorded in &waited[place..] {
+            for recorded in &events[place..] {
                 self.parking.wait(entity.clone(), recorded.position);
             }
             return Err(error);
@@ -106,11 +113,12 @@ impl<P: Process> ProcessRuntime<P> {
         Ok(())
     }
 
-    /// The instance that an event is for; none when it can't be read.
+    /// Returns the id of the instance that an event concerns; `None` if there is none or the event can't be
+    /// decoded.
     pub fn instance_of(&self, recorded: &RecordedEvent) -> Option<String> {
-        if !self.takes.contains(recorded.event_type()) {
+        if !self.event_types.contains(recorded.event_type()) {
             return None;
         }
-        caught(|| P::read(recorded)).ok()?.ok()?.map(|incoming| incoming.instance)
+        catch_panic(|| P::read(recorded)).ok()?.ok()?.map(|incoming| incoming.instance)
     }
 }

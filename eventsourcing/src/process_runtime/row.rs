@@ -1,10 +1,14 @@
-//! Rows of process state: an instance as JSON.
+//! Rows of process state: the JSON document of an instance.
+//!
+//! Invariant: a row holds everything that the log says about its instance. Counters of retries are not stored.
+//!
+//! On failure: a row that can't be decoded is an error, and the runtime computes the instance from the log.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CommandId, CorrelationId, EventId, Revision};
-use crate::process::{DecidedKind, Input, OutputId, Process, Step, Taken};
+use crate::process::{Input, OutputId, Process, RecordedInput, RecordedOutputKind, Step};
 
 use super::instance::{Instance, Pending, Waiting};
 use super::parse_step;
@@ -23,7 +27,7 @@ struct InstanceRow<S, E> {
 #[derive(Serialize, Deserialize)]
 struct PendingRow {
     output: OutputId,
-    kind: DecidedKind,
+    kind: RecordedOutputKind,
     step: String,
     number: Option<u32>,
     command_id: CommandId,
@@ -33,14 +37,14 @@ struct PendingRow {
 
 #[derive(Serialize, Deserialize)]
 struct WaitingRow<E> {
-    taken: Taken,
+    taken: RecordedInput,
     event: Option<E>,
     step: Option<String>,
     number: Option<u32>,
     cause: Option<EventId>,
 }
 
-/// The row of an instance.
+/// Returns the row of an instance.
 pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
     let outputs = instance.outputs.iter().map(|(output, pending)| PendingRow {
         output: *output,
@@ -59,7 +63,7 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
             }
         };
         WaitingRow {
-            taken: waiting.taken.clone(),
+            taken: waiting.recorded.clone(),
             event,
             step: step.map(|step| step.name().to_owned()),
             number: step.and_then(Step::number),
@@ -78,7 +82,8 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
     serde_json::to_vec(&row).expect("process states have string keys and no failing serializers")
 }
 
-/// An instance as of its row. What was out is sent again: its ids make that harmless.
+/// Returns the instance of a row. Its outputs without an answer are sent again, which is harmless because their
+/// ids are the same.
 pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
     let row: InstanceRow<P::State, P::Event> =
         serde_json::from_slice(document).map_err(|error| error.to_string())?;
@@ -114,9 +119,9 @@ pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
             (None, Some(step)) => {
                 super::instance::result_input(&waiting.taken, parse_step(&step, waiting.number)?)
             }
-            (None, None) => return Err("a waiting input is neither an event nor an answer".to_owned()),
+            (None, None) => return Err("a waiting input has neither an event nor a step".to_owned()),
         };
-        instance.waiting.push(Waiting { taken: waiting.taken, input, cause: waiting.cause });
+        instance.waiting.push(Waiting { recorded: waiting.taken, input, cause: waiting.cause });
     }
     Ok(instance)
 }

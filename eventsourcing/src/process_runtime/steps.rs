@@ -1,42 +1,49 @@
-//! What a process does next: transitions to append, outputs to send, and what is tried again.
+//! The next actions of a process runtime: transitions to append, outputs to send, and retries of both.
+//!
+//! Invariants: an instance has at most one transition on its way to the log. An output is sent once per run of
+//! the program, unless sending it fails.
+//!
+//! On failure: each retry waits longer than the one before ([`crate::retry`]). An instance is parked if its
+//! rules panic, if its transition is too large, or if its transition conflicts more than [`CONFLICTS_MAX`] times.
 
 use jiff::Timestamp;
 
 use crate::envelope::{Actor, NewEvent, Origin, ReplyTo};
 use crate::id::{CommandId, Revision, StreamName, derive};
-use crate::parking::{Parked, Poison, caught};
+use crate::parking::{Parked, Poison, catch_panic};
 use crate::payload::encode_json;
-use crate::process::{DecidedKind, OutputId, Process, Transition};
+use crate::process::{OutputId, Process, RecordedOutputKind, Transition};
 use crate::retry::{LONGEST_WAIT, wait_after};
 use crate::store::{Append, AppendError, Expected};
 
 use super::instance::Instance;
 use super::{Action, Outgoing, ProcessRuntime, TRANSITION_VERSION};
 
-/// Conflicts of one transition, each after the process has read further, before its instance is parked. Whoever was
-/// quicker shows in the log after one or two.
+/// Largest number of conflicts of one transition before its instance is parked. Only a conflict after the process
+/// has read further in the log counts. A competing transition of another runtime is normally read after one or two.
 pub const CONFLICTS_MAX: u32 = 10;
 
 impl<P: Process> ProcessRuntime<P> {
-    /// Returns the actions to be done now; none before [`ProcessRuntime::go_live`].
+    /// Returns the actions that the driver must carry out now. Returns no action before
+    /// [`ProcessRuntime::go_live`].
     pub fn step(&mut self, now: Timestamp) -> Vec<Action<P>> {
         let mut actions = Vec::new();
         if !self.live {
             return actions;
         }
         self.fire_due(now);
-        self.try_again(now);
+        self.start_due_retries(now);
         for id in std::mem::take(&mut self.touched) {
-            if self.parking.of_key(&id).is_some() {
+            if self.parking.entity_of_key(&id).is_some() {
                 continue;
             }
             let Some(instance) = self.instances.get_mut(&id) else { continue };
-            let sent = caught(|| Self::send(&id, instance, &mut actions));
-            let decided = match sent {
+            let sent = catch_panic(|| Self::send(&id, instance, &mut actions));
+            let decision = match sent {
                 Ok(()) => instance.decide(now),
                 Err(reason) => Err((None, reason)),
             };
-            match decided {
+            match decision {
                 Ok(Some(transition)) => {
                     instance.deciding = true;
                     actions.push(Action::Append(id.clone(), Self::append(&id, instance, &transition, now)));
@@ -53,7 +60,7 @@ impl<P: Process> ProcessRuntime<P> {
     fn send(id: &str, instance: &mut Instance<P>, actions: &mut Vec<Action<P>>) {
         let correlation_id = instance.correlation_id.clone();
         for (output, pending) in &mut instance.outputs {
-            if pending.sent || pending.kind == DecidedKind::Timer {
+            if pending.sent || pending.kind == RecordedOutputKind::Timer {
                 continue;
             }
             let origin = Origin {
@@ -65,7 +72,7 @@ impl<P: Process> ProcessRuntime<P> {
                 reply_to: Some(ReplyTo { stream: StreamName::new(P::NAME, id), output: *output }),
             };
             let (instance_id, output) = (id.to_owned(), *output);
-            let action = if pending.kind == DecidedKind::Command {
+            let action = if pending.kind == RecordedOutputKind::Command {
                 P::command(&instance.state, &pending.step).map(|content| {
                     Action::Command(Outgoing { instance: instance_id, output, content, origin })
                 })
@@ -74,7 +81,7 @@ impl<P: Process> ProcessRuntime<P> {
                     Action::Effect(Outgoing { instance: instance_id, output, content, origin })
                 })
             };
-            // Only now: what can't be made is tried again.
+            // Marked as sent only here, so that an output whose rules panicked is retried.
             pending.sent = true;
             actions.extend(action);
         }
@@ -98,9 +105,12 @@ impl<P: Process> ProcessRuntime<P> {
         Append { stream, expected: Expected::from_last(instance.revision), events: vec![event] }
     }
 
-    /// A transition was not appended. After a conflict the log will show who was quicker; the instance is parked when
-    /// it goes on conflicting although the process reads on, since then nobody was. A transition that is too large
-    /// parks its instance. After a failure of the log the instance decides again, later each time.
+    /// Accepts the failure of [`Action::Append`]. Returns the poison if the instance was parked.
+    ///
+    /// After a conflict, the instance decides again, because the log should hold a competing transition. If the
+    /// conflicts continue while the process reads on, there is no such transition, and the instance is parked. A
+    /// transition that is too large parks its instance at once. After a failure of the log, the instance decides
+    /// again after a growing wait.
     pub fn on_append_failed(&mut self, id: &str, error: &AppendError, now: Timestamp) -> Option<Poison> {
         let instance = self.instances.get_mut(id)?;
         match error {
@@ -135,8 +145,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.retries.insert((at, id.to_owned()));
     }
 
-    /// A command or effect could not be carried out, for want of the log or by a fault of this program: it is
-    /// sent again, later each time.
+    /// Records that a command or effect could not be sent, because the log failed or the program has a bug. The
+    /// output is sent again after a growing wait.
     pub fn on_lost(&mut self, id: &str, output: OutputId, now: Timestamp) {
         let pending = self.instances.get_mut(id).and_then(|instance| instance.outputs.get_mut(&output));
         let Some(pending) = pending else { return };
@@ -146,13 +156,13 @@ impl<P: Process> ProcessRuntime<P> {
         self.resends.insert((at, id.to_owned(), output));
     }
 
-    /// Has instances decide again whose transition was not appended, and sends outputs again that were lost.
-    /// A clock that was set back makes none wait longer than the longest wait.
-    fn try_again(&mut self, now: Timestamp) {
+    /// Starts the retries that are due: failed appends and outputs that could not be sent. A retry also counts as
+    /// due if its time is further away than any wait, which happens after the clock was set back.
+    fn start_due_retries(&mut self, now: Timestamp) {
         let too_far = now.saturating_add(LONGEST_WAIT * 2).unwrap_or(Timestamp::MAX);
         let is_due = |at: Timestamp| at <= now || at > too_far;
         for (_, id) in self.retries.extract_if(.., |(at, _)| is_due(*at)) {
-            // The log may have shown meanwhile that the transition, or another one, was appended.
+            // The count is zero if the log meanwhile contained this transition or a competing one.
             let instance = self.instances.get_mut(&id).filter(|instance| instance.failed_appends > 0);
             if let Some(instance) = instance {
                 instance.deciding = false;
@@ -168,10 +178,10 @@ impl<P: Process> ProcessRuntime<P> {
         }
     }
 
-    /// Parks an instance that can't go on by itself.
+    /// Parks an instance that can't continue. `input` is the index of the waiting input that caused the problem.
     fn park_stuck(&mut self, id: &str, input: Option<usize>, reason: &str, now: Timestamp) -> Poison {
         let position = self.position;
-        let poison = self.instances[id].stuck(id, input, position, reason);
+        let poison = self.instances[id].poison(id, input, position, reason);
         self.parking.park(Parked { poison: poison.clone(), keys: vec![id.to_owned()], since: now });
         poison
     }

@@ -16,7 +16,7 @@ use crate::envelope::RecordedEvent;
 use crate::envelope::{Actor, NewEvent};
 use crate::id::{CorrelationId, Revision, StreamName};
 use crate::payload::DecodeError;
-use crate::process::{Decided, Decision, Incoming, Input, Output};
+use crate::process::{Decision, Incoming, Input, Output, RecordedOutput};
 use crate::store::{AppendError, Expected};
 use crate::testkit::noon;
 
@@ -133,7 +133,7 @@ impl Process for Make {
     type Command = MakeCommand;
     type Effect = StreamName;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec!["thing.begun", "thing.painted"]
     }
 
@@ -156,14 +156,14 @@ impl Process for Make {
                 let at = now + jiff::SignedDuration::from_secs(60);
                 let deadline = Output::Timer { step: MakeStep::Deadline, at };
                 let parts = (0..state.parts).map(|part| Output::Command(MakeStep::Make(part)));
-                Decision { made: MakeMove::Make, outputs: parts.chain([deadline]).collect() }
+                Decision { next_move: MakeMove::Make, outputs: parts.chain([deadline]).collect() }
             }
             Phase::Making | Phase::Painting if is_over => {
                 let made = MakeMove::Close { failed: state.failed };
-                Decision { made, outputs: vec![Output::Command(MakeStep::Close)] }
+                Decision { next_move: made, outputs: vec![Output::Command(MakeStep::Close)] }
             }
             Phase::Making => {
-                Decision { made: MakeMove::Paint, outputs: vec![Output::Effect(MakeStep::Paint)] }
+                Decision { next_move: MakeMove::Paint, outputs: vec![Output::Effect(MakeStep::Paint)] }
             }
             Phase::Painting | Phase::Ended => return None,
         })
@@ -192,7 +192,11 @@ impl Process for Make {
         state
     }
 
-    fn enter_version_1(_: MakeState, _: &[Input<MakeEvent, MakeStep>], _: &mut [Decided]) -> MakeState {
+    fn enter_version_1(
+        _: MakeState,
+        _: &[Input<MakeEvent, MakeStep>],
+        _: &mut [RecordedOutput],
+    ) -> MakeState {
         unreachable!("this process never wrote version 1")
     }
 
@@ -300,9 +304,9 @@ impl World {
                 let was_done = self.log.iter().any(|recorded| recorded.event.command_id == origin.command_id);
                 if self.refuses.as_deref() == Some(content.stream.id()) {
                     let (code, detail) = ("broken".to_owned(), "it broke".to_owned());
-                    runtime.on_result(&instance, output, Answer::Refused { code, detail });
+                    runtime.on_result(&instance, output, CommandAnswer::Refused { code, detail });
                 } else if was_done {
-                    runtime.on_result(&instance, output, Answer::Done);
+                    runtime.on_result(&instance, output, CommandAnswer::Done);
                 } else {
                     let envelope = origin.envelope(&content.stream, 0, &content.event, self.now);
                     self.append(&content.stream, vec![envelope]);

@@ -1,9 +1,14 @@
-//! The runtime of read models: folds batches of events into rows, in memory.
+//! The runtime of read models: applies batches of events to rows, in memory.
 //!
-//! A step function in two steps, so that the driver can load rows between them: [`ErasedProjector::plan`]
-//! says which rows a batch needs, [`ErasedProjector::fold`] says what becomes of them. What always
-//! holds: each changed row is written once a batch, rows that stay the same are not written, a sum is
-//! what its rows contribute, and the checkpoint moves over events that are not taken.
+//! A step function with two steps, so that the driver can load rows between them. [`ErasedProjector::plan`]
+//! returns the keys of the rows that a batch needs. [`ErasedProjector::fold`] computes their changes.
+//!
+//! Invariants: a batch writes each changed row once, and no unchanged row. A sum equals the total of its rows'
+//! contributions. The checkpoint also moves past events that do not concern the model.
+//!
+//! On failure: [`ErasedProjector::forget`] returns to the state before the batch, and the batch is planned
+//! again. An event that can't be applied parks its row or stream ([`crate::parking`]), so that the rest of the
+//! batch succeeds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -12,99 +17,100 @@ use lru::LruCache;
 
 use crate::envelope::RecordedEvent;
 use crate::id::Position;
-use crate::parking::{Entity, Parked, Parking, Poison, Skip, caught};
+use crate::parking::{Entity, Parked, Parking, Poison, Skip, catch_panic};
 use crate::projector::{Build, Contribution, Model, ModelChange, OpenBuild, Projector, RowChange, SumChange};
 
-/// Rows that a model keeps in memory, decoded.
+/// Largest number of decoded rows that a model keeps in memory.
 pub const CACHE_ROWS_MAX: NonZeroUsize = NonZeroUsize::new(2_048).expect("not zero");
 
-/// Why a batch can't be folded.
+/// Error for a batch that can't be applied.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("read model {model}: {poison}")]
 pub struct ProjectionError {
-    /// The model.
+    /// Name of the model.
     pub model: &'static str,
-    /// Which event for what.
+    /// Event, and the row or stream to which it can't be applied.
     pub poison: Box<Poison>,
 }
 
-/// A projector of any model, with what it folds into.
+/// Projector of any model, together with the build that it writes.
 ///
-/// A batch is `plan`, load, `fold`, commit, `committed`. When any of these fails,
-/// [`ErasedProjector::forget`] puts it back to where it was before the batch, and
-/// [`ErasedProjector::park`] besides takes out what can't be folded; the batch is then planned again.
+/// The driver processes a batch in five steps: `plan`, load the rows, `fold`, commit the change, `committed`. If
+/// a step fails, the driver calls [`ErasedProjector::forget`], which returns to the state before the batch. If
+/// the error is a poison, the driver calls [`ErasedProjector::park`] instead, which also parks the entity. Then
+/// it plans the batch again.
 pub trait ErasedProjector: Send + Sync {
-    /// The model.
+    /// Returns the model of the projector.
     fn model(&self) -> &'static Model;
-    /// The tables it folds into.
+    /// Returns the build that the projector writes.
     fn build(&self) -> Build;
-    /// How far it is.
+    /// Returns the position up to which events have been applied.
     fn checkpoint(&self) -> Position;
-    /// Sets what it folds into and how far that is.
+    /// Sets the build to write, with its checkpoint and its parked entities.
     fn start_at(&mut self, opened: OpenBuild);
-    /// An event that is passed over from now on.
+    /// Skips an event from now on.
     fn skip(&mut self, skip: Skip);
-    /// Decodes a batch, each event once; events at or before the checkpoint are passed over. Returns the
-    /// keys of the rows that must be loaded for it, sorted, each once.
+    /// Decodes a batch, each event once. Events at or before the checkpoint are ignored. Returns the keys of the
+    /// rows that must be loaded, sorted and without duplicates.
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError>;
-    /// Folds the planned batch. `loaded` are those rows that are stored; `reached` is how far the log
-    /// was looked at.
+    /// Applies the planned batch. `loaded` are the stored rows among those that `plan` returned. `reached` is the
+    /// position up to which the log was read.
     fn fold(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
         reached: Position,
     ) -> Result<ModelChange, ProjectionError>;
-    /// The change that was folded last is stored.
+    /// Records that the last change was stored.
     fn committed(&mut self);
-    /// Drops everything in memory and the batch that was not committed.
+    /// Drops the batch that was not committed, and all rows in memory.
     fn forget(&mut self);
-    /// Drops the batch that can't be folded and parks an entity; the batch is then planned again.
+    /// Drops the batch that was not committed, and parks an entity. The driver then plans the batch again.
     fn park(&mut self, parked: Parked);
-    /// An entity that is parked.
+    /// Returns the parking data of an entity; `None` if the entity is not parked.
     fn parked(&self, entity: &Entity) -> Option<&Parked>;
-    /// Plans the events that waited for a parked entity, which is released: `fold` then applies them to
-    /// its rows alone.
+    /// Releases an entity and plans the events that waited for it. `fold` then applies them to the rows of this
+    /// entity only.
     fn plan_parked(
         &mut self,
         entity: &Entity,
         events: &[RecordedEvent],
     ) -> Result<Vec<String>, ProjectionError>;
-    /// Parks an entity anew whose events were planned up to one that still can't be taken: from there on
-    /// they wait.
+    /// Parks an entity again because one of its waiting events still can't be applied. `waiting` are the positions
+    /// of this event and of all later ones.
     fn park_again(&mut self, parked: Parked, waiting: &[Position]);
-    /// The keys of the rows that an event touches; none when it can't be read.
+    /// Returns the keys of the rows that an event may change; empty if the event can't be decoded.
     fn keys(&self, event: &RecordedEvent) -> Vec<String>;
-    /// True for an event that the model takes and can't read, also when it is passed over by decision.
+    /// Returns true if the event has a type that the model reads, but can't be decoded. Skips do not matter.
     fn is_unreadable(&self, event: &RecordedEvent) -> bool;
 }
 
-/// Folds the events that a projector takes.
+/// Runtime of projector `P`: its plan, its cache of rows, and its checkpoint.
 pub struct ProjectorFold<P: Projector> {
-    takes: HashSet<&'static str>,
-    /// How far it has folded.
+    event_types: HashSet<&'static str>,
+    /// Position up to which events have been applied in memory.
     checkpoint: Position,
-    /// How far the stored model is, as far as is known.
+    /// Position up to which changes have been stored.
     committed: Position,
     build: Build,
     parking: Parking,
-    /// Rows as they are stored. A row that is not there is never remembered as missing.
+    /// Rows as they are stored. The cache does not record that a row is missing.
     cache: LruCache<String, P::Row>,
     planned: Vec<Planned<P>>,
-    /// The keys that the planned batch touches, numbered in the order of their first touch.
+    /// Number of each key in the planned batch, in the order of first use.
     places: HashMap<String, usize>,
 }
 
-/// An event and the keys of the rows it touches.
-type Read<P> = (<P as Projector>::Event, Vec<String>);
+/// Decoded event, and the keys of the rows that it may change.
+type DecodedEvent<P> = (<P as Projector>::Event, Vec<String>);
 
 struct Planned<P: Projector> {
     recorded: RecordedEvent,
     event: P::Event,
-    /// Places of the touched rows.
+    /// Places of the rows that the event may change.
     rows: Vec<usize>,
 }
 
-/// A row before and after a batch.
+/// Row before and after a batch.
 struct Touched<R> {
     key: String,
     before: Option<R>,
@@ -112,10 +118,11 @@ struct Touched<R> {
 }
 
 impl<P: Projector> ProjectorFold<P> {
-    /// At the log's start, as a driver holds it.
+    /// Makes a projector at the start of the log. The driver then sets its build with
+    /// [`ErasedProjector::start_at`].
     pub fn boxed() -> Box<dyn ErasedProjector> {
         Box::new(Self {
-            takes: P::takes().into_iter().collect(),
+            event_types: P::event_types().into_iter().collect(),
             checkpoint: Position::START,
             committed: Position::START,
             build: Build { model: const { &P::MODEL }, number: 0 },
@@ -131,77 +138,83 @@ impl<P: Projector> ProjectorFold<P> {
         self.places.clear();
     }
 
-    /// Takes one event into the plan.
-    fn note(&mut self, recorded: &RecordedEvent, wanted: &mut Vec<String>) -> Result<(), ProjectionError> {
-        if recorded.position <= self.checkpoint || !self.takes.contains(recorded.event_type()) {
+    /// Adds an event to the plan, and the keys of the rows to load to `missing`.
+    fn plan_event(
+        &mut self,
+        recorded: &RecordedEvent,
+        missing: &mut Vec<String>,
+    ) -> Result<(), ProjectionError> {
+        if recorded.position <= self.checkpoint || !self.event_types.contains(recorded.event_type()) {
             return Ok(());
         }
-        if let Some(entity) = self.parking.holds_stream(recorded) {
+        if let Some(entity) = self.parking.blocking_stream(recorded) {
             self.parking.wait(entity, recorded.position);
             return Ok(());
         }
         let Some((event, mut keys)) = self.read(recorded)? else { return Ok(()) };
-        keys.retain(|key| match self.parking.holds_key(key, recorded) {
+        keys.retain(|key| match self.parking.blocking_key(key, recorded) {
             Some(entity) => {
                 self.parking.wait(entity, recorded.position);
                 false
             }
             None => true,
         });
-        self.take(recorded, event, keys, wanted);
+        self.add_to_plan(recorded, event, keys, missing);
         Ok(())
     }
 
-    /// Takes an event that waited for an entity into the plan.
-    fn note_parked(
+    /// Adds an event that waited for the released entity `released` to the plan.
+    fn plan_waiting_event(
         &mut self,
-        parked: &Parked,
+        released: &Parked,
         recorded: &RecordedEvent,
-        wanted: &mut Vec<String>,
+        missing: &mut Vec<String>,
     ) -> Result<(), ProjectionError> {
         let Some((event, mut keys)) = self.read(recorded)? else { return Ok(()) };
         keys.retain(|key| {
-            if let Some(other) = self.parking.holds_key(key, recorded) {
+            if let Some(other) = self.parking.blocking_key(key, recorded) {
                 self.parking.wait(other, recorded.position);
                 return false;
             }
-            let is_of_stream = parked.poison.entity == Entity::Stream(recorded.stream.clone());
-            is_of_stream || parked.keys.contains(key)
+            let is_of_stream = released.poison.entity == Entity::Stream(recorded.stream.clone());
+            is_of_stream || released.keys.contains(key)
         });
-        self.take(recorded, event, keys, wanted);
+        self.add_to_plan(recorded, event, keys, missing);
         Ok(())
     }
 
-    /// An event and the keys it touches; none when it is of no interest.
-    fn read(&self, recorded: &RecordedEvent) -> Result<Option<Read<P>>, ProjectionError> {
+    /// Decodes an event. Returns `None` if the event does not concern the model or is skipped.
+    fn read(&self, recorded: &RecordedEvent) -> Result<Option<DecodedEvent<P>>, ProjectionError> {
         if self.parking.is_skipped(&recorded.stream, recorded.revision, None) {
             return Ok(None);
         }
-        let mut read = match Self::decoded(recorded) {
-            // Skipped for a key while it could still be read: now for whatever it would touch.
-            Err(_) if self.parking.is_named_by_a_skip(recorded) => None,
-            read => read
-                .map_err(|reason| Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason))?,
+        let mut decoded = match Self::decode(recorded) {
+            // An operator skipped the event for one row while it was still readable. Now all rows skip it.
+            Err(_) if self.parking.has_skip_for(recorded) => None,
+            Err(reason) => {
+                return Err(Self::poison(Entity::Stream(recorded.stream.clone()), recorded, &reason));
+            }
+            Ok(decoded) => decoded,
         };
-        if let Some((_, keys)) = &mut read {
+        if let Some((_, keys)) = &mut decoded {
             keys.retain(|key| !self.parking.is_skipped(&recorded.stream, recorded.revision, Some(key)));
         }
-        Ok(read)
+        Ok(decoded)
     }
 
-    /// An event and the keys it touches, whatever is skipped or parked.
-    fn decoded(recorded: &RecordedEvent) -> Result<Option<Read<P>>, String> {
+    /// Decodes an event without regard to skips and parked entities.
+    fn decode(recorded: &RecordedEvent) -> Result<Option<DecodedEvent<P>>, String> {
         let read = || -> Result<_, String> {
             let Some(event) = P::read(recorded).map_err(|error| error.to_string())? else { return Ok(None) };
             let mut keys = P::keys(&event, recorded);
             if keys.len() > 1 {
-                // An event happens to a row once, however often it names it.
+                // An event is applied to a row once, even if it names the row several times.
                 keys.sort_unstable();
                 keys.dedup();
             }
             Ok(Some((event, keys)))
         };
-        caught(read).flatten()
+        catch_panic(read).flatten()
     }
 
     fn poison(entity: Entity, recorded: &RecordedEvent, reason: &str) -> ProjectionError {
@@ -209,54 +222,56 @@ impl<P: Projector> ProjectorFold<P> {
         ProjectionError { model: P::MODEL.name, poison }
     }
 
-    fn take(
+    fn add_to_plan(
         &mut self,
         recorded: &RecordedEvent,
         event: P::Event,
         keys: Vec<String>,
-        wanted: &mut Vec<String>,
+        missing: &mut Vec<String>,
     ) {
         if !keys.is_empty() {
-            let rows = keys.into_iter().map(|key| self.place(key, wanted)).collect();
+            let rows = keys.into_iter().map(|key| self.place(key, missing)).collect();
             self.planned.push(Planned { recorded: recorded.clone(), event, rows });
         }
     }
 
-    /// The event that made a row whose columns or contributions can't be told.
-    fn culprit(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
+    /// Returns the event that produced a row whose columns or contributions can't be computed. `row` is the row
+    /// before the batch.
+    fn failing_event(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
         for Planned { recorded, event, rows } in &self.planned {
             if !rows.contains(&place) {
                 continue;
             }
             row = P::project(key, row, event, recorded);
-            let told = |row: &P::Row| (P::columns(key, row), P::contributions(key, row));
-            if row.as_ref().is_some_and(|row| caught(|| told(row)).is_err()) {
+            let compute = |row: &P::Row| (P::columns(key, row), P::contributions(key, row));
+            if row.as_ref().is_some_and(|row| catch_panic(|| compute(row)).is_err()) {
                 return recorded.clone();
             }
         }
-        self.first_of(place)
+        self.first_event(place)
     }
 
-    /// The first planned event for a row.
-    fn first_of(&self, place: usize) -> RecordedEvent {
+    /// Returns the first planned event that may change a row.
+    fn first_event(&self, place: usize) -> RecordedEvent {
         let first = self.planned.iter().find(|planned| planned.rows.contains(&place));
-        first.map(|planned| planned.recorded.clone()).expect("a row has a place because an event touches it")
+        first.map(|planned| planned.recorded.clone()).expect("each place belongs to a row of a planned event")
     }
 
-    fn place(&mut self, key: String, wanted: &mut Vec<String>) -> usize {
+    /// Returns the place of a key in the planned batch. Adds the key to `missing` if its row must be loaded.
+    fn place(&mut self, key: String, missing: &mut Vec<String>) -> usize {
         if let Some(place) = self.places.get(&key) {
             return *place;
         }
         if !self.cache.contains(&key) {
-            wanted.push(key.clone());
+            missing.push(key.clone());
         }
         let place = self.places.len();
         self.places.insert(key, place);
         place
     }
 
-    /// The touched rows as they are stored, in their places; takes them out of the cache. When a row
-    /// can't be read, nothing was taken.
+    /// Returns the rows of the planned batch as they are stored, in the order of their places. Moves cached rows
+    /// out of the cache. If a loaded row can't be decoded, the cache stays unchanged.
     fn rows_before(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
@@ -271,7 +286,7 @@ impl<P: Projector> ProjectorFold<P> {
                     "its row can't be read: {error}; rebuild it with `souk replay {}`",
                     P::MODEL.name
                 );
-                let mut error = Self::poison(Entity::Key(key), &self.first_of(*place), &reason);
+                let mut error = Self::poison(Entity::Key(key), &self.first_event(*place), &reason);
                 error.poison.can_be_skipped = false;
                 error
             })?;
@@ -286,7 +301,7 @@ impl<P: Projector> ProjectorFold<P> {
         Ok(rows)
     }
 
-    /// What the batch did, as it is written; what is stored afterwards goes into the cache.
+    /// Returns the changes of rows and sums to write. Moves the resulting rows into the cache.
     fn change(
         &mut self,
         rows: Vec<Touched<P::Row>>,
@@ -295,18 +310,19 @@ impl<P: Projector> ProjectorFold<P> {
         let mut sums = Sums::new();
         for (place, Touched { key, before, after }) in rows.into_iter().enumerate() {
             if before != after {
-                let written = || {
+                let compute_content = || {
                     if !P::MODEL.sums.is_empty() {
-                        let contributed = |row: &P::Row| P::contributions(&key, row);
-                        let (old, new) = (before.as_ref().map(contributed), after.as_ref().map(contributed));
+                        let contributions = |row: &P::Row| P::contributions(&key, row);
+                        let old = before.as_ref().map(contributions);
+                        let new = after.as_ref().map(contributions);
                         add(&mut sums, old, -1);
                         add(&mut sums, new, 1);
                     }
                     after.as_ref().map(|row| (document(row), P::columns(&key, row)))
                 };
-                let content = caught(written).map_err(|reason| {
-                    let culprit = self.culprit(place, &key, before.clone());
-                    Self::poison(Entity::Key(key.clone()), &culprit, &reason)
+                let content = catch_panic(compute_content).map_err(|reason| {
+                    let failing_event = self.failing_event(place, &key, before.clone());
+                    Self::poison(Entity::Key(key.clone()), &failing_event, &reason)
                 })?;
                 changes.push(RowChange { key: key.clone(), content });
             }
@@ -314,9 +330,9 @@ impl<P: Projector> ProjectorFold<P> {
                 self.cache.put(key, row);
             }
         }
-        // Neighbours in the index are then written one after another.
+        // Writing in the order of keys is faster, because the database changes neighbouring pages of the index.
         changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        Ok((changes, felt(sums)))
+        Ok((changes, sum_changes(sums)))
     }
 }
 
@@ -348,15 +364,15 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
 
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError> {
         self.drop_plan();
-        let mut wanted = Vec::new();
+        let mut missing = Vec::new();
         for recorded in events {
-            if let Err(error) = self.note(recorded, &mut wanted) {
+            if let Err(error) = self.plan_event(recorded, &mut missing) {
                 self.drop_plan();
                 return Err(error);
             }
         }
-        wanted.sort_unstable();
-        Ok(wanted)
+        missing.sort_unstable();
+        Ok(missing)
     }
 
     fn fold(
@@ -369,15 +385,21 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
             for place in rows {
                 let row = &mut touched[*place];
                 let before = row.after.take();
-                row.after = caught(|| P::project(&row.key, before, event, recorded))
+                row.after = catch_panic(|| P::project(&row.key, before, event, recorded))
                     .map_err(|reason| Self::poison(Entity::Key(row.key.clone()), recorded, &reason))?;
             }
         }
         let (rows, sums) = self.change(touched)?;
         self.planned.clear();
         self.checkpoint = self.checkpoint.max(reached);
-        let (build, from, checkpoint) = (self.build, self.committed, self.checkpoint);
-        Ok(ModelChange { build, rows, sums, parking: self.parking.change(), from, checkpoint })
+        Ok(ModelChange {
+            build: self.build,
+            rows,
+            sums,
+            parking: self.parking.change(),
+            from: self.committed,
+            checkpoint: self.checkpoint,
+        })
     }
 
     fn forget(&mut self) {
@@ -419,26 +441,26 @@ impl<P: Projector> ErasedProjector for ProjectorFold<P> {
         self.drop_plan();
         let Some(parked) = self.parking.get(entity).cloned() else { return Ok(Vec::new()) };
         self.parking.release(entity);
-        let mut wanted = Vec::new();
+        let mut missing = Vec::new();
         for recorded in events {
-            if let Err(error) = self.note_parked(&parked, recorded, &mut wanted) {
+            if let Err(error) = self.plan_waiting_event(&parked, recorded, &mut missing) {
                 self.drop_plan();
                 return Err(error);
             }
         }
-        wanted.sort_unstable();
-        Ok(wanted)
+        missing.sort_unstable();
+        Ok(missing)
     }
 
     fn keys(&self, event: &RecordedEvent) -> Vec<String> {
-        if !self.takes.contains(event.event_type()) {
+        if !self.event_types.contains(event.event_type()) {
             return Vec::new();
         }
         self.read(event).ok().flatten().map(|(_, keys)| keys).unwrap_or_default()
     }
 
     fn is_unreadable(&self, event: &RecordedEvent) -> bool {
-        self.takes.contains(event.event_type()) && Self::decoded(event).is_err()
+        self.event_types.contains(event.event_type()) && Self::decode(event).is_err()
     }
 }
 
@@ -446,7 +468,7 @@ fn document<R: serde::Serialize>(row: &R) -> Vec<u8> {
     serde_json::to_vec(row).expect("rows have string keys and no failing serializers")
 }
 
-/// Contributors and deltas by sum and key.
+/// Change in contributors and deltas, by sum and key.
 type Sums = BTreeMap<(&'static str, String), (i64, Vec<i64>)>;
 
 fn add(sums: &mut Sums, contributions: Option<Vec<Contribution>>, sign: i64) {
@@ -459,13 +481,13 @@ fn add(sums: &mut Sums, contributions: Option<Vec<Contribution>>, sign: i64) {
     }
 }
 
-/// Those sums that change.
-fn felt(sums: Sums) -> Vec<SumChange> {
-    let is_felt = |(_, (contributors, deltas)): &(_, (i64, Vec<i64>))| {
+/// Returns the changes that are not zero.
+fn sum_changes(sums: Sums) -> Vec<SumChange> {
+    let is_nonzero = |(_, (contributors, deltas)): &(_, (i64, Vec<i64>))| {
         *contributors != 0 || deltas.iter().any(|delta| *delta != 0)
     };
     let change = |((sum, key), (contributors, deltas))| SumChange { sum, key, contributors, deltas };
-    sums.into_iter().filter(is_felt).map(change).collect()
+    sums.into_iter().filter(is_nonzero).map(change).collect()
 }
 
 #[cfg(test)]

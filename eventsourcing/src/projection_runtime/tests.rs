@@ -46,7 +46,7 @@ impl Projector for Things {
     type Event = Painted;
     type Row = Thing;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec!["thing.painted"]
     }
 
