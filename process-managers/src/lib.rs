@@ -1,9 +1,9 @@
-//! The shop's process managers, pure: no task, clock, randomness or I/O.
+//! The process managers of the shop. They are pure: no task, clock, randomness or I/O.
 //!
-//! A folder a process (`checkout`, `settlement`, `reversal`), each with `step`, `state`, `input`, `moves`,
-//! `decide`, `evolve`, `fill_in`, and `version_1`, the frozen rules of transitions that recorded no moves.
-//! [`ShopCommand`] is a command that a process sends; [`ProviderCall`] is a call that it asks of the payment
-//! provider, whose port is [`PaymentProvider`].
+//! There is a folder for each process (`checkout`, `settlement`, `reversal`). Each folder has the files
+//! `step`, `state`, `input`, `moves`, `decide`, `evolve` and `fill_in`, and `version_1`: the frozen rules for
+//! transitions that were recorded without their moves. A process sends [`ShopCommand`]s to aggregates and
+//! makes [`ProviderCall`]s to the payment provider, whose port is [`PaymentProvider`].
 
 pub mod checkout;
 pub mod provider;
@@ -12,6 +12,6 @@ pub mod reversal;
 pub mod settlement;
 pub mod shop_command;
 
-pub use provider::{Answer, FoundPayment, PaymentProvider};
+pub use provider::{FoundPayment, PaymentProvider, ProviderAnswer};
 pub use provider_call::{Authorization, ProviderCall};
 pub use shop_command::ShopCommand;

@@ -1,4 +1,4 @@
-//! The payment provider port.
+//! The port of the payment provider.
 
 use async_trait::async_trait;
 use souk_domain::text::cut;
@@ -6,40 +6,40 @@ use souk_domain::{PaymentId, RefundId};
 
 use crate::provider_call::ProviderCall;
 
-/// What the provider answers to a call.
+/// The answer of the payment provider to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It did what was asked; its id of the payment or of the refund.
+pub enum ProviderAnswer {
+    /// The provider did what the call requested.
     Done {
-        /// The provider's id.
+        /// The provider's id of the payment or of the refund.
         provider_id: String,
     },
-    /// It took the request and will answer by webhook.
+    /// The provider accepted the request and will report the result by webhook.
     Accepted {
         /// The provider's id of the payment.
         provider_id: String,
     },
-    /// It refuses, and will refuse again.
+    /// The provider declines; the same call would be declined again.
     Declined {
-        /// Its code.
+        /// The provider's reason code.
         code: String,
-        /// In words.
+        /// The provider's reason as text for people.
         detail: String,
     },
-    /// It could not answer now; the same call may succeed later.
+    /// The provider could not answer now; the same call may succeed later.
     Retry {
-        /// What went wrong.
+        /// Description of the failure.
         detail: String,
     },
 }
 
-/// Characters of a provider's code that are kept.
+/// Maximum characters of a provider's reason code that are stored.
 const CODE_CHARS_MAX: usize = 100;
-/// Characters of a provider's words that are kept.
+/// Maximum characters of a provider's reason text that are stored.
 const DETAIL_CHARS_MAX: usize = 500;
 
-impl Answer {
-    /// The answer with as much of the provider's code and words as events and logs keep.
+impl ProviderAnswer {
+    /// Returns the answer with its code and texts cut to the lengths that events and logs store.
     pub fn bounded(self) -> Self {
         match self {
             Self::Declined { code, detail } => {
@@ -51,31 +51,32 @@ impl Answer {
     }
 }
 
-/// A payment provider. Every call carries an idempotency key that its retries keep: the provider does
-/// a thing once for one key.
+/// A payment provider. Every call carries an idempotency key, and retries use the same key: the provider
+/// carries out a request once per key.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync + 'static {
-    /// As in `simulated`; names the actor of its answers.
+    /// Returns the name of the provider, such as `simulated`. It is the actor of events that record the
+    /// provider's answers.
     fn name(&self) -> &'static str;
 
     /// Makes a call. `number` counts the calls of one effect, from 1.
     ///
-    /// An authorization with an empty token belongs to an erased buyer: it repeats the answer that was given
-    /// under the key before, and is declined when there was none.
-    async fn call(&self, call: &ProviderCall, number: u32, idempotency_key: &str) -> Answer;
+    /// An authorization with an empty token belongs to a buyer who was erased. The provider repeats the
+    /// answer that it gave before under the same key, and declines if it gave none.
+    async fn call(&self, call: &ProviderCall, number: u32, idempotency_key: &str) -> ProviderAnswer;
 
-    /// Finds our payment, and the attempt, that the provider's id belongs to, when the provider knows.
+    /// Returns our payment, and its attempt, that the provider's id belongs to, if the provider knows the id.
     async fn find_payment(&self, provider_payment_id: &str) -> Option<FoundPayment>;
 
-    /// Finds our refund that the provider's id belongs to, when the provider knows.
+    /// Returns our refund that the provider's id belongs to, if the provider knows the id.
     async fn find_refund(&self, provider_refund_id: &str) -> Option<RefundId>;
 }
 
-/// The payment that an id of the provider belongs to.
+/// The payment and attempt that an id of the provider belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundPayment {
-    /// Our payment.
+    /// Id of our payment.
     pub payment: PaymentId,
-    /// The number of the attempt to be paid, from 1.
+    /// Number of the payment attempt, from 1.
     pub attempt: u32,
 }

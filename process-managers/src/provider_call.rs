@@ -1,5 +1,5 @@
-//! What processes ask of the payment provider. Its answers come back as `Record…` commands on the
-//! payment.
+//! Calls that processes make to the payment provider. The driver records the answers with `Record…` commands
+//! to the payment.
 
 use souk_eventsourcing::{KeyRing, Person};
 
@@ -7,61 +7,62 @@ use souk_domain::money::Money;
 use souk_domain::names::{PaymentId, RefundId, VoidId};
 use souk_domain::personal_text::PersonalText;
 
-/// An attempt to be paid.
+/// Request to hold the money of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
-    /// The payment.
+    /// Payment to authorize.
     pub payment: PaymentId,
-    /// The number of the attempt, from 1.
+    /// Number of the payment attempt, from 1.
     pub attempt: u32,
-    /// The amount.
+    /// Amount to hold.
     pub amount: Money,
-    /// The buyer's means of payment.
+    /// The provider's token for the buyer's means of payment.
     pub token: PersonalText,
 }
 
-/// A call to the provider. Its idempotency key is the id of the output that asks for it.
+/// A call to the payment provider. Its idempotency key is the id of the process output that requests the
+/// call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderCall {
-    /// Hold the money.
+    /// Holds the money.
     Authorize(Authorization),
-    /// Take what is held.
+    /// Captures money that is held.
     Capture {
-        /// The payment.
+        /// Payment to capture.
         payment: PaymentId,
-        /// The provider's id of it.
+        /// The provider's id of the payment.
         provider_payment_id: String,
-        /// How much.
+        /// Amount to capture.
         amount: Money,
     },
-    /// Let go what is held.
+    /// Releases money that is held.
     Void {
-        /// The payment.
+        /// Payment whose hold is released.
         payment: PaymentId,
-        /// The provider's id of it.
+        /// The provider's id of the payment.
         provider_payment_id: String,
-        /// Which request it is.
+        /// Id of this void.
         void: VoidId,
-        /// The number of the attempt, from 1.
+        /// Number of the void attempt, from 1.
         attempt: u32,
     },
-    /// Give back what was taken.
+    /// Refunds money that was captured.
     Refund {
-        /// The payment.
+        /// Payment that the money is refunded from.
         payment: PaymentId,
-        /// The provider's id of it.
+        /// The provider's id of the payment.
         provider_payment_id: String,
-        /// Which refund.
+        /// Id of this refund.
         refund: RefundId,
-        /// How much.
+        /// Amount to return to the buyer.
         amount: Money,
-        /// The number of the attempt, from 1.
+        /// Number of the refund attempt, from 1.
         attempt: u32,
     },
 }
 
 impl ProviderCall {
-    /// The person whose key opens the call; none when nothing in it is personal.
+    /// Returns the person whose key opens the call, or `None` if the call holds no personal data.
     pub fn person(&self) -> Option<&Person> {
         match self {
             Self::Authorize(authorization) => authorization.token.person(),
@@ -69,7 +70,8 @@ impl ProviderCall {
         }
     }
 
-    /// Returns the call as the provider gets it: with the token open, or empty when the buyer is erased.
+    /// Returns the call as it is sent to the provider: with the token in plain text, or with an empty token
+    /// if the buyer is erased.
     pub fn opened(&self, keys: &KeyRing) -> Self {
         match self {
             Self::Authorize(authorization) => {
@@ -80,7 +82,7 @@ impl ProviderCall {
         }
     }
 
-    /// The payment it is about.
+    /// Returns the payment that the call is about.
     pub fn payment(&self) -> PaymentId {
         match self {
             Self::Authorize(Authorization { payment, .. })

@@ -1,4 +1,4 @@
-//! A command to any aggregate of the shop: what processes send.
+//! Commands that processes send to the aggregates of the shop.
 
 use souk_eventsourcing::id::derive;
 use souk_eventsourcing::process::ProcessCommand;
@@ -11,16 +11,16 @@ use souk_domain::order::{Order, OrderCommand};
 use souk_domain::payment::{Payment, PaymentCommand};
 use souk_domain::stock::{Stock, StockCommand};
 
-/// A command and the aggregate it is for.
+/// A command and the aggregate that it is for.
 #[derive(Clone, Debug)]
 pub enum ShopCommand {
-    /// To a cart.
+    /// A command to a cart.
     Cart(CartId, CartCommand),
-    /// To an order.
+    /// A command to an order.
     Order(OrderId, OrderCommand),
-    /// To a payment.
+    /// A command to a payment.
     Payment(PaymentId, PaymentCommand),
-    /// To the stock of a SKU.
+    /// A command to the stock of a SKU.
     Stock(Sku, StockCommand),
 }
 
@@ -43,11 +43,13 @@ impl ProcessCommand for ShopCommand {
     }
 }
 
-/// Reserving, releasing and confirming are one command for one reservation, whoever asks and however
-/// often: its id comes from the verb and `orderId:sku`.
+/// Returns the id of a command that reserves, releases or confirms a reservation; `None` for other commands.
+///
+/// The id is derived from the verb, the order and the SKU. So the command takes effect once per reservation,
+/// whoever sends it and however often.
 pub fn reservation_command_id(sku: &Sku, command: &StockCommand) -> Option<CommandId> {
-    let of = |verb: &str, order: &OrderRef| {
-        // An order of this shop lends its id's time, which keeps the log's index of ids compact.
+    let derived = |verb: &str, order: &OrderRef| {
+        // The derived id keeps the time part of the order's id, so that the log's index of ids stays compact.
         let origin = Uuid::parse_str(order.as_str()).unwrap_or(Uuid::nil());
         Some(CommandId(derive(
             origin,
@@ -55,15 +57,17 @@ pub fn reservation_command_id(sku: &Sku, command: &StockCommand) -> Option<Comma
         )))
     };
     match command {
-        StockCommand::Reserve { order, .. } => of("reserve", order),
-        StockCommand::Release { order } => of("release", order),
-        StockCommand::Confirm { order } => of("confirm", order),
+        StockCommand::Reserve { order, .. } => derived("reserve", order),
+        StockCommand::Release { order } => derived("release", order),
+        StockCommand::Confirm { order } => derived("confirm", order),
         _ => None,
     }
 }
 
-/// An order from a cart is placed once, be it by the request that asked for it or, after a crash, by
-/// the checkout: both send this command.
+/// Returns the id of the command that places an order from a cart.
+///
+/// The request that checks out the cart sends this command and, after a crash, the checkout sends it again.
+/// Both use the same id, so the order is placed once.
 pub fn place_command_id(order: OrderId) -> CommandId {
     CommandId(order.0).step("place")
 }

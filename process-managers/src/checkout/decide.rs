@@ -1,5 +1,7 @@
-//! The next move of a checkout. It depends on nothing but the state, and is asked for only once every
-//! command has its answer: what was asked for is undone after its own result came.
+//! Decides the next move of a checkout.
+//!
+//! The decision depends only on the state. The runtime calls [`decide`] only when every command that was sent
+//! has its answer, so a step is undone only after its result is known.
 
 use souk_eventsourcing::process::Decision;
 
@@ -9,45 +11,45 @@ use super::moves::CheckoutMove;
 use super::state::{CheckoutState, Payment, Phase, Units};
 use super::step::CheckoutStep;
 
-/// The next move, if there is one, and what it asks for.
+/// Returns the next move and the outputs that it requests, or `None` if the checkout has to wait.
 pub fn decide(state: &CheckoutState) -> Option<Decision<CheckoutMove, CheckoutStep>> {
     let made = next_move(state)?;
-    Some(Decision { outputs: made.outputs(state), made })
+    Some(Decision { outputs: made.outputs(state), next_move: made })
 }
 
 fn next_move(state: &CheckoutState) -> Option<CheckoutMove> {
     match state.phase {
         Phase::New | Phase::Placing if state.is_placed => Some(CheckoutMove::Reserve),
         Phase::New => state.draft.is_some().then_some(CheckoutMove::Place),
-        Phase::Reserving => Some(reserved(state)),
-        Phase::Waiting => waiting(state),
-        Phase::Taking => taken(state),
+        Phase::Reserving => Some(after_reserving(state)),
+        Phase::Waiting => while_waiting(state),
+        Phase::Capturing => after_capturing(state),
         Phase::Undoing if state.is_payment_open => Some(CheckoutMove::Abandon),
         Phase::Undoing => Some(CheckoutMove::Fail),
         Phase::Placing | Phase::Ended => None,
     }
 }
 
-fn reserved(state: &CheckoutState) -> CheckoutMove {
-    let is_short = state.lines_that(|units| units != Units::Held).next().is_some();
+fn after_reserving(state: &CheckoutState) -> CheckoutMove {
+    let is_short = state.lines_where(|units| units != Units::Reserved).next().is_some();
     let missing = is_short.then(|| insufficient_stock(state));
-    // A buyer who wants the order no more is told so, whatever other reason there is.
+    // A cancellation request counts first, before every other reason.
     let failure =
         state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
-    let is_asked = state.payment == Payment::Requested && !state.is_free();
-    let asked = is_asked.then(|| state.attempt());
-    failure.map_or(CheckoutMove::Await { attempt: asked }, |reason| CheckoutMove::Undo { reason })
+    let is_payment_requested = state.payment == Payment::Requested && !state.is_free();
+    let attempt = is_payment_requested.then(|| state.attempt());
+    failure.map_or(CheckoutMove::Await { attempt }, |reason| CheckoutMove::Undo { reason })
 }
 
-fn waiting(state: &CheckoutState) -> Option<CheckoutMove> {
+fn while_waiting(state: &CheckoutState) -> Option<CheckoutMove> {
     if let Some(reason) = &state.cancellation {
         return Some(CheckoutMove::Undo { reason: reason.clone() });
     }
     if state.is_paid_outside || state.is_free() {
-        return Some(CheckoutMove::TakeOutside);
+        return Some(CheckoutMove::ConfirmReservations);
     }
     match state.payment {
-        Payment::Authorized => return Some(CheckoutMove::Take),
+        Payment::Authorized => return Some(CheckoutMove::CaptureMoney),
         Payment::Requested if !state.is_time_over => {
             return Some(CheckoutMove::Authorize { attempt: state.attempt() });
         }
@@ -56,12 +58,12 @@ fn waiting(state: &CheckoutState) -> Option<CheckoutMove> {
     time_over(state).or_else(|| declined(state)).map(|reason| CheckoutMove::Undo { reason })
 }
 
-fn taken(state: &CheckoutState) -> Option<CheckoutMove> {
-    if state.is_capture_asked && state.payment == Payment::Authorized {
-        // The provider has not answered.
+fn after_capturing(state: &CheckoutState) -> Option<CheckoutMove> {
+    if state.is_capture_requested && state.payment == Payment::Authorized {
+        // The provider has not answered the capture yet.
         return None;
     }
-    if state.lines_that(|units| units != Units::Taken).next().is_some() {
+    if state.lines_where(|units| units != Units::Confirmed).next().is_some() {
         return Some(CheckoutMove::Undo { reason: insufficient_stock(state) });
     }
     match state.payment {
@@ -79,21 +81,21 @@ fn insufficient_stock(state: &CheckoutState) -> Reason {
     let skus: Vec<_> = state.missing_skus().iter().map(ToString::to_string).collect();
     Reason {
         code: ReasonCode::InsufficientStock,
-        detail: format!("not enough of {}", skus.join(", ")).into(),
+        detail: format!("not enough units in stock: {}", skus.join(", ")).into(),
     }
 }
 
 fn time_over(state: &CheckoutState) -> Option<Reason> {
-    let detail = "nobody paid in time".into();
+    let detail = "the payment did not arrive in time".into();
     let is_over = state.is_time_over && !state.is_free();
     is_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
-/// Without a token of its own, an order waits for another attempt after a decline.
+/// Returns the reason if a decline ends the order. Without a payment token of its own, an order waits for
+/// another attempt after a decline.
 fn declined(state: &CheckoutState) -> Option<Reason> {
-    let has_one_attempt = state.terms.as_ref().is_some_and(|terms| terms.token.is_some());
     let is_final = match state.payment {
-        Payment::Declined => has_one_attempt,
+        Payment::Declined => state.has_single_attempt(),
         Payment::CaptureFailed => true,
         _ => false,
     };

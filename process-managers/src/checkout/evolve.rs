@@ -1,4 +1,5 @@
-//! What an input makes of a checkout: the fact that it states is noted, and nothing is decided.
+//! Applies an input to the state of a checkout. It only notes the fact that the input states; it decides
+//! nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::input::CheckoutEvent;
 use super::state::{CheckoutState, FIRST_ATTEMPT, Payment, Terms, Units};
 use super::step::CheckoutStep;
 
-/// The state after an input.
+/// Returns the state after an input.
 pub fn take_in(mut state: CheckoutState, input: &Input<CheckoutEvent, CheckoutStep>) -> CheckoutState {
     match input {
         Input::Event(event) => note_event(&mut state, event),
@@ -26,13 +27,13 @@ fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
     match event {
         CheckoutEvent::CheckedOut { draft, lines } => {
             state.cart_lines = lines.as_slice().into();
-            learn(state, draft);
+            note_terms(state, draft);
             if !state.is_placed {
                 state.draft = Some(Arc::new((**draft).clone()));
             }
         }
         CheckoutEvent::Placed { draft } => {
-            learn(state, draft);
+            note_terms(state, draft);
             state.is_placed = true;
         }
         CheckoutEvent::CancellationRequested { reason } => state.cancellation = Some(reason.clone()),
@@ -54,7 +55,7 @@ fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
     }
 }
 
-fn learn(state: &mut CheckoutState, draft: &Draft) {
+fn note_terms(state: &mut CheckoutState, draft: &Draft) {
     if state.terms.is_none() {
         let terms = Terms::of(draft);
         state.units = vec![Units::Free; terms.lines.len()];
@@ -62,10 +63,11 @@ fn learn(state: &mut CheckoutState, draft: &Draft) {
     }
 }
 
-/// An attempt to be paid is news once: the request that a checkout sent shows as its answer and as an event.
+/// Notes a payment attempt, once: a request that the checkout itself sent arrives twice, as the answer to its
+/// command and as an event.
 fn note_requested(state: &mut CheckoutState, attempt: u32, token: &PersonalText) {
-    let is_news = state.tokens.insert(attempt, token.clone()).is_none();
-    if is_news && matches!(state.payment, Payment::None | Payment::Declined) {
+    let is_new = state.tokens.insert(attempt, token.clone()).is_none();
+    if is_new && matches!(state.payment, Payment::None | Payment::Declined) {
         state.payment = Payment::Requested;
         state.is_payment_open = true;
     }
@@ -77,8 +79,8 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
             state.is_placed = true;
             state.draft = None;
         }
-        CheckoutStep::Reserve(line) => set(state, line, Units::Held),
-        CheckoutStep::Confirm(line) => set(state, line, Units::Taken),
+        CheckoutStep::Reserve(line) => set(state, line, Units::Reserved),
+        CheckoutStep::Confirm(line) => set(state, line, Units::Confirmed),
         CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set_free(state, line),
         CheckoutStep::RequestPayment => {
             let token = state.terms.as_ref().and_then(|terms| terms.token.clone());
@@ -88,14 +90,15 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
     }
 }
 
-/// Units that could not be taken off the shelf stay missed, also when nothing holds them any more.
+/// Marks the units of a line as no longer reserved. Units whose confirmation came too late become missing, so
+/// that the order's failure names their SKU.
 fn set_free(state: &mut CheckoutState, line: u32) {
     let was_overdue = line_of(state, line).is_some_and(|units| *units == Units::Overdue);
     set(state, line, if was_overdue { Units::Missing } else { Units::Free });
 }
 
-/// A refused release or restock has nothing to undo. A payment that somebody else asked for first is as
-/// good as one's own, and shows as an event.
+/// Notes a refused command. A refused release or restock needs no action: there is nothing to undo. A refused
+/// payment request needs none either: another request was first, and its event arrives as an input.
 fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
     match step {
         CheckoutStep::PlaceOrder => state.draft = None,

@@ -1,4 +1,4 @@
-//! What a checkout's steps stand for.
+//! Builds the commands and provider calls that the steps of a checkout stand for.
 
 use jiff::SignedDuration;
 
@@ -14,40 +14,45 @@ use souk_domain::stock::StockCommand;
 use super::state::{CheckoutState, Payment, Terms};
 use super::step::CheckoutStep;
 
-/// The command of a step; none for an effect, a timer, or a line that there isn't.
+/// Returns the command of a step; `None` for an effect, a timer, or a line that does not exist.
 pub fn command(state: &CheckoutState, step: CheckoutStep) -> Option<ShopCommand> {
     let terms = state.terms.as_deref()?;
     match step {
         CheckoutStep::Reserve(line) => {
             let expires_at = terms.pay_by.saturating_add(SignedDuration::from_secs(RESERVATION_GRACE_S));
             let expires_at = expires_at.unwrap_or(terms.pay_by);
-            on_line(terms, line, |order, quantity| StockCommand::Reserve { order, quantity, expires_at })
+            stock_command(terms, line, |order, quantity| StockCommand::Reserve {
+                order,
+                quantity,
+                expires_at,
+            })
         }
-        CheckoutStep::Confirm(line) => on_line(terms, line, |order, _| StockCommand::Confirm { order }),
-        CheckoutStep::Release(line) => on_line(terms, line, |order, _| StockCommand::Release { order }),
+        CheckoutStep::Confirm(line) => stock_command(terms, line, |order, _| StockCommand::Confirm { order }),
+        CheckoutStep::Release(line) => stock_command(terms, line, |order, _| StockCommand::Release { order }),
         CheckoutStep::Restock(line) => {
-            on_line(terms, line, |order, quantity| StockCommand::Restock { order, quantity })
+            stock_command(terms, line, |order, quantity| StockCommand::Restock { order, quantity })
         }
         CheckoutStep::GiveBack => {
             let give_back = CartCommand::GiveBack { order: terms.order, lines: state.cart_lines.to_vec() };
             terms.cart.map(|cart| ShopCommand::Cart(cart, give_back))
         }
         CheckoutStep::RequestPayment => {
-            let (order, amount, token) = (terms.order, terms.total, terms.token.clone()?);
-            Some(of_payment(terms, PaymentCommand::Request { order, amount, token }))
+            let token = terms.token.clone()?;
+            let request = PaymentCommand::Request { order: terms.order, amount: terms.total, token };
+            Some(to_payment(terms, request))
         }
         CheckoutStep::AbandonPayment => {
-            Some(of_payment(terms, PaymentCommand::Abandon { order: terms.order }))
+            Some(to_payment(terms, PaymentCommand::Abandon { order: terms.order }))
         }
-        _ => Some(ShopCommand::Order(terms.order, of_order(state, step)?)),
+        _ => Some(ShopCommand::Order(terms.order, order_command(state, step)?)),
     }
 }
 
-fn of_payment(terms: &Terms, command: PaymentCommand) -> ShopCommand {
+fn to_payment(terms: &Terms, command: PaymentCommand) -> ShopCommand {
     ShopCommand::Payment(PaymentId::of(terms.order), command)
 }
 
-fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
+fn order_command(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
     Some(match step {
         CheckoutStep::PlaceOrder => OrderCommand::Place(Box::new(state.draft.as_deref()?.clone())),
         CheckoutStep::AwaitPayment => OrderCommand::AwaitPayment,
@@ -62,7 +67,7 @@ fn of_order(state: &CheckoutState, step: CheckoutStep) -> Option<OrderCommand> {
     })
 }
 
-fn on_line(
+fn stock_command(
     terms: &Terms,
     line: u32,
     command: impl FnOnce(OrderRef, u32) -> StockCommand,
@@ -71,10 +76,11 @@ fn on_line(
     Some(ShopCommand::Stock(sku.clone(), command(terms.order.into(), *quantity)))
 }
 
-/// The provider call of a step; none for a command or a timer.
+/// Returns the provider call of a step; `None` for a command or a timer.
 pub fn effect(state: &CheckoutState, step: CheckoutStep) -> Option<ProviderCall> {
     let terms = state.terms.as_deref()?;
-    let (payment, amount) = (PaymentId::of(terms.order), terms.total);
+    let payment = PaymentId::of(terms.order);
+    let amount = terms.total;
     match step {
         CheckoutStep::Authorize(attempt) => {
             let token = state.tokens.get(&attempt)?.clone();

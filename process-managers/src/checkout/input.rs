@@ -1,4 +1,4 @@
-//! What a checkout takes in.
+//! Inputs of a checkout: the events of carts, orders and payments that it reads.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Incoming;
@@ -11,9 +11,10 @@ use souk_domain::names::OrderId;
 use souk_domain::order::OrderEvent;
 use souk_domain::order::event::{Draft, Reason};
 use souk_domain::payment::PaymentEvent;
+use souk_domain::payment::event::Requested;
 use souk_domain::personal_text::PersonalText;
 
-/// The types of the events it takes.
+/// Types of the events that a checkout reads.
 pub const TAKES: [&str; 9] = [
     "cart.checked-out",
     "order.placed",
@@ -26,36 +27,36 @@ pub const TAKES: [&str; 9] = [
     "payment.capture-failed",
 ];
 
-/// What it reads of them.
+/// The part of an event that a checkout needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckoutEvent {
-    /// A cart became an order to be.
+    /// A cart was checked out; its order is not placed yet.
     CheckedOut {
-        /// The order to be.
+        /// The order with all its data.
         draft: Box<Draft>,
-        /// The lines as they stood in the cart.
+        /// Lines as they were in the cart.
         lines: Vec<CartLine>,
     },
     /// The order was placed.
     Placed {
-        /// The whole of it.
+        /// The order with all its data.
         draft: Box<Draft>,
     },
-    /// Somebody wants it no more.
+    /// The buyer or the shop requested a cancellation.
     CancellationRequested {
-        /// Who and why.
+        /// Code and text of the reason.
         reason: Reason,
     },
-    /// It was paid outside.
+    /// The order was paid outside the shop.
     PaidOutside,
-    /// An attempt to be paid began.
+    /// A payment attempt began.
     PaymentRequested {
-        /// Its number, from 1.
+        /// Number of the attempt, from 1.
         attempt: u32,
-        /// How much.
+        /// Amount to pay.
         amount: Money,
-        /// The provider's token.
+        /// The provider's token for the buyer's means of payment.
         token: PersonalText,
     },
     /// The provider holds the money.
@@ -63,37 +64,38 @@ pub enum CheckoutEvent {
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
-    /// The present attempt came to nothing.
+    /// The current payment attempt failed.
     PaymentFailed {
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
     },
-    /// The money is ours.
+    /// The money was captured.
     Captured,
-    /// The provider would not give what it held.
+    /// The provider held the money but refused to capture it.
     CaptureFailed {
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
     },
 }
 
-/// Which order's checkout an event is for.
+/// Reads a recorded event. Returns the checkout instance that it is for, or `None` if no checkout needs it.
 pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<CheckoutEvent>>, DecodeError> {
     match recorded.stream.category() {
-        "cart" => Ok(of_cart(recorded.decode()?)),
-        "order" => Ok(of_order(recorded.stream.id(), recorded.decode()?)),
-        "payment" => Ok(of_payment(recorded.decode()?)),
+        "cart" => Ok(from_cart(recorded.decode()?)),
+        "order" => Ok(from_order(recorded.stream.id(), recorded.decode()?)),
+        "payment" => Ok(from_payment(recorded.decode()?)),
         _ => Ok(None),
     }
 }
 
-fn of_cart(event: CartEvent) -> Option<Incoming<CheckoutEvent>> {
+fn from_cart(event: CartEvent) -> Option<Incoming<CheckoutEvent>> {
     let CartEvent::CheckedOut(event) = event else { return None };
-    let (instance, draft) = (event.draft.order.to_string(), Box::new(event.draft));
-    Some(Incoming { instance, starts: true, event: CheckoutEvent::CheckedOut { draft, lines: event.lines } })
+    let instance = event.draft.order.to_string();
+    let event = CheckoutEvent::CheckedOut { draft: Box::new(event.draft), lines: event.lines };
+    Some(Incoming { instance, starts: true, event })
 }
 
-fn of_order(order: &str, event: OrderEvent) -> Option<Incoming<CheckoutEvent>> {
+fn from_order(order: &str, event: OrderEvent) -> Option<Incoming<CheckoutEvent>> {
     let (starts, event) = match event {
         OrderEvent::Placed(event) => (true, CheckoutEvent::Placed { draft: Box::new(event.draft) }),
         OrderEvent::CancellationRequested(event) => {
@@ -105,11 +107,12 @@ fn of_order(order: &str, event: OrderEvent) -> Option<Incoming<CheckoutEvent>> {
     Some(Incoming { instance: order.to_owned(), starts, event })
 }
 
-fn of_payment(event: PaymentEvent) -> Option<Incoming<CheckoutEvent>> {
+fn from_payment(event: PaymentEvent) -> Option<Incoming<CheckoutEvent>> {
     let (order, event): (OrderId, _) = match event {
         PaymentEvent::Requested(event) => {
-            let (attempt, amount, token) = (event.attempt, event.amount, event.token);
-            (event.order, CheckoutEvent::PaymentRequested { attempt, amount, token })
+            let order = event.order;
+            let Requested { attempt, amount, token, .. } = event;
+            (order, CheckoutEvent::PaymentRequested { attempt, amount, token })
         }
         PaymentEvent::Authorized(event) => {
             (event.order, CheckoutEvent::Authorized { provider_payment_id: event.provider_payment_id })

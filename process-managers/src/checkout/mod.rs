@@ -1,10 +1,12 @@
-//! The checkout: from a placed order to one that is settled.
+//! The checkout process: takes a placed order to its final state.
 //!
-//! reserve every line → authorize → confirm the reservations and capture → confirm the order. Any
-//! failure undoes what was done, once the answers to what was asked are there, and says why. The order's
-//! final state is appended last, after stock and payment. An order from a cart begins with the cart's
-//! `checked-out`, which holds all of it; should the request that placed it have died, the checkout
-//! places it.
+//! The steps are: reserve every line → authorize the payment → confirm the reservations and capture the money
+//! → confirm the order. After any failure the checkout waits for the answers to everything that it requested,
+//! undoes what was done, and ends the order with the reason. The order's final state is always appended last,
+//! after stock and payment.
+//!
+//! The checkout of an order from a cart begins with the cart's `checked-out` event, which holds the complete
+//! order. If the request crashed before it placed the order, the checkout places it.
 
 pub mod decide;
 pub mod evolve;
@@ -21,13 +23,13 @@ pub use state::CheckoutState;
 pub use step::CheckoutStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
 use crate::shop_command::ShopCommand;
 
-/// The process.
+/// The checkout process; there is one instance per order.
 #[derive(Debug)]
 pub struct Checkout;
 
@@ -42,7 +44,7 @@ impl Process for Checkout {
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         input::TAKES.to_vec()
     }
 
@@ -66,7 +68,7 @@ impl Process for Checkout {
     fn enter_version_1(
         state: CheckoutState,
         inputs: &[Input<CheckoutEvent, CheckoutStep>],
-        outputs: &mut [Decided],
+        outputs: &mut [RecordedOutput],
     ) -> CheckoutState {
         version_1::enter(state, inputs, outputs)
     }

@@ -1,5 +1,8 @@
-//! The moves of a checkout, from one phase to the next, with what each asks for and what it makes of the
-//! state. A transition records its moves, so that state is folded from what was decided then.
+//! The moves of a checkout, from one phase to the next: the outputs that each move requests, and its effect
+//! on the state.
+//!
+//! A transition records its moves. The state is folded from these recorded moves, not from the rules of
+//! today.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Output;
@@ -9,44 +12,46 @@ use souk_domain::order::event::Reason;
 use super::state::{CheckoutState, Payment, Phase, Units};
 use super::step::CheckoutStep;
 
-/// A move, and the data that was decided with it.
+/// A move of a checkout, with the data that was decided with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "kebab-case")]
 pub enum CheckoutMove {
-    /// Has the order placed.
+    /// Places the order.
     Place,
-    /// Reserves every line, opens the payment, sets the timer.
+    /// Reserves every line, requests the payment and starts the payment timeout.
     Reserve,
-    /// Tells the order that it waits for payment; asks the provider, when there is an attempt to be paid.
+    /// Marks the order as waiting for payment, and authorizes the payment if an attempt exists already.
     Await {
-        /// The attempt that the provider is asked about.
+        /// Number of the attempt to authorize; `None` if nobody has requested a payment yet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attempt: Option<u32>,
     },
-    /// Asks the provider.
+    /// Asks the provider to authorize a payment attempt.
     Authorize {
-        /// The attempt that the provider is asked about.
+        /// Number of the attempt to authorize.
         attempt: u32,
     },
-    /// Takes the units off the shelf and the held money.
-    Take,
-    /// Takes the units off the shelf; the money came another way, or there is nothing to pay.
-    TakeOutside,
-    /// Gives up a payment that is not needed after all.
+    /// Confirms the reservations and captures the held money.
+    #[serde(rename = "take")]
+    CaptureMoney,
+    /// Confirms the reservations without a capture: the order was paid outside the shop, or costs nothing.
+    #[serde(rename = "take-outside")]
+    ConfirmReservations,
+    /// Abandons a payment that is no longer needed.
     Abandon,
-    /// Confirms the order: the end.
+    /// Confirms the order. This ends the checkout.
     Confirm,
-    /// Undoes what was done.
+    /// Undoes everything that was done.
     Undo {
-        /// The reason why the order is cancelled.
+        /// Reason why the order is cancelled.
         reason: Reason,
     },
-    /// Tells the order that it came to nothing: the end.
+    /// Ends the order as cancelled or timed out. This ends the checkout.
     Fail,
 }
 
 impl CheckoutMove {
-    /// Returns the outputs of the move, from the state that it is made in.
+    /// Returns the outputs that the move requests in a state.
     pub(super) fn outputs(&self, state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
         match self {
             Self::Place => vec![Output::Command(CheckoutStep::PlaceOrder)],
@@ -56,8 +61,10 @@ impl CheckoutMove {
                 [Output::Command(CheckoutStep::AwaitPayment)].into_iter().chain(authorize).collect()
             }
             Self::Authorize { attempt } => vec![Output::Effect(CheckoutStep::Authorize(*attempt))],
-            Self::Take => confirm_lines(state).chain([Output::Effect(CheckoutStep::Capture)]).collect(),
-            Self::TakeOutside => confirm_lines(state).chain(abandon(state)).collect(),
+            Self::CaptureMoney => {
+                confirm_lines(state).chain([Output::Effect(CheckoutStep::Capture)]).collect()
+            }
+            Self::ConfirmReservations => confirm_lines(state).chain(abandon(state)).collect(),
             Self::Abandon => vec![Output::Command(CheckoutStep::AbandonPayment)],
             Self::Confirm => vec![Output::Command(CheckoutStep::ConfirmOrder)],
             Self::Undo { .. } => undo(state),
@@ -65,7 +72,7 @@ impl CheckoutMove {
         }
     }
 
-    /// Makes the move.
+    /// Applies the move to the state.
     pub(super) fn enter(&self, state: &mut CheckoutState) {
         match self {
             Self::Place => state.phase = Phase::Placing,
@@ -75,12 +82,12 @@ impl CheckoutMove {
             }
             Self::Await { attempt } => wait(state, attempt.is_some()),
             Self::Authorize { .. } => wait(state, true),
-            Self::Take => {
-                state.phase = Phase::Taking;
-                state.is_capture_asked = true;
+            Self::CaptureMoney => {
+                state.phase = Phase::Capturing;
+                state.is_capture_requested = true;
             }
-            Self::TakeOutside => {
-                state.phase = Phase::Taking;
+            Self::ConfirmReservations => {
+                state.phase = Phase::Capturing;
                 state.is_payment_open = false;
             }
             Self::Abandon => state.is_payment_open = false,
@@ -94,19 +101,19 @@ impl CheckoutMove {
     }
 }
 
-fn wait(state: &mut CheckoutState, is_provider_asked: bool) {
+fn wait(state: &mut CheckoutState, is_authorization_requested: bool) {
     state.phase = Phase::Waiting;
-    // A buyer may still ask for a payment, and is to be told when it is too late.
+    // A buyer may still request a payment, even if none exists yet. Abandoning it makes later requests fail.
     state.is_payment_open = true;
-    if is_provider_asked {
-        state.payment = Payment::Running;
+    if is_authorization_requested {
+        state.payment = Payment::Authorizing;
     }
 }
 
 fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
     let Some(terms) = &state.terms else { return Vec::new() };
     let mut outputs: Vec<_> = lines(state, |_| true, CheckoutStep::Reserve).collect();
-    if terms.token.is_some() && !state.is_free() {
+    if terms.has_single_attempt() && !state.is_free() {
         outputs.push(Output::Command(CheckoutStep::RequestPayment));
     }
     outputs.push(Output::Timer { step: CheckoutStep::PaymentTimeout, at: terms.pay_by });
@@ -114,7 +121,7 @@ fn reserve(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
 }
 
 fn confirm_lines(state: &CheckoutState) -> impl Iterator<Item = Output<CheckoutStep>> {
-    lines(state, |units| units == Units::Held, CheckoutStep::Confirm)
+    lines(state, |units| units == Units::Reserved, CheckoutStep::Confirm)
 }
 
 fn abandon(state: &CheckoutState) -> Option<Output<CheckoutStep>> {
@@ -122,9 +129,9 @@ fn abandon(state: &CheckoutState) -> Option<Output<CheckoutStep>> {
 }
 
 fn undo(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
-    let is_held = |units| matches!(units, Units::Held | Units::Overdue);
-    let release = lines(state, is_held, CheckoutStep::Release);
-    let restock = lines(state, |units| units == Units::Taken, CheckoutStep::Restock);
+    let is_open = |units| matches!(units, Units::Reserved | Units::Overdue);
+    let release = lines(state, is_open, CheckoutStep::Release);
+    let restock = lines(state, |units| units == Units::Confirmed, CheckoutStep::Restock);
     let is_from_cart = state.terms.as_ref().is_some_and(|terms| terms.cart.is_some());
     let gives_back = is_from_cart && !state.cart_lines.is_empty();
     let give_back = gives_back.then_some(Output::Command(CheckoutStep::GiveBack));
@@ -133,8 +140,8 @@ fn undo(state: &CheckoutState) -> Vec<Output<CheckoutStep>> {
 
 fn lines(
     state: &CheckoutState,
-    stand: fn(Units) -> bool,
+    is_match: fn(Units) -> bool,
     step: fn(u32) -> CheckoutStep,
 ) -> impl Iterator<Item = Output<CheckoutStep>> {
-    state.lines_that(stand).map(move |line| Output::Command(step(line)))
+    state.lines_where(is_match).map(move |line| Output::Command(step(line)))
 }

@@ -1,4 +1,5 @@
-//! What a checkout knows: the terms of the order, which never change, and how far each thing is.
+//! State of a checkout: the terms of the order, which never change, and the progress of its lines and
+//! payment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,106 +13,111 @@ use souk_domain::names::{CartId, OrderId, Sku};
 use souk_domain::order::event::{Draft, Reason};
 use souk_domain::personal_text::PersonalText;
 
-/// The state of a checkout. Cloning it costs a byte a line.
+/// State of a checkout. A clone copies one byte per order line; larger parts are shared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is something that happened or not, in any order")]
+#[expect(clippy::struct_excessive_bools, reason = "the events that set these flags come in any order")]
 pub struct CheckoutState {
     pub(super) phase: Phase,
     pub(super) terms: Option<Arc<Terms>>,
-    /// The order as it is to be placed, until that is answered.
+    /// The complete order, until the command that places it has its answer.
     pub(super) draft: Option<Arc<Draft>>,
-    /// The lines as they stood in the cart; none for an order without one.
+    /// Lines as they were in the cart; empty for an order without a cart.
     pub(super) cart_lines: Arc<[CartLine]>,
     pub(super) is_placed: bool,
-    /// How each line's units stand, by the line's number.
+    /// State of each line's units, by the number of the line.
     pub(super) units: Vec<Units>,
     pub(super) payment: Payment,
-    /// The token of each attempt to be paid, by its number; the last is the present one.
+    /// Payment token of each attempt, by the attempt's number. The last one is the current attempt.
     pub(super) tokens: BTreeMap<u32, PersonalText>,
     pub(super) provider_payment_id: Option<String>,
-    /// Whether a payment exists that has to be abandoned if the order comes to nothing.
+    /// True if a payment exists, or can still be requested, that must be abandoned if the order fails.
     pub(super) is_payment_open: bool,
-    /// Whether the provider was asked for the held money.
-    pub(super) is_capture_asked: bool,
+    /// True once the provider was asked to capture the held money.
+    #[serde(rename = "is_capture_asked")]
+    pub(super) is_capture_requested: bool,
     pub(super) is_paid_outside: bool,
     pub(super) is_time_over: bool,
-    /// A wish to cancel.
+    /// Reason of a cancellation request, if the buyer or the shop made one.
     pub(super) cancellation: Option<Reason>,
-    /// The provider's words when it declined.
+    /// The provider's text for its last decline.
     pub(super) decline: Option<String>,
-    /// Why the order came to nothing, once that is decided.
+    /// Reason why the order is cancelled, once that is decided.
     pub(super) reason: Option<Reason>,
 }
 
-/// How far a checkout is.
+/// Phase of a checkout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Phase {
-    /// Nothing was asked for.
+    /// Nothing is requested yet.
     #[default]
     New,
-    /// The order is being placed.
+    /// The command that places the order has no answer yet.
     Placing,
-    /// Its lines are being reserved.
+    /// The lines are being reserved.
     Reserving,
-    /// All is reserved; it waits for payment.
+    /// All lines are reserved; the checkout waits for the payment.
     Waiting,
-    /// The money is held: goods and money change hands.
-    Taking,
+    /// The reservations are being confirmed and the money is being captured.
+    #[serde(rename = "taking")]
+    Capturing,
     /// What was done is being undone.
     Undoing,
-    /// The order's final state was asked for.
+    /// The command that gives the order its final state was sent.
     Ended,
 }
 
-/// How the units of a line stand.
+/// State of the units of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Units {
-    /// None is held.
+    /// Nothing is reserved.
     Free,
-    /// They can't be had: the line's reservation or confirmation was refused, and nothing is held.
+    /// The reservation or its confirmation was refused, and nothing is reserved.
     Missing,
-    /// They are reserved.
-    Held,
-    /// They were to be taken off the shelf, but the reservation was overdue: it may still be open.
+    /// The units are reserved.
+    #[serde(rename = "held")]
+    Reserved,
+    /// The confirmation was refused because the reservation is overdue; the reservation may still be open.
     Overdue,
-    /// They are off the shelf.
-    Taken,
+    /// The reservation is confirmed: the units left the shelf.
+    #[serde(rename = "taken")]
+    Confirmed,
 }
 
-/// The state of the present attempt to be paid.
+/// State of the current payment attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Payment {
-    /// There is none.
+    /// No attempt was requested.
     #[default]
     None,
-    /// Asked for; the provider doesn't know of it.
+    /// The attempt was requested, but the provider was not called yet.
     Requested,
-    /// The provider was asked.
-    Running,
+    /// The provider was called to authorize the attempt.
+    #[serde(rename = "running")]
+    Authorizing,
     /// The provider holds the money.
     Authorized,
-    /// The money is ours.
+    /// The money was captured.
     Captured,
-    /// The provider declined.
+    /// The provider declined the attempt.
     Declined,
-    /// The provider held the money but would not give it.
+    /// The provider held the money but refused to capture it.
     CaptureFailed,
 }
 
-/// What was agreed.
+/// Terms of the order that the buyer agreed to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Terms {
     pub(super) order: OrderId,
     pub(super) cart: Option<CartId>,
     pub(super) total: Money,
-    /// The token that came with the order: then there is one attempt to be paid.
+    /// Payment token that came with the order. With such a token the order has a single payment attempt.
     pub(super) token: Option<PersonalText>,
     pub(super) pay_by: Timestamp,
-    /// What to reserve: each SKU once.
+    /// Units to reserve, each SKU once.
     pub(super) lines: Vec<(Sku, u32)>,
 }
 
@@ -126,38 +132,50 @@ impl Terms {
             lines: draft.reservations(),
         }
     }
+
+    /// Returns true if a decline of the first payment attempt ends the order. The buyer sent the payment
+    /// token with the order, so nobody will request another attempt.
+    pub(super) fn has_single_attempt(&self) -> bool {
+        self.token.is_some()
+    }
 }
 
-/// The number of the first attempt to be paid.
+/// Number of the first payment attempt.
 pub(super) const FIRST_ATTEMPT: u32 = 1;
 
 impl CheckoutState {
-    /// The number of the present attempt to be paid.
+    /// Returns the number of the current payment attempt.
     pub(super) fn attempt(&self) -> u32 {
         self.tokens.last_key_value().map_or(FIRST_ATTEMPT, |(attempt, _)| *attempt)
     }
 
-    /// Returns true if the order costs nothing: it waits for no money, and the provider is asked for none.
+    /// Returns true if a decline ends the order, because it has a single payment attempt.
+    pub(super) fn has_single_attempt(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.has_single_attempt())
+    }
+
+    /// Returns true if the order costs nothing. Such an order needs no payment, and the provider is never
+    /// called.
     pub(super) fn is_free(&self) -> bool {
         self.terms.as_ref().is_some_and(|terms| terms.total.amount == 0)
     }
 
-    /// Whether the order's final state was asked for.
+    /// Returns true once the command that gives the order its final state was sent.
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Ended
     }
 
-    /// The lines whose units stand like that, by number.
-    pub(super) fn lines_that(&self, stand: fn(Units) -> bool) -> impl Iterator<Item = u32> {
+    /// Returns the numbers of the lines whose units are in a matching state.
+    pub(super) fn lines_where(&self, is_match: fn(Units) -> bool) -> impl Iterator<Item = u32> {
         let numbered = (0_u32..).zip(&self.units);
-        numbered.filter(move |(_, units)| stand(**units)).map(|(line, _)| line)
+        numbered.filter(move |(_, units)| is_match(**units)).map(|(line, _)| line)
     }
 
-    /// SKUs of which there was not enough.
+    /// Returns the SKUs that were short in stock.
     pub(super) fn missing_skus(&self) -> Vec<Sku> {
         let Some(terms) = &self.terms else { return Vec::new() };
-        let missing = terms.lines.iter().zip(&self.units);
-        let missing = missing.filter(|(_, units)| matches!(units, Units::Missing | Units::Overdue));
+        let lines = terms.lines.iter().zip(&self.units);
+        let missing = lines.filter(|(_, units)| matches!(units, Units::Missing | Units::Overdue));
         missing.map(|((sku, _), _)| sku.clone()).collect()
     }
 }

@@ -1,41 +1,42 @@
-//! What a checkout can ask for.
+//! Steps of a checkout: names for its commands, provider calls and timers.
 
 use souk_eventsourcing::process::Step;
 
-/// A symbol for it; lines are counted over the order's reservations, each SKU once, attempts to be paid
-/// from 1.
+/// A step of a checkout. A line's number counts the SKUs that the order reserves, from 0, each SKU once. An
+/// attempt's number counts the payment attempts, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckoutStep {
-    /// Place the order that the cart's check-out holds.
+    /// Places the order that the cart's `checked-out` event holds.
     PlaceOrder,
-    /// Hold a line's units.
+    /// Reserves the units of a line.
     Reserve(u32),
-    /// Open the payment.
+    /// Requests the payment.
     RequestPayment,
-    /// Tell the order that it waits for payment.
+    /// Marks the order as waiting for payment.
     AwaitPayment,
-    /// Have the money held, for an attempt to be paid.
+    /// Calls the provider to hold the money, for a payment attempt.
     Authorize(u32),
-    /// Take a line's units off the shelf.
+    /// Confirms the reservation of a line: its units leave the shelf.
     Confirm(u32),
-    /// Have the money taken.
+    /// Calls the provider to capture the held money.
     Capture,
-    /// Tell the order that it is confirmed.
+    /// Confirms the order.
     ConfirmOrder,
-    /// Let a line's held units go.
+    /// Releases the reservation of a line.
     Release(u32),
-    /// Put a line's confirmed units back.
+    /// Puts a line's confirmed units back on the shelf.
     Restock(u32),
-    /// Nobody wants the payment any more.
+    /// Abandons the payment: its money is voided or refunded.
     AbandonPayment,
-    /// Put the lines back into the cart.
+    /// Puts the lines back into the cart.
     GiveBack,
-    /// Tell the order that it came to nothing.
+    /// Ends the order as cancelled or timed out.
     FailOrder,
-    /// Waiting for payment is over.
+    /// Timer that ends the wait for payment.
     PaymentTimeout,
 }
 
+/// The steps without a number, and their recorded names.
 const PLAIN: [(CheckoutStep, &str); 9] = [
     (CheckoutStep::PlaceOrder, "place-order"),
     (CheckoutStep::RequestPayment, "request-payment"),

@@ -1,4 +1,4 @@
-use souk_eventsourcing::process::{DecidedKind, Input, Output, Process, Step};
+use souk_eventsourcing::process::{Input, Output, Process, RecordedOutputKind, Step};
 use souk_eventsourcing::testkit::{noon, run_process};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ fn commands(steps: &[CheckoutStep]) -> Vec<Out> {
     steps.iter().map(|step| Output::Command(*step)).collect()
 }
 
-/// A checkout that took inputs, and what the last of them led to.
+/// Returns the state of a checkout after some inputs, and the outputs of the last input.
 fn after(inputs: &[In]) -> (CheckoutState, Vec<Out>) {
     let mut state = CheckoutState::default();
     let outputs = run_process::<Checkout>(&mut state, inputs, noon());
@@ -104,18 +104,18 @@ fn join(parts: &[&[In]]) -> Vec<In> {
     parts.concat()
 }
 
-/// Waits for payment, with the provider asked.
+/// Inputs of a checkout that waits for the provider's answer.
 fn waiting() -> Vec<In> {
     join(&[&[placed()], &done(&[Reserve(0), Reserve(1), RequestPayment]), &done(&[AwaitPayment])])
 }
 
-/// Waits for payment, with nobody having tried.
+/// Inputs of a checkout that waits for a buyer to request a payment.
 fn waiting_without_token() -> Vec<In> {
     let placed = Input::Event(CheckoutEvent::Placed { draft: draft(None, None) });
     join(&[&[placed], &done(&[Reserve(0), Reserve(1), AwaitPayment])])
 }
 
-/// How the order ends, in the checkout's last command.
+/// Returns the checkout's last command, which gives the order its final state.
 fn ending(inputs: &[In]) -> OrderCommand {
     let (state, outputs) = after(inputs);
     let [Output::Command(step)] = &outputs[..] else { panic!("{outputs:?}") };
@@ -134,14 +134,14 @@ fn failure(inputs: &[In]) -> (ReasonCode, usize) {
 }
 
 #[test]
-fn a_placed_order_is_reserved_line_by_line_and_its_payment_opened() {
+fn a_placed_order_reserves_every_line_and_requests_its_payment() {
     let mut expected = commands(&[Reserve(0), Reserve(1), RequestPayment]);
     expected.push(Output::Timer { step: PaymentTimeout, at: draft(None, None).pay_by });
     assert_eq!(last(&[placed()]), expected);
 }
 
 #[test]
-fn an_order_from_a_cart_is_placed_and_reserved_once_whoever_places_it() {
+fn an_order_from_a_cart_is_placed_and_reserved_once() {
     let by_request = Input::Event(CheckoutEvent::Placed { draft: draft(Some("tok_ok"), None) });
     assert_eq!(last(&[checked_out()]), commands(&[PlaceOrder]));
     let mut state = CheckoutState::default();
@@ -155,7 +155,7 @@ fn an_order_from_a_cart_is_placed_and_reserved_once_whoever_places_it() {
 }
 
 #[test]
-fn the_draft_is_at_hand_as_long_as_placing_it_has_no_answer() {
+fn the_draft_is_kept_until_the_place_command_has_its_answer() {
     let (state, _) = after(&[checked_out(), placed()]);
     assert!(matches!(
         Checkout::command(&state, &PlaceOrder),
@@ -164,26 +164,30 @@ fn the_draft_is_at_hand_as_long_as_placing_it_has_no_answer() {
 }
 
 #[test]
-fn the_provider_is_asked_when_all_is_reserved_and_not_before() {
+fn the_payment_is_authorized_only_after_every_line_is_reserved() {
     let reserved = done(&[Reserve(0), RequestPayment, Reserve(1)]);
     assert_eq!(last(&join(&[&[placed()], &reserved[..2]])), []);
     let expected = [Output::Command(AwaitPayment), Output::Effect(Authorize(1))];
     assert_eq!(last(&join(&[&[placed()], &reserved])), expected);
-    assert_eq!(last(&join(&[&waiting(), &[requested(1)]])), [], "its own request is no further attempt");
+    assert_eq!(
+        last(&join(&[&waiting(), &[requested(1)]])),
+        [],
+        "the checkout's own payment request is not another attempt"
+    );
 }
 
 #[test]
-fn goods_and_money_are_taken_at_once_and_then_the_order_is_confirmed() {
-    let taking = join(&[&waiting(), &[authorized()]]);
+fn reservations_and_payment_are_confirmed_together_and_then_the_order() {
+    let capturing = join(&[&waiting(), &[authorized()]]);
     let expected = [commands(&[Confirm(0), Confirm(1)]), vec![Output::Effect(Capture)]].concat();
-    assert_eq!(last(&taking), expected);
-    let confirmed = join(&[&taking, &done(&[Confirm(0), Confirm(1)])]);
+    assert_eq!(last(&capturing), expected);
+    let confirmed = join(&[&capturing, &done(&[Confirm(0), Confirm(1)])]);
     assert_eq!(last(&confirmed), []);
     assert_eq!(ending(&join(&[&confirmed, &[captured()]])), OrderCommand::Confirm { paid_outside: false });
 }
 
 #[test]
-fn what_is_short_releases_the_rest_only_once_all_answers_are_there() {
+fn a_missing_line_releases_the_others_after_all_answers_arrived() {
     let short = join(&[&[placed()], &[refused(Reserve(0), "insufficient-stock")]]);
     assert_eq!(last(&short), []);
     let answered = join(&[&short, &done(&[Reserve(1), RequestPayment])]);
@@ -209,9 +213,9 @@ fn a_decline_ends_an_order_that_came_with_a_token() {
 
 #[test]
 fn a_decline_allows_another_attempt_until_the_timeout_when_there_was_no_token() {
-    let asked = join(&[&waiting_without_token(), &[requested(1)]]);
-    assert_eq!(last(&asked), [Output::Effect(Authorize(1))]);
-    let declined = join(&[&asked, &[declined()]]);
+    let requested_once = join(&[&waiting_without_token(), &[requested(1)]]);
+    assert_eq!(last(&requested_once), [Output::Effect(Authorize(1))]);
+    let declined = join(&[&requested_once, &[declined()]]);
     assert_eq!(last(&declined), []);
     assert_eq!(last(&join(&[&declined, &[requested(2)]])), [Output::Effect(Authorize(2))]);
     let over = join(&[&declined, &[Input::Fired(PaymentTimeout)]]);
@@ -221,15 +225,15 @@ fn a_decline_allows_another_attempt_until_the_timeout_when_there_was_no_token() 
 }
 
 #[test]
-fn neither_timer_nor_cancellation_matters_once_the_money_is_held() {
-    let taking = join(&[&waiting(), &[authorized(), Input::Fired(PaymentTimeout), cancelled()]]);
-    assert_eq!(last(&taking), []);
-    let done = join(&[&taking, &done(&[Confirm(0), Confirm(1)]), &[captured()]]);
+fn timeouts_and_cancellations_are_ignored_while_the_money_is_captured() {
+    let capturing = join(&[&waiting(), &[authorized(), Input::Fired(PaymentTimeout), cancelled()]]);
+    assert_eq!(last(&capturing), []);
+    let done = join(&[&capturing, &done(&[Confirm(0), Confirm(1)]), &[captured()]]);
     assert_eq!(ending(&done), OrderCommand::Confirm { paid_outside: false });
 }
 
 #[test]
-fn a_cancellation_before_that_undoes_with_its_reason_and_gives_the_lines_back() {
+fn a_cancellation_before_payment_undoes_the_order_and_refills_the_cart() {
     let from_cart = join(&[
         &[checked_out()],
         &done(&[PlaceOrder, Reserve(0), Reserve(1), RequestPayment, AwaitPayment]),
@@ -241,7 +245,7 @@ fn a_cancellation_before_that_undoes_with_its_reason_and_gives_the_lines_back() 
 }
 
 #[test]
-fn a_confirmation_that_comes_too_late_waits_for_the_capture_and_then_takes_all_back() {
+fn an_expired_reservation_undoes_the_order_after_the_capture_is_answered() {
     let late = [Input::Done(Confirm(0)), refused(Confirm(1), "reservation-expired")];
     let late = join(&[&waiting(), &[authorized()], &late]);
     assert_eq!(last(&late), [], "the capture has no answer");
@@ -252,14 +256,14 @@ fn a_confirmation_that_comes_too_late_waits_for_the_capture_and_then_takes_all_b
 }
 
 #[test]
-fn money_that_is_not_given_after_all_takes_the_goods_back() {
+fn a_failed_capture_restocks_the_confirmed_lines() {
     let failed = Input::Event(CheckoutEvent::CaptureFailed { detail: "blocked".into() });
     let inputs = join(&[&waiting(), &[authorized()], &done(&[Confirm(0), Confirm(1)]), &[failed]]);
     assert_eq!(last(&inputs), commands(&[Restock(0), Restock(1), AbandonPayment]));
 }
 
 #[test]
-fn an_order_paid_outside_gives_its_payment_up_and_goes_on() {
+fn an_order_paid_outside_abandons_its_payment_and_is_confirmed() {
     let outside = join(&[&waiting(), &[Input::Event(CheckoutEvent::PaidOutside)]]);
     let steps = [Confirm(0), Confirm(1), AbandonPayment];
     assert_eq!(last(&outside), commands(&steps));
@@ -267,9 +271,9 @@ fn an_order_paid_outside_gives_its_payment_up_and_goes_on() {
     assert_eq!(ending(&done), OrderCommand::Confirm { paid_outside: true });
 }
 
-/// Found by the property test of the whole shop.
+/// Regression test for a failure that the property test of the whole shop found.
 #[test]
-fn an_attempt_that_began_just_before_its_payment_was_given_up_keeps_nobody_waiting() {
+fn an_order_paid_outside_is_confirmed_although_a_new_attempt_began() {
     let outside = Input::Event(CheckoutEvent::PaidOutside);
     let inputs =
         join(&[&waiting_without_token(), &[requested(1), declined(), outside, requested(2), authorized()]]);
@@ -279,14 +283,14 @@ fn an_attempt_that_began_just_before_its_payment_was_given_up_keeps_nobody_waiti
     assert_eq!(ending(&ended), OrderCommand::Confirm { paid_outside: true });
 }
 
-/// A call of an earlier attempt that is sent again after a kill must not charge the present one's card.
+/// A call of an earlier attempt, sent again after a crash, must not charge the card of the current attempt.
 #[test]
-fn a_call_to_authorize_takes_the_token_of_its_own_attempt() {
+fn a_call_to_authorize_uses_the_token_of_its_own_attempt() {
     let inputs = join(&[&waiting_without_token(), &[requested(1), declined(), requested(2)]]);
     let (state, _) = after(&inputs);
     for attempt in [1, 2] {
         let Some(ProviderCall::Authorize(call)) = Checkout::effect(&state, &Authorize(attempt)) else {
-            panic!("it is a call to authorize")
+            panic!("the step is a call to authorize")
         };
         assert_eq!((call.attempt, call.token), (attempt, format!("tok_{attempt}").into()));
     }
@@ -294,20 +298,20 @@ fn a_call_to_authorize_takes_the_token_of_its_own_attempt() {
 }
 
 #[test]
-fn an_undone_order_keeps_the_reason_that_was_recorded() {
+fn a_failed_order_has_the_reason_that_its_move_recorded() {
     let reason = Reason { code: ReasonCode::CancelledByShop, detail: "recorded then".into() };
     let (state, _) = after(&waiting());
     let state = Checkout::enter(state, &CheckoutMove::Undo { reason: reason.clone() });
-    let Some(ShopCommand::Order(_, OrderCommand::Fail { reason: told, .. })) =
+    let Some(ShopCommand::Order(_, OrderCommand::Fail { reason: sent, .. })) =
         Checkout::command(&state, &FailOrder)
     else {
-        panic!("the order is told")
+        panic!("the step is a command to the order")
     };
-    assert_eq!(told, reason);
+    assert_eq!(sent, reason);
 }
 
 #[test]
-fn an_order_that_costs_nothing_is_confirmed_and_the_provider_is_asked_for_nothing() {
+fn a_free_order_is_confirmed_without_a_call_to_the_provider() {
     let mut draft = draft(Some("tok_ok"), None);
     draft.total = Money::zero(Currency::GBP);
     let placed = || Input::Event(CheckoutEvent::Placed { draft: draft.clone() });
@@ -320,13 +324,13 @@ fn an_order_that_costs_nothing_is_confirmed_and_the_provider_is_asked_for_nothin
     assert_eq!(last(&awaited), commands(&[Confirm(0), Confirm(1), AbandonPayment]));
     let taken = join(&[&awaited, &done(&[Confirm(0), Confirm(1), AbandonPayment])]);
     assert_eq!(ending(&taken), OrderCommand::Confirm { paid_outside: false });
-    // A timer that goes off meanwhile means nothing: nobody is late with money that nobody owes.
+    // The payment timeout has no effect on an order that costs nothing.
     let late = join(&[&[placed()], &[Input::Fired(PaymentTimeout)], &done(&[Reserve(0), Reserve(1)])]);
     assert_eq!(last(&late), commands(&[AwaitPayment]));
 }
 
 #[test]
-fn every_move_reads_back_as_it_was_written() {
+fn every_move_is_decoded_as_it_was_encoded() {
     let reason = Reason { code: ReasonCode::PaymentDeclined, detail: "no".into() };
     for (made, json) in [
         (CheckoutMove::Reserve, r#"{"move":"reserve"}"#),
@@ -343,20 +347,24 @@ fn every_move_reads_back_as_it_was_written() {
     }
 }
 
-/// Version 1 had no attempt in its calls to authorize: a call of then was about the present one.
+/// Version 1 recorded calls to authorize without their attempt: they belong to the attempt that was current.
 #[test]
-fn a_call_that_was_recorded_without_its_attempt_is_given_it() {
+fn a_recorded_call_without_an_attempt_gets_the_current_one() {
     let inputs = join(&[&waiting_without_token(), &[requested(1), declined()]]);
     let (state, _) = after(&inputs);
-    let decided =
-        |step: &str| Decided { kind: DecidedKind::Effect, step: step.into(), number: None, at: None };
+    let decided = |step: &str| RecordedOutput {
+        kind: RecordedOutputKind::Effect,
+        step: step.into(),
+        number: None,
+        at: None,
+    };
     let mut outputs = [decided("authorize"), decided("capture")];
     Checkout::enter_version_1(state, &[requested(2)], &mut outputs);
     assert_eq!(outputs.map(|output| output.number), [Some(2), None]);
 }
 
 #[test]
-fn every_step_reads_back_as_it_was_written() {
+fn every_step_is_parsed_from_its_name_and_number() {
     let plain = [PlaceOrder, RequestPayment, AwaitPayment, Capture, ConfirmOrder];
     let others = [AbandonPayment, GiveBack, FailOrder, PaymentTimeout];
     let lines = [Reserve(3), Confirm(3), Release(3), Restock(3), Authorize(3)];

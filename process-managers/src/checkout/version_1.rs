@@ -1,14 +1,15 @@
-//! The rules of transitions of version 1, frozen: those recorded no moves, so that the moves made then are
-//! derived again from their inputs. Never change this file with the rules; golden logs hold it to what was
-//! recorded.
+//! Frozen rules for transitions of schema version 1. Those transitions did not record their moves, so this
+//! file derives the moves again from the recorded inputs.
 //!
-//! The rules of then took one input after another and made the moves that it allowed before the next. No
-//! transition was made while a command had no answer, so every answer that had not come by a transition is
-//! among its inputs.
+//! Do not change this file when the rules change. Golden logs test that it still derives what was recorded.
+//!
+//! The rules of version 1 applied one input after another, and made all the moves that an input allowed
+//! before they applied the next input. They made no transition while a command had no answer. So the inputs
+//! of a transition include every answer that no earlier transition had.
 
 use std::sync::Arc;
 
-use souk_eventsourcing::process::{Decided, Input};
+use souk_eventsourcing::process::{Input, RecordedOutput};
 
 use souk_domain::order::event::{Draft, Reason, ReasonCode};
 use souk_domain::personal_text::PersonalText;
@@ -19,11 +20,15 @@ use super::step::CheckoutStep;
 
 type In = Input<CheckoutEvent, CheckoutStep>;
 
-/// The name of the step that had no attempt in version 1.
+/// Name of the step that was recorded without its payment attempt in version 1.
 const AUTHORIZE: &str = "authorize";
 
-/// The state after a transition, whose calls to authorize are given their attempt.
-pub(super) fn enter(mut state: CheckoutState, inputs: &[In], outputs: &mut [Decided]) -> CheckoutState {
+/// Returns the state after a transition. Sets the payment attempt of each output that authorizes without one.
+pub(super) fn enter(
+    mut state: CheckoutState,
+    inputs: &[In],
+    outputs: &mut [RecordedOutput],
+) -> CheckoutState {
     let mut unanswered = inputs.iter().filter(|input| is_answer(input)).count();
     for input in inputs {
         unanswered -= usize::from(is_answer(input));
@@ -43,14 +48,14 @@ fn is_answer(input: &In) -> bool {
     matches!(input, Input::Done(_) | Input::Unchanged(_) | Input::Refused { .. })
 }
 
-/// A move of then.
+/// A move of version 1.
 enum Move {
     Place,
     Reserve,
     Await,
     Authorize,
-    Take,
-    TakeOutside,
+    CaptureMoney,
+    ConfirmReservations,
     Abandon,
     Confirm,
     Undo(Reason),
@@ -70,13 +75,13 @@ fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
     match event {
         CheckoutEvent::CheckedOut { draft, lines } => {
             state.cart_lines = lines.as_slice().into();
-            learn(state, draft);
+            note_terms(state, draft);
             if !state.is_placed {
                 state.draft = Some(Arc::new((**draft).clone()));
             }
         }
         CheckoutEvent::Placed { draft } => {
-            learn(state, draft);
+            note_terms(state, draft);
             state.is_placed = true;
         }
         CheckoutEvent::CancellationRequested { reason } => state.cancellation = Some(reason.clone()),
@@ -98,7 +103,7 @@ fn note_event(state: &mut CheckoutState, event: &CheckoutEvent) {
     }
 }
 
-fn learn(state: &mut CheckoutState, draft: &Draft) {
+fn note_terms(state: &mut CheckoutState, draft: &Draft) {
     if state.terms.is_none() {
         let terms = Terms::of(draft);
         state.units = vec![Units::Free; terms.lines.len()];
@@ -120,8 +125,8 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
             state.is_placed = true;
             state.draft = None;
         }
-        CheckoutStep::Reserve(line) => set(state, line, Units::Held),
-        CheckoutStep::Confirm(line) => set(state, line, Units::Taken),
+        CheckoutStep::Reserve(line) => set(state, line, Units::Reserved),
+        CheckoutStep::Confirm(line) => set(state, line, Units::Confirmed),
         CheckoutStep::Release(line) | CheckoutStep::Restock(line) => set_free(state, line),
         CheckoutStep::RequestPayment => {
             let token = state.terms.as_ref().and_then(|terms| terms.token.clone());
@@ -131,14 +136,15 @@ fn note_done(state: &mut CheckoutState, step: CheckoutStep) {
     }
 }
 
-/// Units that could not be taken off the shelf stay missed, also when nothing holds them any more.
+/// Marks the units of a line as no longer reserved. Units whose confirmation came too late become missing, so
+/// that the order's failure names their SKU.
 fn set_free(state: &mut CheckoutState, line: u32) {
     let was_overdue = line_of(state, line).is_some_and(|units| *units == Units::Overdue);
     set(state, line, if was_overdue { Units::Missing } else { Units::Free });
 }
 
-/// A refused release or restock has nothing to undo. A payment that somebody else asked for first is as
-/// good as one's own, and shows as an event.
+/// Notes a refused command. A refused release or restock needs no action: there is nothing to undo. A refused
+/// payment request needs none either: another request was first, and its event arrives as an input.
 fn note_refused(state: &mut CheckoutState, step: CheckoutStep, code: &str) {
     match step {
         CheckoutStep::PlaceOrder => state.draft = None,
@@ -163,46 +169,47 @@ fn next_move(state: &CheckoutState, is_answered: bool) -> Option<Move> {
         Phase::New if state.is_placed => Some(Move::Reserve),
         Phase::New => state.draft.is_some().then_some(Move::Place),
         Phase::Placing => state.is_placed.then_some(Move::Reserve),
-        Phase::Reserving if is_answered => Some(reserved(state)),
-        Phase::Waiting if is_answered => waiting(state),
-        Phase::Taking if is_answered => taken(state),
+        Phase::Reserving if is_answered => Some(after_reserving(state)),
+        Phase::Waiting if is_answered => while_waiting(state),
+        Phase::Capturing if is_answered => after_capturing(state),
         Phase::Undoing if is_answered && state.is_payment_open => Some(Move::Abandon),
         Phase::Undoing if is_answered => Some(Move::Fail),
         _ => None,
     }
 }
 
-fn reserved(state: &CheckoutState) -> Move {
-    let is_short = state.lines_that(|units| units != Units::Held).next().is_some();
+fn after_reserving(state: &CheckoutState) -> Move {
+    let is_short = state.lines_where(|units| units != Units::Reserved).next().is_some();
     let missing = is_short.then(|| insufficient_stock(state));
-    // Somebody who wants the order no more is told so, whatever else there is to say.
+    // A cancellation request counts first, before every other reason.
     let failure =
         state.cancellation.clone().or(missing).or_else(|| time_over(state)).or_else(|| declined(state));
     failure.map_or(Move::Await, Move::Undo)
 }
 
-/// Money that is held counts more than a timer or a decline; a wish to cancel counts more than money.
-fn waiting(state: &CheckoutState) -> Option<Move> {
+/// Returns the next move while the checkout waits for payment. Held money overrides a timeout or a decline; a
+/// cancellation request overrides held money.
+fn while_waiting(state: &CheckoutState) -> Option<Move> {
     if let Some(reason) = &state.cancellation {
         return Some(Move::Undo(reason.clone()));
     }
     if state.is_paid_outside {
-        return Some(Move::TakeOutside);
+        return Some(Move::ConfirmReservations);
     }
     match state.payment {
-        Payment::Authorized => return Some(Move::Take),
+        Payment::Authorized => return Some(Move::CaptureMoney),
         Payment::Requested if !state.is_time_over => return Some(Move::Authorize),
         _ => {}
     }
     time_over(state).or_else(|| declined(state)).map(Move::Undo)
 }
 
-fn taken(state: &CheckoutState) -> Option<Move> {
-    if state.is_capture_asked && state.payment == Payment::Authorized {
-        // The provider has not answered.
+fn after_capturing(state: &CheckoutState) -> Option<Move> {
+    if state.is_capture_requested && state.payment == Payment::Authorized {
+        // The provider has not answered the capture yet.
         return None;
     }
-    if state.lines_that(|units| units != Units::Taken).next().is_some() {
+    if state.lines_where(|units| units != Units::Confirmed).next().is_some() {
         return Some(Move::Undo(insufficient_stock(state)));
     }
     match state.payment {
@@ -228,11 +235,11 @@ fn time_over(state: &CheckoutState) -> Option<Reason> {
     state.is_time_over.then_some(Reason { code: ReasonCode::PaymentTimedOut, detail })
 }
 
-/// Without a token of its own, an order waits for another try after a decline.
+/// Returns the reason if a decline ends the order. Without a payment token of its own, an order waits for
+/// another attempt after a decline.
 fn declined(state: &CheckoutState) -> Option<Reason> {
-    let has_one_try = state.terms.as_ref().is_some_and(|terms| terms.token.is_some());
     let is_final = match state.payment {
-        Payment::Declined => has_one_try,
+        Payment::Declined => state.has_single_attempt(),
         Payment::CaptureFailed => true,
         _ => false,
     };
@@ -243,24 +250,21 @@ fn payment_declined(detail: &str) -> Reason {
     Reason { code: ReasonCode::PaymentDeclined, detail: detail.into() }
 }
 
-/// Commands that a move asked for.
+/// Returns the number of commands that a move requested.
 fn commands_of(next: &Move, state: &CheckoutState) -> usize {
-    let count = |stand: fn(Units) -> bool| state.lines_that(stand).count();
+    let count = |is_match: fn(Units) -> bool| state.lines_where(is_match).count();
     let abandon = usize::from(state.is_payment_open);
     match next {
         Move::Place | Move::Await | Move::Abandon | Move::Confirm | Move::Fail => 1,
         Move::Authorize => 0,
-        Move::Reserve => {
-            let has_token = state.terms.as_ref().is_some_and(|terms| terms.token.is_some());
-            state.units.len() + usize::from(has_token)
-        }
-        Move::Take => count(|units| units == Units::Held),
-        Move::TakeOutside => count(|units| units == Units::Held) + abandon,
+        Move::Reserve => state.units.len() + usize::from(state.has_single_attempt()),
+        Move::CaptureMoney => count(|units| units == Units::Reserved),
+        Move::ConfirmReservations => count(|units| units == Units::Reserved) + abandon,
         Move::Undo(_) => {
             let is_from_cart = state.terms.as_ref().is_some_and(|terms| terms.cart.is_some());
             let give_back = usize::from(is_from_cart && !state.cart_lines.is_empty());
-            let held = count(|units| matches!(units, Units::Held | Units::Overdue));
-            held + count(|units| units == Units::Taken) + abandon + give_back
+            let held = count(|units| matches!(units, Units::Reserved | Units::Overdue));
+            held + count(|units| units == Units::Confirmed) + abandon + give_back
         }
     }
 }
@@ -276,18 +280,18 @@ fn make(state: &mut CheckoutState, next: Move) {
         }
         Move::Await | Move::Authorize => {
             state.phase = Phase::Waiting;
-            // Whoever may still ask for a payment is to be told when it is too late.
+            // A buyer may still request a payment. Abandoning it makes later requests fail.
             state.is_payment_open = true;
             if state.payment == Payment::Requested {
-                state.payment = Payment::Running;
+                state.payment = Payment::Authorizing;
             }
         }
-        Move::Take => {
-            state.phase = Phase::Taking;
-            state.is_capture_asked = true;
+        Move::CaptureMoney => {
+            state.phase = Phase::Capturing;
+            state.is_capture_requested = true;
         }
-        Move::TakeOutside => {
-            state.phase = Phase::Taking;
+        Move::ConfirmReservations => {
+            state.phase = Phase::Capturing;
             state.is_payment_open = false;
         }
         Move::Abandon => state.is_payment_open = false,

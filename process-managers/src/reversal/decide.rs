@@ -1,4 +1,4 @@
-//! The next move of a reversal.
+//! Decides the next move of a reversal.
 
 use souk_eventsourcing::process::{Decision, Output};
 
@@ -6,7 +6,8 @@ use super::moves::ReversalMove;
 use super::state::{Progress, ReversalState};
 use super::step::ReversalStep;
 
-/// All that is to be given back is asked for at once. A refusal is an answer too: it does not stop the rest.
+/// Returns the next move. The refund and all restocks are requested at once. A refused command counts as
+/// answered and does not stop the others.
 pub fn decide(state: &ReversalState) -> Option<Decision<ReversalMove, ReversalStep>> {
     let (_, reversal) = state.begun.as_ref()?;
     match state.progress {
@@ -15,9 +16,9 @@ pub fn decide(state: &ReversalState) -> Option<Decision<ReversalMove, ReversalSt
             let lines = (0_u32..).zip(&reversal.lines);
             let restock = lines.map(|(line, _)| Output::Command(ReversalStep::Restock(line)));
             let outputs = refund.into_iter().chain(restock).collect();
-            Some(Decision { made: ReversalMove::GiveBack, outputs })
+            Some(Decision { next_move: ReversalMove::GiveBack, outputs })
         }
-        Progress::Asked => Some(Decision { made: ReversalMove::End, outputs: Vec::new() }),
+        Progress::Requested => Some(Decision { next_move: ReversalMove::End, outputs: Vec::new() }),
         Progress::Ended => None,
     }
 }

@@ -1,4 +1,5 @@
-//! What an input makes of a reversal: the fact that it states is noted, and nothing is decided.
+//! Applies an input to the state of a reversal. It only notes the fact that the input states; it decides
+//! nothing.
 
 use souk_eventsourcing::process::Input;
 
@@ -6,7 +7,8 @@ use super::input::ReversalEvent;
 use super::state::ReversalState;
 use super::step::ReversalStep;
 
-/// The state after an input. Answers leave no trace in it: the runtime knows which are missing.
+/// Returns the state after an input. The state does not record answers: the runtime knows which commands
+/// still have none.
 pub fn take_in(mut state: ReversalState, input: &Input<ReversalEvent, ReversalStep>) -> ReversalState {
     if let Input::Event(event) = input {
         state.begun = Some((event.order, event.reversal.clone()));

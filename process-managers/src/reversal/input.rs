@@ -1,4 +1,4 @@
-//! What a reversal takes in.
+//! Inputs of a reversal: the events of orders that it reads.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Incoming;
@@ -9,19 +9,19 @@ use souk_domain::names::OrderId;
 use souk_domain::order::OrderEvent;
 use souk_domain::order::event::Reversal;
 
-/// The types of the events it takes.
+/// Types of the events that a reversal reads.
 pub const TAKES: [&str; 2] = ["order.cancelled", "order.returned"];
 
-/// What it reads of them.
+/// The part of an event that a reversal needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReversalEvent {
-    /// The order.
+    /// Order that was cancelled or returned.
     pub order: OrderId,
-    /// What is taken back of it.
+    /// Goods and money to return.
     pub reversal: Reversal,
 }
 
-/// Which reversal an event begins.
+/// Reads a recorded event. Returns the reversal instance that it begins, or `None` if it begins none.
 pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<ReversalEvent>>, DecodeError> {
     let reversal = match recorded.decode()? {
         OrderEvent::Cancelled(event) => event.reversal,
@@ -29,7 +29,7 @@ pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<ReversalEvent>>,
         _ => None,
     };
     let order = Uuid::parse_str(recorded.stream.id()).ok().map(OrderId);
-    let (Some(order), Some(reversal)) = (order, reversal) else { return Ok(None) };
+    let Some((order, reversal)) = order.zip(reversal) else { return Ok(None) };
     let instance = reversal.id.to_string();
     Ok(Some(Incoming { instance, starts: true, event: ReversalEvent { order, reversal } }))
 }

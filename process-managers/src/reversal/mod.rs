@@ -1,8 +1,8 @@
-//! Reversal: what a confirmed order took is given back.
+//! The reversal process: returns the goods and the money of a confirmed order.
 //!
-//! It begins with a cancellation after confirmation or with a return, which say what comes back and what
-//! is paid back. It asks for the refund and puts the goods back on hand, and ends when all of that is
-//! answered; the money's way back is the settlement's business.
+//! It begins when a confirmed order is cancelled, or when goods are returned. The event says which units go
+//! back on the shelf and how much is refunded. The reversal requests the refund and restocks the units, and
+//! ends when all its commands have an answer. The settlement process then calls the payment provider.
 
 pub mod decide;
 pub mod evolve;
@@ -19,13 +19,13 @@ pub use state::ReversalState;
 pub use step::ReversalStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
 use crate::shop_command::ShopCommand;
 
-/// The process.
+/// The reversal process; there is one instance per cancellation or return.
 #[derive(Debug)]
 pub struct ReversalProcess;
 
@@ -40,7 +40,7 @@ impl Process for ReversalProcess {
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         input::TAKES.to_vec()
     }
 
@@ -64,7 +64,7 @@ impl Process for ReversalProcess {
     fn enter_version_1(
         state: ReversalState,
         inputs: &[Input<ReversalEvent, ReversalStep>],
-        _: &mut [Decided],
+        _: &mut [RecordedOutput],
     ) -> ReversalState {
         version_1::enter(state, inputs)
     }

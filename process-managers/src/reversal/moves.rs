@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{Progress, ReversalState};
 
-/// A move.
+/// A move of a reversal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "kebab-case")]
 pub enum ReversalMove {
-    /// Asks for the refund and puts the goods back on hand.
+    /// Requests the refund and restocks the units.
     GiveBack,
-    /// Everything is answered: the end.
+    /// Ends the reversal, because every command has its answer.
     End,
 }
 
 impl ReversalMove {
-    /// Makes the move.
+    /// Applies the move to the state.
     pub(super) fn enter(&self, state: &mut ReversalState) {
         state.progress = match self {
-            Self::GiveBack => Progress::Asked,
+            Self::GiveBack => Progress::Requested,
             Self::End => Progress::Ended,
         };
     }

@@ -1,32 +1,33 @@
-//! What is taken back.
+//! State of a reversal: the goods and the money to return, and its progress.
 
 use serde::{Deserialize, Serialize};
 
 use souk_domain::names::OrderId;
 use souk_domain::order::event::Reversal;
 
-/// The state of a reversal.
+/// State of a reversal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReversalState {
     pub(super) begun: Option<(OrderId, Reversal)>,
     pub(super) progress: Progress,
 }
 
-/// The progress of a reversal.
+/// Progress of a reversal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Progress {
-    /// Nothing was asked for.
+    /// Nothing is requested yet.
     #[default]
     Begun,
-    /// Everything was asked for.
-    Asked,
-    /// Everything is answered.
+    /// The refund and all restocks are requested.
+    #[serde(rename = "asked")]
+    Requested,
+    /// Every command has its answer.
     Ended,
 }
 
 impl ReversalState {
-    /// Whether everything is answered.
+    /// Returns true once every command has its answer.
     pub fn is_ended(&self) -> bool {
         self.progress == Progress::Ended
     }

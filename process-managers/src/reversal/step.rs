@@ -1,13 +1,13 @@
-//! What a reversal can ask for.
+//! Steps of a reversal: names for its commands.
 
 use souk_eventsourcing::process::Step;
 
-/// A symbol for it; lines are counted over the reversal's lines.
+/// A step of a reversal. A line's number counts the lines of the reversal, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReversalStep {
-    /// Give the money back.
+    /// Requests the refund of the money.
     Refund,
-    /// Put a line's units back on hand.
+    /// Puts a line's units back on the shelf.
     Restock(u32),
 }
 

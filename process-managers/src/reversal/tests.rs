@@ -32,30 +32,30 @@ fn after(inputs: &[In]) -> (ReversalState, Vec<Output<ReversalStep>>) {
 }
 
 #[test]
-fn money_and_goods_go_back_at_once() {
+fn the_refund_and_all_restocks_are_requested_at_once() {
     let expected = [Refund, Restock(0), Restock(1)].map(Output::Command);
     let (state, outputs) = after(&[begun(Some(pounds()))]);
     assert_eq!(outputs, expected);
     let Some(ShopCommand::Payment(payment, PaymentCommand::Refund { refund, amount, capped, .. })) =
         ReversalProcess::command(&state, &Refund)
     else {
-        panic!("a refund goes to the payment");
+        panic!("a refund is a command to the payment");
     };
     assert_eq!((payment, refund, amount), (PaymentId::of(ORDER), RefundId(REVERSAL.0), Some(pounds())));
-    assert!(capped, "what the shop refunded before leaves less to give back");
+    assert!(capped, "earlier refunds leave less to refund");
     let Some(ShopCommand::Stock(sku, command)) = ReversalProcess::command(&state, &Restock(1)) else {
-        panic!("goods go to the stock");
+        panic!("a restock is a command to the stock");
     };
     assert_eq!((sku.as_str(), command), ("B", StockCommand::Restock { order: ORDER.into(), quantity: 1 }));
 }
 
 #[test]
-fn an_order_paid_outside_gets_only_its_goods_back() {
+fn an_order_paid_outside_is_restocked_without_a_refund() {
     assert_eq!(after(&[begun(None)]).1, [Restock(0), Restock(1)].map(Output::Command));
 }
 
 #[test]
-fn it_ends_with_the_last_answer_and_a_refused_refund_stops_nothing() {
+fn a_reversal_ends_with_its_last_answer_even_if_the_refund_is_refused() {
     let refused = Input::Refused { step: Refund, code: "payment-not-captured".into(), detail: String::new() };
     let inputs = [begun(Some(pounds())), refused, Input::Done(Restock(0)), Input::Unchanged(Restock(1))];
     assert!(!ReversalProcess::is_ended(&after(&inputs[..3]).0));
@@ -64,7 +64,7 @@ fn it_ends_with_the_last_answer_and_a_refused_refund_stops_nothing() {
 }
 
 #[test]
-fn every_step_reads_back_as_it_was_written() {
+fn every_step_is_parsed_from_its_name_and_number() {
     for step in [Refund, Restock(7)] {
         assert_eq!(ReversalStep::parse(step.name(), step.number()), Some(step));
     }

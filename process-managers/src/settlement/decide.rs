@@ -1,4 +1,4 @@
-//! The next move of a settlement.
+//! Decides the next move of a settlement.
 
 use souk_eventsourcing::process::{Decision, Output};
 
@@ -6,12 +6,14 @@ use super::moves::SettlementMove;
 use super::state::SettlementState;
 use super::step::SettlementStep;
 
-/// The provider is asked once; its answer, or that of somebody else's call, ends the settlement.
+/// Returns the next move, or `None` while the provider's answer is awaited. The settlement calls the provider
+/// once. It ends with the provider's answer, also when the answer belongs to another call or arrives by
+/// webhook.
 pub fn decide(state: &SettlementState) -> Option<Decision<SettlementMove, SettlementStep>> {
-    if state.answered {
-        return Some(Decision { made: SettlementMove::Settle, outputs: Vec::new() });
+    if state.is_answered {
+        return Some(Decision { next_move: SettlementMove::Settle, outputs: Vec::new() });
     }
-    let is_to_ask = state.debt.is_some() && !state.asked;
+    let is_call_due = state.debt.is_some() && !state.is_provider_called;
     let outputs = vec![Output::Effect(SettlementStep::PayBack)];
-    is_to_ask.then_some(Decision { made: SettlementMove::PayBack, outputs })
+    is_call_due.then_some(Decision { next_move: SettlementMove::PayBack, outputs })
 }

@@ -1,4 +1,5 @@
-//! What an input makes of a settlement: the fact that it states is noted, and nothing is decided.
+//! Applies an input to the state of a settlement. It only notes the fact that the input states; it decides
+//! nothing.
 
 use souk_eventsourcing::process::Input;
 
@@ -6,7 +7,7 @@ use super::input::SettlementEvent;
 use super::state::{Debt, DebtKind, SettlementState};
 use super::step::SettlementStep;
 
-/// The state after an input.
+/// Returns the state after an input.
 pub fn take_in(
     mut state: SettlementState,
     input: &Input<SettlementEvent, SettlementStep>,
@@ -31,7 +32,7 @@ pub fn take_in(
                 attempt: event.attempt,
             });
         }
-        SettlementEvent::Answered => state.answered = true,
+        SettlementEvent::Answered => state.is_answered = true,
     }
     state
 }

@@ -1,11 +1,11 @@
-//! The effect that a settlement's step stands for.
+//! Builds the provider call that the step of a settlement stands for.
 
 use crate::provider_call::ProviderCall;
 use souk_domain::names::PaymentId;
 
 use super::state::{Debt, DebtKind, SettlementState};
 
-/// The effect of the only step.
+/// Returns the provider call; `None` before the void or refund is known.
 pub fn effect(state: &SettlementState) -> Option<ProviderCall> {
     let debt = state.debt.as_ref()?;
     let Debt { order, amount, attempt, .. } = *debt;

@@ -1,4 +1,4 @@
-//! What a settlement takes in.
+//! Inputs of a settlement: the events of payments that it reads.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::process::Incoming;
@@ -7,7 +7,7 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 use souk_domain::payment::PaymentEvent;
 use souk_domain::payment::event::{RefundRequested, VoidRequested};
 
-/// The types of the events it takes.
+/// Types of the events that a settlement reads.
 pub const TAKES: [&str; 6] = [
     "payment.void-requested",
     "payment.voided",
@@ -17,19 +17,20 @@ pub const TAKES: [&str; 6] = [
     "payment.refund-failed",
 ];
 
-/// What it reads of them.
+/// The part of an event that a settlement needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SettlementEvent {
-    /// Held money is to be let go.
+    /// A void was requested.
     VoidRequested(VoidRequested),
-    /// Taken money is to be given back.
+    /// A refund was requested.
     RefundRequested(RefundRequested),
-    /// The provider answered.
+    /// The provider's answer was recorded: it succeeded or failed.
     Answered,
 }
 
-/// Which settlement an event is for: one for each request.
+/// Reads a recorded event. Returns the settlement instance that it is for, or `None` if no settlement needs
+/// it. The instance is named after the id of the void or refund.
 pub fn read(recorded: &RecordedEvent) -> Result<Option<Incoming<SettlementEvent>>, DecodeError> {
     let (instance, starts, event) = match recorded.decode()? {
         PaymentEvent::VoidRequested(event) => {

@@ -1,7 +1,8 @@
-//! Settlement: money that nobody wants any more goes back.
+//! The settlement process: returns money that the shop must not keep.
 //!
-//! The payment decides what is to go back, however late the provider's answers come; each such request
-//! has a settlement of its own, which ends only when the provider has answered it.
+//! The payment decides which money is voided or refunded, however late the provider's answers arrive. Each
+//! void and each refund has a settlement of its own. The settlement calls the provider, and ends only when
+//! the provider has answered.
 
 pub mod decide;
 pub mod evolve;
@@ -18,13 +19,13 @@ pub use state::SettlementState;
 pub use step::SettlementStep;
 
 use jiff::Timestamp;
-use souk_eventsourcing::process::{Decided, Decision, Incoming, Input, Process};
+use souk_eventsourcing::process::{Decision, Incoming, Input, Process, RecordedOutput};
 use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 use crate::provider_call::ProviderCall;
 use crate::shop_command::ShopCommand;
 
-/// The process.
+/// The settlement process; there is one instance per void or refund.
 #[derive(Debug)]
 pub struct Settlement;
 
@@ -39,7 +40,7 @@ impl Process for Settlement {
     type Command = ShopCommand;
     type Effect = ProviderCall;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         input::TAKES.to_vec()
     }
 
@@ -63,13 +64,13 @@ impl Process for Settlement {
     fn enter_version_1(
         state: SettlementState,
         inputs: &[Input<SettlementEvent, SettlementStep>],
-        _: &mut [Decided],
+        _: &mut [RecordedOutput],
     ) -> SettlementState {
         version_1::enter(state, inputs)
     }
 
     fn is_ended(state: &SettlementState) -> bool {
-        state.settled
+        state.is_ended()
     }
 
     fn command(_: &SettlementState, _: &SettlementStep) -> Option<ShopCommand> {

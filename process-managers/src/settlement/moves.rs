@@ -4,22 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::state::SettlementState;
 
-/// A move.
+/// A move of a settlement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "kebab-case")]
 pub enum SettlementMove {
-    /// Asks the provider.
+    /// Calls the provider to void or refund.
     PayBack,
-    /// The provider has answered: the end.
+    /// Ends the settlement, because the provider has answered.
     Settle,
 }
 
 impl SettlementMove {
-    /// Makes the move.
+    /// Applies the move to the state.
     pub(super) fn enter(&self, state: &mut SettlementState) {
         match self {
-            Self::PayBack => state.asked = true,
-            Self::Settle => state.settled = true,
+            Self::PayBack => state.is_provider_called = true,
+            Self::Settle => state.is_ended = true,
         }
     }
 }

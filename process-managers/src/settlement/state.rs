@@ -1,23 +1,33 @@
-//! What is to go back.
+//! State of a settlement: the void or refund that it carries out, and its progress.
 
 use serde::{Deserialize, Serialize};
 
 use souk_domain::money::Money;
 use souk_domain::names::{OrderId, RefundId, VoidId};
 
-/// The state of a settlement.
+/// State of a settlement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SettlementState {
     pub(super) debt: Option<Debt>,
-    /// True once the provider was asked.
-    pub(super) asked: bool,
-    /// Whether the provider answered.
-    pub(super) answered: bool,
+    /// True once the provider was called.
+    #[serde(rename = "asked")]
+    pub(super) is_provider_called: bool,
+    /// True once the provider has answered.
+    #[serde(rename = "answered")]
+    pub(super) is_answered: bool,
     /// True once the settlement has ended.
-    pub(super) settled: bool,
+    #[serde(rename = "settled")]
+    pub(super) is_ended: bool,
 }
 
-/// Money that is to go back.
+impl SettlementState {
+    /// Returns true once the settlement has ended.
+    pub fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+}
+
+/// Money to return to the buyer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Debt {
     pub(super) order: OrderId,
@@ -27,11 +37,11 @@ pub(super) struct Debt {
     pub(super) attempt: u32,
 }
 
-/// How it goes back.
+/// Way in which the money is returned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum DebtKind {
-    /// It is held, and let go.
+    /// The hold on the money is released.
     Void(VoidId),
-    /// It was taken, and given back.
+    /// Captured money is refunded.
     Refund(RefundId),
 }

@@ -1,15 +1,15 @@
-//! What a settlement can ask for.
+//! The step of a settlement: a name for its provider call.
 
 use souk_eventsourcing::process::Step;
 
-/// A symbol for it.
+/// The step of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettlementStep {
-    /// Have the provider let the money go, or give it back.
+    /// Calls the provider to release the hold or to refund the money.
     PayBack,
 }
 
-/// The only step's name.
+/// Recorded name of the only step.
 const PAY_BACK: &str = "pay-back";
 
 impl Step for SettlementStep {

@@ -33,11 +33,10 @@ fn amount() -> Money {
 }
 
 fn void_requested() -> VoidRequested {
-    let provider_payment_id = "p".into();
     VoidRequested {
         order: ORDER,
         void: VOID,
-        provider_payment_id,
+        provider_payment_id: "p".into(),
         amount: amount(),
         attempt: 2,
         retries: None,
@@ -45,24 +44,20 @@ fn void_requested() -> VoidRequested {
 }
 
 fn refund_requested() -> RefundRequested {
-    let (provider_payment_id, reason) = ("p".into(), String::new());
-    let amount = amount();
-    let retries = None;
-    let requested_at = None;
     RefundRequested {
         order: ORDER,
         refund: REFUND,
-        provider_payment_id,
-        amount,
-        reason,
+        provider_payment_id: "p".into(),
+        amount: amount(),
+        reason: String::new(),
         attempt: 3,
-        retries,
-        requested_at,
+        retries: None,
+        requested_at: None,
     }
 }
 
 #[test]
-fn a_request_is_one_call_that_names_what_it_is_about() {
+fn a_void_or_refund_request_leads_to_one_provider_call() {
     for (request, expected) in [
         (
             read(void_requested()),
@@ -95,7 +90,7 @@ fn a_request_is_one_call_that_names_what_it_is_about() {
 }
 
 #[test]
-fn any_answer_to_the_same_request_ends_it() {
+fn any_answer_to_a_request_ends_its_settlement() {
     let failed = RefundFailed { order: ORDER, refund: REFUND, code: String::new(), detail: String::new() };
     let void_failed = VoidFailed { order: ORDER, void: VOID, code: String::new(), detail: String::new() };
     let done = Refunded { order: ORDER, refund: REFUND, amount: amount(), provider_refund_id: "r".into() };
@@ -107,7 +102,7 @@ fn any_answer_to_the_same_request_ends_it() {
     ];
     for (request, answer) in pairs {
         assert_eq!(request.instance, answer.instance);
-        assert!(!answer.starts, "an answer alone is of no interest");
+        assert!(!answer.starts, "an answer never starts a settlement");
         let mut state = SettlementState::default();
         let inputs = [Input::Event(request.event), Input::Event(answer.event)];
         run_process::<Settlement>(&mut state, &inputs, noon());
