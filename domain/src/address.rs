@@ -1,32 +1,32 @@
-//! Where goods go.
+//! Postal addresses that orders are shipped to.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A postal address, as typed. It tells about a person as a whole, so events hold it under one seal, and
-/// `Debug` shows nothing of it.
+/// A postal address, as the buyer typed it. The whole address is personal data: events store it sealed, and
+/// `Debug` does not print it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
-    /// Who receives.
+    /// Name of the recipient.
     pub name: String,
-    /// Street and number.
+    /// Street and house number.
     pub line1: String,
-    /// Whatever the first line had no room for.
+    /// Second line of the street address; may be empty.
     #[serde(default)]
     pub line2: String,
-    /// City.
+    /// City or town.
     pub city: String,
-    /// State, county, province.
+    /// State, county or province; may be empty.
     #[serde(default)]
     pub region: String,
-    /// Postal code.
+    /// Postal code; may be empty.
     #[serde(default)]
     pub postal_code: String,
-    /// ISO 3166 alpha-2 code.
+    /// Country code (ISO 3166-1 alpha-2).
     pub country: String,
-    /// Phone number.
+    /// Phone number; may be empty.
     #[serde(default)]
     pub phone: String,
 }
@@ -37,11 +37,11 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Kosovo, which ISO 3166-1 lists no code for: a code that the standard leaves to its users. CLDR names the country by
-/// it, and post and payment companies take it, so parcels go there and cards come from there.
+/// Code of Kosovo. ISO 3166-1 does not list the country; `XK` is one of the codes that the standard leaves to
+/// its users. CLDR, postal services and payment companies use it, so buyers in Kosovo need it.
 const KOSOVO: &str = "XK";
 
-/// Returns true for the code of a country in ISO 3166-1 (alpha-2), in capital letters, and for Kosovo.
+/// Returns true for an upper-case country code of ISO 3166-1 alpha-2, and for Kosovo.
 pub fn is_country(code: &str) -> bool {
     let is_listed = || {
         code.len() == 2
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_address_need_not_have_may_be_left_out() {
+    fn optional_fields_of_an_address_may_be_absent() {
         let json =
             r#"{"name":"Ada","line1":"1 Test St","city":"London","country":"GB","postalCode":"N1 1AA"}"#;
         let address: Address = serde_json::from_str(json).unwrap();
@@ -68,12 +68,12 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_one_of_iso_3166_or_kosovo() {
+    fn a_country_is_in_iso_3166_or_is_kosovo() {
         for country in ["GB", "DE", "US", "AQ", "SS", "CW", "XK"] {
             assert!(is_country(country), "{country}");
         }
-        for none in ["ZZ", "UK", "EU", "XX", "XA", "xk", "AN", "gb", "G", "GBR", "", "Ｇ"] {
-            assert!(!is_country(none), "{none}");
+        for invalid in ["ZZ", "UK", "EU", "XX", "XA", "xk", "AN", "gb", "G", "GBR", "", "Ｇ"] {
+            assert!(!is_country(invalid), "{invalid}");
         }
         let all = (b'A'..=b'Z').flat_map(|first| (b'A'..=b'Z').map(move |second| [first, second]));
         let known = all.filter(|code| std::str::from_utf8(code).is_ok_and(is_country));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_an_address_is_shown_by_debug() {
+    fn debug_does_not_print_an_address() {
         let address = Address { name: "Ada".into(), ..Address::default() };
         assert!(!format!("{address:?}").contains("Ada"));
     }

@@ -1,7 +1,8 @@
-//! The one list of aggregates, and the ports to which their commands go.
+//! The list of all aggregates, and the ports that their commands are sent to.
 //!
-//! Everything that exists once for each aggregate is generated from [`for_each_aggregate!`](crate::for_each_aggregate):
-//! the ports here, the fold for readers of a stream, and the fuzz target of event payloads.
+//! Everything that exists once per aggregate is generated from
+//! [`for_each_aggregate!`](crate::for_each_aggregate): the ports in this module, the fold that shows the state
+//! of a stream, and the fuzz target of event payloads.
 
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use souk_eventsourcing::{CommandPort, Decider};
 
 /// Calls a macro with `field: Aggregate` for every aggregate of the shop.
 ///
-/// The kept corpus of the fuzz target names aggregates by their place in the list: append new ones.
+/// The stored corpus of the fuzz target refers to aggregates by their position in this list, so new aggregates
+/// must be appended.
 #[macro_export]
 macro_rules! for_each_aggregate {
     ($call:ident) => {
@@ -27,15 +29,15 @@ macro_rules! for_each_aggregate {
     };
 }
 
-/// Opens the port of an aggregate.
+/// Opens the ports of aggregates.
 pub trait OpenPort {
-    /// Returns a port to which the commands of the aggregate go.
+    /// Returns the port that commands to an aggregate are sent to.
     fn open<D: Decider>(&self) -> Arc<dyn CommandPort<D>>;
 }
 
 macro_rules! define_ports {
     ($($field:ident: $aggregate:ty,)*) => {
-        /// The port of each aggregate.
+        /// The ports of all aggregates.
         #[derive(Clone)]
         pub struct AggregatePorts {
             $(

@@ -1,32 +1,33 @@
-//! Characters that mislead whoever reads a text.
+//! Characters that can mislead a reader because they are invisible or change how a text is displayed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// True for a character that nobody sees and that no name needs.
+/// Returns true for an invisible character that no name needs.
 ///
-/// They are the overrides, embeddings and isolates of text direction (U+202A to U+202E, U+2066 to U+2069), which
-/// show letters in another order than they are stored; the line and paragraph separators; joiners, operators and
-/// marks that only programs write (U+2060 to U+206F, U+FEFF, U+FFF9 to U+FFFB, musical beams); and tag characters,
-/// which hide a whole text in another.
+/// These characters are: the overrides, embeddings and isolates of text direction (U+202A to U+202E, U+2066
+/// to U+2069), which display letters in another order than they are stored; the line and paragraph
+/// separators; joiners, operators and marks that only programs write (U+2060 to U+206F, U+FEFF, U+FFF9 to
+/// U+FFFB, musical beams); and tag characters, which can hide a whole text in another text.
 ///
-/// Allowed are the characters that scripts need: the joiners U+200C and U+200D (Persian, Indian scripts, emoji), the
-/// word break U+200B (Khmer, Thai), the soft hyphen, and the marks U+200E, U+200F and U+061C, which Hebrew and
-/// Arabic keyboards type. Those marks move punctuation only, never letters.
+/// Characters that scripts need are allowed: the joiners U+200C and U+200D (Persian, Indian scripts, emoji),
+/// the word break U+200B (Khmer, Thai), the soft hyphen, and the marks U+200E, U+200F and U+061C, which
+/// Hebrew and Arabic keyboards type. These marks move only punctuation, never letters.
 pub fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// True for a character that programs put around a text when it is copied: contact lists set U+202D before a phone
-/// number and U+202C behind it, editors U+FEFF before a file. At the ends of a text nothing is lost without it. Tags
-/// are none of these: the flag of a country may end with them.
+/// Returns true for an invisible character that programs add around a copied text, and that can be removed
+/// there without loss. Contact lists add U+202D before a phone number and U+202C after it; editors add U+FEFF
+/// at the start of a file. Tag characters are excluded, because the flag emoji of a country may end with
+/// them.
 pub(crate) fn is_wrapping(c: char) -> bool {
     is_hidden(c) && c < '\u{e0000}'
 }
 
-/// True for a character that leaves ink: a text of others alone looks empty.
+/// Returns true for a character that can be seen. A text that contains only other characters looks empty.
 pub(crate) fn is_visible(c: char) -> bool {
     let is_filler = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -35,8 +36,8 @@ pub(crate) fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !is_hidden(c) && !is_filler
 }
 
-/// A text for a terminal: control characters and hidden ones are written as `\u{1b}`, so that a text from a file or
-/// a request moves no cursor and changes no colour.
+/// Returns a text that is safe to print on a terminal. Control characters and hidden characters are written
+/// as escapes such as `\u{1b}`, so that a text from a file or a request moves no cursor and changes no color.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let is_harmful = |c: char| c.is_control() || is_hidden(c);
     if !text.contains(is_harmful) {
@@ -45,7 +46,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmful(c) {
-            // Writing to a string never fails.
+            // Writing to a `String` never fails.
             let _ = write!(shown, "{}", c.escape_unicode());
         } else {
             shown.push(c);

@@ -5,25 +5,25 @@ use std::fmt;
 use crate::limits::EMAIL_CHARS_MAX;
 use crate::names::{EmailHash, InvalidText};
 
-/// The refusal of a text without an `@`.
+/// Error for a text without an `@`.
 const NO_AT: InvalidText =
-    InvalidText("the `@` is missing: an e-mail address is allowed, as in ada@example.org");
-/// The refusal of a text with letters of other alphabets.
+    InvalidText("the `@` is missing: an e-mail address is allowed, such as ada@example.org");
+/// Error for a text with letters of other alphabets.
 const NOT_ASCII: InvalidText = InvalidText(
-    "an e-mail address of ASCII characters is allowed, as in ada@example.org: letters of other alphabets can \
-     look like these; write such a domain in its `xn--` form",
+    "an e-mail address of ASCII characters is allowed, such as ada@example.org: letters of other alphabets can \
+     look like ASCII letters; write such a domain in its `xn--` form",
 );
-/// The refusal of any other text that is no address.
+/// Error for any other text that is not an e-mail address.
 const ALLOWED: InvalidText = InvalidText(
-    "an e-mail address is allowed, as in ada@example.org: one `@`, and behind it a domain with a dot",
+    "an e-mail address is allowed, such as ada@example.org: one `@`, followed by a domain with a dot",
 );
 
-/// An e-mail address, trimmed and lower-cased whole; never shown by `Debug`.
+/// An e-mail address, trimmed and in lower case. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// Takes an address: something before one `@`, a domain with a dot behind it, all of it visible ASCII.
+    /// Parses an address: a local part, one `@`, and a domain with a dot, in visible ASCII characters only.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let email = text.trim().to_ascii_lowercase();
         let (local, domain) = email.split_once('@').ok_or(NO_AT)?;
@@ -46,12 +46,12 @@ impl Email {
         if is_local && is_domain && fits { Ok(Self(email)) } else { Err(ALLOWED) }
     }
 
-    /// The address.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What it is looked up by.
+    /// Returns the keyed hash that the address is looked up by.
     pub fn hash(&self, key: &[u8; 32]) -> EmailHash {
         EmailHash::of(key, &self.0)
     }
@@ -68,13 +68,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_trimmed_and_lower_cased_whole() {
+    fn addresses_are_trimmed_and_converted_to_lower_case() {
         assert_eq!(Email::parse(" Ada+shop@Example.ORG ").unwrap().as_str(), "ada+shop@example.org");
         assert!(Email::parse("ada@xn--bcher-kva.example").is_ok());
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn a_text_that_is_not_an_address_is_refused() {
         let long = format!("{}@example.org", "a".repeat(65));
         let longer = format!("a@{}.org", "a.".repeat(130));
         for text in [
@@ -102,16 +102,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_address_is_said() {
-        for (text, said) in [
+    fn the_error_names_the_fault_in_an_address() {
+        for (text, expected) in [
             ("nope", "`@` is missing"),
             ("", "`@` is missing"),
             ("ada@ex\u{430}mple.org", "other alphabets"),
             ("ada@example", "a domain with a dot"),
             ("a@b@example.org", "one `@`"),
         ] {
-            let why = Email::parse(text).unwrap_err().to_string();
-            assert!(why.contains(said), "{text}: {why}");
+            let error = Email::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

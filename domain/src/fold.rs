@@ -1,4 +1,4 @@
-//! Any aggregate's state as JSON, for people who look at a stream.
+//! The state of any aggregate as JSON, for people who inspect a stream.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,22 +6,22 @@ use souk_eventsourcing::{Decider, DecodeError, RecordedEvent};
 
 use crate::for_each_aggregate;
 
-/// An aggregate, folded event by event.
+/// State of an aggregate, computed event by event.
 pub trait Fold: Send {
-    /// Takes the next event of the stream.
+    /// Applies the next event of the stream.
     fn take(&mut self, event: &RecordedEvent) -> Result<(), DecodeError>;
-    /// The state by now.
+    /// Returns the current state as JSON.
     fn state(&self) -> Value;
 }
 
-/// A fold of the aggregate whose streams have this category; none for streams of processes, whose state
-/// comes from other streams.
+/// Returns a fold for the aggregate whose streams have this category. Returns `None` for the streams of
+/// processes, because the state of a process depends on several streams.
 pub fn of_category(category: &str) -> Option<Box<dyn Fold>> {
     macro_rules! folds {
         ($($field:ident: $aggregate:ty,)*) => { [$(of::<$aggregate>()),*] };
     }
     let folds = for_each_aggregate!(folds);
-    folds.into_iter().find(|(of, _)| *of == category).map(|(_, fold)| fold)
+    folds.into_iter().find(|(name, _)| *name == category).map(|(_, fold)| fold)
 }
 
 fn of<D: Decider>() -> (&'static str, Box<dyn Fold>)

@@ -1,5 +1,5 @@
-//! Texts as people compare them: Unicode normalisation with full case folding, so that `ΦΩΣ` is `φως` and an `é` of one
-//! character is an `é` of two.
+//! Text comparison that ignores case and spelling variants: Unicode normalization with full case folding.
+//! `ΦΩΣ` equals `φως`, and an `é` of one character equals an `é` of two.
 
 use icu_casemap::{CaseMapper, CaseMapperBorrowed};
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
@@ -9,26 +9,29 @@ const DECOMPOSED: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizer
 const COMPOSED: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 const COMPOSED_COMPATIBLY: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
 
-/// The form in which two texts are equal when people take them for equal: toNFKC(toCasefold(NFKD(text))), which is the
-/// compatibility caseless match of the Unicode Standard, section 3.13.
+/// Returns the comparison form of a text: two texts that people take for equal have the same form.
+///
+/// The form is toNFKC(toCasefold(NFKD(text))), the compatibility caseless match of the Unicode Standard,
+/// section 3.13.
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    // Folding can undo the normal form, and a form that is not normal hides letters from folding.
-    let once = DECOMPOSED.normalize(&CASES.fold_string(&DECOMPOSED.normalize(text))).into_owned();
-    COMPOSED_COMPATIBLY.normalize(&CASES.fold_string(&once)).into_owned()
+    // Folds twice: folding can produce text that is not normalized, and misses letters that are not
+    // normalized.
+    let folded_once = DECOMPOSED.normalize(&CASES.fold_string(&DECOMPOSED.normalize(text))).into_owned();
+    COMPOSED_COMPATIBLY.normalize(&CASES.fold_string(&folded_once)).into_owned()
 }
 
-/// The form in which a text is looked for in another: [`folded`], without blanks around it, and with one blank for each
-/// run of them.
+/// Returns the search form of a text: its [`folded`] form, without white space at the ends, and with one
+/// space for each run of white space.
 pub fn searched(text: &str) -> String {
     folded(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The path of a category in the one form in which it is stored and looked up: parts in small letters, each separated
-/// by one slash, without blanks around or doubled within, and without a slash at either end. Control characters stay,
-/// for the check of texts to refuse.
+/// Returns a category path in the form in which it is stored and looked up: lower-case parts separated by
+/// single slashes, without empty parts, and without extra white space. Control characters stay, so that the
+/// text check can refuse them.
 pub fn category_path(text: &str) -> String {
     let parts = text.split('/').map(|part| {
         let is_blank = |character: char| character.is_whitespace() && !character.is_control();
@@ -45,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_people_take_for_equal_fold_to_one() {
+    fn texts_that_people_take_for_equal_have_the_same_form() {
         for (one, other) in [
             ("ΦΩΣ", "φως"),
             ("Café", "CAFE\u{301}"),
@@ -60,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_and_doubled_are_not_looked_for() {
+    fn extra_white_space_is_removed_from_the_search_form() {
         for text in ["Garden  Chair", " garden chair ", "garden\u{a0}\u{3000}chair", "GARDEN\tCHAIR"] {
             assert_eq!(searched(text), "garden chair", "{text}");
         }
@@ -68,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_a_category_are_one_path() {
+    fn different_spellings_of_a_category_have_one_path() {
         for spelling in
             ["garden/tools", "/garden/tools/", "Garden / Tools", "//garden//tools", " GARDEN/tools "]
         {
@@ -82,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folding_twice_changes_nothing_more(text in any::<String>()) {
+        fn folding_twice_gives_the_same_result(text in any::<String>()) {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
             let path = category_path(&text);

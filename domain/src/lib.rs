@@ -1,8 +1,8 @@
-//! The shop's rules, pure: no I/O, no async, no clock, no randomness.
+//! The rules of the shop. They are pure: no I/O, no async code, no clock, no randomness.
 //!
-//! A folder an aggregate (`product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`, `skips`,
-//! `user`), each with the same
-//! files: `command`, `event`, `state`, `decide`, `evolve`, `rejection`.
+//! There is a folder for each aggregate: `product`, `claim`, `stock`, `cart`, `order`, `payment`, `webhook`,
+//! `skips` and `user`. Each folder has the same files: `command`, `event`, `state`, `decide`, `evolve` and
+//! `rejection`.
 
 pub mod address;
 pub mod aggregates;

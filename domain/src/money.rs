@@ -1,37 +1,38 @@
-//! Money: minor units and an ISO 4217 currency. There is no floating point anywhere near it.
+//! Amounts of money, in minor units of an ISO 4217 currency. No floating-point number is used.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An ISO 4217 currency, written as its three letters.
+/// An ISO 4217 currency, serialized as its three-letter code.
 pub type Currency = iso_currency::Currency;
 
-/// The currency of a code. Those without a minor unit, as gold has none, are no prices of a shop.
+/// Returns the currency of a code. Currencies without a minor unit, such as gold, cannot be used for prices
+/// and give `None`.
 pub fn currency(code: &str) -> Option<Currency> {
     Currency::from_code(code).filter(|currency| currency.exponent().is_some())
 }
 
-/// Why a decimal number is no amount of a currency.
+/// Reason why a text is not an amount of a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
-    /// It is no decimal number.
-    #[error("a decimal number is allowed, as 12.50 or 12")]
+    /// The text is not a decimal number.
+    #[error("a decimal number is allowed, such as 12.50 or 12")]
     NoNumber,
-    /// It has a fraction of a minor unit.
+    /// The number has more decimal digits than the currency.
     #[error("{} has at most {} decimal digits", .0.code(), digits(*.0))]
     Digits(Currency),
-    /// It is beyond what 64 bits hold.
+    /// The amount does not fit into 64 bits.
     #[error("the amount is too large")]
     Overflow,
 }
 
-/// Decimal digits of an amount.
+/// Returns the number of decimal digits of a currency.
 fn digits(currency: Currency) -> usize {
     usize::from(currency.exponent().unwrap_or(0))
 }
 
-/// The minor units of a decimal number: 1250 for `12.50` GBP. Nothing is rounded.
+/// Converts a decimal number to minor units: 1250 for `12.50` GBP. Never rounds.
 pub fn minor_units(decimal: &str, currency: Currency) -> Result<i64, DecimalError> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (sign, number) = match decimal.strip_prefix('-') {
@@ -53,44 +54,44 @@ pub fn minor_units(decimal: &str, currency: Currency) -> Result<i64, DecimalErro
     format!("{sign}{whole}{fraction:0<digits$}").parse().map_err(|_| DecimalError::Overflow)
 }
 
-/// An amount in minor units (pence, cents, yen). `{"amount":255,"currency":"GBP"}` is £2.55.
+/// An amount of money. `{"amount":255,"currency":"GBP"}` is £2.55.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    /// Minor units; negative only in differences.
+    /// Amount in minor units (pence, cents, yen). Negative only in differences.
     pub amount: i64,
-    /// Of the amount.
+    /// Currency of the amount.
     pub currency: Currency,
 }
 
-/// What sums of money refuse.
+/// Reason why amounts cannot be added or multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Amounts of two currencies don't add up.
+    /// The amounts have different currencies.
     #[error("{} and {} cannot be added: convert one of them first", .0.code(), .1.code())]
     Currencies(Currency, Currency),
-    /// Beyond what 64 bits hold.
+    /// The result does not fit into 64 bits.
     #[error("the sum is too large")]
     Overflow,
 }
 
 impl Money {
-    /// An amount of a currency.
+    /// Returns an amount of a currency.
     pub const fn new(amount: i64, currency: Currency) -> Self {
         Self { amount, currency }
     }
 
-    /// Nothing, in a currency.
+    /// Returns a zero amount of a currency.
     pub const fn zero(currency: Currency) -> Self {
         Self { amount: 0, currency }
     }
 
-    /// The sum of two amounts of one currency.
+    /// Returns the sum of two amounts of the same currency.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.combined(other, i64::checked_add)
     }
 
-    /// So many times the amount.
+    /// Returns the amount multiplied by a number of units.
     pub fn times(self, units: u32) -> Result<Self, MoneyError> {
         let amount = self.amount.checked_mul(i64::from(units)).ok_or(MoneyError::Overflow)?;
         Ok(Self { amount, ..self })
@@ -110,7 +111,9 @@ impl fmt::Display for Money {
         let digits = digits(self.currency);
         let unit = 10_u64.pow(u32::try_from(digits).unwrap_or(0));
         let sign = if self.amount < 0 { "-" } else { "" };
-        let (whole, rest) = (self.amount.unsigned_abs() / unit, self.amount.unsigned_abs() % unit);
+        let amount = self.amount.unsigned_abs();
+        let whole = amount / unit;
+        let rest = amount % unit;
         match digits {
             0 => write!(f, "{sign}{whole} {}", self.currency.code()),
             _ => write!(f, "{sign}{whole}.{rest:0digits$} {}", self.currency.code()),
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn currencies_do_not_mix_and_sums_do_not_wrap() {
+    fn sums_of_different_currencies_and_overflows_are_refused() {
         let pound = Money::new(100, Currency::GBP);
         assert_eq!(
             pound.plus(Money::new(1, Currency::EUR)),
@@ -181,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn extreme_amounts_and_three_digits_are_written_too() {
+    fn amounts_with_three_digits_and_extreme_amounts_are_written_correctly() {
         assert_eq!(Money::new(1_005, Currency::BHD).to_string(), "1.005 BHD");
         assert_eq!(Money::new(i64::MIN, Currency::GBP).to_string(), "-92233720368547758.08 GBP");
         assert_eq!(Money::zero(Currency::GBP).to_string(), "0.00 GBP");
     }
 
     #[test]
-    fn json_has_minor_units_and_three_letters_and_nothing_else() {
+    fn json_has_only_minor_units_and_a_currency_code() {
         let json = r#"{"amount":255,"currency":"GBP"}"#;
         let money = Money::new(255, Currency::GBP);
         assert_eq!(serde_json::to_string(&money).unwrap(), json);

@@ -1,4 +1,4 @@
-//! Ids and opaque names, each a type of its own.
+//! Ids and names. Each has its own type, so that one cannot be used in place of another.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::limits::{OPAQUE_ID_CHARS_MAX, SKU_CHARS_MAX};
 
-/// Why a text is no name of the wanted kind.
+/// Reason why a text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidText(pub &'static str);
@@ -29,98 +29,103 @@ macro_rules! uuid_name {
 }
 
 uuid_name!(
-    /// A product; its stream is `product-ID`.
+    /// Id of a product. Its stream is `product-ID`.
     ProductId
 );
 uuid_name!(
-    /// A cart; its stream is `cart-ID`.
+    /// Id of a cart. Its stream is `cart-ID`.
     CartId
 );
 uuid_name!(
-    /// An order; its stream is `order-ID`.
+    /// Id of an order. Its stream is `order-ID`.
     OrderId
 );
 uuid_name!(
-    /// A payment; its stream is `payment-ID`. An order has one, whose id comes from the order's.
+    /// Id of a payment. Its stream is `payment-ID`. Each order has one payment, whose id is derived from the
+    /// order's id.
     PaymentId
 );
 uuid_name!(
-    /// A refund of a payment.
+    /// Id of a refund.
     RefundId
 );
 uuid_name!(
-    /// A refund or void that the provider refused: its own id.
+    /// Id of a debt: a refund or void that the provider refused. It equals the id of that refund or void.
     DebtId
 );
 uuid_name!(
-    /// A request to let held money of a payment go.
+    /// Id of a void: a request to release money that the provider holds.
     VoidId
 );
 uuid_name!(
-    /// What takes a confirmed order back, in whole (a cancellation) or in part (a return).
+    /// Id of a reversal: the return of a confirmed order's goods and money, complete (a cancellation) or in
+    /// part (a return of goods).
     ReversalId
 );
 
 uuid_name!(
-    /// Somebody with an account; their stream is `user-ID`, and as a customer they are known by the same id.
+    /// Id of a user with an account. Its stream is `user-ID`. The user's customer id has the same value.
     UserId
 );
 uuid_name!(
-    /// An address in somebody's book.
+    /// Id of an address in a user's address book.
     AddressId
 );
 
 impl UserId {
-    /// The same as a customer.
+    /// Returns the user's customer id.
     pub fn customer(self) -> CustomerId {
         CustomerId(self.to_string().into())
     }
 
-    /// Somebody who is nobody: looked up in place of a user that is not there.
-    pub fn nobody() -> Self {
+    /// Returns an id that belongs to no user. Lookups use it in place of an unknown user's id, so that both
+    /// take the same time.
+    pub fn placeholder() -> Self {
         Self(Uuid::nil())
     }
 
-    /// As events name them.
+    /// Returns the user as the actor of events.
     pub fn actor(self) -> Actor {
         Actor::new("customer", &self.to_string())
     }
 
-    /// The user that a customer is; none when they have no account here.
+    /// Returns the user of a customer id; `None` if the customer has no account here.
     pub fn of_customer(customer: &CustomerId) -> Option<Self> {
         Uuid::parse_str(customer.as_str()).ok().map(Self).filter(|user| user.customer() == *customer)
     }
 
-    /// Whom their personal data tells about.
+    /// Returns the person whose key seals the user's personal data.
     pub fn person(self) -> Person {
         self.customer().person()
     }
 }
 
 impl PaymentId {
-    /// The payment of an order.
+    /// Returns the id of an order's payment.
     pub fn of(order: OrderId) -> Self {
         Self(derive(order.0, &[b"payment"]))
     }
 }
 
 impl OrderId {
-    /// Whom the order tells about when a guest placed it: nobody but the order itself.
+    /// Returns the person whose key seals the personal data of a guest's order. The key belongs to this order
+    /// only.
     pub fn guest(self) -> Person {
         Person::new("order", &self.to_string())
     }
 
-    /// The kind of person of [`OrderId::readdressed`].
+    /// The kind of the person that [`OrderId::readdressed`] returns.
     pub const READDRESSED: &'static str = "order-readdressed";
 
-    /// Whom the address tells about that the shop gives the order after that was erased.
+    /// Returns the person whose key seals an address that the shop gives to the order after its buyer was
+    /// erased.
     pub fn readdressed(self) -> Person {
         Person::new(Self::READDRESSED, &self.to_string())
     }
 }
 
 impl CartId {
-    /// The one cart of a customer.
+    /// Returns the id of a customer's cart. Each customer has one.
     pub fn of_customer(customer: &CustomerId) -> Self {
         Self(derive(Uuid::nil(), &[b"cart", customer.as_str().as_bytes()]))
     }
@@ -133,7 +138,7 @@ macro_rules! text_name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -148,8 +153,9 @@ macro_rules! text_name {
 }
 
 text_name!(
-    /// The keyed hash of an e-mail address, or the random alias that stands for it in the log: 64 hexadecimal
-    /// digits. The address can't be found from the hash without the key, and not at all from the alias.
+    /// The keyed hash of an e-mail address, or the random alias that stands for the address in the log: 64
+    /// hexadecimal digits. The address can be found from the hash only with the key, and never from the
+    /// alias.
     EmailHash
 );
 text_name!(
@@ -157,16 +163,17 @@ text_name!(
     Sku
 );
 text_name!(
-    /// Who buys: the subject of a token, opaque, 1 to 64 characters.
+    /// Id of a customer: the subject of a token, opaque, 1 to 64 characters.
     CustomerId
 );
 text_name!(
-    /// Whom a reservation is for: an order of this shop or of another system, 1 to 64 characters.
+    /// Id of the order that a reservation is for. The order belongs to this shop or to another system; 1 to
+    /// 64 characters.
     OrderRef
 );
 
 impl Sku {
-    /// Takes a SKU, trimmed.
+    /// Parses a SKU. White space around it is removed.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let trimmed = text.trim();
         let printable = trimmed.chars().all(|c| is_printable(c) && c != ':' && c != '/');
@@ -178,12 +185,12 @@ impl Sku {
 }
 
 impl EmailHash {
-    /// The keyed hash of an address that is trimmed and lower-cased.
+    /// Returns the keyed hash of an address that is trimmed and in lower case.
     pub fn of(key: &[u8; 32], email: &str) -> Self {
         Self(blake3::keyed_hash(key, email.as_bytes()).to_hex().as_str().into())
     }
 
-    /// Reads what was written.
+    /// Parses a hash or an alias.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let is_hash = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if is_hash { Ok(Self(text.into())) } else { Err(InvalidText("64 hexadecimal digits are allowed")) }
@@ -191,25 +198,25 @@ impl EmailHash {
 }
 
 impl CustomerId {
-    /// Whom the customer's personal data tells about.
+    /// Returns the person whose key seals the customer's personal data.
     pub fn person(&self) -> Person {
         Person::new("customer", self.as_str())
     }
 
-    /// Takes an id as it is.
+    /// Parses a customer id. White space around it is not removed.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         opaque(text).map(Self).ok_or(InvalidText("a customer id has 1 to 64 printable characters"))
     }
 }
 
 impl OrderRef {
-    /// Takes an id as it is, without `:` since reservation ids are `orderId:sku`.
+    /// Parses an order id. It must not contain `:`, since reservation ids have the form `orderId:sku`.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
-        let refused = InvalidText("an order id has 1 to 64 printable characters, without `:`");
+        let invalid = InvalidText("an order id has 1 to 64 printable characters, without `:`");
         if text.contains(':') {
-            return Err(refused);
+            return Err(invalid);
         }
-        opaque(text).map(Self).ok_or(refused)
+        opaque(text).map(Self).ok_or(invalid)
     }
 }
 
@@ -219,8 +226,8 @@ impl From<OrderId> for OrderRef {
     }
 }
 
-/// Whether a character can be seen, or is a space between such: neither a control character nor one that
-/// only changes how others are shown (Unicode's general category Cf), nor a line or paragraph separator.
+/// Returns true for a character that can be seen, or that is a space. Control characters, format characters
+/// (Unicode general category Cf), and line and paragraph separators are not printable.
 pub fn is_printable(c: char) -> bool {
     let is_format = matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
@@ -252,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_other_systems_are_opaque_but_bounded() {
+    fn ids_of_other_systems_are_opaque_but_limited_in_length() {
         assert!(OrderRef::parse("o1").is_ok());
         assert!(OrderRef::parse("o:1").is_err());
         assert!(CustomerId::parse(&"x".repeat(65)).is_err());
@@ -264,13 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_sku_is_a_streams_name() {
+    fn the_longest_sku_fits_into_a_stream_name() {
         let longest = Sku::parse(&"🏺".repeat(64)).unwrap();
         assert_eq!(longest.as_str().len(), 256);
     }
 
     #[test]
-    fn derived_ids_are_the_same_each_time_and_differ_by_what_they_come_from() {
+    fn derived_ids_depend_only_on_their_source() {
         let order = |n| OrderId(Uuid::from_u128(n));
         assert_eq!(PaymentId::of(order(1)), PaymentId::of(order(1)));
         assert_ne!(PaymentId::of(order(1)), PaymentId::of(order(2)));
@@ -281,13 +288,13 @@ mod tests {
     }
 
     #[test]
-    fn an_order_of_this_shop_is_known_to_stock_by_its_id() {
+    fn stock_refers_to_an_order_of_this_shop_by_its_id() {
         let order = OrderId(Uuid::from_u128(7));
         assert_eq!(OrderRef::parse(&order.to_string()), Ok(OrderRef::from(order)));
     }
 
     #[test]
-    fn names_are_plain_text_in_events() {
+    fn names_are_serialized_as_plain_text() {
         assert_eq!(serde_json::to_string(&Sku::parse("85123A").unwrap()).unwrap(), r#""85123A""#);
         let order = OrderId(Uuid::from_u128(7));
         assert_eq!(serde_json::to_string(&order).unwrap(), r#""00000000-0000-0000-0000-000000000007""#);

@@ -1,23 +1,25 @@
-//! Texts that may be about a person.
+//! Texts that may be personal data.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::{KeyRing, Person, Personal};
 
-/// A text of the shop's own, or one that somebody gave, which is personal. Logs of before 2026-11-30 hold both
-/// as plain text. Never shown by `Debug`.
+/// A text that is either plain or personal. A text of the shop is plain; a text that a person entered is
+/// personal, and is sealed in events. Logs written before 2026-11-30 store both as plain text. `Debug` does
+/// not print the text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PersonalText {
     /// A plain text.
     Plain(String),
-    /// A text under the key of a person.
+    /// A personal text, under the key of a person.
     Personal(Personal<String>),
 }
 
 impl PersonalText {
-    /// Makes a plain text personal: of this person. One that is personal, or empty, stays as it is.
+    /// Turns a plain text into personal data of a person. A text that is already personal, or empty, stays as
+    /// it is.
     pub fn of(self, person: &Person, field: &'static str) -> Self {
         match self {
             Self::Plain(text) if !text.is_empty() => {
@@ -27,7 +29,7 @@ impl PersonalText {
         }
     }
 
-    /// The person whose key opens it; none for a plain text.
+    /// Returns the person whose key opens the text; `None` for a plain text.
     pub fn person(&self) -> Option<&Person> {
         match self {
             Self::Plain(_) => None,
@@ -35,7 +37,7 @@ impl PersonalText {
         }
     }
 
-    /// The text; none when the person is erased.
+    /// Returns the text; `None` if the person is erased.
     pub fn reveal(&self, keys: &KeyRing) -> Option<String> {
         match self {
             Self::Plain(text) => Some(text.clone()),
@@ -43,7 +45,7 @@ impl PersonalText {
         }
     }
 
-    /// The plain text; none for a personal one.
+    /// Returns a plain text; `None` for a personal one.
     pub fn plain(&self) -> Option<&str> {
         match self {
             Self::Plain(text) => Some(text),
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_an_older_log_is_plain_and_a_personal_one_is_opened_by_its_key() {
+    fn a_text_of_an_older_log_is_plain_and_a_personal_text_needs_its_key() {
         let older: PersonalText = serde_json::from_str("\"too late\"").unwrap();
         assert_eq!(older.plain(), Some("too late"));
         let ada = Person::new("customer", "ada");

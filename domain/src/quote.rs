@@ -1,17 +1,17 @@
-//! Input that a message quotes.
+//! Quotes of input in messages.
 
-/// Characters of input that a message quotes.
+/// Maximum characters of input that a message quotes.
 pub const QUOTED_CHARS_MAX: usize = 100;
-/// The end of a text that was cut.
+/// Last character of a text that was cut.
 const CUT: char = '…';
 
-/// Input as a message quotes it: at most [`QUOTED_CHARS_MAX`] characters.
+/// Returns input for a quote in a message, cut to at most [`QUOTED_CHARS_MAX`] characters.
 pub fn quoted(text: &str) -> String {
-    // One character more than fits, so that a text that is cut says so.
+    // Takes one character more than fits, so that `cut` notices a longer text.
     cut(text.chars().take(QUOTED_CHARS_MAX + 1).collect::<String>(), QUOTED_CHARS_MAX)
 }
 
-/// A text of at most `chars_max` characters; the last one says that more followed.
+/// Cuts a text to at most `chars_max` characters. If characters were removed, the last one is `…`.
 pub fn cut(text: impl Into<String>, chars_max: usize) -> String {
     let mut text = text.into();
     // A text has no more characters than bytes.

@@ -1,8 +1,8 @@
-//! Texts that people and other systems enter.
+//! Checks of texts that people and other systems enter.
 //!
-//! A [`TextRule`] trims a text, checks what is left, and returns exactly that: nothing longer is stored, whatever
-//! stood around it. A rule is for new input. Events are not checked when they are read, so older texts stay as they
-//! are.
+//! A [`TextRule`] trims a text, checks the rest, and returns exactly that rest. Only the checked text is
+//! stored, so white space around it never counts. A rule applies to new input only: texts in old events are
+//! not checked again when they are read.
 
 pub use crate::characters::{is_hidden, shown};
 pub use crate::quote::{QUOTED_CHARS_MAX, cut, quoted};
@@ -10,62 +10,62 @@ pub use crate::text_rules as rules;
 
 use crate::characters::{is_visible, is_wrapping};
 
-/// Bytes of one character at most, in UTF-8.
+/// Maximum bytes of one character in UTF-8.
 const CHAR_BYTES_MAX: usize = 4;
 
 /// The lengths and characters that one kind of text may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextRule {
-    /// The fewest characters.
+    /// Minimum number of characters.
     pub chars_min: usize,
-    /// The most characters.
+    /// Maximum number of characters.
     pub chars_max: usize,
-    /// The most bytes, in UTF-8.
+    /// Maximum number of bytes in UTF-8.
     pub bytes_max: usize,
     kind: Kind,
 }
 
-/// The characters of a text.
+/// The kind of a text: the characters that it may have, and how it is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// One line: no control characters and none that [`is_hidden`].
+    /// One line: no control characters, and no characters that [`is_hidden`].
     Line,
-    /// As a line, with line breaks and tabs.
+    /// One or several lines: like `Line`, but line breaks and tabs are allowed.
     Lines,
-    /// Text of another system: kept as it came, with any characters. It is not trimmed.
+    /// Text from another system: stored unchanged, with any characters, and not trimmed.
     Foreign,
 }
 
-/// The reason why a text is refused.
+/// Reason why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// It has too few or too many characters.
+    /// The text has too few or too many characters.
     #[error("{min} to {max} characters are allowed")]
     Length {
-        /// The fewest.
+        /// Minimum number of characters.
         min: usize,
-        /// The most.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// It has too many bytes.
+    /// The text has too many bytes.
     #[error("at most {max} bytes are allowed")]
     Bytes {
-        /// The most.
+        /// Maximum number of bytes in UTF-8.
         max: usize,
     },
-    /// It has a control character.
+    /// The text contains a control character.
     #[error("control characters are not allowed")]
     Control,
-    /// It has a character that [`is_hidden`].
+    /// The text contains a character that [`is_hidden`].
     #[error("the invisible character U+{:04X} is not allowed", u32::from(*.0))]
     Hidden(char),
-    /// It needs a character that can be seen, and has none.
+    /// The text must have a visible character, but has none.
     #[error("at least one visible character is needed")]
     Invisible,
 }
 
 impl TextError {
-    /// Its stable code.
+    /// Returns the stable code of the error.
     pub fn code(self) -> &'static str {
         match self {
             Self::Length { .. } | Self::Bytes { .. } => "invalid-length",
@@ -75,29 +75,30 @@ impl TextError {
 }
 
 impl TextRule {
-    /// The rule of a line with so many characters.
+    /// Returns a rule for a text of one line.
     pub const fn line(chars_min: usize, chars_max: usize) -> Self {
         Self { chars_min, chars_max, bytes_max: CHAR_BYTES_MAX * chars_max, kind: Kind::Line }
     }
 
-    /// The rule of a text of one or several lines with so many characters.
+    /// Returns a rule for a text of one or several lines.
     pub const fn lines(chars_min: usize, chars_max: usize) -> Self {
         Self { kind: Kind::Lines, ..Self::line(chars_min, chars_max) }
     }
 
-    /// The rule of a text that is kept as another system has it, with so many bytes.
+    /// Returns a rule for a text from another system, with a maximum number of bytes.
     pub const fn foreign(bytes_max: usize) -> Self {
         Self { chars_min: 0, chars_max: bytes_max, bytes_max, kind: Kind::Foreign }
     }
 
-    /// Trims a text, checks it, and returns exactly what was checked.
+    /// Trims and checks a text. Returns the trimmed text.
     pub fn keep(&self, text: &str) -> Result<String, TextError> {
         let kept = self.trim(text);
         self.check(kept)?;
         Ok(kept.to_owned())
     }
 
-    /// A text without the blanks and the invisible wrapping around it.
+    /// Returns a text without white space and invisible characters at its ends. A text from another system is
+    /// returned unchanged.
     pub fn trim<'a>(&self, text: &'a str) -> &'a str {
         match self.kind {
             Kind::Line | Kind::Lines => text.trim_matches(|c: char| c.is_whitespace() || is_wrapping(c)),
@@ -105,9 +106,9 @@ impl TextRule {
         }
     }
 
-    /// Checks a text as it is, with the blanks around it.
+    /// Checks a text without trimming it first.
     pub fn check(&self, text: &str) -> Result<(), TextError> {
-        // Bytes first: they are known without a look at the text.
+        // The number of bytes is checked first, because it is known without reading the text.
         if text.len() > self.bytes_max {
             return Err(match self.kind {
                 Kind::Foreign => TextError::Bytes { max: self.bytes_max },
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_trimmed_and_kept_as_it_was_checked() {
+    fn a_text_is_trimmed_before_it_is_checked_and_stored() {
         let around = format!("{}Ada{}", " ".repeat(1_000_000), "\u{a0}\t\u{3000}".repeat(1_000));
         assert_eq!(SHORT_NEEDED.keep(&around).unwrap(), "Ada");
         assert_eq!(REASON.keep("\n two\nlines\t").unwrap(), "two\nlines");
@@ -169,7 +170,7 @@ mod tests {
     fn characters_and_bytes_are_counted_as_they_are_stored() {
         assert_eq!(SHORT.keep(&"🏺".repeat(200)).unwrap().len(), 800);
         assert!(SHORT.keep(&"🏺".repeat(201)).is_err());
-        // A letter with a hundred marks is a hundred and one characters.
+        // Each combining mark counts as one character.
         assert!(SHORT.keep(&format!("a{}", "\u{301}".repeat(200))).is_err());
         let too_long = TextError::Bytes { max: DESCRIPTION.bytes_max };
         assert_eq!(DESCRIPTION.keep(&"🏺".repeat(DESCRIPTION.bytes_max / 4 + 1)), Err(too_long));
@@ -195,7 +196,7 @@ mod tests {
         assert_eq!(message, "the invisible character U+202E is not allowed");
     }
 
-    /// Asked of the shop: a phone number that was pasted from a contact list stopped a checkout.
+    /// Regression test: a phone number pasted from a contact list made a checkout fail.
     #[test]
     fn the_wrapping_of_pasted_text_is_trimmed() {
         assert_eq!(SHORT.keep("\u{202d}+44 20 7946 0000\u{202c}").unwrap(), "+44 20 7946 0000");
@@ -206,7 +207,8 @@ mod tests {
 
     #[test]
     fn names_of_every_script_are_taken() {
-        // Persian and Sinhala join by U+200C and U+200D, Khmer breaks words by U+200B, a Hebrew keyboard types U+200F.
+        // Persian and Sinhala need the joiners U+200C and U+200D, Khmer breaks words with U+200B, and
+        // Hebrew keyboards type U+200F.
         for name in [
             "نمی\u{200c}دانم",
             "ශ්\u{200d}රී ලංකා",
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_can_see_is_refused() {
+    fn a_name_without_visible_characters_is_refused() {
         for text in
             ["\u{200b}", "\u{200d}\u{200c}", "\u{3164}", "\u{2800}\u{2800}", "\u{200f}\u{61c}", "\u{fe0f}"]
         {
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_as_text() {
+    fn control_sequences_for_terminals_are_escaped() {
         assert_eq!(shown("Ada, 3 €"), "Ada, 3 €");
         assert_eq!(shown("a\u{1b}[31mb\u{9b}2J\r\n\u{202e}c"), r"a\u{1b}[31mb\u{9b}2J\u{d}\u{a}\u{202e}c");
     }
@@ -247,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_is_within_its_limits_and_is_kept_again(
+        fn an_accepted_text_is_within_its_limits_and_is_accepted_again(
             text in r"[ \t\u{a0}\u{3000}\n]{0,300}[a-z\u{301}🏺\u{200d} \t]{0,300}[ \t\u{a0}\u{2003}]{0,300}",
         ) {
             for rule in [SHORT, SHORT_NEEDED, REASON, PRODUCT_NAME, TextRule::foreign(700)] {

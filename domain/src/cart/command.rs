@@ -1,4 +1,4 @@
-//! What can be asked of a cart.
+//! Commands to a cart.
 
 use crate::money::Money;
 use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
@@ -6,71 +6,74 @@ use crate::order::event::Draft;
 
 use super::event::CartLine;
 
-/// A command to one cart. Prices are what the buyer was shown.
+/// A command to one cart. All prices are those that the buyer was shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CartCommand {
-    /// Puts units of a SKU in, besides those that are there.
+    /// Adds units of a SKU to those that are in the cart.
     Add {
-        /// The SKU.
+        /// SKU to add.
         sku: Sku,
-        /// Its product.
+        /// Product that the SKU belongs to.
         product: ProductId,
-        /// Units more.
+        /// Units to add.
         quantity: u32,
-        /// The price as of now.
+        /// Current price of one unit.
         unit_price: Money,
-        /// The cart's customer, none for a guest.
+        /// Customer who owns the cart; `None` for a guest's cart.
         customer: Option<CustomerId>,
     },
-    /// Sets a line's units.
+    /// Sets the units of a line.
     Change {
-        /// The line.
+        /// SKU of the line.
         sku: Sku,
-        /// Units; 0 removes the line.
+        /// New units; 0 removes the line.
         quantity: u32,
-        /// The price as of now.
+        /// Current price of one unit.
         unit_price: Money,
     },
-    /// Takes a line out.
+    /// Removes a line.
     Remove {
-        /// The line.
+        /// SKU of the line.
         sku: Sku,
     },
-    /// Takes all lines out.
+    /// Removes all lines.
     Clear,
-    /// Takes in the lines that another cart gave away, but for the units that it took in before and that were still
-    /// there. Never refused, since the lines would be lost.
+    /// Takes in the lines that another cart gave away, except the units that this cart took in before while
+    /// they were still in the other cart. Never refused, because the lines would be lost.
     Merge {
-        /// The other cart.
+        /// Cart that gave the lines away.
         from: CartId,
-        /// Where the other cart stood.
+        /// Revision of the other cart when it gave the lines away.
         from_revision: u64,
-        /// Its lines.
+        /// Lines that the other cart gave away.
         lines: Vec<CartLine>,
-        /// The revision at which the other cart gave units away before: those of merges up to then were no longer there.
-        given_at: Option<u64>,
-        /// The customer whose cart takes them in.
+        /// Revision at which the other cart gave lines away the time before. Units that were merged up to
+        /// that revision had left the other cart.
+        previous_transfer: Option<u64>,
+        /// Customer whose cart takes the lines in.
         customer: CustomerId,
     },
-    /// Takes all lines out for another cart, which is then to take them in.
+    /// Gives all lines away to another cart, which must take them in afterwards.
     GiveAway {
-        /// The cart they go to.
+        /// Cart that receives the lines.
         into: CartId,
-        /// The revision of this cart: the sender insists on it, so that it names this act and no other.
+        /// Current revision of this cart. The command is appended at this revision only, so that the revision
+        /// identifies this transfer.
         at_revision: u64,
     },
-    /// Turns the lines into an order; empties the cart. Of an empty cart it may mean the order of a moment ago.
+    /// Turns the lines into an order, and empties the cart. For an empty cart, it can return the order that
+    /// was placed a moment ago.
     CheckOut {
-        /// The order to be, complete: after a crash it is made from this.
+        /// The complete order. After a crash the order is placed from this data.
         draft: Box<Draft>,
-        /// The order of a moment ago that the same request would have made, if there is one.
+        /// The order placed a moment ago by an equal request, if there is one.
         recalls: Option<OrderId>,
     },
     /// Puts the lines of a failed order back, once.
     GiveBack {
-        /// The order that failed.
+        /// Order that did not complete.
         order: OrderId,
-        /// The lines it had from this cart.
+        /// Lines of the order that came from this cart.
         lines: Vec<CartLine>,
     },
 }

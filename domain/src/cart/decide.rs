@@ -1,4 +1,4 @@
-//! What becomes of a command to a cart.
+//! Decides commands to a cart.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,18 +19,23 @@ use super::state::{CartLineState, CartState};
 
 type Decision = Result<Vec<CartEvent>, CartRejection>;
 
-/// Decides a command at a time.
+/// Returns the events of a command at a time, or the reason why it is refused.
 pub fn decide(state: &CartState, command: &CartCommand, now: Timestamp) -> Decision {
     match command {
         CartCommand::Add { sku, product, quantity, unit_price, customer } => {
-            let (sku, product, quantity, unit_price) = (sku.clone(), *product, *quantity, *unit_price);
-            add(state, CartLine { sku, product, quantity, unit_price }, customer.clone())
+            let line = CartLine {
+                sku: sku.clone(),
+                product: *product,
+                quantity: *quantity,
+                unit_price: *unit_price,
+            };
+            add(state, line, customer.clone())
         }
         CartCommand::Change { sku, quantity, unit_price } => change(state, sku, *quantity, *unit_price),
         CartCommand::Remove { sku } => Ok(remove(state, sku)),
         CartCommand::Clear => Ok(clear(state)),
-        CartCommand::Merge { from, from_revision, lines, given_at, customer } => {
-            Ok(merge(state, (*from, *from_revision), lines, *given_at, customer))
+        CartCommand::Merge { from, from_revision, lines, previous_transfer, customer } => {
+            Ok(merge(state, (*from, *from_revision), lines, *previous_transfer, customer))
         }
         CartCommand::GiveAway { into, at_revision } => Ok(give_away(state, *into, *at_revision)),
         CartCommand::CheckOut { draft, recalls } => check_out(state, draft, *recalls, now),
@@ -72,7 +77,7 @@ fn change(state: &CartState, sku: &Sku, quantity: u32, unit_price: Money) -> Dec
     Ok(vec![ItemChanged { sku: sku.clone(), quantity, unit_price }.into()])
 }
 
-/// A line's price is in the currency of the other lines.
+/// Checks that a price has the currency of the other lines.
 fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(), CartRejection> {
     let other = state.lines.iter().find(|(present, _)| *present != sku);
     match other {
@@ -88,8 +93,8 @@ fn check_currency(state: &CartState, sku: &Sku, unit_price: Money) -> Result<(),
     }
 }
 
-/// Refuses lines with which the cart would cost more than an order may. They replace the lines of their SKUs. A cart of
-/// before that costs more can only become cheaper.
+/// Checks that the cart does not cost more than an order may. `lines` replace the lines of their SKUs. An
+/// older cart that exceeds the limit already may only become cheaper.
 fn check_total(state: &CartState, lines: &[(&Sku, u64, Money)]) -> Result<(), CartRejection> {
     let changed: HashSet<&Sku> = lines.iter().map(|(sku, _, _)| *sku).collect();
     let cost = |price: Money, quantity: u64| i128::from(price.amount) * i128::from(quantity);
@@ -108,31 +113,31 @@ fn remove(state: &CartState, sku: &Sku) -> Vec<CartEvent> {
 
 fn clear(state: &CartState) -> Vec<CartEvent> {
     let skus: Vec<Sku> = state.lines.keys().cloned().collect();
-    // A cart whose lines were just ordered is cleared, too: the next click on "order" then means no order of before.
-    let is_as_it_was = skus.is_empty() && state.last_order.is_none();
-    if is_as_it_was { Vec::new() } else { vec![Cleared { skus }.into()] }
+    // Clearing a cart whose lines were just ordered is recorded too, so that the next checkout of the empty
+    // cart does not return that order.
+    let is_unchanged = skus.is_empty() && state.last_order.is_none();
+    if is_unchanged { Vec::new() } else { vec![Cleared { skus }.into()] }
 }
 
 fn merge(
     state: &CartState,
     (from, from_revision): (CartId, u64),
-    given: &[CartLine],
-    given_at: Option<u64>,
+    lines: &[CartLine],
+    previous_transfer: Option<u64>,
     customer: &CustomerId,
 ) -> Vec<CartEvent> {
-    let mut before = state.merges_of(from);
-    if before.any(|(revision, _)| revision >= from_revision) {
+    let mut earlier_merges = state.merges_of(from);
+    if earlier_merges.any(|(revision, _)| revision >= from_revision) {
         return Vec::new();
     }
-    // In a log of before 2026-11-30, a merge that was cut off in the middle left its units in both carts.
+    // In logs written before 2026-11-30, a merge that was interrupted left its units in both carts.
     let mut in_both: BTreeMap<&Sku, u32> = BTreeMap::new();
-    let not_given = |revision| given_at.is_none_or(|given_at| given_at < revision);
-    for (sku, units) in
-        state.merges_of(from).filter(|(revision, _)| not_given(*revision)).flat_map(|(_, units)| units)
-    {
+    let had_left = |revision: u64| previous_transfer.is_some_and(|previous| previous >= revision);
+    let duplicated = state.merges_of(from).filter(|(revision, _)| !had_left(*revision));
+    for (sku, units) in duplicated.flat_map(|(_, units)| units) {
         *in_both.entry(sku).or_default() += units;
     }
-    let fresh = without(given, &in_both);
+    let fresh = without(lines, &in_both);
     let lines = capped(state, &fresh);
     if lines.is_empty() {
         return Vec::new();
@@ -140,13 +145,13 @@ fn merge(
     vec![Merged { from, from_revision, lines, fresh, customer: customer.clone() }.into()]
 }
 
-/// Refuses lines of another cart that can't be taken in. Asked before they leave it; a cart that changes meanwhile
-/// takes them in all the same.
+/// Checks that this cart can take in the lines of another cart. This is checked before the lines leave the
+/// other cart; afterwards this cart takes them in even if it has changed.
 pub fn check_merge(state: &CartState, lines: &[CartLine]) -> Result<(), CartRejection> {
     let lines = capped(state, lines);
     check_merged_currency(state, &lines)?;
     let new_lines = lines.iter().filter(|line| !state.lines.contains_key(&line.sku)).count();
-    // A cart that is too full already, from lines that came back, still takes in units of its own lines.
+    // A cart that exceeds the limit, because lines came back, still takes in units of its existing lines.
     if new_lines > 0 && state.lines.len() + new_lines > LINES_MAX {
         return Err(CartRejection::Full);
     }
@@ -155,7 +160,7 @@ pub fn check_merge(state: &CartState, lines: &[CartLine]) -> Result<(), CartReje
     check_total(state, &sums)
 }
 
-/// Lines with fewer units; those without any left are gone.
+/// Returns lines with some units removed. Lines without remaining units are dropped.
 fn without(lines: &[CartLine], units: &BTreeMap<&Sku, u32>) -> Vec<CartLine> {
     let left = |line: &CartLine| {
         let quantity = line.quantity.saturating_sub(units.get(&line.sku).copied().unwrap_or(0));
@@ -164,7 +169,7 @@ fn without(lines: &[CartLine], units: &BTreeMap<&Sku, u32>) -> Vec<CartLine> {
     lines.iter().filter_map(left).collect()
 }
 
-/// Lines with the units that there is room for, each SKU once.
+/// Returns lines with only as many units as the limit allows, each SKU once.
 fn capped(state: &CartState, lines: &[CartLine]) -> Vec<CartLine> {
     let mut capped: Vec<CartLine> = Vec::with_capacity(lines.len());
     let mut places: HashMap<&Sku, usize> = HashMap::with_capacity(lines.len());
@@ -181,7 +186,8 @@ fn capped(state: &CartState, lines: &[CartLine]) -> Vec<CartLine> {
     capped
 }
 
-/// After a merge every line is in one currency, unless lines that came back brought in another before.
+/// Checks that all lines have one currency after a merge. If lines that came back brought in a second
+/// currency before, only the lines that stay are compared.
 fn check_merged_currency(state: &CartState, lines: &[CartLine]) -> Result<(), CartRejection> {
     let incoming: BTreeMap<&Sku, Currency> =
         lines.iter().map(|line| (&line.sku, line.unit_price.currency)).collect();
@@ -228,7 +234,7 @@ fn give_back(state: &CartState, order: OrderId, lines: &[CartLine]) -> Vec<CartE
     }
     let mut lines = capped(state, lines);
     for line in &mut lines {
-        // What was put in meanwhile was shown at a newer price.
+        // A line that was added in the meantime has the newer price.
         line.unit_price = state.lines.get(&line.sku).map_or(line.unit_price, |present| present.unit_price);
     }
     vec![GivenBack { order, lines }.into()]

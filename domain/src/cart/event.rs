@@ -1,4 +1,4 @@
-//! What can happen to a cart.
+//! Events of a cart.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
@@ -11,121 +11,121 @@ use crate::order::event::Draft;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLine {
-    /// The SKU.
+    /// SKU of the line.
     pub sku: Sku,
-    /// Its product.
+    /// Product that the SKU belongs to.
     pub product: ProductId,
-    /// Units.
+    /// Units of the line.
     pub quantity: u32,
-    /// What the buyer was shown.
+    /// Price of one unit that the buyer was shown.
     pub unit_price: Money,
 }
 
-/// Units were put in.
+/// Units were added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemAdded {
-    /// The SKU, its product, the units that were added, and the price the whole line has from now on.
+    /// SKU, product, added units, and the new price of the whole line.
     pub line: CartLine,
-    /// The cart's customer, none for a guest.
+    /// Customer who owns the cart; `None` for a guest's cart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
 }
 
-/// A line has other units, and the price as of then.
+/// The units of a line were set, and its price was updated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemChanged {
-    /// The line.
+    /// SKU of the line.
     pub sku: Sku,
-    /// Its units now, at least 1.
+    /// New units of the line, at least 1.
     pub quantity: u32,
-    /// What the buyer was shown.
+    /// Price of one unit that the buyer was shown.
     pub unit_price: Money,
 }
 
-/// A line was taken out.
+/// A line was removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemRemoved {
-    /// The line.
+    /// SKU of the line.
     pub sku: Sku,
 }
 
-/// All lines were taken out.
+/// All lines were removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cleared {
-    /// The lines that were there; none if they were ordered a moment before.
+    /// SKUs of the removed lines; empty if the lines were ordered a moment before.
     pub skus: Vec<Sku>,
 }
 
-/// Another cart's lines were taken in. Units of a SKU in both are added; the price is the other cart's,
-/// which is the newer.
+/// The lines of another cart were taken in. Units of a SKU in both carts are added; the price is that of the
+/// other cart, which is newer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Merged {
-    /// The other cart.
+    /// Cart that gave the lines away.
     pub from: CartId,
-    /// Where it stood.
+    /// Revision of the other cart when it gave the lines away.
     pub from_revision: u64,
-    /// Its lines, with the units that were added: fewer than it had where a line would have grown beyond
-    /// the limit or was taken in before, and 0 where the line here was full before.
+    /// Lines with the units that were added. They are fewer than in the other cart if a line would exceed the
+    /// limit or if units were taken in before; 0 if the line was full.
     pub lines: Vec<CartLine>,
-    /// The same before that limit: what the other cart is to give away.
+    /// The same lines before the limit was applied: the units that leave the other cart.
     pub fresh: Vec<CartLine>,
-    /// The customer whose cart this is.
+    /// Customer who owns this cart.
     pub customer: CustomerId,
 }
 
-/// Lines go to another cart; here they are gone.
+/// Lines were given away to another cart, and left this cart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MergedAway {
-    /// The cart that has them now.
+    /// Cart that receives the lines.
     pub into: CartId,
-    /// Where this cart stood when its lines were looked at.
+    /// Revision of this cart before the lines left it.
     pub at_revision: u64,
-    /// The lines, with the units that are taken out.
+    /// Lines with the units that left.
     pub lines: Vec<CartLine>,
-    /// True if the lines leave this cart before the other one takes them in: until it has, they are owed to it. In
-    /// logs of before 2026-11-30 the other one has them already.
+    /// True if the lines leave this cart before the other cart takes them in: they are owed to the other cart
+    /// until then. In logs written before 2026-11-30 the other cart took them in first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_owed: bool,
 }
 
-/// The lines became an order; the cart is empty.
+/// The lines became an order, and the cart is empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckedOut {
-    /// The order to be, complete.
+    /// The order with all its data.
     pub draft: Draft,
-    /// The lines as they stood in the cart, to be given back when the order fails.
+    /// Lines as they were in the cart, to be put back if the order fails.
     pub lines: Vec<CartLine>,
 }
 
-/// An order was asked for again when the cart was empty: the one of a moment ago was meant. A repeat of
-/// the request finds it here.
+/// The empty cart was checked out again, and the order placed a moment ago was returned. A repeat of the
+/// request finds that order in this event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRecalled {
-    /// The order of a moment ago.
+    /// The order placed a moment ago.
     pub order: OrderId,
 }
 
-/// The lines of a failed order are back. Units of a SKU that is in the cart again are added.
+/// The lines of a failed order were put back. Units of a SKU that is in the cart again are added.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GivenBack {
-    /// The order that failed.
+    /// Order that did not complete.
     pub order: OrderId,
-    /// Its lines, with the units that were added: fewer than it had where a line would have grown beyond
-    /// the limit. A line that is in the cart again has its price of now.
+    /// Lines with the units that were put back. They are fewer than in the order if a line would exceed the
+    /// limit. A line that is in the cart again keeps its current price.
     pub lines: Vec<CartLine>,
 }
 
 event_enum! {
-    /// What happens to a cart.
+    /// Events of a cart.
     pub enum CartEvent {
         ItemAdded = "cart.item-added" v 1,
         ItemChanged = "cart.item-changed" v 1,

@@ -1,11 +1,11 @@
-//! What an event makes of a cart.
+//! Applies events to the state of a cart.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::event::{CartEvent, CartLine, Merged, MergedAway};
-use super::state::{CartLineState, CartState, GIVEN_MAX, Given, MERGES_MAX, Merge, ORDERS_OUT_MAX};
+use super::state::{CartLineState, CartState, MERGES_MAX, Merge, ORDERS_OUT_MAX, TRANSFERS_MAX, Transfer};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
     match event {
         CartEvent::ItemAdded(event) => {
@@ -30,12 +30,12 @@ pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
         CartEvent::MergedAway(event) => {
             event.lines.iter().for_each(|line| take_out(&mut state, line));
             if event.is_owed {
-                let given_before = state.given_at;
+                let previous = state.last_transfer;
                 let MergedAway { into, at_revision, .. } = *event;
-                let given = Given { into, at_revision, lines: event.lines.clone(), given_before };
-                remember(&mut state.given, given, GIVEN_MAX);
+                let transfer = Transfer { into, at_revision, lines: event.lines.clone(), previous };
+                remember(&mut state.transfers, transfer, TRANSFERS_MAX);
             }
-            state.given_at = Some(event.at_revision);
+            state.last_transfer = Some(event.at_revision);
         }
         CartEvent::Merged(event) => {
             event.lines.iter().for_each(|line| put_in(&mut state, line));
@@ -56,7 +56,7 @@ pub fn evolve(mut state: CartState, event: &CartEvent) -> CartState {
     state
 }
 
-/// Units are added; the price is the newer one.
+/// Adds the units of a line, and sets the newer price.
 fn put_in(state: &mut CartState, line: &CartLine) {
     state.last_order = None;
     let CartLine { product, unit_price, .. } = *line;
@@ -84,9 +84,9 @@ fn remember_merge(merged: &mut VecDeque<Merge>, event: &Merged) {
     remember(merged, Merge { from: event.from, revision: event.from_revision, units }, MERGES_MAX);
 }
 
-fn remember<T>(memory: &mut VecDeque<T>, what: T, count_max: usize) {
+fn remember<T>(memory: &mut VecDeque<T>, entry: T, count_max: usize) {
     if memory.len() == count_max {
         memory.pop_front();
     }
-    memory.push_back(what);
+    memory.push_back(entry);
 }

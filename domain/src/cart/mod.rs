@@ -1,12 +1,16 @@
-//! A cart: what somebody may be about to buy, at the prices that were shown.
+//! A cart: lines that a buyer may order, at the prices that the buyer was shown.
 //!
-//! A guest's cart is found by its token, a customer has one. Ordering takes all lines out in one event
-//! that holds the whole order to be; when the order fails the lines come back, once. A merge first takes the lines
-//! out of the one cart, by an event that names the other, and then puts them into that one, once however often it is
-//! repeated: so two who merge one cart at once, or merge and order it, never get its units twice. It adds units and
-//! takes the newer price. Events hold the units that were really
-//! added, so that a plain sum over them is what the cart holds. What is put in is bounded and of one
-//! currency, or refused; lines that come back are never refused, since they would be lost.
+//! A guest's cart is found by its token; each customer has one cart. A checkout takes all lines out of the
+//! cart with one event that holds the complete order. If the order fails, the lines come back, once.
+//!
+//! A merge moves the lines of a guest's cart into a customer's cart. First the guest's cart gives its lines
+//! away, with an event that names the customer's cart. Then the customer's cart takes them in, once, however
+//! often the merge is repeated. So if two customers merge the same cart at the same time, or one merges it
+//! and the other orders it, only one of them gets the units. A merge adds the units and uses the newer price.
+//!
+//! Events hold the units that were really added, so the units in a cart are a plain sum over its events.
+//! Lines that a buyer adds must fit the limits and have one currency. Lines that come back are never refused,
+//! because they would be lost.
 
 pub mod command;
 pub mod decide;
@@ -25,12 +29,12 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::CartId;
 
-/// The aggregate.
+/// The aggregate: one cart.
 #[derive(Debug)]
 pub struct Cart;
 
 impl Cart {
-    /// The stream of a cart.
+    /// Returns the stream of a cart.
     pub fn stream(cart: CartId) -> StreamName {
         StreamName::new(Self::CATEGORY, &cart.to_string())
     }
@@ -57,8 +61,8 @@ impl Decider for Cart {
 
     fn parts(state: &CartState) -> usize {
         let merged: usize = state.merged.iter().map(|merge| merge.units.len()).sum();
-        let given: usize = state.given.iter().map(|given| given.lines.len()).sum();
-        1 + state.lines.len() + merged + given
+        let transferred: usize = state.transfers.iter().map(|transfer| transfer.lines.len()).sum();
+        1 + state.lines.len() + merged + transferred
     }
 }
 

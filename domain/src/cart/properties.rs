@@ -1,5 +1,5 @@
-//! A cart against a plain model: units by SKU, and the orders that may still give lines back. No line is
-//! lost or doubled, whatever is asked in whatever order.
+//! Compares a cart with a plain model: units by SKU, and the orders whose lines can still be put back. No
+//! line is lost or duplicated, whatever commands arrive in whatever order.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ struct Model {
     merged: BTreeMap<u8, u64>,
     out: BTreeMap<u128, Vec<CartLine>>,
     orders: u128,
-    gifts: u64,
+    transfers: u64,
     last: Option<(u128, Timestamp)>,
 }
 
@@ -59,8 +59,8 @@ impl Model {
         self.last.is_some_and(|(_, at)| now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S))
     }
 
-    /// The command of an act, and how it has to end.
-    fn ask(&mut self, act: Act, now: Timestamp) -> (CartCommand, Result<(), &'static str>) {
+    /// Returns the command of an act, and its expected result.
+    fn command_of(&mut self, act: Act, now: Timestamp) -> (CartCommand, Result<(), &'static str>) {
         match act {
             Act::Add(n, units) => (add(n, units, 1), self.add(n, u64::from(units))),
             Act::Change(n, quantity) => {
@@ -82,13 +82,13 @@ impl Model {
             Act::Merge(cart, revision, units) => (self.merge(cart, revision, &units), Ok(())),
             Act::GiveAway => {
                 self.units.clear();
-                self.gifts += 1;
-                (CartCommand::GiveAway { into: CartId(Uuid::nil()), at_revision: self.gifts }, Ok(()))
+                self.transfers += 1;
+                (CartCommand::GiveAway { into: CartId(Uuid::nil()), at_revision: self.transfers }, Ok(()))
             }
             Act::CheckOut => self.check_out(now),
             Act::CheckOutOther(units) => self.check_out_other(&units, now),
             Act::GiveBack(order) => (self.give_back(order), Ok(())),
-            Act::Wait(_) => unreachable!("waiting asks for nothing"),
+            Act::Wait(_) => unreachable!("waiting sends no command"),
         }
     }
 
@@ -124,7 +124,7 @@ impl Model {
             from: CartId(Uuid::from_u128(u128::from(cart))),
             from_revision: revision,
             lines: units.iter().map(|(n, units)| line(*n, *units, 1)).collect(),
-            given_at: Some(u64::MAX),
+            previous_transfer: Some(u64::MAX),
             customer: customer(),
         }
     }
@@ -143,7 +143,7 @@ impl Model {
         (command, Ok(()))
     }
 
-    /// Lines that are not the cart's, or not all of them.
+    /// Checks out lines that differ from those in the cart.
     fn check_out_other(&mut self, units: &Units, now: Timestamp) -> (CartCommand, Result<(), &'static str>) {
         let lines: Vec<CartLine> = units.iter().map(|(n, units)| line(*n, *units, 1)).collect();
         if !self.units.is_empty() && lines == self.lines() {
@@ -165,7 +165,7 @@ impl Model {
         for CartLine { product, quantity, .. } in lines.iter().flatten() {
             self.put_in(u16::try_from(product.0.as_u128()).unwrap(), u64::from(*quantity));
         }
-        // A repeat names the same lines as the first; which ones doesn't matter, it does nothing.
+        // A repeat does nothing, so it may name any lines.
         let lines = lines.unwrap_or_else(|| vec![line(1, 1, 1)]);
         CartCommand::GiveBack { order: OrderId(Uuid::from_u128(order)), lines }
     }
@@ -178,11 +178,11 @@ fn units() -> impl Strategy<Value = u32> {
 fn act() -> impl Strategy<Value = Act> {
     let lines = || prop::collection::btree_map(0..5_u16, units(), 0..4);
     let some_lines = prop::collection::btree_map(0..5_u16, units(), 1..4);
-    let asked =
+    let quantities =
         || prop_oneof![8 => units(), 1 => Just(0), 1 => Just(LINE_UNITS_MAX + 1), 1 => Just(u32::MAX)];
     prop_oneof![
-        8 => (0..5_u16, asked()).prop_map(|(n, units)| Act::Add(n, units)),
-        3 => (0..5_u16, asked()).prop_map(|(n, units)| Act::Change(n, units)),
+        8 => (0..5_u16, quantities()).prop_map(|(n, units)| Act::Add(n, units)),
+        3 => (0..5_u16, quantities()).prop_map(|(n, units)| Act::Change(n, units)),
         2 => (0..5_u16).prop_map(Act::Remove),
         1 => Just(Act::Clear),
         4 => (0..3_u8, 0..6_u64, lines()).prop_map(|(cart, revision, lines)| Act::Merge(cart, revision, lines)),
@@ -196,14 +196,16 @@ fn act() -> impl Strategy<Value = Act> {
 
 proptest! {
     #[test]
-    fn a_cart_holds_what_was_put_in_and_not_taken_out(acts in prop::collection::vec(act(), 1..60)) {
-        let (mut state, mut model, mut now) = (CartState::default(), Model::default(), noon());
+    fn a_cart_holds_the_units_that_the_model_predicts(acts in prop::collection::vec(act(), 1..60)) {
+        let mut state = CartState::default();
+        let mut model = Model::default();
+        let mut now = noon();
         for act in acts {
             if let Act::Wait(seconds) = act {
                 now += SignedDuration::from_secs(seconds);
                 continue;
             }
-            let (command, expected) = model.ask(act, now);
+            let (command, expected) = model.command_of(act, now);
             let decided = Cart::decide(&state, &command, &context(1, now));
             prop_assert_eq!(decided.as_ref().map(drop).map_err(Rejection::code), expected, "{:?}", command);
             let events = decided.unwrap_or_default();
@@ -218,13 +220,13 @@ proptest! {
     }
 }
 
-/// An event in the life of a guest's cart while two customers merge it, again and again.
+/// A step in the life of a guest's cart that two customers merge again and again.
 #[derive(Clone, Debug)]
 enum Step {
     GuestAdds(u16, u32),
-    /// The guest's cart gives its lines to a customer's.
+    /// The guest's cart gives its lines to a customer's cart.
     GiveTo(usize),
-    /// A customer's cart takes in what is owed to it.
+    /// A customer's cart takes in the lines that are owed to it.
     TakeIn(usize),
 }
 
@@ -242,7 +244,7 @@ fn id_of(customer: usize) -> CartId {
     CartId(Uuid::from_u128(2 + customer as u128))
 }
 
-/// A guest's cart, with the number of its events, and those of two customers.
+/// A guest's cart, the number of its events, and the carts of two customers.
 #[derive(Default)]
 struct Carts {
     guest: CartState,
@@ -262,14 +264,14 @@ impl Carts {
         self.guest(&CartCommand::GiveAway { into: id_of(customer), at_revision });
     }
 
-    /// Every merge is repeated, also those that were done.
+    /// Repeats every merge into a customer's cart, including those that are completed.
     fn take_in(&mut self, customer: usize) {
-        for given in self.guest.given_to(id_of(customer)) {
+        for transfer in self.guest.transfers_to(id_of(customer)) {
             let merge = CartCommand::Merge {
                 from: GUEST,
-                from_revision: given.at_revision,
-                lines: given.lines.clone(),
-                given_at: given.given_before,
+                from_revision: transfer.at_revision,
+                lines: transfer.lines.clone(),
+                previous_transfer: transfer.previous,
                 customer: super::tests::customer(),
             };
             let cart = &mut self.customers[customer];
@@ -285,10 +287,10 @@ impl Carts {
 }
 
 proptest! {
-    /// The guest's cart gives its lines to one of two customers' carts, which takes them in; it may be cut off
-    /// anywhere, and the guest goes on meanwhile.
+    /// The guest's cart gives its lines to the cart of one of two customers, which takes them in. The merge
+    /// can be interrupted anywhere, and the guest continues in the meantime.
     #[test]
-    fn a_merge_loses_no_unit_and_doubles_none(steps in prop::collection::vec(step(), 1..16)) {
+    fn a_merge_neither_loses_nor_duplicates_units(steps in prop::collection::vec(step(), 1..16)) {
         let mut carts = Carts::default();
         let mut added = 0;
         for step in steps {

@@ -1,4 +1,4 @@
-//! Why a command to a cart is refused.
+//! Reasons why a command to a cart is refused.
 
 use souk_eventsourcing::Rejection;
 
@@ -6,56 +6,61 @@ use crate::limits::{LINE_UNITS_MAX, LINES_MAX, TOTAL_MINOR_MAX};
 use crate::money::Currency;
 use crate::names::Sku;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CartRejection {
-    /// There is nothing to order.
+    /// The cart has no lines to order.
     #[error("the cart is empty")]
     Empty,
-    /// Too many lines.
+    /// The cart has the maximum number of lines.
     #[error("a cart has at most {LINES_MAX} lines")]
     Full,
-    /// No units are to be put in.
-    #[error("1 to {LINE_UNITS_MAX} units can be put in, 0 were asked for")]
+    /// The request adds 0 units.
+    #[error("1 to {LINE_UNITS_MAX} units can be added, but 0 were requested")]
     NoUnits,
-    /// Too many units.
-    #[error("a line has at most {LINE_UNITS_MAX} units, this one would have {units}")]
+    /// The line would have too many units.
+    #[error("a line has at most {LINE_UNITS_MAX} units, but this one would have {units}")]
     QuantityLimit {
-        /// The units that the line would have.
+        /// Units that the line would have.
         units: u64,
     },
     /// The lines would cost more than an order may.
-    #[error("the total of a cart is at most {TOTAL_MINOR_MAX} minor units, as that of an order is")]
+    #[error("the total of a cart is at most {TOTAL_MINOR_MAX} minor units, like the total of an order")]
     TotalTooLarge,
-    /// Prices of two currencies.
+    /// The price has another currency than the other lines.
     #[error(
-        "SKU {sku} is priced in {}, the other lines in {}, and a cart has one currency: {}", .currency.code(),
+        "SKU {sku} is priced in {}, the other lines in {}, but a cart has only one currency: {}",
+        .currency.code(),
         .others.code(), remedy(*.is_line)
     )]
     CurrencyMismatch {
-        /// The SKU.
+        /// SKU with the other currency.
         sku: Sku,
-        /// The currency of its price.
+        /// Currency of its price.
         currency: Currency,
-        /// The currency of the other lines.
+        /// Currency of the other lines.
         others: Currency,
-        /// True if the cart has a line of it.
+        /// True if the cart already has a line of this SKU.
         is_line: bool,
     },
-    /// No such line.
-    #[error("the cart has no line of {sku}")]
+    /// The cart has no line of the SKU.
+    #[error("the cart has no line of SKU {sku}")]
     LineNotFound {
-        /// The SKU.
+        /// SKU of the request.
         sku: Sku,
     },
-    /// The lines to be ordered are not those in the cart.
-    #[error("the cart was changed meanwhile; look at it again")]
+    /// The lines of the order differ from those in the cart.
+    #[error("the cart has changed in the meantime; load it again")]
     Changed,
 }
 
-/// The way on with a line in another currency.
+/// Advises how to continue with a line in another currency.
 fn remedy(is_line: bool) -> &'static str {
-    if is_line { "remove its line, or the others" } else { "order it by itself, or remove the others" }
+    if is_line {
+        "remove its line, or the other lines"
+    } else {
+        "order it separately, or remove the other lines"
+    }
 }
 
 impl Rejection for CartRejection {

@@ -1,4 +1,4 @@
-//! The lines of a cart, and what was lately done with them.
+//! State of a cart: its lines, and the recent merges, transfers and orders.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,78 +12,82 @@ use crate::names::{CartId, CustomerId, OrderId, ProductId, Sku};
 
 use super::event::CartLine;
 
-/// Merges of other carts that are remembered.
+/// Maximum number of merges into this cart that are remembered.
 pub const MERGES_MAX: usize = 16;
 
-/// Times that a cart gave its lines to another one that are remembered.
-pub const GIVEN_MAX: usize = 16;
+/// Maximum number of transfers to other carts that are remembered.
+pub const TRANSFERS_MAX: usize = 16;
 
-/// Orders whose lines can still be given back.
+/// Maximum number of orders whose lines can still be put back.
 pub const ORDERS_OUT_MAX: usize = 64;
 
-/// The state of a cart.
+/// State of a cart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartState {
-    /// Shared by copies of the state, as far as they agree.
+    /// Returns the lines by SKU.
     pub(super) lines: OrdMap<Sku, CartLineState>,
     pub(super) customer: Option<CustomerId>,
     /// Merges of other carts into this one, oldest first.
     pub(super) merged: VecDeque<Merge>,
-    /// Where this cart stood when it last gave units to another.
-    pub(super) given_at: Option<u64>,
-    /// Lines that went to other carts, oldest first.
-    pub(super) given: VecDeque<Given>,
-    /// Orders made from it that gave nothing back.
+    /// Revision of this cart before its last transfer to another cart.
+    #[serde(rename = "givenAt")]
+    pub(super) last_transfer: Option<u64>,
+    /// Transfers of lines to other carts, oldest first.
+    #[serde(rename = "given")]
+    pub(super) transfers: VecDeque<Transfer>,
+    /// Orders from this cart whose lines were not put back.
     pub(super) orders_out: VecDeque<OrderId>,
-    /// The last order made from it, unless something was put in since, or the cart was cleared.
+    /// The last order from this cart, until a line is added or the cart is cleared.
     pub(super) last_order: Option<(OrderId, Timestamp)>,
 }
 
-/// What was taken in from another cart.
+/// A merge of another cart's lines into this cart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Merge {
     pub(super) from: CartId,
-    /// Where it stood.
+    /// Revision of the other cart when it gave the lines away.
     pub(super) revision: u64,
-    /// The units that were taken in. In logs of before 2026-11-30 they are in both carts until it gives them away.
+    /// Units that were taken in. In logs written before 2026-11-30 they are in both carts until the other
+    /// cart gives them away.
     pub(super) units: BTreeMap<Sku, u32>,
 }
 
-/// Lines that left this cart for another one, which takes them in once.
+/// Lines that left this cart for another cart, which takes them in once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Given {
-    /// The cart they are owed to.
+pub struct Transfer {
+    /// Cart that the lines are owed to.
     pub into: CartId,
-    /// The revision of this cart before they left.
+    /// Revision of this cart before the lines left it.
     pub at_revision: u64,
-    /// The lines.
+    /// Lines that left this cart.
     pub lines: Vec<CartLine>,
-    /// The revision before which it gave units away the time before.
-    pub given_before: Option<u64>,
+    /// Revision of this cart before its previous transfer.
+    #[serde(rename = "givenBefore")]
+    pub previous: Option<u64>,
 }
 
-/// A line.
+/// State of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLineState {
-    /// Its product.
+    /// Product that the SKU belongs to.
     pub product: ProductId,
-    /// Units.
+    /// Units of the line.
     pub quantity: u32,
-    /// What the buyer was shown.
+    /// Price of one unit that the buyer was shown.
     pub unit_price: Money,
 }
 
 impl CartState {
-    /// The lines, by SKU.
+    /// Returns the lines by SKU.
     pub fn lines(&self) -> impl Iterator<Item = (&Sku, &CartLineState)> {
         self.lines.iter()
     }
 
-    /// The lines as events hold them.
+    /// Returns the lines in the form that events store.
     pub fn cart_lines(&self) -> Vec<CartLine> {
         let line = |(sku, line): (&Sku, &CartLineState)| CartLine {
             sku: sku.clone(),
@@ -94,46 +98,48 @@ impl CartState {
         self.lines.iter().map(line).collect()
     }
 
-    /// Whether there is no line.
+    /// Returns true if the cart has no line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The line of a SKU.
+    /// Returns the line of a SKU.
     pub fn line(&self, sku: &Sku) -> Option<&CartLineState> {
         self.lines.get(sku)
     }
 
-    /// Whose cart it is; none for a guest's.
+    /// Returns the customer who owns the cart; `None` for a guest's cart.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.customer.as_ref()
     }
 
-    /// The merges of another cart into this one, oldest first: where it stood, and its units.
+    /// Returns the merges of another cart into this one, oldest first: the revision of the other cart, and
+    /// the units.
     pub fn merges_of(&self, cart: CartId) -> impl Iterator<Item = (u64, &BTreeMap<Sku, u32>)> {
         self.merged.iter().filter(move |merge| merge.from == cart).map(|merge| (merge.revision, &merge.units))
     }
 
-    /// The lines that went to another cart, oldest first. It may have taken them in already.
-    pub fn given_to(&self, cart: CartId) -> impl Iterator<Item = &Given> {
-        self.given.iter().filter(move |given| given.into == cart)
+    /// Returns the transfers of lines to another cart, oldest first. The other cart may have taken them in
+    /// already.
+    pub fn transfers_to(&self, cart: CartId) -> impl Iterator<Item = &Transfer> {
+        self.transfers.iter().filter(move |transfer| transfer.into == cart)
     }
 
-    /// The SKU of a product's line, when it has just one here.
+    /// Returns the SKU of a product's line, if exactly one line belongs to the product.
     pub fn line_of_product(&self, product: ProductId) -> Option<&Sku> {
         let mut skus = self.lines.iter().filter(|(_, line)| line.product == product).map(|(sku, _)| sku);
         let first = skus.next();
         if skus.next().is_none() { first } else { None }
     }
 
-    /// The order that a second click within [`SECOND_CLICK_S`] means, when nothing was put in since and the cart was not
-    /// cleared.
+    /// Returns the order that was placed at most [`SECOND_CLICK_S`] ago, unless a line was added since or the
+    /// cart was cleared.
     pub fn recent_order(&self, now: Timestamp) -> Option<OrderId> {
         let (order, at) = self.last_order?;
         (now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S)).then_some(order)
     }
 
-    /// Units of a SKU's line, 0 when there is none.
+    /// Returns the units of a SKU's line; 0 if there is no line.
     pub(super) fn quantity(&self, sku: &Sku) -> u32 {
         self.lines.get(sku).map_or(0, |line| line.quantity)
     }

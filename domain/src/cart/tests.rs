@@ -50,11 +50,17 @@ fn merge(revision: u64, lines: Vec<CartLine>) -> CartCommand {
     merge_after(revision, lines, None)
 }
 
-fn merge_after(revision: u64, lines: Vec<CartLine>, given_at: Option<u64>) -> CartCommand {
-    CartCommand::Merge { from: GUEST, from_revision: revision, lines, given_at, customer: customer() }
+fn merge_after(revision: u64, lines: Vec<CartLine>, previous_transfer: Option<u64>) -> CartCommand {
+    CartCommand::Merge {
+        from: GUEST,
+        from_revision: revision,
+        lines,
+        previous_transfer,
+        customer: customer(),
+    }
 }
 
-/// The merge of a cart whose lines all find room.
+/// Returns the event of a merge in which all lines fit.
 fn merged(from_revision: u64, lines: Vec<CartLine>) -> CartEvent {
     merged_of(from_revision, lines.clone(), lines)
 }
@@ -63,7 +69,7 @@ fn merged_of(from_revision: u64, fresh: Vec<CartLine>, lines: Vec<CartLine>) -> 
     Merged { from: GUEST, from_revision, lines, fresh, customer: customer() }.into()
 }
 
-/// An order of lines as they stand in a cart.
+/// Returns an order of lines as they are in a cart.
 pub(super) fn draft(order: OrderId, lines: &[CartLine], placed_at: Timestamp) -> Draft {
     Draft::assemble(parts(order, lines, placed_at)).unwrap()
 }
@@ -96,7 +102,7 @@ fn later(seconds: i64) -> Timestamp {
     noon() + SignedDuration::from_secs(seconds)
 }
 
-/// As many different lines as a cart takes.
+/// Returns the events of a cart with the maximum number of lines.
 fn full() -> Vec<CartEvent> {
     (0..u16::try_from(LINES_MAX).unwrap()).map(|n| added(n, 1, 1)).collect()
 }
@@ -110,7 +116,7 @@ fn units_of_a_line_add_up_at_the_newer_price() {
 }
 
 #[test]
-fn no_line_has_no_units_or_absurdly_many() {
+fn a_line_has_between_one_and_the_maximum_number_of_units() {
     given::<Cart>(&[]).when(&add(1, 0, 3)).then_refused("quantity-limit");
     given::<Cart>(&[added(1, 1, 3)]).when(&add(1, LINE_UNITS_MAX, 3)).then_refused("quantity-limit");
     given::<Cart>(&[]).when(&add(1, u32::MAX, 3)).then_refused("quantity-limit");
@@ -127,7 +133,7 @@ fn a_cart_has_one_currency() {
 }
 
 #[test]
-fn the_only_line_may_change_its_currency() {
+fn the_currency_of_the_only_line_may_change() {
     let unit_price = Money::new(1, Currency::EUR);
     let changed = ItemChanged { sku: sku(1), quantity: 2, unit_price };
     let change = CartCommand::Change { sku: sku(1), quantity: 2, unit_price };
@@ -157,7 +163,7 @@ fn merging_a_second_time_does_nothing() {
 }
 
 #[test]
-fn an_older_merge_that_comes_late_does_nothing() {
+fn an_older_merge_that_arrives_late_does_nothing() {
     let older = merged(4, vec![line(1, 2, 3)]);
     given::<Cart>(from_ref(&older)).when(&merge(3, vec![line(1, 1, 3)])).then_nothing();
     let newer = merged(6, vec![line(2, 1, 3)]);
@@ -187,13 +193,13 @@ fn merging_nothing_does_nothing() {
 }
 
 #[test]
-fn merging_makes_a_cart_the_customers() {
+fn merging_makes_the_customer_the_owner_of_the_cart() {
     let state = fold::<Cart>(&[merged(4, vec![line(1, 2, 3)]), added(2, 1, 1)]);
     assert_eq!(state.customer(), Some(&customer()));
     assert_eq!(fold::<Cart>(&[added(2, 1, 1)]).customer(), None);
 }
 
-/// The code by which lines of another cart are refused before they leave it.
+/// Returns the code with which lines of another cart are refused before they leave it.
 fn refused(history: &[CartEvent], lines: &[CartLine]) -> Option<&'static str> {
     check_merge(&fold::<Cart>(history), lines).err().map(|rejection| rejection.code())
 }
@@ -207,20 +213,20 @@ fn merging_does_not_mix_currencies() {
 }
 
 #[test]
-fn lines_that_left_the_other_cart_are_taken_in_whatever_happened_meanwhile() {
+fn lines_that_left_the_other_cart_are_never_refused() {
     let euros = vec![CartLine { unit_price: Money::new(1, Currency::EUR), ..line(2, 1, 1) }];
     let taken_in = merged(4, euros.clone());
     given::<Cart>(&[added(1, 1, 3)]).when(&merge(4, euros)).then(&[taken_in]);
 }
 
 #[test]
-fn a_merge_that_was_cut_off_in_the_middle_takes_no_unit_twice() {
-    let cut_off = [merged(4, vec![line(1, 2, 3)])];
+fn a_merge_that_was_interrupted_takes_no_unit_twice() {
+    let interrupted = [merged(4, vec![line(1, 2, 3)])];
     let seen = vec![line(1, 3, 3), line(2, 1, 1)];
     let rest = merged(6, vec![line(1, 1, 3), line(2, 1, 1)]);
-    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), None)).then(from_ref(&rest));
-    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), Some(3))).then(&[rest]);
-    given::<Cart>(&cut_off).when(&merge_after(6, seen.clone(), Some(4))).then(&[merged(6, seen)]);
+    given::<Cart>(&interrupted).when(&merge_after(6, seen.clone(), None)).then(from_ref(&rest));
+    given::<Cart>(&interrupted).when(&merge_after(6, seen.clone(), Some(3))).then(&[rest]);
+    given::<Cart>(&interrupted).when(&merge_after(6, seen.clone(), Some(4))).then(&[merged(6, seen)]);
 }
 
 const OTHER: CartId = CartId(Uuid::from_u128(6));
@@ -230,7 +236,7 @@ fn given_away(into: CartId, at_revision: u64, lines: &[CartLine]) -> CartEvent {
 }
 
 #[test]
-fn a_cart_gives_all_its_lines_to_one_other() {
+fn a_cart_gives_all_its_lines_to_one_other_cart() {
     let away = |into, at_revision| CartCommand::GiveAway { into, at_revision };
     let history = [added(1, 3, 1), given_away(OTHER, 0, &[line(1, 3, 1)]), added(2, 1, 1)];
     given::<Cart>(&history[..1]).when(&away(OTHER, 0)).then(&history[1..2]);
@@ -239,7 +245,7 @@ fn a_cart_gives_all_its_lines_to_one_other() {
 }
 
 #[test]
-fn lines_that_were_given_away_stay_owed_to_that_cart() {
+fn lines_that_were_given_away_stay_owed_to_their_cart() {
     let history = [
         added(1, 3, 1),
         given_away(OTHER, 0, &[line(1, 3, 1)]),
@@ -247,23 +253,24 @@ fn lines_that_were_given_away_stay_owed_to_that_cart() {
         given_away(OTHER, 2, &[line(2, 1, 1)]),
     ];
     let state = fold::<Cart>(&history);
-    let owed: Vec<_> = state.given_to(OTHER).map(|given| (given.at_revision, given.given_before)).collect();
+    let owed: Vec<_> =
+        state.transfers_to(OTHER).map(|transfer| (transfer.at_revision, transfer.previous)).collect();
     assert_eq!(owed, [(0, None), (2, Some(0))]);
-    assert_eq!(state.given_to(OTHER).next().unwrap().lines, [line(1, 3, 1)]);
-    assert_eq!(state.given_to(GUEST).count(), 0);
+    assert_eq!(state.transfers_to(OTHER).next().unwrap().lines, [line(1, 3, 1)]);
+    assert_eq!(state.transfers_to(GUEST).count(), 0);
 }
 
 #[test]
-fn lines_of_an_older_log_that_the_other_cart_has_are_not_owed() {
+fn lines_that_the_other_cart_took_in_first_are_not_owed() {
     let event = r#"{"into":"00000000-0000-0000-0000-000000000006","atRevision":4,"lines":[]}"#;
     let mut away: MergedAway = serde_json::from_str(event).unwrap();
     away.lines = vec![line(1, 1, 1)];
     let state = fold::<Cart>(&[added(1, 3, 1), away.into()]);
-    assert_eq!((state.cart_lines(), state.given_to(OTHER).count()), (vec![line(1, 2, 1)], 0));
+    assert_eq!((state.cart_lines(), state.transfers_to(OTHER).count()), (vec![line(1, 2, 1)], 0));
 }
 
 #[test]
-fn clearing_takes_every_line_out_and_an_empty_cart_stays_as_it_is() {
+fn clearing_removes_every_line_and_forgets_the_last_order() {
     let cleared = Cleared { skus: vec![sku(1), sku(2)] };
     given::<Cart>(&[added(2, 1, 1), added(1, 1, 1)]).when(&CartCommand::Clear).then(&[cleared.into()]);
     given::<Cart>(&[]).when(&CartCommand::Clear).then_nothing();
@@ -276,7 +283,7 @@ fn clearing_takes_every_line_out_and_an_empty_cart_stays_as_it_is() {
 }
 
 #[test]
-fn a_full_cart_takes_more_units_but_no_more_lines() {
+fn a_full_cart_accepts_more_units_but_no_more_lines() {
     let next = u16::try_from(LINES_MAX).unwrap();
     given::<Cart>(&full()).when(&add(0, 1, 1)).then(&[added(0, 1, 1)]);
     given::<Cart>(&full()).when(&add(next, 1, 1)).then_refused("cart-full");
@@ -293,24 +300,24 @@ fn ordering_empties_the_cart() {
 }
 
 #[test]
-fn only_what_the_cart_holds_can_be_ordered() {
+fn an_order_must_have_exactly_the_lines_of_the_cart() {
     let lines = [line(1, 2, 3)];
     given::<Cart>(&[added(1, 3, 3)]).when(&check_out(&lines)).then_refused("cart-changed");
     given::<Cart>(&[added(2, 2, 3)]).when(&check_out(&lines)).then_refused("cart-changed");
     given::<Cart>(&[added(1, 2, 3), added(2, 1, 3)]).when(&check_out(&lines)).then_refused("cart-changed");
-    // One SKU at two prices counts as what it adds up to.
+    // The units of a SKU at two prices are added.
     let split = [line(1, 5, 3), line(1, 2, 4)];
     given::<Cart>(&[added(1, 2, 3)]).when(&check_out(&split)).then_refused("cart-changed");
 }
 
 #[test]
-fn a_second_click_means_the_same_order() {
+fn a_second_checkout_within_a_minute_returns_the_same_order() {
     let lines = [line(1, 2, 3)];
     let history = [added(1, 2, 3), checked_out(ORDER, &lines)];
     let recalled = OrderRecalled { order: ORDER };
     given::<Cart>(&history).at(later(60)).when(&check_out(&lines)).then(&[recalled.into()]);
     given::<Cart>(&history).at(later(61)).when(&check_out(&lines)).then_refused("cart-empty");
-    // Another request means no order of before.
+    // A request that differs from the one before does not return its order.
     for recalls in [None, Some(OrderId(Uuid::from_u128(10)))] {
         let other = CartCommand::CheckOut { draft: Box::new(draft(ORDER, &lines, noon())), recalls };
         given::<Cart>(&history).when(&other).then_refused("cart-empty");
@@ -321,7 +328,7 @@ fn a_second_click_means_the_same_order() {
 }
 
 #[test]
-fn whatever_is_put_in_after_an_order_makes_the_next_click_a_new_one() {
+fn adding_lines_after_an_order_makes_the_next_checkout_a_new_order() {
     let lines = [line(1, 2, 3)];
     let put_in =
         [added(2, 1, 1), merged(4, lines.to_vec()), GivenBack { order: ORDER, lines: lines.to_vec() }.into()];
@@ -334,7 +341,7 @@ fn whatever_is_put_in_after_an_order_makes_the_next_click_a_new_one() {
 }
 
 #[test]
-fn the_dearest_cart_cannot_be_ordered_and_wraps_nowhere() {
+fn the_most_expensive_cart_is_refused_without_an_overflow() {
     let unit_price = Money::new(PRICE_MINOR_MAX, Currency::GBP);
     let dear = |n| CartLine { unit_price, ..line(n, LINE_UNITS_MAX, 1) };
     let history: Vec<CartEvent> = (0..u16::try_from(LINES_MAX).unwrap())
@@ -345,7 +352,7 @@ fn the_dearest_cart_cannot_be_ordered_and_wraps_nowhere() {
 }
 
 #[test]
-fn the_lines_of_a_failed_order_come_back_once() {
+fn the_lines_of_a_failed_order_are_put_back_once() {
     let lines = [line(1, 2, 3)];
     let given_back: CartEvent = GivenBack { order: ORDER, lines: lines.to_vec() }.into();
     let history = [added(1, 2, 3), checked_out(ORDER, &lines), given_back];
@@ -355,7 +362,7 @@ fn the_lines_of_a_failed_order_come_back_once() {
 }
 
 #[test]
-fn lines_that_come_back_meet_those_put_in_meanwhile() {
+fn lines_that_are_put_back_are_added_to_newer_ones() {
     let lines = [line(1, 2, 3)];
     let history = [added(1, 2, 3), checked_out(ORDER, &lines), added(1, LINE_UNITS_MAX - 1, 4)];
     let given_back = GivenBack { order: ORDER, lines: vec![line(1, 1, 4)] };
@@ -363,7 +370,7 @@ fn lines_that_come_back_meet_those_put_in_meanwhile() {
 }
 
 #[test]
-fn lines_that_come_back_to_a_full_cart_are_not_lost() {
+fn lines_that_are_put_back_into_a_full_cart_are_not_lost() {
     let next = u16::try_from(LINES_MAX).unwrap();
     let lines = [line(next, 2, 3)];
     let history: Vec<CartEvent> = std::iter::once(checked_out(ORDER, &lines)).chain(full()).collect();
@@ -375,7 +382,7 @@ fn lines_that_come_back_to_a_full_cart_are_not_lost() {
 }
 
 #[test]
-fn a_cart_gives_back_to_its_own_orders_only() {
+fn only_lines_of_recent_orders_from_this_cart_are_put_back() {
     given::<Cart>(&[added(1, 1, 5)]).when(&give_back(ORDER, &[line(1, 2, 3)])).then_nothing();
     let order = |n: u128| OrderId(Uuid::from_u128(n));
     let lines = [line(1, 1, 1)];
@@ -389,7 +396,7 @@ fn a_cart_gives_back_to_its_own_orders_only() {
 }
 
 #[test]
-fn a_product_with_one_line_is_found_by_its_id() {
+fn a_product_with_exactly_one_line_is_found_by_its_id() {
     let state = fold::<Cart>(&[added(1, 1, 5), added(2, 1, 5)]);
     assert_eq!(state.line_of_product(ProductId(Uuid::from_u128(2))), Some(&sku(2)));
     assert_eq!(state.line_of_product(ProductId(Uuid::from_u128(3))), None);
@@ -399,7 +406,7 @@ fn a_product_with_one_line_is_found_by_its_id() {
 }
 
 #[test]
-fn a_cart_costs_no_more_than_an_order_may() {
+fn the_total_of_a_cart_is_limited_like_that_of_an_order() {
     let dearest = TOTAL_MINOR_MAX / 100;
     let full = || added(1, 1, dearest);
     given::<Cart>(&[]).when(&add(1, 1, dearest)).then(&[full()]);
@@ -409,7 +416,7 @@ fn a_cart_costs_no_more_than_an_order_may() {
     let change = |quantity| CartCommand::Change { sku: sku(1), quantity, unit_price: pounds(dearest) };
     given::<Cart>(&[full()]).when(&change(2)).then_refused("total-too-large");
     assert_eq!(refused(&[full()], &[line(2, 1, 1)]), Some("total-too-large"));
-    // A cart of before the limit can be made cheaper.
+    // An older cart that exceeds the limit can be made cheaper.
     let over = added(1, 9, dearest);
     let set = ItemChanged { sku: sku(1), quantity: 8, unit_price: pounds(dearest) }.into();
     given::<Cart>(&[over]).when(&change(8)).then(&[set]);

@@ -1,20 +1,20 @@
-//! What can be asked of a claim.
+//! Commands to a claim.
 
-/// A command to one claim. The key is the stream's: `claim-sku-85123A`.
+/// A command to one claim. The key is part of the stream's name: `claim-sku-85123A`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimCommand {
     /// Claims the key for an owner.
     Claim {
-        /// The stream that will hold the key.
+        /// Stream that will hold the key.
         owner: String,
-        /// The owner's epoch, in which it will.
+        /// Epoch of the owner in which it will hold the key.
         epoch: u64,
     },
-    /// Gives the key up, when `owner` claimed it in an earlier epoch.
+    /// Releases the key, if `owner` claimed it in an earlier epoch.
     Release {
-        /// The stream that doesn't hold it.
+        /// Stream that does not hold the key.
         owner: String,
-        /// The owner's epoch as of when it didn't.
+        /// Epoch of the owner at the time when it did not hold the key.
         epoch: u64,
     },
 }

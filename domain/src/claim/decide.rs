@@ -1,11 +1,11 @@
-//! What becomes of a command to a claim.
+//! Decides commands to a claim.
 
 use super::command::ClaimCommand;
 use super::event::{ClaimEvent, Claimed, Released};
 use super::rejection::ClaimRejection;
 use super::state::ClaimState;
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &ClaimState, command: &ClaimCommand) -> Result<Vec<ClaimEvent>, ClaimRejection> {
     match command {
         ClaimCommand::Claim { owner, epoch } => match &state.held {

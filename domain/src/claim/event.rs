@@ -1,28 +1,28 @@
-//! What can happen to a claim.
+//! Events of a claim.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
-/// The key has an owner.
+/// An owner claimed the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claimed {
-    /// The owner's stream.
+    /// Stream of the owner.
     pub owner: String,
-    /// The owner's epoch, in which it was claimed.
+    /// Epoch of the owner in which the key was claimed.
     pub epoch: u64,
 }
 
-/// The key is free.
+/// The key was released and can be claimed by another owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Released {
-    /// The stream that owned it.
+    /// Stream of the previous owner.
     pub owner: String,
 }
 
 event_enum! {
-    /// What happens to a claim.
+    /// Events of a claim.
     pub enum ClaimEvent {
         Claimed = "claim.claimed" v 1,
         Released = "claim.released" v 1,

@@ -1,11 +1,13 @@
-//! A claim makes something unique across streams: a SKU belongs to one product, an e-mail address to one
+//! A claim makes a key unique across streams: a SKU belongs to one product, and an e-mail address to one
 //! user.
 //!
-//! The key is in the stream's name (`claim-sku-85123A`, `claim-email-HASH`). Whoever claims it first has it until it is
-//! released; the same owner may claim again. Claims and releases name the owner's epoch, which its stream
-//! counts: it ends when the owner gives a key up, or is fenced off. A write in an epoch that has ended is
-//! refused by the owner, and a claim of an ended epoch is nobody's unless the owner holds the key. So a
-//! release can never take a claim away that a write under way relies on, however late either comes.
+//! The key is part of the stream's name (`claim-sku-85123A`, `claim-email-HASH`). The first owner that claims
+//! the key has it until the key is released. The same owner may claim it again.
+//!
+//! Claims and releases name an *epoch* of the owner, which the owner's stream counts. An epoch ends when the
+//! owner gives up a key, or when the owner is fenced. The owner refuses a write that names an ended epoch. A
+//! claim that was made in an ended epoch is valid only if the owner holds the key. So a release never removes
+//! a claim that a running write relies on, however late the release or the write arrives.
 
 pub mod command;
 pub mod decide;
@@ -23,27 +25,28 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::{EmailHash, Sku};
 
-/// What the key of a SKU begins with.
+/// Prefix of a SKU's key.
 const SKU_KEY: &str = "sku-";
-/// What the key of an e-mail address begins with.
+/// Prefix of an e-mail address's key.
 const EMAIL_KEY: &str = "email-";
 
-/// The aggregate.
+/// The aggregate: the claim on one key.
 #[derive(Debug)]
 pub struct Claim;
 
 impl Claim {
-    /// The stream of the claim of a SKU.
+    /// Returns the stream of the claim on a SKU.
     pub fn of_sku(sku: &Sku) -> StreamName {
         StreamName::new(Self::CATEGORY, &format!("{SKU_KEY}{sku}"))
     }
 
-    /// The stream of the claim of an e-mail address.
+    /// Returns the stream of the claim on an e-mail address.
     pub fn of_email(hash: &EmailHash) -> StreamName {
         StreamName::new(Self::CATEGORY, &format!("{EMAIL_KEY}{hash}"))
     }
 
-    /// The SKU that a claim's stream is of, by the stream's id.
+    /// Returns the SKU that a claim's stream is about, from the stream's id. Returns `None` for a claim on
+    /// another kind of key.
     pub fn sku_of(id: &str) -> Option<Sku> {
         id.strip_prefix(SKU_KEY).and_then(|sku| Sku::parse(sku).ok())
     }

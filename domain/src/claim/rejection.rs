@@ -1,14 +1,14 @@
-//! Why a claim is refused.
+//! Reasons why a claim is refused.
 
 use souk_eventsourcing::Rejection;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimRejection {
-    /// Somebody else has the key.
-    #[error("{owner} has it")]
+    /// Another owner holds the key.
+    #[error("{owner} holds this key")]
     Taken {
-        /// The owner's stream.
+        /// Stream of the owner.
         owner: String,
     },
 }

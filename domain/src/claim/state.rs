@@ -1,21 +1,21 @@
-//! Who has the key.
+//! State of a claim.
 
 use serde::Serialize;
 
-/// The state of a claim.
+/// State of a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimState {
-    /// None when the key is free.
+    /// The owner; `None` if the key is free.
     pub held: Option<Held>,
 }
 
-/// A key that is somebody's.
+/// Owner of a claimed key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// The owner's stream.
+    /// Stream of the owner.
     pub owner: String,
-    /// The owner's epoch, in which it was last claimed.
+    /// Epoch of the owner in which the key was last claimed.
     pub epoch: u64,
 }

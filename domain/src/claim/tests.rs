@@ -31,7 +31,7 @@ fn release_in(owner: &str, epoch: u64) -> ClaimCommand {
 }
 
 #[test]
-fn a_free_key_goes_to_whoever_claims_it_first() {
+fn a_free_key_belongs_to_the_first_owner_that_claims_it() {
     given::<Claim>(&[]).when(&claim("product-a")).then(&[claimed("product-a")]);
 }
 
@@ -49,13 +49,13 @@ fn a_released_key_is_free_for_others() {
 }
 
 #[test]
-fn only_the_owner_gives_a_key_up() {
+fn only_the_owner_can_release_a_key() {
     given::<Claim>(&[claimed("product-a")]).when(&release("product-b")).then_nothing();
     given::<Claim>(&[]).when(&release("product-a")).then_nothing();
 }
 
 #[test]
-fn a_release_takes_no_claim_of_its_own_epoch_or_a_later_one() {
+fn a_release_removes_only_claims_of_earlier_epochs() {
     given::<Claim>(&[claimed_in("product-a", 2)]).when(&release_in("product-a", 2)).then_nothing();
     let again = [claimed_in("product-a", 2), claimed_in("product-a", 3)];
     given::<Claim>(&again[..1]).when(&claim_in("product-a", 3)).then(&again[1..]);
@@ -73,15 +73,16 @@ fn a_refusal_names_the_owner() {
 }
 
 proptest! {
-    /// Against a plain model: nobody or one owner.
+    /// Compares a claim with a plain model: no owner or one owner.
     #[test]
-    fn a_key_has_one_owner_at_most(asked in prop::collection::vec((any::<bool>(), 0..3_u8), 1..30)) {
-        let (mut state, mut model) = (ClaimState::default(), None);
-        for (is_claim, owner) in asked {
+    fn a_key_has_one_owner_at_most(requests in prop::collection::vec((any::<bool>(), 0..3_u8), 1..30)) {
+        let mut state = ClaimState::default();
+        let mut model = None;
+        for (is_claim, owner) in requests {
             let name = format!("product-{owner}");
             let command = if is_claim { claim(&name) } else { release(&name) };
             let decided = Claim::decide(&state, &command, &context(1, noon()));
-            let is_taken = model.as_ref().is_some_and(|present| *present != name);
+            let is_taken = model.as_ref().is_some_and(|owner| *owner != name);
             prop_assert_eq!(decided.is_err(), is_claim && is_taken);
             if !is_taken {
                 model = is_claim.then_some(name);

@@ -1,4 +1,4 @@
-//! What can be asked of an order.
+//! Commands to an order.
 
 use souk_eventsourcing::Person;
 
@@ -11,68 +11,68 @@ use super::event::{Draft, Reason};
 /// A command to one order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderCommand {
-    /// Places it.
+    /// Places the order.
     Place(Box<Draft>),
-    /// Every line is reserved; it waits for payment. Sent by the checkout.
+    /// Marks the order as waiting for payment, after every line is reserved. Sent by the checkout.
     AwaitPayment,
-    /// The buyer or the shop wants it no more. Before the order is settled this is a wish that the
-    /// checkout carries out; after, it is done at once, until the goods are shipped.
+    /// Cancels the order, as the buyer or the shop requested. Before the order is confirmed, the checkout
+    /// carries the request out; afterwards the order is cancelled at once, until the goods are shipped.
     Cancel {
-        /// `cancelled-by-customer` or `cancelled-by-shop`, and why.
+        /// Code (`cancelled-by-customer` or `cancelled-by-shop`) and text of the reason.
         reason: Reason,
     },
-    /// Somebody paid outside; an order that waits for payment goes on.
+    /// Marks the order as paid outside the shop. An order that waits for payment is then confirmed.
     MarkPaidOutside,
-    /// Stock and payment are in order. Sent by the checkout, last.
+    /// Confirms the order, after stock and payment are done. Sent by the checkout, last.
     Confirm {
-        /// Whether the money came outside, so that the payment has nothing to give back.
+        /// True if the buyer paid outside the shop, so that the payment has nothing to refund later.
         paid_outside: bool,
     },
-    /// It came to nothing, and what was done is undone. Sent by the checkout, last.
+    /// Ends the order as cancelled or timed out, after everything was undone. Sent by the checkout, last.
     Fail {
-        /// Why. `payment-timed-out` ends it as timed out, everything else as cancelled.
+        /// Reason. With `payment-timed-out` the order ends as timed out, otherwise as cancelled.
         reason: Reason,
-        /// SKUs that there was not enough of.
+        /// SKUs that were short in stock.
         failed_skus: Vec<Sku>,
     },
-    /// The goods are on their way.
+    /// Marks the goods as shipped.
     Ship {
-        /// Who carries them.
+        /// Carrier of the goods.
         carrier: String,
-        /// By which number.
+        /// Tracking number of the shipment.
         tracking: String,
     },
-    /// Corrects a mistyped shipment. What is left out stays as it is.
+    /// Corrects a mistyped shipment. Absent fields stay as they are.
     CorrectShipment {
-        /// The right carrier.
+        /// The correct carrier.
         carrier: Option<String>,
-        /// The right tracking number.
+        /// The correct tracking number.
         tracking: Option<String>,
     },
-    /// The goods arrived.
+    /// Marks the goods as delivered.
     Deliver,
-    /// Goods come back.
+    /// Takes goods back.
     Return {
-        /// Units by SKU, each SKU once.
+        /// Returned units by SKU, each SKU once.
         lines: Vec<(Sku, u32)>,
     },
-    /// The goods go elsewhere.
+    /// Changes the shipping address.
     ChangeAddress {
-        /// Where to.
+        /// The new shipping address.
         address: Box<Address>,
     },
-    /// The guest who placed it is this customer.
+    /// Assigns a guest's order to the customer who placed it.
     Attach {
-        /// Who.
+        /// Customer who owns the order from now on.
         customer: CustomerId,
-        /// The e-mail address that it was placed with.
+        /// E-mail address that the order was placed with.
         email: Option<Email>,
-        /// Where the goods go.
+        /// Shipping address of the order.
         shipping_address: Option<Box<Address>>,
     },
-    /// The key of somebody is destroyed: of interest if it tells about them.
+    /// Notes that the key of a person was destroyed, if the order contains personal data of this person.
     Erase {
-        /// Who was erased.
+        /// Person who was erased.
         person: Person,
     },
 }

@@ -1,4 +1,4 @@
-//! What becomes of a command to an order.
+//! Decides commands to an order.
 
 use souk_eventsourcing::{Context, Person, Personal};
 
@@ -18,7 +18,7 @@ use super::state::{Destination, OrderState, OrderStatus, Placed};
 
 type Decision = Result<Vec<OrderEvent>, OrderRejection>;
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &OrderState, command: &OrderCommand, context: &Context) -> Decision {
     let order = match (&state.placed, command) {
         (None, OrderCommand::Place(draft)) => {
@@ -62,23 +62,24 @@ fn await_payment(order: &Placed) -> Decision {
     }
 }
 
-/// A reason that somebody gave may be about the person that the order tells about.
-fn cancel(order: &Placed, given: &Reason, context: &Context) -> Decision {
-    let reason = &Reason { code: given.code, detail: given.detail.clone().of(&order.person, "reason") };
+/// Cancels the order. A reason that a person entered may be personal data, so it is sealed under the key of
+/// the order's person.
+fn cancel(order: &Placed, reason: &Reason, context: &Context) -> Decision {
+    let reason = &Reason { code: reason.code, detail: reason.detail.clone().of(&order.person, "reason") };
     match order.status {
         OrderStatus::Placed | OrderStatus::PaymentPending if order.cancellation.is_some() => Ok(Vec::new()),
         OrderStatus::Placed | OrderStatus::PaymentPending => {
             Ok(vec![CancellationRequested { reason: reason.clone() }.into()])
         }
-        OrderStatus::Confirmed => Ok(vec![cancelled_after_all(order, reason, context)]),
+        OrderStatus::Confirmed => Ok(vec![cancelled_after_confirmation(order, reason, context)]),
         OrderStatus::Cancelled | OrderStatus::TimedOut => Ok(Vec::new()),
         status => Err(OrderRejection::NotCancellable(status)),
     }
 }
 
-fn cancelled_after_all(order: &Placed, reason: &Reason, context: &Context) -> OrderEvent {
+fn cancelled_after_confirmation(order: &Placed, reason: &Reason, context: &Context) -> OrderEvent {
     let id = ReversalId(context.creates("reversal"));
-    let reversal = Some(returns::everything_left(order, id));
+    let reversal = Some(returns::everything_not_returned(order, id));
     Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal }.into()
 }
 
@@ -91,15 +92,15 @@ fn mark_paid_outside(order: &Placed) -> Decision {
     }
 }
 
-/// A wish to cancel that came while the checkout went through is carried out at once: what the checkout
-/// did is then taken back like that of any confirmed order.
+/// Confirms the order. If a cancellation was requested while the checkout was capturing the payment, the
+/// order is cancelled at once, like any confirmed order.
 fn confirm(order: &Placed, paid_outside: bool, context: &Context) -> Decision {
     match order.status {
         OrderStatus::PaymentPending => {
             let mut events = vec![Confirmed { paid_outside }.into()];
             if let Some(reason) = &order.cancellation {
                 let confirmed = Placed { paid_outside, ..order.clone() };
-                events.push(cancelled_after_all(&confirmed, reason, context));
+                events.push(cancelled_after_confirmation(&confirmed, reason, context));
             }
             Ok(events)
         }
@@ -118,15 +119,16 @@ fn fail(order: &Placed, reason: &Reason, failed_skus: &[Sku]) -> Decision {
 }
 
 fn ended_early(reason: &Reason, failed_skus: &[Sku]) -> OrderEvent {
-    let (reason, failed_skus) = (reason.clone(), failed_skus.to_vec());
+    let reason = reason.clone();
     if reason.code == ReasonCode::PaymentTimedOut {
         TimedOut { reason }.into()
     } else {
-        Cancelled { reason, failed_skus, reversal: None }.into()
+        Cancelled { reason, failed_skus: failed_skus.to_vec(), reversal: None }.into()
     }
 }
 
-/// Somebody else's order, or one whose guest is erased, stays what it is.
+/// Assigns the order to a customer. Does nothing if the order already belongs to a customer, or if its guest
+/// is erased.
 fn attach(
     order: &Placed,
     customer: &CustomerId,
@@ -137,12 +139,13 @@ fn attach(
         return Vec::new();
     }
     let email = email.map(|email| Personal::new(customer.person(), "email", email.as_str().to_owned()));
-    let sealed = |address: &Address| Personal::new(customer.person(), "shippingAddress", address.clone());
-    let shipping_address = shipping_address.map(sealed);
+    let seal = |address: &Address| Personal::new(customer.person(), "shippingAddress", address.clone());
+    let shipping_address = shipping_address.map(seal);
     vec![Attached { customer: customer.clone(), email, shipping_address }.into()]
 }
 
-/// One that was told before, or tells about somebody else by now, stays what it is.
+/// Notes an erasure. Does nothing if the personal data of the order is sealed under another person's key, for
+/// example because the erasure is noted already.
 fn erase(order: &Placed, person: &Person) -> Vec<OrderEvent> {
     if order.person == *person { vec![Erased { person: person.clone() }.into()] } else { Vec::new() }
 }
@@ -160,7 +163,8 @@ fn ship(order: &Placed, carrier: &str, tracking: &str) -> Decision {
     }
 }
 
-/// A number is also looked up after the goods arrived, so it can be corrected until everything came back.
+/// Corrects the shipment. Buyers look up the tracking number after the delivery too, so it can be corrected
+/// until all goods are returned.
 fn correct_shipment(order: &Placed, carrier: Option<&str>, tracking: Option<&str>) -> Decision {
     let shipment = match (order.status, &order.shipment) {
         (OrderStatus::Shipped | OrderStatus::Delivered, Some(shipment)) => shipment,
@@ -182,7 +186,7 @@ fn deliver(order: &Placed) -> Decision {
 }
 
 fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decision {
-    // Goods that nobody took in come back without ever being delivered.
+    // Goods that the carrier could not deliver are returned without a delivery.
     if !matches!(order.status, OrderStatus::Shipped | OrderStatus::Delivered) {
         return Err(OrderRejection::NotReturnable(order.status));
     }
@@ -190,5 +194,5 @@ fn take_back(order: &Placed, lines: &[(Sku, u32)], context: &Context) -> Decisio
         return Ok(Vec::new());
     }
     let id = ReversalId(context.creates("reversal"));
-    Ok(vec![returns::some(order, lines, id)?.into()])
+    Ok(vec![returns::some_units(order, lines, id)?.into()])
 }

@@ -1,4 +1,4 @@
-//! Putting an order together: lines merged, totals computed, everything wrong said at once.
+//! Assembles an order: merges lines, computes totals, and reports all errors at once.
 
 use std::collections::HashMap;
 
@@ -15,31 +15,31 @@ use crate::personal_text::PersonalText;
 
 use super::event::{Draft, OrderLine};
 
-/// What an order is put together from.
+/// Data that an order is assembled from.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Its id.
+    /// Id of the order.
     pub order: OrderId,
-    /// Who buys; none for a guest.
+    /// Customer who buys; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// The cart it comes from.
+    /// Cart that the order comes from.
     pub cart: Option<CartId>,
-    /// A guest's e-mail address.
+    /// E-mail address of a guest.
     pub email: Option<Email>,
-    /// Where the goods go.
+    /// Shipping address.
     pub shipping_address: Option<Address>,
-    /// Lines as they were asked for.
+    /// Lines as the buyer requested them.
     pub lines: Vec<OrderLine>,
-    /// The provider's token.
+    /// The payment provider's token.
     pub payment_token: Option<String>,
-    /// Now.
+    /// Time of the buyer's request.
     pub placed_at: Timestamp,
-    /// When waiting for payment ends.
+    /// Time at which the wait for payment ends.
     pub pay_by: Timestamp,
 }
 
 impl Draft {
-    /// Merges lines of one SKU and price, adds up, and checks every limit.
+    /// Merges lines of the same SKU and price, computes the total, and checks every limit.
     pub fn assemble(parts: Parts) -> Result<Self, Vec<FieldError>> {
         check_lines(&parts.lines)?;
         let lines = merged(parts.lines);
@@ -69,7 +69,7 @@ impl Draft {
         })
     }
 
-    /// What to reserve: each SKU once, in the order of the lines.
+    /// Returns the units to reserve: each SKU once, in the order of the lines.
     pub fn reservations(&self) -> Vec<(Sku, u32)> {
         let mut reservations: Vec<(Sku, u32)> = Vec::new();
         let mut places: HashMap<&Sku, usize> = HashMap::new();
@@ -78,13 +78,13 @@ impl Draft {
             if place == reservations.len() {
                 reservations.push((line.sku.clone(), 0));
             }
-            // Bounded by the check of every draft.
+            // `assemble` limits the units of a SKU, so the sum never saturates.
             reservations[place].1 = reservations[place].1.saturating_add(line.quantity);
         }
         reservations
     }
 
-    /// Units of all lines.
+    /// Returns the number of units of all lines.
     pub fn units(&self) -> u64 {
         self.lines.iter().map(|line| u64::from(line.quantity)).sum()
     }
@@ -92,7 +92,7 @@ impl Draft {
 
 fn check_lines(lines: &[OrderLine]) -> Result<(), Vec<FieldError>> {
     if !(1..=LINES_MAX).contains(&lines.len()) {
-        let detail = format!("an order has 1 to {LINES_MAX} lines, this one has {}", lines.len());
+        let detail = format!("an order has 1 to {LINES_MAX} lines, but this one has {}", lines.len());
         return Err(vec![FieldError::new("/lines", "invalid-count", detail)]);
     }
     let mut errors = Vec::new();
@@ -136,10 +136,10 @@ fn total_of(lines: &[OrderLine]) -> Option<Money> {
     lines.iter().try_fold(zero, sum).filter(|total| total.amount <= TOTAL_MINOR_MAX)
 }
 
-/// The digits of Crockford's base 32: none that can be taken for another.
+/// Digits of Crockford's base 32, which omits letters that look like other characters.
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A code for people, as in `SK-7F3K-9QXM`: 40 bits of a hash of the id.
+/// Returns the order code for people, such as `SK-7F3K-9QXM`: 40 bits of a hash of the id.
 pub fn order_code(order: OrderId) -> String {
     let hash = blake3::hash(order.0.as_bytes());
     let mut code = String::from("SK");
@@ -156,7 +156,7 @@ pub fn order_code(order: OrderId) -> String {
 
 #[cfg(test)]
 impl Parts {
-    /// An order of nothing in particular, for examples to fill in.
+    /// Returns the parts of an example order without lines.
     pub(crate) fn example(order: OrderId) -> Self {
         use souk_eventsourcing::testkit::noon;
         Self {

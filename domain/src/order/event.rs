@@ -1,4 +1,4 @@
-//! What can happen to an order.
+//! Events of an order.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,48 +9,49 @@ use crate::money::Money;
 use crate::names::{CartId, CustomerId, EmailHash, OrderId, ProductId, ReversalId, Sku};
 use crate::personal_text::PersonalText;
 
-/// An order, complete, before it is placed.
+/// A complete order, before it is placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draft {
-    /// Its id, derived from the command that asks for it.
+    /// Id of the order, derived from the command that creates it.
     pub order: OrderId,
-    /// For people, as in `SK-7F3K-9QXM`.
+    /// Order code for people, such as `SK-7F3K-9QXM`.
     pub code: String,
-    /// Who buys; none for a guest.
+    /// Customer who buys; `None` for a guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
-    /// The cart it comes from.
+    /// Cart that the order comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart: Option<CartId>,
-    /// A guest's e-mail address.
+    /// E-mail address of a guest, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// The keyed hash of that address, in orders of before 2026-11-30. The index beside the keys of people holds it
-    /// since.
+    /// Keyed hash of that address, in orders placed before 2026-11-30. Since then the index of the person
+    /// keys holds the hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<EmailHash>,
-    /// Where the goods go.
+    /// Shipping address, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_address: Option<Personal<Address>>,
-    /// At least one; lines of one SKU have different prices.
+    /// Lines of the order, at least one. Several lines of one SKU have different prices.
     pub lines: Vec<OrderLine>,
-    /// Shipping, tax, discounts.
+    /// Charges besides goods: shipping, tax, discounts.
     #[serde(default)]
     pub charges: Vec<Charge>,
-    /// Lines and charges.
+    /// Sum of the lines and charges.
     pub total: Money,
-    /// The payment provider's token, when the buyer gave one with the order.
+    /// The payment provider's token, if the buyer sent one with the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_token: Option<PersonalText>,
-    /// When the buyer asked for it.
+    /// Time of the buyer's request.
     pub placed_at: Timestamp,
-    /// When waiting for payment ends.
+    /// Time at which the wait for payment ends.
     pub pay_by: Timestamp,
 }
 
 impl Draft {
-    /// Whom an order tells about: its customer, or a guest known by the order alone.
+    /// Returns the person whose key seals the personal data of an order: its customer, or a person of its own
+    /// for a guest's order.
     pub fn person_of(order: OrderId, customer: Option<&CustomerId>) -> Person {
         customer.map_or_else(|| order.guest(), CustomerId::person)
     }
@@ -60,207 +61,208 @@ impl Draft {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
-    /// The SKU.
+    /// SKU of the ordered variant.
     pub sku: Sku,
-    /// Its product.
+    /// Product that the variant belongs to.
     pub product: ProductId,
-    /// The product's name when it was ordered.
+    /// Name of the product when it was ordered.
     pub name: String,
-    /// Units.
+    /// Number of ordered units.
     pub quantity: u32,
-    /// What one costs.
+    /// Price of one unit.
     pub unit_price: Money,
-    /// The price that the buyer was shown, if it changed before the order was placed.
+    /// Price that the buyer was shown, if it changed before the order was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_price: Option<Money>,
 }
 
-/// Something besides goods that an order costs, or less.
+/// A charge or a discount in addition to the goods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Charge {
-    /// As in `shipping`.
+    /// Kind of the charge, such as `shipping`.
     pub kind: String,
-    /// In words.
+    /// Label that people see.
     pub label: String,
-    /// How much; negative takes off.
+    /// Amount of the charge; negative for a discount.
     pub amount: Money,
 }
 
-/// Why an order ended early.
+/// Reason why an order was cancelled or timed out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
-    /// The stable code.
+    /// Stable code of the reason.
     pub code: ReasonCode,
-    /// In words: the shop's own, or those of whoever cancelled it, which are personal.
+    /// Reason as text. A text of the shop is plain; the text of a person who cancelled is personal.
     pub detail: PersonalText,
 }
 
-/// The stable codes of why an order ended early.
+/// Stable codes of the reasons why an order was cancelled or timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonCode {
-    /// Not enough of a SKU.
+    /// A SKU was short in stock.
     InsufficientStock,
-    /// The provider declined, or could not be reached for too long.
+    /// The provider declined the payment, or could not be reached for too long.
     PaymentDeclined,
-    /// Nobody paid in time.
+    /// The payment did not arrive in time.
     PaymentTimedOut,
-    /// The buyer wanted it no more.
+    /// The buyer cancelled.
     CancelledByCustomer,
-    /// The shop wanted it no more.
+    /// The shop cancelled.
     CancelledByShop,
 }
 
-/// It was placed.
+/// The order was placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
-    /// The whole of it.
+    /// The order with all its data.
     pub draft: Draft,
 }
 
-/// Every line is reserved; it waits for payment.
+/// Every line is reserved, and the order waits for payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentAwaited {}
 
-/// Somebody wants it no more; the checkout undoes what was done.
+/// The buyer or the shop requested a cancellation; the checkout undoes what was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CancellationRequested {
-    /// Who and why.
+    /// Code and text of the reason.
     pub reason: Reason,
 }
 
-/// It was paid outside.
+/// The order was marked as paid outside the shop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaidOutside {}
 
-/// It is paid, and its goods are the buyer's.
+/// The order is paid, and its goods left the shelf.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Confirmed {
-    /// Whether the money came outside.
+    /// True if the buyer paid outside the shop.
     #[serde(default)]
     pub paid_outside: bool,
 }
 
-/// It ended early.
+/// The order was cancelled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cancelled {
-    /// Why.
+    /// Code and text of the reason.
     pub reason: Reason,
-    /// SKUs that there was not enough of.
+    /// SKUs that were short in stock.
     #[serde(default)]
     pub failed_skus: Vec<Sku>,
-    /// What has to be taken back, when it was confirmed before.
+    /// Goods and money to return, if the order was confirmed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversal: Option<Reversal>,
 }
 
-/// Nobody paid in time.
+/// The payment did not arrive in time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimedOut {
-    /// Why, in the shape all early ends have.
+    /// Code and text of the reason.
     pub reason: Reason,
 }
 
-/// The goods are on their way.
+/// The goods were shipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipped {
-    /// Who carries them.
+    /// Carrier of the goods.
     pub carrier: String,
-    /// By which number.
+    /// Tracking number of the shipment.
     pub tracking: String,
 }
 
-/// The carrier or the tracking number was mistyped.
+/// The carrier or the tracking number was corrected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShipmentCorrected {
-    /// The right carrier.
+    /// The correct carrier.
     pub carrier: String,
-    /// The right tracking number.
+    /// The correct tracking number.
     pub tracking: String,
 }
 
-/// The goods arrived.
+/// The goods were delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivered {}
 
-/// Goods come back.
+/// Goods were returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Returned {
-    /// What comes back.
+    /// Goods and money to return.
     pub reversal: Reversal,
-    /// Whether now everything is back.
+    /// True if now all goods of the order are returned.
     pub complete: bool,
-    /// The price of what comes back, also when it was paid outside and is given back there; none in older logs.
+    /// Price of the returned goods. Also present if the order was paid outside the shop and is refunded
+    /// there. Absent in older logs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Money>,
 }
 
-/// The goods go elsewhere.
+/// The shipping address changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressChanged {
-    /// Where to.
+    /// The new shipping address, sealed.
     pub address: Personal<Address>,
 }
 
-/// A guest's order is a customer's, whose e-mail address it was placed with. What was under the order's own
-/// key is under the customer's from now on.
+/// A guest's order was assigned to the customer with its e-mail address. The personal data that was sealed
+/// under the order's own key is sealed under the customer's key from now on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attached {
-    /// Who bought it.
+    /// Customer who owns the order from now on.
     pub customer: CustomerId,
-    /// The e-mail address.
+    /// E-mail address of the order, sealed under the customer's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Personal<String>>,
-    /// Where the goods go.
+    /// Shipping address, sealed under the customer's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_address: Option<Personal<Address>>,
 }
 
-/// The key of whom it tells about is destroyed.
+/// The key that seals the personal data of the order was destroyed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erased {
-    /// Who was erased.
+    /// Person who was erased.
     pub person: Person,
 }
 
-/// Goods to put back on hand, and money to give back.
+/// Goods to restock and money to refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reversal {
-    /// Its id, derived from the command that asked.
+    /// Id of the reversal, derived from the command.
     pub id: ReversalId,
-    /// Units by SKU, each SKU once.
+    /// Units to restock by SKU, each SKU once.
     pub lines: Vec<ReversalLine>,
-    /// What the payment gives back; none when the order was paid outside.
+    /// Amount to refund; `None` if the order was paid outside the shop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<Money>,
 }
 
-/// Units that go back on hand.
+/// Units of one SKU to restock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReversalLine {
-    /// The SKU.
+    /// SKU of the units.
     pub sku: Sku,
-    /// Units.
+    /// Units to restock.
     pub quantity: u32,
 }
 
 event_enum! {
-    /// What happens to an order.
+    /// Events of an order.
     pub enum OrderEvent {
         Placed = "order.placed" v 1,
         PaymentAwaited = "order.payment-awaited" v 1,

@@ -1,11 +1,11 @@
-//! What an event makes of an order.
+//! Applies events to the state of an order.
 
 use std::sync::Arc;
 
 use super::event::OrderEvent;
 use super::state::{Destination, OrderState, OrderStatus, Placed};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: OrderState, event: &OrderEvent) -> OrderState {
     if let OrderEvent::Placed(event) = event {
         state.placed = Some(Placed::new(&event.draft));
@@ -30,7 +30,7 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
         }
         OrderEvent::Erased(_) => {
             order.is_erased = true;
-            if order.destination == Destination::Known {
+            if order.destination == Destination::Present {
                 order.destination = Destination::Erased;
             }
             order.person = order.id.readdressed();
@@ -56,8 +56,8 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
             for line in &event.reversal.lines {
                 *order.returned.entry(line.sku.clone()).or_insert(0) += line.quantity;
             }
-            let given_back = event.value.or(event.reversal.refund);
-            order.refunded += given_back.map_or(0, |given_back| given_back.amount);
+            let value = event.value.or(event.reversal.refund);
+            order.refunded += value.map_or(0, |value| value.amount);
             if event.complete {
                 end(order, OrderStatus::Returned);
             }
@@ -65,7 +65,7 @@ fn apply(order: &mut Placed, event: &OrderEvent) {
     }
 }
 
-/// Nothing of its lines is needed any more.
+/// Sets a final status, and drops the lines, which no later decision needs.
 fn end(order: &mut Placed, status: OrderStatus) {
     order.status = status;
     order.lines = Arc::default();

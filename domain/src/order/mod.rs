@@ -1,8 +1,9 @@
-//! An order, from the moment it is placed to the last unit that comes back.
+//! An order, from its placement to the return of its last unit.
 //!
-//! Before it is settled the checkout owns its fate: a wish to cancel is noted, and carried out by the
-//! checkout, which appends the final state last, after stock and payment. Afterwards the order decides
-//! by itself, and says in the same event what is to be taken back.
+//! Before an order has a final state, the checkout process controls it: the order only notes a cancellation
+//! request, and the checkout carries it out. The checkout appends the order's final state last, after stock
+//! and payment. Afterwards the order decides cancellations and returns itself, and the same event says which
+//! goods and how much money to return.
 
 pub mod command;
 pub mod decide;
@@ -22,12 +23,12 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::OrderId;
 
-/// The aggregate.
+/// The aggregate: one order.
 #[derive(Debug)]
 pub struct Order;
 
 impl Order {
-    /// The stream of an order.
+    /// Returns the stream of an order.
     pub fn stream(order: OrderId) -> StreamName {
         StreamName::new(Self::CATEGORY, &order.to_string())
     }

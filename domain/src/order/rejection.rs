@@ -1,4 +1,4 @@
-//! Why a command to an order is refused.
+//! Reasons why a command to an order is refused.
 
 use souk_eventsourcing::Rejection;
 
@@ -6,64 +6,65 @@ use crate::names::Sku;
 
 use super::state::OrderStatus;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderRejection {
-    /// No such order.
+    /// The order does not exist.
     #[error("there is no such order")]
     NotFound,
-    /// Too late to cancel.
-    #[error("an order that is {} can't be cancelled{}", .0.as_str(), advice_to_take_back(*.0))]
+    /// The order can no longer be cancelled.
+    #[error("an order with status {} can't be cancelled{}", .0.as_str(), advice_to_take_back(*.0))]
     NotCancellable(OrderStatus),
-    /// It does not wait for payment.
-    #[error("an order that is {} doesn't wait for payment", .0.as_str())]
+    /// The order does not wait for payment.
+    #[error("an order with status {} doesn't wait for payment", .0.as_str())]
     NotPayable(OrderStatus),
-    /// Not all of it is reserved.
-    #[error("not all of the order is reserved yet")]
+    /// Some lines are not reserved yet.
+    #[error("some lines of the order are not reserved yet")]
     NotReserved,
-    /// Its fate is decided.
-    #[error("the order is {} already", .0.as_str())]
+    /// The order already has a final state.
+    #[error("the order already has the status {}", .0.as_str())]
     Settled(OrderStatus),
-    /// It can't be shipped.
-    #[error("an order that is {} can't be shipped{}", .0.as_str(), advice_to_correct(*.0))]
+    /// The order can't be shipped in its status.
+    #[error("an order with status {} can't be shipped{}", .0.as_str(), advice_to_correct(*.0))]
     NotShippable(OrderStatus),
-    /// It has no shipment.
-    #[error("an order that is {} has no shipment that can be corrected", .0.as_str())]
+    /// The order has no shipment that can be corrected.
+    #[error("an order with status {} has no shipment that can be corrected", .0.as_str())]
     NotShipped(OrderStatus),
-    /// It can't arrive.
-    #[error("an order that is {} can't be delivered", .0.as_str())]
+    /// The order can't be delivered in its status.
+    #[error("an order with status {} can't be delivered", .0.as_str())]
     NotDeliverable(OrderStatus),
-    /// Nothing can come back.
-    #[error("goods of an order that is {} can't come back", .0.as_str())]
+    /// Goods of the order can't be returned in its status.
+    #[error("goods of an order with status {} can't be returned", .0.as_str())]
     NotReturnable(OrderStatus),
-    /// More would come back than was sent.
-    #[error("{asked} units of {sku} can't come back, {left} are left")]
+    /// More units would be returned than the buyer has.
+    #[error("{requested} units of {sku} can't be returned, at most {left} can")]
     ReturnExceedsOrder {
-        /// The SKU.
+        /// SKU of the units.
         sku: Sku,
-        /// Units that would come back.
-        asked: u32,
-        /// Units that may.
+        /// Units that the request returns.
+        requested: u32,
+        /// Units that can still be returned.
         left: u32,
     },
-    /// Nobody knows where to.
-    #[error("where the goods go was erased: cancel the order, or give it an address")]
+    /// The shipping address was erased.
+    #[error("the shipping address was erased: cancel the order, or give it a new address")]
     AddressErased,
-    /// It goes elsewhere already.
-    #[error("the address of an order that is {} can't be changed", .0.as_str())]
+    /// The shipping address can't be changed in the order's status.
+    #[error("the address of an order with status {} can't be changed", .0.as_str())]
     NotChangeable(OrderStatus),
 }
 
-/// Goods that are on their way or arrived can come back; those that came back can't.
+/// Advises to return goods that are shipped or delivered.
 fn advice_to_take_back(status: OrderStatus) -> &'static str {
-    let can_come_back = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
-    if can_come_back { "; take the goods back instead, with `/return`" } else { "" }
+    let is_returnable = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
+    if is_returnable { "; take the goods back instead, with `/return`" } else { "" }
 }
 
-/// A second shipment with another number is mostly the correction of a mistyped one.
+/// Advises to correct the shipment, because a second shipment is usually a correction of a mistyped tracking
+/// number.
 fn advice_to_correct(status: OrderStatus) -> &'static str {
-    let is_on_its_way = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
-    if is_on_its_way { "; correct its carrier or tracking number with `PATCH` of `/shipments/1`" } else { "" }
+    let is_shipped = matches!(status, OrderStatus::Shipped | OrderStatus::Delivered);
+    if is_shipped { "; correct its carrier or tracking number with `PATCH` of `/shipments/1`" } else { "" }
 }
 
 impl Rejection for OrderRejection {

@@ -1,7 +1,8 @@
-//! What comes back, and what is paid back for it.
+//! Computes which units a cancellation or return takes back, and how much is refunded for them.
 //!
-//! Of equal SKUs the dearest line comes back first. Each unit is paid back at its line's price; the last
-//! return takes whatever is left of the total, so that all returns together are exactly the total.
+//! If lines of the same SKU have different prices, the units of the most expensive line are returned first.
+//! Each unit is refunded at the price of its line. The last return refunds the rest of the total, so that all
+//! returns together refund exactly the total.
 
 use std::collections::BTreeMap;
 
@@ -12,30 +13,34 @@ use super::event::{Returned, Reversal, ReversalLine};
 use super::rejection::OrderRejection;
 use super::state::Placed;
 
-/// Everything of the order that has not come back.
-pub(super) fn everything_left(order: &Placed, id: ReversalId) -> Reversal {
+/// Returns the reversal of everything in the order that was not returned yet.
+pub(super) fn everything_not_returned(order: &Placed, id: ReversalId) -> Reversal {
     let lines = sold(order).into_iter().map(|(sku, quantity)| {
-        let back = order.returned.get(&sku).copied().unwrap_or(0);
-        ReversalLine { sku, quantity: quantity - back }
+        let returned = order.returned.get(&sku).copied().unwrap_or(0);
+        ReversalLine { sku, quantity: quantity - returned }
     });
     let lines = lines.filter(|line| line.quantity > 0).collect();
     Reversal { id, lines, refund: refund(order, order.total.amount - order.refunded) }
 }
 
-/// Some units, whether now everything is back, and the price of what comes back.
-pub(super) fn some(order: &Placed, lines: &[(Sku, u32)], id: ReversalId) -> Result<Returned, OrderRejection> {
+/// Returns the event for a return of some units.
+pub(super) fn some_units(
+    order: &Placed,
+    lines: &[(Sku, u32)],
+    id: ReversalId,
+) -> Result<Returned, OrderRejection> {
     let sold = sold(order);
     let lines = summed(lines);
     let mut amount = 0;
-    for (sku, asked) in &lines {
-        let back = order.returned.get(sku).copied().unwrap_or(0);
-        let left = sold.get(sku).copied().unwrap_or(0) - back;
-        if *asked == 0 || *asked > left {
-            return Err(OrderRejection::ReturnExceedsOrder { sku: sku.clone(), asked: *asked, left });
+    for (sku, &requested) in &lines {
+        let returned = order.returned.get(sku).copied().unwrap_or(0);
+        let left = sold.get(sku).copied().unwrap_or(0) - returned;
+        if requested == 0 || requested > left {
+            return Err(OrderRejection::ReturnExceedsOrder { sku: sku.clone(), requested, left });
         }
-        amount += price_of(order, sku, back, *asked);
+        amount += price_of(order, sku, returned, requested);
     }
-    let complete = units(order.returned.values()) + units(lines.values()) == units(sold.values());
+    let complete = sum_of(order.returned.values()) + sum_of(lines.values()) == sum_of(sold.values());
     let left = order.total.amount - order.refunded;
     let amount = if complete { left } else { amount.min(left) };
     let lines = lines.into_iter().map(|(sku, quantity)| ReversalLine { sku, quantity });
@@ -43,18 +48,18 @@ pub(super) fn some(order: &Placed, lines: &[(Sku, u32)], id: ReversalId) -> Resu
     Ok(Returned { reversal, complete, value: Some(Money::new(amount, order.total.currency)) })
 }
 
-/// Each SKU once.
+/// Adds up the units of each SKU.
 fn summed(lines: &[(Sku, u32)]) -> BTreeMap<Sku, u32> {
     let mut units: BTreeMap<Sku, u32> = BTreeMap::new();
-    for (sku, asked) in lines {
+    for (sku, quantity) in lines {
         let sum = units.entry(sku.clone()).or_default();
-        *sum = sum.saturating_add(*asked);
+        *sum = sum.saturating_add(*quantity);
     }
     units
 }
 
-fn units<'a>(of: impl Iterator<Item = &'a u32>) -> u64 {
-    of.map(|units| u64::from(*units)).sum()
+fn sum_of<'a>(units: impl Iterator<Item = &'a u32>) -> u64 {
+    units.map(|units| u64::from(*units)).sum()
 }
 
 fn sold(order: &Placed) -> BTreeMap<Sku, u32> {
@@ -65,11 +70,13 @@ fn sold(order: &Placed) -> BTreeMap<Sku, u32> {
     units
 }
 
-/// The price of `asked` units of a SKU of which `back` came back before.
-fn price_of(order: &Placed, sku: &Sku, back: u32, asked: u32) -> i64 {
+/// Returns the price of `quantity` units of a SKU, of which `returned` units were returned before.
+fn price_of(order: &Placed, sku: &Sku, returned: u32, quantity: u32) -> i64 {
     let mut lines: Vec<_> = order.lines.iter().filter(|line| line.sku == *sku).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.unit_price.amount));
-    let (mut skip, mut take, mut amount) = (back, asked, 0);
+    let mut skip = returned;
+    let mut take = quantity;
+    let mut amount = 0;
     for line in lines {
         let skipped = skip.min(line.quantity);
         skip -= skipped;
@@ -80,7 +87,7 @@ fn price_of(order: &Placed, sku: &Sku, back: u32, asked: u32) -> i64 {
     amount
 }
 
-/// None for an order that was paid outside: what was taken there is given back there.
+/// Returns the refund; `None` for an order that was paid outside the shop, because it is refunded there too.
 fn refund(order: &Placed, amount: i64) -> Option<Money> {
     (!order.paid_outside && amount > 0).then(|| Money::new(amount, order.total.currency))
 }

@@ -1,4 +1,4 @@
-//! What decisions need of an order.
+//! State of an order: the facts that later decisions need.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,35 +12,36 @@ use crate::names::{CartId, CustomerId, OrderId, Sku};
 
 use super::event::{Draft, OrderLine, Reason};
 
-/// Where an order stands.
+/// Status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
-    /// Placed; its lines are being reserved.
+    /// The order was placed; its lines are being reserved.
     Placed,
-    /// All is reserved; it waits for payment.
+    /// All lines are reserved; the order waits for payment.
     PaymentPending,
-    /// Paid, and its goods are the buyer's.
+    /// The order is paid, and its goods left the shelf.
     Confirmed,
-    /// On its way.
+    /// The goods were shipped.
     Shipped,
-    /// Arrived.
+    /// The goods were delivered.
     Delivered,
-    /// All came back.
+    /// All goods were returned.
     Returned,
-    /// Ended early.
+    /// The order was cancelled.
     Cancelled,
-    /// Ended early, for nobody paid in time.
+    /// The order ended because the payment did not arrive in time.
     TimedOut,
 }
 
 impl OrderStatus {
-    /// Whether stock and payment are as the status says: everything but the first two.
+    /// Returns true once stock and payment are in the state that the status promises: in every status except
+    /// the first two.
     pub fn is_settled(self) -> bool {
         !matches!(self, Self::Placed | Self::PaymentPending)
     }
 
-    /// As in the API.
+    /// Returns the status as the API shows it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "PLACED",
@@ -55,14 +56,14 @@ impl OrderStatus {
     }
 }
 
-/// The state of an order.
+/// State of an order; empty before the order is placed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderState {
     pub(super) placed: Option<Placed>,
 }
 
-/// The state of an order that was placed.
+/// State of an order that was placed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Placed {
@@ -70,49 +71,51 @@ pub struct Placed {
     pub(super) code: String,
     pub(super) customer: Option<CustomerId>,
     pub(super) id: OrderId,
-    /// A guest's e-mail address.
+    /// E-mail address of a guest, sealed.
     pub(super) email: Option<Personal<String>>,
-    /// Whom its personal data tells about.
+    /// Person whose key seals the personal data of the order.
     pub(super) person: Person,
-    /// Whether that was somebody else before, whose key is destroyed.
+    /// True once the key of an earlier person was destroyed.
     pub(super) is_erased: bool,
     pub(super) destination: Destination,
     pub(super) cart: Option<CartId>,
-    /// They never change, so that copies of the state share them.
+    /// Lines of the order. They never change, so clones of the state share them.
     pub(super) lines: Arc<[Line]>,
     pub(super) total: Money,
     pub(super) cancellation: Option<Reason>,
     pub(super) paid_outside: bool,
     pub(super) shipment: Option<(String, String)>,
-    /// Units that came back, by SKU.
+    /// Returned units by SKU.
     pub(super) returned: BTreeMap<Sku, u32>,
-    /// The price of what came back, in minor units.
+    /// Price of the returned goods, in minor units.
     pub(super) refunded: i64,
 }
 
-/// What is known of where the goods go.
+/// Knowledge about the shipping address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Destination {
-    /// Nobody said.
-    Unknown,
-    /// Somebody did.
-    Known,
-    /// It went with somebody's key.
+    /// The order has no shipping address.
+    #[serde(rename = "unknown")]
+    Absent,
+    /// The order has a shipping address.
+    #[serde(rename = "known")]
+    Present,
+    /// The shipping address was erased with the key that sealed it.
     Erased,
 }
 
 impl Destination {
     pub(super) fn of(address: Option<&Personal<Address>>) -> Self {
         match address {
-            None => Self::Unknown,
+            None => Self::Absent,
             Some(address) if address.is_erased() => Self::Erased,
-            Some(_) => Self::Known,
+            Some(_) => Self::Present,
         }
     }
 }
 
-/// What decisions need of a line.
+/// The part of an order line that later decisions need.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
@@ -151,44 +154,44 @@ impl Placed {
 }
 
 impl OrderState {
-    /// Where it stands; none when it was never placed.
+    /// Returns the status; `None` if the order was never placed.
     pub fn status(&self) -> Option<OrderStatus> {
         self.placed.as_ref().map(|placed| placed.status)
     }
 
-    /// Who bought; none for a guest.
+    /// Returns the customer who owns the order; `None` for a guest's order.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.placed.as_ref()?.customer.as_ref()
     }
 
-    /// Whom its personal data tells about, and what is said of it next.
+    /// Returns the person whose key seals the personal data of the order, now and in later events.
     pub fn person(&self) -> Option<&Person> {
         self.placed.as_ref().map(|placed| &placed.person)
     }
 
-    /// Whose key seals where the goods go, while they have not gone.
+    /// Returns the person whose key seals the shipping address, if the order is confirmed but not shipped.
     pub fn address_person(&self) -> Option<&Person> {
-        let order = self.placed.as_ref().filter(|order| order.destination == Destination::Known)?;
+        let order = self.placed.as_ref().filter(|order| order.destination == Destination::Present)?;
         (order.status == OrderStatus::Confirmed).then_some(&order.person)
     }
 
-    /// A guest's e-mail address, while the order is a guest's.
+    /// Returns the e-mail address of a guest, as long as the order belongs to a guest.
     pub fn guest_email(&self) -> Option<&Personal<String>> {
         let order = self.placed.as_ref().filter(|order| order.customer.is_none() && !order.is_erased)?;
         order.email.as_ref()
     }
 
-    /// The cart it was ordered from.
+    /// Returns the cart that the order came from.
     pub fn cart(&self) -> Option<CartId> {
         self.placed.as_ref()?.cart
     }
 
-    /// What it costs.
+    /// Returns the total of the order.
     pub fn total(&self) -> Option<Money> {
         self.placed.as_ref().map(|placed| placed.total)
     }
 
-    /// The code for people.
+    /// Returns the order code for people.
     pub fn code(&self) -> Option<&str> {
         self.placed.as_ref().map(|placed| placed.code.as_str())
     }

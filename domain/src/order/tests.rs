@@ -22,15 +22,21 @@ fn sku(text: &str) -> Sku {
 }
 
 fn line(text: &str, quantity: u32, price: i64) -> OrderLine {
-    let (product, unit_price) = (ProductId(Uuid::nil()), Money::new(price, Currency::GBP));
-    OrderLine { sku: sku(text), product, name: text.to_owned(), quantity, unit_price, shown_price: None }
+    OrderLine {
+        sku: sku(text),
+        product: ProductId(Uuid::nil()),
+        name: text.to_owned(),
+        quantity,
+        unit_price: Money::new(price, Currency::GBP),
+        shown_price: None,
+    }
 }
 
 fn assembled(lines: Vec<OrderLine>) -> Result<Draft, Vec<crate::FieldError>> {
     Draft::assemble(Parts { lines, ..Parts::example(ORDER) })
 }
 
-/// Three of A, one of them dearer, and two of B: 1,100 pence.
+/// An order of 1,100 pence: three units of A, one of them at a higher price, and two units of B.
 fn placed() -> OrderEvent {
     let draft = assembled(vec![line("A", 2, 200), line("B", 2, 150), line("A", 1, 400)]).unwrap();
     Placed { draft }.into()
@@ -56,7 +62,7 @@ fn reason(code: ReasonCode) -> Reason {
     Reason { code, detail: "because".into() }
 }
 
-/// A reason that somebody gave, as the log holds it.
+/// A reason that a person entered, as the log stores it.
 fn personal_reason(code: ReasonCode) -> Reason {
     let Reason { detail, .. } = reason(code);
     Reason { code, detail: detail.of(&ORDER.guest(), "reason") }
@@ -97,18 +103,18 @@ fn lines_of_one_sku_and_one_price_are_merged_and_a_sku_is_reserved_once() {
 }
 
 #[test]
-fn everything_wrong_with_a_draft_is_said_at_once_and_where() {
+fn a_draft_reports_all_errors_at_once_with_their_fields() {
     let euros = OrderLine { unit_price: Money::new(1, Currency::EUR), ..line("C", 1, 1) };
     let lines = vec![line("A", 0, 1), line("B", LINE_UNITS_MAX, 1), line("B", 1, 2), line("D", 1, -1), euros];
     let errors = assembled(lines).unwrap_err();
-    let said: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.code)).collect();
+    let found: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.code)).collect();
     let expected = [
         ("/lines/0/quantity", "out-of-range"),
         ("/lines/2/quantity", "out-of-range"),
         ("/lines/3/unitPrice/amount", "out-of-range"),
         ("/lines/4/unitPrice/currency", "currency-mismatch"),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -121,7 +127,7 @@ fn a_draft_has_limits() {
 }
 
 #[test]
-fn a_code_is_for_people() {
+fn an_order_code_has_a_fixed_form_without_ambiguous_letters() {
     let code = order_code(ORDER);
     assert_eq!(code, order_code(ORDER));
     let shape: String = code.chars().map(|c| if c == '-' { '-' } else { 'x' }).collect();
@@ -139,7 +145,7 @@ fn an_order_is_placed_once() {
 }
 
 #[test]
-fn before_it_is_settled_a_cancellation_is_a_wish() {
+fn a_cancellation_before_confirmation_is_only_noted() {
     let wish =
         || event::CancellationRequested { reason: personal_reason(ReasonCode::CancelledByCustomer) }.into();
     given::<Order>(&[placed()]).when(&cancel()).then(&[wish()]);
@@ -150,7 +156,7 @@ fn before_it_is_settled_a_cancellation_is_a_wish() {
 }
 
 #[test]
-fn a_confirmed_order_is_cancelled_at_once_and_says_what_goes_back() {
+fn a_confirmed_order_is_cancelled_at_once_with_a_reversal() {
     given::<Order>(&[placed(), awaited(), confirmed()]).when(&cancel()).then(&[cancelled(Some(1_100))]);
     let outside = [placed(), awaited(), PaidOutside {}.into(), Confirmed { paid_outside: true }.into()];
     given::<Order>(&outside).when(&cancel()).then(&[cancelled(None)]);
@@ -160,13 +166,13 @@ fn a_confirmed_order_is_cancelled_at_once_and_says_what_goes_back() {
 }
 
 #[test]
-fn money_that_the_payment_took_goes_back_even_if_the_order_was_marked_as_paid_outside() {
+fn captured_money_is_refunded_even_if_the_order_was_marked_as_paid_outside() {
     let both = [placed(), awaited(), PaidOutside {}.into(), confirmed()];
     given::<Order>(&both).when(&cancel()).then(&[cancelled(Some(1_100))]);
 }
 
 #[test]
-fn only_what_is_reserved_is_confirmed_or_paid_outside() {
+fn only_a_reserved_order_can_be_confirmed_or_paid_outside() {
     let confirm = OrderCommand::Confirm { paid_outside: false };
     given::<Order>(&[placed()]).when(&confirm).then_refused("order-not-reserved");
     given::<Order>(&[placed(), awaited()]).when(&confirm).then(&[confirmed()]);
@@ -191,7 +197,7 @@ fn a_failure_ends_an_order_once_and_never_a_confirmed_one() {
 }
 
 #[test]
-fn goods_go_out_once_and_only_when_they_are_paid() {
+fn only_a_confirmed_order_is_shipped_and_only_once() {
     let ship = |tracking: &str| OrderCommand::Ship { carrier: "post".into(), tracking: tracking.into() };
     given::<Order>(&[placed(), awaited()]).when(&ship("1")).then_refused("order-not-shippable");
     given::<Order>(&delivered()[..3]).when(&ship("1")).then(&[shipped()]);
@@ -203,7 +209,7 @@ fn goods_go_out_once_and_only_when_they_are_paid() {
 }
 
 #[test]
-fn the_dearest_of_equal_goods_comes_back_first_and_the_last_return_takes_what_is_left() {
+fn the_most_expensive_units_of_a_sku_are_returned_first() {
     given::<Order>(&delivered()).when(&give_back(&[("A", 2)])).then(&[returned(&[("A", 2)], 600, false)]);
     let partly: Vec<_> = delivered().into_iter().chain([returned(&[("A", 2)], 600, false)]).collect();
     let rest = [("A", 1), ("B", 2)];
@@ -214,7 +220,7 @@ fn the_dearest_of_equal_goods_comes_back_first_and_the_last_return_takes_what_is
 }
 
 #[test]
-fn goods_that_never_arrived_come_back() {
+fn goods_can_be_returned_without_a_delivery() {
     let all = [("A", 3), ("B", 2)];
     let shipped = &delivered()[..4];
     given::<Order>(shipped).when(&give_back(&all)).then(&[returned(&all, 1_100, true)]);
@@ -223,12 +229,12 @@ fn goods_that_never_arrived_come_back() {
 }
 
 #[test]
-fn goods_that_were_paid_outside_come_back_with_their_price_and_without_a_refund() {
+fn a_return_of_an_order_paid_outside_has_a_value_but_no_refund() {
     let mut history = delivered();
     history[2] = Confirmed { paid_outside: true }.into();
     let back = |lines: &[(&str, u32)], price, complete| {
-        let OrderEvent::Returned(said) = returned(lines, price, complete) else { unreachable!() };
-        OrderEvent::from(Returned { reversal: Reversal { refund: None, ..said.reversal }, ..said })
+        let OrderEvent::Returned(event) = returned(lines, price, complete) else { unreachable!() };
+        OrderEvent::from(Returned { reversal: Reversal { refund: None, ..event.reversal }, ..event })
     };
     let first = back(&[("A", 2)], 600, false);
     given::<Order>(&history).when(&give_back(&[("A", 2)])).then(std::slice::from_ref(&first));
@@ -238,7 +244,7 @@ fn goods_that_were_paid_outside_come_back_with_their_price_and_without_a_refund(
 }
 
 #[test]
-fn a_mistyped_shipment_is_corrected_until_everything_came_back() {
+fn a_shipment_can_be_corrected_until_all_goods_are_returned() {
     let correct = |carrier: Option<&str>, tracking: Option<&str>| OrderCommand::CorrectShipment {
         carrier: carrier.map(str::to_owned),
         tracking: tracking.map(str::to_owned),
@@ -260,7 +266,7 @@ fn a_mistyped_shipment_is_corrected_until_everything_came_back() {
 }
 
 #[test]
-fn a_sku_named_twice_in_a_return_counts_as_both() {
+fn units_of_a_sku_that_a_return_names_twice_are_added() {
     given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 2)])).then_refused("return-exceeds-order");
     given::<Order>(&delivered()).when(&give_back(&[("B", 1), ("B", 1)])).then(&[returned(
         &[("B", 2)],
@@ -270,31 +276,32 @@ fn a_sku_named_twice_in_a_return_counts_as_both() {
 }
 
 proptest! {
-    /// Against a plain model, a shelf: however goods come back, never more than went out, and what is
-    /// paid back for all of them together is the total to the penny.
+    /// Compares returns with a plain model, a shelf. However goods are returned, no more units come back than
+    /// were sold, and the refunds of all returns together are exactly the total.
     #[test]
-    fn all_returns_together_pay_back_the_total(
+    fn all_returns_together_refund_the_total(
         lines in prop::collection::vec((0..4_u8, 1..5_u32, 0..900_i64), 1..8),
         returns in prop::collection::vec((0..4_u8, 1..4_u32), 0..40),
     ) {
         let lines = lines.into_iter().map(|(n, units, price)| line(&n.to_string(), units, price)).collect();
         let draft = assembled(lines).unwrap();
         let mut shelf: std::collections::BTreeMap<_, _> = draft.reservations().into_iter().collect();
-        let (total, mut paid_back) = (draft.total.amount, 0);
+        let total = draft.total.amount;
+        let mut paid_back = 0;
         let mut history = delivered();
         history[0] = Placed { draft }.into();
         let mut state = fold::<Order>(&history);
         let finish = (0..4_u8).flat_map(|n| [(n, 1); 40]);
         for (n, units) in returns.into_iter().chain(finish) {
-            let wanted = sku(&n.to_string());
-            let left = shelf.get(&wanted).copied().unwrap_or(0);
-            let command = OrderCommand::Return { lines: vec![(wanted.clone(), units)] };
+            let sku = sku(&n.to_string());
+            let left = shelf.get(&sku).copied().unwrap_or(0);
+            let command = OrderCommand::Return { lines: vec![(sku.clone(), units)] };
             let Ok(events) = Order::decide(&state, &command, &context(1, noon())) else {
                 prop_assert!(units > left || state.status() == Some(OrderStatus::Returned));
                 continue;
             };
             prop_assert!(units <= left);
-            shelf.insert(wanted, left - units);
+            shelf.insert(sku, left - units);
             for event in events {
                 let OrderEvent::Returned(back) = &event else { panic!("{event:?}") };
                 paid_back += back.reversal.refund.map_or(0, |refund| refund.amount);
@@ -308,9 +315,9 @@ proptest! {
 }
 
 #[test]
-fn a_draft_reads_back_as_it_was_written() {
+fn a_draft_is_decoded_as_it_was_encoded() {
     use souk_eventsourcing::EventPayload;
-    // A token would be read back sealed.
+    // A token would be decoded as sealed data, which differs from the plain token.
     let parts = Parts { payment_token: None, ..Parts::example(ORDER) };
     let draft = Draft::assemble(Parts { lines: vec![line("A", 2, 200)], ..parts }).unwrap();
     let event: OrderEvent = event::Placed { draft }.into();
@@ -338,7 +345,7 @@ fn an_order_whose_buyer_is_erased_is_not_shipped_until_it_has_an_address() {
 }
 
 #[test]
-fn a_guests_order_becomes_a_customers_once() {
+fn a_guests_order_is_attached_to_a_customer_once() {
     let customer = CustomerId::parse("ada").unwrap();
     let attach = |name: &str| OrderCommand::Attach {
         customer: CustomerId::parse(name).unwrap(),
@@ -348,7 +355,7 @@ fn a_guests_order_becomes_a_customers_once() {
     let attached: OrderEvent = Attached { customer, email: None, shipping_address: None }.into();
     given::<Order>(&[placed()]).when(&attach("ada")).then(std::slice::from_ref(&attached));
     given::<Order>(&[placed(), attached.clone()]).when(&attach("bob")).then_nothing();
-    // Who is erased as the guest of before is not the customer of now.
+    // An erasure of the former guest does not erase the customer.
     let erase = OrderCommand::Erase { person: ORDER.guest() };
     given::<Order>(&[placed(), attached]).when(&erase).then_nothing();
     let erased: OrderEvent = Erased { person: ORDER.guest() }.into();
@@ -356,12 +363,12 @@ fn a_guests_order_becomes_a_customers_once() {
 }
 
 #[test]
-fn events_with_longer_texts_than_today_still_load() {
+fn events_with_texts_beyond_the_limits_are_still_decoded() {
     let detail = format!("{}\u{202e}gone", " ".repeat(1_000_000));
     let reason = Reason { code: ReasonCode::CancelledByCustomer, detail: detail.into() };
     let event: OrderEvent =
         Cancelled { reason: reason.clone(), failed_skus: Vec::new(), reversal: None }.into();
-    let OrderEvent::Cancelled(cancelled) = &event else { panic!("it is a cancellation") };
+    let OrderEvent::Cancelled(cancelled) = &event else { panic!("the event is a cancellation") };
     let written = serde_json::to_vec(cancelled).unwrap();
     let read: Cancelled = serde_json::from_slice(&written).unwrap();
     assert_eq!(read.reason, reason);

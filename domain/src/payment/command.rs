@@ -1,136 +1,137 @@
-//! What can be asked of a payment.
+//! Commands to a payment.
 
 use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use crate::personal_text::PersonalText;
 
-/// A command to the payment of one order. `Record…` commands carry what the provider answered, however
-/// late, doubled or out of order.
+/// A command to the payment of one order. `Record…` commands record an answer of the provider, which may
+/// arrive late, twice or out of order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentCommand {
-    /// An attempt to be paid; another one is allowed after a decline.
+    /// Requests a payment attempt. Another attempt is allowed after a decline.
     Request {
-        /// The order.
+        /// Order to pay.
         order: OrderId,
-        /// Its total.
+        /// Total of the order.
         amount: Money,
         /// The provider's token for the buyer's means of payment.
         token: PersonalText,
     },
-    /// The provider took the request and will answer later, by webhook.
+    /// The provider accepted the request and will report the result by webhook.
     RecordAccepted {
-        /// The attempt it answers.
+        /// Number of the payment attempt that the provider answers.
         attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
-    /// The provider holds the money for us.
+    /// The provider holds the money.
     RecordAuthorized {
-        /// The attempt it answers.
+        /// Number of the payment attempt that the provider answers.
         attempt: u32,
         /// The provider's id of the payment.
         provider_payment_id: String,
-        /// Calls it took.
+        /// Number of calls to the provider.
         attempts: u32,
     },
     /// The provider declined, or could not be reached for too long.
     RecordFailed {
-        /// The attempt it answers.
+        /// Number of the payment attempt that the provider answers.
         attempt: u32,
-        /// The provider's id of the payment, when the provider said it.
+        /// The provider's id of the payment, if the answer contains it.
         provider_payment_id: Option<String>,
-        /// The provider's code.
+        /// The provider's reason code.
         code: String,
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
-        /// Calls it took.
+        /// Number of calls to the provider.
         attempts: u32,
     },
-    /// The money is ours.
+    /// The provider captured the money.
     RecordCaptured {
         /// The provider's id of the payment.
         provider_payment_id: String,
     },
-    /// The provider would not give what it held.
+    /// The provider refused to capture the money that it held.
     RecordCaptureFailed {
         /// The provider's id of the payment.
         provider_payment_id: String,
-        /// The provider's code.
+        /// The provider's reason code.
         code: String,
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
     },
-    /// Nobody wants this payment any more: what is held is voided, what is taken is refunded, what is
-    /// still to be answered is so when the answer comes; one that nobody asked for can't be asked for any
-    /// more. Sent by the checkout.
+    /// Abandons the payment: held money is voided and captured money is refunded, now or when the provider's
+    /// answer arrives. A payment that nobody requested yet can't be requested any more. Sent by the checkout.
     Abandon {
-        /// The order.
+        /// Order that the payment belongs to.
         order: OrderId,
     },
-    /// The provider let the held money go.
+    /// The provider released the held money.
     RecordVoided {
-        /// Which request it answers.
+        /// Void that the provider answers.
         void: VoidId,
     },
-    /// The provider would not let the held money go: a debt.
+    /// The provider refused to release the held money. The failed void becomes a debt.
     RecordVoidFailed {
-        /// The request that it answers.
+        /// Void that the provider answers.
         void: VoidId,
-        /// The provider's code.
+        /// The provider's reason code.
         code: String,
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
     },
-    /// Gives money back.
+    /// Refunds money.
     Refund {
-        /// Its id, derived from the command or the reversal.
+        /// Id of the refund, derived from the command or the reversal.
         refund: RefundId,
-        /// How much; none gives back all that is left.
+        /// Amount to refund; `None` refunds everything that is left.
         amount: Option<Money>,
-        /// Whether less will do, when less is left.
+        /// True if a smaller refund is made when less than the amount is left.
         capped: bool,
-        /// Why.
+        /// Reason for the refund.
         reason: String,
     },
-    /// The provider gave the money back.
+    /// The provider refunded the money.
     RecordRefunded {
-        /// Which refund.
+        /// Refund that the provider answers.
         refund: RefundId,
-        /// The provider's id of it.
+        /// The provider's id of the refund.
         provider_refund_id: String,
     },
-    /// Asks the provider again for a refund or void that failed.
+    /// Requests a failed refund or void from the provider again.
     RetryDebt {
-        /// The failed refund or void.
+        /// Id of the failed refund or void.
         debt: DebtId,
     },
-    /// A refund or void that failed was settled in another way, such as a bank transfer.
+    /// Marks a failed refund or void as settled in another way, such as a bank transfer.
     SettleDebt {
-        /// The failed refund or void.
+        /// Id of the failed refund or void.
         debt: DebtId,
-        /// The way it was settled.
+        /// Description of the settlement.
         reason: String,
     },
-    /// A refund that failed is not wanted any more: its amount can be refunded again.
+    /// Withdraws a failed refund or void that is no longer needed. The amount of a withdrawn refund can be
+    /// refunded again.
     WithdrawDebt {
-        /// The failed refund or void.
+        /// Id of the failed refund or void.
         debt: DebtId,
-        /// The reason.
+        /// Reason for the withdrawal.
         reason: String,
     },
-    /// The provider would not give the money back; it counts as not refunded and is a debt.
+    /// The provider refused the refund. The failed refund becomes a debt, and its amount counts as not
+    /// refunded.
     RecordRefundFailed {
-        /// Which refund.
+        /// Refund that the provider answers.
         refund: RefundId,
-        /// The provider's code.
+        /// The provider's reason code.
         code: String,
-        /// In words.
+        /// The provider's reason as text.
         detail: String,
     },
 }
 
 impl PaymentCommand {
-    /// A name that tells one answer of the provider to a call from another.
+    /// Returns a name that distinguishes the provider's answers to a call.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Request { .. } => "request",

@@ -1,4 +1,4 @@
-//! What becomes of a command to a payment.
+//! Decides commands to a payment.
 
 use souk_eventsourcing::Context;
 
@@ -18,23 +18,23 @@ use super::state::{Opened, PaymentState, PaymentStatus, Refund};
 
 type Decision = Result<Vec<PaymentEvent>, PaymentRejection>;
 
-/// The reason given for a failed refund that is asked for again.
-const RETRIED: &str = "a refund that failed is tried again";
-/// The reason given for a refund that had to wait until another one was withdrawn.
-const DEFERRED: &str = "the order was cancelled or goods came back, and another refund was withdrawn";
-/// The reason why a debt is withdrawn whose refund or void an earlier or later try has done.
-const DONE_BEFORE: &str = "the provider did it at another try";
-/// Why an abandoned payment is given back.
-const NOT_WANTED: &str = "nobody waits for this payment any more";
+/// Reason of a refund that retries a failed refund.
+const RETRIED: &str = "retry of a failed refund";
+/// Reason of a refund that waited until another refund was withdrawn.
+const DEFERRED: &str = "refund of a cancellation or return, deferred until another refund was withdrawn";
+/// Reason for withdrawing a debt because another try of its refund or void succeeded.
+const OTHER_TRY_SUCCEEDED: &str = "another try succeeded";
+/// Reason of the refund of an abandoned payment.
+const ABANDONED: &str = "the payment was abandoned";
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context) -> Decision {
     let payment = match (&state.opened, command) {
-        (None, PaymentCommand::Request { .. }) if state.closed => return Err(PaymentRejection::Closed),
+        (None, PaymentCommand::Request { .. }) if state.is_closed => return Err(PaymentRejection::Closed),
         (None, PaymentCommand::Request { order, amount, token }) => {
             return Ok(vec![requested(*order, *amount, token, 1)]);
         }
-        (None, PaymentCommand::Abandon { .. }) if state.closed => return Ok(Vec::new()),
+        (None, PaymentCommand::Abandon { .. }) if state.is_closed => return Ok(Vec::new()),
         (None, PaymentCommand::Abandon { order }) => return Ok(vec![Cancelled { order: *order }.into()]),
         (None, _) => return Err(PaymentRejection::NotFound),
         (Some(payment), _) => payment,
@@ -45,12 +45,12 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
             Ok(accepted(payment, *attempt, provider_payment_id))
         }
         PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts } => {
-            let is_present = payment.is_present(*attempt, Some(provider_payment_id));
-            Ok(authorized(payment, provider_payment_id, is_present, *attempts, context))
+            let is_current = payment.is_current_attempt(*attempt, Some(provider_payment_id));
+            Ok(authorized(payment, provider_payment_id, is_current, *attempts, context))
         }
         PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts } => {
-            let is_present = payment.is_failure_of_present(*attempt, provider_payment_id.as_deref());
-            Ok(if is_present { failed(payment, code, detail, *attempts) } else { Vec::new() })
+            let is_current = payment.is_failure_of_current_attempt(*attempt, provider_payment_id.as_deref());
+            Ok(if is_current { failed(payment, code, detail, *attempts) } else { Vec::new() })
         }
         PaymentCommand::RecordCaptured { provider_payment_id } => {
             Ok(captured(payment, provider_payment_id, context))
@@ -65,8 +65,8 @@ pub fn decide(state: &PaymentState, command: &PaymentCommand, context: &Context)
         }
         PaymentCommand::RetryDebt { debt } => retry_debt(payment, *debt, context),
         PaymentCommand::SettleDebt { debt, reason } => {
-            let (order, debt, reason) = (payment.order, open_debt(payment, *debt)?, reason.clone());
-            Ok(vec![DebtSettled { order, debt, reason }.into()])
+            let debt = open_debt(payment, *debt)?;
+            Ok(vec![DebtSettled { order: payment.order, debt, reason: reason.clone() }.into()])
         }
         PaymentCommand::WithdrawDebt { debt, reason } => {
             let debt = open_debt(payment, *debt)?;
@@ -94,7 +94,7 @@ fn requested(order: OrderId, amount: Money, token: &PersonalText, attempt: u32) 
 }
 
 fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &PersonalText) -> Decision {
-    if payment.abandoned {
+    if payment.is_abandoned {
         return Err(PaymentRejection::Closed);
     }
     match payment.status {
@@ -105,19 +105,20 @@ fn request_again(payment: &Opened, order: OrderId, amount: Money, token: &Person
 }
 
 fn accepted(payment: &Opened, attempt: u32, provider_payment_id: &str) -> Vec<PaymentEvent> {
-    let is_awaited = payment.status == PaymentStatus::Pending && payment.provider_payment_id.is_none();
-    if !is_awaited || attempt != payment.attempt {
+    let is_answer_due = payment.status == PaymentStatus::Pending && payment.provider_payment_id.is_none();
+    if !is_answer_due || attempt != payment.attempt {
         return Vec::new();
     }
     vec![Accepted { order: payment.order, provider_payment_id: provider_payment_id.to_owned() }.into()]
 }
 
-/// A success counts even after a failure: the provider says last what it did. One that nobody waits for
-/// is voided at once, and so is a success of an earlier attempt that was thought to have failed.
+/// Records an authorization. A success counts even after a failure, because the provider's last report is the
+/// true one. The hold is voided at once if the payment is abandoned, or if the success belongs to an earlier
+/// attempt that was recorded as failed.
 fn authorized(
     payment: &Opened,
     provider_payment_id: &str,
-    is_present: bool,
+    is_current: bool,
     attempts: u32,
     context: &Context,
 ) -> Vec<PaymentEvent> {
@@ -127,26 +128,37 @@ fn authorized(
     let provider_payment_id = provider_payment_id.to_owned();
     let counts =
         matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Cancelled);
-    if !counts || !is_present {
+    if !counts || !is_current {
         return vec![void_requested(payment, provider_payment_id, context)];
     }
-    let (order, amount) = (payment.order, payment.amount);
-    let mut events =
-        vec![Authorized { order, provider_payment_id: provider_payment_id.clone(), amount, attempts }.into()];
-    if payment.abandoned {
+    let authorized = Authorized {
+        order: payment.order,
+        provider_payment_id: provider_payment_id.clone(),
+        amount: payment.amount,
+        attempts,
+    };
+    let mut events = vec![authorized.into()];
+    if payment.is_abandoned {
         events.push(void_requested(payment, provider_payment_id, context));
     }
     events
 }
 
 fn void_requested(payment: &Opened, provider_payment_id: String, context: &Context) -> PaymentEvent {
-    let (order, amount, void) = (payment.order, payment.amount, VoidId(context.creates("void")));
-    VoidRequested { order, void, provider_payment_id, amount, attempt: 1, retries: None }.into()
+    VoidRequested {
+        order: payment.order,
+        void: VoidId(context.creates("void")),
+        provider_payment_id,
+        amount: payment.amount,
+        attempt: 1,
+        retries: None,
+    }
+    .into()
 }
 
-/// A failure counts only while an answer is owed: a late one undoes nothing.
+/// Records a failure. It counts only while the provider owes an answer: a late failure changes nothing.
 fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<PaymentEvent> {
-    if !payment.awaited {
+    if !payment.is_answer_due {
         return Vec::new();
     }
     vec![Failed { order: payment.order, code: code.to_owned(), detail: detail.to_owned(), attempts }.into()]
@@ -154,7 +166,7 @@ fn failed(payment: &Opened, code: &str, detail: &str, attempts: u32) -> Vec<Paym
 
 /// Returns true if the provider holds the money of the payment that an answer names.
 fn holds(payment: &Opened, provider_payment_id: &str) -> bool {
-    payment.held && payment.provider_payment_id.as_deref() == Some(provider_payment_id)
+    payment.is_held && payment.provider_payment_id.as_deref() == Some(provider_payment_id)
 }
 
 fn captured(payment: &Opened, provider_payment_id: &str, context: &Context) -> Vec<PaymentEvent> {
@@ -162,8 +174,8 @@ fn captured(payment: &Opened, provider_payment_id: &str, context: &Context) -> V
         return Vec::new();
     }
     let mut events = vec![Captured { order: payment.order, amount: payment.amount }.into()];
-    if payment.abandoned {
-        events.push(give_all_back(payment, payment.amount.amount, context));
+    if payment.is_abandoned {
+        events.push(refund_abandoned(payment, payment.amount.amount, context));
     }
     events
 }
@@ -181,22 +193,22 @@ fn capture_failed(
 }
 
 fn abandon(payment: &Opened, context: &Context) -> Vec<PaymentEvent> {
-    if payment.abandoned {
+    if payment.is_abandoned {
         return Vec::new();
     }
     let order = payment.order;
     let mut events = vec![Cancelled { order }.into()];
-    if payment.held {
+    if payment.is_held {
         let provider_payment_id = payment.provider_payment_id.clone().unwrap_or_default();
         events.push(void_requested(payment, provider_payment_id, context));
     }
     let refund = RefundId(context.creates("refund"));
-    events.extend(give_back(payment, refund, payment.not_given_back(), NOT_WANTED, context));
+    events.extend(refund_or_defer(payment, refund, payment.not_refunded(), ABANDONED, context));
     events
 }
 
-/// Asks for what is left of an amount, and defers the rest, which other refunds hold.
-fn give_back(
+/// Requests a refund of as much of an amount as is left, and defers the rest, which other refunds hold.
+fn refund_or_defer(
     payment: &Opened,
     refund: RefundId,
     amount: i64,
@@ -204,15 +216,15 @@ fn give_back(
     context: &Context,
 ) -> Vec<PaymentEvent> {
     let order = payment.order;
-    let asked = amount.min(payment.left());
-    let deferred = Money::new(amount - asked, payment.amount.currency);
-    let request = (asked > 0).then(|| refund_requested(payment, refund, asked, reason, context));
+    let refundable = amount.min(payment.refundable());
+    let deferred = Money::new(amount - refundable, payment.amount.currency);
+    let request = (refundable > 0).then(|| refund_requested(payment, refund, refundable, reason, context));
     let rest = (deferred.amount > 0).then(|| RefundDeferred { order, refund, amount: deferred }.into());
     request.into_iter().chain(rest).collect()
 }
 
-fn give_all_back(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
-    refund_requested(payment, RefundId(context.creates("refund")), amount, NOT_WANTED, context)
+fn refund_abandoned(payment: &Opened, amount: i64, context: &Context) -> PaymentEvent {
+    refund_requested(payment, RefundId(context.creates("refund")), amount, ABANDONED, context)
 }
 
 fn refund_requested(
@@ -235,12 +247,13 @@ fn refund_requested(
     .into()
 }
 
-/// A success counts even after a failure. It is one of every try to let the same hold go.
+/// Records the release of a hold. A success counts even after a failure, and also ends the debt of any other
+/// try to release the same hold.
 fn voided(payment: &Opened, void: VoidId, context: &Context) -> Vec<PaymentEvent> {
     let Some(hold) = payment.voids.get(&void).or(payment.failed_voids.get(&void)) else { return Vec::new() };
     let mut events = vec![Voided { order: payment.order, void }.into()];
     if let Some(debt) = payment.debt_of_hold(&hold.provider_payment_id).filter(|debt| debt.0 != void.0) {
-        withdraw(payment, &mut events, debt, DONE_BEFORE, context);
+        withdraw(payment, &mut events, debt, OTHER_TRY_SUCCEEDED, context);
     }
     events
 }
@@ -253,21 +266,22 @@ fn void_failed(
     context: &Context,
 ) -> Vec<PaymentEvent> {
     let Some(hold) = payment.voids.get(&void) else { return Vec::new() };
-    let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
-    let mut events = vec![VoidFailed { order, void, code, detail }.into()];
-    if payment.let_go.contains(&hold.provider_payment_id) {
-        withdraw(payment, &mut events, DebtId(void.0), DONE_BEFORE, context);
+    let order = payment.order;
+    let mut events =
+        vec![VoidFailed { order, void, code: code.to_owned(), detail: detail.to_owned() }.into()];
+    if payment.released_holds.contains(&hold.provider_payment_id) {
+        withdraw(payment, &mut events, DebtId(void.0), OTHER_TRY_SUCCEEDED, context);
     }
     events
 }
 
-/// The debt, if nobody has seen to it.
+/// Returns the debt if it is open, otherwise a rejection.
 fn open_debt(payment: &Opened, debt: DebtId) -> Result<DebtId, PaymentRejection> {
     if payment.debts.contains(&debt) { Ok(debt) } else { Err(PaymentRejection::NoDebt(debt)) }
 }
 
-/// A debt that is withdrawn no longer holds its amount: what a cancellation or return had to defer is asked for.
-/// `events` come before.
+/// Appends the withdrawal of a debt to `events`. A withdrawn refund no longer holds its amount, so the refund
+/// that a cancellation or return had to defer is requested.
 fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reason: &str, context: &Context) {
     let mut after = payment.clone();
     for event in events.iter() {
@@ -281,10 +295,11 @@ fn withdraw(payment: &Opened, events: &mut Vec<PaymentEvent>, debt: DebtId, reas
     }
 }
 
-/// A debt is tried again as a refund or void of its own, which takes its amount over.
+/// Retries a debt with a new refund or void, which takes over its amount.
 fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
     open_debt(payment, debt)?;
-    let (failed_void, failed_refund) = (VoidId(debt.0), RefundId(debt.0));
+    let failed_void = VoidId(debt.0);
+    let failed_refund = RefundId(debt.0);
     if let Some(failed) = payment.failed_voids.get(&failed_void) {
         let requested = VoidRequested {
             order: payment.order,
@@ -296,20 +311,20 @@ fn retry_debt(payment: &Opened, debt: DebtId, context: &Context) -> Decision {
         };
         return Ok(vec![requested.into()]);
     }
-    let Some(Refund { amount: asked, attempt, .. }) = payment.failed.get(&failed_refund).copied() else {
+    let Some(failed) = payment.failed_refunds.get(&failed_refund) else {
         return Err(PaymentRejection::NoDebt(debt));
     };
-    let left = payment.not_given();
-    if asked > left {
-        return Err(PaymentRejection::RefundExceedsPayment { asked, left });
+    let left = payment.unallocated();
+    if failed.amount > left {
+        return Err(PaymentRejection::RefundExceedsPayment { requested: failed.amount, left });
     }
     let requested = RefundRequested {
         order: payment.order,
         refund: RefundId(context.creates("refund")),
         provider_payment_id: payment.provider_payment_id.clone().unwrap_or_default(),
-        amount: Money::new(asked, payment.amount.currency),
+        amount: Money::new(failed.amount, payment.amount.currency),
         reason: RETRIED.to_owned(),
-        attempt: attempt + 1,
+        attempt: failed.attempt + 1,
         retries: Some(failed_refund),
         requested_at: Some(context.now),
     };
@@ -326,19 +341,19 @@ fn request_refund(
     if payment.is_requested(refund) {
         return Ok(Vec::new());
     }
-    let left = payment.left();
-    let asked = match amount_of_refund(payment, amount)? {
+    let left = payment.refundable();
+    let requested = match amount_of_refund(payment, amount)? {
         None if left == 0 => return Err(PaymentRejection::NothingLeft),
         None => left,
         Some(amount) => amount,
     };
-    if asked > left {
-        return Err(PaymentRejection::RefundExceedsPayment { asked, left });
+    if requested > left {
+        return Err(PaymentRejection::RefundExceedsPayment { requested, left });
     }
-    Ok(vec![refund_requested(payment, refund, asked, reason, context)])
+    Ok(vec![refund_requested(payment, refund, requested, reason, context)])
 }
 
-/// A cancellation or return gives back as much of its amount as the shop still keeps.
+/// Requests the refund of a cancellation or return: its amount, or less if less is left.
 fn request_capped_refund(
     payment: &Opened,
     refund: RefundId,
@@ -349,12 +364,13 @@ fn request_capped_refund(
     if payment.is_requested(refund) {
         return Ok(Vec::new());
     }
-    let most = payment.not_given_back();
-    let amount = amount_of_refund(payment, amount)?.map_or(most, |amount| amount.min(most));
-    Ok(give_back(payment, refund, amount, reason, context))
+    let amount_max = payment.not_refunded();
+    let amount = amount_of_refund(payment, amount)?.map_or(amount_max, |amount| amount.min(amount_max));
+    Ok(refund_or_defer(payment, refund, amount, reason, context))
 }
 
-/// The amount of a refund in minor units, checked; none asks for all that is left.
+/// Checks the amount of a refund, and returns it in minor units; `None` if everything that is left is
+/// requested.
 fn amount_of_refund(payment: &Opened, amount: Option<Money>) -> Result<Option<i64>, PaymentRejection> {
     if payment.captured == 0 {
         return Err(PaymentRejection::NotCaptured);
@@ -367,30 +383,32 @@ fn amount_of_refund(payment: &Opened, amount: Option<Money>) -> Result<Option<i6
     }
 }
 
-/// Records that the provider gave the money back, at whichever try of the refund. The provider says last what it
-/// did; when the buyer had the money already, they have it twice.
+/// Records that the provider refunded the money at some try of the refund. The provider's last report is the
+/// true one. If the buyer already had the money, it is recorded as refunded twice.
 fn refunded(payment: &Opened, refund: RefundId, provider_refund_id: &str, context: &Context) -> Decision {
-    if payment.done.contains_key(&refund) {
+    if payment.completed_refunds.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    let known = payment.asked.get(&refund).or(payment.failed.get(&refund));
+    let known = payment.open_refunds.get(&refund).or(payment.failed_refunds.get(&refund));
     let Refund { amount, first, .. } = *known.ok_or(PaymentRejection::RefundNotFound(refund))?;
     let order = payment.order;
     let money = Money::new(amount, payment.amount.currency);
-    let is_settled = payment.settled.contains_key(&refund);
-    // Another try may be under way: it holds the same money.
-    let other_tries = payment.asked.iter().filter(|(id, of)| of.first == first && **id != refund);
-    let held = other_tries.map(|(_, of)| of.amount).sum::<i64>();
-    let is_asked = payment.asked.contains_key(&refund);
-    let has_it_already =
-        is_settled || payment.given.contains(&first) || (!is_asked && amount > payment.not_given() + held);
+    let is_settled = payment.settled_refunds.contains_key(&refund);
+    // Another try of the same refund may be in progress, and hold the same money.
+    let other_tries =
+        payment.open_refunds.iter().filter(|(id, other)| other.first == first && **id != refund);
+    let held = other_tries.map(|(_, other)| other.amount).sum::<i64>();
+    let is_open = payment.open_refunds.contains_key(&refund);
+    let has_it_already = is_settled
+        || payment.succeeded_refunds.contains(&first)
+        || (!is_open && amount > payment.unallocated() + held);
     if has_it_already {
         return Ok(vec![RefundDoubled { order, refund, amount: money }.into()]);
     }
     let provider_refund_id = provider_refund_id.to_owned();
     let mut events = vec![Refunded { order, refund, amount: money, provider_refund_id }.into()];
     if let Some(debt) = payment.debt_of(first).filter(|debt| debt.0 != refund.0) {
-        withdraw(payment, &mut events, debt, DONE_BEFORE, context);
+        withdraw(payment, &mut events, debt, OTHER_TRY_SUCCEEDED, context);
     }
     Ok(events)
 }
@@ -402,16 +420,17 @@ fn refund_failed(
     detail: &str,
     context: &Context,
 ) -> Decision {
-    if payment.done.contains_key(&refund) || payment.failed.contains_key(&refund) {
+    if payment.completed_refunds.contains_key(&refund) || payment.failed_refunds.contains_key(&refund) {
         return Ok(Vec::new());
     }
-    let Some(Refund { first, .. }) = payment.asked.get(&refund) else {
+    let Some(Refund { first, .. }) = payment.open_refunds.get(&refund) else {
         return Err(PaymentRejection::RefundNotFound(refund));
     };
-    let (order, code, detail) = (payment.order, code.to_owned(), detail.to_owned());
-    let mut events = vec![RefundFailed { order, refund, code, detail }.into()];
-    if payment.given.contains(first) {
-        withdraw(payment, &mut events, DebtId(refund.0), DONE_BEFORE, context);
+    let order = payment.order;
+    let mut events =
+        vec![RefundFailed { order, refund, code: code.to_owned(), detail: detail.to_owned() }.into()];
+    if payment.succeeded_refunds.contains(first) {
+        withdraw(payment, &mut events, DebtId(refund.0), OTHER_TRY_SUCCEEDED, context);
     }
     Ok(events)
 }

@@ -1,4 +1,4 @@
-//! What can happen to a payment: its ledger, shaped like a real provider's.
+//! Events of a payment. Together they form a ledger, like that of a real payment provider.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
 use crate::personal_text::PersonalText;
 
-/// An attempt to be paid began.
+/// A payment attempt began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requested {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Its total.
+    /// Total of the order.
     pub amount: Money,
-    /// The provider's token.
+    /// The provider's token for the buyer's means of payment.
     pub token: PersonalText,
-    /// The number of the attempt, from 1.
+    /// Number of the payment attempt, from 1.
     pub attempt: u32,
 }
 
-/// The provider will answer later.
+/// The provider accepted the request and will report the result by webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
     /// The provider's id of the payment.
     pub provider_payment_id: String,
@@ -36,215 +36,215 @@ pub struct Accepted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authorized {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
     /// The provider's id of the payment.
     pub provider_payment_id: String,
-    /// How much is held.
+    /// Amount that is held.
     pub amount: Money,
-    /// Calls it took.
+    /// Number of calls to the provider.
     pub attempts: u32,
 }
 
-/// The present attempt came to nothing.
+/// The current payment attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The provider's code.
+    /// The provider's reason code.
     pub code: String,
-    /// In words.
+    /// The provider's reason as text.
     pub detail: String,
-    /// Calls it took.
+    /// Number of calls to the provider.
     pub attempts: u32,
 }
 
-/// The money is ours.
+/// The money was captured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Captured {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// How much.
+    /// Amount that was captured.
     pub amount: Money,
 }
 
-/// The provider would not give what it held.
+/// The provider refused to capture the money that it held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaptureFailed {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The provider's code.
+    /// The provider's reason code.
     pub code: String,
-    /// In words.
+    /// The provider's reason as text.
     pub detail: String,
 }
 
-/// Nobody wants it any more.
+/// The payment was abandoned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cancelled {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
 }
 
-/// Held money is to be let go.
+/// The release of held money was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VoidRequested {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Which request it is.
+    /// Id of the void.
     pub void: VoidId,
     /// The provider's id of the payment.
     pub provider_payment_id: String,
-    /// How much is held.
+    /// Amount that is held.
     pub amount: Money,
-    /// The number of the attempt, from 1.
+    /// Number of the void attempt, from 1.
     #[serde(default = "first_attempt")]
     pub attempt: u32,
-    /// The failed void that is tried again.
+    /// Failed void that this one retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<VoidId>,
 }
 
-/// The provider would not let held money go.
+/// The provider refused to release the held money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VoidFailed {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The request that it answers.
+    /// Void that the provider answers.
     pub void: VoidId,
-    /// The provider's code.
+    /// The provider's reason code.
     pub code: String,
-    /// In words.
+    /// The provider's reason as text.
     pub detail: String,
 }
 
-/// A refund that failed is not wanted any more.
+/// A failed refund or void was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DebtWithdrawn {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The failed refund or void.
+    /// Id of the failed refund or void.
     pub debt: DebtId,
-    /// The reason.
+    /// Reason for the withdrawal.
     pub reason: String,
 }
 
-/// A refund or void that failed was settled in another way: what it was to give back counts as given.
+/// A failed refund or void was settled in another way. The amount of a settled refund counts as refunded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DebtSettled {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The failed refund or void.
+    /// Id of the failed refund or void.
     pub debt: DebtId,
-    /// The way it was settled.
+    /// Description of the settlement.
     pub reason: String,
 }
 
-/// Held money was let go.
+/// The held money was released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Voided {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Which request it answers.
+    /// Void that the provider answers.
     pub void: VoidId,
 }
 
-/// Money is to be given back.
+/// A refund was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundRequested {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Which refund.
+    /// Id of the refund.
     pub refund: RefundId,
     /// The provider's id of the payment.
     pub provider_payment_id: String,
-    /// How much.
+    /// Amount to return to the buyer.
     pub amount: Money,
-    /// Why.
+    /// Reason for the refund.
     pub reason: String,
-    /// The number of the attempt, from 1.
+    /// Number of the refund attempt, from 1.
     #[serde(default = "first_attempt")]
     pub attempt: u32,
-    /// The failed refund that is tried again.
+    /// Failed refund that this one retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<RefundId>,
-    /// The time of the request; none in older logs. A report of the provider that was made before is not about this
+    /// Time of the request; absent in older logs. A report that the provider made earlier is not about this
     /// refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Timestamp>,
 }
 
-/// A cancellation or return could not ask for all that it gives back, since other refunds hold the rest. The rest
-/// is asked for as soon as one of those is withdrawn.
+/// A cancellation or return could not request all of its refund, because other refunds hold the rest. The
+/// rest is requested as soon as one of those refunds is withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundDeferred {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The refund of the cancellation or return.
+    /// Refund of the cancellation or return.
     pub refund: RefundId,
-    /// The part that other refunds hold.
+    /// Amount that other refunds hold.
     pub amount: Money,
 }
 
-/// Money was given back.
+/// The money was refunded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refunded {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Which refund.
+    /// Refund that the provider answers.
     pub refund: RefundId,
-    /// How much.
+    /// Amount that was refunded.
     pub amount: Money,
     /// The provider's id of the refund.
     pub provider_refund_id: String,
 }
 
-/// The provider gave the money of a refund back although the buyer already had it: another try of the same refund
-/// was done, or staff had settled it in another way.
+/// The provider refunded money that the buyer already had: another try of the same refund had succeeded, or
+/// staff had settled it in another way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundDoubled {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// The refund that the provider reported.
+    /// Refund that the provider reported.
     pub refund: RefundId,
-    /// The amount that the buyer has once too often.
+    /// Amount that the buyer received twice.
     pub amount: Money,
 }
 
-/// Money was not given back.
+/// The provider refused the refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundFailed {
-    /// The order.
+    /// Order that the payment belongs to.
     pub order: OrderId,
-    /// Which refund.
+    /// Refund that the provider answers.
     pub refund: RefundId,
-    /// The provider's code.
+    /// The provider's reason code.
     pub code: String,
-    /// In words.
+    /// The provider's reason as text.
     pub detail: String,
 }
 
-/// The attempt of refunds and voids that were recorded without one.
+/// Returns the attempt of refunds and voids that were recorded without one.
 fn first_attempt() -> u32 {
     1
 }
 
 event_enum! {
-    /// What happens to a payment.
+    /// Events of a payment.
     pub enum PaymentEvent {
         Requested = "payment.requested" v 1,
         Accepted = "payment.accepted" v 1,

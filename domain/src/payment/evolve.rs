@@ -1,4 +1,4 @@
-//! What an event makes of a payment.
+//! Applies events to the state of a payment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::names::{DebtId, RefundId};
 use super::event::{PaymentEvent, RefundRequested};
 use super::state::{Opened, PaymentState, PaymentStatus, Refund, Void};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
     if let PaymentEvent::Requested(event) = event {
         match &mut state.opened {
@@ -15,7 +15,7 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                 payment.status = PaymentStatus::Pending;
                 payment.attempt = event.attempt;
                 payment.provider_payment_id = None;
-                payment.awaited = true;
+                payment.is_answer_due = true;
             }
             None => {
                 state.opened = Some(Opened {
@@ -23,21 +23,21 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
                     amount: event.amount,
                     status: PaymentStatus::Pending,
                     attempt: event.attempt,
-                    abandoned: false,
-                    held: false,
+                    is_abandoned: false,
+                    is_held: false,
                     captured: 0,
                     provider_payment_id: None,
-                    awaited: true,
+                    is_answer_due: true,
                     authorized: BTreeSet::new(),
                     voids: BTreeMap::new(),
                     failed_voids: BTreeMap::new(),
-                    asked: BTreeMap::new(),
-                    failed: BTreeMap::new(),
-                    settled: BTreeMap::new(),
+                    open_refunds: BTreeMap::new(),
+                    failed_refunds: BTreeMap::new(),
+                    settled_refunds: BTreeMap::new(),
                     debts: BTreeSet::new(),
-                    done: BTreeMap::new(),
-                    given: BTreeSet::new(),
-                    let_go: BTreeSet::new(),
+                    completed_refunds: BTreeMap::new(),
+                    succeeded_refunds: BTreeSet::new(),
+                    released_holds: BTreeSet::new(),
                     deferred: 0,
                 });
             }
@@ -46,50 +46,51 @@ pub fn evolve(mut state: PaymentState, event: &PaymentEvent) -> PaymentState {
     }
     match &mut state.opened {
         Some(payment) => apply(payment, event),
-        None => state.closed |= matches!(event, PaymentEvent::Cancelled(_)),
+        None => state.is_closed |= matches!(event, PaymentEvent::Cancelled(_)),
     }
-    debug_assert_eq!(state.invariant(), Ok(()), "{event:?} breaks the books");
+    debug_assert_eq!(state.invariant(), Ok(()), "{event:?} breaks the invariant of payments");
     state
 }
 
+/// Applies an event to a payment that was requested.
 pub(super) fn apply(payment: &mut Opened, event: &PaymentEvent) {
     match event {
         PaymentEvent::Accepted(event) => {
             payment.provider_payment_id = Some(event.provider_payment_id.clone());
         }
         PaymentEvent::Authorized(event) => {
-            payment.held = true;
-            payment.awaited = false;
+            payment.is_held = true;
+            payment.is_answer_due = false;
             payment.authorized.insert(event.provider_payment_id.clone());
             payment.provider_payment_id = Some(event.provider_payment_id.clone());
-            if !payment.abandoned {
+            if !payment.is_abandoned {
                 payment.status = PaymentStatus::Authorized;
             }
         }
         PaymentEvent::Failed(_) => {
-            payment.awaited = false;
-            if !payment.abandoned {
+            payment.is_answer_due = false;
+            if !payment.is_abandoned {
                 payment.status = PaymentStatus::Failed;
             }
         }
         PaymentEvent::Captured(event) => {
-            payment.held = false;
+            payment.is_held = false;
             payment.captured = event.amount.amount;
             payment.status = PaymentStatus::Captured;
         }
         PaymentEvent::Cancelled(_) => {
-            payment.abandoned = true;
-            // An attempt that failed stays failed, and money that was taken is refunded, not cancelled.
+            payment.is_abandoned = true;
+            // A failed attempt stays failed, and captured money is refunded, not cancelled.
             if matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Authorized) {
                 payment.status = PaymentStatus::Cancelled;
             }
         }
-        _ => apply_giving_back(payment, event),
+        _ => apply_void(payment, event),
     }
 }
 
-/// Applies an event about money that goes back, and about holds that are let go.
-fn apply_giving_back(payment: &mut Opened, event: &PaymentEvent) {
+/// Applies an event about the release of a hold.
+fn apply_void(payment: &mut Opened, event: &PaymentEvent) {
     match event {
         PaymentEvent::VoidRequested(event) => {
             payment.authorized.insert(event.provider_payment_id.clone());
@@ -104,60 +105,71 @@ fn apply_giving_back(payment: &mut Opened, event: &PaymentEvent) {
                 payment.debts.insert(DebtId(event.void.0));
             }
         }
+        PaymentEvent::Voided(event) => {
+            // The released hold may be a second one, in addition to the hold of the current attempt.
+            let failed = payment.failed_voids.remove(&event.void);
+            let void = payment.voids.remove(&event.void).or(failed);
+            payment.debts.remove(&DebtId(event.void.0));
+            let released = void.map(|void| void.provider_payment_id);
+            if released == payment.provider_payment_id {
+                payment.is_held = false;
+            }
+            payment.released_holds.extend(released);
+        }
+        _ => apply_refund(payment, event),
+    }
+}
+
+/// Applies an event about a refund, or about a debt.
+fn apply_refund(payment: &mut Opened, event: &PaymentEvent) {
+    match event {
         PaymentEvent::DebtSettled(event) => {
             payment.debts.remove(&event.debt);
-            let (refund, most) = (RefundId(event.debt.0), payment.not_given());
-            let amount = payment.failed.get(&refund).map(|failed| failed.amount.min(most));
-            payment.settled.extend(amount.map(|amount| (refund, amount)));
-            note_given_back(payment);
+            let refund = RefundId(event.debt.0);
+            let amount_max = payment.unallocated();
+            let amount = payment.failed_refunds.get(&refund).map(|failed| failed.amount.min(amount_max));
+            payment.settled_refunds.extend(amount.map(|amount| (refund, amount)));
+            note_refunded(payment);
         }
         PaymentEvent::DebtWithdrawn(event) => {
             payment.withdraw(event.debt);
-            // A refund of its own asks for it, in the same append.
+            // Another event of the same append requests the deferred amount.
             payment.deferred -= payment.due();
         }
         PaymentEvent::RefundDeferred(event) => payment.deferred += event.amount.amount,
-        PaymentEvent::Voided(event) => {
-            // What is let go may be a second hold, beside the one that counts.
-            let failed = payment.failed_voids.remove(&event.void);
-            let gone = payment.voids.remove(&event.void).or(failed);
-            payment.debts.remove(&DebtId(event.void.0));
-            let gone = gone.map(|void| void.provider_payment_id);
-            if gone == payment.provider_payment_id {
-                payment.held = false;
-            }
-            payment.let_go.extend(gone);
-        }
         PaymentEvent::RefundRequested(event) => {
-            let retried = event.retries.and_then(|retried| payment.failed.get(&retried));
+            let retried = event.retries.and_then(|retried| payment.failed_refunds.get(&retried));
             let first = retried.map_or(event.refund, |retried| retried.first);
             let RefundRequested { attempt, requested_at, .. } = *event;
             let refund = Refund { amount: event.amount.amount, attempt, first, requested_at };
-            payment.asked.insert(event.refund, refund);
+            payment.open_refunds.insert(event.refund, refund);
             payment.debts.retain(|debt| event.retries.is_none_or(|retried| retried.0 != debt.0));
         }
         PaymentEvent::Refunded(event) => {
-            let failed = payment.failed.remove(&event.refund);
-            let given = payment.asked.remove(&event.refund).or(failed);
-            payment.given.extend(given.map(|given| given.first));
+            let failed = payment.failed_refunds.remove(&event.refund);
+            let refund = payment.open_refunds.remove(&event.refund).or(failed);
+            payment.succeeded_refunds.extend(refund.map(|refund| refund.first));
             payment.debts.remove(&DebtId(event.refund.0));
-            payment.settled.remove(&event.refund);
-            payment.done.insert(event.refund, event.amount.amount);
-            note_given_back(payment);
+            payment.settled_refunds.remove(&event.refund);
+            payment.completed_refunds.insert(event.refund, event.amount.amount);
+            note_refunded(payment);
         }
         PaymentEvent::RefundDoubled(event) => {
-            payment.asked.remove(&event.refund);
-            payment.failed.remove(&event.refund);
+            payment.open_refunds.remove(&event.refund);
+            payment.failed_refunds.remove(&event.refund);
             payment.debts.remove(&DebtId(event.refund.0));
-            // It takes nothing of what the shop still has to give: that was counted before.
-            payment.done.insert(event.refund, 0);
+            // The amount was counted as refunded before, so it counts as 0 here.
+            payment.completed_refunds.insert(event.refund, 0);
         }
         PaymentEvent::RefundFailed(event) => {
-            let refund = payment.asked.remove(&event.refund);
-            payment.failed.extend(refund.map(|refund| (event.refund, refund)));
+            let refund = payment.open_refunds.remove(&event.refund);
+            payment.failed_refunds.extend(refund.map(|refund| (event.refund, refund)));
             payment.debts.insert(DebtId(event.refund.0));
         }
         PaymentEvent::Requested(_)
+        | PaymentEvent::VoidRequested(_)
+        | PaymentEvent::VoidFailed(_)
+        | PaymentEvent::Voided(_)
         | PaymentEvent::CaptureFailed(_)
         | PaymentEvent::Accepted(_)
         | PaymentEvent::Authorized(_)
@@ -167,11 +179,11 @@ fn apply_giving_back(payment: &mut Opened, event: &PaymentEvent) {
     }
 }
 
-/// The status of a payment of which something was given back.
-fn note_given_back(payment: &mut Opened) {
-    let given_back = payment.given_back();
-    if given_back > 0 {
-        let is_all = given_back == payment.captured;
+/// Sets the status after an amount was refunded.
+fn note_refunded(payment: &mut Opened) {
+    let refunded = payment.refunded();
+    if refunded > 0 {
+        let is_all = refunded == payment.captured;
         payment.status = if is_all { PaymentStatus::Refunded } else { PaymentStatus::PartiallyRefunded };
     }
 }

@@ -1,9 +1,11 @@
-//! The payment of one order: a ledger of what the provider holds, took and gave back.
+//! The payment of one order: a ledger of the money that the provider holds, captured and refunded.
 //!
-//! The provider's answers come late, doubled and out of order; none of them is refused for that, and
-//! none undoes another. Once nobody wants the payment any more ([`PaymentCommand::Abandon`]), whatever
-//! is held is voided and whatever is taken is refunded, however late it turns up. What always holds:
-//! refunds, done and asked for, never exceed what was captured ([`PaymentState::invariant`]).
+//! The provider's answers can arrive late, twice and out of order. None of them is refused for that reason,
+//! and none reverts another. Once the payment is abandoned ([`PaymentCommand::Abandon`]), held money is
+//! voided and captured money is refunded, however late the provider reports it.
+//!
+//! Invariant: the refunds, completed and requested, never exceed the captured amount
+//! ([`PaymentState::invariant`]).
 
 pub mod command;
 pub mod decide;
@@ -15,18 +17,18 @@ pub mod state;
 pub use command::PaymentCommand;
 pub use event::PaymentEvent;
 pub use rejection::PaymentRejection;
-pub use state::{MeantRefund, PaymentState, PaymentStatus};
+pub use state::{PaymentState, PaymentStatus, ReportedRefund};
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::PaymentId;
 
-/// The aggregate.
+/// The aggregate: the payment of one order.
 #[derive(Debug)]
 pub struct Payment;
 
 impl Payment {
-    /// The stream of a payment.
+    /// Returns the stream of a payment.
     pub fn stream(payment: PaymentId) -> StreamName {
         StreamName::new(Self::CATEGORY, &payment.to_string())
     }

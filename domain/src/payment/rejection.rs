@@ -1,49 +1,51 @@
-//! Why a command to a payment is refused.
+//! Reasons why a command to a payment is refused.
 
 use souk_eventsourcing::Rejection;
 
 use crate::names::{DebtId, RefundId};
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentRejection {
-    /// No such payment.
+    /// The payment was never requested.
     #[error("there is no such payment")]
     NotFound,
-    /// A try is under way.
-    #[error("a payment of this order is under way; wait for its answer")]
+    /// A payment attempt is in progress.
+    #[error("a payment attempt of this order is in progress; wait for its result")]
     InProgress,
-    /// It is paid.
-    #[error("the order is paid already")]
+    /// The order is paid.
+    #[error("the order is already paid")]
     AlreadyMade,
-    /// The order is over.
-    #[error("nobody waits for this payment any more")]
+    /// The payment was abandoned.
+    #[error("the payment is closed: the order has ended or was paid in another way")]
     Closed,
-    /// Nothing was taken.
-    #[error("nothing was captured that could be refunded")]
+    /// No money was captured.
+    #[error("no money was captured, so nothing can be refunded")]
     NotCaptured,
-    /// More than there is.
-    #[error("{asked} can't be refunded, {left} minor units are left")]
+    /// The refund is larger than the amount that is left.
+    #[error("{requested} minor units can't be refunded, at most {left} can")]
     RefundExceedsPayment {
-        /// Minor units asked for.
-        asked: i64,
-        /// Minor units left.
+        /// Requested amount in minor units.
+        requested: i64,
+        /// Minor units that can still be refunded.
         left: i64,
     },
-    /// All was given back, is being given back, or is owed.
-    #[error("nothing is left to refund: all was given back, is on its way, or waits as a dead letter")]
+    /// Everything was refunded, is being refunded, or is held by a debt.
+    #[error(
+        "nothing is left to refund: all money was refunded, is being refunded, or belongs to a dead letter"
+    )]
     NothingLeft,
-    /// Not an amount.
-    #[error("a refund is at least 1 minor unit")]
+    /// The amount is less than one minor unit.
+    #[error("a refund must be at least 1 minor unit")]
     InvalidAmount,
-    /// Another currency.
-    #[error("a refund is in the payment's currency")]
+    /// The refund has another currency than the payment.
+    #[error("a refund must have the currency of the payment")]
     CurrencyMismatch,
-    /// No failed refund or void of this id that waits for somebody.
-    #[error("dead letter {0} is closed: it was tried again, given after all, settled or withdrawn")]
+    /// There is no open debt of this id.
+    #[error("dead letter {0} is closed: it was retried, refunded after all, settled or withdrawn")]
     NoDebt(DebtId),
-    /// No such refund.
-    #[error("there is no refund {0} of this payment")]
+    /// The payment has no refund of this id.
+    #[error("the payment has no refund {0}")]
     RefundNotFound(RefundId),
 }
 

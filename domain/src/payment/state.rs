@@ -1,4 +1,4 @@
-//! What decisions need of a payment.
+//! State of a payment: the facts that later decisions need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,239 +8,266 @@ use serde::{Deserialize, Serialize};
 use crate::money::Money;
 use crate::names::{DebtId, OrderId, RefundId, VoidId};
 
-/// Where a payment stands.
+/// Status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentStatus {
-    /// The provider has not answered.
+    /// The provider has not answered yet.
     Pending,
     /// The provider holds the money.
     Authorized,
-    /// The money is ours.
+    /// The money was captured.
     Captured,
-    /// The last try came to nothing.
+    /// The last payment attempt failed.
     Failed,
-    /// Nobody wants it any more.
+    /// The payment was abandoned before any money was captured.
     Cancelled,
-    /// Some of it went back.
+    /// A part of the money was refunded.
     PartiallyRefunded,
-    /// All of it went back.
+    /// All of the money was refunded.
     Refunded,
 }
 
-/// The state of a payment.
+/// State of a payment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentState {
     pub(super) opened: Option<Opened>,
-    /// Whether it can't be asked for any more, though nobody ever did.
-    pub(super) closed: bool,
+    /// True if the payment can't be requested any more, although nobody ever requested it.
+    #[serde(rename = "closed")]
+    pub(super) is_closed: bool,
 }
 
-/// The state of a payment that was asked for.
+/// State of a payment that was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Opened {
     pub(super) order: OrderId,
     pub(super) amount: Money,
     pub(super) status: PaymentStatus,
-    /// The number of the present attempt.
+    /// Number of the current payment attempt.
     pub(super) attempt: u32,
-    /// Whether nobody wants it any more.
-    pub(super) abandoned: bool,
-    /// Whether the provider holds money for it.
-    pub(super) held: bool,
+    /// True once the payment is abandoned.
+    #[serde(rename = "abandoned")]
+    pub(super) is_abandoned: bool,
+    /// True while the provider holds money for the payment.
+    #[serde(rename = "held")]
+    pub(super) is_held: bool,
     pub(super) captured: i64,
     pub(super) provider_payment_id: Option<String>,
-    /// Returns true if the provider still owes an answer to the present attempt.
-    pub(super) awaited: bool,
-    /// The provider's ids that were authorized, each one news just once; as many as attempts at most.
+    /// True while the provider owes an answer to the current attempt.
+    #[serde(rename = "awaited")]
+    pub(super) is_answer_due: bool,
+    /// The provider's ids of all authorized payments, so that a repeated report is recognized. There are at
+    /// most as many as attempts.
     pub(super) authorized: BTreeSet<String>,
-    /// Requests to let held money go that have no answer.
+    /// Voids that have no answer yet.
     pub(super) voids: BTreeMap<VoidId, Void>,
-    /// Voids that failed: a success may still come.
+    /// Voids that failed. A late success is still possible.
     pub(super) failed_voids: BTreeMap<VoidId, Void>,
-    /// Refunds that are not done yet, by id.
-    pub(super) asked: BTreeMap<RefundId, Refund>,
-    /// Refunds that failed: a success may still come.
-    pub(super) failed: BTreeMap<RefundId, Refund>,
-    /// Failed refunds that were settled in another way, such as a bank transfer.
-    pub(super) settled: BTreeMap<RefundId, i64>,
-    /// Failed refunds and voids that nobody has seen to. A refund among them holds its amount: no other refund
-    /// gives it back.
+    /// Refunds that have no answer yet.
+    #[serde(rename = "asked")]
+    pub(super) open_refunds: BTreeMap<RefundId, Refund>,
+    /// Refunds that failed. A late success is still possible.
+    #[serde(rename = "failed")]
+    pub(super) failed_refunds: BTreeMap<RefundId, Refund>,
+    /// Amounts of failed refunds that were settled in another way, such as a bank transfer.
+    #[serde(rename = "settled")]
+    pub(super) settled_refunds: BTreeMap<RefundId, i64>,
+    /// Failed refunds and voids that staff has not handled. A refund among them holds its amount: no other
+    /// refund can use it.
     pub(super) debts: BTreeSet<DebtId>,
-    /// Refunds that are done.
-    pub(super) done: BTreeMap<RefundId, i64>,
-    /// First tries of the refunds that were given back at any of their tries.
-    pub(super) given: BTreeSet<RefundId>,
-    /// The provider's ids of holds that were let go.
-    pub(super) let_go: BTreeSet<String>,
-    /// Minor units that cancellations and returns give back and that other refunds hold: they are asked for when
-    /// one of those is withdrawn.
+    /// Amounts of completed refunds.
+    #[serde(rename = "done")]
+    pub(super) completed_refunds: BTreeMap<RefundId, i64>,
+    /// Ids of the refunds of which any try succeeded. A refund that was retried is named by its first try.
+    #[serde(rename = "given")]
+    pub(super) succeeded_refunds: BTreeSet<RefundId>,
+    /// The provider's ids of holds that were released.
+    #[serde(rename = "letGo")]
+    pub(super) released_holds: BTreeSet<String>,
+    /// Minor units that cancellations and returns must refund, but that other refunds hold. They are
+    /// requested when one of those refunds is withdrawn.
     pub(super) deferred: i64,
 }
 
-/// A request to let held money go.
+/// A request to release held money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Void {
-    /// The provider's id of what is held.
+    /// The provider's id of the payment that is held.
     pub(super) provider_payment_id: String,
-    /// The number of the attempt, from 1.
+    /// Number of the void attempt, from 1.
     pub(super) attempt: u32,
 }
 
-/// A refund that is not done.
+/// A refund that is not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Refund {
-    /// Minor units.
+    /// Amount in minor units.
     pub(super) amount: i64,
-    /// The number of the attempt, from 1.
+    /// Number of the refund attempt, from 1.
     pub(super) attempt: u32,
-    /// The refund that was tried first; the refund itself unless it is another try.
+    /// The first try of this refund; its own id unless it is a retry.
     pub(super) first: RefundId,
-    /// The time of the request; none in older logs.
+    /// Time of the request; absent in older logs.
     pub(super) requested_at: Option<Timestamp>,
 }
 
 impl Opened {
-    /// Returns the amount that a new refund can still give back: what is not given and not owed.
+    /// Returns the amount that a new refund can use: it is neither refunded nor owed.
     ///
-    /// In logs of before a refund that failed held nothing, and others could give its amount back as well.
-    pub(super) fn left(&self) -> i64 {
-        (self.not_given() - self.owed()).max(0)
+    /// In older logs a failed refund did not hold its amount, so other refunds may have used it; the result
+    /// is then 0.
+    pub(super) fn refundable(&self) -> i64 {
+        (self.unallocated() - self.owed()).max(0)
     }
 
-    /// Returns what was taken less what was given back or is being given back. A try of a refund that an earlier try
-    /// gave back holds nothing.
-    pub(super) fn not_given(&self) -> i64 {
-        let asked = self.asked.values().filter(|refund| !self.given.contains(&refund.first));
-        let asked: i64 = asked.map(|refund| refund.amount).sum();
-        self.captured - asked - self.given_back()
+    /// Returns the captured amount without completed refunds and refunds in progress. A retry holds nothing
+    /// if an earlier try of the same refund succeeded.
+    pub(super) fn unallocated(&self) -> i64 {
+        let open = self.open_refunds.values();
+        let open = open.filter(|refund| !self.succeeded_refunds.contains(&refund.first));
+        let in_progress: i64 = open.map(|refund| refund.amount).sum();
+        self.captured - in_progress - self.refunded()
     }
 
-    /// Returns what was taken and not given back, refunds under way included.
-    pub(super) fn not_given_back(&self) -> i64 {
-        self.captured - self.given_back()
+    /// Returns the captured amount without completed refunds. Refunds in progress are included.
+    pub(super) fn not_refunded(&self) -> i64 {
+        self.captured - self.refunded()
     }
 
-    /// Returns what was given back, by the provider or in another way.
-    pub(super) fn given_back(&self) -> i64 {
-        self.done.values().sum::<i64>() + self.settled.values().sum::<i64>()
+    /// Returns the amount that was refunded by the provider or in another way.
+    pub(super) fn refunded(&self) -> i64 {
+        self.completed_refunds.values().sum::<i64>() + self.settled_refunds.values().sum::<i64>()
     }
 
-    /// Refunds that failed and that nobody has seen to.
+    /// Returns the amount of failed refunds that staff has not handled.
     pub(super) fn owed(&self) -> i64 {
         let is_debt = |refund: &RefundId| self.debts.contains(&DebtId(refund.0));
-        self.failed.iter().filter(|(refund, _)| is_debt(refund)).map(|(_, failed)| failed.amount).sum()
+        self.failed_refunds
+            .iter()
+            .filter(|(refund, _)| is_debt(refund))
+            .map(|(_, failed)| failed.amount)
+            .sum()
     }
 
-    /// Returns true if a failure that the provider reports is one of the present attempt. An attempt may end in
-    /// several payments of the provider: one that failed does not fail another.
-    pub(super) fn is_failure_of_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
+    /// Returns true if a failure that the provider reports is about the current attempt. One attempt may
+    /// create several payments at the provider; the failure of one does not fail another.
+    pub(super) fn is_failure_of_current_attempt(
+        &self,
+        attempt: u32,
+        provider_payment_id: Option<&str>,
+    ) -> bool {
         match (self.provider_payment_id.as_deref(), provider_payment_id) {
-            (Some(present), Some(named)) => present == named,
+            (Some(current), Some(named)) => current == named,
             _ => self.attempt == attempt,
         }
     }
 
-    /// Returns true if an answer of the provider belongs to the present attempt. In older logs the provider had
-    /// one id for all attempts.
-    pub(super) fn is_present(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
+    /// Returns true if an answer of the provider belongs to the current attempt. In older logs the provider
+    /// used one id for all attempts.
+    pub(super) fn is_current_attempt(&self, attempt: u32, provider_payment_id: Option<&str>) -> bool {
         let is_known =
             provider_payment_id.is_some() && self.provider_payment_id.as_deref() == provider_payment_id;
         is_known || self.attempt == attempt
     }
 
-    /// Returns true for a refund that waits for its answer or is done: a repeat of its request changes nothing.
+    /// Returns true for a refund that waits for its answer or is completed. Requesting it again changes
+    /// nothing.
     pub(super) fn is_requested(&self, refund: RefundId) -> bool {
-        self.asked.contains_key(&refund) || self.done.contains_key(&refund)
+        self.open_refunds.contains_key(&refund) || self.completed_refunds.contains_key(&refund)
     }
 
     /// Returns the open debt that is another try of the same refund.
     pub(super) fn debt_of(&self, first: RefundId) -> Option<DebtId> {
-        let is_try = |debt: &&DebtId| self.failed.get(&RefundId(debt.0)).is_some_and(|of| of.first == first);
+        let is_try =
+            |debt: &&DebtId| self.failed_refunds.get(&RefundId(debt.0)).is_some_and(|of| of.first == first);
         self.debts.iter().find(is_try).copied()
     }
 
-    /// Returns the open debt that is another try to let the same hold go.
+    /// Returns the open debt that is another try to release the same hold.
     pub(super) fn debt_of_hold(&self, provider_payment_id: &str) -> Option<DebtId> {
         let holds = |void: &Void| void.provider_payment_id == provider_payment_id;
         let is_try = |debt: &&DebtId| self.failed_voids.get(&VoidId(debt.0)).is_some_and(holds);
         self.debts.iter().find(is_try).copied()
     }
 
-    /// Returns the part of what was deferred that can be asked for, in minor units.
+    /// Returns the part of the deferred amount that can be requested now, in minor units.
     pub(super) fn due(&self) -> i64 {
-        self.deferred.min(self.left())
+        self.deferred.min(self.refundable())
     }
 
-    /// The debt is no more, and the refund that it is gives nothing back.
+    /// Removes a debt. If it is a refund, it no longer holds its amount.
     pub(super) fn withdraw(&mut self, debt: DebtId) {
         self.debts.remove(&debt);
     }
 }
 
-/// The refund that a report of the provider means when it names none.
+/// The refund that a report of the provider is about, if the report does not name one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MeantRefund {
+pub enum ReportedRefund {
     /// No refund waits for a report.
     None,
-    /// It can only be this one.
+    /// Only this refund is possible.
     One(RefundId),
-    /// It may be one of several.
+    /// Several refunds are possible.
     Unclear,
 }
 
 impl PaymentState {
-    /// Where it stands; none when nobody asked for it.
+    /// Returns the status; `None` if nobody requested the payment.
     pub fn status(&self) -> Option<PaymentStatus> {
         self.opened.as_ref().map(|payment| payment.status)
     }
 
-    /// The order it pays.
+    /// Returns the order that the payment belongs to.
     pub fn order(&self) -> Option<OrderId> {
         self.opened.as_ref().map(|payment| payment.order)
     }
 
-    /// The money taken and not given back, in minor units.
-    pub fn kept(&self) -> i64 {
-        self.opened.as_ref().map_or(0, |payment| payment.captured - payment.done.values().sum::<i64>())
+    /// Returns the captured amount without the refunds that the provider completed, in minor units.
+    pub fn net_captured(&self) -> i64 {
+        self.opened
+            .as_ref()
+            .map_or(0, |payment| payment.captured - payment.completed_refunds.values().sum::<i64>())
     }
 
-    /// Refunds and voids that failed, and that nobody has seen to.
+    /// Returns the failed refunds and voids that staff has not handled.
     pub fn debts(&self) -> Vec<DebtId> {
         self.opened.iter().flat_map(|payment| &payment.debts).copied().collect()
     }
 
-    /// The refund that the provider reports as done at a moment, naming none. Refunds requested later are not meant. A
-    /// refund that is done already may be reported once more, so that beside it no other refund can be told for sure.
-    /// Of several tries of one refund, the last one is meant.
-    pub fn meant_refund(&self, reported_at: Timestamp) -> MeantRefund {
-        let Some(payment) = &self.opened else { return MeantRefund::None };
-        let refunds = payment.asked.iter().chain(&payment.failed);
-        let is_meant =
+    /// Returns the refund that the provider reports as completed at a time, if the report names none.
+    ///
+    /// Refunds that were requested later are excluded. Of several tries of one refund, the last try is
+    /// returned. If another refund is completed already, the result is unclear, because the provider may
+    /// repeat the report of that refund.
+    pub fn reported_refund(&self, reported_at: Timestamp) -> ReportedRefund {
+        let Some(payment) = &self.opened else { return ReportedRefund::None };
+        let refunds = payment.open_refunds.iter().chain(&payment.failed_refunds);
+        let is_possible =
             |(_, refund): &(&RefundId, &Refund)| refund.requested_at.is_none_or(|at| at <= reported_at);
-        let refunds: Vec<_> = refunds.filter(is_meant).collect();
+        let refunds: Vec<_> = refunds.filter(is_possible).collect();
         let Some((last, _)) = refunds.iter().max_by_key(|(_, refund)| refund.attempt) else {
-            return MeantRefund::None;
+            return ReportedRefund::None;
         };
         let firsts: BTreeSet<RefundId> = refunds.iter().map(|(_, refund)| refund.first).collect();
-        let is_one = firsts.len() == 1 && payment.done.is_empty();
-        if is_one { MeantRefund::One(**last) } else { MeantRefund::Unclear }
+        let is_one = firsts.len() == 1 && payment.completed_refunds.is_empty();
+        if is_one { ReportedRefund::One(**last) } else { ReportedRefund::Unclear }
     }
 
-    /// Whether the provider holds money that was neither taken nor let go.
+    /// Returns true if the provider holds money that was neither captured nor released.
     pub fn is_held(&self) -> bool {
-        self.opened.as_ref().is_some_and(|payment| payment.held)
+        self.opened.as_ref().is_some_and(|payment| payment.is_held)
     }
 
-    /// What always holds, said once for tests, models and production.
+    /// Checks the invariant of payments. Production code, tests and models all use this function.
     pub fn invariant(&self) -> Result<(), String> {
         let Some(payment) = &self.opened else { return Ok(()) };
-        let within = payment.not_given() >= 0 && (0..=payment.amount.amount).contains(&payment.captured);
-        let either = !(payment.held && payment.captured > 0);
+        let within = payment.unallocated() >= 0 && (0..=payment.amount.amount).contains(&payment.captured);
+        let either = !(payment.is_held && payment.captured > 0);
         if within && either { Ok(()) } else { Err(format!("{payment:?}")) }
     }
 }

@@ -51,9 +51,15 @@ fn void_requested() -> PaymentEvent {
 }
 
 fn void_requested_of(provider_payment_id: &str) -> PaymentEvent {
-    let (void, provider_payment_id) = (void_id(), provider_payment_id.to_owned());
-    let amount = pounds(10);
-    VoidRequested { order: ORDER, void, provider_payment_id, amount, attempt: 1, retries: None }.into()
+    VoidRequested {
+        order: ORDER,
+        void: void_id(),
+        provider_payment_id: provider_payment_id.to_owned(),
+        amount: pounds(10),
+        attempt: 1,
+        retries: None,
+    }
+    .into()
 }
 
 fn void_id() -> VoidId {
@@ -66,8 +72,13 @@ fn record_failed() -> PaymentCommand {
 
 fn record_failed_of(attempt: u32, provider_payment_id: Option<&str>) -> PaymentCommand {
     let provider_payment_id = provider_payment_id.map(str::to_owned);
-    let (code, detail) = ("no".into(), "declined".into());
-    PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts: 1 }
+    PaymentCommand::RecordFailed {
+        attempt,
+        provider_payment_id,
+        code: "no".into(),
+        detail: "declined".into(),
+        attempts: 1,
+    }
 }
 
 fn failed() -> PaymentEvent {
@@ -87,18 +98,15 @@ fn refund(amount: Option<Money>) -> PaymentCommand {
 }
 
 fn refund_requested(amount: Money) -> PaymentEvent {
-    let (provider_payment_id, reason) = ("p".into(), "broken".into());
-    let requested_at = Some(noon());
-    let refund = REFUND;
     RefundRequested {
         order: ORDER,
-        refund,
-        provider_payment_id,
+        refund: REFUND,
+        provider_payment_id: "p".into(),
         amount,
-        reason,
+        reason: "broken".into(),
         attempt: 1,
         retries: None,
-        requested_at,
+        requested_at: Some(noon()),
     }
     .into()
 }
@@ -116,7 +124,7 @@ fn another_attempt_is_allowed_after_a_decline_and_only_then() {
 }
 
 #[test]
-fn doubled_and_late_answers_change_nothing() {
+fn repeated_and_late_answers_change_nothing() {
     given::<Payment>(&[requested(1), authorized()]).when(&record_authorized()).then_nothing();
     given::<Payment>(&[requested(1), authorized()]).when(&record_failed()).then_nothing();
     given::<Payment>(&[requested(1), authorized(), captured()]).when(&record_authorized()).then_nothing();
@@ -124,12 +132,12 @@ fn doubled_and_late_answers_change_nothing() {
 }
 
 #[test]
-fn a_success_after_a_failure_counts_while_somebody_waits() {
+fn a_success_after_a_failure_counts_until_the_payment_is_abandoned() {
     given::<Payment>(&[requested(1), failed()]).when(&record_authorized()).then(&[authorized()]);
 }
 
 #[test]
-fn an_authorization_that_nobody_wants_is_voided_however_late() {
+fn an_authorization_of_an_abandoned_payment_is_voided() {
     let late = [authorized(), void_requested()];
     given::<Payment>(&[requested(1), cancelled()]).when(&record_authorized()).then(&late);
     given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_authorized()).then(&late);
@@ -139,7 +147,7 @@ fn an_authorization_that_nobody_wants_is_voided_however_late() {
 }
 
 #[test]
-fn a_payment_that_nobody_asked_for_in_time_cannot_be_asked_for_any_more() {
+fn a_payment_abandoned_before_its_request_can_not_be_requested() {
     let abandon = PaymentCommand::Abandon { order: ORDER };
     given::<Payment>(&[]).when(&abandon).then(&[cancelled()]);
     given::<Payment>(&[cancelled()]).when(&abandon).then_nothing();
@@ -148,14 +156,14 @@ fn a_payment_that_nobody_asked_for_in_time_cannot_be_asked_for_any_more() {
 }
 
 #[test]
-fn a_failure_that_comes_when_nobody_waits_leaves_the_payment_cancelled() {
+fn a_failure_after_the_payment_was_abandoned_leaves_it_cancelled() {
     let history = [requested(1), cancelled(), failed()];
     given::<Payment>(&history[..2]).when(&record_failed()).then(&history[2..]);
     assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::Cancelled));
 }
 
 #[test]
-fn a_second_hold_of_an_attempt_that_was_thought_to_have_failed_is_voided_and_the_first_one_stands() {
+fn a_late_hold_of_a_failed_attempt_is_voided_and_the_current_hold_stays() {
     let late = record_authorized_of(1, "late");
     let history = [requested(1), failed(), requested(2), authorized()];
     let second = void_requested_of("late");
@@ -167,7 +175,7 @@ fn a_second_hold_of_an_attempt_that_was_thought_to_have_failed_is_voided_and_the
 }
 
 #[test]
-fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
+fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_current_one() {
     let history = [requested(1), failed(), requested(2)];
     given::<Payment>(&history).when(&record_failed_of(1, None)).then_nothing();
     given::<Payment>(&history).when(&record_failed_of(1, Some("p"))).then_nothing();
@@ -175,7 +183,7 @@ fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
 }
 
 #[test]
-fn a_late_success_of_an_earlier_attempt_is_voided_and_the_present_one_goes_on() {
+fn a_late_success_of_an_earlier_attempt_is_voided_and_the_current_one_continues() {
     let history = [requested(1), failed(), requested(2)];
     let first = void_requested_of("first");
     given::<Payment>(&history).when(&record_authorized_of(1, "first")).then(std::slice::from_ref(&first));
@@ -185,9 +193,9 @@ fn a_late_success_of_an_earlier_attempt_is_voided_and_the_present_one_goes_on() 
     given::<Payment>(&history).when(&accepted).then_nothing();
 }
 
-/// The provider had one id for all attempts of a payment in logs of before.
+/// In older logs the provider used one id for all attempts of a payment.
 #[test]
-fn an_answer_that_names_the_present_payment_of_the_provider_belongs_to_the_present_attempt() {
+fn an_answer_with_the_current_provider_id_belongs_to_the_current_attempt() {
     let accepted = Accepted { order: ORDER, provider_payment_id: "p".into() }.into();
     let history = [requested(1), failed(), requested(2), accepted];
     given::<Payment>(&history).when(&record_authorized_of(1, "p")).then(&[authorized()]);
@@ -195,7 +203,7 @@ fn an_answer_that_names_the_present_payment_of_the_provider_belongs_to_the_prese
 }
 
 #[test]
-fn a_capture_that_names_another_payment_of_the_provider_changes_nothing() {
+fn a_capture_with_another_provider_id_changes_nothing() {
     let history = [requested(1), authorized()];
     let other = PaymentCommand::RecordCaptured { provider_payment_id: "other".into() };
     given::<Payment>(&history).when(&other).then_nothing();
@@ -203,7 +211,7 @@ fn a_capture_that_names_another_payment_of_the_provider_changes_nothing() {
 }
 
 #[test]
-fn an_authorization_that_was_voided_is_no_news_when_it_comes_again() {
+fn a_repeated_authorization_that_was_voided_changes_nothing() {
     let voided = Voided { order: ORDER, void: void_id() }.into();
     let history = [requested(1), authorized(), cancelled(), void_requested(), voided];
     given::<Payment>(&history).when(&record_authorized()).then_nothing();
@@ -211,13 +219,13 @@ fn an_authorization_that_was_voided_is_no_news_when_it_comes_again() {
 }
 
 #[test]
-fn the_answer_that_a_given_up_payment_is_owed_may_be_a_failure() {
+fn an_abandoned_payment_records_the_failure_of_its_open_attempt_once() {
     given::<Payment>(&[requested(1), cancelled()]).when(&record_failed()).then(&[failed()]);
     given::<Payment>(&[requested(1), failed(), cancelled()]).when(&record_failed()).then_nothing();
 }
 
 #[test]
-fn a_capture_that_nobody_wants_is_refunded() {
+fn a_capture_of_an_abandoned_payment_is_refunded() {
     let state = fold::<Payment>(&[requested(1), authorized(), cancelled(), void_requested()]);
     let events = Payment::decide(&state, &record_captured(), &context(3, noon())).unwrap();
     assert!(
@@ -232,7 +240,7 @@ fn a_declined_payment_stays_failed_when_it_is_abandoned() {
 }
 
 #[test]
-fn refunds_never_exceed_what_was_taken() {
+fn refunds_never_exceed_the_captured_amount() {
     let paid = [requested(1), authorized(), captured()];
     given::<Payment>(&paid[..2]).when(&refund(None)).then_refused("payment-not-captured");
     given::<Payment>(&paid).when(&refund(Some(pounds(11)))).then_refused("refund-exceeds-payment");
@@ -244,16 +252,16 @@ fn refunds_never_exceed_what_was_taken() {
 }
 
 #[test]
-fn a_refund_is_done_once() {
-    let asked = [requested(1), authorized(), captured(), refund_requested(pounds(4))];
+fn a_refund_is_completed_once() {
+    let requested = [requested(1), authorized(), captured(), refund_requested(pounds(4))];
     let record = PaymentCommand::RecordRefunded { refund: REFUND, provider_refund_id: "r".into() };
     let done: PaymentEvent =
         Refunded { order: ORDER, refund: REFUND, amount: pounds(4), provider_refund_id: "r".into() }.into();
-    given::<Payment>(&asked).when(&refund(Some(pounds(4)))).then_nothing();
-    given::<Payment>(&asked).when(&record).then(std::slice::from_ref(&done));
-    let history: Vec<_> = asked.iter().cloned().chain([done]).collect();
+    given::<Payment>(&requested).when(&refund(Some(pounds(4)))).then_nothing();
+    given::<Payment>(&requested).when(&record).then(std::slice::from_ref(&done));
+    let history: Vec<_> = requested.iter().cloned().chain([done]).collect();
     given::<Payment>(&history).when(&record).then_nothing();
     assert_eq!(fold::<Payment>(&history).status(), Some(PaymentStatus::PartiallyRefunded));
-    assert_eq!(fold::<Payment>(&history).kept(), 600);
-    given::<Payment>(&asked[..3]).when(&record).then_refused("refund-not-found");
+    assert_eq!(fold::<Payment>(&history).net_captured(), 600);
+    given::<Payment>(&requested[..3]).when(&record).then_refused("refund-not-found");
 }

@@ -1,7 +1,7 @@
 //! Changes to some fields of a product, as an import makes them.
 //!
-//! Absent is not empty: a field that is not named stays as it is, and so does a variant that is not named. The result
-//! is the whole content, which is checked like every other.
+//! An absent field differs from an empty one: fields and variants that the changes do not name stay as they
+//! are. The result is a whole content, which is checked like any other content.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,15 +19,15 @@ use super::written;
 /// Changes to a product.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Amendment {
-    /// A new name.
+    /// New name to store.
     pub name: Option<String>,
-    /// A new description; empty to clear it.
+    /// New description; empty to clear it.
     pub description: Option<String>,
-    /// A new category; empty to clear it.
+    /// New category; empty to clear it.
     pub category: Option<String>,
-    /// Attributes by name; without a value to remove them.
+    /// New attribute values by name; `None` removes an attribute.
     pub attributes: BTreeMap<String, Option<(AttributeKind, String)>>,
-    /// True to put the product on sale, false to take it off.
+    /// True to put the product on sale, false to take it off sale.
     pub active: Option<bool>,
     /// Changes to variants, and new variants.
     pub variants: Vec<VariantAmendment>,
@@ -36,36 +36,37 @@ pub struct Amendment {
 /// Changes to a variant, or a new variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantAmendment {
-    /// Its SKU.
+    /// SKU of the variant.
     pub sku: Sku,
-    /// Options by name; without a value to remove them.
+    /// New option values by name; `None` removes an option.
     pub options: BTreeMap<String, Option<String>>,
-    /// A new price. A new variant needs one.
+    /// New price. A new variant needs one.
     pub price: Option<Price>,
-    /// The URLs of all its images.
+    /// URLs of all images of the variant.
     pub images: Option<Vec<String>>,
 }
 
 /// A price as people write it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Price {
-    /// The amount.
+    /// Amount of the price.
     pub amount: Amount,
-    /// Its currency; absent for the currency that the variant has, or else its product, or else the shop.
+    /// Currency of the price. If absent, it is the currency of the variant, or else of the product, or else
+    /// of the shop.
     pub currency: Option<Currency>,
 }
 
-/// An amount of money in a currency that may not be known yet.
+/// An amount of money whose currency may not be known yet.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Amount {
-    /// Minor units.
+    /// Amount in minor units.
     Minor(i64),
-    /// A decimal number, as in `12.50`.
+    /// A decimal number, such as `12.50`.
     Decimal(String),
 }
 
 impl Amendment {
-    /// The content of a new product, or everything that is wrong with it.
+    /// Returns the content of a new product, or all errors.
     pub fn created(&self, shop: Currency) -> Result<Content, Vec<FieldError>> {
         if self.name.is_none() {
             return Err(vec![FieldError::new("/name", "missing-field", "a new product needs a name")]);
@@ -81,7 +82,7 @@ impl Amendment {
         self.applied(&empty, shop)
     }
 
-    /// The content of a product after the changes, or everything that is wrong with it.
+    /// Returns the content of a product after the changes, or all errors.
     pub fn applied(&self, before: &Content, shop: Currency) -> Result<Content, Vec<FieldError>> {
         self.check_counts()?;
         let mut content = before.clone();
@@ -110,10 +111,11 @@ impl Amendment {
             return Err(errors);
         }
         let skus: Vec<Sku> = content.variants.iter().map(|variant| variant.sku.clone()).collect();
-        content.checked().map_err(|errors| self.at_own_places(errors, &skus))
+        content.checked().map_err(|errors| self.with_own_pointers(errors, &skus))
     }
 
-    /// The fields of the product itself that are changed: the pointer of each, and its value as it is kept.
+    /// Returns the changed fields of the product itself, without its variants: the pointer of each field, and
+    /// its value as it is stored.
     pub fn product_fields(&self) -> Vec<(String, String)> {
         let name = self.name.as_ref().map(|name| PRODUCT_NAME.trim(name).to_owned());
         let category = self.category.as_ref().map(|category| category_path(CATEGORY.trim(category)));
@@ -126,19 +128,19 @@ impl Amendment {
         ];
         let texts = texts.into_iter().filter_map(|(pointer, text)| Some((pointer.to_owned(), text?)));
         let attributes = self.attributes.iter().map(|(name, value)| {
-            // A removed attribute differs from an empty one.
+            // The prefix `=` distinguishes an attribute with the text "null" from a removed one.
             let value = value.as_ref().map_or_else(|| "null".to_owned(), |(_, value)| format!("={value}"));
             (format!("/attributes/{}", escaped(PART_NAME.trim(name))), value)
         });
         texts.chain(attributes).collect()
     }
 
-    /// Refuses too many parts, before any of them is looked for.
+    /// Checks the number of parts, before any part is looked up.
     fn check_counts(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut check = |pointer: String, count: usize, max: usize| {
             if count > max {
-                let detail = format!("at most {max} are allowed, here are {count}");
+                let detail = format!("at most {max} are allowed, but there are {count}");
                 errors.push(FieldError::new(pointer, "too-many", detail));
             }
         };
@@ -150,9 +152,9 @@ impl Amendment {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// Errors of the whole content at the places that the changes have. A variant that the changes do not name has
-    /// no place there: its SKU is named.
-    fn at_own_places(&self, errors: Vec<FieldError>, skus: &[Sku]) -> Vec<FieldError> {
+    /// Moves the pointers of errors from the whole content to the changes. An error in a variant that the
+    /// changes do not name has no pointer there, so its detail names the SKU.
+    fn with_own_pointers(&self, errors: Vec<FieldError>, skus: &[Sku]) -> Vec<FieldError> {
         let moved = errors.into_iter().map(|error| {
             let place = error.pointer.strip_prefix("/variants/").and_then(|rest| rest.split_once('/'));
             let Some((index, rest)) = place else { return error };
@@ -167,7 +169,7 @@ impl Amendment {
     }
 }
 
-/// Sets and removes attributes. Names are compared as they are kept: trimmed.
+/// Sets and removes attributes. Names are compared without white space around them, as they are stored.
 fn set_attributes(
     attributes: &mut Vec<Attribute>,
     new: &BTreeMap<String, Option<(AttributeKind, String)>>,
@@ -178,7 +180,11 @@ fn set_attributes(
         let name = PART_NAME.trim(name);
         if !named.insert(name) {
             let pointer = format!("/attributes/{}", escaped(name));
-            errors.push(FieldError::new(pointer, "duplicate-name", "an attribute stands there once"));
+            errors.push(FieldError::new(
+                pointer,
+                "duplicate-name",
+                "the name of an attribute may occur only once",
+            ));
         }
         let at = attributes.iter().position(|attribute| PART_NAME.trim(&attribute.name) == name);
         match (at, value) {
@@ -201,7 +207,7 @@ fn set_attributes(
     errors
 }
 
-/// Changes a variant, or adds it behind the others.
+/// Changes a variant, or adds it after the others.
 fn set_variant(
     variants: &mut Vec<Variant>,
     new: &VariantAmendment,
@@ -251,7 +257,11 @@ fn set_options(
         let name = PART_NAME.trim(name);
         if !named.insert(name) {
             let pointer = format!("/variants/{index}/options/{}", escaped(name));
-            errors.push(FieldError::new(pointer, "duplicate-name", "an option stands there once"));
+            errors.push(FieldError::new(
+                pointer,
+                "duplicate-name",
+                "the name of an option may occur only once",
+            ));
         }
         options.retain(|known, _| PART_NAME.trim(known) != name);
         if let Some(value) = value {
@@ -262,20 +272,20 @@ fn set_options(
 }
 
 impl Price {
-    /// The price, in its own currency or else in this one. A decimal number is held to the range of prices here, so that
-    /// the refusal names the range in decimal numbers too.
+    /// Returns the price, in its own currency or else in `currency`. The range of a decimal number is checked
+    /// here, so that the error shows the allowed range as decimal numbers too.
     fn read(&self, currency: Currency) -> Result<Money, (&'static str, String)> {
         let currency = self.currency.unwrap_or(currency);
         let amount = match &self.amount {
             Amount::Minor(amount) => *amount,
             Amount::Decimal(text) => {
-                minor_units(text, currency).map_err(|why| ("invalid-value", why.to_string()))?
+                minor_units(text, currency).map_err(|error| ("invalid-value", error.to_string()))?
             }
         };
         let is_decimal = matches!(self.amount, Amount::Decimal(_));
         if is_decimal && !(0..=PRICE_MINOR_MAX).contains(&amount) {
-            let most = Money::new(PRICE_MINOR_MAX, currency);
-            return Err(("out-of-range", format!("a price is {} to {most}", Money::zero(currency))));
+            let highest = Money::new(PRICE_MINOR_MAX, currency);
+            return Err(("out-of-range", format!("a price is {} to {highest}", Money::zero(currency))));
         }
         Ok(Money::new(amount, currency))
     }
@@ -330,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_changes_and_everything_else_stays() {
+    fn changing_a_price_changes_nothing_else() {
         let amendment = Amendment { variants: vec![of_variant("L1", pence(110))], ..Amendment::default() };
         let mut expected = lamp();
         expected.variants[0].price.amount = 110;
@@ -339,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_without_a_currency_keeps_the_one_that_the_variant_has() {
+    fn a_price_without_a_currency_keeps_the_currency_of_the_variant() {
         let mut yen = lamp();
         yen.variants.iter_mut().for_each(|variant| variant.price.currency = Currency::JPY);
         let priced = |price| {
@@ -364,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_texts_clear_and_attributes_without_a_value_go() {
+    fn empty_texts_clear_fields_and_attributes_without_a_value_are_removed() {
         let value = |text: &str| Some((AttributeKind::Text, text.to_owned()));
         let amendment = Amendment {
             description: Some(String::new()),
@@ -378,13 +388,16 @@ mod tests {
         };
         let content = applied(&amendment);
         assert_eq!((content.description.as_str(), content.category.as_str()), ("", "home/lighting"));
-        let attributes: Vec<_> =
-            content.attributes.iter().map(|kept| (kept.name.as_str(), kept.value.as_str())).collect();
+        let attributes: Vec<_> = content
+            .attributes
+            .iter()
+            .map(|attribute| (attribute.name.as_str(), attribute.value.as_str()))
+            .collect();
         assert_eq!(attributes, [("base", "oak"), ("colour", "red")]);
     }
 
     #[test]
-    fn the_text_of_a_number_leaves_it_a_number() {
+    fn a_number_attribute_stays_a_number_if_the_text_is_one() {
         let watts = |value: &str| {
             let attributes =
                 BTreeMap::from([("watts".into(), Some((AttributeKind::Text, value.to_owned())))]);
@@ -397,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn options_and_images_change_for_the_named_variant_only() {
+    fn options_and_images_change_only_for_the_named_variant() {
         let amendment = VariantAmendment {
             sku: sku("L2"),
             options: BTreeMap::from([("size".into(), None), ("base".into(), Some("oak".into()))]),
@@ -426,14 +439,15 @@ mod tests {
     }
 
     #[test]
-    fn errors_stand_at_the_places_of_the_changes() {
+    fn the_pointers_of_errors_refer_to_the_changes() {
         let of = |variants| Amendment { variants, ..Amendment::default() };
         let price_of_l2 = of(vec![of_variant("L2", pence(-1))]);
         assert_eq!(wrong(&price_of_l2), [("/variants/0/price/amount".to_owned(), "out-of-range")]);
         let twice = of(vec![of_variant("L1", pence(1)), of_variant("L1", pence(2))]);
         assert_eq!(wrong(&twice), [("/variants/1/sku".to_owned(), "duplicate-sku")]);
         let euros = Price { amount: Amount::Minor(1), currency: Some(Currency::EUR) };
-        // The first variant gives the currency: the other one, which the changes do not name, does not fit it.
+        // The first variant sets the currency. The other variant, which the changes do not name, has
+        // another currency.
         let errors = of(vec![of_variant("L1", euros)]).applied(&lamp(), Currency::GBP).unwrap_err();
         assert_eq!((errors[0].pointer.as_str(), errors[0].code), ("/variants", "currency-mismatch"));
         assert!(errors[0].detail.starts_with("SKU L2, price/currency: "), "{errors:?}");

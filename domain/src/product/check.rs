@@ -1,5 +1,6 @@
-//! What may be said of a product. Everything wrong is told at once, each with the place it stands at in
-//! the content's JSON; an attribute's place is its name, since the API has attributes by name.
+//! Checks the content of a product. All errors are reported at once. Each error has a pointer to its field in
+//! the content's JSON; the pointer to an attribute uses the attribute's name, because the API shows
+//! attributes by name.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,7 @@ use crate::text::{TextError, TextRule};
 use super::event::{Attribute, Content, Variant};
 
 impl Content {
-    /// The content with every text trimmed, or everything that is wrong with it. What is checked is what is kept.
+    /// Returns the content with every text trimmed, or all errors. Exactly the checked content is stored.
     pub fn checked(mut self) -> Result<Self, Vec<FieldError>> {
         self.check_counts()?;
         let mut errors = self.trim();
@@ -22,17 +23,17 @@ impl Content {
         if errors.is_empty() { Ok(self) } else { Err(errors) }
     }
 
-    /// Everything that is wrong with it as it is.
+    /// Checks the content without trimming its texts. Returns all errors.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
-        // Counts first: what has far too many parts is not looked at part by part.
+        // The counts are checked first, so that a content with far too many parts is refused quickly.
         self.check_counts()?;
         let mut errors = Vec::new();
-        let mut of = |pointer: &str, code, text: &str, rule: &TextRule| {
+        let mut check_text = |pointer: &str, code, text: &str, rule: &TextRule| {
             errors.extend(wrong(pointer.to_owned(), code, text, rule));
         };
-        of("/name", "invalid-length", &self.name, &PRODUCT_NAME);
-        of("/description", "too-long", &self.description, &DESCRIPTION);
-        of("/category", "too-long", &self.category, &CATEGORY);
+        check_text("/name", "invalid-length", &self.name, &PRODUCT_NAME);
+        check_text("/description", "too-long", &self.description, &DESCRIPTION);
+        check_text("/category", "too-long", &self.category, &CATEGORY);
         check_attributes(&mut errors, &self.attributes);
         check_variants(&mut errors, &self.variants);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -61,7 +62,7 @@ impl Content {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// Trims every text. Two options whose names differ by blanks alone are an error.
+    /// Trims every text. Returns an error for each option whose trimmed name another option already has.
     fn trim(&mut self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         trim(&PRODUCT_NAME, &mut self.name);
@@ -72,9 +73,13 @@ impl Content {
         for (index, variant) in self.variants.iter_mut().enumerate() {
             for (name, value) in std::mem::take(&mut variant.options) {
                 let name = PART_NAME.trim(&name).to_owned();
-                if let Some(twice) = variant.options.get(&name).map(|_| escaped(&name)) {
-                    let pointer = format!("/variants/{index}/options/{twice}");
-                    errors.push(FieldError::new(pointer, "duplicate-name", "an option stands there once"));
+                if let Some(duplicate) = variant.options.get(&name).map(|_| escaped(&name)) {
+                    let pointer = format!("/variants/{index}/options/{duplicate}");
+                    errors.push(FieldError::new(
+                        pointer,
+                        "duplicate-name",
+                        "the name of an option may occur only once",
+                    ));
                 }
                 variant.options.insert(name, OPTION_VALUE.trim(&value).to_owned());
             }
@@ -91,18 +96,19 @@ fn trim(rule: &TextRule, text: &mut String) {
     }
 }
 
-/// An error of a text that breaks its rule; `code` is the one of a wrong length. The pointer names the field, so the
-/// detail does not.
+/// Returns the error of a text that breaks its rule. `code` is the code for a wrong length. The pointer names
+/// the field, so the detail does not.
 fn wrong(pointer: String, code: &'static str, text: &str, rule: &TextRule) -> Option<FieldError> {
-    let why = rule.check(text).err()?;
-    let code = match why {
+    let error = rule.check(text).err()?;
+    let code = match error {
         TextError::Length { .. } | TextError::Bytes { .. } | TextError::Invisible => code,
         TextError::Control | TextError::Hidden(_) => "invalid-character",
     };
-    Some(FieldError::new(pointer, code, why.to_string()))
+    Some(FieldError::new(pointer, code, error.to_string()))
 }
 
-/// An error of the name of an attribute or option. Its value stands at the same place.
+/// Returns the error of the name of an attribute or option. The detail starts with "its name", because the
+/// pointer is the same for the name and the value.
 fn wrong_name(pointer: String, name: &str) -> Option<FieldError> {
     let error = wrong(pointer, "invalid-name", name, &PART_NAME)?;
     let detail = format!("its name: {}", error.detail);
@@ -117,7 +123,11 @@ fn check_attributes(errors: &mut Vec<FieldError>, attributes: &[Attribute]) {
         let value = &attribute.value;
         errors.extend(wrong_name(pointer.clone(), name));
         if !seen.insert(attribute.name.as_str()) {
-            errors.push(FieldError::new(pointer.clone(), "duplicate-name", "an attribute stands there once"));
+            errors.push(FieldError::new(
+                pointer.clone(),
+                "duplicate-name",
+                "the name of an attribute may occur only once",
+            ));
         }
         errors.extend(wrong(pointer, "too-long", value, &ATTRIBUTE_VALUE));
     }
@@ -127,7 +137,7 @@ fn check_variants(errors: &mut Vec<FieldError>, variants: &[Variant]) {
     let mut seen = HashSet::with_capacity(variants.len());
     for (index, variant) in variants.iter().enumerate() {
         if !seen.insert(&variant.sku) {
-            let detail = format!("SKU {} stands there twice", variant.sku);
+            let detail = format!("SKU {} occurs twice", variant.sku);
             errors.push(FieldError::new(format!("/variants/{index}/sku"), "duplicate-sku", detail));
         }
         check_price(errors, index, variant, &variants[0]);
@@ -142,7 +152,11 @@ fn check_price(errors: &mut Vec<FieldError>, index: usize, variant: &Variant, fi
     }
     if variant.price.currency != first.price.currency {
         let pointer = format!("/variants/{index}/price/currency");
-        errors.push(FieldError::new(pointer, "currency-mismatch", "all variants are priced in one currency"));
+        errors.push(FieldError::new(
+            pointer,
+            "currency-mismatch",
+            "all variants must be priced in the same currency",
+        ));
     }
 }
 
@@ -158,7 +172,7 @@ fn check_texts(errors: &mut Vec<FieldError>, index: usize, variant: &Variant) {
     }
 }
 
-/// A name as a JSON pointer (RFC 6901) has it.
+/// Escapes a name for a JSON pointer (RFC 6901).
 pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,39 +1,39 @@
-//! What can be asked of a product.
+//! Commands to a product.
 
 use crate::names::Sku;
 
 use super::event::Content;
 
-/// A command to one product. Its new SKUs are claimed before it is sent, in the product's epoch; when that has
-/// passed, the claims may be gone, and the command is refused.
+/// A command to one product. Its new SKUs must be claimed before, in the current epoch of the product. If
+/// that epoch has ended, the claims may be released, and the command is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProductCommand {
-    /// Puts it into the catalogue.
+    /// Adds the product to the catalog.
     Create {
-        /// All that is said of it.
+        /// Content of the product.
         content: Content,
-        /// The epoch in which its SKUs were claimed.
+        /// Epoch in which its SKUs were claimed.
         epoch: u64,
     },
-    /// Replaces all that is said of it.
+    /// Replaces the content of the product.
     Replace {
-        /// All that is said of it.
+        /// New content of the product.
         content: Content,
-        /// The epoch in which its SKUs were claimed.
+        /// Epoch in which its SKUs were claimed.
         epoch: u64,
     },
-    /// Takes it out of the catalogue for good.
+    /// Removes the product from the catalog permanently.
     Withdraw,
-    /// Ends the epoch, so that a write that claimed the SKU in it comes too late; nothing when the
-    /// product holds the SKU.
+    /// Ends the epoch, so that a write that claimed the SKU in it is refused. Does nothing if the product
+    /// holds the SKU.
     Fence {
-        /// A SKU that is claimed for it.
+        /// SKU that is claimed for the product.
         sku: Sku,
     },
 }
 
 impl ProductCommand {
-    /// What is to be said of the product.
+    /// Returns the content that the command writes.
     pub fn content(&self) -> Option<&Content> {
         match self {
             Self::Create { content, .. } | Self::Replace { content, .. } => Some(content),
@@ -41,7 +41,7 @@ impl ProductCommand {
         }
     }
 
-    /// The same for SKUs that were claimed in another epoch.
+    /// Returns the same command for SKUs that were claimed in another epoch.
     pub fn in_epoch(self, epoch: u64) -> Self {
         match self {
             Self::Create { content, .. } => Self::Create { content, epoch },

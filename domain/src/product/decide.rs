@@ -1,4 +1,4 @@
-//! What becomes of a command to a product.
+//! Decides commands to a product.
 
 use crate::names::Sku;
 
@@ -9,7 +9,7 @@ use super::state::{Life, ProductState};
 
 type Decision = Result<Vec<ProductEvent>, ProductRejection>;
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &ProductState, command: &ProductCommand) -> Decision {
     match command {
         ProductCommand::Create { content, epoch } => create(state, content, *epoch),

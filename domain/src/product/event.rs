@@ -1,4 +1,4 @@
-//! What can happen to a product.
+//! Events of a product.
 
 use std::collections::BTreeMap;
 
@@ -8,44 +8,44 @@ use souk_eventsourcing::event_enum;
 use crate::money::Money;
 use crate::names::Sku;
 
-/// All that is said of a product.
+/// Content of a product: everything that the catalog shows about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
-    /// Its name.
+    /// Name of the product.
     pub name: String,
-    /// In the shop's words; may be empty.
+    /// Description; may be empty.
     #[serde(default)]
     pub description: String,
-    /// A path such as `home/lighting`; may be empty.
+    /// Category path such as `home/lighting`; may be empty.
     #[serde(default)]
     pub category: String,
-    /// In order of name, each name once.
+    /// Attributes in the order of their names, each name once.
     #[serde(default)]
     pub attributes: Vec<Attribute>,
-    /// Whether customers see it.
+    /// True if customers can see and buy the product.
     pub active: bool,
-    /// At least one, each SKU once.
+    /// Variants, at least one, each SKU once.
     pub variants: Vec<Variant>,
 }
 
-/// A named value.
+/// An attribute of a product: a named value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attribute {
-    /// Its name.
+    /// Name of the attribute.
     pub name: String,
-    /// How to read the value.
+    /// Type of the value.
     pub kind: AttributeKind,
-    /// The text, the number as JSON writes it, `true` or `false`.
+    /// The value as text: the text itself, a number as in JSON, or `true` or `false`.
     pub value: String,
 }
 
-/// How to read an attribute's value.
+/// Type of an attribute's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttributeKind {
-    /// Text.
+    /// Any text.
     Text,
     /// A JSON number.
     Number,
@@ -53,59 +53,59 @@ pub enum AttributeKind {
     Boolean,
 }
 
-/// A form of the product that is sold and stocked by itself.
+/// A variant of a product, with its own SKU, price and stock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Variant {
-    /// Its SKU, claimed by this product.
+    /// SKU of the variant, claimed by the product.
     pub sku: Sku,
-    /// What tells it from the others, as in size M.
+    /// Options that distinguish the variant from the others, such as size M.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// Its price.
+    /// Price of one unit.
     pub price: Money,
-    /// URLs of its images.
+    /// URLs of the images.
     #[serde(default)]
     pub images: Vec<String>,
 }
 
-/// It came into the catalogue.
+/// The product was added to the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Created {
-    /// All that is said of it.
+    /// Content of the product.
     pub content: Content,
 }
 
-/// All that is said of it was replaced.
+/// The content was replaced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Changed {
-    /// All that is said of it now.
+    /// New content of the product.
     pub content: Content,
-    /// SKUs that are its no more.
+    /// SKUs that the product gave up.
     #[serde(default)]
     pub removed_skus: Vec<Sku>,
 }
 
-/// It left the catalogue.
+/// The product was removed from the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Withdrawn {
-    /// SKUs that were its.
+    /// SKUs that the product gave up.
     pub removed_skus: Vec<Sku>,
 }
 
-/// A write that claimed a SKU didn't come: it comes too late now, and the claim can be released.
+/// A write that claimed a SKU did not arrive. It is refused from now on, and the claim can be released.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fenced {
-    /// The SKU.
+    /// SKU that was claimed.
     pub sku: Sku,
 }
 
 event_enum! {
-    /// What happens to a product.
+    /// Events of a product.
     pub enum ProductEvent {
         Created = "product.created" v 1,
         Changed = "product.changed" v 1,

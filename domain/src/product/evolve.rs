@@ -1,9 +1,9 @@
-//! What an event makes of a product.
+//! Applies events to the state of a product.
 
 use super::event::{Content, ProductEvent, Variant};
 use super::state::{Life, ProductState, VariantState, hash_of};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
     let epoch = state.epoch;
     match event {

@@ -1,7 +1,8 @@
 //! A product with its variants.
 //!
-//! A SKU belongs to one product; that is held by [`crate::claim`], claimed before and released after. A
-//! product that was withdrawn doesn't come back: its SKUs are free for another.
+//! A SKU belongs to one product. The SKU's claim ([`crate::claim`]) ensures this: it is claimed before the
+//! product is written, and released after the product gave the SKU up. A withdrawn product never comes back;
+//! its SKUs can be used by another product.
 
 pub mod amend;
 pub mod check;
@@ -23,12 +24,12 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::ProductId;
 
-/// The aggregate.
+/// The aggregate: one product.
 #[derive(Debug)]
 pub struct Product;
 
 impl Product {
-    /// The stream of a product.
+    /// Returns the stream of a product.
     pub fn stream(product: ProductId) -> StreamName {
         StreamName::new(Self::CATEGORY, &product.to_string())
     }

@@ -1,25 +1,25 @@
-//! Why a command to a product is refused.
+//! Reasons why a command to a product is refused.
 
 use souk_eventsourcing::Rejection;
 
 use crate::field_error::{FieldError, joined};
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProductRejection {
-    /// No such product.
+    /// The product does not exist.
     #[error("there is no such product")]
     NotFound,
-    /// The id is in use for another.
-    #[error("there is a product with this id already")]
+    /// A product with this id already exists.
+    #[error("a product with this id already exists")]
     Exists,
-    /// It left the catalogue.
-    #[error("the product was withdrawn; create a new one in its place")]
+    /// The product was withdrawn.
+    #[error("the product was withdrawn; create a new product instead")]
     Withdrawn,
-    /// Its SKUs changed since they were claimed for this write.
-    #[error("the product's SKUs were changed meanwhile; repeat the request")]
+    /// The SKUs of the product changed after they were claimed for this write.
+    #[error("the product's SKUs have changed in the meantime; send the request again")]
     Fenced,
-    /// What is said of it can't be.
+    /// The content breaks a rule.
     #[error("{}", joined(.0))]
     InvalidContent(Vec<FieldError>),
 }

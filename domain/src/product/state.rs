@@ -1,5 +1,5 @@
-//! What decisions need of a product. Descriptions and attributes are not among it: a hash tells whether
-//! they changed.
+//! State of a product: the facts that later decisions need. Instead of descriptions and attributes it has a
+//! hash of the content, which shows whether they changed.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::names::Sku;
 
 use super::event::Content;
 
-/// The state of a product. Once it is withdrawn, its name and SKUs are gone from here.
+/// State of a product. The name and SKUs of a withdrawn product are removed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductState {
@@ -21,6 +21,7 @@ pub struct ProductState {
     pub(super) content_hash: [u8; 16],
 }
 
+/// Stage in the life of a product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum Life {
@@ -30,61 +31,62 @@ pub(super) enum Life {
     Withdrawn,
 }
 
-/// What is to know of a variant to sell it.
+/// The part of a variant that is needed to sell it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VariantState {
-    /// Its price.
+    /// Price of one unit.
     pub price: Money,
-    /// What tells it from the others, as in size M.
+    /// Options that distinguish the variant from the others, such as size M.
     pub options: BTreeMap<String, String>,
 }
 
 impl ProductState {
-    /// Whether it was ever created.
+    /// Returns true if the product was ever created.
     pub fn exists(&self) -> bool {
         self.life != Life::NotCreated
     }
 
-    /// Whether it left the catalogue for good.
+    /// Returns true if the product was withdrawn.
     pub fn is_withdrawn(&self) -> bool {
         self.life == Life::Withdrawn
     }
 
-    /// Whether customers can buy it.
+    /// Returns true if customers can buy the product.
     pub fn is_listed(&self) -> bool {
         self.life == Life::Live && self.active
     }
 
-    /// How often it gave SKUs up, or a write that was to hold some was fenced off.
+    /// Returns the current epoch: the number of times that the product gave up SKUs or was fenced.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Its name.
+    /// Returns the name of the product.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// One of its variants.
+    /// Returns the variant with a SKU.
     pub fn variant(&self, sku: &Sku) -> Option<&VariantState> {
         self.variants.get(sku)
     }
 
-    /// The SKUs that are its.
+    /// Returns the SKUs of the product.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         self.variants.keys()
     }
 
-    /// Whether it says just this already.
+    /// Returns true if the product already has exactly this content.
     pub fn has_content(&self, content: &Content) -> bool {
         self.life == Life::Live && self.content_hash == hash_of(content)
     }
 }
 
-/// BLAKE3 of the content's JSON, its first 16 bytes.
+/// Returns the first 16 bytes of the BLAKE3 hash of the content's JSON.
 pub(super) fn hash_of(content: &Content) -> [u8; 16] {
-    let json = serde_json::to_vec(content).expect("contents have string keys and no failing serializers");
+    let json =
+        serde_json::to_vec(content).expect("a content has only string keys and values that always serialize");
     let mut hash = [0; 16];
     hash.copy_from_slice(&blake3::hash(&json).as_bytes()[..16]);
     hash

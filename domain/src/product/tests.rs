@@ -54,7 +54,7 @@ fn created(content: Content) -> ProductEvent {
 }
 
 #[test]
-fn a_product_is_created_with_what_is_said_of_it() {
+fn a_product_is_created_once() {
     given::<Product>(&[]).when(&create(lamp())).then(&[created(lamp())]);
     given::<Product>(&[created(lamp())]).when(&create(lamp())).then_nothing();
     let other = content("Rug", vec![variant("R1", 1)]);
@@ -62,19 +62,19 @@ fn a_product_is_created_with_what_is_said_of_it() {
 }
 
 #[test]
-fn replacing_names_the_skus_that_go() {
+fn replacing_the_content_records_the_removed_skus() {
     let next = content("Lamp", vec![variant("L2", 700), variant("L3", 900)]);
     let changed = Changed { content: next.clone(), removed_skus: vec![sku("L1")] };
     given::<Product>(&[created(lamp())]).when(&replace(next)).then(&[changed.into()]);
 }
 
 #[test]
-fn replacing_with_the_same_does_nothing() {
+fn replacing_with_the_same_content_does_nothing() {
     given::<Product>(&[created(lamp())]).when(&replace(lamp())).then_nothing();
 }
 
 #[test]
-fn a_write_whose_claims_may_be_gone_is_refused() {
+fn a_write_in_an_epoch_that_has_ended_is_refused() {
     let fence = |text| ProductCommand::Fence { sku: sku(text) };
     let fenced: ProductEvent = Fenced { sku: sku("L9") }.into();
     given::<Product>(&[]).when(&fence("L9")).then(from_ref(&fenced));
@@ -103,13 +103,13 @@ fn a_withdrawn_product_stays_withdrawn() {
 }
 
 #[test]
-fn what_is_not_there_cannot_be_changed() {
+fn a_product_that_does_not_exist_cannot_be_changed() {
     given::<Product>(&[]).when(&replace(lamp())).then_refused("product-not-found");
     given::<Product>(&[]).when(&ProductCommand::Withdraw).then_refused("product-not-found");
 }
 
 #[test]
-fn everything_wrong_is_said_at_once_with_its_place() {
+fn all_errors_are_reported_at_once_with_their_pointers() {
     let mut bad = content(" ", vec![variant("A", -1), variant("A", PRICE_MINOR_MAX + 1), variant("B", 1)]);
     bad.variants[2].price.currency = Currency::EUR;
     let value = "x".repeat(9_000);
@@ -128,7 +128,7 @@ fn everything_wrong_is_said_at_once_with_its_place() {
     given::<Product>(&[]).when(&create(bad)).then_refused("validation-failed");
 }
 
-/// The places and codes of what is wrong with a lamp after a change to it.
+/// Returns the pointers and codes of the errors in a lamp's content after a change to it.
 fn wrong_after(change: impl FnOnce(&mut Content)) -> Vec<(String, &'static str)> {
     let mut content = lamp();
     change(&mut content);
@@ -140,12 +140,12 @@ fn attribute(name: &str, value: &str) -> Attribute {
     Attribute { name: name.into(), kind: AttributeKind::Text, value: value.into() }
 }
 
-fn numbered(count: usize, what: impl Fn(usize) -> Variant) -> Vec<Variant> {
-    (0..count).map(what).collect()
+fn numbered(count: usize, variant_of: impl Fn(usize) -> Variant) -> Vec<Variant> {
+    (0..count).map(variant_of).collect()
 }
 
 #[test]
-fn control_characters_are_kept_in_what_comes_from_elsewhere_and_refused_in_names() {
+fn control_characters_are_allowed_in_attribute_values_but_not_in_names() {
     assert_eq!(wrong_after(|lamp| lamp.name = "a\0".into()), [("/name".into(), "invalid-character")]);
     assert!(
         wrong_after(|lamp| lamp.attributes.push(attribute("benefits", "bright \u{97} and warm"))).is_empty()
@@ -153,7 +153,7 @@ fn control_characters_are_kept_in_what_comes_from_elsewhere_and_refused_in_names
 }
 
 #[test]
-fn texts_are_taken_up_to_their_limits() {
+fn texts_are_accepted_up_to_their_limits() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
     assert_eq!(wrong_after(|lamp| lamp.name = "é".repeat(NAME_CHARS_MAX)), []);
     assert_eq!(wrong_after(|lamp| lamp.name = "é".repeat(NAME_CHARS_MAX + 1)), at("/name", "invalid-length"));
@@ -168,7 +168,7 @@ fn texts_are_taken_up_to_their_limits() {
 }
 
 #[test]
-fn attributes_are_bounded_and_each_name_stands_once() {
+fn attributes_are_limited_and_have_unique_names() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
     let many = |count: usize| {
         move |lamp: &mut Content| {
@@ -191,7 +191,7 @@ fn attributes_are_bounded_and_each_name_stands_once() {
 }
 
 #[test]
-fn options_are_bounded() {
+fn options_are_limited() {
     let at = |pointer: &str, code| vec![(pointer.to_owned(), code)];
     let many = |count: usize| {
         move |lamp: &mut Content| {
@@ -209,7 +209,7 @@ fn options_are_bounded() {
 }
 
 #[test]
-fn a_product_has_a_bounded_number_of_variants_and_at_least_one() {
+fn a_product_has_between_one_and_the_maximum_number_of_variants() {
     let count = |count| wrong_after(|lamp| lamp.variants = numbered(count, |n| variant(&format!("S{n}"), 0)));
     assert_eq!(count(VARIANTS_MAX), []);
     for wrong in [0, VARIANTS_MAX + 1] {
@@ -218,7 +218,7 @@ fn a_product_has_a_bounded_number_of_variants_and_at_least_one() {
 }
 
 #[test]
-fn a_gift_costs_nothing_and_nothing_costs_less() {
+fn a_price_may_be_zero_but_not_negative() {
     assert_eq!(wrong_after(|lamp| lamp.variants[0].price.amount = 0), []);
     let wrong = wrong_after(|lamp| lamp.variants[0].price.amount = -1);
     assert_eq!(wrong, [("/variants/0/price/amount".to_owned(), "out-of-range")]);
@@ -256,9 +256,9 @@ fn an_inactive_product_exists_but_is_not_listed() {
 }
 
 proptest! {
-    /// Against a plain model: the set of SKUs, or none once withdrawn.
+    /// Compares a product with a plain model: a set of SKUs, empty after a withdrawal.
     #[test]
-    fn a_product_owns_just_the_skus_it_last_said(sets in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 1..12)) {
+    fn a_product_owns_exactly_the_skus_of_its_last_content(sets in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 1..12)) {
         let mut state = ProductState::default();
         let mut model: Option<BTreeSet<u8>> = None;
         let mut withdrawn = false;

@@ -1,13 +1,14 @@
-//! Values of attributes as a spreadsheet writes them: as texts, whatever kind they have.
+//! Values of attributes from a spreadsheet, which writes every value as text.
 //!
-//! A spreadsheet writes `TRUE` for a boolean, `5.0` for the number 5 and `1E+03` for 1000. An attribute that is a number
-//! or a boolean stays one where the text can be read so.
+//! A spreadsheet writes `TRUE` for a boolean, `5.0` for the number 5 and `1E+03` for 1000. An attribute that
+//! is a number or a boolean keeps its type if the text can be read as such a value.
 
 use serde_json::Number;
 
 use super::event::{Attribute, AttributeKind};
 
-/// The value of an attribute with a new text: of the kind that it has, where the text says one, else the text.
+/// Returns the type and value of an attribute after it was set to a text: the type stays if the text is a
+/// value of this type, otherwise it becomes text.
 pub(super) fn value(old: &Attribute, text: &str) -> (AttributeKind, String) {
     let read = match old.kind {
         AttributeKind::Text => None,
@@ -22,24 +23,25 @@ fn truth(text: &str) -> Option<String> {
     matches!(text.as_str(), "true" | "false").then_some(text)
 }
 
-/// A number as it is kept. The old one stays as it is written when the new one is equal.
+/// Returns a number in the form in which it is stored. If the new number equals the old one, the old form
+/// stays.
 fn number(text: &str, old: &str) -> Option<String> {
     let new = Decimal::of(text.trim())?;
     if Decimal::of(old).as_ref() == Some(&new) {
         return Some(old.to_owned());
     }
     let kept = text.trim().parse::<Number>().ok()?.to_string();
-    // A number with more digits than are kept would be rounded.
+    // A number with too many digits would be rounded, so it stays text.
     (Decimal::of(&kept)? == new).then_some(kept)
 }
 
-/// A decimal number, in one form for all that are equal.
+/// A decimal number in a form that is the same for all equal numbers.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
     /// Digits without zeros at the beginning and the end.
     digits: String,
-    /// The power of ten of the last digit.
+    /// Power of ten of the last digit.
     exponent: i64,
 }
 

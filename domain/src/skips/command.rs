@@ -1,15 +1,15 @@
-//! What can be asked of what is skipped.
+//! Commands to skipped events.
 
 use souk_eventsourcing::parking::Skip;
 
-/// A command to the skips of one read model or process.
+/// A command to the skipped events of one read model or process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipsCommand {
-    /// Passes an event over.
+    /// Skips an event.
     Skip {
-        /// Which, and for what.
+        /// The event, and the row or instance that skips it.
         skip: Skip,
-        /// Why, in somebody's words.
+        /// Reason, as the operator entered it.
         reason: String,
     },
 }

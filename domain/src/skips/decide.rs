@@ -1,4 +1,4 @@
-//! What becomes of a command to what is skipped.
+//! Decides commands to skipped events.
 
 use super::command::SkipsCommand;
 use super::event::{Skipped, SkipsEvent};
@@ -6,10 +6,10 @@ use super::rejection::SkipsRejection;
 use super::state::SkipsState;
 use crate::text::rules::REASON_NEEDED;
 
-/// Events that one read model or process may skip.
+/// Maximum number of events that one read model or process may skip.
 pub const SKIPS_MAX: usize = 1_000;
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &SkipsState, command: &SkipsCommand) -> Result<Vec<SkipsEvent>, SkipsRejection> {
     let SkipsCommand::Skip { skip, reason } = command;
     let reason = REASON_NEEDED.keep(reason).map_err(SkipsRejection::Reason)?;

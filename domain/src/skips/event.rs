@@ -1,21 +1,21 @@
-//! What can happen to what is skipped.
+//! Events of skipped events.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 use souk_eventsourcing::parking::Skip;
 
-/// An event is passed over.
+/// An operator lets an event be skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// Which, and for what.
+    /// The event, and the row or instance that skips it.
     pub skip: Skip,
-    /// Why.
+    /// Reason, as the operator entered it.
     pub reason: String,
 }
 
 event_enum! {
-    /// What happens to the skips of a read model or process.
+    /// Events of the skips of one read model or process.
     pub enum SkipsEvent {
         Skipped = "skips.skipped" v 1,
     }

@@ -1,6 +1,7 @@
-//! Events that a read model or process passes over by decision.
+//! Events that an operator lets a read model or process skip.
 //!
-//! One stream for each of them (`skips-orders`), which a rebuild reads first, so that it comes to the same.
+//! There is one stream for each read model or process (`skips-orders`). A rebuild reads this stream first, so
+//! it skips the same events.
 
 pub mod command;
 pub mod decide;
@@ -16,12 +17,12 @@ pub use state::SkipsState;
 
 use souk_eventsourcing::{Context, Decider, StreamName};
 
-/// The aggregate.
+/// The aggregate: the skipped events of one read model or process.
 #[derive(Debug)]
 pub struct Skips;
 
 impl Skips {
-    /// The stream of what a read model or process skips.
+    /// Returns the stream with the skipped events of a read model or process.
     pub fn stream(owner: &str) -> StreamName {
         StreamName::new(Self::CATEGORY, owner)
     }

@@ -1,18 +1,18 @@
-//! Why skipping is refused.
+//! Reasons why an event may not be skipped.
 
 use souk_eventsourcing::Rejection;
 
 use super::decide::SKIPS_MAX;
 use crate::text::TextError;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipsRejection {
     /// The reason is missing or not allowed.
-    #[error("say why: {0}")]
+    #[error("a reason is needed: {0}")]
     Reason(TextError),
-    /// So much is skipped that the projector or process should be mended.
-    #[error("{SKIPS_MAX} events are skipped already: mend what can't take them")]
+    /// Too many events are skipped: the projector or process must be fixed instead.
+    #[error("{SKIPS_MAX} events are already skipped, which is the limit: fix the projector or process")]
     TooMany,
 }
 

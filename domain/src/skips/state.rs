@@ -1,12 +1,12 @@
-//! What is skipped.
+//! State of skipped events.
 
 use serde::Serialize;
 use souk_eventsourcing::parking::Skip;
 
-/// The state of the skips of a read model or process.
+/// State of the skipped events of one read model or process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SkipsState {
-    /// All of them, in the order of their decision.
+    /// All skipped events, in the order of the decisions.
     pub skipped: Vec<Skip>,
 }

@@ -9,7 +9,7 @@ fn skip(revision: u64) -> Skip {
     Skip { stream: StreamName::new("order", "a"), revision: Revision(revision), key: None }
 }
 
-fn asked(revision: u64, reason: &str) -> SkipsCommand {
+fn skip_command(revision: u64, reason: &str) -> SkipsCommand {
     SkipsCommand::Skip { skip: skip(revision), reason: reason.to_owned() }
 }
 
@@ -19,15 +19,15 @@ fn skipped(revision: u64) -> SkipsEvent {
 
 #[test]
 fn an_event_is_skipped_once_and_with_a_reason() {
-    given::<Skips>(&[]).when(&asked(1, " a lost field ")).then(&[skipped(1)]);
-    given::<Skips>(&[skipped(1)]).when(&asked(1, "again")).then_nothing();
-    given::<Skips>(&[skipped(1)]).when(&asked(2, "a lost field")).then(&[skipped(2)]);
+    given::<Skips>(&[]).when(&skip_command(1, " a lost field ")).then(&[skipped(1)]);
+    given::<Skips>(&[skipped(1)]).when(&skip_command(1, "again")).then_nothing();
+    given::<Skips>(&[skipped(1)]).when(&skip_command(2, "a lost field")).then(&[skipped(2)]);
 }
 
 #[test]
-fn nothing_is_skipped_without_a_reason_or_without_end() {
-    given::<Skips>(&[]).when(&asked(1, "  ")).then_refused("reason-required");
-    given::<Skips>(&[]).when(&asked(1, &"x".repeat(501))).then_refused("reason-required");
+fn skips_need_a_reason_and_are_limited() {
+    given::<Skips>(&[]).when(&skip_command(1, "  ")).then_refused("reason-required");
+    given::<Skips>(&[]).when(&skip_command(1, &"x".repeat(501))).then_refused("reason-required");
     let many: Vec<SkipsEvent> = (0..1_000).map(skipped).collect();
-    given::<Skips>(&many).when(&asked(1_000, "one more")).then_refused("too-many-skips");
+    given::<Skips>(&many).when(&skip_command(1_000, "one more")).then_refused("too-many-skips");
 }

@@ -1,4 +1,4 @@
-//! What can be asked of the stock of a SKU.
+//! Commands to the stock of a SKU.
 
 use jiff::Timestamp;
 
@@ -7,44 +7,44 @@ use crate::names::OrderRef;
 /// A command to the stock of one SKU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StockCommand {
-    /// A count: so many are there.
+    /// Sets the units on hand to the result of a count.
     Count {
-        /// Units on hand.
+        /// Units on hand, as counted.
         on_hand: i64,
     },
-    /// A delivery, a loss, a return over the counter.
+    /// Adds or removes units, for example after a delivery, a loss, or a return at the counter.
     Adjust {
-        /// Units more or fewer, not 0.
+        /// Units to add, or to remove if negative; not 0.
         change: i64,
-        /// Why.
+        /// Reason for the change.
         reason: String,
     },
-    /// Holds units for an order until they are confirmed, released or expire.
+    /// Holds units for an order until the reservation is confirmed, released or expired.
     Reserve {
-        /// For whom.
+        /// Order that the units are held for.
         order: OrderRef,
-        /// Units.
+        /// Units to hold.
         quantity: u32,
-        /// Until when.
+        /// Time at which the reservation expires.
         expires_at: Timestamp,
     },
-    /// Lets an order's units go.
+    /// Releases the reservation of an order.
     Release {
-        /// Whose.
+        /// Order whose reservation is released.
         order: OrderRef,
     },
-    /// An order's units leave the shelf.
+    /// Confirms the reservation of an order: the units leave the shelf.
     Confirm {
-        /// Whose.
+        /// Order whose reservation is confirmed.
         order: OrderRef,
     },
-    /// Lets overdue reservations go, the oldest first, at most [`crate::limits::EXPIRE_MAX`].
+    /// Expires overdue reservations, oldest first, at most [`crate::limits::EXPIRE_MAX`] at once.
     ExpireDue,
-    /// Units of a cancelled or returned order come back.
+    /// Puts units of a cancelled or returned order back on the shelf.
     Restock {
-        /// Whose they were.
+        /// Order that the units belonged to.
         order: OrderRef,
-        /// Units.
+        /// Units that come back.
         quantity: u32,
     },
 }

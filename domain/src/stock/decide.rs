@@ -1,4 +1,4 @@
-//! What becomes of a command to stock.
+//! Decides commands to the stock of a SKU.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use super::state::{Reservation, StockState, is_covered};
 
 type Decision = Result<Vec<StockEvent>, StockRejection>;
 
-/// Decides a command at a time.
+/// Returns the events of a command at a time, or the reason why it is refused.
 pub fn decide(state: &StockState, command: &StockCommand, now: Timestamp) -> Decision {
     match command {
         StockCommand::Count { on_hand } => count(state, *on_hand),
@@ -29,7 +29,7 @@ pub fn decide(state: &StockState, command: &StockCommand, now: Timestamp) -> Dec
 
 fn count(state: &StockState, on_hand: i64) -> Decision {
     if on_hand < 0 {
-        return Err(StockRejection::InvalidQuantity(format!("{on_hand} units cannot be on hand")));
+        return Err(StockRejection::InvalidQuantity(format!("a count of {on_hand} units is not possible")));
     }
     check_on_hand(state, on_hand)?;
     if state.counted && state.on_hand == on_hand {
@@ -40,7 +40,7 @@ fn count(state: &StockState, on_hand: i64) -> Decision {
 
 fn adjust(state: &StockState, change: i64, reason: &str) -> Decision {
     if change == 0 {
-        return Err(StockRejection::InvalidQuantity("a change of 0 units changes nothing".to_owned()));
+        return Err(StockRejection::InvalidQuantity("a change of 0 units is not allowed".to_owned()));
     }
     check_on_hand(state, state.on_hand.saturating_add(change))?;
     Ok(vec![Adjusted { change, reason: reason.to_owned() }.into()])
@@ -48,7 +48,7 @@ fn adjust(state: &StockState, change: i64, reason: &str) -> Decision {
 
 fn check_on_hand(state: &StockState, on_hand: i64) -> Result<(), StockRejection> {
     if on_hand > STOCK_UNITS_MAX {
-        let detail = format!("{on_hand} units would be on hand, at most {STOCK_UNITS_MAX} are allowed");
+        let detail = format!("{on_hand} units would be on hand, but at most {STOCK_UNITS_MAX} are allowed");
         return Err(StockRejection::InvalidQuantity(detail));
     }
     if is_covered(on_hand, state.reserved) {
@@ -68,7 +68,7 @@ fn reserve(
     let mut freed = 0;
     let mut events = Vec::new();
     match state.open.get(order) {
-        // The order's own reservation may be overdue as well: it begins anew.
+        // An overdue reservation of the same order expires, and a new one begins.
         Some(held) if held.expires_at <= now => {
             freed = i64::from(held.quantity);
             events.push(expired(order, held));
@@ -83,7 +83,7 @@ fn reserve(
         events.push(reserved.into());
         return Ok(events);
     }
-    // Overdue units are held by nobody: they go first, when that is enough.
+    // Overdue reservations expire, oldest first, if that frees enough units.
     for (owner, overdue) in state.overdue(now).filter(|(owner, _)| *owner != order).take(EXPIRE_MAX) {
         freed += i64::from(overdue.quantity);
         events.push(expired(owner, overdue));
@@ -92,14 +92,16 @@ fn reserve(
             return Ok(events);
         }
     }
-    Err(StockRejection::Insufficient { asked: quantity, available: state.available() })
+    Err(StockRejection::Insufficient { requested: quantity, available: state.available() })
 }
 
 fn check_units(quantity: u32) -> Result<(), StockRejection> {
     if (1..=LINE_UNITS_MAX).contains(&quantity) {
         return Ok(());
     }
-    Err(StockRejection::InvalidQuantity(format!("{quantity} units: 1 to {LINE_UNITS_MAX} are allowed")))
+    Err(StockRejection::InvalidQuantity(format!(
+        "{quantity} units were requested, but 1 to {LINE_UNITS_MAX} are allowed"
+    )))
 }
 
 fn release(state: &StockState, order: &OrderRef) -> Decision {

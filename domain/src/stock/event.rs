@@ -1,4 +1,4 @@
-//! What can happen to the stock of a SKU.
+//! Events of the stock of a SKU.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,63 +6,63 @@ use souk_eventsourcing::event_enum;
 
 use crate::names::OrderRef;
 
-/// It was counted.
+/// The stock was counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
-    /// Units on hand now.
+    /// Units on hand, as counted.
     pub on_hand: i64,
 }
 
-/// Units came or went.
+/// Units were added or removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjusted {
-    /// Units more or fewer.
+    /// Units added, or removed if negative.
     pub change: i64,
-    /// Why.
+    /// Reason for the change.
     pub reason: String,
 }
 
-/// Units are held for an order.
+/// Units were reserved for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reserved {
-    /// For whom.
+    /// Order that the units are held for.
     pub order: OrderRef,
-    /// Units.
+    /// Number of units held.
     pub quantity: u32,
-    /// Until when.
+    /// Time at which the reservation expires.
     pub expires_at: Timestamp,
 }
 
-/// Held units are free again.
+/// A reservation was released: its units are available again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Released {
-    /// Whose they were.
+    /// Order that the units were held for.
     pub order: OrderRef,
-    /// Units.
+    /// Units that are available again.
     pub quantity: u32,
 }
 
-/// Held units left the shelf.
+/// A reservation was confirmed: its units left the shelf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Confirmed {
-    /// Whose they are.
+    /// Order that the units belong to.
     pub order: OrderRef,
-    /// Units.
+    /// Units that left the shelf.
     pub quantity: u32,
 }
 
-/// Held units are free again because nobody confirmed them in time.
+/// A reservation was not confirmed in time: its units are available again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expired {
-    /// Whose they were.
+    /// Order that the units were held for.
     pub order: OrderRef,
-    /// Units.
+    /// Units that are available again.
     pub quantity: u32,
 }
 
@@ -70,14 +70,14 @@ pub struct Expired {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restocked {
-    /// Whose they were.
+    /// Order that the units belonged to.
     pub order: OrderRef,
-    /// Units.
+    /// Units that came back.
     pub quantity: u32,
 }
 
 event_enum! {
-    /// What happens to the stock of a SKU.
+    /// Events of the stock of a SKU.
     pub enum StockEvent {
         Counted = "stock.counted" v 1,
         Adjusted = "stock.adjusted" v 1,

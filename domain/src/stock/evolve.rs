@@ -1,11 +1,11 @@
-//! What an event makes of stock.
+//! Applies events to the state of a SKU's stock.
 
 use crate::names::OrderRef;
 
 use super::event::StockEvent;
 use super::state::{Reservation, StockState, is_covered};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: StockState, event: &StockEvent) -> StockState {
     match event {
         StockEvent::Counted(event) => {
@@ -17,10 +17,10 @@ pub fn evolve(mut state: StockState, event: &StockEvent) -> StockState {
             state.on_hand += event.change;
         }
         StockEvent::Reserved(event) => {
-            let (quantity, expires_at) = (event.quantity, event.expires_at);
-            state.reserved += i64::from(quantity);
-            state.open.insert(event.order.clone(), Reservation { quantity, expires_at });
-            state.by_expiry.insert((expires_at, event.order.clone()));
+            let reservation = Reservation { quantity: event.quantity, expires_at: event.expires_at };
+            state.reserved += i64::from(event.quantity);
+            state.open.insert(event.order.clone(), reservation);
+            state.by_expiry.insert((event.expires_at, event.order.clone()));
         }
         StockEvent::Released(event) => close(&mut state, &event.order),
         StockEvent::Expired(event) => close(&mut state, &event.order),

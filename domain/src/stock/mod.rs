@@ -1,8 +1,9 @@
 //! The stock of one SKU, with its reservations.
 //!
-//! What always holds: `on_hand ≥ reserved ≥ 0` ([`state::is_covered`]). A reservation is held for an
-//! order until it is confirmed (the units leave the shelf), released, or overdue. What is closed is
-//! forgotten: a repeat is recognised by its command id. What can't be done is refused and changes nothing.
+//! Invariant: `on_hand ≥ reserved ≥ 0` ([`state::is_covered`]). A reservation holds units for an order until
+//! the reservation is confirmed (the units leave the shelf), released or expired. The state keeps only open
+//! reservations; a repeated command is recognized by its id. A command that cannot be carried out is refused
+//! and changes nothing.
 
 pub mod command;
 pub mod decide;
@@ -20,12 +21,12 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::Sku;
 
-/// The aggregate.
+/// The aggregate: the stock of one SKU.
 #[derive(Debug)]
 pub struct Stock;
 
 impl Stock {
-    /// The stream of a SKU's stock.
+    /// Returns the stream of a SKU's stock.
     pub fn stream(sku: &Sku) -> StreamName {
         StreamName::new(Self::CATEGORY, sku.as_str())
     }

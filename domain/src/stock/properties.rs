@@ -1,5 +1,5 @@
-//! Stock against a plain model: a shelf, and a list of promises in no order. The model says beforehand
-//! how every command ends; the aggregate has to agree.
+//! Compares stock with a plain model: a shelf with a number of units and a list of reservations. The model
+//! predicts the result of every command, and the aggregate must agree.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::names::OrderRef;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Ask(StockCommand),
-    /// Reserves for so many seconds from now.
+    Send(StockCommand),
+    /// Reserves units for a number of seconds from now.
     Reserve(OrderRef, u32, i64),
     Wait(i64),
 }
@@ -32,10 +32,10 @@ impl Shelf {
     }
 
     fn promise(&self, order: &OrderRef) -> Option<usize> {
-        self.promises.iter().position(|(whose, _, _)| whose == order)
+        self.promises.iter().position(|(owner, _, _)| owner == order)
     }
 
-    /// Drops the overdue promise that is the oldest.
+    /// Drops the oldest overdue promise. Returns false if there is none.
     fn drop_oldest(&mut self, now: Timestamp) -> bool {
         let oldest = self
             .promises
@@ -74,7 +74,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// Takes a promise off the list and tells its units.
+    /// Removes a promise from the list. Returns its units.
     fn take(&mut self, order: &OrderRef) -> Result<i64, &'static str> {
         let place = self.promise(order).ok_or("reservation-not-open")?;
         Ok(self.promises.remove(place).1)
@@ -88,7 +88,7 @@ impl Shelf {
         Ok(())
     }
 
-    fn ask(&mut self, command: &StockCommand, now: Timestamp) -> Result<(), &'static str> {
+    fn expected_result(&mut self, command: &StockCommand, now: Timestamp) -> Result<(), &'static str> {
         match command {
             StockCommand::Count { on_hand } if *on_hand < 0 => Err("invalid-quantity"),
             StockCommand::Count { on_hand } => self.set(*on_hand),
@@ -118,7 +118,7 @@ impl Shelf {
     }
 }
 
-/// What the events alone add up to: units that came less units that left, and units held.
+/// Sums over the events: units on hand and units reserved.
 #[derive(Debug, Default, PartialEq)]
 struct Sums {
     on_hand: i64,
@@ -149,13 +149,13 @@ fn order() -> impl Strategy<Value = OrderRef> {
 fn act() -> impl Strategy<Value = Act> {
     let adjust = |change| StockCommand::Adjust { change, reason: String::new() };
     prop_oneof![
-        1 => (-1..20_i64).prop_map(|on_hand| Act::Ask(StockCommand::Count { on_hand })),
-        2 => (-8..8_i64).prop_map(move |change| Act::Ask(adjust(change))),
+        1 => (-1..20_i64).prop_map(|on_hand| Act::Send(StockCommand::Count { on_hand })),
+        2 => (-8..8_i64).prop_map(move |change| Act::Send(adjust(change))),
         6 => (order(), 0..8_u32, 1..60_i64).prop_map(|(order, units, seconds)| Act::Reserve(order, units, seconds)),
-        2 => order().prop_map(|order| Act::Ask(StockCommand::Release { order })),
-        3 => order().prop_map(|order| Act::Ask(StockCommand::Confirm { order })),
-        1 => (order(), 1..4_u32).prop_map(|(order, quantity)| Act::Ask(StockCommand::Restock { order, quantity })),
-        1 => Just(Act::Ask(StockCommand::ExpireDue)),
+        2 => order().prop_map(|order| Act::Send(StockCommand::Release { order })),
+        3 => order().prop_map(|order| Act::Send(StockCommand::Confirm { order })),
+        1 => (order(), 1..4_u32).prop_map(|(order, quantity)| Act::Send(StockCommand::Restock { order, quantity })),
+        1 => Just(Act::Send(StockCommand::ExpireDue)),
         3 => (0..40_i64).prop_map(Act::Wait),
     ]
 }
@@ -163,7 +163,10 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #[test]
     fn stock_is_never_oversold(acts in prop::collection::vec(act(), 1..80)) {
-        let (mut state, mut shelf, mut sums, mut now) = (StockState::default(), Shelf::default(), Sums::default(), noon());
+        let mut state = StockState::default();
+        let mut shelf = Shelf::default();
+        let mut sums = Sums::default();
+        let mut now = noon();
         let mut confirmed: BTreeSet<OrderRef> = BTreeSet::new();
         for act in acts {
             let command = match act {
@@ -174,10 +177,10 @@ proptest! {
                 Act::Reserve(order, quantity, seconds) => {
                     StockCommand::Reserve { order, quantity, expires_at: now + SignedDuration::from_secs(seconds) }
                 }
-                Act::Ask(command) => command,
+                Act::Send(command) => command,
             };
             let decided = Stock::decide(&state, &command, &context(1, now));
-            let expected = shelf.ask(&command, now);
+            let expected = shelf.expected_result(&command, now);
             prop_assert_eq!(decided.as_ref().map(drop).map_err(Rejection::code), expected, "{:?}", command);
             for event in decided.unwrap_or_default() {
                 match &event {

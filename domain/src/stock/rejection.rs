@@ -1,42 +1,42 @@
-//! Why a command to stock is refused.
+//! Reasons why a command to stock is refused.
 
 use souk_eventsourcing::Rejection;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StockRejection {
-    /// There is not enough.
-    #[error("{asked} units were asked for, {available} are available")]
+    /// Not enough units are available.
+    #[error("{requested} units were requested, but only {available} are available")]
     Insufficient {
-        /// Units asked for.
-        asked: u32,
+        /// Units requested.
+        requested: u32,
         /// Units available.
         available: i64,
     },
-    /// Fewer would be on hand than are promised.
-    #[error("{on_hand} units would be on hand, {reserved} are reserved")]
+    /// Fewer units would be on hand than are reserved.
+    #[error("{on_hand} units would be on hand, but {reserved} are reserved")]
     BelowReserved {
         /// Units that would be on hand.
         on_hand: i64,
-        /// Units that are promised.
+        /// Units that are reserved.
         reserved: i64,
     },
-    /// A number that can't be.
+    /// The quantity is out of range. The text says what is allowed.
     #[error("{0}")]
     InvalidQuantity(String),
-    /// The order holds another quantity.
-    #[error("the order holds {quantity} units already")]
+    /// The order already has an open reservation of another quantity.
+    #[error("the order already has a reservation of {quantity} units")]
     ReservationExists {
-        /// Units it holds.
+        /// Units of that reservation.
         quantity: u32,
     },
-    /// Nothing is held for the order, or no more.
-    #[error("no units are held for the order (never were, or they were released, confirmed or expired)")]
+    /// The order has no open reservation.
+    #[error("the order has no open reservation: none was made, or it was released, confirmed or expired")]
     ReservationNotOpen,
     /// The reservation is overdue.
     #[error("the reservation expired at {expired_at}")]
     ReservationExpired {
-        /// When.
+        /// Time at which the reservation expired.
         expired_at: jiff::Timestamp,
     },
 }

@@ -60,7 +60,7 @@ fn confirmed_units_leave_the_shelf_and_cannot_be_released() {
 }
 
 #[test]
-fn a_confirmation_that_comes_too_late_is_refused() {
+fn a_confirmation_of_an_overdue_reservation_is_refused() {
     given::<Stock>(&[counted(5), reserved("a", 3)])
         .at(later(60))
         .when(&confirm("a"))
@@ -68,13 +68,13 @@ fn a_confirmation_that_comes_too_late_is_refused() {
 }
 
 #[test]
-fn released_units_are_free_again() {
+fn released_units_are_available_again() {
     let released = Released { order: order("a"), quantity: 3 };
     given::<Stock>(&[counted(5), reserved("a", 3)]).when(&release("a")).then(&[released.into()]);
 }
 
 #[test]
-fn overdue_units_make_room_for_the_next_buyer() {
+fn overdue_reservations_expire_when_another_order_needs_the_units() {
     let expired = Expired { order: order("a"), quantity: 3 };
     let next = Reserved { order: order("b"), quantity: 4, expires_at: later(60) };
     given::<Stock>(&[counted(5), reserved("a", 3)])
@@ -92,7 +92,7 @@ fn only_overdue_reservations_expire() {
 }
 
 #[test]
-fn a_count_cannot_fall_below_what_is_promised() {
+fn a_count_below_the_reserved_units_is_refused() {
     let history = [counted(5), reserved("a", 3)];
     given::<Stock>(&history).when(&StockCommand::Count { on_hand: 2 }).then_refused("stock-below-reserved");
     given::<Stock>(&history).when(&StockCommand::Count { on_hand: -1 }).then_refused("invalid-quantity");
@@ -101,7 +101,7 @@ fn a_count_cannot_fall_below_what_is_promised() {
 }
 
 #[test]
-fn changes_are_bounded_on_both_sides() {
+fn adjustments_have_a_lower_and_an_upper_limit() {
     let adjust = |change| StockCommand::Adjust { change, reason: "delivery".into() };
     let adjusted = Adjusted { change: 5, reason: "delivery".into() };
     given::<Stock>(&[]).when(&adjust(5)).then(&[adjusted.into()]);
@@ -113,14 +113,14 @@ fn changes_are_bounded_on_both_sides() {
 }
 
 #[test]
-fn a_count_of_more_than_any_shelf_holds_is_refused() {
+fn a_count_above_the_limit_is_refused() {
     let count = |on_hand| StockCommand::Count { on_hand };
     given::<Stock>(&[]).when(&count(STOCK_UNITS_MAX)).then(&[counted(STOCK_UNITS_MAX)]);
     given::<Stock>(&[]).when(&count(STOCK_UNITS_MAX + 1)).then_refused("invalid-quantity");
 }
 
 #[test]
-fn a_reservation_has_units_and_not_absurdly_many() {
+fn a_reservation_has_between_one_and_the_maximum_number_of_units() {
     for quantity in [0, LINE_UNITS_MAX + 1, u32::MAX] {
         given::<Stock>(&[counted(STOCK_UNITS_MAX)])
             .when(&reserve("a", quantity))
@@ -129,16 +129,16 @@ fn a_reservation_has_units_and_not_absurdly_many() {
 }
 
 #[test]
-fn overdue_units_stay_held_when_they_would_not_be_enough() {
+fn overdue_reservations_stay_open_if_their_units_are_not_enough() {
     let history = [counted(5), reserved("a", 3)];
     given::<Stock>(&history).at(later(60)).when(&reserve("b", 6)).then_refused("insufficient-stock");
     let refused =
         Stock::decide(&fold::<Stock>(&history), &reserve("b", 6), &context(1, later(60))).unwrap_err();
-    assert_eq!(refused.to_string(), "6 units were asked for, 2 are available");
+    assert_eq!(refused.to_string(), "6 units were requested, but only 2 are available");
 }
 
 #[test]
-fn only_as_many_overdue_reservations_go_as_the_next_buyer_needs() {
+fn only_as_many_overdue_reservations_expire_as_needed() {
     let held = |name: &str, seconds| Reserved { order: order(name), quantity: 2, expires_at: later(seconds) };
     let history = [counted(4), held("young", 20).into(), held("old", 10).into()];
     let expired = Expired { order: order("old"), quantity: 2 };
@@ -147,7 +147,7 @@ fn only_as_many_overdue_reservations_go_as_the_next_buyer_needs() {
 }
 
 #[test]
-fn a_sweep_takes_the_oldest_first_and_a_bounded_number() {
+fn one_command_expires_the_oldest_reservations_up_to_a_limit() {
     let count = i64::try_from(EXPIRE_MAX).unwrap() + 5;
     let held = (0..count).map(|n| Reserved {
         order: order(&n.to_string()),
@@ -166,21 +166,21 @@ fn a_sweep_takes_the_oldest_first_and_a_bounded_number() {
 }
 
 #[test]
-fn what_is_not_held_is_neither_released_nor_confirmed() {
+fn an_order_without_a_reservation_cannot_release_or_confirm_one() {
     for command in [release("a"), confirm("a")] {
         given::<Stock>(&[counted(5), reserved("b", 1)]).when(&command).then_refused("reservation-not-open");
     }
 }
 
 #[test]
-fn a_reservation_that_was_let_go_can_be_made_again() {
+fn an_order_can_reserve_again_after_a_release() {
     let released = Released { order: order("a"), quantity: 3 };
     let history = [counted(5), reserved("a", 3), released.into()];
     given::<Stock>(&history).when(&reserve("a", 4)).then(&[reserved("a", 4)]);
 }
 
 #[test]
-fn goods_that_come_back_are_on_hand_again_up_to_the_limit() {
+fn restocked_units_are_on_hand_up_to_the_limit() {
     let restock = |quantity| StockCommand::Restock { order: order("a"), quantity };
     let restocked: StockEvent = Restocked { order: order("a"), quantity: 2 }.into();
     given::<Stock>(&[counted(5)]).when(&restock(2)).then(from_ref(&restocked));
@@ -190,7 +190,7 @@ fn goods_that_come_back_are_on_hand_again_up_to_the_limit() {
 }
 
 #[test]
-fn an_order_whose_own_reservation_is_overdue_reserves_anew() {
+fn an_order_can_reserve_again_after_its_reservation_is_overdue() {
     let history = [counted(5), reserved("a", 3)];
     let again = |quantity| StockCommand::Reserve { order: order("a"), quantity, expires_at: later(120) };
     let anew = |quantity| StockEvent::from(Reserved { order: order("a"), quantity, expires_at: later(120) });

@@ -1,4 +1,4 @@
-//! What can be asked of a user.
+//! Commands to a user.
 
 use crate::email::Email;
 use crate::names::{AddressId, EmailHash, UserId};
@@ -8,74 +8,74 @@ use super::event::{Entry, Preferences, UserRole};
 /// A command to one user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserCommand {
-    /// Makes the account, whose address is claimed.
+    /// Creates the account. Its e-mail address must be claimed before.
     Register(Box<Registration>),
-    /// The e-mail address is theirs.
+    /// Marks the e-mail address as verified.
     VerifyEmail {
         /// See [`EmailVerified::is_proven`](super::event::EmailVerified::is_proven).
         is_proven: bool,
     },
-    /// They are called otherwise.
+    /// Changes the name and the phone number.
     ChangeProfile {
-        /// Whose key seals it.
+        /// User whose key seals the data.
         user: UserId,
-        /// Their name.
+        /// New name to store.
         name: String,
-        /// Their phone number; empty for none.
+        /// New phone number; empty for none.
         phone: String,
     },
-    /// Puts an address into their book.
+    /// Adds an address to the address book.
     AddAddress {
-        /// Whose key seals it.
+        /// User whose key seals the address.
         user: UserId,
-        /// The address.
+        /// The address and its label.
         entry: Box<Entry>,
-        /// Whether goods go there unless they say otherwise.
+        /// True to make it the default shipping address.
         is_default: bool,
     },
-    /// Replaces one.
+    /// Replaces an address in the address book.
     ChangeAddress {
-        /// Whose key seals it.
+        /// User whose key seals the address.
         user: UserId,
-        /// Which.
+        /// Address to replace.
         id: AddressId,
-        /// The address.
+        /// The new address and its label.
         entry: Box<Entry>,
-        /// Whether goods go there unless they say otherwise.
+        /// True to make it the default shipping address.
         is_default: bool,
     },
-    /// Takes one out.
+    /// Removes an address from the address book.
     RemoveAddress {
-        /// Which.
+        /// Address to remove.
         id: AddressId,
     },
-    /// Goods go there unless they say otherwise.
+    /// Makes an address the default shipping address.
     SetDefaultAddress {
-        /// Which.
+        /// Address to ship to by default.
         id: AddressId,
     },
-    /// They want it otherwise.
+    /// Replaces the preferences.
     ChangePreferences(Preferences),
-    /// Their key is destroyed; the account ends.
+    /// Ends the account, after the user's key was destroyed.
     Erase,
-    /// A registration that didn't follow its claim comes too late from now on.
+    /// Makes a registration that claimed an address, but did not complete, fail from now on.
     Fence,
 }
 
-/// What an account is made from.
+/// Data of a new account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Their id.
+    /// Id of the new user.
     pub user: UserId,
-    /// Their e-mail address.
+    /// E-mail address of the user.
     pub email: Email,
-    /// What it is looked up by.
+    /// Hash or alias that the e-mail address is looked up by.
     pub email_hash: EmailHash,
-    /// Their name.
+    /// Name of the user.
     pub name: String,
-    /// Whether the address is known to be theirs.
+    /// True if the e-mail address is already verified.
     pub is_verified: bool,
-    /// What they may do.
+    /// Role of the user.
     pub role: UserRole,
 }
 

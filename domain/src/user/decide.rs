@@ -1,4 +1,4 @@
-//! What becomes of a command to a user.
+//! Decides commands to a user.
 
 use souk_eventsourcing::{Context, Personal};
 
@@ -15,16 +15,16 @@ use super::state::{Account, UserState};
 
 type Decision = Result<Vec<UserEvent>, UserRejection>;
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &UserState, command: &UserCommand, context: &Context) -> Decision {
     match (state, command) {
-        (UserState::Unknown, UserCommand::Register(registration)) => Ok(vec![registered(registration)]),
+        (UserState::NotRegistered, UserCommand::Register(registration)) => Ok(vec![registered(registration)]),
         (UserState::Fenced | UserState::Erased(_), UserCommand::Register(_)) => Err(UserRejection::Fenced),
-        (UserState::Unknown, UserCommand::Fence) => Ok(vec![Fenced {}.into()]),
-        (UserState::Known(_), UserCommand::Register(_))
+        (UserState::NotRegistered, UserCommand::Fence) => Ok(vec![Fenced {}.into()]),
+        (UserState::Registered(_), UserCommand::Register(_))
         | (_, UserCommand::Fence)
         | (UserState::Erased(_), UserCommand::Erase) => Ok(Vec::new()),
-        (UserState::Known(account), command) => change(account, command, context),
+        (UserState::Registered(account), command) => change(account, command, context),
         (_, _) => Err(UserRejection::NotFound),
     }
 }

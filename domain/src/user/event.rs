@@ -1,4 +1,4 @@
-//! What can happen to a user.
+//! Events of a user.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use souk_eventsourcing::{Personal, event_enum};
 use crate::address::Address;
 use crate::names::{AddressId, EmailHash};
 
-/// What a user may do.
+/// Role of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UserRole {
-    /// Buys.
+    /// May buy and manage the own account.
     #[default]
     Customer,
-    /// Runs the shop.
+    /// May run the shop.
     Admin,
 }
 
-/// An address and what its owner calls it.
+/// An entry of a user's address book.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// As in `home`.
+    /// Label that the user gave the address, such as `home`; may be empty.
     #[serde(default)]
     pub label: String,
-    /// The address.
+    /// The postal address.
     pub address: Address,
 }
 
@@ -36,15 +36,15 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// What a user wants.
+/// Preferences of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Preferences {
-    /// A language tag, as in `en` or `pt-BR`.
+    /// Language tag, such as `en` or `pt-BR`.
     pub language: String,
-    /// Whether they want to hear of offers.
+    /// True if the user wants to receive offers.
     pub marketing: bool,
-    /// Whether they are told of their orders by e-mail.
+    /// True if the user wants e-mails about the own orders.
     pub email_notifications: bool,
 }
 
@@ -54,108 +54,110 @@ impl Default for Preferences {
     }
 }
 
-/// The account was made.
+/// The account was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
-    /// Their e-mail address.
+    /// E-mail address, sealed.
     pub email: Personal<String>,
-    /// Its alias; in accounts of before 2026-11-30 its keyed hash.
+    /// Alias of the e-mail address; its keyed hash in accounts created before 2026-11-30.
     pub email_hash: EmailHash,
-    /// Their name.
+    /// Name, sealed.
     pub name: Personal<String>,
-    /// Whether the address is known to be theirs.
+    /// True if the e-mail address was already verified.
     pub is_verified: bool,
-    /// What they may do.
+    /// Role of the user.
     pub role: UserRole,
 }
 
-/// The account has an e-mail address that somebody reads.
+/// The e-mail address was verified: a person reads its mailbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EmailVerified {
-    /// True when the person who reads the mailbox also holds the account: by its session or password, or by a reset of
-    /// the password by mail. Events of before 2026-11-30 do not tell, and count as true.
-    #[serde(default = "of_before")]
+    /// True if the person who reads the mailbox also controls the account: by its session, by its password,
+    /// or by a password reset through the mailbox. Events written before 2026-11-30 lack this field and count
+    /// as true.
+    #[serde(default = "proven_by_default")]
     pub is_proven: bool,
 }
 
-fn of_before() -> bool {
+/// Value of [`EmailVerified::is_proven`] in events that lack it.
+fn proven_by_default() -> bool {
     true
 }
 
-/// They are called otherwise.
+/// The name or phone number changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileChanged {
-    /// Their name.
+    /// New name, sealed.
     pub name: Personal<String>,
-    /// Their phone number; empty for none.
+    /// New phone number, sealed; empty for none.
     pub phone: Personal<String>,
 }
 
-/// An address is in their book.
+/// An address was added to the address book.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressAdded {
-    /// Its id, derived from the command.
+    /// Id of the address, derived from the command.
     pub id: AddressId,
-    /// The address.
+    /// The address and its label, sealed.
     pub entry: Personal<Entry>,
-    /// Whether it is the default, and no other is.
+    /// True if it becomes the default shipping address, in place of any other.
     pub is_default: bool,
 }
 
-/// An address is another one.
+/// An address in the address book was replaced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressChanged {
-    /// Which.
+    /// Address that was replaced.
     pub id: AddressId,
-    /// The address.
+    /// The new address and its label, sealed.
     pub entry: Personal<Entry>,
-    /// Whether it is the default, and no other is.
+    /// True if it becomes the default shipping address, in place of any other.
     pub is_default: bool,
 }
 
-/// An address is out of their book.
+/// An address was removed from the address book.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressRemoved {
-    /// Which.
+    /// Address that was removed.
     pub id: AddressId,
 }
 
-/// Goods go there unless they say otherwise.
+/// The default shipping address changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultAddressChanged {
-    /// Which.
+    /// The new default shipping address.
     pub id: AddressId,
 }
 
-/// They want it otherwise.
+/// The preferences were replaced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreferencesChanged {
-    /// From now on.
+    /// The new preferences.
     pub preferences: Preferences,
 }
 
-/// Their key is destroyed, their address given up.
+/// The account ended, because the user's key was destroyed. The e-mail address is released.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erased {
-    /// The alias of their address.
+    /// Alias of the e-mail address.
     pub email_hash: EmailHash,
 }
 
-/// A registration that was cut off comes too late from now on.
+/// A registration that claimed an address, but did not complete, fails from now on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fenced {}
 
 event_enum! {
-    /// What happens to a user.
+    /// Events of a user.
     pub enum UserEvent {
         Registered = "user.registered" v 1,
         EmailVerified = "user.email-verified" v 1,

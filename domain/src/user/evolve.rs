@@ -1,13 +1,13 @@
-//! What an event makes of a user.
+//! Applies events to the state of a user.
 
 use super::event::{Preferences, UserEvent};
 use super::state::{Account, UserState};
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: UserState, event: &UserEvent) -> UserState {
     match event {
         UserEvent::Registered(event) => {
-            return UserState::Known(Account {
+            return UserState::Registered(Account {
                 email_hash: event.email_hash.clone(),
                 is_verified: event.is_verified,
                 is_proven: event.is_verified,
@@ -21,7 +21,7 @@ pub fn evolve(mut state: UserState, event: &UserEvent) -> UserState {
         UserEvent::Fenced(_) => return UserState::Fenced,
         _ => {}
     }
-    if let UserState::Known(account) = &mut state {
+    if let UserState::Registered(account) = &mut state {
         change(account, event);
     }
     state

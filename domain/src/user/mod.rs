@@ -1,9 +1,9 @@
-//! A user: somebody with an account, what they are called and where they live.
+//! A user: an account with a name, an e-mail address and an address book.
 //!
-//! What tells about the person is personal data under the user's key; decisions don't look at it. A user
-//! is registered once, under an e-mail address that a claim (`claim-email-…`) keeps for them, and erased
-//! once: then the address is given up, and nothing is decided any more. A registration that was cut off
-//! behind its claim is fenced off before the claim is released.
+//! All personal data is sealed under the user's key, and decisions do not read it. A user is registered once,
+//! under an e-mail address that a claim (`claim-email-…`) reserves, and is erased once. After the erasure the
+//! e-mail address is released, and every command is refused. If a registration crashes after its claim, the
+//! user is fenced before the claim is released, so that the registration cannot complete later.
 
 pub mod command;
 pub mod decide;
@@ -21,17 +21,17 @@ use souk_eventsourcing::{Context, Decider, StreamName};
 
 use crate::names::UserId;
 
-/// The aggregate.
+/// The aggregate: one user.
 #[derive(Debug)]
 pub struct User;
 
 impl User {
-    /// The stream of a user.
+    /// Returns the stream of a user.
     pub fn stream(user: UserId) -> StreamName {
         StreamName::new(Self::CATEGORY, &user.to_string())
     }
 
-    /// The user whose stream it is.
+    /// Returns the user that a stream belongs to; `None` if it is not the stream of a user.
     pub fn of_stream(stream: &StreamName) -> Option<UserId> {
         (stream.category() == Self::CATEGORY).then(|| stream.id().parse().ok().map(UserId))?
     }

@@ -1,23 +1,23 @@
-//! Why a command to a user is refused.
+//! Reasons why a command to a user is refused.
 
 use souk_eventsourcing::Rejection;
 
 use crate::limits::ADDRESSES_MAX;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserRejection {
-    /// No account, or none any more.
+    /// The account does not exist or was erased.
     #[error("there is no such user")]
     NotFound,
-    /// The address isn't in the book.
+    /// The address is not in the address book.
     #[error("there is no such address")]
     AddressNotFound,
-    /// The book is full.
-    #[error("at most {ADDRESSES_MAX} addresses are kept")]
+    /// The address book is full.
+    #[error("an address book has at most {ADDRESSES_MAX} addresses")]
     BookFull,
-    /// It took too long, and the e-mail address was given up meanwhile.
-    #[error("the registration took too long; repeat it")]
+    /// The registration took too long, and its e-mail address was released in the meantime.
+    #[error("the registration took too long; send it again")]
     Fenced,
 }
 

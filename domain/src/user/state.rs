@@ -1,4 +1,4 @@
-//! What decisions need of a user: nothing that tells about the person.
+//! State of a user: the facts that later decisions need. It contains no personal data.
 
 use serde::Serialize;
 
@@ -6,60 +6,64 @@ use crate::names::{AddressId, EmailHash};
 
 use super::event::{Preferences, UserRole};
 
-/// The state of a user.
+/// State of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum UserState {
-    /// Nobody yet.
+    /// The user is not registered yet.
     #[default]
-    Unknown,
-    /// Somebody with an account.
-    Known(Account),
-    /// Nobody any more; the claim of the address is to be released.
+    #[serde(rename = "unknown")]
+    NotRegistered,
+    /// The user has an account.
+    #[serde(rename = "known")]
+    Registered(Account),
+    /// The account was erased; the claim of its e-mail address is to be released.
     Erased(#[serde(skip_serializing)] EmailHash),
-    /// Nobody, for good: the registration was cut off.
+    /// The registration did not complete, and the user can never be registered.
     Fenced,
 }
 
-/// An account.
+/// State of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// What the e-mail address is looked up by.
+    /// Hash or alias that the e-mail address is looked up by.
     pub email_hash: EmailHash,
-    /// True once somebody who reads the mailbox of the address verified it.
+    /// True once a person who reads the mailbox verified the address.
     pub is_verified: bool,
-    /// True once that was the one who holds the account.
+    /// True once that person also proved to control the account.
     pub is_proven: bool,
-    /// What they may do.
+    /// Role of the user.
     pub role: UserRole,
-    /// Their addresses, oldest first.
+    /// Addresses of the address book, oldest first.
     pub addresses: Vec<AddressId>,
-    /// Where goods go unless they say otherwise.
+    /// Default shipping address.
     pub default_address: Option<AddressId>,
-    /// What they want.
+    /// Preferences of the user.
     pub preferences: Preferences,
 }
 
 impl UserState {
-    /// The account, when there is one.
+    /// Returns the account, if there is one.
     pub fn account(&self) -> Option<&Account> {
         match self {
-            Self::Known(account) => Some(account),
-            Self::Unknown | Self::Erased(_) | Self::Fenced => None,
+            Self::Registered(account) => Some(account),
+            Self::NotRegistered | Self::Erased(_) | Self::Fenced => None,
         }
     }
 
-    /// What the e-mail address is looked up by, or was before the erasure.
+    /// Returns the hash or alias that the e-mail address is looked up by. After an erasure it is the hash of
+    /// the released address.
     pub fn email_hash(&self) -> Option<&EmailHash> {
         match self {
-            Self::Known(account) => Some(&account.email_hash),
+            Self::Registered(account) => Some(&account.email_hash),
             Self::Erased(hash) => Some(hash),
-            Self::Unknown | Self::Fenced => None,
+            Self::NotRegistered | Self::Fenced => None,
         }
     }
 
-    /// How often it gave its e-mail address up: see [`crate::claim`].
+    /// Returns the current epoch: the number of times that the user gave up an e-mail address. See
+    /// [`crate::claim`].
     pub fn epoch(&self) -> u64 {
         u64::from(matches!(self, Self::Erased(_) | Self::Fenced))
     }

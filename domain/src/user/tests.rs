@@ -50,7 +50,7 @@ fn default_of(events: &[UserEvent]) -> Option<AddressId> {
 }
 
 #[test]
-fn somebody_registers_once() {
+fn a_user_registers_once() {
     let registered = events(&[register()]);
     assert!(matches!(&registered[..], [UserEvent::Registered(event)] if event.email_hash == hash()));
     given::<User>(&registered).when(&register()).then_nothing();
@@ -58,7 +58,7 @@ fn somebody_registers_once() {
 }
 
 #[test]
-fn nothing_that_tells_about_the_person_is_in_the_state_or_shown() {
+fn personal_data_is_neither_in_the_state_nor_printed_by_debug() {
     let registered = events(&[register(), add(true)]);
     let state = serde_json::to_string(&fold::<User>(&registered)).unwrap();
     let shown = format!("{registered:?} {:?}", register());
@@ -80,12 +80,12 @@ fn an_address_is_verified_once() {
 }
 
 #[test]
-fn a_verified_address_is_proven_later() {
+fn a_verified_address_can_be_proven_later() {
     let unproven = events(&[register(), verify(false)]);
     given::<User>(&unproven).when(&verify(false)).then_nothing();
     given::<User>(&unproven).when(&verify(true)).then(&[EmailVerified { is_proven: true }.into()]);
-    let of_before: EmailVerified = serde_json::from_str("{}").unwrap();
-    assert!(of_before.is_proven);
+    let without_field: EmailVerified = serde_json::from_str("{}").unwrap();
+    assert!(without_field.is_proven);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn one_address_is_the_default_at_most() {
 }
 
 #[test]
-fn the_default_goes_with_its_address_and_when_it_is_given_up() {
+fn removing_or_unsetting_the_default_address_leaves_no_default() {
     let mut commands = vec![register(), add(true)];
     let id = added(&events(&commands))[0];
     let change = |is_default| UserCommand::ChangeAddress { user: ADA, id, entry: Box::default(), is_default };
@@ -118,14 +118,14 @@ fn the_default_goes_with_its_address_and_when_it_is_given_up() {
 }
 
 #[test]
-fn a_book_has_a_last_page() {
+fn an_address_book_has_a_limit() {
     let mut commands = vec![register()];
     commands.extend(vec![add(false); ADDRESSES_MAX]);
     given::<User>(&events(&commands)).when(&add(false)).then_refused("too-many-addresses");
 }
 
 #[test]
-fn preferences_that_are_in_force_change_nothing() {
+fn setting_the_same_preferences_changes_nothing() {
     let registered = events(&[register()]);
     let change = |preferences| UserCommand::ChangePreferences(preferences);
     given::<User>(&registered).when(&change(Preferences::default())).then_nothing();
@@ -136,7 +136,7 @@ fn preferences_that_are_in_force_change_nothing() {
 }
 
 #[test]
-fn somebody_who_is_erased_is_nobody_any_more() {
+fn every_command_to_an_erased_user_is_refused() {
     let registered = events(&[register()]);
     given::<User>(&registered).when(&UserCommand::Erase).then(&[Erased { email_hash: hash() }.into()]);
     let erased = events(&[register(), UserCommand::Erase]);
@@ -147,7 +147,7 @@ fn somebody_who_is_erased_is_nobody_any_more() {
 }
 
 #[test]
-fn a_registration_that_was_fenced_off_comes_too_late() {
+fn a_fenced_registration_is_refused() {
     given::<User>(&[]).when(&UserCommand::Fence).then(&[Fenced {}.into()]);
     given::<User>(&[Fenced {}.into()]).when(&register()).then_refused("revision-conflict");
     given::<User>(&events(&[register()])).when(&UserCommand::Fence).then_nothing();
@@ -155,7 +155,7 @@ fn a_registration_that_was_fenced_off_comes_too_late() {
 }
 
 #[test]
-fn an_entry_without_a_label_is_read() {
+fn an_address_without_a_label_is_decoded() {
     let json = r#"{"address":{"name":"Ada","line1":"1 Test St","city":"London","country":"GB"}}"#;
     assert_eq!(serde_json::from_str::<Entry>(json).unwrap().label, "");
 }

@@ -1,26 +1,26 @@
-//! What can be asked of kept webhooks.
+//! Commands to stored webhooks.
 
 use jiff::Timestamp;
 
-/// A command to the webhooks about one payment of the provider.
+/// A command to the stored webhooks about one payment of the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookCommand {
-    /// Keeps one.
-    Keep {
+    /// Stores a webhook.
+    Store {
         /// The provider's id of its event.
         event_id: String,
-        /// What it says happened, as in `payment.authorized`.
+        /// The provider's type of the event, such as `payment.authorized`.
         kind: String,
-        /// The refund it is about.
+        /// The provider's id of the refund that the event is about.
         refund_id: Option<String>,
-        /// When the provider made it.
+        /// Time at which the provider created the event.
         created_at: Timestamp,
     },
-    /// Notes that the payment was told of one, now that it is known.
+    /// Marks a webhook as processed, after the payment became known.
     Settle {
         /// The provider's id of its event.
         event_id: String,
-        /// Whether the payment could make something of it.
+        /// True if the payment accepted the webhook, false if it could not use it.
         taken: bool,
     },
 }

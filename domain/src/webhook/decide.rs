@@ -1,18 +1,23 @@
-//! What becomes of a command to kept webhooks.
+//! Decides commands to stored webhooks.
 
 use super::command::WebhookCommand;
-use super::event::{Kept, Settled, WebhookEvent};
+use super::event::{Settled, Stored, WebhookEvent};
 use super::rejection::WebhookRejection;
-use super::state::{KEPT_MAX, WebhookState};
+use super::state::{STORED_MAX, WebhookState};
 
-/// Decides a command.
+/// Returns the events of a command, or the reason why it is refused.
 pub fn decide(state: &WebhookState, command: &WebhookCommand) -> Result<Vec<WebhookEvent>, WebhookRejection> {
     match command {
-        WebhookCommand::Keep { event_id, .. } if state.seen.contains_key(event_id) => Ok(Vec::new()),
-        WebhookCommand::Keep { .. } if state.seen.len() >= KEPT_MAX => Err(WebhookRejection::TooMany),
-        WebhookCommand::Keep { event_id, kind, refund_id, created_at } => {
-            let (event_id, kind, refund_id) = (event_id.clone(), kind.clone(), refund_id.clone());
-            Ok(vec![Kept { event_id, kind, refund_id, created_at: *created_at }.into()])
+        WebhookCommand::Store { event_id, .. } if state.seen.contains_key(event_id) => Ok(Vec::new()),
+        WebhookCommand::Store { .. } if state.seen.len() >= STORED_MAX => Err(WebhookRejection::TooMany),
+        WebhookCommand::Store { event_id, kind, refund_id, created_at } => {
+            let stored = Stored {
+                event_id: event_id.clone(),
+                kind: kind.clone(),
+                refund_id: refund_id.clone(),
+                created_at: *created_at,
+            };
+            Ok(vec![stored.into()])
         }
         WebhookCommand::Settle { event_id, taken } => {
             let is_open = state.seen.get(event_id).is_some_and(|is_settled| !is_settled);

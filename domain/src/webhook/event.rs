@@ -1,38 +1,38 @@
-//! What can happen to kept webhooks.
+//! Events of stored webhooks.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::event_enum;
 
-/// One was kept.
+/// A webhook was stored, because its payment is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct Stored {
     /// The provider's id of its event.
     pub event_id: String,
-    /// What it says happened.
+    /// The provider's type of the event, such as `payment.authorized`.
     pub kind: String,
-    /// The refund it is about.
+    /// The provider's id of the refund that the event is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_id: Option<String>,
-    /// When the provider made it.
+    /// Time at which the provider created the event.
     pub created_at: Timestamp,
 }
 
-/// The payment was told of it.
+/// The payment became known, and the stored webhook was processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settled {
     /// The provider's id of its event.
     pub event_id: String,
-    /// Whether the payment could make something of it.
+    /// True if the payment accepted the webhook, false if it could not use it.
     pub taken: bool,
 }
 
 event_enum! {
-    /// What happens to kept webhooks.
+    /// Events of stored webhooks.
     pub enum WebhookEvent {
-        Kept = "webhook.kept" v 1,
+        Stored = "webhook.kept" v 1,
         Settled = "webhook.settled" v 1,
     }
 }

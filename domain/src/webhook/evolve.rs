@@ -1,12 +1,12 @@
-//! What an event makes of kept webhooks.
+//! Applies events to the state of stored webhooks.
 
 use super::event::WebhookEvent;
 use super::state::WebhookState;
 
-/// The state after an event.
+/// Returns the state after an event.
 pub fn evolve(mut state: WebhookState, event: &WebhookEvent) -> WebhookState {
     let (event_id, is_settled) = match event {
-        WebhookEvent::Kept(event) => (&event.event_id, false),
+        WebhookEvent::Stored(event) => (&event.event_id, false),
         WebhookEvent::Settled(event) => (&event.event_id, true),
     };
     state.seen.insert(event_id.clone(), is_settled);

@@ -1,6 +1,7 @@
-//! Webhooks about payments that nobody here knows: kept, so that nothing the provider said is lost.
+//! Webhooks about payments of the provider that the shop does not know yet. They are stored, so that no
+//! report of the provider is lost.
 //!
-//! The stream is that of the provider's payment id. Each of the provider's events is kept once.
+//! There is one stream per payment id of the provider. Each event of the provider is stored once.
 
 pub mod command;
 pub mod decide;
@@ -16,7 +17,7 @@ pub use state::WebhookState;
 
 use souk_eventsourcing::{Context, Decider};
 
-/// The aggregate.
+/// The aggregate: the stored webhooks about one payment of the provider.
 #[derive(Debug)]
 pub struct Webhook;
 

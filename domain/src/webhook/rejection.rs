@@ -1,14 +1,14 @@
-//! Why a webhook is not kept.
+//! Reasons why a webhook is not stored.
 
 use souk_eventsourcing::Rejection;
 
-use super::state::KEPT_MAX;
+use super::state::STORED_MAX;
 
-/// A refusal.
+/// Reason why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookRejection {
-    /// There are too many about one payment.
-    #[error("{KEPT_MAX} webhooks about this unknown payment are kept already")]
+    /// Too many webhooks about one payment are stored.
+    #[error("{STORED_MAX} webhooks about this unknown payment are already stored, which is the limit")]
     TooMany,
 }
 

@@ -1,15 +1,15 @@
-//! Which webhooks are kept.
+//! State of stored webhooks.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Webhooks about one payment that are kept; more are refused.
-pub const KEPT_MAX: usize = 100;
+/// Maximum number of stored webhooks about one payment.
+pub const STORED_MAX: usize = 100;
 
-/// The state of kept webhooks.
+/// State of the stored webhooks about one payment of the provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookState {
-    /// The provider's ids of its events, and whether the payment was told of each.
+    /// The provider's event ids, each with true once the webhook was processed.
     pub seen: BTreeMap<String, bool>,
 }

@@ -1,4 +1,4 @@
-//! Refunds and voids that fail, and what becomes of them.
+//! Tests of refunds and voids that fail.
 
 use super::*;
 
@@ -6,13 +6,13 @@ pub(super) fn refund_failed(refund: RefundId) -> PaymentEvent {
     RefundFailed { order: ORDER, refund, code: "no".into(), detail: "closed".into() }.into()
 }
 
-/// A refund of 4 pounds that failed.
+/// A payment of 10 pounds with a failed refund of 4 pounds.
 fn indebted() -> Vec<PaymentEvent> {
     vec![requested(1), authorized(), captured(), refund_requested(pounds(4)), refund_failed(REFUND)]
 }
 
 #[test]
-fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
+fn a_failed_refund_is_a_debt_until_a_retry_succeeds() {
     let debt = DebtId(REFUND.0);
     let retry = PaymentCommand::RetryDebt { debt };
     assert!(!fold::<Payment>(&indebted()).debts().is_empty());
@@ -24,7 +24,7 @@ fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
         refund: again,
         provider_payment_id: "p".into(),
         amount: pounds(4),
-        reason: "a refund that failed is tried again".into(),
+        reason: "retry of a failed refund".into(),
         attempt: 2,
         retries: Some(REFUND),
         requested_at: Some(noon()),
@@ -33,14 +33,17 @@ fn a_refund_that_failed_is_a_debt_until_it_is_tried_again_and_given() {
     given::<Payment>(&indebted()).when(&retry).then(std::slice::from_ref(&requested));
     let mut history = [indebted(), vec![requested]].concat();
     given::<Payment>(&history).when(&retry).then_refused("dead-letter-not-found");
-    assert!(fold::<Payment>(&history).debts().is_empty(), "it is under way");
+    assert!(fold::<Payment>(&history).debts().is_empty(), "the retry is in progress");
     history.push(refund_failed(again));
-    assert!(!fold::<Payment>(&history).debts().is_empty(), "it failed again, and is a debt again");
+    assert!(!fold::<Payment>(&history).debts().is_empty(), "the retry failed and is a debt");
     let given_back =
         Refunded { order: ORDER, refund: again, amount: pounds(4), provider_refund_id: "r".into() };
     history.push(given_back.into());
     let state = fold::<Payment>(&history);
-    assert!(state.debts().is_empty() && state.kept() == 600, "the provider says last what it did");
+    assert!(
+        state.debts().is_empty() && state.net_captured() == 600,
+        "the provider's last report is the true one"
+    );
 }
 
 fn other_refund(amount: Option<i64>, capped: bool) -> PaymentCommand {
@@ -49,7 +52,7 @@ fn other_refund(amount: Option<i64>, capped: bool) -> PaymentCommand {
     PaymentCommand::Refund { refund, amount: amount.map(pounds), capped, reason }
 }
 
-fn asked(events: &[PaymentEvent]) -> i64 {
+fn requested_amount(events: &[PaymentEvent]) -> i64 {
     match events {
         [PaymentEvent::RefundRequested(event)]
         | [PaymentEvent::RefundRequested(event), PaymentEvent::RefundDeferred(_)] => event.amount.amount,
@@ -57,20 +60,24 @@ fn asked(events: &[PaymentEvent]) -> i64 {
     }
 }
 
-/// Asked of the shop: a refund of half is refused, then the order is cancelled. Each half goes back once.
+/// A refund of a part fails, then the order is cancelled. Each part is refunded once.
 #[test]
-fn a_debt_holds_its_amount_so_that_no_other_refund_gives_it_back() {
+fn no_other_refund_can_use_the_amount_of_a_debt() {
     let state = fold::<Payment>(&indebted());
     let decided = |command| Payment::decide(&state, &command, &context(9, noon()));
-    assert_eq!(asked(&decided(other_refund(Some(10), true)).unwrap()), 600, "what a cancellation gives back");
-    assert_eq!(asked(&decided(other_refund(None, false)).unwrap()), 600);
+    assert_eq!(
+        requested_amount(&decided(other_refund(Some(10), true)).unwrap()),
+        600,
+        "a cancellation refunds the rest"
+    );
+    assert_eq!(requested_amount(&decided(other_refund(None, false)).unwrap()), 600);
     assert_eq!(decided(other_refund(Some(7), false)).unwrap_err().code(), "refund-exceeds-payment");
     let abandoned = decided(PaymentCommand::Abandon { order: ORDER }).unwrap();
-    assert_eq!(asked(&abandoned[1..]), 600);
+    assert_eq!(requested_amount(&abandoned[1..]), 600);
 }
 
 #[test]
-fn a_debt_that_was_settled_in_another_way_counts_as_given_back() {
+fn a_settled_debt_counts_as_refunded() {
     let debt = DebtId(REFUND.0);
     let settle = PaymentCommand::SettleDebt { debt, reason: "bank transfer".into() };
     let settled: PaymentEvent = DebtSettled { order: ORDER, debt, reason: "bank transfer".into() }.into();
@@ -79,21 +86,21 @@ fn a_debt_that_was_settled_in_another_way_counts_as_given_back() {
     let state = fold::<Payment>(&history);
     assert_eq!((state.debts(), state.status()), (vec![], Some(PaymentStatus::PartiallyRefunded)));
     let rest = Payment::decide(&state, &other_refund(Some(10), true), &context(9, noon())).unwrap();
-    assert_eq!(asked(&rest), 600, "nobody gets the settled part a second time");
+    assert_eq!(requested_amount(&rest), 600, "the settled part is not refunded again");
     given::<Payment>(&history).when(&settle).then_refused("dead-letter-not-found");
     given::<Payment>(&history)
         .when(&PaymentCommand::RetryDebt { debt })
         .then_refused("dead-letter-not-found");
-    // The provider gave it after all.
+    // The provider reports a late success of the settled refund.
     let late = PaymentCommand::RecordRefunded { refund: REFUND, provider_refund_id: "r".into() };
     let events = Payment::decide(&state, &late, &context(9, noon())).unwrap();
     let doubled = RefundDoubled { order: ORDER, refund: REFUND, amount: pounds(4) };
-    assert_eq!(events, [doubled.into()], "the buyer has it twice");
+    assert_eq!(events, [doubled.into()], "the buyer received the money twice");
     assert_eq!(fold::<Payment>(&[history, events].concat()).status(), Some(PaymentStatus::PartiallyRefunded));
 }
 
 #[test]
-fn a_debt_that_is_withdrawn_can_be_refunded_again() {
+fn the_amount_of_a_withdrawn_debt_can_be_refunded_again() {
     let debt = DebtId(REFUND.0);
     let withdraw = PaymentCommand::WithdrawDebt { debt, reason: "the buyer keeps it".into() };
     let withdrawn: PaymentEvent =
@@ -101,11 +108,11 @@ fn a_debt_that_is_withdrawn_can_be_refunded_again() {
     given::<Payment>(&indebted()).when(&withdraw).then(std::slice::from_ref(&withdrawn));
     let state = fold::<Payment>(&[indebted(), vec![withdrawn]].concat());
     let all = Payment::decide(&state, &other_refund(None, false), &context(9, noon())).unwrap();
-    assert_eq!((asked(&all), state.debts()), (1_000, vec![]));
+    assert_eq!((requested_amount(&all), state.debts()), (1_000, vec![]));
 }
 
 #[test]
-fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is() {
+fn an_older_log_in_which_another_refund_used_the_amount_is_valid() {
     let rest = RefundRequested {
         order: ORDER,
         refund: RefundId(Uuid::from_u128(3)),
@@ -117,7 +124,7 @@ fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is
         requested_at: None,
     };
     let debt = DebtId(REFUND.0);
-    let reason = "given by the other one".to_owned();
+    let reason = "refunded by the other refund".to_owned();
     let history = [indebted(), vec![rest.into()]].concat();
     given::<Payment>(&history)
         .when(&PaymentCommand::RetryDebt { debt })
@@ -131,7 +138,7 @@ fn a_log_of_before_in_which_another_refund_gave_the_amount_back_is_read_as_it_is
 }
 
 #[test]
-fn a_refund_of_what_is_left_is_refused_when_nothing_is() {
+fn a_refund_of_everything_left_is_refused_if_nothing_is_left() {
     let all = RefundRequested {
         order: ORDER,
         refund: RefundId(Uuid::from_u128(3)),
@@ -154,31 +161,31 @@ fn a_refund_of_what_is_left_is_refused_when_nothing_is() {
     given::<Payment>(&history).when(&refund(true)).then(&[deferred.into()]);
 }
 
-/// Asked of the shop: a goodwill refund of everything is refused, the order is cancelled, and staff withdraw the
-/// goodwill refund because the cancellation gives the money back anyway.
+/// A goodwill refund of everything fails, the order is cancelled, and staff withdraw the goodwill refund,
+/// because the cancellation refunds the money anyway.
 #[test]
-fn a_cancellation_gives_back_what_a_withdrawn_refund_held() {
-    let all_asked = [requested(1), authorized(), captured(), refund_requested(pounds(10))];
-    for is_refused_before_the_cancellation in [true, false] {
-        let mut history = all_asked.to_vec();
+fn a_cancellation_refunds_the_amount_of_a_withdrawn_refund() {
+    let all_requested = [requested(1), authorized(), captured(), refund_requested(pounds(10))];
+    for fails_before_the_cancellation in [true, false] {
+        let mut history = all_requested.to_vec();
         let failed = refund_failed(REFUND);
-        if is_refused_before_the_cancellation {
+        if fails_before_the_cancellation {
             history.push(failed.clone());
         }
         let state = fold::<Payment>(&history);
         let cancellation = other_refund(Some(10), true);
         history.extend(Payment::decide(&state, &cancellation, &context(9, noon())).unwrap());
-        if !is_refused_before_the_cancellation {
+        if !fails_before_the_cancellation {
             history.push(failed);
         }
         let withdraw = PaymentCommand::WithdrawDebt { debt: DebtId(REFUND.0), reason: "pointless".into() };
         let state = fold::<Payment>(&history);
         let events = Payment::decide(&state, &withdraw, &context(10, noon())).unwrap();
-        assert_eq!(asked(&events[1..]), 1_000);
+        assert_eq!(requested_amount(&events[1..]), 1_000);
         history.extend(events);
         let again = RefundId(context(10, noon()).creates("refund"));
         history.push(refund_failed(again));
-        // Staff can withdraw what the cancellation asked for, too: then nobody asks for it again.
+        // Staff can withdraw the refund of the cancellation too. Then no other refund is requested.
         let withdraw = PaymentCommand::WithdrawDebt { debt: DebtId(again.0), reason: "kept".into() };
         let events = Payment::decide(&fold::<Payment>(&history), &withdraw, &context(11, noon())).unwrap();
         assert_eq!(events.len(), 1, "{events:?}");
@@ -186,7 +193,7 @@ fn a_cancellation_gives_back_what_a_withdrawn_refund_held() {
 }
 
 #[test]
-fn a_void_that_failed_is_a_debt_that_can_be_tried_again() {
+fn a_void_that_failed_is_a_debt_that_can_be_retried() {
     let record =
         PaymentCommand::RecordVoidFailed { void: void_id(), code: "no".into(), detail: "closed".into() };
     let failed: PaymentEvent =
@@ -210,8 +217,8 @@ fn record_refunded(refund: RefundId) -> PaymentCommand {
     PaymentCommand::RecordRefunded { refund, provider_refund_id: "r".into() }
 }
 
-/// A refund of so many pounds that was refused and is tried again, and the id of the second try.
-fn tried_again(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
+/// Returns a payment whose refund of some pounds failed and is retried, and the id of the second try.
+fn retried(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
     let paid = [requested(1), authorized(), captured(), refund_requested(pounds(amount))];
     let history = [paid.to_vec(), vec![refund_failed(REFUND)]].concat();
     let retry = PaymentCommand::RetryDebt { debt: DebtId(REFUND.0) };
@@ -219,24 +226,24 @@ fn tried_again(amount: i64) -> (Vec<PaymentEvent>, RefundId) {
     ([history, events].concat(), RefundId(context(1, noon()).creates("refund")))
 }
 
-/// Asked of the shop: the first try of a refund turns out to have succeeded, after the second was refused.
+/// The provider reports a success of the first try of a refund after the second try failed.
 #[test]
 fn a_late_success_of_an_earlier_try_ends_the_debt_of_the_later_one() {
-    let (mut history, second) = tried_again(4);
+    let (mut history, second) = retried(4);
     history.push(refund_failed(second));
     assert_eq!(fold::<Payment>(&history).debts(), [DebtId(second.0)]);
     let state = fold::<Payment>(&history);
     let events = Payment::decide(&state, &record_refunded(REFUND), &context(2, noon())).unwrap();
     let state = fold::<Payment>(&[history.clone(), events].concat());
-    assert_eq!((state.debts(), state.kept()), (vec![], 600));
+    assert_eq!((state.debts(), state.net_captured()), (vec![], 600));
     let all = Payment::decide(&state, &other_refund(None, false), &context(3, noon())).unwrap();
-    assert_eq!(asked(&all), 600);
+    assert_eq!(requested_amount(&all), 600);
 }
 
 #[test]
-fn a_try_that_fails_after_an_earlier_one_succeeded_is_no_debt() {
+fn a_retry_that_fails_after_the_first_try_succeeded_is_not_a_debt() {
     for amount in [4, 10] {
-        let (mut history, second) = tried_again(amount);
+        let (mut history, second) = retried(amount);
         let late = record_refunded(REFUND);
         let events = Payment::decide(&fold::<Payment>(&history), &late, &context(2, noon())).unwrap();
         history.extend(events);
@@ -245,13 +252,13 @@ fn a_try_that_fails_after_an_earlier_one_succeeded_is_no_debt() {
         let events = Payment::decide(&fold::<Payment>(&history), &record, &context(3, noon())).unwrap();
         history.extend(events);
         let state = fold::<Payment>(&history);
-        assert_eq!((state.debts(), state.kept()), (vec![], 1_000 - 100 * amount));
+        assert_eq!((state.debts(), state.net_captured()), (vec![], 1_000 - 100 * amount));
     }
 }
 
 #[test]
-fn a_refund_that_the_provider_gives_twice_is_recorded_as_doubled() {
-    let (mut history, second) = tried_again(10);
+fn a_refund_that_the_provider_completes_twice_is_recorded_as_doubled() {
+    let (mut history, second) = retried(10);
     for refund in [REFUND, second] {
         let record = record_refunded(refund);
         let events = Payment::decide(&fold::<Payment>(&history), &record, &context(2, noon())).unwrap();
@@ -260,7 +267,7 @@ fn a_refund_that_the_provider_gives_twice_is_recorded_as_doubled() {
     let doubled = RefundDoubled { order: ORDER, refund: second, amount: pounds(10) };
     assert_eq!(history.last(), Some(&doubled.into()));
     given::<Payment>(&history).when(&record_refunded(second)).then_nothing();
-    assert_eq!(fold::<Payment>(&history).kept(), 0);
+    assert_eq!(fold::<Payment>(&history).net_captured(), 0);
 }
 
 #[test]
@@ -276,7 +283,7 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
         Payment::decide(&fold::<Payment>(&refused_first), &record_voided, &context(3, noon())).unwrap();
     let state = fold::<Payment>(&[refused_first, events].concat());
     assert!(state.debts().is_empty() && !state.is_held());
-    // The other way round: the later one is refused once the hold is gone.
+    // In the other order: the second void fails after the hold was released.
     history.extend(Payment::decide(&fold::<Payment>(&history), &record_voided, &context(3, noon())).unwrap());
     let record = PaymentCommand::RecordVoidFailed { void: second, code: "no".into(), detail: "x".into() };
     history.extend(Payment::decide(&fold::<Payment>(&history), &record, &context(4, noon())).unwrap());
@@ -284,19 +291,19 @@ fn a_late_success_of_an_earlier_void_ends_the_debt_of_the_later_one() {
 }
 
 #[test]
-fn a_report_that_names_no_refund_means_the_last_try_of_the_only_one() {
-    let (mut history, second) = tried_again(4);
-    let meant = |history: &[PaymentEvent]| fold::<Payment>(history).meant_refund(noon());
-    assert_eq!(meant(&history), MeantRefund::One(second));
+fn a_report_without_a_refund_id_is_about_the_last_try_of_the_only_refund() {
+    let (mut history, second) = retried(4);
+    let reported = |history: &[PaymentEvent]| fold::<Payment>(history).reported_refund(noon());
+    assert_eq!(reported(&history), ReportedRefund::One(second));
     history.push(refund_failed(second));
-    assert_eq!(meant(&history), MeantRefund::One(second));
+    assert_eq!(reported(&history), ReportedRefund::One(second));
     let state = fold::<Payment>(&history);
     history.extend(Payment::decide(&state, &other_refund(Some(1), false), &context(2, noon())).unwrap());
-    assert_eq!(meant(&history), MeantRefund::Unclear, "one of two is not known");
+    assert_eq!(reported(&history), ReportedRefund::Unclear, "the report can be about either of two refunds");
 }
 
 #[test]
-fn a_report_that_names_no_refund_may_repeat_one_that_is_done() {
+fn a_report_without_a_refund_id_is_unclear_if_a_refund_is_completed() {
     let other = RefundId(Uuid::from_u128(3));
     let mut history = indebted();
     let state = fold::<Payment>(&history);
@@ -304,7 +311,10 @@ fn a_report_that_names_no_refund_may_repeat_one_that_is_done() {
     let state = fold::<Payment>(&history);
     history.extend(Payment::decide(&state, &record_refunded(other), &context(3, noon())).unwrap());
     let state = fold::<Payment>(&history);
-    assert_eq!((state.meant_refund(noon()), state.debts()), (MeantRefund::Unclear, vec![DebtId(REFUND.0)]));
+    assert_eq!(
+        (state.reported_refund(noon()), state.debts()),
+        (ReportedRefund::Unclear, vec![DebtId(REFUND.0)])
+    );
 }
 
 #[test]
@@ -314,6 +324,6 @@ fn a_report_is_not_about_a_refund_that_was_requested_after_it() {
     let events = Payment::decide(&state, &refund(None), &context(1, noon())).unwrap();
     let state = fold::<Payment>(&[history.to_vec(), events].concat());
     let before = noon() - jiff::SignedDuration::from_micros(1);
-    assert_eq!(state.meant_refund(before), MeantRefund::None);
-    assert_eq!(state.meant_refund(noon()), MeantRefund::One(REFUND));
+    assert_eq!(state.reported_refund(before), ReportedRefund::None);
+    assert_eq!(state.reported_refund(noon()), ReportedRefund::One(REFUND));
 }

@@ -1,4 +1,4 @@
-//! A payment against a plain model: a till.
+//! Compares a payment with a plain model: a till.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
         Just(PaymentCommand::Abandon { order: ORDER }),
         (1..70_u128)
             .prop_map(|n| PaymentCommand::RecordVoided { void: VoidId(context(n, noon()).creates("void")) }),
-        // Whoever asks for a refund derives its id from a command of its own.
+        // Each request for a refund derives the refund's id from its own command.
         (0..3_u128, prop::option::of(1..7_i64), any::<bool>()).prop_map(|(n, amount, capped)| {
             let amount = amount.map(pounds);
             let refund = RefundId(Uuid::from_u128(n));
@@ -53,17 +53,18 @@ fn any_command() -> impl Strategy<Value = PaymentCommand> {
     ]
 }
 
-/// A try of a refund, as the model knows it.
+/// A try of a refund in the model.
 struct Try {
     first: RefundId,
     amount: i64,
     is_out: bool,
 }
 
-/// The money that went out, or is on its way: each refund once, however often it was tried.
-fn gone(tries: &BTreeMap<RefundId, Try>) -> i64 {
-    let out = tries.values().filter(|of| of.is_out);
-    out.map(|of| (of.first, of.amount)).collect::<BTreeMap<_, _>>().values().sum()
+/// Returns the money that was paid out or is being paid out. Each refund counts once, however often it was
+/// tried.
+fn paid_out(tries: &BTreeMap<RefundId, Try>) -> i64 {
+    let out = tries.values().filter(|refund| refund.is_out);
+    out.map(|refund| (refund.first, refund.amount)).collect::<BTreeMap<_, _>>().values().sum()
 }
 
 fn note(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
@@ -80,18 +81,18 @@ fn note(tries: &mut BTreeMap<RefundId, Try>, event: &PaymentEvent) {
 }
 
 proptest! {
-    /// No more goes out than came in, whatever comes in whatever order. Once nobody wants the payment, all of it is
-    /// on its way back, was given in another way, or is owed.
+    /// The money paid out never exceeds the money received, whatever commands arrive in whatever order. Once
+    /// the payment is abandoned, all its money is being refunded, was refunded in another way, or is owed.
     #[test]
     fn money_out_never_exceeds_money_in(commands in prop::collection::vec(any_command(), 1..60)) {
         let mut state = PaymentState::default();
-        let mut taken = 0;
+        let mut captured = 0;
         let mut tries = BTreeMap::new();
         let mut abandoned = false;
         for (n, command) in (10..).zip(commands) {
             for event in Payment::decide(&state, &command, &context(n, noon())).unwrap_or_default() {
                 match &event {
-                    PaymentEvent::Captured(event) => taken += event.amount.amount,
+                    PaymentEvent::Captured(event) => captured += event.amount.amount,
                     PaymentEvent::DebtWithdrawn(_) => abandoned = false,
                     PaymentEvent::Cancelled(_) => abandoned = true,
                     _ => {}
@@ -101,10 +102,10 @@ proptest! {
                 prop_assert!(state.invariant().is_ok(), "{:?}", state.invariant());
             }
             let Some(payment) = &state.opened else { continue };
-            let gone = gone(&tries) + payment.settled.values().sum::<i64>();
-            prop_assert!(gone <= taken, "{gone} of {taken}");
+            let paid_out = paid_out(&tries) + payment.settled_refunds.values().sum::<i64>();
+            prop_assert!(paid_out <= captured, "{paid_out} of {captured}");
             if abandoned {
-                prop_assert!(gone + payment.owed() >= taken);
+                prop_assert!(paid_out + payment.owed() >= captured);
             }
         }
     }
