@@ -1,11 +1,13 @@
 //! HTTP writes: request → command → decide → append.
 //!
-//! A folder a resource, each with `request` (shapes and checks) and `routes`. Nothing here reads a read
-//! model: what a decision needs comes from aggregates. One place makes commands' origins (`origin`), one
-//! turns rejections into problems (`rejected`).
+//! Each resource has a folder with `request` (shapes and checks) and `routes`. A resource never imports the
+//! routes of another one; shared code stands beside them. Decisions are made from aggregates only: read
+//! models are read just to find an order or payment (`ports::OrderFinder`). `origin` makes the origins of
+//! commands, `rejected` turns rejections into problems, and `reply` makes the responses.
 
 pub mod auth;
 pub mod cart;
+pub mod fields;
 pub mod import;
 pub mod inventory;
 pub mod listing;
@@ -13,16 +15,17 @@ pub mod maintenance;
 pub mod orders;
 pub mod origin;
 pub mod payments;
+pub mod ports;
 pub mod products;
 pub mod rejected;
+pub mod reply;
 pub mod settled;
-pub mod shop;
 pub mod users;
 
 pub use auth::accounts::Accounts;
 pub use maintenance::{Maintenance, MaintenanceError};
+pub use ports::{GuestOrder, OrderFinder, OrderOwner, Ports, RunTimers, Settings};
 pub use settled::SettledOrders;
-pub use shop::{GuestOrder, OrderFinder, OrderOwner, RunTimers, Settings, Shop};
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -34,7 +37,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The frame of the API's document.
+/// The OpenAPI document without operations: title, version and security schemes.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Souk", description = "The backend of an online shop.", version = "v1"),
@@ -54,13 +57,13 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// The document that routers add their operations to.
+/// Returns the OpenAPI document to which the routers add their operations.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// Every write of the API.
-pub fn router(shop: Shop) -> OpenApiRouter {
+/// Returns the router of every write of the API.
+pub fn router(ports: Ports) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(products::routes::create))
         .routes(routes!(products::routes::replace, products::routes::withdraw))
@@ -109,18 +112,18 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .routes(routes!(users::routes::change_address, users::routes::remove_address))
         .routes(routes!(users::routes::set_default_address))
         .routes(routes!(users::routes::change_preferences))
-        .routes(routes!(users::routes::erase_somebody))
+        .routes(routes!(users::routes::erase_customer))
         .routes(routes!(maintenance::routes::retry))
         .routes(routes!(maintenance::routes::skip))
         .routes(routes!(maintenance::routes::switch))
-        .route_layer(middleware::from_fn_with_state(shop.clone(), hold_correlation_id))
-        .with_state(shop)
+        .route_layer(middleware::from_fn_with_state(ports.clone(), convert_correlation_id))
+        .with_state(ports)
 }
 
-/// Gives handlers the correlation id in the form that the log holds.
-async fn hold_correlation_id(State(shop): State<Shop>, mut request: Request, next: Next) -> Response {
+/// Converts the correlation id of a request to the form that the log holds.
+async fn convert_correlation_id(State(ports): State<Ports>, mut request: Request, next: Next) -> Response {
     if let Some(id) = request.extensions_mut().get_mut::<CorrelationId>() {
-        *id = correlation::in_log(&shop.keys.correlation, id);
+        *id = correlation::in_log(&ports.keys.correlation, id);
     }
     next.run(request).await
 }

@@ -1,4 +1,4 @@
-//! What is for sale: from a SKU to its product, by the claim and the product themselves.
+//! SKUs for sale. The claim of a SKU names its product; the product has the price.
 
 use std::sync::Arc;
 
@@ -8,28 +8,29 @@ use souk_domain::{Money, ProductId, Sku};
 use souk_eventsourcing::{Decider, StoreError, StreamName};
 use uuid::Uuid;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 
-/// A SKU and the product it is a variant of.
+/// A SKU that is for sale.
 pub struct Listing {
-    /// The product.
+    /// Id of the product that the SKU is a variant of.
     pub product: ProductId,
-    /// Its state.
+    /// State of the product.
     pub state: Arc<ProductState>,
-    /// The variant's price.
+    /// Price of one unit of the variant.
     pub price: Money,
 }
 
-/// Whoever has the SKU, listed or not.
-pub async fn owner(shop: &Shop, sku: &Sku) -> Result<Option<StreamName>, StoreError> {
-    let claim = shop.claims.load(&Claim::of_sku(sku)).await?;
+/// Returns the stream of the product that has claimed the SKU, for sale or not.
+pub async fn owner(ports: &Ports, sku: &Sku) -> Result<Option<StreamName>, StoreError> {
+    let claim = ports.claims.load(&Claim::of_sku(sku)).await?;
     Ok(claim.and_then(|claim| claim.state.held.as_ref().and_then(|held| StreamName::parse(&held.owner).ok())))
 }
 
-/// The SKU as customers can buy it; `None` when it is unknown, withdrawn or not active.
-pub async fn find(shop: &Shop, sku: &Sku) -> Result<Option<Listing>, StoreError> {
-    let Some(stream) = owner(shop, sku).await? else { return Ok(None) };
-    let Some(loaded) = shop.products.load(&stream).await? else { return Ok(None) };
+/// Finds a SKU that customers can buy; `None` if the SKU is unknown, or its product is withdrawn or not
+/// active.
+pub async fn find(ports: &Ports, sku: &Sku) -> Result<Option<Listing>, StoreError> {
+    let Some(stream) = owner(ports, sku).await? else { return Ok(None) };
+    let Some(loaded) = ports.products.load(&stream).await? else { return Ok(None) };
     let product = Uuid::parse_str(stream.id()).ok().map(ProductId);
     let price = loaded.state.variant(sku).map(|variant| variant.price);
     let is_product = stream.category() == Product::CATEGORY;

@@ -1,4 +1,4 @@
-//! Where a command comes from: who asked, in which request, under which id.
+//! The origin of a command: the actor, the request that it comes from, and its id.
 
 use souk_eventsourcing::command::IfMatch;
 use souk_eventsourcing::envelope::Origin;
@@ -6,21 +6,22 @@ use souk_eventsourcing::{CommandId, CommandRequest, RequestHash, StreamName};
 use souk_http::Caller;
 use souk_http::headers::WriteHeaders;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 
-/// A write as it came in.
+/// A write request, as far as its commands need it.
 pub struct Write<'a> {
-    /// Its origin.
+    /// Origin of the commands.
     pub origin: Origin,
-    /// Whether it may come again under its key.
+    /// True if the request has an idempotency key, so that a repeat gets the response of the first one.
     pub keyed: bool,
     headers: &'a WriteHeaders,
 }
 
 impl<'a> Write<'a> {
-    /// A write of a caller to a route and the resource it names. A key belongs to the three together;
-    /// without somebody it belongs to, it is ignored.
-    pub fn new(shop: &Shop, caller: &Caller, headers: &'a WriteHeaders, route: &str, body: &[u8]) -> Self {
+    /// Makes the write of a caller. `route` is the method, the path and the id of the resource. The
+    /// idempotency key counts for this caller and route only; a key from a caller without a subject and
+    /// without a cart is ignored.
+    pub fn new(ports: &Ports, caller: &Caller, headers: &'a WriteHeaders, route: &str, body: &[u8]) -> Self {
         let subject = caller.subject.as_ref().map(|subject| ("subject", subject.to_string()));
         let owner = subject.or_else(|| caller.cart.map(|cart| ("cart", cart.to_string())));
         let keyed = owner.zip(headers.key.as_ref());
@@ -28,19 +29,19 @@ impl<'a> Write<'a> {
             Some(((kind, owner), key)) => {
                 CommandId::of(&[kind.as_bytes(), owner.as_bytes(), route.as_bytes(), key.as_bytes()])
             }
-            None => CommandId(shop.clock.new_id()),
+            None => CommandId(ports.clock.new_id()),
         };
         let mut origin = Origin::new(command_id.0, caller.actor(), headers.correlation_id.clone());
-        origin.request_hash = keyed.is_some().then(|| RequestHash::of(&shop.keys.request_hash, &[body]));
+        origin.request_hash = keyed.is_some().then(|| RequestHash::of(&ports.keys.request_hash, &[body]));
         Self { origin, keyed: keyed.is_some(), headers }
     }
 
-    /// The revisions that the caller insists on.
+    /// Returns the revisions that the client requires in `If-Match`.
     pub fn if_match(&self) -> Option<&IfMatch> {
         self.headers.if_match.as_ref()
     }
 
-    /// The write as a command to a stream.
+    /// Returns the request to execute a command on a stream.
     pub fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
         let request = CommandRequest::new(stream, command, self.origin.clone());
         CommandRequest { repeatable: self.keyed, if_match: self.headers.if_match.clone(), ..request }

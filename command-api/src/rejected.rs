@@ -1,43 +1,44 @@
-//! Rejections as problems, in one place.
+//! Conversion of rejected and failed commands to problems.
 
 use souk_domain::product::ProductRejection;
 use souk_eventsourcing::{CommandError, Rejection};
 use souk_http::Problem;
-use souk_http::catalogue::place_of;
+use souk_http::catalogue::pointer_of;
 
-/// The problem of a command that was not done.
+/// Returns the problem for a command that was rejected or failed.
 pub fn problem<R: Rejection>(error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) => match place_of(rejection.code()) {
+        CommandError::Rejected(rejection) => match pointer_of(rejection.code()) {
             Some(pointer) => Problem::field(pointer, rejection.code(), rejection.to_string()),
             None => Problem::new(code_of(rejection.code()), rejection.to_string()),
         },
         CommandError::KeyReused => {
-            Problem::new("idempotency-key-reused", "the key was sent before with another request")
+            Problem::new("idempotency-key-reused", "this key was already used for a different request")
         }
         CommandError::RevisionMismatch { current } => {
-            let current =
-                current.map_or("not there".to_owned(), |revision| format!("at revision {revision}"));
-            Problem::new("revision-mismatch", format!("the resource is {current}"))
+            let detail = current.map_or("the resource does not exist".to_owned(), |revision| {
+                format!("the resource is at revision {revision}")
+            });
+            Problem::new("revision-mismatch", detail)
         }
         CommandError::Conflict { attempts } => Problem::new(
             "revision-conflict",
-            format!("others were quicker {attempts} times; repeat the request"),
+            format!("other requests changed the resource first, {attempts} times; repeat the request"),
         ),
         CommandError::TooLarge { what, actual, limit } => {
-            Problem::new("body-too-large", format!("{what} would be {actual}, at most {limit} are allowed"))
+            Problem::new("body-too-large", format!("{what} would be {actual}; at most {limit} are allowed"))
         }
         error @ CommandError::Undecided { .. } => Problem::internal(&error),
         CommandError::Store(error) => error.into(),
     }
 }
 
-/// Outside there is one code for everything that is not there, whatever it would be.
+/// Returns the public code of a rejection: every missing thing has the one code `not-found`.
 fn code_of(code: &'static str) -> &'static str {
     if code.ends_with("-not-found") { "not-found" } else { code }
 }
 
-/// The same for products, whose content is refused field by field.
+/// Returns the problem for a command to a product. Invalid content has one error for each field.
 pub fn product_problem(error: CommandError<ProductRejection>) -> Problem {
     match error {
         CommandError::Rejected(ProductRejection::InvalidContent(errors)) => Problem::fields(errors),
@@ -45,10 +46,10 @@ pub fn product_problem(error: CommandError<ProductRejection>) -> Problem {
     }
 }
 
-/// The same where the value that a rejection is about stands elsewhere in the request.
+/// Returns the problem for a command. A rejected value is reported at `pointer`, not at its usual field.
 pub fn problem_at<R: Rejection>(pointer: &str, error: CommandError<R>) -> Problem {
     match error {
-        CommandError::Rejected(rejection) if place_of(rejection.code()).is_some() => {
+        CommandError::Rejected(rejection) if pointer_of(rejection.code()).is_some() => {
             Problem::field(pointer, rejection.code(), rejection.to_string())
         }
         error => problem(error),

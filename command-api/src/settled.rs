@@ -1,7 +1,7 @@
-//! Those who wait for an order to settle.
+//! Requests that wait until an order settles: until it is confirmed, cancelled or timed out.
 //!
-//! Whoever waits holds a [`Watch`]; the last one that goes takes the order off the list, so that nothing
-//! is left behind by a client that hangs up.
+//! A waiting request holds a [`Watch`]. Dropping the last watch of an order removes the order from the list,
+//! so a client that disconnects leaves nothing behind.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use souk_domain::OrderId;
 use souk_eventsourcing::RecordedEvent;
 use tokio::sync::watch;
 
-/// Orders that somebody waits for.
+/// The orders that requests wait for.
 #[derive(Default)]
 pub struct SettledOrders {
-    /// By the id of the order's stream.
+    /// A sender for each order, by the id of the order's stream. It sends true when the order settles.
     watched: Mutex<HashMap<String, watch::Sender<bool>>>,
 }
 
-/// Tells when one order settles.
+/// A wait for one order to settle.
 pub struct Watch {
     orders: Arc<SettledOrders>,
     order: String,
@@ -25,12 +25,13 @@ pub struct Watch {
 }
 
 impl SettledOrders {
-    /// The events that settle an order.
-    pub fn takes() -> [&'static str; 3] {
+    /// Returns the types of the events that settle an order.
+    pub fn event_types() -> [&'static str; 3] {
         ["order.confirmed", "order.cancelled", "order.timed-out"]
     }
 
-    /// Watches an order; to be called before it is placed, or before looking where it stands.
+    /// Starts to watch an order. Call it before the order is placed or its status is read, or the event may
+    /// be missed.
     pub fn watch(self: &Arc<Self>, order: OrderId) -> Watch {
         let order = order.to_string();
         let receiver =
@@ -38,27 +39,27 @@ impl SettledOrders {
         Watch { orders: Arc::clone(self), order, receiver: Some(receiver) }
     }
 
-    /// Takes in events of the log.
+    /// Notifies the watches of the orders that these events settle.
     pub fn observe(&self, events: &[RecordedEvent]) {
         let watched = self.lock();
-        for event in events.iter().filter(|event| Self::takes().contains(&event.event_type())) {
+        for event in events.iter().filter(|event| Self::event_types().contains(&event.event_type())) {
             if let Some(sender) = watched.get(event.stream.id()) {
                 sender.send_replace(true);
             }
         }
     }
 
-    /// A map of senders is whole at every moment, so a panic elsewhere leaves it usable.
+    /// Locks the map. A panic of another thread leaves the map usable, since no change to it has two steps.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<bool>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watch {
-    /// Ends when the order has settled since the watch began.
+    /// Waits until the order settles. Returns at once if it settled after the watch began.
     pub async fn settled(&mut self) {
         if let Some(receiver) = &mut self.receiver {
-            // The sender stays while somebody watches.
+            // It can't fail: the sender stays in the map while a watch exists.
             let _ = receiver.wait_for(|settled| *settled).await;
         }
     }
@@ -93,8 +94,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watch_ends_with_the_event_and_leaves_nothing_behind() {
-        let (orders, order) = (Arc::new(SettledOrders::default()), OrderId(Uuid::from_u128(1)));
+    async fn a_watch_ends_with_the_settling_event_and_leaves_no_entry() {
+        let orders = Arc::new(SettledOrders::default());
+        let order = OrderId(Uuid::from_u128(1));
         let mut watch = orders.watch(order);
         let other = orders.watch(order);
         orders.observe(&[confirmed(OrderId(Uuid::from_u128(2))), confirmed(order)]);

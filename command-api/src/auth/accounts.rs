@@ -1,4 +1,4 @@
-//! What signing in works with, and finding whose account it is.
+//! The ports of sign-in, lookups of accounts, and records of sign-in events.
 
 use std::sync::Arc;
 
@@ -9,106 +9,106 @@ use souk_domain::user::state::Account;
 use souk_domain::{EmailHash, UserId};
 use souk_eventsourcing::{CommandPort, Decider, StoreError, StreamName};
 use souk_http::{Caller, Denials, Guard, Problem};
-use souk_sign_in::identity_provider::SpentFlows;
+use souk_sign_in::identity_provider::UsedFlows;
 use souk_sign_in::{Credentials, IdentityProviders, Outbox, Passwords, SignIn, SignInKind};
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 use crate::users::erasure;
 
 use super::mailed::Resets;
 
-/// Characters of a user agent that are kept.
+/// Most characters of a user agent that are stored.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
-/// What signing in works with.
+/// The ports and the shared state of sign-in.
 #[derive(Clone)]
 pub struct Accounts {
-    /// Who has an account.
+    /// Commands to users.
     pub users: Arc<dyn CommandPort<User>>,
-    /// What proves that somebody is them.
+    /// Store of passwords, sessions, one-time tokens, linked identities and sign-in events.
     pub credentials: Arc<dyn Credentials>,
-    /// Others who say who somebody is.
+    /// OpenID Connect providers.
     pub providers: Arc<dyn IdentityProviders>,
-    /// Sign-ins that came back from them.
-    pub spent_flows: Arc<SpentFlows>,
-    /// Compares passwords.
+    /// Sign-ins through identity providers that are completed, so that none is completed twice.
+    pub used_flows: Arc<UsedFlows>,
+    /// Hashing and comparison of passwords.
     pub passwords: Arc<dyn Passwords>,
-    /// Sends mail.
+    /// Sender of e-mails.
     pub outbox: Arc<dyn Outbox>,
-    /// Resets of passwords that are under way.
+    /// Limit on simultaneous resets of passwords.
     pub resets: Resets,
-    /// Sessions that have ended.
+    /// Sessions that have ended, and whose access tokens have not expired yet.
     pub denials: Arc<Denials>,
-    /// Slows down those who guess.
+    /// Delays for guesses of passwords and order codes.
     pub guard: Arc<Guard>,
 }
 
-/// The owner of an e-mail address, by the alias of the address: by its claim and the account itself.
-pub async fn by_email(shop: &Shop, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
-    let claim = shop.claims.load(&Claim::of_email(hash)).await?;
+/// Finds the account that has claimed an e-mail address, by the alias of the address.
+pub async fn by_email(ports: &Ports, hash: &EmailHash) -> Result<Option<(UserId, Account)>, StoreError> {
+    let claim = ports.claims.load(&Claim::of_email(hash)).await?;
     let owner = claim.and_then(|claim| claim.state.held.as_ref().map(|held| held.owner.clone()));
-    // Looked up also when there is none, so that both take the same time.
+    // A user is loaded even if there is no claim, so that the time does not reveal whether an account exists.
     let stream = owner.and_then(|owner| StreamName::parse(&owner).ok());
     let stream = stream.unwrap_or_else(|| StreamName::new(User::CATEGORY, "nobody"));
-    let loaded = shop.accounts.users.load(&stream).await?;
+    let loaded = ports.accounts.users.load(&stream).await?;
     let account = loaded.and_then(|loaded| loaded.state.account().cloned());
     let user = User::of_stream(&stream);
     Ok(user.zip(account).filter(|(_, account)| account.email_hash == *hash))
 }
 
-/// The caller's account. Machines and customers of other systems have none.
-pub async fn own(shop: &Shop, caller: &Caller) -> Result<(UserId, Account), Problem> {
+/// Returns the caller's account. Machines, and customers of other systems, have none: they get a 404.
+pub async fn of_caller(ports: &Ports, caller: &Caller) -> Result<(UserId, Account), Problem> {
     let subject = caller.signed_in()?;
-    let none = || Problem::new("not-found", "there is no account behind this token");
-    let user = UserId::of_customer(subject).ok_or_else(none)?;
-    of_user(shop, user).await?.map(|account| (user, account)).ok_or_else(none)
+    let not_found = || Problem::new("not-found", "the access token belongs to no account");
+    let user = UserId::of_customer(subject).ok_or_else(not_found)?;
+    of_user(ports, user).await?.map(|account| (user, account)).ok_or_else(not_found)
 }
 
-/// The account of a user; none before it is made and after it is erased.
-pub async fn of_user(shop: &Shop, user: UserId) -> Result<Option<Account>, StoreError> {
-    let loaded = shop.accounts.users.load(&User::stream(user)).await?;
+/// Returns the account of a user; `None` if it does not exist or is erased.
+pub async fn of_user(ports: &Ports, user: UserId) -> Result<Option<Account>, StoreError> {
+    let loaded = ports.accounts.users.load(&User::stream(user)).await?;
     Ok(loaded.and_then(|loaded| loaded.state.account().cloned()))
 }
 
-/// Notes what had to do with signing in. It is done also when the client goes away, so that nothing is left of
-/// somebody who is erased meanwhile.
+/// Records a sign-in event. If the user is erased meanwhile, the event is deleted again, even if the client
+/// has disconnected.
 pub async fn note(
-    shop: &Shop,
+    ports: &Ports,
     kind: SignInKind,
     user: Option<UserId>,
     email_hash: Option<&EmailHash>,
     client: &Client<'_>,
 ) -> Result<(), Problem> {
     let sign_in = SignIn {
-        id: shop.clock.new_id(),
-        at: shop.clock.now(),
+        id: ports.clock.new_id(),
+        at: ports.clock.now(),
         user: user.map(UserId::customer),
         email_hash: email_hash.cloned(),
         kind,
         address: client.caller.address.map(|address| address.to_string()),
         user_agent: client.user_agent.clone(),
     };
-    let of_task = shop.clone();
-    let noted = tokio::spawn(async move {
-        of_task.accounts.credentials.note(&sign_in).await?;
+    let task_ports = ports.clone();
+    let task = tokio::spawn(async move {
+        task_ports.accounts.credentials.note(&sign_in).await?;
         if let Some(user) = user {
-            erasure::look_again(&of_task, user).await?;
+            erasure::delete_if_erased(&task_ports, user).await?;
         }
         Ok(())
     });
-    noted.await.map_err(|error| Problem::internal(&error))?
+    task.await.map_err(|error| Problem::internal(&error))?
 }
 
-/// Where a request came from.
+/// The client of a request, as sign-in events record it.
 pub struct Client<'a> {
-    /// Who sent it.
+    /// Caller, with the client address.
     pub caller: &'a Caller,
-    /// What the program calls itself.
+    /// Header `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
 }
 
 impl<'a> Client<'a> {
-    /// Of a request.
+    /// Returns the client of a request.
     pub fn of(caller: &'a Caller, headers: &HeaderMap) -> Self {
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let user_agent = user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect());

@@ -1,76 +1,83 @@
-//! E-mail addresses and the aliases that stand for them in the log.
+//! E-mail addresses and their aliases.
 //!
-//! An address is found by its keyed hash in the index beside the keys of people. The log holds the alias alone,
-//! which is random: once an erasure deletes the row, nothing leads from an address to what the log says of its
-//! account, and the next account with the same address gets another alias. Logs of before 2026-11-30 hold the
-//! keyed hash itself in the place of an alias.
+//! The log has no e-mail address and no hash of one. It has an alias of the address, which is random. The
+//! index beside the person keys maps the keyed hash of an address to its alias. When an erasure deletes this
+//! entry, nothing connects the address with the events of its account any more, and the next account with the
+//! same address gets another alias.
+//!
+//! Logs from before 2026-11-30 have the keyed hash in place of the alias.
 
 use souk_domain::claim::Claim;
 use souk_domain::{Email, EmailHash, UserId};
 use souk_http::Problem;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 
-/// Returns the alias of an address, or its keyed hash: an account of an older log is found by that, and no
-/// other is.
-pub async fn alias_of(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> {
-    let name = email.hash(&shop.keys.email_hash);
-    match shop.people.alias_of(name.as_str()).await? {
+/// Returns the alias of an address. If it has none, returns its keyed hash, by which only accounts of older
+/// logs are found.
+pub async fn alias_of(ports: &Ports, email: &Email) -> Result<EmailHash, Problem> {
+    let hash = email.hash(&ports.keys.email_hash);
+    match ports.people.alias_of(hash.as_str()).await? {
         Some(alias) => parse(&alias),
-        None => Ok(shop.accounts.credentials.email_alias(&name).await?.unwrap_or(name)),
+        None => Ok(ports.accounts.credentials.email_alias(&hash).await?.unwrap_or(hash)),
     }
 }
 
-/// Returns the alias to claim for a new account. An address that an account of an older log holds keeps its
-/// keyed hash, so that the claim is refused. An alias whose claim was given up came back with an older file, after its
-/// account was erased: a new account gets another, or else it would be recognised as the same person's.
-pub async fn alias_to_claim(shop: &Shop, email: &Email) -> Result<EmailHash, Problem> {
-    let name = email.hash(&shop.keys.email_hash);
-    if let Some(alias) = shop.people.alias_of(name.as_str()).await? {
-        if is_claimed(shop, &parse(&alias)?).await? == Some(false) {
-            shop.people.delete_alias(&alias).await?;
+/// Returns the alias that a new account claims.
+///
+/// If an account already has the address, the returned alias (or keyed hash, in an older log) is claimed by
+/// that account, so the new claim is refused. If the claim of the alias was released, the account was erased,
+/// and an older copy of the index brought the alias back. Then the address gets a new alias, so that nothing
+/// connects the new account with the erased one.
+pub async fn alias_to_claim(ports: &Ports, email: &Email) -> Result<EmailHash, Problem> {
+    let hash = email.hash(&ports.keys.email_hash);
+    if let Some(alias) = ports.people.alias_of(hash.as_str()).await? {
+        if is_claimed(ports, &parse(&alias)?).await? == Some(false) {
+            ports.people.delete_alias(&alias).await?;
         }
     } else {
-        if is_claimed(shop, &name).await? == Some(true) {
-            return Ok(name);
+        if is_claimed(ports, &hash).await? == Some(true) {
+            return Ok(hash);
         }
-        // The index of people was lost, and the account was not: the claim is refused by its alias.
-        if let Some(alias) = shop.accounts.credentials.email_alias(&name).await?
-            && is_claimed(shop, &alias).await? == Some(true)
+        // The index of aliases may be lost although the account still exists. The credentials have its alias
+        // too.
+        if let Some(alias) = ports.accounts.credentials.email_alias(&hash).await?
+            && is_claimed(ports, &alias).await? == Some(true)
         {
             return Ok(alias);
         }
     }
-    parse(&shop.people.make_alias(name.as_str()).await?)
+    parse(&ports.people.make_alias(hash.as_str()).await?)
 }
 
-/// Returns true while an account holds an address by this alias, and false once it was given up; none before.
-async fn is_claimed(shop: &Shop, alias: &EmailHash) -> Result<Option<bool>, Problem> {
-    let claim = shop.claims.load(&Claim::of_email(alias)).await?;
+/// Returns `Some(true)` if an account has claimed the alias, `Some(false)` if the claim was released, and
+/// `None` if the alias was never claimed.
+async fn is_claimed(ports: &Ports, alias: &EmailHash) -> Result<Option<bool>, Problem> {
+    let claim = ports.claims.load(&Claim::of_email(alias)).await?;
     Ok(claim.map(|claim| claim.state.held.is_some()))
 }
 
-/// Keeps the address of an account with the credentials too: a shop that lost its index of people still knows that the
-/// address has an account. With the hash of a password it is kept only while that is the account's, so that nothing is
-/// kept of an account that is erased meanwhile.
-pub async fn keep(
-    shop: &Shop,
+/// Stores the alias of an account's address with the credentials too, so that the account is found even if
+/// the index of aliases is lost. If `password` has a password hash, the alias is stored only while this is
+/// the account's password, so that nothing is stored about an account that is erased meanwhile.
+pub async fn store(
+    ports: &Ports,
     user: UserId,
     email: &Email,
     alias: &EmailHash,
     password: Option<&str>,
 ) -> Result<(), Problem> {
-    let name = email.hash(&shop.keys.email_hash);
-    Ok(shop.accounts.credentials.keep_email(&user.customer(), &name, alias, password).await?)
+    let hash = email.hash(&ports.keys.email_hash);
+    Ok(ports.accounts.credentials.keep_email(&user.customer(), &hash, alias, password).await?)
 }
 
-/// Returns every hash under which sign-ins of an account may be noted: its alias, and the keyed hash of its
-/// address, used before the account was there.
-pub async fn hashes_of(shop: &Shop, alias: &EmailHash) -> Result<Vec<EmailHash>, Problem> {
-    let name = shop.people.name_of(alias.as_str()).await?;
+/// Returns all hashes under which sign-in events of an account may be recorded: its alias, and the keyed hash
+/// of its address for events from before the account existed.
+pub async fn hashes_of(ports: &Ports, alias: &EmailHash) -> Result<Vec<EmailHash>, Problem> {
+    let email_hash = ports.people.name_of(alias.as_str()).await?;
     let mut hashes = vec![alias.clone()];
-    if let Some(name) = name {
-        hashes.push(parse(&name)?);
+    if let Some(email_hash) = email_hash {
+        hashes.push(parse(&email_hash)?);
     }
     Ok(hashes)
 }

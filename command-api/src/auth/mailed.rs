@@ -1,6 +1,8 @@
-//! Tokens that are mailed, and what they show: only as long as it is so. A token works once, for the account that it
-//! was made for, while the account is there and has the address that the token was mailed to; one that resets a
-//! password works while the password is the one that was forgotten.
+//! One-time tokens that are sent by e-mail.
+//!
+//! A token works once, for the account that it was made for, while the account exists and has the e-mail
+//! address that the token was sent to. A token that resets the password works only until the password
+//! changes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,22 +11,23 @@ use std::time::Duration;
 use souk_domain::user::state::Account;
 use souk_domain::{Email, UserId};
 use souk_http::Problem;
-use souk_http::guard::counted;
+use souk_http::guard::counted_address;
 use souk_sign_in::{Mail, MailCount, OneTimeToken, Purpose};
 use tokio::sync::Semaphore;
 
-use crate::shop::Shop;
-
-use super::{accounts, addresses};
+use crate::ports::Ports;
 use crate::users::erasure;
 
-/// Resets of passwords that are looked up and mailed at once.
+use super::{accounts, addresses};
+
+/// Most requests for a password reset that are handled at the same time.
 pub const RESETS_AT_ONCE_MAX: usize = 32;
-/// The shortest time for which a reset holds its place: longer than a mail mostly takes, so that the time until
-/// places are free does not tell which addresses have an account.
+/// Shortest time for which a request for a password reset holds its place. It is longer than sending an
+/// e-mail usually takes, so that the time until a place is free does not reveal which addresses have an
+/// account.
 const RESET_TIME_MIN: Duration = Duration::from_millis(100);
 
-/// The places of resets that are under way.
+/// The places for requests for a password reset.
 #[derive(Clone, Debug)]
 pub struct Resets(Arc<Semaphore>);
 
@@ -34,64 +37,66 @@ impl Default for Resets {
     }
 }
 
-/// Finds the account that a token is for. The token stays.
-pub async fn account_of(shop: &Shop, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
+/// Finds the account that a token was made for. The token is not used up.
+pub async fn account_of(ports: &Ports, token: &str, purpose: Purpose) -> Result<(UserId, Account), Problem> {
     let hash = OneTimeToken::hash_of(token);
-    let mailed_to = shop.accounts.credentials.one_time(&hash, purpose, shop.clock.now()).await?;
+    let mailed_to = ports.accounts.credentials.one_time(&hash, purpose, ports.clock.now()).await?;
     let mailed_to = mailed_to.ok_or_else(unknown_token)?;
-    // An erasure counts from the moment at which the key is destroyed.
-    if shop.people.is_erased(&mailed_to.user.person()).await? {
+    // An account counts as erased as soon as its key is destroyed.
+    if ports.people.is_erased(&mailed_to.user.person()).await? {
         return Err(unknown_token());
     }
     let user = UserId::of_customer(&mailed_to.user).ok_or_else(unknown_token)?;
-    let account = accounts::of_user(shop, user).await?;
-    let account = account.filter(|account| mailed_to.is_address(&account.email_hash));
+    let account = accounts::of_user(ports, user).await?;
+    let account = account.filter(|account| mailed_to.is_for_address(&account.email_hash));
     Ok((user, account.ok_or_else(unknown_token)?))
 }
 
-/// Refuses a token.
+/// Returns the problem for a token that does not work.
 pub fn unknown_token() -> Problem {
-    Problem::field("/token", "unknown-token", "the token is wrong, used, or too old")
+    Problem::field("/token", "unknown-token", "the token is wrong, already used, or expired")
 }
 
-/// Mails a token that works once. It is no reason to fail: another can be asked for. It is done also when the client
-/// goes away, so that a mail of somebody who is erased meanwhile is not left.
-pub async fn send(shop: &Shop, user: UserId, email: Email, purpose: Purpose, client: Option<IpAddr>) {
-    let of_task = shop.clone();
-    let sent = tokio::spawn(async move {
-        if let Err(why) = try_send(&of_task, user, email, purpose, client).await {
-            tracing::warn!(%user, why, "a mail was not sent");
+/// Sends an e-mail with a one-time token. A failure is only logged, since the user can request another
+/// e-mail. If the user is erased meanwhile, the e-mail is deleted, even if the client has disconnected.
+pub async fn send(ports: &Ports, user: UserId, email: Email, purpose: Purpose, client: Option<IpAddr>) {
+    let task_ports = ports.clone();
+    let task = tokio::spawn(async move {
+        if let Err(why) = try_send(&task_ports, user, email, purpose, client).await {
+            tracing::warn!(%user, why, "an e-mail was not sent");
         }
     });
-    if let Err(error) = sent.await {
-        tracing::error!(%user, %error, "a mail was not sent");
+    if let Err(error) = task.await {
+        tracing::error!(%user, %error, "an e-mail was not sent");
     }
 }
 
 async fn try_send(
-    shop: &Shop,
+    ports: &Ports,
     user: UserId,
     email: Email,
     purpose: Purpose,
     client: Option<IpAddr>,
 ) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let counts = MailCount::of(&shop.keys.mail_counts, purpose, &email, client.map(counted));
-    let now = shop.clock.now();
-    let may = shop.accounts.credentials.count_mail(&counts, now).await.map_err(|error| text(&error))?;
-    if !may && shop.accounts.guard.is_on() {
-        return Err("the address has had its mails of this day".to_owned());
+    let counts = MailCount::of(&ports.keys.mail_counts, purpose, &email, client.map(counted_address));
+    let now = ports.clock.now();
+    let is_within_limits =
+        ports.accounts.credentials.count_mail(&counts, now).await.map_err(|error| text(&error))?;
+    if !is_within_limits && ports.accounts.guard.is_on() {
+        return Err("the limit of e-mails for this day is reached".to_owned());
     }
     let email_hash =
-        addresses::alias_of(shop, &email).await.map_err(|problem| problem.detail().to_owned())?;
-    let made = OneTimeToken::make(user.customer(), email_hash, purpose, now);
-    let (token, secret) = made.map_err(|error| text(&error))?;
-    shop.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
+        addresses::alias_of(ports, &email).await.map_err(|problem| problem.detail().to_owned())?;
+    let new_token = OneTimeToken::make(user.customer(), email_hash, purpose, now);
+    let (token, secret) = new_token.map_err(|error| text(&error))?;
+    ports.accounts.credentials.keep_one_time(&token).await.map_err(|error| text(&error))?;
     let mail = mail_of(user, email, purpose, &secret);
-    let sent = shop.accounts.outbox.send(mail).await;
-    let is_erased = erasure::look_again(shop, user).await.map_err(|problem| problem.detail().to_owned())?;
+    let sent = ports.accounts.outbox.send(mail).await;
+    let is_erased =
+        erasure::delete_if_erased(ports, user).await.map_err(|problem| problem.detail().to_owned())?;
     if is_erased {
-        return Err("its reader was erased meanwhile".to_owned());
+        return Err("the user was erased meanwhile".to_owned());
     }
     sent.map_err(|error| text(&error))
 }
@@ -118,31 +123,34 @@ fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
     Mail { user: user.customer(), to, subject: subject.to_owned(), text }
 }
 
-/// Sends somebody who forgot their password a token. Nobody learns whether there is such an account: it is
-/// done behind the answer, in a place that is held for the same time with and without one. Refused when all places are
-/// taken.
-pub fn forgot(shop: &Shop, email: Email, client: Option<IpAddr>) -> Result<(), Problem> {
-    let Ok(place) = Arc::clone(&shop.accounts.resets.0).try_acquire_owned() else {
+/// Sends a token to reset the password to an e-mail address, if an account has it.
+///
+/// The caller can't learn whether an account exists: the lookup runs after the response, in a place that is
+/// held for the same time in both cases. Returns a problem if all places are taken.
+pub fn send_reset(ports: &Ports, email: Email, client: Option<IpAddr>) -> Result<(), Problem> {
+    let Ok(place) = Arc::clone(&ports.accounts.resets.0).try_acquire_owned() else {
         let detail =
-            format!("{RESETS_AT_ONCE_MAX} passwords are being reset; repeat the request after a moment");
+            format!("{RESETS_AT_ONCE_MAX} passwords are being reset; repeat the request in a moment");
         return Err(Problem::new("overloaded", detail).retry_after(1));
     };
-    let shop = shop.clone();
+    let ports = ports.clone();
     tokio::spawn(async move {
-        tokio::join!(mail_reset(&shop, email, client), tokio::time::sleep(RESET_TIME_MIN));
+        tokio::join!(mail_reset(&ports, email, client), tokio::time::sleep(RESET_TIME_MIN));
         drop(place);
     });
     Ok(())
 }
 
-async fn mail_reset(shop: &Shop, email: Email, client: Option<IpAddr>) {
+async fn mail_reset(ports: &Ports, email: Email, client: Option<IpAddr>) {
     let found = async {
-        let alias = addresses::alias_of(shop, &email).await?;
-        Ok::<_, Problem>(accounts::by_email(shop, &alias).await?)
+        let alias = addresses::alias_of(ports, &email).await?;
+        Ok::<_, Problem>(accounts::by_email(ports, &alias).await?)
     };
     match found.await {
-        Ok(Some((user, _))) => send(shop, user, email, Purpose::ResetPassword, client).await,
+        Ok(Some((user, _))) => send(ports, user, email, Purpose::ResetPassword, client).await,
         Ok(None) => {}
-        Err(problem) => tracing::warn!(error = problem.detail(), "a password can't be reset"),
+        Err(problem) => {
+            tracing::warn!(error = problem.detail(), "the account for a password reset can't be looked up")
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/auth`: signing up, in and out, passwords, and the trail of all that.
+//! `/api/auth`: sign-up, sign-in, sign-out, passwords, identity providers, and the list of sign-in events.
 
 pub mod accounts;
 pub mod addresses;

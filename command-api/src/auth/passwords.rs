@@ -1,4 +1,4 @@
-//! Making an account, and proving whose it is.
+//! Creation of accounts, and verification, change and reset of passwords.
 
 use jiff::SignedDuration;
 use souk_domain::claim::{Claim, ClaimCommand};
@@ -12,72 +12,73 @@ use souk_eventsourcing::{Actor, CommandError, CommandRequest, CorrelationId, Pos
 use souk_http::guard::Target;
 use souk_http::shapes::NewPasswordShape;
 use souk_http::{Caller, Problem};
-use souk_sign_in::password::Compared;
+use souk_sign_in::password::Comparison;
 use souk_sign_in::{LinksAtReset, Password, ResetsAtChange, SignInKind};
 use uuid::Uuid;
 
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
 use crate::users::erasure;
 
 use super::accounts::{self, Client};
 use super::{addresses, mailed, sessions};
 
-/// How long a sign-in shows who somebody is, where others show it by their password: much shorter than an
-/// access token lasts, which may be stolen meanwhile.
-const JUST_NOW: SignedDuration = SignedDuration::from_mins(2);
+/// Time after a sign-in during which a user without a password may do what others confirm with their
+/// password. It is much shorter than the lifetime of an access token, which may be stolen.
+const RECENT_SIGN_IN_MAX: SignedDuration = SignedDuration::from_mins(2);
 
-/// What an account is made from.
+/// The data of a new account.
 pub struct NewAccount {
-    /// Their e-mail address.
+    /// E-mail address of the user.
     pub email: Email,
-    /// Their password; none when an identity provider says who they are.
+    /// Password of the user; `None` if the user signs in through an identity provider.
     pub password: Option<Password>,
-    /// Their name.
+    /// Name of the user.
     pub name: String,
-    /// What they may do.
+    /// Role of the user.
     pub role: UserRole,
-    /// Whether the address is known to be theirs.
+    /// True if the e-mail address is known to belong to the user.
     pub is_verified: bool,
 }
 
-/// Reads a password that shall be somebody's.
+/// Reads a new password, and refuses a weak one.
 pub fn new_password(pointer: &str, shape: &NewPasswordShape) -> Result<Password, Problem> {
     let password = Password::typed(shape.0.clone());
     password.check().map_err(|why| Problem::field(pointer, "weak-password", why.to_string()))?;
     Ok(password)
 }
 
-/// Makes an account: claims the address, keeps the password, registers the user. A crash in between
-/// leaves a claim that its sweep releases.
+/// Creates an account: claims the e-mail address, stores the password, and registers the user. If a crash
+/// interrupts it, the sweep of claims releases the claim.
 pub async fn sign_up(
-    shop: &Shop,
+    ports: &Ports,
     new: NewAccount,
     correlation_id: &CorrelationId,
 ) -> Result<(UserId, Position), Problem> {
-    let user = UserId(shop.clock.new_id());
+    let user = UserId(ports.clock.new_id());
     let actor = Actor::new("customer", &user.to_string());
-    let origin = || Origin::new(shop.clock.new_id(), actor.clone(), correlation_id.clone());
+    let origin = || Origin::new(ports.clock.new_id(), actor.clone(), correlation_id.clone());
     let phc = match new.password {
-        Some(password) => Some(shop.accounts.passwords.hash(password).await?),
+        Some(password) => Some(ports.accounts.passwords.hash(password).await?),
         None => None,
     };
-    // After the slow hash: a client that goes away before leaves nothing of the address.
-    let alias = addresses::alias_to_claim(shop, &new.email).await?;
+    // The alias is made after the slow hashing, so that a client that disconnects before leaves no trace of
+    // the address.
+    let alias = addresses::alias_to_claim(ports, &new.email).await?;
     let owner = User::stream(user);
     let claim = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
-    let claimed = shop.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;
+    let claimed = ports.claims.execute(CommandRequest::new(Claim::of_email(&alias), claim, origin())).await;
     claimed.map_err(|error| match error {
         CommandError::Rejected(_) => email_taken(),
         error => problem(error),
     })?;
-    // An erasure deletes the alias before it releases the claim. Whoever claimed it after that has an alias that
-    // nobody finds; the claim is released by its sweep.
-    if addresses::alias_of(shop, &new.email).await? != alias {
+    // An erasure deletes the alias and then releases the claim. If it did so meanwhile, this account has
+    // claimed an alias by which it would not be found. The sweep releases the claim.
+    if addresses::alias_of(ports, &new.email).await? != alias {
         return Err(email_taken());
     }
     if let Some(phc) = phc {
-        shop.accounts.credentials.set_password(&user.customer(), &phc).await?;
+        ports.accounts.credentials.set_password(&user.customer(), &phc).await?;
     }
     let email = new.email.clone();
     let claimed_alias = alias.clone();
@@ -90,200 +91,207 @@ pub async fn sign_up(
         role: new.role,
     };
     let register = CommandRequest::new(owner, UserCommand::Register(Box::new(registration)), origin());
-    let outcome = shop.accounts.users.execute(register).await.map_err(problem)?;
-    // The account is there: its owner is not told otherwise, and the next sign-in keeps the address.
-    if let Err(error) = addresses::keep(shop, user, &email, &claimed_alias, None).await {
-        tracing::warn!(error = error.detail(), "an e-mail address is not kept with the credentials");
+    let outcome = ports.accounts.users.execute(register).await.map_err(problem)?;
+    // The account exists, so this failure is not reported to the client. The next sign-in stores the alias.
+    if let Err(error) = addresses::store(ports, user, &email, &claimed_alias, None).await {
+        tracing::warn!(
+            error = error.detail(),
+            "the alias of an e-mail address was not stored with the credentials"
+        );
     }
-    erasure::look_again(shop, user).await?;
+    erasure::delete_if_erased(ports, user).await?;
     Ok((user, outcome.position))
 }
 
 fn email_taken() -> Problem {
-    let detail = "there is an account with this e-mail address: sign in, or reset the password";
+    let detail = "an account with this e-mail address exists: sign in, or reset the password";
     Problem::new("email-taken", detail)
 }
 
-/// Somebody whose password was right.
-pub struct Proven {
-    /// Who.
+/// A user whose password was verified.
+pub struct VerifiedUser {
+    /// Id of the user.
     pub user: UserId,
-    /// What they may do.
+    /// Role of the user.
     pub role: UserRole,
-    /// What their password was kept as.
+    /// Stored hash of the password, in the PHC string format.
     phc: String,
 }
 
-/// Whose e-mail address and password these are. The answer takes the same time whether the account is
-/// there.
-pub async fn prove(
-    shop: &Shop,
+/// Verifies an e-mail address and a password, and returns their user. It takes the same time if no account
+/// has the address.
+pub async fn verify(
+    ports: &Ports,
     email: &Email,
     password: Password,
     client: &Client<'_>,
-) -> Result<Proven, Problem> {
-    let hash = addresses::alias_of(shop, email).await?;
-    let proven = prove_by_alias(shop, hash.clone(), password, client).await?;
-    // Accounts of before this was kept at the sign-up.
-    addresses::keep(shop, proven.user, email, &hash, Some(&proven.phc)).await?;
-    Ok(proven)
+) -> Result<VerifiedUser, Problem> {
+    let hash = addresses::alias_of(ports, email).await?;
+    let verified = verify_by_alias(ports, hash.clone(), password, client).await?;
+    // An older version of Souk did not store the alias at sign-up.
+    addresses::store(ports, verified.user, email, &hash, Some(&verified.phc)).await?;
+    Ok(verified)
 }
 
-/// As [`prove`], by the alias of the e-mail address.
-pub async fn prove_by_alias(
-    shop: &Shop,
+/// Verifies a password as [`verify`] does, by the alias of the e-mail address.
+pub async fn verify_by_alias(
+    ports: &Ports,
     hash: EmailHash,
     password: Password,
     client: &Client<'_>,
-) -> Result<Proven, Problem> {
+) -> Result<VerifiedUser, Problem> {
     let compare = async {
-        let found = accounts::by_email(shop, &hash).await?;
-        let customer = found.as_ref().map_or(UserId::nobody(), |(user, _)| *user).customer();
-        let kept = shop.accounts.credentials.password(&customer).await?;
-        let compared = shop.accounts.passwords.compare(password.clone(), kept.clone()).await?;
-        Ok((found, kept, compared))
+        let account = accounts::by_email(ports, &hash).await?;
+        let customer = account.as_ref().map_or(UserId::placeholder(), |(user, _)| *user).customer();
+        let stored_phc = ports.accounts.credentials.password(&customer).await?;
+        let comparison = ports.accounts.passwords.compare(password.clone(), stored_phc.clone()).await?;
+        Ok((account, stored_phc, comparison))
     };
     let target = Target::SignIn(hash.clone());
-    let is_right = |(found, _, compared): &(Option<_>, _, Compared)| found.is_some() && compared.is_right;
-    let (found, kept, compared) =
-        shop.accounts.guard.counting(&target, client.caller.address, compare, is_right).await?;
-    let whose = found.as_ref().map(|(user, _)| *user);
-    let Some((user, account)) = found.filter(|_| compared.is_right) else {
-        accounts::note(shop, SignInKind::Failed, whose, Some(&hash), client).await?;
+    let is_right =
+        |(account, _, comparison): &(Option<_>, _, Comparison)| account.is_some() && comparison.is_right;
+    let (account, stored_phc, comparison) =
+        ports.accounts.guard.attempt(&target, client.caller.address, compare, is_right).await?;
+    let user = account.as_ref().map(|(user, _)| *user);
+    let Some((user, account)) = account.filter(|_| comparison.is_right) else {
+        accounts::note(ports, SignInKind::Failed, user, Some(&hash), client).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     };
-    let mut phc = kept.unwrap_or_default();
-    if compared.is_outdated {
-        let new = shop.accounts.passwords.hash(password).await?;
-        // A password that was changed meanwhile stays.
-        if shop.accounts.credentials.replace_password(&user.customer(), &phc, &new).await? {
+    let mut phc = stored_phc.unwrap_or_default();
+    if comparison.is_outdated {
+        let new = ports.accounts.passwords.hash(password).await?;
+        // If the password was changed meanwhile, the new hash is not stored.
+        if ports.accounts.credentials.replace_password(&user.customer(), &phc, &new).await? {
             phc = new;
         }
     }
-    Ok(Proven { user, role: account.role, phc })
+    Ok(VerifiedUser { user, role: account.role, phc })
 }
 
-impl Proven {
-    /// Whether the password is the same still.
-    pub async fn still_holds(&self, shop: &Shop) -> Result<bool, Problem> {
-        let kept = shop.accounts.credentials.password(&self.user.customer()).await?;
-        Ok(kept.as_deref() == Some(self.phc.as_str()))
+impl VerifiedUser {
+    /// Returns true if the password was not changed since it was verified.
+    pub async fn has_same_password(&self, ports: &Ports) -> Result<bool, Problem> {
+        let stored_phc = ports.accounts.credentials.password(&self.user.customer()).await?;
+        Ok(stored_phc.as_deref() == Some(self.phc.as_str()))
     }
 }
 
-/// A password of a signed-in caller that was right.
-pub struct Confirmed {
-    /// The hash that it was compared with.
+/// A proof that a signed-in caller sent the right password.
+pub struct ConfirmedPassword {
+    /// Stored hash that the password was compared with, in the PHC string format.
     phc: String,
 }
 
-/// Compares the password of a caller who is signed in. Guesses count by the session: those of strangers at the
-/// sign-in do not delay the owner.
+/// Confirms the password of a signed-in caller. Wrong guesses are counted for the session, so that guesses of
+/// other people at the sign-in do not delay the owner of the account.
 pub async fn confirm(
-    shop: &Shop,
+    ports: &Ports,
     user: UserId,
     password: Password,
     pointer: &str,
     client: &Client<'_>,
-) -> Result<Confirmed, Problem> {
+) -> Result<ConfirmedPassword, Problem> {
     let customer = user.customer();
     let target = Target::of_signed_in(client.caller, &customer);
     let compare = async {
-        let kept = shop.accounts.credentials.password(&customer).await?;
-        let is_right = shop.accounts.passwords.compare(password, kept.clone()).await?.is_right;
-        Ok(kept.filter(|_| is_right))
+        let stored_phc = ports.accounts.credentials.password(&customer).await?;
+        let is_right = ports.accounts.passwords.compare(password, stored_phc.clone()).await?.is_right;
+        Ok(stored_phc.filter(|_| is_right))
     };
     let address = client.caller.address;
-    let right = shop.accounts.guard.counting(&target, address, compare, Option::is_some).await?;
-    let Some(phc) = right else {
-        accounts::note(shop, SignInKind::Failed, Some(user), None, client).await?;
-        return Err(Problem::field(pointer, "wrong-password", "it is not the password"));
+    let matching_phc = ports.accounts.guard.attempt(&target, address, compare, Option::is_some).await?;
+    let Some(phc) = matching_phc else {
+        accounts::note(ports, SignInKind::Failed, Some(user), None, client).await?;
+        return Err(Problem::field(pointer, "wrong-password", "the password is wrong"));
     };
-    Ok(Confirmed { phc })
+    Ok(ConfirmedPassword { phc })
 }
 
-/// Whether somebody without a password has just signed in, which shows the same.
-pub async fn confirm_by_sign_in(
-    shop: &Shop,
+/// Confirms a caller without a password by a sign-in within the last two minutes.
+pub async fn confirm_by_recent_sign_in(
+    ports: &Ports,
     user: UserId,
     caller: &Caller,
     pointer: &str,
 ) -> Result<(), Problem> {
-    if shop.accounts.credentials.password(&user.customer()).await?.is_some() {
-        return Err(Problem::field(pointer, "missing-field", "it is wanted of who has one"));
+    if ports.accounts.credentials.password(&user.customer()).await?.is_some() {
+        return Err(Problem::field(pointer, "missing-field", "the account has a password: send it"));
     }
     let family = match caller.session {
-        Some(session) => shop.accounts.credentials.family(session).await?,
+        Some(session) => ports.accounts.credentials.family(session).await?,
         None => None,
     };
     let opened_at = family.map(|stored| stored.family.opened_at);
-    if opened_at.is_some_and(|at| shop.clock.now().duration_since(at) <= JUST_NOW) {
+    if opened_at.is_some_and(|at| ports.clock.now().duration_since(at) <= RECENT_SIGN_IN_MAX) {
         return Ok(());
     }
-    Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat this"))
+    Err(Problem::new("sign-in-needed", "sign in again through the identity provider, and repeat the request"))
 }
 
-/// Sets another password in place of the confirmed one. All sessions but one end. Mailed tokens that reset the password
-/// end too, once the address of the account is proven: before that the account may be a stranger's, and the tokens the
-/// only way of the address's owner to it.
+/// Replaces the confirmed password with a new one. All sessions end, except for `kept_session`.
+///
+/// If the e-mail address of the account is proven, tokens to reset the password stop working. If it is not
+/// proven, they keep working: a stranger may have created the account with the address, and a token is the
+/// only way in which the owner of the address can take over the account.
 pub async fn change(
-    shop: &Shop,
+    ports: &Ports,
     (user, account): (UserId, Account),
-    confirmed: Confirmed,
+    confirmed: ConfirmedPassword,
     password: Password,
-    but: Option<Uuid>,
+    kept_session: Option<Uuid>,
 ) -> Result<(), Problem> {
-    let phc = shop.accounts.passwords.hash(password).await?;
+    let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
     let resets = if account.is_proven { ResetsAtChange::Go } else { ResetsAtChange::Stay };
-    to_the_end(shop, move |shop| async move {
-        let credentials = &shop.accounts.credentials;
+    run_to_completion(ports, move |ports| async move {
+        let credentials = &ports.accounts.credentials;
         if !credentials.change_password(&customer, &confirmed.phc, &phc, resets).await? {
-            let detail = "the password was changed by another request meanwhile; repeat this one";
+            let detail = "another request changed the password meanwhile; repeat this request";
             return Err(Problem::new("revision-conflict", detail));
         }
-        renewed(&shop, &customer, &account, but).await
+        after_password_change(&ports, &customer, &account, kept_session).await
     })
     .await
 }
 
-/// Sets another password by the token that was mailed. All sessions end, and so do the links to identity providers of
-/// an account whose address was not verified: a stranger may have made it with somebody's address. Refused when the
-/// token was used or died meanwhile.
+/// Sets a new password with a token from an e-mail. All sessions end. If the e-mail address of the account
+/// was not proven, the links to identity providers are removed too: a stranger may have created the account
+/// with somebody else's address. Returns a problem if the token was used or stopped working meanwhile.
 pub async fn reset(
-    shop: &Shop,
+    ports: &Ports,
     (user, account): (UserId, Account),
     token: [u8; 32],
     password: Password,
 ) -> Result<(), Problem> {
-    let phc = shop.accounts.passwords.hash(password).await?;
+    let phc = ports.accounts.passwords.hash(password).await?;
     let customer = user.customer();
     let links = if account.is_proven { LinksAtReset::Stay } else { LinksAtReset::Go };
-    to_the_end(shop, move |shop| async move {
-        let now = shop.clock.now();
-        let whose = shop.accounts.credentials.reset_password(&token, &phc, links, now).await?;
-        whose.filter(|whose| *whose == customer).ok_or_else(mailed::unknown_token)?;
-        renewed(&shop, &customer, &account, None).await
+    run_to_completion(ports, move |ports| async move {
+        let now = ports.clock.now();
+        let owner = ports.accounts.credentials.reset_password(&token, &phc, links, now).await?;
+        owner.filter(|owner| *owner == customer).ok_or_else(mailed::unknown_token)?;
+        after_password_change(&ports, &customer, &account, None).await
     })
     .await
 }
 
-/// Ends all sessions but one, and lifts the delay of the sign-in: the password is another.
-async fn renewed(
-    shop: &Shop,
+/// Ends all sessions of the user, except for `kept_session`, and removes the delay that wrong guesses of the
+/// old password caused.
+async fn after_password_change(
+    ports: &Ports,
     user: &CustomerId,
     account: &Account,
-    but: Option<Uuid>,
+    kept_session: Option<Uuid>,
 ) -> Result<(), Problem> {
-    shop.accounts.guard.renewed(&account.email_hash);
-    sessions::end_all(shop, user, but).await?;
+    ports.accounts.guard.forgive_sign_ins(&account.email_hash);
+    sessions::end_all(ports, user, kept_session).await?;
     Ok(())
 }
 
-/// Does all of it, also when nobody waits for it any more.
-async fn to_the_end<F>(shop: &Shop, work: impl FnOnce(Shop) -> F) -> Result<(), Problem>
+/// Runs work in a task, so that it completes even if the client disconnects.
+async fn run_to_completion<F>(ports: &Ports, work: impl FnOnce(Ports) -> F) -> Result<(), Problem>
 where
     F: Future<Output = Result<(), Problem>> + Send + 'static,
 {
-    tokio::spawn(work(shop.clone())).await.map_err(|error| Problem::internal(&error))?
+    tokio::spawn(work(ports.clone())).await.map_err(|error| Problem::internal(&error))?
 }

@@ -1,9 +1,10 @@
-//! `/api/auth/oidc/…`: signing in by the word of an identity provider.
+//! `/api/auth/oidc/…`: sign-in through an identity provider.
 //!
-//! What a sign-in needs when it comes back is carried by the browser, in a cookie that only this shop can
-//! read. Who comes back is signed in when their identity is linked to an account; without one, an account is
-//! made. An account that is there already is linked only when its owner was signed in as the sign-in began,
-//! and the provider shows that its e-mail address is theirs.
+//! The browser carries the state of a started sign-in (the [`Flow`]) in a cookie that only this shop can
+//! decrypt. When the browser returns, the user is signed in if their identity is linked to an account. If it
+//! is not, a new account is created. An existing account is linked to the identity only if its user was
+//! signed in when the flow started, and the provider has verified that the e-mail address of the account is
+//! theirs.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -21,11 +22,11 @@ use souk_eventsourcing::CorrelationId;
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery};
-use souk_sign_in::identity_provider::{Begun, Flow, Returned};
-use souk_sign_in::{Identity, ProviderFailed, SignInKind, Unlinked};
+use souk_sign_in::identity_provider::{Callback, Flow, FlowStart};
+use souk_sign_in::{Identity, ProviderFailed, SignInKind, UnlinkOutcome};
 use utoipa::ToSchema;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 use crate::users::erasure;
 
 use super::accounts::{self, Client};
@@ -35,17 +36,17 @@ use super::return_path::own_path;
 use super::routes::no_store;
 use super::{addresses, sessions};
 
-/// The cookie that carries a sign-in.
+/// Name of the cookie that carries a started sign-in.
 const COOKIE: &str = "souk-sign-in";
 
-/// Where a sign-in leads.
+/// Query parameters of the start of a sign-in.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct StartQuery {
-    /// A path of this site, as in `/account`. The browser comes back to it with `#code=…`, which
-    /// `POST /api/auth/oidc/exchange` takes for tokens within a minute, or with `#error=CODE`; without it the
-    /// answer is JSON.
+    /// Path of this site to which the browser returns after the sign-in, such as `/account`. It gets
+    /// `#code=…` or `#error=CODE` appended. `POST /api/auth/oidc/exchange` exchanges the code for tokens,
+    /// within a minute. Without this parameter, the response at the end of the sign-in is JSON.
     #[param(
         min_length = 1,
         max_length = 512,
@@ -54,105 +55,109 @@ pub struct StartQuery {
     return_to: Option<String>,
 }
 
-/// What a provider sends back. It may say more.
+/// Query parameters that an identity provider sends back. Other parameters are ignored.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CallbackQuery {
-    /// What the sign-in began with.
+    /// The value `state` from the start of the sign-in.
     state: Option<String>,
-    /// What is taken for who it is.
+    /// Authorization code, which the shop exchanges for the user's identity.
     code: Option<String>,
-    /// Whom it is from.
+    /// Issuer of the response (RFC 9207).
     iss: Option<String>,
-    /// Why there is no code.
+    /// Reason why there is no code.
     error: Option<String>,
 }
 
-/// Sends the browser to an identity provider. With a token, the identity is linked to its account: a page that
-/// holds one asks for JSON, and goes where that says.
+/// Starts a sign-in: redirects the browser to an identity provider.
+///
+/// If the request has an access token, the identity will be linked to its account. A page with an access
+/// token sends the request with `Accept: application/json`, and then opens the URL in the response.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth",
-    params(("provider" = String, Path, description = "The provider, as the shop is configured."), StartQuery),
-    responses((status = 200, description = "The provider's page, for who asks for JSON.", body = ProviderPage,
+    params(("provider" = String, Path, description = "Name of the identity provider in the configuration of the shop."), StartQuery),
+    responses((status = 200, description = "URL of the provider's sign-in page, if the request accepts JSON.", body = ProviderPage,
             headers(("Set-Cookie" = String))),
-        (status = 302, description = "The provider's page.", headers(("Location" = String), ("Set-Cookie" = String))),
+        (status = 302, description = "Redirect to the provider's sign-in page.", headers(("Location" = String), ("Set-Cookie" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn start(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     Path(provider): Path<String>,
     StrictQuery(query): StrictQuery<StartQuery>,
 ) -> Result<Response, Problem> {
     let return_to = query.return_to.map(own_path).transpose()?;
-    let user = if caller.subject.is_some() { Some(accounts::own(&shop, &caller).await?.0) } else { None };
-    if !shop.accounts.providers.has(&provider) {
+    let user =
+        if caller.subject.is_some() { Some(accounts::of_caller(&ports, &caller).await?.0) } else { None };
+    if !ports.accounts.providers.has(&provider) {
         return Err(Problem::new("not-found", "there is no such identity provider"));
     }
-    let begun = shop.accounts.providers.begin(&provider, &redirect_uri(&shop, &provider)).await;
-    let Begun { url, issuer, names_itself, state, nonce, verifier } =
-        begun.map_err(|why| failed(&provider, &why))?;
-    let begun_at = shop.clock.now();
+    let start = ports.accounts.providers.begin(&provider, &redirect_uri(&ports, &provider)).await;
+    let FlowStart { url, issuer, sends_issuer, state, nonce, verifier } =
+        start.map_err(|why| provider_problem(&provider, &why))?;
+    let begun_at = ports.clock.now();
     let user = user.map(UserId::customer);
     let session = caller.session;
     let flow =
-        Flow { provider, issuer, names_itself, state, nonce, verifier, return_to, user, session, begun_at };
-    let sealed = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
-    let cookie = cookie(&shop, &flow.provider, sealed);
-    let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone()).add(cookie);
+        Flow { provider, issuer, sends_issuer, state, nonce, verifier, return_to, user, session, begun_at };
+    let flow_json = serde_json::to_string(&flow).map_err(|error| Problem::internal(&error))?;
+    let cookie = cookie(&ports, &flow.provider, flow_json);
+    let jar = PrivateCookieJar::from_headers(&headers, ports.keys.sign_in.clone()).add(cookie);
     let wants_json = headers.get(header::ACCEPT).is_some_and(|kind| kind == "application/json");
     if wants_json {
         return Ok((jar, [(header::CACHE_CONTROL, "no-store")], Json(ProviderPage { url })).into_response());
     }
-    Ok((jar, away(&url)?).into_response())
+    Ok((jar, redirect(&url)?).into_response())
 }
 
-/// Where a browser goes to sign in.
+/// The sign-in page of an identity provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"url": "https://accounts.example/authorize?client_id=souk"}))]
 pub struct ProviderPage {
-    /// The provider's page.
+    /// URL of the sign-in page.
     url: String,
 }
 
 /// Unlinks the caller's identity at a provider, unless it is the only way to sign in to the account.
 #[utoipa::path(delete, path = "/api/auth/oidc/{provider}", tag = "auth",
-    params(("provider" = String, Path, description = "The provider, as the shop is configured.")),
+    params(("provider" = String, Path, description = "Name of the identity provider in the configuration of the shop.")),
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn unlink(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     Path(provider): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let (user, _) = accounts::own(&shop, &caller).await?;
-    let absent = || Problem::new("not-found", "there is no identity provider of this name");
-    let issuer = shop.accounts.providers.issuer(&provider).ok_or_else(absent)?;
-    match shop.accounts.credentials.unlink(&issuer, &user.customer()).await? {
-        Unlinked::Done => {
+    let (user, _) = accounts::of_caller(&ports, &caller).await?;
+    let not_found = || Problem::new("not-found", "there is no such identity provider");
+    let issuer = ports.accounts.providers.issuer(&provider).ok_or_else(not_found)?;
+    match ports.accounts.credentials.unlink(&issuer, &user.customer()).await? {
+        UnlinkOutcome::Done => {
             let client = Client::of(&caller, &headers);
-            accounts::note(&shop, SignInKind::ProviderUnlinked, Some(user), None, &client).await?;
+            accounts::note(&ports, SignInKind::ProviderUnlinked, Some(user), None, &client).await?;
             Ok(StatusCode::NO_CONTENT)
         }
-        Unlinked::NotLinked => {
+        UnlinkOutcome::NotLinked => {
             Err(Problem::new("not-found", "no identity of this provider is linked to the account"))
         }
-        Unlinked::LastWay => {
-            let detail = "nobody could sign in to the account without it; set a password first, by `/api/auth/password/reset`";
+        UnlinkOutcome::LastWay => {
+            let detail = "it is the only way to sign in to the account; first set a password with \
+                          `/api/auth/password/reset`";
             Err(Problem::new("last-way-to-sign-in", detail))
         }
     }
 }
 
-/// Takes somebody back from an identity provider, and signs them in.
+/// Completes a sign-in: the browser returns here from the identity provider.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/callback", tag = "auth",
-    params(("provider" = String, Path, description = "The provider, as the shop is configured."), CallbackQuery),
+    params(("provider" = String, Path, description = "Name of the identity provider in the configuration of the shop."), CallbackQuery),
     responses((status = 200, body = SignedIn, headers(("Set-Cookie" = String))),
-        (status = 302, description = "The path that the sign-in was to come back to.",
+        (status = 302, description = "Redirect to the path `returnTo` from the start of the sign-in.",
             headers(("Location" = String), ("Set-Cookie" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json",
             headers(("Set-Cookie" = String)))))]
 pub async fn callback(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     method: Method,
     caller: Caller,
     write: WriteHeaders,
@@ -160,158 +165,165 @@ pub async fn callback(
     Path(provider): Path<String>,
     StrictQuery(query): StrictQuery<CallbackQuery>,
 ) -> Result<Response, Problem> {
-    if !shop.accounts.providers.has(&provider) {
+    if !ports.accounts.providers.has(&provider) {
         return Err(Problem::new("not-found", "there is no such identity provider"));
     }
     if method == Method::HEAD {
-        return Err(Problem::new("method-not-allowed", "a sign-in ends by GET"));
+        return Err(Problem::new("method-not-allowed", "a sign-in is completed with GET"));
     }
-    let jar = PrivateCookieJar::from_headers(&headers, shop.keys.sign_in.clone());
-    let carried = jar.get(COOKIE).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
-    // Whatever comes of it, it was the one time: the browser forgets it, and this process remembers.
-    let jar = jar.remove(cookie(&shop, &provider, String::new()));
-    let returned = Returned {
+    let jar = PrivateCookieJar::from_headers(&headers, ports.keys.sign_in.clone());
+    let flow = jar.get(COOKIE).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
+    // A flow is used once, with any outcome: the cookie is removed here, and the flow is marked as used
+    // below.
+    let jar = jar.remove(cookie(&ports, &provider, String::new()));
+    let callback = Callback {
         provider: &provider,
         state: query.state.as_deref().unwrap_or_default(),
         issuer: query.iss.as_deref(),
     };
-    let flow = carried.filter(|flow| flow.is_met_by(returned, shop.clock.now()));
-    let flow = flow.filter(|flow| shop.accounts.spent_flows.spend(flow));
-    let Some(flow) = flow else { return Ok((jar, not_begun()).into_response()) };
+    let flow = flow.filter(|flow| flow.accepts(callback, ports.clock.now()));
+    let flow = flow.filter(|flow| ports.accounts.used_flows.mark_used(flow));
+    let Some(flow) = flow else { return Ok((jar, not_started()).into_response()) };
     let client = Client::of(&caller, &headers);
-    let proven = finished(&shop, &flow, &query, &write.correlation_id, &client).await;
-    let answer = match &flow.return_to {
-        Some(path) => to_page(&shop, path, proven).await?,
-        None => to_client(&shop, proven).await.unwrap_or_else(Problem::into_response),
+    let user = finish_sign_in(&ports, &flow, &query, &write.correlation_id, &client).await;
+    let response = match &flow.return_to {
+        Some(path) => redirect_to_page(&ports, path, user).await?,
+        None => token_response(&ports, user).await.unwrap_or_else(Problem::into_response),
     };
-    Ok((jar, answer).into_response())
+    Ok((jar, response).into_response())
 }
 
-fn not_begun() -> Problem {
-    let detail = "no such sign-in is under way in this browser: begin again";
+fn not_started() -> Problem {
+    let detail = "this browser has not started such a sign-in: start again";
     Problem::new("sign-in-not-begun", detail)
 }
 
-/// Sends the browser to a page of this site. A token of thirty days has no place in an address, which browsers
-/// keep: a code of a minute stands there.
-async fn to_page(
-    shop: &Shop,
+/// Redirects the browser to a page of this site, with a code that is valid for a minute. The address does not
+/// contain a refresh token, since browsers store addresses and a refresh token is valid for thirty days.
+async fn redirect_to_page(
+    ports: &Ports,
     path: &str,
-    proven: Result<(UserId, UserRole), Problem>,
+    user: Result<(UserId, UserRole), Problem>,
 ) -> Result<Response, Problem> {
-    let code = match proven {
-        Ok((user, _)) => sessions::open_by_code(shop, user).await,
+    let code = match user {
+        Ok((user, _)) => sessions::open_by_code(ports, user).await,
         Err(problem) => Err(problem),
     };
     match code {
-        Ok(code) => away(&format!("{path}#code={code}")),
-        Err(problem) => away(&format!("{path}#error={}", problem.code())),
+        Ok(code) => redirect(&format!("{path}#code={code}")),
+        Err(problem) => redirect(&format!("{path}#error={}", problem.code())),
     }
 }
 
-async fn to_client(shop: &Shop, proven: Result<(UserId, UserRole), Problem>) -> Result<Response, Problem> {
-    let (user, role) = proven?;
-    let signed_in = sessions::open(shop, user, role).await?;
+async fn token_response(
+    ports: &Ports,
+    user: Result<(UserId, UserRole), Problem>,
+) -> Result<Response, Problem> {
+    let (user, role) = user?;
+    let signed_in = sessions::open(ports, user, role).await?;
     Ok(no_store(Json(signed_in)))
 }
 
-/// Takes the code behind the `#` of a page for tokens, once, within a minute of the sign-in.
+/// Exchanges the code in the fragment (`#code=…`) of a page's address for tokens. It works once, within a
+/// minute after the sign-in.
 #[utoipa::path(post, path = "/api/auth/oidc/exchange", tag = "auth", request_body = ExchangeRequest,
     responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn exchange(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     body: StrictJson<ExchangeRequest>,
 ) -> Result<Response, Problem> {
     let client = Client::of(&caller, &headers);
-    Ok(no_store(Json(sessions::exchange(&shop, &body.value.code.0, &client).await?)))
+    Ok(no_store(Json(sessions::exchange(&ports, &body.value.code.0, &client).await?)))
 }
 
-async fn finished(
-    shop: &Shop,
+/// Reads the identity from the provider, and returns its user and role.
+async fn finish_sign_in(
+    ports: &Ports,
     flow: &Flow,
     query: &CallbackQuery,
     correlation_id: &CorrelationId,
     client: &Client<'_>,
 ) -> Result<(UserId, UserRole), Problem> {
     let Some(code) = query.code.as_deref().filter(|_| query.error.is_none()) else {
-        let detail = format!("the identity provider `{}` did not sign anybody in", flow.provider);
+        let detail = format!("the identity provider `{}` did not confirm the sign-in", flow.provider);
         return Err(Problem::new("sign-in-refused", detail));
     };
-    // Signing out, and a new password, end what was begun by the session as well.
+    // A sign-out or a new password ends the session. Then a flow that the session started ends too.
     if let Some(session) = flow.session {
-        let stored = shop.accounts.credentials.family(session).await?;
-        if stored.is_none_or(|stored| stored.family.is_over(shop.clock.now())) {
-            return Err(not_begun());
+        let stored = ports.accounts.credentials.family(session).await?;
+        if stored.is_none_or(|stored| stored.family.is_over(ports.clock.now())) {
+            return Err(not_started());
         }
     }
-    let redirect_uri = redirect_uri(shop, &flow.provider);
-    let identity = shop.accounts.providers.finish(flow, code, &redirect_uri).await;
-    let identity = identity.map_err(|why| failed(&flow.provider, &why))?;
-    let (user, role) = account_of(shop, flow, &identity, correlation_id, client).await?;
-    accounts::note(shop, SignInKind::SignedIn, Some(user), None, client).await?;
+    let redirect_uri = redirect_uri(ports, &flow.provider);
+    let identity = ports.accounts.providers.finish(flow, code, &redirect_uri).await;
+    let identity = identity.map_err(|why| provider_problem(&flow.provider, &why))?;
+    let (user, role) = account_of(ports, flow, &identity, correlation_id, client).await?;
+    accounts::note(ports, SignInKind::SignedIn, Some(user), None, client).await?;
     Ok((user, role))
 }
 
-/// Whose account it is: linked before, linked now, or made.
+/// Finds the account that is linked to an identity. If there is none, links the account that started the
+/// flow, or creates an account.
 async fn account_of(
-    shop: &Shop,
+    ports: &Ports,
     flow: &Flow,
     identity: &Identity,
     correlation_id: &CorrelationId,
     client: &Client<'_>,
 ) -> Result<(UserId, UserRole), Problem> {
-    let asking = flow.user.as_ref().and_then(UserId::of_customer);
-    let linked = shop.accounts.credentials.linked(&identity.issuer, &identity.subject).await?;
+    let flow_user = flow.user.as_ref().and_then(UserId::of_customer);
+    let linked = ports.accounts.credentials.linked_account(&identity.issuer, &identity.subject).await?;
     let linked = match linked.as_ref().and_then(UserId::of_customer) {
-        Some(user) => accounts::of_user(shop, user).await?.map(|account| (user, account.role)),
+        Some(user) => accounts::of_user(ports, user).await?.map(|account| (user, account.role)),
         None => None,
     };
-    match (linked, asking) {
-        (Some((user, _)), Some(asking)) if user != asking => {
-            return Err(Problem::new("account-not-linked", "this identity belongs to another account"));
+    match (linked, flow_user) {
+        (Some((user, _)), Some(flow_user)) if user != flow_user => {
+            return Err(Problem::new("account-not-linked", "this identity is linked to another account"));
         }
         (Some(linked), _) => return Ok(linked),
         (None, _) => {}
     }
     let Some(email) = &identity.verified_email else {
-        let detail = "the identity provider does not show that an e-mail address is theirs";
+        let detail = "the identity provider has not verified an e-mail address of this identity";
         return Err(Problem::new("email-not-verified", detail));
     };
-    let hash = addresses::alias_of(shop, email).await?;
-    let Some(user) = asking else {
-        if accounts::by_email(shop, &hash).await?.is_some() {
+    let hash = addresses::alias_of(ports, email).await?;
+    let Some(user) = flow_user else {
+        if accounts::by_email(ports, &hash).await?.is_some() {
             let detail =
-                "there is an account with this e-mail address: sign in to it, then connect the identity";
+                "an account with this e-mail address exists: sign in to it, and then link the identity";
             return Err(Problem::new("account-not-linked", detail));
         }
-        return made(shop, identity, email, correlation_id, client).await;
+        return create_account(ports, identity, email, correlation_id, client).await;
     };
-    match accounts::of_user(shop, user).await? {
+    match accounts::of_user(ports, user).await? {
         Some(account) if account.email_hash == hash => {
-            link(shop, identity, user).await?;
-            accounts::note(shop, SignInKind::ProviderLinked, Some(user), None, client).await?;
+            link(ports, identity, user).await?;
+            accounts::note(ports, SignInKind::ProviderLinked, Some(user), None, client).await?;
             Ok((user, account.role))
         }
         _ => {
-            let detail = "the identity has another e-mail address than the account";
+            let detail = "the e-mail address of the identity differs from that of the account";
             Err(Problem::new("account-not-linked", detail))
         }
     }
 }
 
-async fn link(shop: &Shop, identity: &Identity, user: UserId) -> Result<(), Problem> {
-    let (issuer, subject) = (&identity.issuer, &identity.subject);
-    shop.accounts.credentials.link(issuer, subject, &user.customer(), shop.clock.now()).await?;
-    erasure::look_again(shop, user).await?;
+async fn link(ports: &Ports, identity: &Identity, user: UserId) -> Result<(), Problem> {
+    let now = ports.clock.now();
+    ports.accounts.credentials.link(&identity.issuer, &identity.subject, &user.customer(), now).await?;
+    erasure::delete_if_erased(ports, user).await?;
     Ok(())
 }
 
-/// Makes an account without a password, and its link: both, also when nobody waits for it any more. A crash
-/// in between leaves an account whose owner may set a password by mail.
-async fn made(
-    shop: &Shop,
+/// Creates an account without a password, and links it to the identity. Both are done even if the client
+/// disconnects. A crash in between leaves an account without a link; its owner can set a password by e-mail.
+async fn create_account(
+    ports: &Ports,
     identity: &Identity,
     email: &Email,
     correlation_id: &CorrelationId,
@@ -320,57 +332,61 @@ async fn made(
     let role = UserRole::Customer;
     let name = name_of(identity, email);
     let new = NewAccount { email: email.clone(), password: None, name, role, is_verified: true };
-    let (of_task, identity, correlation_id) = (shop.clone(), identity.clone(), correlation_id.clone());
-    let made = tokio::spawn(async move {
-        let (user, _) = passwords::sign_up(&of_task, new, &correlation_id).await?;
-        link(&of_task, &identity, user).await?;
+    let task_ports = ports.clone();
+    let identity = identity.clone();
+    let correlation_id = correlation_id.clone();
+    let task = tokio::spawn(async move {
+        let (user, _) = passwords::sign_up(&task_ports, new, &correlation_id).await?;
+        link(&task_ports, &identity, user).await?;
         Ok::<_, Problem>(user)
     });
-    let user = made.await.map_err(|error| Problem::internal(&error))??;
-    accounts::note(shop, SignInKind::SignedUp, Some(user), None, client).await?;
+    let user = task.await.map_err(|error| Problem::internal(&error))??;
+    accounts::note(ports, SignInKind::SignedUp, Some(user), None, client).await?;
     Ok((user, role))
 }
 
-/// What they are called: as the provider says, else as their address begins.
+/// Returns the name for a new account: the name of the identity, or else the part of the e-mail address
+/// before the `@`.
 fn name_of(identity: &Identity, email: &Email) -> String {
-    let said = identity.name.as_deref().unwrap_or_default();
+    let name = identity.name.as_deref().unwrap_or_default();
     let is_allowed = |c: &char| !c.is_control() && !is_hidden(*c);
-    let said: String = said.trim().chars().filter(is_allowed).take(SHORT_CHARS_MAX).collect();
-    let of_address = || email.as_str().split('@').next().unwrap_or_default().to_owned();
-    SHORT_NEEDED.keep(&said).unwrap_or_else(|_| of_address())
+    let name: String = name.trim().chars().filter(is_allowed).take(SHORT_CHARS_MAX).collect();
+    let local_part = || email.as_str().split('@').next().unwrap_or_default().to_owned();
+    SHORT_NEEDED.keep(&name).unwrap_or_else(|_| local_part())
 }
 
-fn failed(provider: &str, why: &ProviderFailed) -> Problem {
-    tracing::warn!(provider, %why, "an identity provider did not say who somebody is");
+fn provider_problem(provider: &str, why: &ProviderFailed) -> Problem {
+    tracing::warn!(provider, %why, "a sign-in through an identity provider failed");
     match why {
         ProviderFailed::Unavailable(_) => {
-            let detail = format!("the identity provider `{provider}` can't be asked now");
+            let detail = format!("the identity provider `{provider}` is not available now");
             Problem::new("upstream-unavailable", detail).retry_after(5)
         }
         ProviderFailed::Refused(_) => {
-            let detail = format!("what the identity provider `{provider}` says can't be believed");
+            let detail = format!("the response of the identity provider `{provider}` is not valid");
             Problem::new("sign-in-refused", detail)
         }
     }
 }
 
-/// Where providers send people back to.
-fn redirect_uri(shop: &Shop, provider: &str) -> String {
-    format!("{}/api/auth/oidc/{provider}/callback", shop.settings.public_url)
+/// Returns the URL to which a provider sends the browser back.
+fn redirect_uri(ports: &Ports, provider: &str) -> String {
+    format!("{}/api/auth/oidc/{provider}/callback", ports.settings.public_url)
 }
 
-fn cookie(shop: &Shop, provider: &str, value: String) -> Cookie<'static> {
-    // It goes with the browser; how long it is good for stands in it.
+fn cookie(ports: &Ports, provider: &str, value: String) -> Cookie<'static> {
+    // A session cookie, deleted when the browser closes. The flow itself has the time at which it expires.
     Cookie::build((COOKIE, value))
         .path(format!("/api/auth/oidc/{provider}"))
         .http_only(true)
-        .secure(shop.settings.public_url.starts_with("https://"))
-        // Providers send people back from another site.
+        .secure(ports.settings.public_url.starts_with("https://"))
+        // With `Strict`, the browser would not send the cookie when the provider's site redirects to this
+        // one.
         .same_site(SameSite::Lax)
         .build()
 }
 
-fn away(url: &str) -> Result<Response, Problem> {
+fn redirect(url: &str) -> Result<Response, Problem> {
     let location = HeaderValue::try_from(url).map_err(|error| Problem::internal(&error))?;
     let headers =
         [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];

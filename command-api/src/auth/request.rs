@@ -1,43 +1,42 @@
-//! What is asked when signing in, and what is answered.
+//! Request and response bodies of sign-up, sign-in and sessions.
 
 use serde::{Deserialize, Serialize};
 use souk_http::Role;
+use souk_http::fields::present;
 use souk_http::shapes::{EmailShape, NameShape, NewPasswordShape, PasswordShape, SecretShape};
 use souk_http::sign_ins::SignInAnswer;
 use utoipa::ToSchema;
-
-use crate::users::request::given;
 
 /// A new account.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"email": "ada@example.org", "password": "correct horse battery", "name": "Ada"}))]
 pub struct SignUpRequest {
-    /// Their e-mail address.
+    /// E-mail address of the user.
     pub email: EmailShape,
-    /// 12 to 256 characters, and not one that many have.
+    /// Password: 12 to 256 characters, and not a common password.
     pub password: NewPasswordShape,
-    /// Their name.
+    /// Name of the user.
     pub name: NameShape,
 }
 
-/// Somebody signs in.
+/// A sign-in with e-mail address and password.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"email": "ada@example.org", "password": "correct horse battery"}))]
 pub struct LoginRequest {
-    /// Their e-mail address.
+    /// E-mail address of the account.
     pub email: EmailShape,
-    /// Their password.
+    /// Password of the account.
     pub password: PasswordShape,
 }
 
-/// A refresh token for the next.
+/// A request for new tokens.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"refreshToken": "AZ…"}))]
 pub struct RefreshRequest {
-    /// The last that was given out.
+    /// The latest refresh token of the session.
     pub refresh_token: SecretShape,
 }
 
@@ -46,111 +45,111 @@ pub struct RefreshRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"code": "AZ…"}))]
 pub struct ExchangeRequest {
-    /// The text behind `#code=`.
+    /// The code from the address of the page, after `#code=`.
     pub code: SecretShape,
 }
 
-/// Somebody signs out.
+/// A sign-out.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"refreshToken": "AZ…", "everywhere": false}))]
 pub struct LogoutRequest {
-    /// One of the session's.
+    /// A refresh token of the session.
     pub refresh_token: SecretShape,
-    /// Whether all their sessions end.
+    /// True to end all sessions of the user.
     #[serde(default)]
     pub everywhere: bool,
 }
 
-/// Another password.
+/// A change of the password.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"current": "correct horse battery", "new": "battery horse correct"}))]
 pub struct ChangePasswordRequest {
-    /// The one of now.
+    /// Current password.
     pub current: PasswordShape,
-    /// 12 to 256 characters, and not one that many have.
+    /// New password: 12 to 256 characters, and not a common password.
     pub new: NewPasswordShape,
 }
 
-/// Somebody forgot their password.
+/// A request for a token to reset a forgotten password.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"email": "ada@example.org"}))]
 pub struct ResetRequest {
-    /// Their e-mail address.
+    /// E-mail address of the account.
     pub email: EmailShape,
 }
 
-/// A new password, by the token that was mailed.
+/// A new password, with the token from the e-mail.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"token": "q8…", "password": "battery horse correct"}))]
 pub struct ConfirmResetRequest {
-    /// What was mailed.
+    /// Token from the e-mail.
     pub token: SecretShape,
-    /// 12 to 256 characters, and not one that many have.
+    /// New password: 12 to 256 characters, and not a common password.
     pub password: NewPasswordShape,
 }
 
-/// The token that was mailed, from somebody who is signed in to the account or sends its password.
+/// A verification of the e-mail address, with the token from the e-mail.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"token": "q8…"}))]
 pub struct VerifyRequest {
-    /// What was mailed.
+    /// Token from the e-mail.
     pub token: SecretShape,
-    /// The account's password, of a caller who is not signed in to it.
-    #[serde(default, deserialize_with = "given")]
+    /// Password of the account, if the caller is not signed in to it.
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub password: Option<PasswordShape>,
 }
 
-/// Somebody is signed in.
+/// The tokens of a session.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"id": "0199c2aa-bbcc-7000-8000-000000000001", "accessToken": "eyJ…", "tokenType": "Bearer", "expiresIn": 600, "refreshToken": "AZ…"}))]
 pub struct SignedIn {
-    /// Who.
+    /// Id of the user.
     pub id: String,
-    /// For `Authorization: Bearer …`.
+    /// Access token for the header `Authorization: Bearer …`.
     pub access_token: String,
-    /// The scheme of `Authorization`.
+    /// Scheme of the header `Authorization`.
     pub token_type: TokenType,
-    /// Seconds that the access token lasts.
+    /// Seconds until the access token expires.
     pub expires_in: u64,
-    /// Good for the next two, once.
+    /// Refresh token for `POST /api/auth/refresh`. It works once.
     pub refresh_token: String,
 }
 
-/// The scheme under which a token is sent.
+/// The scheme of the header `Authorization` for an access token.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(example = "Bearer")]
 pub enum TokenType {
-    /// `Authorization: Bearer …`.
+    /// The token is sent as `Authorization: Bearer …`.
     Bearer,
 }
 
-/// A token that is valid.
+/// The content of a valid access token.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"subject": "0199c2aa-bbcc-7000-8000-000000000001", "roles": ["customer"], "expiresAt": "2026-11-21T12:10:00Z"}))]
 pub struct Valid {
-    /// Whose it is.
+    /// Id of the user or machine that the token belongs to.
     pub subject: String,
-    /// What it allows.
+    /// Roles that the token grants.
     pub roles: Vec<Role>,
-    /// When it expires.
+    /// Time at which the token expires.
     pub expires_at: Option<String>,
 }
 
-/// Sign-ins, newest first.
+/// A page of the list of sign-in events, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"items": [{"id": "0199c2aa-bbcc-7000-8000-000000000001", "at": "2026-11-21T12:00:00Z", "kind": "signed-in", "userId": "0199c2aa-bbcc-7000-8000-000000000002", "address": "192.0.2.1", "userAgent": "curl/8.5"}], "nextCursor": null}))]
 pub struct SignIns {
-    /// At most `limit`.
+    /// Sign-in events: at most `limit` of them.
     pub items: Vec<SignInAnswer>,
-    /// Gives the next page as `?cursor=`; null on the last.
+    /// Cursor of the next page, to be sent as `?cursor=`; null on the last page.
     pub next_cursor: Option<String>,
 }

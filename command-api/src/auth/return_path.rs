@@ -1,22 +1,23 @@
-//! Paths that a browser comes back to from an identity provider.
+//! Paths to which a browser returns after signing in at an identity provider.
 //!
-//! A browser takes what stands behind the `#` along wherever an answer sends it, and it reads one path in many
-//! spellings: dots, `%2e`, backslashes, tabs, empty segments. So the rule lists what is allowed. Each segment has
-//! plain characters only and begins with no dot, so there is one spelling, and no segment leads back or elsewhere.
+//! The sign-in code is in the fragment of the address, after `#`. A browser keeps the fragment when it
+//! follows a redirect, so a path that leads to another site would give the code to that site. Browsers also
+//! accept many spellings of one path: dots, `%2e`, backslashes, tabs, empty segments. So the rule is a list
+//! of what is allowed: each segment has plain characters only and does not begin with a dot.
 
 use souk_http::Problem;
 
-/// The longest path, in bytes.
+/// Greatest length of a path with its query, in bytes.
 const PATH_BYTES_MAX: usize = 512;
 
-/// Reads a path of this site, and of no part of it that may lead elsewhere.
+/// Reads a path of this site. Paths of the API are refused, since they may redirect to another site.
 pub fn own_path(text: String) -> Result<String, Problem> {
     if is_own(&text) {
         return Ok(text);
     }
-    let detail = "a path of this site is allowed, as in /account: segments of letters, digits, `-`, `_`, `~` and \
-                  inner dots, none of them empty, the first not `api`; then perhaps `?` and a query; at most 512 \
-                  bytes";
+    let detail = "the value must be a path of this site, such as /account: segments of letters, digits, `-`, `_`, `~` \
+                  and dots, none of them empty or beginning with a dot, the first one not `api`; optionally `?` and a \
+                  query; at most 512 bytes";
     Err(Problem::parameter("returnTo", detail))
 }
 
@@ -26,7 +27,7 @@ fn is_own(text: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     text.len() <= PATH_BYTES_MAX
         && (path.is_empty() || path.split('/').all(is_plain))
-        // An answer there may lead elsewhere: to another identity provider, for one.
+        // A path of the API may redirect to another site, for example to an identity provider.
         && !first.eq_ignore_ascii_case("api")
         && query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#')
 }
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_this_site_are_taken() {
+    fn paths_of_this_site_are_accepted() {
         for path in [
             "/",
             "/account",
@@ -56,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_path_that_leads_elsewhere_is_refused() {
+    fn every_spelling_of_a_path_to_another_site_is_refused() {
         for path in [
             "",
             "account",

@@ -1,5 +1,6 @@
-//! `/api/auth/…` and `/.well-known/jwks.json`. A key of a repeat is ignored here: every token that is given
-//! out is another.
+//! `/api/auth/…` and `/.well-known/jwks.json`.
+//!
+//! An `Idempotency-Key` has no effect here, since every response has new tokens.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,15 +14,16 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandRequest, Revision};
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
-use souk_http::shapes::{POSITION, PasswordShape, WriteAnswer, Written};
+use souk_http::shapes::{POSITION, PasswordShape, WriteResponse, Written};
 use souk_http::sign_ins::SignInAnswer;
 use souk_http::token_keys::KeySet;
 use souk_http::{Caller, Problem, StrictJson, StrictQuery, paging};
 use souk_sign_in::{OneTimeToken, Password, Purpose, SignInKind};
 use uuid::Uuid;
 
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
+use crate::reply::Reply;
 
 use super::accounts::{self, Client};
 use super::passwords::{self, NewAccount};
@@ -31,83 +33,84 @@ use super::request::{
 };
 use super::{mailed, sessions};
 
-/// The list of sign-ins as its cursors name it.
+/// Name of the list of sign-in events in its cursors.
 const LIST: &str = "sign-ins";
 
-/// Tokens are for whoever asked, and kept by nobody in between.
+/// Forbids caches to store a response: it has tokens or data about sign-ins.
 pub(crate) fn no_store(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// Makes an account and signs in. A token to verify the address is mailed.
+/// Creates an account and signs the user in. A token to verify the e-mail address is sent by e-mail.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "auth", request_body = SignUpRequest,
     responses((status = 201, body = SignedIn, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn sign_up(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     write: WriteHeaders,
     headers: HeaderMap,
     body: StrictJson<SignUpRequest>,
 ) -> Result<Response, Problem> {
-    let asked = body.value;
-    let email = asked.email.read("/email")?;
-    let password = passwords::new_password("/password", &asked.password)?;
-    let name = asked.name.read("/name")?;
+    let request = body.value;
+    let email = request.email.read("/email")?;
+    let password = passwords::new_password("/password", &request.password)?;
+    let name = request.name.read("/name")?;
     let role = UserRole::Customer;
     let new = NewAccount { email: email.clone(), password: Some(password), name, role, is_verified: false };
-    let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
-    accounts::note(&shop, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
-    mailed::send(&shop, user, email, Purpose::VerifyEmail, caller.nearest_address()).await;
-    let signed_in = sessions::open(&shop, user, role).await?;
+    let (user, position) = passwords::sign_up(&ports, new, &write.correlation_id).await?;
+    accounts::note(&ports, SignInKind::SignedUp, Some(user), None, &Client::of(&caller, &headers)).await?;
+    mailed::send(&ports, user, email, Purpose::VerifyEmail, caller.nearest_address()).await;
+    let signed_in = sessions::open(&ports, user, role).await?;
     let mut response = no_store((StatusCode::CREATED, Json(signed_in)));
     response.headers_mut().insert(POSITION, HeaderValue::from(position.0));
     Ok(response)
 }
 
-/// Makes an account that may do everything; its address is taken for theirs.
+/// Creates an account with the role admin. Its e-mail address counts as verified. For admins.
 #[utoipa::path(post, path = "/api/admin/users", tag = "auth", request_body = SignUpRequest,
     responses((status = 201, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn make_admin(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     write: WriteHeaders,
     body: StrictJson<SignUpRequest>,
-) -> Result<WriteAnswer<Written>, Problem> {
-    let (asked, role) = (body.value, UserRole::Admin);
-    let email = asked.email.read("/email")?;
-    let password = passwords::new_password("/password", &asked.password)?;
-    let (name, password) = (asked.name.read("/name")?, Some(password));
-    let new = NewAccount { email, password, name, role, is_verified: true };
-    let (user, position) = passwords::sign_up(&shop, new, &write.correlation_id).await?;
-    Ok(WriteAnswer::written(StatusCode::CREATED, &user, Revision::FIRST, position))
+) -> Reply {
+    let request = body.value;
+    let email = request.email.read("/email")?;
+    let password = Some(passwords::new_password("/password", &request.password)?);
+    let name = request.name.read("/name")?;
+    let new = NewAccount { email, password, name, role: UserRole::Admin, is_verified: true };
+    let (user, position) = passwords::sign_up(&ports, new, &write.correlation_id).await?;
+    Ok(WriteResponse::written(StatusCode::CREATED, &user, Revision::FIRST, position))
 }
 
-/// Signs in.
+/// Signs in with e-mail address and password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = LoginRequest,
     responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn login(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     body: StrictJson<LoginRequest>,
 ) -> Result<Response, Problem> {
     let client = Client::of(&caller, &headers);
     let email = body.value.email.read("/email")?;
-    let password = typed(body.value.password)?;
-    let proven = passwords::prove(&shop, &email, password, &client).await?;
-    accounts::note(&shop, SignInKind::SignedIn, Some(proven.user), None, &client).await?;
-    let signed_in = sessions::open(&shop, proven.user, proven.role).await?;
-    // A change of the password ended the sessions that it found: this one may have come behind.
-    if !proven.still_holds(&shop).await? {
-        sessions::end(&shop, &signed_in.refresh_token, false).await?;
+    let password = typed_password(body.value.password)?;
+    let verified = passwords::verify(&ports, &email, password, &client).await?;
+    accounts::note(&ports, SignInKind::SignedIn, Some(verified.user), None, &client).await?;
+    let signed_in = sessions::open(&ports, verified.user, verified.role).await?;
+    // If the password was changed meanwhile, the change may have ended all sessions before this one was
+    // opened.
+    if !verified.has_same_password(&ports).await? {
+        sessions::end(&ports, &signed_in.refresh_token, false).await?;
         return Err(Problem::new("unauthenticated", "e-mail address or password is wrong"));
     }
     Ok(no_store(Json(signed_in)))
 }
 
-/// Reads a password to compare, as it was typed.
-fn typed(shape: PasswordShape) -> Result<Password, Problem> {
+/// Reads a password that is compared with that of an account. It is not trimmed.
+fn typed_password(shape: PasswordShape) -> Result<Password, Problem> {
     let password = Password::typed(shape.0);
     if password.is_too_long() {
         return Err(Problem::field("/password", "invalid-length", "a password has at most 256 characters"));
@@ -115,36 +118,36 @@ fn typed(shape: PasswordShape) -> Result<Password, Problem> {
     Ok(password)
 }
 
-/// Takes a refresh token for the next two tokens.
+/// Exchanges a refresh token for a new access token and a new refresh token.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest,
     responses((status = 200, body = SignedIn), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn refresh(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     body: StrictJson<RefreshRequest>,
 ) -> Result<Response, Problem> {
     let text = &body.value.refresh_token.0;
-    Ok(no_store(Json(sessions::refresh(&shop, text, &Client::of(&caller, &headers)).await?)))
+    Ok(no_store(Json(sessions::refresh(&ports, text, &Client::of(&caller, &headers)).await?)))
 }
 
-/// Ends a session, or all: their tokens are refused at once.
+/// Ends a session, or all sessions of the user. Their tokens are refused at once.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = LogoutRequest,
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn logout(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     body: StrictJson<LogoutRequest>,
 ) -> Result<StatusCode, Problem> {
-    let ended = sessions::end(&shop, &body.value.refresh_token.0, body.value.everywhere).await?;
+    let ended = sessions::end(&ports, &body.value.refresh_token.0, body.value.everywhere).await?;
     if ended.is_some() {
-        accounts::note(&shop, SignInKind::SignedOut, ended, None, &Client::of(&caller, &headers)).await?;
+        accounts::note(&ports, SignInKind::SignedOut, ended, None, &Client::of(&caller, &headers)).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Says whose token it is.
+/// Returns the user, the roles and the expiry time of the caller's access token.
 #[utoipa::path(get, path = "/api/auth/validate", tag = "auth",
     responses((status = 200, body = Valid), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn validate(caller: Caller) -> Result<Response, Problem> {
@@ -154,43 +157,45 @@ pub async fn validate(caller: Caller) -> Result<Response, Problem> {
     Ok(no_store(Json(Valid { subject, roles, expires_at })))
 }
 
-/// Sets another password; all other sessions end.
+/// Changes the caller's password. All other sessions of the caller end.
 #[utoipa::path(post, path = "/api/auth/password/change", tag = "auth", request_body = ChangePasswordRequest,
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn change_password(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: HeaderMap,
     body: StrictJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     let client = Client::of(&caller, &headers);
-    let (user, account) = accounts::own(&shop, &caller).await?;
+    let (user, account) = accounts::of_caller(&ports, &caller).await?;
     let new = passwords::new_password("/new", &body.value.new)?;
     let current = Password::typed(body.value.current.0);
-    let confirmed = passwords::confirm(&shop, user, current, "/current", &client).await?;
-    passwords::change(&shop, (user, account), confirmed, new, caller.session).await?;
-    accounts::note(&shop, SignInKind::PasswordChanged, Some(user), None, &client).await?;
+    let confirmed = passwords::confirm(&ports, user, current, "/current", &client).await?;
+    passwords::change(&ports, (user, account), confirmed, new, caller.session).await?;
+    accounts::note(&ports, SignInKind::PasswordChanged, Some(user), None, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Mails a token for a new password, if there is such an account.
+/// Sends an e-mail with a token to reset the password. The response is the same if no account has this
+/// address.
 #[utoipa::path(post, path = "/api/auth/password/reset", tag = "auth", request_body = ResetRequest,
     responses((status = 202), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn reset_password(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     body: StrictJson<ResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let email = body.value.email.read("/email")?;
-    mailed::forgot(&shop, email, caller.nearest_address())?;
+    mailed::send_reset(&ports, email, caller.nearest_address())?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Sets a new password by the token that was mailed; all sessions end, and the address is verified by it.
+/// Sets a new password with the token from the e-mail. All sessions end, and the e-mail address becomes
+/// verified.
 #[utoipa::path(post, path = "/api/auth/password/reset/confirm", tag = "auth", request_body = ConfirmResetRequest,
     responses((status = 204), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn confirm_reset(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     write: WriteHeaders,
     headers: HeaderMap,
@@ -198,24 +203,24 @@ pub async fn confirm_reset(
 ) -> Result<StatusCode, Problem> {
     let password = passwords::new_password("/password", &body.value.password)?;
     let token = &body.value.token.0;
-    let (user, account) = mailed::account_of(&shop, token, Purpose::ResetPassword).await?;
-    passwords::reset(&shop, (user, account), OneTimeToken::hash_of(token), password).await?;
-    verified(&shop, user, true, &caller, &write).await?;
-    accounts::note(&shop, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
+    let (user, account) = mailed::account_of(&ports, token, Purpose::ResetPassword).await?;
+    passwords::reset(&ports, (user, account), OneTimeToken::hash_of(token), password).await?;
+    mark_verified(&ports, user, true, &caller, &write).await?;
+    accounts::note(&ports, SignInKind::PasswordReset, Some(user), None, &Client::of(&caller, &headers))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Verifies the e-mail address of an account by the token that was mailed to it.
+/// Verifies the e-mail address of an account with the token from the e-mail.
 ///
-/// A caller who is signed in to the account, or who sends its password, proves that the address is the account's:
-/// orders that a guest placed with the address become theirs. Without that the address is verified and no order changes
-/// hands, since a stranger may have made the account, and the owner of the address have got the token. A reset of the
-/// password by mail proves it as well.
+/// If the caller is signed in to the account, or sends its password, this proves that the owner of the
+/// address uses the account. Then orders that a guest placed with the address are attached to the account.
+/// Otherwise, the address becomes verified, but no order is attached, because a stranger may have created the
+/// account with somebody else's address. Resetting the password by e-mail is a proof too.
 #[utoipa::path(post, path = "/api/auth/email/verify", tag = "auth", request_body = VerifyRequest,
     responses((status = 204, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn verify_email(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     write: WriteHeaders,
     headers: HeaderMap,
@@ -224,69 +229,71 @@ pub async fn verify_email(
     let VerifyRequest { token, password } = body.value;
     let token = &token.0;
     let purpose = Purpose::VerifyEmail;
-    let (user, account) = mailed::account_of(&shop, token, purpose).await?;
+    let (user, account) = mailed::account_of(&ports, token, purpose).await?;
     let mut is_proven = caller.subject.as_ref() == Some(&user.customer());
     if let Some(password) = password.filter(|_| !is_proven) {
         let client = Client::of(&caller, &headers);
-        passwords::prove_by_alias(&shop, account.email_hash, typed(password)?, &client).await?;
+        passwords::verify_by_alias(&ports, account.email_hash, typed_password(password)?, &client).await?;
         is_proven = true;
     }
     let hash = OneTimeToken::hash_of(token);
-    let taken = shop.accounts.credentials.take_one_time(&hash, purpose, shop.clock.now()).await?;
+    let taken = ports.accounts.credentials.take_one_time(&hash, purpose, ports.clock.now()).await?;
     taken.ok_or_else(mailed::unknown_token)?;
-    let position = verified(&shop, user, is_proven, &caller, &write).await?;
+    let position = mark_verified(&ports, user, is_proven, &caller, &write).await?;
     Ok((StatusCode::NO_CONTENT, [(POSITION, HeaderValue::from(position))]).into_response())
 }
 
-async fn verified(
-    shop: &Shop,
+/// Marks the e-mail address of a user as verified. Returns the position of the event.
+async fn mark_verified(
+    ports: &Ports,
     user: UserId,
     is_proven: bool,
     caller: &Caller,
     write: &WriteHeaders,
 ) -> Result<u64, Problem> {
     let actor = if caller.subject.is_some() { caller.actor() } else { user.actor() };
-    let origin = Origin::new(shop.clock.new_id(), actor, write.correlation_id.clone());
+    let origin = Origin::new(ports.clock.new_id(), actor, write.correlation_id.clone());
     let verify = CommandRequest::new(User::stream(user), UserCommand::VerifyEmail { is_proven }, origin);
-    Ok(shop.accounts.users.execute(verify).await.map_err(problem)?.position.0)
+    Ok(ports.accounts.users.execute(verify).await.map_err(problem)?.position.0)
 }
 
-/// What the trail of sign-ins can be asked.
+/// Query parameters of the list of sign-in events.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Whose; only admins may name somebody else. An admin who names nobody sees everybody's.
+    /// Id of the user whose events are listed. Only admins may send the id of another user. If an admin sends
+    /// none, the events of all users are listed; for other callers, their own.
     #[param(min_length = 1, max_length = 64)]
     user_id: Option<String>,
-    /// 1 to 100 items; 20 unless said.
+    /// Most items of a page: 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// Cursor from the previous page.
     cursor: Option<String>,
 }
 
-/// Lists what had to do with signing in, newest first, for ninety days.
+/// Lists the sign-in events of the last 90 days, newest first.
 #[utoipa::path(get, path = "/api/auth/audit", tag = "auth", params(AuditQuery),
     responses((status = 200, body = SignIns), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn audit(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     StrictQuery(query): StrictQuery<AuditQuery>,
 ) -> Result<Response, Problem> {
     let subject = caller.signed_in()?;
-    let asked = query.user_id.as_deref().map(CustomerId::parse).transpose();
-    let asked = asked.map_err(|error| Problem::parameter("userId", error))?;
-    let of = match asked {
-        asked if caller.is_admin() => asked,
-        Some(asked) if asked != *subject => {
-            return Err(Problem::new("forbidden", "only admins see the sign-ins of somebody else"));
+    let user = query.user_id.as_deref().map(CustomerId::parse).transpose();
+    let user = user.map_err(|error| Problem::parameter("userId", error))?;
+    let user = match user {
+        user if caller.is_admin() => user,
+        Some(user) if user != *subject => {
+            return Err(Problem::new("forbidden", "only admins may list the sign-ins of another user"));
         }
         _ => Some(subject.clone()),
     };
     let limit = paging::limit(query.limit)?;
     let before = paging::decode::<Uuid>(LIST, query.cursor.as_deref())?;
-    let mut items = shop.accounts.credentials.sign_ins(of.as_ref(), before, limit + 1).await?;
+    let mut items = ports.accounts.credentials.sign_ins(user.as_ref(), before, limit + 1).await?;
     let has_more = items.len() > limit as usize;
     items.truncate(limit as usize);
     let next_cursor = items.last().filter(|_| has_more).map(|last| paging::encode(LIST, &last.id));
@@ -294,11 +301,11 @@ pub async fn audit(
     Ok(no_store(Json(SignIns { items, next_cursor })))
 }
 
-/// The public keys of access tokens.
+/// Returns the public keys that verify access tokens, as a JSON Web Key Set.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "auth",
     responses((status = 200, body = KeySet)))]
-pub async fn key_set(State(shop): State<Shop>) -> Response {
+pub async fn key_set(State(ports): State<Ports>) -> Response {
     const FIVE_MINUTES: (HeaderName, HeaderValue) =
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    ([FIVE_MINUTES], Json(shop.keys.tokens().key_set(shop.clock.now()))).into_response()
+    ([FIVE_MINUTES], Json(ports.keys.tokens().key_set(ports.clock.now()))).into_response()
 }

@@ -1,4 +1,6 @@
-//! Sessions: tokens for somebody, the next ones, and the end of it.
+//! Sessions: opening one, exchanging its refresh tokens, and ending it.
+//!
+//! A session is stored as the [`Family`] of its refresh tokens.
 
 use std::time::Duration;
 
@@ -13,48 +15,50 @@ use souk_sign_in::session::{ACCESS_TTL, Refused, SecretHash};
 use souk_sign_in::{Family, RefreshToken, SignInKind};
 use uuid::Uuid;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 use crate::users::erasure;
 
 use super::accounts::{self, Client};
 use super::request::{SignedIn, TokenType};
 
-/// How often a session is written back over somebody else's write.
+/// Attempts to write a session that other requests change at the same time.
 const ATTEMPTS_MAX: usize = 5;
-/// By how much clocks that read a token may be behind.
+/// Time by which the clock of a service that checks access tokens may be behind.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(5);
 
-/// Begins a session.
-pub async fn open(shop: &Shop, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
-    let token = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
-    let family = Family::open(token.family, user.customer(), token.hash(), shop.clock.now());
-    keep(shop, user, family).await?;
-    Ok(signed_in(shop, user, role, &token))
+/// Opens a session and returns its first tokens.
+pub async fn open(ports: &Ports, user: UserId, role: UserRole) -> Result<SignedIn, Problem> {
+    let token = RefreshToken::make(ports.clock.new_id()).map_err(|error| Problem::internal(&error))?;
+    let family = Family::open(token.family, user.customer(), token.hash(), ports.clock.now());
+    store(ports, user, family).await?;
+    Ok(signed_in(ports, user, role, &token))
 }
 
-/// Begins a session of a browser that comes back from an identity provider: its tokens are given for this code,
-/// once, within a minute.
-pub async fn open_by_code(shop: &Shop, user: UserId) -> Result<String, Problem> {
-    let code = RefreshToken::make(shop.clock.new_id()).map_err(|error| Problem::internal(&error))?;
-    let family = Family::open_by_code(code.family, user.customer(), code.hash(), shop.clock.now());
-    keep(shop, user, family).await?;
-    Ok(code.encode(&shop.keys.sign_in_code))
+/// Opens a session for a browser that returns from an identity provider. Returns a code that can be exchanged
+/// for the first tokens, once, within a minute.
+pub async fn open_by_code(ports: &Ports, user: UserId) -> Result<String, Problem> {
+    let code = RefreshToken::make(ports.clock.new_id()).map_err(|error| Problem::internal(&error))?;
+    let family = Family::open_by_code(code.family, user.customer(), code.hash(), ports.clock.now());
+    store(ports, user, family).await?;
+    Ok(code.encode(&ports.keys.sign_in_code))
 }
 
-/// Keeps a session, unless its owner was erased meanwhile. It is done also when the client goes away.
-async fn keep(shop: &Shop, user: UserId, family: Family) -> Result<(), Problem> {
-    let of_task = shop.clone();
-    let kept = tokio::spawn(async move {
-        of_task.accounts.credentials.open_family(&family).await?;
-        erasure::look_again(&of_task, user).await
+/// Stores a session. If the user is erased meanwhile, the session is deleted, even if the client has
+/// disconnected.
+async fn store(ports: &Ports, user: UserId, family: Family) -> Result<(), Problem> {
+    let task_ports = ports.clone();
+    let task = tokio::spawn(async move {
+        task_ports.accounts.credentials.open_family(&family).await?;
+        erasure::delete_if_erased(&task_ports, user).await
     });
-    if kept.await.map_err(|error| Problem::internal(&error))?? {
+    let is_erased = task.await.map_err(|error| Problem::internal(&error))??;
+    if is_erased {
         return Err(Problem::new("unauthenticated", "the account was erased a moment ago"));
     }
     Ok(())
 }
 
-fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
+fn signed_in(ports: &Ports, user: UserId, role: UserRole, token: &RefreshToken) -> SignedIn {
     let role = match role {
         UserRole::Customer => Role::Customer,
         UserRole::Admin => Role::Admin,
@@ -63,38 +67,40 @@ fn signed_in(shop: &Shop, user: UserId, role: UserRole, token: &RefreshToken) ->
     let grant = Grant { subject: &user.customer(), role, ttl, session: Some(token.family) };
     SignedIn {
         id: user.to_string(),
-        access_token: identity::issue(&shop.keys, grant, shop.clock.now(), shop.clock.new_id()),
+        access_token: identity::issue(&ports.keys, grant, ports.clock.now(), ports.clock.new_id()),
         token_type: TokenType::Bearer,
         expires_in: ttl.as_secs(),
-        refresh_token: token.encode(&shop.keys.refresh),
+        refresh_token: token.encode(&ports.keys.refresh),
     }
 }
 
-fn unknown() -> Problem {
-    Problem::new("unauthenticated", "the refresh token is not known, or its session has ended: sign in again")
+fn unknown_token() -> Problem {
+    Problem::new("unauthenticated", "the refresh token is unknown, or its session has ended: sign in again")
 }
 
 fn unknown_code() -> Problem {
-    Problem::new("unauthenticated", "the code is wrong, used, or older than a minute: sign in again")
+    Problem::new("unauthenticated", "the code is wrong, already used, or older than a minute: sign in again")
 }
 
-/// Takes a refresh token for the next.
-pub async fn refresh(shop: &Shop, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
-    let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
-    advance(shop, token, client, Family::refresh, unknown).await
+/// Exchanges a refresh token for new tokens.
+pub async fn refresh(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token)?;
+    advance(ports, token, client, Family::refresh, unknown_token).await
 }
 
-/// Takes the code of a sign-in for its first tokens.
-pub async fn exchange(shop: &Shop, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
-    let code = RefreshToken::decode(text, &shop.keys.sign_in_code).ok_or_else(unknown_code)?;
-    advance(shop, code, client, Family::exchange, unknown_code).await
+/// Exchanges the code of a sign-in for the first tokens of its session.
+pub async fn exchange(ports: &Ports, text: &str, client: &Client<'_>) -> Result<SignedIn, Problem> {
+    let code = RefreshToken::decode(text, &ports.keys.sign_in_code).ok_or_else(unknown_code)?;
+    advance(ports, code, client, Family::exchange, unknown_code).await
 }
 
-/// Takes in a session what its owner presents, for the next token; the step says whether it may.
+/// Uses up a token or code of a session, and adds the next refresh token. The arguments are the session, the
+/// hash of the token or code, the hash of the next token, and the time.
 type Step = fn(&mut Family, SecretHash, SecretHash, Timestamp) -> Result<(), Refused>;
 
+/// Exchanges a refresh token or a code for new tokens. If it was used before, the session ends.
 async fn advance(
-    shop: &Shop,
+    ports: &Ports,
     token: RefreshToken,
     client: &Client<'_>,
     step: Step,
@@ -102,100 +108,104 @@ async fn advance(
 ) -> Result<SignedIn, Problem> {
     let next = RefreshToken::make(token.family).map_err(|error| Problem::internal(&error))?;
     for _ in 0..ATTEMPTS_MAX {
-        let mut stored = find(shop, token.family).await?.ok_or_else(unknown)?;
-        let now = shop.clock.now();
+        let mut stored = find(ports, token.family).await?.ok_or_else(unknown_token)?;
+        let now = ports.clock.now();
         let refreshed = step(&mut stored.family, token.hash(), next.hash(), now);
         if refreshed == Err(Refused::Ended) {
             return Err(unknown());
         }
-        // A used token's session is refused before its end is on disk: others may be using it right now.
+        // A repeated token may be stolen. The access tokens of its session are refused before its end is on
+        // disk.
         if refreshed.is_err() {
-            deny(shop, token.family, now).await;
+            deny(ports, token.family, now).await;
         }
-        if !shop.accounts.credentials.replace_family(&stored).await? {
+        if !ports.accounts.credentials.replace_family(&stored).await? {
             continue;
         }
-        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown)?;
+        let user = UserId::of_customer(&stored.family.user).ok_or_else(unknown_token)?;
         if refreshed.is_err() {
-            accounts::note(shop, SignInKind::TokenReused, Some(user), None, client).await?;
+            accounts::note(ports, SignInKind::TokenReused, Some(user), None, client).await?;
             return Err(unknown());
         }
-        let loaded = shop.accounts.users.load(&User::stream(user)).await?;
+        let loaded = ports.accounts.users.load(&User::stream(user)).await?;
         let role = loaded.and_then(|loaded| loaded.state.account().map(|account| account.role));
-        return Ok(signed_in(shop, user, role.ok_or_else(unknown)?, &next));
+        return Ok(signed_in(ports, user, role.ok_or_else(unknown_token)?, &next));
     }
     Err(contended())
 }
 
-/// Ends the session that a refresh token belongs to, and those besides when everything is to end: also when this one
-/// has ended before, since its owner asks for the others. Whose it was; none when nothing was left to end.
-pub async fn end(shop: &Shop, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
-    let token = RefreshToken::decode(text, &shop.keys.refresh).ok_or_else(unknown)?;
-    let stored = find(shop, token.family).await?.ok_or_else(unknown)?;
+/// Ends the session of a refresh token, or all sessions of its user if `everywhere` is true. The latter works
+/// even if the session of the token has already ended. Returns the user, or `None` if no session was open.
+pub async fn end(ports: &Ports, text: &str, everywhere: bool) -> Result<Option<UserId>, Problem> {
+    let token = RefreshToken::decode(text, &ports.keys.refresh).ok_or_else(unknown_token)?;
+    let stored = find(ports, token.family).await?.ok_or_else(unknown_token)?;
     let has_ended = stored.family.revoked_at.is_some();
     if has_ended && !everywhere {
         return Ok(None);
     }
     let user = stored.family.user.clone();
-    let (shop, owner) = (shop.clone(), user.clone());
-    // To the end, also when nobody waits for it any more; this one last, so that a repeat finds it still.
-    let ended = tokio::spawn(async move {
-        let mut has_any_ended = !has_ended;
+    let task_ports = ports.clone();
+    let owner = user.clone();
+    // Runs in a task, so that it completes even if the client disconnects. The session of the token ends
+    // last, so that a repeated request still finds it open.
+    let task = tokio::spawn(async move {
+        let mut was_any_open = !has_ended;
         if everywhere {
-            has_any_ended |= end_all(&shop, &owner, Some(stored.family.id)).await?;
+            was_any_open |= end_all(&task_ports, &owner, Some(stored.family.id)).await?;
         }
         if !has_ended {
-            revoke(&shop, stored).await?;
+            revoke(&task_ports, stored).await?;
         }
-        Ok::<_, Problem>(has_any_ended)
+        Ok::<_, Problem>(was_any_open)
     });
-    if !ended.await.map_err(|error| Problem::internal(&error))?? {
+    let was_any_open = task.await.map_err(|error| Problem::internal(&error))??;
+    if !was_any_open {
         return Ok(None);
     }
-    UserId::of_customer(&user).map(Some).ok_or_else(unknown)
+    UserId::of_customer(&user).map(Some).ok_or_else(unknown_token)
 }
 
-/// Ends all sessions of somebody, but for one. Returns true if there were any.
-pub async fn end_all(shop: &Shop, user: &CustomerId, but: Option<Uuid>) -> Result<bool, Problem> {
-    let mut have_ended = false;
+/// Ends all sessions of a user, except for the session `kept`. Returns true if any other session was open.
+pub async fn end_all(ports: &Ports, user: &CustomerId, kept: Option<Uuid>) -> Result<bool, Problem> {
+    let mut was_any_open = false;
     loop {
-        let mut families = shop.accounts.credentials.families_of(user, shop.clock.now()).await?;
-        families.retain(|stored| Some(stored.family.id) != but);
+        // One call returns a limited number of open sessions.
+        let mut families = ports.accounts.credentials.families_of(user, ports.clock.now()).await?;
+        families.retain(|stored| Some(stored.family.id) != kept);
         if families.is_empty() {
-            return Ok(have_ended);
+            return Ok(was_any_open);
         }
-        have_ended = true;
-        // What was ended is not among the next.
+        was_any_open = true;
         for stored in families {
-            revoke(shop, stored).await?;
+            revoke(ports, stored).await?;
         }
     }
 }
 
-async fn find(shop: &Shop, family: Uuid) -> Result<Option<Stored>, Problem> {
-    Ok(shop.accounts.credentials.family(family).await?)
+async fn find(ports: &Ports, family: Uuid) -> Result<Option<Stored>, Problem> {
+    Ok(ports.accounts.credentials.family(family).await?)
 }
 
-async fn revoke(shop: &Shop, stored: Stored) -> Result<(), Problem> {
+async fn revoke(ports: &Ports, stored: Stored) -> Result<(), Problem> {
     let id = stored.family.id;
-    deny(shop, id, shop.clock.now()).await;
-    let mut found = Some(stored);
+    deny(ports, id, ports.clock.now()).await;
+    let mut current = Some(stored);
     for _ in 0..ATTEMPTS_MAX {
-        let Some(mut stored) = found else { return Ok(()) };
-        stored.family.revoke(shop.clock.now());
-        if shop.accounts.credentials.replace_family(&stored).await? {
+        let Some(mut stored) = current else { return Ok(()) };
+        stored.family.revoke(ports.clock.now());
+        if ports.accounts.credentials.replace_family(&stored).await? {
             return Ok(());
         }
-        found = find(shop, id).await?;
+        current = find(ports, id).await?;
     }
     Err(contended())
 }
 
-/// Refuses a session's access tokens from now on.
-pub async fn deny(shop: &Shop, session: Uuid, now: Timestamp) {
-    shop.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now).await;
+/// Refuses the access tokens of a session from now on.
+pub async fn deny(ports: &Ports, session: Uuid, now: Timestamp) {
+    ports.accounts.denials.deny(session, now + ACCESS_TTL + LEEWAY, now).await;
 }
 
 fn contended() -> Problem {
-    Problem::new("revision-conflict", "the session is used by others at once; repeat the request")
+    Problem::new("revision-conflict", "other requests are changing the session; repeat the request")
 }

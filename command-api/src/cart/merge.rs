@@ -1,126 +1,131 @@
-//! `POST /api/cart/merge`: the lines of a guest's cart go to a customer's.
+//! `POST /api/cart/merge`: moves the lines of a guest's cart to a customer's cart.
 //!
-//! First one event takes them out of the guest's cart and names the cart that they go to; it is appended at the
-//! revision that was looked at, so of two who merge the cart at once, or merge and order it, one gets the lines. Then
-//! the customer's cart takes them in, by a command whose id is derived from that event: it is done once, whichever
-//! request does it. A merge that was cut off between the two is completed by the next one of the same two carts.
+//! First, one event takes the lines out of the guest's cart and names the customer's cart. It is appended at
+//! the revision that was read, so if two requests merge the same cart, or one merges and one orders it, only
+//! one of them gets the lines. Then a command adds the lines to the customer's cart. The id of this command
+//! is derived from the event, so the lines are added once, even if several requests send it. If a crash
+//! separates the two steps, the next merge of the same two carts completes the first one.
 
 use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use souk_domain::cart::event::CartLine;
-use souk_domain::cart::state::Given;
+use souk_domain::cart::state::Transfer;
 use souk_domain::cart::{Cart, CartCommand, CartEvent, CartRejection, CartState, check_merge};
 use souk_domain::{CartId, CustomerId};
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandId, CommandRequest, Completion, Position};
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
-use souk_http::shapes::WriteAnswer;
+use souk_http::shapes::WriteResponse;
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 
 use crate::origin::Write;
+use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
-use crate::shop::Shop;
+use crate::reply::Reply;
 
 use super::request::{CappedLine, CartsMerged, MergeRequest};
 
-/// Looks at a guest's cart that others change at the same time.
-const LOOKS_MAX: u32 = 8;
+/// Attempts to take the lines out of a guest's cart that other requests change at the same time.
+const ATTEMPTS_MAX: u32 = 8;
 
-/// Takes the lines of a guest's cart into the customer's. A line has a limit of units: the answer says which lines had
-/// no room for all of them. A merge that was cut off is completed by its repeat.
+/// Moves the lines of a guest's cart to the customer's cart. A line has a limit of units: the response lists
+/// the lines that could not take all of them. Repeat the request to complete a merge that was interrupted.
 #[utoipa::path(post, path = "/api/cart/merge", tag = "cart", request_body = MergeRequest,
     responses((status = 200, body = CartsMerged), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn merge(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<MergeRequest>,
-) -> Result<WriteAnswer<CartsMerged>, Problem> {
+) -> Reply<CartsMerged> {
     let customer = caller.signed_in()?.clone();
-    let from = cart_token::verify(&shop.keys, &body.value.cart_token).ok_or_else(|| {
-        Problem::field("/cartToken", "unknown-token", "a token that this shop gave out is allowed")
+    let from = cart_token::verify(&ports.keys, &body.value.cart_token).ok_or_else(|| {
+        Problem::field("/cartToken", "unknown-token", "a token that this shop issued is allowed")
     })?;
     let into = CartId::of_customer(&customer);
-    let came = Write::new(&shop, &caller, &headers, "POST /api/cart/merge", &body.raw);
-    let merging = Merging { shop: &shop, came: &came, from, into, customer };
-    let mut taken_in = merging.take_in(None).await?;
-    let own = merging.give_away().await?;
+    let write = Write::new(&ports, &caller, &headers, "POST /api/cart/merge", &body.raw);
+    let merge = CartMerge { ports: &ports, write: &write, from, into, customer };
+    let mut merged = merge.add_lines(None).await?;
+    let own = merge.take_lines().await?;
     if own.is_some() {
-        taken_in.add(merging.take_in(own).await?);
+        merged.append(merge.add_lines(own).await?);
     }
-    // A key leaves a note at the customer's cart, by which a repeat is answered like the first request.
-    let nothing = CartCommand::Merge {
+    // With an idempotency key, this leaves a noted event on the customer's cart, so that a repeat gets the
+    // same response.
+    let empty_merge = CartCommand::Merge {
         from,
         from_revision: 0,
         lines: Vec::new(),
-        given_at: None,
-        customer: merging.customer.clone(),
+        previous_transfer: None,
+        customer: merge.customer.clone(),
     };
-    let mut request = came.request(Cart::stream(into), nothing);
+    let mut request = write.request(Cart::stream(into), empty_merge);
     if own.is_some() {
         request.if_match = None;
     }
-    let outcome = shop.carts.execute(request).await.map_err(problem)?;
-    let position = outcome.position.max(taken_in.position);
+    let outcome = ports.carts.execute(request).await.map_err(problem)?;
+    let position = outcome.position.max(merged.position);
     let revision = outcome.revision;
     let body = CartsMerged {
         id: into.to_string(),
         revision: revision.0,
         position: position.to_string(),
-        capped: taken_in.capped,
+        capped: merged.capped,
     };
-    Ok(WriteAnswer { status: StatusCode::OK, location: None, revision, position, body })
+    Ok(WriteResponse { status: StatusCode::OK, location: None, revision, position, body })
 }
 
-/// A request to merge.
-struct Merging<'a> {
-    shop: &'a Shop,
-    came: &'a Write<'a>,
+/// The merge of a guest's cart into a customer's cart, by one request.
+struct CartMerge<'a> {
+    ports: &'a Ports,
+    write: &'a Write<'a>,
     from: CartId,
     into: CartId,
     customer: CustomerId,
 }
 
-/// The lines that the customer's cart took in.
+/// The result of adding lines to the customer's cart.
 #[derive(Default)]
-struct TakenIn {
+struct MergedLines {
+    /// Position of the last event that was appended.
     position: Position,
-    /// Lines that had no room for all units.
+    /// Lines that could not take all units.
     capped: Vec<CappedLine>,
 }
 
-impl TakenIn {
-    fn add(&mut self, more: Self) {
+impl MergedLines {
+    fn append(&mut self, more: Self) {
         self.position = self.position.max(more.position);
         self.capped.extend(more.capped);
     }
 }
 
-impl Merging<'_> {
-    /// Takes the lines out of the guest's cart, or finds that this request did so before. Gives the revision at which
-    /// it did; none if there is nothing to merge.
-    async fn give_away(&self) -> Result<Option<u64>, Problem> {
-        let Self { shop, came, from, into, .. } = self;
+impl CartMerge<'_> {
+    /// Takes the lines out of the guest's cart, unless an earlier request under the same idempotency key did
+    /// so. Returns the revision at which the lines left; `None` if there is nothing to merge.
+    async fn take_lines(&self) -> Result<Option<u64>, Problem> {
+        let Self { ports, write, from, into, .. } = self;
         let stream = Cart::stream(*from);
-        let origin = came.origin.step("give away");
-        for _ in 0..LOOKS_MAX {
-            if came.keyed {
-                if let Some(found) = shop.carts.find(&stream, &origin).await.map_err(problem)? {
+        let origin = write.origin.step("give away");
+        for _ in 0..ATTEMPTS_MAX {
+            if write.keyed {
+                if let Some(found) = ports.carts.find(&stream, &origin).await.map_err(problem)? {
                     let event = found.first.decode().map_err(|error| Problem::internal(&error))?;
                     return Ok(match event {
                         CartEvent::MergedAway(away) => Some(away.at_revision),
                         _ => None,
                     });
                 }
-                // The first request under this key found nothing to merge, or is one of an earlier program.
-                if shop.carts.find(&Cart::stream(*into), &came.origin).await.map_err(problem)?.is_some() {
+                // The first request under this key found nothing to merge, or an older version of Souk
+                // handled it.
+                if ports.carts.find(&Cart::stream(*into), &write.origin).await.map_err(problem)?.is_some() {
                     return Ok(None);
                 }
             }
-            let Some(guest) = shop.carts.load(&stream).await? else { return Ok(None) };
+            let Some(guest) = ports.carts.load(&stream).await? else { return Ok(None) };
             if guest.state.is_empty() {
                 return Ok(None);
             }
@@ -129,22 +134,23 @@ impl Merging<'_> {
             let command = CartCommand::GiveAway { into: *into, at_revision };
             let request = CommandRequest::new(stream.clone(), command, origin.clone());
             let if_match = Some(guest.revision.into());
-            let request = CommandRequest { repeatable: came.keyed, if_match, ..request };
-            match shop.carts.execute(request).await {
+            let request = CommandRequest { repeatable: write.keyed, if_match, ..request };
+            match ports.carts.execute(request).await {
                 Ok(outcome) if outcome.completion == Completion::Appended => return Ok(Some(at_revision)),
-                // Another request changed the cart meanwhile, or did the same under this key.
+                // Another request changed the cart meanwhile, or the same request was repeated at the same
+                // time.
                 Ok(_) | Err(CommandError::RevisionMismatch { .. }) => {}
                 Err(error) => return Err(problem(error)),
             }
         }
-        Err(problem(CommandError::<CartRejection>::Conflict { attempts: LOOKS_MAX }))
+        Err(problem(CommandError::<CartRejection>::Conflict { attempts: ATTEMPTS_MAX }))
     }
 
-    /// Refuses lines that the customer's cart can't take in, while they are in the guest's.
+    /// Refuses lines that the customer's cart can't take, while they are still in the guest's cart.
     async fn check(&self, lines: &[CartLine]) -> Result<(), Problem> {
-        let loaded = self.shop.carts.load(&Cart::stream(self.into)).await?;
+        let loaded = self.ports.carts.load(&Cart::stream(self.into)).await?;
         let current = loaded.as_ref().map(|loaded| loaded.revision);
-        if self.came.if_match().is_some_and(|wanted| !wanted.is_met_by(current)) {
+        if self.write.if_match().is_some_and(|required| !required.is_met_by(current)) {
             return Err(problem(CommandError::<CartRejection>::RevisionMismatch { current }));
         }
         let state = loaded.map(|loaded| loaded.state).unwrap_or_default();
@@ -152,55 +158,56 @@ impl Merging<'_> {
             .map_err(|rejection| problem_at("/cartToken", CommandError::Rejected(rejection)))
     }
 
-    /// Puts what the guest's cart gave away into the customer's, where it is not yet. `own` is the revision at which
-    /// this request gave lines away.
-    async fn take_in(&self, own: Option<u64>) -> Result<TakenIn, Problem> {
-        let mut taken_in = TakenIn::default();
-        let Some(guest) = self.shop.carts.load(&Cart::stream(self.from)).await? else { return Ok(taken_in) };
-        if guest.state.given_to(self.into).next().is_none() {
-            return Ok(taken_in);
+    /// Adds to the customer's cart all lines that left the guest's cart and were not added yet. `own` is the
+    /// revision at which this request took lines out of the guest's cart.
+    async fn add_lines(&self, own: Option<u64>) -> Result<MergedLines, Problem> {
+        let mut merged = MergedLines::default();
+        let Some(guest) = self.ports.carts.load(&Cart::stream(self.from)).await? else { return Ok(merged) };
+        if guest.state.transfers_to(self.into).next().is_none() {
+            return Ok(merged);
         }
-        let into = self.shop.carts.load(&Cart::stream(self.into)).await?;
+        let into = self.ports.carts.load(&Cart::stream(self.into)).await?;
         let revisions = |state: &CartState| {
             state.merges_of(self.from).map(|(revision, _)| revision).collect::<BTreeSet<_>>()
         };
         let known = into.map(|into| revisions(&into.state)).unwrap_or_default();
-        for given in guest.state.given_to(self.into) {
-            if own == Some(given.at_revision) || !known.contains(&given.at_revision) {
-                taken_in.add(self.take_in_one(given, own).await?);
+        for transfer in guest.state.transfers_to(self.into) {
+            if own == Some(transfer.at_revision) || !known.contains(&transfer.at_revision) {
+                merged.append(self.add_once(transfer, own).await?);
             }
         }
-        Ok(taken_in)
+        Ok(merged)
     }
 
-    async fn take_in_one(&self, given: &Given, own: Option<u64>) -> Result<TakenIn, Problem> {
+    /// Adds the lines of one departure from the guest's cart, once for all requests.
+    async fn add_once(&self, transfer: &Transfer, own: Option<u64>) -> Result<MergedLines, Problem> {
         let command = CartCommand::Merge {
             from: self.from,
-            from_revision: given.at_revision,
-            lines: given.lines.clone(),
-            given_at: given.given_before,
+            from_revision: transfer.at_revision,
+            lines: transfer.lines.clone(),
+            previous_transfer: transfer.previous,
             customer: self.customer.clone(),
         };
-        let origin = self.origin_of(given);
+        let origin = self.origin_of(transfer);
         let stream = Cart::stream(self.into);
         let request = CommandRequest::new(stream.clone(), command, origin.clone()).repeatable();
-        let outcome = self.shop.carts.execute(request).await.map_err(problem)?;
-        let is_told = outcome.completion == Completion::Appended || own == Some(given.at_revision);
+        let outcome = self.ports.carts.execute(request).await.map_err(problem)?;
+        let is_reported = outcome.completion == Completion::Appended || own == Some(transfer.at_revision);
         let found =
-            if is_told { self.shop.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
+            if is_reported { self.ports.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
         let event = found.map(|found| found.first.decode()).transpose();
         let capped = match event.map_err(|error| Problem::internal(&error))? {
             Some(CartEvent::Merged(merged)) => CappedLine::of(&merged),
             _ => Vec::new(),
         };
-        Ok(TakenIn { position: outcome.position, capped })
+        Ok(MergedLines { position: outcome.position, capped })
     }
 
-    /// The same for every request, so that the lines are taken in once.
-    fn origin_of(&self, given: &Given) -> Origin {
+    /// Returns the origin of the command that adds the lines. Its id is the same for every request.
+    fn origin_of(&self, transfer: &Transfer) -> Origin {
         let from = self.from.to_string();
-        let at_revision = given.at_revision.to_string();
+        let at_revision = transfer.at_revision.to_string();
         let command_id = CommandId::of(&[b"cart merge", from.as_bytes(), at_revision.as_bytes()]);
-        Origin { command_id, request_hash: None, ..self.came.origin.clone() }
+        Origin { command_id, request_hash: None, ..self.write.origin.clone() }
     }
 }

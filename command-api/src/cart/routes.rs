@@ -8,49 +8,44 @@ use souk_domain::{CartId, Money, ProductId, Sku};
 use souk_eventsourcing::CommandError;
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
-use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson, cart_token};
 use uuid::Uuid;
 
-use crate::inventory::request::sku as read_sku;
-use crate::listing;
 use crate::origin::Write;
+use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
-use crate::shop::Shop;
+use crate::reply::{Reply, send};
+use crate::{fields, listing};
 
+use super::lookup::cart_of_caller;
 use super::request::{ItemRequest, QuantityRequest};
 
-type Answer = Result<WriteAnswer<Written>, Problem>;
-
-/// The caller's cart; none for a guest without a token.
-pub fn of_caller(caller: &Caller) -> Option<CartId> {
-    caller.subject.as_ref().map(CartId::of_customer).or(caller.cart)
+fn existing_cart(caller: &Caller) -> Result<CartId, Problem> {
+    cart_of_caller(caller).ok_or_else(|| Problem::new("not-found", "there is no cart yet; add an item first"))
 }
 
-fn present(caller: &Caller) -> Result<CartId, Problem> {
-    of_caller(caller).ok_or_else(|| Problem::new("not-found", "there is no cart yet; put something in first"))
-}
-
-/// Puts units of a SKU in. A guest's first write answers with `X-Cart-Token`.
+/// Adds units of a SKU to the cart. The response to a guest's first write has the header `X-Cart-Token`.
 #[utoipa::path(post, path = "/api/cart/items", tag = "cart", request_body = ItemRequest,
     responses((status = 200, body = Written, headers(("X-Cart-Token" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn add_item(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<ItemRequest>,
 ) -> Result<Response, Problem> {
-    let sku = read_sku(&body.value.sku)?;
-    let came = Write::new(&shop, &caller, &headers, "POST /api/cart/items", &body.raw);
-    let (cart, is_new) = match of_caller(&caller) {
+    let sku = fields::sku(&body.value.sku)?;
+    let write = Write::new(&ports, &caller, &headers, "POST /api/cart/items", &body.raw);
+    let (cart, is_new) = match cart_of_caller(&caller) {
         Some(cart) => (cart, false),
-        None => (CartId(came.origin.command_id.creates("cart")), true),
+        None => (CartId(write.origin.command_id.creates("cart")), true),
     };
-    let listed = listing::find(&shop, &sku).await?;
-    // What is not for sale is sent as no units: refused, unless it is a repeat of what was done before.
+    let listed = listing::find(&ports, &sku).await?;
+    // A SKU that is not for sale is sent with 0 units. The cart refuses it, unless the request repeats an
+    // earlier one.
     let (quantity, unit_price, product) = match &listed {
         Some(listed) => (body.value.quantity, listed.price, listed.product),
-        None => (0, Money::zero(shop.settings.currency), ProductId(Uuid::nil())),
+        None => (0, Money::zero(ports.settings.currency), ProductId(Uuid::nil())),
     };
     let command = CartCommand::Add {
         sku: sku.clone(),
@@ -59,30 +54,30 @@ pub async fn add_item(
         unit_price,
         customer: caller.subject.clone(),
     };
-    let outcome = match shop.carts.execute(came.request(Cart::stream(cart), command)).await {
-        Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_sold(&sku)),
+    let outcome = match ports.carts.execute(write.request(Cart::stream(cart), command)).await {
+        Err(CommandError::Rejected(_)) if listed.is_none() => return Err(not_for_sale(&sku)),
         result => result.map_err(|error| match error {
             CommandError::Rejected(CartRejection::CurrencyMismatch { .. }) => problem_at("/sku", error),
             error => problem(error),
         })?,
     };
-    let answer = WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
-    let mut response = answer.into_response();
-    if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&shop.keys, cart)) {
+    let written = WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position);
+    let mut response = written.into_response();
+    if is_new && let Ok(token) = HeaderValue::try_from(cart_token::issue(&ports.keys, cart)) {
         response.headers_mut().insert(cart_token::CART_TOKEN, token);
     }
     Ok(response)
 }
 
-fn not_sold(sku: &Sku) -> Problem {
+fn not_for_sale(sku: &Sku) -> Problem {
     Problem::field("/sku", "unknown-sku", format!("SKU {sku} is not for sale"))
 }
 
-/// The line that a path names, by its SKU or by the id of a product that has one line, and whether it is
-/// there.
-async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<(Sku, bool), Problem> {
+/// Reads the item of a path: a SKU, or the id of a product that has one line in the cart. Returns the SKU,
+/// and true if the cart has a line of it.
+async fn read_item(ports: &Ports, cart: CartId, item: &str) -> Result<(Sku, bool), Problem> {
     let sku = Sku::parse(item).map_err(|why| Problem::parameter("item", why))?;
-    let loaded = shop.carts.load(&Cart::stream(cart)).await?;
+    let loaded = ports.carts.load(&Cart::stream(cart)).await?;
     let state = loaded.map(|loaded| loaded.state);
     let by_product = item
         .parse()
@@ -97,60 +92,55 @@ async fn line(shop: &Shop, cart: CartId, item: &str) -> Result<(Sku, bool), Prob
     })
 }
 
-/// Sets a line's units, at the price as of now.
+/// Sets the units of a line. The line gets the current price.
 #[utoipa::path(put, path = "/api/cart/items/{item}", tag = "cart", request_body = QuantityRequest,
     params(("item" = String, Path)),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn change_item(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     Path(item): Path<String>,
     headers: WriteHeaders,
     body: StrictJson<QuantityRequest>,
-) -> Answer {
-    let cart = present(&caller)?;
-    let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/cart/items/{item}"), &body.raw);
-    let (sku, is_there) = line(&shop, cart, &item).await?;
+) -> Reply {
+    let cart = existing_cart(&caller)?;
+    let write = Write::new(&ports, &caller, &headers, &format!("PUT /api/cart/items/{item}"), &body.raw);
+    let (sku, has_line) = read_item(&ports, cart, &item).await?;
     let quantity = body.value.quantity;
-    let unit_price = match listing::find(&shop, &sku).await? {
+    let unit_price = match listing::find(&ports, &sku).await? {
         Some(listed) => listed.price,
-        None if is_there && quantity > 0 => return Err(not_sold(&sku)),
-        None => Money::zero(shop.settings.currency),
+        None if has_line && quantity > 0 => return Err(not_for_sale(&sku)),
+        None => Money::zero(ports.settings.currency),
     };
-    // Of a line that is not there, the cart itself says so, unless it is a repeat of what was done before.
+    // The cart refuses a change of a line that it does not have, unless the request repeats an earlier one.
     let command = CartCommand::Change { sku, quantity, unit_price };
-    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await;
-    // The request has one field, whatever is wrong with the line.
+    let outcome = ports.carts.execute(write.request(Cart::stream(cart), command)).await;
+    // The request has only the field `quantity`, so every error points to it.
     let outcome = outcome.map_err(|error| problem_at("/quantity", error))?;
-    Ok(WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
+    Ok(WriteResponse::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
 }
 
-/// Takes a line out.
+/// Removes a line from the cart.
 #[utoipa::path(delete, path = "/api/cart/items/{item}", tag = "cart",
     params(("item" = String, Path)),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn remove_item(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     Path(item): Path<String>,
     headers: WriteHeaders,
-) -> Answer {
-    let cart = present(&caller)?;
-    let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
-    let (sku, _) = line(&shop, cart, &item).await?;
-    send(&shop, cart, &came, CartCommand::Remove { sku }).await
+) -> Reply {
+    let cart = existing_cart(&caller)?;
+    let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/cart/items/{item}"), &[]);
+    let (sku, _) = read_item(&ports, cart, &item).await?;
+    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Remove { sku }), &cart).await
 }
 
-/// Takes all lines out.
+/// Removes all lines from the cart.
 #[utoipa::path(delete, path = "/api/cart", tag = "cart",
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
-pub async fn clear(State(shop): State<Shop>, caller: Caller, headers: WriteHeaders) -> Answer {
-    let cart = present(&caller)?;
-    let came = Write::new(&shop, &caller, &headers, "DELETE /api/cart", &[]);
-    send(&shop, cart, &came, CartCommand::Clear).await
-}
-
-async fn send(shop: &Shop, cart: CartId, came: &Write<'_>, command: CartCommand) -> Answer {
-    let outcome = shop.carts.execute(came.request(Cart::stream(cart), command)).await.map_err(problem)?;
-    Ok(WriteAnswer::written(StatusCode::OK, &cart, outcome.revision, outcome.position))
+pub async fn clear(State(ports): State<Ports>, caller: Caller, headers: WriteHeaders) -> Reply {
+    let cart = existing_cart(&caller)?;
+    let write = Write::new(&ports, &caller, &headers, "DELETE /api/cart", &[]);
+    send(&*ports.carts, write.request(Cart::stream(cart), CartCommand::Clear), &cart).await
 }

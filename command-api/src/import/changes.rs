@@ -1,4 +1,4 @@
-//! The changes that an import would make, as people read them: field by field, before and after.
+//! The changes that an import would make, for people to read: each field with its value before and after.
 
 use std::collections::BTreeMap;
 
@@ -8,38 +8,38 @@ use souk_domain::product::event::Variant;
 use souk_domain::text::quoted;
 use utoipa::ToSchema;
 
-/// Changes of one line that are listed.
+/// Most changes that are listed for one line.
 pub const CHANGES_MAX: usize = 50;
 
 /// A field that a line changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldChange {
-    /// The field, as in `price` or `attributes.colour`.
+    /// Name of the field, such as `price` or `attributes.colour`.
     pub field: String,
-    /// The SKU of the variant that has the field.
+    /// SKU of the variant that has the field; absent for a field of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// The value before, at most 100 characters of it; absent when there was none.
+    /// Value before the change, cut to 100 characters; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The value after, at most 100 characters of it; absent when there is none.
+    /// Value after the change, cut to 100 characters; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// Fields and their values; the SKU is empty for fields of the product.
+/// Values by SKU and field name. The SKU is empty for fields of the product.
 type Fields = BTreeMap<(String, String), String>;
 
-/// The differences between two contents, at most [`CHANGES_MAX`] of them.
+/// Returns the differences between two contents, at most [`CHANGES_MAX`] of them.
 pub fn between(before: &Content, after: &Content) -> Vec<FieldChange> {
     let old = fields(before);
     let new = fields(after);
-    let gone =
+    let removed =
         old.iter().filter(|(key, _)| !new.contains_key(key)).map(|(key, value)| (key, Some(value), None));
     let changed = new.iter().filter(|(key, value)| old.get(key) != Some(value));
     let changed = changed.map(|(key, value)| (key, old.get(key), Some(value)));
-    let changes = changed.chain(gone).take(CHANGES_MAX).map(|((sku, field), from, to)| FieldChange {
+    let changes = changed.chain(removed).take(CHANGES_MAX).map(|((sku, field), from, to)| FieldChange {
         field: quoted(field),
         sku: (!sku.is_empty()).then(|| sku.clone()),
         from: from.map(|value| quoted(value)),

@@ -1,24 +1,24 @@
-//! The bounds of the elements of a JSON array, found byte by byte, so that a long array is never held whole.
+//! Splitting a JSON array into its elements byte by byte, so that a long array need not be held in memory.
 //!
-//! Brackets outside texts are counted, nothing else is checked: an element that is no JSON is found to be so when it
-//! is read. So a broken element with balanced brackets spoils no other.
+//! Only the brackets outside strings are counted. Invalid JSON is found later, when the element is parsed. So
+//! an invalid element with balanced brackets does not affect the other elements.
 
-/// The part of an array that a byte belongs to.
+/// The role of a byte in an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// It stands between two elements.
+    /// The byte is between two elements.
     Between,
-    /// It belongs to an element.
+    /// The byte belongs to an element.
     Element,
-    /// It ends an element and is none of it.
+    /// The byte is a comma after an element.
     ElementEnd,
-    /// It ends the last element and the array, and is no part of the element.
+    /// The byte is the closing bracket of the array, directly after the last element.
     LastElementEnd,
-    /// It ends the array.
+    /// The byte is the closing bracket of the array, not directly after an element.
     ArrayEnd,
 }
 
-/// Reads an array behind its opening bracket.
+/// The state of a scan through an array, after its opening bracket.
 #[derive(Clone, Debug, Default)]
 pub struct Elements {
     depth: u64,
@@ -28,7 +28,7 @@ pub struct Elements {
 }
 
 impl Elements {
-    /// Tells what the next byte is.
+    /// Takes the next byte and returns its role.
     pub fn part(&mut self, byte: u8) -> Part {
         if self.is_in_text {
             self.is_in_text = byte != b'"' || self.is_escaped;
@@ -47,12 +47,12 @@ impl Elements {
         Part::Element
     }
 
-    /// True between the first and the last byte of an element.
+    /// Returns true if the scan is inside an element.
     pub fn is_in_element(&self) -> bool {
         self.is_in_element
     }
 
-    /// Brackets that are open.
+    /// Returns the number of open brackets inside the current element.
     pub fn depth(&self) -> u64 {
         self.depth
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_end_at_commas_outside_texts_and_brackets() {
+    fn elements_end_at_commas_outside_strings_and_brackets() {
         check("]", &[]);
         check(r#" {"a":[1,2]} , {"b":{}} ]"#, &[r#"{"a":[1,2]}"#, r#"{"b":{}}"#]);
         check(r#"{"a":"],}\"]"},{"b":"\\"},1]"#, &[r#"{"a":"],}\"]"}"#, r#"{"b":"\\"}"#, "1"]);

@@ -1,5 +1,5 @@
-//! One line of an import: the shape of `POST /api/products`, of which a product that is there already needs only what
-//! changes.
+//! One line of an import. It has the shape of a body of `POST /api/products`. For an existing product, it
+//! needs only the fields that change.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use souk_http::Problem;
 use souk_http::body::parse;
 use souk_http::fields::{present, unique};
 
-use crate::products::request::attribute;
+use crate::products::request::{attribute, shorten_pointers};
 
-/// The sign for a character that another program lost.
-const LOST: char = '\u{fffd}';
+/// The replacement character, which programs write for a character that they could not decode.
+const REPLACEMENT: char = '\u{fffd}';
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -63,12 +63,12 @@ struct PriceShape {
     currency: Option<String>,
 }
 
-/// A line that was read.
+/// A parsed line of an import.
 #[derive(Clone, Debug)]
 pub struct ImportLine {
-    /// The changes to the product.
+    /// Fields and variants that the line changes.
     pub amendment: Amendment,
-    /// True when `sku` and `price` stand at the top, and not in `variants`.
+    /// True if the line has `sku` and `price` at the top level instead of `variants`.
     is_short: bool,
 }
 
@@ -76,34 +76,35 @@ impl ImportLine {
     /// Reads a line of JSON.
     pub fn read(line: &[u8]) -> Result<Self, Problem> {
         let text = std::str::from_utf8(line).map_err(|error| {
-            let place = error.valid_up_to() + 1;
-            Problem::new("malformed-body", format!("byte {place} of the line is not UTF-8"))
+            let byte = error.valid_up_to() + 1;
+            Problem::new("malformed-body", format!("byte {byte} of the line is not UTF-8"))
         })?;
-        if text.contains(LOST) {
-            let detail =
-                "U+FFFD stands for a character that another program lost; write the character instead";
+        if text.contains(REPLACEMENT) {
+            let detail = "U+FFFD replaces a character that another program could not decode; \
+                          write the original character instead";
             return Err(Problem::field("", "invalid-character", detail));
         }
         let line: Line = parse(line)?;
         let is_short = line.sku.is_some();
-        let amendment = line.amendment().map_err(|errors| Problem::fields(placed(errors, is_short)))?;
+        let amendment =
+            line.amendment().map_err(|errors| Problem::fields(with_line_pointers(errors, is_short)))?;
         Ok(Self { amendment, is_short })
     }
 
-    /// The SKUs that the product is found by: as many as a product can have.
+    /// Returns the SKUs by which the product is looked up, at most as many as a product can have.
     pub fn skus(&self) -> impl Iterator<Item = &Sku> {
         self.amendment.variants.iter().map(|variant| &variant.sku).take(VARIANTS_MAX)
     }
 
-    /// The problem of errors, at the places that the line has.
+    /// Returns the problem for invalid fields, with the pointers that they have in this line.
     pub fn problem(&self, errors: Vec<FieldError>) -> Problem {
-        Problem::fields(placed(errors, self.is_short))
+        Problem::fields(with_line_pointers(errors, self.is_short))
     }
 }
 
-/// The places of errors as the line has them.
-fn placed(errors: Vec<FieldError>, is_short: bool) -> Vec<FieldError> {
-    if is_short { crate::products::request::at_the_top(errors) } else { errors }
+/// Changes the pointers of errors to those of a line that has `sku` and `price` at the top level.
+fn with_line_pointers(errors: Vec<FieldError>, is_short: bool) -> Vec<FieldError> {
+    if is_short { shorten_pointers(errors) } else { errors }
 }
 
 impl Line {
@@ -115,7 +116,7 @@ impl Line {
             (None, None, variants) if !variants.is_empty() => variants,
             (None, None, _) => return Err(vec![FieldError::new("/sku", "missing-field", "a SKU is needed")]),
             _ => {
-                let detail = "either `variants`, or `sku` and `price` at the top, are allowed";
+                let detail = "send either `variants`, or `sku` and `price` at the top level";
                 return Err(vec![FieldError::new("/variants", "ambiguous", detail)]);
             }
         };
@@ -159,13 +160,13 @@ impl PriceShape {
             (Some(amount), None) => Amount::Minor(amount),
             (None, Some(decimal)) => Amount::Decimal(decimal),
             _ => {
-                let detail = "either `amount` in minor units, or `decimal`, as in \"12.50\", is needed";
+                let detail = "send either `amount` in minor units, or `decimal`, such as \"12.50\"";
                 return Err(FieldError::new(pointer, "ambiguous", detail));
             }
         };
         let currency = self.currency.map(|code| {
             money::currency(&code).ok_or_else(|| {
-                let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", quoted(&code));
+                let detail = format!("`{}` is not an ISO 4217 currency code, such as GBP", quoted(&code));
                 FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
             })
         });

@@ -1,4 +1,5 @@
-//! The lines of a body, or the elements of an array: cut apart and counted before any of them is read.
+//! Splitting the body of an import into lines, or into the elements of a JSON array. They are counted before
+//! any of them is parsed.
 
 use axum::http::{HeaderMap, header};
 use souk_domain::text::quoted;
@@ -7,10 +8,10 @@ use souk_http::Problem;
 use super::LINES_MAX;
 use super::elements::{Elements, Part};
 
-/// The mark that programs set before UTF-8 text.
+/// The byte order mark that some programs write before UTF-8 text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The media types of JSON lines, besides those of JSON.
+/// Media types of JSON lines. Those of JSON are accepted as well.
 const LINE_TYPES: [&str; 5] = [
     "application/x-ndjson",
     "application/ndjson",
@@ -22,17 +23,18 @@ const LINE_TYPES: [&str; 5] = [
 /// A line of a body, or an element of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLine<'a> {
-    /// The line of the body that it begins on, from 1.
+    /// Number of the line in the body, from 1. For an element, the line that it begins on.
     pub number: u64,
-    /// The byte of that line that it begins with, from 1.
+    /// First byte in that line, from 1.
     pub column: usize,
-    /// Its bytes.
+    /// Bytes of the line or element, without white space around them.
     pub bytes: &'a [u8],
 }
 
 impl BodyLine<'_> {
-    /// A problem of broken JSON with the line and column that the body has, where the parser has its own.
-    pub fn placed(&self, problem: Problem) -> Problem {
+    /// Changes the line and column in a problem about invalid JSON: the parser counts them from the start of
+    /// this line or element, and the client needs those of the body.
+    pub fn with_body_place(&self, problem: Problem) -> Problem {
         if problem.code() != "malformed-body" {
             return problem;
         }
@@ -47,12 +49,12 @@ impl BodyLine<'_> {
     }
 }
 
-/// The lines of a body that are not blank; an array has one product an element.
-pub fn of_body(body: &[u8]) -> Result<Vec<BodyLine<'_>>, Problem> {
+/// Splits a body into its lines that are not blank, or into the elements of its array.
+pub fn split_body(body: &[u8]) -> Result<Vec<BodyLine<'_>>, Problem> {
     let body = body.strip_prefix(BOM).unwrap_or(body);
     let begin = body.iter().position(|byte| !byte.is_ascii_whitespace());
     if let Some(begin) = begin.filter(|begin| body[*begin] == b'[') {
-        return of_array(body, begin + 1);
+        return split_array(body, begin + 1);
     }
     let lines = (1..).zip(body.split(|byte| *byte == b'\n')).map(|(number, line)| {
         let column = line.len() - line.trim_ascii_start().len() + 1;
@@ -62,16 +64,16 @@ pub fn of_body(body: &[u8]) -> Result<Vec<BodyLine<'_>>, Problem> {
     if lines.len() > LINES_MAX { Err(too_many()) } else { Ok(lines) }
 }
 
-/// The elements of an array whose opening bracket ends here.
-fn of_array(body: &[u8], behind_bracket: usize) -> Result<Vec<BodyLine<'_>>, Problem> {
+/// Splits an array into its elements. The first byte after the opening bracket is at `array_start`.
+fn split_array(body: &[u8], array_start: usize) -> Result<Vec<BodyLine<'_>>, Problem> {
     let mut elements = Elements::default();
     let mut lines = Vec::new();
     let mut number = 1;
     let mut line_begin = 0;
     let mut element = BodyLine { number, column: 1, bytes: &[] };
-    let mut begin = behind_bracket;
+    let mut begin = array_start;
     for (at, byte) in body.iter().enumerate() {
-        if at >= behind_bracket {
+        if at >= array_start {
             let is_first = !elements.is_in_element();
             match elements.part(*byte) {
                 Part::Element if is_first => {
@@ -83,9 +85,9 @@ fn of_array(body: &[u8], behind_bracket: usize) -> Result<Vec<BodyLine<'_>>, Pro
                 Part::ElementEnd => lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element }),
                 Part::LastElementEnd => {
                     lines.push(BodyLine { bytes: body[begin..at].trim_ascii(), ..element });
-                    return ended(&body[at + 1..], lines);
+                    return check_end(&body[at + 1..], lines);
                 }
-                Part::ArrayEnd => return ended(&body[at + 1..], lines),
+                Part::ArrayEnd => return check_end(&body[at + 1..], lines),
             }
         }
         if *byte == b'\n' {
@@ -96,7 +98,8 @@ fn of_array(body: &[u8], behind_bracket: usize) -> Result<Vec<BodyLine<'_>>, Pro
     Err(Problem::new("malformed-body", "the array has no end"))
 }
 
-fn ended<'a>(rest: &[u8], lines: Vec<BodyLine<'a>>) -> Result<Vec<BodyLine<'a>>, Problem> {
+/// Returns the lines if nothing but white space follows the array.
+fn check_end<'a>(rest: &[u8], lines: Vec<BodyLine<'a>>) -> Result<Vec<BodyLine<'a>>, Problem> {
     if rest.trim_ascii().is_empty() {
         return Ok(lines);
     }
@@ -104,11 +107,11 @@ fn ended<'a>(rest: &[u8], lines: Vec<BodyLine<'a>>) -> Result<Vec<BodyLine<'a>>,
 }
 
 fn too_many() -> Problem {
-    let detail = format!("at most {LINES_MAX} lines are allowed at once; send the rest in another request");
+    let detail = format!("at most {LINES_MAX} lines are allowed in a request; send the rest in another one");
     Problem::field("", "too-many", detail)
 }
 
-/// Refuses a body that says that it is no JSON, or in another encoding than UTF-8.
+/// Refuses a body whose `Content-Type` is not JSON or JSON lines, or has another encoding than UTF-8.
 pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let refused = |detail: String| Err(Problem::new("unsupported-media-type", detail));
@@ -117,7 +120,7 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let is_json = kind == "application/json" || kind.ends_with("+json");
     if !is_json && !LINE_TYPES.contains(&kind.as_str()) {
         return refused(format!(
-            "JSON lines only: send them with `Content-Type: application/x-ndjson`, not `{}`; `souk import` reads CSV",
+            "send JSON lines with `Content-Type: application/x-ndjson`, not `{}`; for CSV, use `souk import`",
             quoted(&kind)
         ));
     }
@@ -125,7 +128,7 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     for (name, charset) in parameters {
         let charset = charset.trim().trim_matches('"');
         if name.trim().eq_ignore_ascii_case("charset") && !charset.eq_ignore_ascii_case("utf-8") {
-            return refused(format!("the body is in `{}`; UTF-8 is allowed", quoted(charset)));
+            return refused(format!("the body is in `{}`; only UTF-8 is allowed", quoted(charset)));
         }
     }
     Ok(())
@@ -136,13 +139,13 @@ mod tests {
     use super::*;
 
     fn check(body: &str, expected: &[&str]) {
-        let lines = of_body(body.as_bytes()).unwrap();
+        let lines = split_body(body.as_bytes()).unwrap();
         let lines: Vec<_> = lines.iter().map(|line| std::str::from_utf8(line.bytes).unwrap()).collect();
         assert_eq!(lines, expected, "{body}");
     }
 
     #[test]
-    fn lines_are_cut_at_line_breaks_and_arrays_at_their_elements() {
+    fn a_body_is_split_at_line_breaks_and_an_array_between_its_elements() {
         check("", &[]);
         check("{}\r\n\n  {\"a\":1} \n", &["{}", "{\"a\":1}"]);
         check("\u{feff}{}", &["{}"]);
@@ -152,16 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_elements_know_their_places_in_the_body() {
+    fn lines_and_elements_have_their_line_and_column_in_the_body() {
         for (body, expected) in
             [("{\n\n  x\r\n", &[(1, 1), (3, 3)][..]), ("\n [{},\n\n  {\n},{}]", &[(2, 3), (4, 3), (5, 3)])]
         {
-            let lines = of_body(body.as_bytes()).unwrap();
+            let lines = split_body(body.as_bytes()).unwrap();
             let places: Vec<_> = lines.iter().map(|line| (line.number, line.column)).collect();
             assert_eq!(places, expected, "{body}");
         }
         let line = BodyLine { number: 7, column: 3, bytes: b"" };
-        let placed = |detail| line.placed(Problem::new("malformed-body", detail)).detail().to_owned();
+        let placed =
+            |detail| line.with_body_place(Problem::new("malformed-body", detail)).detail().to_owned();
         assert_eq!(placed("expected value at line 1 column 1"), "expected value at line 7, column 3");
         assert_eq!(placed("EOF at line 2 column 4"), "EOF at line 8, column 4");
         assert_eq!(placed("byte 9 of the line is not UTF-8"), "byte 9 of the line is not UTF-8");
@@ -170,22 +174,22 @@ mod tests {
     #[test]
     fn an_array_without_an_end_is_refused() {
         for (body, words) in [("[{}", "no end"), ("[{},{}] {}", "follows"), ("[\"]", "no end")] {
-            let problem = of_body(body.as_bytes()).unwrap_err();
+            let problem = split_body(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), "malformed-body", "{body}");
             assert!(problem.detail().contains(words), "{body}: {problem:?}");
         }
     }
 
     #[test]
-    fn lines_and_elements_are_counted_before_they_are_read() {
-        let exact = |ends: [&str; 3], count: usize| {
+    fn a_body_with_too_many_lines_or_elements_is_refused_before_they_are_parsed() {
+        let count_lines = |ends: [&str; 3], count: usize| {
             let [open, between, close] = ends;
-            of_body(format!("{open}{}{close}", vec!["x"; count].join(between)).as_bytes())
+            split_body(format!("{open}{}{close}", vec!["x"; count].join(between)).as_bytes())
                 .map(|lines| lines.len())
         };
         for ends in [["", "\n", ""], ["[", ",", "]"], ["[", ",", ",]"]] {
-            assert_eq!(exact(ends, LINES_MAX).ok(), Some(LINES_MAX));
-            assert!(exact(ends, LINES_MAX + 1).is_err_and(|problem| problem.detail().contains("2000")));
+            assert_eq!(count_lines(ends, LINES_MAX).ok(), Some(LINES_MAX));
+            assert!(count_lines(ends, LINES_MAX + 1).is_err_and(|problem| problem.detail().contains("2000")));
         }
     }
 

@@ -1,12 +1,13 @@
-//! `POST /api/admin/import/products`: many products at once, only what differs.
+//! `POST /api/admin/import/products`: import of many products at once.
 //!
-//! A line changes the fields and variants that it names and leaves all others as they are. What is there already is
-//! not written again. Lines of one product are taken one after another, in their order, those of different products
-//! side by side. A SKU stands in a request once, and lines that give one product different values are refused.
+//! A line changes only the fields and variants that it names. A line that changes nothing writes nothing.
+//! Lines of one product are imported in their order; lines of different products are imported concurrently. A
+//! SKU may be in one line of a request only, and a line that contradicts an earlier line about the same
+//! product is refused.
 
 mod changes;
+mod earlier;
 pub mod elements;
-mod given;
 mod line;
 mod lines;
 mod one;
@@ -26,109 +27,113 @@ use souk_http::problem::ProblemBody;
 use souk_http::{Caller, Problem, StrictQuery};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 
 pub use changes::{CHANGES_MAX, FieldChange};
-pub use given::GivenValues;
+pub use earlier::ProductValues;
 pub use line::ImportLine;
 
-use given::SeenSkus;
+use earlier::SeenSkus;
 use lines::BodyLine;
-use one::{Done, Run};
+use one::{ImportOptions, Imported};
 
-/// Lines of one request.
+/// Most lines of one request.
 pub const LINES_MAX: usize = 2_000;
-/// Characters of the words of a refusal.
+/// Most characters of the reason for a refusal.
 const REASON_CHARS_MAX: usize = 500;
-/// Products that are written at once.
+/// Most products that are imported concurrently.
 const CONCURRENT_MAX: usize = 64;
 
-/// The result of a line.
+/// The result of importing a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineResult {
-    /// The line of the body that the product begins on, from 1. Blank lines are counted and have no result.
+    /// Number of the line in the body, from 1. Blank lines are counted, but have no result. For an element of
+    /// an array, it is the line on which the element begins.
     #[serde(default)]
     pub line: u64,
-    /// `created`, `changed`, `unchanged` or `refused`.
+    /// Outcome: `created`, `changed`, `unchanged` or `refused`.
     pub outcome: LineOutcome,
-    /// The product; absent for a product that a dry run would create, and for a refused line, but for one that gives a
-    /// product another value than an earlier line.
+    /// Id of the product. Absent for a product that a dry run would create. Absent for a refused line, unless
+    /// the line contradicts an earlier line about the same product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The code of a refusal.
+    /// Problem code, if the line was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// A refusal in words.
+    /// Reason in words, if the line was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// In a dry run, the fields that the line would change, at most 50 of them.
+    /// In a dry run: the fields that the line would change, at most 50 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
     pub changes: Vec<FieldChange>,
-    /// The SKUs of the product that the line does not name.
+    /// Other SKUs of the same product, which the line does not name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_skus: Vec<String>,
 }
 
-/// The result of a line, in a word. In a dry run it is what would come of the line.
+/// The outcome of a line. In a dry run, it is the outcome that an import would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum LineOutcome {
-    /// The product is new.
+    /// A new product was created.
     Created,
-    /// The product differed.
+    /// An existing product was changed.
     Changed,
-    /// The product has all of it already.
+    /// The product already has everything that the line names.
     Unchanged,
-    /// The line is not allowed.
+    /// The line has an error; nothing was written.
     Refused,
 }
 
-/// The results of all lines.
+/// The results of all lines of an import.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"lines": [{"line": 1, "outcome": "created", "id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5"}, {"line": 2, "outcome": "refused", "code": "sku-taken", "reason": "SKU 85123A belongs to another product"}], "position": "42"}))]
 pub struct ImportResult {
-    /// One for each line that is not blank, in order.
+    /// One result for each line that is not blank, in the order of the lines.
     pub lines: Vec<LineResult>,
-    /// The position that the log has reached.
+    /// Position of the log. Send it as `X-Min-Position` with a read, to see these changes.
     pub position: String,
 }
 
-/// Parameters of an import.
+/// Query parameters of an import.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ImportQuery {
-    /// True to check everything, write nothing, and list what would change.
+    /// True for a dry run: everything is checked, nothing is written, and the response lists what would
+    /// change.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Imports products: one JSON object a line, or one JSON array, in UTF-8 with or without BOM. An object has the shape
-/// of `POST /api/products`.
+/// Imports products. The body has one JSON object on each line, or is one JSON array of objects. It is in
+/// UTF-8, with or without a byte order mark. An object has the shape of the body of `POST /api/products`.
 ///
-/// A product is found by any of its SKUs. Of a product that is there, a field that is absent stays as it is: a line with
-/// `sku` and `price` changes that price only. Variants that are not named stay. Attributes and options are changed by
-/// name; `null` removes one. An empty text clears a description or a category. A new product needs `name`, and `price`
-/// for each variant; it is on sale unless `active` is false. To replace a product, use `PUT /api/products/{id}`.
+/// A product is found by any of its SKUs. A field that is absent from the line of an existing product keeps
+/// its value: a line with `sku` and `price` changes only that price. Variants that the line does not name are
+/// not changed. Attributes and options are changed by name; `null` removes one. An empty text clears a
+/// description or a category. A new product needs `name`, and `price` for each variant; it is for sale unless
+/// `active` is false. To replace a product, use `PUT /api/products/{id}`.
 ///
-/// A price has `amount` in minor units, or `decimal`, as in `{"decimal":"12.50"}`. Without `currency` it is in the
-/// currency that the variant has, or else its product, or else the shop.
+/// A price has `amount` in minor units, or `decimal`, such as `{"decimal":"12.50"}`. Without `currency`, it
+/// is in the currency of the variant; if the variant is new, in the currency of the product; if the product
+/// is new, in the currency of the shop.
 ///
-/// A SKU stands in a request once. Lines for variants of one product give its own fields the same values, or leave them
-/// out; a line that gives another value is refused.
+/// A SKU may be in one line of a request only. If several lines name variants of one product, their fields of
+/// the product must have the same values or be absent; a line with another value is refused.
 ///
-/// At most 2,000 lines. A line that is refused leaves the others alone. A line that changes nothing writes nothing, so
-/// an import may be sent again.
+/// A request has at most 2,000 lines. A refused line does not affect the other lines. A line that changes
+/// nothing writes nothing, so an import may be sent again.
 #[utoipa::path(post, path = "/api/admin/import/products", tag = "products",
     params(ImportQuery),
     request_body(content = String, content_type = "application/x-ndjson",
         example = "{\"name\":\"White hanging heart\",\"sku\":\"85123A\",\"price\":{\"amount\":255,\"currency\":\"GBP\"}}"),
     responses((status = 200, body = ImportResult), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn import(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     write: WriteHeaders,
     headers: HeaderMap,
@@ -136,15 +141,17 @@ pub async fn import(
     body: Bytes,
 ) -> Result<Json<ImportResult>, Problem> {
     lines::check_content_type(&headers)?;
-    let lines = lines::of_body(&body)?;
-    let run = Run { actor: caller.actor(), correlation_id: write.correlation_id, is_dry: query.dry_run };
-    let (lines, position) = import_lines(&shop, &lines, &run).await;
+    let lines = lines::split_body(&body)?;
+    let actor = caller.actor();
+    let options = ImportOptions { actor, correlation_id: write.correlation_id, is_dry: query.dry_run };
+    let (lines, position) = import_lines(&ports, &lines, &options).await;
     Ok(Json(ImportResult { lines, position: position.to_string() }))
 }
 
-/// Imports products from this process, each a line of JSON.
+/// Imports products from this process, without a request. Each line is a JSON object. Returns the results of
+/// the lines and the position of the log.
 pub async fn import_texts(
-    shop: &Shop,
+    ports: &Ports,
     lines: &[String],
     actor: Actor,
     correlation_id: CorrelationId,
@@ -152,87 +159,91 @@ pub async fn import_texts(
 ) -> (Vec<LineResult>, Position) {
     let lines = (1..).zip(lines).map(|(number, line)| BodyLine { number, column: 1, bytes: line.as_bytes() });
     let lines: Vec<BodyLine> = lines.collect();
-    import_lines(shop, &lines, &Run { actor, correlation_id, is_dry }).await
+    import_lines(ports, &lines, &ImportOptions { actor, correlation_id, is_dry }).await
 }
 
-async fn import_lines(shop: &Shop, lines: &[BodyLine<'_>], run: &Run) -> (Vec<LineResult>, Position) {
-    let mut results: Vec<Option<LineDone>> = Vec::new();
-    let mut read = Vec::new();
+async fn import_lines(
+    ports: &Ports,
+    lines: &[BodyLine<'_>],
+    options: &ImportOptions,
+) -> (Vec<LineResult>, Position) {
+    let mut results: Vec<Option<FinishedLine>> = Vec::new();
+    let mut parsed = Vec::new();
     let mut seen = SeenSkus::default();
     for body_line in lines {
-        let line = ImportLine::read(body_line.bytes).map_err(|problem| body_line.placed(problem));
+        let line = ImportLine::read(body_line.bytes).map_err(|problem| body_line.with_body_place(problem));
         let line = line.and_then(|line| match seen.note(&line, body_line.number) {
             Ok(()) => Ok(line),
             Err(error) => Err(line.problem(vec![error])),
         });
         match line {
             Ok(line) => {
-                read.push(Placed { index: results.len(), number: body_line.number, line });
+                parsed.push(ParsedLine { index: results.len(), number: body_line.number, line });
                 results.push(None);
             }
-            Err(problem) => results.push(Some(LineDone::refused(problem, None))),
+            Err(problem) => results.push(Some(FinishedLine::refused(problem, None))),
         }
     }
-    let groups = futures_util::stream::iter(by_product(shop, read).await);
-    let groups = groups.map(|group| import_group(shop, group, run));
+    let groups = futures_util::stream::iter(group_by_product(ports, parsed).await);
+    let groups = groups.map(|group| import_group(ports, group, options));
     let mut groups = groups.buffer_unordered(CONCURRENT_MAX);
     while let Some(group) = groups.next().await {
         for (index, result) in group {
             results[index] = Some(result);
         }
     }
-    let mut reached = Position::START;
-    let results = lines.iter().zip(results).filter_map(|(line, done)| Some((line, done?)));
-    let results = results.map(|(line, done)| {
-        if let Ok(done) = &done.result {
-            reached = reached.max(done.position);
+    let mut position = Position::START;
+    let results = lines.iter().zip(results).filter_map(|(line, finished)| Some((line, finished?)));
+    let results = results.map(|(line, finished)| {
+        if let Ok(imported) = &finished.result {
+            position = position.max(imported.position);
         }
-        shown(line.number, done)
+        line_result(line.number, finished)
     });
-    (results.collect(), reached)
+    (results.collect(), position)
 }
 
-/// What became of a line.
-struct LineDone {
-    result: Result<Done, Problem>,
-    /// The product of a refused line, where the refusal is about what earlier lines say of it.
+/// The result of a line, before it is converted to the response.
+struct FinishedLine {
+    result: Result<Imported, Problem>,
+    /// Id of the product, if the line was refused because it contradicts an earlier line about that product.
     product: Option<String>,
 }
 
-impl LineDone {
+impl FinishedLine {
     fn refused(problem: Problem, product: Option<String>) -> Self {
         Self { result: Err(problem), product }
     }
 }
 
-/// Imports the lines of one product, one after another.
-async fn import_group(shop: &Shop, group: Group, run: &Run) -> Vec<(usize, LineDone)> {
-    let mut done = Vec::with_capacity(group.lines.len());
-    let mut given = GivenValues::default();
-    for Placed { index, number, line } in group.lines {
-        let line_done = match given.conflict(&line) {
-            Some(error) => LineDone::refused(line.problem(vec![error]), group.product.clone()),
-            None => LineDone { result: one::import(shop, &line, run).await, product: None },
+/// Imports the lines of one product in their order. Returns the result of each line with its index.
+async fn import_group(ports: &Ports, group: Group, options: &ImportOptions) -> Vec<(usize, FinishedLine)> {
+    let mut results = Vec::with_capacity(group.lines.len());
+    let mut values = ProductValues::default();
+    for ParsedLine { index, number, line } in group.lines {
+        let finished = match values.conflict(&line) {
+            Some(error) => FinishedLine::refused(line.problem(vec![error]), group.product.clone()),
+            None => FinishedLine { result: one::import(ports, &line, options).await, product: None },
         };
-        // A line that was refused says nothing of the product.
-        if line_done.result.is_ok() {
-            given.note(&line, number);
+        // The values of a refused line don't count.
+        if finished.result.is_ok() {
+            values.note(&line, number);
         }
-        done.push((index, line_done));
+        results.push((index, finished));
     }
-    done
+    results
 }
 
-fn shown(line: u64, done: LineDone) -> LineResult {
-    match done.result {
-        Ok(Done { outcome, id, changes, other_skus, .. }) => {
+fn line_result(line: u64, finished: FinishedLine) -> LineResult {
+    match finished.result {
+        Ok(Imported { outcome, id, changes, other_skus, .. }) => {
             let id = id.map(|id| id.to_string());
             LineResult { line, outcome, id, code: None, reason: None, changes, other_skus }
         }
         Err(problem) => LineResult {
             line,
             outcome: LineOutcome::Refused,
-            id: done.product,
+            id: finished.product,
             code: Some(problem.code().to_owned()),
             reason: Some(cut(problem.detail(), REASON_CHARS_MAX)),
             changes: Vec::new(),
@@ -241,41 +252,43 @@ fn shown(line: u64, done: LineDone) -> LineResult {
     }
 }
 
-/// A line and its place in the request.
-struct Placed {
+/// A parsed line and its place in the request.
+struct ParsedLine {
+    /// Index among the lines that are not blank, from 0.
     index: usize,
+    /// Number of the line in the body, from 1.
     number: u64,
     line: ImportLine,
 }
 
 /// The lines of one product.
 struct Group {
-    /// The id of the product; none for one that is new.
+    /// Id of the product; `None` for a new product.
     product: Option<String>,
-    lines: Vec<Placed>,
+    lines: Vec<ParsedLine>,
 }
 
-/// The lines of each product together, so that one does not meet another's write. A failed lookup is left to the
-/// import of the line, which meets it again and says so. A SKU stands in one line only, so lines without a product
-/// are of different ones.
-async fn by_product(shop: &Shop, lines: Vec<Placed>) -> Vec<Group> {
-    let owners = futures_util::stream::iter(lines).map(|placed| async move {
-        let found = one::find(shop, &placed.line).await.unwrap_or_default();
-        (found.owner.map(|owner| owner.id().to_owned()), placed)
+/// Groups the lines by product, so that no two lines of a product are imported at the same time. A line of a
+/// new product is a group of its own, since its SKUs are in no other line. If a lookup fails, the line is
+/// also a group of its own: its import repeats the lookup and reports the error.
+async fn group_by_product(ports: &Ports, lines: Vec<ParsedLine>) -> Vec<Group> {
+    let products = futures_util::stream::iter(lines).map(|line| async move {
+        let product = one::find(ports, &line.line).await.unwrap_or_default();
+        (product.owner.map(|owner| owner.id().to_owned()), line)
     });
-    let mut owners = owners.buffered(CONCURRENT_MAX);
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut products = products.buffered(CONCURRENT_MAX);
+    let mut group_indexes: HashMap<String, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
-    while let Some((product, placed)) = owners.next().await {
-        let new = groups.len();
-        let place = match &product {
-            Some(product) => *places.entry(product.clone()).or_insert(new),
-            None => new,
+    while let Some((product, line)) = products.next().await {
+        let next_index = groups.len();
+        let index = match &product {
+            Some(product) => *group_indexes.entry(product.clone()).or_insert(next_index),
+            None => next_index,
         };
-        if place == new {
+        if index == next_index {
             groups.push(Group { product, lines: Vec::new() });
         }
-        groups[place].lines.push(placed);
+        groups[index].lines.push(line);
     }
     groups
 }

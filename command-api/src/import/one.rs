@@ -1,4 +1,5 @@
-//! The import of one line: find the product, change what the line names, write what differs.
+//! The import of one line: it finds the product, applies the line to its content, and writes the content if
+//! it changed.
 
 use souk_domain::product::{Content, Product, ProductCommand, ProductRejection, ProductState};
 use souk_domain::{ProductId, Sku};
@@ -9,136 +10,144 @@ use souk_eventsourcing::{
 use souk_http::Problem;
 
 use crate::listing;
+use crate::ports::Ports;
 use crate::products::contents::content_at;
-use crate::products::write::{free, free_skus, write};
+use crate::products::write::{new_skus, new_skus_of, write_product};
 use crate::rejected::product_problem;
-use crate::shop::Shop;
 
 use super::LineOutcome;
 use super::changes::{self, FieldChange};
 use super::line::ImportLine;
 
-/// Tries of a line while other writers change its product.
+/// Attempts to import a line while other writers change its product.
 const ATTEMPTS_MAX: usize = 8;
 
-/// An import.
-pub(super) struct Run {
+/// The options of an import.
+pub(super) struct ImportOptions {
     pub(super) actor: Actor,
     pub(super) correlation_id: CorrelationId,
-    /// True to write nothing.
+    /// True for a dry run, which writes nothing.
     pub(super) is_dry: bool,
 }
 
-/// The outcome of a line.
-pub(super) struct Done {
+/// The effect of a line that was not refused.
+pub(super) struct Imported {
     pub(super) outcome: LineOutcome,
     pub(super) id: Option<ProductId>,
     pub(super) position: Position,
     pub(super) changes: Vec<FieldChange>,
-    /// The SKUs of the product that the line does not name.
+    /// Other SKUs of the product, which the line does not name.
     pub(super) other_skus: Vec<String>,
 }
 
-impl Done {
+impl Imported {
     fn created(id: Option<ProductId>, position: Position) -> Self {
         Self { outcome: LineOutcome::Created, id, position, changes: Vec::new(), other_skus: Vec::new() }
     }
 }
 
-/// Imports a line. When somebody else changes the product meanwhile, the line is applied to that change.
-pub(super) async fn import(shop: &Shop, line: &ImportLine, run: &Run) -> Result<Done, Problem> {
+/// Imports a line. If another writer changes the product meanwhile, the line is applied to the changed
+/// product.
+pub(super) async fn import(
+    ports: &Ports,
+    line: &ImportLine,
+    options: &ImportOptions,
+) -> Result<Imported, Problem> {
     for _ in 1..ATTEMPTS_MAX {
-        match attempt(shop, line, run).await {
+        match attempt(ports, line, options).await {
             Err(problem) if problem.code() == "revision-mismatch" => {}
             result => return result,
         }
     }
-    attempt(shop, line, run).await
+    attempt(ports, line, options).await
 }
 
-async fn attempt(shop: &Shop, line: &ImportLine, run: &Run) -> Result<Done, Problem> {
-    let origin = Origin::new(shop.clock.new_id(), run.actor.clone(), run.correlation_id.clone());
-    let Found { owner, known } = find(shop, line).await?;
-    match (owner, known) {
-        (Some(stream), Some(known)) => {
-            let import = Import { shop, line, is_dry: run.is_dry, origin };
-            import.change(&stream, &known).await
+async fn attempt(ports: &Ports, line: &ImportLine, options: &ImportOptions) -> Result<Imported, Problem> {
+    let origin = Origin::new(ports.clock.new_id(), options.actor.clone(), options.correlation_id.clone());
+    let LineProduct { owner, loaded } = find(ports, line).await?;
+    match (owner, loaded) {
+        (Some(stream), Some(loaded)) => {
+            let import = Import { ports, line, is_dry: options.is_dry, origin };
+            import.change(&stream, &loaded).await
         }
         (owner, _) => {
-            // A claim whose product was never written is taken over by the product it was made for.
+            // The claim of a product that was never written names the product's id: the new product gets this
+            // id.
             let id = match owner.as_ref().and_then(|stream| stream.id().parse().ok()) {
                 Some(id) => ProductId(id),
                 None => ProductId(CommandId(origin.command_id.0).creates("product")),
             };
-            let import = Import { shop, line, is_dry: run.is_dry, origin };
+            let import = Import { ports, line, is_dry: options.is_dry, origin };
             import.create(id).await
         }
     }
 }
 
-/// The product of a line.
+/// The product that a line is about.
 #[derive(Default)]
-pub(super) struct Found {
-    /// Its stream; none when no SKU of the line is claimed.
+pub(super) struct LineProduct {
+    /// Stream of the product; `None` if no SKU of the line is claimed.
     pub(super) owner: Option<StreamName>,
-    /// The product, if it is there.
-    known: Option<Loaded<Product>>,
+    /// State of the product, if it exists.
+    loaded: Option<Loaded<Product>>,
 }
 
-/// Finds the product that has any SKU of a line. Other SKUs of the line that another product has are refused when the
-/// line is written. Of claims without a product, the first is taken over.
-pub(super) async fn find(shop: &Shop, line: &ImportLine) -> Result<Found, Problem> {
-    let mut found = Found::default();
+/// Finds the first existing product that has a SKU of the line. If there is none, returns the stream of the
+/// first claim. A line with SKUs of several products is refused later, when it is written.
+pub(super) async fn find(ports: &Ports, line: &ImportLine) -> Result<LineProduct, Problem> {
+    let mut product = LineProduct::default();
     for sku in line.skus() {
-        let Some(stream) = listing::owner(shop, sku).await? else { continue };
-        let known = shop.products.load(&stream).await?.filter(|known| known.state.exists());
-        if known.is_some() {
-            return Ok(Found { owner: Some(stream), known });
+        let Some(stream) = listing::owner(ports, sku).await? else { continue };
+        let loaded = ports.products.load(&stream).await?.filter(|loaded| loaded.state.exists());
+        if loaded.is_some() {
+            return Ok(LineProduct { owner: Some(stream), loaded });
         }
-        found.owner.get_or_insert(stream);
+        product.owner.get_or_insert(stream);
     }
-    Ok(found)
+    Ok(product)
 }
 
 struct Import<'a> {
-    shop: &'a Shop,
+    ports: &'a Ports,
     line: &'a ImportLine,
     is_dry: bool,
     origin: Origin,
 }
 
 impl Import<'_> {
-    async fn create(self, id: ProductId) -> Result<Done, Problem> {
-        let content = self.line.amendment.created(self.shop.settings.currency);
+    async fn create(self, id: ProductId) -> Result<Imported, Problem> {
+        let content = self.line.amendment.created(self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         let stream = Product::stream(id);
         if self.is_dry {
-            free_skus(self.shop, &ProductState::default(), &content, &stream.to_string()).await?;
-            return Ok(Done::created(None, Position::START));
+            new_skus_of(self.ports, &ProductState::default(), &content, &stream.to_string()).await?;
+            return Ok(Imported::created(None, Position::START));
         }
         let command = ProductCommand::Create { content, epoch: 0 };
-        let (_, position) = write(self.shop, CommandRequest::new(stream, command, self.origin)).await?;
-        Ok(Done::created(Some(id), position))
+        let (_, position) =
+            write_product(self.ports, CommandRequest::new(stream, command, self.origin)).await?;
+        Ok(Imported::created(Some(id), position))
     }
 
-    async fn change(self, stream: &StreamName, known: &Loaded<Product>) -> Result<Done, Problem> {
-        if known.state.is_withdrawn() {
+    async fn change(self, stream: &StreamName, loaded: &Loaded<Product>) -> Result<Imported, Problem> {
+        if loaded.state.is_withdrawn() {
             return Err(product_problem(CommandError::Rejected(ProductRejection::Withdrawn)));
         }
         let id = stream.id().parse().map(ProductId);
         let id = Some(id.map_err(|_| Problem::internal(&"a SKU belongs to no product"))?);
         let is_other = |sku: &&Sku| self.line.skus().all(|named| named != *sku);
-        let other_skus = known.state.skus().filter(is_other).map(ToString::to_string).collect();
+        let other_skus = loaded.state.skus().filter(is_other).map(ToString::to_string).collect();
         let outcome = LineOutcome::Unchanged;
-        let unchanged = Done { outcome, id, position: known.position, changes: Vec::new(), other_skus };
-        if self.says_all_of(&known.state) {
+        let unchanged = Imported { outcome, id, position: loaded.position, changes: Vec::new(), other_skus };
+        if self.is_whole_content_of(&loaded.state) {
             return Ok(unchanged);
         }
-        // A SKU of another product is refused before it is taken for a new variant without a price.
+        // Refuses a SKU of another product here. Below, it would be reported as a new variant without a
+        // price.
         let skus: Vec<&Sku> = self.line.skus().collect();
-        free(self.shop, &known.state, &skus, &stream.to_string()).await?;
-        let before = content_at(self.shop, stream, known.revision).await?;
-        let content = self.line.amendment.applied(&before, self.shop.settings.currency);
+        new_skus(self.ports, &loaded.state, &skus, &stream.to_string()).await?;
+        let before = content_at(self.ports, stream, loaded.revision).await?;
+        let content = self.line.amendment.applied(&before, self.ports.settings.currency);
         let content = content.map_err(|errors| self.line.problem(errors))?;
         if content == before {
             return Ok(unchanged);
@@ -146,29 +155,29 @@ impl Import<'_> {
         let outcome = LineOutcome::Changed;
         if self.is_dry {
             let changes = changes::between(&before, &content);
-            return Ok(Done { outcome, changes, ..unchanged });
+            return Ok(Imported { outcome, changes, ..unchanged });
         }
-        let position = self.replace(stream, known, content).await?;
-        Ok(Done { outcome, position, ..unchanged })
+        let position = self.replace(stream, loaded, content).await?;
+        Ok(Imported { outcome, position, ..unchanged })
     }
 
-    /// True when a new product of this line would have just the content that is there: then the line changes nothing,
-    /// and the content need not be read.
-    fn says_all_of(&self, state: &ProductState) -> bool {
-        let content = self.line.amendment.created(self.shop.settings.currency);
+    /// Returns true if a new product made from this line would have exactly the content of the existing
+    /// product. Then the line changes nothing, and the content need not be read from the log.
+    fn is_whole_content_of(&self, state: &ProductState) -> bool {
+        let content = self.line.amendment.created(self.ports.settings.currency);
         content.is_ok_and(|content| state.has_content(&content))
     }
 
-    /// Writes the content if the product is still what it was made of.
+    /// Writes the content, unless the product changed since it was loaded.
     async fn replace(
         self,
         stream: &StreamName,
-        known: &Loaded<Product>,
+        loaded: &Loaded<Product>,
         content: Content,
     ) -> Result<Position, Problem> {
         let command = ProductCommand::Replace { content, epoch: 0 };
         let request = CommandRequest::new(stream.clone(), command, self.origin);
-        let request = CommandRequest { if_match: Some(known.revision.into()), ..request };
-        Ok(write(self.shop, request).await?.1)
+        let request = CommandRequest { if_match: Some(loaded.revision.into()), ..request };
+        Ok(write_product(self.ports, request).await?.1)
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/inventory`: stock and reservations, by admins and other systems.
+//! `/api/inventory`: stock and reservations, for admins and other systems.
 
 pub mod request;
 pub mod routes;

@@ -1,4 +1,4 @@
-//! What is asked of stock.
+//! Request bodies for stock and reservations.
 
 use serde::Deserialize;
 use souk_domain::stock::StockCommand;
@@ -8,32 +8,34 @@ use souk_http::Problem;
 use souk_http::shapes::read_text;
 use utoipa::ToSchema;
 
-/// A count (`onHand`), or a change with its reason.
+use crate::fields;
+
+/// A count of the stock on hand (`onHand`), or a change of it with the reason.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"sku": "85123A", "onHand": 100}))]
 pub struct StockRequest {
-    /// The SKU.
+    /// SKU whose stock changes.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
-    /// Units that are there.
+    /// Counted units on hand. Send either this or `change`.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     pub on_hand: Option<i64>,
-    /// Units more or fewer.
+    /// Units to add to the stock; negative to subtract.
     #[serde(default)]
     #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000)]
     pub change: Option<i64>,
-    /// Why they changed.
+    /// Reason for the change: at most 500 characters. Required with `change`.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub reason: Option<String>,
 }
 
 impl StockRequest {
-    /// The SKU and the command.
+    /// Returns the SKU and the command to its stock.
     pub fn command(&self) -> Result<(Sku, StockCommand), Problem> {
-        let sku = sku(&self.sku)?;
+        let sku = fields::sku(&self.sku)?;
         if let Some(reason) = &self.reason {
             read_text("/reason", reason, &REASON)?;
         }
@@ -45,28 +47,28 @@ impl StockRequest {
                 StockCommand::Adjust { change, reason }
             }
             _ => {
-                return Err(Problem::field("/onHand", "ambiguous", "either `onHand` or `change` is allowed"));
+                return Err(Problem::field("/onHand", "ambiguous", "send either `onHand` or `change`"));
             }
         };
         Ok((sku, command))
     }
 }
 
-/// Units to hold for an order.
+/// Units to reserve for an order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"orderId": "o1", "sku": "85123A", "quantity": 3, "expiresInSeconds": 900}))]
 pub struct ReserveRequest {
-    /// Whom for.
+    /// Id of the order that the units are reserved for. It may be an order of another system.
     #[schema(min_length = 1, max_length = 64)]
     pub order_id: String,
-    /// The SKU.
+    /// SKU of the units.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
-    /// Units.
+    /// Units to reserve.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
-    /// Seconds until they are free again.
+    /// Seconds until the reservation expires.
     #[serde(default = "quarter_of_an_hour")]
     #[schema(minimum = 1, maximum = 86_400)]
     pub expires_in_seconds: u32,
@@ -76,25 +78,20 @@ fn quarter_of_an_hour() -> u32 {
     900
 }
 
-/// A reservation.
+/// A reservation, named by its order and SKU.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"orderId": "o1", "sku": "85123A"}))]
 pub struct ReservationRequest {
-    /// Whose.
+    /// Id of the order that the units are reserved for.
     #[schema(min_length = 1, max_length = 64)]
     pub order_id: String,
-    /// The SKU.
+    /// SKU of the reserved units.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
 }
 
-/// Reads a SKU.
-pub fn sku(text: &str) -> Result<Sku, Problem> {
-    Sku::parse(text).map_err(|why| Problem::field("/sku", "invalid-sku", why.to_string()))
-}
-
-/// Reads an order's id.
-pub fn order(text: &str) -> Result<OrderRef, Problem> {
+/// Reads the field `orderId`.
+pub fn order_ref(text: &str) -> Result<OrderRef, Problem> {
     OrderRef::parse(text).map_err(|why| Problem::field("/orderId", "invalid-id", why.to_string()))
 }

@@ -9,125 +9,132 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{CommandError, CommandRequest, Completion, Outcome};
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
-use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 use souk_process_managers::shop_command::reservation_command_id;
 
+use crate::fields;
 use crate::origin::Write;
+use crate::ports::Ports;
 use crate::rejected::{problem, problem_at};
-use crate::shop::Shop;
+use crate::reply::Reply;
 
-use super::request::{ReservationRequest, ReserveRequest, StockRequest, order, sku};
+use super::request::{ReservationRequest, ReserveRequest, StockRequest, order_ref};
 
-/// The longest a reservation over the API lasts, in seconds.
+/// Longest duration of a reservation that is made over the API, in seconds.
 const EXPIRES_IN_S_MAX: u32 = 86_400;
 
-type Answer = Result<WriteAnswer<Written>, Problem>;
-
-/// Counts stock, or changes it.
+/// Sets the stock on hand to a count, or adds a change to it.
 #[utoipa::path(post, path = "/api/inventory/stock", tag = "inventory", request_body = StockRequest,
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn set_stock(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<StockRequest>,
-) -> Answer {
+) -> Reply {
     let (sku, command) = body.value.command()?;
     let pointer = if body.value.on_hand.is_some() { "/onHand" } else { "/change" };
-    let came = Write::new(&shop, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
-    let outcome = shop.stock.execute(came.request(Stock::stream(&sku), command)).await;
+    let write = Write::new(&ports, &caller, &headers, &format!("POST /api/inventory/stock {sku}"), &body.raw);
+    let outcome = ports.stock.execute(write.request(Stock::stream(&sku), command)).await;
     let outcome = outcome.map_err(|error| problem_at(pointer, error))?;
-    Ok(WriteAnswer::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
+    Ok(WriteResponse::written(StatusCode::OK, &sku, outcome.revision, outcome.position))
 }
 
-/// Holds units for an order.
+/// Reserves units of a SKU for an order.
 #[utoipa::path(post, path = "/api/inventory/reserve", tag = "inventory", request_body = ReserveRequest,
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn reserve(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<ReserveRequest>,
-) -> Answer {
-    let asked = body.value;
-    if !(1..=EXPIRES_IN_S_MAX).contains(&asked.expires_in_seconds) {
+) -> Reply {
+    let request = body.value;
+    if !(1..=EXPIRES_IN_S_MAX).contains(&request.expires_in_seconds) {
         let detail = format!("1 to {EXPIRES_IN_S_MAX} seconds are allowed");
         return Err(Problem::field("/expiresInSeconds", "out-of-range", detail));
     }
-    let (sku, order) = (sku(&asked.sku)?, order(&asked.order_id)?);
-    let expires_at = shop.clock.now() + SignedDuration::from_secs(i64::from(asked.expires_in_seconds));
-    let command = StockCommand::Reserve { order: order.clone(), quantity: asked.quantity, expires_at };
-    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
-    // The command is one with that of any earlier request, which may have asked for another quantity.
+    let sku = fields::sku(&request.sku)?;
+    let order = order_ref(&request.order_id)?;
+    let expires_at = ports.clock.now() + SignedDuration::from_secs(i64::from(request.expires_in_seconds));
+    let command = StockCommand::Reserve { order: order.clone(), quantity: request.quantity, expires_at };
+    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
+    // An earlier request for the same order and SKU has the same command id, but may have another quantity.
     match outcome.state.reservation(&order) {
-        Some(held) if held.quantity != asked.quantity => {
-            let rejection = StockRejection::ReservationExists { quantity: held.quantity };
+        Some(reservation) if reservation.quantity != request.quantity => {
+            let rejection = StockRejection::ReservationExists { quantity: reservation.quantity };
             Err(problem(CommandError::Rejected(rejection)))
         }
         None if outcome.completion == Completion::Repeated => {
-            let detail = format!("what order {order} held of SKU {sku} was confirmed, released or expired");
+            let detail =
+                format!("the reservation of SKU {sku} for order {order} was confirmed, released or expired");
             Err(Problem::new("reservation-not-open", detail))
         }
-        _ => Ok(answer(&order, &sku, &outcome)),
+        _ => Ok(written(&order, &sku, &outcome)),
     }
 }
 
-/// Lets units of an order go.
+/// Releases the units that are reserved for an order, so that others can buy them.
 #[utoipa::path(post, path = "/api/inventory/release", tag = "inventory", request_body = ReservationRequest,
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn release(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<ReservationRequest>,
-) -> Answer {
-    let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
+) -> Reply {
+    let sku = fields::sku(&body.value.sku)?;
+    let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Release { order: order.clone() };
-    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
-    Ok(answer(&order, &sku, &outcome))
+    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
+    Ok(written(&order, &sku, &outcome))
 }
 
-/// Takes units of an order off the shelf.
+/// Confirms a reservation: its units leave the stock on hand.
 #[utoipa::path(post, path = "/api/inventory/confirm", tag = "inventory", request_body = ReservationRequest,
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn confirm(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<ReservationRequest>,
-) -> Answer {
-    let (sku, order) = (sku(&body.value.sku)?, order(&body.value.order_id)?);
+) -> Reply {
+    let sku = fields::sku(&body.value.sku)?;
+    let order = order_ref(&body.value.order_id)?;
     let command = StockCommand::Confirm { order: order.clone() };
-    let outcome = of_reservation(&shop, &caller, &headers, &sku, command).await?;
-    Ok(answer(&order, &sku, &outcome))
+    let outcome = send_for_reservation(&ports, &caller, &headers, &sku, command).await?;
+    Ok(written(&order, &sku, &outcome))
 }
 
-/// Sends a command that is one for its reservation, whoever asks and however often. Once that reservation is closed, an
-/// order may hold units of the SKU again: the commands of such a reservation have ids of their requests' own.
-async fn of_reservation(
-    shop: &Shop,
+/// Executes a command about a reservation. Its id is derived from the order and the SKU, so that the command
+/// has an effect once, even if several callers send it. After that reservation is closed, the order may
+/// reserve units of the SKU again. The commands of a later reservation have the ids of their requests.
+async fn send_for_reservation(
+    ports: &Ports,
     caller: &Caller,
     headers: &WriteHeaders,
     sku: &Sku,
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
-    let mut own = Write::new(shop, caller, headers, &format!("reservation {sku}"), &[]).origin;
+    let mut own = Write::new(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
     own.request_hash = None;
     let send = |origin| {
         let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
-        shop.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
+        ports.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
     };
     let Some(command_id) = reservation_command_id(sku, &command) else {
         return send(own).await.map_err(problem);
     };
     let first = send(Origin { command_id, ..own.clone() }).await.map_err(problem)?;
-    let held = order_of(&command).and_then(|order| first.state.reservation(order));
-    let is_undone = match command {
-        StockCommand::Reserve { .. } => held.is_none_or(|held| held.expires_at <= shop.clock.now()),
-        _ => held.is_some(),
+    let reservation = order_of(&command).and_then(|order| first.state.reservation(order));
+    let must_send_again = match command {
+        StockCommand::Reserve { .. } => {
+            reservation.is_none_or(|reservation| reservation.expires_at <= ports.clock.now())
+        }
+        _ => reservation.is_some(),
     };
-    if first.completion == Completion::Repeated && is_undone {
+    if first.completion == Completion::Repeated && must_send_again {
         return send(own).await.map_err(problem);
     }
     Ok(first)
@@ -142,6 +149,6 @@ fn order_of(command: &StockCommand) -> Option<&OrderRef> {
     }
 }
 
-fn answer(order: &OrderRef, sku: &Sku, outcome: &Outcome<Stock>) -> WriteAnswer<Written> {
-    WriteAnswer::written(StatusCode::OK, &format!("{order}:{sku}"), outcome.revision, outcome.position)
+fn written(order: &OrderRef, sku: &Sku, outcome: &Outcome<Stock>) -> WriteResponse<Written> {
+    WriteResponse::written(StatusCode::OK, &format!("{order}:{sku}"), outcome.revision, outcome.position)
 }

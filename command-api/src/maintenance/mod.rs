@@ -1,5 +1,5 @@
-//! What operators ask of read models and processes: parked entities tried again or skipped past, builds
-//! switched.
+//! Maintenance of read models and processes by operators: retrying parked entities, skipping events, and
+//! switching to new builds.
 
 pub mod request;
 pub mod routes;
@@ -9,44 +9,46 @@ use souk_domain::text::quoted;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::parking::{Parked, Skip};
 
-/// Why it was not done.
+/// The reason why a maintenance request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaintenanceError {
-    /// Nothing is parked under this name.
-    #[error("{} has nothing parked as `{}`", quoted(owner), quoted(entity))]
+    /// The read model or process has no parked entity of this name.
+    #[error("{} has no parked entity `{}`", quoted(owner), quoted(entity))]
     NotParked {
-        /// The read model or process.
+        /// Name of the read model or process.
         owner: String,
-        /// The key or stream that was named.
+        /// Key or stream that the request named.
         entity: String,
     },
-    /// No event at a position is to be skipped.
+    /// The event at the position can't be skipped.
     #[error("{0}")]
     NothingToSkip(String),
-    /// It still can't take an event, or there is too much to try again.
+    /// The entity still can't apply an event, or too many events are waiting for one retry.
     #[error("{0}")]
     StillParked(String),
-    /// There is no such build.
+    /// The build does not exist.
     #[error("{0}")]
     NoBuild(String),
-    /// A build can't become the live one yet.
+    /// The build has not caught up, so it can't become the live one yet.
     #[error("{0}")]
     BuildNotReady(String),
-    /// Something else failed.
+    /// The request failed for another reason, such as an I/O error.
     #[error("{0}")]
     Failed(String),
 }
 
-/// The port to whoever follows the log.
+/// The port to the drivers of read models and processes.
 #[async_trait]
 pub trait Maintenance: Send + Sync + 'static {
-    /// What a read model or process has parked under a name.
+    /// Finds a parked entity of a read model or process.
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError>;
-    /// Tries an entity again, after what is to be skipped was noted; answers how many events waited.
+    /// Retries a parked entity, without the event `skip` if there is one. Returns the number of events that
+    /// were waiting.
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError>;
-    /// The skip of an event that stops a rebuild, for the key or stream that can't take it.
+    /// Returns the skip of the event at a position that stops a rebuild, for the key or stream that can't
+    /// apply it.
     async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError>;
-    /// Has builds, by read model and number, take the place of the live ones, all at once; answers the
-    /// position at which they did.
+    /// Makes these builds the live ones, all at once. A build is named by its read model and number. Returns
+    /// the position at which they took over.
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError>;
 }

@@ -13,22 +13,23 @@ use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
 
 use super::MaintenanceError;
 use super::request::{BuildShape, Released, RetryRequest, SkipRequest, SwitchRequest, Switched};
 
-/// Digits of a position.
+/// Most digits of a position.
 const POSITION_DIGITS_MAX: usize = 18;
-/// Builds that are switched at once.
+/// Most builds of one request.
 const BUILDS_MAX: usize = 100;
-/// The name of a read model or a process.
+/// Rule for the name of a read model or process.
 const OWNER: TextRule = TextRule::line(1, 64);
-/// A key of a read model or the name of a stream. It is compared as it is: a key may begin with a blank.
+/// Rule for a key of a read model or the name of a stream. The text is not trimmed, since a key may begin
+/// with a space.
 const ENTITY: TextRule = TextRule::foreign(STREAM_NAME_BYTES_MAX);
 
-fn refused(error: MaintenanceError) -> Problem {
+fn maintenance_problem(error: MaintenanceError) -> Problem {
     let code = match error {
         MaintenanceError::NotParked { .. }
         | MaintenanceError::NothingToSkip(_)
@@ -40,27 +41,28 @@ fn refused(error: MaintenanceError) -> Problem {
     Problem::new(code, error.to_string())
 }
 
-/// Tries a parked entity again, by today's program. For admins.
+/// Retries a parked entity with the current version of the program. For admins.
 #[utoipa::path(post, path = "/api/admin/parked/retry", tag = "operations", request_body = RetryRequest,
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn retry(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     body: StrictJson<RetryRequest>,
 ) -> Result<Json<Released>, Problem> {
     let owner = read_text("/owner", &body.value.owner, &OWNER)?;
     let entity = read_text("/entity", &body.value.entity, &ENTITY)?;
-    let events = shop.maintenance.retry(&owner, &entity, None).await.map_err(refused)?;
+    let events = ports.maintenance.retry(&owner, &entity, None).await.map_err(maintenance_problem)?;
     Ok(Json(Released { owner, entity, events }))
 }
 
-/// Passes the event over that a parked entity can't take, and goes on behind it. For admins.
+/// Skips the event that a parked entity can't apply, and continues with the next event. For admins.
 ///
-/// That is recorded in the log with its reason, so that a rebuild comes to the same. With a position, an event is
-/// passed over that stops a rebuild, though the live read model took it in and has nothing parked.
+/// The log records the skip with its reason, so that a rebuild skips the event too. With `position`, the
+/// request skips an event that stops a rebuild, although the live read model applied it and has nothing
+/// parked.
 #[utoipa::path(post, path = "/api/admin/parked/skip", tag = "operations", request_body = SkipRequest,
     responses((status = 200, body = Released), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn skip(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<SkipRequest>,
@@ -70,10 +72,10 @@ pub async fn skip(
     let entity = read_text("/entity", &entity, &ENTITY)?;
     let position = position.as_deref().map(read_position).transpose()?;
     let route = format!("POST /api/admin/parked/skip {owner} {entity}");
-    let came = Write::new(&shop, &caller, &headers, &route, &body.raw);
-    let request = |stream, command| came.request(stream, command);
-    let passed = Passed { owner: &owner, entity: &entity, position, reason };
-    let events = skip_past(&shop, passed, request).await?;
+    let write = Write::new(&ports, &caller, &headers, &route, &body.raw);
+    let request = |stream, command| write.request(stream, command);
+    let skipped = SkippedEvent { owner: &owner, entity: &entity, position, reason };
+    let events = skip_event(&ports, skipped, request).await?;
     Ok(Json(Released { owner, entity, events }))
 }
 
@@ -83,51 +85,53 @@ fn read_position(text: &str) -> Result<Position, Problem> {
         (1..=POSITION_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| is_number).map(Position);
     number.ok_or_else(|| {
-        let detail = format!("a position of 1 to {POSITION_DIGITS_MAX} digits is allowed");
+        let detail = format!("a position has 1 to {POSITION_DIGITS_MAX} digits");
         Problem::field("/position", "invalid-position", detail)
     })
 }
 
-/// An event that is to be passed over.
+/// An event to skip, for one entity.
 #[derive(Debug)]
-pub struct Passed<'a> {
-    /// The read model or process.
+pub struct SkippedEvent<'a> {
+    /// Name of the read model or process.
     pub owner: &'a str,
-    /// The key or stream that can't take the event.
+    /// Key or stream that can't apply the event.
     pub entity: &'a str,
-    /// The event's position, where the entity is not parked from it.
+    /// Position of the event, if it stops a rebuild and the entity is not parked.
     pub position: Option<Position>,
-    /// Why, in somebody's words.
+    /// Reason in the operator's words.
     pub reason: String,
 }
 
-/// Records that an event is skipped, and tries what waits behind it for an entity that is parked; answers how many
-/// events waited.
-pub async fn skip_past(
-    shop: &Shop,
-    passed: Passed<'_>,
+/// Records that an event is skipped, and retries the events that wait behind it. Returns the number of
+/// waiting events.
+pub async fn skip_event(
+    ports: &Ports,
+    skipped: SkippedEvent<'_>,
     request: impl FnOnce(StreamName, SkipsCommand) -> CommandRequest<SkipsCommand>,
 ) -> Result<usize, Problem> {
-    let Passed { owner, entity, position, reason } = passed;
+    let SkippedEvent { owner, entity, position, reason } = skipped;
     let skip = match position {
-        Some(position) => shop.maintenance.skip_at(owner, entity, position).await.map_err(refused)?,
-        None => skip_of(&shop.maintenance.find(owner, entity).await.map_err(refused)?)?,
+        Some(position) => {
+            ports.maintenance.skip_at(owner, entity, position).await.map_err(maintenance_problem)?
+        }
+        None => skip_of(&ports.maintenance.find(owner, entity).await.map_err(maintenance_problem)?)?,
     };
     let command = SkipsCommand::Skip { skip: skip.clone(), reason };
-    shop.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
-    match shop.maintenance.retry(owner, entity, Some(skip)).await {
-        // A live model that took the event in has nothing parked: only rebuilds pass the event over.
+    ports.skips.execute(request(Skips::stream(owner), command)).await.map_err(problem)?;
+    match ports.maintenance.retry(owner, entity, Some(skip)).await {
+        // The live read model applied the event and has nothing parked. Only rebuilds skip it.
         Err(MaintenanceError::NotParked { .. }) if position.is_some() => Ok(0),
-        retried => retried.map_err(refused),
+        retried => retried.map_err(maintenance_problem),
     }
 }
 
-/// What is to be skipped. What a process did itself can't be passed over, nor would it help a row that
-/// can't be read.
+/// Returns the skip of the event that a parked entity can't apply. An event that a process wrote itself can't
+/// be skipped. A row that can't be read can't be repaired by a skip.
 fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
     let poison = &parked.poison;
     if !poison.can_be_skipped {
-        let detail = format!("{poison}; that can't be skipped: mend the program, or rebuild the read model");
+        let detail = format!("{poison}; this can't be skipped: fix the program, or rebuild the read model");
         return Err(Problem::new("still-parked", detail));
     }
     let key = match &poison.entity {
@@ -137,24 +141,28 @@ fn skip_of(parked: &Parked) -> Result<Skip, Problem> {
     Ok(Skip { stream: poison.stream.clone(), revision: poison.revision, key })
 }
 
-/// Has builds of read models take the place of the live ones, all at once. For admins.
+/// Makes builds of read models the live ones, all at once. For admins.
 ///
-/// `souk replay` makes builds and asks for this when they have caught up.
+/// `souk replay` makes the builds, and sends this request when they have caught up.
 #[utoipa::path(post, path = "/api/admin/projections/switch", tag = "operations", request_body = SwitchRequest,
     responses((status = 200, body = Switched), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn switch(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     body: StrictJson<SwitchRequest>,
 ) -> Result<Json<Switched>, Problem> {
     let builds = body.value.builds;
     if builds.is_empty() || builds.len() > BUILDS_MAX {
-        return Err(Problem::field("/builds", "out-of-range", format!("1 to {BUILDS_MAX} are allowed")));
+        return Err(Problem::field(
+            "/builds",
+            "out-of-range",
+            format!("1 to {BUILDS_MAX} builds are allowed"),
+        ));
     }
     let name = |(index, build): (usize, BuildShape)| {
         let name = read_text(&format!("/builds/{index}/name"), &build.name, &OWNER)?;
         Ok((name, build.build))
     };
     let builds = builds.into_iter().enumerate().map(name).collect::<Result<Vec<_>, Problem>>()?;
-    let position = shop.maintenance.switch(builds).await.map_err(refused)?;
+    let position = ports.maintenance.switch(builds).await.map_err(maintenance_problem)?;
     Ok(Json(Switched { position: position.to_string() }))
 }

@@ -1,4 +1,5 @@
-//! From a request to a draft: prices, names and everything that can be wrong with it.
+//! Making a draft of an order from a request: checks the buyer, the texts and the lines, and looks up names
+//! and prices.
 
 use jiff::SignedDuration;
 use souk_domain::limits::LINES_MAX;
@@ -12,11 +13,11 @@ use souk_http::shapes::read_text;
 use souk_http::{Caller, Problem};
 
 use crate::listing;
-use crate::shop::Shop;
+use crate::ports::Ports;
 
 use super::request::{LineRequest, OrderRequest};
 
-/// Who buys and what is common to orders from a cart and of explicit lines.
+/// The buyer of an order. It is checked alike for orders of a cart and orders of explicit lines.
 #[derive(Clone)]
 pub struct Buyer {
     customer: Option<CustomerId>,
@@ -24,33 +25,40 @@ pub struct Buyer {
 }
 
 impl Buyer {
-    /// Returns true if an order that was placed is for the same buyer.
-    pub fn is_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
-        let asked = self.email.as_ref().map(|email| email.as_str().to_owned());
+    /// Returns true if a placed order has the same buyer.
+    pub fn is_buyer_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
+        let email = self.email.as_ref().map(|email| email.as_str().to_owned());
         self.customer == draft.customer
-            && is_same(asked.as_ref(), draft.email.as_ref(), |email| email.reveal(keys))
+            && is_same(email.as_ref(), draft.email.as_ref(), |email| email.reveal(keys))
     }
 }
 
-/// Returns true if a value that is asked for is the one of an order, or neither is there. An erased one is none that
-/// anybody asks for.
-fn is_same<T: PartialEq, S>(asked: Option<&T>, known: Option<&S>, reveal: impl Fn(&S) -> Option<T>) -> bool {
-    match (asked, known) {
-        (Some(asked), Some(known)) => reveal(known).as_ref() == Some(asked),
+/// Returns true if a requested value equals the sealed value of an order, or if both are absent. An erased
+/// value equals no requested value.
+fn is_same<T: PartialEq, S>(
+    requested: Option<&T>,
+    sealed: Option<&S>,
+    reveal: impl Fn(&S) -> Option<T>,
+) -> bool {
+    match (requested, sealed) {
+        (Some(requested), Some(sealed)) => reveal(sealed).as_ref() == Some(requested),
         (None, None) => true,
         _ => false,
     }
 }
 
-/// Who buys. Guests name an e-mail address; an admin may order for somebody, or for nobody in particular.
-pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
-    let email = asked.email.as_ref().map(|email| email.read("/email")).transpose()?;
-    let customer = match (&asked.customer_id, caller.is_admin()) {
+/// Reads the buyer. A guest must send an e-mail address. An admin may order for a customer, or for no
+/// customer.
+pub fn buyer(caller: &Caller, request: &OrderRequest) -> Result<Buyer, Problem> {
+    let email = request.email.as_ref().map(|email| email.read("/email")).transpose()?;
+    let customer = match (&request.customer_id, caller.is_admin()) {
         (Some(id), true) => Some(
             CustomerId::parse(id)
                 .map_err(|why| Problem::field("/customerId", "invalid-id", why.to_string()))?,
         ),
-        (Some(_), false) => return Err(Problem::new("forbidden", "only an admin may order for somebody")),
+        (Some(_), false) => {
+            return Err(Problem::new("forbidden", "only an admin may order for another customer"));
+        }
         (None, true) => None,
         (None, false) => caller.subject.clone(),
     };
@@ -63,16 +71,16 @@ pub fn buyer(caller: &Caller, asked: &OrderRequest) -> Result<Buyer, Problem> {
     Ok(Buyer { customer, email })
 }
 
-/// Refuses too many lines, before any of them is looked up.
+/// Refuses too many lines before any of them is looked up.
 pub fn check_count(lines: usize) -> Result<(), Problem> {
     if lines <= LINES_MAX {
         return Ok(());
     }
-    let detail = format!("at most {LINES_MAX} lines are allowed, this request has {lines}");
+    let detail = format!("at most {LINES_MAX} lines are allowed; this request has {lines}");
     Err(Problem::field("/lines", "invalid-count", detail))
 }
 
-/// The texts of a request for an order, as they are stored.
+/// The shipping address and the payment token of a request, as they are stored.
 #[derive(Clone)]
 pub struct Texts {
     shipping_address: Option<Address>,
@@ -80,8 +88,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Returns true if an order that was placed has the same address and payment token.
-    pub fn are_of(&self, draft: &Draft, keys: &KeyRing) -> bool {
+    /// Returns true if a placed order has the same shipping address and payment token.
+    pub fn are_same_as(&self, draft: &Draft, keys: &KeyRing) -> bool {
         let address = draft.shipping_address.as_ref();
         let token = draft.payment_token.as_ref();
         is_same(self.shipping_address.as_ref(), address, |address| address.reveal(keys))
@@ -89,20 +97,20 @@ impl Texts {
     }
 }
 
-/// Checks the texts of a request, before its lines are looked up.
-pub fn texts(asked: &OrderRequest) -> Result<Texts, Problem> {
-    let address = asked.shipping_address.clone();
+/// Checks the shipping address and the payment token of a request before its lines are looked up.
+pub fn texts(request: &OrderRequest) -> Result<Texts, Problem> {
+    let address = request.shipping_address.clone();
     let shipping_address =
         address.map(|address| address.read("/shippingAddress")).transpose().map_err(Problem::fields)?;
-    let payment = asked.payment.as_ref();
+    let payment = request.payment.as_ref();
     let payment_token =
         payment.map(|payment| read_text("/payment/token", &payment.token, &PAYMENT_TOKEN)).transpose()?;
     Ok(Texts { shipping_address, payment_token })
 }
 
-/// The draft of an order from lines.
+/// Assembles the draft of an order with these lines.
 pub fn draft(
-    shop: &Shop,
+    ports: &Ports,
     order: OrderId,
     texts: Texts,
     buyer: Buyer,
@@ -110,8 +118,8 @@ pub fn draft(
     lines: Vec<OrderLine>,
 ) -> Result<Draft, Problem> {
     let Texts { shipping_address, payment_token } = texts;
-    let placed_at = shop.clock.now();
-    let timeout = i64::try_from(shop.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
+    let placed_at = ports.clock.now();
+    let timeout = i64::try_from(ports.settings.payment_timeout.as_secs()).unwrap_or(i64::MAX);
     let Buyer { customer, email } = buyer;
     let pay_by = placed_at + SignedDuration::from_secs(timeout);
     let parts =
@@ -119,28 +127,34 @@ pub fn draft(
     Draft::assemble(parts).map_err(Problem::fields)
 }
 
-/// Explicit lines, with today's prices unless an admin sets others.
-pub async fn lines(shop: &Shop, caller: &Caller, asked: &[LineRequest]) -> Result<Vec<OrderLine>, Problem> {
-    let (mut lines, mut errors) = (Vec::with_capacity(asked.len()), Vec::new());
-    for (index, line) in asked.iter().enumerate() {
-        match order_line(shop, caller, line, &format!("/lines/{index}")).await? {
+/// Reads the explicit lines of a request. They get current prices, unless an admin sets other ones.
+pub async fn lines(
+    ports: &Ports,
+    caller: &Caller,
+    requested_lines: &[LineRequest],
+) -> Result<Vec<OrderLine>, Problem> {
+    let mut lines = Vec::with_capacity(requested_lines.len());
+    let mut errors = Vec::new();
+    for (index, line) in requested_lines.iter().enumerate() {
+        match order_line(ports, caller, line, &format!("/lines/{index}")).await? {
             Ok(line) => lines.push(line),
-            Err(wrong) => errors.push(wrong),
+            Err(error) => errors.push(error),
         }
     }
-    let wrong = other_currencies(&lines).map(|(index, line, others)| {
+    let currency_errors = other_currencies(&lines).map(|(index, line, others)| {
         let sku = &line.sku;
         let currency = line.unit_price.currency.code();
         let detail =
-            format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it by itself");
+            format!("SKU {sku} is priced in {currency}, the other lines in {others}: order it separately");
         FieldError::new(format!("/lines/{index}/sku"), "currency-mismatch", detail)
     });
-    errors.extend(wrong);
+    errors.extend(currency_errors);
     if errors.is_empty() { Ok(lines) } else { Err(Problem::fields(errors)) }
 }
 
-/// The lines that are not in the currency of the others, with their places and that currency: the one of a line whose
-/// price is still in the currency that the buyer was shown.
+/// Returns the lines that are not in the currency of the order, each with its index, and the currency of the
+/// order. That is the currency of the first line whose price is still in the currency that the buyer was
+/// shown.
 pub fn other_currencies(lines: &[OrderLine]) -> impl Iterator<Item = (usize, &OrderLine, &'static str)> {
     let is_as_shown =
         |line: &&OrderLine| line.shown_price.is_none_or(|shown| shown.currency == line.unit_price.currency);
@@ -152,22 +166,22 @@ pub fn other_currencies(lines: &[OrderLine]) -> impl Iterator<Item = (usize, &Or
 }
 
 async fn order_line(
-    shop: &Shop,
+    ports: &Ports,
     caller: &Caller,
-    asked: &LineRequest,
+    request: &LineRequest,
     pointer: &str,
 ) -> Result<Result<OrderLine, FieldError>, Problem> {
-    let sku = match Sku::parse(&asked.sku) {
+    let sku = match Sku::parse(&request.sku) {
         Ok(sku) => sku,
         Err(why) => {
             return Ok(Err(FieldError::new(format!("{pointer}/sku"), "invalid-sku", why.to_string())));
         }
     };
-    let Some(listed) = listing::find(shop, &sku).await? else {
+    let Some(listed) = listing::find(ports, &sku).await? else {
         let detail = format!("SKU {sku} is not for sale");
         return Ok(Err(FieldError::new(format!("{pointer}/sku"), "unknown-sku", detail)));
     };
-    let unit_price = match &asked.unit_price {
+    let unit_price = match &request.unit_price {
         None => listed.price,
         Some(_) if !caller.is_admin() => {
             return Err(Problem::new("forbidden", "only an admin may set a price"));
@@ -179,11 +193,11 @@ async fn order_line(
                 let pointer = format!("{pointer}/unitPrice/currency");
                 return Ok(Err(FieldError::new(pointer, "currency-mismatch", detail)));
             }
-            Err(wrong) => return Ok(Err(wrong)),
+            Err(error) => return Ok(Err(error)),
         },
     };
     let name = listed.state.name().to_owned();
     let product = listed.product;
-    let quantity = asked.quantity;
+    let quantity = request.quantity;
     Ok(Ok(OrderLine { sku, product, name, quantity, unit_price, shown_price: None }))
 }

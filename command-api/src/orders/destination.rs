@@ -1,5 +1,4 @@
-//! The address of an order's goods. It is opened before they are sent: a parcel whose address nobody can read is not
-//! shipped.
+//! The shipping address of an order. An order can be marked as shipped only if its address can be decrypted.
 
 use souk_domain::OrderId;
 use souk_domain::address::Address;
@@ -9,41 +8,42 @@ use souk_eventsourcing::{CommandError, Personal, Revision};
 use souk_http::Problem;
 use uuid::Uuid;
 
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
 
-/// Refuses an order whose address was erased, also before the order has been told, and one whose address is sealed with
-/// a key that the shop has not.
-pub async fn require_address(shop: &Shop, id: &str) -> Result<(), Problem> {
+/// Refuses an order whose shipping address can't be read: it was erased, or its key is missing. An address
+/// counts as erased as soon as its key is destroyed, even if the order has no event about the erasure yet.
+pub async fn require_address(ports: &Ports, id: &str) -> Result<(), Problem> {
     let Ok(order) = id.parse::<Uuid>().map(OrderId) else { return Ok(()) };
-    let loaded = shop.orders.load(&Order::stream(order)).await?;
+    let loaded = ports.orders.load(&Order::stream(order)).await?;
     let Some(person) = loaded.as_ref().and_then(|loaded| loaded.state.address_person()) else {
         return Ok(());
     };
-    if shop.people.is_erased(person).await? {
+    if ports.people.is_erased(person).await? {
         return Err(problem(CommandError::Rejected(OrderRejection::AddressErased)));
     }
-    let Some(address) = last_address(shop, order).await? else { return Ok(()) };
-    let keys = shop.people.to_open(vec![address.person().clone()]).await?;
+    let Some(address) = last_address(ports, order).await? else { return Ok(()) };
+    let keys = ports.people.to_open(vec![address.person().clone()]).await?;
     if address.reveal(&keys).is_some() {
         return Ok(());
     }
-    // Erased between the two looks.
-    if shop.people.is_erased(address.person()).await? {
+    // The key may have been destroyed after the first check.
+    if ports.people.is_erased(address.person()).await? {
         return Err(problem(CommandError::Rejected(OrderRejection::AddressErased)));
     }
-    let detail = "the key that opens the address is missing: restore person-keys.sqlite, give the order an address, or \
-                  cancel it";
+    let detail = "the key of the shipping address is missing: restore person-keys.sqlite, set another address, or \
+                  cancel the order";
     Err(Problem::new("order-address-unreadable", detail))
 }
 
-/// The address that the order has now. Its state does not hold it.
-async fn last_address(shop: &Shop, order: OrderId) -> Result<Option<Personal<Address>>, Problem> {
+/// Reads the current shipping address from the events of the order. The state of the aggregate does not hold
+/// it.
+async fn last_address(ports: &Ports, order: OrderId) -> Result<Option<Personal<Address>>, Problem> {
     let stream = Order::stream(order);
     let mut from = 0;
     let mut last = None;
     loop {
-        let events = shop.orders.events(&stream, Revision(from), LOAD_EVENTS_MAX).await?;
+        let events = ports.orders.events(&stream, Revision(from), LOAD_EVENTS_MAX).await?;
         if events.is_empty() {
             return Ok(last);
         }

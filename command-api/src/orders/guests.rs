@@ -1,4 +1,4 @@
-//! `POST /api/orders/lookup/erase`: a guest wants to be forgotten.
+//! `POST /api/orders/lookup/erase`: erasure of a guest's personal data.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,14 +12,15 @@ use souk_http::shapes::{LookupShape, POSITION};
 use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
-use crate::shop::{GuestOrder, Shop};
+use crate::ports::{GuestOrder, Ports};
 use crate::users::erasure;
 
-/// Forgets who placed an order as a guest, by its code and their e-mail address.
+/// Erases the personal data of a guest. The order code and the e-mail address of the order identify the
+/// guest.
 #[utoipa::path(post, path = "/api/orders/lookup/erase", tag = "orders", request_body = LookupShape,
     responses((status = 202, headers(("X-Position" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn erase(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<LookupShape>,
@@ -27,24 +28,25 @@ pub async fn erase(
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
     let find = async {
-        let order = meant(&shop, &code, &email).await?;
+        let order = find_order(&ports, &code, &email).await?;
         order.ok_or_else(|| Problem::new("not-found", "there is no such order"))
     };
-    let order = shop.accounts.guard.counting(&target, caller.address, find, |_| true).await?;
-    let came = Write::new(&shop, &caller, &headers, "POST /api/orders/lookup/erase", &body.raw);
-    let position = erasure::erase_guest(&shop, order, &came.origin).await?;
+    let order = ports.accounts.guard.attempt(&target, caller.address, find, |_| true).await?;
+    let write = Write::new(&ports, &caller, &headers, "POST /api/orders/lookup/erase", &body.raw);
+    let position = erasure::erase_guest(&ports, order, &write.origin).await?;
     Ok((StatusCode::ACCEPTED, [(POSITION, position.to_string())]).into_response())
 }
 
-/// The order with this code that a guest placed with this address.
-async fn meant(shop: &Shop, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
-    let candidates = shop.finder.by_code(code).await?;
+/// Finds the order with this code that a guest placed with this e-mail address.
+async fn find_order(ports: &Ports, code: &str, email: &Email) -> Result<Option<OrderId>, Problem> {
+    let candidates = ports.finder.by_code(code).await?;
     let guests = candidates.iter().map(|candidate| candidate.email.person().clone()).collect();
-    let keys = shop.people.to_open(guests).await?;
-    let is_meant =
-        |candidate: &GuestOrder| candidate.email.reveal(&keys).is_some_and(|known| known == email.as_str());
-    let Some(GuestOrder { order, .. }) = candidates.into_iter().find(is_meant) else { return Ok(None) };
-    // The read models may lag behind: the order may be a customer's by now.
-    let loaded = shop.orders.load(&Order::stream(order)).await?;
+    let keys = ports.people.to_open(guests).await?;
+    let has_email = |candidate: &GuestOrder| {
+        candidate.email.reveal(&keys).is_some_and(|order_email| order_email == email.as_str())
+    };
+    let Some(GuestOrder { order, .. }) = candidates.into_iter().find(has_email) else { return Ok(None) };
+    // The read models may be behind: the order may belong to a customer by now.
+    let loaded = ports.orders.load(&Order::stream(order)).await?;
     Ok(loaded.and_then(|loaded| loaded.state.guest_email().map(|_| order)))
 }

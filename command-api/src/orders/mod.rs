@@ -1,5 +1,6 @@
-//! `/api/orders`: from placing to taking back.
+//! `/api/orders`: placing orders, and every later change until their return.
 
+pub mod access;
 pub mod assemble;
 mod destination;
 pub mod guests;

@@ -1,150 +1,145 @@
-//! What is asked of orders.
+//! Request and response bodies of orders.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use souk_domain::order::event::{Draft, OrderLine};
 use souk_http::closed_texts::OrderStatusShape;
+use souk_http::fields::present;
 use souk_http::shapes::{AddressShape, EmailShape, MoneyShape};
 use utoipa::ToSchema;
 
-/// An order, from the cart or of explicit lines.
+/// A new order: of the cart, or of explicit lines.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 2}], "payment": {"token": "tok_ok"}}))]
 pub struct OrderRequest {
-    /// Whether the cart's lines are ordered.
+    /// True to order the lines of the caller's cart. Then `lines` must be absent.
     #[serde(default)]
     pub cart: bool,
-    /// The lines, when not the cart's.
+    /// Lines to order, if `cart` is false.
     #[serde(default)]
     #[schema(max_items = 2_000)]
     pub lines: Vec<LineRequest>,
-    /// How it is paid; left out, it waits for `POST /api/payments/intents`.
+    /// Means of payment. Without it, the order waits for `POST /api/payments/intents`.
     #[serde(default)]
     pub payment: Option<PaymentRequest>,
-    /// Where the goods go.
+    /// Address to which the goods are sent.
     #[serde(default)]
     pub shipping_address: Option<AddressShape>,
-    /// Whether prices that changed since they were shown are accepted.
+    /// True to accept prices that rose, or changed their currency, since the cart showed them.
     #[serde(default)]
     pub accept_price_changes: bool,
-    /// A guest's e-mail address.
+    /// E-mail address of the buyer. Required for guests.
     #[serde(default)]
     pub email: Option<EmailShape>,
-    /// For whom an admin orders.
+    /// Id of the customer for whom an admin places the order. Only admins may send it.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 64)]
     pub customer_id: Option<String>,
 }
 
-/// A line.
+/// A line of an order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LineRequest {
-    /// The SKU.
+    /// SKU of the line.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
-    /// Units.
+    /// Units to order.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
-    /// An admin's price for one.
+    /// Price of one unit, instead of the price in the catalogue. Only admins may send it.
     #[serde(default)]
     pub unit_price: Option<MoneyShape>,
 }
 
-/// How an order is paid.
+/// The means of payment of an order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PaymentRequest {
-    /// The provider's token.
+    /// Token that the payment provider issued for the means of payment.
     #[schema(min_length = 1, max_length = 200)]
     pub token: String,
 }
 
-/// Why somebody wants it no more.
+/// The reason for a cancellation.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"reason": "ordered twice"}))]
 pub struct CancelRequest {
-    /// In words.
+    /// Reason in words: at most 500 characters.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub reason: String,
 }
 
-/// How it is shipped.
+/// The shipment of an order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"carrier": "Royal Mail", "tracking": "AB123456789GB"}))]
 pub struct ShipRequest {
-    /// Who carries it.
+    /// Name of the carrier.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub carrier: String,
-    /// By which number.
+    /// Tracking number; empty if there is none.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub tracking: String,
 }
 
-/// The fields of a shipment that were mistyped. A field that is left out stays as it is.
+/// A correction of a shipment. A field that is absent keeps its value.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"trackingNumber": "AB123456789GB"}))]
 pub struct ShipmentCorrection {
-    /// The right carrier.
+    /// Correct name of the carrier.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 500, pattern = r"\S")]
     pub carrier: Option<String>,
-    /// The right tracking number; empty when there is none.
+    /// Correct tracking number; empty if there is none.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = String, required = false, max_length = 500)]
     pub tracking_number: Option<String>,
 }
 
-/// Reads a text that may be left out and is never `null`.
-fn present<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(text).map(Some)
-}
-
-/// What comes back.
+/// The goods that a customer returns.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"lines": [{"sku": "85123A", "quantity": 1}]}))]
 pub struct ReturnRequest {
-    /// Units by SKU.
+    /// Returned units by SKU.
     #[schema(min_items = 1)]
     pub lines: Vec<ReturnLine>,
 }
 
-/// Units that come back.
+/// The returned units of a SKU.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReturnLine {
-    /// The SKU.
+    /// SKU of the returned units.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
-    /// Units.
+    /// Number of returned units.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: u32,
 }
 
-/// What a write to an order answers.
+/// The response to a write to an order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "code": "SK-7F3K-9QXM"}))]
 pub struct OrderWritten {
-    /// The order.
+    /// Id of the order.
     pub id: String,
-    /// Its revision.
+    /// Revision of the order.
     pub revision: u64,
-    /// How far the log is.
+    /// Position of the log. Send it as `X-Min-Position` with a read, to see this change.
     pub position: String,
-    /// Where it stands.
+    /// Status of the order.
     pub status: OrderStatusShape,
-    /// For people.
+    /// Short code of the order, for use by people.
     #[schema(example = "SK-7F3K-9QXM")]
     pub code: String,
-    /// Lines of the cart whose price changed since it was shown, when the order is placed; left out when there are
-    /// none.
+    /// When a cart is ordered: the prices that changed since the cart showed them. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub price_changes: Vec<PriceChange>,
@@ -155,16 +150,16 @@ pub struct OrderWritten {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"sku": "85123A", "shown": {"amount": 300, "currency": "GBP"}, "charged": {"amount": 255, "currency": "GBP"}}))]
 pub struct PriceChange {
-    /// The SKU.
+    /// SKU whose price changed.
     pub sku: String,
-    /// The price of one that the buyer was shown.
+    /// Price of one unit that the cart showed.
     pub shown: MoneyShape,
-    /// The price of one that the buyer pays.
+    /// Price of one unit that the buyer pays.
     pub charged: MoneyShape,
 }
 
 impl PriceChange {
-    /// The changed prices of an order.
+    /// Returns the prices of an order that changed since the cart showed them.
     pub fn of(draft: &Draft) -> Vec<Self> {
         let change = |line: &OrderLine| {
             let shown = line.shown_price?.into();
@@ -174,10 +169,10 @@ impl PriceChange {
     }
 }
 
-/// How many timers went off.
+/// The result of firing the due timers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(example = json!({"fired": 3}))]
 pub struct TimersRun {
-    /// Timers.
+    /// Number of timers that fired.
     pub fired: usize,
 }

@@ -1,7 +1,8 @@
-//! A second click on "order": the cart is empty, since the first one ordered it a moment ago.
+//! A second click on "order". The cart is already empty, because the first click ordered it less than a
+//! minute ago.
 //!
-//! The same request then means the same order. Another one (to another address, with another payment token), one after
-//! the order was cancelled or after the cart was changed, orders nothing.
+//! The same request gets the same order. The request is refused with `cart-empty` if it names another e-mail
+//! address, shipping address or payment token, if that order was cancelled, or if the cart was changed since.
 
 use souk_domain::cart::Cart;
 use souk_domain::cart::event::CartEvent;
@@ -12,55 +13,54 @@ use souk_eventsourcing::{Loaded, RecordedEvent, Revision};
 use souk_http::Problem;
 
 use super::assemble::{Buyer, Texts};
-use super::place::{Placed, Placing, check_out};
+use super::place::{PlacedOrder, Placement, check_out};
 
-/// The latest events of a cart among which the order of a moment ago is looked for before it is placed.
+/// The number of latest events of a cart that are searched for a recent order that is not placed yet.
 const EVENTS_MAX: usize = 100;
 
-/// Finds the order of a moment ago that the request means.
+/// Finds the recent order that the request means, or refuses the request because the cart is empty.
 pub(super) async fn place(
-    placing: &Placing<'_>,
+    placement: &Placement<'_>,
     cart: CartId,
     buyer: &Buyer,
     texts: &Texts,
-) -> Result<Placed, Problem> {
-    let recalls = match placing.shop.carts.load(&Cart::stream(cart)).await? {
-        Some(loaded) => meant(placing, cart, &loaded, buyer, texts).await?,
+) -> Result<PlacedOrder, Problem> {
+    let recalls = match placement.ports.carts.load(&Cart::stream(cart)).await? {
+        Some(loaded) => recent_order(placement, cart, &loaded, buyer, texts).await?,
         None => None,
     };
-    check_out(placing, cart, stand_in(placing), recalls).await
+    check_out(placement, cart, empty_draft(placement), recalls).await
 }
 
-/// The order of a moment ago, if it stands and came of the same request.
-async fn meant(
-    placing: &Placing<'_>,
+/// Returns the recent order of the cart, if it is still open and an equal request placed it.
+async fn recent_order(
+    placement: &Placement<'_>,
     cart: CartId,
     loaded: &Loaded<Cart>,
     buyer: &Buyer,
     texts: &Texts,
 ) -> Result<Option<OrderId>, Problem> {
-    let shop = placing.shop;
-    let Some(order) = loaded.state.recent_order(shop.clock.now()) else { return Ok(None) };
+    let ports = placement.ports;
+    let Some(order) = loaded.state.recent_order(ports.clock.now()) else { return Ok(None) };
     let stream = Order::stream(order);
-    let ended = [OrderStatus::Cancelled, OrderStatus::TimedOut];
-    let placed = shop.orders.load(&stream).await?;
-    if placed.as_ref().and_then(|placed| placed.state.status()).is_some_and(|status| ended.contains(&status))
-    {
+    let placed = ports.orders.load(&stream).await?;
+    let status = placed.as_ref().and_then(|placed| placed.state.status());
+    if matches!(status, Some(OrderStatus::Cancelled | OrderStatus::TimedOut)) {
         return Ok(None);
     }
     let draft = match placed {
-        Some(_) => placed_draft(placing, order).await?,
-        None => checked_out_draft(placing, cart, loaded.revision, order).await?,
+        Some(_) => placed_draft(placement, order).await?,
+        None => checked_out_draft(placement, cart, loaded.revision, order).await?,
     };
     let Some(draft) = draft else { return Ok(None) };
     let person = Draft::person_of(draft.order, draft.customer.as_ref());
-    let keys = shop.people.to_open(vec![person]).await?;
-    let is_meant = buyer.is_of(&draft, &keys) && texts.are_of(&draft, &keys);
-    Ok(is_meant.then_some(order))
+    let keys = ports.people.to_open(vec![person]).await?;
+    let is_equal_request = buyer.is_buyer_of(&draft, &keys) && texts.are_same_as(&draft, &keys);
+    Ok(is_equal_request.then_some(order))
 }
 
-async fn placed_draft(placing: &Placing<'_>, order: OrderId) -> Result<Option<Draft>, Problem> {
-    let first = placing.shop.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
+async fn placed_draft(placement: &Placement<'_>, order: OrderId) -> Result<Option<Draft>, Problem> {
+    let first = placement.ports.orders.events(&Order::stream(order), Revision::FIRST, 1).await?;
     let event = first.first().map(RecordedEvent::decode).transpose();
     Ok(match event.map_err(|error| Problem::internal(&error))? {
         Some(OrderEvent::Placed(placed)) => Some(placed.draft),
@@ -68,30 +68,31 @@ async fn placed_draft(placing: &Placing<'_>, order: OrderId) -> Result<Option<Dr
     })
 }
 
-/// The order as it stands in the cart, for a click that comes before it is placed.
+/// Reads the order from the events of the cart, for a second click before the order is placed.
 async fn checked_out_draft(
-    placing: &Placing<'_>,
+    placement: &Placement<'_>,
     cart: CartId,
     last: Revision,
     order: OrderId,
 ) -> Result<Option<Draft>, Problem> {
     let from = Revision(last.0.saturating_sub(EVENTS_MAX as u64 - 1));
-    let events = placing.shop.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
+    let events = placement.ports.carts.events(&Cart::stream(cart), from, EVENTS_MAX).await?;
     for event in events.iter().filter(|event| !event.is_noted()) {
-        if let CartEvent::CheckedOut(said) = event.decode().map_err(|error| Problem::internal(&error))?
-            && said.draft.order == order
+        if let CartEvent::CheckedOut(checked_out) =
+            event.decode().map_err(|error| Problem::internal(&error))?
+            && checked_out.draft.order == order
         {
-            return Ok(Some(said.draft));
+            return Ok(Some(checked_out.draft));
         }
     }
     Ok(None)
 }
 
-/// A draft without lines, of an empty cart: no other takes it for its own.
-fn stand_in(placing: &Placing<'_>) -> Draft {
-    let now = placing.shop.clock.now();
+/// Returns a draft without lines, since the cart is empty. It is never placed.
+fn empty_draft(placement: &Placement<'_>) -> Draft {
+    let now = placement.ports.clock.now();
     Draft {
-        order: placing.order,
+        order: placement.order,
         code: String::new(),
         customer: None,
         cart: None,
@@ -100,7 +101,7 @@ fn stand_in(placing: &Placing<'_>) -> Draft {
         shipping_address: None,
         lines: Vec::new(),
         charges: Vec::new(),
-        total: Money::zero(placing.shop.settings.currency),
+        total: Money::zero(placement.ports.settings.currency),
         payment_token: None,
         placed_at: now,
         pay_by: now,

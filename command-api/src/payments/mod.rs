@@ -1,4 +1,4 @@
-//! `/api/payments`: attempts to be paid, refunds, dead letters, and what the provider calls about.
+//! `/api/payments`: payment attempts, refunds, dead letters, and webhooks of the payment provider.
 
 pub mod dead_letters;
 pub mod request;

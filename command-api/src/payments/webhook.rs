@@ -1,7 +1,8 @@
-//! `POST /api/payments/webhook`: what the provider calls about.
+//! `POST /api/payments/webhook`: webhook events of the payment provider.
 //!
-//! The signature is checked over the raw body before anything of it is read. Each of the provider's
-//! events is taken in once; one about a payment that nobody here knows is kept.
+//! The signature of the raw body is checked before the body is parsed. Each event is applied to its payment
+//! once. An event that can't be applied yet, such as one about an unknown payment, is stored; a sweep retries
+//! it.
 
 use std::sync::Once;
 
@@ -13,7 +14,7 @@ use jiff::SignedDuration;
 use sha2::Sha256;
 use souk_domain::RefundId;
 use souk_domain::limits::PROVIDER_ID_CHARS_MAX;
-use souk_domain::payment::{MeantRefund, Payment, PaymentCommand, PaymentState};
+use souk_domain::payment::{Payment, PaymentCommand, PaymentState, ReportedRefund};
 use souk_domain::webhook::{Webhook, WebhookCommand};
 use souk_eventsourcing::envelope::{Actor, Origin};
 use souk_eventsourcing::{
@@ -24,46 +25,49 @@ use souk_http::body::parse;
 use souk_http::problem::ProblemBody;
 use souk_process_managers::FoundPayment;
 
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
 
 use super::request::{WebhookKind, WebhookRequest};
 
-/// The header of the signature.
+/// Header that has the signature: the hexadecimal HMAC-SHA256 of the body.
 const SIGNATURE: &str = "x-razorpay-signature";
-/// How old a webhook may be.
+/// Greatest age of an event.
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How far in the future a webhook may have been made, for clocks that differ.
+/// Greatest time by which an event may be in the future, since the provider's clock may be ahead.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 
-/// Takes in what the provider says.
+/// Accepts a webhook event of the payment provider.
 #[utoipa::path(post, path = "/api/payments/webhook", tag = "payments", request_body = WebhookRequest,
     params(("X-Razorpay-Signature" = String, Header, description = "hex(HMAC-SHA256(secret, body))")),
-    responses((status = 200, description = "taken in, now or before"), (status = 202, description = "kept: the payment is not known"),
+    responses((status = 200, description = "The event was applied to its payment, now or earlier."),
+        (status = 202, description = "The event is stored. It is applied later, when its payment is known."),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn webhook(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     axum::Extension(correlation_id): axum::Extension<CorrelationId>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    check_signature(shop.settings.webhook_secret.as_deref(), &headers, &body)?;
-    let asked: WebhookRequest = parse(&body)?;
-    check_id("/id", &asked.id)?;
-    check_id("/providerPaymentId", &asked.provider_payment_id)?;
-    if let Some(id) = &asked.refund_id {
+    check_signature(ports.settings.webhook_secret.as_deref(), &headers, &body)?;
+    let request: WebhookRequest = parse(&body)?;
+    check_id("/id", &request.id)?;
+    check_id("/providerPaymentId", &request.provider_payment_id)?;
+    if let Some(id) = &request.refund_id {
         check_id("/refundId", id)?;
     }
-    // Before the payment is looked for: what is kept for later must be something it can be told.
-    WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)?;
-    let age = shop.clock.now().duration_since(asked.created_at);
+    // Checked before the payment is looked up, so that only events of an accepted type are stored.
+    WebhookKind::parse(&request.kind).ok_or_else(unknown_kind)?;
+    let age = ports.clock.now().duration_since(request.created_at);
     if age > AGE_MAX || age < -AHEAD_MAX {
-        let allowed = "an event of the last seven days is allowed";
-        return Err(Problem::field("/createdAt", "out-of-range", allowed));
+        let detail = "the event must be from the last seven days";
+        return Err(Problem::field("/createdAt", "out-of-range", detail));
     }
-    match tell(&shop, &asked, &correlation_id).await? {
-        Told::Taken => Ok(StatusCode::OK),
-        Told::Unknown | Told::Unclear | Told::Refused => keep(&shop, asked, &correlation_id).await,
+    match apply(&ports, &request, &correlation_id).await? {
+        WebhookOutcome::Applied => Ok(StatusCode::OK),
+        WebhookOutcome::UnknownPayment | WebhookOutcome::UnclearRefund | WebhookOutcome::Refused => {
+            store(&ports, request, &correlation_id).await
+        }
     }
 }
 
@@ -84,26 +88,25 @@ fn check_id(pointer: &str, id: &str) -> Result<(), Problem> {
 }
 
 fn check_signature(secret: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
-    let refused = || Problem::new("invalid-signature", "the signature does not match the body");
+    let mismatch = || Problem::new("invalid-signature", "the signature does not match the body");
     let secret = secret.ok_or_else(no_secret)?;
-    let given = headers
+    let signature = headers
         .get(SIGNATURE)
         .and_then(|value| value.to_str().ok())
         .and_then(from_hex)
-        .ok_or_else(refused)?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| refused())?;
+        .ok_or_else(mismatch)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| mismatch())?;
     mac.update(body);
-    // Takes the same time wherever the first difference is.
-    mac.verify_slice(&given).map_err(|_| refused())
+    // The comparison takes constant time, so it does not reveal the correct signature byte by byte.
+    mac.verify_slice(&signature).map_err(|_| mismatch())
 }
 
-/// The refusal of every webhook by a shop that knows no secret. The operator reads why in the log, once.
+/// Returns the problem for every webhook to a shop without a webhook secret. The first one is also logged, so
+/// that the operator learns the reason.
 fn no_secret() -> Problem {
-    static IS_TOLD: Once = Once::new();
-    IS_TOLD.call_once(|| {
-        tracing::warn!(
-            "a webhook came and was refused: webhooks are refused until SOUK_WEBHOOK_SECRET is set"
-        );
+    static WARNING: Once = Once::new();
+    WARNING.call_once(|| {
+        tracing::warn!("a webhook was refused: all webhooks are refused until SOUK_WEBHOOK_SECRET is set");
     });
     Problem::new("invalid-signature", "webhooks are refused until `SOUK_WEBHOOK_SECRET` is set for this shop")
 }
@@ -116,42 +119,44 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// What a payment makes of a webhook.
+/// The outcome of applying a webhook event to its payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// It took it in, now or before.
-    Taken,
-    /// There is no such payment.
-    Unknown,
-    /// Which of several refunds it is about is not clear yet.
-    Unclear,
-    /// It is about something of the payment that nobody here knows, as a refund made elsewhere.
+pub enum WebhookOutcome {
+    /// The payment has recorded the event, now or earlier.
+    Applied,
+    /// The shop does not know the payment yet.
+    UnknownPayment,
+    /// The payment has several refunds, and it is not clear yet which one the event is about.
+    UnclearRefund,
+    /// The payment refused the event, for example because the shop did not request this refund.
     Refused,
 }
 
-fn origin_of(shop: &Shop, asked: &WebhookRequest, correlation_id: &CorrelationId) -> Origin {
-    let actor = Actor::new("provider", shop.provider.name());
-    // An event of the provider is one of its payment: what the command creates has ids derived from its own, and
-    // two payments must never create the same.
-    let id = CommandId::of(&[b"webhook", asked.provider_payment_id.as_bytes(), asked.id.as_bytes()]);
+fn origin_of(ports: &Ports, request: &WebhookRequest, correlation_id: &CorrelationId) -> Origin {
+    let actor = Actor::new("provider", ports.provider.name());
+    // The command id includes the payment id: ids of what the command creates are derived from the command
+    // id, and must differ between payments.
+    let id = CommandId::of(&[b"webhook", request.provider_payment_id.as_bytes(), request.id.as_bytes()]);
     Origin::new(id.0, actor, correlation_id.clone())
 }
 
-/// Tells the payment what the provider says.
-pub async fn tell(
-    shop: &Shop,
-    asked: &WebhookRequest,
+/// Applies a webhook event to its payment.
+pub async fn apply(
+    ports: &Ports,
+    request: &WebhookRequest,
     correlation_id: &CorrelationId,
-) -> Result<Told, Problem> {
-    let Some(found) = shop.provider.find_payment(&asked.provider_payment_id).await else {
-        return Ok(Told::Unknown);
+) -> Result<WebhookOutcome, Problem> {
+    let Some(found) = ports.provider.find_payment(&request.provider_payment_id).await else {
+        return Ok(WebhookOutcome::UnknownPayment);
     };
     let FoundPayment { payment, attempt } = found;
     let stream = Payment::stream(payment);
-    let Some(loaded) = shop.payments.load(&stream).await? else { return Ok(Told::Unknown) };
-    let origin = origin_of(shop, asked, correlation_id);
-    let provider_payment_id = asked.provider_payment_id.clone();
-    let command = match WebhookKind::parse(&asked.kind).ok_or_else(unknown_kind)? {
+    let Some(loaded) = ports.payments.load(&stream).await? else {
+        return Ok(WebhookOutcome::UnknownPayment);
+    };
+    let origin = origin_of(ports, request, correlation_id);
+    let provider_payment_id = request.provider_payment_id.clone();
+    let command = match WebhookKind::parse(&request.kind).ok_or_else(unknown_kind)? {
         WebhookKind::PaymentAuthorized => {
             PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts: 1 }
         }
@@ -162,73 +167,79 @@ pub async fn tell(
             detail: "the provider reported a failure".to_owned(),
             attempts: 1,
         },
-        WebhookKind::RefundProcessed => match refund_of(shop, asked, &loaded.state).await {
+        WebhookKind::RefundProcessed => match refund_of(ports, request, &loaded.state).await {
             Ok((refund, provider_refund_id)) => PaymentCommand::RecordRefunded { refund, provider_refund_id },
-            Err(told) => {
-                // The first of two equal reports may have ended the only refund that it could mean.
-                let is_repeat = shop.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
-                return Ok(if is_repeat { Told::Taken } else { told });
+            Err(outcome) => {
+                // An earlier copy of this event may have completed the only refund that the event can be
+                // about.
+                let is_repeat = ports.payments.find(&stream, &origin).await.map_err(problem)?.is_some();
+                return Ok(if is_repeat { WebhookOutcome::Applied } else { outcome });
             }
         },
     };
     let request = CommandRequest::new(stream, command, origin).repeatable();
-    match shop.payments.execute(request).await {
-        Ok(_) => Ok(Told::Taken),
-        Err(CommandError::Rejected(_)) => Ok(Told::Refused),
+    match ports.payments.execute(request).await {
+        Ok(_) => Ok(WebhookOutcome::Applied),
+        Err(CommandError::Rejected(_)) => Ok(WebhookOutcome::Refused),
         Err(error) => Err(problem(error)),
     }
 }
 
-/// The refund that a webhook is about, and the provider's id of it, empty when it does not say. `refundId` is the
-/// provider's or the shop's; without one it can only be the one refund of the payment. Beside others the webhook is kept,
-/// and the refunds have their answers from the provider itself.
+/// Finds the refund that a webhook event is about. Returns the shop's id and the provider's id of the refund;
+/// the latter is empty if the event does not contain it.
+///
+/// `refundId` in the event is either of the two ids. Without it, the event can only be about the only open
+/// refund of the payment. If the payment has several, the event is stored; the shop learns their outcome from
+/// the provider's responses.
 async fn refund_of(
-    shop: &Shop,
-    asked: &WebhookRequest,
+    ports: &Ports,
+    request: &WebhookRequest,
     payment: &PaymentState,
-) -> Result<(RefundId, String), Told> {
-    let Some(id) = &asked.refund_id else {
-        return match payment.meant_refund(asked.created_at) {
-            MeantRefund::One(refund) => Ok((refund, String::new())),
-            MeantRefund::None => Err(Told::Refused),
-            MeantRefund::Unclear => Err(Told::Unclear),
+) -> Result<(RefundId, String), WebhookOutcome> {
+    let Some(id) = &request.refund_id else {
+        return match payment.reported_refund(request.created_at) {
+            ReportedRefund::One(refund) => Ok((refund, String::new())),
+            ReportedRefund::None => Err(WebhookOutcome::Refused),
+            ReportedRefund::Unclear => Err(WebhookOutcome::UnclearRefund),
         };
     };
-    match shop.provider.find_refund(id).await {
+    match ports.provider.find_refund(id).await {
         Some(refund) => Ok((refund, id.clone())),
-        None => id.parse().map(|id| (RefundId(id), String::new())).map_err(|_| Told::Refused),
+        None => id.parse().map(|id| (RefundId(id), String::new())).map_err(|_| WebhookOutcome::Refused),
     }
 }
 
-async fn keep(
-    shop: &Shop,
-    asked: WebhookRequest,
+/// Stores an event that can't be applied yet. Returns 202, or 200 if the event is already stored.
+async fn store(
+    ports: &Ports,
+    request: WebhookRequest,
     correlation_id: &CorrelationId,
 ) -> Result<StatusCode, Problem> {
-    let origin = origin_of(shop, &asked, correlation_id);
-    let WebhookRequest { id: event_id, kind, created_at, refund_id, provider_payment_id } = asked;
-    let command = WebhookCommand::Keep { event_id, kind, refund_id, created_at };
+    let origin = origin_of(ports, &request, correlation_id);
+    let WebhookRequest { id: event_id, kind, created_at, refund_id, provider_payment_id } = request;
+    let command = WebhookCommand::Store { event_id, kind, refund_id, created_at };
     let request = CommandRequest::new(stream_of(&provider_payment_id), command, origin).repeatable();
-    let outcome = shop.webhooks.execute(request).await.map_err(problem)?;
+    let outcome = ports.webhooks.execute(request).await.map_err(problem)?;
     let is_repeat = outcome.completion == Completion::Repeated;
     Ok(if is_repeat { StatusCode::OK } else { StatusCode::ACCEPTED })
 }
 
-/// Tells the payment of a kept webhook, once there is one.
-pub async fn tell_again(
-    shop: &Shop,
-    kept: &WebhookRequest,
+/// Applies a stored event again, and closes the stored event if its payment recorded or refused it.
+pub async fn retry(
+    ports: &Ports,
+    stored: &WebhookRequest,
     correlation_id: &CorrelationId,
-) -> Result<Told, Problem> {
-    let told = tell(shop, kept, correlation_id).await?;
-    if matches!(told, Told::Taken | Told::Refused) {
-        let (event_id, taken) = (kept.id.clone(), told == Told::Taken);
-        let origin = origin_of(shop, kept, correlation_id).step("settle");
+) -> Result<WebhookOutcome, Problem> {
+    let outcome = apply(ports, stored, correlation_id).await?;
+    if matches!(outcome, WebhookOutcome::Applied | WebhookOutcome::Refused) {
+        let event_id = stored.id.clone();
+        let taken = outcome == WebhookOutcome::Applied;
+        let origin = origin_of(ports, stored, correlation_id).step("settle");
         let command = WebhookCommand::Settle { event_id, taken };
-        let request = CommandRequest::new(stream_of(&kept.provider_payment_id), command, origin);
-        shop.webhooks.execute(request).await.map_err(problem)?;
+        let request = CommandRequest::new(stream_of(&stored.provider_payment_id), command, origin);
+        ports.webhooks.execute(request).await.map_err(problem)?;
     }
-    Ok(told)
+    Ok(outcome)
 }
 
 fn stream_of(provider_payment_id: &str) -> StreamName {
@@ -240,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shop_without_a_secret_says_why_it_takes_no_webhook() {
+    fn a_webhook_to_a_shop_without_a_secret_is_refused_with_the_reason() {
         let refused = check_signature(None, &HeaderMap::new(), b"{}").unwrap_err();
         assert_eq!(refused.code(), "invalid-signature");
         assert!(refused.detail().contains("SOUK_WEBHOOK_SECRET"), "{}", refused.detail());

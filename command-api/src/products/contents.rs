@@ -1,21 +1,23 @@
-//! The whole content of a product. Its state does not hold it: descriptions and attributes are large, and few decisions
-//! need them. So it is read from the log, as of a revision that the write that follows insists on.
+//! The whole content of a product, read from its events.
+//!
+//! The state of the aggregate does not hold it: descriptions and attributes are large, and few decisions need
+//! them. The content is read at a revision, and a write that is based on it is made at that revision only.
 
 use souk_domain::product::{Content, ProductEvent};
 use souk_eventsourcing::executor::LOAD_EVENTS_MAX;
 use souk_eventsourcing::{Revision, StreamName};
 use souk_http::Problem;
 
-use crate::shop::Shop;
+use crate::ports::Ports;
 
-/// The content of a product as of a revision.
-pub async fn content_at(shop: &Shop, product: &StreamName, revision: Revision) -> Result<Content, Problem> {
-    // Mostly the last event has it; events without content are rare. So the looks back grow.
+/// Reads the content of a product as it was at a revision.
+pub async fn content_at(ports: &Ports, product: &StreamName, revision: Revision) -> Result<Content, Problem> {
+    // The last event usually has the content. If not, each further read covers eight times as many events.
     let mut until = revision.0 + 1;
     let mut events = 1;
     while until > 0 {
         let from = until.saturating_sub(events);
-        if let Some(content) = last_content(shop, product, from, until).await? {
+        if let Some(content) = last_content(ports, product, from, until).await? {
             return Ok(content);
         }
         until = from;
@@ -24,9 +26,9 @@ pub async fn content_at(shop: &Shop, product: &StreamName, revision: Revision) -
     Err(Problem::internal(&format!("{product} has no content at revision {revision}")))
 }
 
-/// The last content among the events from one revision to before another.
+/// Returns the last content in the events from revision `from` up to, without, revision `until`.
 async fn last_content(
-    shop: &Shop,
+    ports: &Ports,
     product: &StreamName,
     mut from: u64,
     until: u64,
@@ -34,7 +36,7 @@ async fn last_content(
     let mut last = None;
     while from < until {
         let limit = usize::try_from(until - from).unwrap_or(LOAD_EVENTS_MAX);
-        let events = shop.products.events(product, Revision(from), limit).await?;
+        let events = ports.products.events(product, Revision(from), limit).await?;
         if events.is_empty() {
             break;
         }

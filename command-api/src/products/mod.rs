@@ -1,4 +1,4 @@
-//! `/api/products`: the catalogue, by admins.
+//! `/api/products`: the catalogue, which admins change.
 
 pub mod contents;
 pub mod request;

@@ -1,4 +1,4 @@
-//! What is said of a product.
+//! Request bodies for products.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::schema;
 
-/// A product. With one variant, `sku` and `price` may stand at the top instead of `variants`.
+/// A product. A product with one variant may have `sku` and `price` at the top level instead of `variants`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({
@@ -23,25 +23,25 @@ use super::schema;
     "variants": [{"sku": "85123A", "options": {"size": "M"}, "price": {"amount": 255, "currency": "GBP"}, "images": []}]
 }))]
 pub struct ProductRequest {
-    /// Its name.
+    /// Name of the product: 1 to 500 characters.
     #[schema(min_length = 1, max_length = 500, pattern = r"\S")]
     pub name: String,
-    /// In the shop's words.
+    /// Description for customers: at most 65,536 characters.
     #[serde(default)]
     #[schema(max_length = 65_536)]
     pub description: String,
-    /// A path such as `home/lighting`.
+    /// Category as a path, such as `home/lighting`.
     #[serde(default)]
     #[schema(max_length = 500)]
     pub category: String,
-    /// Strings, numbers or booleans by name.
+    /// Attributes by name; each value is a string, a number or a boolean.
     #[serde(default, deserialize_with = "unique")]
     #[schema(schema_with = schema::attributes)]
     pub attributes: BTreeMap<String, Value>,
-    /// Whether customers see it.
-    #[serde(default = "yes")]
+    /// True if customers can see and buy the product.
+    #[serde(default = "active_by_default")]
     pub active: bool,
-    /// Its variants.
+    /// Variants of the product: at most 200.
     #[serde(default)]
     #[schema(max_items = 200)]
     pub variants: Vec<VariantRequest>,
@@ -58,30 +58,30 @@ pub struct ProductRequest {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VariantRequest {
-    /// Its SKU.
+    /// SKU of the variant.
     #[schema(min_length = 1, max_length = 64)]
     pub sku: String,
-    /// What tells it from the others.
+    /// Options that distinguish the variant from the others, such as its size.
     #[serde(default, deserialize_with = "unique")]
     #[schema(schema_with = schema::options)]
     pub options: BTreeMap<String, String>,
-    /// Its price.
+    /// Price of one unit.
     pub price: MoneyShape,
-    /// URLs of its images.
+    /// URLs of images of the variant.
     #[serde(default)]
     #[schema(schema_with = schema::images)]
     pub images: Vec<String>,
 }
 
-fn yes() -> bool {
+fn active_by_default() -> bool {
     true
 }
 
 impl ProductRequest {
-    /// The content, or everything that is wrong with it.
+    /// Returns the content of the product, or an error for each invalid field.
     pub fn content(self) -> Result<Content, Vec<FieldError>> {
         let is_short = self.sku.is_some();
-        self.read().map_err(|errors| if is_short { at_the_top(errors) } else { errors })
+        self.read().map_err(|errors| if is_short { shorten_pointers(errors) } else { errors })
     }
 
     fn read(self) -> Result<Content, Vec<FieldError>> {
@@ -92,7 +92,7 @@ impl ProductRequest {
                 vec![VariantRequest { sku, options: BTreeMap::new(), price, images: Vec::new() }]
             }
             _ => {
-                let detail = "either `variants`, or both `sku` and `price` at the top, are allowed";
+                let detail = "send either `variants`, or both `sku` and `price` at the top level";
                 return Err(vec![FieldError::new("/variants", "ambiguous", detail)]);
             }
         };
@@ -116,12 +116,12 @@ impl ProductRequest {
     }
 }
 
-/// Refuses too many parts, before any of them is looked at.
+/// Refuses too many variants or attributes before any of them is checked.
 fn check_counts(variants: usize, attributes: usize) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut check = |pointer: &str, code, count: usize, max: usize| {
         if count > max {
-            let detail = format!("at most {max} are allowed, this product has {count}");
+            let detail = format!("at most {max} are allowed; this product has {count}");
             errors.push(FieldError::new(pointer, code, detail));
         }
     };
@@ -130,17 +130,18 @@ fn check_counts(variants: usize, attributes: usize) -> Result<(), Vec<FieldError
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// Moves the places of errors for a request that has `sku` and `price` at the top.
-pub(crate) fn at_the_top(errors: Vec<FieldError>) -> Vec<FieldError> {
-    let moved = errors.into_iter().map(|error| match place_at_the_top(&error.pointer) {
+/// Changes the pointers of errors for a request that has `sku` and `price` at the top level.
+pub(crate) fn shorten_pointers(errors: Vec<FieldError>) -> Vec<FieldError> {
+    let moved = errors.into_iter().map(|error| match short_pointer(&error.pointer) {
         Some(pointer) => FieldError { pointer, ..error },
         None => error,
     });
     moved.collect()
 }
 
-/// The place of a field of the only variant as whoever wrote `sku` and `price` at the top knows it.
-pub fn place_at_the_top(pointer: &str) -> Option<String> {
+/// Returns the pointer to a field of the only variant in a request that has `sku` and `price` at the top
+/// level; `None` for other fields.
+pub fn short_pointer(pointer: &str) -> Option<String> {
     pointer.strip_prefix("/variants/0/").map(|rest| format!("/{rest}"))
 }
 
@@ -160,14 +161,14 @@ impl VariantRequest {
     }
 }
 
-/// An attribute of a JSON value.
+/// Reads an attribute from a JSON value.
 pub(crate) fn attribute(name: String, value: &Value) -> Result<Attribute, FieldError> {
     let (kind, value) = match value {
         Value::String(text) => (AttributeKind::Text, text.clone()),
         Value::Number(number) => (AttributeKind::Number, number.to_string()),
         Value::Bool(truth) => (AttributeKind::Boolean, truth.to_string()),
         _ => {
-            let detail = "a string, a number or a boolean is allowed";
+            let detail = "the value must be a string, a number or a boolean";
             let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
             return Err(FieldError::new(pointer, "invalid-type", detail));
         }

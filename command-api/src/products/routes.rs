@@ -6,78 +6,79 @@ use souk_domain::ProductId;
 use souk_domain::product::{Product, ProductCommand};
 use souk_http::headers::WriteHeaders;
 use souk_http::problem::ProblemBody;
-use souk_http::shapes::{WriteAnswer, Written};
+use souk_http::shapes::{WriteResponse, Written};
 use souk_http::{Caller, Problem, StrictJson};
 
 use crate::origin::Write;
-use crate::shop::Shop;
+use crate::ports::Ports;
+use crate::reply::Reply;
 
-use super::request::{ProductRequest, place_at_the_top};
-use super::write::write;
+use super::request::{ProductRequest, short_pointer};
+use super::write::write_product;
 
-type Answer = Result<WriteAnswer<Written>, Problem>;
-
-/// Puts a product into the catalogue.
+/// Creates a product in the catalogue.
 #[utoipa::path(post, path = "/api/products", tag = "products", request_body = ProductRequest,
     responses((status = 201, body = Written, headers(("Location" = String))), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn create(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     headers: WriteHeaders,
     body: StrictJson<ProductRequest>,
-) -> Answer {
-    let came = Write::new(&shop, &caller, &headers, "POST /api/products", &body.raw);
+) -> Reply {
+    let write = Write::new(&ports, &caller, &headers, "POST /api/products", &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
-    let id = ProductId(came.origin.command_id.creates("product"));
-    let request = came.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
-    let (outcome, position) = write(&shop, request).await.map_err(|wrong| placed(wrong, is_short))?;
-    Ok(WriteAnswer::created("/api/products", &id, outcome.revision, position))
+    let id = ProductId(write.origin.command_id.creates("product"));
+    let request = write.request(Product::stream(id), ProductCommand::Create { content, epoch: 0 }).creating();
+    let (outcome, position) =
+        write_product(&ports, request).await.map_err(|problem| with_request_pointers(problem, is_short))?;
+    Ok(WriteResponse::created("/api/products", &id, outcome.revision, position))
 }
 
-/// Replaces all that is said of a product.
+/// Replaces the whole content of a product.
 #[utoipa::path(put, path = "/api/products/{id}", tag = "products", request_body = ProductRequest,
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn replace(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     Path(id): Path<String>,
     headers: WriteHeaders,
     body: StrictJson<ProductRequest>,
-) -> Answer {
+) -> Reply {
     let id = product_id(&id)?;
-    let came = Write::new(&shop, &caller, &headers, &format!("PUT /api/products/{id}"), &body.raw);
+    let write = Write::new(&ports, &caller, &headers, &format!("PUT /api/products/{id}"), &body.raw);
     let is_short = body.value.sku.is_some();
     let content = body.value.content().map_err(Problem::fields)?;
-    let request = came.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
-    let (outcome, position) = write(&shop, request).await.map_err(|wrong| placed(wrong, is_short))?;
-    Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
+    let request = write.request(Product::stream(id), ProductCommand::Replace { content, epoch: 0 });
+    let (outcome, position) =
+        write_product(&ports, request).await.map_err(|problem| with_request_pointers(problem, is_short))?;
+    Ok(WriteResponse::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
-/// Takes a product out of the catalogue for good.
+/// Withdraws a product from the catalogue. This cannot be undone.
 #[utoipa::path(delete, path = "/api/products/{id}", tag = "products",
     params(("id" = String, Path, format = "uuid")),
     responses((status = 200, body = Written), (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
 pub async fn withdraw(
-    State(shop): State<Shop>,
+    State(ports): State<Ports>,
     caller: Caller,
     Path(id): Path<String>,
     headers: WriteHeaders,
-) -> Answer {
+) -> Reply {
     let id = product_id(&id)?;
-    let came = Write::new(&shop, &caller, &headers, &format!("DELETE /api/products/{id}"), &[]);
-    let request = came.request(Product::stream(id), ProductCommand::Withdraw);
-    let (outcome, position) = write(&shop, request).await?;
-    Ok(WriteAnswer::written(StatusCode::OK, &id, outcome.revision, position))
+    let write = Write::new(&ports, &caller, &headers, &format!("DELETE /api/products/{id}"), &[]);
+    let request = write.request(Product::stream(id), ProductCommand::Withdraw);
+    let (outcome, position) = write_product(&ports, request).await?;
+    Ok(WriteResponse::written(StatusCode::OK, &id, outcome.revision, position))
 }
 
-/// A problem whose fields stand where the request has them.
-fn placed(problem: Problem, is_short: bool) -> Problem {
-    if is_short { problem.with_pointers(place_at_the_top) } else { problem }
+/// Changes the pointers of a problem to those of a request that has `sku` and `price` at the top level.
+fn with_request_pointers(problem: Problem, is_short: bool) -> Problem {
+    if is_short { problem.with_pointers(short_pointer) } else { problem }
 }
 
 fn product_id(id: &str) -> Result<ProductId, Problem> {
-    let absent = |_| Problem::new("not-found", "there is no such product");
-    id.parse().map(ProductId).map_err(absent)
+    let not_found = |_| Problem::new("not-found", "there is no such product");
+    id.parse().map(ProductId).map_err(not_found)
 }

@@ -1,26 +1,30 @@
-//! Schemas of what a product has by name or in a list: texts whose limits a derived schema would not say.
+//! OpenAPI schemas of attributes, options and images. A derived schema would not state the limits of their
+//! texts.
 
 use souk_domain::TextRule;
 use souk_domain::limits::{ATTRIBUTES_MAX, IMAGES_MAX, OPTIONS_MAX};
 use souk_domain::text::rules::{ATTRIBUTE_VALUE, IMAGE_URL, OPTION_VALUE, PART_NAME};
 use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
 
-/// Attributes by name.
+/// Schema of attributes by name.
 pub(super) fn attributes() -> Object {
     let types = SchemaType::from_iter([Type::String, Type::Number, Type::Boolean]);
     let value = text(&ATTRIBUTE_VALUE).schema_type(types);
-    by_name(value, ATTRIBUTES_MAX).description(Some("Strings, numbers or booleans by name.")).build()
+    by_name(value, ATTRIBUTES_MAX)
+        .description(Some("Attributes by name; each value is a string, a number or a boolean."))
+        .build()
 }
 
-/// Options by name.
+/// Schema of options by name.
 pub(super) fn options() -> Object {
-    by_name(text(&OPTION_VALUE), OPTIONS_MAX).description(Some("What tells it from the others.")).build()
+    let description = "Options that distinguish the variant from the others, such as its size.";
+    by_name(text(&OPTION_VALUE), OPTIONS_MAX).description(Some(description)).build()
 }
 
-/// URLs of images.
+/// Schema of the list of image URLs.
 pub(super) fn images() -> Array {
     let images = ArrayBuilder::new().items(text(&IMAGE_URL)).max_items(Some(IMAGES_MAX));
-    images.description(Some("URLs of its images.")).build()
+    images.description(Some("URLs of images of the variant.")).build()
 }
 
 fn by_name(value: ObjectBuilder, count_max: usize) -> ObjectBuilder {

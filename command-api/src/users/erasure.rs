@@ -1,6 +1,8 @@
-//! Forgetting somebody. The one act that counts is that their key is destroyed; everything that follows is
-//! listed by the store of keys until it is done, by this request or by the sweep behind it. The order of a guest is told
-//! before that.
+//! Erasure of people.
+//!
+//! A person is erased at the moment at which their key is destroyed. The other steps, such as ending sessions
+//! and deleting mail, follow. The store of keys lists the person until all steps are done, by the request or
+//! by the sweep of erasures. For a guest, the erasure is recorded on the order before the key is destroyed.
 
 use std::time::Duration;
 
@@ -14,113 +16,117 @@ use souk_eventsourcing::{CommandRequest, KeysUnavailable, Outcome, Person, Posit
 use souk_http::Problem;
 
 use crate::auth::{addresses, sessions};
+use crate::ports::Ports;
 use crate::rejected::problem;
-use crate::shop::Shop;
 
-/// The time until a key that could not be destroyed is tried again.
-const DESTROY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Time from a failed attempt to destroy a key until the next one.
+const DESTROY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Destroys a customer's key, and ends their account if they have one.
+/// Destroys a customer's key, and ends their account if they have one. Returns the position of the last event
+/// that was appended, if any.
 pub async fn erase_customer(
-    shop: &Shop,
+    ports: &Ports,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, Problem> {
-    shop.people.erase(&customer.person(), shop.clock.now()).await?;
-    let position = forget_customer(shop, customer, origin).await;
-    shop.erased.notify_one();
+    ports.people.erase(&customer.person(), ports.clock.now()).await?;
+    let position = forget_customer(ports, customer, origin).await;
+    ports.erased.notify_one();
     position
 }
 
-/// Returns true if there is something to forget of a customer, or they were forgotten before: an account, a key, a cart
-/// or an order.
-pub async fn is_known(shop: &Shop, customer: &CustomerId) -> Result<bool, Problem> {
+/// Returns true if the shop has an account, a key, a cart or an order of a customer, or the customer was
+/// erased earlier.
+pub async fn is_known(ports: &Ports, customer: &CustomerId) -> Result<bool, Problem> {
     let person = customer.person();
-    if shop.people.is_erased(&person).await? {
+    if ports.people.is_erased(&person).await? {
         return Ok(true);
     }
-    if shop.people.to_open(vec![person.clone()]).await?.get(&person).is_some() {
+    if ports.people.to_open(vec![person.clone()]).await?.get(&person).is_some() {
         return Ok(true);
     }
     if let Some(user) = UserId::of_customer(customer)
-        && shop.accounts.users.load(&User::stream(user)).await?.is_some()
+        && ports.accounts.users.load(&User::stream(user)).await?.is_some()
     {
         return Ok(true);
     }
     let cart = Cart::stream(CartId::of_customer(customer));
-    Ok(shop.carts.load(&cart).await?.is_some() || shop.finder.has_orders(customer).await?)
+    Ok(ports.carts.load(&cart).await?.is_some() || ports.finder.has_orders(customer).await?)
 }
 
-/// What follows from a customer's erasure, their orders aside: a repeat does what is left of it.
+/// Does the steps of an erasure that follow the destruction of the key, except for those on orders. Repeating
+/// it completes an interrupted erasure.
 pub async fn forget_customer(
-    shop: &Shop,
+    ports: &Ports,
     customer: &CustomerId,
     origin: &Origin,
 ) -> Result<Option<Position>, Problem> {
-    sessions::end_all(shop, customer, None).await?;
-    let mut reached = None;
+    sessions::end_all(ports, customer, None).await?;
+    let mut position = None;
     if let Some(user) = UserId::of_customer(customer) {
-        reached = end_account(shop, user, origin).await?;
+        position = end_account(ports, user, origin).await?;
     }
-    let outbox = &shop.accounts.outbox;
+    let outbox = &ports.accounts.outbox;
     outbox.forget(customer).await.map_err(|error| Problem::internal(&error))?;
-    Ok(reached)
+    Ok(position)
 }
 
-/// Looks again at an account after something about it was kept beside the log. An erasure that destroyed the key
-/// meanwhile may have gone through the credentials and the mail before that was kept, so it goes now; the sweep does
-/// what is left of it. Returns true if the account is erased.
-pub async fn look_again(shop: &Shop, user: UserId) -> Result<bool, Problem> {
+/// Deletes an account's sessions, credentials and mail if the account is erased. Returns true if it is.
+///
+/// Call it after storing anything about an account outside the log. An erasure that ran at the same time may
+/// have deleted the credentials and the mail before this was stored. The sweep of erasures repeats the other
+/// steps.
+pub async fn delete_if_erased(ports: &Ports, user: UserId) -> Result<bool, Problem> {
     let customer = user.customer();
     let person = customer.person();
-    if !shop.people.is_erased(&person).await? {
+    if !ports.people.is_erased(&person).await? {
         return Ok(false);
     }
-    shop.people.unsettle(&person).await?;
-    shop.erased.notify_one();
-    sessions::end_all(shop, &customer, None).await?;
-    let account = shop.accounts.users.load(&User::stream(user)).await?;
+    ports.people.unsettle(&person).await?;
+    ports.erased.notify_one();
+    sessions::end_all(ports, &customer, None).await?;
+    let account = ports.accounts.users.load(&User::stream(user)).await?;
     let hashes = match account.as_ref().and_then(|account| account.state.email_hash()) {
-        Some(hash) => addresses::hashes_of(shop, hash).await?,
+        Some(hash) => addresses::hashes_of(ports, hash).await?,
         None => Vec::new(),
     };
-    shop.accounts.credentials.forget(&customer, &hashes).await?;
-    shop.accounts.outbox.forget(&customer).await.map_err(|error| Problem::internal(&error))?;
+    ports.accounts.credentials.forget(&customer, &hashes).await?;
+    ports.accounts.outbox.forget(&customer).await.map_err(|error| Problem::internal(&error))?;
     Ok(true)
 }
 
-async fn end_account(shop: &Shop, user: UserId, origin: &Origin) -> Result<Option<Position>, Problem> {
+async fn end_account(ports: &Ports, user: UserId, origin: &Origin) -> Result<Option<Position>, Problem> {
     let stream = User::stream(user);
-    let before = shop.accounts.users.load(&stream).await?;
+    let before = ports.accounts.users.load(&stream).await?;
     let hash = before.as_ref().and_then(|before| before.state.email_hash());
     let hashes = match hash {
-        Some(hash) => addresses::hashes_of(shop, hash).await?,
+        Some(hash) => addresses::hashes_of(ports, hash).await?,
         None => Vec::new(),
     };
-    shop.accounts.credentials.forget(&user.customer(), &hashes).await?;
+    ports.accounts.credentials.forget(&user.customer(), &hashes).await?;
     let Some(hash) = hash else { return Ok(None) };
-    // Before the claim is released: see `sign_up`.
-    shop.people.delete_alias(hash.as_str()).await?;
+    // The alias is deleted before the claim is released: `sign_up` relies on this order.
+    ports.people.delete_alias(hash.as_str()).await?;
     let erase = CommandRequest::new(stream.clone(), UserCommand::Erase, origin.step("erase user"));
-    let erased = shop.accounts.users.execute(erase).await.map_err(problem)?;
+    let erased = ports.accounts.users.execute(erase).await.map_err(problem)?;
     let release = ClaimCommand::Release { owner: stream.to_string(), epoch: erased.state.epoch() };
     let release = CommandRequest::new(Claim::of_email(hash), release, origin.step("release e-mail address"));
-    let released = shop.claims.execute(release).await.map_err(problem)?;
+    let released = ports.claims.execute(release).await.map_err(problem)?;
     Ok(Some(erased.position.max(released.position)))
 }
 
-/// Says on an order that somebody is erased, in case it tells about them.
+/// Records on an order that a person is erased, if the order has personal data of this person.
 pub async fn forget_order(
-    shop: &Shop,
+    ports: &Ports,
     order: OrderId,
     person: &Person,
     origin: &Origin,
 ) -> Result<Position, Problem> {
-    Ok(tell_order(shop, order, person, origin).await?.position)
+    Ok(record_on_order(ports, order, person, origin).await?.position)
 }
 
-async fn tell_order(
-    shop: &Shop,
+async fn record_on_order(
+    ports: &Ports,
     order: OrderId,
     person: &Person,
     origin: &Origin,
@@ -128,54 +134,56 @@ async fn tell_order(
     let origin = origin.step(&format!("erase {order}"));
     let erase = OrderCommand::Erase { person: person.clone() };
     let erase = CommandRequest::new(Order::stream(order), erase, origin);
-    shop.orders.execute(erase).await.map_err(problem)
+    ports.orders.execute(erase).await.map_err(problem)
 }
 
-/// Erases the guest of an order, and destroys the key.
+/// Erases the guest of an order.
 ///
-/// The order is told first. The sweep that attaches orders may have opened the address already, to seal it under the
-/// key of a customer: an order that was told is attached to nobody any more. An order that was attached before is no
-/// guest's, as for a lookup. All of it is done also when the client goes away, and the start after a crash destroys
-/// the keys of everybody whom the log names as erased.
-pub async fn erase_guest(shop: &Shop, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
-    let of_task = shop.clone();
+/// The erasure is recorded on the order first, and then the key is destroyed. The sweep that attaches guests'
+/// orders to customers may have decrypted the e-mail address already, to seal it under the customer's key; it
+/// can't attach an order on which an erasure is recorded. An order that was attached before belongs to a
+/// customer, and is reported as not found. The erasure is completed even if the client disconnects. After a
+/// crash, the next start destroys the keys of all people whose erasure is in the log.
+pub async fn erase_guest(ports: &Ports, order: OrderId, origin: &Origin) -> Result<Position, Problem> {
+    let task_ports = ports.clone();
     let origin = origin.clone();
-    let erased = tokio::spawn(async move {
+    let erasure = tokio::spawn(async move {
         let person = order.guest();
-        let told = tell_order(&of_task, order, &person, &origin).await?;
-        if told.state.customer().is_some() {
+        let outcome = record_on_order(&task_ports, order, &person, &origin).await?;
+        if outcome.state.customer().is_some() {
             return Err(Problem::new("not-found", "there is no such order"));
         }
-        destroy(&of_task, &person).await?;
-        Ok(told.position)
+        destroy_key(&task_ports, &person).await?;
+        Ok(outcome.position)
     });
-    erased.await.map_err(|error| Problem::internal(&error))?
+    erasure.await.map_err(|error| Problem::internal(&error))?
 }
 
-/// Destroys the key of a person who the log says is erased. A try that fails is repeated until the shop stops: the
-/// client, who is told of the failure, finds no order any more that it could name again.
-async fn destroy(shop: &Shop, person: &Person) -> Result<(), KeysUnavailable> {
-    let destroyed = shop.people.erase(person, shop.clock.now()).await;
-    shop.erased.notify_one();
+/// Destroys the key of a person whose erasure is in the log. If the first attempt fails, this function
+/// returns the error, and a task repeats the attempt until the shop stops: the client can't repeat the
+/// request, since it no longer finds the order.
+async fn destroy_key(ports: &Ports, person: &Person) -> Result<(), KeysUnavailable> {
+    let destroyed = ports.people.erase(person, ports.clock.now()).await;
+    ports.erased.notify_one();
     if destroyed.is_err() {
-        let of_task = shop.clone();
+        let task_ports = ports.clone();
         let person = person.clone();
         tokio::spawn(async move {
-            let mut stopping = of_task.stopping.clone();
+            let mut stopping = task_ports.stopping.clone();
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(DESTROY_AGAIN_AFTER) => {}
-                    // Its sender goes only with the shop.
+                    () = tokio::time::sleep(DESTROY_RETRY_DELAY) => {}
+                    // Also ends when the sender is dropped, which happens only when the shop stops.
                     _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
                 }
-                match of_task.people.erase(&person, of_task.clock.now()).await {
+                match task_ports.people.erase(&person, task_ports.clock.now()).await {
                     Ok(()) => break,
                     Err(error) => {
-                        tracing::warn!(%person, %error, "a key is not destroyed; it is tried again");
+                        tracing::warn!(%person, %error, "a key could not be destroyed; the next attempt follows");
                     }
                 }
             }
-            of_task.erased.notify_one();
+            task_ports.erased.notify_one();
         });
     }
     destroyed

@@ -1,4 +1,5 @@
-//! `/api/users/me`: what people say of themselves, and their erasure.
+//! `/api/users/me` and `/api/users/{id}`: profiles, addresses and preferences of users, and the erasure of
+//! customers.
 
 pub mod erasure;
 pub mod request;

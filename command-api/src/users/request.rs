@@ -1,30 +1,31 @@
-//! What people say of themselves.
+//! Request bodies of users.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use souk_domain::FieldError;
 use souk_domain::text::rules::SHORT;
 use souk_domain::user::Preferences;
 use souk_domain::user::event::Entry;
 use souk_http::Problem;
+use souk_http::fields::present;
 use souk_http::shapes::{AddressShape, NameShape, PasswordShape, read_text};
 use utoipa::ToSchema;
 
-/// Characters of a language tag.
+/// Most characters of a language tag.
 const LANGUAGE_CHARS_MAX: usize = 35;
 
-/// What they are called.
+/// The name and phone number of a user.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"name": "Ada", "phone": "+44 20 7946 0000"}))]
 pub struct ProfileRequest {
-    /// Their name.
+    /// Name of the user.
     pub name: NameShape,
-    /// Their phone number, as typed.
+    /// Phone number of the user, as typed: at most 200 characters.
     #[serde(default)]
     pub phone: ShortShape,
 }
 
-/// A short text about a person, never shown by `Debug`.
+/// A short text about a person: at most 200 characters. `Debug` does not print it.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[schema(value_type = String, max_length = 200)]
 pub struct ShortShape(pub String);
@@ -36,52 +37,51 @@ impl std::fmt::Debug for ShortShape {
 }
 
 impl ShortShape {
-    /// The text, or a refusal.
+    /// Returns the trimmed text, or a problem that points to the field.
     pub fn read(self, pointer: &str) -> Result<String, Problem> {
         read_text(pointer, &self.0, &SHORT)
     }
 }
 
-/// An address for the book: a postal address, what its owner calls it, and whether goods go there unless
-/// they say otherwise.
+/// An entry of the address book.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"label": "home", "name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA", "country": "GB", "default": true}))]
 pub struct EntryRequest {
-    /// As in `home`.
+    /// Label that the user gives to the address, such as `home`.
     #[serde(default)]
     pub label: ShortShape,
-    /// Who receives.
+    /// Name of the recipient.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub name: ShortShape,
-    /// Street and number.
+    /// Street and house number.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub line1: ShortShape,
-    /// More of it.
+    /// Second address line, such as an apartment.
     #[serde(default)]
     pub line2: ShortShape,
-    /// City.
+    /// City or town.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub city: ShortShape,
-    /// State, county, province.
+    /// State, county or province.
     #[serde(default)]
     pub region: ShortShape,
-    /// Postal code.
+    /// Postal code, as typed.
     #[serde(default)]
     pub postal_code: ShortShape,
-    /// ISO 3166 alpha-2 code.
+    /// Country as two capital letters (ISO 3166-1 alpha-2).
     #[schema(value_type = String, pattern = "^[A-Z]{2}$")]
     pub country: ShortShape,
-    /// Phone number.
+    /// Phone number for the delivery.
     #[serde(default)]
     pub phone: ShortShape,
-    /// Whether goods go there unless they say otherwise.
+    /// True to make this the user's default address.
     #[serde(default)]
     pub default: bool,
 }
 
 impl EntryRequest {
-    /// The entry, or everything that is wrong with it.
+    /// Returns the entry and true if it becomes the default address, or an error for each invalid field.
     pub fn read(self) -> Result<(Entry, bool), Problem> {
         let address = AddressShape {
             name: self.name.0,
@@ -98,30 +98,30 @@ impl EntryRequest {
     }
 }
 
-/// What they want.
+/// The preferences of a user.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"language": "en", "marketing": false, "notifications": {"email": true}}))]
 pub struct PreferencesRequest {
-    /// A language tag, as in `en` or `pt-BR`.
+    /// Language tag, such as `en` or `pt-BR`.
     #[schema(max_length = 35, pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
     pub language: String,
-    /// Whether they want to hear of offers.
+    /// True if the user agrees to marketing messages.
     pub marketing: bool,
-    /// How they are told of their orders.
+    /// Channels of notifications about orders.
     pub notifications: ChannelsRequest,
 }
 
-/// How they are told of their orders.
+/// The channels of notifications about orders.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ChannelsRequest {
-    /// By e-mail.
+    /// True if the user agrees to e-mails about orders.
     pub email: bool,
 }
 
 impl PreferencesRequest {
-    /// The preferences, or a refusal.
+    /// Returns the preferences, or a problem if the language tag is invalid.
     pub fn read(self) -> Result<Preferences, Problem> {
         let mut parts = self.language.split('-');
         let is_part =
@@ -130,7 +130,7 @@ impl PreferencesRequest {
         let is_language = first.len() >= 2 && first.bytes().all(|b| b.is_ascii_alphabetic());
         let fits = self.language.len() <= LANGUAGE_CHARS_MAX;
         if !(fits && is_language && is_part(first) && parts.all(is_part)) {
-            let detail = "a language tag is allowed, as in en or pt-BR";
+            let detail = "the value must be a language tag, such as en or pt-BR";
             return Err(Problem::fields(vec![FieldError::new("/language", "invalid-language", detail)]));
         }
         let email_notifications = self.notifications.email;
@@ -138,19 +138,14 @@ impl PreferencesRequest {
     }
 }
 
-/// Somebody wants to be forgotten.
+/// A request of a user to erase their account and personal data.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"password": "correct horse battery"}))]
 pub struct EraseRequest {
-    /// Their password; left out by who has none and signed in through an identity provider within the last
-    /// two minutes.
-    #[serde(default, deserialize_with = "given")]
+    /// Password of the user. A user without a password omits it, and must have signed in through an identity
+    /// provider within the last two minutes.
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub password: Option<PasswordShape>,
-}
-
-/// Reads a field that may be left out, and is not null when it isn't.
-pub(crate) fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PasswordShape>, D::Error> {
-    PasswordShape::deserialize(value).map(Some)
 }

@@ -240,7 +240,7 @@ async fn a_field_that_occurs_twice_is_refused() {
     ] {
         let answer = import_text(&shop, format!(r#"{{"name":"Lamp",{twice},{price}}}"#)).await;
         let line = &answer.body["lines"][0];
-        assert!(line["reason"].as_str().unwrap().contains("stands there twice"), "{twice}: {line}");
+        assert!(line["reason"].as_str().unwrap().contains("occurs twice"), "{twice}: {line}");
         let body = format!(r#"{{"name":"Lamp",{twice},"price":{{"amount":1,"currency":"GBP"}}}}"#);
         shop.admin(Call::post_raw("/api/products", body)).await.refused(422, "validation-failed");
     }
@@ -351,7 +351,7 @@ async fn a_sku_stands_in_a_request_once() {
     let reasons: Vec<_> = (1..3).map(|at| answer.body["lines"][at]["reason"].as_str().unwrap()).collect();
     assert_eq!(
         reasons,
-        ["/sku: SKU J1 stands in line 1 already", "/variants/1/sku: SKU J1 stands in line 1 already"]
+        ["/sku: SKU J1 is already in line 1", "/variants/1/sku: SKU J1 is already in line 1"]
     );
     assert_eq!(content(&shop, id.as_str().unwrap()).0.variants[0].price.amount, 2);
 }

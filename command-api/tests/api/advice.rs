@@ -47,7 +47,7 @@ const TRIED: &[(&str, &str, &str)] = &[
         "command-api/tests/api/payments.rs",
         "an_order_that_waits_is_paid_with_its_total",
     ),
-    ("still-parked", "tests/shop/replay.rs", "an_event_that_cannot_be_read_parks_its_order_and_nothing_else"),
+    ("still-parked", "tests/shop/replay.rs", "an_unreadable_event_parks_only_its_order"),
     ("export-in-progress", "query-api/tests/api/export.rs", "a_person_has_one_export_at_a_time"),
 ];
 
@@ -228,9 +228,9 @@ async fn advice_about_orders_helps() {
         assert_eq!(post(&shop, &at("return"), back).await.done(200).text("status"), "RETURNED");
         // What is back can't come back, so nothing is advised any more.
         let refused = post(&shop, &at("cancel"), json!({})).await.refused(409, "order-not-cancellable");
-        assert_eq!(refused.text("detail"), "an order that is RETURNED can't be cancelled");
+        assert_eq!(refused.text("detail"), "an order with status RETURNED can't be cancelled");
         let refused = post(&shop, &at("ship"), ship("RM3")).await.refused(409, "order-not-shippable");
-        assert_eq!(refused.text("detail"), "an order that is RETURNED can't be shipped");
+        assert_eq!(refused.text("detail"), "an order with status RETURNED can't be shipped");
     }
 }
 

@@ -134,7 +134,7 @@ async fn a_hash_of_before_the_cost_was_raised_is_replaced_on_signing_in() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let (credentials, customer) =
-        (&shop.shop.accounts.credentials, CustomerId::parse(&ada.text("id")).unwrap());
+        (&shop.ports.accounts.credentials, CustomerId::parse(&ada.text("id")).unwrap());
     let cheap = Hashing::new(Cost { memory_kib: 32, passes: 1 }).unwrap();
     let old = cheap.hash(&Password::typed(PASSWORD.to_owned())).unwrap();
     credentials.set_password(&customer, &old).await.unwrap();
@@ -254,7 +254,7 @@ async fn an_address_is_verified_by_what_was_mailed() {
     shop.as_user(&ada.text("accessToken"), verify(&token)).await.done(204);
     shop.send(verify(&token)).await.refused(422, "validation-failed");
     let stream = souk_domain::user::User::stream(UserId(user.parse().unwrap()));
-    let loaded = shop.shop.accounts.users.load(&stream).await.unwrap().unwrap();
+    let loaded = shop.ports.accounts.users.load(&stream).await.unwrap().unwrap();
     assert!(loaded.state.account().unwrap().is_verified);
 }
 
@@ -298,7 +298,7 @@ async fn nothing_of_the_person_is_in_the_log() {
     let ada = signed_up(&shop, "ada@example.org").await;
     let stream = souk_domain::user::User::stream(UserId(ada.text("id").parse().unwrap()));
     let email = Email::parse("ada@example.org").unwrap();
-    let alias = souk_command_api::auth::addresses::alias_of(&shop.shop, &email).await.unwrap();
+    let alias = souk_command_api::auth::addresses::alias_of(&shop.ports, &email).await.unwrap();
     let claim = Claim::of_email(&alias);
     let log = shop.log.lock().unwrap();
     let events = [log.stream(&stream), log.stream(&claim)].concat();
@@ -310,16 +310,16 @@ async fn nothing_of_the_person_is_in_the_log() {
 
 /// An account as logs of before 2026-11-30 have it: under the keyed hash of its address.
 async fn signed_up_then(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
-    let shop = &shop.shop;
-    let user = UserId(shop.clock.new_id());
+    let ports = &shop.ports;
+    let user = UserId(ports.clock.new_id());
     let email = Email::parse(email).unwrap();
-    let hash = email.hash(&shop.keys.email_hash);
+    let hash = email.hash(&ports.keys.email_hash);
     let correlation = CorrelationId::parse("then").unwrap();
-    let origin = || Origin::new(shop.clock.new_id(), Actor::new("test", "then"), correlation.clone());
+    let origin = || Origin::new(ports.clock.new_id(), Actor::new("test", "then"), correlation.clone());
     let claim = ClaimCommand::Claim { owner: User::stream(user).to_string(), epoch: 0 };
-    shop.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await.unwrap();
-    let phc = shop.accounts.passwords.hash(Password::typed(PASSWORD.to_owned())).await.unwrap();
-    shop.accounts.credentials.set_password(&user.customer(), &phc).await.unwrap();
+    ports.claims.execute(CommandRequest::new(Claim::of_email(&hash), claim, origin())).await.unwrap();
+    let phc = ports.accounts.passwords.hash(Password::typed(PASSWORD.to_owned())).await.unwrap();
+    ports.accounts.credentials.set_password(&user.customer(), &phc).await.unwrap();
     let registration = Registration {
         user,
         email,
@@ -329,7 +329,7 @@ async fn signed_up_then(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    shop.accounts.users.execute(CommandRequest::new(User::stream(user), register, origin())).await.unwrap();
+    ports.accounts.users.execute(CommandRequest::new(User::stream(user), register, origin())).await.unwrap();
     (user, hash)
 }
 
@@ -344,7 +344,7 @@ async fn an_account_of_an_older_log_signs_in_and_the_next_with_its_address_has_a
     shop.as_user(&ada.text("accessToken"), gone).await.done(202);
     let next = signed_up(&shop, "ada@example.org").await;
     let next = UserId(next.text("id").parse().unwrap());
-    let loaded = shop.shop.accounts.users.load(&User::stream(next)).await.unwrap().unwrap();
+    let loaded = shop.ports.accounts.users.load(&User::stream(next)).await.unwrap().unwrap();
     assert_ne!(loaded.state.email_hash(), Some(&hash));
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
 }

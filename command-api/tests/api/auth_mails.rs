@@ -103,7 +103,7 @@ async fn until_places_are_free(shop: &TestShop) {
 async fn counts_of_mails_hold_no_address_and_no_hash_of_an_account() {
     let shop = TestShop::open().await;
     is_mailed_by_a_cycle(&shop, "192.0.2.77").await;
-    let hash = souk_domain::Email::parse("ada@example.org").unwrap().hash(&shop.shop.keys.email_hash);
+    let hash = souk_domain::Email::parse("ada@example.org").unwrap().hash(&shop.ports.keys.email_hash);
     for text in ["ada@example.org", hash.as_str(), "192.0.2.77"] {
         assert!(!shop.holds(text.as_bytes()), "{text}");
     }

@@ -197,7 +197,7 @@ async fn mailed_tokens_die_when_the_account_is_erased() {
     let to_verify = mailed(&shop, &ada.text("id"));
     let to_reset = reset_token(&shop, "ada@example.org", &ada.text("id")).await;
     // The key is destroyed, and the rest of the erasure has not come yet.
-    shop.shop.people.erase(&customer.person(), shop.shop.clock.now()).await.unwrap();
+    shop.ports.people.erase(&customer.person(), shop.ports.clock.now()).await.unwrap();
     refused_token(&shop, confirm_call(&to_reset, "battery horse correct")).await;
     refused_token(&shop, verify(&to_verify)).await;
     shop.as_user(&ada.text("accessToken"), erase_call(PASSWORD)).await.done(202);
@@ -210,15 +210,15 @@ async fn mailed_tokens_die_when_the_account_is_erased() {
             if purpose == Purpose::VerifyEmail { verify(&late) } else { confirm_call(&late, PASSWORD) };
         refused_token(&shop, call).await;
     }
-    assert_eq!(shop.shop.accounts.credentials.password(&customer).await.unwrap(), None);
+    assert_eq!(shop.ports.accounts.credentials.password(&customer).await.unwrap(), None);
 }
 
 /// Keeps a token as if it had been mailed to an address.
 async fn kept_token(shop: &TestShop, user: &CustomerId, email: &str, purpose: Purpose) -> String {
     let email = Email::parse(email).unwrap();
-    let hash = souk_command_api::auth::addresses::alias_of(&shop.shop, &email).await.unwrap();
-    let (token, text) = OneTimeToken::make(user.clone(), hash, purpose, shop.shop.clock.now()).unwrap();
-    shop.shop.accounts.credentials.keep_one_time(&token).await.unwrap();
+    let hash = souk_command_api::auth::addresses::alias_of(&shop.ports, &email).await.unwrap();
+    let (token, text) = OneTimeToken::make(user.clone(), hash, purpose, shop.ports.clock.now()).unwrap();
+    shop.ports.accounts.credentials.keep_one_time(&token).await.unwrap();
     text
 }
 

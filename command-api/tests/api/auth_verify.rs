@@ -14,7 +14,7 @@ fn verify(body: &Value) -> Call {
 
 /// Returns true for an account whose address is proven; the address is verified in any case.
 async fn is_proven(shop: &TestShop, user: &str) -> bool {
-    let loaded = shop.shop.accounts.users.load(&User::stream(UserId(user.parse().unwrap()))).await.unwrap();
+    let loaded = shop.ports.accounts.users.load(&User::stream(UserId(user.parse().unwrap()))).await.unwrap();
     let state = loaded.unwrap().state;
     let account = state.account().unwrap();
     assert!(account.is_verified);

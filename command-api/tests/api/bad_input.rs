@@ -203,7 +203,7 @@ async fn queries_with_control_characters_or_other_encodings_are_refused_everywhe
 #[tokio::test]
 async fn the_document_names_every_route_and_its_problems() {
     let shop = TestShop::open().await;
-    let api = souk_command_api::router(shop.shop.clone()).into_openapi();
+    let api = souk_command_api::router(shop.ports.clone()).into_openapi();
     let api = serde_json::to_value(&api).unwrap();
     let paths = api["paths"].as_object().unwrap();
     assert_eq!(paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>(), 55);

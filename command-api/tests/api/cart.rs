@@ -9,7 +9,7 @@ use crate::shop::{Call, TestShop, product};
 
 async fn state(shop: &TestShop, cart: &str) -> CartState {
     let cart = CartId(cart.parse().unwrap());
-    (*shop.shop.carts.load(&Cart::stream(cart)).await.unwrap().unwrap().state).clone()
+    (*shop.ports.carts.load(&Cart::stream(cart)).await.unwrap().unwrap().state).clone()
 }
 
 fn units(state: &CartState, sku: &str) -> u32 {
@@ -146,7 +146,7 @@ async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
     let id = Uuid::from_u128(77);
     let origin = Origin::new(id, Actor::new("customer", "ada"), CorrelationId::from(id));
     let command = CartCommand::GiveAway { into, at_revision: 0 };
-    shop.shop.carts.execute(CommandRequest::new(Cart::stream(from), command, origin)).await.unwrap();
+    shop.ports.carts.execute(CommandRequest::new(Cart::stream(from), command, origin)).await.unwrap();
     assert!(state(&shop, &guest_cart).await.is_empty());
     assert_eq!(units(&state(&shop, &own).await, "heart"), 2, "cut off between the two carts");
 
@@ -156,7 +156,7 @@ async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
     };
     merge("bob").await.done(200);
     let bobs = CartId::of_customer(&CustomerId::parse("bob").unwrap());
-    assert!(shop.shop.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(), "they are owed to ada");
+    assert!(shop.ports.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(), "they are owed to ada");
     for _ in 0..3 {
         merge("ada").await.done(200);
         assert_eq!(units(&state(&shop, &own).await, "heart"), 3);
@@ -268,7 +268,7 @@ async fn a_line_whose_product_changed_its_currency_is_named_and_can_be_removed()
 async fn a_refused_quantity_is_the_one_that_was_sent_or_that_the_line_would_have() {
     let shop = TestShop::stocked().await;
     shop.customer("ada", add("heart", 9)).await.done(200);
-    for (quantity, told) in [(0, "0 were asked for"), (999_992, "would have 1000001")] {
+    for (quantity, told) in [(0, "0 were requested"), (999_992, "would have 1000001")] {
         let refused = shop.customer("ada", add("heart", quantity)).await.refused(422, "validation-failed");
         assert!(refused.text("detail").contains(told), "{}", refused.body);
     }

@@ -38,7 +38,7 @@ async fn pending(shop: &TestShop) -> String {
 
 async fn status(shop: &TestShop, payment: &str) -> Option<PaymentStatus> {
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-    shop.shop.payments.load(&stream).await.unwrap().unwrap().state.status()
+    shop.ports.payments.load(&stream).await.unwrap().unwrap().state.status()
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn refused_refund(shop: &TestShop) -> (String, String) {
 
 async fn debts(shop: &TestShop, payment: &str) -> usize {
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-    shop.shop.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
+    shop.ports.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
 }
 
 /// The documented body has no `refundId`, and a provider names refunds by its own ids.
@@ -217,7 +217,7 @@ async fn one_event_id_for_two_payments_makes_two_voids() {
     for _ in 0..2 {
         let payment = pending(&shop).await;
         let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
-        let order = shop.shop.payments.load(&stream).await.unwrap().unwrap().state.order().unwrap();
+        let order = shop.ports.payments.load(&stream).await.unwrap().unwrap().state.order().unwrap();
         record(&shop, &payment, PaymentCommand::Abandon { order }).await;
         let body = event("evt_same", "payment.authorized", &format!("pay_{payment}"), NOW);
         shop.send(signed(&body.to_string())).await.done(200);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use souk_domain::Email;
-use souk_sign_in::identity_provider::{Begun, Flow, Identity};
+use souk_sign_in::identity_provider::{FlowStart, Flow, Identity};
 use souk_sign_in::{IdentityProviders, ProviderFailed, RefreshToken};
 
 use crate::auth::{PASSWORD, login_call, mailed, signed_up};
@@ -28,17 +28,17 @@ impl IdentityProviders for Scripted {
         self.has(name).then(|| format!("https://{name}.example"))
     }
 
-    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed> {
+    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<FlowStart, ProviderFailed> {
         if name == "down" {
             return Err(ProviderFailed::Unavailable("it is down".to_owned()));
         }
         let text = str::to_owned;
         let state = format!("{name}{}", self.begun.fetch_add(1, Ordering::Relaxed));
         let url = format!("https://{name}.example/authorize?redirect_uri={redirect_uri}&state={state}");
-        Ok(Begun {
+        Ok(FlowStart {
             url,
             issuer: format!("https://{name}.example"),
-            names_itself: name == "strict",
+            sends_issuer: name == "strict",
             state,
             nonce: text("nonce"),
             verifier: text("verifier"),
@@ -365,7 +365,7 @@ async fn a_code_is_kept_as_a_hash_alone() {
     {
         assert!(!shop.holds(&spelling), "it lies in the data folder");
     }
-    let hash = RefreshToken::decode(&code, &shop.shop.keys.sign_in_code).unwrap().hash();
+    let hash = RefreshToken::decode(&code, &shop.ports.keys.sign_in_code).unwrap().hash();
     let hash = format!("{hash:?}").replace(' ', "");
     assert!(shop.holds(hash.as_bytes()), "the hash is there, so the search finds what lies there");
 }

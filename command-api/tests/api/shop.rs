@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use souk_command_api::auth::mailed::Resets;
-use souk_command_api::{Accounts, GuestOrder, OrderFinder, OrderOwner, Settings, SettledOrders, Shop};
+use souk_command_api::{Accounts, GuestOrder, OrderFinder, OrderOwner, Ports, Settings, SettledOrders};
 use souk_domain::order::draft::order_code;
 use souk_domain::order::event::Placed;
 use souk_domain::order::{Order, OrderCommand};
@@ -27,8 +27,8 @@ use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Problem, Role};
 use souk_mail_folder::MailFolder;
 use souk_process_managers::ProviderCall;
-use souk_process_managers::{Answer as ProviderAnswer, FoundPayment, PaymentProvider};
-use souk_sign_in::password::{Compared, Cost, Hashing, TooManyWait};
+use souk_process_managers::{FoundPayment, PaymentProvider, ProviderAnswer};
+use souk_sign_in::password::{Comparison, Cost, Hashing, TooManyWaiting};
 use souk_sign_in::{Password, Passwords};
 use souk_sqlite_credentials::SqliteCredentials;
 use tokio::sync::watch;
@@ -90,11 +90,11 @@ struct Hashes(Hashing, Arc<AtomicU64>);
 
 #[async_trait]
 impl Passwords for Hashes {
-    async fn hash(&self, password: Password) -> Result<String, TooManyWait> {
+    async fn hash(&self, password: Password) -> Result<String, TooManyWaiting> {
         Ok(self.0.hash(&password).unwrap())
     }
 
-    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait> {
+    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Comparison, TooManyWaiting> {
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(self.0.compare(&password, hash.as_deref()))
     }
@@ -153,7 +153,7 @@ impl OrderFinder for Finder {
 /// A shop.
 pub(crate) struct TestShop {
     /// The command side.
-    pub(crate) shop: Shop,
+    pub(crate) ports: Ports,
     /// Its log.
     pub(crate) log: Arc<Mutex<Log>>,
     /// Its clock.
@@ -176,7 +176,7 @@ impl TestShop {
         let (stop, stopping) = watch::channel(false);
         let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let comparisons = Arc::new(AtomicU64::new(0));
-        let shop = Shop {
+        let ports = Ports {
             products: MemoryPort::open(&log, &clock),
             claims: MemoryPort::open(&log, &clock),
             stock: MemoryPort::open(&log, &clock),
@@ -196,7 +196,7 @@ impl TestShop {
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 resets: Resets::default(),
                 denials: Arc::default(),
-                spent_flows: Arc::default(),
+                used_flows: Arc::default(),
                 providers: Arc::new(Scripted::default()),
                 guard: Arc::new(Guard::new(true, Arc::clone(&clock))),
             },
@@ -213,18 +213,18 @@ impl TestShop {
             keys: Arc::new(Keys::open(folder.path()).unwrap()),
             stopping,
         };
-        let (router, _) = souk_command_api::router(shop.clone()).split_for_parts();
+        let (router, _) = souk_command_api::router(ports.clone()).split_for_parts();
         let settings = Edge {
-            tokens: shop.keys.clone(),
-            denials: Arc::clone(&shop.accounts.denials),
+            tokens: ports.keys.clone(),
+            denials: Arc::clone(&ports.accounts.denials),
             clock,
             limits: Arc::new(Limits::off()),
-            bodies: Bodies::Whole,
+            bodies: Bodies::ReadHere,
             room: Arc::default(),
             proxies: Arc::default(),
         };
         let router = edge(router, settings);
-        Self { shop, log, clock: test_clock, comparisons, stop, router, folder }
+        Self { ports, log, clock: test_clock, comparisons, stop, router, folder }
     }
 
     /// A shop that sells heart at 2.55 and star at 10.00 GBP.
@@ -240,13 +240,13 @@ impl TestShop {
     pub(crate) fn token(&self, subject: &str, role: Role) -> String {
         let subject = CustomerId::parse(subject).unwrap();
         let grant = Grant { subject: &subject, role, ttl: Duration::from_hours(1), session: None };
-        issue(&self.shop.keys, grant, self.clock.now(), Uuid::nil())
+        issue(&self.ports.keys, grant, self.clock.now(), Uuid::nil())
     }
 
     /// The last mail that somebody got.
     pub(crate) fn last_mail(&self, user: &str) -> Option<String> {
         let folder = MailFolder::new(self.folder.path(), self.clock.clone());
-        let files = std::fs::read_dir(folder.of(&CustomerId::parse(user).unwrap())).ok()?;
+        let files = std::fs::read_dir(folder.folder_of(&CustomerId::parse(user).unwrap())).ok()?;
         let last = files.map(|file| file.unwrap().path()).max()?;
         Some(std::fs::read_to_string(last).unwrap())
     }
@@ -254,7 +254,7 @@ impl TestShop {
     /// The number of mails that somebody got.
     pub(crate) fn mails(&self, user: &str) -> usize {
         let folder = MailFolder::new(self.folder.path(), self.clock.clone());
-        let files = std::fs::read_dir(folder.of(&CustomerId::parse(user).unwrap()));
+        let files = std::fs::read_dir(folder.folder_of(&CustomerId::parse(user).unwrap()));
         let names = files.into_iter().flatten().map(|file| file.unwrap().path());
         names.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).count()
     }
@@ -321,9 +321,9 @@ impl TestShop {
         let correlation = CorrelationId::from(Uuid::nil());
         let origin = Origin::new(self.clock.new_id(), Actor::new("process", "checkout"), correlation);
         let stream = Order::stream(order);
-        self.shop.orders.execute(CommandRequest::new(stream.clone(), command, origin)).await.unwrap();
+        self.ports.orders.execute(CommandRequest::new(stream.clone(), command, origin)).await.unwrap();
         let events = self.log.lock().unwrap().stream(&stream);
-        self.shop.settled.observe(&events);
+        self.ports.settled.observe(&events);
     }
 
     /// The types of a stream's events.

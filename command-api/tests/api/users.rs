@@ -15,7 +15,7 @@ fn address(is_default: bool) -> Value {
 
 async fn account(shop: &TestShop, id: &str) -> Option<souk_domain::user::state::Account> {
     let stream = User::stream(UserId(id.parse().unwrap()));
-    let loaded = shop.shop.accounts.users.load(&stream).await.unwrap();
+    let loaded = shop.ports.accounts.users.load(&stream).await.unwrap();
     loaded.and_then(|loaded| loaded.state.account().cloned())
 }
 
@@ -98,9 +98,9 @@ async fn somebody_who_erases_themselves_is_gone_at_once_and_may_come_again() {
         .await
         .refused(422, "validation-failed")
         .at("/password", "wrong-password");
-    assert!(!shop.shop.people.is_erased(&person).await.unwrap());
+    assert!(!shop.ports.people.is_erased(&person).await.unwrap());
     shop.as_user(&token, erase(PASSWORD)).await.done(202);
-    assert!(shop.shop.people.is_erased(&person).await.unwrap());
+    assert!(shop.ports.people.is_erased(&person).await.unwrap());
     assert!(account(&shop, &id).await.is_none());
     assert!(shop.last_mail(&id).is_none());
     let validate = shop.as_user(&token, Call::get("/api/auth/validate")).await;
@@ -162,7 +162,7 @@ async fn a_guest_is_forgotten_by_code_and_address_and_the_order_can_not_be_shipp
     shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: true }).await;
     shop.send(erase(&code.to_lowercase(), "Ada@example.org")).await.done(202);
     let order = OrderId(id.parse().unwrap());
-    assert!(shop.shop.people.is_erased(&order.guest()).await.unwrap());
+    assert!(shop.ports.people.is_erased(&order.guest()).await.unwrap());
     let ship = || Call::post(&format!("/api/orders/{id}/ship"), &json!({"carrier": "post"}));
     shop.admin(ship()).await.refused(409, "order-address-erased");
     shop.send(erase(&code, "ada@example.org")).await.refused(404, "not-found");
@@ -179,10 +179,10 @@ async fn an_order_of_somebody_erased_can_not_be_shipped_before_it_was_told_eithe
     shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
     shop.as_checkout(&id, OrderCommand::Confirm { paid_outside: true }).await;
     let order = OrderId(id.parse().unwrap());
-    shop.shop.people.erase(&order.guest(), shop.shop.clock.now()).await.unwrap();
+    shop.ports.people.erase(&order.guest(), shop.ports.clock.now()).await.unwrap();
     let ship = || Call::post(&format!("/api/orders/{id}/ship"), &json!({"carrier": "post"}));
     shop.admin(ship()).await.refused(409, "order-address-erased");
-    let loaded = shop.shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    let loaded = shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.status(), Some(souk_domain::order::OrderStatus::Confirmed));
     // What the shop finds out about it then is the order's own, and can be read.
     let to = json!({"name": "Desk 4", "line1": "1 Shop St", "city": "London", "country": "GB"});

@@ -1,4 +1,4 @@
-//! What the command side works with.
+//! The ports of the command side: aggregates, stores, clock, keys and settings that every handler gets.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,21 +24,22 @@ use crate::auth::accounts::Accounts;
 use crate::maintenance::Maintenance;
 use crate::settled::SettledOrders;
 
-/// Lets the timers that are due go off, and tells how many there were.
+/// Fires the timers of processes that are due. Returns their number.
 pub type RunTimers = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
-/// The owner of an order, who alone may know of it: a customer, or the guest with the token of its cart.
+/// The owner of an order: a customer, or the guest with the token of its cart. Only the owner and admins may
+/// see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderOwner {
-    /// The customer; none for a guest.
+    /// The customer; `None` for a guest.
     pub customer: Option<CustomerId>,
-    /// The cart that the order comes from.
+    /// The cart that the order was made from, or whose token the guest sent.
     pub cart: Option<CartId>,
 }
 
 impl OrderOwner {
-    /// Returns true for the owner, and for admins.
-    pub fn lets(&self, caller: &Caller) -> bool {
+    /// Returns true if the caller is the owner or an admin.
+    pub fn allows(&self, caller: &Caller) -> bool {
         let is_own = match &self.customer {
             Some(customer) => Some(customer) == caller.subject.as_ref(),
             None => self.cart.is_some() && self.cart == caller.cart,
@@ -47,89 +48,91 @@ impl OrderOwner {
     }
 }
 
-/// An order of a guest's, and the e-mail address it was placed with.
+/// A guest's order and the e-mail address that it was placed with.
 #[derive(Clone, Debug)]
 pub struct GuestOrder {
-    /// The order.
+    /// Id of the order.
     pub order: OrderId,
-    /// The address, sealed under the key of the guest.
+    /// The e-mail address, sealed under the key of the guest.
     pub email: Personal<String>,
 }
 
-/// Finds the order or payment that a request means by another name, and the owner of an order; the aggregate decides
-/// what may be done with it.
+/// Finds orders, their owners and payments in the read models. A decision about them is left to the
+/// aggregates.
 #[async_trait]
 pub trait OrderFinder: Send + Sync + 'static {
-    /// The guests' orders with a code for people: mostly one. No lines are read.
+    /// Returns the guests' orders with an order code, such as `SK-7F3K-9QXM`: almost always one. Reads no
+    /// order lines.
     async fn by_code(&self, code: &str) -> Result<Vec<GuestOrder>, Problem>;
 
-    /// The owner of an order, as far as read models know of it. No lines are read.
+    /// Returns the owner of an order; `None` if the read models do not have the order yet. Reads no order
+    /// lines.
     async fn owner_of(&self, order: OrderId) -> Result<Option<OrderOwner>, Problem>;
 
-    /// True if an order of the customer's is known to the read models.
+    /// Returns true if the read models have an order of this customer.
     async fn has_orders(&self, customer: &CustomerId) -> Result<bool, Problem>;
 
-    /// The payment of a refund or void.
+    /// Returns the payment that a refund or void belongs to.
     async fn payment_of(&self, debt: DebtId) -> Result<Option<PaymentId>, Problem>;
 
-    /// Refused refunds and voids that nobody has seen to.
+    /// Returns the number of refused refunds and voids that staff has not handled yet.
     async fn open_debts(&self) -> Result<i64, Problem>;
 }
 
-/// The aggregates and what else the command side needs.
+/// Everything that handlers of the command side use.
 #[derive(Clone)]
-pub struct Shop {
-    /// Products.
+pub struct Ports {
+    /// Commands to products.
     pub products: Arc<dyn CommandPort<Product>>,
-    /// Claims of SKUs.
+    /// Commands to claims of SKUs and e-mail addresses.
     pub claims: Arc<dyn CommandPort<Claim>>,
-    /// Stock.
+    /// Commands to the stock of SKUs.
     pub stock: Arc<dyn CommandPort<Stock>>,
-    /// Carts.
+    /// Commands to guests' and customers' carts.
     pub carts: Arc<dyn CommandPort<Cart>>,
-    /// Orders.
+    /// Commands to orders.
     pub orders: Arc<dyn CommandPort<Order>>,
-    /// Payments.
+    /// Commands to payments.
     pub payments: Arc<dyn CommandPort<Payment>>,
-    /// Webhooks about unknown payments.
+    /// Commands to stored webhooks about payments that are not known yet.
     pub webhooks: Arc<dyn CommandPort<Webhook>>,
-    /// What is skipped by decision.
+    /// Commands to the lists of events that operators skipped, one for each read model or process.
     pub skips: Arc<dyn CommandPort<Skips>>,
-    /// Whoever follows the log.
+    /// Maintenance of read models and processes.
     pub maintenance: Arc<dyn Maintenance>,
-    /// Time and new ids.
+    /// Source of the time and of new ids.
     pub clock: Arc<dyn Clock>,
-    /// Keys of people.
+    /// Keys that seal personal values.
     pub people: Arc<dyn PersonKeys>,
     /// Wakes the sweep that finishes erasures.
     pub erased: Arc<Notify>,
-    /// Accounts.
+    /// Accounts and sign-in.
     pub accounts: Accounts,
-    /// Finds guests' orders.
+    /// Lookups of orders and payments in the read models.
     pub finder: Arc<dyn OrderFinder>,
-    /// The payment provider, asked which of our payments an id of its belongs to.
+    /// The payment provider. It maps its own payment and refund ids to those of the shop.
     pub provider: Arc<dyn PaymentProvider>,
-    /// Tells when orders settle.
+    /// Notifies waiting requests when an order settles.
     pub settled: Arc<SettledOrders>,
-    /// Runs the timers of processes.
+    /// Fires the timers of processes that are due.
     pub run_timers: RunTimers,
-    /// Configuration.
+    /// Configuration of the command side.
     pub settings: Settings,
-    /// Keys.
+    /// Keys of tokens, cookies and keyed hashes.
     pub keys: Arc<Keys>,
-    /// Flips when the shop stops: waits end.
+    /// Becomes true when the shop stops: requests that wait end their wait.
     pub stopping: watch::Receiver<bool>,
 }
 
 /// Configuration of the command side.
 #[derive(Clone)]
 pub struct Settings {
-    /// The shop's currency.
+    /// Currency of prices that name none.
     pub currency: Currency,
-    /// How long an order waits for payment.
+    /// Time from placing an order until it times out without payment.
     pub payment_timeout: Duration,
-    /// Where browsers find the shop: a scheme and a host.
+    /// URL at which browsers reach the shop: a scheme and a host, without a path.
     pub public_url: String,
-    /// The secret of webhooks; without one all are refused.
+    /// Secret of the webhook signature. Without it, all webhooks are refused.
     pub webhook_secret: Option<String>,
 }

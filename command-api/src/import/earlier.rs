@@ -1,7 +1,8 @@
-//! Lines of one file or request that say different things of one product.
+//! Conflicts between the lines of one import.
 //!
-//! Neither of them is right by being the later one, and a repeat would change the product back and forth. So the later
-//! line is refused, and the refusal names the earlier one.
+//! Two lines may have different values for the same field of one product. Then it is unclear which value is
+//! right, and repeating the import would change the product back and forth. So the later line is refused, and
+//! the error names the earlier line. A SKU may be in one line only.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,41 +11,44 @@ use souk_domain::{FieldError, Sku};
 
 use super::line::ImportLine;
 
-/// The values that lines have given to the fields of one product. A value is kept as its hash alone, so that the lines
-/// of a long file take little memory.
+/// The values that earlier lines have for the fields of one product. Only hashes are stored, so that a long
+/// file needs little memory.
 #[derive(Debug, Default)]
-pub struct GivenValues {
-    fields: HashMap<u64, Given>,
+pub struct ProductValues {
+    /// Values by the hash of the pointer to the field.
+    fields: HashMap<u64, EarlierValue>,
 }
 
-/// A value and the line that gave it.
+/// A value of a field, and the line that has it.
 #[derive(Clone, Copy, Debug)]
-struct Given {
+struct EarlierValue {
+    /// Hash of the value.
     value: u64,
+    /// Number of the line.
     line: u64,
 }
 
-impl GivenValues {
-    /// The first field to which an earlier line gives another value than this one. A variant's fields are none: they
-    /// are given by the one line of its SKU.
+impl ProductValues {
+    /// Returns an error for the first field of the product for which an earlier line has another value.
+    /// Fields of variants can't conflict, since the SKU of a variant is in one line only.
     pub fn conflict(&self, line: &ImportLine) -> Option<FieldError> {
         line.amendment.product_fields().into_iter().find_map(|(pointer, value)| {
-            let given = self.fields.get(&hash(&pointer))?;
-            (given.value != hash(&value)).then(|| {
+            let earlier = self.fields.get(&hash(&pointer))?;
+            (earlier.value != hash(&value)).then(|| {
                 let detail = format!(
-                    "line {} gives the same product another value; all lines of a product give the same",
-                    given.line
+                    "line {} has another value for the same product; all lines of a product must have the same value",
+                    earlier.line
                 );
                 FieldError::new(pointer, "ambiguous", detail)
             })
         })
     }
 
-    /// Notes the values of a line that was taken.
+    /// Notes the values of a line that was imported.
     pub fn note(&mut self, line: &ImportLine, number: u64) {
         for (pointer, value) in line.amendment.product_fields() {
-            let given = Given { value: hash(&value), line: number };
-            self.fields.entry(hash(&pointer)).or_insert(given);
+            let earlier = EarlierValue { value: hash(&value), line: number };
+            self.fields.entry(hash(&pointer)).or_insert(earlier);
         }
     }
 }
@@ -55,20 +59,21 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// The SKUs of lines, each of which stands in a file or request once.
+/// The SKUs of the lines before the current one.
 #[derive(Debug, Default)]
 pub(super) struct SeenSkus {
+    /// Number of the line that has the SKU.
     lines: HashMap<Sku, u64>,
 }
 
 impl SeenSkus {
-    /// Notes the SKUs of a line, or refuses one that stands in an earlier line.
+    /// Notes the SKUs of a line. Refuses a SKU that is in an earlier line; then no SKU of the line is noted.
     pub(super) fn note(&mut self, line: &ImportLine, number: u64) -> Result<(), FieldError> {
         let skus = || line.amendment.variants.iter().map(|variant| &variant.sku);
         for (index, sku) in skus().enumerate() {
-            if let Some(before) = self.lines.get(sku) {
+            if let Some(earlier_line) = self.lines.get(sku) {
                 let pointer = format!("/variants/{index}/sku");
-                let detail = format!("SKU {sku} stands in line {before} already");
+                let detail = format!("SKU {sku} is already in line {earlier_line}");
                 return Err(FieldError::new(pointer, "duplicate-sku", detail));
             }
         }
@@ -86,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn another_value_for_a_field_of_the_product_is_found_with_the_earlier_line() {
-        let mut given = GivenValues::default();
+    fn the_error_for_a_conflicting_value_names_the_earlier_line() {
+        let mut values = ProductValues::default();
         let first = r#"{"sku":"V1","name":"One","category":"House/Rugs","attributes":{"a":1,"b":null}}"#;
-        given.note(&line(first), 2);
+        values.note(&line(first), 2);
         for (json, place) in [
             (r#"{"sku":"V2","name":"Two"}"#, Some("/name")),
             (r#"{"sku":"V2","category":""}"#, Some("/category")),
@@ -98,20 +103,20 @@ mod tests {
             (r#"{"sku":"V2","name":" One ","category":"/house/rugs/","attributes":{"a":1,"c":3}}"#, None),
             (r#"{"sku":"V2","active":true,"description":"x","price":{"amount":1}}"#, None),
         ] {
-            let conflict = given.conflict(&line(json));
+            let conflict = values.conflict(&line(json));
             assert_eq!(conflict.as_ref().map(|error| error.pointer.as_str()), place, "{json}");
             assert!(conflict.is_none_or(|error| error.detail.starts_with("line 2 ")), "{json}");
         }
     }
 
     #[test]
-    fn a_sku_stands_in_one_line_only() {
+    fn a_sku_in_two_lines_is_refused() {
         let mut seen = SeenSkus::default();
         seen.note(&line(r#"{"variants":[{"sku":"A"},{"sku":"B"}]}"#), 1).unwrap();
         let error = seen.note(&line(r#"{"variants":[{"sku":"C"},{"sku":" B "}]}"#), 3).unwrap_err();
         assert_eq!((error.pointer.as_str(), error.code), ("/variants/1/sku", "duplicate-sku"));
-        assert_eq!(error.detail, "SKU B stands in line 1 already");
-        // The refused line holds no SKU.
+        assert_eq!(error.detail, "SKU B is already in line 1");
+        // No SKU of the refused line was noted.
         seen.note(&line(r#"{"sku":"C"}"#), 4).unwrap();
     }
 }
