@@ -1,10 +1,9 @@
-//! Ended sessions, shared by all gateways.
+//! Ended sessions, shared by all processes (gateways and shops) through Redis.
 //!
-//! Every gateway keeps all ended sessions in memory, because it checks them for every request with a token.
-//! Redis has two copies: a sorted set, ordered by the time at which the session's tokens expire, for gateways
-//! that start later, and a channel of the same name for gateways that are connected. Members leave the set
-//! only when they expire. So a gateway that missed messages catches up by merging the set with its own
-//! sessions.
+//! Every process keeps all ended sessions in memory, because it checks them for every request with a token. A
+//! process that ends a session publishes it on a channel, and adds it to a sorted set. The score in the set is
+//! the time at which the session's tokens expire, and members leave the set only when they expire. A process
+//! that starts later, or that missed messages, catches up by merging the set with its own sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +29,13 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// State of the connection to Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// The connection is lost. Sessions that end at other gateways are learnt when it is back.
+    /// The connection is lost. Sessions that end elsewhere become known when it is back.
     Down,
     /// The connection works.
     Up,
 }
 
-/// Publishes the sessions that end at this gateway, and listens for those that end at others.
+/// Publishes the sessions that end in this process, and listens for those that end in others.
 pub struct RedisDenials {
     redis: Redis,
     denials: Arc<Denials>,
@@ -63,7 +62,7 @@ impl OtherInstances for RedisDenials {
 }
 
 impl RedisDenials {
-    /// Shares `denials` with the other gateways. Call [`RedisDenials::run`] to listen.
+    /// Shares `denials` with the other processes. Call [`RedisDenials::run`] to listen.
     pub fn new(redis: Redis, denials: Arc<Denials>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let shared = Arc::new(Self {
             redis,
@@ -104,7 +103,7 @@ impl RedisDenials {
         // New messages arrive from here on. Earlier ones are in the set.
         self.merge().await?;
         if self.link.send_replace(Link::Up) == Link::Down {
-            tracing::info!("ended sessions are shared with other gateways");
+            tracing::info!("ended sessions are shared through Redis");
         }
         let mut check = tokio::time::interval(CHECK_INTERVAL);
         loop {
@@ -123,7 +122,7 @@ impl RedisDenials {
         }
     }
 
-    /// Publishes all sessions that this gateway knows, and adds all sessions of the set.
+    /// Publishes all sessions that this process knows, and adds all sessions of the set.
     async fn merge(&self) -> RedisResult<()> {
         let mut connection = self.redis.connection.clone();
         let now = self.clock.now();

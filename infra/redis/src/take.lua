@@ -1,8 +1,11 @@
--- Counts one request for every key. If one key is over its limit, the request is refused and counted for no
--- key. This is the generic cell rate algorithm (GCRA). The value of a key is the time at which the key has
--- its full quota again ("theoretical arrival time"), in microseconds of Redis' clock. KEYS: the counters.
--- ARGV: interval between requests in microseconds; number of requests allowed at once. Returns {1, number of
--- further requests allowed now} or {0, microseconds until the next request is allowed}.
+-- Counts one request for every key. If one key is over its limit, the request is refused and counted for no key.
+--
+-- This is the generic cell rate algorithm (GCRA). The value of a key is the time at which it has its full quota
+-- again ("theoretical arrival time"), in microseconds of Redis' clock.
+--
+-- KEYS: the counters.
+-- ARGV[1]: interval between requests, in microseconds. ARGV[2]: number of requests allowed at once.
+-- Returns {1, number of further requests allowed now} or {0, microseconds until the next request is allowed}.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local slot, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
