@@ -36,7 +36,7 @@ const WAL_FILLED_BYTES: usize = 20 * 1024 * 1024;
 const TAIL_ROWS: u64 = 1_000;
 
 /// Returns the path of a companion file: `path` with a suffix, as `SQLite` names its WAL.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -98,7 +98,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
 fn fill_wal(path: &Path) -> Result<(), OpenError> {
     let unusable =
         |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
-    let mut wal = OpenOptions::new().write(true).open(beside(path, "-wal")).map_err(unusable)?;
+    let mut wal = OpenOptions::new().write(true).open(with_suffix(path, "-wal")).map_err(unusable)?;
     if wal.metadata().map_err(unusable)?.len() > 0 {
         return Ok(());
     }
@@ -128,7 +128,7 @@ fn is_missing(path: &Path) -> Result<bool, OpenError> {
         Ok(metadata) if metadata.len() == 0 => Err(damaged("the file is empty")),
         Ok(_) => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len());
+            let wal_bytes = fs::metadata(with_suffix(path, "-wal")).map_or(0, |metadata| metadata.len());
             if wal_bytes > 0 {
                 Err(damaged("the file is missing, but its write-ahead log exists"))
             } else {
@@ -143,8 +143,8 @@ fn is_missing(path: &Path) -> Result<bool, OpenError> {
 fn create(path: &Path) -> Result<(), OpenError> {
     let unusable =
         |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
-    let partial = beside(path, ".new");
-    for leftover in [partial.clone(), beside(&partial, "-journal")] {
+    let partial = with_suffix(path, ".new");
+    for leftover in [partial.clone(), with_suffix(&partial, "-journal")] {
         match fs::remove_file(leftover) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
             _ => {}

@@ -50,7 +50,7 @@ pub fn stats(folder: &Path) -> Result<Stats, OpenError> {
         events,
         streams,
         payload_bytes,
-        file_bytes: bytes_of(&path) + bytes_of(&open::beside(&path, "-wal")),
+        file_bytes: bytes_of(&path) + bytes_of(&open::with_suffix(&path, "-wal")),
         head: Position(head),
         first_at: time(first_us),
         last_at: time(last_us),

@@ -16,7 +16,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use crate::OpenError;
-use crate::open::{PAGE_BYTES, beside};
+use crate::open::{PAGE_BYTES, with_suffix};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -36,7 +36,7 @@ enum Damage {
 
 /// Returns an error if the WAL of a log is damaged before synced transactions.
 pub(crate) fn check(log: &Path) -> Result<(), OpenError> {
-    let wal = beside(log, "-wal");
+    let wal = with_suffix(log, "-wal");
     let mut previous = None;
     for _ in 0..SCANS_MAX {
         let found = scan(&wal)
@@ -164,10 +164,10 @@ mod tests {
             .unwrap();
         let mut last_offset = 0;
         for n in 0..8 {
-            last_offset = fs::metadata(beside(&path, "-wal")).unwrap().len();
+            last_offset = fs::metadata(with_suffix(&path, "-wal")).unwrap().len();
             connection.execute("INSERT INTO t VALUES (?1, ?1)", [n]).unwrap();
         }
-        (fs::read(beside(&path, "-wal")).unwrap(), usize::try_from(last_offset).unwrap())
+        (fs::read(with_suffix(&path, "-wal")).unwrap(), usize::try_from(last_offset).unwrap())
     }
 
     fn damage(wal: &[u8]) -> Option<Damage> {

@@ -104,7 +104,7 @@ impl Manifest {
     /// Replaces the manifest file atomically.
     pub(super) fn write(&self, folder: &Path) -> Result<(), BackupError> {
         let path = folder.join(MANIFEST_FILE);
-        let partial = open::beside(&path, ".partial");
+        let partial = open::with_suffix(&path, ".partial");
         let write = || -> std::io::Result<()> {
             // A file that a crash left is removed first, so that the new one gets the right permissions.
             match fs::remove_file(&partial) {

@@ -43,11 +43,11 @@ pub fn restore(
     let target = folder.join(LOG_FILE);
     refuse_existing(&target)?;
     // `SQLite` would apply the WAL of an old log to the restored one.
-    let wal = open::beside(&target, "-wal");
+    let wal = open::with_suffix(&target, "-wal");
     remove_empty(&wal)?;
     refuse_existing(&wal)?;
     let manifest = check(backup, &mut |_, _| ())?;
-    let partial = Partial::beside(&target)?;
+    let partial = Partial::for_target(&target)?;
     fill(&partial.path, backup, &manifest, progress)?;
     let report = verify_file(&partial.path, &mut |_, _| ())?;
     if let Some(first) = report.problems.first() {
@@ -97,8 +97,8 @@ struct Partial {
 }
 
 impl Partial {
-    fn beside(target: &Path) -> Result<Self, BackupError> {
-        let partial = Self { path: open::beside(target, ".partial") };
+    fn for_target(target: &Path) -> Result<Self, BackupError> {
+        let partial = Self { path: open::with_suffix(target, ".partial") };
         partial.remove();
         refuse_existing(&partial.path)?;
         Ok(partial)
@@ -114,7 +114,7 @@ impl Partial {
     /// Deletes the file and its companions. If one can't be deleted, the next restore finds it.
     fn remove(&self) {
         for suffix in ["", "-journal", "-wal", "-shm"] {
-            let _ = fs::remove_file(open::beside(&self.path, suffix));
+            let _ = fs::remove_file(open::with_suffix(&self.path, suffix));
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn write(
     let path = folder.join(&file);
     // A run that was killed before it updated the manifest may have left these files.
     for suffix in ["", "-journal"] {
-        let leftover = open::beside(&path, suffix);
+        let leftover = open::with_suffix(&path, suffix);
         if leftover.exists() {
             fs::remove_file(&leftover).map_err(io(&leftover))?;
         }

@@ -38,25 +38,25 @@ async fn a_backup_grows_by_new_events_and_can_be_restored_elsewhere() {
 #[tokio::test]
 async fn a_restored_log_has_the_same_id_and_a_new_lineage() {
     let folder = tempfile::tempdir().unwrap();
-    let beside = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
     assert_eq!(log.lineage(), log.id());
-    let backup = beside.path().join("backup");
+    let backup = scratch.path().join("backup");
     backed_up(folder.path(), &backup);
-    let restored = restored(&backup, &beside.path().join("shop")).unwrap();
+    let restored = restored(&backup, &scratch.path().join("shop")).unwrap();
     assert_eq!(restored.id(), log.id());
     assert_ne!(restored.lineage(), log.lineage());
     let lineage = restored.lineage();
     drop(restored);
-    assert_eq!(open(&beside.path().join("shop")).unwrap().lineage(), lineage);
+    assert_eq!(open(&scratch.path().join("shop")).unwrap().lineage(), lineage);
 }
 
 #[tokio::test]
 async fn a_damaged_backup_is_not_continued() {
     let folder = tempfile::tempdir().unwrap();
-    let beside = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     let log = filled(folder.path(), 3).await;
-    let backup = beside.path().join("backup");
+    let backup = scratch.path().join("backup");
     backed_up(folder.path(), &backup);
     let segment = backup.join("000001.segment");
     let mut bytes = fs::read(&segment).unwrap();
@@ -73,9 +73,9 @@ async fn a_damaged_backup_is_not_continued() {
 async fn only_the_owner_can_read_a_backup() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let beside = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     filled(folder.path(), 3).await;
-    let backup = beside.path().join("backup");
+    let backup = scratch.path().join("backup");
     backed_up(folder.path(), &backup);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&backup), 0o700);
