@@ -19,8 +19,8 @@ fn run(folder: &Path, arguments: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_without_a_shop_give_advice_that_works() {
-    let beside = tempfile::tempdir().unwrap();
-    let folder = beside.path().join("shop");
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("shop");
     for command in [&["keys", "list"], &["token", "--subject=ops"]] {
         let error = error_of(&folder, command);
         assert!(error.contains("start it first (`souk serve`), or name its folder with --data"), "{error}");
@@ -44,8 +44,8 @@ async fn keys_can_be_rewrapped_after_the_shop_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_restore_gives_advice_that_works() {
     let folder = Shop::start(&[]).await.stop();
-    let beside = tempfile::tempdir().unwrap();
-    let at = |name: &str| beside.path().join(name);
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
     let backup = at("backup");
     let backup_name = backup.to_str().unwrap();
     run(folder.path(), &["log", "backup", backup_name]);

@@ -13,18 +13,18 @@ const BALLAST_BYTES: usize = 40 * 1024 * 1024;
 
 /// A mounted file system. It is unmounted when it is dropped.
 pub(crate) struct Disk {
-    beside: TempDir,
+    scratch: TempDir,
 }
 
 impl Disk {
     /// Mounts a new file system. Only root can mount. For other users, this prints a message and returns
-    /// `None`; the tests of `lossy-disk` then cover disk faults alone.
+    /// `None`; the tests of `lossy-disk` then are the only ones that cover disk faults.
     pub(crate) fn new() -> Option<Self> {
         if run("id", &["-u"]) != "0" {
             eprintln!("skipped: only root can mount a file system");
             return None;
         }
-        let disk = Self { beside: tempfile::tempdir().unwrap() };
+        let disk = Self { scratch: tempfile::tempdir().unwrap() };
         File::create_new(disk.image()).unwrap().set_len(BYTES).unwrap();
         fs::create_dir(disk.root()).unwrap();
         run("mkfs.ext4", &["-q", text(&disk.image())]);
@@ -63,11 +63,11 @@ impl Disk {
     }
 
     fn image(&self) -> PathBuf {
-        self.beside.path().join("image")
+        self.scratch.path().join("image")
     }
 
     fn root(&self) -> PathBuf {
-        self.beside.path().join("disk")
+        self.scratch.path().join("disk")
     }
 }
 

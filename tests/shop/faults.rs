@@ -35,12 +35,12 @@ const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_with_a_missing_or_damaged_log_is_refused_until_a_restore() {
-    let beside = tempfile::tempdir().unwrap();
-    let backup = beside.path().join("backup");
+    let scratch = tempfile::tempdir().unwrap();
+    let backup = scratch.path().join("backup");
     let folder = stopped_shop(&backup).await;
     let log = folder.path().join("log.sqlite");
 
-    fs::rename(&log, beside.path().join("log.sqlite")).unwrap();
+    fs::rename(&log, scratch.path().join("log.sqlite")).unwrap();
     for command in [&SERVE[..], &["replay"], &["replay", "--all"]] {
         let error = error_of(folder.path(), command);
         assert!(error.contains("log-truncated") && error.contains("souk log restore"), "{error}");
@@ -75,25 +75,25 @@ async fn a_shop_with_a_missing_or_damaged_log_is_refused_until_a_restore() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undone_restore_is_refused_as_a_log_mismatch() {
-    let beside = tempfile::tempdir().unwrap();
-    let backup = beside.path().join("backup");
+    let scratch = tempfile::tempdir().unwrap();
+    let backup = scratch.path().join("backup");
     let folder = stopped_shop(&backup).await;
     let log = folder.path().join("log.sqlite");
-    fs::rename(&log, beside.path().join("log.sqlite")).unwrap();
+    fs::rename(&log, scratch.path().join("log.sqlite")).unwrap();
     assert!(souk(folder.path(), &["log", "restore", backup.to_str().unwrap()]).status.success());
     let shop = Shop::open(folder, &[]).await;
     shop.post("/api/orders", &order_request("LAMP", 1, "tok_ok")).await;
     let folder = shop.stop();
-    fs::rename(beside.path().join("log.sqlite"), &log).unwrap();
+    fs::rename(scratch.path().join("log.sqlite"), &log).unwrap();
     let error = error_of(folder.path(), &SERVE);
     assert!(error.contains("log-mismatch") && error.contains("remove the file"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_or_foreign_read_models_are_refused_and_built_again_when_removed() {
-    let beside = tempfile::tempdir().unwrap();
-    let folder = stopped_shop(&beside.path().join("one")).await;
-    let other = stopped_shop(&beside.path().join("two")).await;
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = stopped_shop(&scratch.path().join("one")).await;
+    let other = stopped_shop(&scratch.path().join("two")).await;
     let models = folder.path().join("read-models.sqlite");
 
     for suffix in ["", "-wal", "-shm"] {
@@ -119,8 +119,8 @@ async fn damaged_or_foreign_read_models_are_refused_and_built_again_when_removed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_without_a_shop_is_refused_and_nothing_is_created() {
-    let beside = tempfile::tempdir().unwrap();
-    let missing = beside.path().join("mistyped");
+    let scratch = tempfile::tempdir().unwrap();
+    let missing = scratch.path().join("mistyped");
     for command in [&["replay"][..], &["replay", "--verify"], &["replay", "orders"]] {
         let error = error_of(&missing, command);
         assert!(error.contains("there is no shop in"), "{error}");
@@ -128,18 +128,18 @@ async fn a_folder_without_a_shop_is_refused_and_nothing_is_created() {
     error_of(&missing, &["events", "tail"]);
     error_of(&missing, &["log", "verify"]);
     assert!(!missing.exists());
-    let error = error_of(&missing, &["log", "restore", beside.path().to_str().unwrap()]);
+    let error = error_of(&missing, &["log", "restore", scratch.path().to_str().unwrap()]);
     assert!(error.contains("backup"), "{error}");
     assert!(!missing.exists(), "a refused restore leaves no files");
-    let shop = stopped_shop(&beside.path().join("backup")).await;
+    let shop = stopped_shop(&scratch.path().join("backup")).await;
     let inside = shop.path().join("backup");
     let error = error_of(shop.path(), &["log", "backup", inside.to_str().unwrap()]);
     assert!(error.contains("lies in the data folder") && !inside.exists(), "{error}");
-    let link = beside.path().join("link");
+    let link = scratch.path().join("link");
     std::os::unix::fs::symlink(shop.path(), &link).unwrap();
     let error = error_of(shop.path(), &["log", "backup", link.join("new/backup").to_str().unwrap()]);
     assert!(error.contains("lies in the data folder"), "{error}");
-    let file = beside.path().join("file");
+    let file = scratch.path().join("file");
     fs::write(&file, "x").unwrap();
     let error = error_of(&file, &SERVE);
     assert!(error.contains("can't be used"), "{error}");
@@ -154,7 +154,7 @@ async fn write_until_refused(shop: &Shop) -> Vec<String> {
         let price = json!({ "amount": 250, "currency": "GBP" });
         let product = json!({ "name": sku, "description": text, "sku": sku, "price": price });
         match shop.post("/api/products", &product).await {
-            (201, answer) => written.push(answer["id"].as_str().unwrap().to_owned()),
+            (201, response) => written.push(response["id"].as_str().unwrap().to_owned()),
             refused => break refused,
         }
         assert!(written.len() < 1_000, "the disk never gets full");

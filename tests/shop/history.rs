@@ -121,8 +121,8 @@ fn run(folder: &Path, arguments: &[&str]) -> String {
 async fn a_backup_under_load_can_be_restored_and_its_stock_balances() {
     let shop = Shop::start(&[]).await;
     add_stock(&shop, "LAMP", 1_000).await;
-    let beside = tempfile::tempdir().unwrap();
-    let copy = beside.path().join("backup");
+    let scratch = tempfile::tempdir().unwrap();
+    let copy = scratch.path().join("backup");
     let backup = ["log", "backup", copy.to_str().unwrap(), "--json"];
     let order = order_request("LAMP", 1, "tok_ok");
     let mut last = Value::Null;
@@ -168,7 +168,7 @@ async fn a_backup_under_load_can_be_restored_and_its_stock_balances() {
     for (folder, arguments) in [
         (copy.as_path(), &["serve", "--listen", "127.0.0.1:0"][..]),
         (copy.as_path(), &["replay"][..]),
-        (&beside.path().join("new"), &["log", "restore", stopped.path().to_str().unwrap()][..]),
+        (&scratch.path().join("new"), &["log", "restore", stopped.path().to_str().unwrap()][..]),
     ] {
         let output = souk(folder, arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

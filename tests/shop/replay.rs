@@ -48,13 +48,13 @@ async fn read_models_are_rebuilt_compared_and_switched_beside_a_running_shop() {
     let ids = place_orders(&shop, 30).await;
     let folder = shop.folder().to_owned();
     let rebuild = tokio::task::spawn_blocking(move || lines(&folder, &["replay", "--all", "--fast"]));
-    let meanwhile = place_orders(&shop, 30).await;
+    let concurrent_ids = place_orders(&shop, 30).await;
     let (code, printed) = rebuild.await.unwrap();
     assert_eq!(code, Some(0), "{printed:?}");
     assert_eq!(printed[0]["different"], 0, "{printed:?}");
     assert!(printed[0]["rows"].as_u64().unwrap() > 50, "{printed:?}");
     assert!(printed.last().unwrap()["switchedAt"].is_string(), "{printed:?}");
-    for id in ids.iter().chain(&meanwhile) {
+    for id in ids.iter().chain(&concurrent_ids) {
         assert_eq!(shop.get(&format!("/api/orders/{id}")).await.1["status"], "CONFIRMED");
     }
     place_orders(&shop, 1).await;
