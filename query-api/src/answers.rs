@@ -1,4 +1,4 @@
-//! Shapes of answers that all resources share.
+//! Response bodies and headers that all resources share.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -7,32 +7,36 @@ use serde::Serialize;
 use souk_eventsourcing::Position;
 use utoipa::ToSchema;
 
-/// The position from which on what is shown lacks events, because one of them waits for an operator.
+/// Name of the response header that holds the first log position missing from the shown data. Events from
+/// that position on are missing because one of them waits for an operator.
 const BEHIND_SINCE: HeaderName = HeaderName::from_static("x-behind-since");
 
-/// A page of a list.
+/// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListOf<T> {
-    /// At most `limit`; fewer where the page would have more than 1 MiB.
+    /// At most `limit` items; fewer if the page would have more than 1 MiB.
     pub(crate) items: Vec<T>,
-    /// Gives the next page as `?cursor=`; null on the last.
+    /// Value of `?cursor=` for the next page; null on the last page.
     #[schema(example = "WyJvcmRlcnMiLDFd")]
     pub(crate) next_cursor: Option<String>,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     pub(crate) position: String,
-    /// How many entities of what is listed lack events that wait for an operator; left out when none do.
+    /// Number of entities in the whole list that lack events, because these events wait for an operator; left
+    /// out if it is 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub(crate) behind: Option<usize>,
 }
 
-/// A single resource, with its revision as `ETag` when it has one, and a mark when it stands behind.
+/// Response with a single resource.
 #[derive(Debug)]
 pub(crate) struct Single<T> {
+    /// Revision of the resource, sent as `ETag`.
     pub(crate) revision: Option<u64>,
-    pub(crate) behind: Option<Position>,
+    /// First log position that the resource lacks because its entity is parked, sent as `X-Behind-Since`.
+    pub(crate) parked_since: Option<Position>,
     pub(crate) body: T,
 }
 
@@ -43,12 +47,12 @@ impl<T: Serialize> IntoResponse for Single<T> {
         if let Some(etag) = etag {
             response.headers_mut().insert(header::ETAG, etag);
         }
-        response.headers_mut().extend(self.behind.map(behind_since));
+        response.headers_mut().extend(self.parked_since.map(behind_since));
         response
     }
 }
 
-/// The header of an answer that stands behind.
+/// Returns the `X-Behind-Since` header for a response whose data lacks the events from `since` on.
 pub(crate) fn behind_since(since: Position) -> (HeaderName, HeaderValue) {
     (BEHIND_SINCE, HeaderValue::from(since.0))
 }

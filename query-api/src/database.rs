@@ -1,4 +1,4 @@
-//! The read models' database, seen by those who only read.
+//! State of the query routes, and helpers to read rows of the read models.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,80 +9,80 @@ use souk_eventsourcing::{Clock, PersonKeys};
 use souk_http::{Guard, Problem};
 use souk_sign_in::{Credentials, Outbox};
 
-use crate::exports::Exports;
 use crate::positions::ReadPositions;
 use crate::readers::Readers;
+use crate::running_exports::RunningExports;
 
-/// Stands behind every text that names and keys have.
-pub(crate) const BEHIND_ALL: &str = "\u{10FFFF}";
+/// Text that sorts after all names and keys: a list in descending order begins here.
+pub(crate) const AFTER_EVERY_TEXT: &str = "\u{10FFFF}";
 
-/// What the routes need.
+/// State that all query routes share.
 #[derive(Clone)]
 pub struct QueryState {
     pub(crate) readers: Readers,
-    pub(crate) exports: Exports,
+    pub(crate) exports: RunningExports,
     pub(crate) positions: ReadPositions,
-    pub(crate) beside: Beside,
+    pub(crate) ports: QueryPorts,
 }
 
-/// What queries need beside the read models.
+/// Ports and settings that queries need in addition to the read models.
 #[derive(Clone)]
-pub struct Beside {
-    /// The shop's currency.
+pub struct QueryPorts {
+    /// Currency of prices and reports if the request names none.
     pub currency: Currency,
-    /// The keys of what is under seal.
+    /// Keys that open sealed personal data.
     pub people: Arc<dyn PersonKeys>,
-    /// What is kept of those who sign in.
+    /// Store of sessions, sign-ins and linked identity providers.
     pub credentials: Arc<dyn Credentials>,
-    /// What is kept of their mail.
+    /// Store of sent mails.
     pub outbox: Arc<dyn Outbox>,
-    /// Says which sessions are over.
+    /// Clock that decides which sessions have ended.
     pub clock: Arc<dyn Clock>,
-    /// Hashes correlation ids of clients.
+    /// Key that hashes the correlation ids that clients send.
     pub correlation_key: [u8; 32],
-    /// Slows down those who guess codes.
+    /// Throttle that delays callers who guess order codes.
     pub guard: Arc<Guard>,
-    /// Names the read models that a process rebuilds right now.
+    /// Returns the names of the read models that a process rebuilds now.
     pub rebuilding: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 impl QueryState {
-    /// Over the read models in a file, whose tables are there before the first request.
-    pub fn open(read_models: &Path, positions: ReadPositions, beside: Beside) -> Self {
-        Self { readers: Readers::open(read_models), exports: Exports::default(), positions, beside }
+    /// Opens the read models in a file. Their tables must exist before the first request.
+    pub fn open(read_models: &Path, positions: ReadPositions, ports: QueryPorts) -> Self {
+        Self { readers: Readers::open(read_models), exports: RunningExports::default(), positions, ports }
     }
 }
 
-/// What a failed statement is to the client.
+/// Converts the error of a statement to a problem: 503 if no connection was free in time, else 500.
 pub(crate) fn failed(error: sqlx::Error) -> Problem {
     match error {
         sqlx::Error::PoolTimedOut => {
-            tracing::warn!("no connection to the read models was free in time");
-            Problem::new("read-model-behind", "too many reads are under way").retry_after(1)
+            tracing::warn!("timeout: all connections to the read models were busy");
+            Problem::new("read-model-behind", "too many reads are running, try again").retry_after(1)
         }
         error => Problem::internal(&error),
     }
 }
 
-/// Reads a row's document.
+/// Parses the JSON document of a row.
 pub(crate) fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| Problem::internal(&error))
 }
 
-/// Reads a column that holds one of a closed set of texts.
+/// Parses the text of a column into an enum. `column` is used in the error only.
 pub(crate) fn text_of<T: DeserializeOwned>(column: &str, text: String) -> Result<T, Problem> {
-    let of_set = T::deserialize(text.into_deserializer());
-    of_set.map_err(|error: serde_json::Error| Problem::internal(&format!("{column}: {error}")))
+    let value = T::deserialize(text.into_deserializer());
+    value.map_err(|error: serde_json::Error| Problem::internal(&format!("{column}: {error}")))
 }
 
-/// What `get` answers when there is nothing, or nothing that the caller may see.
-pub(crate) fn not_found(what: &str) -> Problem {
-    Problem::new("not-found", format!("there is no such {what}"))
+/// Returns the 404 problem for a resource that does not exist or that the caller is not allowed to see.
+pub(crate) fn not_found(resource: &str) -> Problem {
+    Problem::new("not-found", format!("there is no such {resource}"))
 }
 
-/// The currency that a request asks for by its code; the shop's unless it does.
-pub(crate) fn currency(state: &QueryState, asked: Option<&str>) -> Result<&'static str, Problem> {
-    let Some(code) = asked else { return Ok(state.beside.currency.code()) };
-    let refused = || Problem::parameter("currency", "an ISO 4217 code is allowed, as in GBP");
-    souk_domain::money::currency(code).map(|currency| currency.code()).ok_or_else(refused)
+/// Returns the currency that a request names by its code, or the shop's currency if it names none.
+pub(crate) fn currency(state: &QueryState, requested_code: Option<&str>) -> Result<&'static str, Problem> {
+    let Some(code) = requested_code else { return Ok(state.ports.currency.code()) };
+    let invalid = || Problem::parameter("currency", "an ISO 4217 code is allowed, for example GBP");
+    souk_domain::money::currency(code).map(|currency| currency.code()).ok_or_else(invalid)
 }

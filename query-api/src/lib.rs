@@ -1,42 +1,45 @@
-//! The shop's reads, over HTTP, from read models alone (the log browser aside).
+//! The shop's read side over HTTP. All data comes from the read models; only the log browser reads the log.
 //!
-//! A folder a resource, with the same files in each: `routes.rs`, `response.rs`, and the `.sql` of its
-//! statements (put together in `statements.rs` where several share a part). A request is one statement: what other
-//! models know is joined, lines are grouped here. A page of a list is cut by the caller's limit and by bytes
-//! (`pages.rs`), and no caller has more than a share of the connections (`readers.rs`). Every answer names a position
-//! that its data has at least reached, taken before the statement runs. SQL is static, its parameters are `$1`, and it
-//! keeps to what `PostgreSQL` understands too, under a collation that compares bytes.
+//! Each resource has a folder with the same files: `routes.rs`, `response.rs` and one `.sql` file for each
+//! statement. If several statements share a part, `statements.rs` puts them together. A request runs one
+//! statement: the statement joins the rows of several read models, and the code here groups lines with their
+//! order, cart or product. A page of a list ends at the caller's limit or at a maximum of bytes (`pages.rs`).
+//! One caller can use only some of the connections (`readers.rs`). Every response names a log position. The
+//! position is read before the statement runs, so the data in the response has reached it. SQL is static, its
+//! parameters are `$1`, `$2` and so on, and it also runs on `PostgreSQL` with a collation that compares
+//! bytes.
 
 mod answers;
-mod behind;
 mod cart;
 mod database;
 mod dead_letters;
-mod exports;
 mod inventory;
 mod log_browser;
 pub mod orders;
 mod pages;
 mod parked;
+mod parked_entities;
 mod payments;
 mod people;
 mod positions;
 pub mod products;
 mod projections;
 mod readers;
+mod running_exports;
 mod sales;
 mod time_range;
 mod users;
 
-pub use behind::Behind;
-pub use database::{Beside, QueryState};
+pub use database::{QueryPorts, QueryState};
 pub use log_browser::response::EventAnswer;
 pub use log_browser::routes::router as log_browser;
-pub use positions::{Followed, ReadPositions};
+pub use parked_entities::ParkedEntities;
+pub use positions::{ReadModelProgress, ReadPositions};
 
 use utoipa_axum::router::OpenApiRouter;
 
-/// Every read of the API but the log browser, which is a router of its own. The common rules of `souk-http` go around it.
+/// Returns the router of all reads except the log browser, which has its own router. The caller adds the
+/// middleware that checks the common rules (tokens, headers, limits).
 pub fn router(state: QueryState) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(products::routes::router())

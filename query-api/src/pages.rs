@@ -1,6 +1,7 @@
-//! Pages of lists: cut by the caller's limit and by the bytes of the documents, so that no page is expensive.
+//! Pages of lists. A page ends at the caller's limit or at a maximum of bytes, so that no page is expensive.
 //!
-//! The first item of a page is there whatever its size, so that a huge one comes alone and the cursor always moves.
+//! A page always has its first item, even if that item alone has more bytes than the maximum. So the cursor
+//! always moves forward.
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
@@ -8,42 +9,43 @@ use souk_http::Problem;
 
 use crate::database::failed;
 
-/// Bytes of the documents on a page, at most, unless the first alone has more.
+/// Maximum sum of the bytes of the documents on a page. Only the first document can exceed it.
 pub(crate) const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// Lines of the orders on a page, at most, unless the first alone has more: as many as the longest order has.
+/// Maximum sum of the lines of the orders on a page: the maximum of one order.
 pub(crate) const PAGE_LINES_MAX: usize = souk_domain::limits::LINES_MAX;
 
-/// A page of a list.
+/// One page of a list.
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
     /// True when more items follow.
     has_more: bool,
 }
 
-/// The rows to find in order to know whether another page follows: one more than the limit.
+/// Returns the number of rows to select: one more than the limit, to know if another page follows.
 pub(crate) fn one_more(limit: u32) -> i64 {
     i64::from(limit) + 1
 }
 
-/// A named maximum as statements take it.
+/// Converts a maximum to a parameter of a statement.
 pub(crate) fn to_sql(maximum: usize) -> i64 {
     i64::try_from(maximum).unwrap_or(i64::MAX)
 }
 
 impl<T> Page<T> {
-    /// A page without items.
+    /// Returns a page without items.
     pub(crate) fn empty() -> Self {
         Self { items: Vec::new(), has_more: false }
     }
 
-    /// Items that a statement has cut by bytes already, of as many as it found; the limit cuts the rest.
+    /// Makes a page of items that a statement has already limited by bytes. `found` is the number of rows
+    /// that the statement found before it did so.
     pub(crate) fn of(mut items: Vec<T>, found: i64, limit: u32) -> Self {
         items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let has_more = usize::try_from(found).is_ok_and(|found| found > items.len());
         Self { items, has_more }
     }
 
-    /// The rows of a statement while they fit; later ones are not read.
+    /// Reads rows of a statement until the page is full, and no further rows.
     pub(crate) async fn read(
         mut rows: BoxStream<'_, sqlx::Result<T>>,
         limit: u32,
@@ -63,13 +65,13 @@ impl<T> Page<T> {
         Ok(page)
     }
 
-    /// The same page of items made from these.
-    pub(crate) fn try_map<U>(self, made: impl FnMut(T) -> Result<U, Problem>) -> Result<Page<U>, Problem> {
-        let items = self.items.into_iter().map(made).collect::<Result<Vec<U>, Problem>>()?;
+    /// Converts each item of the page; fails if one conversion fails.
+    pub(crate) fn try_map<U>(self, convert: impl FnMut(T) -> Result<U, Problem>) -> Result<Page<U>, Problem> {
+        let items = self.items.into_iter().map(convert).collect::<Result<Vec<U>, Problem>>()?;
         Ok(Page { items, has_more: self.has_more })
     }
 
-    /// The place behind the last item, as a cursor; none on the last page.
+    /// Returns the cursor of the next page, made from the last item of this page; none on the last page.
     pub(crate) fn next_cursor<C>(&self, cursor: impl FnOnce(&T) -> C) -> Option<C> {
         self.items.last().filter(|_| self.has_more).map(cursor)
     }
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_ends_at_its_limit_or_its_bytes_and_says_whether_more_follow() {
+    async fn a_page_ends_at_its_limit_or_its_maximum_of_bytes_and_knows_if_more_items_follow() {
         for (sizes, limit, expected) in [
             (&[1, 1, 1][..], 3, (3, false)),
             (&[1, 1, 1], 2, (2, true)),

@@ -1,4 +1,4 @@
-//! Opening what is under seal, for those who may see it.
+//! Keys that open sealed personal data in responses.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use souk_projections::orders::OrderRow;
 
 use crate::database::QueryState;
 
-/// The keys of these people; nobody's when there is nobody.
+/// Loads the keys of these people.
 pub(crate) async fn keys_of(
     state: &QueryState,
     people: impl IntoIterator<Item = Person>,
@@ -19,18 +19,18 @@ pub(crate) async fn keys_of(
     if people.is_empty() {
         return Ok(KeyRing::default());
     }
-    Ok(state.beside.people.to_open(people).await?)
+    Ok(state.ports.people.to_open(people).await?)
 }
 
-/// The keys that open orders, and the people without one who are erased: a key that is only missing is told apart from
-/// one that was destroyed.
+/// Keys that open the personal data of some orders. For a person without a key, it also knows if the key was
+/// destroyed by an erasure, or is missing for another reason.
 pub(crate) struct OrderKeys {
     pub(crate) keys: KeyRing,
     erased: HashSet<Person>,
 }
 
 impl OrderKeys {
-    /// Of these orders.
+    /// Loads the keys for these orders.
     pub(crate) async fn of(
         state: &QueryState,
         orders: impl Iterator<Item = &OrderRow> + Clone,
@@ -40,7 +40,7 @@ impl OrderKeys {
         for person in orders.filter_map(OrderRow::person_of_address) {
             if keys.get(person).is_none()
                 && !erased.contains(person)
-                && state.beside.people.is_erased(person).await?
+                && state.ports.people.is_erased(person).await?
             {
                 erased.insert(person.clone());
             }
@@ -48,7 +48,7 @@ impl OrderKeys {
         Ok(Self { keys, erased })
     }
 
-    /// Returns true if a person has no key because they were erased.
+    /// Returns true if a person has no key because the person was erased.
     pub(crate) fn is_erased(&self, person: &Person) -> bool {
         self.erased.contains(person)
     }

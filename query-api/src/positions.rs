@@ -1,7 +1,7 @@
-//! How far the read models are, and waiting until they are far enough.
+//! Positions of the read models in the log, and reads that wait for a position.
 //!
-//! A wait ends when the read models get there, when its time is over, or when the shop stops; all but the
-//! first are answered with 503 and the position reached.
+//! A wait ends when the read models reach the position, when the wait times out, or when the shop stops. In
+//! the last two cases the response is 503 with the position that the read models have reached.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,95 +11,99 @@ use souk_http::Problem;
 use souk_http::headers::ReadHeaders;
 use tokio::sync::watch;
 
-use crate::behind::Behind;
 use crate::database::not_found;
+use crate::parked_entities::ParkedEntities;
 
-/// How long a read waits for its position unless it says otherwise.
+/// Wait for a position if the request has no `Prefer: wait`.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);
-/// After how many seconds a repeat may help.
+/// Seconds after which the client may try again.
 const RETRY_AFTER_S: u32 = 1;
-/// After how long without a move, while the log has more, the read models are unhealthy.
+/// Read models are unhealthy if they take no event for this time although the log has more events.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// Headers by which a read asks for what it has written.
+/// Request headers of a read that must include an earlier write of the client.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is documentation; the headers are read by souk-http")]
 pub(crate) struct ReadYourWrites {
-    /// A position that the answer must have reached: a write's `X-Position`.
+    /// Log position that the data of the response must have reached: the `X-Position` of an earlier write.
     #[param(rename = "X-Min-Position", pattern = "^[0-9]{1,18}$", example = "42")]
     min_position: Option<String>,
-    /// How many seconds to wait for it, as in `wait=10`: 2 unless said, 30 at most.
+    /// Seconds to wait for the position, for example `wait=10`. The default is 2, the maximum 30.
     #[param(rename = "Prefer", example = "wait=10")]
     prefer: Option<String>,
 }
 
-/// What those who follow the log tell of the read models.
+/// Progress of the read models, reported by the process that updates them.
 #[derive(Clone)]
-pub struct Followed {
-    /// The position that all read models have reached, after each commit.
+pub struct ReadModelProgress {
+    /// Log position that all read models have reached; updated after each commit.
     pub reached: watch::Receiver<Position>,
-    /// True while the read models follow the log.
+    /// True while the read models are updated from the log.
     pub following: watch::Receiver<bool>,
-    /// Whether every model has been built.
+    /// True if every read model is built.
     pub built: watch::Receiver<bool>,
-    /// The rows that stand behind.
-    pub behind: watch::Receiver<Arc<Behind>>,
+    /// Parked entities of the read models.
+    pub parked: watch::Receiver<Arc<ParkedEntities>>,
 }
 
-/// How far the read models and the log are.
+/// Positions of the read models and of the log.
 #[derive(Clone)]
 pub struct ReadPositions {
-    followed: Followed,
+    progress: ReadModelProgress,
     head: watch::Receiver<Position>,
     stopping: watch::Receiver<bool>,
     lag: Arc<Mutex<Option<Lag>>>,
 }
 
-/// Where the read models were first seen to lag, and when.
+/// Position at which the read models were first seen to lag behind the log, and the time of that check.
 struct Lag {
     at: Position,
     since: Instant,
 }
 
-/// Where a read of one entity stands.
+/// Position of a read of one entity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadAt {
-    /// The position that the answer has reached.
+    /// Log position that the data has reached.
     pub(crate) position: Position,
-    /// The position from which on the entity lacks events.
-    pub(crate) behind: Option<Position>,
+    /// First log position that the entity lacks, if it is parked.
+    pub(crate) parked_since: Option<Position>,
 }
 
 impl ReadAt {
-    /// What is answered when nothing was found, or nothing that the caller may see. An entity whose first
-    /// event could not be taken is not known to be missing.
-    pub(crate) fn not_found(self, what: &str) -> Problem {
-        match self.behind {
+    /// Returns the problem if no row was found that the caller is allowed to see: usually 404. It is 503 if
+    /// the entity is parked, because it may exist although its first event could not be applied.
+    pub(crate) fn not_found(self, resource: &str) -> Problem {
+        match self.parked_since {
             Some(since) => parked(since),
-            None => not_found(what),
+            None => not_found(resource),
         }
     }
 }
 
 impl ReadPositions {
-    /// `head` tells the log's head, and `stopping` flips when the shop stops.
-    pub fn new(followed: Followed, head: watch::Receiver<Position>, stopping: watch::Receiver<bool>) -> Self {
-        Self { followed, head, stopping, lag: Arc::default() }
+    /// `head` holds the position of the log's last event. `stopping` becomes true when the shop stops.
+    pub fn new(
+        progress: ReadModelProgress,
+        head: watch::Receiver<Position>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self { progress, head, stopping, lag: Arc::default() }
     }
 
-    /// The position that all read models have reached, and the log's head.
+    /// Returns the position that all read models have reached, and the position of the log's last event.
     pub fn now(&self) -> (Position, Position) {
-        let reached = *self.followed.reached.borrow();
+        let reached = *self.progress.reached.borrow();
         (reached, reached.max(*self.head.borrow()))
     }
 
-    /// True while the read models follow the log.
-    pub fn is_followed(&self) -> bool {
-        *self.followed.following.borrow()
+    /// Returns true while the read models are updated from the log.
+    pub fn is_following(&self) -> bool {
+        *self.progress.following.borrow()
     }
 
-    /// Whether the read models stand still while the log has more for them.
+    /// Returns true if the read models have taken no event for ten seconds although the log has more events.
     pub fn is_stalled(&self) -> bool {
         let (reached, head) = self.now();
         let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,79 +115,89 @@ impl ReadPositions {
         lag.as_ref().is_some_and(|lag| lag.since.elapsed() >= STALLED_AFTER)
     }
 
-    /// How many entities of these models are parked.
+    /// Number of parked entities in these read models.
     pub fn parked_in(&self, models: &[&str]) -> usize {
-        self.followed.behind.borrow().count(models)
+        self.progress.parked.borrow().count(models)
     }
 
-    /// The same for a list over them; none when nothing is.
-    pub(crate) fn behind_in(&self, models: &[&str]) -> Option<usize> {
+    /// Number of parked entities in these read models, as lists show it: none if it is 0.
+    pub(crate) fn count_behind(&self, models: &[&str]) -> Option<usize> {
         Some(self.parked_in(models)).filter(|parked| *parked > 0)
     }
 
-    /// A position that the read models have reached, waited for when the request names one.
+    /// Waits for the position that the request names, if any. Returns the position that the read models have
+    /// reached. Returns a 503 problem if a read model is not built yet.
     pub(crate) async fn wait_for(&self, headers: ReadHeaders) -> Result<Position, Problem> {
-        if !*self.followed.built.borrow() {
-            let now = *self.followed.reached.borrow();
-            let detail = format!("a read model is being built, it has reached position {now}");
-            return Err(Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S).reached(now));
+        if !*self.progress.built.borrow() {
+            let reached = *self.progress.reached.borrow();
+            let detail = format!("a read model is being built and has reached position {reached}");
+            return Err(Problem::new("read-model-behind", detail)
+                .retry_after(RETRY_AFTER_S)
+                .reached(reached));
         }
-        self.wait_until_followed(headers).await
+        self.wait_during_builds(headers).await
     }
 
-    /// The same for what is there while models are still being built.
-    pub(crate) async fn wait_until_followed(&self, headers: ReadHeaders) -> Result<Position, Problem> {
-        let now = *self.followed.reached.borrow();
-        let Some(wanted) = headers.min_position.filter(|wanted| *wanted > now) else { return Ok(now) };
-        let (mut reached, mut stopping) = (self.followed.reached.clone(), self.stopping.clone());
-        let is_there = tokio::select! {
-            result = reached.wait_for(|reached| *reached >= wanted) => result.is_ok(),
-            _ = stopping.wait_for(|stopping| *stopping) => false,
-            () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
+    /// The same as [`Self::wait_for`], for data that can be shown while read models are still being built.
+    pub(crate) async fn wait_during_builds(&self, headers: ReadHeaders) -> Result<Position, Problem> {
+        let reached_now = *self.progress.reached.borrow();
+        let Some(required) = headers.min_position.filter(|position| *position > reached_now) else {
+            return Ok(reached_now);
         };
-        let now = *self.followed.reached.borrow();
-        if is_there { Ok(now) } else { Err(behind(wanted, now)) }
+        let mut reached = self.progress.reached.clone();
+        let mut stopping = self.stopping.clone();
+        let is_reached = tokio::select! {
+        result = reached.wait_for(|reached| *reached >= required) => result.is_ok(),
+                _ = stopping.wait_for(|stopping| *stopping) => false,
+                () = tokio::time::sleep(headers.wait.unwrap_or(WAIT_DEFAULT)) => false,
+            };
+        let reached_now = *self.progress.reached.borrow();
+        if is_reached { Ok(reached_now) } else { Err(behind(required, reached_now)) }
     }
 
-    /// A read of one entity, to which rows of other keys were joined.
-    pub(crate) fn joined<'a>(
+    /// Includes joined rows in the position of a read: if one of the rows with these keys is parked, the read
+    /// lacks events too.
+    pub(crate) fn include_joined<'a>(
         &self,
         at: ReadAt,
         models: &[&str],
         keys: impl Iterator<Item = &'a str>,
     ) -> ReadAt {
-        let behind = self.followed.behind.borrow();
-        if behind.is_empty() {
+        let parked = self.progress.parked.borrow();
+        if parked.is_empty() {
             return at;
         }
-        let joined = keys.filter_map(|key| behind.since(models, key)).min();
-        ReadAt { behind: at.behind.into_iter().chain(joined).min(), ..at }
+        let joined_since = keys.filter_map(|key| parked.since(models, key)).min();
+        ReadAt { parked_since: at.parked_since.into_iter().chain(joined_since).min(), ..at }
     }
 
-    /// The same for a read of one entity, which may be parked in one of the models it is read from.
+    /// The same as [`Self::wait_for`], for a read of one entity. Returns a 503 problem if the entity is
+    /// parked in one of these read models and therefore can't reach the position that the request names.
     pub(crate) async fn wait_for_one(
         &self,
         headers: ReadHeaders,
         models: &[&str],
         key: &str,
     ) -> Result<ReadAt, Problem> {
-        let wanted = headers.min_position;
+        let required = headers.min_position;
         let position = self.wait_for(headers).await?;
-        let behind = self.followed.behind.borrow().since(models, key);
-        match behind {
-            Some(since) if wanted.is_some_and(|wanted| wanted >= since) => Err(parked(since)),
-            _ => Ok(ReadAt { position, behind }),
+        let parked_since = self.progress.parked.borrow().since(models, key);
+        match parked_since {
+            Some(since) if required.is_some_and(|required| required >= since) => Err(parked(since)),
+            _ => Ok(ReadAt { position, parked_since }),
         }
     }
 }
 
-fn behind(wanted: Position, reached: Position) -> Problem {
-    let detail = format!("the read models have reached position {reached}, {wanted} was asked for");
+fn behind(required: Position, reached: Position) -> Problem {
+    let detail =
+        format!("the read models have reached position {reached}, but position {required} is required");
     Problem::new("read-model-behind", detail).retry_after(RETRY_AFTER_S).reached(reached)
 }
 
 fn parked(since: Position) -> Problem {
-    let detail =
-        format!("this can't be shown as of position {since} or later: an event of it waits for an operator");
+    let detail = format!(
+        "this can't be shown as of position {since} or later: one of its events waits for an operator"
+    );
     Problem::new("read-model-behind", detail).reached(Position(since.0.saturating_sub(1)))
 }

@@ -1,8 +1,8 @@
-//! Connections to the read models, shared fairly among callers.
+//! Connections to the database of the read models, shared among callers.
 //!
-//! Invariant: one caller has at most [`CONNECTIONS_OF_CALLER_MAX`] connections at once, however many requests are
-//! under way; further reads of that caller wait for each other and hold nothing, so that others find a connection.
-//! A read that waits too long is refused and may be repeated.
+//! Invariant: one caller has at most [`CONNECTIONS_OF_CALLER_MAX`] connections at once, however many requests
+//! it has sent. More reads of the same caller wait without a connection, so that other callers get one. A
+//! read that waits longer than [`ACQUIRE_MAX`] gets a 429 or 503 problem, and the client may try again.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use souk_domain::CustomerId;
-use souk_http::guard::counted;
+use souk_http::guard::counted_address;
 use souk_http::{Caller, Problem};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -21,50 +21,50 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::database::failed;
 
-/// Connections that read at once.
+/// Maximum number of open connections.
 const CONNECTIONS_MAX: u32 = 8;
-/// Connections of one caller at once: half, so that others find one while a single busy address, such as that of a
-/// proxy, still uses more than one core.
+/// Maximum number of connections that one caller has at once. With half of all connections, a single busy
+/// address, such as that of a proxy, still uses more than one core, and other callers still get a connection.
 const CONNECTIONS_OF_CALLER_MAX: usize = 4;
-/// The longest wait for a connection.
+/// Maximum wait for a connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
-/// Seconds after which a refused read may be repeated.
+/// Seconds after which the client may repeat a rejected read.
 const RETRY_AFTER_S: u32 = 1;
 
-/// The connections of one process.
+/// Pool of the connections of this process.
 #[derive(Clone)]
 pub(crate) struct Readers {
     pool: SqlitePool,
     shares: Shares,
 }
 
-/// The places of each caller that reads or waits; callers that do neither have no entry.
-type Shares = Arc<Mutex<HashMap<Reader, Arc<Semaphore>>>>;
+/// Semaphores that limit the connections of each caller. Only callers that read or wait have an entry.
+type Shares = Arc<Mutex<HashMap<CallerKey, Arc<Semaphore>>>>;
 
-/// A caller as connections are shared: a subject wherever it is, else the client address.
+/// Key by which connections are counted: the subject of a signed-in caller, otherwise the client address.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Reader {
+enum CallerKey {
     Subject(CustomerId),
     Address(IpAddr),
     Unknown,
 }
 
-/// A connection, until it is dropped.
-pub(crate) struct Read {
+/// Connection of a caller. Dropping it gives it back.
+pub(crate) struct ReadConnection {
     connection: PoolConnection<Sqlite>,
     _share: Share,
 }
 
-/// A caller's place, or its wait for one.
+/// Permit of a caller for one connection, or the wait for a permit.
 struct Share {
-    reader: Reader,
+    caller: CallerKey,
     shares: Shares,
     semaphore: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Readers {
-    /// Over the read models in a file, whose tables are there before the first read.
+    /// Opens the read models in a file. Their tables must exist before the first read.
     pub(crate) fn open(read_models: &Path) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         let pool = SqlitePoolOptions::new()
@@ -74,40 +74,41 @@ impl Readers {
         Self { pool, shares: Shares::default() }
     }
 
-    /// A connection for a caller, once one of the caller's places is free.
-    pub(crate) async fn of(&self, caller: &Caller) -> Result<Read, Problem> {
-        let mut share = Share::of(Reader::of(caller), Arc::clone(&self.shares));
-        let place = tokio::time::timeout(ACQUIRE_MAX, share.take()).await;
-        place.map_err(|_| too_many())?;
+    /// Waits until the caller has fewer connections than the maximum, then returns a connection.
+    pub(crate) async fn connection_for(&self, caller: &Caller) -> Result<ReadConnection, Problem> {
+        let mut share = Share::new(CallerKey::of(caller), Arc::clone(&self.shares));
+        let permit = tokio::time::timeout(ACQUIRE_MAX, share.acquire()).await;
+        permit.map_err(|_| too_many())?;
         let connection = self.pool.acquire().await.map_err(failed)?;
-        Ok(Read { connection, _share: share })
+        Ok(ReadConnection { connection, _share: share })
     }
 }
 
 fn too_many() -> Problem {
-    let detail =
-        format!("{CONNECTIONS_OF_CALLER_MAX} reads of one caller run at once; this one waited too long");
+    let detail = format!(
+        "at most {CONNECTIONS_OF_CALLER_MAX} reads of one caller run at once, and this read waited too long"
+    );
     Problem::new("rate-limited", detail).retry_after(RETRY_AFTER_S)
 }
 
-impl Reader {
+impl CallerKey {
     fn of(caller: &Caller) -> Self {
         match (&caller.subject, caller.address) {
             (Some(subject), _) => Self::Subject(subject.clone()),
-            (None, Some(address)) => Self::Address(counted(address)),
+            (None, Some(address)) => Self::Address(counted_address(address)),
             (None, None) => Self::Unknown,
         }
     }
 }
 
 impl Share {
-    fn of(reader: Reader, shares: Shares) -> Self {
-        let new = || Arc::new(Semaphore::new(CONNECTIONS_OF_CALLER_MAX));
-        let semaphore = Arc::clone(locked(&shares).entry(reader.clone()).or_insert_with(new));
-        Self { reader, shares, semaphore: Some(semaphore), permit: None }
+    fn new(caller: CallerKey, shares: Shares) -> Self {
+        let new_semaphore = || Arc::new(Semaphore::new(CONNECTIONS_OF_CALLER_MAX));
+        let semaphore = Arc::clone(locked(&shares).entry(caller.clone()).or_insert_with(new_semaphore));
+        Self { caller, shares, semaphore: Some(semaphore), permit: None }
     }
 
-    async fn take(&mut self) {
+    async fn acquire(&mut self) {
         if let Some(semaphore) = &self.semaphore {
             self.permit = Arc::clone(semaphore).acquire_owned().await.ok();
         }
@@ -115,22 +116,22 @@ impl Share {
 }
 
 impl Drop for Share {
-    /// Gives the place back, and forgets the caller with the last one.
+    /// Gives the permit back, and removes the caller's entry with the last permit or wait.
     fn drop(&mut self) {
         let mut shares = locked(&self.shares);
         self.permit = None;
         self.semaphore = None;
-        if shares.get(&self.reader).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
-            shares.remove(&self.reader);
+        if shares.get(&self.caller).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
+            shares.remove(&self.caller);
         }
     }
 }
 
-fn locked(shares: &Shares) -> MutexGuard<'_, HashMap<Reader, Arc<Semaphore>>> {
+fn locked(shares: &Shares) -> MutexGuard<'_, HashMap<CallerKey, Arc<Semaphore>>> {
     shares.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Deref for Read {
+impl Deref for ReadConnection {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
@@ -138,7 +139,7 @@ impl Deref for Read {
     }
 }
 
-impl DerefMut for Read {
+impl DerefMut for ReadConnection {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
@@ -148,7 +149,7 @@ impl DerefMut for Read {
 mod tests {
     use super::*;
 
-    /// Long enough for a read that is not held up.
+    /// Enough time for a read that does not have to wait.
     const SOON: Duration = Duration::from_millis(200);
 
     fn caller(subject: &str) -> Caller {
@@ -162,44 +163,44 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_caller_leaves_connections_to_others() {
+    async fn one_caller_leaves_connections_for_other_callers() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path());
         let ada = caller("ada");
         let mut held = Vec::new();
         for _ in 0..CONNECTIONS_OF_CALLER_MAX {
-            held.push(readers.of(&ada).await.ok().unwrap());
+            held.push(readers.connection_for(&ada).await.ok().unwrap());
         }
-        let further = tokio::time::timeout(SOON, readers.of(&ada)).await;
+        let further = tokio::time::timeout(SOON, readers.connection_for(&ada)).await;
         assert!(further.is_err(), "a further read of the same caller did not wait");
-        assert!(tokio::time::timeout(SOON, readers.of(&caller("bob"))).await.unwrap().is_ok());
+        assert!(tokio::time::timeout(SOON, readers.connection_for(&caller("bob"))).await.unwrap().is_ok());
         held.pop();
-        assert!(tokio::time::timeout(SOON, readers.of(&ada)).await.unwrap().is_ok());
+        assert!(tokio::time::timeout(SOON, readers.connection_for(&ada)).await.unwrap().is_ok());
     }
 
     #[tokio::test]
-    async fn callers_that_neither_read_nor_wait_are_forgotten() {
+    async fn callers_without_reads_and_waits_have_no_entry() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path());
         let from = |last: u8| Caller { address: Some([127, 0, 0, last].into()), ..Caller::default() };
         let mut held = Vec::new();
         for _ in 0..CONNECTIONS_OF_CALLER_MAX {
-            held.push(readers.of(&from(1)).await.ok().unwrap());
+            held.push(readers.connection_for(&from(1)).await.ok().unwrap());
         }
-        assert!(tokio::time::timeout(SOON, readers.of(&from(1))).await.is_err());
-        assert!(readers.of(&from(2)).await.is_ok());
+        assert!(tokio::time::timeout(SOON, readers.connection_for(&from(1))).await.is_err());
+        assert!(readers.connection_for(&from(2)).await.is_ok());
         assert_eq!(locked(&readers.shares).len(), 1);
         drop(held);
         assert!(locked(&readers.shares).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_that_waits_too_long_behind_the_callers_own_is_refused() {
+    async fn a_read_that_waits_too_long_for_other_reads_of_its_caller_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path());
         let semaphore = Arc::new(Semaphore::new(0));
-        locked(&readers.shares).insert(Reader::Unknown, Arc::clone(&semaphore));
-        let problem = readers.of(&Caller::default()).await.err().unwrap();
+        locked(&readers.shares).insert(CallerKey::Unknown, Arc::clone(&semaphore));
+        let problem = readers.connection_for(&Caller::default()).await.err().unwrap();
         assert_eq!(problem.code(), "rate-limited");
     }
 }

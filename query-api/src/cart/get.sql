@@ -1,5 +1,6 @@
--- A cart with its lines, which are the keys between `CART:` and `CART;`, in the order they were added, and
--- what is sold and available of each now. An empty cart is one row without a line.
+-- A cart with its lines in the order in which they were added, each with the current variant and stock of its
+-- SKU. The lines of a cart have the keys between `CART:` and `CART;`. An empty cart is one row without a
+-- line.
 SELECT carts.doc, cart_lines.doc, variants.doc, stock.on_hand - stock.reserved
 FROM carts
 LEFT JOIN cart_lines ON cart_lines.key > carts.key || ':' AND cart_lines.key < carts.key || ';'

@@ -1,4 +1,4 @@
-//! Carts: what the caller has put aside, with prices, names and stock as of now.
+//! Carts: the caller's cart with current names, prices and stock.
 
 pub(crate) mod response;
 pub(crate) mod routes;

@@ -1,4 +1,4 @@
-//! A cart as it is answered.
+//! Response body of a cart.
 
 use serde::Serialize;
 use souk_domain::Money;
@@ -7,26 +7,26 @@ use souk_projections::cart_lines::CartLineRow;
 use souk_projections::variants::VariantRow;
 use utoipa::ToSchema;
 
-/// A cart.
+/// Cart with its lines.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Cart")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 1, "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "productId": "01a1fd90-b598-87fd-94e6-f091dfdb3cdb", "currentPrice": {"amount": 265, "currency": "GBP"}, "changes": ["price-changed"]}], "total": {"amount": 510, "currency": "GBP"}, "position": "42"}))]
 pub(crate) struct CartAnswer {
-    /// Its id; null for a guest who has none yet.
+    /// Id of the cart; null for a guest without a cart.
     pub(crate) id: Option<String>,
-    /// Its revision, for `If-Match`; 0 as well for a cart that nothing was ever put in.
+    /// Revision of the cart, for `If-Match`. Also 0 for a cart that has never had a line.
     pub(crate) revision: u64,
-    /// In the order in which they were added.
+    /// Lines in the order in which they were added.
     pub(crate) lines: Vec<CartLineAnswer>,
-    /// The sum of the lines' totals.
+    /// Sum of the totals of the lines.
     pub(crate) total: MoneyShape,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     pub(crate) position: String,
 }
 
-/// A line of a cart.
+/// Line of a cart.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "CartLine")]
@@ -34,33 +34,34 @@ pub(crate) struct CartLineAnswer {
     product_id: String,
     #[schema(example = "85123A")]
     pub(super) sku: String,
-    /// The product's name now, or its last.
+    /// Current name of the product, or its last name if it is withdrawn.
     name: String,
     quantity: u32,
-    /// What one cost when the line was last changed.
+    /// Price of one unit when the line was last changed.
     unit_price: MoneyShape,
-    /// So many times the unit price.
+    /// Unit price times quantity.
     pub(crate) line_total: MoneyShape,
-    /// What one costs now, or cost last.
+    /// Current price of one unit, or its last price if it is withdrawn.
     current_price: MoneyShape,
-    /// What the buyer should look at before ordering.
+    /// Changes since the line was last changed, for the buyer to check before ordering.
     changes: Vec<LineChange>,
 }
 
-/// Something about a line that is not as it was.
+/// Change of the product or its stock that affects a line.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LineChange {
-    /// One costs something else now.
+    /// The current price differs from the unit price of the line.
     PriceChanged,
-    /// Fewer units are available than the line has.
+    /// Fewer units are available than the quantity of the line.
     InsufficientStock,
-    /// It is sold no more.
+    /// The product is no longer for sale.
     Withdrawn,
 }
 
 impl CartLineAnswer {
-    /// A line beside what is sold now (`None`: nothing is known of the SKU) and available.
+    /// Combines a line with the current variant of its SKU and the available units. `variant` is none if the
+    /// read models do not know the SKU.
     pub(crate) fn new(line: &CartLineRow, variant: Option<VariantRow>, available: i64) -> Self {
         let is_sold = variant.as_ref().is_some_and(|variant| !variant.withdrawn && variant.active);
         let current_price = variant.as_ref().map_or(line.unit_price, |variant| variant.price);

@@ -19,15 +19,16 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(get))
 }
 
-/// What carts are read from; their lines are joined with what is sold.
+/// Read models of carts. Their lines are joined with variants and stock.
 const MODELS: &[&str] = &["carts", "cart_lines"];
 
-/// The cart; a line, what is sold under its SKU, and what is available of it.
+/// Row of the statement: cart, line, variant of the line's SKU, and available units.
 type Row = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<i64>);
 
 /// Shows the caller's cart.
 ///
-/// A signed-in caller's own, else the one of `X-Cart-Token`. A cart that nothing was put in is empty.
+/// A signed-in caller sees their own cart, a guest the cart of `X-Cart-Token`. A cart that does not exist yet
+/// is shown as an empty cart.
 #[utoipa::path(
     get, path = "/api/cart", tag = "cart",
     params(ReadYourWrites),
@@ -42,13 +43,14 @@ async fn get(
     let cart = caller.subject.as_ref().map(CartId::of_customer).or(caller.cart);
     let Some(cart) = cart else {
         let position = state.positions.wait_for(headers).await?;
-        return Ok(empty(&state, None, ReadAt { position, behind: None }));
+        return Ok(empty(&state, None, ReadAt { position, parked_since: None }));
     };
-    of(&state, &caller, cart, headers).await
+    read(&state, &caller, cart, headers).await
 }
 
-/// A cart, which stands behind when what its lines are joined with does.
-pub(crate) async fn of(
+/// Reads a cart. The response has `X-Behind-Since` if the cart, or a row that is joined with its lines, is
+/// parked.
+pub(crate) async fn read(
     state: &QueryState,
     caller: &Caller,
     cart: CartId,
@@ -56,7 +58,8 @@ pub(crate) async fn of(
 ) -> Result<Single<CartAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &cart.to_string()).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(cart.to_string());
-    let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+    let rows =
+        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
     let Some(first) = rows.first() else { return Ok(empty(state, Some(cart), at)) };
     let revision = document::<CartRow>(&first.0)?.revision;
     let mut lines = Vec::with_capacity(rows.len());
@@ -66,21 +69,24 @@ pub(crate) async fn of(
         lines.push(CartLineAnswer::new(&document(&line)?, variant, available.unwrap_or(0)));
     }
     let skus = lines.iter().map(|line| line.sku.as_str());
-    let at = state.positions.joined(at, &["variants", "stock"], skus);
-    let (id, total) = (Some(cart.to_string()), total(state, &lines));
+    let at = state.positions.include_joined(at, &["variants", "stock"], skus);
+    let id = Some(cart.to_string());
+    let total = total(state, &lines);
     let body = CartAnswer { id, revision, lines, total, position: at.position.to_string() };
-    Ok(Single { revision: Some(revision), behind: at.behind, body })
+    Ok(Single { revision: Some(revision), parked_since: at.parked_since, body })
 }
 
 fn empty(state: &QueryState, cart: Option<CartId>, at: ReadAt) -> Single<CartAnswer> {
-    let (id, total) = (cart.map(|cart| cart.to_string()), total(state, &[]));
+    let id = cart.map(|cart| cart.to_string());
+    let total = total(state, &[]);
     let body = CartAnswer { id, revision: 0, lines: Vec::new(), total, position: at.position.to_string() };
-    Single { revision: None, behind: at.behind, body }
+    Single { revision: None, parked_since: at.parked_since, body }
 }
 
-/// Lines of a cart have one currency. A sum beyond 64 bits, which no order may have, shows as the largest.
+/// Sum of the totals of the lines, which all have the same currency. If the sum does not fit in 64 bits, the
+/// largest number is shown; an order with such a sum is refused.
 fn total(state: &QueryState, lines: &[CartLineAnswer]) -> MoneyShape {
-    let nothing = MoneyShape::from(Money::zero(state.beside.currency));
+    let nothing = MoneyShape::from(Money::zero(state.ports.currency));
     let currency = lines.first().map_or(nothing.currency, |line| line.line_total.currency.clone());
     let amount = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.line_total.amount));
     MoneyShape { amount, currency }

@@ -1,4 +1,4 @@
--- A page of refused refunds and voids, newest first.
+-- A page of refunds and voids that the provider refused, newest first.
 SELECT key, doc
 FROM payment_debts
 WHERE (failed_at, key) < ($1, $2)

@@ -1,4 +1,4 @@
-//! Dead letters of the payment provider: refunds and voids that it refused and that nobody has seen to.
+//! Dead letters: refunds and voids that the payment provider refused and that staff have not resolved yet.
 
 mod response;
 pub(crate) mod routes;

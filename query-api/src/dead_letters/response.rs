@@ -1,11 +1,11 @@
-//! A dead letter as it is answered.
+//! Response body of a dead letter.
 
 use serde::Serialize;
 use souk_http::shapes::MoneyShape;
 use souk_projections::payment_debts::{DebtKind, Failure, PaymentDebtRow};
 use utoipa::ToSchema;
 
-/// A refund, or a hold to be let go, that the provider refused.
+/// A refund or a void that the payment provider refused. A void releases money that is held for a payment.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "DeadLetter")]
@@ -16,17 +16,17 @@ pub(crate) struct DeadLetterAnswer {
     payment_id: String,
     order_id: String,
     amount: MoneyShape,
-    /// The number of refusals.
+    /// Number of times that the provider refused it.
     attempts: u32,
-    /// The provider's code.
+    /// Error code of the provider.
     code: String,
-    /// The refusal in words.
+    /// Error message of the provider.
     detail: String,
     #[schema(format = DateTime)]
     failed_at: String,
 }
 
-/// The kind of a dead letter: money that was to go back, or a hold that was to be let go.
+/// Kind of a dead letter: a refund, or a void (the release of held money).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "refund")]
@@ -36,7 +36,7 @@ enum DeadLetterKind {
 }
 
 impl DeadLetterAnswer {
-    /// None for a refund or void that was not refused.
+    /// Returns none if the provider did not refuse the refund or void.
     pub(crate) fn new(id: String, row: PaymentDebtRow) -> Option<Self> {
         let Failure { code, detail, at } = row.failure?;
         let kind = match row.kind {

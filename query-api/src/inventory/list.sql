@@ -1,4 +1,4 @@
--- A page of stock, the SKUs that were first counted last before the others.
+-- A page of stock. The SKU that got its first stock entry last comes first.
 SELECT key, doc
 FROM stock
 WHERE (created_at, key) < ($1, $2)

@@ -1,4 +1,4 @@
-//! Inventory: how much there is of a SKU.
+//! Inventory: units on hand, reserved and available by SKU.
 
 pub(crate) mod response;
 pub(crate) mod routes;

@@ -1,34 +1,35 @@
-//! Stock as it is answered.
+//! Response body of stock.
 
 use serde::Serialize;
 use souk_eventsourcing::Position;
 use souk_projections::stock::StockRow;
 use utoipa::ToSchema;
 
-/// How much there is of a SKU.
+/// Stock of a SKU.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Stock", example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "57"}))]
 #[schema(example = json!({"sku": "85123A", "onHand": 100, "reserved": 3, "available": 97, "revision": 7, "position": "42"}))]
 pub(crate) struct StockAnswer {
-    /// The SKU.
+    /// SKU that the stock belongs to.
     sku: String,
-    /// Units on the shelf.
+    /// Number of units in the warehouse.
     on_hand: i64,
-    /// Units of them that are held for orders.
+    /// Number of units on hand that are reserved for orders.
     reserved: i64,
-    /// Units of them that nobody holds.
+    /// Number of units on hand that are not reserved.
     available: i64,
-    /// Its revision, for `If-Match`; 0 as well for a SKU that was never counted.
+    /// Revision of the stock, for `If-Match`. Also 0 for a SKU without a stock entry.
     revision: u64,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     position: String,
 }
 
 impl StockAnswer {
-    /// Of a SKU that may never have been counted.
+    /// `row` is none for a SKU without a stock entry.
     pub(crate) fn new(sku: String, row: Option<&StockRow>, position: Position) -> Self {
-        let (on_hand, reserved) = row.map_or((0, 0), |row| (row.on_hand, row.reserved));
+        let on_hand = row.map_or(0, |row| row.on_hand);
+        let reserved = row.map_or(0, |row| row.reserved);
         Self {
             sku,
             on_hand,

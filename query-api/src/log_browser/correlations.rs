@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use axum::Json;
 use axum::extract::{Path, State};
 use futures_util::TryStreamExt;
-use souk_eventsourcing::causation::{Node, Outcome, tree};
-use souk_eventsourcing::process::{DecidedKind, TakenKind};
+use souk_eventsourcing::causation::{Node, OutputStatus, tree};
+use souk_eventsourcing::process::{RecordedInputKind, RecordedOutputKind};
 use souk_eventsourcing::{CorrelationId, Position, RecordedEvent};
 use souk_http::correlation::in_log;
 use souk_http::problem::ProblemBody;
@@ -16,22 +16,22 @@ use super::response::{CorrelationAnswer, NodeAnswer, OutcomeAnswer, OutputEnd, O
 use super::routes::LogBrowser;
 use crate::database::{failed, not_found, text_of};
 
-/// Events that one tree shows.
+/// Maximum number of events in one tree.
 pub const TREE_EVENTS_MAX: usize = 10_000;
-/// Payload bytes of the events that one tree shows, at most; the first event is there whatever its size.
+/// Maximum sum of the payload bytes in one tree. Only the first event can exceed it.
 pub const TREE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Events read at once.
+/// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;
 
 type ParkedRow = (String, String, String, String, i64, String);
 
-/// Shows what one request set off, as a tree. For admins.
+/// Shows the events that one request caused, as a tree. For admins.
 ///
-/// Roots are the events of the request itself. Below each event stands what it led to: what processes decided,
-/// with the answers of their commands and the times of their timers, and the events that came of it.
+/// The roots are the events of the request itself. Below each event are the outputs that processes decided on
+/// after the event (commands, effects and timers, with their results), and the events that it caused.
 #[utoipa::path(
     get, path = "/api/admin/correlations/{id}", tag = "operations",
-    params(("id" = String, Path, pattern = "^[!-~]{1,128}$", example = "4f1e2c", description = "As in `X-Correlation-Id`")),
+    params(("id" = String, Path, pattern = "^[!-~]{1,128}$", example = "4f1e2c", description = "The `X-Correlation-Id` of the request")),
     responses((status = 200, body = CorrelationAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
@@ -42,15 +42,15 @@ pub(crate) async fn read(
 ) -> Result<Json<CorrelationAnswer>, Problem> {
     let allowed = "1 to 128 visible ASCII characters are allowed";
     let correlation = CorrelationId::parse(&id).ok_or_else(|| Problem::parameter("id", allowed))?;
-    let held = in_log(&state.query.beside.correlation_key, &correlation);
-    let (mut events, mut is_whole) = events_of(&state, &held).await?;
-    if events.is_empty() && held != correlation {
-        // Logs of before 2026-11-30 hold every id as it was sent.
+    let logged_id = in_log(&state.query.ports.correlation_key, &correlation);
+    let (mut events, mut is_whole) = events_of(&state, &logged_id).await?;
+    if events.is_empty() && logged_id != correlation {
+        // Events written before 2026-11-30 have the id as the client sent it, not its hash.
         (events, is_whole) = events_of(&state, &correlation).await?;
     }
-    // The response shows the id that the admin asked for, not its hash.
+    // The response shows the id that the admin sent, not its hash.
     for recorded in &mut events {
-        if recorded.event.correlation_id == held {
+        if recorded.event.correlation_id == logged_id {
             recorded.event.correlation_id = correlation.clone();
         }
     }
@@ -86,35 +86,35 @@ async fn events_of(
     }
 }
 
-/// Entities that stand before one of these events, by stream and revision.
+/// Returns the parked entities that wait at one of these events, by stream and revision of the event.
 async fn parked(
     state: &LogBrowser,
     caller: &Caller,
     events: &[RecordedEvent],
 ) -> Result<HashMap<(String, i64), Vec<ParkedHere>>, Problem> {
-    let shown: HashSet<(String, i64)> = events.iter().map(place_of).collect();
+    let shown: HashSet<(String, i64)> = events.iter().map(stream_and_revision).collect();
     let statement =
         sqlx::query_as::<_, ParkedRow>("SELECT owner, kind, entity, stream, revision, error FROM parked_now");
-    let mut read = state.query.readers.of(caller).await?;
-    let mut rows = statement.fetch(&mut *read);
+    let mut connection = state.query.readers.connection_for(caller).await?;
+    let mut rows = statement.fetch(&mut *connection);
     let mut parked: HashMap<_, Vec<_>> = HashMap::new();
     while let Some((owner, kind, entity, stream, revision, error)) = rows.try_next().await.map_err(failed)? {
-        let place = (stream, revision);
-        if shown.contains(&place) {
+        let event_key = (stream, revision);
+        if shown.contains(&event_key) {
             let kind = text_of("kind of a parked entity", kind)?;
-            parked.entry(place).or_default().push(ParkedHere { owner, kind, entity, error });
+            parked.entry(event_key).or_default().push(ParkedHere { owner, kind, entity, error });
         }
     }
     Ok(parked)
 }
 
-/// The stream and revision of an event.
-fn place_of(event: &RecordedEvent) -> (String, i64) {
+/// Returns the stream and the revision of an event.
+fn stream_and_revision(event: &RecordedEvent) -> (String, i64) {
     (event.stream.to_string(), i64::try_from(event.revision.0).unwrap_or(i64::MAX))
 }
 
 fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeAnswer {
-    let here = parked.get(&place_of(&node.event)).cloned().unwrap_or_default();
+    let here = parked.get(&stream_and_revision(&node.event)).cloned().unwrap_or_default();
     NodeAnswer {
         event: node.event.into(),
         outputs: node.outputs.into_iter().map(OutcomeAnswer::from).collect(),
@@ -123,24 +123,24 @@ fn answer(node: Node, parked: &HashMap<(String, i64), Vec<ParkedHere>>) -> NodeA
     }
 }
 
-impl From<Outcome> for OutcomeAnswer {
-    fn from(outcome: Outcome) -> Self {
+impl From<OutputStatus> for OutcomeAnswer {
+    fn from(outcome: OutputStatus) -> Self {
         Self {
             kind: match outcome.kind {
-                DecidedKind::Command => OutputKind::Command,
-                DecidedKind::Effect => OutputKind::Effect,
-                DecidedKind::Timer => OutputKind::Timer,
+                RecordedOutputKind::Command => OutputKind::Command,
+                RecordedOutputKind::Effect => OutputKind::Effect,
+                RecordedOutputKind::Timer => OutputKind::Timer,
             },
             step: outcome.step,
             number: outcome.number,
             at: outcome.at.map(|at| at.to_string()),
             answer: outcome.answer.and_then(|answer| match answer {
-                TakenKind::Done => Some(OutputEnd::Done),
-                TakenKind::Unchanged => Some(OutputEnd::Unchanged),
-                TakenKind::Refused => Some(OutputEnd::Refused),
-                TakenKind::Fired => Some(OutputEnd::Fired),
-                // An event answers no output.
-                TakenKind::Event => None,
+                RecordedInputKind::Done => Some(OutputEnd::Done),
+                RecordedInputKind::Unchanged => Some(OutputEnd::Unchanged),
+                RecordedInputKind::Refused => Some(OutputEnd::Refused),
+                RecordedInputKind::Fired => Some(OutputEnd::Fired),
+                // An event is not the result of an output.
+                RecordedInputKind::Event => None,
             }),
             code: outcome.code,
         }

@@ -1,6 +1,6 @@
-//! Browsing the log: the one part of the query side that reads events, and never anything else.
+//! Log browser for admins: the only part of the query side that reads the log.
 //!
-//! For admins only. Events are shown as they were written.
+//! Events are shown as they were written, except for a few hidden fields.
 
 pub(crate) mod correlations;
 pub(crate) mod response;

@@ -1,4 +1,4 @@
-//! Events, streams and what one request set off, as admins see them.
+//! Response bodies of the log browser: events, streams and trees of events.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::parked::response::ParkedKind;
 
-/// An event at its place in the log.
+/// Event of the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Event")]
@@ -25,16 +25,16 @@ pub struct EventAnswer {
     schema_version: u16,
     #[schema(format = DateTime)]
     recorded_at: String,
-    /// Who asked.
+    /// Kind and id of the caller or process that sent the command.
     #[schema(example = "process:checkout")]
     actor: String,
-    /// The request that set it off.
+    /// Correlation id of the request that caused the event.
     correlation_id: String,
-    /// The event that led to it.
+    /// Id of the event that caused this event.
     causation_id: Option<String>,
     command_id: String,
     content_type: String,
-    /// The payload; a text when it isn't JSON.
+    /// Payload of the event; a text if it is not JSON.
     #[schema(value_type = Object)]
     data: Value,
 }
@@ -61,11 +61,11 @@ impl From<RecordedEvent> for EventAnswer {
     }
 }
 
-/// Fields of payloads and states that nobody is shown: by the keyed hash of an e-mail address, which older logs
-/// hold, an account that is erased could be compared with another.
+/// Fields of payloads and states that are never shown. Older logs have keyed hashes of e-mail addresses: a
+/// reader could compare the hash of an erased account with the hash of another account.
 const HIDDEN_FIELDS: [&str; 1] = ["emailHash"];
 
-/// Takes out what nobody is shown.
+/// Removes the hidden fields from a payload or state.
 pub(crate) fn without_hidden(mut value: Value) -> Value {
     fn hide(value: &mut Value) {
         match value {
@@ -81,77 +81,79 @@ pub(crate) fn without_hidden(mut value: Value) -> Value {
     value
 }
 
-/// A stream up to a position or time, and its aggregate as of then.
+/// Events of a stream up to a position or time, with the state of its aggregate at that point.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Stream")]
 #[schema(example = json!({"items": [{"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}], "nextCursor": null, "position": "57", "revision": 0, "state": {"counted": true, "onHand": 100, "reserved": 0}}))]
 pub(crate) struct StreamAnswer {
-    /// At most `limit`.
+    /// At most `limit` events, in the order of their revisions.
     pub(crate) items: Vec<EventAnswer>,
-    /// Gives the next page as `?cursor=`; null on the last.
+    /// Value of `?cursor=` for the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,
-    /// The log's head, read before the events.
+    /// Position of the last event in the log, read before the events.
     #[schema(example = "57")]
     pub(crate) position: String,
-    /// The revision of the stream's last event as of then.
+    /// Revision of the last event up to that position or time.
     pub(crate) revision: u64,
-    /// What the aggregate's decisions know as of then; null for a process, whose state comes from other
-    /// streams, and for a stream too long to fold here.
+    /// State of the aggregate at that position or time. Null for a process, because its state comes from
+    /// other streams, and for a stream of more than 100,000 events.
     #[schema(value_type = Option<Object>)]
     pub(crate) state: Value,
 }
 
-/// What one request set off.
+/// Tree of the events that one request caused.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Correlation")]
 #[schema(example = json!({"correlationId": "4f1e2c", "events": 1, "isWhole": true, "items": [{"event": {"id": "01a1fd90-c14b-8be2-bf3e-095a97217b25", "stream": "stock-85123A", "revision": 0, "position": "42", "type": "stock.counted", "schemaVersion": 1, "recordedAt": "2026-11-21T10:04:44.747991Z", "actor": "admin:ops", "correlationId": "4f1e2c", "causationId": null, "commandId": "01a1fd90-c14b-89c8-a4a3-2716aaacd32f", "contentType": "application/json", "data": {"onHand": 100}}, "outputs": [], "parked": [], "children": []}]}))]
 pub(crate) struct CorrelationAnswer {
-    /// The request.
+    /// Correlation id of the request.
     pub(crate) correlation_id: String,
-    /// How many events it set off by now.
+    /// Number of events in the tree.
     pub(crate) events: usize,
-    /// True if all of them are shown: at most 10,000 are, with at most 4 MiB of data.
+    /// True if the tree has all events that the request caused. A tree has at most 10,000 events with 4 MiB
+    /// of data.
     pub(crate) is_whole: bool,
-    /// The events of the request itself, with all that came of them.
+    /// Events of the request itself, each with the events that it caused.
     pub(crate) items: Vec<NodeAnswer>,
 }
 
-/// An event and what it led to.
+/// Event with its effects: outputs of processes, and further events.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Caused")]
 pub(crate) struct NodeAnswer {
     pub(crate) event: EventAnswer,
-    /// What a process decided with it.
+    /// Outputs that a process decided on after the event.
     pub(crate) outputs: Vec<OutcomeAnswer>,
-    /// Who can't take it.
+    /// Parked entities that could not apply the event.
     pub(crate) parked: Vec<ParkedHere>,
-    /// The events that it led to.
+    /// Events that this event caused.
     #[schema(no_recursion)]
     pub(crate) children: Vec<NodeAnswer>,
 }
 
-/// Something a process asked for.
+/// Output of a process: a command, an effect or a timer.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Output")]
 pub(crate) struct OutcomeAnswer {
     pub(crate) kind: OutputKind,
-    /// What was asked for.
+    /// Name of the output.
     #[schema(example = "reserve")]
     pub(crate) step: String,
-    /// The number of the line or attempt it is about.
+    /// Number of the order line or of the attempt that the output belongs to.
     pub(crate) number: Option<u32>,
-    /// When a timer fires.
+    /// Time at which a timer fires; null for commands and effects.
     #[schema(format = DateTime)]
     pub(crate) at: Option<String>,
-    /// Null while it is open, and for effects, whose answers are events.
+    /// Result of a command or timer; null while it is open. Always null for effects, because their results
+    /// are events.
     pub(crate) answer: Option<OutputEnd>,
-    /// The code of a refusal.
+    /// Problem code of a refused command.
     pub(crate) code: Option<String>,
 }
 
-/// The kind of something that a process asked for.
+/// Kind of an output of a process.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "command")]
@@ -161,8 +163,7 @@ pub(crate) enum OutputKind {
     Timer,
 }
 
-/// The end of something that a process asked for: a command is done, finds nothing to do or is refused; a timer
-/// fires.
+/// Result of an output: a command was done, changed nothing, or was refused; a timer fired.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "done")]
@@ -173,15 +174,15 @@ pub(crate) enum OutputEnd {
     Fired,
 }
 
-/// Who stands before an event.
+/// Parked entity that could not apply an event.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(title = "ParkedHere")]
 pub(crate) struct ParkedHere {
-    /// The read model or process.
+    /// Name of the read model or process.
     pub(crate) owner: String,
     pub(crate) kind: ParkedKind,
-    /// The key or the stream's name.
+    /// Key of the row or instance, or name of the stream.
     pub(crate) entity: String,
-    /// Why.
+    /// Error when the event was applied.
     pub(crate) error: String,
 }

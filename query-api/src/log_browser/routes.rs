@@ -1,4 +1,4 @@
-//! `GET /api/admin/streams/{stream}`, and the router.
+//! `GET /api/admin/streams/{stream}`, and the router of the log browser.
 
 use std::sync::Arc;
 
@@ -16,45 +16,45 @@ use super::correlations;
 use super::response::{EventAnswer, StreamAnswer, without_hidden};
 use crate::database::{QueryState, not_found};
 
-/// The list as its cursors name it.
+/// Name of the list in its cursors.
 const LIST: &str = "stream";
-/// Events that are folded for one answer; the state of a longer stream is not shown.
+/// Maximum number of events folded for one response. The state of a longer stream is not shown.
 const FOLD_EVENTS_MAX: u64 = 100_000;
-/// Events read at once.
+/// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;
-/// Payloads of a page, in bytes; its first event is there whatever its size.
+/// Maximum sum of the payload bytes on a page. Only the first event can exceed it.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What the log browser looks at.
+/// State of the routes of the log browser.
 #[derive(Clone)]
 pub(crate) struct LogBrowser {
     pub(crate) log: Arc<dyn EventStore>,
-    /// For what is parked.
+    /// Read models, for the parked entities.
     pub(crate) query: QueryState,
 }
 
-/// A router of its own over the log.
+/// Returns the router of the log browser.
 pub fn router(log: Arc<dyn EventStore>, query: QueryState) -> OpenApiRouter {
     let state = LogBrowser { log, query };
     OpenApiRouter::new().routes(routes!(read)).routes(routes!(correlations::read)).with_state(state)
 }
 
-/// What a stream can be asked.
+/// Query parameters of a stream.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct StreamQuery {
-    /// As of this position or time (RFC 3339): later events are left out.
+    /// Position or time (RFC 3339) of the last event to show. Later events are left out.
     #[param(example = "2026-11-21T12:00:00Z")]
     until: Option<String>,
-    /// 1 to 100 events; 20 unless said.
+    /// Maximum number of events, from 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
-/// A moment of the log.
+/// Position or time up to which a stream is shown.
 #[derive(Clone, Copy, Debug)]
 enum Until {
     Position(Position),
@@ -64,18 +64,19 @@ enum Until {
 impl Until {
     fn parse(text: &str, head: Position) -> Result<Self, Problem> {
         if let Ok(position) = text.parse().map(Position) {
-            let past = || Problem::parameter("until", format!("the log goes from position 1 to {head}"));
+            let out_of_range =
+                || Problem::parameter("until", format!("the log has positions from 1 to {head}"));
             return if (1..=head.0).contains(&position.0) {
                 Ok(Self::Position(position))
             } else {
-                Err(past())
+                Err(out_of_range())
             };
         }
-        let allowed = "a position, or a time as in 2026-11-21T12:00:00Z, is allowed";
+        let allowed = "a position or a time is allowed, for example 2026-11-21T12:00:00Z";
         text.parse().map(Self::Time).map_err(|_| Problem::parameter("until", allowed))
     }
 
-    fn has(self, event: &RecordedEvent) -> bool {
+    fn includes(self, event: &RecordedEvent) -> bool {
         match self {
             Self::Position(position) => event.position <= position,
             Self::Time(time) => event.event.recorded_at <= time,
@@ -83,11 +84,11 @@ impl Until {
     }
 }
 
-/// Reads a stream, from its first event on, with the aggregate as of then. For admins.
+/// Lists the events of a stream, oldest first, with the state of its aggregate. For admins.
 #[utoipa::path(
     get, path = "/api/admin/streams/{stream}", tag = "operations",
     params(("stream" = String, Path, pattern = r"^[a-z]+-(.|\s)+$", max_length = 300, example = "stock-85123A",
-        description = "A category in lower-case letters, a dash and an id: 300 bytes at most"), StreamQuery),
+        description = "Name of the stream: a category in lower-case letters, a dash and an id, at most 300 bytes"), StreamQuery),
     responses((status = 200, body = StreamAnswer),
         (status = "default", body = ProblemBody, content_type = "application/problem+json"))
 )]
@@ -104,10 +105,11 @@ async fn read(
         Some(text) => Until::parse(text, position)?,
         None => Until::Position(position),
     };
-    let (revision, folded) = folded(&*state.log, &stream, until).await?.ok_or_else(|| not_found("stream"))?;
+    let (revision, aggregate_state) =
+        fold_until(&*state.log, &stream, until).await?.ok_or_else(|| not_found("stream"))?;
     let mut events = state.log.read_stream(&stream, from, limit + 1).await?;
-    events.retain(|event| until.has(event));
-    let shown = fitting(&events).min(limit);
+    events.retain(|event| until.includes(event));
+    let shown = count_that_fits(&events).min(limit);
     let next_cursor = events.get(shown).map(|next| paging::encode(LIST, &next.revision));
     events.truncate(shown);
     let items = events.into_iter().map(EventAnswer::from).collect();
@@ -117,12 +119,13 @@ async fn read(
         next_cursor,
         position,
         revision: revision.0,
-        state: without_hidden(folded),
+        state: without_hidden(aggregate_state),
     }))
 }
 
-/// The last revision as of then, and the aggregate's state; none when nothing had happened.
-async fn folded(
+/// Returns the last revision up to `until`, and the state of the aggregate at that point. None if the stream
+/// has no event up to then.
+async fn fold_until(
     log: &dyn EventStore,
     stream: &StreamName,
     until: Until,
@@ -132,8 +135,7 @@ async fn folded(
     loop {
         let from = Revision::after(last);
         let page = log.read_stream(stream, from, PAGE_EVENTS_MAX).await?;
-        let read = page.len();
-        for event in page.iter().filter(|event| until.has(event)) {
+        for event in page.iter().filter(|event| until.includes(event)) {
             if event.revision.0 >= FOLD_EVENTS_MAX
                 || fold.as_mut().is_some_and(|fold| fold.take(event).is_err())
             {
@@ -141,16 +143,16 @@ async fn folded(
             }
             last = Some(event.revision);
         }
-        let is_over = page.last().is_none_or(|event| !until.has(event)) || read == 0;
-        if is_over {
+        let is_end = page.last().is_none_or(|event| !until.includes(event));
+        if is_end {
             let state = fold.map_or(Value::Null, |fold| fold.state());
             return Ok(last.map(|revision| (revision, state)));
         }
     }
 }
 
-/// How many of the events fit on a page.
-fn fitting(events: &[RecordedEvent]) -> usize {
+/// Returns the number of events that fit on a page: at least 1.
+fn count_that_fits(events: &[RecordedEvent]) -> usize {
     let mut bytes = 0;
     let fits = |event: &&RecordedEvent| {
         bytes += event.event.data.len();

@@ -1,4 +1,5 @@
--- The guests' orders with a code: mostly one. Whose they are is decided before any line is read.
+-- Guests' orders with a code: usually one. The caller compares their e-mail addresses before any line is
+-- read.
 SELECT key, doc
 FROM orders
 WHERE code = $1

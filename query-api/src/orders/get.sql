@@ -1,5 +1,6 @@
--- One order, if it is the caller's: $2 is true for admins, $3 is a customer and $4 a guest's cart. Nobody else's lines
--- are read, so that the time it takes does not tell how many there are.
+-- One order, if the caller is allowed to see it: $2 is true for admins, $3 is the customer and $4 the guest's
+-- cart. For other callers no lines are read, so that the response time does not reveal how many lines the
+-- order has.
 WITH page AS (
     SELECT key, doc, payment_id
     FROM orders

@@ -1,5 +1,6 @@
--- The orders that were found, and the lines of each, which are the keys between `ORDER:` and `ORDER;`.
--- Outer joins keep the page the outer loop: a planner without statistics might else read every line.
+-- The orders of `page`, then their lines. The lines of an order have the keys between `ORDER:` and `ORDER;`.
+-- With outer joins, `page` stays the outer loop. With inner joins, a planner without statistics might read
+-- all lines.
 SELECT page.key AS key, page.doc AS doc, payments.status, payments.owed, NULL AS line, 1 AS found, NULL AS held, NULL AS line_key, 0 AS part
 FROM page
 LEFT JOIN payments ON payments.key = page.payment_id

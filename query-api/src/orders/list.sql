@@ -1,4 +1,4 @@
--- What a page of all orders may hold, newest first.
+-- Candidates for a page of all orders, newest first.
 WITH found AS (
     SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders

@@ -1,4 +1,4 @@
--- What a page of the orders of a customer may hold, newest first.
+-- Candidates for a page of a customer's orders, newest first.
 WITH found AS (
     SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders

@@ -1,4 +1,4 @@
--- What a page of the orders with a status may hold, newest first.
+-- Candidates for a page of the orders with a status, newest first.
 WITH found AS (
     SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders

@@ -1,6 +1,6 @@
--- The page: of what was found, the first order, and those behind it while the documents have at most $5 bytes and
--- the orders $6 lines. An order's lines are numbered from 1 in their keys, so that its last key counts them: none
--- of them is read here.
+-- `page` has the first order of `found`, and the orders after it while all documents together have at most $5
+-- bytes and all orders together at most $6 lines. The keys of an order's lines are numbered from 1, so the
+-- last key gives the number of lines, and the lines themselves are not read.
 , measured AS (
     SELECT key, payment_id, placed_at, bytes, coalesce((
         SELECT CAST(substr(max(order_lines.key), length(found.key) + 2) AS INTEGER)
@@ -20,9 +20,9 @@
     FROM summed
     WHERE number = 1 OR (bytes <= $5 AND lines <= $6)
 )
--- The orders of the page, newest first, each with the count of what was found; then the lines of each, which are the
--- keys between `ORDER:` and `ORDER;`.
--- Outer joins keep the page the outer loop: a planner without statistics might else read every line.
+-- The orders of the page, newest first, each with the number of rows in `found`; then their lines. The lines
+-- of an order have the keys between `ORDER:` and `ORDER;`. With outer joins, `page` stays the outer loop.
+-- With inner joins, a planner without statistics might read all lines.
 SELECT page.key AS key, orders.doc AS doc, payments.status, payments.owed, NULL AS line, (SELECT count(*) FROM found) AS found, NULL AS held, page.placed_at AS placed_at, NULL AS line_key, 0 AS part
 FROM page
 LEFT JOIN orders ON orders.key = page.key

@@ -1,4 +1,4 @@
--- What a page of the orders that can't be shipped because their address was erased may hold, newest first.
+-- Candidates for a page of the orders that can't be shipped because their address was erased, newest first.
 WITH found AS (
     SELECT key, payment_id, placed_at, length(doc) AS bytes
     FROM orders

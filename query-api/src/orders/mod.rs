@@ -1,4 +1,4 @@
-//! Orders: the caller's own, and every one for admins.
+//! Orders: callers see their own orders, admins see all.
 
 pub(crate) mod page;
 pub(crate) mod response;

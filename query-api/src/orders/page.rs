@@ -1,4 +1,4 @@
-//! Orders as the statements find them, and pages of them.
+//! Orders with their lines, read from the read models one by one or in pages.
 
 use std::collections::HashMap;
 
@@ -10,25 +10,25 @@ use souk_projections::orders::OrderRow;
 
 use super::response::OrderAnswer;
 use super::statements;
-use crate::database::{BEHIND_ALL, QueryState, document, failed, text_of};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, text_of};
 use crate::pages::{PAGE_BYTES_MAX, PAGE_LINES_MAX, Page, one_more, to_sql};
 use crate::people::OrderKeys;
 
-/// A row of either half of the statements: an order with its document, its payment's status and the minor
-/// units that are owed, or a line of it; with each order the count of orders that were found, and with each line 1 if
-/// its units are held.
+/// Row of a statement, for an order or for one of its lines. Both have the order's id. An order has its
+/// document, the status of its payment, the owed amount in minor units, and the number of orders found. A
+/// line has its document, and 1 if its units are held.
 pub(super) type Row =
     (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<i64>);
 
-/// An order as the statements find it.
-pub(crate) struct Found {
+/// Order with its lines, as the statements find it.
+pub(crate) struct OrderWithLines {
     pub(super) id: String,
     pub(super) row: OrderRow,
     payment: Option<(PaymentStatusShape, i64)>,
     lines: Vec<(OrderLineRow, bool)>,
 }
 
-impl Found {
+impl OrderWithLines {
     pub(crate) fn answer(self, keys: &OrderKeys, position: Position) -> OrderAnswer {
         OrderAnswer::new(self.id, self.row, self.payment, self.lines, keys, position)
     }
@@ -37,36 +37,41 @@ impl Found {
         &self.row
     }
 
-    /// The place of the order in every list: a page begins behind it.
-    pub(crate) fn place(&self) -> Place {
+    /// Returns the key by which lists sort the order.
+    pub(crate) fn sort_key(&self) -> OrderSortKey {
         (self.row.placed_at.as_microsecond(), self.id.clone())
     }
 }
 
-/// The microsecond at which an order was placed, and its id.
-pub(crate) type Place = (i64, String);
+/// Key by which lists of orders are sorted: time of placing in microseconds, and order id.
+pub(crate) type OrderSortKey = (i64, String);
 
-/// The place before every order.
-pub(crate) fn first_place() -> Place {
-    (i64::MAX, BEHIND_ALL.to_owned())
+/// Returns the start of the first page: a sort key that comes before all orders, newest first.
+pub(crate) fn newest_page_start() -> OrderSortKey {
+    (i64::MAX, AFTER_EVERY_TEXT.to_owned())
 }
 
-/// The orders of a list.
-pub(crate) struct Wanted {
-    /// The customer; none for the orders of everybody.
+/// Request for one page of a list of orders.
+pub(crate) struct OrderPageRequest {
+    /// Customer whose orders are listed; none for the orders of all customers and guests.
     pub(crate) customer: Option<String>,
     pub(crate) status: Option<&'static str>,
-    /// True for those alone that lack an address; status and customer say nothing then.
+    /// True to list only orders that lack an address. Status and customer are then ignored.
     pub(crate) is_unaddressed: bool,
-    /// Placed then or later, in microseconds.
+    /// Earliest time of placing, in microseconds.
     pub(crate) from: i64,
-    pub(crate) behind: Place,
+    /// Sort key after which the page starts.
+    pub(crate) page_start: OrderSortKey,
     pub(crate) limit: u32,
 }
 
-impl Wanted {
-    /// A page, newest first, in one statement.
-    pub(crate) async fn page(self, state: &QueryState, caller: &Caller) -> Result<Page<Found>, Problem> {
+impl OrderPageRequest {
+    /// Reads the page, newest first, with one statement.
+    pub(crate) async fn page(
+        self,
+        state: &QueryState,
+        caller: &Caller,
+    ) -> Result<Page<OrderWithLines>, Problem> {
         let sql = match (&self.customer, self.status) {
             _ if self.is_unaddressed => statements::LIST_WITHOUT_ADDRESS,
             (Some(_), _) => statements::LIST_OF_CUSTOMER,
@@ -74,8 +79,8 @@ impl Wanted {
             (None, None) => statements::LIST,
         };
         let statement = sqlx::query_as::<_, Row>(sql)
-            .bind(self.behind.0)
-            .bind(self.behind.1)
+            .bind(self.page_start.0)
+            .bind(self.page_start.1)
             .bind(one_more(self.limit))
             .bind(self.from)
             .bind(to_sql(PAGE_BYTES_MAX))
@@ -86,24 +91,25 @@ impl Wanted {
             (None, Some(status)) => statement.bind(status),
             (None, None) => statement,
         };
-        let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+        let rows =
+            statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
         let found = rows.first().and_then(|row| row.5).unwrap_or_default();
         Ok(Page::of(grouped(rows)?, found, self.limit))
     }
 }
 
-/// Puts the lines to their orders.
-pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<Found>, Problem> {
-    let mut orders: Vec<Found> = Vec::new();
-    let mut places = HashMap::new();
+/// Adds the lines to their orders.
+pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<OrderWithLines>, Problem> {
+    let mut orders: Vec<OrderWithLines> = Vec::new();
+    let mut indexes = HashMap::new();
     for (id, order, status, owed, line, _, held) in rows {
         if let Some(bytes) = order {
-            places.insert(id.clone(), orders.len());
+            indexes.insert(id.clone(), orders.len());
             let status = status.map(|status| text_of("payment status", status)).transpose()?;
             let payment = status.map(|status| (status, owed.unwrap_or_default()));
-            orders.push(Found { id, row: document(&bytes)?, payment, lines: Vec::new() });
-        } else if let (Some(line), Some(place)) = (line, places.get(&id)) {
-            orders[*place].lines.push((document(&line)?, held == Some(1)));
+            orders.push(OrderWithLines { id, row: document(&bytes)?, payment, lines: Vec::new() });
+        } else if let (Some(line), Some(index)) = (line, indexes.get(&id)) {
+            orders[*index].lines.push((document(&line)?, held == Some(1)));
         }
     }
     Ok(orders)

@@ -1,4 +1,4 @@
-//! An order as it is answered.
+//! Response body of an order.
 
 use std::collections::HashSet;
 
@@ -14,55 +14,55 @@ use utoipa::ToSchema;
 
 use crate::people::OrderKeys;
 
-/// An order with its lines.
+/// Order with its lines.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Order")]
 #[schema(example = json!({"id": "01a1fd90-c14b-8f55-bf1a-8cd543a6fca5", "revision": 2, "position": "42", "status": "CONFIRMED", "customerId": "ada", "code": "SK-7F3K-9QXM", "lines": [{"sku": "85123A", "name": "White hanging heart", "quantity": 2, "unitPrice": {"amount": 255, "currency": "GBP"}, "lineTotal": {"amount": 510, "currency": "GBP"}, "reservation": "CONFIRMED"}], "charges": [], "total": {"amount": 510, "currency": "GBP"}, "payment": {"id": "01a1fd90-c14b-8205-a8a0-cc6f0b1eb611", "status": "CAPTURED", "owed": null}, "reason": null, "timeline": [{"at": "2026-11-21T10:04:44.747991Z", "event": "placed", "detail": null}], "placedAt": "2026-11-21T10:04:44.747976Z", "shippingAddress": null, "addressErased": false}))]
 pub(crate) struct OrderAnswer {
     id: String,
-    /// Its revision, for `If-Match`.
+    /// Revision of the order, for `If-Match`.
     pub(crate) revision: u64,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     position: String,
     status: OrderStatusShape,
-    /// Who buys; null for a guest.
+    /// Customer who placed the order; null for a guest.
     customer_id: Option<String>,
-    /// For people.
+    /// Short code of the order, for people to read and type.
     #[schema(example = "SK-7F3K-9QXM")]
     code: String,
     lines: Vec<OrderLineAnswer>,
-    /// Shipping, tax, discounts.
+    /// Shipping, tax and discounts.
     charges: Vec<ChargeAnswer>,
-    /// Lines and charges.
+    /// Sum of the lines and charges.
     total: MoneyShape,
-    /// Null until somebody asked for it.
+    /// Payment of the order; null until a payment is requested.
     payment: Option<OrderPaymentAnswer>,
-    /// Why it ended early.
+    /// Reason why the order was cancelled or timed out.
     reason: Option<ReasonAnswer>,
-    /// What happened, in order.
+    /// Events of the order, oldest first.
     timeline: Vec<MomentAnswer>,
     #[schema(format = DateTime)]
     placed_at: String,
-    /// Where the goods go; null when nobody said so, or when it is erased or can't be read.
+    /// Shipping address; null if the order has none, or if it is erased or can't be read.
     shipping_address: Option<AddressShape>,
-    /// Whether whoever it tells about was erased.
+    /// True if the shipping address is erased because its person was erased.
     address_erased: bool,
-    /// True when there is an address that nobody erased, and the key that opens it is missing, as after a restore without
-    /// the keys of people; left out otherwise.
+    /// True if the order has an address that can't be read because its key is missing, for example after a
+    /// restore without the store of keys; left out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     address_unreadable: Option<bool>,
 }
 
-/// A line of an order.
+/// Line of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "OrderLine")]
 struct OrderLineAnswer {
     #[schema(example = "85123A")]
     sku: String,
-    /// The product's name when it was ordered.
+    /// Name of the product when the order was placed.
     name: String,
     quantity: u32,
     unit_price: MoneyShape,
@@ -70,7 +70,7 @@ struct OrderLineAnswer {
     reservation: ReservationAnswer,
 }
 
-/// What became of a line's reservation.
+/// Status of the stock reservation of a line.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(title = "Reservation")]
@@ -82,43 +82,44 @@ enum ReservationAnswer {
     Failed,
 }
 
-/// Something besides goods that an order costs, or less.
+/// Amount that an order costs in addition to its goods; negative for a discount.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Charge")]
 struct ChargeAnswer {
-    /// The kind, in a word that the shop is free to choose.
+    /// Kind of the charge. The shop chooses these words.
     #[schema(example = "shipping")]
     kind: String,
     label: String,
     amount: MoneyShape,
 }
 
-/// The payment of an order.
+/// Payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "OrderPayment")]
 struct OrderPaymentAnswer {
     id: String,
     status: PaymentStatusShape,
-    /// Money that is to go back and that the provider refused to give or to let go; null when there is none.
+    /// Sum of the refunds and voids that the provider refused and that staff have not resolved; null if there
+    /// are none.
     owed: Option<MoneyShape>,
 }
 
-/// Why an order ended early.
+/// Reason why an order was cancelled or timed out.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Reason")]
 struct ReasonAnswer {
     code: ReasonCodeShape,
-    /// In words; null when whoever gave it is erased.
+    /// Reason in words; null if the person who wrote it was erased.
     detail: Option<String>,
 }
 
-/// Something that happened to an order.
+/// Event in the timeline of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Moment")]
 struct MomentAnswer {
     #[schema(format = DateTime)]
     at: String,
-    /// The type of the event. Later versions know more of them, so it is no closed set.
+    /// Type of the event. Later versions of the shop may add types.
     #[schema(example = "payment-awaited")]
     event: String,
     detail: Option<String>,
@@ -134,44 +135,30 @@ impl OrderAnswer {
         position: Position,
     ) -> Self {
         let keys = &opened_by.keys;
-        // A set: an order may have 2,000 lines, and all of them may have failed.
-        let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
-        // From then on the checkout takes the units off the shelf, one line after another.
-        let is_money_in = row.is_marked_as_paid_outside()
-            || payment.as_ref().is_some_and(|(status, _)| {
-                matches!(status, PaymentStatusShape::Authorized | PaymentStatusShape::Captured)
-            });
-        let answer = |(line, is_held): (OrderLineRow, bool)| {
-            let reservation = match row.reservation(failed.contains(&line.sku)) {
-                // Staff let it go over the inventory.
-                LineReservation::Reserved if !is_held && !is_money_in => LineReservation::Released,
-                reservation => reservation,
-            };
-            OrderLineAnswer::new(line, reservation)
-        };
-        let lines = lines.into_iter().map(answer).collect();
-        // A key that came back with an older store opens nothing of what the log says is erased.
-        let kept = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
-        let address = kept.map(|address| address.reveal(keys));
-        let is_closed = matches!(address, Some(None));
+        let lines = line_answers(&row, payment.as_ref().map(|(status, _)| status), lines);
+        // A restored backup of the store of keys may have a key that was destroyed since. The log decides: an
+        // erased address stays hidden even if its key exists.
+        let sealed_address = row.shipping_address.as_ref().filter(|_| !row.is_address_erased);
+        let address = sealed_address.map(|address| address.reveal(keys));
+        let is_sealed = matches!(address, Some(None));
         let is_erased = row.person_of_address().is_some_and(|person| opened_by.is_erased(person));
-        let address_erased = row.is_address_erased || (is_closed && is_erased);
-        let address_unreadable = (is_closed && !is_erased).then_some(true);
-        // The same for texts that somebody gave before that.
+        let address_erased = row.is_address_erased || (is_sealed && is_erased);
+        let address_unreadable = (is_sealed && !is_erased).then_some(true);
+        // The same rule holds for texts that the erased person wrote.
         let text = |text: &PersonalText| {
-            let is_gone = row.is_erased && text.person().is_some_and(|person| !row.is_of_shop(person));
-            if is_gone { None } else { text.reveal(keys) }
+            let is_text_erased = row.is_erased && text.person().is_some_and(|person| !row.is_of_shop(person));
+            if is_text_erased { None } else { text.reveal(keys) }
         };
         let reason = row
             .reason
             .as_ref()
             .map(|reason| ReasonAnswer { code: reason.code.into(), detail: text(&reason.detail) });
-        let of_moment = |moment: &Moment| MomentAnswer {
+        let moment_answer = |moment: &Moment| MomentAnswer {
             at: moment.at.to_string(),
             event: moment.event.clone(),
             detail: moment.detail.as_ref().and_then(text),
         };
-        let timeline = row.timeline.iter().map(of_moment).collect();
+        let timeline = row.timeline.iter().map(moment_answer).collect();
         let payment = payment.map(|(status, owed)| OrderPaymentAnswer {
             id: row.payment.to_string(),
             status,
@@ -196,6 +183,31 @@ impl OrderAnswer {
             address_unreadable,
         }
     }
+}
+
+/// Converts the lines of an order. Each line comes with a flag that is true if its units are reserved now.
+fn line_answers(
+    row: &OrderRow,
+    payment_status: Option<&PaymentStatusShape>,
+    lines: Vec<(OrderLineRow, bool)>,
+) -> Vec<OrderLineAnswer> {
+    // A set keeps the search fast: an order can have 2,000 lines, and all of them can fail.
+    let failed: HashSet<&Sku> = row.failed_skus.iter().collect();
+    // After the payment, the checkout confirms the reservations one by one, so a line without a reservation
+    // was confirmed, not released.
+    let is_paid = row.is_marked_as_paid_outside()
+        || payment_status.is_some_and(|status| {
+            matches!(status, PaymentStatusShape::Authorized | PaymentStatusShape::Captured)
+        });
+    let line_answer = |(line, is_held): (OrderLineRow, bool)| {
+        let reservation = match row.reservation(failed.contains(&line.sku)) {
+            // Staff released the reservation with the inventory API.
+            LineReservation::Reserved if !is_held && !is_paid => LineReservation::Released,
+            reservation => reservation,
+        };
+        OrderLineAnswer::new(line, reservation)
+    };
+    lines.into_iter().map(line_answer).collect()
 }
 
 impl OrderLineAnswer {

@@ -15,53 +15,55 @@ use souk_projections::orders::OrderRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::page::{Found, Place, Row, Wanted, grouped};
+use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, grouped};
 use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single};
-use crate::database::{BEHIND_ALL, QueryState, document, failed, not_found};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed, not_found};
 use crate::people::{OrderKeys, keys_of};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
-/// The list as its cursors name it.
+/// Name of the list in its cursors.
 const LIST: &str = "orders";
-/// Orders with one code that a lookup compares with an e-mail address. Codes are random: two alike are rare.
+/// Maximum number of orders with the same code that a lookup compares with an e-mail address. Codes are
+/// random, so two orders rarely have the same code.
 const SAME_CODE_MAX: i64 = 10;
-/// What orders are read from.
+/// Read models of orders.
 const MODELS: &[&str] = &["orders", "order_lines", "payments"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(lookup))
 }
 
-/// What a list of orders can be asked.
+/// Query parameters of the list of orders.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 struct OrdersQuery {
-    /// As in `CONFIRMED`.
+    /// Status of the orders.
     #[param(value_type = Option<OrderStatusShape>, example = "CONFIRMED")]
     status: Option<OrderStatus>,
-    /// Whose; only admins may name somebody else.
+    /// Customer who placed the orders. Only admins can name a customer other than themselves.
     #[param(min_length = 1, max_length = 64)]
     customer_id: Option<String>,
-    /// Whether only those are wanted that can't be shipped because their address was erased; for admins.
+    /// True to list only orders that can't be shipped because their address was erased. For admins.
     address_erased: Option<bool>,
-    /// Placed then or later: a UTC day, or an instant.
+    /// Earliest time of placing: a UTC day or an instant.
     #[param(example = "2026-11-01")]
     from: Option<String>,
-    /// Placed then or earlier: a UTC day, or an instant.
+    /// Latest time of placing: a UTC day (until its end) or an instant.
     #[param(example = "2026-11-30")]
     to: Option<String>,
-    /// 1 to 100 items; 20 unless said.
+    /// Maximum number of items, from 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Whether a caller may see an order: an admin, its customer, or the guest whose cart it comes from.
+/// Returns true if the caller is allowed to see the order. Admins see all orders, a customer their own
+/// orders, and a guest the orders that were placed from their cart.
 pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
     let is_own = match &order.customer {
         Some(customer) => caller.subject.as_ref() == Some(customer),
@@ -72,8 +74,9 @@ pub(crate) fn may_see(caller: &Caller, order: &OrderRow) -> bool {
 
 /// Lists orders, newest first.
 ///
-/// The caller's own, or for an admin everybody's. A page ends early when its orders have more than 2,000 lines or
-/// 1 MiB; an order that has more comes alone.
+/// Customers see their own orders, admins see all orders. The orders on a page have at most 2,000 lines and 1
+/// MiB together, so a page can have fewer orders than `limit`. An order with more lines or bytes is the only
+/// order on its page.
 #[utoipa::path(
     get, path = "/api/orders", tag = "orders",
     params(OrdersQuery, ReadYourWrites),
@@ -88,28 +91,30 @@ async fn list(
 ) -> Result<Json<ListOf<OrderAnswer>>, Problem> {
     let customer = listed_customer(&caller, query.customer_id.as_deref())?;
     let limit = paging::limit(query.limit)?;
-    let (from, to) = (time_range::from(query.from.as_deref())?, time_range::to(query.to.as_deref())?);
+    let from = time_range::from(query.from.as_deref())?;
+    let to = time_range::to(query.to.as_deref())?;
     time_range::check(&from, &to)?;
-    let cursor = paging::decode::<Place>(LIST, query.cursor.as_deref())?;
-    let behind = cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, BEHIND_ALL.to_owned()));
+    let cursor = paging::decode::<OrderSortKey>(LIST, query.cursor.as_deref())?;
+    let page_start =
+        cursor.filter(|(placed_at, _)| *placed_at <= to).unwrap_or((to, AFTER_EVERY_TEXT.to_owned()));
     let position = state.positions.wait_for(headers).await?;
 
     let status = query.status.map(OrderStatus::as_str);
     let is_unaddressed = query.address_erased == Some(true);
     if is_unaddressed && !caller.is_admin() {
-        return Err(Problem::new("forbidden", "only admins list orders without an address"));
+        return Err(Problem::new("forbidden", "only admins can list orders without an address"));
     }
-    let wanted = Wanted { customer, status, is_unaddressed, from, behind, limit };
-    let page = wanted.page(&state, &caller).await?;
-    let next_cursor = page.next_cursor(|last| paging::encode(LIST, &last.place()));
+    let request = OrderPageRequest { customer, status, is_unaddressed, from, page_start, limit };
+    let page = request.page(&state, &caller).await?;
+    let next_cursor = page.next_cursor(|last| paging::encode(LIST, &last.sort_key()));
     let orders = page.items;
-    let keys = OrderKeys::of(&state, orders.iter().map(Found::row)).await?;
+    let keys = OrderKeys::of(&state, orders.iter().map(OrderWithLines::row)).await?;
     let items = orders.into_iter().map(|order| order.answer(&keys, position)).collect();
-    let behind = state.positions.behind_in(MODELS);
+    let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
 
-/// Shows a guest an order of theirs, by its code and the e-mail address it was placed with.
+/// Shows a guest's order, found by its code and the e-mail address of the guest.
 #[utoipa::path(
     post, path = "/api/orders/lookup", tag = "orders",
     request_body = LookupShape,
@@ -125,7 +130,8 @@ async fn lookup(
 ) -> Result<Single<OrderAnswer>, Problem> {
     let (code, email) = body.value.read()?;
     let target = Target::Order(code.clone());
-    // Waiting for a position is no try: others at the same code would wait for its outcome.
+    // The wait for a position comes before the throttle: otherwise other lookups of the same code would wait
+    // as long.
     let position = state.positions.wait_for(headers).await?;
     let find = async {
         let id = id_of_guests_order(&state, &caller, &code, &email).await?;
@@ -135,14 +141,14 @@ async fn lookup(
         };
         order.ok_or_else(|| not_found("order"))
     };
-    let order = state.beside.guard.counting(&target, caller.address, find, |_| true).await?;
+    let order = state.ports.guard.attempt(&target, caller.address, find, |_| true).await?;
     let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;
     let body = order.answer(&keys, position);
-    Ok(Single { revision: Some(body.revision), behind: None, body })
+    Ok(Single { revision: Some(body.revision), parked_since: None, body })
 }
 
-/// Finds the order with this code that a guest placed with this address. No lines are read, so that the time of a
-/// refusal does not tell how many an order has.
+/// Returns the id of the guest's order with this code and e-mail address. No lines are read, so that the time
+/// of a 404 response does not reveal how many lines an order has.
 async fn id_of_guests_order(
     state: &QueryState,
     caller: &Caller,
@@ -151,48 +157,50 @@ async fn id_of_guests_order(
 ) -> Result<Option<String>, Problem> {
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(statements::CANDIDATES_OF_CODE);
     let statement = statement.bind(code).bind(SAME_CODE_MAX);
-    let found = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+    let found =
+        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
     let orders = found.into_iter().map(|(id, bytes)| Ok((id, document::<OrderRow>(&bytes)?)));
     let orders = orders.collect::<Result<Vec<_>, Problem>>()?;
     let keys = keys_of(state, orders.iter().flat_map(|(_, row)| row.people())).await?;
-    let is_meant = |row: &OrderRow| {
-        let known = row.guest_email().and_then(|known| known.reveal(&keys));
-        known.is_some_and(|known| known == email.as_str())
+    let has_email = |row: &OrderRow| {
+        let guest_email = row.guest_email().and_then(|sealed| sealed.reveal(&keys));
+        guest_email.is_some_and(|guest_email| guest_email == email.as_str())
     };
-    Ok(orders.into_iter().find(|(_, row)| is_meant(row)).map(|(id, _)| id))
+    Ok(orders.into_iter().find(|(_, row)| has_email(row)).map(|(id, _)| id))
 }
 
-/// Reads one order with its lines: anybody's, or the caller's own alone.
+/// Reads one order with its lines. If `sees_all` is false, only an order of the caller is found.
 async fn one(
     state: &QueryState,
     caller: &Caller,
     id: &str,
-    anybodys: bool,
-) -> Result<Option<Found>, Problem> {
-    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(id).bind(anybodys);
+    sees_all: bool,
+) -> Result<Option<OrderWithLines>, Problem> {
+    let statement = sqlx::query_as::<_, Row>(statements::GET).bind(id).bind(sees_all);
     let statement = statement.bind(caller.subject.as_ref().map(CustomerId::as_str));
     let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
-    let rows = statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+    let rows =
+        statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
     Ok(grouped(rows)?.pop())
 }
 
-/// Whose orders are listed; `None` for everybody's.
-fn listed_customer(caller: &Caller, asked: Option<&str>) -> Result<Option<String>, Problem> {
+/// Returns the customer whose orders are listed; none for the orders of all customers and guests.
+fn listed_customer(caller: &Caller, customer_id: Option<&str>) -> Result<Option<String>, Problem> {
     let subject = caller.signed_in()?;
-    let asked = asked.map(CustomerId::parse).transpose();
-    let asked = asked.map_err(|error| Problem::parameter("customerId", error))?;
+    let requested = customer_id.map(CustomerId::parse).transpose();
+    let requested = requested.map_err(|error| Problem::parameter("customerId", error))?;
     if caller.is_admin() {
-        return Ok(asked.map(|customer| customer.to_string()));
+        return Ok(requested.map(|customer| customer.to_string()));
     }
-    if asked.is_some_and(|asked| asked != *subject) {
-        return Err(Problem::new("forbidden", "only admins see the orders of somebody else"));
+    if requested.is_some_and(|customer| customer != *subject) {
+        return Err(Problem::new("forbidden", "only admins can see the orders of other customers"));
     }
     Ok(Some(subject.to_string()))
 }
 
 /// Shows an order.
 ///
-/// The caller's own, or for an admin anybody's.
+/// Customers and guests see their own orders, admins see all orders.
 #[utoipa::path(
     get, path = "/api/orders/{id}", tag = "orders",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
@@ -209,8 +217,8 @@ async fn get(
     let order = one(&state, &caller, &id, caller.is_admin()).await?;
     let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
-    let at = state.positions.joined(at, &["payments"], payment.as_deref().into_iter());
+    let at = state.positions.include_joined(at, &["payments"], payment.as_deref().into_iter());
     let keys = OrderKeys::of(&state, std::iter::once(&order.row)).await?;
     let body = order.answer(&keys, at.position);
-    Ok(Single { revision: Some(body.revision), behind: at.behind, body })
+    Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }

@@ -16,30 +16,31 @@ use crate::database::{QueryState, text_of};
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
-/// The list as its cursors name it.
+/// Name of the list in its cursors.
 const LIST: &str = "parked";
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// What the list can be asked.
+/// Query parameters of the list of parked entities.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ParkedQuery {
-    /// 1 to 100 items; 20 unless said.
+    /// Maximum number of items, from 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
 type Row = (String, String, String, String, i64, i64, String, i64, i64);
 
-/// Lists what read models and processes can't bring further. For admins.
+/// Lists parked entities of read models and processes. For admins.
 ///
-/// `POST /api/admin/parked/retry` tries an entity again, `POST /api/admin/parked/skip` passes its event over.
+/// A parked entity takes no more events, because one of its events could not be applied.
+/// `POST /api/admin/parked/retry` applies the event again, `POST /api/admin/parked/skip` skips it.
 #[utoipa::path(
     get, path = "/api/admin/parked", tag = "operations",
     params(ParkedQuery, ReadYourWrites),
@@ -55,13 +56,13 @@ async fn list(
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(String, String, String)>(LIST, query.cursor.as_deref())?;
     let (owner, kind, entity) = cursor.unwrap_or_default();
-    let position = state.positions.wait_until_followed(headers).await?;
+    let position = state.positions.wait_during_builds(headers).await?;
     let statement = sqlx::query_as::<_, Row>(include_str!("list.sql"));
     let statement = statement.bind(owner).bind(kind).bind(entity).bind(one_more(limit));
-    let mut read = state.readers.of(&caller).await?;
-    let texts = |row: &Row| row.2.len() + row.3.len() + row.6.len();
-    let page = Page::read(statement.fetch(&mut *read), limit, texts).await?;
-    drop(read);
+    let mut connection = state.readers.connection_for(&caller).await?;
+    let bytes_of_texts = |row: &Row| row.2.len() + row.3.len() + row.6.len();
+    let page = Page::read(statement.fetch(&mut *connection), limit, bytes_of_texts).await?;
+    drop(connection);
     let next_cursor =
         page.next_cursor(|(owner, kind, entity, ..)| paging::encode(LIST, &(owner, kind, entity)));
     let answer = |(owner, kind, entity, stream, revision, position, error, since_us, events): Row| {

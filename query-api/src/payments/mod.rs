@@ -1,4 +1,4 @@
-//! Payments: those of the caller's orders, and every one for admins.
+//! Payments: callers see the payments of their own orders, admins see all.
 
 pub(crate) mod response;
 pub(crate) mod routes;

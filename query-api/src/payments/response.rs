@@ -1,4 +1,4 @@
-//! A payment as it is answered.
+//! Response body of a payment.
 
 use serde::Serialize;
 use souk_domain::Money;
@@ -8,7 +8,7 @@ use souk_http::shapes::MoneyShape;
 use souk_projections::payments::{PaymentRow, Refund, RefundStatus};
 use utoipa::ToSchema;
 
-/// A payment.
+/// Payment of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Payment")]
@@ -18,21 +18,21 @@ pub(crate) struct PaymentAnswer {
     order_id: String,
     amount: MoneyShape,
     status: PaymentStatusShape,
-    /// Null until the provider has answered.
+    /// Id of the payment at the provider; null until the provider has responded.
     provider_payment_id: Option<String>,
-    /// Calls to the provider, over all attempts to be paid.
+    /// Number of calls to the provider, over all attempts to authorize the payment.
     attempts: u32,
     refunds: Vec<RefundAnswer>,
-    /// Refunds that the provider refused and that nobody has seen to; null when there are none.
+    /// Sum of the refunds that the provider refused and that staff have not resolved; null if there are none.
     owed: Option<MoneyShape>,
-    /// Its revision, for `If-Match`.
+    /// Revision of the payment, for `If-Match`.
     pub(crate) revision: u64,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     position: String,
 }
 
-/// Money that goes back.
+/// Refund of a payment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Refund")]
 struct RefundAnswer {
@@ -42,10 +42,10 @@ struct RefundAnswer {
     status: RefundStatusAnswer,
 }
 
-/// The status of a refund.
+/// Status of a refund.
 ///
-/// `SETTLED`: it failed, and the money was given back in another way. `DOUBLED`: the provider gave it back although
-/// the buyer had the money already.
+/// `SETTLED`: the refund failed, and the shop gave the money back in another way. `DOUBLED`: the provider
+/// refunded money that the buyer had already received in another way.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(title = "RefundStatus", example = "REFUNDED")]

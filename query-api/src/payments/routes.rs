@@ -13,29 +13,29 @@ use utoipa_axum::routes;
 
 use super::response::PaymentAnswer;
 use crate::answers::{ListOf, Single};
-use crate::database::{BEHIND_ALL, QueryState, document, failed};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, document, failed};
 use crate::orders::routes::may_see;
 use crate::pages::{Page, one_more};
 use crate::positions::ReadYourWrites;
 
-/// The list as its cursors name it.
+/// Name of the list in its cursors.
 const LIST: &str = "payments";
-/// What payments are read from.
+/// Read models of payments.
 const MODELS: &[&str] = &["payments"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
 
-/// What a list of payments can be asked.
+/// Query parameters of the list of payments.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct PaymentsQuery {
-    /// 1 to 100 items; 20 unless said.
+    /// Maximum number of items, from 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -54,24 +54,24 @@ async fn list(
 ) -> Result<Json<ListOf<PaymentAnswer>>, Problem> {
     let limit = paging::limit(query.limit)?;
     let cursor = paging::decode::<(i64, String)>(LIST, query.cursor.as_deref())?;
-    let (requested_at, key) = cursor.unwrap_or((i64::MAX, BEHIND_ALL.to_owned()));
+    let (requested_at, key) = cursor.unwrap_or((i64::MAX, AFTER_EVERY_TEXT.to_owned()));
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, Vec<u8>)>(include_str!("list.sql"));
     let statement = statement.bind(requested_at).bind(key).bind(one_more(limit));
-    let mut read = state.readers.of(&caller).await?;
-    let page = Page::read(statement.fetch(&mut *read), limit, |(_, bytes)| bytes.len()).await?;
-    drop(read);
+    let mut connection = state.readers.connection_for(&caller).await?;
+    let page = Page::read(statement.fetch(&mut *connection), limit, |(_, bytes)| bytes.len()).await?;
+    drop(connection);
     let page = page.try_map(|(id, bytes)| Ok((id, document::<PaymentRow>(&bytes)?)))?;
     let next_cursor =
         page.next_cursor(|(id, row)| paging::encode(LIST, &(row.requested_at.as_microsecond(), id)));
     let items = page.items.into_iter().map(|(id, row)| PaymentAnswer::new(id, row, position)).collect();
-    let behind = state.positions.behind_in(MODELS);
+    let behind = state.positions.count_behind(MODELS);
     Ok(Json(ListOf { items, next_cursor, position: position.to_string(), behind }))
 }
 
 /// Shows a payment.
 ///
-/// Of an order of the caller's, or for an admin of any.
+/// Callers see the payments of their own orders, admins see all payments.
 #[utoipa::path(
     get, path = "/api/payments/{id}", tag = "payments",
     params(("id" = String, Path, format = "uuid"), ReadYourWrites),
@@ -86,12 +86,13 @@ async fn get(
 ) -> Result<Single<PaymentAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
     let statement = sqlx::query_as::<_, (Vec<u8>, Option<Vec<u8>>)>(include_str!("get.sql")).bind(&id);
-    let found = statement.fetch_optional(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
+    let found =
+        statement.fetch_optional(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
     let (payment, order) = found.ok_or_else(|| at.not_found("payment"))?;
     let order = order.map(|bytes| document::<OrderRow>(&bytes)).transpose()?;
     if !caller.is_admin() && !order.is_some_and(|order| may_see(&caller, &order)) {
         return Err(at.not_found("payment"));
     }
     let body = PaymentAnswer::new(id, document(&payment)?, at.position);
-    Ok(Single { revision: Some(body.revision), behind: at.behind, body })
+    Ok(Single { revision: Some(body.revision), parked_since: at.parked_since, body })
 }

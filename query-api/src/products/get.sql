@@ -1,5 +1,5 @@
--- One product; then what is available of its variants.
--- Outer joins keep the page the outer loop: a planner without statistics would else read every variant.
+-- One product, then the available units of its variants. With outer joins, `page` stays the outer loop. With
+-- inner joins, a planner without statistics would read all variants.
 WITH page AS (
     SELECT key, doc
     FROM products

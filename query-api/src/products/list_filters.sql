@@ -1,4 +1,4 @@
--- What a page of the catalogue is filtered by; stands in every list behind its first condition.
+-- Filters of a list of products. Each list adds them after its first condition.
       AND ($4 IS NULL OR active = $4)
       AND ($5 IS NULL OR category = $5 OR substr(category, 1, length($5) + 1) = $5 || '/')
       AND ($6 IS NULL OR search_text LIKE $6 ESCAPE '\')

@@ -1,11 +1,13 @@
--- The page: of what was found, the first product, and those behind it while their documents have at most $10 bytes.
+-- `page` has the first product of `found`, and the products after it while all documents together have at
+-- most $10 bytes.
 , page AS (
     SELECT key, sort_value
     FROM summed
     WHERE number = 1 OR bytes <= $10
 )
--- The products of the page, each with the count of what was found; then what is available of the variants on it.
--- Outer joins keep the page the outer loop: a planner without statistics would else read every variant.
+-- The products of the page, each with the number of rows in `found`; then the available units of their
+-- variants. With outer joins, `page` stays the outer loop. With inner joins, a planner without statistics
+-- would read all variants.
 SELECT page.key AS key, products.doc AS doc, NULL AS sku, NULL AS available, (SELECT count(*) FROM found) AS found, page.sort_value AS sort_value, 0 AS part
 FROM page
 LEFT JOIN products ON products.key = page.key

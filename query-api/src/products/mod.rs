@@ -1,4 +1,4 @@
-//! Products: the catalogue, readable by anyone.
+//! Products: the catalogue, public for all callers.
 
 pub(crate) mod response;
 pub(crate) mod routes;

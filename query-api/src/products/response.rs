@@ -1,4 +1,4 @@
-//! A product as it is answered.
+//! Response body of a product.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,63 +10,63 @@ use souk_http::shapes::MoneyShape;
 use souk_projections::products::ProductRow;
 use utoipa::ToSchema;
 
-/// A product with all its variants.
+/// Product with all its variants.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Product")]
 #[schema(example = json!({"id": "01a1fd90-b598-835c-a543-be32c70af18d", "revision": 0, "position": "42", "name": "White hanging heart", "description": "", "category": "home/lighting", "attributes": {"colour": "white"}, "active": true, "variants": [{"sku": "85123A", "options": {"size": "M"}, "price": {"amount": 255, "currency": "GBP"}, "images": [], "available": 97}], "createdAt": "2026-11-21T10:04:41.767279Z", "updatedAt": "2026-11-21T10:04:41.767279Z"}))]
 pub(crate) struct ProductAnswer {
-    /// Its id.
+    /// Id of the product.
     #[schema(example = "0199c2aa-bbcc-7000-8000-000000000001")]
     id: String,
-    /// Its name.
+    /// Name of the product.
     #[schema(example = "White hanging heart")]
     name: String,
-    /// In the shop's words; may be empty.
+    /// Description of the product; may be empty.
     description: String,
-    /// A path; may be empty.
+    /// Path of the category; may be empty.
     #[schema(example = "home/lighting")]
     category: String,
-    /// Strings, numbers or booleans, by name.
+    /// Attributes by name: strings, numbers or booleans.
     #[schema(value_type = Object, example = json!({"colour": "white"}))]
     attributes: Map<String, Value>,
-    /// Whether customers see it.
+    /// True if customers can see the product.
     active: bool,
-    /// At least one.
+    /// Variants of the product: at least one.
     variants: Vec<VariantAnswer>,
-    /// When it came into the catalogue.
+    /// Time at which the product was created.
     #[schema(format = DateTime)]
     created_at: String,
-    /// When something was last said of it.
+    /// Time of the last change.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Its revision, for `If-Match`.
+    /// Revision of the product, for `If-Match`.
     pub(crate) revision: u64,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     position: String,
 }
 
-/// A form of the product that is sold and stocked by itself.
+/// Variant of a product, with its own SKU, price and stock.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Variant")]
 pub(crate) struct VariantAnswer {
-    /// Its SKU.
+    /// SKU of the variant.
     #[schema(example = "85123A")]
     sku: String,
-    /// What tells it from the others.
+    /// Options in which the variant differs from the other variants.
     #[schema(example = json!({"size": "M"}))]
     options: BTreeMap<String, String>,
-    /// Its price.
+    /// Price of one unit.
     price: MoneyShape,
-    /// URLs of its images.
+    /// URLs of images of the variant.
     images: Vec<String>,
-    /// Units on hand that nobody holds.
+    /// Number of units on hand that are not reserved.
     available: i64,
 }
 
-/// Units that are available, by SKU.
+/// Available units by SKU.
 pub(crate) type Available = HashMap<String, i64>;
 
 impl ProductAnswer {
@@ -103,7 +103,7 @@ fn attribute(attribute: Attribute) -> (String, Value) {
     let value = match attribute.kind {
         AttributeKind::Text => Value::String(attribute.value),
         AttributeKind::Boolean => Value::Bool(attribute.value == "true"),
-        // What doesn't read as a number is shown as it stands.
+        // A value that can't be parsed as a number is shown as text.
         AttributeKind::Number => {
             serde_json::from_str(&attribute.value).unwrap_or(Value::String(attribute.value))
         }

@@ -17,70 +17,73 @@ use utoipa_axum::routes;
 use super::response::{Available, ProductAnswer};
 use super::statements;
 use crate::answers::{ListOf, Single};
-use crate::database::{BEHIND_ALL, QueryState, currency, document, failed};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, document, failed};
 use crate::pages::{PAGE_BYTES_MAX, Page, one_more, to_sql};
 use crate::positions::{ReadAt, ReadYourWrites};
 
-/// Characters of a text to look for.
+/// Maximum number of characters of the search text.
 const Q_CHARS_MAX: usize = 200;
-/// What products are read from.
+/// Read models of products.
 const MODELS: &[&str] = &["products", "variants", "stock"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
 
-/// What a list of products can be asked.
+/// Query parameters of the list of products.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 struct ProductsQuery {
-    /// A category and all below it, whatever its case, its blanks and slashes at its ends.
+    /// Category of the products. Subcategories are included. Upper and lower case, and spaces and slashes at
+    /// the ends, do not matter.
     #[param(example = "home")]
     category: Option<String>,
-    /// A variant costs this or more, in minor units of `currency`; at most `maxPrice`.
+    /// Minimum price of a variant, in minor units of `currency`. It must not be higher than `maxPrice`.
     #[serde(default, deserialize_with = "minor_units")]
     #[param(minimum = 0)]
     min_price: Option<i64>,
-    /// A variant costs this or less, in minor units of `currency`.
+    /// Maximum price of a variant, in minor units of `currency`.
     #[serde(default, deserialize_with = "minor_units")]
     #[param(minimum = 0)]
     max_price: Option<i64>,
-    /// The currency of `minPrice`, `maxPrice` and of an order by price; the shop's unless said. Products that are
-    /// priced in another are left out of such a list.
+    /// Currency for `minPrice`, `maxPrice` and for sorting by price. The default is the shop's currency. If
+    /// the list is filtered or sorted by price, products with prices in another currency are left out.
     #[param(pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<String>,
-    /// Whether a variant (within the prices) is available.
+    /// True for products with a variant in stock, false for products without one. Only variants between
+    /// `minPrice` and `maxPrice` count.
     in_stock: Option<bool>,
-    /// Whether customers see it; without an admin's token only those that they see are listed.
+    /// True for products that customers can see, false for products that they can't see. Only admins can list
+    /// the latter.
     active: Option<bool>,
-    /// A part of the name or of a SKU, whatever its case and Unicode form; 200 characters at most. Blanks around it do
-    /// not count, and a run of them counts as one.
+    /// Part of the name or of a SKU, at most 200 characters. Upper and lower case and the Unicode form do not
+    /// matter. Spaces at the ends are ignored, and several spaces count as one.
     #[param(max_length = 200)]
     q: Option<String>,
-    /// The order.
+    /// Order of the list. The default is `newest`.
     #[param(inline)]
     sort: Option<Sort>,
-    /// 1 to 100 items; 20 unless said.
+    /// Maximum number of items, from 1 to 100. The default is 20.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// Where the last page ended.
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Reads a price of a query.
+/// Parses a price of the query.
 fn minor_units<'de, D: Deserializer<'de>>(price: D) -> Result<Option<i64>, D::Error> {
     let text = String::deserialize(price)?;
     let price = text.parse::<i64>().ok().filter(|price| *price >= 0);
-    let refused = || {
+    let invalid = || {
         let allowed =
-            "a whole number in minor units, from 0 to 9223372036854775807, is allowed: 1250 for 12.50";
+            "a whole number in minor units from 0 to 9223372036854775807 is allowed: 1250 for 12.50";
         D::Error::custom(allowed)
     };
-    price.map(Some).ok_or_else(refused)
+    price.map(Some).ok_or_else(invalid)
 }
 
-/// Orders of the catalogue.
+/// Sort order of the list of products.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 enum Sort {
     #[serde(rename = "newest")]
@@ -96,8 +99,8 @@ enum Sort {
     PriceDescending,
 }
 
-/// What a page begins after: this value and key.
-enum After {
+/// Start of a page: it begins after this sort value and key.
+enum PageStart {
     Number(i64, String),
     Text(String, String),
 }
@@ -113,7 +116,7 @@ impl Sort {
         }
     }
 
-    /// The list as its cursors name it.
+    /// Returns the name of the list in its cursors.
     fn list(self, currency: &str) -> String {
         match self {
             Self::Newest => "products".to_owned(),
@@ -128,13 +131,13 @@ impl Sort {
         matches!(self, Self::Price | Self::PriceDescending)
     }
 
-    fn after(self, currency: &str, cursor: Option<&str>) -> Result<After, Problem> {
+    fn page_start(self, currency: &str, cursor: Option<&str>) -> Result<PageStart, Problem> {
         let list = &self.list(currency);
         match self {
-            Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, BEHIND_ALL)),
+            Self::Newest | Self::PriceDescending => number(list, cursor, (i64::MAX, AFTER_EVERY_TEXT)),
             Self::Price => number(list, cursor, (i64::MIN, "")),
             Self::Name => text(list, cursor, ("", "")),
-            Self::NameDescending => text(list, cursor, (BEHIND_ALL, BEHIND_ALL)),
+            Self::NameDescending => text(list, cursor, (AFTER_EVERY_TEXT, AFTER_EVERY_TEXT)),
         }
     }
 
@@ -149,23 +152,24 @@ impl Sort {
     }
 }
 
-fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<After, Problem> {
+fn number(list: &str, cursor: Option<&str>, start: (i64, &str)) -> Result<PageStart, Problem> {
     let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0, start.1.to_owned()));
-    Ok(After::Number(value, key))
+    Ok(PageStart::Number(value, key))
 }
 
-fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<After, Problem> {
+fn text(list: &str, cursor: Option<&str>, start: (&str, &str)) -> Result<PageStart, Problem> {
     let (value, key) = paging::decode(list, cursor)?.unwrap_or((start.0.to_owned(), start.1.to_owned()));
-    Ok(After::Text(value, key))
+    Ok(PageStart::Text(value, key))
 }
 
-/// A row of either half of the statements: a product with its document and the
-/// count of products that were found, or a SKU with what is available.
+/// Row of a statement: a product with its document and the number of products found, or a SKU with its
+/// available units.
 type Row = (String, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i64>);
 
 /// Lists products.
 ///
-/// Newest first unless sorted; by name in the order of Unicode's collation. Anonymous callers and customers see active products only.
+/// Newest first unless sorted; by name in the order of Unicode's collation. Anonymous callers and customers
+/// see active products only.
 #[utoipa::path(
     get, path = "/api/products", tag = "products",
     params(ProductsQuery, ReadYourWrites),
@@ -178,16 +182,17 @@ async fn list(
     headers: ReadHeaders,
     StrictQuery(query): StrictQuery<ProductsQuery>,
 ) -> Result<Json<ListOf<ProductAnswer>>, Problem> {
-    let (limit, sort) = (paging::limit(query.limit)?, query.sort.unwrap_or_default());
+    let limit = paging::limit(query.limit)?;
+    let sort = query.sort.unwrap_or_default();
     let currency = currency(&state, query.currency.as_deref())?;
     let compares_prices = sort.is_by_price() || query.min_price.is_some() || query.max_price.is_some();
     if query.min_price.zip(query.max_price).is_some_and(|(min, max)| min > max) {
-        return Err(Problem::parameter("minPrice", "at most `maxPrice` is allowed"));
+        return Err(Problem::parameter("minPrice", "a price that is not higher than `maxPrice` is allowed"));
     }
-    let after = sort.after(currency, query.cursor.as_deref())?;
+    let page_start = sort.page_start(currency, query.cursor.as_deref())?;
     let pattern = query.q.as_deref().map(pattern).transpose()?.flatten();
     let position = state.positions.wait_for(headers).await?;
-    let behind = state.positions.behind_in(MODELS);
+    let behind = state.positions.count_behind(MODELS);
     let visible = if caller.is_admin() { query.active } else { Some(true) };
     if visible != query.active.or(visible) {
         return Ok(Json(ListOf {
@@ -198,9 +203,9 @@ async fn list(
         }));
     }
     let statement = sqlx::query_as::<_, Row>(sort.sql());
-    let statement = match after {
-        After::Number(value, key) => statement.bind(value).bind(key),
-        After::Text(value, key) => statement.bind(value).bind(key),
+    let statement = match page_start {
+        PageStart::Number(value, key) => statement.bind(value).bind(key),
+        PageStart::Text(value, key) => statement.bind(value).bind(key),
     };
     let rows = statement
         .bind(one_more(limit))
@@ -214,7 +219,7 @@ async fn list(
         .bind(query.in_stock.map(i64::from))
         .bind(to_sql(PAGE_BYTES_MAX))
         .bind(compares_prices.then_some(currency))
-        .fetch_all(&mut *state.readers.of(&caller).await?)
+        .fetch_all(&mut *state.readers.connection_for(&caller).await?)
         .await
         .map_err(failed)?;
     let found = rows.first().and_then(|row| row.4).unwrap_or_default();
@@ -225,7 +230,7 @@ async fn list(
     Ok(Json(ListOf { items: items.collect(), next_cursor, position: position.to_string(), behind }))
 }
 
-/// A `LIKE` pattern for a text anywhere; none for a text of blanks, which looks for nothing.
+/// Returns a `LIKE` pattern that finds the text anywhere; none if the text has only spaces.
 fn pattern(q: &str) -> Result<Option<String>, Problem> {
     if q.chars().count() > Q_CHARS_MAX {
         return Err(Problem::parameter("q", format!("at most {Q_CHARS_MAX} characters are allowed")));
@@ -246,7 +251,8 @@ fn pattern(q: &str) -> Result<Option<String>, Problem> {
 }
 
 fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
-    let (mut products, mut available) = (Vec::new(), Available::new());
+    let mut products = Vec::new();
+    let mut available = Available::new();
     for (id, product, sku, units, _) in rows {
         if let Some(product) = product {
             products.push((id, document(&product)?));
@@ -275,7 +281,7 @@ async fn get(
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
     let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
     let skus = row.content.variants.iter().map(|variant| variant.sku.as_str());
-    let at = state.positions.joined(at, &["variants", "stock"], skus);
+    let at = state.positions.include_joined(at, &["variants", "stock"], skus);
     Ok(answer(id, row, &available, at))
 }
 
@@ -285,10 +291,10 @@ async fn find(
     id: &str,
 ) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
-    grouped(statement.fetch_all(&mut *state.readers.of(caller).await?).await.map_err(failed)?)
+    grouped(statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?)
 }
 
 fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductAnswer> {
     let body = ProductAnswer::new(id, row, available, at.position);
-    Single { revision: Some(body.revision), behind: at.behind, body }
+    Single { revision: Some(body.revision), parked_since: at.parked_since, body }
 }

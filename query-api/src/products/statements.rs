@@ -1,12 +1,12 @@
-//! The lists of the catalogue: one statement in five orders.
+//! Statements of the list of products: the same statement with five sort orders.
 
-/// A page of products in the order of a column; `$1` and `$2` are the value and key that it begins behind. An order
-/// by price has those alone that are priced in the currency `$11`.
+/// Statement for a page of products sorted by a column. The page begins after the value `$1` and the key
+/// `$2`. A list that is sorted by price has only products with prices in the currency `$11`.
 macro_rules! list {
-    ($column:literal, $behind:literal, $direction:literal) => {
-        list!($column, $behind, $direction, "")
+    ($column:literal, $comparison:literal, $direction:literal) => {
+    list!($column, $comparison, $direction, "")
     };
-    ($column:literal, $behind:literal, $direction:literal, $condition:literal) => {
+    ($column:literal, $comparison:literal, $direction:literal, $condition:literal) => {
         concat!(
             "WITH found AS (\n    SELECT key, length(doc) AS bytes, ",
             $column,
@@ -15,7 +15,7 @@ macro_rules! list {
             "(",
             $column,
             ", key) ",
-            $behind,
+            $comparison,
             " ($1, $2)\n",
             include_str!("list_filters.sql"),
             "    ORDER BY ",
@@ -38,13 +38,13 @@ macro_rules! list {
     };
 }
 
-/// Newest first.
+/// Products sorted by age, newest first.
 pub const NEWEST: &str = list!("created_at", "<", " DESC");
-/// From A to Z.
+/// Products sorted by name, from A to Z.
 pub const NAME: &str = list!("name_key", ">", "");
-/// From Z to A.
+/// Products sorted by name, from Z to A.
 pub const NAME_DESCENDING: &str = list!("name_key", "<", " DESC");
-/// Cheapest first.
+/// Products sorted by price, cheapest first.
 pub const PRICE: &str = list!("min_price", ">", "", "currency = $11 AND ");
-/// Dearest first.
+/// Products sorted by price, most expensive first.
 pub const PRICE_DESCENDING: &str = list!("min_price", "<", " DESC", "currency = $11 AND ");

@@ -1,4 +1,4 @@
--- How far each read model is: the live build, and one that is to take its place.
+-- Positions of all read models: of the live build, and of a build that will replace it.
 SELECT model, version, state, position,
        (SELECT count(*) FROM parked WHERE owner = model AND build = number) AS parked
 FROM builds

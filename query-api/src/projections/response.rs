@@ -1,46 +1,48 @@
-//! Read models as operators see them.
+//! Response body of the status of read models.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// All read models.
+/// Status of all read models.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Projections")]
 #[schema(example = json!({"items": [{"name": "orders", "version": 1, "position": "42", "lag": 0, "state": "LIVE", "parked": 0}], "head": "42"}))]
 pub(crate) struct ProjectionsAnswer {
     pub(crate) items: Vec<ProjectionAnswer>,
-    /// The position of the log's last event.
+    /// Position of the last event in the log.
     #[schema(example = "60")]
     pub(crate) head: String,
 }
 
-/// A read model.
+/// Status of a read model.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Projection")]
 pub(crate) struct ProjectionAnswer {
     #[schema(example = "orders")]
     pub(crate) name: String,
+    /// Version of the code that writes the rows. A new version needs a rebuild.
     pub(crate) version: i64,
-    /// How far it is.
+    /// Log position that the read model has reached.
     #[schema(example = "57")]
     pub(crate) position: String,
-    /// Events between it and the log's head.
+    /// Number of events in the log after this position.
     pub(crate) lag: i64,
     pub(crate) state: ProjectionState,
-    /// Entities that can't be brought further.
+    /// Number of parked entities. They take no events until an operator retries or skips the event that
+    /// failed.
     pub(crate) parked: i64,
 }
 
-/// What a read model is doing.
+/// State of a read model.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum ProjectionState {
-    /// It follows the log.
+    /// It takes new events of the log.
     Live,
-    /// A process builds it beside the live one.
+    /// A process builds a new version of it, while the live version stays in use.
     Rebuilding,
-    /// It stands still while the log has more for it.
+    /// It takes no events although the log has more.
     Unhealthy,
-    /// No process brings it further; the log of the one that last did says why.
+    /// No process updates it. The output of the process that updated it last says why.
     Stopped,
 }

@@ -16,7 +16,7 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Shows how far each read model is. For admins.
+/// Shows the status of all read models. For admins.
 #[utoipa::path(
     get, path = "/api/admin/projections", tag = "operations",
     params(ReadYourWrites),
@@ -28,13 +28,14 @@ async fn list(
     caller: Caller,
     headers: ReadHeaders,
 ) -> Result<Json<ProjectionsAnswer>, Problem> {
-    state.positions.wait_until_followed(headers).await?;
+    state.positions.wait_during_builds(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, String, i64, i64)>(include_str!("list.sql"));
-    let rows = statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
-    // The head is taken after the models' positions, so that none is beyond it.
+    let rows =
+        statement.fetch_all(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
+    // The head is read after the positions of the read models, so that no position is beyond the head.
     let (_, head) = state.positions.now();
     let head_number = i64::try_from(head.0).unwrap_or(i64::MAX);
-    let live = if !state.positions.is_followed() {
+    let live = if !state.positions.is_following() {
         ProjectionState::Stopped
     } else if state.positions.is_stalled() {
         ProjectionState::Unhealthy
@@ -42,7 +43,7 @@ async fn list(
         ProjectionState::Live
     };
     let has_builds = rows.iter().any(|(_, _, state, ..)| state != "live");
-    let rebuilding = if has_builds { (state.beside.rebuilding)() } else { Vec::new() };
+    let rebuilding = if has_builds { (state.ports.rebuilding)() } else { Vec::new() };
     let items = rows.into_iter().map(|(name, version, state, position, parked)| ProjectionAnswer {
         version,
         position: position.to_string(),

@@ -1,5 +1,5 @@
--- The days on which something was sold or given back, by keys such as `GBP:2026-11-21`. Revenue is what was sold on
--- that day less what was given back on it.
+-- Days with sales or refunds, by keys such as `GBP:2026-11-21`. The revenue of a day is the price of the
+-- orders that were confirmed on that day, minus the money that was refunded on that day.
 SELECT key, sum(orders), sum(units), sum(revenue)
 FROM (
     SELECT key, orders, units, revenue

@@ -1,4 +1,4 @@
-//! The sales report: what was sold on which day.
+//! Sales report: orders, units and revenue by day.
 
 pub(crate) mod response;
 pub(crate) mod routes;

@@ -1,41 +1,44 @@
-//! The sales report as it is answered.
+//! Response body of the sales report.
 
 use serde::Serialize;
 use souk_http::shapes::MoneyShape;
 use utoipa::ToSchema;
 
-/// What was sold.
+/// Sales report.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Sales")]
 #[schema(example = json!({"days": [{"day": "2026-11-21", "orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}], "total": {"orders": 12, "units": 40, "revenue": {"amount": 10200, "currency": "GBP"}}, "position": "42"}))]
 pub(crate) struct SalesAnswer {
-    /// Days on which something was sold or given back, in order.
+    /// Days with sales or refunds, oldest first.
     pub(crate) days: Vec<DayAnswer>,
-    /// All those days.
+    /// Sum of these days.
     pub(crate) total: TotalAnswer,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     #[schema(example = "57")]
     pub(crate) position: String,
-    /// How many orders lack events that wait for an operator; left out when none do.
+    /// Number of orders and payments that lack events, because these events wait for an operator; left out if
+    /// it is 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub(crate) behind: Option<usize>,
 }
 
-/// What was sold on a day.
+/// Sales of one day.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "SalesDay")]
 pub(crate) struct DayAnswer {
-    /// The UTC day on which the orders were confirmed.
+    /// UTC day.
     #[schema(example = "2026-11-21")]
     pub(crate) day: String,
+    /// Number of orders that were confirmed on this day and not cancelled since.
     pub(crate) orders: i64,
+    /// Number of units in these orders.
     pub(crate) units: i64,
-    /// The price of the day's orders, less the money that was given back on the day.
+    /// Price of these orders, minus the money that was refunded on this day.
     pub(crate) revenue: MoneyShape,
 }
 
-/// What was sold on several days.
+/// Sales of several days.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "SalesTotal")]
 pub(crate) struct TotalAnswer {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::response::{DayAnswer, SalesAnswer, TotalAnswer};
-use crate::database::{BEHIND_ALL, QueryState, currency, failed};
+use crate::database::{AFTER_EVERY_TEXT, QueryState, currency, failed};
 use crate::positions::ReadYourWrites;
 use crate::time_range;
 
@@ -19,27 +19,28 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
     OpenApiRouter::new().routes(routes!(report))
 }
 
-/// What the sales report can be asked.
+/// Query parameters of the sales report.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SalesQuery {
-    /// The first UTC day; everything before `to` without it.
+    /// First UTC day of the report. Without it, the report starts with the first sale.
     #[param(format = "date", example = "2026-11-01")]
     from: Option<String>,
-    /// The last UTC day; everything since `from` without it.
+    /// Last UTC day of the report. Without it, the report ends with the last sale.
     #[param(format = "date", example = "2026-11-30")]
     to: Option<String>,
-    /// The currency; the shop's unless said.
+    /// Currency of the report. The default is the shop's currency.
     #[param(pattern = "^[A-Z]{3}$", example = "GBP")]
     currency: Option<String>,
 }
 
 /// Reports sales by day.
 ///
-/// Orders that were confirmed and not cancelled since, by UTC day of confirmation, in one currency. The revenue of a
-/// day is what its orders cost, less what was given back on that day: for returns and by goodwill, whenever the order
-/// was confirmed. So a day can have a negative revenue. What a cancelled order gave back is not taken off.
+/// The report has orders in one currency. An order counts on the UTC day of its confirmation, unless it was
+/// cancelled later. The revenue of a day is the price of its orders minus the refunds of that day. Refunds
+/// for returns and by goodwill count on the day of the refund, so the revenue of a day can be negative. The
+/// refund of a cancelled order does not count, because the order itself does not count.
 #[utoipa::path(
     get, path = "/api/orders/admin/sales", tag = "orders",
     params(SalesQuery, ReadYourWrites),
@@ -63,8 +64,9 @@ async fn report(
     let position = state.positions.wait_for(headers).await?;
     let statement = sqlx::query_as::<_, (String, i64, i64, i64)>(include_str!("list.sql"))
         .bind(format!("{currency}:{}", from.as_deref().unwrap_or("")))
-        .bind(format!("{currency}:{}", to.as_deref().unwrap_or(BEHIND_ALL)));
-    let rows = statement.fetch_all(&mut *state.readers.of(&caller).await?).await.map_err(failed)?;
+        .bind(format!("{currency}:{}", to.as_deref().unwrap_or(AFTER_EVERY_TEXT)));
+    let rows =
+        statement.fetch_all(&mut *state.readers.connection_for(&caller).await?).await.map_err(failed)?;
     let money = |amount| MoneyShape { amount, currency: currency.to_owned() };
     let sum = |of: fn(&(String, i64, i64, i64)) -> i64| rows.iter().map(of).fold(0_i64, i64::saturating_add);
     let total =
@@ -75,6 +77,6 @@ async fn report(
         units: *units,
         revenue: money(*revenue),
     });
-    let behind = state.positions.behind_in(&["orders", "payments"]);
+    let behind = state.positions.count_behind(&["orders", "payments"]);
     Ok(Json(SalesAnswer { days: days.collect(), total, position: position.to_string(), behind }))
 }

@@ -1,8 +1,9 @@
-//! `GET /api/users/me/export`: everything that is held about the caller, written while it is read.
+//! `GET /api/users/me/export`: all data that the shop holds about the caller, sent as a stream.
 //!
-//! Orders and sign-ins are read a page at a time, when the client takes more of the answer. Between two pages nothing
-//! is held but the person's own row and cart, and no connection. A failure on the way ends the connection, so that the
-//! client does not take a part for the whole.
+//! Orders and sign-ins are read page by page, each page when the client has received the one before. Between
+//! two pages the export keeps only the caller's row and cart in memory, and no database connection. If a read
+//! fails, the server closes the connection, so that the client does not take the incomplete document for a
+//! complete one.
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -18,26 +19,27 @@ use souk_http::{Caller, Problem};
 use uuid::Uuid;
 
 use super::response::{ExportAnswer, MailAnswer, PreferencesAnswer, SessionAnswer, UserAnswer, entries};
-use super::routes::Own;
+use super::routes::OwnAccount;
 use crate::answers::behind_since;
 use crate::cart::response::CartAnswer;
 use crate::cart::routes as cart;
-use crate::database::{Beside, QueryState};
-use crate::exports::OnlyExport;
-use crate::orders::page::{Found, Place, Wanted, first_place};
+use crate::database::{QueryPorts, QueryState};
+use crate::orders::page::{OrderPageRequest, OrderSortKey, OrderWithLines, newest_page_start};
 use crate::people::OrderKeys;
 use crate::positions::ReadYourWrites;
+use crate::running_exports::ExportPermit;
 
-/// Orders that are read at once, at most; fewer when they are long.
+/// Maximum number of orders on a page of the export. A page with long orders has fewer.
 const ORDERS_PAGE: u32 = 100;
-/// Sign-ins that are read at once.
+/// Number of sign-ins on a page of the export.
 const SIGN_INS_PAGE: u32 = 1_000;
-/// Sign-ins of an export at most: it says when there are more.
+/// Maximum number of sign-ins in an export. If the caller has more, `allSignIns` is false.
 const SIGN_INS_MAX: usize = 10_000;
 
-/// Gives everything that is held about the caller, as one document.
+/// Exports all data that the shop holds about the caller, as one JSON document.
 ///
-/// One export at a time per person: a second is refused until the first was read to its end or given up.
+/// One export per person runs at a time. A second export is refused with 429 until the client has read the
+/// first to the end or has closed its connection.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users",
     params(ReadYourWrites),
     responses((status = 200, body = ExportAnswer),
@@ -48,44 +50,52 @@ pub(super) async fn export(
     headers: ReadHeaders,
 ) -> Result<Response, Problem> {
     let person = caller.signed_in()?.clone();
-    let only = state.exports.begin(&person)?;
-    let own = Own::read(&state, &caller, headers).await?;
-    let cart = cart::of(&state, &caller, CartId::of_customer(&person), headers).await?;
-    let behind = own.at.behind.into_iter().chain(cart.behind).min();
-    let export =
-        Export { state, caller, person, own, cart: cart.body, sign_ins: 0, next: Part::Head, _only: only };
+    let permit = state.exports.begin(&person)?;
+    let own = OwnAccount::read(&state, &caller, headers).await?;
+    let cart = cart::read(&state, &caller, CartId::of_customer(&person), headers).await?;
+    let parked_since = own.at.parked_since.into_iter().chain(cart.parked_since).min();
+    let export = Export {
+        state,
+        caller,
+        person,
+        own,
+        cart: cart.body,
+        sign_ins: 0,
+        next: Part::Head,
+        _permit: permit,
+    };
     let body = Body::from_stream(stream::try_unfold(export, Export::next));
-    // Of many resources, it has the revision of none.
+    // The document has several resources, each with its own revision, so the response has no `ETag`.
     let mut response =
         ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response();
-    response.headers_mut().extend(behind.map(behind_since));
+    response.headers_mut().extend(parked_since.map(behind_since));
     Ok(response)
 }
 
-/// An export, of which a part was written.
+/// Export that is being written.
 struct Export {
     state: QueryState,
     caller: Caller,
     person: CustomerId,
-    own: Own,
+    own: OwnAccount,
     cart: CartAnswer,
-    /// The number of sign-ins that were written.
+    /// Number of sign-ins written so far.
     sign_ins: usize,
     next: Part,
-    _only: OnlyExport,
+    _permit: ExportPermit,
 }
 
-/// The parts of the document, in their order.
+/// Parts of the document, in the order in which they are written.
 enum Part {
     Head,
-    /// The orders behind this one.
+    /// One page of orders.
     Orders {
-        behind: Place,
+        page_start: OrderSortKey,
         is_first: bool,
     },
     /// The cart and the sessions.
     Middle,
-    /// The sign-ins before this one.
+    /// One page of sign-ins, older than `before`.
     SignIns {
         before: Option<Uuid>,
     },
@@ -95,32 +105,32 @@ enum Part {
     End,
 }
 
-/// A failure after the answer has begun; it ends the connection.
+/// Error after the response has started, with the code of the problem. It closes the connection.
 #[derive(Debug, thiserror::Error)]
-#[error("an export broke off: {0}")]
-struct BrokenOff(String);
+#[error("the export failed: {0}")]
+struct ExportFailed(String);
 
 impl Export {
-    /// The next part, and the export behind it; none at the end.
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, BrokenOff> {
+    /// Writes the next part. Returns its bytes and the export that continues after it; none at the end.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, ExportFailed> {
         let mut json = Json::default();
-        let written = match std::mem::replace(&mut self.next, Part::End) {
+        let result = match std::mem::replace(&mut self.next, Part::End) {
             Part::Head => self.head(&mut json),
-            Part::Orders { behind, is_first } => self.orders(&mut json, behind, is_first).await,
+            Part::Orders { page_start, is_first } => self.orders(&mut json, page_start, is_first).await,
             Part::Middle => self.middle(&mut json).await,
             Part::SignIns { before } => self.sign_ins(&mut json, before).await,
             Part::Tail { all_sign_ins } => self.tail(&mut json, all_sign_ins).await,
             Part::End => return Ok(None),
         };
-        written.map_err(|problem| {
-            tracing::warn!(code = problem.code(), detail = problem.detail(), "an export broke off");
-            BrokenOff(problem.code().to_owned())
+        result.map_err(|problem| {
+            tracing::warn!(code = problem.code(), detail = problem.detail(), "the export failed");
+            ExportFailed(problem.code().to_owned())
         })?;
         Ok(Some((Bytes::from(json.bytes), self)))
     }
 
     fn head(&mut self, json: &mut Json) -> Result<(), Problem> {
-        let Own { id, row, keys, .. } = &self.own;
+        let OwnAccount { id, row, keys, .. } = &self.own;
         json.raw("{");
         json.field("user", &UserAnswer::new(id, row, keys, self.own.position()))?;
         json.raw(",");
@@ -128,31 +138,37 @@ impl Export {
         json.raw(",");
         json.field("preferences", &PreferencesAnswer::from(&row.preferences))?;
         json.raw(",\"orders\":[");
-        self.next = Part::Orders { behind: first_place(), is_first: true };
+        self.next = Part::Orders { page_start: newest_page_start(), is_first: true };
         Ok(())
     }
 
-    async fn orders(&mut self, json: &mut Json, behind: Place, is_first: bool) -> Result<(), Problem> {
+    async fn orders(
+        &mut self,
+        json: &mut Json,
+        page_start: OrderSortKey,
+        is_first: bool,
+    ) -> Result<(), Problem> {
         let customer = Some(self.own.id.clone());
-        let wanted = Wanted {
+        let request = OrderPageRequest {
             customer,
             status: None,
             is_unaddressed: false,
             from: i64::MIN,
-            behind,
+            page_start,
             limit: ORDERS_PAGE,
         };
-        let page = wanted.page(&self.state, &self.caller).await?;
-        let place = page.next_cursor(Found::place);
-        let keys = OrderKeys::of(&self.state, page.items.iter().map(Found::row)).await?;
+        let page = request.page(&self.state, &self.caller).await?;
+        let next_start = page.next_cursor(OrderWithLines::sort_key);
+        let keys = OrderKeys::of(&self.state, page.items.iter().map(OrderWithLines::row)).await?;
         let position = self.own.position();
         json.items(is_first, page.items.into_iter().map(|order| order.answer(&keys, position)))?;
-        self.next = place.map_or(Part::Middle, |behind| Part::Orders { behind, is_first: false });
+        self.next =
+            next_start.map_or(Part::Middle, |page_start| Part::Orders { page_start, is_first: false });
         Ok(())
     }
 
     async fn middle(&mut self, json: &mut Json) -> Result<(), Problem> {
-        let Beside { credentials, clock, .. } = &self.state.beside;
+        let QueryPorts { credentials, clock, .. } = &self.state.ports;
         let sessions = credentials.families_of(&self.person, clock.now()).await?;
         let sessions: Vec<SessionAnswer> = sessions.into_iter().map(SessionAnswer::from).collect();
         json.raw("],");
@@ -165,12 +181,12 @@ impl Export {
     }
 
     async fn sign_ins(&mut self, json: &mut Json, before: Option<Uuid>) -> Result<(), Problem> {
-        let credentials = &self.state.beside.credentials;
+        let credentials = &self.state.ports.credentials;
         let mut page = credentials.sign_ins(Some(&self.person), before, SIGN_INS_PAGE).await?;
         let is_last = page.len() < SIGN_INS_PAGE as usize;
-        let left = SIGN_INS_MAX - self.sign_ins;
-        let has_more = page.len() > left;
-        page.truncate(left);
+        let remaining = SIGN_INS_MAX - self.sign_ins;
+        let has_more = page.len() > remaining;
+        page.truncate(remaining);
         let last = page.last().map(|sign_in| sign_in.id).or(before);
         json.items(self.sign_ins == 0, page.iter().cloned().map(SignInAnswer::from))?;
         self.sign_ins += page.len();
@@ -183,7 +199,7 @@ impl Export {
     }
 
     async fn tail(&mut self, json: &mut Json, all_sign_ins: bool) -> Result<(), Problem> {
-        let Beside { credentials, outbox, .. } = &self.state.beside;
+        let QueryPorts { credentials, outbox, .. } = &self.state.ports;
         let mails = outbox.sent_to(&self.person).await.map_err(|error| Problem::internal(&error))?;
         let mails: Vec<MailAnswer> = mails.into_iter().map(MailAnswer::from).collect();
         json.raw("],");
@@ -199,7 +215,7 @@ impl Export {
     }
 }
 
-/// JSON that is written piece by piece.
+/// JSON text of one part of the document.
 #[derive(Default)]
 struct Json {
     bytes: Vec<u8>,
@@ -220,7 +236,7 @@ impl Json {
         self.value(value)
     }
 
-    /// More items of a list, whose first ones need no comma before them.
+    /// Appends items to a list. `is_first` is true if the list has no item yet, so that no comma comes first.
     fn items<T: Serialize>(&mut self, is_first: bool, items: impl Iterator<Item = T>) -> Result<(), Problem> {
         for (number, item) in items.enumerate() {
             if !(is_first && number == 0) {

@@ -1,4 +1,4 @@
--- A user.
+-- One user by id.
 SELECT doc
 FROM users
 WHERE key = $1

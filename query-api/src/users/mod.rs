@@ -1,4 +1,4 @@
-//! `/api/users/me`: what is known of the caller.
+//! `/api/users/me`: account, addresses, preferences and data export of the caller.
 
 mod export;
 mod response;

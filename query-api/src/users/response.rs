@@ -1,4 +1,5 @@
-//! What is known of somebody, as they are shown it. What can't be opened any more reads as erased.
+//! Response bodies of a user's account. A value that can't be opened because its key is gone is null or left
+//! out.
 
 use serde::Serialize;
 use souk_domain::AddressId;
@@ -15,16 +16,16 @@ use utoipa::ToSchema;
 use crate::cart::response::CartAnswer;
 use crate::orders::response::OrderAnswer;
 
-/// Somebody with an account.
+/// Account of a user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "User")]
 #[schema(example = json!({"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 2, "position": "57", "email": "ada@example.org", "emailVerified": true, "name": "Ada", "phone": "+44 20 7946 0000", "role": "customer", "createdAt": "2026-11-21T12:00:00Z"}))]
 pub(crate) struct UserAnswer {
     id: String,
-    /// Its revision, for `If-Match`.
+    /// Revision of the account, for `If-Match`.
     pub(crate) revision: u64,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     position: String,
     email: Option<String>,
     email_verified: bool,
@@ -52,7 +53,7 @@ impl UserAnswer {
     }
 }
 
-/// An address in somebody's book.
+/// Address in a user's address book.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "BookEntry")]
@@ -72,7 +73,7 @@ pub(crate) struct EntryAnswer {
 }
 
 impl EntryAnswer {
-    /// None when it is erased.
+    /// Returns none if the entry can't be opened because the user was erased.
     fn new(entry: &BookEntry, default: Option<AddressId>, keys: &KeyRing) -> Option<Self> {
         let Entry { label, address } = entry.entry.reveal(keys)?;
         Some(Self {
@@ -91,16 +92,16 @@ impl EntryAnswer {
     }
 }
 
-/// Somebody's book of addresses, oldest first: at most 50.
+/// Address book of a user: at most 50 addresses, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Book")]
 #[schema(example = json!({"items": [{"id": "0199c2aa-bbcc-7000-8000-000000000002", "label": "home", "name": "Ada", "line1": "1 Test St", "line2": "", "city": "London", "region": "", "postalCode": "N1 1AA", "country": "GB", "phone": "", "default": true}], "nextCursor": null, "position": "57"}))]
 pub(crate) struct BookAnswer {
     items: Vec<EntryAnswer>,
-    /// Always null: there is one page.
+    /// Always null, because the list has one page.
     next_cursor: Option<String>,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     position: String,
 }
 
@@ -114,7 +115,7 @@ pub(super) fn entries(row: &UserRow, keys: &KeyRing) -> Vec<EntryAnswer> {
     row.addresses.iter().filter_map(|entry| EntryAnswer::new(entry, row.default_address, keys)).collect()
 }
 
-/// What somebody wants.
+/// Preferences of a user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Preferences")]
@@ -125,7 +126,7 @@ pub(crate) struct PreferencesAnswer {
     notifications: ChannelsAnswer,
 }
 
-/// How somebody is told of their orders.
+/// Ways in which the shop notifies a user about orders.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Channels")]
 struct ChannelsAnswer {
@@ -139,8 +140,8 @@ impl From<&Preferences> for PreferencesAnswer {
     }
 }
 
-// `export.rs` writes it field by field, in this order: it is never made as a whole.
-/// Everything that is held about somebody.
+// Only the API description uses this type: `export.rs` writes the fields one by one, in this order.
+/// All data that the shop holds about a user.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Export")]
@@ -149,25 +150,25 @@ pub(super) struct ExportAnswer {
     user: UserAnswer,
     addresses: Vec<EntryAnswer>,
     preferences: PreferencesAnswer,
-    /// Newest first.
+    /// Orders of the user, newest first.
     orders: Vec<OrderAnswer>,
-    /// What is put aside.
+    /// Cart of the user.
     cart: CartAnswer,
-    /// Where the account is signed in.
+    /// Sessions that have not ended.
     sessions: Vec<SessionAnswer>,
-    /// What had to do with signing in, newest first, for ninety days: at most 10,000.
+    /// Sign-ins and related events of the last 90 days, newest first: at most 10,000.
     sign_ins: Vec<SignInAnswer>,
-    /// Whether these are all; the others are in `/api/auth/audit`.
+    /// True if `signIns` is complete. If not, `/api/auth/audit` lists the other sign-ins.
     all_sign_ins: bool,
-    /// Those whose word is taken for who they are.
+    /// Identity providers that are linked to the account.
     identity_providers: Vec<String>,
-    /// Mails of the last week, newest first, without what they say: that is for those who can read the mailbox.
+    /// Mails that the shop sent in the last week, newest first, without their text.
     mails: Vec<MailAnswer>,
-    /// How far the read models are.
+    /// Log position that the read models have reached.
     position: String,
 }
 
-/// A place where an account is signed in.
+/// Session of a signed-in user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Session")]
@@ -175,19 +176,22 @@ pub(super) struct SessionAnswer {
     id: String,
     #[schema(format = DateTime)]
     opened_at: String,
-    /// When it ends unless it is used.
+    /// Time at which the session ends if it is not used before.
     #[schema(format = DateTime)]
     expires_at: String,
 }
 
 impl From<Stored> for SessionAnswer {
     fn from(Stored { family, .. }: Stored) -> Self {
-        let (opened_at, expires_at) = (family.opened_at.to_string(), family.expires_at.to_string());
-        Self { id: family.id.to_string(), opened_at, expires_at }
+        Self {
+            id: family.id.to_string(),
+            opened_at: family.opened_at.to_string(),
+            expires_at: family.expires_at.to_string(),
+        }
     }
 }
 
-/// A mail that is kept.
+/// Mail that the shop sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "Mail")]
 pub(super) struct MailAnswer {

@@ -1,4 +1,4 @@
-//! `GET /api/users/me`, and what is below it.
+//! `GET /api/users/me` and the paths below it.
 
 use axum::extract::State;
 use souk_domain::UserId;
@@ -17,7 +17,7 @@ use crate::database::{QueryState, document, failed, not_found};
 use crate::people::keys_of;
 use crate::positions::{ReadAt, ReadYourWrites};
 
-/// What users are read from.
+/// Read models of users.
 const MODELS: &[&str] = &["users"];
 
 pub(crate) fn router() -> OpenApiRouter<QueryState> {
@@ -28,15 +28,15 @@ pub(crate) fn router() -> OpenApiRouter<QueryState> {
         .routes(routes!(export::export))
 }
 
-/// The caller's own row, as somebody with an account.
-pub(super) struct Own {
+/// Account of the caller, with the keys that open it.
+pub(super) struct OwnAccount {
     pub(super) id: String,
     pub(super) row: UserRow,
     pub(super) keys: KeyRing,
     pub(super) at: ReadAt,
 }
 
-impl Own {
+impl OwnAccount {
     pub(super) async fn read(
         state: &QueryState,
         caller: &Caller,
@@ -46,7 +46,10 @@ impl Own {
         let id = user.to_string();
         let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
         let statement = sqlx::query_scalar::<_, Vec<u8>>(include_str!("get.sql")).bind(&id);
-        let bytes = statement.fetch_optional(&mut *state.readers.of(caller).await?).await.map_err(failed)?;
+        let bytes = statement
+            .fetch_optional(&mut *state.readers.connection_for(caller).await?)
+            .await
+            .map_err(failed)?;
         let row = document(&bytes.ok_or_else(|| at.not_found("account"))?)?;
         let keys = keys_of(state, [user.person()]).await?;
         Ok(Self { id, row, keys, at })
@@ -57,11 +60,11 @@ impl Own {
     }
 
     fn single<T>(&self, body: T) -> Single<T> {
-        Single { revision: Some(self.row.revision), behind: self.at.behind, body }
+        Single { revision: Some(self.row.revision), parked_since: self.at.parked_since, body }
     }
 }
 
-/// Shows the caller what is known of them.
+/// Shows the caller's account.
 #[utoipa::path(get, path = "/api/users/me", tag = "users", params(ReadYourWrites),
     responses((status = 200, body = UserAnswer, headers(("ETag" = String))),
         (status = "default", body = ProblemBody, content_type = "application/problem+json")))]
@@ -70,7 +73,7 @@ async fn get(
     caller: Caller,
     headers: ReadHeaders,
 ) -> Result<Single<UserAnswer>, Problem> {
-    let own = Own::read(&state, &caller, headers).await?;
+    let own = OwnAccount::read(&state, &caller, headers).await?;
     Ok(own.single(UserAnswer::new(&own.id, &own.row, &own.keys, own.position())))
 }
 
@@ -84,11 +87,11 @@ async fn addresses(
     caller: Caller,
     headers: ReadHeaders,
 ) -> Result<Single<BookAnswer>, Problem> {
-    let own = Own::read(&state, &caller, headers).await?;
+    let own = OwnAccount::read(&state, &caller, headers).await?;
     Ok(own.single(BookAnswer::new(&own.row, &own.keys, own.position())))
 }
 
-/// Shows what the caller wants.
+/// Shows the caller's preferences.
 #[utoipa::path(get, path = "/api/users/me/preferences", tag = "users",
     params(ReadYourWrites),
     responses((status = 200, body = PreferencesAnswer, headers(("ETag" = String))),
@@ -98,6 +101,6 @@ async fn preferences(
     caller: Caller,
     headers: ReadHeaders,
 ) -> Result<Single<PreferencesAnswer>, Problem> {
-    let own = Own::read(&state, &caller, headers).await?;
+    let own = OwnAccount::read(&state, &caller, headers).await?;
     Ok(own.single((&own.row.preferences).into()))
 }

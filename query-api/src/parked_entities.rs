@@ -1,4 +1,5 @@
-//! Rows that stand behind the others because their entity is parked.
+//! Parked entities of the read models. A parked entity takes no more events until an operator retries or
+//! skips the event that could not be applied, so its rows lack the events since then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +7,14 @@ use std::sync::Arc;
 use souk_eventsourcing::Position;
 use souk_eventsourcing::parking::{Entity, Parked, ParkingChange};
 
-/// What is parked, by read model. Mostly nothing.
+/// Parked entities by read model. Usually empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Behind {
+pub struct ParkedEntities {
     models: BTreeMap<&'static str, Vec<Parked>>,
 }
 
-impl Behind {
-    /// What is parked in a model.
+impl ParkedEntities {
+    /// Replaces the parked entities of a read model.
     pub fn set(&mut self, model: &'static str, parked: &[Parked]) {
         if parked.is_empty() {
             self.models.remove(model);
@@ -22,58 +23,58 @@ impl Behind {
         }
     }
 
-    /// What changed in a model.
+    /// Adds the entities that a read model has parked, and removes those that it has released.
     pub fn change(&mut self, model: &'static str, change: &ParkingChange) {
         if change.parked.is_empty() && change.released.is_empty() {
             return;
         }
         let mut parked = self.parked(model);
-        let is_of = |parked: &Parked, others: &[Parked]| {
+        let is_among = |parked: &Parked, others: &[Parked]| {
             others.iter().any(|other| other.poison.entity == parked.poison.entity)
         };
-        parked.retain(|parked| !is_of(parked, &change.released) && !is_of(parked, &change.parked));
+        parked.retain(|parked| !is_among(parked, &change.released) && !is_among(parked, &change.parked));
         parked.extend(change.parked.iter().cloned());
         self.set(model, &parked);
     }
 
-    /// What is parked in a model.
+    /// Returns the parked entities of a read model.
     pub fn parked(&self, model: &str) -> Vec<Parked> {
         self.models.get(model).cloned().unwrap_or_default()
     }
 
-    /// Replaces what is shown, when that is something else.
-    pub fn show_in(&self, shown: &mut Arc<Self>) -> bool {
-        let is_other = **shown != *self;
-        if is_other {
+    /// Copies these entities to `shown` if they differ from it. Returns true if they differed.
+    pub fn copy_if_changed(&self, shown: &mut Arc<Self>) -> bool {
+        let is_changed = **shown != *self;
+        if is_changed {
             *shown = Arc::new(self.clone());
         }
-        is_other
+        is_changed
     }
 
-    /// Whether nothing is parked.
+    /// Returns true if no entity is parked.
     pub(crate) fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
 
-    /// How many entities of these models are parked.
+    /// Number of parked entities in these read models.
     pub(crate) fn count(&self, models: &[&str]) -> usize {
         models.iter().filter_map(|model| self.models.get(model)).map(Vec::len).sum()
     }
 
-    /// The position from which on rows of these models lack events, for a key or the keys that begin with
-    /// it and a colon.
+    /// Returns the first log position that a row of these read models lacks. Rows match if their key is
+    /// `key`, or begins with `key` and a colon. None if no such row is parked.
     pub(crate) fn since(&self, models: &[&str], key: &str) -> Option<Position> {
-        let is_of = |known: &str| {
-            known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        let matches_key = |parked_key: &str| {
+            parked_key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         };
-        let holds = |parked: &&Parked| {
-            let of_stream = match &parked.poison.entity {
+        let matches = |parked: &&Parked| {
+            let is_stream = match &parked.poison.entity {
                 Entity::Stream(stream) => stream.id() == key,
                 Entity::Key(_) => false,
             };
-            of_stream || parked.keys.iter().any(|known| is_of(known))
+            is_stream || parked.keys.iter().any(|parked_key| matches_key(parked_key))
         };
         let parked = models.iter().filter_map(|model| self.models.get(model)).flatten();
-        parked.filter(holds).map(|parked| parked.poison.position).min()
+        parked.filter(matches).map(|parked| parked.poison.position).min()
     }
 }
