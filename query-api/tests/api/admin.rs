@@ -5,14 +5,14 @@ use souk_http::Role;
 use crate::shop::{Shop, fields, sku};
 
 #[tokio::test]
-async fn every_read_model_says_how_far_it_is() {
+async fn every_read_model_shows_its_position_and_lag() {
     let mut shop = Shop::open().await;
-    shop.counts("A1", 1).await;
+    shop.count_stock("A1", 1).await;
     shop.project().await;
-    shop.counts("A1", 2).await;
-    let answer = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
-    assert_eq!(answer.json["head"], "2");
-    let items = answer.json["items"].as_array().unwrap();
+    shop.count_stock("A1", 2).await;
+    let response = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
+    assert_eq!(response.json["head"], "2");
+    let items = response.json["items"].as_array().unwrap();
     assert_eq!(items.len(), souk_projections::models().len());
     let stock = items.iter().find(|item| item["name"] == "stock").unwrap();
     let expected =
@@ -21,18 +21,18 @@ async fn every_read_model_says_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn read_models_that_do_not_follow_the_log_are_stopped() {
+async fn read_models_that_no_process_updates_are_shown_as_stopped() {
     let shop = Shop::open().await;
     shop.following.send_replace(false);
-    let answer = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
-    assert_eq!(answer.json["items"][0]["state"], "STOPPED");
+    let response = shop.get("/api/admin/projections").token(Role::Admin, "ops").send().await;
+    assert_eq!(response.json["items"][0]["state"], "STOPPED");
 }
 
 #[tokio::test]
-async fn a_stream_is_read_from_its_first_event_on() {
+async fn a_stream_is_listed_from_its_first_event() {
     let mut shop = Shop::open().await;
     for on_hand in 0..7 {
-        shop.counts("A1", on_hand).await;
+        shop.count_stock("A1", on_hand).await;
     }
     let pages = shop.pages("/api/admin/streams/stock-A1", Role::Admin).await;
     let revisions: Vec<u64> = pages.iter().map(|event| event["revision"].as_u64().unwrap()).collect();
@@ -47,16 +47,20 @@ async fn a_stream_is_read_from_its_first_event_on() {
 }
 
 #[tokio::test]
-async fn operations_are_for_admins_and_unknown_streams_not_found() {
+async fn only_admins_can_use_operations_and_unknown_streams_are_not_found() {
     let shop = Shop::open().await;
     for path in ["/api/admin/projections", "/api/admin/streams/stock-A1"] {
-        shop.get(path).send().await.refused(401, "unauthenticated");
-        shop.get(path).token(Role::Service, "erp").send().await.refused(403, "forbidden");
+        shop.get(path).send().await.assert_problem(401, "unauthenticated");
+        shop.get(path).token(Role::Service, "erp").send().await.assert_problem(403, "forbidden");
     }
-    shop.get("/api/admin/streams/stock-A1").token(Role::Admin, "ops").send().await.refused(404, "not-found");
+    shop.get("/api/admin/streams/stock-A1")
+        .token(Role::Admin, "ops")
+        .send()
+        .await
+        .assert_problem(404, "not-found");
     shop.get("/api/admin/streams/STOCK")
         .token(Role::Admin, "ops")
         .send()
         .await
-        .refused(400, "invalid-parameter");
+        .assert_problem(400, "invalid-parameter");
 }

@@ -6,24 +6,24 @@ use souk_http::Role;
 
 use crate::shop::{Shop, content, customer, guest_cart, product};
 
-/// Ada's cart has two lamps and a mug, of which there are enough.
-async fn filled() -> Shop {
+/// A shop in which Ada's cart has two lamps and a mug. All of them are in stock.
+async fn shop_with_cart() -> Shop {
     let mut shop = Shop::open().await;
-    shop.creates(1, content("Lamp", "", &[("A1", 255)])).await;
-    shop.creates(2, content("Mug", "", &[("B2", 100)])).await;
-    shop.counts("A1", 10).await;
-    shop.counts("B2", 10).await;
+    shop.create_product(1, content("Lamp", "", &[("A1", 255)])).await;
+    shop.create_product(2, content("Mug", "", &[("B2", 100)])).await;
+    shop.count_stock("A1", 10).await;
+    shop.count_stock("B2", 10).await;
     let cart = CartId::of_customer(&customer("ada"));
-    shop.puts_in(cart, "B2", 1, 100).await;
-    shop.puts_in(cart, "A1", 2, 255).await;
+    shop.add_to_cart(cart, "B2", 1, 100).await;
+    shop.add_to_cart(cart, "A1", 2, 255).await;
     shop.project().await;
     shop
 }
 
 #[tokio::test]
 async fn a_cart_shows_its_lines_in_the_order_they_were_added() {
-    let shop = filled().await;
-    let answer = shop.get("/api/cart").token(Role::Customer, "ada").send().await;
+    let shop = shop_with_cart().await;
+    let response = shop.get("/api/cart").token(Role::Customer, "ada").send().await;
     let money = |amount: i64| json!({"amount": amount, "currency": "GBP"});
     let line = |sku: &str, name: &str, quantity: i64, price: i64| {
         json!({"productId": product(1).to_string(), "sku": sku, "name": name, "quantity": quantity,
@@ -35,21 +35,22 @@ async fn a_cart_shows_its_lines_in_the_order_they_were_added() {
         "lines": [line("B2", "Mug", 1, 100), line("A1", "Lamp", 2, 255)],
         "total": money(610), "position": "6",
     });
-    assert_eq!(answer.json, expected);
-    assert_eq!(answer.headers["etag"], "\"1\"");
+    assert_eq!(response.json, expected);
+    assert_eq!(response.headers["etag"], "\"1\"");
 }
 
 #[tokio::test]
-async fn a_line_says_what_changed_since_it_was_put_in() {
-    let mut shop = filled().await;
+async fn a_line_shows_what_changed_since_it_was_added() {
+    let mut shop = shop_with_cart().await;
     let dearer = Changed { content: content("Lamp II", "", &[("A1", 300)]), removed_skus: Vec::new() };
-    shop.happens(&Product::stream(product(1)), ProductEvent::from(dearer)).await;
+    shop.append_event(&Product::stream(product(1)), ProductEvent::from(dearer)).await;
     let withdrawn = Withdrawn { removed_skus: vec![crate::shop::sku("B2")] };
-    shop.happens(&Product::stream(product(2)), ProductEvent::from(withdrawn)).await;
-    shop.counts("A1", 1).await;
+    shop.append_event(&Product::stream(product(2)), ProductEvent::from(withdrawn)).await;
+    shop.count_stock("A1", 1).await;
     shop.project().await;
-    let answer = shop.get("/api/cart").token(Role::Customer, "ada").send().await;
-    let (mug, lamp) = (&answer.json["lines"][0], &answer.json["lines"][1]);
+    let response = shop.get("/api/cart").token(Role::Customer, "ada").send().await;
+    let mug = &response.json["lines"][0];
+    let lamp = &response.json["lines"][1];
     assert_eq!((&mug["name"], &mug["changes"]), (&json!("Mug"), &json!(["withdrawn"])));
     assert_eq!(lamp["changes"], json!(["price-changed", "insufficient-stock"]));
     assert_eq!((&lamp["name"], &lamp["currentPrice"]["amount"]), (&json!("Lamp II"), &json!(300)));
@@ -57,8 +58,8 @@ async fn a_line_says_what_changed_since_it_was_put_in() {
 }
 
 #[tokio::test]
-async fn a_cart_that_nothing_was_put_in_is_empty() {
-    let shop = filled().await;
+async fn a_cart_that_does_not_exist_yet_is_empty() {
+    let shop = shop_with_cart().await;
     let nobody = shop.get("/api/cart").send().await;
     let empty = json!({"id": null, "revision": 0, "lines": [], "total": {"amount": 0, "currency": "GBP"}, "position": "6"});
     assert_eq!((nobody.status, nobody.json), (200, empty));
@@ -67,9 +68,9 @@ async fn a_cart_that_nothing_was_put_in_is_empty() {
 }
 
 #[tokio::test]
-async fn a_guests_cart_is_opened_by_its_token_alone() {
-    let mut shop = filled().await;
-    shop.puts_in(guest_cart(9), "A1", 1, 255).await;
+async fn only_its_token_opens_a_guests_cart() {
+    let mut shop = shop_with_cart().await;
+    shop.add_to_cart(guest_cart(9), "A1", 1, 255).await;
     shop.project().await;
     let guest = shop.get("/api/cart").cart(guest_cart(9)).send().await;
     assert_eq!(
@@ -77,5 +78,9 @@ async fn a_guests_cart_is_opened_by_its_token_alone() {
         (&json!(guest_cart(9).to_string()), &json!(255))
     );
     assert_eq!(shop.get("/api/cart").cart(guest_cart(8)).send().await.json["lines"], json!([]));
-    shop.get("/api/cart").header("x-cart-token", "forged").send().await.refused(400, "invalid-parameter");
+    shop.get("/api/cart")
+        .header("x-cart-token", "forged")
+        .send()
+        .await
+        .assert_problem(400, "invalid-parameter");
 }

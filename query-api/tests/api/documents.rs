@@ -1,7 +1,7 @@
 use crate::shop::Shop;
 
 #[tokio::test]
-async fn every_read_is_in_the_document() {
+async fn every_read_is_in_the_api_description() {
     let mut documented = Shop::open().await.documented;
     documented.sort_unstable();
     let expected = [

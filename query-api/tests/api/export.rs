@@ -1,4 +1,4 @@
-//! `GET /api/users/me/export`: written piece by piece, one at a time per person.
+//! Tests of `GET /api/users/me/export`: it is streamed in pieces, and each person has one export at a time.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use souk_domain::order::event::Draft;
 use souk_http::Role;
 
 use crate::shop::{Shop, draft, later, order};
-use crate::users::{ADA, with_ada};
+use crate::users::{ADA, shop_with_ada};
 
-/// Lines of each order: a page holds two of them.
+/// Lines of each order. A page has room for two such orders.
 const LINES: usize = 1_000;
-/// Orders beside the one that Ada has.
+/// Number of orders in addition to the one that Ada already has.
 const ORDERS: u128 = 8;
-/// Bytes of one piece, at most: a page of orders.
+/// Maximum bytes of one piece, which is a page of orders.
 const PIECE_BYTES_MAX: usize = 1024 * 1024;
-/// Long enough for an answer that is not held up.
+/// Enough time for a response that does not have to wait.
 const SOON: Duration = Duration::from_secs(10);
 
-async fn with_long_orders() -> Shop {
-    let mut shop = with_ada().await;
+async fn shop_with_long_orders() -> Shop {
+    let mut shop = shop_with_ada().await;
     let skus: Vec<String> = (0..LINES).map(|number| format!("S{number}")).collect();
     let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
     for number in 100..100 + ORDERS {
         let placed_at = later(i64::try_from(number).unwrap());
-        shop.places(Draft { placed_at, ..draft(number, Some(&ADA.to_string()), &texts) }).await;
+        shop.place_order(Draft { placed_at, ..draft(number, Some(&ADA.to_string()), &texts) }).await;
     }
     shop.project().await;
     shop
@@ -37,22 +37,22 @@ async fn export(shop: &Shop) -> Response<Body> {
     shop.get("/api/users/me/export").token(Role::Customer, &ADA.to_string()).respond().await
 }
 
-/// The next piece of an answer.
+/// Reads the next piece of a response body.
 async fn piece(body: &mut Body) -> Option<Vec<u8>> {
     let frame = tokio::time::timeout(SOON, body.frame()).await.unwrap();
     frame.map(|frame| frame.unwrap().into_data().unwrap().to_vec())
 }
 
 #[tokio::test]
-async fn an_export_is_written_piece_by_piece_and_is_one_document() {
-    let shop = with_long_orders().await;
+async fn an_export_is_streamed_in_pieces_that_form_one_document() {
+    let shop = shop_with_long_orders().await;
     let response = export(&shop).await;
     assert_eq!(
         (response.status().as_u16(), &response.headers()["content-type"]),
         (200, &"application/json".parse().unwrap())
     );
     let mut body = response.into_body();
-    assert_eq!(body.size_hint().exact(), None, "its length is known before it is written");
+    assert_eq!(body.size_hint().exact(), None, "the response has no length, because it is a stream");
     let mut pieces = Vec::new();
     while let Some(piece) = piece(&mut body).await {
         pieces.push(piece);
@@ -86,7 +86,7 @@ async fn an_export_is_written_piece_by_piece_and_is_one_document() {
 
 #[tokio::test]
 async fn a_person_has_one_export_at_a_time() {
-    let shop = with_long_orders().await;
+    let shop = shop_with_long_orders().await;
     let mut first = export(&shop).await.into_body();
     piece(&mut first).await.unwrap();
     let second = export(&shop).await;
@@ -94,22 +94,22 @@ async fn a_person_has_one_export_at_a_time() {
     let problem: Value =
         serde_json::from_slice(&second.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!(problem["code"], "export-in-progress");
-    let others = shop.get("/api/users/me").token(Role::Customer, &ADA.to_string()).send().await;
-    assert_eq!(others.status, 200, "an export holds up no other read");
+    let other_read = shop.get("/api/users/me").token(Role::Customer, &ADA.to_string()).send().await;
+    assert_eq!(other_read.status, 200, "other reads do not wait for the export");
     while piece(&mut first).await.is_some() {}
     drop(first);
     assert_eq!(export(&shop).await.status().as_u16(), 200);
 }
 
 #[tokio::test]
-async fn an_export_that_is_given_up_or_refused_makes_room_for_the_next() {
-    let shop = with_long_orders().await;
-    let mut given_up = export(&shop).await.into_body();
-    piece(&mut given_up).await.unwrap();
-    drop(given_up);
+async fn an_export_that_was_closed_or_refused_does_not_block_the_next() {
+    let shop = shop_with_long_orders().await;
+    let mut closed = export(&shop).await.into_body();
+    piece(&mut closed).await.unwrap();
+    drop(closed);
     assert_eq!(export(&shop).await.status().as_u16(), 200);
     let refused = shop.get("/api/users/me/export").token(Role::Customer, &ADA.to_string());
     let refused = refused.header("x-min-position", "999").header("prefer", "wait=0").send().await;
-    refused.refused(503, "read-model-behind");
+    refused.assert_problem(503, "read-model-behind");
     assert_eq!(export(&shop).await.status().as_u16(), 200);
 }

@@ -1,6 +1,7 @@
-//! The reads by URL: a real log, real projectors, a real read-model database, and the router.
+//! Tests of the reads by URL, with a real log, real projectors, a real database of read models, and the
+//! router.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is a failure of the test")]
 
 mod admin;
 mod cart;

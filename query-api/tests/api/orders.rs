@@ -16,16 +16,16 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::shop::{Shop, draft, fields, guest_cart, later, order, pounds, sku};
 
-/// Eight orders, a minute apart: Ada's odd ones, Bob's even ones.
-async fn traded() -> Shop {
+/// A shop with eight orders, placed a minute apart. Odd numbers are Ada's orders, even numbers Bob's.
+async fn shop_with_orders() -> Shop {
     let mut shop = Shop::open().await;
     for number in 1..=8 {
         let buyer = if number % 2 == 1 { "ada" } else { "bob" };
         let placed_at = later(i64::try_from(number).unwrap());
-        shop.places(Draft { placed_at, ..draft(number, Some(buyer), &["A1", "B2"]) }).await;
+        shop.place_order(Draft { placed_at, ..draft(number, Some(buyer), &["A1", "B2"]) }).await;
     }
     for number in [2, 3] {
-        shop.happens(&Order::stream(order(number)), OrderEvent::from(PaymentAwaited {})).await;
+        shop.append_event(&Order::stream(order(number)), OrderEvent::from(PaymentAwaited {})).await;
     }
     shop.project().await;
     shop
@@ -42,12 +42,12 @@ async fn listed(shop: &Shop, query: &str, role: Role, subject: &str) -> Vec<Stri
 #[tokio::test]
 async fn an_order_is_shown_with_lines_payment_and_timeline() {
     let mut shop = Shop::open().await;
-    shop.places(draft(5, Some("ada"), &["A1", "B2"])).await;
+    shop.place_order(draft(5, Some("ada"), &["A1", "B2"])).await;
     let payment = PaymentId::of(order(5));
     let requested = Requested { order: order(5), amount: pounds(200), token: "tok_ok".into(), attempt: 1 };
-    shop.happens(&Payment::stream(payment), PaymentEvent::from(requested)).await;
+    shop.append_event(&Payment::stream(payment), PaymentEvent::from(requested)).await;
     shop.project().await;
-    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    let response = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
     let money = |amount: i64| json!({"amount": amount, "currency": "GBP"});
     let line = |sku: &str| {
         json!({"sku": sku, "name": format!("Thing {sku}"), "quantity": 1, "unitPrice": money(100),
@@ -60,52 +60,52 @@ async fn an_order_is_shown_with_lines_payment_and_timeline() {
         "timeline": [{"at": "2026-11-21T12:00:00Z", "event": "placed", "detail": null}],
         "placedAt": "2026-11-21T12:00:00Z", "shippingAddress": null, "addressErased": false,
     });
-    assert_eq!(answer.json, expected);
-    assert_eq!(answer.headers["etag"], "\"0\"");
+    assert_eq!(response.json, expected);
+    assert_eq!(response.headers["etag"], "\"0\"");
     let list = shop.get("/api/orders").token(Role::Customer, "ada").send().await;
     assert_eq!(list.json, json!({"items": [expected], "nextCursor": null, "position": "2"}));
 }
 
 #[tokio::test]
-async fn an_order_that_failed_says_why_and_which_line() {
+async fn a_cancelled_order_shows_the_reason_and_the_failed_line() {
     let mut shop = Shop::open().await;
-    shop.places(draft(5, Some("ada"), &["A1", "B2"])).await;
+    shop.place_order(draft(5, Some("ada"), &["A1", "B2"])).await;
     let reason = Reason { code: ReasonCode::InsufficientStock, detail: "too few".into() };
     let cancelled = Cancelled { reason, failed_skus: vec![sku("B2")], reversal: None };
-    shop.happens(&Order::stream(order(5)), OrderEvent::from(cancelled)).await;
+    shop.append_event(&Order::stream(order(5)), OrderEvent::from(cancelled)).await;
     shop.project().await;
-    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
-    assert_eq!(answer.json["status"], "CANCELLED");
-    assert_eq!(answer.json["reason"], json!({"code": "insufficient-stock", "detail": "too few"}));
-    let lines = answer.json["lines"].as_array().unwrap();
+    let response = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    assert_eq!(response.json["status"], "CANCELLED");
+    assert_eq!(response.json["reason"], json!({"code": "insufficient-stock", "detail": "too few"}));
+    let lines = response.json["lines"].as_array().unwrap();
     assert_eq!(fields(lines, "reservation"), ["RELEASED", "FAILED"]);
 }
 
 #[tokio::test]
-async fn somebody_elses_order_is_not_found() {
-    let shop = traded().await;
+async fn an_order_of_another_customer_is_not_found() {
+    let shop = shop_with_orders().await;
     let path = format!("/api/orders/{}", order(1));
-    shop.get(&path).token(Role::Customer, "bob").send().await.refused(404, "not-found");
-    shop.get(&path).send().await.refused(401, "unauthenticated");
+    shop.get(&path).token(Role::Customer, "bob").send().await.assert_problem(404, "not-found");
+    shop.get(&path).send().await.assert_problem(401, "unauthenticated");
     assert_eq!(shop.get(&path).token(Role::Admin, "ops").send().await.status, 200);
-    shop.get("/api/orders/nonsense").token(Role::Admin, "ops").send().await.refused(404, "not-found");
+    shop.get("/api/orders/nonsense").token(Role::Admin, "ops").send().await.assert_problem(404, "not-found");
 }
 
 #[tokio::test]
-async fn no_lines_of_somebody_elses_order_are_read() {
+async fn lines_of_another_customers_order_are_not_read() {
     let mut shop = Shop::open().await;
-    shop.places(draft(5, Some("ada"), &["A1"])).await;
+    shop.place_order(draft(5, Some("ada"), &["A1"])).await;
     let mut guests = draft(6, None, &["A1"]);
     guests.cart = Some(guest_cart(9));
     guests.email = Some(Personal::new(guests.order.guest(), "email", "ada@example.org".to_owned()));
-    shop.places(guests).await;
+    shop.place_order(guests).await;
     shop.project().await;
-    // Whoever reads a line now fails.
-    spoil_lines(&shop).await;
+    // From here on, a request that reads a line gets 500.
+    corrupt_lines(&shop).await;
     let path = |number| format!("/api/orders/{}", order(number));
     for number in [5, 6] {
-        shop.get(&path(number)).token(Role::Customer, "bob").send().await.refused(404, "not-found");
-        shop.get(&path(number)).cart(guest_cart(8)).send().await.refused(404, "not-found");
+        shop.get(&path(number)).token(Role::Customer, "bob").send().await.assert_problem(404, "not-found");
+        shop.get(&path(number)).cart(guest_cart(8)).send().await.assert_problem(404, "not-found");
         assert_eq!(shop.get(&path(number)).token(Role::Admin, "ops").send().await.status, 500);
     }
     assert_eq!(shop.get(&path(5)).token(Role::Customer, "ada").send().await.status, 500);
@@ -119,21 +119,21 @@ async fn no_lines_of_somebody_elses_order_are_read() {
 }
 
 /// Makes the lines of every order unreadable.
-async fn spoil_lines(shop: &Shop) {
+async fn corrupt_lines(shop: &Shop) {
     let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await.unwrap();
-    let named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'order_lines_v%'";
-    let table: String = sqlx::query_scalar(named).fetch_one(&pool).await.unwrap();
-    let spoil = AssertSqlSafe(format!("UPDATE {table} SET doc = x'00'"));
-    assert_eq!(sqlx::query(spoil).execute(&pool).await.unwrap().rows_affected(), 2);
+    let table_name = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'order_lines_v%'";
+    let table: String = sqlx::query_scalar(table_name).fetch_one(&pool).await.unwrap();
+    let corrupt = AssertSqlSafe(format!("UPDATE {table} SET doc = x'00'"));
+    assert_eq!(sqlx::query(corrupt).execute(&pool).await.unwrap().rows_affected(), 2);
 }
 
 #[tokio::test]
-async fn a_guest_sees_the_order_made_from_the_cart_of_the_token() {
+async fn a_guest_sees_orders_placed_from_their_cart() {
     let mut shop = Shop::open().await;
-    shop.places(Draft { cart: Some(guest_cart(9)), ..draft(5, None, &["A1"]) }).await;
-    shop.places(Draft { cart: Some(guest_cart(9)), ..draft(6, Some("ada"), &["A1"]) }).await;
-    shop.places(draft(7, None, &["A1"])).await;
+    shop.place_order(Draft { cart: Some(guest_cart(9)), ..draft(5, None, &["A1"]) }).await;
+    shop.place_order(Draft { cart: Some(guest_cart(9)), ..draft(6, Some("ada"), &["A1"]) }).await;
+    shop.place_order(draft(7, None, &["A1"])).await;
     shop.project().await;
     let status = async |number, cart| {
         shop.get(&format!("/api/orders/{}", order(number))).cart(guest_cart(cart)).send().await.status
@@ -145,7 +145,7 @@ async fn a_guest_sees_the_order_made_from_the_cart_of_the_token() {
 
 #[tokio::test]
 async fn customers_list_their_own_orders_newest_first() {
-    let shop = traded().await;
+    let shop = shop_with_orders().await;
     assert_eq!(listed(&shop, "", Role::Customer, "ada").await, ids(&[7, 5, 3, 1]));
     assert_eq!(listed(&shop, "status=PAYMENT_PENDING", Role::Customer, "ada").await, ids(&[3]));
     assert_eq!(listed(&shop, "customerId=ada", Role::Customer, "ada").await, ids(&[7, 5, 3, 1]));
@@ -153,13 +153,13 @@ async fn customers_list_their_own_orders_newest_first() {
         .token(Role::Customer, "ada")
         .send()
         .await
-        .refused(403, "forbidden");
-    shop.get("/api/orders").send().await.refused(401, "unauthenticated");
+        .assert_problem(403, "forbidden");
+    shop.get("/api/orders").send().await.assert_problem(401, "unauthenticated");
 }
 
 #[tokio::test]
 async fn admins_filter_all_orders() {
-    let shop = traded().await;
+    let shop = shop_with_orders().await;
     let admin = async |query| listed(&shop, query, Role::Admin, "ops").await;
     assert_eq!(admin("").await, ids(&[8, 7, 6, 5, 4, 3, 2, 1]));
     assert_eq!(admin("customerId=bob").await, ids(&[8, 6, 4, 2]));
@@ -172,8 +172,8 @@ async fn admins_filter_all_orders() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_order_once_with_all_its_lines() {
-    let shop = traded().await;
+async fn pages_have_every_order_once_with_all_its_lines() {
+    let shop = shop_with_orders().await;
     for path in [
         "/api/orders",
         "/api/orders?status=PLACED",
@@ -189,10 +189,10 @@ async fn pages_hold_every_order_once_with_all_its_lines() {
 }
 
 #[tokio::test]
-async fn an_order_that_comes_in_while_paging_neither_shifts_nor_repeats_others() {
-    let mut shop = traded().await;
+async fn an_order_placed_during_paging_does_not_shift_or_repeat_other_orders() {
+    let mut shop = shop_with_orders().await;
     let first = shop.get("/api/orders?limit=3").token(Role::Admin, "ops").send().await;
-    shop.places(Draft { placed_at: later(9), ..draft(9, Some("ada"), &["A1"]) }).await;
+    shop.place_order(Draft { placed_at: later(9), ..draft(9, Some("ada"), &["A1"]) }).await;
     shop.project().await;
     let cursor = first.json["nextCursor"].as_str().unwrap();
     let second =
@@ -201,19 +201,19 @@ async fn an_order_that_comes_in_while_paging_neither_shifts_nor_repeats_others()
 }
 
 #[tokio::test]
-async fn lines_of_a_long_order_stand_in_their_own_order() {
+async fn lines_of_a_long_order_keep_their_sequence() {
     let mut shop = Shop::open().await;
     let skus: Vec<String> = (0..2_000).map(|number| format!("S{number}")).collect();
     let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
-    shop.places(draft(5, Some("ada"), &texts)).await;
+    shop.place_order(draft(5, Some("ada"), &texts)).await;
     shop.project().await;
-    let answer = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
-    assert_eq!(fields(answer.json["lines"].as_array().unwrap(), "sku"), skus);
+    let response = shop.get(&format!("/api/orders/{}", order(5))).token(Role::Customer, "ada").send().await;
+    assert_eq!(fields(response.json["lines"].as_array().unwrap(), "sku"), skus);
 }
 
 #[tokio::test]
-async fn parameters_that_are_not_allowed_are_refused() {
-    let shop = traded().await;
+async fn invalid_parameters_are_rejected() {
+    let shop = shop_with_orders().await;
     for query in [
         "status=DONE",
         "from=yesterday",
@@ -224,35 +224,35 @@ async fn parameters_that_are_not_allowed_are_refused() {
         "colour=red",
         "customerId=",
     ] {
-        let answer = shop.get(&format!("/api/orders?{query}")).token(Role::Admin, "ops").send().await;
-        answer.refused(400, "invalid-parameter");
+        let response = shop.get(&format!("/api/orders?{query}")).token(Role::Admin, "ops").send().await;
+        response.assert_problem(400, "invalid-parameter");
     }
 }
 
 #[tokio::test]
-async fn a_line_that_staff_released_is_no_longer_reserved() {
+async fn a_line_whose_reservation_staff_released_is_shown_as_released() {
     let mut shop = Shop::open().await;
-    shop.places(draft(1, Some("ada"), &["A1", "B2"])).await;
+    shop.place_order(draft(1, Some("ada"), &["A1", "B2"])).await;
     let stream = |text: &str| Stock::stream(&sku(text));
     let owner = || OrderRef::from(order(1));
     for text in ["A1", "B2"] {
-        shop.counts(text, 5).await;
+        shop.count_stock(text, 5).await;
         let reserved = Reserved { order: owner(), quantity: 1, expires_at: noon() };
-        shop.happens(&stream(text), StockEvent::from(reserved)).await;
+        shop.append_event(&stream(text), StockEvent::from(reserved)).await;
     }
-    shop.happens(&Order::stream(order(1)), OrderEvent::from(PaymentAwaited {})).await;
+    shop.append_event(&Order::stream(order(1)), OrderEvent::from(PaymentAwaited {})).await;
     shop.project().await;
     let path = format!("/api/orders/{}", order(1));
-    let fates = async |shop: &Shop| {
+    let reservations = async |shop: &Shop| {
         let one = shop.get(&path).token(Role::Customer, "ada").send().await.json;
         let listed =
             shop.get("/api/orders").token(Role::Customer, "ada").send().await.json["items"][0].clone();
         assert_eq!(one["lines"], listed["lines"]);
-        let fate = |line: &Value| line["reservation"].as_str().unwrap().to_owned();
-        one["lines"].as_array().unwrap().iter().map(fate).collect::<Vec<_>>()
+        let reservation = |line: &Value| line["reservation"].as_str().unwrap().to_owned();
+        one["lines"].as_array().unwrap().iter().map(reservation).collect::<Vec<_>>()
     };
-    assert_eq!(fates(&shop).await, ["RESERVED", "RESERVED"]);
-    shop.happens(&stream("B2"), StockEvent::from(Released { order: owner(), quantity: 1 })).await;
+    assert_eq!(reservations(&shop).await, ["RESERVED", "RESERVED"]);
+    shop.append_event(&stream("B2"), StockEvent::from(Released { order: owner(), quantity: 1 })).await;
     shop.project().await;
-    assert_eq!(fates(&shop).await, ["RESERVED", "RELEASED"]);
+    assert_eq!(reservations(&shop).await, ["RESERVED", "RELEASED"]);
 }

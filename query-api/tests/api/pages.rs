@@ -1,4 +1,5 @@
-//! Pages of every list end at their bytes and lines, not only at the caller's limit, and go on at the cursor.
+//! Tests that pages of all lists have a maximum of bytes and lines, and that the cursor continues after the
+//! last item.
 
 use souk_domain::order::event::{Charge, Draft};
 use souk_domain::payment::event::{RefundFailed, RefundRequested, Requested};
@@ -12,10 +13,10 @@ use uuid::Uuid;
 
 use crate::shop::{Shop, content, draft, fields, later, order, pounds, product};
 
-/// More than half of what a page may have.
+/// More than half of the maximum bytes of a page.
 const LARGE_BYTES: usize = 600 * 1024;
 
-/// The ids on each page of a list, which is asked for the most items that a page may have.
+/// Reads a list with the largest limit, and returns the ids on each page.
 async fn pages(shop: &Shop, path: &str, id: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut cursor = String::new();
@@ -33,14 +34,14 @@ fn skus(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("S{number}")).collect()
 }
 
-/// Orders with that many lines each, a minute apart.
-async fn with_orders_of(lines: &[usize]) -> Shop {
+/// A shop with orders that have these numbers of lines, placed a minute apart.
+async fn shop_with_orders_of(lines: &[usize]) -> Shop {
     let mut shop = Shop::open().await;
     for (number, lines) in (1..).zip(lines) {
         let skus = skus(*lines);
         let texts: Vec<&str> = skus.iter().map(String::as_str).collect();
         let placed_at = later(i64::try_from(number).unwrap());
-        shop.places(Draft { placed_at, ..draft(number, Some("ada"), &texts) }).await;
+        shop.place_order(Draft { placed_at, ..draft(number, Some("ada"), &texts) }).await;
     }
     shop.project().await;
     shop
@@ -51,8 +52,8 @@ fn orders(numbers: &[u128]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_page_of_orders_ends_at_its_lines() {
-    let shop = with_orders_of(&[700, 2_100, 900, 900, 300, 800, 1]).await;
+async fn a_page_of_orders_has_a_maximum_of_lines() {
+    let shop = shop_with_orders_of(&[700, 2_100, 900, 900, 300, 800, 1]).await;
     let expected = [orders(&[7, 6, 5]), orders(&[4, 3]), orders(&[2]), orders(&[1])];
     for path in ["/api/orders", "/api/orders?customerId=ada", "/api/orders?status=PLACED"] {
         assert_eq!(pages(&shop, path, "id").await, expected, "{path}");
@@ -64,16 +65,17 @@ async fn a_page_of_orders_ends_at_its_lines() {
         .iter()
         .map(|order| order["lines"].as_array().unwrap().len())
         .collect();
-    assert_eq!(counts, [1, 800, 300], "lines of an order are left out");
+    assert_eq!(counts, [1, 800, 300], "an order on the page does not have all its lines");
 }
 
 #[tokio::test]
-async fn a_page_of_orders_ends_at_its_bytes() {
+async fn a_page_of_orders_has_a_maximum_of_bytes() {
     let mut shop = Shop::open().await;
     for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
         let charge = Charge { kind: "shipping".into(), label: "x".repeat(bytes), amount: pounds(1) };
         let placed_at = later(i64::try_from(number).unwrap());
-        shop.places(Draft { charges: vec![charge], placed_at, ..draft(number, Some("ada"), &["A1"]) }).await;
+        shop.place_order(Draft { charges: vec![charge], placed_at, ..draft(number, Some("ada"), &["A1"]) })
+            .await;
     }
     shop.project().await;
     let expected = [orders(&[4, 3]), orders(&[2, 1])];
@@ -81,7 +83,7 @@ async fn a_page_of_orders_ends_at_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_page_of_products_ends_at_its_bytes() {
+async fn a_page_of_products_has_a_maximum_of_bytes() {
     let mut shop = Shop::open().await;
     for (number, bytes) in [(1, 10), (2, LARGE_BYTES), (3, LARGE_BYTES), (4, 10)] {
         let name = format!("Lamp {number}");
@@ -89,7 +91,7 @@ async fn a_page_of_products_ends_at_its_bytes() {
         let price = i64::try_from(number).unwrap();
         let content = Content { description: "x".repeat(bytes), ..content(&name, "home", &[(&sku, price)]) };
         let stream = Product::stream(product(number));
-        shop.happens_at(&stream, ProductEvent::from(Created { content }), later(price)).await;
+        shop.append_event_at(&stream, ProductEvent::from(Created { content }), later(price)).await;
     }
     shop.project().await;
     let products = |numbers: &[u128]| -> Vec<String> {
@@ -109,15 +111,15 @@ async fn a_page_of_products_ends_at_its_bytes() {
     }
 }
 
-/// Four payments with a refund each that was refused with a detail of so many bytes.
-async fn with_refused_refunds(bytes: usize) -> Shop {
+/// A shop with four payments. Each has a refund that the provider refused with a message of this many bytes.
+async fn shop_with_refused_refunds(bytes: usize) -> Shop {
     let mut shop = Shop::open().await;
     for number in 1..=4 {
         let order = order(number);
         let refund = RefundId(Uuid::from_u128(number));
         let stream = Payment::stream(PaymentId::of(order));
         let requested = Requested { order, amount: pounds(100), token: "tok_ok".into(), attempt: 1 };
-        let asked = RefundRequested {
+        let refund_requested = RefundRequested {
             order,
             refund,
             provider_payment_id: "pay_1".into(),
@@ -129,38 +131,42 @@ async fn with_refused_refunds(bytes: usize) -> Shop {
         };
         let failed =
             RefundFailed { order, refund, code: "refund-declined".into(), detail: "x".repeat(bytes) };
-        shop.happens_at(&stream, PaymentEvent::from(requested), noon()).await;
-        shop.happens_at(&stream, PaymentEvent::from(asked), noon()).await;
-        shop.happens_at(&stream, PaymentEvent::from(failed), noon()).await;
+        shop.append_event_at(&stream, PaymentEvent::from(requested), noon()).await;
+        shop.append_event_at(&stream, PaymentEvent::from(refund_requested), noon()).await;
+        shop.append_event_at(&stream, PaymentEvent::from(failed), noon()).await;
     }
     shop.project().await;
     shop
 }
 
 #[tokio::test]
-async fn pages_of_payments_and_dead_letters_end_at_their_bytes() {
-    let shop = with_refused_refunds(LARGE_BYTES).await;
+async fn pages_of_payments_and_dead_letters_have_a_maximum_of_bytes() {
+    let shop = shop_with_refused_refunds(LARGE_BYTES).await;
     for path in ["/api/payments", "/api/payments/provider/dead-letters"] {
         let counts: Vec<usize> = pages(&shop, path, "id").await.iter().map(Vec::len).collect();
         assert_eq!(counts, [1, 1, 1, 1], "{path}");
     }
-    let shop = with_refused_refunds(10).await;
+    let shop = shop_with_refused_refunds(10).await;
     for path in ["/api/payments", "/api/payments/provider/dead-letters"] {
         assert_eq!(pages(&shop, path, "id").await.len(), 1, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_tree_of_what_one_request_set_off_ends_at_its_bytes() {
+async fn a_tree_of_events_has_a_maximum_of_bytes() {
     let mut shop = Shop::open().await;
     for number in 1..=10 {
         let content =
             Content { description: "x".repeat(LARGE_BYTES), ..content("Lamp", "home", &[("S1", 1)]) };
         let stream = Product::stream(product(number));
-        shop.happens_of("import-1", &stream, ProductEvent::from(Created { content })).await;
+        shop.append_in_request("import-1", &stream, ProductEvent::from(Created { content })).await;
     }
     let tree = shop.get("/api/admin/correlations/import-1").token(Role::Admin, "ops").send().await;
     let shown = tree.json["items"].as_array().unwrap().len();
-    assert_eq!((&tree.json["isWhole"], shown), (&serde_json::json!(false), 6), "4 MiB hold six of them");
+    assert_eq!(
+        (&tree.json["isWhole"], shown),
+        (&serde_json::json!(false), 6),
+        "4 MiB have room for six events"
+    );
     assert_eq!(fields(tree.json["items"].as_array().unwrap(), "parked").len(), shown);
 }

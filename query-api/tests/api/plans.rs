@@ -1,4 +1,4 @@
-//! No statement reads a whole table where an index serves.
+//! Tests that statements use indexes and do not scan whole tables.
 
 use souk_query_api::orders::statements as orders;
 use souk_query_api::products::statements as products;
@@ -7,15 +7,16 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::shop::Shop;
 
-/// The plan's steps.
+/// Returns the steps of the query plan of a statement.
 async fn plan(pool: &SqlitePool, sql: &str) -> Vec<String> {
     let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(pool).await.unwrap();
     rows.into_iter().map(|(_, _, _, step)| step).collect()
 }
 
-/// The names of tables as they are in a fresh database, where builds are numbered in the order of models.
-fn numbered(plan: &str) -> String {
+/// Adds the build number to the table names in a plan. In a new database, builds are numbered in the order of
+/// models.
+fn with_build_numbers(plan: &str) -> String {
     let mut plan = plan.to_owned();
     for (number, model) in (1..).zip(souk_projections::models()) {
         for name in std::iter::once(model.name).chain(model.sums.iter().map(|sum| sum.name)) {
@@ -33,7 +34,7 @@ fn numbered(plan: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_statement_finds_its_rows_by_an_index() {
+async fn every_statement_uses_an_index() {
     let shop = Shop::open().await;
     let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
     let options = SqliteConnectOptions::new().filename(file).read_only(true);
@@ -77,7 +78,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
         (include_str!("../../src/sales/list.sql"), "refunds_v5 USING PRIMARY KEY (key>? AND key<?)"),
     ];
     for (sql, expected) in statements {
-        let expected = numbered(expected);
+        let expected = with_build_numbers(expected);
         let steps = plan(&pool, sql).await;
         let searched = steps.iter().any(|step| step.starts_with("SEARCH") && step.contains(&expected));
         assert!(searched, "{expected} is not in {steps:#?}\n{sql}");
@@ -87,7 +88,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
 }
 
 #[tokio::test]
-async fn pages_are_cut_before_anything_is_sorted() {
+async fn statements_limit_pages_without_sorting() {
     let shop = Shop::open().await;
     let file = shop.folder.path().join(souk_sqlite_read_models::READ_MODELS_FILE);
     let options = SqliteConnectOptions::new().filename(file).read_only(true);
@@ -105,7 +106,7 @@ async fn pages_are_cut_before_anything_is_sorted() {
             "orders" => plan(&pool, orders::LIST_OF_CUSTOMER).await,
             _ => plan(&pool, products::NAME_DESCENDING).await,
         };
-        // What is made into `page` stands first, up to the step that reads it.
+        // The steps that make `page` come first, up to the step that reads it.
         let page: Vec<_> = steps
             .iter()
             .take_while(|step| !step.contains("page") || step.starts_with("MATERIALIZE"))

@@ -6,8 +6,9 @@ use souk_http::Role;
 
 use crate::shop::{Shop, content, fields, product};
 
-/// Seven things in two categories; number 3 is inactive, and only A1 and F1 are in stock.
-async fn stocked() -> Shop {
+/// A shop with seven products in several categories. Number 3 is inactive. Only the variants A1 and F2 are in
+/// stock.
+async fn shop_with_products() -> Shop {
     let mut shop = Shop::open().await;
     let things = [
         ("Zinc lamp", "home/lighting", 700),
@@ -23,23 +24,23 @@ async fn stocked() -> Shop {
         let active = number != 3;
         let one =
             content(name, category, &[(&format!("{letter}1"), price), (&format!("{letter}2"), price + 1000)]);
-        shop.creates(number, Content { active, ..one }).await;
+        shop.create_product(number, Content { active, ..one }).await;
     }
-    shop.counts("A1", 5).await;
-    shop.counts("F2", 1).await;
-    shop.counts("B1", 0).await;
+    shop.count_stock("A1", 5).await;
+    shop.count_stock("F2", 1).await;
+    shop.count_stock("B1", 0).await;
     shop.project().await;
     shop
 }
 
 async fn names(shop: &Shop, query: &str) -> Vec<String> {
-    let answer = shop.get(&format!("/api/products?{query}")).send().await;
-    assert_eq!(answer.status, 200, "{:?}", answer.json);
-    answer.items("name")
+    let response = shop.get(&format!("/api/products?{query}")).send().await;
+    assert_eq!(response.status, 200, "{:?}", response.json);
+    response.items("name")
 }
 
 #[tokio::test]
-async fn a_product_is_shown_with_what_is_available_of_each_variant() {
+async fn a_product_shows_the_available_units_of_each_variant() {
     let mut shop = Shop::open().await;
     let attribute =
         |name: &str, kind, value: &str| Attribute { name: name.into(), kind, value: value.into() };
@@ -49,13 +50,13 @@ async fn a_product_is_shown_with_what_is_available_of_each_variant() {
         attribute("weight", AttributeKind::Number, "1.5"),
     ];
     let lamp = content("Lamp", "home/lighting", &[("A1", 255), ("A2", 300)]);
-    shop.creates(1, Content { attributes, ..lamp }).await;
-    shop.counts("A1", 7).await;
-    shop.noted(&Product::stream(product(1))).await;
+    shop.create_product(1, Content { attributes, ..lamp }).await;
+    shop.count_stock("A1", 7).await;
+    shop.append_noted(&Product::stream(product(1))).await;
     shop.project().await;
     let id = product(1).to_string();
-    let answer = shop.get(&format!("/api/products/{id}")).send().await;
-    assert_eq!(answer.headers["etag"], "\"1\"");
+    let response = shop.get(&format!("/api/products/{id}")).send().await;
+    assert_eq!(response.headers["etag"], "\"1\"");
     let variant = |sku: &str, amount: i64, available: i64| json!({"sku": sku, "options": {}, "price": {"amount": amount, "currency": "GBP"}, "images": [], "available": available});
     let expected = json!({
         "id": id, "name": "Lamp", "description": "", "category": "home/lighting",
@@ -64,21 +65,21 @@ async fn a_product_is_shown_with_what_is_available_of_each_variant() {
         "createdAt": "2026-11-21T12:01:00Z", "updatedAt": "2026-11-21T12:01:00Z",
         "revision": 1, "position": "3",
     });
-    assert_eq!(answer.json, expected);
+    assert_eq!(response.json, expected);
     let listed = shop.get("/api/products").send().await;
     assert_eq!(listed.json, json!({"items": [expected], "nextCursor": null, "position": "3"}));
 }
 
 #[tokio::test]
-async fn withdrawn_unknown_and_to_customers_inactive_products_are_not_found() {
-    let mut shop = stocked().await;
+async fn customers_do_not_find_withdrawn_unknown_or_inactive_products() {
+    let mut shop = shop_with_products().await;
     let withdrawn = ProductEvent::from(Withdrawn { removed_skus: Vec::new() });
-    shop.happens(&Product::stream(product(1)), withdrawn).await;
+    shop.append_event(&Product::stream(product(1)), withdrawn).await;
     shop.project().await;
     for number in [1, 3, 99] {
-        shop.get(&format!("/api/products/{}", product(number))).send().await.refused(404, "not-found");
+        shop.get(&format!("/api/products/{}", product(number))).send().await.assert_problem(404, "not-found");
     }
-    shop.get("/api/products/nonsense").send().await.refused(404, "not-found");
+    shop.get("/api/products/nonsense").send().await.assert_problem(404, "not-found");
     let hidden = shop.get(&format!("/api/products/{}", product(3))).token(Role::Admin, "ops").send().await;
     assert_eq!(hidden.json["active"], false);
     assert!(!names(&shop, "").await.contains(&"Zinc lamp".to_owned()));
@@ -86,7 +87,7 @@ async fn withdrawn_unknown_and_to_customers_inactive_products_are_not_found() {
 
 #[tokio::test]
 async fn only_admins_see_inactive_products_in_lists() {
-    let shop = stocked().await;
+    let shop = shop_with_products().await;
     assert_eq!(names(&shop, "q=hidden").await, [] as [&str; 0]);
     assert_eq!(names(&shop, "q=hidden&active=false").await, [] as [&str; 0]);
     let all = shop.get("/api/products?q=hidden").token(Role::Admin, "ops").send().await;
@@ -97,7 +98,7 @@ async fn only_admins_see_inactive_products_in_lists() {
 
 #[tokio::test]
 async fn products_are_filtered() {
-    let shop = stocked().await;
+    let shop = shop_with_products().await;
     assert_eq!(names(&shop, "category=home&sort=name").await, ["apple lamp", "Émile's LAMP", "Zinc lamp"]);
     assert_eq!(names(&shop, "category=kitchen/plates").await, ["Plate"]);
     assert_eq!(names(&shop, "category=home%25").await, [] as [&str; 0]);
@@ -114,8 +115,8 @@ async fn products_are_filtered() {
 }
 
 #[tokio::test]
-async fn every_sort_gives_all_products_once_over_its_pages() {
-    let shop = stocked().await;
+async fn pages_of_every_sort_order_have_all_products_once() {
+    let shop = shop_with_products().await;
     let by_name = ["100% wool_rug", "apple lamp", "Émile's LAMP", "Hidden lamp", "Mug", "Plate", "Zinc lamp"];
     let by_price =
         ["Émile's LAMP", "Plate", "apple lamp", "Mug", "Hidden lamp", "Zinc lamp", "100% wool_rug"];
@@ -134,10 +135,10 @@ async fn every_sort_gives_all_products_once_over_its_pages() {
 }
 
 #[tokio::test]
-async fn a_product_that_comes_in_while_paging_neither_shifts_nor_repeats_others() {
-    let mut shop = stocked().await;
+async fn a_product_created_during_paging_does_not_shift_or_repeat_other_products() {
+    let mut shop = shop_with_products().await;
     let first = shop.get("/api/products?limit=2").send().await;
-    shop.creates(8, content("New", "home", &[("NEW", 1)])).await;
+    shop.create_product(8, content("New", "home", &[("NEW", 1)])).await;
     shop.project().await;
     let cursor = first.json["nextCursor"].as_str().unwrap();
     let second = shop.get(&format!("/api/products?limit=2&cursor={cursor}")).send().await;
@@ -146,8 +147,8 @@ async fn a_product_that_comes_in_while_paging_neither_shifts_nor_repeats_others(
 }
 
 #[tokio::test]
-async fn parameters_that_are_not_allowed_are_refused() {
-    let shop = stocked().await;
+async fn invalid_parameters_are_rejected() {
+    let shop = shop_with_products().await;
     let cursor =
         shop.get("/api/products?limit=2").send().await.json["nextCursor"].as_str().unwrap().to_owned();
     let of_another_sort = format!("sort=name&cursor={cursor}");
@@ -162,64 +163,64 @@ async fn parameters_that_are_not_allowed_are_refused() {
         "q=%ff",
         &of_another_sort,
     ] {
-        shop.get(&format!("/api/products?{query}")).send().await.refused(400, "invalid-parameter");
+        shop.get(&format!("/api/products?{query}")).send().await.assert_problem(400, "invalid-parameter");
     }
     let long = "x".repeat(201);
-    shop.get(&format!("/api/products?q={long}")).send().await.refused(400, "invalid-parameter");
+    shop.get(&format!("/api/products?q={long}")).send().await.assert_problem(400, "invalid-parameter");
 }
 
 #[tokio::test]
-async fn wrong_prices_and_limits_are_told_what_is_allowed() {
-    let shop = stocked().await;
-    for (query, told) in [
+async fn rejections_of_prices_and_limits_say_what_is_allowed() {
+    let shop = shop_with_products().await;
+    for (query, hint) in [
         ("minPrice=12.50", "a whole number in minor units"),
         ("maxPrice=-1", "from 0 to"),
         ("minPrice=", "a whole number in minor units"),
         ("limit=x", "a whole number from 1 to 100"),
         ("limit=-1", "a whole number from 1 to 100"),
-        ("minPrice=5&maxPrice=4", "at most `maxPrice`"),
+        ("minPrice=5&maxPrice=4", "not higher than `maxPrice`"),
     ] {
-        let answer = shop.get(&format!("/api/products?{query}")).send().await;
-        answer.refused(400, "invalid-parameter");
-        let detail = answer.json["detail"].as_str().unwrap();
-        assert!(detail.contains(told), "{query}: {detail}");
+        let response = shop.get(&format!("/api/products?{query}")).send().await;
+        response.assert_problem(400, "invalid-parameter");
+        let detail = response.json["detail"].as_str().unwrap();
+        assert!(detail.contains(hint), "{query}: {detail}");
     }
     assert_eq!(names(&shop, "minPrice=1900&maxPrice=1900").await, ["100% wool_rug"]);
 }
 
 #[tokio::test]
-async fn blanks_around_and_doubled_do_not_hide_a_product() {
-    let mut shop = stocked().await;
-    shop.creates(50, content("Garden  chair, solid oak", "home", &[("CHAIR", 900)])).await;
+async fn extra_spaces_do_not_hide_a_product_from_search() {
+    let mut shop = shop_with_products().await;
+    shop.create_product(50, content("Garden  chair, solid oak", "home", &[("CHAIR", 900)])).await;
     shop.project().await;
     for q in ["garden%20chair", "garden%20%20chair", "oak%20", "%20Garden%C2%A0chair%20"] {
         assert_eq!(names(&shop, &format!("q={q}")).await, ["Garden  chair, solid oak"], "{q}");
     }
     let all = names(&shop, "").await;
-    assert_eq!(names(&shop, "q=%20").await, all, "blanks look for nothing");
+    assert_eq!(names(&shop, "q=%20").await, all, "a search for spaces finds all products");
     assert!(all.len() > 5);
 }
 
 #[tokio::test]
-async fn a_category_is_found_however_it_is_spelled() {
+async fn a_category_is_found_despite_other_case_spaces_and_slashes() {
     let mut shop = Shop::open().await;
-    // Events of before hold what was typed.
+    // Older events have the category as it was typed.
     for (number, category) in (1..).zip(["garden/tools", "/garden/tools/", "Garden / Tools", "gardening"]) {
-        shop.creates(number, content(category, category, &[(&format!("S{number}"), 100)])).await;
+        shop.create_product(number, content(category, category, &[(&format!("S{number}"), 100)])).await;
     }
     shop.project().await;
     for query in ["garden/tools", "/garden/tools/", "GARDEN/Tools", "%20garden%20/tools", "garden"] {
         assert_eq!(names(&shop, &format!("category={query}")).await.len(), 3, "{query}");
     }
-    let answer = shop.get("/api/products?category=garden").send().await;
-    assert_eq!(answer.items("category"), ["garden/tools"; 3]);
+    let response = shop.get("/api/products?category=garden").send().await;
+    assert_eq!(response.items("category"), ["garden/tools"; 3]);
 }
 
 #[tokio::test]
 async fn texts_are_found_in_any_case_and_unicode_form() {
     let mut shop = Shop::open().await;
     for (number, name) in (1..).zip(["Café", "φως", "Áugusta", "Zebra", "apple"]) {
-        shop.creates(number, content(name, "", &[(&format!("S{number}"), 100)])).await;
+        shop.create_product(number, content(name, "", &[(&format!("S{number}"), 100)])).await;
     }
     shop.project().await;
     assert_eq!(names(&shop, "q=Cafe%CC%81").await, ["Café"]);
@@ -233,21 +234,21 @@ async fn prices_are_compared_within_one_currency() {
     let mut shop = Shop::open().await;
     let pounds = content("Pounds", "", &[("P1", 500)]);
     let yen = content("Yen", "", &[("Y1", 300)]);
-    shop.creates(1, pounds).await;
+    shop.create_product(1, pounds).await;
     let mut yen = yen;
     yen.variants[0].price.currency = Currency::JPY;
-    shop.creates(2, yen).await;
-    shop.creates(3, content("Pence", "", &[("P2", 200)])).await;
+    shop.create_product(2, yen).await;
+    shop.create_product(3, content("Pence", "", &[("P2", 200)])).await;
     shop.project().await;
     assert_eq!(names(&shop, "minPrice=100&maxPrice=400").await, ["Pence"]);
     assert_eq!(names(&shop, "minPrice=100&currency=JPY").await, ["Yen"]);
     assert_eq!(names(&shop, "sort=price").await, ["Pence", "Pounds"]);
     assert_eq!(names(&shop, "sort=-price").await, ["Pounds", "Pence"]);
     assert_eq!(names(&shop, "sort=price&currency=JPY").await, ["Yen"]);
-    assert_eq!(names(&shop, "currency=JPY").await.len(), 3, "alone it compares nothing");
-    shop.get("/api/products?currency=POUND").send().await.refused(400, "invalid-parameter");
+    assert_eq!(names(&shop, "currency=JPY").await.len(), 3, "a currency alone filters nothing");
+    shop.get("/api/products?currency=POUND").send().await.assert_problem(400, "invalid-parameter");
     let page = shop.get("/api/products?sort=price&limit=1").send().await;
     let cursor = page.json["nextCursor"].as_str().unwrap();
     let other = format!("/api/products?sort=price&limit=1&currency=JPY&cursor={cursor}");
-    shop.get(&other).send().await.refused(400, "invalid-parameter");
+    shop.get(&other).send().await.assert_problem(400, "invalid-parameter");
 }

@@ -11,20 +11,20 @@ use crate::shop::{Shop, draft, later, order};
 
 const DAY: i64 = 24 * 60;
 
-/// Sales of three days, one of them in euros, and one that was cancelled.
-async fn sold() -> Shop {
+/// A shop with five orders, confirmed on three days. One order is in euros, and one was cancelled later.
+async fn shop_with_sales() -> Shop {
     let mut shop = Shop::open().await;
     for (number, day) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)] {
         let one = draft(number, Some("ada"), &["A1", "B2"]);
         let currency = if number == 5 { Currency::EUR } else { Currency::GBP };
-        shop.places(Draft { total: Money::new(200, currency), ..one }).await;
+        shop.place_order(Draft { total: Money::new(200, currency), ..one }).await;
         let confirmed = OrderEvent::from(Confirmed { paid_outside: false });
-        shop.happens_at(&Order::stream(order(number)), confirmed, later(day * DAY)).await;
+        shop.append_event_at(&Order::stream(order(number)), confirmed, later(day * DAY)).await;
     }
     shop.project().await;
     let reason = Reason { code: ReasonCode::CancelledByShop, detail: "".into() };
     let cancelled = Cancelled { reason, failed_skus: Vec::new(), reversal: None };
-    shop.happens_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * DAY)).await;
+    shop.append_event_at(&Order::stream(order(3)), OrderEvent::from(cancelled), later(2 * DAY)).await;
     shop.project().await;
     shop
 }
@@ -39,8 +39,8 @@ fn sales(day: &str, orders: i64, currency: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_report_counts_by_utc_day_of_confirmation_what_was_not_cancelled_since() {
-    let shop = sold().await;
+async fn the_report_counts_uncancelled_orders_by_utc_day_of_confirmation() {
+    let shop = shop_with_sales().await;
     let expected = json!({
         "days": [sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP")],
         "total": {"orders": 3, "units": 6, "revenue": {"amount": 600, "currency": "GBP"}},
@@ -50,13 +50,13 @@ async fn the_report_counts_by_utc_day_of_confirmation_what_was_not_cancelled_sin
 }
 
 #[tokio::test]
-async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on() {
-    let mut shop = sold().await;
+async fn a_refund_lowers_the_revenue_of_the_day_of_the_refund() {
+    let mut shop = shop_with_sales().await;
     let stream = Payment::stream(PaymentId::of(order(1)));
     let amount = Money::new(200, Currency::GBP);
     let refund = RefundId(Uuid::from_u128(7));
     let provider_payment_id = "pay_1".to_owned();
-    let reason = "it came back".to_owned();
+    let reason = "the goods were returned".to_owned();
     let token = "tok_ok".to_owned();
     let events: [PaymentEvent; 4] = [
         Requested { order: order(1), amount, token: token.into(), attempt: 1 }.into(),
@@ -75,22 +75,22 @@ async fn what_was_given_back_lowers_the_revenue_of_the_day_it_was_given_back_on(
         Refunded { order: order(1), refund, amount, provider_refund_id: "re_1".to_owned() }.into(),
     ];
     for event in events {
-        shop.happens_at(&stream, event, later(3 * DAY)).await;
+        shop.append_event_at(&stream, event, later(3 * DAY)).await;
     }
     shop.project().await;
     let given_back =
         json!({"day": "2026-11-24", "orders": 0, "units": 0, "revenue": {"amount": -200, "currency": "GBP"}});
     let days = json!([sales("2026-11-21", 2, "GBP"), sales("2026-11-23", 1, "GBP"), given_back]);
-    let answer = report(&shop, "").await;
-    assert_eq!(answer["days"], days);
+    let response = report(&shop, "").await;
+    assert_eq!(response["days"], days);
     let total = json!({"orders": 3, "units": 6, "revenue": {"amount": 400, "currency": "GBP"}});
-    assert_eq!(answer["total"], total);
+    assert_eq!(response["total"], total);
     assert_eq!(report(&shop, "?from=2026-11-24").await["days"], json!([given_back]));
 }
 
 #[tokio::test]
-async fn both_ends_are_included() {
-    let shop = sold().await;
+async fn both_ends_of_the_range_are_included() {
+    let shop = shop_with_sales().await;
     let days = async |query| report(&shop, query).await["days"].clone();
     assert_eq!(days("?from=2026-11-21&to=2026-11-21").await, json!([sales("2026-11-21", 2, "GBP")]));
     assert_eq!(days("?from=2026-11-22").await, json!([sales("2026-11-23", 1, "GBP")]));
@@ -98,32 +98,32 @@ async fn both_ends_are_included() {
 }
 
 #[tokio::test]
-async fn an_answer_has_one_currency() {
-    let shop = sold().await;
+async fn a_report_has_one_currency() {
+    let shop = shop_with_sales().await;
     assert_eq!(report(&shop, "?currency=EUR").await["days"], json!([sales("2026-11-23", 1, "EUR")]));
     let nothing = json!({"orders": 0, "units": 0, "revenue": {"amount": 0, "currency": "JPY"}});
     assert_eq!(report(&shop, "?currency=JPY").await["total"], nothing);
 }
 
 #[tokio::test]
-async fn the_report_is_for_admins_and_takes_days() {
-    let shop = sold().await;
+async fn only_admins_can_read_the_report_and_its_range_is_in_days() {
+    let shop = shop_with_sales().await;
     let path = "/api/orders/admin/sales";
-    shop.get(path).token(Role::Customer, "ada").send().await.refused(403, "forbidden");
-    shop.get(path).send().await.refused(401, "unauthenticated");
+    shop.get(path).token(Role::Customer, "ada").send().await.assert_problem(403, "forbidden");
+    shop.get(path).send().await.assert_problem(401, "unauthenticated");
     for query in ["from=2026-13-01", "to=x", "currency=POUND", "day=2026-11-21"] {
-        let answer = shop.get(&format!("{path}?{query}")).token(Role::Admin, "ops").send().await;
-        answer.refused(400, "invalid-parameter");
+        let response = shop.get(&format!("{path}?{query}")).token(Role::Admin, "ops").send().await;
+        response.assert_problem(400, "invalid-parameter");
     }
 }
 
 #[tokio::test]
-async fn a_range_that_ends_before_it_begins_is_refused() {
-    let shop = sold().await;
-    let asked = |query: &str| {
+async fn a_range_that_ends_before_it_starts_is_rejected() {
+    let shop = shop_with_sales().await;
+    let get = |query: &str| {
         let path = format!("/api/orders/admin/sales?{query}");
         shop.get(&path).token(Role::Admin, "ops").send()
     };
-    asked("from=2026-11-22&to=2026-11-21").await.refused(400, "invalid-parameter");
-    assert_eq!(asked("from=2026-11-21&to=2026-11-21").await.status, 200);
+    get("from=2026-11-22&to=2026-11-21").await.assert_problem(400, "invalid-parameter");
+    assert_eq!(get("from=2026-11-21&to=2026-11-21").await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! A shop whose events are made by hand, and requests to it.
+//! Test shop: tests append events to its log, project them to the read models, and send requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_http::identity::Grant;
 use souk_http::{Guard, Keys, Role, cart_token, identity};
 use souk_mail_folder::MailFolder;
-use souk_query_api::{Behind, Beside, Followed, QueryState, ReadPositions};
+use souk_query_api::{ParkedEntities, QueryPorts, QueryState, ReadModelProgress, ReadPositions};
 use souk_sqlite_credentials::SqliteCredentials;
 use souk_sqlite_log::{Options, SqliteLog};
 use souk_sqlite_read_models::SqliteReadModels;
@@ -40,11 +40,11 @@ use uuid::Uuid;
 
 use crate::documented::check_headers;
 
-/// What e-mail addresses are looked up under.
+/// Key that hashes e-mail addresses.
 pub(crate) const EMAIL_KEY: [u8; 32] = [1; 32];
 
-/// The most of an answer that a test reads.
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Maximum bytes of a response body that a test reads.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub(crate) struct Shop {
     pub(crate) folder: TempDir,
@@ -52,7 +52,7 @@ pub(crate) struct Shop {
     pub(crate) following: watch::Sender<bool>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) built: watch::Sender<bool>,
-    pub(crate) behind: watch::Sender<Arc<Behind>>,
+    pub(crate) parked: watch::Sender<Arc<ParkedEntities>>,
     pub(crate) people: Arc<KeysInMemory>,
     pub(crate) documented: Vec<String>,
     app: Router,
@@ -63,7 +63,7 @@ pub(crate) struct Shop {
     commands: u128,
 }
 
-/// Stands still at noon.
+/// Clock that always returns noon.
 struct Noon(AtomicU64);
 
 impl Clock for Noon {
@@ -73,6 +73,19 @@ impl Clock for Noon {
 
     fn new_id(&self) -> Uuid {
         Uuid::from_u64_pair(1, self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Settings of the edge, without rate limits.
+fn edge_settings(keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Edge {
+    Edge {
+        tokens: keys,
+        denials: Arc::default(),
+        clock,
+        limits: Arc::new(Limits::off()),
+        bodies: Bodies::ReadHere,
+        room: Arc::default(),
+        proxies: Arc::default(),
     }
 }
 
@@ -89,15 +102,19 @@ impl Shop {
             projector.start_at(opened);
         }
         let keys = Arc::new(Keys::open(folder.path()).unwrap());
-        let (reached, is_reached) = watch::channel(Position::START);
+        let (reached, reached_receiver) = watch::channel(Position::START);
         let (stop, stopping) = watch::channel(false);
         let store: Arc<dyn EventStore> = log.clone();
-        let (built, is_built) = watch::channel(true);
-        let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
-        let (following, is_following) = watch::channel(true);
-        let followed =
-            Followed { reached: is_reached, following: is_following, built: is_built, behind: is_behind };
-        let positions = ReadPositions::new(followed, log.watch_head(), stopping);
+        let (built, built_receiver) = watch::channel(true);
+        let (parked, parked_receiver) = watch::channel(Arc::new(ParkedEntities::default()));
+        let (following, following_receiver) = watch::channel(true);
+        let progress = ReadModelProgress {
+            reached: reached_receiver,
+            following: following_receiver,
+            built: built_receiver,
+            parked: parked_receiver,
+        };
+        let positions = ReadPositions::new(progress, log.watch_head(), stopping);
         let clock: Arc<dyn Clock> = Arc::new(Noon(AtomicU64::new(1)));
         let guard = Arc::new(Guard::new(true, Arc::clone(&clock)));
         let outbox = Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock)));
@@ -105,7 +122,7 @@ impl Shop {
         let credentials = Arc::new(SqliteCredentials::open(folder.path()).await.unwrap());
         let currency = Currency::GBP;
         let people_keys = people.clone();
-        let beside = Beside {
+        let ports = QueryPorts {
             currency,
             correlation_key: [2; 32],
             people: people_keys,
@@ -115,21 +132,12 @@ impl Shop {
             guard,
             rebuilding: Arc::new(Vec::new),
         };
-        let state = QueryState::open(models.path(), positions, beside);
+        let state = QueryState::open(models.path(), positions, ports);
         let (router, document) = souk_query_api::router(state.clone())
             .merge(souk_query_api::log_browser(store, state))
             .split_for_parts();
         let documented = document.paths.paths.keys().cloned().collect();
-        let settings = Edge {
-            tokens: keys.clone(),
-            denials: Arc::default(),
-            clock,
-            limits: Arc::new(Limits::off()),
-            bodies: Bodies::Whole,
-            room: Arc::default(),
-            proxies: Arc::default(),
-        };
-        let app = edge(router, settings);
+        let app = edge(router, edge_settings(Arc::clone(&keys), clock));
         Self {
             folder,
             documented,
@@ -143,30 +151,40 @@ impl Shop {
             models,
             projectors,
             built,
-            behind,
+            parked,
             commands: 0,
         }
     }
 
-    /// An event at noon, in the log and not yet in the read models.
-    pub(crate) async fn happens(&mut self, stream: &StreamName, event: impl EventPayload) {
-        self.happens_at(stream, event, noon()).await;
+    /// Appends an event at noon to the log. The read models take it with [`Shop::project`].
+    pub(crate) async fn append_event(&mut self, stream: &StreamName, event: impl EventPayload) {
+        self.append_event_at(stream, event, noon()).await;
     }
 
-    pub(crate) async fn happens_at(&mut self, stream: &StreamName, event: impl EventPayload, at: Timestamp) {
+    pub(crate) async fn append_event_at(
+        &mut self,
+        stream: &StreamName,
+        event: impl EventPayload,
+        at: Timestamp,
+    ) {
         let envelope = self.origin().envelope(stream, 0, &event, at);
         self.append(stream, envelope).await;
     }
 
-    /// An event of a request that sets off several.
-    pub(crate) async fn happens_of(&mut self, request: &str, stream: &StreamName, event: impl EventPayload) {
+    /// Appends an event that belongs to the request with this correlation id.
+    pub(crate) async fn append_in_request(
+        &mut self,
+        request: &str,
+        stream: &StreamName,
+        event: impl EventPayload,
+    ) {
         let correlation = CorrelationId::parse(request).unwrap();
         let origin = Origin::new(self.next_command(), Actor::new("admin", "ops"), correlation);
         self.append(stream, origin.envelope(stream, 0, &event, noon())).await;
     }
 
-    /// A keyed command that changes nothing.
-    pub(crate) async fn noted(&mut self, stream: &StreamName) {
+    /// Appends the event of a command that had an idempotency key and changed nothing.
+    pub(crate) async fn append_noted(&mut self, stream: &StreamName) {
         let envelope = self.origin().noted(stream, noon());
         self.append(stream, envelope).await;
     }
@@ -186,7 +204,7 @@ impl Shop {
         self.log.append(append).await.unwrap();
     }
 
-    /// Brings the read models to the log's head.
+    /// Updates the read models from all new events of the log.
     pub(crate) async fn project(&mut self) -> Position {
         let after = self.projectors[0].checkpoint();
         let page = self.log.read_all(after, 8_192, &Filter::all()).await.unwrap();
@@ -207,14 +225,15 @@ impl Shop {
         Get { shop: self, request }
     }
 
-    /// Any request.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends a request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {
         Get { shop: self, request }.send().await
     }
 
-    /// Every page of a list, a few items at a time.
+    /// Reads all pages of a list, three items at a time.
     pub(crate) async fn pages(&self, path: &str, role: Role) -> Vec<Value> {
-        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let mut items = Vec::new();
+        let mut cursor = String::new();
         loop {
             let join = if path.contains('?') { '&' } else { '?' };
             let page = self.get(&format!("{path}{join}limit=3{cursor}")).token(role, "ops").send().await;
@@ -231,7 +250,7 @@ pub(crate) struct Get<'a> {
     request: Request<Body>,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) json: Value,
@@ -256,7 +275,7 @@ impl Get<'_> {
         self.header("x-cart-token", &token)
     }
 
-    /// The response, of whose body nothing is read yet.
+    /// Sends the request and returns the response with an unread body.
     pub(crate) async fn respond(self) -> Response<Body> {
         let method = self.request.method().to_string();
         let path = self.request.uri().path().to_owned();
@@ -265,22 +284,23 @@ impl Get<'_> {
         response
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> TestResponse {
         let response = self.respond().await;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.unwrap();
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = to_bytes(response.into_body(), BODY_BYTES_MAX).await.unwrap();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status, headers, json }
+        TestResponse { status, headers, json }
     }
 }
 
-impl Answer {
+impl TestResponse {
     #[track_caller]
-    pub(crate) fn refused(&self, status: u16, code: &str) {
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{:?}", self.json);
     }
 
-    /// A field of every item.
+    /// Returns a field of each item.
     pub(crate) fn items(&self, field: &str) -> Vec<String> {
         fields(self.json["items"].as_array().expect("a list"), field)
     }
@@ -318,7 +338,7 @@ pub(crate) fn guest_cart(number: u128) -> CartId {
     CartId(Uuid::from_u128(number))
 }
 
-/// An active product with variants by SKU and price.
+/// Content of an active product with these variants, given by SKU and price.
 pub(crate) fn content(name: &str, category: &str, variants: &[(&str, i64)]) -> Content {
     let variant = |(text, amount): &(&str, i64)| Variant {
         sku: sku(text),
@@ -336,7 +356,7 @@ pub(crate) fn content(name: &str, category: &str, variants: &[(&str, i64)]) -> C
     }
 }
 
-/// A draft of one line for each SKU, a unit at £1 each.
+/// Draft of an order with one line for each SKU: one unit at £1.
 pub(crate) fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
     let line = |text: &&str| OrderLine {
         sku: sku(text),
@@ -364,22 +384,22 @@ pub(crate) fn draft(number: u128, buyer: Option<&str>, skus: &[&str]) -> Draft {
 }
 
 impl Shop {
-    pub(crate) async fn creates(&mut self, number: u128, content: Content) {
+    pub(crate) async fn create_product(&mut self, number: u128, content: Content) {
         let minutes = i64::try_from(number).unwrap();
         let stream = Product::stream(product(number));
-        self.happens_at(&stream, ProductEvent::from(Created { content }), later(minutes)).await;
+        self.append_event_at(&stream, ProductEvent::from(Created { content }), later(minutes)).await;
     }
 
-    pub(crate) async fn counts(&mut self, text: &str, on_hand: i64) {
-        self.happens(&Stock::stream(&sku(text)), StockEvent::from(Counted { on_hand })).await;
+    pub(crate) async fn count_stock(&mut self, text: &str, on_hand: i64) {
+        self.append_event(&Stock::stream(&sku(text)), StockEvent::from(Counted { on_hand })).await;
     }
 
-    pub(crate) async fn puts_in(&mut self, cart: CartId, text: &str, quantity: u32, amount: i64) {
+    pub(crate) async fn add_to_cart(&mut self, cart: CartId, text: &str, quantity: u32, amount: i64) {
         let line = CartLine { sku: sku(text), product: product(1), quantity, unit_price: pounds(amount) };
-        self.happens(&Cart::stream(cart), CartEvent::from(ItemAdded { line, customer: None })).await;
+        self.append_event(&Cart::stream(cart), CartEvent::from(ItemAdded { line, customer: None })).await;
     }
 
-    pub(crate) async fn places(&mut self, draft: Draft) {
-        self.happens(&Order::stream(draft.order), OrderEvent::from(Placed { draft })).await;
+    pub(crate) async fn place_order(&mut self, draft: Draft) {
+        self.append_event(&Order::stream(draft.order), OrderEvent::from(Placed { draft })).await;
     }
 }

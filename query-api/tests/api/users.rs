@@ -1,4 +1,4 @@
-//! `GET /api/users/me` and what is below it, and guests who look their orders up.
+//! Tests of `GET /api/users/me`, the paths below it, and the order lookup of guests.
 
 use std::net::SocketAddr;
 
@@ -33,7 +33,7 @@ fn address() -> Address {
     }
 }
 
-pub(crate) async fn with_ada() -> Shop {
+pub(crate) async fn shop_with_ada() -> Shop {
     let mut shop = Shop::open().await;
     let registered = Registered {
         email: Personal::new(ADA.person(), "email", "ada@example.org".to_owned()),
@@ -42,21 +42,21 @@ pub(crate) async fn with_ada() -> Shop {
         is_verified: false,
         role: UserRole::Customer,
     };
-    shop.happens(&User::stream(ADA), UserEvent::from(registered)).await;
+    shop.append_event(&User::stream(ADA), UserEvent::from(registered)).await;
     let entry = Entry { label: "home".into(), address: address() };
     let id = AddressId(Uuid::from_u128(9));
     let added = AddressAdded { id, entry: Personal::new(ADA.person(), "address", entry), is_default: true };
-    shop.happens(&User::stream(ADA), UserEvent::from(added)).await;
+    shop.append_event(&User::stream(ADA), UserEvent::from(added)).await;
     let mut order = draft(5, Some(&ADA.to_string()), &["A1"]);
     order.shipping_address = Some(Personal::new(ADA.person(), "shippingAddress", address()));
-    shop.places(order).await;
+    shop.place_order(order).await;
     shop.project().await;
     shop
 }
 
 #[tokio::test]
-async fn everybody_sees_what_is_known_of_themselves() {
-    let shop = with_ada().await;
+async fn users_see_their_own_data() {
+    let shop = shop_with_ada().await;
     let ada = ADA.to_string();
     let get = async |path: &str| shop.get(path).token(Role::Customer, &ada).send().await.json;
     let me = get("/api/users/me").await;
@@ -79,8 +79,8 @@ async fn everybody_sees_what_is_known_of_themselves() {
 }
 
 #[tokio::test]
-async fn without_an_account_there_is_nothing_to_see() {
-    let shop = with_ada().await;
+async fn callers_without_an_account_see_no_user_data() {
+    let shop = shop_with_ada().await;
     for path in
         ["/api/users/me", "/api/users/me/addresses", "/api/users/me/preferences", "/api/users/me/export"]
     {
@@ -90,15 +90,15 @@ async fn without_an_account_there_is_nothing_to_see() {
 }
 
 #[tokio::test]
-async fn somebody_without_a_key_reads_as_erased_without_an_error() {
-    let mut shop = with_ada().await;
+async fn a_user_whose_key_was_destroyed_is_shown_as_erased() {
+    let mut shop = shop_with_ada().await;
     let ada = ADA.to_string();
     shop.people.erase(&ADA.person(), noon()).await.unwrap();
     let me = shop.get("/api/users/me").token(Role::Customer, &ada).send().await;
     assert_eq!((me.status, &me.json["email"], &me.json["name"]), (200, &json!(null), &json!(null)));
     let order = shop.get("/api/orders").token(Role::Admin, "ops").send().await.json["items"][0].clone();
     assert_eq!((&order["shippingAddress"], &order["addressErased"]), (&json!(null), &json!(true)));
-    shop.happens(&User::stream(ADA), UserEvent::from(Erased { email_hash: hash() })).await;
+    shop.append_event(&User::stream(ADA), UserEvent::from(Erased { email_hash: hash() })).await;
     shop.project().await;
     assert_eq!(shop.get("/api/users/me").token(Role::Customer, &ada).send().await.status, 404);
 }
@@ -112,19 +112,19 @@ async fn lookup_from(shop: &Shop, code: &str, email: &str, client: [u8; 4]) -> (
     let request = Request::post("/api/orders/lookup").header("x-api-version", "v1");
     let request = request.extension(ConnectInfo(SocketAddr::from((client, 40_000))));
     let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
-    let answer = shop.send(request).await;
-    (answer.status, answer.json)
+    let response = shop.send(request).await;
+    (response.status, response.json)
 }
 
 #[tokio::test]
-async fn a_guest_sees_their_order_by_its_code_and_their_address() {
+async fn a_guest_finds_an_order_by_its_code_and_email_address() {
     let mut shop = Shop::open().await;
     let mut order = draft(5, None, &["A1", "B2"]);
     let person = order.order.guest();
     order.email = Some(Personal::new(person.clone(), "email", "ada@example.org".to_owned()));
     order.shipping_address = Some(Personal::new(person.clone(), "shippingAddress", address()));
-    shop.places(order).await;
-    shop.places(draft(6, Some("ada"), &["A1"])).await;
+    shop.place_order(order).await;
+    shop.place_order(draft(6, Some("ada"), &["A1"])).await;
     shop.project().await;
     let (status, order) = lookup(&shop, " sk-0005", "Ada@Example.org").await;
     assert_eq!((status, order["lines"].as_array().unwrap().len()), (200, 2));
@@ -143,12 +143,12 @@ async fn a_guest_sees_their_order_by_its_code_and_their_address() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_knows_a_code_does_not_keep_its_guest_from_the_order() {
+async fn wrong_guesses_of_one_client_do_not_block_the_guest_of_the_order() {
     let mut shop = Shop::open().await;
     let mut order = draft(5, None, &["A1"]);
     order.email = Some(Personal::new(order.order.guest(), "email", "ada@example.org".to_owned()));
     order.email_hash = Some(hash());
-    shop.places(order).await;
+    shop.place_order(order).await;
     shop.project().await;
     for n in 0..5 {
         let guess = format!("guess{n}@example.org");
