@@ -1,5 +1,5 @@
-//! Fuzz target for event payloads: every payload is either decoded or rejected with a message. A decoded event can be
-//! encoded and decoded again to the same event.
+//! Fuzz target for event payloads: every payload is either decoded or rejected with a message. A decoded
+//! event can be encoded and decoded again to the same event.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Fuzz target for request headers with tokens, and for cursors: every request gets a response, and no made-up token
-//! is accepted.
+//! Fuzz target for request headers with tokens, and for cursors: every request gets a response, and no
+//! made-up token is accepted.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

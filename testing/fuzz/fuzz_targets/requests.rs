@@ -1,5 +1,5 @@
-//! Fuzz target for request bodies, lines of an import and webhooks of the provider: every input is either accepted or
-//! rejected with a 4xx problem.
+//! Fuzz target for request bodies, lines of an import and webhooks of the provider: every input is either
+//! accepted or rejected with a 4xx problem.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -63,7 +63,8 @@ enum Entry {
     /// The entry is durable.
     #[default]
     Synced,
-    /// The file was created after the last sync of the folder, and replaces the deleted file with this content, if any.
+    /// The file was created after the last sync of the folder, and replaces the deleted file with this
+    /// content, if any.
     New(Option<Image>),
 }
 
@@ -112,8 +113,8 @@ impl File {
         self.entry = Entry::Synced;
     }
 
-    /// Fails a sync: some changes become durable, and the others are lost. A later sync does not write them, because the
-    /// operating system has marked their pages as clean.
+    /// Fails a sync: some changes become durable, and the others are lost. A later sync does not write them,
+    /// because the operating system has marked their pages as clean.
     pub(crate) fn fail_to_sync(&mut self, rng: &mut Rng) {
         self.durable = self.content_after_loss(rng);
         self.unsynced.clear();
@@ -127,7 +128,8 @@ impl File {
         }
     }
 
-    /// Returns the durable content with a random selection of the unsynced changes, some of them only in part.
+    /// Returns the durable content with a random selection of the unsynced changes, some of them only in
+    /// part.
     fn content_after_loss(&self, rng: &mut Rng) -> Image {
         let mut image = self.durable.clone();
         for change in &self.unsynced {

@@ -1,10 +1,10 @@
 //! Simulated disk that loses, tears and refuses the writes of `SQLite`, for tests of the adapters.
 //!
-//! A [`Disk`] simulates the disk below one folder. It records all writes and syncs of the databases in the folder, and
-//! fails operations as its [`Faults`] say. It can write the files that would exist after a power cut to another
-//! folder. After a power cut, each write that was not synced exists, is lost, or exists in part, independently of the
-//! other writes, because a real disk guarantees no more. Changes that bypass `SQLite` (renames, a file filled with
-//! zeros) count as synced at once.
+//! A [`Disk`] simulates the disk below one folder. It records all writes and syncs of the databases in the
+//! folder, and fails operations as its [`Faults`] say. It can write the files that would exist after a power
+//! cut to another folder. After a power cut, each write that was not synced exists, is lost, or exists in
+//! part, independently of the other writes, because a real disk guarantees no more. Changes that bypass
+//! `SQLite` (renames, a file filled with zeros) count as synced at once.
 
 mod file;
 mod vfs;
@@ -19,8 +19,8 @@ use fastrand::Rng;
 
 use file::{File, Image};
 
-/// Faults of a disk, each with the number of the operation at which it happens. Writes, truncations, syncs and
-/// deletions count as operations.
+/// Faults of a disk, each with the number of the operation at which it happens. Writes, truncations, syncs
+/// and deletions count as operations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// Operation at which the power is cut. This operation may be done in part, and all later ones fail.
@@ -188,8 +188,9 @@ impl Drop for Disk {
 }
 
 impl State {
-    /// Counts an operation. The outer error means that the power is already cut and the operation must not happen. The
-    /// inner error means that the power is cut during the operation: the caller records it, then returns the error.
+    /// Counts an operation. The outer error means that the power is already cut and the operation must not
+    /// happen. The inner error means that the power is cut during the operation: the caller records it, then
+    /// returns the error.
     fn begin(&mut self) -> Result<Result<(), DiskError>, DiskError> {
         if !self.has_power {
             return Err(DiskError::Broken);

@@ -1,7 +1,7 @@
 //! VFS of `SQLite` that sends the operations on files to a [`Disk`] before the VFS of the operating system.
 //!
-//! It becomes the default VFS, so that all databases use it without a change. Files outside the folders of mounted
-//! disks are not affected. See <https://www.sqlite.org/vfs.html>.
+//! It becomes the default VFS, so that all databases use it without a change. Files outside the folders of
+//! mounted disks are not affected. See <https://www.sqlite.org/vfs.html>.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -54,8 +54,8 @@ pub(crate) fn unmount(folder: &Path) {
 }
 
 fn install() -> Hooks {
-    // SAFETY: a null name returns the default VFS, which lives as long as the program. The copy differs from it in
-    // its name and two functions, and is leaked, so it lives as long too.
+    // SAFETY: a null name returns the default VFS, which lives as long as the program. The copy differs from
+    // it in its name and two functions, and is leaked, so it lives as long too.
     unsafe {
         ffi::sqlite3_initialize();
         let system = *ffi::sqlite3_vfs_find(std::ptr::null());
@@ -111,8 +111,8 @@ unsafe extern "C" fn open(
     flags: c_int,
     flags_out: *mut c_int,
 ) -> c_int {
-    // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function. The copy of
-    // the VFS has the same fields as the original. A file that was opened has its table of functions.
+    // SAFETY: `SQLite` passes valid arguments, and this function passes them on to the system's function. The
+    // copy of the VFS has the same fields as the original. A file that was opened has its table of functions.
     unsafe {
         let path = path_of(name);
         let disk = path.as_deref().and_then(|path| hooks().disk_of(path));
@@ -133,8 +133,8 @@ unsafe extern "C" fn open(
     }
 }
 
-/// Returns a copy of the system's table of file functions, with four functions replaced by those of this module. The
-/// system has several tables, one for each kind of lock.
+/// Returns a copy of the system's table of file functions, with four functions replaced by those of this
+/// module. The system has several tables, one for each kind of lock.
 fn lossy_methods(system: &'static ffi::sqlite3_io_methods) -> &'static ffi::sqlite3_io_methods {
     /// Copies by the address of the system's table.
     static COPIES: Mutex<Option<HashMap<usize, &'static ffi::sqlite3_io_methods>>> = Mutex::new(None);
@@ -200,8 +200,8 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: ffi::sqlite3
     unsafe { system.xTruncate.map_or(ffi::SQLITE_IOERR, |truncate| truncate(file, length)) }
 }
 
-/// Syncs the file on the simulated disk only. The system does not have to sync, because the simulated disk decides
-/// what survives.
+/// Syncs the file on the simulated disk only. The system does not have to sync, because the simulated disk
+/// decides what survives.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     let OpenFile { disk, path, .. } = hooks().file(file);
     if disk.sync(&path).is_ok() { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC }

@@ -42,8 +42,8 @@ impl Browser {
         of_host.map(|((_, name), value)| format!("{name}={value}")).collect()
     }
 
-    /// Signs in at an identity provider as `login`, starting at `url`, and consents. Follows redirects until one leads to
-    /// a URL that starts with `until`, and returns this URL.
+    /// Signs in at an identity provider as `login`, starting at `url`, and consents. Follows redirects until
+    /// one leads to a URL that starts with `until`, and returns this URL.
     pub fn sign_in(&mut self, url: &str, login: &str, until: &str) -> Result<String> {
         let mut url = url.to_owned();
         let mut page = self.get(&url)?;

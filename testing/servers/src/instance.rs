@@ -55,8 +55,8 @@ impl Drop for Instance {
     }
 }
 
-/// Ports to try. The range is below the ports that the operating system gives to outgoing connections: such a port
-/// could be taken again before the server listens on it.
+/// Ports to try. The range is below the ports that the operating system gives to outgoing connections: such a
+/// port could be taken again before the server listens on it.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// Number of ports that this process has tried.
 static TRIED: AtomicU32 = AtomicU32::new(0);
@@ -65,7 +65,8 @@ static TRIED: AtomicU32 = AtomicU32::new(0);
 pub fn free_port() -> Result<u16> {
     let count = u32::from(PORTS.end - PORTS.start);
     for _ in 0..count {
-        // Different processes start at different ports, so that they do not choose the same port at the same time.
+        // Different processes start at different ports, so that they do not choose the same port at the same
+        // time.
         let number = std::process::id().wrapping_mul(97).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
         let port = PORTS.start + u16::try_from(number % count).context("a port number has 16 bits")?;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

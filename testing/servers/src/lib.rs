@@ -1,5 +1,5 @@
-//! Real servers for tests. Each instance listens on a free port of the loopback interface and keeps its data in a
-//! temporary folder. Dropping the instance stops the server and deletes the data.
+//! Real servers for tests. Each instance listens on a free port of the loopback interface and keeps its data
+//! in a temporary folder. Dropping the instance stops the server and deletes the data.
 //!
 //! `cargo xtask engines` installs missing programs, and starts one server of each kind for manual use.
 

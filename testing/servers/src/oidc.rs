@@ -1,4 +1,5 @@
-//! OpenID Connect provider for tests: the npm package `oidc-provider`, with its own pages for sign-in and consent.
+//! OpenID Connect provider for tests: the npm package `oidc-provider`, with its own pages for sign-in and
+//! consent.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -30,8 +31,8 @@ pub struct Client {
     pub redirect_uri: String,
 }
 
-/// OpenID Connect provider. It accepts every login name with any password. The login name becomes the e-mail address
-/// of the account; the address is verified unless it starts with `unverified`.
+/// OpenID Connect provider. It accepts every login name with any password. The login name becomes the e-mail
+/// address of the account; the address is verified unless it starts with `unverified`.
 pub struct OpenIdProvider {
     port: u16,
     issuer: String,

@@ -1,4 +1,5 @@
-//! Books of a shop: rules on stock and money that must hold in every run. All tests that simulate a shop share them.
+//! Books of a shop: rules on stock and money that must hold in every run. All tests that simulate a shop
+//! share them.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,8 @@ impl Books<'_> {
         self.state::<Payment>(&Payment::stream(PaymentId::of(order)))
     }
 
-    /// Returns the refunds and voids of these orders that the provider refused and that staff have not resolved.
+    /// Returns the refunds and voids of these orders that the provider refused and that staff have not
+    /// resolved.
     pub fn debts(&self, orders: &[Draft]) -> Vec<(PaymentId, DebtId)> {
         let of_order = |draft: &Draft| {
             let debts = self.payment(draft.order).debts().into_iter();
@@ -71,7 +73,8 @@ impl Books<'_> {
         }
     }
 
-    /// Checks the rules that hold when all processes have finished: orders are settled, and stock and money match them.
+    /// Checks the rules that hold when all processes have finished: orders are settled, and stock and money
+    /// match them.
     pub fn check_at_rest(&self, orders: &[Draft], on_hand: i64) {
         self.check_stock(orders, on_hand);
         for draft in orders {
@@ -100,7 +103,8 @@ impl Books<'_> {
         sold
     }
 
-    /// Returns the amount that the provider should have captured for an order and not refunded, in minor units.
+    /// Returns the amount that the provider should have captured for an order and not refunded, in minor
+    /// units.
     fn expected_amount(&self, draft: &Draft) -> i64 {
         let mut expected = 0;
         for event in self.order_events(draft.order).into_values() {

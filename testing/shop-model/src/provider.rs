@@ -1,5 +1,5 @@
-//! Payment provider that keeps its own books of held, captured and refunded money. The payment token decides how the
-//! provider behaves.
+//! Payment provider that keeps its own books of held, captured and refunded money. The payment token decides
+//! how the provider behaves.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ pub const TOKENS: [&str; 8] = [
     "late-success",
     "capture-fails",
     "give-back-fails",
-    // The provider refuses the first refund or void, but carries it out, and reports this later by webhook. It refuses
-    // all further ones.
+    // The provider refuses the first refund or void, but carries it out, and reports this later by webhook.
+    // It refuses all further ones.
     "give-back-late",
 ];
 
@@ -76,7 +76,8 @@ impl Provider {
         let Authorization { payment, attempt, amount, token } = authorization.clone();
         let token = token.plain().expect("a call reaches the provider with an open token").to_owned();
         let provider_payment_id = key.to_string();
-        // The token of an erased buyer is empty. The provider repeats its earlier response, or declines a new call.
+        // The token of an erased buyer is empty. The provider repeats its earlier response, or declines a new
+        // call.
         let token = if token.is_empty() {
             self.holds
                 .get(&provider_payment_id)

@@ -1,4 +1,5 @@
-//! Requests of buyers and staff. They place, change and cancel orders, and repeat each request until it is answered.
+//! Requests of buyers and staff. They place, change and cancel orders, and repeat each request until it is
+//! answered.
 
 use souk_domain::cart::CartCommand;
 use souk_domain::order::event::{Reason, ReasonCode};
@@ -84,7 +85,8 @@ impl World {
         }
     }
 
-    /// Returns a random order. To ship, deliver or return an order, it prefers an order with the right status.
+    /// Returns a random order. To ship, deliver or return an order, it prefers an order with the right
+    /// status.
     fn order_for(&mut self, pick: usize) -> Draft {
         let required_status = match pick {
             16 => Some(OrderStatus::Confirmed),
@@ -125,10 +127,11 @@ impl World {
         self.request(AnyCommand::User(user, command));
     }
 
-    /// Attaches a guest's order to a customer whose e-mail address is verified. In the shop, a sweep does this between
-    /// other steps such as erasures.
+    /// Attaches a guest's order to a customer whose e-mail address is verified. In the shop, a sweep does
+    /// this between other steps such as erasures.
     fn attach(&mut self, order: &Draft, user: UserId) {
-        // The payment token of an order that is not settled is sealed under the guest's key, which is needed until then.
+        // The payment token of an order that is not settled is sealed under the guest's key, which is needed
+        // until then.
         let is_settled = self.books().order(order.order).status().is_some_and(OrderStatus::is_settled);
         let is_guest_order =
             is_settled && order.customer.is_none() && !self.disk.keys.is_erased(&order.order.guest());

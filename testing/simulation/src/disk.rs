@@ -1,5 +1,6 @@
-//! Simulated disk with a log. Appends are queued, then written, then synced. A kill loses queued appends; written ones
-//! survive or are lost by chance. After a failed sync, it is unknown if the written appends survived.
+//! Simulated disk with a log. Appends are queued, then written, then synced. A kill loses queued appends;
+//! written ones survive or are lost by chance. After a failed sync, it is unknown if the written appends
+//! survived.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -62,7 +63,8 @@ impl Disk {
         self.is_open
     }
 
-    /// Seals an append with the keys that exist now, and queues it. Returns an error at once if the log has stopped.
+    /// Seals an append with the keys that exist now, and queues it. Returns an error at once if the log has
+    /// stopped.
     pub(crate) fn append(&mut self, waiter: Waiter, mut append: Append) -> Option<AppendResult> {
         if !self.is_open {
             return Some((waiter, Err(stopped().into())));
@@ -78,7 +80,8 @@ impl Disk {
         self.accepted
     }
 
-    /// Number of accepted appends that were answered. Appends are answered in the order in which they were accepted.
+    /// Number of accepted appends that were answered. Appends are answered in the order in which they were
+    /// accepted.
     pub(crate) fn answered_count(&self) -> usize {
         self.accepted - self.queue.len() - self.results.len()
     }
@@ -161,7 +164,8 @@ impl Disk {
         results.chain(waiting).map(|waiter| (waiter, Err(stopped().into()))).collect()
     }
 
-    /// Cuts the power. The written events survive all or none, because the log drops an incomplete group at its end.
+    /// Cuts the power. The written events survive all or none, because the log drops an incomplete group at
+    /// its end.
     pub(crate) fn crash(&mut self, chance: &mut Chance) {
         if chance.once_in(2) {
             self.make_durable();

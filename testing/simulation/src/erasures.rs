@@ -1,5 +1,5 @@
-//! Erasure of people. Their key is destroyed at once, and a sweep does the rest step by step. A kill can interrupt the
-//! sweep anywhere. This module also checks the result at the end of a run.
+//! Erasure of people. Their key is destroyed at once, and a sweep does the rest step by step. A kill can
+//! interrupt the sweep anywhere. This module also checks the result at the end of a run.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,8 @@ pub(crate) struct ErasureProgress {
 }
 
 impl World {
-    /// Makes one step of the sweep for a random incomplete erasure. Returns false if there is none, or if it has to wait.
+    /// Makes one step of the sweep for a random incomplete erasure. Returns false if there is none, or if it
+    /// has to wait.
     pub(crate) fn continue_erasure(&mut self) -> bool {
         let incomplete = self.disk.keys.incomplete_erasures();
         if incomplete.is_empty() {

@@ -1,5 +1,5 @@
-//! Processes that follow the log. Each process reads one page at a time; reads can be slow or fail. One process can
-//! also be restarted while the others continue.
+//! Processes that follow the log. Each process reads one page at a time; reads can be slow or fail. One
+//! process can also be restarted while the others continue.
 
 use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::{Position, Timestamp};
@@ -37,7 +37,8 @@ impl World {
         }
     }
 
-    /// Starts the follower of a process at the checkpoint of its rows. The process is live if it has read the whole log.
+    /// Starts the follower of a process at the checkpoint of its rows. The process is live if it has read the
+    /// whole log.
     pub(crate) fn restart_follower(&mut self, process: usize) {
         let position = self.processes[process].position();
         let head = self.disk.head();
@@ -54,8 +55,8 @@ impl World {
         }
     }
 
-    /// Restarts a random process from its rows, while everything else continues. Commands that have reached an executor
-    /// are decided, but the process does not get their outcomes. Its other tasks are dropped.
+    /// Restarts a random process from its rows, while everything else continues. Commands that have reached
+    /// an executor are decided, but the process does not get their outcomes. Its other tasks are dropped.
     pub(crate) fn restart_one(&mut self) {
         let process = self.chance.below(self.processes.len());
         self.trace.push(format!("restarted {process}"));

@@ -1,8 +1,8 @@
 //! Checks that the actions of a process do not depend on how it read the log.
 //!
-//! After any prefix of the log, a process must ask for the same actions if it read each event once, if it read events
-//! twice and in pages of other sizes, and if it was killed after every event and restored from its saved rows. A
-//! process that reads a finished log after all its timers are due must ask for no action.
+//! After any prefix of the log, a process must ask for the same actions if it read each event once, if it
+//! read events twice and in pages of other sizes, and if it was killed after every event and restored from
+//! its saved rows. A process that reads a finished log after all its timers are due must ask for no action.
 
 use souk_eventsourcing::{RecordedEvent, Timestamp};
 use souk_process_managers::checkout::Checkout;
@@ -24,7 +24,8 @@ const PROCESSES: [(&str, Fresh); 3] = [
     ("reversal", || Box::new(SimulatedProcess::<ReversalProcess>::default())),
 ];
 
-/// Checks all processes on a log that ends at the time `end`. Returns the number of actions that they asked for.
+/// Checks all processes on a log that ends at the time `end`. Returns the number of actions that they asked
+/// for.
 ///
 /// # Panics
 /// If the actions of a process depend on how it read the log.
@@ -48,8 +49,8 @@ pub(crate) fn check(log: &[RecordedEvent], end: Timestamp, chance: &mut Chance) 
     action_count
 }
 
-/// Returns the actions of a process that has caught up with the log. Their ids are derived from the log, so they must
-/// be equal too.
+/// Returns the actions of a process that has caught up with the log. Their ids are derived from the log, so
+/// they must be equal too.
 fn actions(mut process: Box<dyn AnyProcess>, now: Timestamp) -> Vec<String> {
     process.go_live();
     let mut actions: Vec<String> = process.step(now).iter().map(|action| format!("{action:?}")).collect();
@@ -63,7 +64,8 @@ fn read_once(fresh: Fresh, log: &[RecordedEvent]) -> Box<dyn AnyProcess> {
     process
 }
 
-/// Reads the log in pages of random size. Each page is read a second time, together with some events before it.
+/// Reads the log in pages of random size. Each page is read a second time, together with some events before
+/// it.
 fn read_twice(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn AnyProcess> {
     let mut process = fresh();
     let mut from = 0;
@@ -76,8 +78,8 @@ fn read_twice(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<d
     process
 }
 
-/// Kills the process after each event. Its rows are saved after some of the events, and it reads the events since
-/// then again.
+/// Kills the process after each event. Its rows are saved after some of the events, and it reads the events
+/// since then again.
 fn killed_after_each_event(fresh: Fresh, log: &[RecordedEvent], chance: &mut Chance) -> Box<dyn AnyProcess> {
     let mut process = fresh();
     for read in 1..=log.len() {

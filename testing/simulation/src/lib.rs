@@ -1,11 +1,11 @@
-//! Simulation of the complete shop in one process. The real step functions of executors, processes and projections run
-//! on a simulated disk, clock and payment provider. Each seed makes one run.
+//! Simulation of the complete shop in one process. The real step functions of executors, processes and
+//! projections run on a simulated disk, clock and payment provider. Each seed makes one run.
 //!
-//! A run is a sequence of steps. The seed selects each step from those that are possible: a group of appends is
-//! written, a sync succeeds or fails, a page is read, a process decides, a command is delivered once or twice, the
-//! provider responds late, a person's key is destroyed, the clock jumps, or the whole program is killed. After each
-//! step, the simulation checks the rules that always hold. At the end, when the shop has come to rest, stock and money
-//! must match the orders, and the data of erased people must be unreadable.
+//! A run is a sequence of steps. The seed selects each step from those that are possible: a group of appends
+//! is written, a sync succeeds or fails, a page is read, a process decides, a command is delivered once or
+//! twice, the provider responds late, a person's key is destroyed, the clock jumps, or the whole program is
+//! killed. After each step, the simulation checks the rules that always hold. At the end, when the shop has
+//! come to rest, stock and money must match the orders, and the data of erased people must be unreadable.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is the failure message of a run")]
 
@@ -47,14 +47,14 @@ pub fn event_types(seed: u64) -> BTreeMap<String, usize> {
     finished_run(seed).event_types()
 }
 
-/// Makes the run of a seed, then checks that the actions of processes do not depend on how they read its log. Returns
-/// the number of these actions.
+/// Makes the run of a seed, then checks that the actions of processes do not depend on how they read its log.
+/// Returns the number of these actions.
 pub fn check_ways_of_reading(seed: u64) -> usize {
     finished_run(seed).check_ways_of_reading()
 }
 
-/// Continues with the log of an earlier program, without its rows of process state, until the shop has come to rest.
-/// Returns the number of added events.
+/// Continues with the log of an earlier program, without its rows of process state, until the shop has come
+/// to rest. Returns the number of added events.
 pub fn resume(log: &[RecordedEvent], seed: u64, program: Program) -> usize {
     let mut world = World::resume(log.to_vec(), seed, program.checkout());
     world.settle();
@@ -83,9 +83,9 @@ pub fn trace(seed: u64) -> Vec<String> {
     World::trace(seed, STEPS)
 }
 
-/// Places one order, kills the program after some steps, and lets the shop come to rest, without other faults.
-/// `variant` selects the lines, the payment token and the address of the order. Returns the number of events at the
-/// time of the kill.
+/// Places one order, kills the program after some steps, and lets the shop come to rest, without other
+/// faults. `variant` selects the lines, the payment token and the address of the order. Returns the number of
+/// events at the time of the kill.
 pub fn kill_during_order(variant: u8, steps: u32) -> usize {
     let mut world = World::open(u64::from(variant));
     world.disable_faults();

@@ -34,7 +34,8 @@ pub(crate) const ON_HAND: i64 = 8;
 
 /// Task that is not finished. A kill loses it.
 pub(crate) enum Task {
-    /// Read of a page: process, number of the process's run, position before the page, and turns until it arrives.
+    /// Read of a page: process, number of the process's run, position before the page, and turns until it
+    /// arrives.
     Page(usize, u64, Position, usize),
     /// Read of a stream for an executor.
     Read(usize, StreamName, Revision),
@@ -143,7 +144,8 @@ impl World {
         self.with_faults = false;
     }
 
-    /// Checks that the actions of processes do not depend on how they read the log. Returns the number of actions.
+    /// Checks that the actions of processes do not depend on how they read the log. Returns the number of
+    /// actions.
     pub(crate) fn check_ways_of_reading(&mut self) -> usize {
         crate::inputs::check(&self.disk.synced, self.now, &mut self.chance)
     }
@@ -263,8 +265,9 @@ impl World {
             }
             Task::Send(command, origin, sender) => {
                 if self.with_faults && self.chance.once_in(12) {
-                    // The command arrives twice. The copy of a process's command arrives first, because a process that was
-                    // restarted sends no old commands. The copies of other senders may arrive at any time.
+                    // The command arrives twice. The copy of a process's command arrives first, because a
+                    // process that was restarted sends no old commands. The copies of other senders may
+                    // arrive at any time.
                     let command = command.clone();
                     let origin = origin.clone();
                     match sender {

@@ -1,5 +1,5 @@
-//! Golden logs that earlier commits wrote. The current program must be able to continue with each of them, from any
-//! event in it.
+//! Golden logs that earlier commits wrote. The current program must be able to continue with each of them,
+//! from any event in it.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 

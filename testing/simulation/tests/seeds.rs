@@ -1,5 +1,6 @@
-//! Simulated runs, one for each seed. If a run fails, the test prints its seed. `SOUK_SEED=17 cargo test -p
-//! souk-simulation` repeats the run step by step, and `SOUK_SEEDS=10000` sets the number of runs.
+//! Simulated runs, one for each seed. If a run fails, the test prints its seed.
+//! `SOUK_SEED=17 cargo test -p souk-simulation` repeats the run step by step, and `SOUK_SEEDS=10000` sets the
+//! number of runs.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 

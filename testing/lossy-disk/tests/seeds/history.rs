@@ -95,8 +95,8 @@ impl History {
         }
     }
 
-    /// Checks that the log has the events of acknowledged appends at their positions, all or none of the events of other
-    /// appends, and no further events.
+    /// Checks that the log has the events of acknowledged appends at their positions, all or none of the
+    /// events of other appends, and no further events.
     pub(crate) fn check(&mut self, log: &[RecordedEvent]) {
         let mut expected_count = 0;
         for (number, attempt) in self.attempts.iter_mut().enumerate() {

@@ -1,15 +1,16 @@
 //! Tests of the `SQLite` adapters on a disk that loses, tears and refuses writes. Each seed makes one run.
 //!
-//! A run has several rounds. In each round, the test opens the log and the read models, appends events and folds them,
-//! until a fault or a power cut stops it. The next round starts from the files that survived. It checks that
+//! A run has several rounds. In each round, the test opens the log and the read models, appends events and
+//! folds them, until a fault or a power cut stops it. The next round starts from the files that survived. It
+//! checks that
 //! - each acknowledged append is in the log once and at its position,
 //! - each other append is in the log completely or not at all,
 //! - the log has no damage,
 //! - the read models match the log up to their checkpoint.
 //!
-//! If a run fails, the test prints its seed. `SOUK_SEED=17 cargo test -p souk-lossy-disk` repeats the run, and
-//! `SOUK_SEEDS=10000` sets the number of runs. Appends are sent one after the other, and checkpoints of the log happen
-//! only when it is opened or closed. So the same seed always repeats the same operations.
+//! If a run fails, the test prints its seed. `SOUK_SEED=17 cargo test -p souk-lossy-disk` repeats the run,
+//! and `SOUK_SEEDS=10000` sets the number of runs. Appends are sent one after the other, and checkpoints of
+//! the log happen only when it is opened or closed. So the same seed always repeats the same operations.
 
 #![allow(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
@@ -137,8 +138,8 @@ fn the_same_seed_repeats_the_same_run() {
     assert_ne!(result(11), result(12));
 }
 
-/// Sends large appends, so that checkpoints of the log run in parallel to its writer. The power is cut at an operation
-/// of either. The threads decide which operation that is, so the seed does not repeat the run.
+/// Sends large appends, so that checkpoints of the log run in parallel to its writer. The power is cut at an
+/// operation of either. The threads decide which operation that is, so the seed does not repeat the run.
 #[test]
 fn acknowledged_appends_survive_a_power_cut_during_a_checkpoint() {
     for seed in 0..6 {

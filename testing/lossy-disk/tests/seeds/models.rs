@@ -1,4 +1,5 @@
-//! Read model for the tests, folded by the projection runtime of `souk-eventsourcing` and stored by the adapter.
+//! Read model for the tests, folded by the projection runtime of `souk-eventsourcing` and stored by the
+//! adapter.
 
 use std::collections::BTreeMap;
 

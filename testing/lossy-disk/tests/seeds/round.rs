@@ -15,8 +15,8 @@ use crate::models::Models;
 /// Maximum number of appends in a round.
 const APPENDS_MAX: u32 = 40;
 
-/// Opens the log and the read models in a folder, checks them, then appends and folds events until a fault or the
-/// planned end of the round.
+/// Opens the log and the read models in a folder, checks them, then appends and folds events until a fault or
+/// the planned end of the round.
 pub(crate) async fn run(folder: &Path, faults: Faults, history: &mut History, rng: &mut Rng) {
     let log = match SqliteLog::open(folder, &Options::default()) {
         Ok(log) => log,

@@ -1,5 +1,6 @@
-//! Property tests of the complete shop. Random runs have late, repeated and reordered responses, timers that fire at
-//! any time, buyers who cancel, and too few units for all orders. In every run, stock and money must match the orders.
+//! Property tests of the complete shop. Random runs have late, repeated and reordered responses, timers that
+//! fire at any time, buyers who cancel, and too few units for all orders. In every run, stock and money must
+//! match the orders.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
@@ -216,8 +217,8 @@ fn random_runs_produce_every_type_of_event() {
         let log = run(&choices[..200], &choices[200..]).world.log;
         reached.extend(log.into_iter().map(|recorded| recorded.event.event_type.into_owned()));
     }
-    // These runs do not change addresses, refund by goodwill or settle debts in another way. A failed refund whose
-    // earlier attempt succeeded after all is too rare for so few runs.
+    // These runs do not change addresses, refund by goodwill or settle debts in another way. A failed refund
+    // whose earlier attempt succeeded after all is too rare for so few runs.
     let excepted = [
         "order.address-changed",
         "payment.debt-settled",

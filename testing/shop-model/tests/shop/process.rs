@@ -1,5 +1,6 @@
-//! Simple runtime for processes. It gives inputs to an instance in the order in which they arrive. An instance makes
-//! no transition while one of its commands has no result, no transition without a move, and none after its end.
+//! Simple runtime for processes. It gives inputs to an instance in the order in which they arrive. An
+//! instance makes no transition while one of its commands has no result, no transition without a move, and
+//! none after its end.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,8 @@ impl<P: Process> Default for Runtime<P> {
     }
 }
 
-/// Converts a value to JSON and back, because states and inputs are stored as JSON and must survive that unchanged.
+/// Converts a value to JSON and back, because states and inputs are stored as JSON and must survive that
+/// unchanged.
 fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
 }

@@ -1,4 +1,5 @@
-//! Complete shop in memory: a log, aggregates that are folded from it, the three processes, and a payment provider.
+//! Complete shop in memory: a log, aggregates that are folded from it, the three processes, and a payment
+//! provider.
 
 use std::collections::HashSet;
 
@@ -149,7 +150,8 @@ impl World {
         actions
     }
 
-    /// Performs an action; if `is_doubled`, its command or call is sent twice. Returns false if the action had no effect.
+    /// Performs an action; if `is_doubled`, its command or call is sent twice. Returns false if the action
+    /// had no effect.
     pub(crate) fn perform(&mut self, action: &Action, is_doubled: bool) -> bool {
         match action {
             Action::Read(process) => {
@@ -186,7 +188,8 @@ impl World {
         true
     }
 
-    /// Returns true if the command left events and the process has not read the whole log, so that it may still read them.
+    /// Returns true if the command left events and the process has not read the whole log, so that it may
+    /// still read them.
     fn is_unread(&self, process: usize, command: &ShopCommand, id: CommandId) -> bool {
         let is_done = self.done.contains(&(command.stream(), id));
         is_done && self.processes[process].is_behind(&self.log)
@@ -206,7 +209,8 @@ impl World {
         panic!("the shop does not come to rest");
     }
 
-    /// Fires a timer, and moves the clock to the timer's time if that is later. Returns false if no timer is set.
+    /// Fires a timer, and moves the clock to the timer's time if that is later. Returns false if no timer is
+    /// set.
     pub(crate) fn fire(&mut self, pick: usize) -> bool {
         let mut timers = Vec::new();
         for (index, process) in self.processes.iter().enumerate() {
