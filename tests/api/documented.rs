@@ -51,7 +51,8 @@ pub(crate) fn check_headers(method: &str, path: &str, status: u16, headers: &Hea
         );
     }
     let is_read = matches!(method, "GET" | "HEAD");
-    let may_lack_revision = is_read && READABLE_WITHOUT_REVISION.iter().any(|template| is_of(template, path));
+    let may_lack_revision =
+        is_read && READABLE_WITHOUT_REVISION.iter().any(|template| matches_template(template, path));
     let may_lack = |name: &str| status >= 400 || may_lack_revision && name == "ETag";
     for name in REQUIRED.into_iter().filter(|name| is_described(name) && !may_lack(name)) {
         let is_sent = headers.contains_key(name);
@@ -66,8 +67,9 @@ pub(crate) fn check_headers(method: &str, path: &str, status: u16, headers: &Hea
 fn response(method: &str, path: &str, status: u16) -> Option<&'static Value> {
     let paths = DOCUMENT["paths"].as_object().expect("the document has paths");
     let literal = paths.get(path);
-    let template =
-        || paths.iter().find(|(template, _)| is_of(template, path)).map(|(_, operations)| operations);
+    let template = || {
+        paths.iter().find(|(template, _)| matches_template(template, path)).map(|(_, operations)| operations)
+    };
     let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
     let operation = literal.or_else(template)?.get(&method)?;
     let responses = &operation["responses"];
@@ -75,7 +77,7 @@ fn response(method: &str, path: &str, status: u16) -> Option<&'static Value> {
 }
 
 /// Returns true if a path matches a template, for example `/api/orders/1` matches `/api/orders/{id}`.
-fn is_of(template: &str, path: &str) -> bool {
+fn matches_template(template: &str, path: &str) -> bool {
     let mut parts = path.split('/');
     let are_equal = template.split('/').all(|expected| {
         parts.next().is_some_and(|part| part == expected || (expected.starts_with('{') && !part.is_empty()))

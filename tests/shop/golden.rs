@@ -1,7 +1,8 @@
-//! Golden data folders. Each one was written by the program of an earlier commit, with `tests/golden/record.py`.
+//! Golden data folders. Each one was written by the program of an earlier commit, with
+//! `tests/golden/record.py`.
 //!
-//! The current program opens every golden folder, gives the same responses as the old program, and goes on with its open
-//! orders. A golden folder never changes. If a test here fails, the program is wrong.
+//! The current program opens every golden folder, gives the same responses as the old program, and goes on
+//! with its open orders. A golden folder never changes. If a test here fails, the program is wrong.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,8 +20,8 @@ use tempfile::TempDir;
 use crate::order_request;
 use crate::process::{Shop, lines, souk};
 
-/// Total of the refunds in the log, in minor units: 7.50 for the order `returned`, 2.50 for `partly-returned` and 0.50 for
-/// `partly-refunded`. The old program counted this amount as revenue.
+/// Total of the refunds in the log, in minor units: 7.50 for the order `returned`, 2.50 for `partly-returned`
+/// and 0.50 for `partly-refunded`. The old program counted this amount as revenue.
 const REFUNDED: i64 = 1_050;
 
 /// An unpacked golden folder.

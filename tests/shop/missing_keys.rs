@@ -1,4 +1,4 @@
-//! Restores without the personal keys, or with an older copy of them.
+//! Restores without the person keys, or with an older copy of them.
 
 use std::path::Path;
 use std::process::Output;
@@ -31,7 +31,7 @@ fn remove(folder: &Path, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shop_without_its_personal_keys_opens_only_with_without_keys() {
+async fn a_shop_without_its_person_keys_opens_only_with_without_keys() {
     let shop = Shop::start(&[]).await;
     add_stock(&shop, "LAMP", 10).await;
     sign_up(&shop, "ada@example.org", "Ada").await;
