@@ -1,9 +1,9 @@
 //! Ended sessions, shared by all processes (gateways and shops) through Redis.
 //!
-//! Every process keeps all ended sessions in memory, because it checks them for every request with a token. A
-//! process that ends a session publishes it on a channel, and adds it to a sorted set. The score in the set is
-//! the time at which the session's tokens expire, and members leave the set only when they expire. A process
-//! that starts later, or that missed messages, catches up by merging the set with its own sessions.
+//! Every process keeps all ended sessions in memory, because it checks them for every request with a token.
+//! A process that ends a session publishes it on a channel, and adds it to a sorted set. The score in the set
+//! is the time at which the session's tokens expire, and members leave the set only when they expire. A
+//! process that starts later, or that missed messages, catches up by merging the set with its own sessions.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! State that several gateways share through Redis 7: the counters of the rate limits, and the ended
-//! sessions. A gateway goes on with its own state while Redis is down.
+//! State that several gateways and shops share through Redis 7: the counters of the rate limits, and the
+//! ended sessions. A process goes on with its own state while Redis is down.
 
 mod counts;
 mod denials;

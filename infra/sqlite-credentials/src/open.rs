@@ -36,7 +36,7 @@ pub enum OpenError {
         reason: String,
     },
     /// The file is not a store of credentials.
-    #[error("{} holds no credentials", .path.display())]
+    #[error("{} is not a store of credentials", .path.display())]
     Foreign {
         /// Path of the file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The store of personal keys: one `SQLite` file beside the log. Every key is encrypted ("wrapped") with the
+//! The store of person keys: one `SQLite` file beside the log. Every key is encrypted ("wrapped") with the
 //! master key.
 //!
 //! One thread writes: it collects the waiting requests and commits their new keys together. A second thread
@@ -42,7 +42,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, KeysUnavailable>>;
 /// Limit of unwrapped keys in memory.
 const CACHED_KEYS_MAX: usize = 10_000;
 
-/// The store of personal keys, with its reader thread and its writer thread.
+/// The store of person keys, with its reader thread and its writer thread.
 pub struct SqlitePersonKeys {
     cache: Arc<Cache>,
     reader: Worker<read::Request>,

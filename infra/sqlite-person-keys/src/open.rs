@@ -17,41 +17,42 @@ const FIRST_FORMAT_WITH_INDEX: u32 = 2;
 /// Longest wait of the writer for a reader that holds a lock.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
-/// Reason why the store of personal keys can't be opened. Nothing was changed.
+/// Reason why the store of person keys can't be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file can't be read or written.
-    #[error("the keys of people in {} can't be used: {reason}", .path.display())]
+    #[error("the person keys in {} can't be used: {reason}", .path.display())]
     Unusable {
         /// Path of the file.
         path: PathBuf,
         /// Message of the operating system or of `SQLite`.
         reason: String,
     },
-    /// The file is not a store of personal keys.
-    #[error("{} holds no keys of people", .path.display())]
+    /// The file is not a store of person keys.
+    #[error("{} is not a store of person keys", .path.display())]
     Foreign {
         /// Path of the file.
         path: PathBuf,
     },
     /// A newer program wrote the file.
-    #[error("the keys of people in {} have format {found}, this program reads {FORMAT}: use the newer program", .path.display())]
+    #[error("the person keys in {} have format {found}, this program reads {FORMAT}: use the newer program", .path.display())]
     NewerFormat {
         /// Path of the file.
         path: PathBuf,
         /// Format of the file.
         found: u32,
     },
-    /// The stored keys are wrapped by another master key.
+    /// The stored keys are encrypted with another master key.
     #[error(
-        "master-key-wrong: the keys of people in {} are wrapped by the master key {expected}, not by the configured one, {configured}: \
-         configure the right one (SOUK_MASTER_KEY or SOUK_MASTER_KEY_FILE); without it personal data can't be read",
+        "master-key-wrong: the person keys in {} are encrypted with the master key {expected}, but the \
+         configured one is {configured}: configure the right one (SOUK_MASTER_KEY or SOUK_MASTER_KEY_FILE); \
+         without it personal data can't be read",
         .path.display()
     )]
     WrongMaster {
         /// Path of the file.
         path: PathBuf,
-        /// Id of the master key that wraps the stored keys.
+        /// Id of the master key that encrypts the stored keys.
         expected: String,
         /// Id of the master key in the configuration.
         configured: String,

@@ -35,7 +35,7 @@ impl<R: Send + 'static> Worker<R> {
                 }
                 // A panic drops the reply senders: their callers get `KeysUnavailable`.
                 if catch_unwind(AssertUnwindSafe(|| work(&mut state, requests))).is_err() {
-                    tracing::error!("requests for personal keys failed: the thread panicked");
+                    tracing::error!("requests for person keys failed: the thread panicked");
                 }
             }
         })?;
@@ -59,7 +59,7 @@ impl<R> Drop for Worker<R> {
 }
 
 pub(crate) fn stopped() -> KeysUnavailable {
-    KeysUnavailable("the thread of the personal keys has stopped".to_owned())
+    KeysUnavailable("the thread of the person keys has stopped".to_owned())
 }
 
 pub(crate) fn failed(error: &rusqlite::Error) -> KeysUnavailable {

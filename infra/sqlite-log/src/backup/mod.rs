@@ -179,7 +179,7 @@ fn check_same_log(
     check(target, &mut |_, _| ())?;
     let Some(last) = manifest.segments.last() else { return Ok(()) };
     if last.last > head {
-        return Err(other(format!("it ends at position {}, the log at {head}", last.last)));
+        return Err(other(format!("it ends at position {}, but the log ends at {head}", last.last)));
     }
     let mut statement = log.prepare(row::SELECT_ALL)?;
     let mut rows = statement.query((last.last - 1, last.last, 1))?;

@@ -190,7 +190,7 @@ async fn a_backup_of_another_log_is_not_continued() {
     log.append(append("later", 100, 1)).await.unwrap();
     backed_up(folder.path(), &copy);
     let error = backup(&early, &copy, &mut |_, _| ()).unwrap_err().to_string();
-    assert!(error.contains("ends at position 21, the log at 20"), "{error}");
+    assert!(error.contains("ends at position 21, but the log ends at 20"), "{error}");
     open(&early).unwrap().append(append("elsewhere", 101, 1)).await.unwrap();
     let error = backup(&early, &copy, &mut |_, _| ()).unwrap_err().to_string();
     assert!(error.contains("at position 21 it holds another event"), "{error}");
