@@ -132,8 +132,8 @@ impl CartState {
         if skus.next().is_none() { first } else { None }
     }
 
-    /// Returns the order that was placed at most [`SECOND_CLICK_S`] ago, unless a line was added since or the
-    /// cart was cleared.
+    /// Returns the order that was placed at most [`SECOND_CLICK_S`] seconds ago, unless a line was added or
+    /// the cart was cleared since.
     pub fn recent_order(&self, now: Timestamp) -> Option<OrderId> {
         let (order, at) = self.last_order?;
         (now.duration_since(at) <= SignedDuration::from_secs(SECOND_CLICK_S)).then_some(order)

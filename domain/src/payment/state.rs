@@ -58,8 +58,8 @@ pub struct Opened {
     /// True while the provider owes an answer to the current attempt.
     #[serde(rename = "awaited")]
     pub(super) is_answer_due: bool,
-    /// The provider's ids of all authorized payments, so that a repeated report is recognized. There are at
-    /// most as many as attempts.
+    /// The provider's ids of all payments that it authorized, so that a repeated report is recognized. There
+    /// is at most one per attempt.
     pub(super) authorized: BTreeSet<String>,
     /// Voids that have no answer yet.
     pub(super) voids: BTreeMap<VoidId, Void>,
@@ -116,7 +116,8 @@ pub(super) struct Refund {
 }
 
 impl Opened {
-    /// Returns the amount that a new refund can use: it is neither refunded nor owed.
+    /// Returns the amount that a new refund can use: it is not refunded, not being refunded, and not owed for
+    /// a failed refund.
     ///
     /// In older logs a failed refund did not hold its amount, so other refunds may have used it; the result
     /// is then 0.
@@ -124,8 +125,8 @@ impl Opened {
         (self.unallocated() - self.owed()).max(0)
     }
 
-    /// Returns the captured amount without completed refunds and refunds in progress. A retry holds nothing
-    /// if an earlier try of the same refund succeeded.
+    /// Returns the captured amount minus the refunds that are completed, settled or in progress. A retry
+    /// counts as 0 if an earlier try of the same refund succeeded.
     pub(super) fn unallocated(&self) -> i64 {
         let open = self.open_refunds.values();
         let open = open.filter(|refund| !self.succeeded_refunds.contains(&refund.first));
@@ -133,12 +134,13 @@ impl Opened {
         self.captured - in_progress - self.refunded()
     }
 
-    /// Returns the captured amount without completed refunds. Refunds in progress are included.
+    /// Returns the captured amount minus the refunds that are completed or settled. Refunds in progress are
+    /// not subtracted.
     pub(super) fn not_refunded(&self) -> i64 {
         self.captured - self.refunded()
     }
 
-    /// Returns the amount that was refunded by the provider or in another way.
+    /// Returns the amount of the refunds that the provider completed or that were settled in another way.
     pub(super) fn refunded(&self) -> i64 {
         self.completed_refunds.values().sum::<i64>() + self.settled_refunds.values().sum::<i64>()
     }
@@ -227,7 +229,7 @@ impl PaymentState {
         self.opened.as_ref().map(|payment| payment.order)
     }
 
-    /// Returns the captured amount without the refunds that the provider completed, in minor units.
+    /// Returns the captured amount minus the refunds that the provider completed, in minor units.
     pub fn net_captured(&self) -> i64 {
         self.opened
             .as_ref()

@@ -63,8 +63,8 @@ fn note_terms(state: &mut CheckoutState, draft: &Draft) {
     }
 }
 
-/// Notes a payment attempt, once: a request that the checkout itself sent arrives twice, as the answer to its
-/// command and as an event.
+/// Notes a payment attempt, once. A request that the checkout itself sent arrives twice: as the answer to its
+/// command, and as an event.
 fn note_requested(state: &mut CheckoutState, attempt: u32, token: &PersonalText) {
     let is_new = state.tokens.insert(attempt, token.clone()).is_none();
     if is_new && matches!(state.payment, Payment::None | Payment::Declined) {
