@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 """Records a golden data folder: `tests/golden/record.py BINARY OUTPUT.tar.gz`.
 
-BINARY is a shop's program (`target/debug/souk`) at a commit that has landed. The script runs it on an empty data
+BINARY is the program of the shop (`target/debug/souk`) at an earlier commit. The script runs it on an empty data
 folder, places orders of every kind over HTTP, stops it, and packs three things into OUTPUT.tar.gz:
 
 - `data/`: the data folder after a clean stop,
 - `backup/`: a backup of its log (`souk log backup`),
-- `expected.json`: what the program answered about its orders, stock, products and people before the stop.
+- `expected.json`: the responses of the program about its orders, stock, products and people before the stop.
 
-`tests/shop/golden.rs` opens every `tests/golden/*.tar.gz` with today's program and holds it to `expected.json`. Record
-one more archive, named by the date, when the format of the log or of another file changes; never replace an old one.
+`tests/shop/golden.rs` opens every `tests/golden/*.tar.gz` with the current program and compares its responses with
+`expected.json`. When the format of the log or of another file changes, record one more archive and name it by the
+date. Never replace an old one.
 
-Orders that still wait for payment must wait for as long as the archive is used, and the longest payment timeout is
-thirty days. So one run of the program, in which these orders are placed, has its clock moved ahead by `AHEAD_S`. That
-is done by a small library that a C compiler (`cc`) makes and `LD_PRELOAD` loads. All other runs use the real clock.
+Some orders must wait for payment as long as the archive is used, but the longest payment timeout is thirty days. So
+these orders are placed in one run of the program whose clock is `AHEAD_S` ahead. A small library moves the clock: a C
+compiler (`cc`) builds it, and `LD_PRELOAD` loads it. All other runs use the real clock.
 
-All people, addresses and secrets are made up.
+All people, addresses and secrets are invented.
 """
 
 import hashlib
@@ -66,7 +67,7 @@ class Program:
         self.environment = environment | variables
 
     def command(self, *arguments):
-        """Runs a command to its end, and returns the JSON lines that it prints."""
+        """Runs a command, and returns the JSON lines that it prints."""
         arguments = [self.binary, *arguments, "--json", "--data", self.folder]
         output = subprocess.run(arguments, env=self.environment, stdout=subprocess.PIPE, check=True, text=True)
         return [json.loads(line) for line in output.stdout.splitlines()]
@@ -85,7 +86,7 @@ class Program:
         assert failure or ended == 0, f"the server ended with {ended}"
 
     def send(self, method, path, body=None, **headers):
-        """Sends a request, by an admin unless `headers` say otherwise. Returns status, headers and body."""
+        """Sends a request, as an admin unless `headers` has another identity. Returns status, headers and body."""
         if not {"authorization", "x_cart_token", "anonymous"} & headers.keys():
             headers["authorization"] = f"Bearer {self.admin}"
         headers.pop("anonymous", None)
@@ -106,15 +107,15 @@ class Program:
         return answer
 
     def head(self):
-        """The position of the log's last event."""
+        """Returns the position of the last event in the log."""
         return self.do("GET", "/api/admin/projections")["head"]
 
     def get(self, path, **headers):
-        """Reads what the log holds by now."""
+        """Reads a resource when the read models have reached the head of the log."""
         return self.do("GET", path, x_min_position=self.head(), **headers)
 
     def until(self, path, is_so, **headers):
-        """Reads until it is so."""
+        """Reads a resource again and again until the condition is true."""
         deadline = time.monotonic() + WAIT_S_MAX
         while True:
             status, _, answer = self.send("GET", path, **headers)
@@ -142,7 +143,7 @@ class Program:
 
 
 def read(answer):
-    """The body of an answer, as JSON if it is JSON."""
+    """Returns the body of a response, parsed if it is JSON."""
     text = answer.read().decode()
     return json.loads(text) if "json" in answer.headers.get("content-type", "") else text
 
@@ -160,14 +161,14 @@ def line(sku, quantity=1):
 
 
 class Orders:
-    """The orders of the recording, each with the name by which the test knows it."""
+    """The recorded orders. The test finds each order by its name."""
 
     def __init__(self):
         self.ids = {}
 
-    def place(self, shop, name, status, token=None, lines=None, wants=(), **headers):
+    def place(self, shop, name, status, token=None, lines=None, fields=(), **headers):
         """Places an order, and waits until it has the status."""
-        body = {"lines": [line("LAMP")] if lines is None else lines} | dict(wants)
+        body = {"lines": [line("LAMP")] if lines is None else lines} | dict(fields)
         if body.get("cart"):
             del body["lines"]
         if token:
@@ -181,14 +182,14 @@ class Orders:
         return shop.until(f"/api/orders/{self.ids[name]}", lambda order: order["status"] == status)
 
     def until_accepted(self, shop, name):
-        """Waits until the provider has accepted the order's payment, and returns the provider's id of it."""
+        """Waits until the provider has accepted the order's payment. Returns the provider's id of the payment."""
         order = shop.until(f"/api/orders/{self.ids[name]}", lambda order: order["payment"] is not None)
         path = f"/api/payments/{order['payment']['id']}"
         return shop.until(path, lambda payment: payment["providerPaymentId"] is not None)["providerPaymentId"]
 
-    def ask(self, shop, name, what, body=None, **headers):
-        """Asks something of an order, as in `ship`."""
-        return shop.do("POST", f"/api/orders/{self.ids[name]}/{what}", body, **headers)
+    def send_action(self, shop, name, action, body=None, **headers):
+        """Sends an action for an order, for example `ship`."""
+        return shop.do("POST", f"/api/orders/{self.ids[name]}/{action}", body, **headers)
 
 
 class Person:
@@ -214,7 +215,7 @@ class Person:
 
 
 def guest_cart(shop, *items):
-    """A guest's cart with these items: the header that names it."""
+    """Puts these items into a guest's cart, and returns the header with the cart token."""
     _, headers, _ = shop.send("POST", "/api/cart/items", items[0], anonymous=True)
     cart = {"x_cart_token": headers["x-cart-token"]}
     for item in items[1:]:
@@ -223,7 +224,7 @@ def guest_cart(shop, *items):
 
 
 def open_the_shop(shop):
-    """Products, imported and not, with stock, and a customer. Returns the withdrawn product and the customer."""
+    """Creates products, stock and a customer. Returns the withdrawn product and the customer."""
     stock = {"LAMP": 100, "MUG": 50, "CANDLE": 10, "SCARCE": 1, "RUG-S": 5, "RUG-L": 5, "OLD": 3, "MOVED": 4}
     for sku in ["LAMP", "MUG", "CANDLE", "SCARCE", "OLD"]:
         product = {"name": sku.title(), "sku": sku, "price": pence(250), "category": "home"}
@@ -251,13 +252,13 @@ def open_the_shop(shop):
 
 
 def place_open_orders(shop, orders, ada):
-    """Orders that still wait: for a payment, for a webhook, or for the provider's answer."""
+    """Places orders that wait for a payment, for a webhook, or for the answer of the provider."""
     for name in ["waits-to-be-paid", "waits-to-be-cancelled", "waits-for-ever"]:
         orders.place(shop, name, "PAYMENT_PENDING", lines=[line("LAMP", 2), line("MUG")])
     orders.place(shop, "waits-for-webhook", "PAYMENT_PENDING", "tok_webhook")
     orders.place(shop, "provider-is-silent", "PAYMENT_PENDING", "tok_silent")
     of_ada = {"customerId": ada.id, "shippingAddress": address("Ada")}
-    orders.place(shop, "customer-waits-to-pay", "PAYMENT_PENDING", wants=of_ada)
+    orders.place(shop, "customer-waits-to-pay", "PAYMENT_PENDING", fields=of_ada)
     cart = guest_cart(shop, line("LAMP"), line("RUG-S"))
     of_guest = {"cart": True, "email": "gus@example.org", "shippingAddress": address("Gus")}
     placed = shop.do("POST", "/api/orders", of_guest, **cart)
@@ -267,7 +268,7 @@ def place_open_orders(shop, orders, ada):
 
 
 def place_paid_orders(shop, orders):
-    """Orders that were paid, in every way, and what came of them."""
+    """Places paid orders of every kind, and ships, returns or refunds them."""
     for name in ["confirmed", "shipped", "delivered", "partly-returned", "returned", "partly-refunded"]:
         orders.place(shop, name, "CONFIRMED", "tok_ok", [line("LAMP", 2), line("MUG")])
     orders.place(shop, "paid-slowly", "CONFIRMED", "tok_slow_100")
@@ -275,17 +276,17 @@ def place_paid_orders(shop, orders):
     cheaper = line("LAMP") | {"unitPrice": pence(199)}
     orders.place(shop, "at-two-prices", "CONFIRMED", "tok_ok", [cheaper, line("LAMP")])
     for name in ["shipped", "delivered", "partly-returned", "returned"]:
-        orders.ask(shop, name, "ship", {"carrier": "post", "tracking": "GB123"})
+        orders.send_action(shop, name, "ship", {"carrier": "post", "tracking": "GB123"})
     for name in ["delivered", "partly-returned", "returned"]:
-        orders.ask(shop, name, "deliver")
-    orders.ask(shop, "partly-returned", "return", {"lines": [line("LAMP")]})
-    orders.ask(shop, "returned", "return", {"lines": [line("LAMP"), line("MUG")]})
-    orders.ask(shop, "returned", "return", {"lines": [line("LAMP")]})
+        orders.send_action(shop, name, "deliver")
+    orders.send_action(shop, "partly-returned", "return", {"lines": [line("LAMP")]})
+    orders.send_action(shop, "returned", "return", {"lines": [line("LAMP"), line("MUG")]})
+    orders.send_action(shop, "returned", "return", {"lines": [line("LAMP")]})
     payment = shop.get(f"/api/orders/{orders.ids['partly-refunded']}")["payment"]["id"]
     shop.do("POST", f"/api/payments/{payment}/refunds", {"amount": pence(50), "reason": "scratched"})
 
     orders.place(shop, "paid-outside", "PAYMENT_PENDING")
-    orders.ask(shop, "paid-outside", "confirm")
+    orders.send_action(shop, "paid-outside", "confirm")
     orders.place(shop, "paid-later", "PAYMENT_PENDING")
     intent = {"orderId": orders.ids["paid-later"], "token": "tok_ok"}
     shop.do("POST", "/api/payments/intents", intent)
@@ -295,7 +296,7 @@ def place_paid_orders(shop, orders):
     for name in ["paid-outside", "paid-later", "paid-by-webhook"]:
         orders.until(shop, name, "CONFIRMED")
 
-    # Units that are held by hand: one is taken, one runs out.
+    # Reservations by an admin: one is confirmed, one expires.
     for order, lasts_s in [("till-1", 600), ("till-2", 1)]:
         shop.do("POST", "/api/inventory/reserve", line("CANDLE") | {"orderId": order, "expiresInSeconds": lasts_s})
     shop.do("POST", "/api/inventory/confirm", {"sku": "CANDLE", "orderId": "till-1"})
@@ -306,7 +307,7 @@ def place_paid_orders(shop, orders):
 
 
 def tell(shop, event, payment):
-    """Tells the shop by a webhook that a payment is authorized."""
+    """Sends the webhook that authorizes a payment."""
     body = {"id": event, "type": "payment.authorized", "providerPaymentId": payment}
     body = json.dumps(body | {"createdAt": datetime.now(UTC).isoformat()}).encode()
     signature = hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
@@ -315,23 +316,23 @@ def tell(shop, event, payment):
 
 
 def place_failed_orders(shop, orders):
-    """Orders that came to nothing."""
+    """Places orders that are cancelled or time out."""
     orders.place(shop, "declined", "CANCELLED", "tok_decline")
     orders.place(shop, "out-of-stock", "CANCELLED", "tok_ok", [line("SCARCE", 2), line("LAMP")])
     orders.place(shop, "cancelled-while-asked", "PAYMENT_PENDING", "tok_silent")
     orders.place(shop, "cancelled-while-paid", "PAYMENT_PENDING", "tok_slow_1500")
     orders.place(shop, "cancelled-by-shop", "CONFIRMED", "tok_ok")
     for name in ["cancelled-while-asked", "cancelled-while-paid", "cancelled-by-shop"]:
-        orders.ask(shop, name, "cancel", {"reason": "no longer sold"})
+        orders.send_action(shop, name, "cancel", {"reason": "no longer sold"})
         orders.until(shop, name, "CANCELLED")
-    # The money that the provider holds after all is given back.
+    # The provider authorizes an abandoned payment later, and the shop voids it.
     payment = shop.get(f"/api/orders/{orders.ids['cancelled-while-paid']}")["payment"]["id"]
     stream = f"/api/admin/streams/payment-{payment}"
     shop.until(stream, lambda stream: any(event["type"] == "payment.voided" for event in stream["items"]))
 
 
 def people(shop, orders, ada):
-    """Customers and guests: what they order, keep and cancel, and two who are erased. Returns what is left."""
+    """Creates customers and guests with orders and carts, and erases two of them. Returns the expected people."""
     ada.sign_in(shop)
     shop.do("PUT", "/api/users/me", {"name": "Ada", "phone": "+44 1632 960 961"}, **ada.headers)
     book = "/api/users/me/addresses"
@@ -342,12 +343,12 @@ def people(shop, orders, ada):
     preferences = {"language": "de", "marketing": True, "notifications": {"email": False}}
     shop.do("PUT", "/api/users/me/preferences", preferences, **ada.headers)
     orders.place(shop, "cancelled-before-payment", "PAYMENT_PENDING", **ada.headers)
-    wants = {"shippingAddress": address("Ada")}
-    orders.place(shop, "cancelled-by-customer", "CONFIRMED", "tok_ok", wants=wants, **ada.headers)
+    fields = {"shippingAddress": address("Ada")}
+    orders.place(shop, "cancelled-by-customer", "CONFIRMED", "tok_ok", fields=fields, **ada.headers)
     for name in ["cancelled-before-payment", "cancelled-by-customer"]:
-        orders.ask(shop, name, "cancel", {"reason": "changed my mind"}, **ada.headers)
+        orders.send_action(shop, name, "cancel", {"reason": "changed my mind"}, **ada.headers)
         orders.until(shop, name, "CANCELLED")
-    orders.place(shop, "sent-elsewhere", "CONFIRMED", "tok_ok", wants=wants, **ada.headers)
+    orders.place(shop, "sent-elsewhere", "CONFIRMED", "tok_ok", fields=fields, **ada.headers)
     shop.do("PUT", f"/api/orders/{orders.ids['sent-elsewhere']}/shipping-address", address("Office"))
 
     # A guest's cart becomes the customer's and is ordered. A second click finds the same order.
@@ -356,7 +357,7 @@ def people(shop, orders, ada):
     shop.do("POST", "/api/cart/merge", {"cartToken": cart["x_cart_token"]}, **ada.headers)
     shop.do("PUT", "/api/cart/items/LAMP", {"quantity": 2}, **ada.headers)
     of_cart = {"cart": True, "payment": {"token": "tok_ok"}}
-    orders.place(shop, "from-customers-cart", "CONFIRMED", wants=of_cart, **ada.headers)
+    orders.place(shop, "from-customers-cart", "CONFIRMED", fields=of_cart, **ada.headers)
     again = shop.do("POST", "/api/orders", of_cart, idempotency_key="second-click", **ada.headers)
     assert again["id"] == orders.ids["from-customers-cart"], again
     shop.do("POST", "/api/cart/items", line("RUG-S"), **ada.headers)
@@ -365,12 +366,12 @@ def people(shop, orders, ada):
         shop.do("POST", "/api/cart/items", item, **ada.headers)
     shop.do("DELETE", "/api/cart/items/RUG-L", **ada.headers)
 
-    # A guest orders; another guest turns out to be a customer; a third is erased.
+    # One guest places an order, a second guest becomes a customer, and a third guest is erased.
     for name in ["Gus", "Ben", "Eve"]:
         cart = guest_cart(shop, line("LAMP"), line("MUG", 2))
         email = f"{name.lower()}@example.org"
-        wants = of_cart | {"email": email, "shippingAddress": address(name)}
-        placed = shop.do("POST", "/api/orders", wants, **cart)
+        fields = of_cart | {"email": email, "shippingAddress": address(name)}
+        placed = shop.do("POST", "/api/orders", fields, **cart)
         orders.ids[f"of-guest-{name.lower()}"] = placed["id"]
         order = orders.until(shop, f"of-guest-{name.lower()}", "CONFIRMED")
     lookup = {"code": order["code"], "email": email}
@@ -385,8 +386,8 @@ def people(shop, orders, ada):
     shop.command("admin", "create", "--email", "root@example.org")
     zoe = Person(shop, "Zoe")
     shop.do("POST", "/api/users/me/addresses", address("Zoe"), **zoe.headers)
-    wants = {"shippingAddress": address("Zoe")}
-    orders.place(shop, "of-erased-customer", "CONFIRMED", "tok_ok", wants=wants, **zoe.headers)
+    fields = {"shippingAddress": address("Zoe")}
+    orders.place(shop, "of-erased-customer", "CONFIRMED", "tok_ok", fields=fields, **zoe.headers)
     shop.do("POST", "/api/cart/items", line("MUG"), **zoe.headers)
     shop.do("DELETE", "/api/users/me", {"password": PASSWORD}, **zoe.headers)
     shop.until(f"/api/orders/{orders.ids['of-erased-customer']}", lambda order: order["addressErased"])
@@ -412,7 +413,7 @@ def people(shop, orders, ada):
 
 
 def facts_of_order(order):
-    """The part of an order that must read the same for ever."""
+    """Returns the fields of an order that never change."""
     payment, reason, ships_to = order["payment"], order["reason"], order["shippingAddress"]
     return {
         "id": order["id"],
@@ -442,7 +443,7 @@ def facts_of_product(product):
 
 
 def facts(shop, orders):
-    """Everything that the program answers about orders, stock and products."""
+    """Returns all responses about orders, stock and products."""
     shop.until_quiet()
     head = shop.head()
     listed = {order["id"]: facts_of_order(order) for order in shop.items("/api/orders")}
@@ -458,7 +459,7 @@ def facts(shop, orders):
 
 
 def record(binary, folder, clock):
-    """Fills the data folder, and returns what is expected of it."""
+    """Fills the data folder, and returns the expected responses."""
     orders = Orders()
     with Program(binary, folder) as shop:
         withdrawn, ada = open_the_shop(shop)
@@ -476,7 +477,7 @@ def record(binary, folder, clock):
         orders.ids["timed-out"] = timed_out["id"]
         orders.until(shop, "timed-out", "TIMED_OUT")
         expected = facts(shop, orders)
-        # Its time runs out while the shop is stopped: the next program ends it. It is not among the facts.
+        # This order times out while the shop is stopped, so the next program ends it. It is not in the expected orders.
         overdue = Orders().place(shop, "overdue", "PAYMENT_PENDING", lines=[line("CANDLE", 3)])
     return expected | {"people": of_people, "withdrawn": withdrawn, "overdue": overdue["id"]}
 
