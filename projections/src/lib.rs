@@ -1,9 +1,14 @@
-//! The shop's read models: what becomes of their rows when an event happens.
+//! Projectors of the shop: the rules that compute the rows of its read models from events.
 //!
-//! A folder a model, each with the same files: `mod.rs` has the shape and the rules, `row.rs` the
-//! document. Everything here is pure and has no SQL. A row holds what its own streams say and nothing
-//! else; what another stream says is joined when queried. A change to keys, rows, columns or
-//! contributions raises the model's version; the golden tests fail until it does.
+//! Each model has a folder with the same files: `mod.rs` with the shape and the rules, `row.rs` with the
+//! document of a row, `tests.rs`, and a snapshot of the golden test.
+//!
+//! Invariants: everything is pure and contains no SQL. A row is computed from its own streams only; queries
+//! join the data of other streams. A change of keys, rows, columns or contributions needs a higher version of
+//! the model. The golden tests fail until the version is raised.
+//!
+//! On failure: an event that a projector can't apply parks one row or stream; see
+//! `souk_eventsourcing::parking`.
 
 pub mod cart_lines;
 pub mod carts;
@@ -21,14 +26,14 @@ pub mod stock;
 pub mod users;
 pub mod variants;
 
-mod happened;
+mod stream_event;
 #[cfg(test)]
 mod testing;
 
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectorFold};
 use souk_eventsourcing::projector::Model;
 
-/// A projector of every model, at the log's start.
+/// Returns a projector of every model, at the start of the log.
 pub fn all() -> Vec<Box<dyn ErasedProjector>> {
     vec![
         ProjectorFold::<products::Products>::boxed(),
@@ -48,7 +53,7 @@ pub fn all() -> Vec<Box<dyn ErasedProjector>> {
     ]
 }
 
-/// The shape of every model, in the order of [`all`].
+/// Returns the shape of every model, in the order of [`all`].
 pub fn models() -> Vec<&'static Model> {
     all().iter().map(|projector| projector.model()).collect()
 }

@@ -1,7 +1,10 @@
-//! Keys that sort texts as people do: those of the Unicode Collation Algorithm, in the order of CLDR's root.
+//! Sort keys: texts whose byte order is the alphabetical order of names.
 //!
-//! A key is in hexadecimal digits, which every database sorts as it sorts the bytes. Another version of the
-//! collation's data may make other keys: the version of each read model that holds keys is raised with it.
+//! Source: Unicode Collation Algorithm with the root collation of CLDR.
+//!
+//! Invariants: a key consists of hexadecimal digits, which every database sorts like the bytes of the key.
+//! Another version of the collation data may give other keys, so a new version of the data needs a higher
+//! version of each read model that holds sort keys.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -11,10 +14,10 @@ use icu_collator::{CollatorBorrowed, CollatorPreferences};
 
 static ROOT: LazyLock<CollatorBorrowed<'static>> = LazyLock::new(|| {
     CollatorBorrowed::try_new(CollatorPreferences::default(), CollatorOptions::default())
-        .expect("the root collation is part of the program")
+        .expect("the root collation is compiled into the program")
 });
 
-/// The key of a text. Equal texts that differ in case or accents alone stand beside each other, small letters first.
+/// Returns the sort key of a text. Texts that differ only in case or accents are neighbours, lower case first.
 pub fn sort_key(text: &str) -> String {
     let mut bytes = Vec::with_capacity(4 * text.len());
     let Ok(()) = ROOT.write_sort_key_to(text, &mut bytes);
@@ -30,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_sort_as_people_sort_them() {
+    fn sort_keys_give_the_alphabetical_order() {
         let sorted = [
             "100% wool",
             "apple",
@@ -50,9 +53,9 @@ mod tests {
         assert_eq!(sort_key("Café"), sort_key("Cafe\u{301}"));
     }
 
-    /// Keys are stored, so another version of the data must be noticed.
+    /// Read models store sort keys. This test fails if a new version of the collation data changes them.
     #[test]
-    fn a_key_is_the_same_as_in_the_read_models_of_today() {
+    fn a_sort_key_equals_the_key_in_stored_read_models() {
         assert_eq!(sort_key("Zinc lamp"), "5d3b452f04412b4349010d01dc0c");
     }
 }

@@ -1,4 +1,4 @@
-//! Histories made by hand, and what a projector makes of them.
+//! Test tools: hand-written histories of events, and the rows that a projector computes from them.
 
 use std::fmt::Write as _;
 
@@ -18,15 +18,15 @@ use souk_eventsourcing::{
 };
 use uuid::Uuid;
 
-/// A log in memory: a minute passes from event to event.
+/// Log in memory. Each event is one minute later than the one before.
 #[derive(Default)]
 pub(crate) struct History {
     events: Vec<RecordedEvent>,
 }
 
 impl History {
-    /// Something happens to a stream.
-    #[expect(clippy::needless_pass_by_value, reason = "examples read better so")]
+    /// Appends an event to a stream.
+    #[expect(clippy::needless_pass_by_value, reason = "tests are easier to read without references")]
     pub(crate) fn then(mut self, stream: &StreamName, event: impl EventPayload) -> Self {
         let at = self.now();
         let new = self.origin().envelope(stream, 0, &event, at);
@@ -34,7 +34,7 @@ impl History {
         self
     }
 
-    /// A keyed command changes nothing.
+    /// Appends a `noted` event, as a repeatable command does that changes nothing.
     pub(crate) fn noted(mut self, stream: &StreamName) -> Self {
         let new = self.origin().noted(stream, self.now());
         self.push(stream, new);
@@ -72,19 +72,19 @@ fn fold(projector: &mut dyn ErasedProjector, events: &[RecordedEvent]) -> ModelC
     change
 }
 
-/// All of a history at once, as a rebuild folds it.
+/// Applies a history as one batch, as a rebuild does.
 pub(crate) fn at_once<P: Projector>(history: &History) -> ModelChange {
     fold(&mut *ProjectorFold::<P>::boxed(), &history.events)
 }
 
-/// A row after a history.
+/// Returns a row after a history; `None` if the row does not exist.
 pub(crate) fn row<P: Projector>(history: &History, key: &str) -> Option<P::Row> {
     let change = at_once::<P>(history).rows.into_iter().find(|change| change.key == key)?;
     change.content.map(|(document, _)| serde_json::from_slice(&document).unwrap())
 }
 
-/// What every event changes, one after another, as text.
-pub(crate) fn told<P: Projector>(history: &History) -> String {
+/// Returns a text with the changes of each event, in the order of the history.
+pub(crate) fn changes_as_text<P: Projector>(history: &History) -> String {
     let mut projector = ProjectorFold::<P>::boxed();
     let mut text = String::new();
     for event in &history.events {
@@ -113,13 +113,13 @@ pub(crate) fn told<P: Projector>(history: &History) -> String {
     text
 }
 
-/// Holds what a projector makes of a history to a snapshot that is named with the model's version.
+/// Compares the changes of a history with a snapshot. The name of the snapshot contains the model's version.
 macro_rules! golden {
     ($projector:ty, $history:expr) => {{
         let model = <$projector as souk_eventsourcing::projector::Projector>::MODEL;
         let name = format!("{}_v{}", model.name, model.version);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(name, $crate::testing::told::<$projector>(&$history));
+            insta::assert_snapshot!(name, $crate::testing::changes_as_text::<$projector>(&$history));
         });
     }};
 }
@@ -141,7 +141,7 @@ pub(crate) fn email_hash() -> EmailHash {
     EmailHash::of(&[1; 32], "ada@example.org")
 }
 
-/// Ada makes an account.
+/// Returns the event of Ada's registration.
 pub(crate) fn registered(user: UserId) -> UserEvent {
     Registered {
         email: Personal::new(user.person(), "email", "ada@example.org".to_owned()),
@@ -180,7 +180,7 @@ pub(crate) fn address(name: &str) -> Address {
     }
 }
 
-/// Ada's order of two lines and three units, for £5.10 and postage.
+/// Returns Ada's order of two lines and three units, with a total of £6.10.
 pub(crate) fn draft(number: u128) -> Draft {
     let line = |text: &str, quantity, amount| OrderLine {
         sku: sku(text),

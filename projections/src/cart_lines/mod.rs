@@ -1,5 +1,7 @@
-//! Lines of carts: one row a line, by `cartId:sku`, so that a change to one line of a thousand writes one
-//! row. A line keeps its place among the others until it leaves the cart.
+//! Read model of cart lines: one row per line, by `cartId:sku`.
+//!
+//! A change of one line writes one row, even in a cart with a thousand lines. A line keeps its place among the
+//! other lines until it is removed from the cart.
 
 mod row;
 
@@ -14,40 +16,40 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
 
 pub use row::CartLineRow;
 
-use crate::happened::text;
+use crate::stream_event::text;
 
-/// Places that one event can give out: more than lines in any event.
-const PLACES_AN_EVENT: u32 = 4_096;
-const _: () = assert!(LINES_MAX < PLACES_AN_EVENT as usize);
+/// Number of places that are reserved for the lines of one event. No event has as many lines.
+const PLACES_PER_EVENT: u32 = 4_096;
+const _: () = assert!(LINES_MAX < PLACES_PER_EVENT as usize);
 
-/// The rules.
+/// Projector of the read model of cart lines.
 #[derive(Debug)]
 pub struct CartLines;
 
-/// What becomes of a line.
+/// Change of a cart line.
 #[derive(Debug)]
 pub enum LineChange {
-    /// Units are added, at a price for the whole line; `index` is the line's place in the event.
-    PutIn {
-        /// The line's place in the event.
+    /// Units are added. The unit price of the added line applies to the whole line.
+    Add {
+        /// Index of the line in the event, from 0.
         index: usize,
-        /// What is added.
+        /// Added units, with their price.
         line: CartLine,
     },
-    /// It has these units and this price.
+    /// Quantity and price are replaced.
     Set {
-        /// Units.
+        /// New number of units.
         quantity: u32,
-        /// The price of one.
+        /// New price of one unit.
         unit_price: Money,
     },
-    /// So many units go, and with the last of them the line.
-    TakenOut {
-        /// Units.
+    /// Units are subtracted. A line without units is removed.
+    Subtract {
+        /// Number of units to subtract.
         quantity: u32,
     },
-    /// It goes.
-    Gone,
+    /// The line is removed.
+    Remove,
 }
 
 impl Projector for CartLines {
@@ -61,28 +63,28 @@ impl Projector for CartLines {
         indexes: &[],
         sums: &[],
     };
-    /// By the line's key.
+    /// Changes by key of the line.
     type Event = HashMap<String, LineChange>;
     type Row = CartLineRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         <Cart as Decider>::Event::event_types().to_vec()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
         let changes = match recorded.decode()? {
-            CartEvent::ItemAdded(event) => put_in(vec![event.line]),
+            CartEvent::ItemAdded(event) => add(vec![event.line]),
             CartEvent::ItemChanged(event) => {
                 let change = LineChange::Set { quantity: event.quantity, unit_price: event.unit_price };
                 vec![(event.sku, change)]
             }
-            CartEvent::ItemRemoved(event) => gone(vec![event.sku]),
-            CartEvent::Cleared(event) => gone(event.skus),
-            CartEvent::Merged(event) => put_in(event.lines),
-            CartEvent::MergedAway(event) => taken_out(event.lines),
-            CartEvent::CheckedOut(event) => gone(event.lines.into_iter().map(|line| line.sku).collect()),
+            CartEvent::ItemRemoved(event) => remove(vec![event.sku]),
+            CartEvent::Cleared(event) => remove(event.skus),
+            CartEvent::Merged(event) => add(event.lines),
+            CartEvent::MergedAway(event) => subtract(event.lines),
+            CartEvent::CheckedOut(event) => remove(event.lines.into_iter().map(|line| line.sku).collect()),
             CartEvent::OrderRecalled(_) => Vec::new(),
-            CartEvent::GivenBack(event) => put_in(event.lines),
+            CartEvent::GivenBack(event) => add(event.lines),
         };
         let cart = recorded.stream.id();
         Ok(Some(changes.into_iter().map(|(sku, change)| (format!("{cart}:{sku}"), change)).collect()))
@@ -99,15 +101,15 @@ impl Projector for CartLines {
         recorded: &RecordedEvent,
     ) -> Option<CartLineRow> {
         match changes.get(key)? {
-            LineChange::PutIn { index, line } => Some(grown(row, line, place(recorded, *index))),
+            LineChange::Add { index, line } => Some(added_to(row, line, place(recorded, *index))),
             LineChange::Set { quantity, unit_price } => {
                 row.map(|row| CartLineRow { quantity: *quantity, unit_price: *unit_price, ..row })
             }
-            LineChange::TakenOut { quantity: gone } => row.and_then(|row| {
-                let quantity = row.quantity.saturating_sub(*gone);
+            LineChange::Subtract { quantity: subtracted } => row.and_then(|row| {
+                let quantity = row.quantity.saturating_sub(*subtracted);
                 (quantity > 0).then_some(CartLineRow { quantity, ..row })
             }),
-            LineChange::Gone => None,
+            LineChange::Remove => None,
         }
     }
 
@@ -116,20 +118,21 @@ impl Projector for CartLines {
     }
 }
 
-fn put_in(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
+fn add(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
     let lines = lines.into_iter().enumerate();
-    lines.map(|(index, line)| (line.sku.clone(), LineChange::PutIn { index, line })).collect()
+    lines.map(|(index, line)| (line.sku.clone(), LineChange::Add { index, line })).collect()
 }
 
-fn taken_out(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
-    lines.into_iter().map(|line| (line.sku, LineChange::TakenOut { quantity: line.quantity })).collect()
+fn subtract(lines: Vec<CartLine>) -> Vec<(Sku, LineChange)> {
+    lines.into_iter().map(|line| (line.sku, LineChange::Subtract { quantity: line.quantity })).collect()
 }
 
-fn gone(skus: Vec<Sku>) -> Vec<(Sku, LineChange)> {
-    skus.into_iter().map(|sku| (sku, LineChange::Gone)).collect()
+fn remove(skus: Vec<Sku>) -> Vec<(Sku, LineChange)> {
+    skus.into_iter().map(|sku| (sku, LineChange::Remove)).collect()
 }
 
-fn grown(row: Option<CartLineRow>, line: &CartLine, place: i64) -> CartLineRow {
+/// Returns a row after the units of `line` were added. `place` is the place of a new row.
+fn added_to(row: Option<CartLineRow>, line: &CartLine, place: i64) -> CartLineRow {
     let (before, added) = row.map_or((0, place), |row| (row.quantity, row.added));
     CartLineRow {
         sku: line.sku.clone(),
@@ -140,9 +143,11 @@ fn grown(row: Option<CartLineRow>, line: &CartLine, place: i64) -> CartLineRow {
     }
 }
 
+/// Returns the place of a line that an event adds: a number that increases with revision and index.
 fn place(recorded: &RecordedEvent, index: usize) -> i64 {
-    let (revision, index) = (i64::try_from(recorded.revision.0), i64::try_from(index));
-    revision.unwrap_or(i64::MAX).saturating_mul(i64::from(PLACES_AN_EVENT)).saturating_add(index.unwrap_or(0))
+    let revision = i64::try_from(recorded.revision.0).unwrap_or(i64::MAX);
+    let index = i64::try_from(index).unwrap_or(0);
+    revision.saturating_mul(i64::from(PLACES_PER_EVENT)).saturating_add(index)
 }
 
 #[cfg(test)]

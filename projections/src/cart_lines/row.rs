@@ -1,20 +1,20 @@
-//! The document of a cart's line.
+//! Row of the read model `cart_lines`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::{Money, ProductId, Sku};
 
-/// A line of a cart.
+/// Line of a cart: a SKU with its number of units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartLineRow {
-    /// What.
+    /// SKU of the line, unique within the cart.
     pub sku: Sku,
-    /// Its product.
+    /// Product that sells the SKU.
     pub product: ProductId,
-    /// Units.
+    /// Number of units.
     pub quantity: u32,
-    /// What one cost when the line was last changed.
+    /// Price of one unit when the line was last changed.
     pub unit_price: Money,
-    /// Grows in the order in which lines were added.
+    /// Place of the line in the cart. Lines that were added later have a higher number.
     pub added: i64,
 }

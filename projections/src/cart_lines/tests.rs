@@ -68,7 +68,7 @@ fn golden() {
 }
 
 #[test]
-fn units_of_a_sku_that_is_there_are_added_and_the_newer_price_counts() {
+fn adding_a_sku_again_adds_its_units_and_replaces_its_price() {
     let history =
         History::default().then(&stream(), added("A1", 2, 255)).then(&stream(), added("A1", 3, 240));
     let row = line_of(&history, "A1").unwrap();
@@ -76,7 +76,7 @@ fn units_of_a_sku_that_is_there_are_added_and_the_newer_price_counts() {
 }
 
 #[test]
-fn a_line_keeps_its_place_until_it_leaves_the_cart() {
+fn a_line_keeps_its_place_until_it_is_removed_from_the_cart() {
     let history = History::default()
         .then(&stream(), added("A1", 1, 255))
         .then(&stream(), added("B2", 1, 100))

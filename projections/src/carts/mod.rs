@@ -1,4 +1,4 @@
-//! Carts: one row a cart, by its id. Its lines are rows of [`crate::cart_lines`].
+//! Read model of carts: one row per cart, by cart id. The lines of a cart are rows of [`crate::cart_lines`].
 
 mod row;
 
@@ -8,23 +8,23 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 pub use row::CartRow;
 
-use crate::happened::{self, Happened};
+use crate::stream_event::{self, StreamEvent};
 
-/// The rules.
+/// Projector of the read model of carts.
 #[derive(Debug)]
 pub struct Carts;
 
 impl Projector for Carts {
     const MODEL: Model = Model { name: "carts", version: 1, columns: &[], indexes: &[], sums: &[] };
-    type Event = Happened<CartEvent>;
+    type Event = StreamEvent<CartEvent>;
     type Row = CartRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<Cart>()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<Cart>()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<Cart>(recorded)
+        stream_event::read::<Cart>(recorded)
     }
 
     fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
@@ -38,9 +38,9 @@ impl Projector for Carts {
         recorded: &RecordedEvent,
     ) -> Option<CartRow> {
         let customer = match event {
-            Happened::Event(CartEvent::ItemAdded(event)) => event.customer.clone(),
-            Happened::Event(CartEvent::Merged(event)) => Some(event.customer.clone()),
-            Happened::Event(_) | Happened::Noted => None,
+            StreamEvent::Event(CartEvent::ItemAdded(event)) => event.customer.clone(),
+            StreamEvent::Event(CartEvent::Merged(event)) => Some(event.customer.clone()),
+            StreamEvent::Event(_) | StreamEvent::Noted => None,
         };
         let customer = customer.or_else(|| row.and_then(|row| row.customer));
         Some(CartRow { customer, revision: recorded.revision.0 })

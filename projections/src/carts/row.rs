@@ -1,14 +1,14 @@
-//! The document of a cart.
+//! Row of the read model `carts`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::CustomerId;
 
-/// A cart, without its lines.
+/// Cart without its lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartRow {
-    /// Whose it is; none for a guest's.
+    /// Customer who owns the cart; `None` for a guest's cart.
     pub customer: Option<CustomerId>,
-    /// Of its stream.
+    /// Last revision of the cart's stream.
     pub revision: u64,
 }

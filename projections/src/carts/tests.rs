@@ -27,7 +27,7 @@ fn golden() {
 }
 
 #[test]
-fn a_cart_stays_its_customers_whatever_happens_to_its_lines() {
+fn a_cart_keeps_its_customer_when_its_lines_change() {
     let removed = CartEvent::from(ItemRemoved { sku: sku("A1") });
     let history =
         History::default().then(&stream(), merged()).then(&stream(), added()).then(&stream(), removed);

@@ -1,5 +1,7 @@
-//! People who were erased, by whom their key was of: one row a person. Whoever restores an older store of
-//! keys brings keys back that were destroyed; these are the ones to destroy again.
+//! Read model of erased people: one row per person, by the person whose key was destroyed.
+//!
+//! Restoring an older copy of the store of keys brings destroyed keys back. The program reads this model to destroy
+//! them again.
 
 mod row;
 
@@ -10,7 +12,7 @@ use souk_eventsourcing::{Decider, DecodeError, Person, RecordedEvent};
 
 pub use row::ErasedPersonRow;
 
-/// The rules.
+/// Projector of the read model of erased people.
 #[derive(Debug)]
 pub struct ErasedPeople;
 
@@ -19,7 +21,7 @@ impl Projector for ErasedPeople {
     type Event = Person;
     type Row = ErasedPersonRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec!["order.erased", "user.erased"]
     }
 

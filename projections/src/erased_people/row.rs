@@ -1,12 +1,12 @@
-//! The document of somebody who is erased.
+//! Row of the read model `erased_people`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// An erasure that the log knows of.
+/// Erasure of a person, as recorded in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErasedPersonRow {
-    /// Since when.
+    /// Time of the first event that records the erasure.
     pub at: Timestamp,
 }

@@ -1,5 +1,7 @@
-//! Webhooks about payments that nobody here knows: one row each, by the provider's id of its event, for the
-//! sweep that tells the payment once it is known. One that was told has no row.
+//! Read model of stored webhooks: one row per webhook, by the provider's id of its event.
+//!
+//! A webhook about a payment that the shop does not know yet is stored. A sweep sends it to the payment once the
+//! payment is known, and the row is removed.
 
 mod row;
 
@@ -9,9 +11,9 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
 
 pub use row::KeptWebhookRow;
 
-use crate::happened::instant;
+use crate::stream_event::instant;
 
-/// The rules.
+/// Projector of the read model of stored webhooks.
 #[derive(Debug)]
 pub struct KeptWebhooks;
 
@@ -26,7 +28,7 @@ impl Projector for KeptWebhooks {
     type Event = WebhookEvent;
     type Row = KeptWebhookRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         <Webhook as Decider>::Event::event_types().to_vec()
     }
 
@@ -36,7 +38,7 @@ impl Projector for KeptWebhooks {
 
     fn keys(event: &WebhookEvent, _: &RecordedEvent) -> Vec<String> {
         match event {
-            WebhookEvent::Kept(event) => vec![event.event_id.clone()],
+            WebhookEvent::Stored(event) => vec![event.event_id.clone()],
             WebhookEvent::Settled(event) => vec![event.event_id.clone()],
         }
     }
@@ -48,7 +50,7 @@ impl Projector for KeptWebhooks {
         recorded: &RecordedEvent,
     ) -> Option<KeptWebhookRow> {
         match event {
-            WebhookEvent::Kept(event) => Some(KeptWebhookRow {
+            WebhookEvent::Stored(event) => Some(KeptWebhookRow {
                 provider_payment_id: recorded.stream.id().to_owned(),
                 kind: event.kind.clone(),
                 refund_id: event.refund_id.clone(),

@@ -1,18 +1,18 @@
-//! The document of a kept webhook.
+//! Row of the read model `kept_webhooks`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// What the provider said of a payment that nobody here knew.
+/// Webhook of the provider about a payment that the shop did not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptWebhookRow {
-    /// The provider's id of the payment.
+    /// Id of the payment at the provider.
     pub provider_payment_id: String,
-    /// What it says happened.
+    /// Kind of the provider's event, as in `payment.authorized`.
     pub kind: String,
-    /// The refund it is about.
+    /// Id of the refund; `None` if the webhook does not concern a refund.
     pub refund_id: Option<String>,
-    /// When the provider made it.
+    /// Time at which the provider created its event.
     pub created_at: Timestamp,
 }

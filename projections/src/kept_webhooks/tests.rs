@@ -1,4 +1,4 @@
-use souk_domain::webhook::event::{Kept, Settled};
+use souk_domain::webhook::event::{Settled, Stored};
 use souk_eventsourcing::StreamName;
 use souk_eventsourcing::testkit::noon;
 
@@ -9,9 +9,10 @@ fn stream() -> StreamName {
     StreamName::new(Webhook::CATEGORY, "sim_1")
 }
 
-fn kept(id: &str) -> WebhookEvent {
-    let (event_id, kind) = (id.to_owned(), "payment.authorized".to_owned());
-    Kept { event_id, kind, refund_id: None, created_at: noon() }.into()
+fn stored(id: &str) -> WebhookEvent {
+    let event_id = id.to_owned();
+    let kind = "payment.authorized".to_owned();
+    Stored { event_id, kind, refund_id: None, created_at: noon() }.into()
 }
 
 fn settled(id: &str) -> WebhookEvent {
@@ -21,15 +22,15 @@ fn settled(id: &str) -> WebhookEvent {
 #[test]
 fn golden() {
     let history = History::default()
-        .then(&stream(), kept("evt_1"))
-        .then(&stream(), kept("evt_2"))
+        .then(&stream(), stored("evt_1"))
+        .then(&stream(), stored("evt_2"))
         .then(&stream(), settled("evt_1"));
     golden!(KeptWebhooks, history);
 }
 
 #[test]
-fn a_webhook_that_was_told_has_no_row() {
-    let history = History::default().then(&stream(), kept("evt_1"));
+fn a_settled_webhook_has_no_row() {
+    let history = History::default().then(&stream(), stored("evt_1"));
     assert!(row::<KeptWebhooks>(&history, "evt_1").is_some());
     assert!(row::<KeptWebhooks>(&history.then(&stream(), settled("evt_1")), "evt_1").is_none());
 }

@@ -1,6 +1,8 @@
-//! Claims whose owner doesn't hold the key: not yet, or no longer. One row a claim, by the id of its stream
-//! (`sku-85123A`, `email-HASH`), for the sweep that releases those that stay so. A claim that is settled
-//! has no row.
+//! Read model of open claims: one row per claim, by the id of the claim's stream (`sku-85123A`, `email-HASH`).
+//!
+//! A claim reserves a unique key (a SKU or an e-mail address) for an owner (a product or a user). The claim is
+//! open while the owner does not hold the key: before the owner has written the key, and after the owner has
+//! given it up. A claim whose owner holds the key has no row. A sweep releases claims that stay open.
 
 mod row;
 
@@ -13,24 +15,24 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
 
 pub use row::OpenClaimRow;
 
-use crate::happened::{instant, text};
+use crate::stream_event::{instant, text};
 
-/// The rules.
+/// Projector of the read model of open claims.
 #[derive(Debug)]
 pub struct OpenClaims;
 
-/// What an event says of claims.
+/// Change of claims by an event.
 #[derive(Debug)]
-pub enum ClaimsSaid {
-    /// A key is nobody's.
+pub enum ClaimsChange {
+    /// The claim of this key was released.
     Released(String),
-    /// What an owner claims or gave up, and what it holds.
+    /// An owner claimed, wrote or gave up keys.
     Owner {
-        /// Its stream.
+        /// Stream of the owner.
         owner: String,
-        /// What it claims and doesn't hold.
+        /// Keys that the owner claimed or gave up.
         open: Vec<String>,
-        /// What it holds.
+        /// Keys that the owner holds.
         held: Vec<String>,
     },
 }
@@ -46,25 +48,25 @@ impl Projector for OpenClaims {
         indexes: &["since"],
         sums: &[],
     };
-    type Event = ClaimsSaid;
+    type Event = ClaimsChange;
     type Row = OpenClaimRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         let of_claims = <Claim as Decider>::Event::event_types();
         let of_products = <Product as Decider>::Event::event_types();
         let of_users = <User as Decider>::Event::event_types();
         of_claims.iter().chain(of_products).chain(of_users).copied().collect()
     }
 
-    fn read(recorded: &RecordedEvent) -> Result<Option<ClaimsSaid>, DecodeError> {
+    fn read(recorded: &RecordedEvent) -> Result<Option<ClaimsChange>, DecodeError> {
         let (open, held) = match recorded.stream.category() {
             Claim::CATEGORY => {
                 let key = recorded.stream.id().to_owned();
                 return Ok(Some(match recorded.decode()? {
                     ClaimEvent::Claimed(event) => {
-                        ClaimsSaid::Owner { owner: event.owner, open: vec![key], held: Vec::new() }
+                        ClaimsChange::Owner { owner: event.owner, open: vec![key], held: Vec::new() }
                     }
-                    ClaimEvent::Released(_) => ClaimsSaid::Released(key),
+                    ClaimEvent::Released(_) => ClaimsChange::Released(key),
                 }));
             }
             User::CATEGORY => match recorded.decode()? {
@@ -73,33 +75,33 @@ impl Projector for OpenClaims {
                 _ => return Ok(None),
             },
             _ => match of_product(recorded.decode()?) {
-                Some(said) => said,
+                Some(keys) => keys,
                 None => return Ok(None),
             },
         };
-        Ok(Some(ClaimsSaid::Owner { owner: recorded.stream.to_string(), open, held }))
+        Ok(Some(ClaimsChange::Owner { owner: recorded.stream.to_string(), open, held }))
     }
 
-    fn keys(said: &ClaimsSaid, _: &RecordedEvent) -> Vec<String> {
-        match said {
-            ClaimsSaid::Released(key) => vec![key.clone()],
-            ClaimsSaid::Owner { open, held, .. } => open.iter().chain(held).cloned().collect(),
+    fn keys(change: &ClaimsChange, _: &RecordedEvent) -> Vec<String> {
+        match change {
+            ClaimsChange::Released(key) => vec![key.clone()],
+            ClaimsChange::Owner { open, held, .. } => open.iter().chain(held).cloned().collect(),
         }
     }
 
     fn project(
         key: &str,
         row: Option<OpenClaimRow>,
-        said: &ClaimsSaid,
+        change: &ClaimsChange,
         recorded: &RecordedEvent,
     ) -> Option<OpenClaimRow> {
         let since = recorded.event.recorded_at;
-        match said {
-            ClaimsSaid::Released(_) => None,
-            ClaimsSaid::Owner { owner, held, .. } if held.iter().any(|held| held == key) => {
+        match change {
+            ClaimsChange::Released(_) => None,
+            ClaimsChange::Owner { owner, held, .. } if held.iter().any(|held_key| held_key == key) => {
                 row.filter(|row| row.owner != *owner)
             }
-            ClaimsSaid::Owner { owner, .. } => Some(OpenClaimRow { owner: owner.clone(), since }),
+            ClaimsChange::Owner { owner, .. } => Some(OpenClaimRow { owner: owner.clone(), since }),
         }
     }
 
@@ -108,7 +110,7 @@ impl Projector for OpenClaims {
     }
 }
 
-/// What a product's event says it gave up and holds.
+/// Returns the keys that a product gave up and the keys that it holds after this event.
 fn of_product(event: ProductEvent) -> Option<(Vec<String>, Vec<String>)> {
     let (content, removed) = match event {
         ProductEvent::Created(event) => (Some(event.content), Vec::new()),

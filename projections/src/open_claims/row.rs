@@ -1,14 +1,14 @@
-//! The document of an open claim.
+//! Row of the read model `open_claims`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// A claim whose owner doesn't hold the key.
+/// Open claim: its owner does not hold the claimed key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenClaimRow {
-    /// The stream that claimed it.
+    /// Stream of the product or user that claimed the key.
     pub owner: String,
-    /// Since when.
+    /// Time since which the claim is open.
     pub since: Timestamp,
 }

@@ -67,7 +67,7 @@ fn a_claim_is_open_until_its_owner_holds_the_sku() {
 }
 
 #[test]
-fn an_address_is_held_from_registration_to_erasure() {
+fn a_claim_of_an_email_address_is_closed_from_registration_to_erasure() {
     let user = UserId(Uuid::from_u128(7));
     let claim = Claim::of_email(&email_hash());
     let open = History::default().then(&claim, claimed(&User::stream(user)));
@@ -80,7 +80,7 @@ fn an_address_is_held_from_registration_to_erasure() {
 }
 
 #[test]
-fn a_claim_is_open_again_when_its_owner_gives_the_sku_up() {
+fn a_claim_is_open_after_its_owner_has_given_the_sku_up() {
     let given_up = History::default()
         .then(&claim_of("A1"), claimed(&stream(1)))
         .then(&stream(1), created(&["A1"]))

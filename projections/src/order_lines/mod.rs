@@ -1,6 +1,7 @@
-//! Lines of orders: one row a line, by `orderId:00001` in the order's own order, written once. What
-//! becomes of a line follows from the order's row, so that no step of an order of a thousand lines
-//! writes a thousand rows again.
+//! Read model of order lines: one row per line, by order id and line number, as in `orderId:00001`.
+//!
+//! A row is written once and never changes. The state of a line follows from the row of its order. A change of an
+//! order with a thousand lines therefore writes one row instead of a thousand.
 
 mod row;
 
@@ -10,7 +11,7 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 pub use row::OrderLineRow;
 
-/// The rules.
+/// Projector of the read model of order lines.
 #[derive(Debug)]
 pub struct OrderLines;
 
@@ -19,7 +20,7 @@ impl Projector for OrderLines {
     type Event = Placed;
     type Row = OrderLineRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec!["order.placed"]
     }
 

@@ -1,4 +1,4 @@
-//! The document of an order's line.
+//! Row of the read model `order_lines`.
 
-/// A line as it was ordered.
+/// Order line, as the buyer ordered it.
 pub type OrderLineRow = souk_domain::order::event::OrderLine;

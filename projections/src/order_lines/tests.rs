@@ -13,14 +13,14 @@ fn golden() {
 }
 
 #[test]
-fn lines_stand_in_the_orders_own_order() {
+fn line_numbers_follow_the_sequence_of_lines_in_the_order() {
     let history = History::default().then(&order_stream(5), placed());
     let second = row::<OrderLines>(&history, &format!("{}:00002", order(5))).unwrap();
     assert_eq!(second.sku, sku("B2"));
 }
 
 #[test]
-fn nothing_that_happens_later_writes_a_line_again() {
+fn later_events_of_an_order_do_not_write_its_lines() {
     let history = History::default().then(&order_stream(5), OrderEvent::from(PaymentAwaited {}));
     assert!(at_once::<OrderLines>(&history).rows.is_empty());
 }

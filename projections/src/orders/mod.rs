@@ -1,9 +1,9 @@
-//! Orders: one row an order, by its id, and the sales of each UTC day and currency. The lines are rows of
-//! [`crate::order_lines`].
+//! Read model of orders: one row per order, by order id, and sums of the sales per UTC day and currency. The lines
+//! of an order are rows of [`crate::order_lines`].
 //!
-//! An order counts as a sale of the day it was confirmed, for as long as it is not cancelled. Money that is given
-//! back later lowers the revenue of the day on which it is given back: that of orders that were paid outside is
-//! summed here, and that of payments in [`crate::payments`].
+//! An order is a sale of the day on which it was confirmed, unless it is cancelled. A refund lowers the revenue of
+//! the day of the refund. This model sums refunds of orders that were paid outside the shop; [`crate::payments`]
+//! sums refunds of payments.
 
 mod row;
 
@@ -13,11 +13,11 @@ use souk_domain::{Address, PaymentId, PersonalText};
 use souk_eventsourcing::projector::{Column, ColumnType, Contribution, Model, Projector, Sum, Value};
 use souk_eventsourcing::{DecodeError, EventPayload, Personal, RecordedEvent, Timestamp};
 
-pub use row::{GivenBack, LineReservation, Moment, OrderRow};
+pub use row::{LineReservation, Moment, OrderRow, OutsideRefund};
 
-use crate::happened::{self, Happened, instant, money_day, text};
+use crate::stream_event::{self, StreamEvent, instant, money_day, text};
 
-/// The rules.
+/// Projector of the read model of orders.
 #[derive(Debug)]
 pub struct Orders;
 
@@ -31,9 +31,9 @@ impl Projector for Orders {
             Column { name: "placed_at", column_type: ColumnType::Integer },
             Column { name: "code", column_type: ColumnType::Text },
             Column { name: "payment_id", column_type: ColumnType::Text },
-            // Of guests' orders alone: a customer's are found by customer.
+            // Null for a customer's order, which is found by `customer_id`.
             Column { name: "guest_email_hash", column_type: ColumnType::Text },
-            // 1 when it can't be shipped for lack of an address.
+            // 1 if the order can't be shipped because its address was erased; otherwise null.
             Column { name: "address_erased", column_type: ColumnType::Integer },
         ],
         indexes: &[
@@ -46,15 +46,15 @@ impl Projector for Orders {
         ],
         sums: &[Sum { name: "sales", columns: &["orders", "units", "revenue"] }],
     };
-    type Event = Happened<OrderEvent>;
+    type Event = StreamEvent<OrderEvent>;
     type Row = OrderRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<Order>()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<Order>()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<Order>(recorded)
+        stream_event::read::<Order>(recorded)
     }
 
     fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
@@ -69,11 +69,11 @@ impl Projector for Orders {
     ) -> Option<OrderRow> {
         let mut row = match (row, event) {
             (Some(row), _) => row,
-            (None, Happened::Event(OrderEvent::Placed(event))) => placed(&event.draft),
+            (None, StreamEvent::Event(OrderEvent::Placed(event))) => placed(&event.draft),
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
-        if let Happened::Event(event) = event {
+        if let StreamEvent::Event(event) = event {
             apply(&mut row, event, recorded.event.recorded_at);
         }
         Some(row)
@@ -99,12 +99,12 @@ impl Projector for Orders {
         let key = |at| money_day(row.total.currency, at);
         let sale = vec![1, row.units, row.total.amount];
         let sale = Contribution { sum: "sales", key: key(confirmed_at), deltas: sale };
-        let given_back = row.given_back_outside.iter().map(|part| Contribution {
+        let refunds = row.given_back_outside.iter().map(|refund| Contribution {
             sum: "sales",
-            key: key(part.at),
-            deltas: vec![0, 0, -part.amount],
+            key: key(refund.at),
+            deltas: vec![0, 0, -refund.amount],
         });
-        std::iter::once(sale).chain(given_back).collect()
+        std::iter::once(sale).chain(refunds).collect()
     }
 }
 
@@ -156,7 +156,7 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
         OrderEvent::Returned(event) => {
             if row.is_paid_outside {
                 let amount = row.price_of_return(event.value, event.complete);
-                row.given_back_outside.push(GivenBack { at, amount });
+                row.given_back_outside.push(OutsideRefund { at, amount });
             }
             if event.complete {
                 row.status = OrderStatus::Returned;
@@ -186,17 +186,17 @@ fn apply(row: &mut OrderRow, event: &OrderEvent, at: Timestamp) {
     row.timeline.push(Moment { at, event: event_name, detail: detail(event) });
 }
 
-/// Whether whom an address tells about was erased before it was said.
+/// Returns true if the person of an address was erased before the address was written.
 fn is_erased(address: Option<&Personal<Address>>) -> bool {
     address.is_some_and(Personal::is_erased)
 }
 
-/// Names the carrier and the tracking number.
+/// Returns the carrier and the tracking number as text.
 fn shipment(carrier: &str, tracking: &str) -> String {
     format!("{carrier} {tracking}").trim_end().to_owned()
 }
 
-/// The words of the timeline about an event.
+/// Returns the text that the timeline shows for an event.
 fn detail(event: &OrderEvent) -> Option<PersonalText> {
     match event {
         OrderEvent::CancellationRequested(event) => Some(event.reason.detail.clone()),

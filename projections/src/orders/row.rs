@@ -1,4 +1,4 @@
-//! The document of an order.
+//! Row of the read model `orders`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::order::OrderStatus;
@@ -6,93 +6,93 @@ use souk_domain::order::event::{Charge, Reason};
 use souk_domain::{Address, CartId, CustomerId, EmailHash, Money, OrderId, PaymentId, PersonalText, Sku};
 use souk_eventsourcing::{Person, Personal, Timestamp};
 
-/// An order, without its lines.
+/// Order without its lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow {
-    /// Where it stands.
+    /// Current status of the order.
     pub status: OrderStatus,
-    /// For people.
+    /// Short code that people use to name the order, as in `SK-7F3K-9QXM`.
     pub code: String,
-    /// Who buys; none for a guest.
+    /// Customer who bought; `None` for a guest's order.
     pub customer: Option<CustomerId>,
-    /// The cart it comes from.
+    /// Cart from which the order was placed.
     pub cart: Option<CartId>,
-    /// A guest's e-mail address.
+    /// E-mail address of the guest.
     pub email: Option<Personal<String>>,
-    /// The keyed hash of that address, in orders of before 2026-11-30.
+    /// Keyed hash of the guest's e-mail address. Only orders from before 2026-11-30 have it.
     pub email_hash: Option<EmailHash>,
-    /// Where the goods go.
+    /// Postal address to which the goods are shipped.
     pub shipping_address: Option<Personal<Address>>,
-    /// Units of all lines.
+    /// Number of units of all lines.
     pub units: i64,
-    /// Shipping, tax, discounts.
+    /// Shipping costs, taxes and discounts.
     pub charges: Vec<Charge>,
-    /// Lines and charges.
+    /// Sum of lines and charges.
     pub total: Money,
-    /// Its payment, which may never have been asked for.
+    /// Id of the payment. The payment may never have been requested.
     pub payment: PaymentId,
-    /// Why it ended early.
+    /// Reason why the order was cancelled or timed out.
     pub reason: Option<Reason>,
-    /// SKUs that there was not enough of.
+    /// SKUs that had too few units in stock.
     pub failed_skus: Vec<Sku>,
-    /// What happened, in order.
+    /// Events of the order for people, in order of time.
     pub timeline: Vec<Moment>,
-    /// When the buyer asked for it.
+    /// Time at which the buyer placed the order.
     pub placed_at: Timestamp,
-    /// When it was confirmed.
+    /// Time at which the order was confirmed.
     pub confirmed_at: Option<Timestamp>,
-    /// True when it was confirmed with money that came outside.
+    /// True if the order was confirmed because it was paid outside the shop, for example in cash.
     pub is_paid_outside: bool,
-    /// Money that is given back outside, since it came outside.
-    pub given_back_outside: Vec<GivenBack>,
-    /// Whether whom it told about when it was placed is erased.
+    /// Refunds outside the shop, for an order that was paid outside.
+    pub given_back_outside: Vec<OutsideRefund>,
+    /// True if the person who placed the order was erased.
     pub is_erased: bool,
-    /// Whether where the goods go went with that.
+    /// True if the shipping address was erased with its person.
     pub is_address_erased: bool,
-    /// Of its stream.
+    /// Last revision of the order's stream.
     pub revision: u64,
 }
 
-/// Something that happened to an order.
+/// Entry of an order's timeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moment {
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
-    /// The event, as in `payment-awaited`.
+    /// Event type without its category, as in `payment-awaited`.
     pub event: String,
-    /// In words.
+    /// Additional text for people, such as a reason or a tracking number.
     pub detail: Option<PersonalText>,
 }
 
-/// Money that is given back outside.
+/// Refund outside the shop, for goods that were returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GivenBack {
-    /// When the goods came back.
+pub struct OutsideRefund {
+    /// Time at which the goods were returned.
     pub at: Timestamp,
-    /// Minor units.
+    /// Amount in minor units of the order's currency.
     pub amount: i64,
 }
 
-/// What became of a line's reservation.
+/// State of the stock reservation of an order line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineReservation {
-    /// It is being made.
+    /// The reservation has been requested.
     Pending,
-    /// Units are held.
+    /// The units are held for the order.
     Reserved,
-    /// They are the buyer's.
+    /// The units belong to the buyer.
     Confirmed,
-    /// They are free again.
+    /// The units are available to other orders again.
     Released,
-    /// There was not enough.
+    /// Too few units were in stock.
     Failed,
 }
 
 impl OrderRow {
-    /// People whose keys open e-mail address, address and texts.
+    /// Returns the people whose keys open e-mail address, shipping address and timeline texts.
     pub fn people(&self) -> impl Iterator<Item = Person> {
         let email = self.email.as_ref().map(|email| email.person().clone());
         let address = self.shipping_address.as_ref().map(|address| address.person().clone());
@@ -100,48 +100,51 @@ impl OrderRow {
         email.into_iter().chain(address).chain(texts)
     }
 
-    /// The person whose key opens the address, unless the log says that it is erased.
+    /// Returns the person whose key opens the shipping address; `None` if the address is erased.
     pub fn person_of_address(&self) -> Option<&Person> {
         self.shipping_address.as_ref().filter(|_| !self.is_address_erased).map(Personal::person)
     }
 
-    /// A guest's e-mail address, while the order is a guest's.
+    /// Returns the e-mail address of a guest's order; `None` after the order was attached to a customer or erased.
     pub fn guest_email(&self) -> Option<&Personal<String>> {
         self.email.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }
 
-    /// Returns true if a person is the order itself after its buyer was erased: who is told of what the shop says
-    /// since.
+    /// Returns true if `person` stands for an order whose buyer was erased. Data that the shop adds to such an
+    /// order is sealed with the key of this person.
     pub fn is_of_shop(&self, person: &Person) -> bool {
         self.is_erased && person.parts().0 == OrderId::READDRESSED
     }
 
-    /// The keyed hash of a guest's e-mail address, while the order is a guest's; none in newer orders.
+    /// Returns the keyed hash of the e-mail address of a guest's order; `None` after the order was attached to a
+    /// customer or erased, and for orders from 2026-11-30 on.
     pub fn guest_email_hash(&self) -> Option<&EmailHash> {
         self.email_hash.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }
 
-    /// Returns true if staff said that the money came outside.
+    /// Returns true if staff marked the order as paid outside the shop.
     pub fn is_marked_as_paid_outside(&self) -> bool {
         self.timeline.iter().any(|moment| moment.event == "paid-outside")
     }
 
-    /// Whether it can't be shipped until the shop cancels it or gets an address.
+    /// Returns true if the order can't be shipped because its address was erased. The shop must then enter an
+    /// address or cancel the order.
     pub fn waits_for_an_address(&self) -> bool {
         let is_unshipped =
             matches!(self.status, OrderStatus::Placed | OrderStatus::PaymentPending | OrderStatus::Confirmed);
         self.is_address_erased && is_unshipped
     }
 
-    /// The price of goods that come back, in minor units. Older logs don't say it: there the last return takes all
-    /// that is left.
+    /// Returns the price of returned goods in minor units. `value` is the price in the event. Older events have no
+    /// price; then the last return counts the rest of the total, and an earlier one counts nothing.
     pub(super) fn price_of_return(&self, value: Option<Money>, complete: bool) -> i64 {
-        let before: i64 = self.given_back_outside.iter().map(|part| part.amount).sum();
-        let left = if complete { self.total.amount - before } else { 0 };
-        value.map_or(left, |value| value.amount)
+        let refunded: i64 = self.given_back_outside.iter().map(|refund| refund.amount).sum();
+        let rest = if complete { self.total.amount - refunded } else { 0 };
+        value.map_or(rest, |value| value.amount)
     }
 
-    /// The fate of a line's reservation; `has_failed` says whether its SKU is among the failed ones.
+    /// Returns the state of a line's reservation. `has_failed` is true if the line's SKU is in
+    /// [`OrderRow::failed_skus`].
     pub fn reservation(&self, has_failed: bool) -> LineReservation {
         match self.status {
             OrderStatus::Placed => LineReservation::Pending,

@@ -94,12 +94,12 @@ fn a_confirmed_order_is_a_sale_of_that_utc_day() {
 }
 
 #[test]
-fn an_order_that_waits_is_no_sale() {
+fn an_unconfirmed_order_is_not_a_sale() {
     assert!(sales(&events(5, vec![placed(5), awaited()])).is_empty());
 }
 
 #[test]
-fn cancelling_takes_the_sale_away_and_returning_keeps_it_as_sold() {
+fn a_cancelled_order_is_not_a_sale_but_a_returned_order_is() {
     let sold = vec![placed(5), awaited(), confirmed()];
     let undone = [sold.clone(), vec![cancelled(ReasonCode::CancelledByShop, &[])]].concat();
     assert!(sales(&events(5, undone)).is_empty());
@@ -109,7 +109,7 @@ fn cancelling_takes_the_sale_away_and_returning_keeps_it_as_sold() {
 }
 
 #[test]
-fn what_is_given_back_outside_lowers_the_revenue_of_its_day() {
+fn a_refund_outside_the_shop_lowers_the_revenue_of_its_day() {
     let outside = || vec![placed(5), awaited(), Confirmed { paid_outside: true }.into()];
     let shipped = || Shipped { carrier: "Post".into(), tracking: "X1".into() }.into();
     let revenue = |back: Vec<OrderEvent>| {
@@ -117,7 +117,7 @@ fn what_is_given_back_outside_lowers_the_revenue_of_its_day() {
         sums.iter().map(|sum| sum.deltas.clone()).collect::<Vec<_>>()
     };
     assert_eq!(revenue(vec![returned(false)]), [[1, 3, 355]]);
-    // Older logs don't say what came back is worth: the last return takes the rest.
+    // Older events hold no price of the returned goods: the last return counts the rest of the total.
     let OrderEvent::Returned(last) = returned(true) else { unreachable!() };
     let old = || OrderEvent::from(Returned { value: None, ..last.clone() });
     assert_eq!(revenue(vec![returned(false), old()]), [[1, 3, 0]]);
@@ -127,8 +127,9 @@ fn what_is_given_back_outside_lowers_the_revenue_of_its_day() {
 }
 
 #[test]
-fn a_lines_reservation_follows_the_order() {
-    let (first, second) = (sku("A1"), sku("B2"));
+fn the_reservation_of_a_line_follows_from_the_order() {
+    let first = sku("A1");
+    let second = sku("B2");
     let reservation = |history: &History, sku: &Sku| {
         let row = order_row(history);
         row.reservation(row.failed_skus.contains(sku))
@@ -145,7 +146,7 @@ fn a_lines_reservation_follows_the_order() {
 }
 
 #[test]
-fn the_timeline_tells_every_event_and_no_mark() {
+fn the_timeline_lists_every_event_except_noted_ones() {
     let history = events(5, vec![placed(5), awaited()]).noted(&order_stream(5));
     let row = order_row(&history);
     let names: Vec<&str> = row.timeline.iter().map(|moment| moment.event.as_str()).collect();
@@ -153,13 +154,13 @@ fn the_timeline_tells_every_event_and_no_mark() {
 }
 
 #[test]
-fn goods_that_came_back_in_part_leave_the_order_delivered() {
+fn an_order_stays_delivered_after_a_partial_return() {
     let history = events(5, vec![placed(5), confirmed(), Delivered {}.into(), returned(false)]);
     assert_eq!(order_row(&history).status, OrderStatus::Delivered);
 }
 
 #[test]
-fn an_order_whose_buyer_is_erased_waits_for_an_address_until_it_is_shipped_or_ends() {
+fn an_order_of_an_erased_buyer_waits_for_an_address_until_it_gets_one_or_is_cancelled() {
     let erased = || OrderEvent::from(Erased { person: ada().person() });
     let row = order_row(&events(5, vec![placed(5), awaited(), confirmed(), erased()]));
     assert!(row.is_erased && row.waits_for_an_address());
@@ -173,11 +174,11 @@ fn an_order_whose_buyer_is_erased_waits_for_an_address_until_it_is_shipped_or_en
 }
 
 #[test]
-fn a_guests_order_is_found_by_its_address_until_it_is_a_customers_or_erased() {
+fn a_guest_order_is_found_by_its_email_hash_until_it_is_attached_or_erased() {
     let email = Personal::new(order(5).guest(), "email", "ada@example.org".to_owned());
     let guests = || {
-        let (customer, hash) = (None, Some(email_hash()));
-        let draft = Draft { customer, email: Some(email.clone()), email_hash: hash, ..draft(5) };
+        let draft =
+            Draft { customer: None, email: Some(email.clone()), email_hash: Some(email_hash()), ..draft(5) };
         OrderEvent::from(Placed { draft })
     };
     assert_eq!(order_row(&events(5, vec![guests()])).guest_email_hash(), Some(&email_hash()));

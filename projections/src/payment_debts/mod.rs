@@ -1,6 +1,8 @@
-//! Refunds and voids, one row each by its id. One that the provider refused is a debt until it is given, tried
-//! again as another one, settled in another way, or withdrawn; its row stays, so that a repeated request finds
-//! it.
+//! Read model of refunds and voids: one row per refund or void, by its id.
+//!
+//! A refund or void that the provider refused is a *debt*. It stops being a debt if the provider carries it out
+//! after all, if it is retried under a new id, or if staff settle it in another way or withdraw it. Its row stays,
+//! so that a repeated request of staff finds it.
 
 mod row;
 
@@ -12,9 +14,9 @@ use uuid::Uuid;
 
 pub use row::{DebtKind, Failure, PaymentDebtRow};
 
-use crate::happened::instant;
+use crate::stream_event::instant;
 
-/// The rules.
+/// Projector of the read model of refunds and voids.
 #[derive(Debug)]
 pub struct PaymentDebts;
 
@@ -24,7 +26,7 @@ impl Projector for PaymentDebts {
         version: 1,
         columns: &[
             Column { name: "payment_id", column_type: ColumnType::Text },
-            // Of debts alone.
+            // Null if the refund or void is not a debt.
             Column { name: "failed_at", column_type: ColumnType::Integer },
         ],
         indexes: &["failed_at, key"],
@@ -33,7 +35,7 @@ impl Projector for PaymentDebts {
     type Event = PaymentEvent;
     type Row = PaymentDebtRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         vec![
             "payment.refund-requested",
             "payment.refunded",
@@ -74,8 +76,8 @@ impl Projector for PaymentDebts {
         recorded: &RecordedEvent,
     ) -> Option<PaymentDebtRow> {
         let failure = |code: &str, detail: &str| {
-            let (code, detail, at) = (code.to_owned(), detail.to_owned(), recorded.event.recorded_at);
-            Some(Failure { code, detail, at })
+            let at = recorded.event.recorded_at;
+            Some(Failure { code: code.to_owned(), detail: detail.to_owned(), at })
         };
         let failure = match event {
             PaymentEvent::RefundRequested(event) if event.refund.to_string() == key => {

@@ -1,45 +1,45 @@
-//! The document of a refund or void.
+//! Row of the read model `payment_debts`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::{Money, OrderId, PaymentId};
 use souk_eventsourcing::Timestamp;
 
-/// A refund or void, and whether it is a debt.
+/// Refund or void. It is a debt while `failure` is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentDebtRow {
-    /// The payment.
+    /// Payment that is refunded or voided.
     pub payment: PaymentId,
-    /// The order that it pays.
+    /// Order of the payment.
     pub order: OrderId,
-    /// The call that the provider was asked to make.
+    /// Kind: refund or void.
     pub kind: DebtKind,
-    /// The amount.
+    /// Amount to refund, or amount of the released hold.
     pub amount: Money,
-    /// The number of the attempt, from 1.
+    /// Number of the attempt, from 1. A retry under a new id has the next number.
     pub attempt: u32,
-    /// The refusal, while nobody has seen to it.
+    /// Refusal of the provider; `None` if the refund or void is not a debt.
     pub failure: Option<Failure>,
 }
 
-/// The call that the provider was asked to make.
+/// Kind of call to the payment provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DebtKind {
-    /// To give taken money back.
+    /// Return captured money to the buyer.
     Refund,
-    /// To let held money go.
+    /// Release money that is held but not captured.
     Void,
 }
 
-/// A refusal of the provider.
+/// Refusal of the payment provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// The provider's code.
+    /// Code of the provider for the refusal.
     pub code: String,
-    /// In words.
+    /// Text of the provider for people.
     pub detail: String,
-    /// The time at which it was recorded.
+    /// Time at which the refusal was recorded.
     pub at: Timestamp,
 }

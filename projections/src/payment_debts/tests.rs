@@ -60,7 +60,7 @@ fn void_failed(number: u128) -> PaymentEvent {
     VoidFailed { order: order(5), void: void(number), code: "no".into(), detail: "expired".into() }.into()
 }
 
-fn after(events: Vec<PaymentEvent>, number: u128) -> Option<Failure> {
+fn failure_after(events: Vec<PaymentEvent>, number: u128) -> Option<Failure> {
     let history =
         events.into_iter().fold(History::default(), |history, event| history.then(&stream(), event));
     row::<PaymentDebts>(&history, &Uuid::from_u128(number).to_string()).unwrap().failure
@@ -91,12 +91,12 @@ fn golden() {
 }
 
 #[test]
-fn a_refused_refund_is_a_debt_until_it_is_tried_again_or_given_after_all() {
+fn a_refused_refund_is_a_debt_until_it_is_retried_refunded_or_withdrawn() {
     let failed = vec![refund_requested(1, 1, None), refund_failed(1)];
-    assert_eq!(after(failed.clone(), 1).unwrap().detail, "closed");
-    assert_eq!(after([failed.clone(), vec![refund_requested(2, 2, Some(1))]].concat(), 1), None);
-    assert_eq!(after([failed.clone(), vec![refunded(1)]].concat(), 1), None);
-    let (debt, reason) = (DebtId(Uuid::from_u128(1)), "kept".to_owned());
-    let withdrawn = DebtWithdrawn { order: order(5), debt, reason };
-    assert_eq!(after([failed, vec![withdrawn.into()]].concat(), 1), None);
+    assert_eq!(failure_after(failed.clone(), 1).unwrap().detail, "closed");
+    assert_eq!(failure_after([failed.clone(), vec![refund_requested(2, 2, Some(1))]].concat(), 1), None);
+    assert_eq!(failure_after([failed.clone(), vec![refunded(1)]].concat(), 1), None);
+    let debt = DebtId(Uuid::from_u128(1));
+    let withdrawn = DebtWithdrawn { order: order(5), debt, reason: "kept".to_owned() };
+    assert_eq!(failure_after([failed, vec![withdrawn.into()]].concat(), 1), None);
 }

@@ -1,10 +1,10 @@
-//! Payments: one row a payment, by its id.
+//! Read model of payments: one row per payment, by payment id.
 //!
-//! A status says what became of the money: an attempt that failed stays failed when nobody wants the payment
-//! any more, and money that was taken is refunded, never cancelled.
+//! The status shows what happened to the money. A failed payment keeps the status `FAILED` after it is cancelled. A
+//! captured payment can be refunded, and is never shown as cancelled.
 //!
-//! Refunds are summed by the UTC day on which they were given back, for the sales report. Those of an order that
-//! ended early are left out: such an order is no sale, so there is nothing to take off.
+//! For the sales report, refunds are summed per UTC day of the refund. Refunds of an order that was cancelled or
+//! timed out are not counted, because such an order is not counted as a sale.
 
 mod row;
 
@@ -16,20 +16,20 @@ use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
 pub use row::{Debt, PaymentRow, Refund, RefundStatus};
 
-use crate::happened::{self, Happened, instant, money_day, text};
+use crate::stream_event::{self, StreamEvent, instant, money_day, text};
 
-/// The rules.
+/// Projector of the read model of payments.
 #[derive(Debug)]
 pub struct Payments;
 
-/// Types of the events that end an order before it is a sale, or make it none.
+/// Types of the events that end an order without a sale, or that cancel the sale.
 const ENDS_EARLY: [&str; 2] = ["order.cancelled", "order.timed-out"];
 
-/// An event that changes a payment's row.
-pub enum PaymentNews {
-    /// An event of the payment's own stream.
-    Of(Happened<PaymentEvent>),
-    /// The order that it pays was cancelled or timed out.
+/// Event that changes the row of a payment.
+pub enum PaymentChange {
+    /// Event on the payment's own stream.
+    Payment(StreamEvent<PaymentEvent>),
+    /// The payment's order was cancelled or timed out.
     OrderEndedEarly(OrderId),
 }
 
@@ -41,31 +41,31 @@ impl Projector for Payments {
             Column { name: "order_id", column_type: ColumnType::Text },
             Column { name: "status", column_type: ColumnType::Text },
             Column { name: "requested_at", column_type: ColumnType::Integer },
-            // Minor units of refunds that failed and that nobody has seen to.
+            // Sum of failed refunds that are still debts, in minor units.
             Column { name: "owed", column_type: ColumnType::Integer },
         ],
         indexes: &["requested_at, key"],
         sums: &[Sum { name: "refunds", columns: &["given_back"] }],
     };
-    type Event = PaymentNews;
+    type Event = PaymentChange;
     type Row = PaymentRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<Payment>().into_iter().chain(ENDS_EARLY).collect()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<Payment>().into_iter().chain(ENDS_EARLY).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
         if ENDS_EARLY.contains(&recorded.event_type()) {
             let order = recorded.stream.id().parse().ok().map(OrderId);
-            return Ok(order.map(PaymentNews::OrderEndedEarly));
+            return Ok(order.map(PaymentChange::OrderEndedEarly));
         }
-        Ok(happened::read::<Payment>(recorded)?.map(PaymentNews::Of))
+        Ok(stream_event::read::<Payment>(recorded)?.map(PaymentChange::Payment))
     }
 
     fn keys(event: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
         match event {
-            PaymentNews::Of(_) => vec![recorded.stream.id().to_owned()],
-            PaymentNews::OrderEndedEarly(order) => vec![PaymentId::of(*order).to_string()],
+            PaymentChange::Payment(_) => vec![recorded.stream.id().to_owned()],
+            PaymentChange::OrderEndedEarly(order) => vec![PaymentId::of(*order).to_string()],
         }
     }
 
@@ -77,20 +77,20 @@ impl Projector for Payments {
     ) -> Option<PaymentRow> {
         let at = recorded.event.recorded_at;
         let event = match event {
-            PaymentNews::Of(event) => event,
-            PaymentNews::OrderEndedEarly(_) => {
+            PaymentChange::Payment(event) => event,
+            PaymentChange::OrderEndedEarly(_) => {
                 return row.map(|row| PaymentRow { is_order_ended_early: true, ..row });
             }
         };
         let mut row = match (row, event) {
             (Some(row), _) => row,
-            (None, Happened::Event(PaymentEvent::Requested(event))) => requested(event, at),
+            (None, StreamEvent::Event(PaymentEvent::Requested(event))) => requested(event, at),
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
-        if let Happened::Event(event) = event {
+        if let StreamEvent::Event(event) = event {
             apply(&mut row, event);
-            row.note_when_given_back(at);
+            row.set_refund_times(at);
         }
         Some(row)
     }
@@ -112,7 +112,7 @@ impl Projector for Payments {
     }
 }
 
-/// A status as the API writes it.
+/// Returns the status as the API writes it.
 fn status_name(status: PaymentStatus) -> &'static str {
     match status {
         PaymentStatus::Pending => "PENDING",
@@ -150,18 +150,18 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
             row.status = PaymentStatus::Pending;
             row.provider_payment_id = None;
             row.attempts_before = row.attempts;
-            took(row, 1);
+            count_calls(row, 1);
         }
         PaymentEvent::Accepted(event) => row.provider_payment_id = Some(event.provider_payment_id.clone()),
         PaymentEvent::Authorized(event) => {
             row.provider_payment_id = Some(event.provider_payment_id.clone());
-            took(row, event.attempts);
+            count_calls(row, event.attempts);
             if !row.abandoned {
                 row.status = PaymentStatus::Authorized;
             }
         }
         PaymentEvent::Failed(event) => {
-            took(row, event.attempts);
+            count_calls(row, event.attempts);
             if !row.abandoned {
                 row.status = PaymentStatus::Failed;
             }
@@ -176,15 +176,15 @@ fn apply(row: &mut PaymentRow, event: &PaymentEvent) {
                 row.status = PaymentStatus::Cancelled;
             }
         }
-        _ => apply_giving_back(row, event),
+        _ => apply_refunds_and_voids(row, event),
     }
 }
 
-/// Applies an event about money that goes back, and about holds that are let go.
-fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
+/// Applies an event about refunds, voids and debts.
+fn apply_refunds_and_voids(row: &mut PaymentRow, event: &PaymentEvent) {
     match event {
         PaymentEvent::RefundRequested(event) => {
-            row.close(event.retries.map(|refund| refund.0));
+            row.remove_debt(event.retries.map(|refund| refund.0));
             let retried = row.refunds.iter().find(|refund| Some(refund.id) == event.retries);
             let first = retried.map_or(event.refund, |retried| retried.first);
             row.refunds.push(Refund {
@@ -198,21 +198,21 @@ fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
             });
         }
         PaymentEvent::Refunded(event) => {
-            row.close(Some(event.refund.0));
-            close(row, event.refund, RefundStatus::Refunded);
-            note_given_back(row);
+            row.remove_debt(Some(event.refund.0));
+            set_status(row, event.refund, RefundStatus::Refunded);
+            update_payment_status(row);
         }
         PaymentEvent::RefundDoubled(event) => {
-            row.close(Some(event.refund.0));
-            close(row, event.refund, RefundStatus::Doubled);
+            row.remove_debt(Some(event.refund.0));
+            set_status(row, event.refund, RefundStatus::Doubled);
         }
         PaymentEvent::RefundFailed(event) => {
-            close(row, event.refund, RefundStatus::Failed);
-            let amount = row.refunds.iter().find(|refund| refund.id == event.refund);
-            row.debts.extend(amount.map(|refund| Debt { id: DebtId(event.refund.0), amount: refund.amount }));
+            set_status(row, event.refund, RefundStatus::Failed);
+            let failed = row.refunds.iter().find(|refund| refund.id == event.refund);
+            row.debts.extend(failed.map(|refund| Debt { id: DebtId(event.refund.0), amount: refund.amount }));
         }
         PaymentEvent::VoidRequested(event) => {
-            row.close(event.retries.map(|void| void.0));
+            row.remove_debt(event.retries.map(|void| void.0));
             row.voids.push(Debt { id: DebtId(event.void.0), amount: event.amount });
         }
         PaymentEvent::VoidFailed(event) => {
@@ -220,18 +220,18 @@ fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
             row.debts.extend(failed);
         }
         PaymentEvent::Voided(event) => {
-            row.close(Some(event.void.0));
+            row.remove_debt(Some(event.void.0));
             row.voids.retain(|void| void.id.0 != event.void.0);
         }
         PaymentEvent::DebtSettled(event) => {
-            row.close(Some(event.debt.0));
-            let most = row.not_given();
+            row.remove_debt(Some(event.debt.0));
+            let refundable = row.refundable();
             for refund in row.refunds.iter_mut().filter(|refund| refund.id.0 == event.debt.0) {
-                refund.settled = refund.amount.amount.min(most);
+                refund.settled = refund.amount.amount.min(refundable);
             }
-            note_given_back(row);
+            update_payment_status(row);
         }
-        PaymentEvent::DebtWithdrawn(event) => row.close(Some(event.debt.0)),
+        PaymentEvent::DebtWithdrawn(event) => row.remove_debt(Some(event.debt.0)),
         PaymentEvent::RefundDeferred(_)
         | PaymentEvent::CaptureFailed(_)
         | PaymentEvent::Requested(_)
@@ -243,18 +243,20 @@ fn apply_giving_back(row: &mut PaymentRow, event: &PaymentEvent) {
     }
 }
 
-/// The present attempt took so many calls, or more: a webhook answers without one.
-fn took(row: &mut PaymentRow, calls: u32) {
+/// Records that the current attempt to pay needed `calls` calls to the provider. The number never decreases,
+/// because a result that arrives by webhook reports fewer calls.
+fn count_calls(row: &mut PaymentRow, calls: u32) {
     row.attempts = row.attempts.max(row.attempts_before.saturating_add(calls));
 }
 
-fn close(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
+fn set_status(row: &mut PaymentRow, id: RefundId, status: RefundStatus) {
     for refund in row.refunds.iter_mut().filter(|refund| refund.id == id) {
         refund.status = status;
     }
 }
 
-fn note_given_back(row: &mut PaymentRow) {
+/// Sets the status of the payment from the sum of its refunds.
+fn update_payment_status(row: &mut PaymentRow) {
     let given_back = row.given_back();
     if given_back > 0 {
         let is_all = given_back == row.captured;

@@ -1,4 +1,4 @@
-//! The document of a payment.
+//! Row of the read model `payments`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::payment::PaymentStatus;
@@ -6,78 +6,78 @@ use souk_domain::{DebtId, Money, OrderId, RefundId};
 use souk_eventsourcing::Timestamp;
 use uuid::Uuid;
 
-/// A payment.
+/// Payment of an order, with its refunds, voids and debts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRow {
-    /// What is paid.
+    /// Order that is paid.
     pub order: OrderId,
-    /// How much.
+    /// Amount of the payment.
     pub amount: Money,
-    /// Where it stands.
+    /// Status of the money.
     pub status: PaymentStatus,
-    /// The provider's id of it, once there is one.
+    /// Id of the payment at the provider; `None` until the provider has given one.
     pub provider_payment_id: Option<String>,
-    /// Calls to the provider, over all attempts to be paid.
+    /// Number of calls to the provider, over all attempts to pay.
     pub attempts: u32,
-    /// Calls that attempts before the present one took.
+    /// Number of calls to the provider before the current attempt to pay.
     pub attempts_before: u32,
-    /// Whether nobody wants it any more.
+    /// True if the payment was cancelled because the order no longer needs it.
     pub abandoned: bool,
-    /// Minor units that were taken.
+    /// Captured amount, in minor units.
     pub captured: i64,
-    /// What is given back, or was to be.
+    /// Refunds in every state, oldest first.
     pub refunds: Vec<Refund>,
-    /// Holds that are to be let go.
+    /// Holds whose release was requested and is not yet confirmed.
     pub voids: Vec<Debt>,
-    /// Refunds and voids that failed and that nobody has seen to.
+    /// Refunds and voids that the provider refused, and that were not resolved since.
     pub debts: Vec<Debt>,
-    /// When it was first asked for.
+    /// Time at which the payment was first requested.
     pub requested_at: Timestamp,
-    /// True when its order was cancelled or timed out.
+    /// True if the order was cancelled or timed out.
     pub is_order_ended_early: bool,
-    /// Of its stream.
+    /// Last revision of the payment's stream.
     pub revision: u64,
 }
 
-/// Money that is to go back.
+/// Amount of a refund or void that the shop owes to the buyer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Debt {
-    /// The id of the refund or void.
+    /// Id of the refund or void.
     pub id: DebtId,
-    /// The amount.
+    /// Amount to return or to release.
     pub amount: Money,
 }
 
 impl PaymentRow {
-    /// Minor units of refunds that failed and that nobody has seen to. A void that failed took nothing from the
-    /// buyer.
+    /// Returns the sum of the failed refunds that are still debts, in minor units. Failed voids are not counted,
+    /// because their money was never taken from the buyer.
     pub fn owed(&self) -> i64 {
         let is_void = |debt: &&Debt| self.voids.iter().any(|void| void.id == debt.id);
         self.debts.iter().filter(|debt| !is_void(debt)).map(|debt| debt.amount.amount).sum()
     }
 
-    /// A debt is no more: it was given after all, is tried again, was settled in another way or withdrawn.
-    pub(super) fn close(&mut self, debt: Option<Uuid>) {
-        self.debts.retain(|known| Some(known.id.0) != debt);
+    /// Removes the debt with this id, if there is one.
+    pub(super) fn remove_debt(&mut self, id: Option<Uuid>) {
+        self.debts.retain(|debt| Some(debt.id.0) != id);
     }
 
-    /// Returns what was taken less what was given back or is being given back, in minor units.
-    pub(super) fn not_given(&self) -> i64 {
-        let is_given = |first| {
+    /// Returns the captured amount minus all refunds that are done or pending, in minor units.
+    pub(super) fn refundable(&self) -> i64 {
+        let is_refunded = |first| {
             self.refunds.iter().any(|refund| refund.first == first && refund.status == RefundStatus::Refunded)
         };
-        let asked = self
+        let pending = self
             .refunds
             .iter()
-            .filter(|refund| refund.status == RefundStatus::Pending && !is_given(refund.first));
-        let asked: i64 = asked.map(|refund| refund.amount.amount).sum();
-        self.captured - asked - self.given_back()
+            .filter(|refund| refund.status == RefundStatus::Pending && !is_refunded(refund.first));
+        let pending: i64 = pending.map(|refund| refund.amount.amount).sum();
+        self.captured - pending - self.given_back()
     }
 
-    /// Notes the moment at which a refund gave something back.
-    pub(super) fn note_when_given_back(&mut self, at: Timestamp) {
+    /// Sets the time of each refund that the current event has completed.
+    pub(super) fn set_refund_times(&mut self, at: Timestamp) {
         for refund in &mut self.refunds {
             if refund.given_back_at.is_none() && refund.given_back() > 0 {
                 refund.given_back_at = Some(at);
@@ -85,49 +85,49 @@ impl PaymentRow {
         }
     }
 
-    /// Returns what was given back, by the provider or in another way, in minor units.
+    /// Returns the amount that the buyer has received back, in minor units.
     pub(super) fn given_back(&self) -> i64 {
         self.refunds.iter().map(Refund::given_back).sum()
     }
 }
 
-/// Money that goes back.
+/// Refund of a part of the captured amount, or of all of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
-    /// Its id.
+    /// Id of the refund.
     pub id: RefundId,
-    /// How much.
+    /// Requested amount.
     pub amount: Money,
-    /// Why.
+    /// Reason for the refund, for people.
     pub reason: String,
-    /// How far it is.
+    /// Status of the refund at the provider.
     pub status: RefundStatus,
-    /// Minor units that were given back in another way, after the provider had refused.
+    /// Amount that staff returned in another way after the provider had refused, in minor units.
     pub settled: i64,
-    /// When it was given back, by the provider or in another way.
+    /// Time at which the buyer received the money, from the provider or in another way.
     pub given_back_at: Option<Timestamp>,
-    /// The refund that was tried first; the refund itself unless it is another try.
+    /// First refund in a chain of retries. A refund that is not a retry names itself.
     pub first: RefundId,
 }
 
 impl Refund {
-    /// Minor units that the buyer has again.
+    /// Returns the amount that the buyer has received back, in minor units.
     pub(super) fn given_back(&self) -> i64 {
         if self.status == RefundStatus::Refunded { self.amount.amount } else { self.settled }
     }
 }
 
-/// How far a refund is.
+/// Status of a refund at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundStatus {
     /// The provider has not answered.
     Pending,
-    /// The money went back.
+    /// The provider returned the money to the buyer.
     Refunded,
-    /// It did not.
+    /// The provider refused the refund.
     Failed,
-    /// The provider gave it back although the buyer had the money already, by another try or in another way.
+    /// The provider returned the money, although the buyer had already received it by a retry or in another way.
     Doubled,
 }

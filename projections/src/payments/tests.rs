@@ -41,18 +41,22 @@ fn cancelled() -> PaymentEvent {
 }
 
 fn refund_requested(number: u128, amount: i64) -> PaymentEvent {
-    let (order, refund) = (order(5), refund_id(number));
-    let (provider_payment_id, reason) = ("pay_1".to_owned(), "broken".to_owned());
-    let amount = pounds(amount);
-    let retries = None;
-    let requested_at = None;
-    RefundRequested { order, refund, provider_payment_id, amount, reason, attempt: 1, retries, requested_at }
-        .into()
+    RefundRequested {
+        order: order(5),
+        refund: refund_id(number),
+        provider_payment_id: "pay_1".to_owned(),
+        amount: pounds(amount),
+        reason: "broken".to_owned(),
+        attempt: 1,
+        retries: None,
+        requested_at: None,
+    }
+    .into()
 }
 
 fn refunded(number: u128, amount: i64) -> PaymentEvent {
-    let (order, refund) = (order(5), refund_id(number));
-    Refunded { order, refund, amount: pounds(amount), provider_refund_id: "re_1".into() }.into()
+    let provider_refund_id = "re_1".to_owned();
+    Refunded { order: order(5), refund: refund_id(number), amount: pounds(amount), provider_refund_id }.into()
 }
 
 fn after(events: Vec<PaymentEvent>) -> PaymentRow {
@@ -69,9 +73,14 @@ fn golden() {
         RefundFailed { order: order(5), refund: refund_id(2), code: "x".into(), detail: "y".into() };
     let capture_failed = CaptureFailed { order: order(5), code: "x".into(), detail: "y".into() };
     let void = VoidId(Uuid::from_u128(4));
-    let (provider_payment_id, amount) = ("pay_0".to_owned(), pounds(610));
-    let void_requested =
-        VoidRequested { order: order(5), void, provider_payment_id, amount, attempt: 1, retries: None };
+    let void_requested = VoidRequested {
+        order: order(5),
+        void,
+        provider_payment_id: "pay_0".to_owned(),
+        amount: pounds(610),
+        attempt: 1,
+        retries: None,
+    };
     let events = vec![
         requested(1),
         failed(1),
@@ -94,7 +103,7 @@ fn golden() {
 }
 
 #[test]
-fn attempts_are_calls_to_the_provider_over_all_attempts_to_be_paid() {
+fn the_number_of_attempts_counts_all_calls_to_the_provider() {
     assert_eq!(after(vec![requested(1)]).attempts, 1);
     assert_eq!(after(vec![requested(1), authorized(3)]).attempts, 3);
     assert_eq!(after(vec![requested(1), failed(2), requested(2), authorized(3)]).attempts, 5);
@@ -102,18 +111,18 @@ fn attempts_are_calls_to_the_provider_over_all_attempts_to_be_paid() {
 }
 
 #[test]
-fn a_failed_payment_stays_failed_when_nobody_wants_it_any_more() {
+fn a_failed_payment_stays_failed_after_it_is_cancelled() {
     assert_eq!(after(vec![requested(1), failed(1), cancelled()]).status, PaymentStatus::Failed);
 }
 
 #[test]
-fn a_payment_that_nobody_wants_is_cancelled_even_when_the_provider_agrees_late() {
+fn a_cancelled_payment_stays_cancelled_after_a_late_authorization() {
     assert_eq!(after(vec![requested(1), cancelled()]).status, PaymentStatus::Cancelled);
     assert_eq!(after(vec![requested(1), cancelled(), authorized(1)]).status, PaymentStatus::Cancelled);
 }
 
 #[test]
-fn refunds_add_up_to_what_was_taken() {
+fn a_payment_is_refunded_when_its_refunds_reach_the_captured_amount() {
     let mut events =
         vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
     assert_eq!(after(events.clone()).status, PaymentStatus::PartiallyRefunded);
@@ -122,13 +131,13 @@ fn refunds_add_up_to_what_was_taken() {
 }
 
 #[test]
-fn what_is_owed_are_refunds_that_failed_and_that_nobody_has_seen_to() {
+fn the_owed_amount_counts_failed_refunds_until_they_are_retried_or_refunded() {
     let failed = |number: u128| -> PaymentEvent {
         RefundFailed { order: order(5), refund: refund_id(number), code: "x".into(), detail: "y".into() }
             .into()
     };
     let mut events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600)];
-    assert_eq!(after(events.clone()).owed(), 0, "it is under way");
+    assert_eq!(after(events.clone()).owed(), 0, "the provider has not answered yet");
     events.push(failed(1));
     assert_eq!(after(events.clone()).owed(), 600);
     let again = RefundRequested {
@@ -150,7 +159,7 @@ fn what_is_owed_are_refunds_that_failed_and_that_nobody_has_seen_to() {
 }
 
 #[test]
-fn what_was_settled_in_another_way_counts_as_given_back() {
+fn a_debt_that_was_settled_in_another_way_counts_as_refunded() {
     let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
     let events =
         vec![requested(1), authorized(1), captured(), refund_requested(1, 600), PaymentEvent::from(failed)];
@@ -165,25 +174,25 @@ fn what_was_settled_in_another_way_counts_as_given_back() {
 }
 
 #[test]
-fn refunds_count_on_the_day_on_which_they_are_given_back() {
-    let taken = || vec![requested(1), authorized(1), captured()];
-    let given = |events: Vec<PaymentEvent>| {
-        let sums = at_once::<Payments>(&history([taken(), events].concat())).sums;
+fn refunds_are_summed_by_the_day_of_the_refund() {
+    let captured_payment = || vec![requested(1), authorized(1), captured()];
+    let sums_after = |events: Vec<PaymentEvent>| {
+        let sums = at_once::<Payments>(&history([captured_payment(), events].concat())).sums;
         sums.into_iter().map(|sum| (sum.key, sum.deltas[0])).collect::<Vec<_>>()
     };
     let day = || "GBP:2026-11-21".to_owned();
-    assert_eq!(given(vec![refund_requested(1, 600)]), []);
-    assert_eq!(given(vec![refund_requested(1, 600), refunded(1, 600)]), [(day(), 600)]);
+    assert_eq!(sums_after(vec![refund_requested(1, 600)]), []);
+    assert_eq!(sums_after(vec![refund_requested(1, 600), refunded(1, 600)]), [(day(), 600)]);
     let both = vec![refund_requested(1, 600), refunded(1, 600), refund_requested(2, 10), refunded(2, 10)];
-    assert_eq!(given(both), [(day(), 610)]);
+    assert_eq!(sums_after(both), [(day(), 610)]);
     let failed = RefundFailed { order: order(5), refund: refund_id(1), code: "x".into(), detail: "y".into() };
-    let (debt, reason) = (DebtId(refund_id(1).0), "bank transfer".to_owned());
-    let settled = DebtSettled { order: order(5), debt, reason };
-    assert_eq!(given(vec![refund_requested(1, 600), failed.into(), settled.into()]), [(day(), 600)]);
+    let debt = DebtId(refund_id(1).0);
+    let settled = DebtSettled { order: order(5), debt, reason: "bank transfer".to_owned() };
+    assert_eq!(sums_after(vec![refund_requested(1, 600), failed.into(), settled.into()]), [(day(), 600)]);
 }
 
 #[test]
-fn refunds_of_an_order_that_ended_early_are_left_out() {
+fn refunds_of_a_cancelled_order_are_not_summed() {
     let events = vec![requested(1), authorized(1), captured(), refund_requested(1, 600), refunded(1, 600)];
     let reason = Reason { code: ReasonCode::CancelledByShop, detail: "".into() };
     let ended = orders::event::Cancelled { reason, failed_skus: Vec::new(), reversal: None };

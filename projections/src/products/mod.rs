@@ -1,5 +1,6 @@
-//! The catalogue: one row a product, by its id. A withdrawn product has no row; what carts still need of
-//! it stands in [`crate::variants`].
+//! Read model of the product catalogue: one row per product, by product id.
+//!
+//! A withdrawn product has no row. The data that carts still need of it is in [`crate::variants`].
 
 mod row;
 
@@ -11,10 +12,10 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 pub use row::ProductRow;
 
-use crate::happened::{self, Happened, instant, text};
 use crate::sort_key::sort_key;
+use crate::stream_event::{self, StreamEvent, instant, text};
 
-/// The rules.
+/// Projector of the read model of the product catalogue.
 #[derive(Debug)]
 pub struct Products;
 
@@ -27,7 +28,7 @@ impl Projector for Products {
             Column { name: "search_text", column_type: ColumnType::Text },
             Column { name: "category", column_type: ColumnType::Text },
             Column { name: "active", column_type: ColumnType::Integer },
-            // All variants of a product have one currency.
+            // Currency of all variants; null for a product without variants.
             Column { name: "currency", column_type: ColumnType::Text },
             Column { name: "min_price", column_type: ColumnType::Integer },
             Column { name: "created_at", column_type: ColumnType::Integer },
@@ -35,15 +36,15 @@ impl Projector for Products {
         indexes: &["created_at, key", "name_key, key", "currency, min_price, key"],
         sums: &[],
     };
-    type Event = Happened<ProductEvent>;
+    type Event = StreamEvent<ProductEvent>;
     type Row = ProductRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<Product>()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<Product>()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<Product>(recorded)
+        stream_event::read::<Product>(recorded)
     }
 
     fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
@@ -58,12 +59,16 @@ impl Projector for Products {
     ) -> Option<ProductRow> {
         let revision = recorded.revision.0;
         match event {
-            Happened::Noted | Happened::Event(ProductEvent::Fenced(_)) => {
+            StreamEvent::Noted | StreamEvent::Event(ProductEvent::Fenced(_)) => {
                 row.map(|row| ProductRow { revision, ..row })
             }
-            Happened::Event(ProductEvent::Created(event)) => Some(said(row, &event.content, recorded)),
-            Happened::Event(ProductEvent::Changed(event)) => Some(said(row, &event.content, recorded)),
-            Happened::Event(ProductEvent::Withdrawn(_)) => None,
+            StreamEvent::Event(ProductEvent::Created(event)) => {
+                Some(with_content(row, &event.content, recorded))
+            }
+            StreamEvent::Event(ProductEvent::Changed(event)) => {
+                Some(with_content(row, &event.content, recorded))
+            }
+            StreamEvent::Event(ProductEvent::Withdrawn(_)) => None,
         }
     }
 
@@ -82,9 +87,10 @@ impl Projector for Products {
     }
 }
 
-fn said(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) -> ProductRow {
+/// Returns the row of a product that was created or changed.
+fn with_content(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) -> ProductRow {
     let now = recorded.event.recorded_at;
-    // Events of before have categories as they were typed.
+    // Older events hold the category as it was typed.
     let category = category_path(&content.category);
     ProductRow {
         content: Content { category, ..content.clone() },
@@ -94,7 +100,7 @@ fn said(row: Option<ProductRow>, content: &Content, recorded: &RecordedEvent) ->
     }
 }
 
-/// What `q` looks in: the name and every SKU, a line each.
+/// Returns the text that the query parameter `q` searches: the name and every SKU, one per line.
 fn search_text(content: &Content) -> String {
     let skus = content.variants.iter().map(|variant| variant.sku.as_str());
     let lines: Vec<String> = std::iter::once(content.name.as_str()).chain(skus).map(searched).collect();

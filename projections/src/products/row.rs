@@ -1,19 +1,19 @@
-//! The document of a product.
+//! Row of the read model `products`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::product::event::Content;
 use souk_eventsourcing::Timestamp;
 
-/// A product that is in the catalogue.
+/// Product in the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductRow {
-    /// All that is said of it.
+    /// Name, description, variants and all other content.
     pub content: Content,
-    /// Of its stream.
+    /// Last revision of the product's stream.
     pub revision: u64,
-    /// When it came into the catalogue.
+    /// Time at which the product was created.
     pub created_at: Timestamp,
-    /// When something was last said of it.
+    /// Time of the last change of the content.
     pub updated_at: Timestamp,
 }

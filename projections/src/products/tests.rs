@@ -49,7 +49,7 @@ fn golden() {
 }
 
 #[test]
-fn a_change_keeps_the_day_the_product_came_into_the_catalogue() {
+fn a_change_keeps_the_creation_time() {
     let created = History::default().then(&stream(), ProductEvent::from(Created { content: lamp() }));
     let first = row::<Products>(&created, stream().id()).unwrap();
     let changed =
@@ -60,20 +60,20 @@ fn a_change_keeps_the_day_the_product_came_into_the_catalogue() {
 }
 
 #[test]
-fn the_revision_follows_a_command_that_changed_nothing() {
+fn a_noted_event_raises_the_revision() {
     let history =
         History::default().then(&stream(), ProductEvent::from(Created { content: lamp() })).noted(&stream());
     assert_eq!(row::<Products>(&history, stream().id()).unwrap().revision, 1);
 }
 
 #[test]
-fn a_mark_in_another_stream_makes_no_product() {
+fn a_noted_event_in_a_stream_of_another_category_creates_no_product() {
     let other = StreamName::new("stock", "A1");
     assert!(row::<Products>(&History::default().noted(&other), "A1").is_none());
 }
 
 #[test]
-fn categories_of_older_events_read_as_they_are_written_now() {
+fn categories_of_older_events_are_converted_to_the_current_form() {
     let content = Content { category: "/Home / Lighting/".to_owned(), ..lamp() };
     let history = History::default().then(&stream(), ProductEvent::from(Created { content }));
     let row = row::<Products>(&history, stream().id()).unwrap();
@@ -83,6 +83,6 @@ fn categories_of_older_events_read_as_they_are_written_now() {
 }
 
 #[test]
-fn searching_ignores_case() {
+fn the_search_text_is_in_lower_case() {
     assert_eq!(search_text(&lamp()), "édith lamp\nlamp-l\nlamp-s");
 }

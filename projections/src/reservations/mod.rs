@@ -1,5 +1,8 @@
-//! What is held for orders: one row an open reservation, by `orderId:sku`, for the sweep that expires
-//! them. A closed one has no row, so that one which opens and closes in one batch is never written.
+//! Read model of open stock reservations: one row per reservation, by `orderId:sku`. A sweep reads it to expire
+//! overdue reservations.
+//!
+//! A closed reservation has no row. A reservation that is opened and closed in one batch is therefore never
+//! written.
 
 mod row;
 
@@ -9,9 +12,9 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
 
 pub use row::ReservationRow;
 
-use crate::happened::{instant, text};
+use crate::stream_event::{instant, text};
 
-/// The rules.
+/// Projector of the read model of open stock reservations.
 #[derive(Debug)]
 pub struct Reservations;
 
@@ -29,7 +32,7 @@ impl Projector for Reservations {
     type Event = StockEvent;
     type Row = ReservationRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         <Stock as Decider>::Event::event_types().to_vec()
     }
 

@@ -1,16 +1,16 @@
-//! The document of an open reservation.
+//! Row of the read model `reservations`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// Units that are held for an order.
+/// Open reservation: units of a SKU that are held for an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationRow {
-    /// Of what.
+    /// SKU of the reserved units.
     pub sku: String,
-    /// How many.
+    /// Number of reserved units.
     pub quantity: u32,
-    /// Until when.
+    /// Time at which the reservation expires.
     pub expires_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! How much there is: one row a SKU that was ever counted.
+//! Read model of stock levels: one row per SKU that was ever counted, by SKU.
 
 mod row;
 
@@ -8,9 +8,9 @@ use souk_eventsourcing::{DecodeError, RecordedEvent};
 
 pub use row::StockRow;
 
-use crate::happened::{self, Happened, instant};
+use crate::stream_event::{self, StreamEvent, instant};
 
-/// The rules.
+/// Projector of the read model of stock levels.
 #[derive(Debug)]
 pub struct StockLevels;
 
@@ -26,15 +26,15 @@ impl Projector for StockLevels {
         indexes: &["created_at, key"],
         sums: &[],
     };
-    type Event = Happened<StockEvent>;
+    type Event = StreamEvent<StockEvent>;
     type Row = StockRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<Stock>()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<Stock>()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<Stock>(recorded)
+        stream_event::read::<Stock>(recorded)
     }
 
     fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
@@ -49,8 +49,8 @@ impl Projector for StockLevels {
     ) -> Option<StockRow> {
         let revision = recorded.revision.0;
         let event = match event {
-            Happened::Noted => return row.map(|row| StockRow { revision, ..row }),
-            Happened::Event(event) => event,
+            StreamEvent::Noted => return row.map(|row| StockRow { revision, ..row }),
+            StreamEvent::Event(event) => event,
         };
         let empty = || StockRow { on_hand: 0, reserved: 0, revision, created_at: recorded.event.recorded_at };
         let mut row = row.unwrap_or_else(empty);

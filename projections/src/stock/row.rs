@@ -1,18 +1,18 @@
-//! The document of a SKU's stock.
+//! Row of the read model `stock`.
 
 use serde::{Deserialize, Serialize};
 use souk_eventsourcing::Timestamp;
 
-/// The stock of a SKU.
+/// Stock of a SKU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StockRow {
-    /// Units on the shelf.
+    /// Number of units on hand, including reserved ones.
     pub on_hand: i64,
-    /// Units of them that are held for orders.
+    /// Number of units that are reserved for orders.
     pub reserved: i64,
-    /// Of its stream.
+    /// Last revision of the stock's stream.
     pub revision: u64,
-    /// When it was first counted.
+    /// Time of the first event of the stock.
     pub created_at: Timestamp,
 }

@@ -34,7 +34,7 @@ fn golden() {
 }
 
 #[test]
-fn reserving_holds_units_and_confirming_takes_them_off_the_shelf() {
+fn confirming_a_reservation_lowers_reserved_and_on_hand_units() {
     let held = History::default().then(&stream(), counted(10)).then(&stream(), reserved("o1", 3));
     let row_held = row::<StockLevels>(&held, "A1").unwrap();
     assert_eq!((row_held.on_hand, row_held.reserved), (10, 3));
@@ -44,6 +44,6 @@ fn reserving_holds_units_and_confirming_takes_them_off_the_shelf() {
 }
 
 #[test]
-fn a_mark_alone_makes_no_stock() {
+fn a_noted_event_creates_no_row() {
     assert!(row::<StockLevels>(&History::default().noted(&stream()), "A1").is_none());
 }

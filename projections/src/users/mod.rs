@@ -1,4 +1,4 @@
-//! Users: one row a user, by their id. Somebody who is erased has none.
+//! Read model of user accounts: one row per user, by user id. An erased user has no row.
 
 mod row;
 
@@ -9,9 +9,9 @@ use souk_eventsourcing::{DecodeError, RecordedEvent, Timestamp};
 
 pub use row::{BookEntry, UserRow};
 
-use crate::happened::{self, Happened, instant, text};
+use crate::stream_event::{self, StreamEvent, instant, text};
 
-/// The rules.
+/// Projector of the read model of user accounts.
 #[derive(Debug)]
 pub struct Users;
 
@@ -19,7 +19,8 @@ impl Projector for Users {
     const MODEL: Model = Model {
         name: "users",
         version: 3,
-        // Of those alone whose address is known to be theirs: guests' orders with it become theirs.
+        // Null until the user has proved that the e-mail address is theirs. Guests' orders with a proven address
+        // are attached to the user.
         columns: &[
             Column { name: "proven_email_hash", column_type: ColumnType::Text },
             Column { name: "proven_at", column_type: ColumnType::Integer },
@@ -27,15 +28,15 @@ impl Projector for Users {
         indexes: &["proven_email_hash", "proven_at"],
         sums: &[],
     };
-    type Event = Happened<UserEvent>;
+    type Event = StreamEvent<UserEvent>;
     type Row = UserRow;
 
-    fn takes() -> Vec<&'static str> {
-        happened::takes::<User>()
+    fn event_types() -> Vec<&'static str> {
+        stream_event::event_types::<User>()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<Option<Self::Event>, DecodeError> {
-        happened::read::<User>(recorded)
+        stream_event::read::<User>(recorded)
     }
 
     fn keys(_: &Self::Event, recorded: &RecordedEvent) -> Vec<String> {
@@ -49,15 +50,15 @@ impl Projector for Users {
         recorded: &RecordedEvent,
     ) -> Option<UserRow> {
         let mut row = match (row, event) {
-            (_, Happened::Event(UserEvent::Erased(_))) => return None,
+            (_, StreamEvent::Event(UserEvent::Erased(_))) => return None,
             (Some(row), _) => row,
-            (None, Happened::Event(UserEvent::Registered(event))) => {
+            (None, StreamEvent::Event(UserEvent::Registered(event))) => {
                 registered(event, recorded.event.recorded_at)
             }
             (None, _) => return None,
         };
         row.revision = recorded.revision.0;
-        if let Happened::Event(event) = event {
+        if let StreamEvent::Event(event) = event {
             apply(&mut row, event, recorded.event.recorded_at);
         }
         Some(row)

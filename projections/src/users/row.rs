@@ -1,4 +1,4 @@
-//! The document of a user.
+//! Row of the read model `users`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::user::Preferences;
@@ -6,43 +6,43 @@ use souk_domain::user::event::{Entry, UserRole};
 use souk_domain::{AddressId, EmailHash};
 use souk_eventsourcing::{Personal, Timestamp};
 
-/// A user, with their book of addresses: there are few.
+/// User account with its address book. The number of addresses is small.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserRow {
-    /// Their e-mail address.
+    /// E-mail address of the account.
     pub email: Personal<String>,
-    /// What it is looked up by.
+    /// Hash or alias by which the e-mail address is looked up.
     pub email_hash: EmailHash,
-    /// The moment since which somebody who reads its mailbox has verified it.
+    /// Time at which a person with access to the mailbox verified the e-mail address.
     pub verified_at: Option<Timestamp>,
-    /// The moment since which that is known to be the one who holds the account: guests' orders with the address are
-    /// theirs from then on.
+    /// Time at which the user was proved to be that person. From then on, guests' orders with this e-mail address
+    /// belong to the user.
     pub proven_at: Option<Timestamp>,
-    /// Their name.
+    /// Name of the user.
     pub name: Personal<String>,
-    /// Their phone number.
+    /// Phone number; `None` until the user first changes the profile.
     pub phone: Option<Personal<String>>,
-    /// What they may do.
+    /// Role, which decides the user's permissions.
     pub role: UserRole,
-    /// What they want.
+    /// Settings that the user can change.
     pub preferences: Preferences,
-    /// Their addresses, oldest first.
+    /// Addresses in the address book, oldest first.
     pub addresses: Vec<BookEntry>,
-    /// Where goods go unless they say otherwise.
+    /// Address to which goods are shipped by default.
     pub default_address: Option<AddressId>,
-    /// When they made the account.
+    /// Time of the registration.
     pub created_at: Timestamp,
-    /// Of their stream.
+    /// Last revision of the user's stream.
     pub revision: u64,
 }
 
-/// An address in the book.
+/// Address in a user's address book.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookEntry {
-    /// Its id.
+    /// Id of the address, unique within the user.
     pub id: AddressId,
-    /// The address.
+    /// Label and postal address.
     pub entry: Personal<Entry>,
 }

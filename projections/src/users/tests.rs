@@ -11,7 +11,7 @@ use crate::testing::{History, address, email_hash, golden, registered as of_regi
 
 const ADA: UserId = UserId(Uuid::from_u128(7));
 
-fn happens(events: Vec<UserEvent>) -> History {
+fn history_with(events: Vec<UserEvent>) -> History {
     let first = History::default().then(&User::stream(ADA), of_registration(ADA));
     events.into_iter().fold(first, |history, event| history.then(&User::stream(ADA), event))
 }
@@ -35,7 +35,7 @@ fn golden() {
         phone: Personal::new(ADA.person(), "phone", "+44".to_owned()),
     };
     let preferences = Preferences { marketing: true, ..Preferences::default() };
-    let history = happens(vec![
+    let history = history_with(vec![
         EmailVerified { is_proven: true }.into(),
         profile.into(),
         added(1, true),
@@ -52,15 +52,15 @@ fn golden() {
 }
 
 #[test]
-fn somebody_who_is_erased_has_no_row() {
-    let history = happens(vec![Erased { email_hash: email_hash() }.into()]);
+fn an_erased_user_has_no_row() {
+    let history = history_with(vec![Erased { email_hash: email_hash() }.into()]);
     assert!(row::<Users>(&history, &ADA.to_string()).is_none());
 }
 
 #[test]
-fn the_default_goes_with_its_address_and_when_it_is_given_up() {
+fn the_default_address_ends_when_it_is_removed_or_no_longer_marked_as_default() {
     let default_of =
-        |events| row::<Users>(&happens(events), &ADA.to_string()).and_then(|row| row.default_address);
+        |events| row::<Users>(&history_with(events), &ADA.to_string()).and_then(|row| row.default_address);
     let changed = AddressChanged { id: id(1), entry: entry("Ada"), is_default: false };
     assert_eq!(default_of(vec![added(1, true), added(2, true)]), Some(id(2)));
     assert_eq!(default_of(vec![added(1, true), changed.into()]), None);

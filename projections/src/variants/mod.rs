@@ -1,7 +1,7 @@
-//! What is sold: one row a SKU, to be joined by SKU from carts and stock.
+//! Read model of variants: one row per SKU. Queries of carts and stock join it by SKU.
 //!
-//! A row stays when its SKU is sold no more, marked as withdrawn, so that a cart can still show its name.
-//! A SKU can move on to another product: news of the old product then leave the row alone.
+//! If a SKU is no longer sold, its row stays and is marked as withdrawn, so that a cart can still show the name.
+//! A SKU can move to another product. From then on, events of the old product do not change the row.
 
 mod row;
 
@@ -13,15 +13,15 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent};
 
 pub use row::VariantRow;
 
-use crate::happened::text;
+use crate::stream_event::text;
 
-/// The rules.
+/// Projector of the read model of variants.
 #[derive(Debug)]
 pub struct Variants;
 
-/// What an event says of variants.
+/// Content of a product event that concerns its variants.
 #[derive(Debug)]
-pub struct VariantsSaid {
+pub struct VariantsChange {
     product: ProductId,
     content: Option<Content>,
     removed: Vec<Sku>,
@@ -39,14 +39,14 @@ impl Projector for Variants {
         indexes: &["product_id"],
         sums: &[],
     };
-    type Event = VariantsSaid;
+    type Event = VariantsChange;
     type Row = VariantRow;
 
-    fn takes() -> Vec<&'static str> {
+    fn event_types() -> Vec<&'static str> {
         <Product as Decider>::Event::event_types().to_vec()
     }
 
-    fn read(recorded: &RecordedEvent) -> Result<Option<VariantsSaid>, DecodeError> {
+    fn read(recorded: &RecordedEvent) -> Result<Option<VariantsChange>, DecodeError> {
         let Ok(product) = recorded.stream.id().parse() else { return Ok(None) };
         let (content, removed) = match recorded.decode()? {
             ProductEvent::Created(event) => (Some(event.content), Vec::new()),
@@ -54,25 +54,30 @@ impl Projector for Variants {
             ProductEvent::Withdrawn(event) => (None, event.removed_skus),
             ProductEvent::Fenced(_) => return Ok(None),
         };
-        Ok(Some(VariantsSaid { product: ProductId(product), content, removed }))
+        Ok(Some(VariantsChange { product: ProductId(product), content, removed }))
     }
 
-    fn keys(said: &VariantsSaid, _: &RecordedEvent) -> Vec<String> {
-        let present = said.content.iter().flat_map(|content| &content.variants).map(|variant| &variant.sku);
-        present.chain(&said.removed).map(Sku::to_string).collect()
+    fn keys(change: &VariantsChange, _: &RecordedEvent) -> Vec<String> {
+        let present = change.content.iter().flat_map(|content| &content.variants).map(|variant| &variant.sku);
+        present.chain(&change.removed).map(Sku::to_string).collect()
     }
 
     fn project(
         key: &str,
         row: Option<VariantRow>,
-        said: &VariantsSaid,
+        change: &VariantsChange,
         _: &RecordedEvent,
     ) -> Option<VariantRow> {
-        let (product, content) = (said.product, said.content.as_ref());
-        let present = content.and_then(|content| {
+        let product = change.product;
+        let present = change.content.as_ref().and_then(|content| {
             let variant = content.variants.iter().find(|variant| variant.sku.as_str() == key)?;
-            let (name, active, price) = (content.name.clone(), content.active, variant.price);
-            Some(VariantRow { product, name, active, withdrawn: false, price })
+            Some(VariantRow {
+                product,
+                name: content.name.clone(),
+                active: content.active,
+                withdrawn: false,
+                price: variant.price,
+            })
         });
         present.or_else(|| {
             row.map(|row| VariantRow { withdrawn: row.withdrawn || row.product == product, ..row })

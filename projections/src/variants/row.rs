@@ -1,20 +1,20 @@
-//! The document of a variant.
+//! Row of the read model `variants`.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::{Money, ProductId};
 
-/// What carts and stock need of a SKU.
+/// Variant of a product: the data of a SKU that queries of carts and stock need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VariantRow {
-    /// The product that sells it, or sold it last.
+    /// Product that sells the SKU, or that sold it last.
     pub product: ProductId,
-    /// The product's name.
+    /// Name of the product.
     pub name: String,
-    /// Whether customers see the product.
+    /// True if customers can see the product.
     pub active: bool,
-    /// Whether it is sold no more.
+    /// True if the SKU is no longer sold.
     pub withdrawn: bool,
-    /// Its price, the last one when it is withdrawn.
+    /// Price of one unit; for a withdrawn SKU, the last price.
     pub price: Money,
 }

@@ -31,7 +31,8 @@ fn changed(name: &str, skus: &[&str], removed: &[&str]) -> ProductEvent {
 
 #[test]
 fn golden() {
-    let (one, other) = (Product::stream(product(1)), Product::stream(product(2)));
+    let one = Product::stream(product(1));
+    let other = Product::stream(product(2));
     let history = History::default()
         .then(&one, created("Lamp", &["A1", "B2"]))
         .then(&one, changed("Lamp II", &["A1"], &["B2"]))
@@ -51,8 +52,9 @@ fn a_withdrawn_sku_keeps_its_name_and_price() {
 }
 
 #[test]
-fn a_sku_that_moved_on_is_not_withdrawn_by_its_old_product() {
-    let (one, other) = (Product::stream(product(1)), Product::stream(product(2)));
+fn a_sku_that_moved_to_another_product_is_not_withdrawn_by_its_old_product() {
+    let one = Product::stream(product(1));
+    let other = Product::stream(product(2));
     let history = History::default()
         .then(&one, created("Lamp", &["A1", "B2"]))
         .then(&one, changed("Lamp", &["A1"], &["B2"]))
@@ -63,7 +65,7 @@ fn a_sku_that_moved_on_is_not_withdrawn_by_its_old_product() {
 }
 
 #[test]
-fn a_sku_that_comes_back_is_sold_again() {
+fn a_sku_that_returns_to_its_product_is_no_longer_withdrawn() {
     let stream = Product::stream(product(1));
     let history = History::default()
         .then(&stream, created("Lamp", &["A1", "B2"]))
