@@ -62,7 +62,7 @@ pub fn tree(events: Vec<RecordedEvent>) -> Vec<Node> {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); events.len()];
     let mut roots = Vec::new();
     for (place, event) in events.iter().enumerate() {
-        // A cause stands before its result. The check keeps damaged data from making a cycle.
+        // A cause precedes its result in the log. The check prevents cycles in damaged data.
         let cause = event.event.causation_id.and_then(|cause| index_by_id.get(&cause));
         match cause.filter(|cause| **cause < place) {
             Some(cause) => children[*cause].push(place),

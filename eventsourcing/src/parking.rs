@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::RecordedEvent;
 use crate::id::{Position, Revision, StreamName};
 
-/// Unit of parking.
+/// Unit that is parked and released as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "name", rename_all = "lowercase")]
 pub enum Entity {
@@ -105,7 +105,7 @@ pub(crate) fn without_values(text: &str) -> String {
     kept
 }
 
-/// Parked entity.
+/// Parked entity, with the event that caused the parking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     /// First event that could not be applied.

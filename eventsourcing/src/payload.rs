@@ -2,7 +2,7 @@
 //!
 //! Invariants: a payload is a struct with named fields that can also be expressed in Avro. Enums are
 //! strings, optional fields have a default, and no serde type is untagged or flattened. The event type
-//! stands in the envelope and not in the payload. [`crate::event_enum`] makes the event enum of an
+//! is part of the envelope and not of the payload. [`crate::event_enum`] makes the event enum of an
 //! aggregate from such structs.
 //!
 //! On failure: bytes that can't be decoded give a [`DecodeError`]; they stay in the log unchanged.

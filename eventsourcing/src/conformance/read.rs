@@ -1,4 +1,4 @@
-//! Rules about reading: pages, filters, and following the log while it is written to.
+//! Rules about reads: pages, filters, and following the log while others append.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use crate::id::{CorrelationId, EventId, Position, RequestHash, Revision, StreamN
 use crate::store::{Append, Expected, Filter};
 use crate::subscription::Subscription;
 
-/// Writers that append at once.
+/// Number of concurrent writers.
 const WRITERS: u128 = 8;
-/// Appends of each.
+/// Number of appends of each writer, with one event each.
 const APPENDS: u128 = 40;
-/// Events of all writers.
-const WRITTEN: usize = (WRITERS * APPENDS) as usize;
-/// Events that are there before they begin.
-const THERE_BEFORE: usize = 200;
+/// Number of events of all writers.
+const NEW_EVENTS: usize = (WRITERS * APPENDS) as usize;
+/// Number of events in the log before the writers start.
+const STORED_EVENTS: usize = 200;
 
 pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
     let name = StreamName::new("thing", "ä-1 – 'quoted\"");
@@ -47,7 +47,7 @@ pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
         data: Bytes::new(),
         ..full.clone()
     };
-    assert!(full.reply_to.is_some(), "a text with a stream and an output is a reply-to");
+    assert!(full.reply_to.is_some(), "the text is a valid `reply_to`");
     let written = vec![full, empty];
     store
         .append(Append { stream: name.clone(), expected: Expected::NoStream, events: written.clone() })
@@ -55,7 +55,7 @@ pub(super) async fn an_event_is_read_as_it_was_written(store: Store) {
         .expect("an append");
     let of_stream = store.read_stream(&name, Revision::FIRST, 10).await.expect("a read");
     let of_log = store.read_all(Position::START, 10, &Filter::all()).await.expect("a read").events;
-    assert_eq!(of_stream, of_log, "an event is the same from its stream and from the log");
+    assert_eq!(of_stream, of_log, "reading the stream and reading the log give the same event");
     let read: Vec<_> = of_stream.into_iter().map(|event| event.event).collect();
     assert_eq!(read, written, "an event is read as it was written");
 }
@@ -72,7 +72,7 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
         loop {
             let from = Revision(joined.len() as u64);
             let page = store.read_stream(&stream("a"), from, limit).await.expect("a read");
-            assert!(page.len() <= limit, "a page of a stream has at most as many as were asked for");
+            assert!(page.len() <= limit, "a page of a stream does not exceed its limit");
             if page.is_empty() {
                 break;
             }
@@ -82,34 +82,41 @@ pub(super) async fn pages_of_a_stream_and_of_the_log_join_without_a_gap(store: S
     }
     assert!(
         store.read_stream(&stream("none"), Revision::FIRST, 9).await.expect("a read").is_empty(),
-        "no stream"
+        "a stream that does not exist has no events"
     );
-    let (mut positions, mut reached) = (Vec::new(), Position::START);
+    let mut positions = Vec::new();
+    let mut reached = Position::START;
     while positions.len() < 150 {
         let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
-        assert!(page.events.len() <= 7, "a page of the log has at most as many as were asked for");
-        assert!(page.reached > reached, "a page that is not at the head moves on");
+        assert!(page.events.len() <= 7, "a page of the log does not exceed its limit");
+        assert!(page.reached > reached, "a page before the head moves the position");
         reached = page.reached;
         positions.extend(page.events.iter().map(|event| event.position));
     }
     assert!(positions.is_sorted_by(|a, b| a < b), "the log is read in order");
     let page = store.read_all(reached, 7, &Filter::all()).await.expect("a read");
-    assert!(page.events.is_empty() && page.reached == reached, "at the head a page is empty and stays");
+    assert!(
+        page.events.is_empty() && page.reached == reached,
+        "a page at the head is empty and does not move the position"
+    );
 }
 
 pub(super) async fn a_read_moves_past_events_that_do_not_match_its_filter(store: Store) {
     write_red_and_blue(&store, 20).await;
     let filter = Filter::types(["thing.blue"]);
     let page = store.read_all(Position::START, 5, &filter).await.expect("a read");
-    assert_eq!(page.events.len(), 1, "only what the filter takes");
+    assert_eq!(page.events.len(), 1, "a page holds only events that match the filter");
     let after = store.read_all(page.reached, 5, &filter).await.expect("a read");
-    assert!(after.events.is_empty() && after.reached > page.reached, "it moves on over unwanted events");
+    assert!(
+        after.events.is_empty() && after.reached > page.reached,
+        "a read moves past events that do not match"
+    );
     let nothing = store.read_all(Position::START, 100, &Filter::types([])).await.expect("a read");
-    assert!(nothing.events.is_empty(), "a filter of no types takes nothing");
-    assert_eq!(nothing.reached, store.head().await.expect("the head"), "and gets to the head");
+    assert!(nothing.events.is_empty(), "a filter without event types matches no event");
+    assert_eq!(nothing.reached, store.head().await.expect("the head"), "the read still reaches the head");
 }
 
-/// Every tenth event is blue.
+/// Appends `count` events. Every tenth event is blue, starting with the first; the others are red.
 async fn write_red_and_blue(store: &Store, count: u32) {
     let name = stream("a");
     for n in 0..count {
@@ -120,7 +127,7 @@ async fn write_red_and_blue(store: &Store, count: u32) {
     }
 }
 
-/// Appends from many tasks while the caller reads.
+/// Starts tasks that append while the caller reads.
 fn write_concurrently(store: &Store) -> Vec<JoinHandle<()>> {
     let writer = |writer: u128| {
         let store = Store::clone(store);
@@ -135,20 +142,20 @@ fn write_concurrently(store: &Store) -> Vec<JoinHandle<()>> {
 }
 
 pub(super) async fn a_subscription_goes_from_stored_to_new_events_without_a_gap(store: Store) {
-    for n in 0..THERE_BEFORE {
+    for n in 0..STORED_EVENTS {
         appended(&store, &format!("s{}", n % 5), n as u128 + 1, 1).await;
     }
-    let before = store.read_all(Position::START, THERE_BEFORE, &Filter::all()).await.expect("a read").events;
+    let before = store.read_all(Position::START, STORED_EVENTS, &Filter::all()).await.expect("a read").events;
     let mut random = 42;
     let readers: Vec<_> = [1, 2, 3, 7, 64, 1_000]
         .into_iter()
-        .flat_map(|page| [(page, 0), (page, next_random(&mut random) % THERE_BEFORE), (page, THERE_BEFORE)])
+        .flat_map(|page| [(page, 0), (page, next_random(&mut random) % STORED_EVENTS), (page, STORED_EVENTS)])
         .map(|(page, skipped)| {
             let reader = Reader::after(&before[..skipped]);
             tokio::spawn(reader.read(
                 Store::clone(&store),
                 page,
-                THERE_BEFORE - skipped + WRITTEN,
+                STORED_EVENTS - skipped + NEW_EVENTS,
                 Pace::Full,
             ))
         })
@@ -174,18 +181,22 @@ pub(super) async fn a_filtered_subscription_returns_every_matching_event(store: 
     });
     write_red_and_blue(&store, 100).await;
     let every_tenth: Vec<u64> = (0..100).step_by(10).collect();
-    assert_eq!(reader.await.expect("the reader"), every_tenth, "each wanted event comes once and in order");
+    assert_eq!(
+        reader.await.expect("the reader"),
+        every_tenth,
+        "each matching event is returned once and in order"
+    );
 }
 
 pub(super) async fn a_slow_reader_misses_no_event(store: Store) {
-    let reader = Reader::after(&[]).read(Store::clone(&store), 2, WRITTEN, Pace::Slow);
+    let reader = Reader::after(&[]).read(Store::clone(&store), 2, NEW_EVENTS, Pace::Slow);
     let reader = tokio::spawn(reader);
     for task in write_concurrently(&store).into_iter().chain([reader]) {
         task.await.expect("a slow reader sees every event once and in order");
     }
 }
 
-/// A generator of numbers that is the same in every run (Knuth's MMIX constants).
+/// Pseudo-random generator with the same numbers in every run (Knuth's MMIX constants).
 fn next_random(state: &mut u64) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     usize::try_from(*state >> 40).expect("24 bits fit")
@@ -193,50 +204,50 @@ fn next_random(state: &mut u64) -> usize {
 
 enum Pace {
     Full,
-    /// It lets everybody else go first, many times over.
+    /// The reader lets all other tasks run 50 times before each read.
     Slow,
 }
 
-/// What a reader has seen: the last position, and the last revision of each stream.
+/// Reader that checks the order of events: its last position, and the last revision of each stream.
 struct Reader {
     last: Position,
     revisions: HashMap<StreamName, Revision>,
 }
 
 impl Reader {
-    /// One that has seen these.
-    fn after(seen: &[RecordedEvent]) -> Self {
+    /// Makes a reader that has already read these events.
+    fn after(events: &[RecordedEvent]) -> Self {
         let mut reader = Self { last: Position::START, revisions: HashMap::new() };
-        for event in seen {
-            reader.see(event);
+        for event in events {
+            reader.check(event);
         }
         reader
     }
 
-    fn see(&mut self, event: &RecordedEvent) {
+    fn check(&mut self, event: &RecordedEvent) {
         assert!(event.position > self.last, "position {} comes after {}", event.position, self.last);
         self.last = event.position;
         let next = Revision::after(self.revisions.insert(event.stream.clone(), event.revision));
-        assert_eq!(event.revision, next, "no event of {} is missed or doubled", event.stream);
+        assert_eq!(event.revision, next, "no event of {} is missing or repeated", event.stream);
     }
 
-    /// Follows the log until `wanted` more events came.
-    async fn read(mut self, store: Store, page_events_max: usize, wanted: usize, pace: Pace) {
+    /// Follows the log until it has read `expected` more events.
+    async fn read(mut self, store: Store, page_events_max: usize, expected: usize, pace: Pace) {
         let mut subscription = Subscription::new(store, self.last, Filter::all(), page_events_max);
-        let mut seen = 0;
-        while seen < wanted {
+        let mut count = 0;
+        while count < expected {
             let page = subscription.next().await.expect("a page");
             for event in &page.events {
-                self.see(event);
+                self.check(event);
             }
-            seen += page.events.len();
+            count += page.events.len();
             if matches!(pace, Pace::Slow) {
                 for _ in 0..50 {
                     tokio::task::yield_now().await;
                 }
             }
         }
-        assert_eq!(seen, wanted, "no more events than were written");
+        assert_eq!(count, expected, "the reader receives no more events than were appended");
     }
 }
 
@@ -244,18 +255,18 @@ pub(super) async fn a_confirmed_append_is_visible_at_once(store: Store) {
     for n in 0..50 {
         let done = appended(&store, "a", n + 1, 2).await;
         let last = done.positions[1];
-        assert!(store.head().await.expect("the head") >= last, "the head has passed an acknowledged append");
+        assert!(store.head().await.expect("the head") >= last, "the head includes a confirmed append");
         assert!(
             store.wait_beyond(done.positions[0]).await.expect("the head") >= last,
-            "waiting for it ends at once"
+            "waiting for a confirmed append returns at once"
         );
         let page = store.read_all(done.positions[0], 10, &Filter::all()).await.expect("a read");
-        assert_eq!(page.reached, last, "an acknowledged event is read from the log");
+        assert_eq!(page.reached, last, "a confirmed event is read from the log");
         let read = store.read_stream(&stream("a"), done.first_revision, 10).await.expect("a read");
-        assert_eq!(read.len(), 2, "an acknowledged event is read from its stream");
+        assert_eq!(read.len(), 2, "a confirmed event is read from its stream");
         assert!(
             store.find_command(&stream("a"), command(n + 1)).await.expect("a lookup").is_some(),
-            "and found"
+            "a confirmed command is found"
         );
     }
 }
@@ -272,14 +283,14 @@ pub(super) async fn an_append_wakes_waiting_readers(store: Store) {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "there is nothing to wake up for yet");
+    assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "no reader wakes before the append");
     let done = appended(&store, "a", 2, 1).await;
     for waiter in waiters {
-        assert_eq!(waiter.await.expect("a waiter"), done.positions[0], "an append wakes all who wait");
+        assert_eq!(waiter.await.expect("a waiter"), done.positions[0], "an append wakes all waiting readers");
     }
     assert_eq!(
         store.wait_beyond(head).await.expect("the head"),
         done.positions[0],
-        "beyond already: at once"
+        "waiting for an earlier position returns at once"
     );
 }

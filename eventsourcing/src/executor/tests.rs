@@ -1,4 +1,4 @@
-//! The executor against a log in memory whose answers come in any order the test likes.
+//! Tests of the executor with a log in memory. The test decides the order in which the log answers.
 
 mod panics;
 
@@ -22,12 +22,12 @@ pub(crate) struct Taken {
 }
 
 crate::event_enum! {
-    /// A shelf.
+    /// Events of a shelf.
     pub(crate) enum ShelfEvent { Taken = "shelf.taken" v 1 }
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("only 50 units are there")]
+#[error("the shelf has only 50 units")]
 struct Empty;
 
 impl Rejection for Empty {
@@ -36,12 +36,12 @@ impl Rejection for Empty {
     }
 }
 
-/// A command on which `decide` panics.
-const BROKEN: u32 = 1_000;
-/// A command on whose event `evolve` panics.
-const SPOILING: u32 = 1_001;
+/// Number of units for which `decide` panics.
+const DECIDE_PANICS: u32 = 1_000;
+/// Number of units for which `evolve` panics.
+const EVOLVE_PANICS: u32 = 1_001;
 
-/// A shelf of 50 units; taking 0 changes nothing, and taking everything there is makes too many events.
+/// Shelf of 50 units. Taking 0 units changes nothing. Taking `u32::MAX` units causes too many events.
 #[derive(Debug)]
 struct Shelf;
 
@@ -55,8 +55,8 @@ impl Decider for Shelf {
     fn decide(taken: &u32, units: &u32, _: &Context) -> Result<Vec<ShelfEvent>, Empty> {
         match *units {
             0 => Ok(Vec::new()),
-            BROKEN => panic!("the rules have a bug"),
-            SPOILING => Ok(vec![Taken { units: SPOILING }.into()]),
+            DECIDE_PANICS => panic!("the rules have a bug"),
+            EVOLVE_PANICS => Ok(vec![Taken { units: EVOLVE_PANICS }.into()]),
             u32::MAX => Ok(vec![Taken { units: 0 }.into(); APPEND_EVENTS_MAX + 1]),
             units if taken + units > 50 => Err(Empty),
             units => Ok(vec![Taken { units }.into()]),
@@ -65,7 +65,7 @@ impl Decider for Shelf {
 
     fn evolve(taken: u32, event: &ShelfEvent) -> u32 {
         let ShelfEvent::Taken(event) = event;
-        assert!(event.units != SPOILING, "the rules have a bug");
+        assert!(event.units != EVOLVE_PANICS, "the rules have a bug");
         taken + event.units
     }
 }
@@ -73,12 +73,12 @@ impl Decider for Shelf {
 struct Rig {
     executor: Executor<Shelf>,
     log: HashMap<StreamName, Vec<RecordedEvent>>,
-    todo: VecDeque<Action<Shelf>>,
+    pending: VecDeque<Action<Shelf>>,
     answers: HashMap<Ticket, CommandResult<Shelf>>,
     loads: HashMap<Ticket, Option<Loaded<Shelf>>>,
     appends: usize,
     finds: usize,
-    /// Where reads began.
+    /// First revision of each read.
     reads: Vec<Revision>,
 }
 
@@ -100,7 +100,7 @@ impl Rig {
         Self {
             executor: Executor::new(1, exclusive),
             log: HashMap::new(),
-            todo: VecDeque::new(),
+            pending: VecDeque::new(),
             answers: HashMap::new(),
             loads: HashMap::new(),
             appends: 0,
@@ -111,11 +111,11 @@ impl Rig {
 
     fn send(&mut self, ticket: Ticket, request: CommandRequest<u32>) {
         let actions = self.executor.on_command(ticket, request, noon());
-        self.todo.extend(actions);
+        self.pending.extend(actions);
     }
 
     fn drain(&mut self) {
-        while let Some(action) = self.todo.pop_front() {
+        while let Some(action) = self.pending.pop_front() {
             self.perform(action);
         }
     }
@@ -149,7 +149,7 @@ impl Rig {
                 Vec::new()
             }
         };
-        self.todo.extend(next);
+        self.pending.extend(next);
     }
 
     fn find(&self, stream: &StreamName, command: CommandId) -> Option<FoundCommand> {
@@ -168,8 +168,8 @@ impl Rig {
         if append.expected != Expected::Any && append.expected != Expected::from_last(current) {
             return Err(AppendError::Conflict { stream, current });
         }
-        let is_there = |id| events.iter().any(|event| event.event.id == id);
-        if append.events.iter().any(|event| is_there(event.id)) {
+        let exists = |id| events.iter().any(|event| event.event.id == id);
+        if append.events.iter().any(|event| exists(event.id)) {
             return Err(AppendError::Duplicate { stream });
         }
         let mut positions = Vec::new();
@@ -193,7 +193,7 @@ impl Rig {
 }
 
 #[test]
-fn a_command_is_decided_appended_and_answered_with_its_place() {
+fn a_command_is_answered_with_the_revision_of_its_event() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 3));
     rig.drain();
@@ -204,7 +204,7 @@ fn a_command_is_decided_appended_and_answered_with_its_place() {
 }
 
 #[test]
-fn commands_that_wait_on_one_stream_share_an_append() {
+fn waiting_commands_on_one_stream_share_an_append() {
     let mut rig = Rig::new(true);
     for ticket in 0..200 {
         rig.send(ticket, take(u128::from(ticket) + 1, 1).repeatable());
@@ -216,32 +216,32 @@ fn commands_that_wait_on_one_stream_share_an_append() {
 }
 
 #[test]
-fn no_answer_of_a_batch_leaves_before_its_append() {
+fn commands_of_a_batch_are_answered_only_after_its_append() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 50));
-    let Some(Action::Read(..)) = rig.todo.front() else { panic!("the stream is read first") };
-    let read = rig.todo.pop_front().unwrap();
+    let Some(Action::Read(..)) = rig.pending.front() else { panic!("the stream is read first") };
+    let read = rig.pending.pop_front().unwrap();
     rig.perform(read);
     rig.send(2, take(2, 1));
-    assert!(rig.answers.is_empty(), "the refusal rests on an append that is still in the air");
+    assert!(rig.answers.is_empty(), "the rejection depends on an append that is still running");
     rig.drain();
     assert_eq!(rig.done(1), (0, Completion::Appended, 50));
     assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))));
 }
 
 #[test]
-fn a_command_that_no_append_holds_is_refused_alone() {
+fn a_command_that_is_too_large_does_not_fail_the_others_of_its_batch() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 1));
     rig.send(2, take(2, u32::MAX));
     rig.send(3, take(3, 2));
     rig.drain();
     assert!(matches!(rig.answer(2), Err(CommandError::TooLarge { .. })));
-    assert_eq!(rig.done(3).1, Completion::Appended, "the others of its batch go on");
+    assert_eq!(rig.done(3).1, Completion::Appended, "the other commands of the batch succeed");
 }
 
 #[test]
-fn what_is_kept_in_memory_is_bounded() {
+fn the_cache_drops_the_least_recently_used_states_over_its_limit() {
     let mut cache = Cache::<Shelf>::new(2 * (STATE_PARTS + 1));
     let stream = |n: u32| StreamName::new("shelf", &n.to_string());
     for n in 0..3 {
@@ -250,11 +250,11 @@ fn what_is_kept_in_memory_is_bounded() {
     assert!(cache.get(&stream(0)).is_none() && cache.get(&stream(1)).is_some());
     assert!(cache.pop(&stream(2)).is_some() && cache.get(&stream(2)).is_none());
     cache.put(stream(3), Folded::empty());
-    assert!(cache.get(&stream(1)).is_some(), "what was taken out makes room");
+    assert!(cache.get(&stream(1)).is_some(), "a state that was taken out no longer counts");
 }
 
 #[test]
-fn the_state_put_last_stays_however_large_it_is() {
+fn the_cache_keeps_the_state_that_was_added_last_even_over_its_limit() {
     let mut cache = Cache::<Shelf>::new(0);
     let stream = |n: u32| StreamName::new("shelf", &n.to_string());
     for n in 0..2 {
@@ -265,7 +265,7 @@ fn the_state_put_last_stays_however_large_it_is() {
 }
 
 #[test]
-fn a_repeat_is_answered_as_done_then_whatever_happened_since() {
+fn a_repeat_is_answered_with_the_earlier_result_after_later_changes() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 3).repeatable());
     rig.send(2, take(2, 47));
@@ -277,7 +277,7 @@ fn a_repeat_is_answered_as_done_then_whatever_happened_since() {
 }
 
 #[test]
-fn a_repeat_whose_decision_makes_events_is_caught_by_their_ids() {
+fn a_repeat_that_decides_events_is_recognised_by_their_ids() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 3).repeatable());
     rig.drain();
@@ -288,7 +288,7 @@ fn a_repeat_whose_decision_makes_events_is_caught_by_their_ids() {
 }
 
 #[test]
-fn the_same_command_twice_at_once_is_done_once() {
+fn the_same_command_sent_twice_at_once_is_done_once() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 3).repeatable());
     rig.send(2, take(1, 3).repeatable());
@@ -299,7 +299,7 @@ fn the_same_command_twice_at_once_is_done_once() {
 }
 
 #[test]
-fn a_key_used_for_another_request_is_refused() {
+fn a_command_id_with_another_request_is_rejected() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 3).repeatable());
     rig.drain();
@@ -311,7 +311,7 @@ fn a_key_used_for_another_request_is_refused() {
 }
 
 #[test]
-fn a_repeatable_command_that_changes_nothing_leaves_a_note_and_its_repeat_does_nothing() {
+fn a_repeatable_command_that_changes_nothing_appends_a_noted_event() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 0).repeatable());
     rig.drain();
@@ -326,7 +326,7 @@ fn a_repeatable_command_that_changes_nothing_leaves_a_note_and_its_repeat_does_n
 }
 
 #[test]
-fn a_command_that_comes_once_costs_no_lookup() {
+fn a_command_that_is_sent_once_needs_no_lookup() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 51));
     rig.send(2, take(2, 0));
@@ -336,7 +336,7 @@ fn a_command_that_comes_once_costs_no_lookup() {
 }
 
 #[test]
-fn others_who_write_to_the_stream_are_taken_into_account() {
+fn a_command_is_decided_with_the_events_of_other_writers() {
     let mut rig = Rig::new(false);
     rig.send(1, take(1, 3));
     rig.drain();
@@ -349,66 +349,69 @@ fn others_who_write_to_the_stream_are_taken_into_account() {
     rig.drain();
     assert!(
         matches!(rig.answer(2), Err(CommandError::Rejected(Empty))),
-        "decided against the log, not memory"
+        "the command is decided with the state in the log"
     );
-    assert_eq!(rig.reads, [Revision::FIRST, Revision(1), Revision(2)], "what is known is not read again");
+    assert_eq!(rig.reads, [Revision::FIRST, Revision(1), Revision(2)], "events in memory are not read again");
     rig.send(3, take(3, 0));
     rig.drain();
     assert_eq!(rig.done(3), (1, Completion::Unchanged, 50));
 }
 
 #[test]
-fn a_refusal_is_confirmed_by_the_log_where_others_write() {
+fn a_rejection_is_checked_against_the_log_if_others_can_write() {
     let mut rig = Rig::new(false);
     rig.send(1, take(1, 50));
     rig.drain();
     rig.send(2, take(2, 1));
-    assert!(matches!(rig.todo.front(), Some(Action::Read(_, Revision(1)))), "read behind what is known");
+    assert!(
+        matches!(rig.pending.front(), Some(Action::Read(_, Revision(1)))),
+        "the read starts after the events in memory"
+    );
     rig.drain();
     assert!(matches!(rig.answer(2), Err(CommandError::Rejected(Empty))));
 }
 
 #[test]
-fn a_stream_that_always_moves_ends_in_a_conflict_after_bounded_retries() {
+fn a_command_fails_with_a_conflict_after_the_last_retry() {
     let mut rig = Rig::new(false);
     rig.send(1, take(1, 1));
-    let mut tries = 0;
-    while let Some(action) = rig.todo.pop_front() {
+    let mut attempts = 0;
+    while let Some(action) = rig.pending.pop_front() {
         if let Action::Append(append) = action {
-            tries += 1;
+            attempts += 1;
             let conflict = AppendError::Conflict { stream: append.stream, current: None };
             let next = rig.executor.on_appended(&shelf(), Err(conflict), noon());
-            rig.todo.extend(next);
+            rig.pending.extend(next);
         } else {
             rig.perform(action);
         }
     }
-    assert_eq!(tries, CONFLICT_RETRIES_MAX + 1);
+    assert_eq!(attempts, CONFLICT_RETRIES_MAX + 1);
     assert!(matches!(rig.answer(1), Err(CommandError::Conflict { .. })));
 }
 
 #[test]
-fn a_failed_log_is_told_to_everybody_and_memory_is_dropped() {
+fn a_failed_append_fails_its_commands_and_drops_the_state_in_memory() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 1));
-    let read = rig.todo.pop_front().unwrap();
+    let read = rig.pending.pop_front().unwrap();
     rig.perform(read);
-    let Some(Action::Append(_)) = rig.todo.pop_front() else { panic!("the append is in the air") };
+    let Some(Action::Append(_)) = rig.pending.pop_front() else { panic!("the first action is the append") };
     rig.send(2, take(2, 1));
     let failed = AppendError::Store(StoreError::Unavailable("no space".into()));
     let next = rig.executor.on_appended(&shelf(), Err(failed), noon());
-    rig.todo.extend(next);
+    rig.pending.extend(next);
     rig.drain();
     assert!(matches!(rig.answer(1), Err(CommandError::Store(_))));
     assert_eq!(
         rig.done(2),
         (0, Completion::Appended, 1),
-        "decided from the log, where command 1 left nothing"
+        "the second command is decided with the log, which holds no event of the first"
     );
 }
 
 #[test]
-fn a_stale_revision_is_refused_but_a_repeat_is_not() {
+fn an_outdated_revision_is_rejected_unless_the_command_is_a_repeat() {
     let mut rig = Rig::new(true);
     let at = |revision, request: CommandRequest<u32>| CommandRequest {
         if_match: Some(Revision(revision).into()),
@@ -427,35 +430,36 @@ fn a_stale_revision_is_refused_but_a_repeat_is_not() {
 }
 
 #[test]
-fn loads_show_what_is_on_disk() {
+fn a_load_returns_the_state_on_disk() {
     let mut rig = Rig::new(true);
     let actions = rig.executor.on_load(1, &shelf(), noon());
-    rig.todo.extend(actions);
+    rig.pending.extend(actions);
     rig.drain();
     assert!(rig.loads[&1].is_none());
     rig.send(2, take(2, 5).creating());
     let actions = rig.executor.on_load(3, &shelf(), noon());
-    rig.todo.extend(actions);
+    rig.pending.extend(actions);
     rig.drain();
     assert_eq!(rig.loads[&3].as_ref().map(|loaded| *loaded.state), Some(5));
 }
 
-/// Found by the simulation: a copy was looked up while the batch with the first one was on its way, was not
-/// found, and was refused by what the first had done.
+/// Regression test for a bug that the simulation found. A copy of a command was looked up while the batch with
+/// the first command was still being appended. The copy was not found, and then rejected because of the effect of
+/// the first command.
 #[test]
-fn a_copy_that_comes_with_the_first_is_answered_as_done_however_slow_the_log_is() {
+fn a_copy_in_the_same_batch_is_answered_as_a_repeat_even_if_the_append_is_slow() {
     for exclusive in [true, false] {
         let mut rig = Rig::new(exclusive);
         rig.send(1, take(1, 1));
-        // Both come while another command is on its way, and could be decided together.
+        // Both arrive while another command is being appended, and could be decided together.
         for ticket in [2, 3] {
             rig.send(ticket, take(7, 40).repeatable());
         }
-        while let Some(action) = rig.todo.pop_front() {
-            // Appends are slower than everything else.
+        while let Some(action) = rig.pending.pop_front() {
+            // Appends are slower than all other operations.
             let is_append = |action: &Action<Shelf>| matches!(action, Action::Append(_));
-            if is_append(&action) && rig.todo.iter().any(|other| !is_append(other)) {
-                rig.todo.push_back(action);
+            if is_append(&action) && rig.pending.iter().any(|other| !is_append(other)) {
+                rig.pending.push_back(action);
             } else {
                 rig.perform(action);
             }

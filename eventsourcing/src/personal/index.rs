@@ -3,7 +3,7 @@
 //! The index is stored with the keys of people and not in the log. If an event must refer to a name, it holds an
 //! *alias* of the name, which is a random text.
 //!
-//! Invariants: no name stands in the log. After the row of an alias is deleted, the alias can't be traced back to
+//! Invariants: the log contains no name. After the row of an alias is deleted, the alias can't be traced back to
 //! its name. Erasing a person deletes the person's links and key in one transaction.
 //!
 //! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.

@@ -71,7 +71,8 @@ impl<P: Process> ProcessRuntime<P> {
                 causation_id: Some(pending.transition),
                 reply_to: Some(ReplyTo { stream: StreamName::new(P::NAME, id), output: *output }),
             };
-            let (instance_id, output) = (id.to_owned(), *output);
+            let instance_id = id.to_owned();
+            let output = *output;
             let action = if pending.kind == RecordedOutputKind::Command {
                 P::command(&instance.state, &pending.step).map(|content| {
                     Action::Command(Outgoing { instance: instance_id, output, content, origin })

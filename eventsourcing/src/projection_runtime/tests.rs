@@ -1,4 +1,4 @@
-//! Batches against one event at a time, and sums against the rows they are sums of.
+//! Tests of the projection runtime: batches are compared with single events, and sums with their rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(crate) struct Painted {
 }
 
 crate::event_enum! {
-    /// Things get more colour, or go.
+    /// Events that change the colour of things, or remove them.
     pub(crate) enum PaintEvent { Painted = "thing.painted" v 1 }
 }
 
@@ -29,10 +29,10 @@ struct Thing {
     colour: u8,
 }
 
-/// A colour that no thing can take.
+/// Colour on which the projector panics.
 const POISON: u8 = 200;
 
-/// Things by name, and how many have each colour.
+/// Read model of things by name, with the number of things of each colour.
 struct Things;
 
 impl Projector for Things {
@@ -70,12 +70,12 @@ impl Projector for Things {
     }
 
     fn contributions(_: &str, row: &Thing) -> Vec<Contribution> {
-        let (key, deltas) = (row.colour.to_string(), vec![i64::from(row.colour) * 10]);
-        vec![Contribution { sum: "colours", key, deltas }]
+        let deltas = vec![i64::from(row.colour) * 10];
+        vec![Contribution { sum: "colours", key: row.colour.to_string(), deltas }]
     }
 }
 
-/// A database of read models, in memory.
+/// Database of read models, in memory.
 #[derive(Debug, Default, PartialEq)]
 struct Tables {
     rows: BTreeMap<String, Vec<u8>>,
@@ -86,7 +86,7 @@ struct Tables {
 }
 
 impl Tables {
-    /// The events that waited for an entity, tried again.
+    /// Retries the events that waited for an entity.
     fn retry(
         &mut self,
         fold: &mut dyn ErasedProjector,
@@ -171,7 +171,7 @@ fn a_row_that_stays_the_same_is_not_written() {
 }
 
 #[test]
-fn a_row_that_was_removed_is_written_as_gone_once() {
+fn the_removal_of_a_row_is_written_once() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1], Some(3))]);
@@ -181,7 +181,7 @@ fn a_row_that_was_removed_is_written_as_gone_once() {
 }
 
 #[test]
-fn an_event_that_names_a_row_twice_happens_to_it_once() {
+fn an_event_that_names_a_row_twice_is_applied_to_it_once() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1, 2, 1], Some(2))]);
@@ -199,7 +199,7 @@ fn sums_that_cancel_out_are_not_written() {
 }
 
 #[test]
-fn recent_rows_are_not_loaded_again_and_rows_long_unused_are() {
+fn the_cache_drops_the_rows_that_were_not_used_for_longest() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     let more_than_fit: Vec<u16> = (0..=u16::try_from(CACHE_ROWS_MAX.get()).unwrap()).collect();
@@ -211,7 +211,7 @@ fn recent_rows_are_not_loaded_again_and_rows_long_unused_are() {
 }
 
 #[test]
-fn a_row_that_was_loaded_and_not_changed_is_kept_in_memory() {
+fn an_unchanged_row_is_cached_after_it_was_loaded() {
     let mut fold = ProjectorFold::<Things>::boxed();
     fold.plan(&[painted(1, &[1], Some(0))]).unwrap();
     fold.fold(documents(&[("1", r#"{"colour":3}"#)]), Position(1)).unwrap();
@@ -220,21 +220,21 @@ fn a_row_that_was_loaded_and_not_changed_is_kept_in_memory() {
 }
 
 #[test]
-fn a_batch_that_was_not_committed_is_folded_again() {
+fn a_batch_that_was_not_committed_can_be_applied_again() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1], Some(1))]);
-    let lost = [painted(2, &[1], Some(1))];
-    fold.plan(&lost).unwrap();
+    let uncommitted = [painted(2, &[1], Some(1))];
+    fold.plan(&uncommitted).unwrap();
     fold.fold(Vec::new(), Position(2)).unwrap();
     fold.forget();
     assert_eq!(fold.checkpoint(), Position(1));
-    tables.apply(&mut *fold, &[painted(1, &[1], Some(1)), lost[0].clone()]);
+    tables.apply(&mut *fold, &[painted(1, &[1], Some(1)), uncommitted[0].clone()]);
     assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
 }
 
 #[test]
-fn a_batch_that_cannot_be_planned_or_folded_takes_nothing_of_the_committed_one_back() {
+fn a_failed_batch_leaves_the_checkpoint_of_the_committed_batch() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1], Some(1))]);
@@ -251,7 +251,7 @@ fn a_batch_that_cannot_be_planned_or_folded_takes_nothing_of_the_committed_one_b
 }
 
 #[test]
-fn the_checkpoint_moves_over_what_is_not_taken() {
+fn the_checkpoint_moves_past_events_that_the_model_does_not_read() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     let mut other = painted(1, &[1], Some(1));
@@ -261,7 +261,7 @@ fn the_checkpoint_moves_over_what_is_not_taken() {
 }
 
 #[test]
-fn events_at_or_before_the_checkpoint_are_passed_over() {
+fn events_at_or_before_the_checkpoint_are_ignored() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let build = fold.build();
     fold.start_at(OpenBuild { build, is_live: true, checkpoint: Position(5), parked: Vec::new() });
@@ -271,7 +271,7 @@ fn events_at_or_before_the_checkpoint_are_passed_over() {
 }
 
 #[test]
-fn an_event_that_does_not_decode_is_named() {
+fn the_error_names_the_event_that_cannot_be_decoded() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut broken = painted(1, &[1], Some(1));
     broken.event.data = b"{}".as_slice().into();
@@ -279,8 +279,8 @@ fn an_event_that_does_not_decode_is_named() {
     assert!(error.contains("things") && error.contains("thing-a") && error.contains("revision 0"), "{error}");
 }
 
-/// What the events do, said as plainly as can be.
-fn plainly(events: &[(Vec<u16>, Option<u8>)]) -> BTreeMap<String, Vec<u8>> {
+/// Computes the rows after these events in the simplest way, for comparison.
+fn expected_rows(events: &[(Vec<u16>, Option<u8>)]) -> BTreeMap<String, Vec<u8>> {
     let mut colours: BTreeMap<u16, u8> = BTreeMap::new();
     for (things, colour) in events {
         for thing in things.iter().collect::<BTreeSet<_>>() {
@@ -299,7 +299,7 @@ fn plainly(events: &[(Vec<u16>, Option<u8>)]) -> BTreeMap<String, Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_batch_does_what_its_events_do_one_by_one(
+    fn a_batch_gives_the_same_rows_as_its_single_events(
         acts in prop::collection::vec((prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)), 1..40),
         batch in 1..9_usize,
         forgets in any::<bool>(),
@@ -310,7 +310,7 @@ proptest! {
         let mut tables = Tables::default();
         for events in events.chunks(batch) {
             if forgets {
-                // What is in memory must not matter, nor a batch that was folded and not committed.
+                // Neither rows in memory nor an uncommitted batch may change the result.
                 let keys = fold.plan(events).unwrap();
                 let stored = keys.into_iter().filter_map(|key| tables.rows.get(&key).map(|row| (key, row.clone())));
                 fold.fold(stored.collect(), Position(events.last().unwrap().position.0)).unwrap();
@@ -318,12 +318,12 @@ proptest! {
             }
             tables.apply(&mut *fold, events);
         }
-        prop_assert_eq!(&tables.rows, &plainly(&acts));
+        prop_assert_eq!(&tables.rows, &expected_rows(&acts));
         prop_assert_eq!(tables.checkpoint, events.last().unwrap().position);
     }
 
     #[test]
-    fn a_sum_is_what_its_rows_contribute(
+    fn a_sum_equals_the_contributions_of_its_rows(
         acts in prop::collection::vec((prop::collection::vec(0..6_u16, 0..4), prop::option::of(0..4_u8)), 1..40),
         batch in 1..9_usize,
     ) {
@@ -345,7 +345,7 @@ proptest! {
     }
 }
 
-/// A payload that can't be read.
+/// Returns an event whose payload can't be decoded.
 fn unreadable(position: u64) -> RecordedEvent {
     let mut event = painted(position, &[1], Some(1));
     event.event.data = b"{}".as_slice().into();
@@ -359,14 +359,14 @@ fn park(fold: &mut dyn ErasedProjector, error: ProjectionError, keys: &[&str]) -
     entity
 }
 
-/// An event of another stream than the others.
+/// Moves an event to the stream `thing-b`; all other events are in `thing-a`.
 fn of_other_stream(mut event: RecordedEvent) -> RecordedEvent {
     event.stream = StreamName::new("thing", "b");
     event
 }
 
 #[test]
-fn a_stream_that_cannot_be_read_is_parked_with_its_rows_and_everything_else_goes_on() {
+fn an_unreadable_event_parks_its_stream_and_rows_and_the_other_rows_continue() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     tables.apply(&mut *fold, &[painted(1, &[1, 2], Some(1))]);
@@ -374,16 +374,16 @@ fn a_stream_that_cannot_be_read_is_parked_with_its_rows_and_everything_else_goes
     let error = fold.plan(&batch).unwrap_err();
     let entity = park(&mut *fold, error, &["1", "2"]);
     assert_eq!(entity, Entity::Stream(StreamName::new("thing", "a")));
-    assert_eq!(tables.apply(&mut *fold, &batch), 1, "row 3 is of no parked stream");
+    assert_eq!(tables.apply(&mut *fold, &batch), 1, "row 3 belongs to no parked stream");
     assert_eq!(tables.rows["1"], br#"{"colour":1}"#);
     assert_eq!(tables.waiting, [2, 3, 4].map(|position| (entity.clone(), Position(position))));
 
-    // Read by tomorrow's code, or skipped: what waited is applied, to its rows alone.
+    // After the event is skipped, the waiting events are applied to the parked rows only.
     fold.skip(Skip { stream: batch[0].stream.clone(), revision: batch[0].revision, key: None });
     tables.retry(&mut *fold, &entity, &batch).unwrap();
     assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
     assert_eq!(tables.rows["2"], br#"{"colour":3}"#);
-    assert_eq!(tables.rows["3"], br#"{"colour":2}"#, "that was done before");
+    assert_eq!(tables.rows["3"], br#"{"colour":2}"#, "row 3 had this event before");
     assert!(tables.parked.is_empty());
     assert_eq!(tables.checkpoint, Position(4));
     tables.apply(&mut *fold, &[painted(5, &[1], Some(1))]);
@@ -391,7 +391,7 @@ fn a_stream_that_cannot_be_read_is_parked_with_its_rows_and_everything_else_goes
 }
 
 #[test]
-fn a_row_that_cannot_be_made_is_parked_alone() {
+fn a_panic_of_the_projector_parks_only_the_row_concerned() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let mut tables = Tables::default();
     let batch = [painted(1, &[1, 2], Some(1)), painted(2, &[1], Some(POISON)), painted(3, &[1, 2], Some(1))];
@@ -405,18 +405,18 @@ fn a_row_that_cannot_be_made_is_parked_alone() {
     );
     let entity = park(&mut *fold, error, &["1"]);
     tables.apply(&mut *fold, &batch);
-    assert_eq!(tables.rows["1"], br#"{"colour":1}"#, "as of the event before");
+    assert_eq!(tables.rows["1"], br#"{"colour":1}"#, "the row is as it was before the failed event");
     assert_eq!(tables.rows["2"], br#"{"colour":2}"#);
     tables.retry(&mut *fold, &entity, &batch[1..]).unwrap_err();
-    assert_eq!(tables.parked.len(), 1, "it stays parked while it can't be made");
+    assert_eq!(tables.parked.len(), 1, "the row stays parked while its event fails");
     fold.skip(Skip { stream: batch[1].stream.clone(), revision: batch[1].revision, key: Some("1".into()) });
     tables.retry(&mut *fold, &entity, &batch[1..]).unwrap();
     assert_eq!(tables.rows["1"], br#"{"colour":2}"#);
-    assert_eq!(tables.rows["2"], br#"{"colour":2}"#, "what waits for one row happens to no other");
+    assert_eq!(tables.rows["2"], br#"{"colour":2}"#, "events that wait for one row change no other row");
 }
 
 #[test]
-fn what_was_parked_in_a_batch_that_was_not_committed_is_parked_no_more() {
+fn a_batch_that_was_not_committed_parks_nothing() {
     let mut fold = ProjectorFold::<Things>::boxed();
     let error = fold.plan(&[unreadable(1)]).unwrap_err();
     let entity = park(&mut *fold, error, &[]);

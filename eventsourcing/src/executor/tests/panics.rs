@@ -1,19 +1,21 @@
-//! Rules that panic: one command is answered so, and no other suffers from it.
+//! Tests of rules that panic on a command: only this command fails.
 
 use super::*;
 
 #[test]
-fn a_panic_in_one_decision_leaves_no_other_of_its_batch_without_an_answer() {
-    for (exclusive, broken) in [(true, BROKEN), (true, SPOILING), (false, BROKEN), (false, SPOILING)] {
+fn a_panic_on_one_command_does_not_fail_the_others_of_its_batch() {
+    for (exclusive, broken) in
+        [(true, DECIDE_PANICS), (true, EVOLVE_PANICS), (false, DECIDE_PANICS), (false, EVOLVE_PANICS)]
+    {
         let mut rig = Rig::new(exclusive);
         rig.send(1, take(1, 1));
-        // These come while the first is on its way, and make one batch.
+        // These commands arrive while the first is being appended, and become one batch.
         for ticket in 2..=9 {
             let units = if ticket == 5 { broken } else { 1 };
             rig.send(ticket, take(u128::from(ticket), units));
         }
         rig.drain();
-        assert_eq!(rig.answers.len(), 9, "everybody is answered");
+        assert_eq!(rig.answers.len(), 9, "every command is answered");
         for ticket in 1..=9 {
             let is_broken = matches!(rig.answers[&ticket], Err(CommandError::Undecided { .. }));
             assert_eq!(is_broken, ticket == 5, "{:?}", rig.answers[&ticket]);
@@ -24,30 +26,30 @@ fn a_panic_in_one_decision_leaves_no_other_of_its_batch_without_an_answer() {
 }
 
 #[test]
-fn a_repeat_on_which_the_rules_panic_by_now_is_answered_as_done() {
+fn a_repeat_is_answered_with_the_earlier_result_even_if_the_rules_now_panic_on_it() {
     let mut rig = Rig::new(true);
     rig.send(1, take(7, 1).repeatable());
     rig.drain();
-    for broken in [BROKEN, SPOILING] {
+    for broken in [DECIDE_PANICS, EVOLVE_PANICS] {
         rig.send(2, take(7, broken).repeatable());
         rig.drain();
         assert_eq!(rig.answers.remove(&2).unwrap().unwrap().completion, Completion::Repeated);
         rig.send(3, take(8, broken).repeatable());
         rig.drain();
         let answer = rig.answers.remove(&3).unwrap();
-        assert!(matches!(answer, Err(CommandError::Undecided { .. })), "it was never done");
+        assert!(matches!(answer, Err(CommandError::Undecided { .. })), "the command was never done");
     }
 }
 
 #[test]
-fn a_recorded_event_that_cannot_be_folded_is_told_to_everybody_who_waits() {
+fn a_stored_event_that_cannot_be_applied_fails_all_waiting_commands() {
     let mut rig = Rig::new(true);
     rig.send(1, take(1, 1));
     rig.drain();
-    let mut spoilt = rig.log[&shelf()][0].clone();
-    spoilt.revision = Revision(1);
-    spoilt.event.data = crate::payload::encode_json(&Taken { units: SPOILING });
-    rig.log.get_mut(&shelf()).unwrap().push(spoilt);
+    let mut bad_event = rig.log[&shelf()][0].clone();
+    bad_event.revision = Revision(1);
+    bad_event.event.data = crate::payload::encode_json(&Taken { units: EVOLVE_PANICS });
+    rig.log.get_mut(&shelf()).unwrap().push(bad_event);
     rig.executor = Executor::new(1, true);
     for ticket in 2..=4 {
         rig.send(ticket, take(u128::from(ticket), 1));

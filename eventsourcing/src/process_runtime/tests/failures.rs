@@ -1,4 +1,4 @@
-//! Appends that fail, and outputs that are lost.
+//! Tests of appends that fail and of outputs that can't be sent.
 
 use super::*;
 use crate::process_runtime::steps::CONFLICTS_MAX;
@@ -9,7 +9,7 @@ fn unavailable() -> AppendError {
 }
 
 #[test]
-fn a_transition_that_the_log_does_not_take_is_tried_again_later_and_later() {
+fn the_wait_before_a_retry_grows_with_each_failed_append_of_a_transition() {
     let mut world = World::new(None, true);
     world.happens("a", &made_of(1), 1);
     let mut runtime = world.restart();
@@ -18,37 +18,39 @@ fn a_transition_that_the_log_does_not_take_is_tried_again_later_and_later() {
         let actions = runtime.step(world.now);
         assert!(matches!(actions[..], [Action::Append(..)]), "one attempt at a time");
         assert!(runtime.on_append_failed("a", &unavailable(), world.now).is_none());
-        assert!(runtime.step(world.now).is_empty(), "no attempt without a pause");
+        assert!(runtime.step(world.now).is_empty(), "there is no retry without a wait");
         let at = runtime.next_step().unwrap();
         waits.push(at.duration_since(world.now));
         world.now = at;
     }
     assert!(waits[0] >= jiff::SignedDuration::from_millis(250), "{waits:?}");
     assert!(waits[11] > waits[0] * 50 && waits[11] < jiff::SignedDuration::from_secs(40), "{waits:?}");
-    world.out.extend(runtime.step(world.now));
+    world.pending.extend(runtime.step(world.now));
     world.carry_out(0, &mut runtime);
-    assert_eq!(world.transitions().len(), 1, "the log is back");
+    assert_eq!(world.transitions().len(), 1, "the append succeeds once the log is available");
 }
 
 #[test]
-fn a_command_that_was_lost_is_sent_again_after_a_pause() {
+fn a_command_that_could_not_be_sent_is_sent_again_after_a_wait() {
     let mut world = World::new(None, true);
     world.happens("a", &made_of(1), 1);
     let mut runtime = world.restart();
-    world.out.extend(runtime.step(world.now));
+    world.pending.extend(runtime.step(world.now));
     world.carry_out(0, &mut runtime);
     runtime.on_events(&world.log).unwrap();
     for _ in 0..3 {
         let actions = runtime.step(world.now);
-        let [Action::Command(out)] = &actions[..] else { panic!("the part is to be made") };
-        runtime.on_lost(&out.instance, out.output, world.now);
+        let [Action::Command(sent)] = &actions[..] else {
+            panic!("the only action is the command to make the part")
+        };
+        runtime.on_lost(&sent.instance, sent.output, world.now);
         assert!(runtime.step(world.now).is_empty());
         world.now = runtime.next_step().unwrap();
     }
 }
 
 #[test]
-fn a_clock_that_was_set_back_does_not_keep_a_transition_waiting() {
+fn setting_the_clock_back_does_not_delay_a_transition() {
     let mut world = World::new(None, true);
     world.happens("a", &made_of(1), 1);
     let mut runtime = world.restart();
@@ -58,10 +60,10 @@ fn a_clock_that_was_set_back_does_not_keep_a_transition_waiting() {
     assert_eq!(runtime.step(an_hour_ago).len(), 1);
 }
 
-/// Two streams that make the same instance id end so: the first has ended, and the second's first transition finds
-/// the stream taken.
+/// This happens if two streams lead to the same instance id: the instance of the first stream has ended, and the
+/// first transition for the second stream conflicts with its events.
 #[test]
-fn an_instance_that_conflicts_with_a_stream_that_never_moves_is_parked() {
+fn an_instance_is_parked_if_it_conflicts_with_a_stream_that_does_not_change() {
     let mut world = World::new(None, true);
     world.happens("a", &made_of(1), 1);
     let mut runtime = world.restart();
@@ -69,11 +71,11 @@ fn an_instance_that_conflicts_with_a_stream_that_never_moves_is_parked() {
         AppendError::Conflict { stream: StreamName::new("order", "a"), current: Some(Revision(0)) };
     let mut poison = None;
     for other in 0..=CONFLICTS_MAX {
-        // A second conflict without anything new to read is no proof: the quicker one may not have been read yet.
+        // A second conflict at the same position does not count: the competing transition may not be read yet.
         for _ in 0..2 {
             let actions = runtime.step(world.now);
-            let tries = |action: &Action<_>| matches!(action, Action::Append(id, _) if id == "a");
-            assert!(actions.iter().any(tries), "{other}");
+            let is_append = |action: &Action<_>| matches!(action, Action::Append(id, _) if id == "a");
+            assert!(actions.iter().any(is_append), "{other}");
             poison = runtime.on_append_failed("a", &conflict, world.now);
             if poison.is_some() {
                 break;
@@ -100,5 +102,8 @@ fn an_instance_whose_transition_is_too_large_is_parked() {
     assert_eq!(poison.entity, Entity::Key("a".into()));
     assert!(runtime.step(world.now).is_empty() && runtime.parked_count() == 1);
     runtime.retry(&poison.entity, &[], world.now).unwrap();
-    assert!(matches!(runtime.step(world.now)[..], [Action::Append(..)]), "released, it decides again");
+    assert!(
+        matches!(runtime.step(world.now)[..], [Action::Append(..)]),
+        "the released instance decides again"
+    );
 }

@@ -1,9 +1,9 @@
-//! Instances that can't take an event, and all others.
+//! Tests of instances that are parked by an event, and of the other instances.
 
 use super::*;
 use crate::parking::Skip;
 
-/// Two things whose parts are made, and which wait to be painted.
+/// Returns a world with two things, `a` and `b`, whose parts are made and which wait to be painted.
 fn waiting_for_paint() -> (World, ProcessRuntime<Make>) {
     let mut world = World::new(None, false);
     world.happens("a", &made_of(1), 1);
@@ -11,8 +11,8 @@ fn waiting_for_paint() -> (World, ProcessRuntime<Make>) {
     let mut runtime = world.restart();
     for _ in 0..20 {
         runtime.on_events(&world.log).unwrap();
-        world.out.extend(runtime.step(world.now));
-        while !world.out.is_empty() {
+        world.pending.extend(runtime.step(world.now));
+        while !world.pending.is_empty() {
             world.carry_out(0, &mut runtime);
         }
     }
@@ -20,8 +20,8 @@ fn waiting_for_paint() -> (World, ProcessRuntime<Make>) {
     (world, runtime)
 }
 
-/// The last event, spoilt.
-fn spoil(world: &mut World) {
+/// Replaces the payload of the last event by invalid JSON.
+fn make_last_event_unreadable(world: &mut World) {
     world.log.last_mut().unwrap().event.data = b"[".as_slice().into();
 }
 
@@ -29,58 +29,58 @@ fn closed(world: &World) -> Vec<&str> {
     world.of_type("thing.closed").into_iter().map(|event| event.stream.id()).collect()
 }
 
-/// Lets everything happen that can.
-fn go_on(world: &mut World, runtime: &mut ProcessRuntime<Make>) {
+/// Runs the process until nothing is left to do.
+fn run_all(world: &mut World, runtime: &mut ProcessRuntime<Make>) {
     for _ in 0..10 {
         runtime.on_events(&world.log).unwrap();
-        world.out.extend(runtime.step(world.now));
-        while !world.out.is_empty() {
+        world.pending.extend(runtime.step(world.now));
+        while !world.pending.is_empty() {
             world.carry_out(0, runtime);
         }
     }
 }
 
 #[test]
-fn an_instance_before_an_unreadable_event_stands_still_and_the_others_go_on() {
+fn an_unreadable_event_parks_its_instance_and_the_others_continue() {
     let (mut world, mut runtime) = waiting_for_paint();
     world.happens("a", &Painted {}.into(), 90);
-    spoil(&mut world);
+    make_last_event_unreadable(&mut world);
     let poisoned = world.log.last().unwrap().clone();
     world.happens("b", &Painted {}.into(), 91);
     let Err(ProcessError::Poisoned { poison, .. }) = runtime.on_events(&world.log) else {
-        panic!("it can't be read")
+        panic!("the event can't be decoded")
     };
     let entity = Entity::Stream(StreamName::new("thing", "a"));
     assert_eq!((&poison.entity, poison.position, poison.can_be_skipped), (&entity, poisoned.position, true));
     assert_eq!(runtime.instance_of(&world.log[0]), Some("a".to_owned()));
     runtime.park(Parked { poison: *poison, keys: vec!["a".to_owned()], since: world.now });
-    // The deadline passes meanwhile: it is not lost, and decides nothing yet.
+    // The deadline passes while the instance is parked. The timer is kept and takes effect after the release.
     world.now += jiff::SignedDuration::from_secs(120);
-    go_on(&mut world, &mut runtime);
+    run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), ["b"]);
     let change = runtime.change();
     assert_eq!(change.parking.waiting, [(entity.clone(), poisoned.position)]);
     assert_eq!(change.parking.parked.len(), 1);
     runtime.saved();
 
-    let waited = [poisoned.clone()];
-    runtime.retry(&entity, &waited, world.now).unwrap_err();
-    assert!(runtime.parked(&entity).is_some(), "it can't be read still");
+    let waiting = [poisoned.clone()];
+    runtime.retry(&entity, &waiting, world.now).unwrap_err();
+    assert!(runtime.parked(&entity).is_some(), "the event still can't be decoded");
     runtime.skip(Skip { stream: poisoned.stream.clone(), revision: poisoned.revision, key: None });
-    runtime.retry(&entity, &waited, world.now).unwrap();
+    runtime.retry(&entity, &waiting, world.now).unwrap();
     assert_eq!(runtime.parked(&entity), None);
-    go_on(&mut world, &mut runtime);
-    assert_eq!(closed(&world), ["b", "a"], "the deadline decides now");
+    run_all(&mut world, &mut runtime);
+    assert_eq!(closed(&world), ["b", "a"], "the deadline takes effect after the release");
 }
 
 #[test]
-fn what_was_parked_is_parked_after_a_restart_until_it_can_be_read() {
+fn an_instance_stays_parked_after_a_restart_until_its_event_can_be_decoded() {
     let (mut world, mut runtime) = waiting_for_paint();
     world.happens("a", &Painted {}.into(), 90);
-    let whole = world.log.last().unwrap().clone();
-    spoil(&mut world);
+    let readable = world.log.last().unwrap().clone();
+    make_last_event_unreadable(&mut world);
     let Err(ProcessError::Poisoned { poison, .. }) = runtime.on_events(&world.log) else {
-        panic!("it can't be read")
+        panic!("the event can't be decoded")
     };
     let parked = Parked { poison: *poison, keys: vec!["a".to_owned()], since: world.now };
     runtime.park(parked.clone());
@@ -92,11 +92,11 @@ fn what_was_parked_is_parked_after_a_restart_until_it_can_be_read() {
     let mut runtime = ProcessRuntime::<Make>::restore(stored).unwrap();
     runtime.on_events(&world.log).unwrap();
     runtime.go_live();
-    world.out.clear();
-    go_on(&mut world, &mut runtime);
+    world.pending.clear();
+    run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), Vec::<&str>::new());
-    // A program that can read it.
-    runtime.retry(&parked.poison.entity, &[whole], world.now).unwrap();
-    go_on(&mut world, &mut runtime);
+    // A later program can decode the event.
+    runtime.retry(&parked.poison.entity, &[readable], world.now).unwrap();
+    run_all(&mut world, &mut runtime);
     assert_eq!(closed(&world), ["a"]);
 }
