@@ -167,14 +167,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path());
         let ada = caller("ada");
-        let mut held = Vec::new();
+        let mut connections = Vec::new();
         for _ in 0..CONNECTIONS_OF_CALLER_MAX {
-            held.push(readers.connection_for(&ada).await.ok().unwrap());
+            connections.push(readers.connection_for(&ada).await.ok().unwrap());
         }
         let further = tokio::time::timeout(SOON, readers.connection_for(&ada)).await;
         assert!(further.is_err(), "a further read of the same caller did not wait");
         assert!(tokio::time::timeout(SOON, readers.connection_for(&caller("bob"))).await.unwrap().is_ok());
-        held.pop();
+        connections.pop();
         assert!(tokio::time::timeout(SOON, readers.connection_for(&ada)).await.unwrap().is_ok());
     }
 
@@ -183,14 +183,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(folder.path());
         let from = |last: u8| Caller { address: Some([127, 0, 0, last].into()), ..Caller::default() };
-        let mut held = Vec::new();
+        let mut connections = Vec::new();
         for _ in 0..CONNECTIONS_OF_CALLER_MAX {
-            held.push(readers.connection_for(&from(1)).await.ok().unwrap());
+            connections.push(readers.connection_for(&from(1)).await.ok().unwrap());
         }
         assert!(tokio::time::timeout(SOON, readers.connection_for(&from(1))).await.is_err());
         assert!(readers.connection_for(&from(2)).await.is_ok());
         assert_eq!(locked(&readers.shares).len(), 1);
-        drop(held);
+        drop(connections);
         assert!(locked(&readers.shares).is_empty());
     }
 

@@ -43,10 +43,10 @@ pub(crate) async fn read(
     let allowed = "1 to 128 visible ASCII characters are allowed";
     let correlation = CorrelationId::parse(&id).ok_or_else(|| Problem::parameter("id", allowed))?;
     let logged_id = in_log(&state.query.ports.correlation_key, &correlation);
-    let (mut events, mut is_whole) = events_of(&state, &logged_id).await?;
+    let (mut events, mut is_whole) = read_events(&state, &logged_id).await?;
     if events.is_empty() && logged_id != correlation {
         // Events written before 2026-11-30 have the id as the client sent it, not its hash.
-        (events, is_whole) = events_of(&state, &correlation).await?;
+        (events, is_whole) = read_events(&state, &correlation).await?;
     }
     // The response shows the id that the admin sent, not its hash.
     for recorded in &mut events {
@@ -57,13 +57,13 @@ pub(crate) async fn read(
     if events.is_empty() {
         return Err(not_found("correlation"));
     }
-    let parked = parked(&state, &caller, &events).await?;
+    let parked = parked_at(&state, &caller, &events).await?;
     let count = events.len();
     let roots = tree(events).into_iter().map(|node| answer(node, &parked)).collect();
     Ok(Json(CorrelationAnswer { correlation_id: id, events: count, is_whole, items: roots }))
 }
 
-async fn events_of(
+async fn read_events(
     state: &LogBrowser,
     correlation: &CorrelationId,
 ) -> Result<(Vec<RecordedEvent>, bool), Problem> {
@@ -87,7 +87,7 @@ async fn events_of(
 }
 
 /// Returns the parked entities that wait at one of these events, by stream and revision of the event.
-async fn parked(
+async fn parked_at(
     state: &LogBrowser,
     caller: &Caller,
     events: &[RecordedEvent],

@@ -94,22 +94,22 @@ impl OrderPageRequest {
         let rows =
             statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
         let found = rows.first().and_then(|row| row.5).unwrap_or_default();
-        Ok(Page::of(grouped(rows)?, found, self.limit))
+        Ok(Page::of(group_rows(rows)?, found, self.limit))
     }
 }
 
 /// Adds the lines to their orders.
-pub(super) fn grouped(rows: Vec<Row>) -> Result<Vec<OrderWithLines>, Problem> {
+pub(super) fn group_rows(rows: Vec<Row>) -> Result<Vec<OrderWithLines>, Problem> {
     let mut orders: Vec<OrderWithLines> = Vec::new();
     let mut indexes = HashMap::new();
-    for (id, order, status, owed, line, _, held) in rows {
+    for (id, order, status, owed, line, _, is_held) in rows {
         if let Some(bytes) = order {
             indexes.insert(id.clone(), orders.len());
             let status = status.map(|status| text_of("payment status", status)).transpose()?;
             let payment = status.map(|status| (status, owed.unwrap_or_default()));
             orders.push(OrderWithLines { id, row: document(&bytes)?, payment, lines: Vec::new() });
         } else if let (Some(line), Some(index)) = (line, indexes.get(&id)) {
-            orders[*index].lines.push((document(&line)?, held == Some(1)));
+            orders[*index].lines.push((document(&line)?, is_held == Some(1)));
         }
     }
     Ok(orders)

@@ -15,7 +15,7 @@ use souk_projections::orders::OrderRow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, grouped};
+use super::page::{OrderPageRequest, OrderSortKey, OrderWithLines, Row, group_rows};
 use super::response::OrderAnswer;
 use super::statements;
 use crate::answers::{ListOf, Single};
@@ -134,9 +134,9 @@ async fn lookup(
     // as long.
     let position = state.positions.wait_for(headers).await?;
     let find = async {
-        let id = id_of_guests_order(&state, &caller, &code, &email).await?;
+        let id = find_guest_order_id(&state, &caller, &code, &email).await?;
         let order = match id {
-            Some(id) => one(&state, &caller, &id, true).await?,
+            Some(id) => find_order(&state, &caller, &id, true).await?,
             None => None,
         };
         order.ok_or_else(|| not_found("order"))
@@ -149,7 +149,7 @@ async fn lookup(
 
 /// Returns the id of the guest's order with this code and e-mail address. No lines are read, so that the time
 /// of a 404 response does not reveal how many lines an order has.
-async fn id_of_guests_order(
+async fn find_guest_order_id(
     state: &QueryState,
     caller: &Caller,
     code: &str,
@@ -170,7 +170,7 @@ async fn id_of_guests_order(
 }
 
 /// Reads one order with its lines. If `sees_all` is false, only an order of the caller is found.
-async fn one(
+async fn find_order(
     state: &QueryState,
     caller: &Caller,
     id: &str,
@@ -181,7 +181,7 @@ async fn one(
     let statement = statement.bind(caller.cart.map(|cart| cart.to_string()));
     let rows =
         statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?;
-    Ok(grouped(rows)?.pop())
+    Ok(group_rows(rows)?.pop())
 }
 
 /// Returns the customer whose orders are listed; none for the orders of all customers and guests.
@@ -214,7 +214,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<OrderAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let order = one(&state, &caller, &id, caller.is_admin()).await?;
+    let order = find_order(&state, &caller, &id, caller.is_admin()).await?;
     let order = order.filter(|order| may_see(&caller, &order.row)).ok_or_else(|| at.not_found("order"))?;
     let payment = id.parse().map(|order| PaymentId::of(OrderId(order)).to_string()).ok();
     let at = state.positions.include_joined(at, &["payments"], payment.as_deref().into_iter());

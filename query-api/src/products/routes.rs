@@ -223,7 +223,7 @@ async fn list(
         .await
         .map_err(failed)?;
     let found = rows.first().and_then(|row| row.4).unwrap_or_default();
-    let (products, available) = grouped(rows)?;
+    let (products, available) = group_rows(rows)?;
     let page = Page::of(products, found, limit);
     let next_cursor = page.next_cursor(|(id, row)| sort.cursor(currency, id, row));
     let items = page.items.into_iter().map(|(id, row)| ProductAnswer::new(id, row, &available, position));
@@ -250,7 +250,7 @@ fn pattern(q: &str) -> Result<Option<String>, Problem> {
     Ok(Some(pattern))
 }
 
-fn grouped(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
+fn group_rows(rows: Vec<Row>) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
     let mut products = Vec::new();
     let mut available = Available::new();
     for (id, product, sku, units, _) in rows {
@@ -277,7 +277,7 @@ async fn get(
     Path(id): Path<String>,
 ) -> Result<Single<ProductAnswer>, Problem> {
     let at = state.positions.wait_for_one(headers, MODELS, &id).await?;
-    let (mut products, available) = find(&state, &caller, &id).await?;
+    let (mut products, available) = find_product(&state, &caller, &id).await?;
     let found = products.pop().filter(|(_, row)| row.content.active || caller.is_admin());
     let (id, row) = found.ok_or_else(|| at.not_found("product"))?;
     let skus = row.content.variants.iter().map(|variant| variant.sku.as_str());
@@ -285,13 +285,13 @@ async fn get(
     Ok(answer(id, row, &available, at))
 }
 
-async fn find(
+async fn find_product(
     state: &QueryState,
     caller: &Caller,
     id: &str,
 ) -> Result<(Vec<(String, ProductRow)>, Available), Problem> {
     let statement = sqlx::query_as::<_, Row>(include_str!("get.sql")).bind(id);
-    grouped(statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?)
+    group_rows(statement.fetch_all(&mut *state.readers.connection_for(caller).await?).await.map_err(failed)?)
 }
 
 fn answer(id: String, row: ProductRow, available: &Available, at: ReadAt) -> Single<ProductAnswer> {
