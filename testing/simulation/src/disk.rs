@@ -32,6 +32,7 @@ pub(crate) struct Disk {
     ids: HashSet<EventId>,
     /// Keys of people, in a separate store.
     pub(crate) keys: Keys,
+    /// Appends that are accepted, but not written.
     queue: VecDeque<(Waiter, Append)>,
     /// Number of appends accepted so far.
     accepted: usize,

@@ -140,8 +140,8 @@ impl Process for OneCommandMore {
         Checkout::take_in(state, input)
     }
 
-    fn enter(state: CheckoutState, made: &CheckoutMove) -> CheckoutState {
-        Checkout::enter(state, made)
+    fn enter(state: CheckoutState, next_move: &CheckoutMove) -> CheckoutState {
+        Checkout::enter(state, next_move)
     }
 
     fn enter_version_1(

@@ -77,9 +77,11 @@ pub(crate) struct World {
     /// Webhooks of the provider that have not arrived yet. They survive kills of the shop.
     pub(crate) webhooks: Vec<ShopCommand>,
     pub(crate) tasks: Vec<Task>,
+    /// Commands that executors work on, by ticket.
     pub(crate) waiting: HashMap<u64, (AnyCommand, Origin, Sender)>,
     /// Progress of the erasures that the sweep works on.
     pub(crate) erasures: BTreeMap<Person, ErasureProgress>,
+    /// Number of tickets used so far.
     tickets: u64,
     /// Command ids of all outputs sent so far.
     sent_as: HashMap<(usize, String, OutputId), CommandId>,
@@ -88,7 +90,9 @@ pub(crate) struct World {
     /// Requests that were acknowledged.
     pub(crate) acknowledged: Vec<CommandId>,
     pub(crate) orders: Vec<Draft>,
+    /// Orders whose cart is checked out, but that are not placed yet.
     pub(crate) unplaced: Vec<Draft>,
+    /// Number of command ids used so far.
     pub(crate) commands: u128,
     pub(crate) with_faults: bool,
     /// Descriptions of some steps, to compare runs of the same seed.

@@ -20,25 +20,33 @@ pub(crate) enum CommandAnswer {
 
 /// Process of any type, with its instances.
 pub(crate) trait RunningProcess {
+    /// Returns true if the process has not read the whole log.
     fn is_behind(&self, log: &[RecordedEvent]) -> bool;
     fn read_next(&mut self, log: &[RecordedEvent]);
+    /// Returns the instances that have inputs and no command without an answer.
     fn ready(&self) -> Vec<String>;
+    /// Lets an instance decide on its inputs. Returns false if it makes no move.
     fn decide(&mut self, instance: &str, now: Timestamp) -> bool;
+    /// Returns the commands without an answer, each with its instance.
     fn commands(&self) -> Vec<(String, CommandId, ShopCommand)>;
     fn on_answer(&mut self, instance: &str, command: CommandId, answer: CommandAnswer);
+    /// Returns the calls to the provider that are not done, each with its instance and idempotency key.
     fn effects(&self) -> Vec<(String, CommandId, ProviderCall)>;
     fn close_effect(&mut self, instance: &str, effect: CommandId);
+    /// Returns the timers, each with its instance and its index in the instance.
     fn timers(&self) -> Vec<(String, usize, Timestamp)>;
     fn fire(&mut self, instance: &str, timer: usize);
 }
 
 pub(crate) struct Runtime<P: Process> {
     instances: BTreeMap<String, Instance<P>>,
+    /// Number of events that the process has read.
     read: usize,
 }
 
 struct Instance<P: Process> {
     state: P::State,
+    /// Inputs since the last transition.
     waiting: Vec<Input<P::Event, P::Step>>,
     commands: Vec<(CommandId, P::Step, ShopCommand)>,
     effects: Vec<(CommandId, ProviderCall)>,
