@@ -1,6 +1,7 @@
-//! All codes of problems, in one table: what each means and what to do about it.
+//! The catalogue of problem codes: one table with the status, the title and the explanation of each code.
 //!
-//! `type` of a problem is the page that shows its entry: `/problems/CODE`.
+//! The `type` of a problem document is the address of the page that shows the code's entry: `/problems/CODE`.
+//! Codes are part of the public API and never change. A code without an entry is sent as `internal`.
 
 use axum::Router;
 use axum::extract::Path;
@@ -10,16 +11,16 @@ use axum::routing::get;
 
 use crate::problem::Problem;
 
-/// A code and what is to know of it.
+/// Entry of the catalogue: a problem code and its explanation.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// Stable.
+    /// Problem code. It is part of the public API and never changes.
     pub code: &'static str,
-    /// The status it is answered with.
+    /// HTTP status of the response.
     pub status: u16,
-    /// What it is, in a few words.
+    /// The problem in a few words.
     pub title: &'static str,
-    /// Cause and cure.
+    /// Cause of the problem, and what the caller can do about it.
     pub explanation: &'static str,
 }
 
@@ -27,9 +28,9 @@ const fn entry(code: &'static str, status: u16, title: &'static str, explanation
     Entry { code, status, title, explanation }
 }
 
-/// Rejections of a value that stands in the request, and where it mostly stands: they are answered as
-/// `validation-failed`.
-const OF_FIELDS: [(&str, &str); 6] = [
+/// Codes of rejections that are about one value of the request, each with the JSON pointer at which most
+/// requests have that value. The response to such a rejection is `validation-failed`.
+const FIELD_POINTERS: [(&str, &str); 6] = [
     ("invalid-quantity", "/quantity"),
     ("quantity-limit", "/quantity"),
     ("total-too-large", "/quantity"),
@@ -38,22 +39,23 @@ const OF_FIELDS: [(&str, &str); 6] = [
     ("reason-required", "/reason"),
 ];
 
-/// Where the value mostly stands that a rejection is about; none when it is about the aggregate.
-pub fn place_of(code: &str) -> Option<&'static str> {
-    OF_FIELDS.iter().find(|(known, _)| *known == code).map(|(_, pointer)| *pointer)
+/// Returns the JSON pointer of the request field that a rejection is usually about, or `None` if the
+/// rejection is about the aggregate.
+pub fn pointer_of(code: &str) -> Option<&'static str> {
+    FIELD_POINTERS.iter().find(|(known, _)| *known == code).map(|(_, pointer)| *pointer)
 }
 
-/// What is answered when something is wrong with the shop itself.
+/// Entry for an error of the shop itself.
 const INTERNAL: Entry =
-    entry("internal", 500, "Something is wrong here", "It was logged under the correlation id.");
+    entry("internal", 500, "Internal error", "The error is in the log, under the correlation id.");
 
-/// The table.
+/// All problem codes of the shop.
 pub const CATALOGUE: &[Entry] = &[
     entry(
         "malformed-body",
         400,
         "The body is not JSON",
-        "The detail says where reading it failed. Send one JSON document in UTF-8.",
+        "The detail says where the JSON parser stopped. Send one JSON document in UTF-8.",
     ),
     entry(
         "api-version-missing",
@@ -64,21 +66,21 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "body-not-allowed",
         400,
-        "No body belongs to this route",
-        "Send the request without a body. The list of routes in docs/ACCESS.md says which take one.",
+        "This route takes no body",
+        "Send the request without a body. docs/ACCESS.md lists the routes that take one.",
     ),
-    entry("api-version-unsupported", 400, "The version is not supported", "This server speaks v1."),
+    entry("api-version-unsupported", 400, "The API version is not supported", "This server supports v1."),
     entry(
         "invalid-parameter",
         400,
-        "A parameter is not allowed",
-        "The detail names the parameter or header and what is allowed.",
+        "A parameter or header is invalid",
+        "The detail names the parameter or header and the allowed values.",
     ),
     entry(
         "unauthenticated",
         401,
-        "Who asks is not known",
-        "The token is missing, expired or not signed by this shop. `souk token` makes one.",
+        "Sign-in required",
+        "The token is missing, expired or not signed by this shop. Sign in, or create a token with `souk token`.",
     ),
     entry(
         "invalid-signature",
@@ -86,127 +88,152 @@ pub const CATALOGUE: &[Entry] = &[
         "The signature is wrong",
         "Sign the raw body with HMAC-SHA256 under the shared secret and send it in hex as `X-Razorpay-Signature`.",
     ),
-    entry("forbidden", 403, "Not allowed", "The token's roles don't include the one that is needed."),
-    entry("not-found", 404, "Not found", "There is nothing here, or it belongs to somebody else."),
+    entry("forbidden", 403, "Not allowed", "The token does not have the role that this request needs."),
+    entry("not-found", 404, "Not found", "The resource does not exist, or it belongs to another customer."),
     entry(
         "method-not-allowed",
         405,
         "The method is not allowed",
-        "The resource is here and has other methods; `Allow` lists them.",
+        "The resource does not support this method. The header `Allow` lists the methods that it supports.",
     ),
     entry(
         "sku-taken",
         409,
         "The SKU belongs to another product",
-        "A SKU is sold by one product. Use another SKU or change that product.",
+        "A SKU can belong to one product only. Use another SKU, or change the other product.",
     ),
     entry(
         "email-taken",
         409,
-        "There is an account with this e-mail address",
-        "Sign in with it, or reset its password. An address is one account's.",
+        "The e-mail address already has an account",
+        "Sign in to that account, or reset its password. An e-mail address can have one account only.",
     ),
     entry(
         "account-not-linked",
         409,
         "The identity is not linked to the account",
-        "Sign in with the password first, then connect the identity provider from there. Both have the same e-mail address.",
+        "An account with the same e-mail address exists. Sign in with its password, then link the identity provider.",
     ),
     entry(
         "last-way-to-sign-in",
         409,
-        "It is the only way to sign in",
-        "Nobody could sign in to the account any more. Set a password first, by `/api/auth/password/reset`.",
+        "The only way to sign in can't be removed",
+        "The account would be left without a way to sign in. Set a password first, with `/api/auth/password/reset`.",
     ),
     entry(
         "email-not-verified",
         403,
-        "No e-mail address is known to be theirs",
-        "Verify the address at the identity provider, then begin again.",
+        "The e-mail address is not verified",
+        "Verify the e-mail address at the identity provider, then start the sign-in again.",
     ),
     entry(
         "sign-in-needed",
         403,
-        "The sign-in is too long ago",
-        "Sign in again through the identity provider and repeat the request within two minutes, or set a password.",
+        "A recent sign-in is required",
+        "Sign in again with the identity provider and repeat the request within two minutes. Or set a password.",
     ),
     entry(
         "sign-in-not-begun",
         400,
-        "There is no such sign-in",
-        "A sign-in through an identity provider ends in the browser where it began, within ten minutes, once.",
+        "The sign-in was not started in this browser",
+        "Start the sign-in again. It must be completed within ten minutes, in the browser that started it, and only once.",
     ),
     entry(
         "sign-in-refused",
         403,
-        "The identity provider signed nobody in",
-        "Begin again. If it goes on, the detail and the log say what was wrong.",
+        "The sign-in at the identity provider failed",
+        "Start the sign-in again. If it fails again, the detail and the log give the reason.",
     ),
     entry(
         "too-many-addresses",
         409,
         "The address book is full",
-        "Take an address out before you put another in.",
+        "Delete an address before you add another one.",
     ),
-    entry("claim-taken", 409, "It belongs to somebody else", "What must be unique has another owner."),
-    entry("product-not-found", 404, "There is no such product", "It was never created here."),
-    entry("product-exists", 409, "The product is there already", "Replace it with PUT."),
+    entry(
+        "claim-taken",
+        409,
+        "The value is taken",
+        "The value must be unique, and it already belongs to another owner.",
+    ),
+    entry("product-not-found", 404, "The product does not exist", "No product with this id was created."),
+    entry("product-exists", 409, "The product already exists", "Replace it with PUT."),
     entry(
         "product-withdrawn",
         409,
         "The product was withdrawn",
-        "It stays withdrawn. Create a new product in its place.",
+        "A withdrawn product can't be sold again. Create a new product instead.",
     ),
-    entry("insufficient-stock", 409, "Not enough in stock", "Fewer units are available than were asked for."),
+    entry(
+        "insufficient-stock",
+        409,
+        "Not enough in stock",
+        "Fewer units are available than the request needs.",
+    ),
     entry(
         "stock-below-reserved",
         409,
-        "More is promised than would be there",
-        "Release reservations first, or count again.",
+        "More units are reserved than would be in stock",
+        "Release reservations first, or correct the count.",
     ),
-    entry("reservation-exists", 409, "The order holds another quantity", "Release its reservation first."),
+    entry(
+        "reservation-exists",
+        409,
+        "The order has a reservation of another quantity",
+        "Release that reservation first.",
+    ),
     entry(
         "reservation-not-open",
         409,
-        "Nothing is held for the order",
-        "It was never reserved, or released, confirmed or expired since. Reserve again.",
+        "The order has no open reservation",
+        "Either nothing was reserved, or the reservation was released, was confirmed or has expired. Reserve again.",
     ),
-    entry("reservation-expired", 409, "The reservation expired", "Reserve again."),
+    entry("reservation-expired", 409, "The reservation has expired", "Reserve again."),
     entry(
         "price-changed",
         409,
         "Prices changed",
-        "Set the lines again to take them at the prices of now, or order with `acceptPriceChanges`.",
+        "Set the lines again to accept the current prices, or send the order with `acceptPriceChanges`.",
     ),
-    entry("cart-empty", 409, "The cart is empty", "Put something in first."),
+    entry("cart-empty", 409, "The cart is empty", "Add an item first."),
     entry("cart-full", 409, "The cart is full", "A cart has at most 2,000 lines."),
     entry(
         "cart-changed",
         409,
-        "The cart was changed meanwhile",
-        "Repeat the order, after a look at the cart.",
+        "The cart has changed",
+        "Another request changed the cart at the same time. Read the cart again, then repeat the order.",
     ),
-    entry("line-not-found", 404, "The cart has no such line", "It was removed, or never there."),
+    entry("line-not-found", 404, "The cart has no such line", "The line was removed or never existed."),
     entry(
         "order-not-found",
         404,
-        "There is no such order",
-        "There is nothing here, or it belongs to somebody else.",
+        "The order does not exist",
+        "No order has this id, or the order belongs to another customer.",
     ),
     entry(
         "order-not-cancellable",
         409,
         "The order can't be cancelled",
-        "It was shipped. Take the goods back instead, with `/return`, unless they are back already.",
+        "The order was shipped. Record a return with `/return` instead, unless all goods were returned already.",
     ),
-    entry("order-not-payable", 409, "The order doesn't wait for payment", "Look at its status."),
-    entry("order-not-reserved", 409, "Not all of the order is reserved", "Look at its status."),
-    entry("order-settled", 409, "The order is settled", "Look at its status."),
+    entry(
+        "order-not-payable",
+        409,
+        "The order is not waiting for payment",
+        "Check the order's status. Only an order in PAYMENT_PENDING can be paid.",
+    ),
+    entry(
+        "order-not-reserved",
+        409,
+        "The order is not fully reserved",
+        "Check the order's status. Every line must be reserved first.",
+    ),
+    entry("order-settled", 409, "The order is already settled", "Check the order's status."),
     entry(
         "order-not-shippable",
         409,
         "The order can't be shipped",
-        "Only confirmed orders are shipped. Correct a mistyped carrier or tracking number with `PATCH` of `/shipments/1`.",
+        "Only a confirmed order can be shipped. Correct a wrong carrier or tracking number with `PATCH` on `/shipments/1`.",
     ),
     entry(
         "order-not-shipped",
@@ -217,83 +244,113 @@ pub const CATALOGUE: &[Entry] = &[
     entry(
         "order-address-erased",
         409,
-        "Where the goods go was erased",
-        "Whoever ordered was erased. Cancel the order, or give it an address.",
+        "The shipping address was erased",
+        "The buyer's personal data was erased. Cancel the order, or give it a new address.",
     ),
     entry(
         "order-address-unreadable",
         409,
-        "Where the goods go can't be read",
-        "The key that opens the address is missing. Restore the keys of people, give the order an address, or cancel it.",
+        "The shipping address can't be read",
+        "The key that decrypts the address is missing. Restore the keys of personal data, give the order an address, or cancel the order.",
     ),
-    entry("order-not-deliverable", 409, "The order can't be delivered", "Only shipped orders arrive."),
+    entry(
+        "order-not-deliverable",
+        409,
+        "The order can't be marked as delivered",
+        "Only a shipped order can be delivered.",
+    ),
     entry(
         "order-not-returnable",
         409,
-        "Goods of the order can't come back",
-        "Only goods that were shipped do.",
+        "The order can't be returned",
+        "Only goods that were shipped can be returned.",
     ),
     entry(
         "return-exceeds-order",
         409,
-        "More would come back than was sent",
-        "The detail says how many units are left.",
+        "More units would be returned than were shipped",
+        "The detail says how many units can still be returned.",
     ),
-    entry("order-not-changeable", 409, "The address can't be changed", "The goods are on their way."),
+    entry(
+        "order-not-changeable",
+        409,
+        "The address can't be changed",
+        "The goods were already shipped, or the order has ended.",
+    ),
     entry(
         "payment-not-found",
         404,
-        "There is no such payment",
-        "There is nothing here, or it belongs to somebody else.",
+        "The payment does not exist",
+        "No payment has this id, or the payment belongs to another customer.",
     ),
-    entry("payment-in-progress", 409, "A payment is under way", "Wait for its answer."),
-    entry("payment-already-made", 409, "The order is paid", "Look at the order."),
-    entry("payment-closed", 409, "Nobody waits for this payment", "The order has ended."),
-    entry("payment-not-captured", 409, "Nothing was taken", "Only money that was captured is refunded."),
-    entry("refund-exceeds-payment", 409, "More than is left", "The detail says how much is left to refund."),
-    entry("refund-not-found", 404, "There is no such refund", "Look at the payment."),
+    entry(
+        "payment-in-progress",
+        409,
+        "Another payment is in progress",
+        "Wait until the provider has answered.",
+    ),
+    entry("payment-already-made", 409, "The order is already paid", "Check the order's status."),
+    entry("payment-closed", 409, "The payment is closed", "The order has ended, so it needs no payment."),
+    entry(
+        "payment-not-captured",
+        409,
+        "The payment was not captured",
+        "Only money that was captured can be refunded.",
+    ),
+    entry(
+        "refund-exceeds-payment",
+        409,
+        "The refund exceeds the payment",
+        "The detail says how much can still be refunded.",
+    ),
+    entry("refund-not-found", 404, "The refund does not exist", "The payment lists its refunds."),
     entry(
         "too-many-webhooks",
         409,
         "Too many webhooks about an unknown payment",
-        "Look at the provider's payment id.",
+        "Check the provider's payment id.",
     ),
     entry(
         "idempotency-in-flight",
         409,
-        "The request is still under way",
-        "The same key was sent a moment ago. Wait and repeat.",
+        "A request with this key is still in progress",
+        "Another request with the same idempotency key is not finished. Wait a moment and repeat.",
     ),
     entry(
         "still-parked",
         409,
-        "It still can't be brought further",
-        "The detail says which event is in the way. Mend the program, or skip the event with a reason.",
+        "The retry failed again",
+        "The detail names the event that can't be applied. Fix the program, or skip the event with a reason.",
     ),
     entry(
         "too-many-skips",
         409,
-        "Too much is skipped",
-        "Mend the read model or process that can't take so many events.",
+        "Too many events are skipped",
+        "Fix the read model or process that can't apply these events.",
     ),
     entry(
         "build-not-ready",
         409,
-        "The build can't become live yet",
-        "The detail says why. `souk replay` lets it catch up and asks again.",
+        "The new build can't take over yet",
+        "The detail says why. `souk replay` lets the build catch up and tries again.",
     ),
-    entry("revision-conflict", 409, "Others were quicker too often", "Repeat the request."),
+    entry(
+        "revision-conflict",
+        409,
+        "Too many concurrent changes",
+        "Other requests changed the resource at the same time, on every try. Repeat the request.",
+    ),
     entry(
         "revision-mismatch",
         412,
-        "The resource has moved on",
-        "Read it again and send its new revision in `If-Match`.",
+        "The resource has changed",
+        "Read the resource again and send its new revision in `If-Match`.",
     ),
     entry(
         "body-too-large",
         413,
         "The body is too large",
-        "The detail says how many bytes the route takes: 1 MiB at most.",
+        "The detail says how many bytes the route accepts: 1 MiB at most.",
     ),
     entry(
         "unsupported-media-type",
@@ -301,85 +358,91 @@ pub const CATALOGUE: &[Entry] = &[
         "The content type is not supported",
         "Send `Content-Type: application/json`.",
     ),
-    entry("validation-failed", 422, "Fields are not allowed", "`errors` names each with what is allowed."),
+    entry(
+        "validation-failed",
+        422,
+        "Some fields are invalid",
+        "`errors` lists each invalid field with the values that are allowed.",
+    ),
     entry(
         "idempotency-key-reused",
         422,
-        "The key was used for another request",
-        "A key belongs to one request. Make a new one.",
+        "The idempotency key was used for another request",
+        "Each request needs a key of its own. Use a new key.",
     ),
     entry(
         "request-timeout",
         408,
         "The body took too long",
-        "Send the body without long pauses. Nothing was done.",
+        "Nothing was done. Repeat the request, and send the body without long pauses.",
     ),
     entry(
         "export-in-progress",
         429,
-        "An export is being written",
-        "A person has one export at a time. Read the first to its end, or close its connection, and repeat.",
+        "Another export is in progress",
+        "Only one export per person can run at a time. Read the first one to its end, or close its connection, and repeat.",
     ),
-    entry("rate-limited", 429, "Too many requests", "Wait as long as `Retry-After` says."),
+    entry("rate-limited", 429, "Too many requests", "Wait for the number of seconds in `Retry-After`."),
     INTERNAL,
     entry(
         "credentials-unavailable",
         503,
-        "Nobody can sign in",
-        "Where passwords and sessions are kept can't be reached. Repeat the request after a moment.",
+        "Sign-in is unavailable",
+        "The store of passwords and sessions can't be reached. Repeat the request after a moment.",
     ),
     entry(
         "keys-unavailable",
         503,
-        "Personal data can't be read or written",
-        "The keys that personal data is sealed with can't be reached. Repeat the request after a moment.",
+        "Personal data is unavailable",
+        "The store of the keys that encrypt personal data can't be reached. Repeat the request after a moment.",
     ),
     entry(
         "read-model-behind",
         503,
-        "The answer is not that far yet",
-        "Repeat after a moment, or ask for an earlier position.",
+        "The read model is behind",
+        "The read model has not reached the requested position. Repeat after a moment, or request an earlier position.",
     ),
     entry(
         "upstream-unavailable",
         503,
-        "A service behind this one doesn't answer",
-        "Repeat after a moment; the detail says which.",
+        "An upstream service does not respond",
+        "The detail names the service. Repeat the request after a moment.",
     ),
     entry(
         "overloaded",
         503,
-        "The server holds as much as it can",
-        "Nothing was done. Repeat the request after `Retry-After`, with fewer requests at once.",
+        "The server is overloaded",
+        "Nothing was done. Wait for the number of seconds in `Retry-After`, then repeat, with fewer requests at once.",
     ),
     entry(
         "log-unavailable",
         503,
-        "The log takes no writes",
-        "Its disk is full or failed. Reads go on; operators look at /health/ready.",
+        "The event log accepts no writes",
+        "The disk of the event log is full or has failed. Reads still work. Operators find the reason at /health/ready.",
     ),
 ];
 
-/// The entry of a code; that of `internal` for one that the table lacks, which a test keeps from happening.
+/// Returns the entry of a code. For a code without an entry it returns the entry of `internal`; a test checks
+/// that the shop uses no such code.
 pub fn entry_of(code: &str) -> &'static Entry {
     CATALOGUE.iter().find(|entry| entry.code == code).unwrap_or(&INTERNAL)
 }
 
 impl Entry {
-    /// Its status.
+    /// Returns the HTTP status as axum's type.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
-/// `/problems/CODE`.
+/// Returns the route of the explanation pages, `/problems/{code}`.
 pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/problems/{code}", get(page))
 }
 
 async fn page(Path(code): Path<String>) -> Result<Html<String>, Problem> {
     let entry = CATALOGUE.iter().find(|entry| entry.code == code);
-    let entry = entry.ok_or_else(|| Problem::new("not-found", "there is no problem of this name"))?;
+    let entry = entry.ok_or_else(|| Problem::new("not-found", "no problem has this code"))?;
     let Entry { code, status, title, explanation } = entry;
     Ok(Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
@@ -400,7 +463,7 @@ mod tests {
         assert!(CATALOGUE.iter().all(|entry| entry.status >= 400 && !entry.explanation.is_empty()));
     }
 
-    /// Source files under a folder, whole.
+    /// Appends the text of every Rust file under a folder.
     fn sources(folder: &std::path::Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -412,13 +475,13 @@ mod tests {
         }
     }
 
-    /// What stands in quotes behind each `mark`.
+    /// Returns the text between each `mark` and the next quotation mark.
     fn quoted_after<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
         text.split(mark).skip(1).filter_map(|rest| rest.split_once('"').map(|(code, _)| code))
     }
 
     #[test]
-    fn every_code_that_the_shop_answers_is_in_the_table() {
+    fn every_code_that_the_shop_sends_has_an_entry() {
         let manifest = std::env::var("CARGO_MANIFEST_DIR").unwrap();
         let root = std::path::Path::new(&manifest).parent().unwrap();
         let mut used = std::collections::BTreeSet::new();
@@ -435,12 +498,12 @@ mod tests {
                 used.extend(quoted_after(text, mark).filter(|_| is_code_table).map(str::to_owned));
             }
         }
-        // Whatever isn't there is answered as `not-found`.
+        // Codes that end in `-not-found` are sent as `not-found` if they have no entry.
         let is_absence = |code: &str| code.ends_with("-not-found");
         let is_missing = |code: &&String| {
             !is_absence(code)
                 && CATALOGUE.iter().all(|entry| entry.code != code.as_str())
-                && place_of(code).is_none()
+                && pointer_of(code).is_none()
         };
         let missing: Vec<_> = used.iter().filter(is_missing).collect();
         assert!(used.len() > 30 && missing.is_empty(), "{missing:?}");

@@ -1,4 +1,7 @@
-//! Problems: every answer that is no success (RFC 9457).
+//! Problem documents (RFC 9457): the body of every response that is not a success.
+//!
+//! A handler returns a [`Problem`]. The outermost layer renders it, because only that layer knows the path
+//! and the correlation id. All texts are cut to a fixed length, so a problem repeats little of the request.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,20 +11,20 @@ use souk_domain::FieldError;
 use souk_domain::text::{cut, quoted};
 use souk_eventsourcing::{KeysUnavailable, Position, StoreError};
 use souk_sign_in::CredentialsUnavailable;
-use souk_sign_in::password::TooManyWait;
+use souk_sign_in::password::TooManyWaiting;
 use utoipa::ToSchema;
 
 use crate::catalogue::entry_of;
 use crate::shapes::POSITION;
 
-/// Fields that one problem names; the last entry counts the others.
+/// Largest number of invalid fields that one problem lists. One more entry counts the rest.
 pub const ERRORS_MAX: usize = 100;
-/// Characters of the detail of a problem.
+/// Largest length of a problem's detail, in characters.
 const DETAIL_CHARS_MAX: usize = 2_000;
-/// Characters of the path that a problem repeats.
+/// Largest length of the request path in a problem, in characters.
 const INSTANCE_CHARS_MAX: usize = 1_000;
 
-/// A problem on its way out. The outer layer adds what only it knows: where and in which request.
+/// A problem before it is rendered. The outermost layer adds the request path and the correlation id.
 #[derive(Clone, Debug)]
 pub struct Problem {
     code: &'static str,
@@ -31,72 +34,72 @@ pub struct Problem {
     position: Option<Position>,
 }
 
-/// A problem as it is sent.
+/// Problem document: the body of a response that is not a success.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(title = "Problem")]
 pub struct ProblemBody {
-    /// A page of this server that explains the code.
+    /// Path of the page on this server that explains the code.
     #[serde(rename = "type")]
     #[schema(example = "/problems/insufficient-stock")]
     pub kind: String,
-    /// What it is, in a few words.
+    /// The problem in a few words.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status of the response.
     pub status: u16,
-    /// Stable code.
+    /// Problem code. It never changes.
     #[schema(example = "insufficient-stock")]
     pub code: String,
-    /// What went wrong this time.
+    /// Description of this occurrence of the problem.
     pub detail: String,
-    /// The path that was asked.
+    /// Path of the request.
     pub instance: String,
-    /// The request, as operators find it in the logs.
+    /// Correlation id of the request. Operators find the request in the logs by this id.
     pub correlation_id: String,
-    /// Fields that are not allowed: the first hundred, and then how many more there are.
+    /// Invalid fields. At most the first 100 are listed; one more entry then counts the rest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
-    /// The position that the read models have reached.
+    /// Position that the read model has reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
 }
 
-/// A field that is not allowed.
+/// An invalid field of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProblemField {
     /// RFC 6901 pointer to the field.
     #[schema(example = "/lines/0/quantity")]
     pub pointer: String,
-    /// Stable code.
+    /// Error code. It never changes.
     pub code: String,
-    /// What is wrong and what is allowed.
+    /// Description of the error, with the values that are allowed.
     pub detail: String,
 }
 
 impl Problem {
-    /// A problem by its code in the catalogue.
+    /// Creates a problem with a code of the catalogue.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         let detail = cut(detail, DETAIL_CHARS_MAX);
         Self { code, detail, errors: Vec::new(), retry_after_s: None, position: None }
     }
 
-    /// A parameter or header that is not allowed.
+    /// Creates a problem about an invalid parameter or header.
     pub fn parameter(name: &str, allowed: impl std::fmt::Display) -> Self {
         Self::new("invalid-parameter", format!("`{}`: {allowed}", quoted(name)))
     }
 
-    /// Fields that are not allowed.
+    /// Creates a problem about invalid fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         let detail = souk_domain::field_error::joined(&errors);
         Self::new("validation-failed", detail).with_errors(errors)
     }
 
-    /// A field that is not allowed.
+    /// Creates a problem about one invalid field.
     pub fn field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self::fields(vec![FieldError::new(pointer, code, detail)])
     }
 
-    /// The same with fields that show where it lies, of which at most [`ERRORS_MAX`] are named.
+    /// Sets the invalid fields. At most [`ERRORS_MAX`] are listed; one more entry counts the rest.
     pub fn with_errors(self, mut errors: Vec<FieldError>) -> Self {
         if errors.len() > ERRORS_MAX {
             let more = errors.len() - ERRORS_MAX;
@@ -107,10 +110,11 @@ impl Problem {
         Self { errors, ..self }
     }
 
-    /// The same with other places of the fields, for a request that says in another way what was checked.
-    pub fn with_pointers(mut self, place: impl Fn(&str) -> Option<String>) -> Self {
+    /// Replaces the pointers of the invalid fields, for a request whose shape differs from the checked value.
+    /// `replace` returns the new pointer for an old one, or `None` to keep it.
+    pub fn with_pointers(mut self, replace: impl Fn(&str) -> Option<String>) -> Self {
         for error in &mut self.errors {
-            if let Some(pointer) = place(&error.pointer) {
+            if let Some(pointer) = replace(&error.pointer) {
                 error.pointer = pointer;
             }
         }
@@ -120,38 +124,38 @@ impl Problem {
         self
     }
 
-    /// The same with the seconds after which a repeat may help.
+    /// Sets `Retry-After`: the number of seconds after which a retry may succeed.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
-    /// The same with the position that was reached.
+    /// Sets the position that the read model has reached.
     pub fn reached(self, position: Position) -> Self {
         Self { position: Some(position), ..self }
     }
 
-    /// Something that is nobody's fault outside; told to operators, not to the client.
+    /// Creates a problem for an error of the shop itself. The error goes to the log, not to the client.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new("internal", "something went wrong here; it was logged")
+        Self::new("internal", "an internal error occurred; it is in the log")
     }
 
-    /// Its code.
+    /// Returns the problem code.
     pub fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What went wrong, in words.
+    /// Returns the description of this occurrence.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Its status.
+    /// Returns the HTTP status of the code.
     pub fn status(&self) -> StatusCode {
         entry_of(self.code).status()
     }
 
-    /// The answer, complete.
+    /// Builds the complete response. `instance` is the path of the request.
     pub fn render(&self, instance: &str, correlation_id: &str) -> Response {
         let entry = entry_of(self.code);
         let errors = self.errors.iter().map(|error| ProblemField {
@@ -191,7 +195,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::Stopped(_) => {
                 tracing::error!(%error, "the log is unavailable");
-                Self::new("log-unavailable", "the log takes no writes at the moment").retry_after(5)
+                Self::new("log-unavailable", "the event log accepts no writes at the moment").retry_after(5)
             }
             StoreError::Damaged(_) => Self::internal(&error),
         }
@@ -207,13 +211,13 @@ impl From<KeysUnavailable> for Problem {
 
 impl From<CredentialsUnavailable> for Problem {
     fn from(error: CredentialsUnavailable) -> Self {
-        tracing::error!(%error, "nobody can sign in");
-        Self::new("credentials-unavailable", "nobody can sign in at the moment").retry_after(5)
+        tracing::error!(%error, "the credentials store is unavailable");
+        Self::new("credentials-unavailable", "sign-in is unavailable at the moment").retry_after(5)
     }
 }
 
-impl From<TooManyWait> for Problem {
-    fn from(error: TooManyWait) -> Self {
+impl From<TooManyWaiting> for Problem {
+    fn from(error: TooManyWaiting) -> Self {
         Self::new("rate-limited", error.to_string()).retry_after(1)
     }
 }
@@ -231,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_names_a_hundred_errors_and_counts_the_others() {
+    fn a_problem_lists_a_hundred_errors_and_counts_the_rest() {
         let errors = |count: usize| {
             let one = |index| FieldError::new(format!("/lines/{index}/sku"), "unknown-sku", "not for sale");
             Problem::fields((0..count).map(one).collect())
@@ -246,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_repeats_little_of_what_was_sent() {
+    fn texts_of_the_request_are_cut_in_a_problem() {
         let long = "x".repeat(1_000_000);
         for problem in [
             Problem::new("not-found", long.clone()),
