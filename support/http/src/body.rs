@@ -1,4 +1,7 @@
-//! Bodies and query strings, read strictly: what is unknown, missing or of the wrong type is named.
+//! Strict reading of JSON bodies and query strings.
+//!
+//! Unknown fields, missing fields and values of the wrong type are refused. The problem names the field by
+//! its JSON pointer, or the query parameter by its name. A problem quotes only a short part of the input.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -15,19 +18,20 @@ use crate::objects::Objects;
 use crate::paging::LIMIT_MAX;
 use crate::problem::Problem;
 
-/// Characters of what the parser says of the input, which it quotes.
-const SAID_CHARS_MAX: usize = QUOTED_CHARS_MAX + 60;
-/// The parser's words for a number that no type holds.
+/// Largest length of the part of a parser message that quotes the input, in characters.
+const QUOTING_CHARS_MAX: usize = QUOTED_CHARS_MAX + 60;
+/// Start of the parser message for a number that is too large for every number type.
 const OUT_OF_RANGE: &str = "number out of range";
-/// Characters of what the parser says it expected: names of fields or values, all of them ours.
+/// Largest length of the part of a parser message that lists the expected fields or values, in characters.
+/// This part quotes nothing of the input.
 const EXPECTED_CHARS_MAX: usize = 1_000;
 
-/// A JSON body and its bytes.
+/// JSON body of a request: the parsed value and the bytes as sent.
 #[derive(Debug)]
 pub struct StrictJson<T> {
-    /// What it says.
+    /// Parsed value.
     pub value: T,
-    /// As it was sent; for request hashes.
+    /// Bytes of the body as sent. Request hashes are computed from them.
     pub raw: Bytes,
 }
 
@@ -58,28 +62,29 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new("unsupported-media-type", "send `Content-Type: application/json`"))
 }
 
-/// Reads a JSON object. Broken JSON is malformed; JSON of another shape is a field error with its pointer.
+/// Parses a JSON object. Returns `malformed-body` for text that is not JSON, and `validation-failed` with a
+/// pointer for JSON that does not have the shape of `T`.
 pub fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {
     if raw.trim_ascii_start().first() == Some(&b'[') && serde_json::from_slice::<IgnoredAny>(raw).is_ok() {
-        return Err(Problem::field("", "invalid-value", "an object is wanted"));
+        return Err(Problem::field("", "invalid-value", "an object is expected"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
     let value: T = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))?;
+        .map_err(|error| shape_problem(&pointer(error.path()), error.inner()))?;
     deserializer.end().map_err(|error| Problem::new("malformed-body", error.to_string()))?;
-    // The derived readers take an array for an object, field by field.
-    let document = serde_json::from_slice(raw).map_err(|error| not_of_the_shape("", &error))?;
+    // Derived deserializers also accept an array in place of an object. The second pass refuses such arrays.
+    let document = serde_json::from_slice(raw).map_err(|error| shape_problem("", &error))?;
     read::<T>(&document)?;
     Ok(value)
 }
 
-/// Reads a document that was parsed before: as [`parse`], but for fields that stand in it twice.
+/// Reads a document that is already parsed. Works like [`parse`], but can't detect a field that occurs twice.
 pub fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Objects(document))
-        .map_err(|error| not_of_the_shape(&pointer(error.path()), error.inner()))
+        .map_err(|error| shape_problem(&pointer(error.path()), error.inner()))
 }
 
-/// A request without a body, or with an empty object.
+/// Extractor of a route without input: accepts no body or an empty JSON object.
 #[derive(Clone, Copy, Debug)]
 pub struct NoBody;
 
@@ -89,17 +94,17 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         #[derive(Default, Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Nothing {}
-        OptionalJson::<Nothing>::from_request(request, state).await.map(|_| Self)
+        struct Empty {}
+        OptionalJson::<Empty>::from_request(request, state).await.map(|_| Self)
     }
 }
 
-/// A JSON body that may be left out.
+/// JSON body that may be left out. Without a body the value is the default of `T`.
 #[derive(Debug)]
 pub struct OptionalJson<T> {
-    /// What it says.
+    /// Parsed value, or the default.
     pub value: T,
-    /// As it was sent; for request hashes.
+    /// Bytes of the body as sent. Request hashes are computed from them.
     pub raw: Bytes,
 }
 
@@ -118,54 +123,54 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     }
 }
 
-/// The parser tells what is wrong in words alone; the first of them say which kind it is.
-fn not_of_the_shape(pointer: &str, cause: &serde_json::Error) -> Problem {
-    let words = shortened(&with_plain_types(words_of(cause)));
-    if words.starts_with(OUT_OF_RANGE) {
-        return Problem::field(pointer, "out-of-range", words);
+/// Turns a parser error into a problem. The parser reports the kind of error only as text, so the kind is
+/// recognized by the first words of the message.
+fn shape_problem(pointer: &str, cause: &serde_json::Error) -> Problem {
+    let message = shortened(&with_plain_types(message_of(cause)));
+    if message.starts_with(OUT_OF_RANGE) {
+        return Problem::field(pointer, "out-of-range", message);
     }
     if !cause.is_data() {
-        return Problem::new("malformed-body", words);
+        return Problem::new("malformed-body", message);
     }
-    if let Some(name) = quoted(&words, "missing field `") {
+    if let Some(name) = quoted(&message, "missing field `") {
         let detail = format!("`{name}` is needed");
         return Problem::field(format!("{pointer}/{}", escaped(name)), "missing-field", detail);
     }
-    if quoted(&words, "unknown field `").is_some() {
-        return Problem::field(pointer, "unknown-field", words);
+    if quoted(&message, "unknown field `").is_some() {
+        return Problem::field(pointer, "unknown-field", message);
     }
-    if let Some(name) = quoted(&words, "duplicate field `") {
-        return Problem::field(
-            pointer,
-            "duplicate-field",
-            format!("`{name}` stands there twice; once is allowed"),
-        );
+    if let Some(name) = quoted(&message, "duplicate field `") {
+        let detail = format!("`{name}` occurs twice; once is allowed");
+        return Problem::field(pointer, "duplicate-field", detail);
     }
-    let found = words.strip_prefix("invalid type: ").or_else(|| words.strip_prefix("invalid value: "));
-    let detail = found.map_or_else(|| words.clone(), |found| format!("found {found}"));
+    let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let detail = found.map_or_else(|| message.clone(), |found| format!("found {found}"));
     Problem::field(pointer, "invalid-value", detail)
 }
 
-/// The parser's words. Where JSON is broken they say the line and column; a field of the wrong shape has a pointer, and
-/// a line and column of the body beside it would be taken for those of a file.
-fn words_of(cause: &serde_json::Error) -> String {
-    let words = cause.to_string();
+/// Returns the parser's message. Line and column stay for text that is not JSON. They are removed for a field
+/// of the wrong shape: the pointer names the field, and a reader could take line and column for those of an
+/// imported file.
+fn message_of(cause: &serde_json::Error) -> String {
+    let message = cause.to_string();
     let place = format!(" at line {} column {}", cause.line(), cause.column());
-    match words.strip_suffix(&place) {
-        Some(words) if cause.is_data() || words.starts_with(OUT_OF_RANGE) => words.to_owned(),
-        _ => words,
+    match message.strip_suffix(&place) {
+        Some(short) if cause.is_data() || short.starts_with(OUT_OF_RANGE) => short.to_owned(),
+        _ => message,
     }
 }
 
-/// The parser's words with little of the input in them. It quotes the input whole, and then says what it expected.
-fn shortened(words: &str) -> String {
-    match words.rfind(", expected").map(|end| words.split_at(end)) {
-        Some((said, expected)) => cut(said, SAID_CHARS_MAX) + &cut(expected, EXPECTED_CHARS_MAX),
-        None => cut(words, SAID_CHARS_MAX),
+/// Shortens a parser message. The first part quotes the input in full; the second part lists what was
+/// expected.
+fn shortened(message: &str) -> String {
+    match message.rfind(", expected").map(|end| message.split_at(end)) {
+        Some((quoting, expected)) => cut(quoting, QUOTING_CHARS_MAX) + &cut(expected, EXPECTED_CHARS_MAX),
+        None => cut(message, QUOTING_CHARS_MAX),
     }
 }
 
-/// What the parser calls the types that a document is read into, and what JSON has for them.
+/// Rust type names in parser messages, each with the JSON term that replaces it.
 const TYPES: [(&str, &str); 11] = [
     ("i64", "a whole number"),
     ("i32", "a whole number"),
@@ -180,20 +185,20 @@ const TYPES: [(&str, &str); 11] = [
     ("a sequence", "an array"),
 ];
 
-/// The parser's words with types as JSON has them. What a document is read into is of no interest outside.
-fn with_plain_types(words: String) -> String {
-    let Some((before, expected)) = words.rsplit_once(", expected ") else { return words };
+/// Replaces the Rust type name in a parser message by the JSON term, because clients do not know Rust types.
+fn with_plain_types(message: String) -> String {
+    let Some((before, expected)) = message.rsplit_once(", expected ") else { return message };
     if expected.starts_with("struct ") {
         return format!("{before}, expected an object");
     }
     match TYPES.iter().find(|(name, _)| *name == expected) {
         Some((_, plain)) => format!("{before}, expected {plain}"),
-        None => words,
+        None => message,
     }
 }
 
-fn quoted<'a>(words: &'a str, before: &str) -> Option<&'a str> {
-    words.strip_prefix(before)?.split_once('`').map(|(name, _)| name)
+fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
+    message.strip_prefix(before)?.split_once('`').map(|(name, _)| name)
 }
 
 fn escaped(key: &str) -> String {
@@ -215,7 +220,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     pointer
 }
 
-/// A query string.
+/// Query string of a request, parsed into `T`. Unknown parameters are refused if `T` denies unknown fields.
 #[derive(Debug)]
 pub struct StrictQuery<T>(pub T);
 
@@ -225,12 +230,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         check_utf8(parts.uri.query().unwrap_or(""))?;
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|error| wrong_parameter(&error.body_text()))?;
+            .map_err(|error| parameter_problem(&error.body_text()))?;
         Ok(Self(query.0))
     }
 }
 
-/// Refuses a query string with bytes that are no UTF-8: the parser would put U+FFFD in their place.
+/// Refuses a query string whose bytes are not UTF-8. The query parser would silently replace them by U+FFFD.
 fn check_utf8(query: &str) -> Result<(), Problem> {
     for pair in query.split('&') {
         let name = pair.split('=').next().unwrap_or(pair);
@@ -243,31 +248,32 @@ fn check_utf8(query: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Returns true for the words with which the standard library refuses a text that is no whole number of its type.
-fn is_of_a_number(words: &str) -> bool {
+/// Returns true if the message is the standard library's error for text that is not a whole number of the
+/// type.
+fn is_number_error(message: &str) -> bool {
     ["invalid digit found in string", "cannot parse integer from empty string", "number too"]
         .iter()
-        .any(|begin| words.starts_with(begin))
+        .any(|begin| message.starts_with(begin))
 }
 
-/// Names the parameter that a query string could not be read for.
-fn wrong_parameter(words: &str) -> Problem {
-    let words = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(words);
-    match words.split_once(": ") {
-        _ if words.contains("unknown field `") => {
-            let name = words.split('`').nth(1).unwrap_or("query");
-            let allowed = words.rfind(", expected").map_or("", |at| &words[at + 2..]);
+/// Turns a query parser message into a problem that names the parameter.
+fn parameter_problem(message: &str) -> Problem {
+    let message = message.strip_prefix("Failed to deserialize query string: ").unwrap_or(message);
+    match message.split_once(": ") {
+        _ if message.contains("unknown field `") => {
+            let name = message.split('`').nth(1).unwrap_or("query");
+            let allowed = message.rfind(", expected").map_or("", |at| &message[at + 2..]);
             let allowed = cut(allowed, EXPECTED_CHARS_MAX);
             Problem::parameter(name, format!("there is no such parameter here; {allowed}"))
         }
-        Some(("limit", why)) if is_of_a_number(why) => {
+        Some(("limit", why)) if is_number_error(why) => {
             Problem::parameter("limit", format!("a whole number from 1 to {LIMIT_MAX} is allowed"))
         }
-        Some((name, why)) if is_of_a_number(why) => {
+        Some((name, why)) if is_number_error(why) => {
             Problem::parameter(name, "a whole number is allowed, as in 42")
         }
         Some((name, why)) => Problem::parameter(name, shortened(why)),
-        None => Problem::parameter("query", shortened(words)),
+        None => Problem::parameter("query", shortened(message)),
     }
 }
 
@@ -292,11 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_wrong_body_is_told_apart() {
+    fn every_kind_of_invalid_body_has_its_own_problem() {
         for (body, code, place) in [
             ("{", "malformed-body", "line 1"),
             ("", "malformed-body", "EOF"),
-            ("[[]]", "validation-failed", "an object is wanted"),
+            ("[[]]", "validation-failed", "an object is expected"),
             ("{} {}", "validation-failed", "\"/lines\""),
             (r#"{"lines":[]} x"#, "malformed-body", "trailing"),
             (r#"{"lines":[{"quantity":"2"}]}"#, "validation-failed", "/lines/0/quantity"),
@@ -310,11 +316,7 @@ mod tests {
             (r#"{"lines":["2"]}"#, "validation-failed", "expected an object"),
             (r#"{"lines":[{}]}"#, "validation-failed", "/lines/0/quantity"),
             (r#"{"lines":[{}]}"#, "validation-failed", "`quantity` is needed"),
-            (
-                r#"{"lines":[{"quantity":1,"quantity":2}]}"#,
-                "validation-failed",
-                "`quantity` stands there twice",
-            ),
+            (r#"{"lines":[{"quantity":1,"quantity":2}]}"#, "validation-failed", "`quantity` occurs twice"),
             (
                 r#"{"lines":[{"quantity":null}]}"#,
                 "validation-failed",
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_that_are_not_utf_8_are_refused() {
+    fn a_query_string_that_is_not_utf_8_is_refused() {
         for query in ["", "q=", "q=caf%C3%A9&limit=1", "q=100%", "q=%zz", "a&&=", "q=%EF%BF%BD"] {
             check_utf8(query).unwrap();
         }
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_quote_little_of_a_body_or_a_query() {
+    fn a_problem_quotes_only_a_short_part_of_the_body_or_the_query() {
         let long = "🏺, expected `".repeat(10_000);
         for body in [
             json!({ long.as_str(): 1 }),
@@ -379,7 +381,7 @@ mod tests {
         for query in ["sort=", "limit=", "", "limit=1&limit="] {
             let uri = format!("/?{query}{}", "long%2C%20expected%20".repeat(1_000)).parse().unwrap();
             let error = axum::extract::Query::<Query>::try_from_uri(&uri).unwrap_err();
-            let problem = wrong_parameter(&error.body_text());
+            let problem = parameter_problem(&error.body_text());
             assert!(problem.detail().chars().count() < 600, "{problem:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Guest cart tokens: a cart's id and a keyed hash of it, opaque to whoever holds it.
+//! Guest cart tokens. A token is the cart's id and a keyed hash of the id, in base64url. It is opaque to
+//! clients, and only the shop can make one.
 
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -10,24 +11,24 @@ use uuid::Uuid;
 use crate::keys::Keys;
 use crate::problem::Problem;
 
-/// The header that carries it, both ways.
+/// Header of the cart token, in requests and in responses.
 pub const CART_TOKEN: &str = "x-cart-token";
-/// Bytes of the hash.
+/// Length of the keyed hash, in bytes.
 const MAC_BYTES: usize = 16;
 
-/// The token of a cart.
+/// Creates the token of a cart.
 pub fn issue(keys: &Keys, cart: CartId) -> String {
     let mut bytes = cart.0.as_bytes().to_vec();
     bytes.extend_from_slice(&mac(keys, cart));
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The cart of a token; `None` when this shop didn't make it.
+/// Returns the cart that a token names, or `None` if this shop did not make the token.
 pub fn verify(keys: &Keys, token: &str) -> Option<CartId> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (id, given) = bytes.split_at_checked(16)?;
+    let (id, hash) = bytes.split_at_checked(16)?;
     let cart = CartId(Uuid::from_slice(id).ok()?);
-    bool::from(mac(keys, cart).as_slice().ct_eq(given)).then_some(cart)
+    bool::from(mac(keys, cart).as_slice().ct_eq(hash)).then_some(cart)
 }
 
 fn mac(keys: &Keys, cart: CartId) -> [u8; MAC_BYTES] {
@@ -36,11 +37,11 @@ fn mac(keys: &Keys, cart: CartId) -> [u8; MAC_BYTES] {
     mac
 }
 
-/// The guest cart that the headers name.
+/// Returns the guest cart that the request headers name, if any. Refuses a token that this shop did not make.
 pub fn from_headers(headers: &HeaderMap, keys: &Keys) -> Result<Option<CartId>, Problem> {
     let Some(value) = headers.get(CART_TOKEN) else { return Ok(None) };
     let cart = value.to_str().ok().and_then(|token| verify(keys, token));
-    let refused = || Problem::parameter("X-Cart-Token", "a token that this shop gave out is allowed");
+    let refused = || Problem::parameter("X-Cart-Token", "a token that this shop issued is allowed");
     cart.ok_or_else(refused).map(Some)
 }
 

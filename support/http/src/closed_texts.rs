@@ -1,7 +1,7 @@
-//! Closed sets of texts, as answers show them.
+//! Enums of the API: statuses, reasons, roles and kinds of sign-in.
 //!
-//! Each enum mirrors one of the domain: the document of the API lists its values, and generated clients have a type
-//! for them. A new value in the domain does not compile until it stands here.
+//! Each enum mirrors an enum of the domain, so that the API document lists its values and generated clients
+//! have a type for it. A value that exists only in the domain does not compile.
 
 use serde::{Deserialize, Serialize};
 use souk_domain::order::OrderStatus;
@@ -26,99 +26,99 @@ macro_rules! mirrored {
 }
 
 mirrored! {
-    /// The status of an order.
+    /// Status of an order.
     #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
     #[schema(title = "OrderStatus", example = "CONFIRMED")]
     OrderStatusShape of OrderStatus {
-        /// Its lines are being reserved.
+        /// The order lines are being reserved.
         Placed,
-        /// All is reserved; it waits for payment.
+        /// All lines are reserved. The order waits for payment.
         PaymentPending,
-        /// Paid, and its goods are the buyer's.
+        /// The order is paid, and its units are sold.
         Confirmed,
-        /// On its way.
+        /// The goods were handed to the carrier.
         Shipped,
-        /// Arrived.
+        /// The goods reached the buyer.
         Delivered,
-        /// All came back.
+        /// All goods were returned.
         Returned,
-        /// Ended early.
+        /// The order ended early. The reason says why.
         Cancelled,
-        /// Ended early, for nobody paid in time.
+        /// The order ended early, because the payment did not arrive in time.
         TimedOut,
     }
 }
 
 mirrored! {
-    /// The status of a payment.
+    /// Status of a payment.
     #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
     #[schema(title = "PaymentStatus", example = "CAPTURED")]
     PaymentStatusShape of PaymentStatus {
-        /// The provider has not answered.
+        /// The provider has not answered yet.
         Pending,
-        /// The provider holds the money.
+        /// The provider holds the money for the shop.
         Authorized,
-        /// The money is the shop's.
+        /// The shop has the money.
         Captured,
-        /// The last try came to nothing.
+        /// The last attempt to pay failed.
         Failed,
-        /// Nobody wants it any more.
+        /// The payment is no longer needed.
         Cancelled,
-        /// Some of it went back.
+        /// A part of the money was refunded.
         PartiallyRefunded,
-        /// All of it went back.
+        /// All of the money was refunded.
         Refunded,
     }
 }
 
 mirrored! {
-    /// The reason why an order ended early.
+    /// Reason why an order ended early.
     #[serde(rename_all = "kebab-case")]
     #[schema(title = "ReasonCode", example = "insufficient-stock")]
     ReasonCodeShape of ReasonCode {
-        /// Not enough of a SKU.
+        /// Too few units of a SKU were available.
         InsufficientStock,
-        /// The provider declined, or could not be reached for too long.
+        /// The provider declined the payment, or could not be reached for too long.
         PaymentDeclined,
-        /// Nobody paid in time.
+        /// The payment did not arrive in time.
         PaymentTimedOut,
-        /// The buyer wanted it no more.
+        /// The buyer cancelled the order.
         CancelledByCustomer,
-        /// The shop wanted it no more.
+        /// The shop cancelled the order.
         CancelledByShop,
     }
 }
 
 mirrored! {
-    /// The role of an account.
+    /// Role of an account.
     #[serde(rename_all = "kebab-case")]
     #[schema(title = "UserRole", example = "customer")]
     UserRoleShape of UserRole {
-        /// Buys.
+        /// A person who buys.
         Customer,
-        /// Runs the shop.
+        /// A person who runs the shop.
         Admin,
     }
 }
 
 mirrored! {
-    /// Something that had to do with signing in.
+    /// Kind of an entry of the sign-in audit.
     #[serde(rename_all = "kebab-case")]
     #[schema(title = "SignInKind", example = "signed-in")]
     SignInKindShape of SignInKind {
-        /// An account was made.
+        /// The account was created.
         SignedUp,
-        /// Somebody signed in.
+        /// The owner signed in.
         SignedIn,
-        /// A password was wrong, or nobody's.
+        /// A sign-in failed: the password was wrong, or the account does not exist.
         Failed,
-        /// A used refresh token came again: the session was ended.
+        /// A used refresh token was used again, so the session was ended.
         TokenReused,
-        /// Somebody signed out.
+        /// The owner signed out.
         SignedOut,
-        /// A password was changed.
+        /// The owner changed the password.
         PasswordChanged,
-        /// A password was reset by mail.
+        /// The password was reset by mail.
         PasswordReset,
         /// The identity of an identity provider was linked to the account.
         ProviderLinked,
@@ -135,8 +135,9 @@ mod tests {
 
     use super::*;
 
-    /// Checks that the domain reads each listed text, and that the API shows the domain's value as the same text.
-    fn are_of<Domain: DeserializeOwned, Shape: From<Domain> + Serialize + PartialSchema>() {
+    /// Checks that the domain reads each listed text, and that the API shows the domain's value as the same
+    /// text.
+    fn check_texts<Domain: DeserializeOwned, Shape: From<Domain> + Serialize + PartialSchema>() {
         let schema = to_value(Shape::schema()).unwrap();
         let listed = schema["enum"].as_array().unwrap();
         assert!(listed.len() > 1, "{schema}");
@@ -147,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn listed_texts_are_those_of_the_domain() {
-        are_of::<OrderStatus, OrderStatusShape>();
-        are_of::<PaymentStatus, PaymentStatusShape>();
-        are_of::<ReasonCode, ReasonCodeShape>();
-        are_of::<UserRole, UserRoleShape>();
+    fn the_api_lists_the_texts_of_the_domain() {
+        check_texts::<OrderStatus, OrderStatusShape>();
+        check_texts::<PaymentStatus, PaymentStatusShape>();
+        check_texts::<ReasonCode, ReasonCodeShape>();
+        check_texts::<UserRole, UserRoleShape>();
         for kind in SignInKind::ALL {
             assert_eq!(to_value(SignInKindShape::from(kind)).unwrap(), kind.as_str());
         }

@@ -1,21 +1,22 @@
-//! Correlation ids that clients send, and the form in which the log holds them.
+//! Correlation ids that clients send, and the form in which the event log stores them.
 //!
-//! UUIDs and trace ids stay as they are. Any other text may be a name, an address or a telephone number, and
-//! nothing is ever deleted from the log. So the log holds a keyed hash in its place. Responses repeat the text
-//! that the client sent, and `GET /api/admin/correlations/{id}` finds the request by that text.
+//! UUIDs and trace ids are stored as they are. Any other text may be a name, an address or a telephone
+//! number, and the log never deletes anything, so the log stores a keyed hash of it instead. Responses repeat
+//! the text that the client sent, and `GET /api/admin/correlations/{id}` finds the request by that text.
 
 use souk_eventsourcing::CorrelationId;
 
-/// The shortest id that the log holds as it was sent, in hexadecimal digits. Telephone numbers have at most 15.
+/// Smallest number of hexadecimal digits of an id that is stored as sent. Telephone numbers have at most 15
+/// digits.
 pub const PLAIN_ID_DIGITS_MIN: usize = 16;
-/// The longest id that the log holds as it was sent, in characters.
+/// Largest length of an id that is stored as sent, in characters.
 pub const PLAIN_ID_CHARS_MAX: usize = 64;
-/// The hexadecimal digits of a keyed hash in the place of an id: 128 bits.
+/// Length of the keyed hash that replaces an id, in hexadecimal digits: 128 bits.
 const HASH_DIGITS: usize = 32;
-/// The first characters of an id that stands for another.
+/// Prefix of a keyed hash that replaces an id.
 const HASHED: &str = "sent-";
 
-/// Returns the form in which the log holds an id.
+/// Returns the form in which the event log stores an id.
 pub fn in_log(key: &[u8; 32], id: &CorrelationId) -> CorrelationId {
     let text = id.as_str();
     let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
@@ -39,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn uuids_and_trace_ids_stay_and_other_texts_are_hashed() {
+    fn uuids_and_trace_ids_are_stored_as_sent_and_other_texts_are_hashed() {
         for plain in
             ["00f067aa0ba902b7", "0199c2aa-4f1e-7000-8000-000000000001", &"a".repeat(PLAIN_ID_CHARS_MAX)]
         {

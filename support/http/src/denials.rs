@@ -1,4 +1,7 @@
-//! Sessions whose access tokens are refused before they expire by themselves.
+//! Ended sessions, whose access tokens are refused before they expire.
+//!
+//! Every request with a token is checked, so the sessions are in memory. Other instances of the shop are
+//! informed through [`OtherInstances`]. A session is forgotten once its last access token has expired.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -7,69 +10,68 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// Sessions up to which nobody looks for those that have expired.
-const FORGET_AT_MIN: usize = 1_024;
+/// Number of sessions below which expired ones are not removed.
+const CLEANUP_AT_MIN: usize = 1_024;
 
-/// Tells other instances of ended sessions.
+/// Channel that informs other instances about ended sessions.
 #[async_trait]
-pub trait Elsewhere: Send + Sync + 'static {
-    /// Tells them of one, within a short time. What can't be told now is told later.
-    async fn tell(&self, session: Uuid, until: Timestamp);
+pub trait OtherInstances: Send + Sync + 'static {
+    /// Announces an ended session, within a short time. If that fails now, it is announced later.
+    async fn announce(&self, session: Uuid, until: Timestamp);
 }
 
-/// Ended sessions, each until its last access token has expired. Asked by every request with a token, so it
-/// is in memory; other instances are told.
+/// Ended sessions, each kept until its last access token has expired.
 #[derive(Default)]
 pub struct Denials {
-    denied: RwLock<Denied>,
-    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    ended: RwLock<EndedSessions>,
+    other_instances: OnceLock<Arc<dyn OtherInstances>>,
 }
 
 #[derive(Default)]
-struct Denied {
-    until: HashMap<Uuid, Timestamp>,
-    /// How many there are when those that have expired are next forgotten: twice as many as were left then, so
-    /// that many at once don't go through all of them each.
-    forget_at: usize,
+struct EndedSessions {
+    denied_until: HashMap<Uuid, Timestamp>,
+    /// Number of sessions at which expired ones are next removed: twice as many as the last cleanup left, so
+    /// that cleanups stay rare however many sessions end.
+    cleanup_at: usize,
 }
 
 impl Denials {
-    /// From now on others are told, too.
-    pub fn share(&self, elsewhere: Arc<dyn Elsewhere>) {
-        // There is one shop in a process, and it is set up once.
-        let _ = self.elsewhere.set(elsewhere);
+    /// Sets the channel to other instances. From now on ended sessions are announced to them.
+    pub fn share(&self, other_instances: Arc<dyn OtherInstances>) {
+        // A process has one shop, which is set up once, so a second call does not occur.
+        let _ = self.other_instances.set(other_instances);
     }
 
-    /// Refuses a session's tokens from now on, here and everywhere.
+    /// Refuses the tokens of a session from now on, in this process and in other instances.
     pub async fn deny(&self, session: Uuid, until: Timestamp, now: Timestamp) {
         self.deny_here(session, until, now);
-        if let Some(elsewhere) = self.elsewhere.get() {
-            elsewhere.tell(session, until).await;
+        if let Some(other_instances) = self.other_instances.get() {
+            other_instances.announce(session, until).await;
         }
     }
 
-    /// Refuses a session's tokens in this process.
+    /// Refuses the tokens of a session in this process only.
     pub fn deny_here(&self, session: Uuid, until: Timestamp, now: Timestamp) {
-        // A map is whole at every moment, so a panic elsewhere leaves it usable.
-        let mut denied = self.denied.write().unwrap_or_else(PoisonError::into_inner);
-        if denied.until.len() >= denied.forget_at {
-            denied.until.retain(|_, until| *until > now);
-            denied.forget_at = (denied.until.len() * 2).max(FORGET_AT_MIN);
+        // The map is consistent at every moment, so it stays usable after a panic of another thread.
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        if ended.denied_until.len() >= ended.cleanup_at {
+            ended.denied_until.retain(|_, until| *until > now);
+            ended.cleanup_at = (ended.denied_until.len() * 2).max(CLEANUP_AT_MIN);
         }
-        let kept = denied.until.entry(session).or_insert(until);
-        *kept = until.max(*kept);
+        let denied_until = ended.denied_until.entry(session).or_insert(until);
+        *denied_until = until.max(*denied_until);
     }
 
-    /// Whether a session's tokens are refused.
+    /// Returns true if the tokens of a session are refused.
     pub fn is_denied(&self, session: Uuid, now: Timestamp) -> bool {
-        let denied = self.denied.read().unwrap_or_else(PoisonError::into_inner);
-        denied.until.get(&session).is_some_and(|until| *until > now)
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
+        ended.denied_until.get(&session).is_some_and(|until| *until > now)
     }
 
-    /// All that are refused now.
+    /// Returns all sessions whose tokens are refused now, each with the time at which the refusal ends.
     pub fn all(&self, now: Timestamp) -> Vec<(Uuid, Timestamp)> {
-        let denied = &self.denied.read().unwrap_or_else(PoisonError::into_inner).until;
-        denied.iter().filter(|(_, until)| **until > now).map(|(session, until)| (*session, *until)).collect()
+        let ended = &self.ended.read().unwrap_or_else(PoisonError::into_inner).denied_until;
+        ended.iter().filter(|(_, until)| **until > now).map(|(session, until)| (*session, *until)).collect()
     }
 }
 
@@ -82,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_session_is_denied_until_its_tokens_have_expired() {
-        let (denials, one, two) = (Denials::default(), Uuid::from_u128(1), Uuid::from_u128(2));
+        let denials = Denials::default();
+        let one = Uuid::from_u128(1);
+        let two = Uuid::from_u128(2);
         let later = noon() + SignedDuration::from_mins(11);
         denials.deny_here(one, later, noon());
         assert!(denials.is_denied(one, noon()) && !denials.is_denied(two, noon()));
@@ -91,22 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn those_that_have_expired_are_forgotten_now_and_then() {
+    fn expired_sessions_are_removed_now_and_then() {
         let denials = Denials::default();
         let soon = noon() + SignedDuration::from_mins(1);
-        for n in 0..FORGET_AT_MIN as u128 {
+        for n in 0..CLEANUP_AT_MIN as u128 {
             denials.deny_here(Uuid::from_u128(n), soon, noon());
         }
         let last = Uuid::from_u128(u128::MAX);
         denials.deny_here(last, soon + SignedDuration::from_mins(1), soon);
-        assert_eq!(denials.denied.read().unwrap().until.len(), 1);
+        assert_eq!(denials.ended.read().unwrap().denied_until.len(), 1);
         assert!(denials.is_denied(last, soon));
     }
 
     #[test]
-    fn what_is_heard_from_elsewhere_never_shortens_a_denial() {
-        let (denials, session) = (Denials::default(), Uuid::from_u128(1));
-        let (soon, later) = (noon() + SignedDuration::from_mins(1), noon() + SignedDuration::from_mins(9));
+    fn a_second_announcement_never_shortens_a_denial() {
+        let denials = Denials::default();
+        let session = Uuid::from_u128(1);
+        let soon = noon() + SignedDuration::from_mins(1);
+        let later = noon() + SignedDuration::from_mins(9);
         denials.deny_here(session, later, noon());
         denials.deny_here(session, soon, noon());
         assert_eq!(denials.all(noon()), [(session, later)]);

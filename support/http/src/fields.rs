@@ -1,4 +1,5 @@
-//! Fields of JSON objects that serde would read too kindly: a name that occurs twice, and a null for what is absent.
+//! Stricter serde readers: one refuses a name that occurs twice in an object, one refuses null for an
+//! optional field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,14 +8,15 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use souk_domain::text::quoted;
 
-/// Reads an object with any names, each of which occurs once. Serde alone would keep the last of several.
+/// Reads an object with arbitrary names. Refuses a name that occurs twice; plain serde would keep the last
+/// value.
 pub fn unique<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, V>, D::Error> {
     deserializer.deserialize_map(Unique(PhantomData))
 }
 
-/// Reads a field that is there. A null is refused, where serde alone would take it for an absent field.
+/// Reads a field that may be left out but must not be null. Plain serde would treat null as a missing field.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_absent() {
+    fn null_is_refused_for_an_optional_field() {
         assert_eq!(parse::<Lamp>(b"{}").unwrap().name, None);
         assert_eq!(parse::<Lamp>(br#"{"name":""}"#).unwrap().name.as_deref(), Some(""));
         assert!(parse::<Lamp>(br#"{"name":null}"#).is_err());

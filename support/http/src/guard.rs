@@ -1,22 +1,22 @@
-//! Slows down callers who guess passwords and e-mail addresses of orders.
+//! Delays for callers who guess passwords, or guess the e-mail addresses of guests' orders.
 //!
-//! A delay is a lever, too: a stranger who fails on purpose makes others wait. So what a stranger can fail at never
-//! delays a caller who has already shown more:
+//! An attacker can also abuse the delays: failures on purpose make other callers wait. So failures of
+//! strangers never delay a caller who has already proved more. Failures are counted as follows:
 //!
-//! - Sign-in: by account, whether or not it exists, and by client address; clients whose address is not known count
-//!   as one, or else a header that nobody can read would turn the delay off. A new password lifts the delay of the
-//!   account, since guesses at the old one say nothing about it.
-//! - The password of a caller who is signed in: by the session. Neither strangers at the sign-in nor a thief with
-//!   another session of the account can keep its owner from changing the password or erasing the account.
-//! - The e-mail address of an order: by the order's code and the client address together, and by client address.
-//!   One stranger has some twenty guesses a day and delays nobody else. For strangers with many addresses there is a
-//!   bound per code, `GUESSES_OF_ORDER_A_DAY_MAX`: few enough that guessing an e-mail address is hopeless, and too
-//!   many for one address to use up. It ends by itself each day, and an address from which the order was shown
-//!   before is not held to it.
+//! - Sign-in: per account, even if the account does not exist, and per client address. All clients whose
+//!   address is not known count as one address; otherwise an unreadable header would turn the delay off. A
+//!   new password ends the delay of the account, because guesses at the old password are useless now.
+//! - Password of a caller who is signed in: per session. So neither strangers at the sign-in nor a thief with
+//!   another session of the account can keep the owner from changing the password or erasing the account.
+//! - E-mail address of an order: per pair of order code and client address, and per client address. A
+//!   stranger has about twenty guesses a day and delays nobody else. Against strangers with many addresses
+//!   there is a limit per code and day, `GUESSES_OF_ORDER_A_DAY_MAX`. It is too low for guessing an e-mail
+//!   address, and too high for one client address to use up. Client addresses that have already seen the
+//!   order are exempt from it.
 //!
-//! A try counts as a failure until its outcome is known, so guesses at once are compared no more often than one after
-//! the other. A try beyond the free ones waits until those before it have ended: a right password is not refused
-//! because of others that are right.
+//! An attempt counts as a failure until its outcome is known. So parallel guesses get no more comparisons
+//! than guesses one after the other. When the free failures are used up by attempts in progress, a further
+//! attempt waits until they have ended: many correct attempts at the same time all succeed.
 
 mod counts;
 
@@ -34,38 +34,39 @@ use tokio::sync::Notify;
 use crate::identity::Caller;
 use crate::problem::Problem;
 
-use counts::{Counts, Try};
+use counts::{Attempt, Counts};
 
-/// Tries at one target that wait until those before them have ended.
+/// Largest number of waiting attempts at one target.
 const WAITING_OF_TARGET_MAX: u32 = 64;
-/// Tries of all targets that wait.
+/// Largest number of waiting attempts at all targets together.
 const WAITING_MAX: u32 = 512;
-/// The time that a try waits for those before it.
+/// Longest time for which an attempt waits.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// The seconds after which a try may be repeated that found no room to wait, or waited in vain.
+/// `Retry-After` of an attempt that could not wait, or waited too long, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// A secret that a caller may guess at.
+/// Secret that a caller may try to guess.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// The password of the account with this e-mail address, of a caller who is not signed in.
+    /// Password of the account with this e-mail address, for a caller who is not signed in.
     SignIn(EmailHash),
-    /// The password of an account, of a caller who is signed in to it: by the session, or by the account where a
-    /// token has none.
+    /// Password of the account that the caller is signed in to. The text is the session id, or the account id
+    /// for a token without a session.
     SignedIn(String),
-    /// The e-mail address of the order with this code.
+    /// E-mail address of the order with this code.
     Order(String),
 }
 
 impl Target {
-    /// Reads the target of a signed-in caller who confirms the password.
+    /// Returns the target of a signed-in caller who confirms the account's password.
     pub fn of_signed_in(caller: &Caller, account: &CustomerId) -> Self {
         Self::SignedIn(caller.session.map_or_else(|| account.to_string(), |session| session.to_string()))
     }
 }
 
-/// What is counted: an address, or for IPv6 the network that one subscriber has.
-pub fn counted(address: IpAddr) -> IpAddr {
+/// Returns the address under which a client is counted: the IPv4 address, or the /64 network of an IPv6
+/// address, because a subscriber has a whole /64.
+pub fn counted_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
@@ -75,128 +76,136 @@ pub fn counted(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Counts what fails.
+/// Counter of failed attempts, which delays further attempts.
 pub struct Guard {
     is_on: bool,
     clock: Arc<dyn Clock>,
     counts: Mutex<Counts>,
-    /// Told when a try has ended.
+    /// Notified when an attempt has ended.
     ended: Notify,
 }
 
 impl Guard {
-    /// Without delays where `is_on` is false, as in tests that want none.
+    /// Creates a guard. If `is_on` is false it delays nobody, as some tests need.
     pub fn new(is_on: bool, clock: Arc<dyn Clock>) -> Self {
         Self { is_on, clock, counts: Mutex::new(Counts::new()), ended: Notify::new() }
     }
 
-    /// Counts are whole at every moment, so a panic elsewhere leaves them usable.
+    /// Locks the counts. They are consistent at every moment, so they stay usable after a panic of another
+    /// thread.
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a try at something when it may be made, and counts its outcome: what `is_right` accepts forgives the
-    /// failures before at the same target, a problem of ours counts for nothing, and everything else is a failure, also
-    /// a try that is given up. Other failures of the address are not forgiven, or else a caller with an account could
-    /// guess at others' without end.
-    pub async fn counting<T>(
+    /// Makes an attempt as soon as it is allowed, and counts its outcome:
+    ///
+    /// - A result that `is_right` accepts is a success. It forgives earlier failures at the same target, but
+    ///   not those of the client address: otherwise an attacker with an own account could guess without
+    ///   limit.
+    /// - A problem of the server (5xx or 429) does not count.
+    /// - Everything else is a failure, also an attempt whose future is dropped before it ends.
+    pub async fn attempt<T>(
         &self,
         target: &Target,
         address: Option<IpAddr>,
-        tried: impl Future<Output = Result<T, Problem>>,
+        action: impl Future<Output = Result<T, Problem>>,
         is_right: impl FnOnce(&T) -> bool,
     ) -> Result<T, Problem> {
         if !self.is_on {
-            return tried.await;
+            return action.await;
         }
-        let mut under_way = self.begin_at_last(target, address.map(counted)).await?;
-        let result = tried.await;
-        under_way.outcome = match &result {
+        let mut in_progress = self.begin_or_wait(target, address.map(counted_address)).await?;
+        let result = action.await;
+        in_progress.outcome = match &result {
             Ok(found) if is_right(found) => Outcome::Right,
-            Err(problem) if is_ours(problem) => Outcome::Nothing,
+            Err(problem) if is_server_problem(problem) => Outcome::Nothing,
             _ => Outcome::Wrong,
         };
-        drop(under_way);
+        drop(in_progress);
         result
     }
 
-    /// Begins a try. One that depends on the outcome of others waits for it, for a while.
-    async fn begin_at_last(&self, target: &Target, address: Option<IpAddr>) -> Result<UnderWay<'_>, Problem> {
-        if let Some(begun) = self.begin(target, address)? {
-            return Ok(begun);
+    /// Begins an attempt. If the decision depends on attempts in progress, waits for them, up to
+    /// [`WAIT_MAX`].
+    async fn begin_or_wait(
+        &self,
+        target: &Target,
+        address: Option<IpAddr>,
+    ) -> Result<InProgress<'_>, Problem> {
+        if let Some(in_progress) = self.begin(target, address)? {
+            return Ok(in_progress);
         }
         let _place = Waiting::take_place(self, target)?;
-        let begun = async {
+        let begin = async {
             loop {
                 let mut ended = pin!(self.ended.notified());
-                // From here on no end is missed.
+                // From here on, no notification is missed.
                 ended.as_mut().enable();
-                if let Some(begun) = self.begin(target, address)? {
-                    return Ok(begun);
+                if let Some(in_progress) = self.begin(target, address)? {
+                    return Ok(in_progress);
                 }
                 ended.await;
             }
         };
-        tokio::time::timeout(WAIT_MAX, begun).await.unwrap_or_else(|_| Err(too_many_at_once()))
+        tokio::time::timeout(WAIT_MAX, begin).await.unwrap_or_else(|_| Err(too_many_in_progress()))
     }
 
-    /// Begins a try if it may be made now; none if that depends on others that are under way.
-    fn begin(&self, target: &Target, address: Option<IpAddr>) -> Result<Option<UnderWay<'_>>, Problem> {
+    /// Begins an attempt if it is allowed now. Returns `None` if that depends on attempts in progress.
+    fn begin(&self, target: &Target, address: Option<IpAddr>) -> Result<Option<InProgress<'_>>, Problem> {
         let now = self.clock.now();
         let mut counts = self.counts();
         match counts.verdict(target, address, now) {
-            Verdict::In(wait) => {
-                let detail = format!("too many tries failed; the next may come in {wait} seconds");
+            Verdict::AfterSeconds(wait) => {
+                let detail = format!("too many attempts failed; try again in {wait} seconds");
                 Err(Problem::new("rate-limited", detail).retry_after(wait))
             }
             Verdict::WhenOthersEnd => Ok(None),
             Verdict::Now => {
-                let begun = counts.begin(target, address, now);
-                Ok(Some(UnderWay { guard: self, begun, outcome: Outcome::Wrong }))
+                let attempt = counts.begin(target, address, now);
+                Ok(Some(InProgress { guard: self, attempt, outcome: Outcome::Wrong }))
             }
         }
     }
 
-    /// Forgives what failed at the sign-in to an account: its password is another now.
-    pub fn renewed(&self, email: &EmailHash) {
+    /// Forgives failed sign-ins to an account, because its password was changed.
+    pub fn forgive_sign_ins(&self, email: &EmailHash) {
         self.counts().forgive(&Target::SignIn(email.clone()));
         self.ended.notify_waiters();
     }
 
-    /// Says whether there are limits.
+    /// Returns true if failures are counted and delayed.
     pub fn is_on(&self) -> bool {
         self.is_on
     }
 }
 
-fn is_ours(problem: &Problem) -> bool {
+fn is_server_problem(problem: &Problem) -> bool {
     let status = problem.status();
     status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-fn too_many_at_once() -> Problem {
-    let detail =
-        format!("too many tries are under way at once; the next may come in {RETRY_AFTER_S} seconds");
+fn too_many_in_progress() -> Problem {
+    let detail = format!("too many attempts are in progress; try again in {RETRY_AFTER_S} seconds");
     Problem::new("rate-limited", detail).retry_after(RETRY_AFTER_S)
 }
 
-/// A try that is being made. When it is dropped its outcome counts: a failure unless said otherwise, or else a caller
-/// who hangs up in time would guess for nothing.
-struct UnderWay<'a> {
+/// An attempt in progress. Its outcome is counted when it is dropped. Until the outcome is set it is a
+/// failure, so that a caller who closes the connection early gets no free guess.
+struct InProgress<'a> {
     guard: &'a Guard,
-    begun: Try,
+    attempt: Attempt,
     outcome: Outcome,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InProgress<'_> {
     fn drop(&mut self) {
         let now = self.guard.clock.now();
-        self.guard.counts().end(&self.begun, self.outcome, now);
+        self.guard.counts().end(&self.attempt, self.outcome, now);
         self.guard.ended.notify_waiters();
     }
 }
 
-/// A place among the tries that wait.
+/// A place among the waiting attempts. It is given back when dropped.
 struct Waiting<'a> {
     guard: &'a Guard,
     target: &'a Target,
@@ -204,8 +213,8 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn take_place(guard: &'a Guard, target: &'a Target) -> Result<Self, Problem> {
-        if !guard.counts().wait(target) {
-            return Err(too_many_at_once());
+        if !guard.counts().enter_wait(target) {
+            return Err(too_many_in_progress());
         }
         Ok(Self { guard, target })
     }
@@ -213,7 +222,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.guard.counts().wait_no_more(self.target);
+        self.guard.counts().leave_wait(self.target);
     }
 }
 

@@ -1,4 +1,6 @@
-//! The headers that both sides of the API share.
+//! Request headers that several routes share: `Idempotency-Key`, `If-Match`, `Prefer` and `X-Min-Position`.
+//!
+//! A header with an invalid value is refused with `invalid-parameter`. A header that is left out is `None`.
 
 use std::time::Duration;
 
@@ -10,34 +12,34 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
-/// The longest idempotency key, in characters.
+/// Largest length of an idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
-/// Tags that `If-Match` may list.
+/// Largest number of tags in `If-Match`.
 const TAGS_MAX: usize = 100;
-/// Characters between the tags of a list. Its elements may be empty.
+/// Characters that separate the tags of a list. RFC 9110 allows empty elements.
 const BETWEEN_TAGS: [char; 3] = [' ', '\t', ','];
-/// The longest wait that can be asked for, in seconds.
+/// Longest wait that a client can request, in seconds.
 const WAIT_S_MAX: u64 = 30;
 
-/// What a write's headers say.
+/// Headers of a request that writes.
 #[derive(Clone, Debug)]
 pub struct WriteHeaders {
-    /// `Idempotency-Key`.
+    /// Value of `Idempotency-Key`.
     pub key: Option<String>,
-    /// `If-Match`.
+    /// Revisions that `If-Match` accepts.
     pub if_match: Option<IfMatch>,
-    /// `Prefer: wait=…`.
+    /// Time that the client is willing to wait, from `Prefer: wait=…`.
     pub wait: Option<Duration>,
-    /// The correlation id of the request, in the form that the log holds.
+    /// Correlation id of the request, in the form in which the event log stores it.
     pub correlation_id: CorrelationId,
 }
 
-/// What a read's headers say.
+/// Headers of a request that reads.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadHeaders {
-    /// `X-Min-Position`.
+    /// Position that the read model must have reached, from `X-Min-Position`.
     pub min_position: Option<Position>,
-    /// `Prefer: wait=…`.
+    /// Time that the client is willing to wait, from `Prefer: wait=…`.
     pub wait: Option<Duration>,
 }
 
@@ -64,10 +66,10 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadHeaders {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
-    headers.get(name).map(readable(name)).transpose()
+    headers.get(name).map(as_ascii(name)).transpose()
 }
 
-fn readable<'a>(name: &str) -> impl Fn(&'a HeaderValue) -> Result<&'a str, Problem> {
+fn as_ascii<'a>(name: &str) -> impl Fn(&'a HeaderValue) -> Result<&'a str, Problem> {
     move |value| value.to_str().map_err(|_| Problem::parameter(name, "visible ASCII characters are allowed"))
 }
 
@@ -80,12 +82,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
-/// Reads `If-Match` (RFC 9110, section 13.1.1): `*`, or a list of tags, which may stand in several lines. A tag that
-/// is no revision matches nothing. A weak tag counts as the strong one, although the standard wants strong ones: a
-/// proxy that compresses an answer weakens its tag, and a revision is the same however its document was sent.
+/// Reads `If-Match` (RFC 9110, section 13.1.1): `*`, or a list of tags, which may be spread over several
+/// header lines. A tag that is not a revision matches nothing. A weak tag counts as a strong one, although
+/// the standard requires strong tags: a proxy that compresses a response weakens its tag, but the revision
+/// stays the same.
 fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     let name = header::IF_MATCH.as_str();
-    let lines = headers.get_all(name).iter().map(readable(name)).collect::<Result<Vec<_>, _>>()?;
+    let lines = headers.get_all(name).iter().map(as_ascii(name)).collect::<Result<Vec<_>, _>>()?;
     if lines.is_empty() {
         return Ok(None);
     }
@@ -101,40 +104,41 @@ fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     Ok(Some(IfMatch::OneOf(tags.into_iter().filter_map(revision).collect())))
 }
 
-/// The tags of a list, without quotes; none when it is no such list, is empty or too long. A tag may hold a comma.
+/// Returns the tags of a list, without quotes. Returns `None` if the list is malformed, empty or too long. A
+/// tag may contain a comma.
 fn tags(list: &str) -> Option<Vec<&str>> {
     let mut tags = Vec::new();
     let mut rest = list.trim_start_matches(BETWEEN_TAGS);
     while !rest.is_empty() {
         let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
-        let (tag, behind) = quoted.split_once('"')?;
+        let (tag, after) = quoted.split_once('"')?;
         if tag.contains(' ') || tags.len() == TAGS_MAX {
             return None;
         }
         tags.push(tag);
-        let behind = behind.trim_start_matches([' ', '\t']);
-        if !behind.is_empty() && !behind.starts_with(',') {
+        let after = after.trim_start_matches([' ', '\t']);
+        if !after.is_empty() && !after.starts_with(',') {
             return None;
         }
-        rest = behind.trim_start_matches(BETWEEN_TAGS);
+        rest = after.trim_start_matches(BETWEEN_TAGS);
     }
     (!tags.is_empty()).then_some(tags)
 }
 
-/// The revision that a tag names, written as the shop writes it.
+/// Returns the revision that a tag names, if the tag has exactly the form in which the shop writes it.
 fn revision(tag: &str) -> Option<Revision> {
     let revision: u64 = tag.parse().ok()?;
     (revision.to_string() == tag).then_some(Revision(revision))
 }
 
 fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
-    // RFC 7240: it may stand there more than once, names are of any case, a value may stand in quotes, and the
-    // first of a name counts.
+    // RFC 7240: the header may occur more than once, names ignore case, a value may be in quotes, and the
+    // first preference of a name counts.
     let preferences =
-        headers.get_all("prefer").iter().map(readable("prefer")).collect::<Result<Vec<_>, _>>()?;
+        headers.get_all("prefer").iter().map(as_ascii("prefer")).collect::<Result<Vec<_>, _>>()?;
     let parts = preferences.iter().flat_map(|value| value.split([',', ';']));
-    let mut asked = parts.filter_map(|part| part.split_once('='));
-    let Some((_, seconds)) = asked.find(|(name, _)| name.trim().eq_ignore_ascii_case("wait")) else {
+    let mut pairs = parts.filter_map(|part| part.split_once('='));
+    let Some((_, seconds)) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("wait")) else {
         return Ok(None);
     };
     let seconds = seconds.trim().trim_matches('"');
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_or_refused_by_name() {
+    fn an_invalid_header_is_refused_by_name() {
         assert_eq!(wait(&with("prefer", "respond-async, wait=10")).unwrap(), Some(Duration::from_secs(10)));
         assert_eq!(wait(&with("prefer", "WAIT=\"1\"")).unwrap(), Some(Duration::from_secs(1)));
         assert_eq!(min_position(&with("x-min-position", "42")).unwrap(), Some(Position(42)));

@@ -1,4 +1,7 @@
-//! Who asks: `EdDSA` tokens with roles.
+//! Caller of a request, as its access token says. Access tokens are `EdDSA` JWTs with roles.
+//!
+//! A token that is present but invalid is refused, even on a route that needs no token. Verified signatures
+//! are cached; the key, the expiry and the end of the session are checked on every request.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -23,26 +26,26 @@ use crate::problem::Problem;
 
 /// Issuer and audience of the shop's tokens.
 const ISSUER: &str = "souk";
-/// Tokens that are remembered as verified.
+/// Number of verified tokens that are cached.
 const VERIFIED_MAX: usize = 10_000;
-/// Seconds by which clocks may differ.
+/// Tolerated difference between two clocks, in seconds.
 const LEEWAY_S: u64 = 5;
 
-/// What a token allows.
+/// Role of a token. It decides which routes the caller may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(example = "customer")]
 pub enum Role {
-    /// Buys.
+    /// A person who buys.
     Customer,
-    /// Runs the shop.
+    /// A person who runs the shop.
     Admin,
-    /// Another system.
+    /// Another system, such as a warehouse.
     Service,
 }
 
 impl Role {
-    /// As in tokens.
+    /// Returns the role as it is written in tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -61,110 +64,111 @@ struct Claims {
     exp: i64,
     iat: i64,
     jti: String,
-    /// The session it belongs to; none for machines.
+    /// Session of the token. `None` for tokens of machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<Uuid>,
 }
 
-/// What a token says.
+/// Content of a new access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant<'a> {
-    /// Whose it is.
+    /// Account or machine that the token is for.
     pub subject: &'a CustomerId,
-    /// What it allows.
+    /// Role that the token carries.
     pub role: Role,
-    /// How long it lasts.
+    /// Lifetime of the token.
     pub ttl: Duration,
-    /// The session it belongs to; none for machines.
+    /// Session of the token. `None` for tokens of machines.
     pub session: Option<Uuid>,
 }
 
-/// Whoever sent a request.
+/// The caller: the person or machine that sent a request.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
-    /// The token's subject; none without a token.
+    /// Subject of the access token. `None` without a token.
     pub subject: Option<CustomerId>,
-    /// The token's roles.
+    /// Roles of the access token. Empty without a token.
     pub roles: Vec<Role>,
-    /// The session the token belongs to; none for machines.
+    /// Session of the access token. `None` for tokens of machines.
     pub session: Option<Uuid>,
-    /// When the token expires.
+    /// Time at which the access token expires.
     pub expires_at: Option<Timestamp>,
-    /// The guest cart of the cart token.
+    /// Guest cart that the cart token names.
     pub cart: Option<CartId>,
-    /// The client's address, where it is known.
+    /// Client address, if it is known.
     pub address: Option<IpAddr>,
-    /// The way it is known, or why it is not.
+    /// Source of the client address, or the reason why the address is not known.
     pub address_source: AddressSource,
-    /// What they hold that can't be judged here.
-    pub unread: Unread,
+    /// Tokens of the request that this process can't verify.
+    pub unverified: Unverified,
 }
 
-/// The way a client's address is known.
+/// Source of the client address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddressSource {
-    /// It is the connection's, and the request shows no proxy.
+    /// The address is the connection's, and the request has no header of a proxy.
     #[default]
     Connection,
-    /// A trusted proxy names it.
+    /// A trusted proxy names the address.
     Proxy,
-    /// It is not known. The request comes through a proxy at this address, which does not name its client in words
-    /// that can be read, or which nobody says to trust.
-    Behind(IpAddr),
+    /// The address is not known. The request came through the proxy at this address. The proxy is not
+    /// trusted, or its header is not readable.
+    HiddenByProxy(IpAddr),
 }
 
-/// What only another process can judge: the one that a gateway hands the request to.
+/// Tokens that a gateway can't verify. The upstream that gets the request verifies them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unread {
-    /// A token whose key is not known here, perhaps not yet.
+pub struct Unverified {
+    /// True if the request has an access token whose key is not known here (yet).
     pub token: bool,
-    /// A cart's token.
+    /// True if the request has a cart token.
     pub cart: bool,
 }
 
-/// What tells whose a token is.
+/// Source of the keys that verify tokens.
 pub trait Tokens: Send + Sync + 'static {
-    /// The public key with this id, while its tokens are taken.
+    /// Returns the public key with this id, if tokens of the key are still accepted.
     fn key(&self, id: &str, now: Timestamp) -> Option<Arc<DecodingKey>>;
-    /// Whether these are all the keys there are; else a token of another may be good.
-    fn are_all(&self) -> bool;
-    /// Tokens whose signature was checked.
+    /// Returns true if the source has all keys of the shop. Otherwise a token of an unknown key may be valid.
+    fn is_complete(&self) -> bool;
+    /// Returns the cache of tokens whose signature was verified.
     fn verified(&self) -> &Verified;
-    /// Puts the cart of the request's token, if it has one, into the caller.
+    /// Reads the cart token of the request, if it has one, into the caller.
     fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem>;
 }
 
-/// The refusal of a caller who shows neither a token nor a guest's cart, with the way to get one.
-pub const TOKEN_OR_CART: &str = "a token is needed here, or `X-Cart-Token`: a guest gets it with the answer to \
-                                 `POST /api/cart/items`, and sends it with the order";
+/// Detail of the problem for a caller without an access token and without a cart token. It says how to get
+/// one.
+pub const TOKEN_OR_CART: &str = "an access token or `X-Cart-Token` is needed here; a guest gets `X-Cart-Token` with \
+                                 the response to `POST /api/cart/items`, and sends it with the order";
 
 impl Caller {
-    /// Whether the token has a role.
+    /// Returns true if the access token has the role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 
-    /// Whether the token is an admin's.
+    /// Returns true if the access token has the role admin.
     pub fn is_admin(&self) -> bool {
         self.has(Role::Admin)
     }
 
-    /// Returns true for a process of this machine that asks without a proxy. A request that shows a proxy is never
-    /// one, whatever address it names: its client may be anybody.
+    /// Returns true if the caller is a process on this machine that uses no proxy. A request with a header of
+    /// a proxy never counts as one: its client may be anybody.
     pub fn is_this_machine(&self) -> bool {
         self.address_source == AddressSource::Connection
             && self.address.is_some_and(|address| address.is_loopback())
     }
 
-    /// The client's address, or that of the proxy it is behind.
+    /// Returns the client address, or the proxy's address if the client address is hidden.
     pub fn nearest_address(&self) -> Option<IpAddr> {
         match self.address_source {
-            AddressSource::Behind(proxy) => Some(proxy),
+            AddressSource::HiddenByProxy(proxy) => Some(proxy),
             AddressSource::Connection | AddressSource::Proxy => self.address,
         }
     }
 
-    /// Refuses everybody but those with one of the roles.
+    /// Refuses a caller who has none of the roles.
     pub fn require(&self, roles: &[Role]) -> Result<(), Problem> {
         self.signed_in()?;
         if roles.iter().any(|role| self.has(*role)) {
@@ -173,12 +177,12 @@ impl Caller {
         Err(Problem::new("forbidden", format!("one of these roles is needed: {roles:?}").to_lowercase()))
     }
 
-    /// The subject, or a refusal.
+    /// Returns the subject of the access token, or refuses a caller without one.
     pub fn signed_in(&self) -> Result<&CustomerId, Problem> {
-        self.subject.as_ref().ok_or_else(|| Problem::new("unauthenticated", "a token is needed here"))
+        self.subject.as_ref().ok_or_else(|| Problem::new("unauthenticated", "an access token is needed here"))
     }
 
-    /// Refuses a caller who is neither signed in nor shows a guest's cart.
+    /// Refuses a caller who has neither an access token nor a cart token.
     pub fn signed_in_or_guest(&self) -> Result<(), Problem> {
         if self.cart.is_some() || self.subject.is_some() {
             return Ok(());
@@ -186,7 +190,7 @@ impl Caller {
         Err(Problem::new("unauthenticated", TOKEN_OR_CART))
     }
 
-    /// The caller as events name it.
+    /// Returns the caller in the form in which events record it.
     pub fn actor(&self) -> Actor {
         let kind = match self.roles.first() {
             Some(Role::Admin) => "admin",
@@ -209,10 +213,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Makes a token.
+/// Creates a signed access token. `id` becomes the claim `jti`.
 ///
 /// # Panics
-/// Never: claims are plain values and the key was made for this algorithm.
+/// Never: claims are plain values, and the key is an Ed25519 key.
 pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String {
     let ttl = i64::try_from(grant.ttl.as_secs()).unwrap_or(i64::MAX);
     let claims = Claims {
@@ -232,7 +236,8 @@ pub fn issue(keys: &Keys, grant: Grant<'_>, now: Timestamp, id: Uuid) -> String 
         .expect("claims are plain and the key is an Ed25519 key")
 }
 
-/// Who the headers say asks. A token that is there and invalid is refused, even where none is needed.
+/// Returns the caller that the request headers identify. Refuses a token that is present but invalid, even on
+/// a route that needs none.
 pub fn identify(
     headers: &HeaderMap,
     keys: &dyn Tokens,
@@ -244,7 +249,7 @@ pub fn identify(
     let text = value.to_str().map_err(|_| refused("the header `Authorization` is not ASCII"))?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused("`Authorization: Bearer …` is wanted"));
+        return Err(refused("`Authorization: Bearer …` is expected"));
     }
     let caller = verify(token.trim(), keys, now)?;
     if caller.session.is_some_and(|session| denials.is_denied(session, now)) {
@@ -255,20 +260,20 @@ pub fn identify(
 
 fn verify(token: &str, keys: &dyn Tokens, now: Timestamp) -> Result<Caller, Problem> {
     let refused = |why: &str| Problem::new("unauthenticated", why.to_owned());
-    let known = keys.verified().get(token);
-    let is_known = known.is_some();
-    let key_id = match &known {
+    let cached = keys.verified().get(token);
+    let is_cached = cached.is_some();
+    let key_id = match &cached {
         Some(signed) => signed.key_id.clone(),
         None => key_id(token)?,
     };
-    // Looked up each time: a key may have gone since.
+    // The key is looked up on every request, because it may have been removed since.
     let Some(key) = keys.key(&key_id, now) else {
-        if keys.are_all() {
+        if keys.is_complete() {
             return Err(refused("the token's key is not known"));
         }
-        return Ok(Caller { unread: Unread { token: true, cart: false }, ..Caller::default() });
+        return Ok(Caller { unverified: Unverified { token: true, cart: false }, ..Caller::default() });
     };
-    let signed = match known {
+    let signed = match cached {
         Some(signed) => signed,
         None => Arc::new(Signed { claims: check_signature(token, &key)?, key_id }),
     };
@@ -282,8 +287,9 @@ fn verify(token: &str, keys: &dyn Tokens, now: Timestamp) -> Result<Caller, Prob
     }
     let subject = CustomerId::parse(&claims.sub).map_err(|_| refused("the token's subject is malformed"))?;
     let expires_at = Timestamp::from_second(claims.exp).ok();
-    let (roles, session) = (claims.roles.clone(), claims.sid);
-    if !is_known {
+    let roles = claims.roles.clone();
+    let session = claims.sid;
+    if !is_cached {
         keys.verified().put(token, signed);
     }
     Ok(Caller { subject: Some(subject), roles, session, expires_at, ..Caller::default() })
@@ -293,30 +299,31 @@ fn malformed(_: jsonwebtoken::errors::Error) -> Problem {
     Problem::new("unauthenticated", "the token is malformed, or not signed for this shop")
 }
 
-/// Which key a token says it is signed with.
+/// Returns the id of the key that the token's header names.
 fn key_id(token: &str) -> Result<String, Problem> {
     let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
     header.kid.ok_or_else(|| Problem::new("unauthenticated", "the token's key is not known"))
 }
 
-/// What a token says that was signed for this shop; whether it is in time is not looked at.
+/// Verifies the signature, the issuer and the audience of a token and returns its claims. The caller checks
+/// the times.
 fn check_signature(token: &str, key: &DecodingKey) -> Result<Claims, Problem> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[ISSUER]);
-    // Time comes from the shop's clock, below.
+    // `verify` compares the expiry with the shop's clock.
     validation.validate_exp = false;
     Ok(jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(malformed)?.claims)
 }
 
-/// What a token says, and the key it is signed with.
+/// Claims of a token whose signature was verified, and the id of its key.
 struct Signed {
     key_id: String,
     claims: Claims,
 }
 
-/// Tokens whose signature was checked, the least recently shown of which go first. Key, expiry and denial are
-/// looked at each time.
+/// Cache of tokens whose signature was verified, by the hash of the token. The least recently used token is
+/// dropped first. Key, expiry and the end of the session are checked on every request all the same.
 pub struct Verified(Mutex<LruCache<[u8; 32], Arc<Signed>>>);
 
 impl Default for Verified {
@@ -326,7 +333,8 @@ impl Default for Verified {
 }
 
 impl Verified {
-    /// A cache is whole at every moment, so a panic elsewhere leaves it usable.
+    /// Locks the cache. The cache is consistent at every moment, so it stays usable after a panic of another
+    /// thread.
     fn lock(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<Signed>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -355,13 +363,14 @@ mod tests {
     }
 
     fn token(keys: &Keys) -> String {
-        let (subject, ttl) = (&ada(), Duration::from_mins(1));
+        let subject = &ada();
+        let ttl = Duration::from_mins(1);
         let grant = Grant { subject, role: Role::Admin, ttl, session: Some(Uuid::from_u128(5)) };
         issue(keys, grant, noon(), Uuid::nil())
     }
 
     #[test]
-    fn a_token_of_this_shop_says_who_asks() {
+    fn a_token_of_this_shop_identifies_the_caller() {
         let keys = keys();
         let caller = verify(&token(&keys), &keys, noon()).unwrap();
         assert_eq!((caller.subject, caller.roles), (Some(ada()), vec![Role::Admin]));
@@ -392,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_may_differ_by_five_seconds_and_no_more() {
+    fn clocks_may_differ_by_at_most_five_seconds() {
         let keys = keys();
         let good = token(&keys);
         let at = |seconds: i64| verify(&good, &keys, noon() + jiff::SignedDuration::from_secs(seconds));
@@ -401,8 +410,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_a_session_that_has_ended_is_refused_at_once() {
-        let (keys, denials) = (keys(), Denials::default());
+    fn a_token_of_an_ended_session_is_refused_at_once() {
+        let keys = keys();
+        let denials = Denials::default();
         let bearer = format!("Bearer {}", token(&keys)).parse().unwrap();
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, bearer)]);
         assert!(identify(&headers, &keys, &denials, noon()).is_ok());
@@ -412,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_stay_the_same_from_start_to_start() {
+    fn keys_stay_the_same_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let first = Keys::open(folder.path()).unwrap();
         let again = Keys::open(folder.path()).unwrap();

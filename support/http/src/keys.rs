@@ -1,4 +1,7 @@
-//! The shop's keys: made at the first start, readable by their owner alone.
+//! Keys of the shop: the signing keys of tokens, and a secret from which all other keys are derived.
+//!
+//! The first start makes the keys. Only the owner of the files can read them. A key file that is missing,
+//! damaged or writable for others stops the start, and the error names the file.
 
 use std::fs;
 use std::io;
@@ -9,87 +12,88 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::Key;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
-use souk_private_files::{make_folder, mend, mend_key, mend_private, write_new};
+use souk_private_files::{forbid_access, forbid_writing, make_folder, secure_key, write_new};
 
 use crate::cart_token;
 use crate::identity::{Caller, Tokens, Verified};
 use crate::problem::Problem;
 use crate::token_keys::{self, TokenKeys};
 
-/// The folder of the keys in the data folder.
+/// Name of the keys folder in the data folder.
 pub const KEYS_FOLDER: &str = "keys";
-/// The secret that all other keys come from: 32 bytes.
+/// File name of the secret from which all other keys are derived: 32 bytes.
 const SECRET: &str = "secret";
 
-/// Keys for tokens, carts and request hashes.
+/// All keys of the shop.
 pub struct Keys {
     folder: PathBuf,
     tokens: RwLock<Arc<TokenKeys>>,
     verified: Verified,
     pub(crate) cart: [u8; 32],
-    /// Tells refresh tokens that this shop gave out.
+    /// Key that authenticates refresh tokens.
     pub refresh: [u8; 32],
-    /// Tells codes of sign-ins that this shop gave out.
+    /// Key that authenticates the codes with which a browser completes a sign-in.
     pub sign_in_code: [u8; 32],
-    /// Seals what a browser carries through an identity provider.
+    /// Key that encrypts the cookie of a sign-in at an identity provider.
     pub sign_in: Key,
-    /// Hashes requests.
+    /// Key of the request hashes that are stored with idempotency keys.
     pub request_hash: [u8; 32],
-    /// Hashes e-mail addresses, to count mails.
+    /// Key of the hashes of e-mail addresses under which mails are counted.
     pub mail_counts: [u8; 32],
-    /// Hashes e-mail addresses, to look them up; it never rotates.
+    /// Key of the hashes of e-mail addresses by which accounts are found. It never rotates.
     pub email_hash: [u8; 32],
-    /// Hashes correlation ids that clients send; it never rotates.
+    /// Key of the hashes of correlation ids that clients send. It never rotates.
     pub correlation: [u8; 32],
 }
 
-/// Why keys can't be used.
+/// Error: the keys can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// A file can't be read or written.
     #[error("the key file {} can't be used: {error}", .path.display())]
     Io {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// The secret is gone, and others that belong to it are there.
+    /// The secret is missing, but the data folder has data that depends on it.
     #[error(
-        "keys-missing: {} is gone, and with it what e-mail addresses are looked up by: nobody who has an account \
-         could sign in; put the file back", .path.display()
+        "keys-missing: {} is missing. Without it no account can be found by its e-mail address, so nobody could sign \
+         in. Restore the file from a backup", .path.display()
     )]
     Gone {
-        /// The file.
+        /// Path of the missing file.
         path: PathBuf,
     },
-    /// A file holds no key.
-    #[error("the key file {} holds no key of its kind: {reason}", .path.display())]
+    /// A file does not contain a valid key.
+    #[error("the key file {} is not valid: {reason}", .path.display())]
     Malformed {
-        /// The file.
+        /// Path of the key file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
 }
 
 impl Keys {
-    /// Reads the keys of a data folder where they must be: something was kept under them before.
+    /// Reads the keys of a data folder that was used before. Returns an error if they are missing.
     pub fn read(data: &Path) -> Result<Self, KeysError> {
         let path = data.join(KEYS_FOLDER).join(SECRET);
         if path.exists() { Self::open(data) } else { Err(KeysError::Gone { path }) }
     }
 
-    /// Reads the keys of a data folder, or makes them.
+    /// Reads the keys of a data folder. Makes them if they do not exist.
     pub fn open(data: &Path) -> Result<Self, KeysError> {
         let folder = data.join(KEYS_FOLDER);
         let io = |error| KeysError::Io { path: folder.clone(), error };
         make_folder(&folder).map_err(io)?;
-        // The administrator's folder, or one on a disk that can't be written, may stay readable, never writable.
-        let mended = mend_private(&folder).or_else(|_| mend(&folder)).map_err(io)?;
-        if let Some(mended) = mended {
+        // A folder whose permissions can't be restricted (it belongs to the administrator, or is on a
+        // read-only disk) may stay readable for others, but not writable.
+        let change = forbid_access(&folder).or_else(|_| forbid_writing(&folder)).map_err(io)?;
+        if let Some(change) = change {
             let path = folder.display();
-            tracing::warn!(%path, before = mended.before, now = mended.now, "others could open the folder of keys");
+            tracing::warn!(%path, before = change.before, now = change.now, "other users had access to the keys folder");
         }
         let tokens = RwLock::new(Arc::new(TokenKeys::open(&folder)?));
         let secret_path = folder.join(SECRET);
@@ -115,7 +119,7 @@ impl Keys {
     }
 }
 
-/// A key for signing and one for sealing, side by side.
+/// Derives the two halves of a cookie key: one signs, the other encrypts.
 fn doubled(secret: &[u8]) -> [u8; 64] {
     let mut key = [0; 64];
     key[..32].copy_from_slice(&blake3::derive_key("souk 2026 sign-ins through providers, signed", secret));
@@ -124,13 +128,13 @@ fn doubled(secret: &[u8]) -> [u8; 64] {
 }
 
 impl Keys {
-    /// The keys that tokens are signed with.
+    /// Returns the signing keys of tokens.
     pub fn tokens(&self) -> Arc<TokenKeys> {
-        // The keys are whole at every moment, so a panic elsewhere leaves them usable.
+        // The keys are consistent at every moment, so they stay usable after a panic of another thread.
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes in keys that were made or removed since.
+    /// Reads the signing keys again if key files were added or removed.
     pub fn reload(&self) -> Result<(), KeysError> {
         if token_keys::files(&self.folder)? == self.tokens().files {
             return Ok(());
@@ -146,7 +150,7 @@ impl Tokens for Keys {
         self.tokens().find(id, now).map(|key| Arc::clone(&key.decoding))
     }
 
-    fn are_all(&self) -> bool {
+    fn is_complete(&self) -> bool {
         true
     }
 
@@ -166,11 +170,12 @@ pub(crate) fn random() -> Result<[u8; 32], String> {
     Ok(bytes)
 }
 
-/// Reads a key file that its owner alone may write; others lose the right to read it.
+/// Reads a key file. If other users may read it, their permission is removed. A file that other users may
+/// write is refused.
 pub(crate) fn read_key(path: &Path) -> io::Result<Vec<u8>> {
-    if let Some(mended) = mend_key(path)? {
+    if let Some(change) = secure_key(path)? {
         let path = path.display();
-        tracing::warn!(%path, before = mended.before, now = mended.now, "others could read a key: make a new one");
+        tracing::warn!(%path, before = change.before, now = change.now, "other users could read this key; make a new key");
     }
     fs::read(path)
 }
@@ -195,7 +200,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn key_files_are_their_owners_alone() {
+    fn only_the_owner_can_read_a_key_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         Keys::open(folder.path()).unwrap();
@@ -207,28 +212,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_planted_key_that_others_may_write_is_refused_by_name_and_signs_nothing() {
+    fn a_key_file_that_other_users_may_write_is_refused_by_name() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::open(folder.path()).unwrap();
-        let of_folder = folder.path().join(KEYS_FOLDER);
-        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o700);
-        fs::set_permissions(&of_folder, fs::Permissions::from_mode(0o777)).unwrap();
-        let planted = of_folder.join("token-1.pem");
-        fs::copy(of_folder.join("token.pem"), &planted).unwrap();
+        let keys_folder = folder.path().join(KEYS_FOLDER);
+        assert_eq!(fs::metadata(&keys_folder).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(&keys_folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let planted = keys_folder.join("token-1.pem");
+        fs::copy(keys_folder.join("token.pem"), &planted).unwrap();
         fs::set_permissions(&planted, fs::Permissions::from_mode(0o666)).unwrap();
         let before = keys.tokens().statuses(noon());
         assert!(keys.reload().is_err());
         assert_eq!(keys.tokens().statuses(noon()), before);
         let error = Keys::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("token-1.pem") && error.contains("key-not-private"), "{error}");
-        assert_eq!(fs::metadata(&of_folder).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&keys_folder).unwrap().permissions().mode() & 0o777, 0o700);
         fs::remove_file(planted).unwrap();
         Keys::open(folder.path()).unwrap();
     }
 
     #[test]
-    fn a_damaged_key_file_is_refused_by_name_and_left_as_it_is() {
+    fn a_damaged_key_file_is_refused_by_name_and_not_changed() {
         for (name, content) in [("token.pem", "no key"), (SECRET, "short")] {
             let folder = tempfile::tempdir().unwrap();
             Keys::open(folder.path()).unwrap();

@@ -1,6 +1,8 @@
-//! What every HTTP answer of the shop has in common: problems, headers, identities, bodies, pages.
+//! HTTP building blocks that the command API, the query API and the gateway share: problem documents,
+//! headers, access tokens, request bodies, pages of lists.
 //!
-//! Both sides of the API are built on it, so that each rule is stated once.
+//! Each rule of the HTTP interface is implemented here once. A request that breaks a rule gets a problem
+//! document.
 
 pub mod body;
 pub mod cart_token;

@@ -1,11 +1,12 @@
-//! Reads a JSON document into types, and takes nothing but an object for a struct.
+//! Deserializer of a JSON document that accepts only an object for a struct. Serde's derived code would
+//! accept an array as well.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
-/// A document, or a part of one.
+/// A JSON document, or a part of one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Objects<'de>(pub(crate) &'de Value);
 

@@ -1,4 +1,7 @@
-//! Pages: a limit, and a cursor that says where the last one ended.
+//! Pages of a list: the limit of items, and the cursor that marks the end of the last page.
+//!
+//! A cursor contains the sort key of the last item, so new rows neither shift nor repeat items of later
+//! pages.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,21 +10,21 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// Items of a page unless asked otherwise.
+/// Number of items on a page if the request has no `limit`.
 pub const LIMIT_DEFAULT: u32 = 20;
-/// Items of a page at most.
+/// Largest number of items on a page.
 pub const LIMIT_MAX: u32 = 100;
 
-/// Checks a limit.
-pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
-    match asked {
+/// Returns the number of items for the request's `limit` parameter.
+pub fn limit(requested: Option<u32>) -> Result<u32, Problem> {
+    match requested {
         None => Ok(LIMIT_DEFAULT),
         Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
         Some(_) => Err(Problem::parameter("limit", format!("1 to {LIMIT_MAX} is allowed"))),
     }
 }
 
-/// The cursor behind an item: the list it is of, and the item's sort key.
+/// Creates the cursor after an item. It contains the name of the list and the sort key of the item.
 ///
 /// # Panics
 /// Never for sort keys, which are plain values.
@@ -30,14 +33,14 @@ pub fn encode(list: &str, key: &impl Serialize) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(json)
 }
 
-/// Reads a cursor of this list.
+/// Returns the sort key of a cursor. Refuses a cursor of another list.
 pub fn decode<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, Problem> {
     let Some(cursor) = cursor else { return Ok(None) };
     let refused =
         || Problem::parameter("cursor", "a `nextCursor` of this list, with the same sort, is allowed");
     let json = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
-    let (of, key): (String, K) = serde_json::from_slice(&json).map_err(|_| refused())?;
-    if of == list { Ok(Some(key)) } else { Err(refused()) }
+    let (cursor_list, key): (String, K) = serde_json::from_slice(&json).map_err(|_| refused())?;
+    if cursor_list == list { Ok(Some(key)) } else { Err(refused()) }
 }
 
 #[cfg(test)]
@@ -45,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_good_for_its_own_list_only() {
+    fn a_cursor_works_only_for_its_own_list() {
         let cursor = encode("products:name", &("lamp", 7));
         assert_eq!(
             decode::<(String, i64)>("products:name", Some(&cursor)).unwrap(),
@@ -57,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_held() {
+    fn a_limit_outside_the_range_is_refused() {
         assert_eq!(limit(None).unwrap(), LIMIT_DEFAULT);
         assert!(limit(Some(0)).is_err() && limit(Some(101)).is_err());
     }

@@ -1,4 +1,7 @@
-//! The public keys of tokens as another process publishes them: what a gateway tells callers by.
+//! Public token keys that another process publishes. A gateway verifies access tokens with them.
+//!
+//! The gateway fetches the keys now and then, so it may not have the newest one. A token of an unknown key is
+//! therefore not refused but marked as unverified, and the upstream verifies it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,46 +16,48 @@ use crate::cart_token::CART_TOKEN;
 use crate::identity::{Caller, Tokens, Verified};
 use crate::problem::Problem;
 
-/// Keys that were published a moment ago. A token of another key may be good: whoever publishes them
+/// Public token keys as they were last fetched. A token of another key may still be valid; only the publisher
 /// knows.
 #[derive(Default)]
 pub struct PublishedKeys {
     keys: RwLock<Arc<HashMap<String, Arc<DecodingKey>>>>,
     verified: Verified,
-    /// Told when a token names a key that is not among them.
+    /// Notified when a token names a key that is not in the set.
     pub missing: Notify,
 }
 
-/// The document holds no keys of tokens.
+/// Error: a fetched document is not a set of public token keys. The text is the reason.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("it is no set of Ed25519 keys: {0}")]
-pub struct NoKeys(String);
+#[error("the document is not a set of Ed25519 keys: {0}")]
+pub struct InvalidKeySet(String);
 
 impl PublishedKeys {
-    /// Takes in what was published now, all of it or nothing.
-    pub fn take(&self, document: &[u8]) -> Result<(), NoKeys> {
-        let set: JwkSet = serde_json::from_slice(document).map_err(|error| NoKeys(error.to_string()))?;
+    /// Replaces the keys by those of a fetched document. If one of them is invalid, nothing changes.
+    pub fn replace(&self, document: &[u8]) -> Result<(), InvalidKeySet> {
+        let set: JwkSet =
+            serde_json::from_slice(document).map_err(|error| InvalidKeySet(error.to_string()))?;
         let mut keys = HashMap::new();
         for key in &set.keys {
             let (Some(id), AlgorithmParameters::OctetKeyPair(pair)) = (&key.common.key_id, &key.algorithm)
             else {
-                return Err(NoKeys("a key is of another kind".to_owned()));
+                return Err(InvalidKeySet("a key is of another kind".to_owned()));
             };
             if pair.curve != EllipticCurve::Ed25519 {
-                return Err(NoKeys(format!("the key {id} is of another curve")));
+                return Err(InvalidKeySet(format!("the key {id} is of another curve")));
             }
             let decoding = DecodingKey::from_ed_components(&pair.x);
-            keys.insert(id.clone(), Arc::new(decoding.map_err(|error| NoKeys(error.to_string()))?));
+            let decoding = decoding.map_err(|error| InvalidKeySet(error.to_string()))?;
+            keys.insert(id.clone(), Arc::new(decoding));
         }
         if keys.is_empty() {
-            return Err(NoKeys("it is empty".to_owned()));
+            return Err(InvalidKeySet("it is empty".to_owned()));
         }
-        // A map is whole at every moment, so a panic elsewhere leaves it usable.
+        // The map is consistent at every moment, so it stays usable after a panic of another thread.
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
 
-    /// Whether any were taken in yet.
+    /// Returns true if keys were fetched at least once.
     pub fn is_known(&self) -> bool {
         !self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -67,7 +72,7 @@ impl Tokens for PublishedKeys {
         key
     }
 
-    fn are_all(&self) -> bool {
+    fn is_complete(&self) -> bool {
         false
     }
 
@@ -76,7 +81,7 @@ impl Tokens for PublishedKeys {
     }
 
     fn read_cart(&self, headers: &HeaderMap, caller: &mut Caller) -> Result<(), Problem> {
-        caller.unread.cart = headers.contains_key(CART_TOKEN);
+        caller.unverified.cart = headers.contains_key(CART_TOKEN);
         Ok(())
     }
 }
@@ -104,25 +109,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_tells_whose_a_token_is_and_others_are_left_to_the_publisher() {
-        let (keys, others) = (keys(), keys());
+    fn a_token_of_a_published_key_is_verified_and_a_token_of_another_key_is_left_to_the_publisher() {
+        let shop_keys = keys();
+        let other_keys = keys();
         let published = PublishedKeys::default();
-        let asks = |keys: &Keys| identity::identify(&bearer(keys), &published, &Denials::default(), noon());
-        assert!(asks(&keys).unwrap().unread.token && !published.is_known());
-        let document = serde_json::to_vec(&keys.tokens().key_set(noon())).unwrap();
-        published.take(&document).unwrap();
-        assert_eq!(asks(&keys).unwrap().subject.unwrap().as_str(), "ada");
-        let unread = asks(&others).unwrap();
-        assert!(unread.unread.token && unread.subject.is_none());
+        let identify =
+            |keys: &Keys| identity::identify(&bearer(keys), &published, &Denials::default(), noon());
+        assert!(identify(&shop_keys).unwrap().unverified.token && !published.is_known());
+        let document = serde_json::to_vec(&shop_keys.tokens().key_set(noon())).unwrap();
+        published.replace(&document).unwrap();
+        assert_eq!(identify(&shop_keys).unwrap().subject.unwrap().as_str(), "ada");
+        let other_caller = identify(&other_keys).unwrap();
+        assert!(other_caller.unverified.token && other_caller.subject.is_none());
     }
 
     #[test]
-    fn what_is_no_set_of_keys_changes_nothing() {
-        let (keys, published) = (keys(), PublishedKeys::default());
-        published.take(&serde_json::to_vec(&keys.tokens().key_set(noon())).unwrap()).unwrap();
+    fn an_invalid_key_set_changes_nothing() {
+        let keys = keys();
+        let published = PublishedKeys::default();
+        published.replace(&serde_json::to_vec(&keys.tokens().key_set(noon())).unwrap()).unwrap();
         let rsa = r#"{"keys":[{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"}]}"#;
         for document in ["", "{}", r#"{"keys":[]}"#, rsa, "<html>"] {
-            assert!(published.take(document.as_bytes()).is_err(), "{document}");
+            assert!(published.replace(document.as_bytes()).is_err(), "{document}");
         }
         assert!(
             identity::identify(&bearer(&keys), &published, &Denials::default(), noon())

@@ -1,4 +1,7 @@
-//! Shapes that several resources share.
+//! JSON shapes that several resources share, and the response to a write.
+//!
+//! A shape is the public form of a domain value. `read` checks it and returns the domain value, or the
+//! invalid fields. Shapes with personal data never show it in `Debug` output.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -13,27 +16,27 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-/// The header of the position that a write produced.
+/// Header with the position of the event log after a write.
 pub const POSITION: HeaderName = HeaderName::from_static("x-position");
 
-/// Money: minor units and an ISO 4217 currency.
+/// An amount of money: minor units and an ISO 4217 currency.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"amount": 255, "currency": "GBP"}))]
 pub struct MoneyShape {
-    /// Minor units.
+    /// Amount in minor units, such as pence.
     #[schema(minimum = 0)]
     pub amount: i64,
-    /// Three letters.
+    /// ISO 4217 code of the currency: three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     pub currency: String,
 }
 
 impl MoneyShape {
-    /// The amount, or what is wrong with it.
+    /// Checks the currency and returns the amount as a domain value.
     pub fn read(&self, pointer: &str) -> Result<Money, FieldError> {
         let currency = money::currency(&self.currency).ok_or_else(|| {
-            let detail = format!("`{}` is no ISO 4217 currency, as GBP is one", quoted(&self.currency));
+            let detail = format!("`{}` is not an ISO 4217 currency code such as GBP", quoted(&self.currency));
             FieldError::new(format!("{pointer}/currency"), "unknown-currency", detail)
         })?;
         Ok(Money::new(self.amount, currency))
@@ -46,60 +49,60 @@ impl From<Money> for MoneyShape {
     }
 }
 
-/// An e-mail address, never shown by `Debug`.
+/// An e-mail address. `Debug` does not show it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[schema(value_type = String, format = "email", max_length = 254, example = "ada@example.org")]
 pub struct EmailShape(pub String);
 
 impl EmailShape {
-    /// The address, or a refusal.
+    /// Checks the address and returns it as a domain value.
     pub fn read(&self, pointer: &str) -> Result<Email, Problem> {
         Email::parse(&self.0).map_err(|why| Problem::field(pointer, "invalid-email", why.to_string()))
     }
 }
 
-/// What a guest knows of an order.
+/// Code and e-mail address of a guest's order. Together they give access to it.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"code": "SK-7F3K-9QXM", "email": "ada@example.org"}))]
 pub struct LookupShape {
-    /// Its code.
+    /// Code of the order.
     #[schema(min_length = 1, max_length = 20)]
     pub code: String,
-    /// The e-mail address it was placed with.
+    /// E-mail address that the order was placed with.
     pub email: EmailShape,
 }
 
 impl LookupShape {
-    /// Code, as people type it, and address.
+    /// Checks both values and returns the code, in capital letters, and the address.
     pub fn read(&self) -> Result<(String, Email), Problem> {
         let code = read_text("/code", &self.code, &ORDER_CODE)?;
         Ok((code.to_uppercase(), self.email.read("/email")?))
     }
 }
 
-/// A password as it was typed, never shown by `Debug`.
+/// An existing password, as the user typed it. `Debug` does not show it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[schema(value_type = String, format = "password", min_length = 1, max_length = 256, example = "correct horse battery")]
 pub struct PasswordShape(pub String);
 
-/// A password that shall be somebody's, never shown by `Debug`.
+/// A new password for an account. `Debug` does not show it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[schema(value_type = String, format = "password", min_length = 12, max_length = 256, example = "correct horse battery")]
 pub struct NewPasswordShape(pub String);
 
-/// A token of somebody's, never shown by `Debug`.
+/// A secret token, such as a refresh token. `Debug` does not show it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 200, example = "AZ…")]
 pub struct SecretShape(pub String);
 
-/// What somebody is called, never shown by `Debug`.
+/// A person's name. `Debug` does not show it.
 #[derive(Clone, Deserialize, ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 200, pattern = r"\S", example = "Ada")]
 pub struct NameShape(pub String);
 
 impl NameShape {
-    /// The name, or a refusal.
+    /// Checks the name and returns it trimmed.
     pub fn read(self, pointer: &str) -> Result<String, Problem> {
         read_text(pointer, &self.0, &SHORT_NEEDED)
     }
@@ -122,43 +125,43 @@ never_shown!(EmailShape, PasswordShape, NewPasswordShape, SecretShape, NameShape
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"name": "Ada", "line1": "1 Test St", "city": "London", "postalCode": "N1 1AA", "country": "GB"}))]
 pub struct AddressShape {
-    /// Who receives.
+    /// Name of the recipient.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub name: String,
-    /// Street and number.
+    /// Street and house number.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub line1: String,
-    /// More of it.
+    /// Second line of the street address, such as a floor.
     #[serde(default)]
     #[schema(max_length = 200)]
     pub line2: String,
-    /// City.
+    /// City or town.
     #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub city: String,
-    /// State, county, province.
+    /// State, county or province.
     #[serde(default)]
     #[schema(max_length = 200)]
     pub region: String,
-    /// Postal code.
+    /// Postal code, as it was typed.
     #[serde(default)]
     #[schema(max_length = 200)]
     pub postal_code: String,
-    /// ISO 3166 alpha-2 code.
+    /// ISO 3166-1 alpha-2 code of the country: two capital letters.
     #[schema(pattern = "^[A-Z]{2}$")]
     pub country: String,
-    /// Phone number.
+    /// Phone number, as it was typed.
     #[serde(default)]
     #[schema(max_length = 200)]
     pub phone: String,
 }
 
 impl AddressShape {
-    /// The address, or everything that is wrong with it.
+    /// Checks the address and returns it as a domain value, or all its invalid fields.
     pub fn read(self, pointer: &str) -> Result<Address, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut field = |name: &str, value: &str, rule: &TextRule| {
-            let kept = keep(&format!("{pointer}/{name}"), value, rule);
-            kept.map_err(|wrong| errors.push(wrong)).unwrap_or_default()
+            let checked = check_text(&format!("{pointer}/{name}"), value, rule);
+            checked.map_err(|error| errors.push(error)).unwrap_or_default()
         };
         let address = Address {
             name: field("name", &self.name, &SHORT_NEEDED),
@@ -186,42 +189,42 @@ impl From<Address> for AddressShape {
     }
 }
 
-/// What a write answers.
+/// Body of the response to a write.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"id": "0199c2aa-bbcc-7000-8000-000000000001", "revision": 0, "position": "42"}))]
 pub struct Written {
-    /// The resource.
+    /// Id of the resource.
     pub id: String,
-    /// Its revision.
+    /// Revision of the resource after the write.
     pub revision: u64,
-    /// How far the log is: send it back as `X-Min-Position` to read what was written.
+    /// Position of the write in the event log. Send it back as `X-Min-Position` to read what was written.
     pub position: String,
 }
 
-/// A write's answer with its headers.
+/// Response to a write: status, headers and body.
 #[derive(Clone, Debug)]
-pub struct WriteAnswer<T> {
-    /// The status.
+pub struct WriteResponse<T> {
+    /// HTTP status.
     pub status: StatusCode,
-    /// `Location`, for what was created.
+    /// Value of `Location`, if the write created a resource.
     pub location: Option<String>,
-    /// `ETag`.
+    /// Revision of the resource after the write, sent as `ETag`.
     pub revision: Revision,
-    /// `X-Position`.
+    /// Position of the event log after the write, sent as `X-Position`.
     pub position: Position,
-    /// The body.
+    /// Body, sent as JSON.
     pub body: T,
 }
 
-impl WriteAnswer<Written> {
-    /// The answer to a plain write.
+impl WriteResponse<Written> {
+    /// Creates the response to a write that created no resource.
     pub fn written(status: StatusCode, id: &impl ToString, revision: Revision, position: Position) -> Self {
         let body = Written { id: id.to_string(), revision: revision.0, position: position.to_string() };
         Self { status, location: None, revision, position, body }
     }
 
-    /// The answer to a write that created something.
+    /// Creates the 201 response to a write that created the resource `base`/`id`.
     pub fn created(base: &str, id: &impl ToString, revision: Revision, position: Position) -> Self {
         let id = id.to_string();
         let location = Some(format!("{base}/{id}"));
@@ -229,7 +232,7 @@ impl WriteAnswer<Written> {
     }
 }
 
-impl<T: Serialize> IntoResponse for WriteAnswer<T> {
+impl<T: Serialize> IntoResponse for WriteResponse<T> {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body)).into_response();
         let headers = response.headers_mut();
@@ -246,12 +249,12 @@ impl<T: Serialize> IntoResponse for WriteAnswer<T> {
     }
 }
 
-/// Keeps a text by its rule, or says what is wrong with its field.
-pub fn keep(pointer: &str, text: &str, rule: &TextRule) -> Result<String, FieldError> {
+/// Checks a text against its rule and returns it trimmed, or the error of the field.
+pub fn check_text(pointer: &str, text: &str, rule: &TextRule) -> Result<String, FieldError> {
     rule.keep(text).map_err(|why| FieldError::new(pointer, why.code(), why.to_string()))
 }
 
-/// The same, where one wrong field is enough to refuse the request.
+/// Checks a text like [`check_text`], and turns an error into a problem.
 pub fn read_text(pointer: &str, text: &str, rule: &TextRule) -> Result<String, Problem> {
-    keep(pointer, text, rule).map_err(|wrong| Problem::fields(vec![wrong]))
+    check_text(pointer, text, rule).map_err(|error| Problem::fields(vec![error]))
 }

@@ -1,4 +1,4 @@
-//! What had to do with signing in, as its owner and admins read it.
+//! Shape of one entry of the sign-in audit, which the account's owner and admins can read.
 
 use serde::Serialize;
 use souk_sign_in::SignIn;
@@ -6,21 +6,21 @@ use utoipa::ToSchema;
 
 use crate::closed_texts::SignInKindShape;
 
-/// What had to do with signing in.
+/// Entry of the sign-in audit: one action such as a sign-in, a sign-out or a change of password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignInAnswer {
-    /// Its id.
+    /// Id of the entry.
     pub id: String,
-    /// When.
+    /// Time of the action (RFC 3339, UTC).
     pub at: String,
-    /// Its kind.
+    /// Kind of action.
     pub kind: SignInKindShape,
-    /// Whose account; null when it is nobody's.
+    /// Id of the account. Null if no account has the e-mail address.
     pub user_id: Option<String>,
-    /// The client's address.
+    /// Client address. Null if it is not known.
     pub address: Option<String>,
-    /// What the client calls itself.
+    /// Value of the request's `User-Agent` header.
     pub user_agent: Option<String>,
 }
 

@@ -1,8 +1,8 @@
-//! The keys that tokens are signed with, the newest of which signs: a file each, named by when it was made.
+//! Signing keys of access tokens. Each key is a file whose name contains the time at which the key was made.
 //!
-//! A new key is published for a minute before it signs, so that whoever keeps the published ones knows it
-//! by then; the one before it is good for what it has signed for another week. Removing a key's file refuses
-//! its tokens at once.
+//! A new key is published for a minute before it signs, so that gateways have fetched it by then. Tokens of
+//! the previous key are accepted for another week. When a key file is removed, its tokens are refused at
+//! once.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -22,56 +22,57 @@ use utoipa::ToSchema;
 
 use crate::keys::{KeysError, random, read_key};
 
-/// The first key's file.
+/// File name of the first key.
 const FIRST: &str = "token.pem";
-/// How long a key is published before it signs.
+/// Time for which a new key is published before it signs.
 const PUBLISHED_BEFORE: SignedDuration = SignedDuration::from_secs(60);
-/// How long a key's tokens are taken after the next one signs.
+/// Time for which tokens of a key are still accepted after the next key has started to sign.
 pub const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Keys that are kept at once, at most.
+/// Largest number of keys in a folder.
 const KEYS_MAX: usize = 100;
 
-/// A key.
+/// A signing key.
 pub struct TokenKey {
     pub(crate) id: String,
     pub(crate) encoding: EncodingKey,
     pub(crate) decoding: Arc<DecodingKey>,
     public: [u8; 32],
-    /// By the name of its file: the first key is older than all others.
+    /// Time from the file name. The first key has the Unix epoch, so it is older than all others.
     made_at: Timestamp,
-    /// By the file itself.
+    /// Time of the last change of the file.
     written_at: Option<Timestamp>,
 }
 
 impl TokenKey {
-    /// The moment at which it was made, as people are told: the first key's file has no time in its name.
-    fn told_made_at(&self) -> Option<Timestamp> {
+    /// Returns the time that operators see as the creation time. The name of the first key's file contains no
+    /// time, so the time of the file is used.
+    fn shown_made_at(&self) -> Option<Timestamp> {
         if self.made_at == Timestamp::UNIX_EPOCH { self.written_at } else { Some(self.made_at) }
     }
 }
 
-/// All keys there are, oldest first.
+/// All signing keys of a folder, oldest first.
 pub struct TokenKeys {
     keys: Vec<TokenKey>,
-    /// Their files, to see when there are others.
+    /// Files of the keys. Compared with the folder to notice new and removed keys.
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// What an operator is shown of a key.
+/// Status of a signing key, as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyStatus {
-    /// Its id: the `kid` of its tokens.
+    /// Id of the key: the `kid` in the header of its tokens.
     pub kid: String,
-    /// When it was made; none if the file system does not tell.
+    /// Time at which the key was made. `None` if the file system does not know it.
     pub made_at: Option<Timestamp>,
-    /// Whether it signs by now.
+    /// True if new tokens are signed with this key.
     pub signs: bool,
-    /// Until when its tokens are taken; none for the newest.
+    /// Time until which tokens of the key are accepted. `None` for the newest key.
     pub taken_until: Option<Timestamp>,
 }
 
 impl TokenKeys {
-    /// Reads the keys of a folder, or makes the first.
+    /// Reads the keys of a folder. Makes the first key if the folder has none.
     pub fn open(folder: &Path) -> Result<Self, KeysError> {
         let mut files = files(folder)?;
         if files.is_empty() {
@@ -82,39 +83,39 @@ impl TokenKeys {
         Ok(Self { keys, files })
     }
 
-    /// The key that signs.
+    /// Returns the key that signs new tokens.
     pub(crate) fn signing(&self, now: Timestamp) -> &TokenKey {
         let ready = self.keys.iter().rev().find(|key| key.made_at + PUBLISHED_BEFORE <= now);
-        // There is always one; the first has nobody to take over from.
+        // There is always at least one key. The first key signs at once, because no earlier key could.
         ready.unwrap_or(&self.keys[0])
     }
 
-    /// The key with this id, while its tokens are taken.
+    /// Returns the key with this id, if its tokens are still accepted.
     pub(crate) fn find(&self, id: &str, now: Timestamp) -> Option<&TokenKey> {
-        let place = self.keys.iter().position(|key| key.id == id)?;
-        let is_over = self.taken_until(place).is_some_and(|until| until <= now);
-        (!is_over).then(|| &self.keys[place])
+        let index = self.keys.iter().position(|key| key.id == id)?;
+        let is_over = self.accepted_until(index).is_some_and(|until| until <= now);
+        (!is_over).then(|| &self.keys[index])
     }
 
-    fn taken_until(&self, place: usize) -> Option<Timestamp> {
-        self.keys.get(place + 1).map(|next| next.made_at + PUBLISHED_BEFORE + OVERLAP)
+    fn accepted_until(&self, index: usize) -> Option<Timestamp> {
+        self.keys.get(index + 1).map(|next| next.made_at + PUBLISHED_BEFORE + OVERLAP)
     }
 
-    /// What there is, oldest first.
+    /// Returns the status of every key, oldest first.
     pub fn statuses(&self, now: Timestamp) -> Vec<KeyStatus> {
         let signing = &self.signing(now).id;
-        let status = |(place, key): (usize, &TokenKey)| KeyStatus {
+        let status = |(index, key): (usize, &TokenKey)| KeyStatus {
             kid: key.id.clone(),
-            made_at: key.told_made_at(),
+            made_at: key.shown_made_at(),
             signs: key.id == *signing,
-            taken_until: self.taken_until(place),
+            taken_until: self.accepted_until(index),
         };
         self.keys.iter().enumerate().map(status).collect()
     }
 
-    /// The public keys whose tokens are taken.
+    /// Returns the public keys whose tokens are accepted.
     pub fn key_set(&self, now: Timestamp) -> KeySet {
-        let taken = self.keys.iter().filter(|key| self.find(&key.id, now).is_some());
+        let accepted = self.keys.iter().filter(|key| self.find(&key.id, now).is_some());
         let published = |key: &TokenKey| PublicKey {
             kty: "OKP",
             crv: "Ed25519",
@@ -123,20 +124,21 @@ impl TokenKeys {
             kid: key.id.clone(),
             x: BASE64_URL_SAFE_NO_PAD.encode(key.public),
         };
-        KeySet { keys: taken.map(published).collect() }
+        KeySet { keys: accepted.map(published).collect() }
     }
 }
 
-/// Makes another key beside those of a folder, or in their place.
-pub fn rotate(folder: &Path, now: Timestamp, instead: bool) -> Result<(), KeysError> {
+/// Makes a new signing key in a folder. If `remove_old` is true, all older keys are removed, so that their
+/// tokens are refused at once.
+pub fn rotate(folder: &Path, now: Timestamp, remove_old: bool) -> Result<(), KeysError> {
     let before = files(folder)?;
     let path = folder.join(format!("token-{}.pem", now.as_second()));
     if before.len() >= KEYS_MAX {
-        let reason = format!("there are {KEYS_MAX} keys beside it already: remove old ones");
+        let reason = format!("the folder already has {KEYS_MAX} keys; remove old ones");
         return Err(KeysError::Malformed { path, reason });
     }
     make(&path)?;
-    for old in before.iter().filter(|_| instead) {
+    for old in before.iter().filter(|_| remove_old) {
         fs::remove_file(old).map_err(|error| KeysError::Io { path: old.clone(), error })?;
     }
     Ok(())
@@ -149,7 +151,7 @@ fn make(path: &Path) -> Result<(), KeysError> {
     write_new(path, pem.as_bytes()).map_err(|error| KeysError::Io { path: path.to_owned(), error })
 }
 
-/// When a file's key was made, by its name; none for other files.
+/// Returns the time in the name of a key file, or `None` for other files.
 fn made_at(path: &Path) -> Option<Timestamp> {
     let name = path.file_name()?.to_str()?;
     if name == FIRST {
@@ -159,12 +161,12 @@ fn made_at(path: &Path) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok()
 }
 
-/// When a file was written last, as the file system says.
+/// Returns the time of the last change of a file, if the file system knows it.
 fn written_at(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// The files of keys, oldest first.
+/// Returns the key files of a folder, oldest first.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, KeysError> {
     let failed = |error: std::io::Error| KeysError::Io { path: folder.to_owned(), error };
     let entries = match fs::read_dir(folder) {
@@ -203,15 +205,15 @@ impl TokenKey {
     }
 }
 
-/// The public keys of tokens, as RFC 7517 and RFC 8037 have it.
+/// The public token keys as a JSON Web Key Set (RFC 7517, RFC 8037).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(title = "KeySet", example = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "6f1c0a2b3d4e5f60", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}))]
 pub struct KeySet {
-    /// Every key whose tokens are taken.
+    /// All keys whose tokens are accepted.
     pub keys: Vec<PublicKey>,
 }
 
-/// A public key.
+/// A public key of tokens as a JSON Web Key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicKey {
     kty: &'static str,
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_is_published_then_signs_and_the_one_before_is_taken_for_a_week() {
+    fn a_new_key_is_published_then_signs_and_tokens_of_the_old_key_are_accepted_for_a_week() {
         let folder = tempfile::tempdir().unwrap();
         let first = TokenKeys::open(folder.path()).unwrap().keys[0].id.clone();
         rotate(folder.path(), noon(), false).unwrap();
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_says_when_it_was_made_and_is_the_oldest_all_the_same() {
+    fn the_first_key_shows_the_time_of_its_file_and_counts_as_the_oldest() {
         let folder = tempfile::tempdir().unwrap();
         TokenKeys::open(folder.path()).unwrap();
         let file = std::fs::File::options().write(true).open(folder.path().join(FIRST)).unwrap();
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_given_away_is_replaced_at_once() {
+    fn a_leaked_key_is_replaced_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let first = TokenKeys::open(folder.path()).unwrap().keys[0].id.clone();
         rotate(folder.path(), noon(), true).unwrap();

@@ -1,4 +1,7 @@
-//! The counts of a guard: which targets and addresses a try counts for.
+//! Counts of a guard: the targets and client addresses that an attempt counts for.
+//!
+//! [`Counts`] combines several throttles. An attempt is allowed only if every throttle that counts it allows
+//! it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,33 +9,35 @@ use std::num::NonZeroUsize;
 
 use jiff::Timestamp;
 use lru::LruCache;
-use souk_sign_in::throttle::{DELAY_S_MAX, DailyBound, FREE_FAILURES, Outcome, Throttle, Verdict};
+use souk_sign_in::throttle::{DELAY_S_MAX, DailyLimit, FREE_FAILURES, Outcome, Throttle, Verdict};
 
 use super::{Target, WAITING_MAX, WAITING_OF_TARGET_MAX};
 
-/// Failures of one client address that are forgiven: many people may be behind it.
+/// Number of failures of one client address that cause no delay. It is high, because many people can share an
+/// address.
 pub(super) const FREE_FAILURES_OF_ADDRESS: u32 = 50;
-/// The longest delay of all clients together whose address is not known, in seconds. They share it, so it is short
-/// enough that one who guesses does not shut out the others for long.
+/// Longest delay of clients whose address is not known, in seconds. They all share one delay, so it is short:
+/// one attacker must not shut out the others for long.
 pub(super) const DELAY_S_MAX_OF_UNKNOWN: i64 = 60;
-/// The longest delay of one client address at one order's code, in seconds: it delays nobody else, so it can grow
-/// until one address has some twenty guesses a day.
+/// Longest delay of one client address at one order code, in seconds. It delays nobody else, so it can grow
+/// until one address has about twenty guesses a day.
 const DELAY_S_MAX_OF_ORDER: i64 = 24 * 3600;
-/// Wrong guesses at one order's code in a day, from all client addresses together.
+/// Largest number of wrong guesses at one order code in a day, from all client addresses together.
 pub(super) const GUESSES_OF_ORDER_A_DAY_MAX: u32 = 100;
-/// Codes of orders with client addresses that were right about them: the least recent go first.
-const KNOWN_MAX: usize = 100_000;
+/// Number of pairs of order code and client address that are remembered as successful. The least recently
+/// used pair is dropped first.
+const SUCCESSFUL_MAX: usize = 100_000;
 
-/// An order's code and the client address that guesses at it; none where addresses are not known.
+/// An order code and the client address that guesses at it (`None` if the address is not known).
 type Pair = (String, Option<IpAddr>);
 
-/// A try that was begun.
+/// An attempt that has begun.
 #[derive(Clone, Debug)]
-pub(super) struct Try {
+pub(super) struct Attempt {
     target: Target,
     address: Option<IpAddr>,
-    /// True if it counts for the bound that all addresses share at the code of an order.
-    is_of_all: bool,
+    /// True if the attempt counts for the daily limit of the order code, which all client addresses share.
+    counts_for_day: bool,
 }
 
 pub(super) struct Counts {
@@ -40,12 +45,12 @@ pub(super) struct Counts {
     addresses: Throttle<IpAddr>,
     unknown: Throttle<()>,
     orders: Throttle<Pair>,
-    orders_of_all: DailyBound<String>,
-    known: LruCache<Pair, ()>,
-    /// Tries that wait, by target.
+    orders_of_day: DailyLimit<String>,
+    successful: LruCache<Pair, ()>,
+    /// Number of waiting attempts per target.
     waiting: HashMap<Target, u32>,
-    /// The number of all of them.
-    waiting_of_all: u32,
+    /// Number of all waiting attempts.
+    waiting_total: u32,
 }
 
 impl Counts {
@@ -55,10 +60,10 @@ impl Counts {
             addresses: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX),
             unknown: Throttle::new(FREE_FAILURES_OF_ADDRESS, DELAY_S_MAX_OF_UNKNOWN),
             orders: Throttle::new(FREE_FAILURES, DELAY_S_MAX_OF_ORDER),
-            orders_of_all: DailyBound::new(GUESSES_OF_ORDER_A_DAY_MAX),
-            known: LruCache::new(NonZeroUsize::new(KNOWN_MAX).unwrap_or(NonZeroUsize::MIN)),
+            orders_of_day: DailyLimit::new(GUESSES_OF_ORDER_A_DAY_MAX),
+            successful: LruCache::new(NonZeroUsize::new(SUCCESSFUL_MAX).unwrap_or(NonZeroUsize::MIN)),
             waiting: HashMap::new(),
-            waiting_of_all: 0,
+            waiting_total: 0,
         }
     }
 
@@ -68,12 +73,12 @@ impl Counts {
             Target::SignIn(_) => self.accounts.verdict(target, now),
             Target::Order(code) => {
                 let pair = (code.clone(), address);
-                let of_all = if self.known.contains(&pair) {
+                let of_day = if self.successful.contains(&pair) {
                     Verdict::Now
                 } else {
-                    self.orders_of_all.verdict(code, now)
+                    self.orders_of_day.verdict(code, now)
                 };
-                self.orders.verdict(&pair, now).max(of_all)
+                self.orders.verdict(&pair, now).max(of_day)
             }
         };
         let of_address = match address {
@@ -83,19 +88,19 @@ impl Counts {
         of_target.max(of_address)
     }
 
-    pub(super) fn begin(&mut self, target: &Target, address: Option<IpAddr>, now: Timestamp) -> Try {
-        let mut begun = Try { target: target.clone(), address, is_of_all: false };
+    pub(super) fn begin(&mut self, target: &Target, address: Option<IpAddr>, now: Timestamp) -> Attempt {
+        let mut attempt = Attempt { target: target.clone(), address, counts_for_day: false };
         match target {
             Target::SignedIn(_) => {
                 self.accounts.begin(target.clone(), now);
-                return begun;
+                return attempt;
             }
             Target::SignIn(_) => self.accounts.begin(target.clone(), now),
             Target::Order(code) => {
                 let pair = (code.clone(), address);
-                begun.is_of_all = !self.known.contains(&pair);
-                if begun.is_of_all {
-                    self.orders_of_all.begin(code.clone(), now);
+                attempt.counts_for_day = !self.successful.contains(&pair);
+                if attempt.counts_for_day {
+                    self.orders_of_day.begin(code.clone(), now);
                 }
                 self.orders.begin(pair, now);
             }
@@ -104,22 +109,22 @@ impl Counts {
             Some(address) => self.addresses.begin(address, now),
             None => self.unknown.begin((), now),
         }
-        begun
+        attempt
     }
 
-    pub(super) fn end(&mut self, begun: &Try, outcome: Outcome, now: Timestamp) {
-        let Try { target, address, is_of_all } = begun;
+    pub(super) fn end(&mut self, attempt: &Attempt, outcome: Outcome, now: Timestamp) {
+        let Attempt { target, address, counts_for_day } = attempt;
         match target {
             Target::SignedIn(_) => return self.accounts.end(target.clone(), outcome, now),
             Target::SignIn(_) => self.accounts.end(target.clone(), outcome, now),
             Target::Order(code) => {
                 let pair = (code.clone(), *address);
-                if *is_of_all {
-                    self.orders_of_all.end(code.clone(), outcome, now);
+                if *counts_for_day {
+                    self.orders_of_day.end(code.clone(), outcome, now);
                 }
                 self.orders.end(pair.clone(), outcome, now);
                 if outcome == Outcome::Right {
-                    self.known.put(pair, ());
+                    self.successful.put(pair, ());
                 }
             }
         }
@@ -130,31 +135,31 @@ impl Counts {
         }
     }
 
-    /// Forgives what failed at a target.
+    /// Forgives the failures at a target.
     pub(super) fn forgive(&mut self, target: &Target) {
         self.accounts.forgive(target);
     }
 
-    /// Takes a place among the tries that wait. Returns false if there is none.
-    pub(super) fn wait(&mut self, target: &Target) -> bool {
+    /// Takes a place among the waiting attempts. Returns false if none is free.
+    pub(super) fn enter_wait(&mut self, target: &Target) -> bool {
         let of_target = self.waiting.get(target).copied().unwrap_or_default();
-        if of_target >= WAITING_OF_TARGET_MAX || self.waiting_of_all >= WAITING_MAX {
+        if of_target >= WAITING_OF_TARGET_MAX || self.waiting_total >= WAITING_MAX {
             return false;
         }
         self.waiting.insert(target.clone(), of_target + 1);
-        self.waiting_of_all += 1;
+        self.waiting_total += 1;
         true
     }
 
-    /// The number of tries that wait.
+    /// Returns the number of waiting attempts.
     #[cfg(test)]
-    pub(super) fn waiting_of_all(&self) -> u32 {
-        self.waiting_of_all
+    pub(super) fn waiting_total(&self) -> u32 {
+        self.waiting_total
     }
 
-    /// Gives the place back.
-    pub(super) fn wait_no_more(&mut self, target: &Target) {
-        self.waiting_of_all = self.waiting_of_all.saturating_sub(1);
+    /// Gives back a place among the waiting attempts.
+    pub(super) fn leave_wait(&mut self, target: &Target) {
+        self.waiting_total = self.waiting_total.saturating_sub(1);
         match self.waiting.get_mut(target) {
             Some(of_target) if *of_target > 1 => *of_target -= 1,
             _ => {
