@@ -1,15 +1,15 @@
-//! Named places at which a test build ends without a word, as a kill would end it there.
+//! Fail points: named places in the code at which a test can abort the program, as if it were killed there.
 //!
-//! `SOUK_FAIL_POINT=log-after-commit:12` ends the program when it passes that place for the twelfth time.
-//! Builds with debug assertions only; in a release build every place is nothing.
+//! `SOUK_FAIL_POINT=log-after-commit:12` aborts the program when it reaches that place for the twelfth time.
+//! Fail points work only in builds with debug assertions. In a release build they do nothing.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The variable that names a place.
+/// Environment variable that selects a fail point.
 pub const VARIABLE: &str = "SOUK_FAIL_POINT";
 
-/// Every place.
+/// Names of all fail points.
 pub const PLACES: [&str; 12] = [
     "log-in-group",
     "log-after-commit",
@@ -30,7 +30,7 @@ struct Armed {
     passes_left: AtomicU64,
 }
 
-/// Passes a place.
+/// Marks a fail point in the code. Aborts the program if the environment variable selects this pass.
 #[inline]
 pub fn pass(place: &'static str) {
     if cfg!(debug_assertions) {
@@ -40,7 +40,7 @@ pub fn pass(place: &'static str) {
 
 fn pass_armed(place: &'static str) {
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
-    assert!(PLACES.contains(&place), "no place has the name `{place}`");
+    assert!(PLACES.contains(&place), "no fail point has the name `{place}`");
     let armed = ARMED.get_or_init(|| armed(&std::env::var(VARIABLE).ok()?));
     let Some(armed) = armed.as_ref().filter(|armed| armed.place == place) else { return };
     if armed.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -48,7 +48,7 @@ fn pass_armed(place: &'static str) {
     }
 }
 
-/// The place and the pass that a text names.
+/// Parses the value of the environment variable: the name of a fail point and the number of the pass.
 fn armed(text: &str) -> Option<Armed> {
     let (place, passes) = text.split_once(':')?;
     let passes_left = AtomicU64::new(passes.parse().ok().filter(|passes| *passes > 0)?);
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_and_a_pass_are_named() {
-        let known = armed("log-after-commit:12").map(|armed| armed.passes_left.into_inner());
-        assert_eq!(known, Some(12));
+    fn a_fail_point_needs_a_known_name_and_a_number_from_1() {
+        let passes = armed("log-after-commit:12").map(|armed| armed.passes_left.into_inner());
+        assert_eq!(passes, Some(12));
         for wrong in ["log-after-commit", "nowhere:1", "log-after-commit:0", "log-after-commit:x"] {
             assert!(armed(wrong).is_none(), "{wrong}");
         }

@@ -1,6 +1,7 @@
-//! Requests to other processes: one client for all that this program asks, with TLS and limits of time.
+//! HTTP client for requests to other processes, with TLS and a connect timeout.
 //!
-//! It sends what it is given: no redirects are followed, no paths resolved, no cookies kept.
+//! The client sends each request exactly as given. It follows no redirects, normalizes no paths and stores no
+//! cookies.
 
 use std::error::Error as _;
 use std::io;
@@ -16,22 +17,24 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use hyper_util::client::legacy::Error;
 
-/// How long a connection may take.
+/// Longest time for opening a connection.
 pub const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// The time for which an unused connection is kept. The pool looks every so often and may keep it twice as long: that
-/// is still shorter than a shop keeps it (`souk_gateway::server::HEAD_MAX`), so that no request is sent into one that
-/// is just being closed. After a flood both sides are rid of its connections within five seconds.
+/// Time for which an unused connection stays open. The pool closes connections at intervals, so a connection
+/// may stay open twice as long. That is still shorter than the shop keeps an idle connection
+/// (`souk_gateway::server::HEAD_MAX`), so no request is sent on a connection that the shop is closing. After
+/// a flood of requests, both sides have closed the extra connections within five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(2);
-/// Connections to one process that are kept while nobody uses them. Each has some 30 KiB here and there.
+/// Largest number of unused connections to one process. Each uses about 30 KiB of memory on both sides.
 const IDLE_CONNECTIONS_MAX: usize = 32;
-/// The most that a connection reads or writes at once, in bytes: the head of an answer, or a piece of its body.
+/// Size of a connection's buffer, in bytes. It limits the head of a response, and each piece of a body.
 pub const BUFFER_BYTES_MAX: usize = 32 * 1024;
 
-/// A client for requests with bodies of a kind.
+/// HTTP client for requests with bodies of type `B`.
 pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
-/// Makes one. Where TLS is needed, certificates are judged as the system does, which has to know some; without
-/// it no certificate is believed.
+/// Creates a client. If `needs_tls` is true, it verifies certificates with the system's certificate
+/// authorities, and returns an error if the system has none. Otherwise it accepts no certificate, so only
+/// plain HTTP works.
 pub fn client<B>(needs_tls: bool) -> io::Result<HttpClient<B>>
 where
     B: Body + Send,
@@ -40,7 +43,7 @@ where
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT_MAX));
-    // Requests are written whole: waiting for more to send would only delay them.
+    // Each request is written in one piece, so waiting for more data would only delay it.
     connector.set_nodelay(true);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = if needs_tls {
@@ -48,12 +51,12 @@ where
             .with_provider_and_platform_verifier(provider)
             .map_err(io::Error::other)?
     } else {
-        let nobody = ClientConfig::builder_with_provider(provider)
+        let no_authorities = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
-        HttpsConnectorBuilder::new().with_tls_config(nobody)
+        HttpsConnectorBuilder::new().with_tls_config(no_authorities)
     };
     let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
     let mut builder = Client::builder(TokioExecutor::new());
@@ -63,8 +66,8 @@ where
     Ok(builder.build(connector))
 }
 
-/// An error and what is behind it.
-pub fn described(error: &Error) -> String {
+/// Returns the text of an error followed by the texts of its causes.
+pub fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

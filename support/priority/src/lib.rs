@@ -1,19 +1,21 @@
-//! What gives way to the shop: threads and processes whose work can wait for that of others.
+//! Low scheduling priority for threads and processes whose work can wait, such as password hashing and
+//! rebuilds.
+//!
+//! If the system refuses a priority, the functions return an error and the thread keeps its old priority.
 
 use rustix::process::{Pid, setpriority_process};
 
-/// The lowest priority there is: whoever sells goes first.
+/// Nice value of background work: the lowest priority of all.
 const LOWEST: i32 = 19;
-/// Below that of the shop, above that of a rebuild: somebody waits for it.
+/// Nice value of work that a caller waits for: lower than requests, higher than background work.
 const LOW: i32 = 10;
 
-/// Gives the calling thread a low priority, and the shortest slice there is.
-///
-/// A low priority alone is a smaller share: whoever wakes up still waits until what runs has had its slice,
-/// some milliseconds. One with a short slice gives way at once (Linux 6.12 and later; see
-/// `sched_setattr(2)`); before that it has the low priority.
+/// Gives the calling thread a low priority and the shortest time slice. A low priority only reduces the
+/// thread's share of the core. A thread that wakes up still waits some milliseconds until the running thread
+/// has used its time slice. A thread with a short slice is interrupted almost at once (Linux 6.12 and later;
+/// see `sched_setattr(2)`). Earlier systems apply only the low priority.
 pub fn lower_thread() -> std::io::Result<()> {
-    // Where that call is not allowed, the priority may be.
+    // A system that forbids this call may still allow a change of priority.
     #[cfg(target_os = "linux")]
     if linux::set(LOW).is_ok() {
         return Ok(());
@@ -21,8 +23,8 @@ pub fn lower_thread() -> std::io::Result<()> {
     Ok(setpriority_process(None, LOW)?)
 }
 
-/// Gives every thread of this process the lowest priority; those made later take it over.
-pub fn lowest_for_process() -> std::io::Result<()> {
+/// Gives every thread of this process the lowest priority. Threads that are started later inherit it.
+pub fn lower_process() -> std::io::Result<()> {
     for thread in std::fs::read_dir("/proc/self/task")? {
         let id = thread?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         setpriority_process(id, LOWEST)?;
@@ -34,10 +36,10 @@ pub fn lowest_for_process() -> std::io::Result<()> {
 mod linux {
     use std::io;
 
-    /// The shortest slice that can be asked for, in nanoseconds; others have some 3 ms.
+    /// Shortest time slice that the kernel allows, in nanoseconds. The default is about 3 ms.
     const SLICE_NS: u64 = 100_000;
 
-    /// `struct sched_attr` in its first version.
+    /// First version of the kernel's `struct sched_attr`.
     #[repr(C)]
     struct Attributes {
         size: u32,
@@ -50,11 +52,14 @@ mod linux {
         period_ns: u64,
     }
 
-    /// What the kernel knows the version by.
+    /// Size of [`Attributes`] in bytes. The kernel recognizes the version of the struct by its size.
     const SIZE: u32 = 48;
     const _: () = assert!(size_of::<Attributes>() == SIZE as usize);
 
-    #[allow(unsafe_code, reason = "no library has this call for threads that share a core in turns")]
+    #[allow(
+        unsafe_code,
+        reason = "no library offers this call for threads with the normal scheduling policy"
+    )]
     pub(super) fn set(nice: i32) -> io::Result<()> {
         let mut attributes = Attributes {
             size: SIZE,
@@ -66,8 +71,8 @@ mod linux {
             deadline_ns: 0,
             period_ns: 0,
         };
-        // SAFETY: the kernel reads as many bytes as `size` says, which is what the struct has, and writes
-        // none but that field; 0 is the calling thread.
+        // SAFETY: `size` is the size of the struct, so the kernel reads only the struct. It writes only the
+        // field `size`. The argument 0 means the calling thread.
         let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw mut attributes, 0) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
@@ -75,7 +80,7 @@ mod linux {
     #[cfg(test)]
     mod tests {
         #[test]
-        fn a_thread_has_what_was_asked_for() {
+        fn only_the_calling_thread_gets_the_priority() {
             let nice = std::thread::spawn(|| {
                 super::set(7).unwrap();
                 rustix::process::getpriority_process(None).unwrap()
@@ -84,7 +89,7 @@ mod linux {
             assert_ne!(
                 rustix::process::getpriority_process(None).unwrap(),
                 7,
-                "other threads stay as they are"
+                "other threads keep their priority"
             );
         }
     }

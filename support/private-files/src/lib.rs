@@ -1,146 +1,156 @@
-//! Files and folders that their owner alone may read, since keys and people's data lie in them.
+//! Files and folders that only their owner can read, because they contain keys and personal data.
 //!
-//! They are made so, not changed to it afterwards: there is no moment at which anybody else could open them.
+//! New files and folders get their restricted mode at creation, so other users can't open them at any moment.
+//! For existing files there are functions that remove the access of other users. "Other users" means
+//! everybody but the owner, including the group. On systems without Unix modes the access of existing files
+//! is not changed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Makes a folder, and those above it as the system makes them; one that is there stays as it is.
+/// Creates a folder that only its owner can open. Missing parent folders get the system's default mode. An
+/// existing folder is not changed.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(above) = path.parent() {
-        fs::create_dir_all(above)?;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
     }
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(path) {
-        // Somebody else was faster.
+        // Another process created the folder at the same time.
         Err(_) if path.is_dir() => Ok(()),
-        made => made,
+        result => result,
     }
 }
 
-/// Makes an empty file; one that is there stays as it is.
+/// Creates an empty file that only its owner can open. An existing file is not changed.
 pub fn make_file(path: &Path) -> io::Result<()> {
     options().create(true).truncate(false).open(path).map(drop)
 }
 
-/// Writes a file that is not there yet, and has it on disk when this returns.
+/// Writes a new file that only its owner can open. The content is on disk when the function returns. Returns
+/// an error if the file exists.
 pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file: File = options().create_new(true).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
 
-/// Opens a file to read and write, made when there is none.
+/// Opens a file for reading and writing. Creates it if it does not exist, so that only its owner can open it.
 pub fn open_file(path: &Path) -> io::Result<File> {
     options().read(true).create(true).truncate(false).open(path)
 }
 
-/// The bits of a mode that let others than the owner write.
+/// Mode bits that let other users write.
 #[cfg(unix)]
-const OTHERS_WRITE: u32 = 0o022;
-/// The bits of a mode that let others than the owner do anything.
+const WRITE_OF_OTHERS: u32 = 0o022;
+/// Mode bits that give other users any access.
 #[cfg(unix)]
-const OTHERS: u32 = 0o077;
+const ACCESS_OF_OTHERS: u32 = 0o077;
 
-/// A change that [`mend`], [`mend_private`] or [`mend_key`] made to a mode.
+/// Change of a file's mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mended {
-    /// The mode before, as in 664.
+pub struct ModeChange {
+    /// Mode before the change, in octal digits such as 664.
     pub before: String,
-    /// The mode since.
+    /// Mode after the change, in octal digits.
     pub now: String,
 }
 
-/// Takes from others the right to write a file or folder that is there. Links are left alone.
+/// Removes the permission of other users to write a file or folder. Returns the change, if there was one.
+/// Symbolic links are not changed.
 #[cfg(unix)]
-pub fn mend(path: &Path) -> io::Result<Option<Mended>> {
+pub fn forbid_writing(path: &Path) -> io::Result<Option<ModeChange>> {
     let found = fs::symlink_metadata(path)?;
-    if found.is_symlink() { Ok(None) } else { without(path, &found, OTHERS_WRITE) }
+    if found.is_symlink() { Ok(None) } else { clear_bits(path, &found, WRITE_OF_OTHERS) }
 }
 
-/// Takes from others every right to a file or folder that is there. Links are left alone.
+/// Removes all access of other users to a file or folder. Returns the change, if there was one. Symbolic
+/// links are not changed.
 #[cfg(unix)]
-pub fn mend_private(path: &Path) -> io::Result<Option<Mended>> {
+pub fn forbid_access(path: &Path) -> io::Result<Option<ModeChange>> {
     let found = fs::symlink_metadata(path)?;
-    if found.is_symlink() { Ok(None) } else { without(path, &found, OTHERS) }
+    if found.is_symlink() { Ok(None) } else { clear_bits(path, &found, ACCESS_OF_OTHERS) }
 }
 
-/// Refuses a key file that somebody else made, or that others may write: whoever planted it could sign with it.
-/// Takes from others the right to read it.
+/// Checks a key file with [`check_key`], then removes all access of other users. Returns the change, if there
+/// was one.
 #[cfg(unix)]
-pub fn mend_key(path: &Path) -> io::Result<Option<Mended>> {
+pub fn secure_key(path: &Path) -> io::Result<Option<ModeChange>> {
     check_key(path)?;
-    // The mode of a file that the administrator made, or of one on a disk that can't be written, stays.
-    Ok(without(path, &fs::metadata(path)?, OTHERS).unwrap_or(None))
+    // The change fails for a file of the administrator or on a read-only disk. Such a file keeps its mode.
+    Ok(clear_bits(path, &fs::metadata(path)?, ACCESS_OF_OTHERS).unwrap_or(None))
 }
 
-/// Refuses a key file that somebody else made, or that others may write. Its owner is the user of this process, or
-/// the owner of its folder when this process is the system's administrator; a file of the administrator is taken as
-/// well. A link is judged by its own owner too: a planted one may lead to any file.
+/// Returns an error if a key file belongs to a foreign user, or if other users may write it: an attacker
+/// could have planted the key, and could then sign tokens with it.
+///
+/// The expected owner is the user of this process. If this process runs as the system's administrator, the
+/// expected owner is the owner of the folder. Files of the administrator are always accepted. For a symbolic
+/// link, the owner of the link is checked as well, because an attacker could plant a link to any file.
 #[cfg(unix)]
 pub fn check_key(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let link = fs::symlink_metadata(path)?;
     let found = fs::metadata(path)?;
     let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    let own = rustix::process::geteuid().as_raw();
+    let process_user = rustix::process::geteuid().as_raw();
     let user = match path.parent() {
-        Some(folder) if own == 0 => fs::metadata(folder)?.uid(),
-        _ => own,
+        Some(folder) if process_user == 0 => fs::metadata(folder)?.uid(),
+        _ => process_user,
     };
     let is_foreign = |owner: u32| owner != user && owner != 0;
     if let Some(owner) = [link.uid(), found.uid()].into_iter().find(|owner| is_foreign(*owner)) {
         return refused(format!(
-            "key-not-private: it belongs to user {owner} and not to user {user}: make sure that it is the right one, \
-             then give it to user {user} (chown)"
+            "key-not-private: the file belongs to user {owner}, not to user {user}. Check that it is the right key, \
+             then change its owner to {user} (chown)"
         ));
     }
     let mode = found.permissions().mode() & 0o777;
-    if mode & OTHERS_WRITE != 0 {
+    if mode & WRITE_OF_OTHERS != 0 {
         return refused(format!(
-            "key-not-private: others than its owner may write it (mode {mode:o}): make sure that it is the right \
-             one, then take that right away (chmod 600)"
+            "key-not-private: other users may write the file (mode {mode:o}). Check that it is the right key, then \
+             remove their permission (chmod 600)"
         ));
     }
     Ok(())
 }
 
 #[cfg(unix)]
-fn without(path: &Path, found: &fs::Metadata, bits: u32) -> io::Result<Option<Mended>> {
+fn clear_bits(path: &Path, found: &fs::Metadata, bits: u32) -> io::Result<Option<ModeChange>> {
     use std::os::unix::fs::PermissionsExt as _;
     let before = found.permissions().mode() & 0o7777;
     if before & bits == 0 {
         return Ok(None);
     }
     fs::set_permissions(path, fs::Permissions::from_mode(before & !bits))?;
-    Ok(Some(Mended { before: format!("{before:o}"), now: format!("{:o}", before & !bits) }))
+    Ok(Some(ModeChange { before: format!("{before:o}"), now: format!("{:o}", before & !bits) }))
 }
 
-/// Modes are looked after where there are some.
+/// Does nothing: this system has no Unix modes.
 #[cfg(not(unix))]
-pub fn mend(_: &Path) -> io::Result<Option<Mended>> {
+pub fn forbid_writing(_: &Path) -> io::Result<Option<ModeChange>> {
     Ok(None)
 }
 
-/// Modes are looked after where there are some.
+/// Does nothing: this system has no Unix modes.
 #[cfg(not(unix))]
-pub fn mend_private(_: &Path) -> io::Result<Option<Mended>> {
+pub fn forbid_access(_: &Path) -> io::Result<Option<ModeChange>> {
     Ok(None)
 }
 
-/// Modes are looked after where there are some.
+/// Does nothing: this system has no Unix modes.
 #[cfg(not(unix))]
-pub fn mend_key(_: &Path) -> io::Result<Option<Mended>> {
+pub fn secure_key(_: &Path) -> io::Result<Option<ModeChange>> {
     Ok(None)
 }
 
-/// Modes are looked after where there are some.
+/// Does nothing: this system has no Unix modes.
 #[cfg(not(unix))]
 pub fn check_key(_: &Path) -> io::Result<()> {
     Ok(())
@@ -165,13 +175,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_made_is_its_owners_alone() {
+    fn only_the_owner_can_open_new_files_and_folders() {
         let folder = tempfile::tempdir().unwrap();
-        let own = folder.path().join("above/own");
+        let own = folder.path().join("parent/own");
         make_folder(&own).unwrap();
         assert_eq!(mode(&own), 0o700);
-        assert_ne!(mode(&folder.path().join("above")), 0o700);
-        let (empty, full) = (own.join("empty"), own.join("full"));
+        assert_ne!(mode(&folder.path().join("parent")), 0o700);
+        let empty = own.join("empty");
+        let full = own.join("full");
         make_file(&empty).unwrap();
         write_new(&full, b"text").unwrap();
         assert_eq!((mode(&empty), mode(&full)), (0o600, 0o600));
@@ -185,32 +196,32 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn others_lose_the_right_to_write() {
+    fn other_users_lose_the_permission_to_write() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "text").unwrap();
         for (before, now) in [(0o664, 0o644), (0o666, 0o644), (0o622, 0o600)] {
             set_mode(&file, before);
-            assert!(mend(&file).unwrap().is_some());
+            assert!(forbid_writing(&file).unwrap().is_some());
             assert_eq!(mode(&file), now);
-            assert_eq!(mend(&file).unwrap(), None);
+            assert_eq!(forbid_writing(&file).unwrap(), None);
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_key_that_others_could_have_written_is_refused_and_one_they_could_read_is_mended() {
+    fn a_key_that_other_users_may_write_is_refused_and_one_they_may_read_is_secured() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
         fs::write(&file, "text").unwrap();
         for planted in [0o660, 0o602] {
             set_mode(&file, planted);
-            let error = mend_key(&file).unwrap_err().to_string();
+            let error = secure_key(&file).unwrap_err().to_string();
             assert!(error.contains("key-not-private"), "{error}");
             assert_eq!(mode(&file), planted);
         }
         set_mode(&file, 0o644);
-        assert!(mend_key(&file).unwrap().is_some());
+        assert!(secure_key(&file).unwrap().is_some());
         assert_eq!(mode(&file), 0o600);
     }
 
@@ -220,14 +231,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
         write_new(&file, b"text").unwrap();
-        // Only the system's administrator can give a file away.
+        // Only the system's administrator can change the owner of a file.
         if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
             let error = check_key(&file).unwrap_err().to_string();
             assert!(error.contains("user 12345"), "{error}");
-            // The administrator's commands work in the folder of a service's user.
+            // The administrator's commands accept keys in a folder of the service user.
             std::os::unix::fs::chown(folder.path(), Some(12_345), None).unwrap();
             check_key(&file).unwrap();
-            // A link is as foreign as the one who made it, whatever it leads to.
+            // A link is judged by its own owner, even if it points to a file of the administrator.
             let link = folder.path().join("link");
             std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
             check_key(&link).unwrap();
@@ -238,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays_as_it_is() {
+    fn existing_files_and_folders_are_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "text").unwrap();
