@@ -1,4 +1,8 @@
-//! What is kept of those who sign in, apart from the log.
+//! Port to the store of credentials: password hashes, sessions, one-time tokens and the sign-in audit.
+//!
+//! The store is apart from the event log, because its data is overwritten and deleted. A method that returns
+//! `Ok` has its result on disk. If the store fails, methods return [`CredentialsUnavailable`] and nothing is
+//! changed.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -9,53 +13,53 @@ use crate::mail_limit::MailCount;
 use crate::one_time::{MailedTo, OneTimeToken, Purpose};
 use crate::session::Family;
 
-/// How long sign-ins are remembered.
+/// Time for which entries of the sign-in audit are stored.
 pub const SIGN_INS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Something that has to do with signing in, as its owner and admins may read it.
+/// Entry of the sign-in audit. The account's owner and admins can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
-    /// Its id, by time.
+    /// Id of the entry. Ids are ordered by time.
     pub id: Uuid,
-    /// When.
+    /// Time of the action.
     pub at: Timestamp,
-    /// Whose account; none when there is none.
+    /// Account. `None` if no account has the e-mail address.
     pub user: Option<CustomerId>,
-    /// What the e-mail address is looked up by, when one was named.
+    /// Keyed hash of the e-mail address in the request, if there was one.
     pub email_hash: Option<EmailHash>,
-    /// What it was.
+    /// Kind of action.
     pub kind: SignInKind,
-    /// The client's address.
+    /// Client address. `None` if it is not known.
     pub address: Option<String>,
-    /// What the client calls itself.
+    /// Value of the request's `User-Agent` header.
     pub user_agent: Option<String>,
 }
 
-/// What had to do with signing in.
+/// Kind of an entry of the sign-in audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInKind {
-    /// An account was made.
+    /// The account was created.
     SignedUp,
-    /// Somebody signed in.
+    /// The owner signed in.
     SignedIn,
-    /// A password was wrong, or nobody's.
+    /// A sign-in failed: the password was wrong, or the account does not exist.
     Failed,
-    /// A used refresh token came again: the session was ended.
+    /// A used refresh token was used again, so the session was ended.
     TokenReused,
-    /// Somebody signed out.
+    /// The owner signed out.
     SignedOut,
-    /// A password was changed.
+    /// The owner changed the password.
     PasswordChanged,
-    /// A password was reset by mail.
+    /// The password was reset by mail.
     PasswordReset,
-    /// An identity provider's word was taken for theirs.
+    /// An identity of an identity provider was linked to the account.
     ProviderLinked,
-    /// An identity provider's word is taken for theirs no more.
+    /// An identity of an identity provider was unlinked from the account.
     ProviderUnlinked,
 }
 
 impl SignInKind {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 9] = [
         Self::SignedUp,
         Self::SignedIn,
@@ -68,7 +72,7 @@ impl SignInKind {
         Self::ProviderUnlinked,
     ];
 
-    /// As in the API.
+    /// Returns the name of the kind in the API and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignedUp => "signed-up",
@@ -83,150 +87,160 @@ impl SignInKind {
         }
     }
 
-    /// Reads what [`SignInKind::as_str`] gave.
+    /// Parses a name that [`SignInKind::as_str`] returned.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// A family as it was read: it is written back only over the same version.
+/// A session as read from the store. It is written back only if the stored version is still the same.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The family.
+    /// Session with its refresh tokens.
     pub family: Family,
-    /// How often it was written.
+    /// Number of times that the session was written.
     pub version: i64,
 }
 
-/// The store can't be read or written at the moment.
+/// Error: the store can't be read or written at the moment.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("credentials are unavailable: {0}")]
 pub struct CredentialsUnavailable(pub String);
 
-/// The outcome of unlinking an identity.
+/// Outcome of unlinking an identity from an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unlinked {
-    /// It is gone.
+pub enum UnlinkOutcome {
+    /// The link was removed.
     Done,
-    /// There was none.
+    /// The account had no link to the issuer.
     NotLinked,
-    /// It stays: without a password and another link, nobody could sign in to the account.
+    /// The link stays, because the account has no password and no other link: nobody could sign in to it.
     LastWay,
 }
 
-/// The fate of an account's links to identity providers when its password is reset.
+/// Treatment of an account's links to identity providers when its password is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinksAtReset {
-    /// They stay: the owner of the e-mail address made them.
+    /// The links stay, because the owner of the e-mail address made them.
     Stay,
-    /// They go: a stranger who signed up with the address may have made them.
+    /// The links are removed, because a stranger who signed up with the address may have made them.
     Go,
 }
 
-/// The fate of tokens that reset a password when its account sets another.
+/// Treatment of an account's reset tokens when its password is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetsAtChange {
-    /// They go: they are for the password that was forgotten.
+    /// The tokens are removed, because the password that they reset is no longer in use.
     Go,
-    /// They stay: the account may be that of a stranger who signed up with the address of the reader of the mails, and
-    /// who could drop each token before it is used.
+    /// The tokens stay. A stranger may have signed up with the e-mail address of the person who receives the
+    /// mails. The stranger could otherwise remove each token, by changing the password before the owner uses
+    /// the token.
     Stay,
 }
 
-type Kept<T> = Result<T, CredentialsUnavailable>;
+type StoreResult<T> = Result<T, CredentialsUnavailable>;
 
-/// Keeps passwords' hashes, sessions, one-time tokens and the trail of sign-ins. What was answered is on
-/// disk.
+/// Store of password hashes, sessions, one-time tokens and the sign-in audit.
 #[async_trait]
 pub trait Credentials: Send + Sync + 'static {
-    /// The hash of somebody's password.
-    async fn password(&self, user: &CustomerId) -> Kept<Option<String>>;
-    /// Sets the hash of a new account's password. Tokens that reset a password work no more.
-    async fn set_password(&self, user: &CustomerId, hash: &str) -> Kept<()>;
-    /// Sets another hash of the same password, unless the hash was replaced meanwhile.
-    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> Kept<bool>;
-    /// Sets the hash of another password, unless the hash was replaced meanwhile. Tokens that reset a password go or
-    /// stay, as is asked.
+    /// Returns the hash of an account's password, if it has one.
+    async fn password(&self, user: &CustomerId) -> StoreResult<Option<String>>;
+    /// Sets the password hash of an account. Its reset tokens become invalid.
+    async fn set_password(&self, user: &CustomerId, hash: &str) -> StoreResult<()>;
+    /// Replaces the hash by another hash of the same password. Returns false, and changes nothing, if the
+    /// current hash is no longer `old`.
+    async fn replace_password(&self, user: &CustomerId, old: &str, new: &str) -> StoreResult<bool>;
+    /// Replaces the hash by the hash of a new password. Returns false, and changes nothing, if the current
+    /// hash is no longer `old`. `resets` decides about the account's reset tokens.
     async fn change_password(
         &self,
         user: &CustomerId,
         old: &str,
         new: &str,
         resets: ResetsAtChange,
-    ) -> Kept<bool>;
-    /// Takes a token that resets a password, once, sets the hash, and removes the links if that is asked: all or
-    /// nothing. Returns the token's account, when the token still works. Other tokens that reset this password work
-    /// no more.
+    ) -> StoreResult<bool>;
+    /// Resets a password with a token: uses the token up, sets the new hash, and removes the account's links
+    /// if `links` says so, all in one transaction. Returns the account, or `None` if the token is not valid.
+    /// All other reset tokens of the account become invalid.
     async fn reset_password(
         &self,
         token: &[u8; 32],
         new: &str,
         links: LinksAtReset,
         now: Timestamp,
-    ) -> Kept<Option<CustomerId>>;
+    ) -> StoreResult<Option<CustomerId>>;
 
-    /// Keeps the keyed hash of an account's e-mail address, with the alias that stands for the address in the log;
-    /// when the hash of a password is given, only while it is the account's.
+    /// Stores the keyed hash of an account's e-mail address, with the alias that replaces the address in the
+    /// event log. If `password` is `Some`, stores them only while it is the account's password hash.
     async fn keep_email(
         &self,
         user: &CustomerId,
         name: &EmailHash,
         alias: &EmailHash,
         password: Option<&str>,
-    ) -> Kept<()>;
-    /// The alias of an address by its keyed hash, if an account has it.
-    async fn email_alias(&self, name: &EmailHash) -> Kept<Option<EmailHash>>;
+    ) -> StoreResult<()>;
+    /// Returns the alias of the e-mail address with this keyed hash, if an account has the address.
+    async fn email_alias(&self, name: &EmailHash) -> StoreResult<Option<EmailHash>>;
 
-    /// Whose account an identity provider's subject belongs to.
-    async fn linked(&self, issuer: &str, subject: &str) -> Kept<Option<CustomerId>>;
-    /// Lets it belong to somebody.
-    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> Kept<()>;
-    /// Takes an issuer's word for somebody no more, unless it is their last way to sign in.
-    async fn unlink(&self, issuer: &str, user: &CustomerId) -> Kept<Unlinked>;
-    /// The issuers whose word is taken for somebody's.
-    async fn links_of(&self, user: &CustomerId) -> Kept<Vec<String>>;
+    /// Returns the account that an identity of an issuer is linked to.
+    async fn linked_account(&self, issuer: &str, subject: &str) -> StoreResult<Option<CustomerId>>;
+    /// Links an identity to an account.
+    async fn link(&self, issuer: &str, subject: &str, user: &CustomerId, now: Timestamp) -> StoreResult<()>;
+    /// Unlinks the identity of an issuer from an account, unless it is the last way to sign in.
+    async fn unlink(&self, issuer: &str, user: &CustomerId) -> StoreResult<UnlinkOutcome>;
+    /// Returns the issuers whose identities are linked to an account.
+    async fn links_of(&self, user: &CustomerId) -> StoreResult<Vec<String>>;
 
-    /// Begins a session.
-    async fn open_family(&self, family: &Family) -> Kept<()>;
-    /// A session by its id.
-    async fn family(&self, id: Uuid) -> Kept<Option<Stored>>;
-    /// Writes a session back, unless somebody else did since it was read.
-    async fn replace_family(&self, stored: &Stored) -> Kept<bool>;
-    /// Somebody's sessions that are not over.
-    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> Kept<Vec<Stored>>;
-    /// Sessions that were ended since then.
-    async fn revoked_since(&self, since: Timestamp) -> Kept<Vec<Family>>;
+    /// Stores a new session.
+    async fn open_family(&self, family: &Family) -> StoreResult<()>;
+    /// Returns a session by its id.
+    async fn family(&self, id: Uuid) -> StoreResult<Option<Stored>>;
+    /// Writes a session back. Returns false, and changes nothing, if it was written since it was read.
+    async fn replace_family(&self, stored: &Stored) -> StoreResult<bool>;
+    /// Returns the sessions of an account that have not ended.
+    async fn families_of(&self, user: &CustomerId, now: Timestamp) -> StoreResult<Vec<Stored>>;
+    /// Returns the sessions that were ended since a time.
+    async fn revoked_since(&self, since: Timestamp) -> StoreResult<Vec<Family>>;
 
-    /// Keeps a one-time token. Those of before for the same purpose work no more.
-    async fn keep_one_time(&self, token: &OneTimeToken) -> Kept<()>;
-    /// Looks at a token that still works, and leaves it.
-    async fn one_time(&self, hash: &[u8; 32], purpose: Purpose, now: Timestamp) -> Kept<Option<MailedTo>>;
-    /// Takes a token, once: whose it is, when it still works.
+    /// Stores a one-time token. Earlier tokens of the account for the same purpose become invalid.
+    async fn keep_one_time(&self, token: &OneTimeToken) -> StoreResult<()>;
+    /// Returns the account and address of a valid token, without using the token up.
+    async fn one_time(
+        &self,
+        hash: &[u8; 32],
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> StoreResult<Option<MailedTo>>;
+    /// Uses a token up. Returns its account, or `None` if the token is not valid.
     async fn take_one_time(
         &self,
         hash: &[u8; 32],
         purpose: Purpose,
         now: Timestamp,
-    ) -> Kept<Option<CustomerId>>;
+    ) -> StoreResult<Option<CustomerId>>;
 
-    /// Counts a mail, unless one of the counts has its most: whether the mail may be sent. Erasures leave counts.
-    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> Kept<bool>;
+    /// Counts a mail. Returns false, and counts nothing, if one of the counts has reached its limit. Counts
+    /// stay when an account is erased.
+    async fn count_mail(&self, counts: &[MailCount], now: Timestamp) -> StoreResult<bool>;
 
-    /// Notes a sign-in.
-    async fn note(&self, sign_in: &SignIn) -> Kept<()>;
-    /// Sign-ins before an id, newest first; somebody's or everybody's.
+    /// Adds an entry to the sign-in audit.
+    async fn note(&self, sign_in: &SignIn) -> StoreResult<()>;
+    /// Returns at most `limit` entries of the sign-in audit before the entry `before`, newest first: those of
+    /// one account, or of all accounts if `user` is `None`.
     async fn sign_ins(
         &self,
         user: Option<&CustomerId>,
         before: Option<Uuid>,
         limit: u32,
-    ) -> Kept<Vec<SignIn>>;
+    ) -> StoreResult<Vec<SignIn>>;
 
-    /// Of these people, those of whom something is kept, but for sessions that were ended. Nothing is written.
-    async fn kept_of(&self, people: &[CustomerId]) -> Kept<Vec<CustomerId>>;
+    /// Returns those of the given accounts of which the store still has data. Ended sessions do not count as
+    /// data.
+    async fn accounts_with_data(&self, people: &[CustomerId]) -> StoreResult<Vec<CustomerId>>;
 
-    /// Forgets everything about somebody, but for which of their sessions were ended a moment ago.
-    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> Kept<()>;
-    /// Removes what is over and what is no longer to be kept, in bounded steps.
-    async fn sweep(&self, now: Timestamp) -> Kept<()>;
+    /// Deletes all data of an account, except that its ended sessions stay known until their access tokens
+    /// expire.
+    async fn forget(&self, user: &CustomerId, email_hashes: &[EmailHash]) -> StoreResult<()>;
+    /// Deletes expired data, in bounded steps.
+    async fn sweep(&self, now: Timestamp) -> StoreResult<()>;
 }

@@ -1,4 +1,7 @@
-//! Identity providers: others who say who somebody is.
+//! Identity providers: other services that confirm a person's identity, over OpenID Connect.
+//!
+//! A sign-in at a provider is a [`Flow`]. The browser carries it in an encrypted cookie. A flow can be
+//! completed only in the same browser, within ten minutes, and once.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -11,128 +14,129 @@ use souk_domain::{CustomerId, Email};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-/// How long somebody may take at a provider.
+/// Longest time between the start of a sign-in at a provider and its completion.
 pub const FLOW_MAX: SignedDuration = SignedDuration::from_mins(10);
-/// Sign-ins that came back and are remembered.
-const SPENT_MAX: usize = 10_000;
+/// Number of completed flows that are remembered.
+const USED_MAX: usize = 10_000;
 
-/// A sign-in on its way through a provider, as the browser carries it, sealed.
+/// A started sign-in at a provider. The browser carries it in an encrypted cookie.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Flow {
-    /// Which provider.
+    /// Name of the provider in the configuration.
     pub provider: String,
-    /// What the provider calls itself.
+    /// Issuer: the URL by which the provider identifies itself.
     pub issuer: String,
-    /// True for a provider that says to name itself in its answer (RFC 9207): one that does not is another's.
-    #[serde(default)]
-    pub names_itself: bool,
-    /// What comes back with the browser.
+    /// True if the provider announces that its responses name the issuer (RFC 9207). A response without the
+    /// issuer is then refused, because it comes from another provider.
+    #[serde(default, rename = "names_itself")]
+    pub sends_issuer: bool,
+    /// Random text that the browser must bring back.
     pub state: String,
-    /// What comes back in the provider's word.
+    /// Random text that the provider must include in the ID token.
     pub nonce: String,
-    /// What shows that the code was meant for us (PKCE).
+    /// PKCE code verifier, which proves to the provider that this shop started the sign-in.
     pub verifier: String,
-    /// Where the browser goes afterwards: a path of this shop.
+    /// Path of this site to which the browser goes after the sign-in.
     pub return_to: Option<String>,
-    /// Who was signed in already.
+    /// Account that was signed in when the flow started. The identity is linked to it.
     pub user: Option<CustomerId>,
-    /// The session that they were signed in by: the identity is linked only while it lasts.
+    /// Session of that account. The identity is linked only while the session lasts.
     #[serde(default)]
     pub session: Option<Uuid>,
-    /// When it began.
+    /// Time at which the flow started.
     pub begun_at: Timestamp,
 }
 
-/// What came back with the browser.
+/// Parameters that the browser brings back from the provider.
 #[derive(Clone, Copy, Debug)]
-pub struct Returned<'a> {
-    /// By which provider's address.
+pub struct Callback<'a> {
+    /// Name of the provider in the callback's path.
     pub provider: &'a str,
-    /// The state.
+    /// Value of the parameter `state`.
     pub state: &'a str,
-    /// Whom the answer says it is from (RFC 9207), when it does.
+    /// Value of the parameter `iss` (RFC 9207), if there is one.
     pub issuer: Option<&'a str>,
 }
 
 impl Flow {
-    /// Whether what came back belongs to it.
-    pub fn is_met_by(&self, returned: Returned<'_>, now: Timestamp) -> bool {
-        let is_state = bool::from(self.state.as_bytes().ct_eq(returned.state.as_bytes()));
-        let is_issuer = returned.issuer.map_or(!self.names_itself, |issuer| issuer == self.issuer);
+    /// Returns true if the callback belongs to this flow and the flow has not expired.
+    pub fn accepts(&self, callback: Callback<'_>, now: Timestamp) -> bool {
+        let is_state = bool::from(self.state.as_bytes().ct_eq(callback.state.as_bytes()));
+        let is_issuer = callback.issuer.map_or(!self.sends_issuer, |issuer| issuer == self.issuer);
         let is_in_time = now.duration_since(self.begun_at).abs() <= FLOW_MAX;
-        is_state && is_issuer && is_in_time && self.provider == returned.provider
+        is_state && is_issuer && is_in_time && self.provider == callback.provider
     }
 }
 
-/// Sign-ins that came back within the last minutes, the oldest of which go first: a cookie that was kept is no
-/// second sign-in.
-pub struct SpentFlows(Mutex<LruCache<[u8; 32], ()>>);
+/// Flows that were completed a short time ago, so that a copied cookie can't complete a flow twice. The
+/// oldest flow is dropped first.
+pub struct UsedFlows(Mutex<LruCache<[u8; 32], ()>>);
 
-impl Default for SpentFlows {
+impl Default for UsedFlows {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::new(SPENT_MAX).unwrap_or(NonZeroUsize::MIN))))
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(USED_MAX).unwrap_or(NonZeroUsize::MIN))))
     }
 }
 
-impl SpentFlows {
-    /// Spends one; false when it was before.
-    pub fn spend(&self, flow: &Flow) -> bool {
+impl UsedFlows {
+    /// Marks a flow as used. Returns false if it was used before.
+    pub fn mark_used(&self, flow: &Flow) -> bool {
         let key = *blake3::hash(flow.state.as_bytes()).as_bytes();
-        // A cache is whole at every moment, so a panic elsewhere leaves it usable.
+        // The cache is consistent at every moment, so it stays usable after a panic of another thread.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, ()).is_none()
     }
 }
 
-/// A sign-in that has begun: where the browser goes, and what it carries.
-pub struct Begun {
-    /// The provider's page.
+/// Start of a flow: the page to which the browser goes, and the values for its [`Flow`].
+pub struct FlowStart {
+    /// URL of the provider's sign-in page.
     pub url: String,
-    /// What it calls itself.
+    /// Issuer of the provider.
     pub issuer: String,
-    /// True when the provider names itself in its answers; see [`Flow`].
-    pub names_itself: bool,
-    /// See [`Flow`].
+    /// True if the provider's responses name the issuer. See [`Flow::sends_issuer`].
+    pub sends_issuer: bool,
+    /// Random text that the browser must bring back.
     pub state: String,
-    /// See [`Flow`].
+    /// Random text that the provider must include in the ID token.
     pub nonce: String,
-    /// See [`Flow`].
+    /// PKCE code verifier.
     pub verifier: String,
 }
 
-/// Somebody, as a provider knows them.
+/// A person's identity at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who says so.
+    /// Issuer that confirms the identity.
     pub issuer: String,
-    /// What they call them: theirs for good.
+    /// Id of the person at the issuer. It never changes.
     pub subject: String,
-    /// Their e-mail address, when it is one that this shop takes, and when it was shown to be theirs.
+    /// E-mail address, if the provider has verified it and this shop accepts it.
     pub verified_email: Option<Email>,
-    /// Their name.
+    /// Name of the person.
     pub name: Option<String>,
 }
 
-/// Why a provider doesn't say who somebody is.
+/// Error: a provider did not confirm an identity.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ProviderFailed {
-    /// It can't be asked now, or is not what it should be.
-    #[error("it can't be asked: {0}")]
+    /// The provider can't be reached, or its configuration document is wrong.
+    #[error("the provider is unavailable: {0}")]
     Unavailable(String),
-    /// It was asked, and what it says can't be believed.
-    #[error("what it says can't be believed: {0}")]
+    /// The provider responded, but its response failed a check.
+    #[error("the provider's response is not valid: {0}")]
     Refused(String),
 }
 
-/// The providers that are configured.
+/// Port to the configured identity providers.
 #[async_trait]
 pub trait IdentityProviders: Send + Sync + 'static {
-    /// Whether there is one of this name.
+    /// Returns true if a provider of this name is configured.
     fn has(&self, name: &str) -> bool;
-    /// The issuer by which one of this name signs what it says; none when there is no such provider.
+    /// Returns the issuer of a provider, or `None` if no provider has this name.
     fn issuer(&self, name: &str) -> Option<String>;
-    /// Begins a sign-in, which comes back to an address of this shop.
-    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<Begun, ProviderFailed>;
-    /// Takes the code that came back for who it is.
+    /// Starts a sign-in. The provider will send the browser back to `redirect_uri`, a URL of this shop.
+    async fn begin(&self, name: &str, redirect_uri: &str) -> Result<FlowStart, ProviderFailed>;
+    /// Exchanges the code that the browser brought back for the person's identity.
     async fn finish(&self, flow: &Flow, code: &str, redirect_uri: &str) -> Result<Identity, ProviderFailed>;
 }
 
@@ -149,7 +153,7 @@ mod tests {
         Flow {
             provider: text("work"),
             issuer: text("https://work.example"),
-            names_itself: false,
+            sends_issuer: false,
             state: text("s"),
             nonce: text("n"),
             verifier: text("v"),
@@ -161,22 +165,22 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_belongs_to_what_was_begun_and_to_nothing_else() {
-        let good = Returned { provider: "work", state: "s", issuer: Some("https://work.example") };
+    fn a_flow_accepts_only_its_own_callback_in_time() {
+        let good = Callback { provider: "work", state: "s", issuer: Some("https://work.example") };
         let soon = noon() + SignedDuration::from_mins(9);
-        assert!(flow().is_met_by(good, soon));
-        assert!(flow().is_met_by(Returned { issuer: None, ..good }, soon));
-        assert!(!flow().is_met_by(good, noon() + SignedDuration::from_mins(11)));
-        let names_itself = Flow { names_itself: true, ..flow() };
-        assert!(names_itself.is_met_by(good, soon));
-        assert!(!names_itself.is_met_by(Returned { issuer: None, ..good }, soon));
+        assert!(flow().accepts(good, soon));
+        assert!(flow().accepts(Callback { issuer: None, ..good }, soon));
+        assert!(!flow().accepts(good, noon() + SignedDuration::from_mins(11)));
+        let strict = Flow { sends_issuer: true, ..flow() };
+        assert!(strict.accepts(good, soon));
+        assert!(!strict.accepts(Callback { issuer: None, ..good }, soon));
         for other in [
-            Returned { provider: "home", ..good },
-            Returned { state: "", ..good },
-            Returned { state: "ss", ..good },
-            Returned { issuer: Some("https://home.example"), ..good },
+            Callback { provider: "home", ..good },
+            Callback { state: "", ..good },
+            Callback { state: "ss", ..good },
+            Callback { issuer: Some("https://home.example"), ..good },
         ] {
-            assert!(!flow().is_met_by(other, soon), "{other:?}");
+            assert!(!flow().accepts(other, soon), "{other:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Signing in: passwords, sessions, one-time tokens, and what slows those down who guess.
+//! Sign-in: passwords, sessions, one-time tokens, and delays for callers who guess.
 //!
-//! Everything that is decided here is a pure function of what is stored, what was presented and the time.
-//! Who has an account is in the log (`souk_domain::user`); what proves that somebody is them is kept by
-//! [`Credentials`], apart from the log, since it is deleted and overwritten.
+//! Each decision is a pure function of the stored data, the presented secret and the time. Only secrets are
+//! random. Accounts are in the event log (`souk_domain::user`). Password hashes, sessions and tokens are in
+//! [`Credentials`], a store apart from the log, because they are overwritten and deleted. If that store
+//! fails, nobody can sign in, and the caller gets an error.
 
 pub mod credentials;
 pub mod identity_provider;
@@ -14,7 +15,7 @@ pub mod session;
 pub mod throttle;
 
 pub use credentials::{
-    Credentials, CredentialsUnavailable, LinksAtReset, ResetsAtChange, SignIn, SignInKind, Unlinked,
+    Credentials, CredentialsUnavailable, LinksAtReset, ResetsAtChange, SignIn, SignInKind, UnlinkOutcome,
 };
 pub use identity_provider::{Identity, IdentityProviders, ProviderFailed};
 pub use mail::{Mail, Outbox, SentMail};

@@ -1,4 +1,4 @@
-//! Mail, on its way to somebody.
+//! Mails to users, and the port that sends them.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_domain::{CustomerId, Email};
 
-/// A mail. What it says is for its reader alone: never shown by `Debug`.
+/// A mail to a user. `Debug` shows neither the address nor the content.
 #[derive(Clone)]
 pub struct Mail {
-    /// Whom it is about: it goes with them.
+    /// Account that the mail is about. The mail is deleted when the account is erased.
     pub user: CustomerId,
-    /// Where to.
+    /// E-mail address of the recipient.
     pub to: Email,
-    /// What it is about, in a few words.
+    /// Subject line.
     pub subject: String,
-    /// What it says.
+    /// Body of the mail, as plain text.
     pub text: String,
 }
 
@@ -25,29 +25,30 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// A mail that is kept, but for what it says: the token in it is for those who can read the mailbox.
+/// A sent mail without its text. The text is left out because it may contain a token, which only the reader
+/// of the mailbox may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentMail {
-    /// When it was sent.
+    /// Time at which the mail was sent.
     pub at: Timestamp,
-    /// What it is about.
+    /// Subject line.
     pub subject: String,
 }
 
-/// It could not be sent or looked at now.
+/// Error: mail could not be sent, read or deleted.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("mail is unavailable: {0}")]
 pub struct MailFailed(pub String);
 
-/// Sends mail.
+/// Port that sends mail and stores what was sent.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Sends it, or hands it over for good to whoever does.
+    /// Sends a mail, or passes it on to a program that will send it.
     async fn send(&self, mail: Mail) -> Result<(), MailFailed>;
 
-    /// What is kept of somebody's mail, newest first.
+    /// Returns the stored mails of an account, newest first.
     async fn sent_to(&self, user: &CustomerId) -> Result<Vec<SentMail>, MailFailed>;
 
-    /// Forgets what is kept of somebody's mail.
+    /// Deletes the stored mails of an account.
     async fn forget(&self, user: &CustomerId) -> Result<(), MailFailed>;
 }

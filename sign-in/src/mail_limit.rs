@@ -1,10 +1,11 @@
-//! Limits of the mails that one e-mail address gets in a day.
+//! Daily limits of the mails to one e-mail address.
 //!
-//! Anybody can name an address that is not theirs: at sign-up, after each erasure again, and for a reset. So mails
-//! are counted by the address, beside the accounts, and the counts outlive an erasure. What is kept is a keyed hash of
-//! the address under a key that is used for nothing else: it tells nobody's address, matches no account, and goes
-//! when its day is over. Each purpose has counts of its own, and so has each client address among those who ask,
-//! or else one stranger could use up the mails that reset somebody's password.
+//! Anybody can enter the e-mail address of another person, at sign-up or to reset a password. So mails are
+//! counted per e-mail address, not per account, and the counts stay when an account is erased. A count is
+//! stored under a keyed hash of the address. The key is used for nothing else, so the hash reveals no address
+//! and matches no account. It is deleted when its day is over. Each purpose is counted separately. There is
+//! also a lower limit per client address; without it, one stranger could use up all password resets of
+//! another person.
 
 use std::net::IpAddr;
 
@@ -13,24 +14,25 @@ use souk_domain::Email;
 
 use crate::one_time::Purpose;
 
-/// Mails of one purpose that one e-mail address gets in a day.
+/// Largest number of mails of one purpose to one e-mail address in a day.
 pub const MAILS_A_DAY_MAX: u32 = 12;
-/// Mails of one purpose that one e-mail address gets in a day because one client address asked.
+/// Largest number of mails of one purpose to one e-mail address in a day that one client address can request.
 pub const MAILS_A_DAY_OF_CLIENT_MAX: u32 = 4;
-/// Lifetime of a count, from its first mail on.
+/// Lifetime of a count, from its first mail.
 pub const COUNTED: SignedDuration = SignedDuration::from_hours(24);
 
-/// A count of mails, and the most that it may come to.
+/// Name of a count of mails, and its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailCount {
-    /// The keyed hash of what is counted.
+    /// Keyed hash of purpose and e-mail address, with or without the client address.
     pub key: [u8; 32],
-    /// The most mails in a day.
+    /// Largest number of mails in a day.
     pub mails_max: u32,
 }
 
 impl MailCount {
-    /// Names the counts of a mail that a client asks for.
+    /// Returns the two counts of a mail: the one of the e-mail address, and the one of the pair of e-mail
+    /// address and client address.
     pub fn of(key: &[u8; 32], purpose: Purpose, to: &Email, client: Option<IpAddr>) -> [Self; 2] {
         let client = client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
         let of_all = format!("{} {}", purpose.as_str(), mailbox(to));
@@ -43,7 +45,8 @@ impl MailCount {
     }
 }
 
-/// The mailbox of an address, without the tag behind a `+`, which its owner chooses.
+/// Returns the address without the tag after a `+`. The owner chooses the tag freely, so all tags are one
+/// mailbox.
 fn mailbox(address: &Email) -> String {
     let (local, domain) = address.as_str().rsplit_once('@').unwrap_or((address.as_str(), ""));
     format!("{}@{domain}", local.split('+').next().unwrap_or(local))
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn purposes_addresses_and_clients_are_counted_apart() {
+    fn purposes_addresses_and_clients_are_counted_separately() {
         let of = |key: u8, purpose, to: &str, client: &str| {
             MailCount::of(&[key; 32], purpose, &Email::parse(to).unwrap(), client.parse().ok())
         };
@@ -62,9 +65,9 @@ mod tests {
         let ada = "ada@example.org";
         let first = of(1, verify, ada, "192.0.2.1");
         assert_eq!(first, of(1, verify, ada, "192.0.2.1"));
-        let elsewhere = of(1, verify, ada, "192.0.2.2");
-        assert!(first[0] == elsewhere[0] && first[1] != elsewhere[1] && first[0].key != first[1].key);
-        assert_eq!(first, of(1, verify, "ada+another@example.org", "192.0.2.1"), "it is the same mailbox");
+        let other_client = of(1, verify, ada, "192.0.2.2");
+        assert!(first[0] == other_client[0] && first[1] != other_client[1] && first[0].key != first[1].key);
+        assert_eq!(first, of(1, verify, "ada+another@example.org", "192.0.2.1"), "the mailbox is the same");
         for other in [
             of(1, Purpose::ResetPassword, ada, "192.0.2.1"),
             of(1, verify, "bob@example.org", "192.0.2.1"),

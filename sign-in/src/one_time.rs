@@ -1,21 +1,23 @@
-//! Tokens that are mailed and work once: to verify an address, to set a new password.
+//! One-time tokens, which are mailed to verify an e-mail address or to reset a password. Each works once.
+//!
+//! The store has only the hash of a token. A token works for one purpose and until it expires.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use souk_domain::{CustomerId, EmailHash};
 
-/// What a token is for; it is good for nothing else.
+/// Purpose of a token. The token works for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Shows that an e-mail address is somebody's.
+    /// Proof that the account's owner receives mail at the e-mail address.
     VerifyEmail,
-    /// Sets a new password.
+    /// Permission to set a new password.
     ResetPassword,
 }
 
 impl Purpose {
-    /// As it is kept.
+    /// Returns the name of the purpose in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify-email",
@@ -23,7 +25,7 @@ impl Purpose {
         }
     }
 
-    /// How long a token works.
+    /// Returns the lifetime of a token.
     pub fn ttl(self) -> SignedDuration {
         match self {
             Self::VerifyEmail => SignedDuration::from_hours(24),
@@ -32,40 +34,40 @@ impl Purpose {
     }
 }
 
-/// What is kept of a token: a hash of it, whose it is, and until when.
+/// A one-time token as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OneTimeToken {
-    /// The hash of the text that was mailed.
+    /// Hash of the token's text, which was mailed.
     pub hash: [u8; 32],
-    /// Whose it is.
+    /// Account of the token.
     pub user: CustomerId,
-    /// What it is for.
+    /// Purpose of the token.
     pub purpose: Purpose,
-    /// The hash of the address that it was mailed to: it shows nothing of another address.
+    /// Keyed hash of the e-mail address that the token was mailed to. The token verifies no other address.
     pub email_hash: EmailHash,
-    /// When it works no more.
+    /// Time at which the token expires.
     pub expires_at: Timestamp,
 }
 
-/// A token's account and address, while the token works.
+/// Account and e-mail address of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailedTo {
-    /// The account.
+    /// Account of the token.
     pub user: CustomerId,
-    /// The address that the token was mailed to; none of a token from before this was noted, when no account could
-    /// change its address.
+    /// Keyed hash of the e-mail address that the token was mailed to. `None` for tokens of older versions,
+    /// which did not store it; accounts could not change their address then.
     pub email_hash: Option<EmailHash>,
 }
 
 impl MailedTo {
-    /// Says whether the token was mailed to this address.
-    pub fn is_address(&self, email_hash: &EmailHash) -> bool {
+    /// Returns true if the token was mailed to this address, or if the address is not known.
+    pub fn is_for_address(&self, email_hash: &EmailHash) -> bool {
         self.email_hash.as_ref().is_none_or(|mailed_to| mailed_to == email_hash)
     }
 }
 
 impl OneTimeToken {
-    /// A new one, and the text to mail.
+    /// Creates a token. Returns it together with the text to mail.
     pub fn make(
         user: CustomerId,
         email_hash: EmailHash,
@@ -79,7 +81,7 @@ impl OneTimeToken {
         Ok((Self { hash, user, purpose, email_hash, expires_at: now + purpose.ttl() }, text))
     }
 
-    /// What the text of a token is kept as.
+    /// Returns the hash under which a token's text is stored.
     pub fn hash_of(text: &str) -> [u8; 32] {
         *blake3::hash(text.as_bytes()).as_bytes()
     }

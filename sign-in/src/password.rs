@@ -1,4 +1,7 @@
-//! Passwords: what is allowed (NIST SP 800-63B), and how they are kept (argon2id, RFC 9106).
+//! Passwords: the rules for new ones (NIST SP 800-63B), and their hashes (argon2id, RFC 9106).
+//!
+//! A comparison takes the same time if the account does not exist or has no password, so that its duration
+//! does not reveal accounts.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,37 +13,38 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-/// Characters of a password, at least.
+/// Smallest length of a password, in characters.
 pub const CHARS_MIN: usize = 12;
-/// Characters of a password, at most.
+/// Largest length of a password, in characters.
 pub const CHARS_MAX: usize = 256;
 
-/// Passwords that many have, lower-cased and without the digits behind them.
+/// Common passwords in lower case, without trailing digits.
 static COMMON: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// A password as it was typed, overwritten when it is dropped and never shown.
+/// A password as the user typed it. `Debug` does not show it, and its memory is overwritten when it is
+/// dropped.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
-/// Why a password is not taken.
+/// Reason why a new password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRefused {
-    /// Too short or too long.
+    /// The password is too short or too long.
     #[error("a password has {CHARS_MIN} to {CHARS_MAX} characters; a few words make a good one")]
     Length,
-    /// Whoever guesses tries it first.
-    #[error("this password is one of the first that are tried by whoever guesses; take another")]
+    /// The password is common, so an attacker tries it first.
+    #[error("this password is common and easy to guess; choose another one")]
     Common,
 }
 
 impl Password {
-    /// Whatever was typed, to be compared.
+    /// Wraps typed text, without checking it.
     pub fn typed(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// Whether it may be somebody's from now on.
+    /// Checks the rules for a new password.
     pub fn check(&self) -> Result<(), PasswordRefused> {
         if !(CHARS_MIN..=CHARS_MAX).contains(&self.0.chars().count()) {
             return Err(PasswordRefused::Length);
@@ -54,13 +58,14 @@ impl Password {
         if base.is_empty() || is_one_char || is_common { Err(PasswordRefused::Common) } else { Ok(()) }
     }
 
-    /// Whether it is longer than any password that somebody may have: then it is nobody's.
+    /// Returns true if the text is longer than any allowed password, so it can't be the password of any
+    /// account.
     pub fn is_too_long(&self) -> bool {
         self.0.len() > CHARS_MAX * 4
     }
 }
 
-/// Whether a text is a common password, twice.
+/// Returns true if the text is a common password written twice.
 fn is_doubled(text: &str) -> bool {
     let half = text.len() / 2;
     text.is_char_boundary(half) && text[..half] == text[half..] && COMMON.contains(&text[..half])
@@ -72,12 +77,12 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What comparing a password takes: RFC 9106 with the parameters that OWASP names first for argon2id.
+/// Cost of hashing or comparing a password. The default is the first recommendation of OWASP for argon2id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Memory, in KiB.
+    /// Memory of one hash, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Number of passes over the memory.
     pub passes: u32,
 }
 
@@ -93,40 +98,42 @@ impl Cost {
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
     }
 
-    /// The rest that makes a hash of another cost take as long as one of this cost; none when it does already.
-    fn beyond(self, made: Self) -> Option<Self> {
+    /// Returns the extra work that makes a comparison at the lower cost `used` take as long as one at this
+    /// cost. Returns `None` if no extra work is needed.
+    fn extra_over(self, used: Self) -> Option<Self> {
         let work = |cost: Self| u64::from(cost.memory_kib) * u64::from(cost.passes);
-        let rest = work(self).checked_sub(work(made))? / u64::from(self.passes);
-        let memory_kib = u32::try_from(rest).ok().filter(|kib| *kib >= Params::MIN_M_COST)?;
+        let extra = work(self).checked_sub(work(used))? / u64::from(self.passes);
+        let memory_kib = u32::try_from(extra).ok().filter(|kib| *kib >= Params::MIN_M_COST)?;
         Some(Self { memory_kib, ..self })
     }
 }
 
-/// What became of a comparison.
+/// Result of comparing a password with a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Compared {
-    /// Whether it is the password.
+pub struct Comparison {
+    /// True if the password is correct.
     pub is_right: bool,
-    /// Whether it was kept at less cost than is asked for by now.
+    /// True if the hash was made at another cost than the current one, so that it should be replaced.
     pub is_outdated: bool,
 }
 
-/// Makes and compares hashes of passwords, at a cost that takes some ten milliseconds of a core.
+/// Hashes and compares passwords at a fixed cost. With the default cost, each call takes some tens of
+/// milliseconds.
 #[derive(Clone, Debug)]
 pub struct Hashing {
     argon2: Argon2<'static>,
     cost: Cost,
-    /// A hash of nothing in particular, compared when there is none, so that both take the same time.
+    /// Hash that is compared when the account has none, so that both cases take the same time.
     stand_in: String,
 }
 
-/// The cost is not one that argon2 knows, or the system gives no random bytes.
+/// Error: argon2 does not support the cost, or the system provides no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("passwords can't be hashed: {0}")]
 pub struct HashingFailed(String);
 
 impl Hashing {
-    /// Hashes at a cost from now on.
+    /// Creates a hasher with a cost.
     pub fn new(cost: Cost) -> Result<Self, HashingFailed> {
         let argon2 = cost.argon2().map_err(|error| HashingFailed(error.to_string()))?;
         let mut hashing = Self { argon2, cost, stand_in: String::new() };
@@ -134,43 +141,44 @@ impl Hashing {
         Ok(hashing)
     }
 
-    /// The hash of a password with a salt of its own, as a PHC string.
+    /// Returns the hash of a password with a new random salt, as a PHC string.
     pub fn hash(&self, password: &Password) -> Result<String, HashingFailed> {
         let hash = self.argon2.hash_password(password.0.as_bytes());
         hash.map(|hash| hash.to_string()).map_err(|error| HashingFailed(error.to_string()))
     }
 
-    /// Compares a password with a hash, in the same time whether there is one, and whether it was made at this
-    /// cost or a lower one.
-    pub fn compare(&self, password: &Password, hash: Option<&str>) -> Compared {
+    /// Compares a password with a hash. Takes the same time if there is no hash, or if the hash was made at a
+    /// lower cost.
+    pub fn compare(&self, password: &Password, hash: Option<&str>) -> Comparison {
         let parsed = PasswordHash::new(hash.unwrap_or(&self.stand_in)).ok();
         let is_equal = parsed
             .as_ref()
             .is_some_and(|parsed| self.argon2.verify_password(password.0.as_bytes(), parsed).is_ok());
-        let made_at = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
-        let made_at = made_at.map(|params| Cost { memory_kib: params.m_cost(), passes: params.t_cost() });
-        let is_outdated = made_at != Some(self.cost);
-        if let Some(rest) = made_at.and_then(|made| self.cost.beyond(made)) {
-            // Nothing but its time is of use.
-            let _ = rest.argon2().map(|argon2| argon2.hash_password(password.0.as_bytes()));
+        let params = parsed.as_ref().and_then(|parsed| Params::try_from(parsed).ok());
+        let used_cost = params.map(|params| Cost { memory_kib: params.m_cost(), passes: params.t_cost() });
+        let is_outdated = used_cost != Some(self.cost);
+        if let Some(extra) = used_cost.and_then(|used| self.cost.extra_over(used)) {
+            // This hash is not used. Only the time that it takes matters.
+            let _ = extra.argon2().map(|argon2| argon2.hash_password(password.0.as_bytes()));
         }
-        Compared { is_right: is_equal && hash.is_some(), is_outdated }
+        Comparison { is_right: is_equal && hash.is_some(), is_outdated }
     }
 }
 
-/// Too many wait for their password to be compared.
+/// Error: too many callers are waiting for their password to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many are signing in at the moment")]
-pub struct TooManyWait;
+#[error("too many sign-ins are in progress at the moment")]
+pub struct TooManyWaiting;
 
-/// Makes and compares hashes apart from the threads that serve requests, few at a time.
+/// Port that hashes and compares passwords on threads of its own, few at a time, so that requests are not
+/// delayed.
 #[async_trait]
 pub trait Passwords: Send + Sync + 'static {
-    /// The hash of a password.
-    async fn hash(&self, password: Password) -> Result<String, TooManyWait>;
+    /// Returns the hash of a password, as a PHC string.
+    async fn hash(&self, password: Password) -> Result<String, TooManyWaiting>;
 
-    /// Compares a password with a hash, in the same time whether there is one.
-    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait>;
+    /// Compares a password with a hash. Takes the same time if there is no hash.
+    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Comparison, TooManyWaiting>;
 }
 
 #[cfg(test)]
@@ -182,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn long_ones_are_taken_whatever_they_consist_of() {
+    fn a_long_password_may_contain_any_characters() {
         for text in ["correct horse battery", "ünïcødé pässwörd", "            x", "qwxzvbnmlkjhg"] {
             assert_eq!(typed(text).check(), Ok(()), "{text}");
         }
@@ -192,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn common_ones_are_refused_also_with_digits_behind_them_or_twice() {
+    fn common_passwords_are_refused_also_with_trailing_digits_or_doubled() {
         for text in [
             "password1234",
             "Password2026",
@@ -206,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_one_password_and_has_a_salt_of_its_own() {
+    fn a_hash_matches_one_password_and_has_its_own_salt() {
         let hashing = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
         let hash = hashing.hash(&typed("correct horse battery")).unwrap();
         assert_ne!(hashing.hash(&typed("correct horse battery")).unwrap(), hash);
         assert!(hash.starts_with("$argon2id$"));
         let right = hashing.compare(&typed("correct horse battery"), Some(&hash));
-        assert_eq!(right, Compared { is_right: true, is_outdated: false });
+        assert_eq!(right, Comparison { is_right: true, is_outdated: false });
         assert!(!hashing.compare(&typed("correct horse batterx"), Some(&hash)).is_right);
         assert!(!hashing.compare(&typed("a stand-in"), None).is_right);
         assert!(!hashing.compare(&typed("x"), Some("no hash")).is_right);
@@ -221,23 +229,23 @@ mod tests {
     #[test]
     fn a_hash_of_another_cost_is_outdated() {
         let cheap = Hashing::new(Cost { memory_kib: 64, passes: 1 }).unwrap();
-        let dear = Hashing::new(Cost { memory_kib: 128, passes: 1 }).unwrap();
+        let expensive = Hashing::new(Cost { memory_kib: 128, passes: 1 }).unwrap();
         let hash = cheap.hash(&typed("correct horse battery")).unwrap();
-        assert!(dear.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
+        assert!(expensive.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
         assert!(!cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
-        let hash = dear.hash(&typed("correct horse battery")).unwrap();
+        let hash = expensive.hash(&typed("correct horse battery")).unwrap();
         assert!(cheap.compare(&typed("correct horse battery"), Some(&hash)).is_outdated);
     }
 
     #[test]
-    fn a_hash_of_less_cost_takes_as_long_as_one_of_more() {
+    fn a_comparison_with_a_cheaper_hash_gets_extra_work() {
         let now = Cost { memory_kib: 19_456, passes: 2 };
         let of = |memory_kib, passes| Cost { memory_kib, passes };
-        assert_eq!(now.beyond(of(9_728, 2)), Some(of(9_728, 2)));
-        assert_eq!(now.beyond(of(19_456, 1)), Some(of(9_728, 2)));
-        assert_eq!(now.beyond(of(7_168, 5)), Some(of(1_536, 2)));
-        assert_eq!(now.beyond(now), None);
-        assert_eq!(now.beyond(of(65_536, 3)), None);
+        assert_eq!(now.extra_over(of(9_728, 2)), Some(of(9_728, 2)));
+        assert_eq!(now.extra_over(of(19_456, 1)), Some(of(9_728, 2)));
+        assert_eq!(now.extra_over(of(7_168, 5)), Some(of(1_536, 2)));
+        assert_eq!(now.extra_over(now), None);
+        assert_eq!(now.extra_over(of(65_536, 3)), None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Sessions: a family of refresh tokens, each of which is good for the next.
+//! Sessions. A session is a family of refresh tokens: each token can be exchanged for the next one.
 //!
-//! A token is used once. Used a second time within ten seconds it works once more, for a client whose
-//! answer was lost; after that somebody else has it too, and the family ends.
+//! A token works once. Within ten seconds after its first use it works a second time, for a client that lost
+//! the response. Any other repeated use means that somebody else has the token too, and ends the family.
 //!
-//! A session that a browser brings back from an identity provider begins without a token: the first is given for
-//! a code, once, within a minute. A second use of the code within that minute ends the family.
+//! A session that starts at an identity provider begins without a token. The browser gets a code, which can
+//! be exchanged for the first token once, within a minute. A second use of the code within that minute ends
+//! the family.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,49 +15,52 @@ use souk_domain::CustomerId;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-/// How long an access token lasts.
+/// Lifetime of an access token.
 pub const ACCESS_TTL: SignedDuration = SignedDuration::from_mins(10);
-/// How long a session lasts without being used.
+/// Time after which an unused session ends.
 pub const IDLE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long a session lasts at most.
+/// Longest lifetime of a session.
 pub const SESSION_MAX: SignedDuration = SignedDuration::from_hours(180 * 24);
-/// Lifetime of the code of a sign-in: short, since it stands in an address, and browsers keep addresses.
+/// Lifetime of the code of a sign-in. It is short, because the code is part of a URL, and browsers store
+/// URLs.
 pub const CODE_TTL: SignedDuration = SignedDuration::from_mins(1);
-/// How long a used token works once more.
+/// Time within which a used token works a second time.
 const REPEAT_MAX: SignedDuration = SignedDuration::from_secs(10);
-/// Tokens of a family that are good at once: more than one only when a client repeated itself.
+/// Largest number of valid tokens in a family. There is more than one only if a client repeated a request.
 const LIVE_MAX: usize = 4;
 
-/// Bytes of a token's secret and of its keyed hash.
+/// Length of a token's secret, in bytes.
 const SECRET_BYTES: usize = 32;
+/// Length of a token's keyed hash, in bytes.
 const MAC_BYTES: usize = 16;
 
-/// What a secret is kept as.
+/// Hash under which the secret of a token is stored.
 pub type SecretHash = [u8; 32];
 
-/// A refresh token: its family and a secret, under a keyed hash, so that what nobody was given never
-/// counts as used twice. The code of a sign-in has the same form, under another key.
+/// A refresh token: the id of its family and a random secret, authenticated by a keyed hash. The keyed hash
+/// keeps invented tokens from counting as a repeated use. The code of a sign-in has the same form, with
+/// another key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// Its family.
+    /// Id of the token's family.
     pub family: Uuid,
     secret: [u8; SECRET_BYTES],
 }
 
 impl RefreshToken {
-    /// A new one.
+    /// Creates a token with a random secret.
     pub fn make(family: Uuid) -> Result<Self, getrandom::Error> {
         let mut secret = [0; SECRET_BYTES];
         getrandom::fill(&mut secret)?;
         Ok(Self { family, secret })
     }
 
-    /// As its owner holds it.
+    /// Returns the text that the client gets.
     pub fn encode(&self, key: &[u8; 32]) -> String {
         BASE64_URL_SAFE_NO_PAD.encode([&self.family.as_bytes()[..], &self.secret, &self.mac(key)].concat())
     }
 
-    /// Reads one; none when this shop didn't give it out.
+    /// Parses the text of a token. Returns `None` if this shop did not issue it.
     pub fn decode(text: &str, key: &[u8; 32]) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let (family, rest) = bytes.split_first_chunk::<16>()?;
@@ -65,7 +69,7 @@ impl RefreshToken {
         bool::from(token.mac(key).as_slice().ct_eq(mac)).then_some(token)
     }
 
-    /// What it is kept as.
+    /// Returns the hash under which the token is stored.
     pub fn hash(&self) -> SecretHash {
         *blake3::hash(&self.secret).as_bytes()
     }
@@ -79,27 +83,27 @@ impl RefreshToken {
     }
 }
 
-/// A session, from signing in to signing out.
+/// A session, from sign-in to sign-out, with its refresh tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Family {
-    /// Its id: the `sid` of its access tokens.
+    /// Id of the session: the `sid` of its access tokens.
     pub id: Uuid,
-    /// Whose it is.
+    /// Account of the session.
     pub user: CustomerId,
-    /// When they signed in.
+    /// Time of the sign-in.
     pub opened_at: Timestamp,
-    /// When it ends unless it is used.
+    /// Time at which the session ends if it is not used before.
     pub expires_at: Timestamp,
-    /// When it was ended.
+    /// Time at which the session was ended, by a sign-out or by a repeated token.
     pub revoked_at: Option<Timestamp>,
-    /// The code that its first token is given for, until it is used.
+    /// Hash of the code for the first token. `None` after its use, and for a sign-in with a password.
     #[serde(default)]
     code: Option<SecretHash>,
     live: Vec<SecretHash>,
     used: Vec<Used>,
 }
 
-/// A token that was used within the last seconds.
+/// A token that was used within the last ten seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Used {
     hash: SecretHash,
@@ -107,17 +111,17 @@ struct Used {
     is_repeated: bool,
 }
 
-/// Why a token gives no new one.
+/// Reason why a token or code is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The session has ended.
     Ended,
-    /// The token was used before: the session ends now.
+    /// The token was used before, so the session ends now.
     UsedBefore,
 }
 
 impl Family {
-    /// Begins with a first token.
+    /// Begins a session with a first token.
     pub fn open(id: Uuid, user: CustomerId, first: SecretHash, now: Timestamp) -> Self {
         Self {
             id,
@@ -131,7 +135,8 @@ impl Family {
         }
     }
 
-    /// Begins without a token: [`Family::exchange`] gives the first. It ends by itself when nobody asks for it.
+    /// Begins a session without a token. [`Family::exchange`] adds the first one. If the code is not used in
+    /// time, the session expires.
     pub fn open_by_code(id: Uuid, user: CustomerId, code: SecretHash, now: Timestamp) -> Self {
         Self {
             id,
@@ -145,12 +150,13 @@ impl Family {
         }
     }
 
-    /// Whether it has ended.
+    /// Returns true if the session has expired or was ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.revoked_at.is_some() || now >= self.expires_at
     }
 
-    /// Takes the code for the first token. A refusal may end the family: it has to be kept, too.
+    /// Exchanges the code for the first token. The caller must also store the family after a refusal, because
+    /// a refusal may end it.
     pub fn exchange(&mut self, code: SecretHash, first: SecretHash, now: Timestamp) -> Result<(), Refused> {
         if self.is_over(now) || now.duration_since(self.opened_at) >= CODE_TTL {
             return Err(Refused::Ended);
@@ -164,14 +170,15 @@ impl Family {
         Ok(())
     }
 
-    /// Takes a token for the next. A refusal may end the family: it has to be kept, too.
+    /// Exchanges a token for the next one. The caller must also store the family after a refusal, because a
+    /// refusal may end it.
     pub fn refresh(&mut self, token: SecretHash, next: SecretHash, now: Timestamp) -> Result<(), Refused> {
         if self.is_over(now) {
             return Err(Refused::Ended);
         }
         self.used.retain(|used| now.duration_since(used.at) <= REPEAT_MAX);
-        if let Some(place) = self.live.iter().position(|live| *live == token) {
-            self.live.remove(place);
+        if let Some(index) = self.live.iter().position(|live| *live == token) {
+            self.live.remove(index);
             self.used.push(Used { hash: token, at: now, is_repeated: false });
         } else if let Some(used) = self.used.iter_mut().find(|used| used.hash == token && !used.is_repeated) {
             used.is_repeated = true;
@@ -187,7 +194,7 @@ impl Family {
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends the session.
     pub fn revoke(&mut self, now: Timestamp) {
         self.revoked_at = self.revoked_at.or(Some(now));
         self.code = None;
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_back_and_forged_ones_are_not() {
+    fn a_token_can_be_decoded_and_a_forged_one_can_not() {
         let token = RefreshToken::make(Uuid::from_u128(7)).unwrap();
         let text = token.encode(&KEY);
         let read = RefreshToken::decode(&text, &KEY).unwrap();
@@ -231,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_is_good_for_the_next() {
+    fn each_token_can_be_exchanged_for_the_next() {
         let mut family = family();
         assert_eq!(family.refresh(hash(1), hash(2), at(600)), Ok(()));
         assert_eq!(family.refresh(hash(2), hash(3), at(1200)), Ok(()));
@@ -239,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_token_works_once_more_within_ten_seconds_and_both_answers_are_good() {
+    fn a_used_token_works_a_second_time_within_ten_seconds_and_both_new_tokens_work() {
         let mut family = family();
         family.refresh(hash(1), hash(2), at(0)).unwrap();
         assert_eq!(family.refresh(hash(1), hash(3), at(10)), Ok(()));
@@ -250,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_token_ends_the_family_later() {
+    fn a_token_used_again_after_ten_seconds_ends_the_session() {
         let mut family = family();
         family.refresh(hash(1), hash(2), at(0)).unwrap();
         assert_eq!(family.refresh(hash(1), hash(3), at(11)), Err(Refused::UsedBefore));
@@ -267,35 +274,36 @@ mod tests {
         let mut family = by_code();
         assert_eq!(family.exchange(hash(9), hash(1), at(59)), Ok(()));
         assert_eq!(family.refresh(hash(1), hash(2), at(3600)), Ok(()));
-        assert!(by_code().is_over(at(60)), "nobody asked for its tokens");
+        assert!(by_code().is_over(at(60)), "the code was not used");
         assert_eq!(by_code().exchange(hash(9), hash(1), at(60)), Err(Refused::Ended));
         assert_eq!(by_code().exchange(hash(8), hash(1), at(1)), Err(Refused::UsedBefore));
     }
 
     #[test]
-    fn a_code_that_comes_twice_within_its_minute_ends_the_session_and_later_it_does_not() {
+    fn a_code_used_twice_within_its_minute_ends_the_session_and_later_it_does_not() {
         let mut family = by_code();
         family.exchange(hash(9), hash(1), at(1)).unwrap();
         let mut later = family.clone();
         assert_eq!(family.exchange(hash(9), hash(2), at(59)), Err(Refused::UsedBefore));
         assert!(family.is_over(at(59)));
         assert_eq!(later.exchange(hash(9), hash(2), at(60)), Err(Refused::Ended));
-        assert!(!later.is_over(at(60)), "an address that a browser kept ends no session");
+        assert!(!later.is_over(at(60)), "a URL from the browser history must not end a session");
     }
 
     #[test]
-    fn a_session_ends_when_it_is_not_used_and_after_half_a_year_at_the_latest() {
+    fn a_session_ends_after_thirty_unused_days_and_after_half_a_year_at_the_latest() {
         let day = 24 * 3600;
         assert!(family().is_over(at(30 * day)) && !family().is_over(at(30 * day - 1)));
         let mut used = family();
         for n in 1..=200_u8 {
-            let (token, next) = (used.live[0], [n; 32].map(|byte| byte ^ 0x80));
+            let token = used.live[0];
+            let next = [n; 32].map(|byte| byte ^ 0x80);
             if used.refresh(token, next, at(i64::from(n) * day)).is_err() {
                 assert_eq!(n, 180);
                 return;
             }
         }
-        panic!("it never ends");
+        panic!("the session never ends");
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Limits for whoever guesses: growing delays of a key, and a bound of a key for a day.
+//! Limits against guessing: growing delays per key, and a daily limit per key.
+//!
+//! A key is the thing that is guessed at or the client that guesses, such as an account or a client address.
+//! Counts are in memory and limited; a restart forgets them.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -6,93 +9,100 @@ use std::num::NonZeroUsize;
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 
-/// Failures that are forgiven.
+/// Number of failures that cause no delay.
 pub const FREE_FAILURES: u32 = 5;
-/// The longest delay of most keys, in seconds.
+/// Longest delay of most keys, in seconds.
 pub const DELAY_S_MAX: i64 = 15 * 60;
-/// Time for which failures are remembered, and for which a bound holds.
+/// Time for which failures are remembered.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-/// Keys that are remembered at once: the least recently tried go first.
+/// Largest number of keys in memory. The least recently used key is dropped first.
 const KEYS_MAX: usize = 100_000;
 
-/// The answer to a caller who wants to try at a key.
+/// Decision about the next attempt at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It may.
+    /// The attempt is allowed now.
     Now,
-    /// It may unless those that are under way fail: their outcome decides.
+    /// The decision depends on the outcome of attempts in progress. Ask again when they have ended.
     WhenOthersEnd,
-    /// It may in so many seconds.
-    In(u32),
+    /// The attempt is allowed after this number of seconds.
+    AfterSeconds(u32),
 }
 
-/// The end of a try.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was right: the failures before it are forgiven.
+    /// The guess was right. A throttle forgives earlier failures.
     Right,
-    /// It failed.
+    /// The guess was wrong.
     Wrong,
-    /// It says nothing about the key.
+    /// The attempt does not count, for example after an error of the server.
     Nothing,
 }
 
-/// The failures of a key, and the tries whose outcome is not known yet.
+/// Failures of a key, and its attempts in progress.
 #[derive(Clone, Copy, Debug)]
-struct Tries {
+struct Attempts {
     failures: u32,
-    /// The moment of the last failure.
+    /// Time of the last failure.
     last: Timestamp,
-    under_way: u32,
+    in_progress: u32,
 }
 
-/// Counts failures and says how long to wait. Tries that are under way count as failures until they have ended, so that
-/// tries at once are no way around.
+/// Counter of failures per key, with growing delays. Attempts in progress count as failures until they have
+/// ended, so that parallel attempts can't avoid the delays.
 #[derive(Debug)]
 pub struct Throttle<K: Hash + Eq> {
-    tries: LruCache<K, Tries>,
+    attempts: LruCache<K, Attempts>,
     free: u32,
     delay_s_max: i64,
 }
 
+impl Attempts {
+    fn none(now: Timestamp) -> Self {
+        Self { failures: 0, last: now, in_progress: 0 }
+    }
+}
+
 impl<K: Hash + Eq> Throttle<K> {
-    /// Forgives so many failures of a key; beyond them a delay lasts so many seconds at most.
+    /// Creates a throttle. `free` failures of a key cause no delay; later delays last at most `delay_s_max`
+    /// seconds.
     pub fn new(free: u32, delay_s_max: i64) -> Self {
-        Self { tries: LruCache::new(keys_max()), free, delay_s_max }
+        Self { attempts: LruCache::new(keys_max()), free, delay_s_max }
     }
 
-    /// Says whether the next try may be made.
+    /// Decides about the next attempt at a key.
     pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
-        let Some(tries) = self.tries.get(key).copied() else { return Verdict::Now };
-        let beyond = tries.failures.checked_sub(self.free);
-        let until = beyond.map(|beyond| tries.last + delay(beyond, self.delay_s_max));
+        let Some(attempts) = self.attempts.get(key).copied() else { return Verdict::Now };
+        let beyond = attempts.failures.checked_sub(self.free);
+        let until = beyond.map(|beyond| attempts.last + delay(beyond, self.delay_s_max));
         if let Some(wait) = until.and_then(|until| seconds_until(until, now)) {
-            return Verdict::In(wait);
+            return Verdict::AfterSeconds(wait);
         }
-        let is_one_too_many = tries.failures.saturating_add(tries.under_way) >= self.free;
-        if tries.under_way > 0 && is_one_too_many { Verdict::WhenOthersEnd } else { Verdict::Now }
+        let is_one_too_many = attempts.failures.saturating_add(attempts.in_progress) >= self.free;
+        if attempts.in_progress > 0 && is_one_too_many { Verdict::WhenOthersEnd } else { Verdict::Now }
     }
 
-    /// Begins a try.
+    /// Begins an attempt.
     pub fn begin(&mut self, key: K, now: Timestamp) {
-        let tries = self.tries.get_or_insert_mut(key, || Tries { failures: 0, last: now, under_way: 0 });
-        tries.under_way = tries.under_way.saturating_add(1);
+        let attempts = self.attempts.get_or_insert_mut(key, || Attempts::none(now));
+        attempts.in_progress = attempts.in_progress.saturating_add(1);
     }
 
-    /// Ends a try.
+    /// Ends an attempt with its outcome.
     pub fn end(&mut self, key: K, outcome: Outcome, now: Timestamp) {
         if outcome == Outcome::Wrong {
-            let tries = self.tries.get_or_insert_mut(key, || Tries { failures: 0, last: now, under_way: 0 });
-            if now.duration_since(tries.last) > REMEMBERED {
-                tries.failures = 0;
+            let attempts = self.attempts.get_or_insert_mut(key, || Attempts::none(now));
+            if now.duration_since(attempts.last) > REMEMBERED {
+                attempts.failures = 0;
             }
-            tries.failures = tries.failures.saturating_add(1);
-            tries.last = now;
-            tries.under_way = tries.under_way.saturating_sub(1);
+            attempts.failures = attempts.failures.saturating_add(1);
+            attempts.last = now;
+            attempts.in_progress = attempts.in_progress.saturating_sub(1);
             return;
         }
-        if let Some(tries) = self.tries.get_mut(&key) {
-            tries.under_way = tries.under_way.saturating_sub(1);
+        if let Some(attempts) = self.attempts.get_mut(&key) {
+            attempts.in_progress = attempts.in_progress.saturating_sub(1);
         }
         if outcome == Outcome::Right {
             self.forgive(&key);
@@ -101,45 +111,46 @@ impl<K: Hash + Eq> Throttle<K> {
 
     /// Forgives the failures of a key.
     pub fn forgive(&mut self, key: &K) {
-        if let Some(tries) = self.tries.get_mut(key) {
-            tries.failures = 0;
-            if tries.under_way == 0 {
-                self.tries.pop(key);
+        if let Some(attempts) = self.attempts.get_mut(key) {
+            attempts.failures = 0;
+            if attempts.in_progress == 0 {
+                self.attempts.pop(key);
             }
         }
     }
 }
 
-/// One second, then twice as long each time.
+/// Returns the delay after the free failures: one second, then twice as long after each further failure.
 fn delay(beyond: u32, delay_s_max: i64) -> SignedDuration {
     SignedDuration::from_secs(1_i64.checked_shl(beyond.min(20)).unwrap_or(delay_s_max).min(delay_s_max))
 }
 
-/// The seconds from now until a moment, of which the last counts as a whole one; none once it has come.
+/// Returns the number of seconds until a time, rounded up, or `None` if the time has come.
 fn seconds_until(until: Timestamp, now: Timestamp) -> Option<u32> {
     let left = until.duration_since(now);
-    let begun = i64::from(left.subsec_nanos() > 0);
-    u32::try_from(left.as_secs() + begun).ok().filter(|left| *left > 0)
+    let rounding = i64::from(left.subsec_nanos() > 0);
+    u32::try_from(left.as_secs() + rounding).ok().filter(|left| *left > 0)
 }
 
 fn keys_max() -> NonZeroUsize {
     NonZeroUsize::new(KEYS_MAX).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// A bound of failures of a key in a day, which begins with the first. It ends by itself, however often somebody
-/// fails meanwhile: a growing delay would be held up for good by whoever goes on.
+/// Limit of failures per key and day. A day begins with the first failure and ends after 24 hours, however
+/// many failures follow. With a growing delay instead, an attacker who continues could extend the delay
+/// without end.
 #[derive(Debug)]
-pub struct DailyBound<K: Hash + Eq> {
+pub struct DailyLimit<K: Hash + Eq> {
     days: LruCache<K, Day>,
     failures_max: u32,
 }
 
-/// The failures of a key since its day began, and the tries whose outcome is not known yet.
+/// Failures of a key since its day began, and its attempts in progress.
 #[derive(Clone, Copy, Debug)]
 struct Day {
     began: Timestamp,
     failures: u32,
-    under_way: u32,
+    in_progress: u32,
 }
 
 impl Day {
@@ -148,41 +159,41 @@ impl Day {
     }
 }
 
-impl<K: Hash + Eq> DailyBound<K> {
-    /// Allows so many failures of a key in a day.
+impl<K: Hash + Eq> DailyLimit<K> {
+    /// Creates a limit of `failures_max` failures per key and day.
     pub fn new(failures_max: u32) -> Self {
         Self { days: LruCache::new(keys_max()), failures_max }
     }
 
-    /// Says whether the next try may be made.
+    /// Decides about the next attempt at a key.
     pub fn verdict(&mut self, key: &K, now: Timestamp) -> Verdict {
         let Some(day) = self.days.get(key).copied() else { return Verdict::Now };
         let failures = if now < day.end() { day.failures } else { 0 };
         if failures >= self.failures_max
             && let Some(wait) = seconds_until(day.end(), now)
         {
-            return Verdict::In(wait);
+            return Verdict::AfterSeconds(wait);
         }
-        let is_full = failures.saturating_add(day.under_way) >= self.failures_max;
-        if day.under_way > 0 && is_full { Verdict::WhenOthersEnd } else { Verdict::Now }
+        let is_full = failures.saturating_add(day.in_progress) >= self.failures_max;
+        if day.in_progress > 0 && is_full { Verdict::WhenOthersEnd } else { Verdict::Now }
     }
 
-    /// Begins a try.
+    /// Begins an attempt.
     pub fn begin(&mut self, key: K, now: Timestamp) {
-        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, under_way: 0 });
-        day.under_way = day.under_way.saturating_add(1);
+        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, in_progress: 0 });
+        day.in_progress = day.in_progress.saturating_add(1);
     }
 
-    /// Ends a try; one that was right forgives no other.
+    /// Ends an attempt with its outcome. A right guess forgives no earlier failure.
     pub fn end(&mut self, key: K, outcome: Outcome, now: Timestamp) {
-        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, under_way: 0 });
-        day.under_way = day.under_way.saturating_sub(1);
+        let day = self.days.get_or_insert_mut(key, || Day { began: now, failures: 0, in_progress: 0 });
+        day.in_progress = day.in_progress.saturating_sub(1);
         if outcome != Outcome::Wrong {
             return;
         }
         // A day begins with the first failure.
         if day.failures == 0 || now >= day.end() {
-            *day = Day { began: now, failures: 0, under_way: day.under_way };
+            *day = Day { began: now, failures: 0, in_progress: day.in_progress };
         }
         day.failures = day.failures.saturating_add(1);
     }
@@ -212,13 +223,13 @@ mod tests {
             fail(&mut throttle, "ada", at(10));
             waits.push(throttle.verdict(&"ada", at(10)));
         }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900].map(Verdict::In));
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900].map(Verdict::AfterSeconds));
         assert_eq!(throttle.verdict(&"ada", at(10 + 900)), Verdict::Now);
         assert_eq!(throttle.verdict(&"bob", at(10)), Verdict::Now);
     }
 
     #[test]
-    fn tries_under_way_count_until_their_outcome_is_known() {
+    fn attempts_in_progress_count_as_failures_until_their_outcome_is_known() {
         let mut throttle = Throttle::new(2, DELAY_S_MAX);
         throttle.begin("here", at(0));
         assert_eq!(throttle.verdict(&"here", at(0)), Verdict::Now);
@@ -230,42 +241,46 @@ mod tests {
         throttle.begin("here", at(0));
         assert_eq!(throttle.verdict(&"here", at(0)), Verdict::WhenOthersEnd);
         throttle.end("here", Outcome::Wrong, at(0));
-        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::In(1));
-        // Once the delay is over one try is made, and the next waits for its outcome.
+        assert_eq!(throttle.verdict(&"here", at(0)), Verdict::AfterSeconds(1));
+        // After the delay one attempt is allowed, and the next waits for its outcome.
         assert_eq!(throttle.verdict(&"here", at(1)), Verdict::Now);
         throttle.begin("here", at(1));
         assert_eq!(throttle.verdict(&"here", at(1)), Verdict::WhenOthersEnd);
         throttle.begin("here", at(1));
         throttle.end("here", Outcome::Right, at(1));
-        assert_eq!(throttle.verdict(&"here", at(1)), Verdict::Now, "one is under way, and none failed");
+        assert_eq!(
+            throttle.verdict(&"here", at(1)),
+            Verdict::Now,
+            "one attempt is in progress, and none has failed"
+        );
     }
 
     #[test]
-    fn a_bound_ends_a_day_after_the_first_failure_however_many_follow() {
-        let mut bound = DailyBound::new(2);
-        bound.end("code", Outcome::Wrong, at(0));
-        assert_eq!(bound.verdict(&"code", at(0)), Verdict::Now);
-        bound.begin("code", at(9));
-        assert_eq!(bound.verdict(&"code", at(9)), Verdict::WhenOthersEnd);
-        bound.end("code", Outcome::Wrong, at(10));
-        assert_eq!(bound.verdict(&"code", at(10)), Verdict::In(24 * 3600 - 10));
-        bound.begin("code", at(20));
-        bound.end("code", Outcome::Right, at(20));
-        assert_eq!(bound.verdict(&"code", at(24 * 3600 - 1)), Verdict::In(1));
-        assert_eq!(bound.verdict(&"code", at(24 * 3600)), Verdict::Now);
-        bound.end("code", Outcome::Wrong, at(24 * 3600));
-        assert_eq!(bound.verdict(&"code", at(24 * 3600)), Verdict::Now);
-        assert_eq!(bound.verdict(&"other", at(20)), Verdict::Now);
+    fn a_daily_limit_ends_a_day_after_the_first_failure_however_many_follow() {
+        let mut limit = DailyLimit::new(2);
+        limit.end("code", Outcome::Wrong, at(0));
+        assert_eq!(limit.verdict(&"code", at(0)), Verdict::Now);
+        limit.begin("code", at(9));
+        assert_eq!(limit.verdict(&"code", at(9)), Verdict::WhenOthersEnd);
+        limit.end("code", Outcome::Wrong, at(10));
+        assert_eq!(limit.verdict(&"code", at(10)), Verdict::AfterSeconds(24 * 3600 - 10));
+        limit.begin("code", at(20));
+        limit.end("code", Outcome::Right, at(20));
+        assert_eq!(limit.verdict(&"code", at(24 * 3600 - 1)), Verdict::AfterSeconds(1));
+        assert_eq!(limit.verdict(&"code", at(24 * 3600)), Verdict::Now);
+        limit.end("code", Outcome::Wrong, at(24 * 3600));
+        assert_eq!(limit.verdict(&"code", at(24 * 3600)), Verdict::Now);
+        assert_eq!(limit.verdict(&"other", at(20)), Verdict::Now);
     }
 
     #[test]
-    fn success_and_a_day_forgive() {
+    fn a_success_or_a_day_without_failures_ends_the_delay() {
         let mut throttle = Throttle::new(1, DELAY_S_MAX);
         fail(&mut throttle, "ada", at(0));
         fail(&mut throttle, "ada", at(0));
-        assert!(matches!(throttle.verdict(&"ada", at(0)), Verdict::In(_)));
+        assert!(matches!(throttle.verdict(&"ada", at(0)), Verdict::AfterSeconds(_)));
         fail(&mut throttle, "ada", at(25 * 3600));
-        assert_eq!(throttle.verdict(&"ada", at(25 * 3600)), Verdict::In(1));
+        assert_eq!(throttle.verdict(&"ada", at(25 * 3600)), Verdict::AfterSeconds(1));
         throttle.end("ada", Outcome::Right, at(25 * 3600));
         assert_eq!(throttle.verdict(&"ada", at(25 * 3600)), Verdict::Now);
     }
