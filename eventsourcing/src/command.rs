@@ -182,8 +182,8 @@ pub trait CommandPort<D: Decider>: Send + Sync + 'static {
     /// Returns the current state of the aggregate; `None` if its stream has no event.
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError>;
 
-    /// Returns up to `limit` events of the aggregate, starting at revision `from`. Commands that need more than
-    /// the state holds are built from these events. A page with fewer events is not always the last one.
+    /// Returns up to `limit` events of the aggregate, starting at revision `from`. Commands that need more
+    /// than the state holds are built from these events. A page with fewer events is not always the last one.
     async fn events(
         &self,
         stream: &StreamName,

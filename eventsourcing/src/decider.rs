@@ -62,8 +62,8 @@ pub trait Decider: Send + Sync + 'static {
     /// Returns the state after `event`.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 
-    /// Returns the memory cost of a state in parts. The state itself is one part; each element of a list in it,
-    /// such as an order line, is another.
+    /// Returns the memory cost of a state in parts. The state itself is one part; each element of a list in
+    /// it, such as an order line, is another.
     fn parts(_: &Self::State) -> usize {
         1
     }

@@ -67,8 +67,8 @@ impl Follower {
         self.position >= self.live_from
     }
 
-    /// Starts a read: returns the position after which the driver must read a page now. Returns `None` while a
-    /// read is running, or during the wait after a failed read. The driver reports the result to
+    /// Starts a read: returns the position after which the driver must read a page now. Returns `None` while
+    /// a read is running, or during the wait after a failed read. The driver reports the result to
     /// [`Follower::on_page`] or [`Follower::on_failure`].
     pub fn begin_read(&mut self, now: Timestamp) -> Option<Position> {
         // After a clock is set back, a retry time may lie too far in the future; it is then ignored.
@@ -91,8 +91,8 @@ impl Follower {
         self.is_engine_dead = false;
     }
 
-    /// Records a failed read. Returns true for the first of several failures, so that the driver logs only this
-    /// one.
+    /// Records a failed read. Returns true for the first of several failures, so that the driver logs only
+    /// this one.
     pub fn on_failure(&mut self, error: &StoreError, now: Timestamp) -> bool {
         self.is_reading = false;
         self.failures = self.failures.saturating_add(1);

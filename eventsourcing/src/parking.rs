@@ -24,8 +24,8 @@ use crate::id::{Position, Revision, StreamName};
 pub enum Entity {
     /// Row of a read model, or instance of a process, by its key.
     Key(String),
-    /// Stream with an event that can't be decoded. All rows and instances that the stream has changed are parked
-    /// with it.
+    /// Stream with an event that can't be decoded. All rows and instances that the stream has changed are
+    /// parked with it.
     Stream(StreamName),
 }
 
@@ -123,8 +123,8 @@ pub struct Skip {
     pub stream: StreamName,
     /// Revision of the skipped event.
     pub revision: Revision,
-    /// Key of the only row or instance that skips the event. `None` if all skip it, because the event can't be
-    /// decoded.
+    /// Key of the only row or instance that skips the event. `None` if all skip it, because the event can't
+    /// be decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }

@@ -95,8 +95,8 @@ pub struct Decision<M, S> {
 pub trait ProcessCommand: Clone + Send + Sync + 'static {
     /// Returns the stream of the aggregate that receives the command.
     fn stream(&self) -> StreamName;
-    /// Returns the command's own id, if it must be the same whoever sends the command. For `None`, the runtime
-    /// derives the id from the output.
+    /// Returns the command's own id, if it must be the same whoever sends the command. For `None`, the
+    /// runtime derives the id from the output.
     fn id(&self) -> Option<CommandId>;
 }
 
@@ -126,9 +126,9 @@ pub trait Process: Send + Sync + 'static {
     fn event_types() -> Vec<&'static str>;
     /// Returns the content of an event and its instance; `None` if the event does not concern the process.
     fn read(event: &RecordedEvent) -> Result<Option<Incoming<Self::Event>>, DecodeError>;
-    /// Returns the next move; `None` if the instance waits for an input. The runtime calls this function after
-    /// inputs were taken in and after each move. It does not call it while a command has no answer, or for an
-    /// ended instance.
+    /// Returns the next move; `None` if the instance waits for an input. The runtime calls this function
+    /// after inputs were taken in and after each move. It does not call it while a command has no answer, or
+    /// for an ended instance.
     fn decide(state: &Self::State, now: Timestamp) -> Option<Decision<Self::Move, Self::Step>>;
     /// Returns the state after an input. The function records facts and decides nothing.
     fn take_in(state: Self::State, input: &Input<Self::Event, Self::Step>) -> Self::State;

@@ -212,8 +212,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// them does not roll back the others.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
-    /// Returns the place of the command's events in the stream; `None` if the stream has no event of it. Events
-    /// that were appended later do not matter.
+    /// Returns the place of the command's events in the stream; `None` if the stream has no event of it.
+    /// Events that were appended later do not matter.
     async fn find_command(
         &self,
         stream: &StreamName,
@@ -229,8 +229,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Returns up to `limit` events with this correlation id after position `after`, in order of position. The
-    /// page ends earlier if its payloads reach [`READ_BYTES_MAX`].
+    /// Returns up to `limit` events with this correlation id after position `after`, in order of position.
+    /// The page ends earlier if its payloads reach [`READ_BYTES_MAX`].
     async fn read_correlation(
         &self,
         correlation: &CorrelationId,
@@ -238,8 +238,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Reads up to `limit` events after position `after`, and returns the events that match the filter. The read
-    /// ends earlier if the payloads reach [`READ_BYTES_MAX`].
+    /// Reads up to `limit` events after position `after`, and returns the events that match the filter. The
+    /// read ends earlier if the payloads reach [`READ_BYTES_MAX`].
     async fn read_all(&self, after: Position, limit: usize, filter: &Filter) -> Result<Page, StoreError>;
 
     /// Returns the position of the last event; [`Position::START`] for an empty log.
@@ -249,7 +249,7 @@ pub trait EventStore: Send + Sync + 'static {
     /// the head wakes the caller.
     async fn wait_beyond(&self, after: Position) -> Result<Position, StoreError>;
 
-    /// Returns true if no other process can write to this log. If another process can, a state in memory may be
-    /// out of date.
+    /// Returns true if no other process can write to this log. If another process can, a state in memory may
+    /// be out of date.
     fn is_exclusive(&self) -> bool;
 }

@@ -23,8 +23,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Makes a subscription to all events after position `after` that match the filter. Each page covers up to
-    /// `page_events_max` events of the log.
+    /// Makes a subscription to all events after position `after` that match the filter. Each page covers up
+    /// to `page_events_max` events of the log.
     pub fn new(store: Arc<dyn EventStore>, after: Position, filter: Filter, page_events_max: usize) -> Self {
         Self { store, filter, position: after, page_events_max }
     }

@@ -1,8 +1,8 @@
-//! Test kit for domain crates: examples of rules in the form given (events), when (command), then (events or a
-//! rejection), and test doubles of ports.
+//! Test kit for domain crates: examples of rules in the form given (events), when (command), then (events or
+//! a rejection), and test doubles of ports.
 //!
-//! Invariant: the time is fixed, and all ids and keys are the same in every run. On failure: an example that does
-//! not hold panics at the line of the test.
+//! Invariant: the time is fixed, and all ids and keys are the same in every run. On failure: an example that
+//! does not hold panics at the line of the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -119,8 +119,8 @@ where
     }
 }
 
-/// Sends inputs to a process one after another. Returns the outputs that each input caused. As in the runtime, the
-/// process decides no move while a command has no answer.
+/// Sends inputs to a process one after another. Returns the outputs that each input caused. As in the
+/// runtime, the process decides no move while a command has no answer.
 pub fn run_process<P: Process>(
     state: &mut P::State,
     inputs: &[Input<P::Event, P::Step>],

@@ -9,8 +9,9 @@ use souk_eventsourcing::{Decider, DecodeError, EventPayload, RecordedEvent, Time
 pub enum StreamEvent<E> {
     /// Event of the aggregate itself.
     Event(E),
-    /// `noted` event: a repeatable command changed nothing. It raises the stream's revision. A read model that
-    /// shows the revision must follow, since a client's `If-Match` with the old revision would always fail.
+    /// `noted` event: a repeatable command changed nothing. It raises the stream's revision. A read model
+    /// that shows the revision must follow, since a client's `If-Match` with the old revision would always
+    /// fail.
     Noted,
 }
 

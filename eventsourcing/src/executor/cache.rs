@@ -2,7 +2,8 @@
 //!
 //! Invariant: the states in the cache have at most the given number of parts in total. The least recently
 //! used states are dropped first. The state that was added last is always kept, even if it alone exceeds the
-//! limit. Without this rule, a very large state would be computed again from its first event for every command.
+//! limit. Without this rule, a very large state would be computed again from its first event for every
+//! command.
 
 use lru::LruCache;
 

@@ -208,8 +208,8 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Accepts the check of a batch without events. `events` are the stream's new events since the decision; if
-    /// there are none, the answers are valid.
+    /// Accepts the check of a batch without events. `events` are the stream's new events since the decision;
+    /// if there are none, the answers are valid.
     fn on_confirmation(&mut self, batch: Batch<D>, events: &[RecordedEvent], actions: &mut Vec<Action<D>>) {
         if events.is_empty() {
             let before = batch.after.revision;
@@ -278,8 +278,8 @@ impl<D: Decider> Lane<D> {
         }
     }
 
-    /// Returns the commands of a failed batch to the queue. They are decided again after the stream's new events
-    /// were read, each after a lookup.
+    /// Returns the commands of a failed batch to the queue. They are decided again after the stream's new
+    /// events were read, each after a lookup.
     fn decide_again(&mut self, batch: Batch<D>, actions: &mut Vec<Action<D>>) {
         self.memory = Memory::Outdated(batch.before);
         for entry in batch.entries.into_iter().rev() {

@@ -443,9 +443,9 @@ fn a_load_returns_the_state_on_disk() {
     assert_eq!(rig.loads[&3].as_ref().map(|loaded| *loaded.state), Some(5));
 }
 
-/// Regression test for a bug that the simulation found. A copy of a command was looked up while the batch with
-/// the first command was still being appended. The copy was not found, and then rejected because of the effect of
-/// the first command.
+/// Regression test for a bug that the simulation found. A copy of a command was looked up while the batch
+/// with the first command was still being appended. The copy was not found, and then rejected because of the
+/// effect of the first command.
 #[test]
 fn a_copy_in_the_same_batch_is_answered_as_a_repeat_even_if_the_append_is_slow() {
     for exclusive in [true, false] {

@@ -1,10 +1,10 @@
 //! The index of people: a port to find people by a *name*, such as the keyed hash of an e-mail address.
 //!
-//! The index is stored with the keys of people and not in the log. If an event must refer to a name, it holds an
-//! *alias* of the name, which is a random text.
+//! The index is stored with the keys of people and not in the log. If an event must refer to a name, it holds
+//! an *alias* of the name, which is a random text.
 //!
-//! Invariants: the log contains no name. After the row of an alias is deleted, the alias can't be traced back to
-//! its name. Erasing a person deletes the person's links and key in one transaction.
+//! Invariants: the log contains no name. After the row of an alias is deleted, the alias can't be traced back
+//! to its name. Erasing a person deletes the person's links and key in one transaction.
 //!
 //! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.
 
@@ -36,22 +36,22 @@ pub trait PersonIndex: Send + Sync + 'static {
     /// Returns the alias of a name: 64 hexadecimal digits. Creates a random alias if the name has none.
     async fn make_alias(&self, name: &str) -> Result<String, KeysUnavailable>;
 
-    /// Accepts a name that an older log holds in place of an alias. The name becomes its own alias, unless it is
-    /// already an alias.
+    /// Accepts a name that an older log holds in place of an alias. The name becomes its own alias, unless it
+    /// is already an alias.
     async fn adopt_alias(&self, name: &str) -> Result<(), KeysUnavailable>;
 
     /// Deletes an alias together with its name.
     async fn delete_alias(&self, alias: &str) -> Result<(), KeysUnavailable>;
 
-    /// Links people with names in one transaction. A link lasts until its person is erased. People who are already
-    /// erased get no link.
+    /// Links people with names in one transaction. A link lasts until its person is erased. People who are
+    /// already erased get no link.
     async fn link(&self, links: Vec<(Person, String)>) -> Result<(), KeysUnavailable>;
 
     /// Deletes the link of a person with one name.
     async fn unlink(&self, person: &Person, name: &str) -> Result<(), KeysUnavailable>;
 
-    /// Returns up to `limit` people of a kind who have a key, ordered by person and after `after`, with the time
-    /// at which the key was created.
+    /// Returns up to `limit` people of a kind who have a key, ordered by person and after `after`, with the
+    /// time at which the key was created.
     async fn keyed_after(
         &self,
         kind: &str,

@@ -1,8 +1,8 @@
 //! Keys of people, and the port to the store of these keys.
 //!
-//! Invariants: the store is separate from the log and from the log's backups. After a key is destroyed, no copy
-//! of the data sealed with it can be opened. A key that was used for sealing is on disk. A person who was erased
-//! never gets a key again. A finished [`PersonKeys::erase`] survives every crash.
+//! Invariants: the store is separate from the log and from the log's backups. After a key is destroyed, no
+//! copy of the data sealed with it can be opened. A key that was used for sealing is on disk. A person who
+//! was erased never gets a key again. A finished [`PersonKeys::erase`] survives every crash.
 //!
 //! On failure: every operation fails with [`KeysUnavailable`], changes nothing, and can be retried.
 
@@ -80,11 +80,12 @@ pub struct KeysUnavailable(pub String);
 
 /// Port to the store of people's keys.
 ///
-/// An erasure has two parts. First, [`PersonKeys::erase`] destroys the key. Then the rest of the program removes
-/// the other data of the person, such as sessions. The erasure is *settled* once that is done.
+/// An erasure has two parts. First, [`PersonKeys::erase`] destroys the key. Then the rest of the program
+/// removes the other data of the person, such as sessions. The erasure is *settled* once that is done.
 #[async_trait]
 pub trait PersonKeys: PersonIndex {
-    /// Returns keys for sealing. Creates a key for each person who has none. People who are erased get no key.
+    /// Returns keys for sealing. Creates a key for each person who has none. People who are erased get no
+    /// key.
     async fn to_seal(&self, people: Vec<Person>) -> Result<KeyRing, KeysUnavailable>;
 
     /// Returns keys for opening sealed values, for those of `people` who have a key.

@@ -96,8 +96,8 @@ pub struct Sealed {
 }
 
 impl<T> Personal<T> {
-    /// Makes an open value of a person. Sealing binds the value to its event and to `field`, so that it can't be
-    /// opened in another place.
+    /// Makes an open value of a person. Sealing binds the value to its event and to `field`, so that it can't
+    /// be opened in another place.
     pub fn new(person: Person, field: &'static str, value: T) -> Self {
         Self::Open(Open { person, field, value })
     }
@@ -110,8 +110,8 @@ impl<T> Personal<T> {
         }
     }
 
-    /// Returns true if the person was erased before the value was written. If the person was erased later, the
-    /// function returns false, and only opening the value shows that it is erased.
+    /// Returns true if the person was erased before the value was written. If the person was erased later,
+    /// the function returns false, and only opening the value shows that it is erased.
     pub fn is_erased(&self) -> bool {
         matches!(self, Self::Sealed(Sealed { sealed: None, .. }))
     }
@@ -136,9 +136,9 @@ impl<T> fmt::Debug for Personal<T> {
     }
 }
 
-/// JSON form of an open value. [`seal`] finds open values by the text before the value. No other JSON contains
-/// this text: within a string its quotes are escaped, and field names with control characters are always
-/// rejected.
+/// JSON form of an open value. [`seal`] finds open values by the text before the value. No other JSON
+/// contains this text: within a string its quotes are escaped, and field names with control characters are
+/// always rejected.
 #[derive(Serialize)]
 struct OpenForm<'a, T> {
     #[serde(rename = "\u{0}open")]

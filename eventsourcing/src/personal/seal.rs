@@ -5,8 +5,8 @@
 //! Invariants: after sealing, an event holds no open value. A sealed value can be opened only with its own
 //! person, event and field. A value that is written after the erasure of its person is marked as erased.
 //!
-//! On failure: a value without a key is written as erased, because it must not be written unencrypted. A value
-//! that can't be opened is `None`.
+//! On failure: a value without a key is written as erased, because it must not be written unencrypted. A
+//! value that can't be opened is `None`.
 
 use std::borrow::Cow;
 
@@ -89,9 +89,9 @@ pub fn sealed_people(data: &[u8]) -> impl Iterator<Item = Person> {
 
 /// Seals the open values of `events`.
 ///
-/// An open value without a key is marked as erased. A copy of a sealed value is marked as erased if `is_erased`
-/// is true for its person. Otherwise the copy stays unchanged, even if its key is missing, because a restore may
-/// bring the key back. `nonce` must return other bytes on each call.
+/// An open value without a key is marked as erased. A copy of a sealed value is marked as erased if
+/// `is_erased` is true for its person. Otherwise the copy stays unchanged, even if its key is missing,
+/// because a restore may bring the key back. `nonce` must return other bytes on each call.
 pub fn seal(
     events: &mut [NewEvent],
     keys: &KeyRing,
@@ -140,7 +140,8 @@ fn sealed_value(
     sealed
 }
 
-/// Returns the JSON of a sealed value; `None` if the value is erased, or if person, event or field were changed.
+/// Returns the JSON of a sealed value; `None` if the value is erased, or if person, event or field were
+/// changed.
 pub(super) fn open(sealed: &Sealed, key: &PersonKey) -> Option<Vec<u8>> {
     let bytes = BASE64_STANDARD.decode(sealed.sealed.as_ref()?).ok()?;
     let (nonce, encrypted) = bytes.split_first_chunk::<NONCE_BYTES>()?;

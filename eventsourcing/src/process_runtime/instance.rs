@@ -1,7 +1,7 @@
 //! One instance of a process: its state, its open outputs and its waiting inputs.
 //!
-//! Invariant: [`Instance::apply`] computes the state from recorded inputs and moves only. [`Instance::decide`]
-//! changes nothing; it returns the transition to append.
+//! Invariant: [`Instance::apply`] computes the state from recorded inputs and moves only.
+//! [`Instance::decide`] changes nothing; it returns the transition to append.
 //!
 //! On failure: a panic of the rules is returned as text, together with the input that caused it. The caller
 //! parks the instance.
@@ -131,8 +131,8 @@ impl<P: Process> Instance<P> {
         }
     }
 
-    /// Returns the event that causes the next transition: the last waiting event, or the event that started the
-    /// instance.
+    /// Returns the event that causes the next transition: the last waiting event, or the event that started
+    /// the instance.
     pub(super) fn last_cause(&self) -> EventId {
         self.waiting.iter().rev().find_map(|waiting| waiting.cause).unwrap_or(self.started_by)
     }
@@ -153,8 +153,9 @@ impl<P: Process> Instance<P> {
         Some(pending)
     }
 
-    /// Makes the poison of an instance that can't continue. `input` is the index of the waiting input that caused
-    /// it; for `None`, the poison names the last transition. `position` is the position of the process.
+    /// Makes the poison of an instance that can't continue. `input` is the index of the waiting input that
+    /// caused it; for `None`, the poison names the last transition. `position` is the position of the
+    /// process.
     pub(super) fn poison(&self, id: &str, input: Option<usize>, position: Position, reason: &str) -> Poison {
         let recorded = input.and_then(|place| self.waiting.get(place)).map(|waiting| &waiting.recorded);
         let event = recorded.and_then(|recorded| recorded.stream.clone().zip(recorded.revision));
@@ -206,8 +207,8 @@ impl<P: Process> Instance<P> {
         Ok((!transition.moves.is_empty()).then_some(transition))
     }
 
-    /// Removes an input of a recorded transition from the waiting inputs, or its output from the open outputs.
-    /// Returns the input, and the output if it was still open.
+    /// Removes an input of a recorded transition from the waiting inputs, or its output from the open
+    /// outputs. Returns the input, and the output if it was still open.
     fn remove_input(&mut self, recorded: &RecordedInput) -> Result<TransitionInput<P>, String> {
         let is_same = |waiting: &Waiting<P>| match recorded.output {
             Some(output) => waiting.recorded.output == Some(output),
@@ -294,8 +295,8 @@ impl<P: Process> Instance<P> {
         Ok(added)
     }
 
-    /// Drops the waiting inputs, the timers and the effects without a reactor of an ended instance. Returns the
-    /// dropped outputs.
+    /// Drops the waiting inputs, the timers and the effects without a reactor of an ended instance. Returns
+    /// the dropped outputs.
     pub(super) fn close(&mut self) -> Vec<(OutputId, Pending<P>)> {
         self.waiting.clear();
         let is_dropped = |pending: &Pending<P>| pending.kind == RecordedOutputKind::Timer || pending.given_up;

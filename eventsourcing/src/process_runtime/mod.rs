@@ -51,8 +51,8 @@ pub enum Action<P: Process> {
     /// Append a transition of the instance with this id. The driver reports a failure to
     /// [`ProcessRuntime::on_append_failed`]. After success, the runtime reads the transition from the log.
     Append(String, Append),
-    /// Send a command. The runtime reads the command's events from the log. The driver reports any other result
-    /// to [`ProcessRuntime::on_result`].
+    /// Send a command. The runtime reads the command's events from the log. The driver reports any other
+    /// result to [`ProcessRuntime::on_result`].
     Command(Outgoing<P::Command>),
     /// Carry out an effect. The answer is sent to an aggregate as a command with the given origin, and the
     /// runtime reads the events of that command from the log. If the answer causes no event, the driver calls
@@ -108,8 +108,8 @@ pub struct ProcessRuntime<P: Process> {
     dirty: HashSet<String>,
     parking: Parking,
     position: Position,
-    /// True after the log was read to its head. Until then, the log may still hold the answer to an output, so
-    /// nothing is sent.
+    /// True after the log was read to its head. Until then, the log may still hold the answer to an output,
+    /// so nothing is sent.
     live: bool,
 }
 
@@ -178,22 +178,22 @@ impl<P: Process> ProcessRuntime<P> {
         self.timers.first().map(|(at, ..)| *at)
     }
 
-    /// Returns the time at which [`ProcessRuntime::step`] must be called even if nothing else happens; `None` if
-    /// no timer and no retry waits.
+    /// Returns the time at which [`ProcessRuntime::step`] must be called even if nothing else happens; `None`
+    /// if no timer and no retry waits.
     pub fn next_step(&self) -> Option<Timestamp> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let resend = self.resends.first().map(|(at, ..)| *at);
         self.next_timer().into_iter().chain(retry).chain(resend).min()
     }
 
-    /// Lets the runtime send outputs and decide moves. The driver calls this function after it has read the log
-    /// to its head.
+    /// Lets the runtime send outputs and decide moves. The driver calls this function after it has read the
+    /// log to its head.
     pub fn go_live(&mut self) {
         self.live = true;
     }
 
-    /// Processes events of the log, in order. Events at or before the current position are ignored. If an event
-    /// can't be applied, the driver parks the entity in the error and calls this function again with the same
+    /// Processes events of the log, in order. Events at or before the current position are ignored. If an
+    /// event can't be applied, the driver parks the entity in the error. It then calls again with the same
     /// events.
     pub fn on_events(&mut self, events: &[RecordedEvent]) -> Result<(), ProcessError> {
         let start = self.position;
@@ -209,8 +209,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.position = self.position.max(position);
     }
 
-    /// Returns the instance and the open output that an event answers. The first event of a command answers the
-    /// output; the later ones find it answered.
+    /// Returns the instance and the open output that an event answers. The first event of a command answers
+    /// the output; the later ones find it answered.
     pub(super) fn output_of_answer(&self, recorded: &RecordedEvent) -> Option<(String, OutputId)> {
         let Some(reply_to) = &recorded.event.reply_to else {
             return self.unanswered.get(&recorded.event.command_id).cloned();
@@ -249,8 +249,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.remove_if_ended(id);
     }
 
-    /// Processes an event that is not a transition. If the event waited for a parked entity, `released` is this
-    /// entity, and only its instances take the event in.
+    /// Processes an event that is not a transition. If the event waited for a parked entity, `released` is
+    /// this entity, and only its instances take the event in.
     fn on_event(&mut self, recorded: &RecordedEvent, released: Option<&Parked>) -> Result<(), ProcessError> {
         if !self.event_types.contains(recorded.event_type())
             || self.parking.is_skipped(&recorded.stream, recorded.revision, None)
@@ -293,7 +293,8 @@ impl<P: Process> ProcessRuntime<P> {
         let result =
             catch_panic(|| P::read(recorded)).and_then(|read| read.map_err(|error| error.to_string()));
         match result {
-            // An operator skipped the event for one instance while it was still readable. Now all instances skip it.
+            // An operator skipped the event for one instance while it was still readable. Now all instances
+            // skip it.
             Err(_) if self.parking.has_skip_for(recorded) => Ok(None),
             Err(reason) => Err(Self::poisoned(Entity::Stream(recorded.stream.clone()), recorded, &reason)),
             Ok(incoming) => Ok(incoming),
@@ -337,8 +338,8 @@ impl<P: Process> ProcessRuntime<P> {
         Ok(())
     }
 
-    /// Drops the data of an instance that has ended, except outputs that wait for an answer. Removes the instance
-    /// if it has no such output.
+    /// Drops the data of an instance that has ended, except outputs that wait for an answer. Removes the
+    /// instance if it has no such output.
     fn remove_if_ended(&mut self, id: &str) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if !instance.ended {
@@ -437,8 +438,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.parking.stored();
     }
 
-    /// Records that the last change was not stored. `instances` are the ids in this change, whose rows are still
-    /// out of date.
+    /// Records that the last change was not stored. `instances` are the ids in this change, whose rows are
+    /// still out of date.
     pub fn not_saved(&mut self, instances: Vec<String>) {
         self.dirty.extend(instances);
     }

@@ -83,8 +83,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.parking.get(entity)
     }
 
-    /// Releases an entity and processes the events that waited for it. If one of them still can't be applied, the
-    /// entity is parked again, and this event and the later ones keep waiting.
+    /// Releases an entity and processes the events that waited for it. If one of them still can't be applied,
+    /// the entity is parked again, and this event and the later ones keep waiting.
     pub fn retry(
         &mut self,
         entity: &Entity,

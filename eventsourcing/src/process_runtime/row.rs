@@ -1,6 +1,7 @@
 //! Rows of process state: the JSON document of an instance.
 //!
-//! Invariant: a row holds everything that the log says about its instance. Counters of retries are not stored.
+//! Invariant: a row holds everything that the log says about its instance. Counters of retries are not
+//! stored.
 //!
 //! On failure: a row that can't be decoded is an error, and the runtime computes the instance from the log.
 
@@ -82,8 +83,8 @@ pub(super) fn write<P: Process>(instance: &Instance<P>) -> Vec<u8> {
     serde_json::to_vec(&row).expect("process states have string keys and no failing serializers")
 }
 
-/// Returns the instance of a row. Its outputs without an answer are sent again, which is harmless because their
-/// ids are the same.
+/// Returns the instance of a row. Its outputs without an answer are sent again, which is harmless because
+/// their ids are the same.
 pub(super) fn read<P: Process>(document: &[u8]) -> Result<Instance<P>, String> {
     let row: InstanceRow<P::State, P::Event> =
         serde_json::from_slice(document).map_err(|error| error.to_string())?;

@@ -1,10 +1,11 @@
 //! The next actions of a process runtime: transitions to append, outputs to send, and retries of both.
 //!
-//! Invariants: an instance has at most one transition on its way to the log. An output is sent once per run of
-//! the program, unless sending it fails.
+//! Invariants: an instance has at most one transition on its way to the log. An output is sent once per run
+//! of the program, unless sending it fails.
 //!
 //! On failure: each retry waits longer than the one before ([`crate::retry`]). An instance is parked if its
-//! rules panic, if its transition is too large, or if its transition conflicts more than [`CONFLICTS_MAX`] times.
+//! rules panic, if its transition is too large, or if its transition conflicts more than [`CONFLICTS_MAX`]
+//! times.
 
 use jiff::Timestamp;
 
@@ -19,8 +20,9 @@ use crate::store::{Append, AppendError, Expected};
 use super::instance::Instance;
 use super::{Action, Outgoing, ProcessRuntime, TRANSITION_VERSION};
 
-/// Largest number of conflicts of one transition before its instance is parked. Only a conflict after the process
-/// has read further in the log counts. A competing transition of another runtime is normally read after one or two.
+/// Largest number of conflicts of one transition before its instance is parked. Only a conflict after the
+/// process has read further in the log counts. A competing transition of another runtime is normally read
+/// after one or two.
 pub const CONFLICTS_MAX: u32 = 10;
 
 impl<P: Process> ProcessRuntime<P> {
@@ -108,10 +110,10 @@ impl<P: Process> ProcessRuntime<P> {
 
     /// Accepts the failure of [`Action::Append`]. Returns the poison if the instance was parked.
     ///
-    /// After a conflict, the instance decides again, because the log should hold a competing transition. If the
-    /// conflicts continue while the process reads on, there is no such transition, and the instance is parked. A
-    /// transition that is too large parks its instance at once. After a failure of the log, the instance decides
-    /// again after a growing wait.
+    /// After a conflict, the instance decides again, because the log should hold a competing transition. If
+    /// the conflicts continue while the process reads on, there is no such transition, and the instance is
+    /// parked. A transition that is too large parks its instance at once. After a failure of the log, the
+    /// instance decides again after a growing wait.
     pub fn on_append_failed(&mut self, id: &str, error: &AppendError, now: Timestamp) -> Option<Poison> {
         let instance = self.instances.get_mut(id)?;
         match error {
@@ -146,8 +148,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.retries.insert((at, id.to_owned()));
     }
 
-    /// Records that a command or effect could not be sent, because the log failed or the program has a bug. The
-    /// output is sent again after a growing wait.
+    /// Records that a command or effect could not be sent, because the log failed or the program has a bug.
+    /// The output is sent again after a growing wait.
     pub fn on_lost(&mut self, id: &str, output: OutputId, now: Timestamp) {
         let pending = self.instances.get_mut(id).and_then(|instance| instance.outputs.get_mut(&output));
         let Some(pending) = pending else { return };
@@ -157,8 +159,8 @@ impl<P: Process> ProcessRuntime<P> {
         self.resends.insert((at, id.to_owned(), output));
     }
 
-    /// Starts the retries that are due: failed appends and outputs that could not be sent. A retry also counts as
-    /// due if its time is further away than any wait, which happens after the clock was set back.
+    /// Starts the retries that are due: failed appends and outputs that could not be sent. A retry also
+    /// counts as due if its time is further away than any wait, which happens after the clock was set back.
     fn start_due_retries(&mut self, now: Timestamp) {
         let too_far = now.saturating_add(LONGEST_WAIT * 2).unwrap_or(Timestamp::MAX);
         let is_due = |at: Timestamp| at <= now || at > too_far;
@@ -179,7 +181,8 @@ impl<P: Process> ProcessRuntime<P> {
         }
     }
 
-    /// Parks an instance that can't continue. `input` is the index of the waiting input that caused the problem.
+    /// Parks an instance that can't continue. `input` is the index of the waiting input that caused the
+    /// problem.
     fn park_stuck(&mut self, id: &str, input: Option<usize>, reason: &str, now: Timestamp) -> Poison {
         let position = self.position;
         let poison = self.instances[id].poison(id, input, position, reason);

@@ -1,5 +1,5 @@
-//! Tests of the process runtime with a small process and a log in memory. The process is killed at any step; the
-//! final log must not depend on it.
+//! Tests of the process runtime with a small process and a log in memory. The process is killed at any step;
+//! the final log must not depend on it.
 
 mod answers;
 mod failures;
@@ -132,8 +132,8 @@ impl World {
     }
 }
 
-/// Runs the process until nothing is left to do. Each number in `choices` selects the next step: an action, saving
-/// the rows, or a kill. Returns the number of open instances.
+/// Runs the process until nothing is left to do. Each number in `choices` selects the next step: an action,
+/// saving the rows, or a kill. Returns the number of open instances.
 fn run(world: &mut World, choices: &[u8]) -> usize {
     let mut runtime = world.restart();
     let mut choices = choices.iter().copied();
@@ -263,9 +263,9 @@ fn a_transition_records_the_decided_moves() {
 }
 
 proptest! {
-    /// The process is killed at any step and restored from rows of any age, and its actions are carried out in any
-    /// order. In every case, each part is made once, the thing is painted at most once and closed once, and all
-    /// events have the correlation id of the first event.
+    /// The process is killed at any step and restored from rows of any age, and its actions are carried out
+    /// in any order. In every case, each part is made once, the thing is painted at most once and closed
+    /// once, and all events have the correlation id of the first event.
     #[test]
     fn the_result_does_not_depend_on_kills_or_on_the_order_of_actions(
         parts in 1..5_u32,

@@ -3,12 +3,12 @@
 //! A step function with two steps, so that the driver can load rows between them. [`ErasedProjector::plan`]
 //! returns the keys of the rows that a batch needs. [`ErasedProjector::fold`] computes their changes.
 //!
-//! Invariants: a batch writes each changed row once, and no unchanged row. A sum equals the total of its rows'
-//! contributions. The checkpoint also moves past events that do not concern the model.
+//! Invariants: a batch writes each changed row once, and no unchanged row. A sum equals the total of its
+//! rows' contributions. The checkpoint also moves past events that do not concern the model.
 //!
 //! On failure: [`ErasedProjector::forget`] returns to the state before the batch, and the batch is planned
-//! again. An event that can't be applied parks its row or stream ([`crate::parking`]), so that the rest of the
-//! batch succeeds.
+//! again. An event that can't be applied parks its row or stream ([`crate::parking`]), so that the rest of
+//! the batch succeeds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -35,10 +35,10 @@ pub struct ProjectionError {
 
 /// Projector of any model, together with the build that it writes.
 ///
-/// The driver processes a batch in five steps: `plan`, load the rows, `fold`, commit the change, `committed`. If
-/// a step fails, the driver calls [`ErasedProjector::forget`], which returns to the state before the batch. If
-/// the error is a poison, the driver calls [`ErasedProjector::park`] instead, which also parks the entity. Then
-/// it plans the batch again.
+/// The driver processes a batch in five steps: `plan`, load the rows, `fold`, commit the change, `committed`.
+/// If a step fails, the driver calls [`ErasedProjector::forget`], which returns to the state before the
+/// batch. If the error is a poison, the driver calls [`ErasedProjector::park`] instead, which also parks the
+/// entity. Then it plans the batch again.
 pub trait ErasedProjector: Send + Sync {
     /// Returns the model of the projector.
     fn model(&self) -> &'static Model;
@@ -50,11 +50,11 @@ pub trait ErasedProjector: Send + Sync {
     fn start_at(&mut self, opened: OpenBuild);
     /// Skips an event from now on.
     fn skip(&mut self, skip: Skip);
-    /// Decodes a batch, each event once. Events at or before the checkpoint are ignored. Returns the keys of the
-    /// rows that must be loaded, sorted and without duplicates.
+    /// Decodes a batch, each event once. Events at or before the checkpoint are ignored. Returns the keys of
+    /// the rows that must be loaded, sorted and without duplicates.
     fn plan(&mut self, events: &[RecordedEvent]) -> Result<Vec<String>, ProjectionError>;
-    /// Applies the planned batch. `loaded` are the stored rows among those that `plan` returned. `reached` is the
-    /// position up to which the log was read.
+    /// Applies the planned batch. `loaded` are the stored rows among those that `plan` returned. `reached` is
+    /// the position up to which the log was read.
     fn fold(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
@@ -68,15 +68,15 @@ pub trait ErasedProjector: Send + Sync {
     fn park(&mut self, parked: Parked);
     /// Returns the parking data of an entity; `None` if the entity is not parked.
     fn parked(&self, entity: &Entity) -> Option<&Parked>;
-    /// Releases an entity and plans the events that waited for it. `fold` then applies them to the rows of this
-    /// entity only.
+    /// Releases an entity and plans the events that waited for it. `fold` then applies them to the rows of
+    /// this entity only.
     fn plan_parked(
         &mut self,
         entity: &Entity,
         events: &[RecordedEvent],
     ) -> Result<Vec<String>, ProjectionError>;
-    /// Parks an entity again because one of its waiting events still can't be applied. `waiting` are the positions
-    /// of this event and of all later ones.
+    /// Parks an entity again because one of its waiting events still can't be applied. `waiting` are the
+    /// positions of this event and of all later ones.
     fn park_again(&mut self, parked: Parked, waiting: &[Position]);
     /// Returns the keys of the rows that an event may change; empty if the event can't be decoded.
     fn keys(&self, event: &RecordedEvent) -> Vec<String>;
@@ -235,8 +235,8 @@ impl<P: Projector> ProjectorFold<P> {
         }
     }
 
-    /// Returns the event that produced a row whose columns or contributions can't be computed. `row` is the row
-    /// before the batch.
+    /// Returns the event that produced a row whose columns or contributions can't be computed. `row` is the
+    /// row before the batch.
     fn failing_event(&self, place: usize, key: &str, mut row: Option<P::Row>) -> RecordedEvent {
         for Planned { recorded, event, rows } in &self.planned {
             if !rows.contains(&place) {
@@ -270,8 +270,8 @@ impl<P: Projector> ProjectorFold<P> {
         place
     }
 
-    /// Returns the rows of the planned batch as they are stored, in the order of their places. Moves cached rows
-    /// out of the cache. If a loaded row can't be decoded, the cache stays unchanged.
+    /// Returns the rows of the planned batch as they are stored, in the order of their places. Moves cached
+    /// rows out of the cache. If a loaded row can't be decoded, the cache stays unchanged.
     fn rows_before(
         &mut self,
         loaded: Vec<(String, Vec<u8>)>,
@@ -330,7 +330,8 @@ impl<P: Projector> ProjectorFold<P> {
                 self.cache.put(key, row);
             }
         }
-        // Writing in the order of keys is faster, because the database changes neighbouring pages of the index.
+        // Writing in the order of keys is faster, because the database changes neighbouring pages of the
+        // index.
         changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         Ok((changes, sum_changes(sums)))
     }

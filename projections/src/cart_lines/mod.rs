@@ -1,7 +1,7 @@
 //! Read model of cart lines: one row per line, by `cartId:sku`.
 //!
-//! A change of one line writes one row, even in a cart with a thousand lines. A line keeps its place among the
-//! other lines until it is removed from the cart.
+//! A change of one line writes one row, even in a cart with a thousand lines. A line keeps its place among
+//! the other lines until it is removed from the cart.
 
 mod row;
 

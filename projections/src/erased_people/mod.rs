@@ -1,7 +1,7 @@
 //! Read model of erased people: one row per person, by the person whose key was destroyed.
 //!
-//! Restoring an older copy of the store of keys brings destroyed keys back. The program reads this model to destroy
-//! them again.
+//! Restoring an older copy of the store of keys brings destroyed keys back. The program reads this model to
+//! destroy them again.
 
 mod row;
 

@@ -1,7 +1,7 @@
 //! Read model of stored webhooks: one row per webhook, by the provider's id of its event.
 //!
-//! A webhook about a payment that the shop does not know yet is stored. A sweep sends it to the payment once the
-//! payment is known, and the row is removed.
+//! A webhook about a payment that the shop does not know yet is stored. A sweep sends it to the payment once
+//! the payment is known, and the row is removed.
 
 mod row;
 

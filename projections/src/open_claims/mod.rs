@@ -1,8 +1,9 @@
-//! Read model of open claims: one row per claim, by the id of the claim's stream (`sku-85123A`, `email-HASH`).
+//! Read model of open claims: one row per claim, by the id of the claim's stream (`sku-85123A`,
+//! `email-HASH`).
 //!
-//! A claim reserves a unique key (a SKU or an e-mail address) for an owner (a product or a user). The claim is
-//! open while the owner does not hold the key: before the owner has written the key, and after the owner has
-//! given it up. A claim whose owner holds the key has no row. A sweep releases claims that stay open.
+//! A claim reserves a unique key (a SKU or an e-mail address) for an owner (a product or a user). The claim
+//! is open while the owner does not hold the key: before the owner has written the key, and after the owner
+//! has given it up. A claim whose owner holds the key has no row. A sweep releases claims that stay open.
 
 mod row;
 

@@ -1,7 +1,7 @@
 //! Read model of order lines: one row per line, by order id and line number, as in `orderId:00001`.
 //!
-//! A row is written once and never changes. The state of a line follows from the row of its order. A change of an
-//! order with a thousand lines therefore writes one row instead of a thousand.
+//! A row is written once and never changes. The state of a line follows from the row of its order. A change
+//! of an order with a thousand lines therefore writes one row instead of a thousand.
 
 mod row;
 

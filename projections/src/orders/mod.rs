@@ -1,9 +1,9 @@
-//! Read model of orders: one row per order, by order id, and sums of the sales per UTC day and currency. The lines
-//! of an order are rows of [`crate::order_lines`].
+//! Read model of orders: one row per order, by order id, and sums of the sales per UTC day and currency. The
+//! lines of an order are rows of [`crate::order_lines`].
 //!
-//! An order is a sale of the day on which it was confirmed, unless it is cancelled. A refund lowers the revenue of
-//! the day of the refund. This model sums refunds of orders that were paid outside the shop; [`crate::payments`]
-//! sums refunds of payments.
+//! An order is a sale of the day on which it was confirmed, unless it is cancelled. A refund lowers the
+//! revenue of the day of the refund. This model sums refunds of orders that were paid outside the shop;
+//! [`crate::payments`] sums refunds of payments.
 
 mod row;
 

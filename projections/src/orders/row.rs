@@ -105,19 +105,20 @@ impl OrderRow {
         self.shipping_address.as_ref().filter(|_| !self.is_address_erased).map(Personal::person)
     }
 
-    /// Returns the e-mail address of a guest's order; `None` after the order was attached to a customer or erased.
+    /// Returns the e-mail address of a guest's order; `None` after the order was attached to a customer or
+    /// erased.
     pub fn guest_email(&self) -> Option<&Personal<String>> {
         self.email.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }
 
-    /// Returns true if `person` stands for an order whose buyer was erased. Data that the shop adds to such an
-    /// order is sealed with the key of this person.
+    /// Returns true if `person` stands for an order whose buyer was erased. Data that the shop adds to such
+    /// an order is sealed with the key of this person.
     pub fn is_of_shop(&self, person: &Person) -> bool {
         self.is_erased && person.parts().0 == OrderId::READDRESSED
     }
 
-    /// Returns the keyed hash of the e-mail address of a guest's order; `None` after the order was attached to a
-    /// customer or erased, and for orders from 2026-11-30 on.
+    /// Returns the keyed hash of the e-mail address of a guest's order; `None` after the order was attached
+    /// to a customer or erased, and for orders from 2026-11-30 on.
     pub fn guest_email_hash(&self) -> Option<&EmailHash> {
         self.email_hash.as_ref().filter(|_| self.customer.is_none() && !self.is_erased)
     }
@@ -135,8 +136,8 @@ impl OrderRow {
         self.is_address_erased && is_unshipped
     }
 
-    /// Returns the price of returned goods in minor units. `value` is the price in the event. Older events have no
-    /// price; then the last return counts the rest of the total, and an earlier one counts nothing.
+    /// Returns the price of returned goods in minor units. `value` is the price in the event. Older events
+    /// have no price; then the last return counts the rest of the total, and an earlier one counts nothing.
     pub(super) fn price_of_return(&self, value: Option<Money>, complete: bool) -> i64 {
         let refunded: i64 = self.given_back_outside.iter().map(|refund| refund.amount).sum();
         let rest = if complete { self.total.amount - refunded } else { 0 };

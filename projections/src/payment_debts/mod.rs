@@ -1,8 +1,8 @@
 //! Read model of refunds and voids: one row per refund or void, by its id.
 //!
-//! A refund or void that the provider refused is a *debt*. It stops being a debt if the provider carries it out
-//! after all, if it is retried under a new id, or if staff settle it in another way or withdraw it. Its row stays,
-//! so that a repeated request of staff finds it.
+//! A refund or void that the provider refused is a *debt*. It stops being a debt if the provider carries it
+//! out after all, if it is retried under a new id, or if staff settle it in another way or withdraw it. Its
+//! row stays, so that a repeated request of staff finds it.
 
 mod row;
 

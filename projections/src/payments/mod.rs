@@ -1,10 +1,10 @@
 //! Read model of payments: one row per payment, by payment id.
 //!
-//! The status shows what happened to the money. A failed payment keeps the status `FAILED` after it is cancelled. A
-//! captured payment can be refunded, and is never shown as cancelled.
+//! The status shows what happened to the money. A failed payment keeps the status `FAILED` after it is
+//! cancelled. A captured payment can be refunded, and is never shown as cancelled.
 //!
-//! For the sales report, refunds are summed per UTC day of the refund. Refunds of an order that was cancelled or
-//! timed out are not counted, because such an order is not counted as a sale.
+//! For the sales report, refunds are summed per UTC day of the refund. Refunds of an order that was cancelled
+//! or timed out are not counted, because such an order is not counted as a sale.
 
 mod row;
 

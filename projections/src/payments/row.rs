@@ -51,8 +51,8 @@ pub struct Debt {
 }
 
 impl PaymentRow {
-    /// Returns the sum of the failed refunds that are still debts, in minor units. Failed voids are not counted,
-    /// because their money was never taken from the buyer.
+    /// Returns the sum of the failed refunds that are still debts, in minor units. Failed voids are not
+    /// counted, because their money was never taken from the buyer.
     pub fn owed(&self) -> i64 {
         let is_void = |debt: &&Debt| self.voids.iter().any(|void| void.id == debt.id);
         self.debts.iter().filter(|debt| !is_void(debt)).map(|debt| debt.amount.amount).sum()
@@ -128,6 +128,7 @@ pub enum RefundStatus {
     Refunded,
     /// The provider refused the refund.
     Failed,
-    /// The provider returned the money, although the buyer had already received it by a retry or in another way.
+    /// The provider returned the money, although the buyer had already received it by a retry or in another
+    /// way.
     Doubled,
 }

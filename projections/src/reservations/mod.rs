@@ -1,5 +1,5 @@
-//! Read model of open stock reservations: one row per reservation, by `orderId:sku`. A sweep reads it to expire
-//! overdue reservations.
+//! Read model of open stock reservations: one row per reservation, by `orderId:sku`. A sweep reads it to
+//! expire overdue reservations.
 //!
 //! A closed reservation has no row. A reservation that is opened and closed in one batch is therefore never
 //! written.

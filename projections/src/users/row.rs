@@ -16,8 +16,8 @@ pub struct UserRow {
     pub email_hash: EmailHash,
     /// Time at which a person with access to the mailbox verified the e-mail address.
     pub verified_at: Option<Timestamp>,
-    /// Time at which the user was proved to be that person. From then on, guests' orders with this e-mail address
-    /// belong to the user.
+    /// Time at which the user was proved to be that person. From then on, guests' orders with this e-mail
+    /// address belong to the user.
     pub proven_at: Option<Timestamp>,
     /// Name of the user.
     pub name: Personal<String>,

@@ -1,7 +1,7 @@
 //! Read model of variants: one row per SKU. Queries of carts and stock join it by SKU.
 //!
-//! If a SKU is no longer sold, its row stays and is marked as withdrawn, so that a cart can still show the name.
-//! A SKU can move to another product. From then on, events of the old product do not change the row.
+//! If a SKU is no longer sold, its row stays and is marked as withdrawn, so that a cart can still show the
+//! name. A SKU can move to another product. From then on, events of the old product do not change the row.
 
 mod row;
 

@@ -60,8 +60,8 @@ fn setting_the_clock_back_does_not_delay_a_transition() {
     assert_eq!(runtime.step(an_hour_ago).len(), 1);
 }
 
-/// This happens if two streams lead to the same instance id: the instance of the first stream has ended, and the
-/// first transition for the second stream conflicts with its events.
+/// This happens if two streams lead to the same instance id: the instance of the first stream has ended, and
+/// the first transition for the second stream conflicts with its events.
 #[test]
 fn an_instance_is_parked_if_it_conflicts_with_a_stream_that_does_not_change() {
     let mut world = World::new(None, true);
@@ -71,7 +71,8 @@ fn an_instance_is_parked_if_it_conflicts_with_a_stream_that_does_not_change() {
         AppendError::Conflict { stream: StreamName::new("order", "a"), current: Some(Revision(0)) };
     let mut poison = None;
     for other in 0..=CONFLICTS_MAX {
-        // A second conflict at the same position does not count: the competing transition may not be read yet.
+        // A second conflict at the same position does not count: the competing transition may not be read
+        // yet.
         for _ in 0..2 {
             let actions = runtime.step(world.now);
             let is_append = |action: &Action<_>| matches!(action, Action::Append(id, _) if id == "a");

@@ -106,8 +106,8 @@ impl ProcessCommand for MakeCommand {
     }
 }
 
-/// Process that makes every part, has the thing painted, and closes it. The thing fails if a part is rejected or if
-/// the deadline passes.
+/// Process that makes every part, has the thing painted, and closes it. The thing fails if a part is rejected
+/// or if the deadline passes.
 #[derive(Debug)]
 pub(crate) struct Make;
 
