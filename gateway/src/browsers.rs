@@ -1,4 +1,4 @@
-//! What browsers are told: which other sites may ask, and what none of them may do with an answer.
+//! Response headers for browsers: CORS, and headers that forbid caching, framing and content sniffing.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// How long a browser keeps what it was told about other sites.
-const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
+/// Time for which a browser may cache the response to a preflight request.
+const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// What requests of other sites may carry.
-const ASKED: [HeaderName; 9] = [
+/// Headers that requests of other sites may have.
+const REQUEST_HEADERS: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
@@ -23,8 +23,8 @@ const ASKED: [HeaderName; 9] = [
     HeaderName::from_static("x-min-position"),
 ];
 
-/// What scripts of other sites may read of answers.
-const ANSWERED: [HeaderName; 9] = [
+/// Headers of responses that scripts of other sites may read.
+const RESPONSE_HEADERS: [HeaderName; 9] = [
     header::ETAG,
     header::LOCATION,
     header::RETRY_AFTER,
@@ -36,16 +36,18 @@ const ANSWERED: [HeaderName; 9] = [
     HeaderName::from_static("x-position"),
 ];
 
-/// Lets scripts of these sites ask, and no others.
+/// Adds the headers to every response. Scripts of the given origins may send requests; scripts of other sites
+/// may not.
 pub fn for_browsers(router: Router, origins: Vec<HeaderValue>) -> Router {
     let always = |name: &'static str, value: &'static str| {
-        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let name = HeaderName::from_static(name);
+        let value = HeaderValue::from_static(value);
         SetResponseHeaderLayer::if_not_present(name, value)
     };
     let router = router
         .layer(always("x-content-type-options", "nosniff"))
         .layer(always("x-frame-options", "DENY"))
-        // Answers are about somebody, or about stock that is gone tomorrow.
+        // Responses contain personal data, or data that changes often.
         .layer(always("cache-control", "no-store"))
         .layer(always("referrer-policy", "no-referrer"))
         .layer(always("content-security-policy", "default-src 'none'; frame-ancestors 'none'"));
@@ -55,8 +57,8 @@ pub fn for_browsers(router: Router, origins: Vec<HeaderValue>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(ASKED)
-        .expose_headers(ANSWERED)
-        .max_age(PREFLIGHT_KEPT);
+        .allow_headers(REQUEST_HEADERS)
+        .expose_headers(RESPONSE_HEADERS)
+        .max_age(PREFLIGHT_AGE_MAX);
     router.layer(cors)
 }

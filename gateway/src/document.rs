@@ -1,4 +1,4 @@
-//! What the table says, in the API's document and as a list for people.
+//! Output of the route table: the security section of the API document, and the list in `docs/ACCESS.md`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use utoipa::openapi::security::SecurityRequirement;
 
 use crate::table::{Access, ROUTES, Side, find};
 
-/// The security of an operation; none when the table has no such route.
+/// Sets the security requirements of an operation. Returns false if the table has no such route.
 pub fn secure(method: &str, path: &str, operation: &mut Operation) -> bool {
     let Some(route) = find(method, path) else { return false };
     let none = SecurityRequirement::default;
@@ -22,7 +22,7 @@ pub fn secure(method: &str, path: &str, operation: &mut Operation) -> bool {
     true
 }
 
-/// The routes as a table of Markdown.
+/// Returns the routes as a Markdown table.
 pub fn list() -> String {
     let mut text =
         String::from("| route | who | counts as | body | seconds | side |\n|---|---|---|---|---|---|\n");

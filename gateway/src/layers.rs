@@ -1,4 +1,9 @@
-//! The layers in front of every router: correlation, version, identity, policy, limits, problems, bodies.
+//! Layers in front of every router: correlation id, API version, caller, access, rate limit, body and
+//! problems.
+//!
+//! `correlate` is the outermost layer. It gives the request a correlation id and renders problems. `admit` is
+//! inside it. It checks the request against the route table and reads the body. A panic of a handler becomes
+//! `internal`.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -23,27 +28,29 @@ use tracing::Instrument;
 
 use crate::client::{Client, TrustedProxies};
 use crate::limits::Limits;
-use crate::room::{Gathering, Room};
+use crate::room::{BodyBuffer, Room};
 use crate::server::framing::Ambiguous;
 use crate::table::{self, BODY_BYTES_MAX, Class, Route, Side};
-use crate::unread::Watch;
+use crate::watched_body::BodyWatch;
 
-/// What of a larger body is read and dropped, in bytes, so that its sender gets to read the answer.
+/// Largest number of bytes of a refused body that are read and dropped. Many clients read the response only
+/// after they have sent the body.
 pub(crate) const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How long a body may pause.
+/// Longest pause between two pieces of a body.
 pub(crate) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
-/// How fast a body comes at least, in bytes a second, once [`BODY_GRACE`] is over.
+/// Lowest speed of a body after [`BODY_GRACE`], in bytes per second.
 const BODY_RATE_MIN: usize = 1_024;
-/// How long a body may take before it is asked how fast it comes.
+/// Time before the speed of a body is checked.
 const BODY_GRACE: Duration = Duration::from_secs(20);
-/// Answers of 404 to those who see their own alone come at multiples of this: longer than looking takes.
-const ABSENCE_TURN: Duration = Duration::from_millis(5);
-/// The largest head of a request, in bytes.
+/// A 404 that may hide another person's resource is sent at a multiple of this time, so that timing does not
+/// reveal the resource. It is longer than a lookup takes.
+const NOT_FOUND_STEP: Duration = Duration::from_millis(5);
+/// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The header of a request's correlation id.
+/// Header of the correlation id.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-/// Headers that say one thing: which of two values is meant is nobody's guess.
-const SAID_ONCE: [&str; 8] = [
+/// Headers that may occur only once, because two programs could read different values of a repeated header.
+const SINGLE_HEADERS: [&str; 8] = [
     "X-Correlation-Id",
     "X-API-Version",
     "Authorization",
@@ -53,42 +60,43 @@ const SAID_ONCE: [&str; 8] = [
     "Content-Type",
     "X-Razorpay-Signature",
 ];
-/// The header of the API's version.
+/// Header of the API version.
 const API_VERSION: &str = "x-api-version";
 
-/// What the layers need.
+/// Dependencies of the layers.
 #[derive(Clone)]
 pub struct Edge {
-    /// Tells whose a token is.
+    /// Keys that verify access tokens and cart tokens.
     pub tokens: Arc<dyn Tokens>,
-    /// Sessions that have ended.
+    /// Ended sessions, whose tokens are refused.
     pub denials: Arc<Denials>,
-    /// Time and new ids.
+    /// Source of time and of new ids.
     pub clock: Arc<dyn Clock>,
-    /// How often somebody may ask.
+    /// Rate limits.
     pub limits: Arc<Limits>,
-    /// Whose word about others is taken.
+    /// Proxies that are trusted to name the client address.
     pub proxies: Arc<TrustedProxies>,
-    /// What becomes of bodies.
+    /// Place where request bodies are read.
     pub bodies: Bodies,
-    /// Room for requests, bodies and answers.
+    /// Memory budgets for requests, bodies and responses.
     pub room: Arc<Room>,
 }
 
-/// What becomes of the bodies of requests.
+/// Place where request bodies are read and timeouts are enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bodies {
-    /// They are read whole, and answers are there in time.
-    Whole,
-    /// They stream on to another process, which is given its own time.
-    PassedOn,
+    /// The layers read each body completely and enforce the timeout of the route.
+    ReadHere,
+    /// The handler behind the layers forwards the request to an upstream. It reads the body and enforces the
+    /// timeout.
+    Forwarded,
 }
 
-/// Marks an answer that another process made: it is complete.
+/// Mark of a response from an upstream. Such a response is complete, so its problems are not rendered again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Passed;
+pub(crate) struct FromUpstream;
 
-/// Puts the edge in front of a router.
+/// Adds the layers to a router.
 pub fn edge(router: Router, edge: Edge) -> Router {
     router
         .fallback(|| async { Problem::new("not-found", "there is nothing at this path") })
@@ -100,37 +108,38 @@ pub fn edge(router: Router, edge: Edge) -> Router {
         .layer(middleware::from_fn_with_state(edge, correlate))
 }
 
-/// Gives the request its correlation id, and every answer that is no success the shape of a problem.
+/// Outermost layer: gives the request a correlation id, and renders every error response as a problem
+/// document.
 async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     if head_bytes(&request) > HEAD_BYTES_MAX {
         return StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
     }
-    let given = request
+    let sent_id = request
         .headers()
         .get(&CORRELATION_ID)
         .map(|value| value.to_str().ok().and_then(CorrelationId::parse));
     let instance = request.uri().path().to_owned();
-    let correlation_id = match &given {
+    let correlation_id = match &sent_id {
         Some(Some(id)) => id.clone(),
         _ => CorrelationId::from(edge.clock.new_id()),
     };
     request.extensions_mut().insert(correlation_id.clone());
     let span = tracing::info_span!("request", method = %request.method(), path = %instance, %correlation_id);
-    let (request, body) = Watch::begin(request);
+    let (request, body) = BodyWatch::begin(request);
     let mut response = if let Some(ambiguous) = request.extensions().get::<Ambiguous>().copied() {
         ambiguous.problem().into_response()
-    } else if let Some(name) = said_twice(request.headers()) {
+    } else if let Some(name) = repeated_header(request.headers()) {
         Problem::parameter(name, "it is allowed once").into_response()
-    } else if matches!(given, Some(None)) {
+    } else if matches!(sent_id, Some(None)) {
         Problem::parameter("X-Correlation-Id", "1 to 128 visible ASCII characters are allowed")
             .into_response()
-    } else if let Some(problem) = request.uri().query().and_then(wrong_query) {
+    } else if let Some(problem) = request.uri().query().and_then(query_problem) {
         problem.into_response()
     } else {
         next.run(request).instrument(span).await
     };
-    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
-    if is_refusal && response.extensions().get::<Passed>().is_none() {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if is_error && response.extensions().get::<FromUpstream>().is_none() {
         response = as_problem(&response, &instance, &correlation_id);
     }
     body.end(&mut response);
@@ -140,22 +149,23 @@ async fn correlate(State(edge): State<Edge>, mut request: Request, next: Next) -
     response
 }
 
-fn said_twice(headers: &HeaderMap) -> Option<&'static str> {
-    // Most requests have no header twice: then there are as many values as names.
+/// Returns the first header of [`SINGLE_HEADERS`] that occurs more than once.
+fn repeated_header(headers: &HeaderMap) -> Option<&'static str> {
+    // Most requests repeat no header. Then there are as many values as names.
     if headers.len() == headers.keys_len() {
         return None;
     }
-    SAID_ONCE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
+    SINGLE_HEADERS.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
 }
 
-/// Refuses a query of which a name or a value is no UTF-8 or holds a control character. Nobody means such a text, and
-/// what comes behind might take it for another.
-fn wrong_query(query: &str) -> Option<Problem> {
+/// Returns a problem if a name or value of the query is not UTF-8 or contains a control character. No valid
+/// request contains such text, and programs could read it differently.
+fn query_problem(query: &str) -> Option<Problem> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
     for pair in query.split('&').filter(|pair| pair.contains('%')) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Ok(name), Ok(value)) = (decoded(name), decoded(value)) else {
-            return Some(Problem::parameter(name, "its text is not in UTF-8"));
+            return Some(Problem::parameter(name, "the text is not UTF-8"));
         };
         if name.contains(char::is_control) || value.contains(char::is_control) {
             return Some(Problem::parameter(&name, "control characters are not allowed"));
@@ -164,7 +174,7 @@ fn wrong_query(query: &str) -> Option<Problem> {
     None
 }
 
-/// Bytes of the request line and the headers, as they were sent.
+/// Returns the size of the request line and the headers as sent, in bytes.
 fn head_bytes(request: &Request) -> usize {
     let of_header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
     let path = request.uri().path_and_query().map_or(1, |path| path.as_str().len());
@@ -184,7 +194,7 @@ fn as_problem(response: &Response, instance: &str, correlation_id: &CorrelationI
     rendered
 }
 
-/// For answers that a library made.
+/// Returns the problem of an error response that a library made.
 fn by_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::new("not-found", "there is nothing at this path"),
@@ -192,7 +202,9 @@ fn by_status(status: StatusCode) -> Problem {
             Problem::new("method-not-allowed", "the resource does not have this method")
         }
         StatusCode::PAYLOAD_TOO_LARGE => too_large(BODY_BYTES_MAX),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("unsupported-media-type", "JSON is wanted"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new("unsupported-media-type", "send `Content-Type: application/json`")
+        }
         status if status.is_client_error() => {
             Problem::new("invalid-parameter", "the request could not be read")
         }
@@ -201,64 +213,66 @@ fn by_status(status: StatusCode) -> Problem {
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    // Its words may hold what somebody typed; the hook of panics has said where it was.
+    // The message may contain personal data, so it is not logged. The panic hook has logged the place in the
+    // code.
     drop(panic);
     Problem::internal(&"a panic").into_response()
 }
 
-/// Refuses a body in an encoding, as gzip: nothing here takes it out, and the reader would take it for broken text.
+/// Refuses a body with a content encoding such as gzip, because the shop does not decompress bodies.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
         return Ok(());
     }
-    let detail = "bodies are taken as they are: send it without `Content-Encoding`";
+    let detail = "compressed bodies are not supported; send the body without `Content-Encoding`";
     Err(Problem::new("unsupported-media-type", detail))
 }
 
 fn no_body() -> Problem {
-    Problem::new("body-not-allowed", "the route takes no body; send none")
+    Problem::new("body-not-allowed", "this route takes no body; send none")
 }
 
 pub(crate) fn too_large(bytes_max: usize) -> Problem {
-    Problem::new("body-too-large", format!("a body has at most {bytes_max} bytes here"))
+    Problem::new("body-too-large", format!("this route accepts at most {bytes_max} bytes"))
 }
 
-/// How long a body may have taken of which so many bytes are here.
+/// Returns the longest time that the first `bytes` bytes of a body may take.
 pub(crate) fn time_for(bytes: usize) -> Duration {
     BODY_GRACE + Duration::from_secs((bytes / BODY_RATE_MIN) as u64)
 }
 
 pub(crate) fn too_slow() -> Problem {
     let detail = format!(
-        "the body came too slowly: it may pause for {} seconds, and comes at {BODY_RATE_MIN} bytes a second or faster",
+        "the body was too slow: it may pause for at most {} seconds, and must have at least {BODY_RATE_MIN} \
+         bytes per second",
         BODY_PAUSE_MAX.as_secs()
     );
     Problem::new("request-timeout", detail)
 }
 
-/// Checks version, identity and policy, counts the request, then reads the body and hands it on.
+/// Inner layer: checks version, caller and access, counts the request, reads the body and calls the handler.
 async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     let route = path.and_then(|path| table::find(request.method().as_str(), path.as_str()));
     let client = client(&edge, &request);
-    // Before anything that costs: reading a token compares signatures.
+    // The place is taken first, because verifying a token costs time.
     let address = client.nearest_address();
     let place = match edge.room.place(address, head_bytes(&request)) {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
-    // A refusal counts as what was asked for would: guessing at tokens is held back like any other.
-    let (caller, refusal) = match entry(&edge, &request, route) {
-        Ok(caller) => (client.of(caller), None),
-        Err(problem) => (client.of(Caller::default()), Some(refused(&request, &problem))),
+    // Refused requests count against the limit too, so that guessing tokens is limited.
+    let (caller, refusal) = match check_access(&edge, &request, route) {
+        Ok(caller) => (client.locate(caller), None),
+        Err(problem) => (client.locate(Caller::default()), Some(refused(&request, &problem))),
     };
     let class = route.map_or(Class::Read, |route| route.class);
-    let told = match edge.limits.check(class, &caller).await {
-        Ok(told) => told,
-        Err((problem, told)) => {
+    let limit_state = match edge.limits.check(class, &caller).await {
+        Ok(limit_state) => limit_state,
+        Err((problem, limit_state)) => {
             let mut response = problem.into_response();
-            told.write(response.headers_mut());
+            limit_state.write(response.headers_mut());
             return response;
         }
     };
@@ -267,18 +281,19 @@ async fn admit(State(edge): State<Edge>, mut request: Request, next: Next) -> Re
     let may_refuse = may_refuse(route, request.method());
     let response = match (refusal, edge.bodies) {
         (Some(refusal), _) => refusal,
-        (None, Bodies::Whole) => answered_whole(route, request, next, edge.room.body(address)).await,
-        (None, Bodies::PassedOn) => next.run(request).await,
+        (None, Bodies::ReadHere) => respond(route, request, next, edge.room.body_buffer(address)).await,
+        (None, Bodies::Forwarded) => next.run(request).await,
     };
-    let mut response = edge.room.answer(address, may_refuse, place, response);
-    if let Some(told) = told {
-        told.write(response.headers_mut());
+    let mut response = edge.room.hold_response(address, may_refuse, place, response);
+    if let Some(limit_state) = limit_state {
+        limit_state.write(response.headers_mut());
     }
     response
 }
 
-/// Returns true if an answer may be refused for want of room: asked again, the request does the same. A sign-in is done
-/// once, whatever its method, and a lookup of an order is a read, though it is sent by POST.
+/// Returns true if a response may be replaced by a problem when there is no room for it, because the client
+/// can repeat the request. A sign-in can't be repeated, even with a GET. The lookup of an order is a read,
+/// even with a POST.
 fn may_refuse(route: Option<&Route>, method: &Method) -> bool {
     match route {
         Some(route) => route.side == Side::Query || (method.is_safe() && route.class != Class::Auth),
@@ -286,26 +301,23 @@ fn may_refuse(route: Option<&Route>, method: &Method) -> bool {
     }
 }
 
-async fn answered_whole(
-    route: Option<&Route>,
-    request: Request,
-    next: Next,
-    mut gathering: Gathering,
-) -> Response {
+/// Reads the body and calls the handler.
+async fn respond(route: Option<&Route>, request: Request, next: Next, mut buffer: BodyBuffer) -> Response {
     if route.is_some()
         && let Err(problem) = check_encoding(request.headers())
     {
         return problem.into_response();
     }
     let (parts, body) = request.into_parts();
-    // Where nothing is, no body is read.
+    // Without a route, no body is read.
     let (body, bytes_max) = route.map_or((Body::empty(), 0), |route| (body, route.body_bytes_max));
-    match read(body, bytes_max, &mut gathering).await {
+    match read(body, bytes_max, &mut buffer).await {
         Ok(body) => {
-            let asked = Instant::now();
-            let response = answered(route, next.run(Request::from_parts(parts, Body::from(body)))).await;
-            if response.status() == StatusCode::NOT_FOUND && route.is_some_and(Route::hides) {
-                tokio::time::sleep_until(next_turn(asked, Instant::now())).await;
+            let started = Instant::now();
+            let request = Request::from_parts(parts, Body::from(body));
+            let response = with_timeout(route, next.run(request)).await;
+            if response.status() == StatusCode::NOT_FOUND && route.is_some_and(Route::hides_other_owners) {
+                tokio::time::sleep_until(not_found_at(started, Instant::now())).await;
             }
             response
         }
@@ -313,23 +325,24 @@ async fn answered_whole(
     }
 }
 
-/// When somebody is told that something is not there, who might only not be told of it: at the next of some
-/// turns since they asked. How long it took to find that out says which of the two it is.
-fn next_turn(asked: Instant, now: Instant) -> Instant {
-    let turns = now.duration_since(asked).as_nanos().div_ceil(ABSENCE_TURN.as_nanos()).max(1);
-    asked + ABSENCE_TURN * u32::try_from(turns).unwrap_or(u32::MAX)
+/// Returns the time at which a 404 is sent that may hide another person's resource: rounded up to the next
+/// [`NOT_FOUND_STEP`] since the start, so that timing does not reveal the resource.
+fn not_found_at(started: Instant, now: Instant) -> Instant {
+    let steps = now.duration_since(started).as_nanos().div_ceil(NOT_FOUND_STEP.as_nanos()).max(1);
+    started + NOT_FOUND_STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
-/// Who asks for what has this row; none where there is nothing.
-fn entry(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
+/// Identifies the caller and checks the access rule of the route. `route` is `None` if the path does not
+/// exist or does not have the method.
+fn check_access(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller, Problem> {
     let headers = request.headers();
     check_version(request.uri().path(), headers)?;
     let mut caller = identity::identify(headers, &*edge.tokens, &edge.denials, edge.clock.now())?;
     edge.tokens.read_cart(headers, &mut caller)?;
     let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(caller) };
     let Some(route) = route else { return Err(without_row(path.as_str())) };
-    // What this process says of itself, no other will judge the token of.
-    if route.side == Side::Operations && caller.unread.token {
+    // This process handles the route itself, so no upstream will verify the token.
+    if route.side == Side::Operations && caller.unverified.token {
         return Err(Problem::new("unauthenticated", "the token's key is not known"));
     }
     route.access.check(&caller)?;
@@ -339,13 +352,13 @@ fn entry(edge: &Edge, request: &Request, route: Option<&Route>) -> Result<Caller
     Ok(caller)
 }
 
-/// The client, as far as it is known.
+/// Returns the client of a request, as far as it is known.
 fn client(edge: &Edge, request: &Request) -> Client {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map(|ConnectInfo(peer)| edge.proxies.client(peer.ip(), request.headers())).unwrap_or_default()
 }
 
-/// What is refused before it was looked at; a method that isn't there with those that are.
+/// Returns the response to a request that failed a check. For a wrong method it lists the allowed ones.
 fn refused(request: &Request, problem: &Problem) -> Response {
     let mut response = problem.clone().into_response();
     if problem.code() == "method-not-allowed"
@@ -357,7 +370,8 @@ fn refused(request: &Request, problem: &Problem) -> Response {
     response
 }
 
-/// A path has no such method, or the table has no such path: then nobody gets in.
+/// Returns the problem of a route without a row: `method-not-allowed` if the path has other methods,
+/// otherwise `internal`, because the table lacks the path.
 fn without_row(path: &str) -> Problem {
     if table::methods(path).is_empty() {
         return Problem::internal(&format!("the route {path} has no row"));
@@ -365,41 +379,43 @@ fn without_row(path: &str) -> Problem {
     Problem::new("method-not-allowed", "the resource does not have this method")
 }
 
-/// The answer, unless it takes longer than the route may.
-async fn answered(route: Option<&Route>, answer: impl Future<Output = Response>) -> Response {
-    let Some(route) = route else { return answer.await };
-    if let Ok(response) = tokio::time::timeout(Duration::from_secs(route.timeout_s), answer).await {
+/// Waits for a response, up to the timeout of the route.
+async fn with_timeout(route: Option<&Route>, response: impl Future<Output = Response>) -> Response {
+    let Some(route) = route else { return response.await };
+    if let Ok(response) = tokio::time::timeout(Duration::from_secs(route.timeout_s), response).await {
         return response;
     }
     let detail = format!(
-        "there was no answer within {} seconds; a write may have been done: repeat it under its key",
+        "there was no response within {} seconds; a write may have been done, so repeat it with the same key",
         route.timeout_s
     );
-    tracing::warn!(route = route.path, seconds = route.timeout_s, "an answer took too long");
+    tracing::warn!(route = route.path, seconds = route.timeout_s, "a response took too long");
     Problem::new("upstream-unavailable", detail).retry_after(1).into_response()
 }
 
-/// Reads a body whole, in the room for it, and none at all where none belongs. One that is too large is read on and
-/// dropped, up to a limit: a sender that still writes doesn't look for the answer. One whose length is said and too
-/// large is refused at once.
+/// Reads a body completely into a buffer. If `bytes_max` is 0, any body is refused.
+///
+/// A body with a `Content-Length` that is too large is refused at once. Any other body that turns out to be
+/// too large is read and dropped, up to [`DROPPED_BYTES_MAX`], because many clients read the response only
+/// after they have sent the body.
 pub(crate) async fn read(
     mut body: Body,
     bytes_max: usize,
-    gathering: &mut Gathering,
+    buffer: &mut BodyBuffer,
 ) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > bytes_max as u64 {
         tokio::spawn(drop_body(body));
         return Err(if bytes_max == 0 { no_body() } else { too_large(bytes_max) });
     }
     let mut length = 0;
-    let began = Instant::now();
+    let started = Instant::now();
     loop {
         let frame = match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
             Ok(Some(frame)) => frame,
             Ok(None) => break,
             Err(_) => return Err(too_slow()),
         };
-        let frame = frame.map_err(|_| Problem::new("malformed-body", "the body broke off"))?;
+        let frame = frame.map_err(|_| Problem::new("malformed-body", "the body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if bytes_max == 0 && length > 0 {
@@ -408,38 +424,38 @@ pub(crate) async fn read(
         if length > DROPPED_BYTES_MAX {
             break;
         }
-        if began.elapsed() > time_for(length) {
+        if started.elapsed() > time_for(length) {
             return Err(too_slow());
         }
         if length <= bytes_max {
-            gathering.add(&data)?;
+            buffer.add(&data)?;
         } else {
-            gathering.clear();
+            buffer.clear();
         }
     }
-    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(gathering.take()) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(buffer.take()) }
 }
 
-/// Reads a body that was refused, up to a limit, and drops it.
+/// Reads and drops a refused body, up to [`DROPPED_BYTES_MAX`].
 async fn drop_body(mut body: Body) {
-    let began = Instant::now();
+    let started = Instant::now();
     let mut length = 0;
     while let Ok(Some(Ok(frame))) = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
         length += frame.data_ref().map_or(0, Bytes::len);
-        if length > DROPPED_BYTES_MAX || began.elapsed() > time_for(length) {
+        if length > DROPPED_BYTES_MAX || started.elapsed() > time_for(length) {
             return;
         }
     }
 }
 
 fn check_version(path: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let needs_none =
+    let needs_no_version =
         !path.starts_with("/api/") || path.starts_with("/api/auth/") || path == "/api/payments/webhook";
     match headers.get(API_VERSION).map(HeaderValue::as_bytes) {
         Some(b"v1") => Ok(()),
-        _ if needs_none => Ok(()),
+        _ if needs_no_version => Ok(()),
         None => Err(Problem::new("api-version-missing", "send the header `X-API-Version: v1`")),
-        Some(_) => Err(Problem::new("api-version-unsupported", "this server speaks v1")),
+        Some(_) => Err(Problem::new("api-version-unsupported", "this server supports v1")),
     }
 }
 
@@ -448,11 +464,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_may_be_refused_for_want_of_room_and_what_is_done_once_may_not() {
+    fn only_responses_to_repeatable_requests_may_be_refused_without_room() {
         let refusable = |method: Method, path: &str| may_refuse(table::find(method.as_str(), path), &method);
         assert!(refusable(Method::GET, "/api/products"));
-        assert!(refusable(Method::POST, "/api/orders/lookup"), "it is a read of up to half a megabyte");
+        assert!(refusable(Method::POST, "/api/orders/lookup"), "a lookup reads up to half a megabyte");
         assert!(!refusable(Method::POST, "/api/orders"));
-        assert!(!refusable(Method::GET, "/api/auth/oidc/{provider}/callback"), "its tokens come once");
+        assert!(
+            !refusable(Method::GET, "/api/auth/oidc/{provider}/callback"),
+            "the tokens are sent only once"
+        );
     }
 }

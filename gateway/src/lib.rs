@@ -1,7 +1,8 @@
-//! The edge: who may ask what, how often, how large and how long, in front of both sides of the API.
+//! The edge: layers in front of every route that check access, rate, size and time of a request.
 //!
-//! One table ([`table::ROUTES`]) says it for every route; the layers here, the document's security section,
-//! the list in `docs/ACCESS.md` and the tests all come from it. A route without a row answers nobody.
+//! One table ([`table::ROUTES`]) holds the rules of every route. The layers, the security section of the API
+//! document, the list in `docs/ACCESS.md` and the tests are all derived from it. A route without a row
+//! refuses every request.
 
 pub mod browsers;
 pub mod client;
@@ -13,7 +14,7 @@ pub mod room;
 pub mod server;
 pub mod shares;
 pub mod table;
-mod unread;
+mod watched_body;
 
 pub use browsers::for_browsers;
 pub use client::TrustedProxies;

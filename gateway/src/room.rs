@@ -1,8 +1,8 @@
-//! Room for the requests of one process: bodies that are gathered, answers that are not sent yet, and
-//! requests under way with their heads.
+//! Memory budgets of one process: request bodies being received, responses not yet sent, and running requests
+//! with their heads.
 //!
-//! Every route is held to it, whatever its limit of rate, and clients share it by address ([`Shares`]). A
-//! request for which there is no room is refused with 503 before it costs anything.
+//! The budgets apply to every route, in addition to its rate limit. Client addresses share each budget
+//! ([`Shares`]). A request that does not fit is refused with 503 `overloaded` before it causes any work.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -18,56 +18,56 @@ use tokio::time::{Instant, Sleep};
 
 use crate::shares::{Share, Shares};
 
-/// Bytes of request bodies that a process gathers at once.
-pub const GATHERED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of answers that a process holds at once, until clients have read them.
-pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of the heads of requests under way at once in a process.
-pub const HEAD_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Bytes of a piece of a body that is gathered.
+/// Budget for request bodies that are being received, in bytes.
+pub const BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Budget for responses that clients have not read yet, in bytes.
+pub const RESPONSES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Budget for the heads of running requests, in bytes.
+pub const HEADS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Size of the pieces in which a body is stored, in bytes.
 const BODY_PIECE_BYTES: usize = 16 * 1024;
-/// Requests under way at once in a process, from the head to the end of the answer.
+/// Largest number of running requests, from the head of the request to the end of the response.
 pub const REQUESTS_MAX: usize = 1_024;
-/// The time between two tries of a streamed answer to get room for its next piece.
+/// Time between two attempts of a streamed response to get room for its next piece.
 const ROOM_WAIT: Duration = Duration::from_millis(20);
-/// Seconds after which a refused request may be repeated.
+/// `Retry-After` of a refused request, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// The room of one process.
+/// Memory budgets of one process.
 #[derive(Debug)]
 pub struct Room {
-    gathered: Arc<Shares>,
-    answers: Arc<Shares>,
+    bodies: Arc<Shares>,
+    responses: Arc<Shares>,
     heads: Arc<Shares>,
     requests: Arc<Shares>,
 }
 
-/// The place of one request, and the room of its head.
+/// Place of one running request, and the room of its head. Dropping it gives both back.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RequestPlace {
     _request: Share,
     _head: Share,
 }
 
-/// Amounts of room.
+/// Sizes of the memory budgets.
 #[derive(Clone, Copy, Debug)]
 pub struct RoomLimits {
-    /// Bytes of bodies that are gathered at once.
-    pub gathered_bytes_max: usize,
-    /// Bytes of answers at once.
-    pub answer_bytes_max: usize,
-    /// Bytes of the heads of requests at once.
-    pub head_bytes_max: usize,
-    /// Requests at once.
+    /// Budget for request bodies that are being received, in bytes.
+    pub bodies_bytes_max: usize,
+    /// Budget for responses that clients have not read yet, in bytes.
+    pub responses_bytes_max: usize,
+    /// Budget for the heads of running requests, in bytes.
+    pub heads_bytes_max: usize,
+    /// Largest number of running requests.
     pub requests_max: usize,
 }
 
 impl Default for RoomLimits {
     fn default() -> Self {
         Self {
-            gathered_bytes_max: GATHERED_BYTES_MAX,
-            answer_bytes_max: ANSWER_BYTES_MAX,
-            head_bytes_max: HEAD_BYTES_MAX,
+            bodies_bytes_max: BODIES_BYTES_MAX,
+            responses_bytes_max: RESPONSES_BYTES_MAX,
+            heads_bytes_max: HEADS_BYTES_MAX,
             requests_max: REQUESTS_MAX,
         }
     }
@@ -80,82 +80,86 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room of these amounts, all of it free.
+    /// Creates budgets of these sizes.
     pub fn new(limits: RoomLimits) -> Self {
         Self {
-            gathered: Shares::new(limits.gathered_bytes_max),
-            answers: Shares::new(limits.answer_bytes_max),
-            heads: Shares::new(limits.head_bytes_max),
+            bodies: Shares::new(limits.bodies_bytes_max),
+            responses: Shares::new(limits.responses_bytes_max),
+            heads: Shares::new(limits.heads_bytes_max),
             requests: Shares::new(limits.requests_max),
         }
     }
 
-    /// Takes the place of a request with a head of so many bytes.
-    pub(crate) fn place(&self, client: Option<IpAddr>, head_bytes: usize) -> Result<Place, Problem> {
+    /// Takes a place for a request whose head has `head_bytes` bytes.
+    pub(crate) fn place(&self, client: Option<IpAddr>, head_bytes: usize) -> Result<RequestPlace, Problem> {
         let request = self.requests.take(client, 1);
-        let request = request.ok_or_else(|| refused("requests", "requests are under way"))?;
+        let request = request.ok_or_else(|| overloaded("requests", "requests are running"))?;
         let head = self.heads.take(client, head_bytes);
-        let head = head.ok_or_else(|| refused("heads", "requests with large heads are under way"))?;
-        Ok(Place { _request: request, _head: head })
+        let head = head.ok_or_else(|| overloaded("heads", "requests with large heads are running"))?;
+        Ok(RequestPlace { _request: request, _head: head })
     }
 
-    /// The room that a body is gathered in, which grows with it.
-    pub(crate) fn body(&self, client: Option<IpAddr>) -> Gathering {
-        Gathering { room: self.gathered.nothing(client), pieces: Vec::new() }
+    /// Returns an empty buffer for a request body.
+    pub(crate) fn body_buffer(&self, client: Option<IpAddr>) -> BodyBuffer {
+        BodyBuffer { room: self.bodies.empty_share(client), pieces: Vec::new() }
     }
 
-    /// Holds room for an answer until its last byte is sent, and the request's place until its body is taken. An
-    /// answer to a write is never refused, since the write is done: it takes room beyond the limit, which counts
-    /// against the reads of its client. A streamed answer takes room piece by piece, and waits where there is none.
-    pub(crate) fn answer(
+    /// Reserves room for a response until its last byte is sent. Keeps the place of the request until the
+    /// body of the response is dropped.
+    ///
+    /// If `may_refuse` is true and there is no room, the response is replaced by a problem. Otherwise the
+    /// response takes room beyond the budget, because a write is already done; this counts against further
+    /// reads of the same client. A streamed response takes room piece by piece, and waits while there is
+    /// none.
+    pub(crate) fn hold_response(
         &self,
         client: Option<IpAddr>,
         may_refuse: bool,
-        place: Place,
+        place: RequestPlace,
         response: Response,
     ) -> Response {
         let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if length == Some(0) {
             return response;
         }
-        let mut room = self.answers.nothing(client);
+        let mut room = self.responses.empty_share(client);
         if let Some(length) = length.filter(|length| !room.grow(*length)) {
             if may_refuse {
-                return refused("answers", "answers wait to be read").into_response();
+                return overloaded("answers", "responses wait to be read").into_response();
             }
             metrics::counter!("souk_room_exceeded_total", "of" => "answers").increment(1);
             room.force(length);
         }
         let is_streamed = length.is_none();
-        response.map(|body| Body::new(Answer { body, room, is_streamed, waiting: None, _place: place }))
+        response.map(|body| Body::new(HeldResponse { body, room, is_streamed, waiting: None, _place: place }))
     }
 }
 
-/// A body that is gathered, and its room. It is kept in pieces of one size until it is whole: a buffer that grows
-/// would leave one hole after the other in the memory of the process.
+/// Buffer of a request body, with its room in the budget. The body is stored in pieces of one size until it
+/// is complete: a buffer that grows would fragment the memory of the process.
 #[derive(Debug)]
-pub struct Gathering {
+pub struct BodyBuffer {
     room: Share,
     pieces: Vec<Vec<u8>>,
 }
 
-impl Gathering {
-    /// Drops what there is, and gives its room back.
+impl BodyBuffer {
+    /// Drops the stored bytes and gives their room back.
     pub(crate) fn clear(&mut self) {
         self.pieces = Vec::new();
         self.room.clear();
     }
 
-    /// Adds bytes.
+    /// Appends bytes, or refuses the body if the budget has no room for them.
     pub(crate) fn add(&mut self, mut data: &[u8]) -> Result<(), Problem> {
         while !data.is_empty() {
             let free = self.pieces.last().map_or(0, |piece| piece.capacity() - piece.len());
             if free == 0 {
-                // Most bodies are small and come at once.
+                // Most bodies are small and arrive in one piece.
                 let size = if self.pieces.is_empty() { data.len() } else { BODY_PIECE_BYTES };
                 let size = size.min(BODY_PIECE_BYTES);
                 if !self.room.grow(size) {
-                    return Err(refused("bodies", "bodies are being received"));
+                    return Err(overloaded("bodies", "bodies are being received"));
                 }
                 self.pieces.push(Vec::with_capacity(size));
                 continue;
@@ -169,7 +173,7 @@ impl Gathering {
         Ok(())
     }
 
-    /// Takes the whole body. Its room is held on.
+    /// Returns the complete body. The buffer keeps the room until it is dropped.
     pub(crate) fn take(&mut self) -> Bytes {
         let mut pieces = std::mem::take(&mut self.pieces);
         match pieces.pop() {
@@ -183,32 +187,33 @@ impl Gathering {
     }
 }
 
-fn refused(of: &'static str, what: &str) -> Problem {
+fn overloaded(of: &'static str, what: &str) -> Problem {
     metrics::counter!("souk_room_refused_total", "of" => of).increment(1);
     let detail = format!(
-        "too many {what} from here, or from all clients together; nothing was done, repeat the request after \
-         {RETRY_AFTER_S} second"
+        "too many {what}, for this client address or for all clients together; nothing was done, repeat the request \
+         after {RETRY_AFTER_S} second"
     );
     Problem::new("overloaded", detail).retry_after(RETRY_AFTER_S)
 }
 
-/// The body of an answer; each piece of it holds its room until it is sent. A piece of a streamed answer waits until
-/// there is room for it. An answer of known length has its room from the start.
-struct Answer {
+/// Body of a response that holds room in the budget. Each piece keeps its room until it is sent. A response
+/// of known length has all its room from the start. A piece of a streamed response waits until there is room
+/// for it.
+struct HeldResponse {
     body: Body,
     room: Share,
     is_streamed: bool,
-    waiting: Option<Waiting>,
-    _place: Place,
+    waiting: Option<WaitingPiece>,
+    _place: RequestPlace,
 }
 
-/// A piece of a streamed answer for which there is no room yet.
-struct Waiting {
+/// Piece of a streamed response for which there is no room yet.
+struct WaitingPiece {
     data: Bytes,
-    next_try: Pin<Box<Sleep>>,
+    next_attempt: Pin<Box<Sleep>>,
 }
 
-/// A piece of an answer.
+/// Piece of a response, with its room.
 struct Piece {
     data: Bytes,
     _room: Share,
@@ -220,28 +225,28 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-impl Answer {
-    /// The piece, which holds its room until it is sent.
+impl HeldResponse {
+    /// Returns the data as a piece that keeps its room until it is sent.
     fn piece(&mut self, data: Bytes) -> Bytes {
-        let room = self.room.cut_off(data.len());
+        let room = self.room.split_off(data.len());
         Bytes::from_owner(Piece { data, _room: room })
     }
 
-    /// Waits for the room of the piece that waits.
+    /// Waits until there is room for the waiting piece, and returns its data.
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
         let Some(mut waiting) = self.waiting.take() else { return Poll::Ready(Bytes::new()) };
         while !self.room.grow(waiting.data.len()) {
-            if waiting.next_try.as_mut().poll(context).is_pending() {
+            if waiting.next_attempt.as_mut().poll(context).is_pending() {
                 self.waiting = Some(waiting);
                 return Poll::Pending;
             }
-            waiting.next_try.as_mut().reset(Instant::now() + ROOM_WAIT);
+            waiting.next_attempt.as_mut().reset(Instant::now() + ROOM_WAIT);
         }
         Poll::Ready(waiting.data)
     }
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for HeldResponse {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -260,8 +265,8 @@ impl hyper::body::Body for Answer {
             };
             match frame.into_data() {
                 Ok(data) if self.is_streamed => {
-                    let next_try = Box::pin(tokio::time::sleep(ROOM_WAIT));
-                    self.waiting = Some(Waiting { data, next_try });
+                    let next_attempt = Box::pin(tokio::time::sleep(ROOM_WAIT));
+                    self.waiting = Some(WaitingPiece { data, next_attempt });
                 }
                 Ok(data) => return Poll::Ready(Some(Ok(Frame::data(self.piece(data))))),
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),

@@ -1,51 +1,54 @@
-//! Every route of the shop, and what holds for it.
+//! The route table: every route of the shop with its access rule, limits and timeout.
+//!
+//! *Invariant:* a route that is not in the table refuses every request.
 
 use souk_http::{Caller, Problem, Role};
 
-/// The largest body of most routes, in bytes.
+/// Largest body of most routes, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// The largest body of a webhook, in bytes: it is read before its signature is known to be right. The largest
-/// that the route takes has less than 2 KiB, and events of payment providers have a few.
+/// Largest body of a webhook, in bytes. It is small, because the body is read before its signature is
+/// verified. Bodies that the route accepts have less than 2 KiB, and events of payment providers have a few
+/// KiB.
 pub const SIGNED_BODY_BYTES_MAX: usize = 32 * 1024;
-/// The largest body of a route without fields, which takes none or `{}`, in bytes.
+/// Largest body of a route without fields, in bytes. Such a route accepts no body or `{}`.
 const EMPTY_BODY_BYTES_MAX: usize = 1024;
-/// How long most routes may take, in seconds: the longest that can be asked for by `Prefer: wait`, and some.
+/// Timeout of most routes, in seconds: longer than the longest `Prefer: wait`.
 const TIMEOUT_S: u64 = 40;
-/// How long an import's request or the end of a rebuild may take, in seconds.
+/// Timeout of an import and of the switch at the end of a rebuild, in seconds.
 const LONG_TIMEOUT_S: u64 = 600;
 
-/// Which part of the shop answers.
+/// Part of the shop that handles a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Writes, and signing in.
+    /// Command API: writes and sign-in.
     Command,
-    /// Reads.
+    /// Query API: reads.
     Query,
-    /// The process itself.
+    /// Routes about the process itself, such as health checks.
     Operations,
 }
 
-/// Who may call.
+/// Access rule of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Every caller.
     Anyone,
-    /// Anybody, a guest with their cart's token.
+    /// Every caller. A guest may send a cart token.
     Guest,
-    /// A guest with their cart's token, or somebody with a token; what belongs to others is not there.
+    /// Callers with an access token or a cart token. Resources of other people get 404.
     Buyer,
-    /// Somebody with a token; what belongs to others is not there.
+    /// Callers with an access token. Resources of other people get 404.
     SignedIn,
     /// Admins and other systems.
     Staff,
-    /// Admins.
+    /// Admins only.
     Admin,
-    /// Whoever signs the body.
+    /// Callers that sign the body with the shared secret.
     Signature,
 }
 
 impl Access {
-    /// As the list of routes names it.
+    /// Returns the name of the rule in the list of routes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anyone => "anyone",
@@ -58,13 +61,13 @@ impl Access {
         }
     }
 
-    /// Lets a caller in, or says why not.
+    /// Checks a caller against the rule. Returns a problem if the caller is refused.
     pub fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Guest | Self::Signature => Ok(()),
-            // Whoever can judge what they hold lets them in or not.
-            _ if caller.unread.token => Ok(()),
-            Self::Buyer if caller.unread.cart => Ok(()),
+            // This process can't verify the token. The upstream will.
+            _ if caller.unverified.token => Ok(()),
+            Self::Buyer if caller.unverified.cart => Ok(()),
             Self::Buyer => caller.signed_in_or_guest(),
             Self::SignedIn => caller.signed_in().map(drop),
             Self::Staff => caller.require(&[Role::Admin, Role::Service]),
@@ -73,28 +76,28 @@ impl Access {
     }
 }
 
-/// What counts together against a limit.
+/// Class of routes whose requests count against the same rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Signing in, and what can be guessed.
+    /// Sign-in, and other routes that check a secret.
     Auth,
-    /// Reads.
+    /// Routes that read.
     Read,
-    /// Writes.
+    /// Routes that write.
     Write,
-    /// What is not limited.
+    /// Routes without a rate limit.
     Unlimited,
 }
 
 impl Route {
-    /// Whether an answer that something is not there may mean that it is somebody else's.
-    pub fn hides(&self) -> bool {
+    /// Returns true if a 404 of this route may hide a resource of another person.
+    pub fn hides_other_owners(&self) -> bool {
         matches!(self.access, Access::Buyer | Access::SignedIn) || self.path.starts_with("/api/orders/lookup")
     }
 }
 
 impl Class {
-    /// As the list of routes and the headers name it.
+    /// Returns the name of the class in the list of routes and in response headers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auth => "auth",
@@ -105,30 +108,39 @@ impl Class {
     }
 }
 
-/// A route and what holds for it.
+/// Row of the table: a route and its rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// The method.
+    /// HTTP method, in capital letters.
     pub method: &'static str,
-    /// The path, as routers write it.
+    /// Path template, such as `/api/orders/{id}`.
     pub path: &'static str,
-    /// Which part of the shop answers.
+    /// Part of the shop that handles the route.
     pub side: Side,
-    /// Who may call.
+    /// Access rule.
     pub access: Access,
-    /// What it counts as.
+    /// Class for the rate limit.
     pub class: Class,
-    /// The largest body, in bytes; 0 where no body belongs.
+    /// Largest body, in bytes. 0 if the route takes no body.
     pub body_bytes_max: usize,
-    /// How long an answer may take, in seconds.
+    /// Timeout of the response, in seconds.
     pub timeout_s: u64,
-    /// Whether a repeat under the same `Idempotency-Key` does nothing.
+    /// True if the route supports `Idempotency-Key`, so that a repeat with the same key has no further
+    /// effect.
     pub takes_key: bool,
 }
 
 const fn route(method: &'static str, path: &'static str, side: Side, access: Access, class: Class) -> Route {
-    let (body_bytes_max, timeout_s) = (BODY_BYTES_MAX, TIMEOUT_S);
-    Route { method, path, side, access, class, body_bytes_max, timeout_s, takes_key: false }
+    Route {
+        method,
+        path,
+        side,
+        access,
+        class,
+        body_bytes_max: BODY_BYTES_MAX,
+        timeout_s: TIMEOUT_S,
+        takes_key: false,
+    }
 }
 
 const fn get(path: &'static str, access: Access) -> Route {
@@ -183,7 +195,7 @@ const fn long(route: Route) -> Route {
     Route { timeout_s: LONG_TIMEOUT_S, ..route }
 }
 
-/// Every route.
+/// All routes of the shop.
 pub const ROUTES: &[Route] = &[
     // auth
     auth("POST", "/api/auth/signup", Access::Anyone),
@@ -204,7 +216,7 @@ pub const ROUTES: &[Route] = &[
     // users
     get("/api/users/me", Access::SignedIn),
     put("/api/users/me", Access::SignedIn),
-    // Its body holds the password.
+    // The body contains the password.
     write("DELETE", "/api/users/me", Access::SignedIn),
     get("/api/users/me/addresses", Access::SignedIn),
     post("/api/users/me/addresses", Access::SignedIn),
@@ -269,7 +281,7 @@ pub const ROUTES: &[Route] = &[
     post("/api/admin/parked/skip", Access::Admin),
     keyless(long(post("/api/admin/projections/switch", Access::Admin))),
     keyless(long(post("/api/admin/import/products", Access::Admin))),
-    // the process itself
+    // operations
     operations("/health/live"),
     operations("/health/ready"),
     operations("/metrics"),
@@ -285,13 +297,13 @@ pub const ROUTES: &[Route] = &[
     )),
 ];
 
-/// The row of a route. `HEAD` is what `GET` would answer, without the body.
+/// Returns the row of a route. `HEAD` uses the row of `GET`.
 pub fn find(method: &str, path: &str) -> Option<&'static Route> {
     let method = if method == "HEAD" { "GET" } else { method };
     ROUTES.iter().find(|route| route.method == method && route.path == path)
 }
 
-/// The methods that a path has.
+/// Returns the methods of a path.
 pub fn methods(path: &str) -> Vec<&'static str> {
     ROUTES.iter().filter(|route| route.path == path).map(|route| route.method).collect()
 }
@@ -301,14 +313,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_route_has_two_rows() {
+    fn every_route_has_only_one_row() {
         let mut names: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
         names.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
     }
 
     #[test]
-    fn only_who_may_gets_in() {
+    fn each_access_rule_admits_only_its_callers() {
         let nobody = Caller::default();
         let with = |roles: Vec<Role>| Caller {
             subject: Some(souk_domain::CustomerId::parse("ada").unwrap()),
@@ -317,7 +329,8 @@ mod tests {
         };
         let guest = Caller { cart: Some(souk_domain::CartId(uuid::Uuid::nil())), ..Caller::default() };
         let customer = with(vec![Role::Customer]);
-        let (service, admin) = (with(vec![Role::Service]), with(vec![Role::Admin]));
+        let service = with(vec![Role::Service]);
+        let admin = with(vec![Role::Admin]);
         let status = |access: Access, caller: &Caller| match access.check(caller) {
             Ok(()) => 200,
             Err(problem) => problem.status().as_u16(),

@@ -1,4 +1,4 @@
-//! What holds for every request, whatever it asks for.
+//! Rules of the edge that apply to every route: problems, version, correlation id, caller, bodies, timeouts.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -34,22 +34,22 @@ fn grant(subject: &CustomerId, role: Role, ttl: Duration) -> Grant<'_> {
     Grant { subject, role, ttl, session: None }
 }
 
-async fn who(caller: Caller) -> String {
+async fn describe_caller(caller: Caller) -> String {
     let subject = caller.subject.as_ref().map_or("nobody", CustomerId::as_str).to_owned();
     format!("{subject} {:?}", caller.cart)
 }
 
-/// What is not there, and took some milliseconds to be looked for.
-async fn looked_for(axum::extract::Path(milliseconds): axum::extract::Path<u64>) -> Problem {
+/// Responds with 404 after a lookup of some milliseconds.
+async fn missing_order(axum::extract::Path(milliseconds): axum::extract::Path<u64>) -> Problem {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-    Problem::new("not-found", "there is no such thing")
+    Problem::new("not-found", "the order does not exist")
 }
 
 fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::open(folder.path()).unwrap());
     let router = Router::new()
-        .route("/api/cart", get(who))
+        .route("/api/cart", get(describe_caller))
         .route("/api/auth/login", post(|| async { "in" }))
         .route("/api/payments/webhook", post(|| async { "taken" }))
         .route("/api/cart/merge", post(std::future::pending::<String>))
@@ -58,7 +58,7 @@ fn server() -> Server {
         .route("/api/products", get(|| async { panic!("secret internals") as String }))
         .route("/api/products/{id}", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .route("/api/inventory/stock/{sku}", get(|| async { Problem::new("sku-taken", "it is") }))
-        .route("/api/orders/{id}", get(looked_for))
+        .route("/api/orders/{id}", get(missing_order))
         .merge(catalogue::pages());
     let settings = Edge {
         tokens: keys.clone(),
@@ -66,7 +66,7 @@ fn server() -> Server {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::local()),
         proxies: Arc::default(),
-        bodies: Bodies::Whole,
+        bodies: Bodies::ReadHere,
         room: Arc::default(),
     };
     Server { router: edge(router, settings), keys, _folder: folder }
@@ -88,11 +88,11 @@ impl Server {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    /// Asks, and checks that the answer is a problem document of this code.
+    /// Sends a request, and checks that the response is a problem document with this status and code.
     async fn problem(&self, request: Request<Body>, status: u16, code: &str) -> Value {
         let path = request.uri().path().to_owned();
-        let (answered, headers, body) = self.send(request).await;
-        assert_eq!(answered.as_u16(), status, "{body}");
+        let (actual_status, headers, body) = self.send(request).await;
+        assert_eq!(actual_status.as_u16(), status, "{body}");
         assert_eq!(headers["content-type"], "application/problem+json");
         let problem: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(problem["code"], code, "{problem}");
@@ -104,7 +104,7 @@ impl Server {
     }
 }
 
-fn asked(path: &str) -> axum::http::request::Builder {
+fn get_request(path: &str) -> axum::http::request::Builder {
     Request::get(path).header("x-api-version", "v1")
 }
 
@@ -113,21 +113,21 @@ fn empty(builder: axum::http::request::Builder) -> Request<Body> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_long_it_took_does_not_say_whether_it_is_somebody_elses() {
+async fn the_time_of_a_404_does_not_reveal_other_customers_orders() {
     let server = server();
     let ada = CustomerId::parse("ada").unwrap();
     let token = issue(&server.keys, grant(&ada, Role::Customer, Duration::from_mins(1)), noon(), Uuid::nil());
     let token = format!("Bearer {token}");
-    for (looked_for, answered) in [(0, 5), (1, 5), (4, 5), (7, 10), (12, 15)] {
-        let asked = tokio::time::Instant::now();
-        let path = format!("/api/orders/{looked_for}");
+    for (lookup_ms, response_ms) in [(0, 5), (1, 5), (4, 5), (7, 10), (12, 15)] {
+        let started = tokio::time::Instant::now();
+        let path = format!("/api/orders/{lookup_ms}");
         assert_eq!(server.get(&path, &[("authorization", &token)]).await.0, StatusCode::NOT_FOUND);
-        assert_eq!(asked.elapsed().as_millis(), answered, "looked for {looked_for} ms");
+        assert_eq!(started.elapsed().as_millis(), response_ms, "a lookup of {lookup_ms} ms");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_pauses_for_long_must_come_to_its_end_too() {
+async fn a_body_without_long_pauses_has_a_timeout_too() {
     let server = server();
     let every = |seconds: u64, bytes: usize| {
         let chunks = futures_util::stream::unfold((), move |()| async move {
@@ -137,24 +137,24 @@ async fn a_body_that_never_pauses_for_long_must_come_to_its_end_too() {
         let body = Body::from_stream(futures_util::StreamExt::take(chunks, 40));
         Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap()
     };
-    let asked = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     server.problem(every(9, 1), 408, "request-timeout").await;
-    assert_eq!(asked.elapsed().as_secs(), 27);
+    assert_eq!(started.elapsed().as_secs(), 27);
     let (status, _, length) = server.send(every(9, 16 * 1_024)).await;
     assert_eq!((status, length), (StatusCode::OK, (40 * 16 * 1_024).to_string()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_takes_longer_than_its_route_may_is_cut_off() {
+async fn a_response_that_exceeds_the_timeout_of_its_route_is_replaced_by_a_problem() {
     let server = server();
     let ops = CustomerId::parse("ops").unwrap();
     let token = issue(&server.keys, grant(&ops, Role::Admin, Duration::from_hours(1)), noon(), Uuid::nil());
     let bearer = format!("Bearer {token}");
     for (path, seconds) in [("/api/cart/merge", 40), ("/api/admin/projections/switch", 600)] {
-        let asked = tokio::time::Instant::now();
+        let started = tokio::time::Instant::now();
         let request = Request::post(path).header("x-api-version", "v1").header("authorization", &bearer);
         let problem = server.problem(empty(request), 503, "upstream-unavailable").await;
-        assert_eq!(asked.elapsed().as_secs(), seconds, "{path}");
+        assert_eq!(started.elapsed().as_secs(), seconds, "{path}");
         assert!(
             problem["detail"].as_str().unwrap().contains(&format!("within {seconds} seconds")),
             "{problem}"
@@ -163,35 +163,37 @@ async fn an_answer_that_takes_longer_than_its_route_may_is_cut_off() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_until_there_is_room() {
+async fn a_connection_beyond_the_limit_waits_until_another_one_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let connections = Connections { count_max: 2, proxies, ..Connections::default() };
     tokio::spawn(serve(listener, server().router, connections, std::future::pending()));
-    let asked = async || {
+    let connect = async || {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET /problems/internal HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         stream
     };
-    let (mut first, mut second, mut third) = (asked().await, asked().await, asked().await);
+    let mut first = connect().await;
+    let mut second = connect().await;
+    let mut third = connect().await;
     let mut byte = [0];
     first.read_exact(&mut byte).await.unwrap();
     second.read_exact(&mut byte).await.unwrap();
     let early = tokio::time::timeout(Duration::from_millis(300), third.read_exact(&mut byte)).await;
-    assert!(early.is_err(), "two are open");
+    assert!(early.is_err(), "two connections are open");
     drop(first);
     third.read_exact(&mut byte).await.unwrap();
 }
 
 #[tokio::test]
-async fn every_answer_that_is_no_success_is_a_problem_document() {
+async fn every_error_response_is_a_problem_document() {
     let server = server();
-    server.problem(empty(asked("/api/nowhere")), 404, "not-found").await;
+    server.problem(empty(get_request("/api/nowhere")), 404, "not-found").await;
     server.problem(empty(Request::get("/nowhere")), 404, "not-found").await;
-    server.problem(empty(asked("/api/inventory/stock/7")), 409, "sku-taken").await;
-    server.problem(empty(asked("/api/products/7")), 500, "internal").await;
-    let panicked = server.problem(empty(asked("/api/products")), 500, "internal").await;
+    server.problem(empty(get_request("/api/inventory/stock/7")), 409, "sku-taken").await;
+    server.problem(empty(get_request("/api/products/7")), 500, "internal").await;
+    let panicked = server.problem(empty(get_request("/api/products")), 500, "internal").await;
     assert!(!panicked.to_string().contains("secret internals"));
     let delete = empty(Request::delete("/api/cart").header("x-api-version", "v1"));
     let (_, headers, _) = server.send(delete).await;
@@ -201,7 +203,7 @@ async fn every_answer_that_is_no_success_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn the_version_is_needed_where_the_contract_says_so() {
+async fn the_api_version_is_required_except_on_auth_and_webhook_routes() {
     let server = server();
     server.problem(empty(Request::get("/api/cart")), 400, "api-version-missing").await;
     server.problem(empty(Request::get("/api/nowhere")), 400, "api-version-missing").await;
@@ -213,7 +215,7 @@ async fn the_version_is_needed_where_the_contract_says_so() {
 }
 
 #[tokio::test]
-async fn a_correlation_id_is_echoed_minted_or_refused() {
+async fn a_correlation_id_is_repeated_created_or_refused() {
     let server = server();
     let (_, headers, _) = server.get("/api/cart", &[("x-correlation-id", "mine")]).await;
     assert_eq!(headers["x-correlation-id"], "mine");
@@ -221,15 +223,16 @@ async fn a_correlation_id_is_echoed_minted_or_refused() {
     assert_eq!(headers["x-correlation-id"], Noon.new_id().to_string());
     let long = "x".repeat(129);
     for refused in ["a b", "", long.as_str()] {
-        let request = empty(asked("/api/cart").header("x-correlation-id", refused));
+        let request = empty(get_request("/api/cart").header("x-correlation-id", refused));
         server.problem(request, 400, "invalid-parameter").await;
     }
 }
 
 #[tokio::test]
-async fn a_caller_is_known_by_token_and_cart_token() {
+async fn a_caller_is_identified_by_access_token_and_cart_token() {
     let server = server();
-    let (ada, minute) = (CustomerId::parse("ada").unwrap(), Duration::from_mins(1));
+    let ada = CustomerId::parse("ada").unwrap();
+    let minute = Duration::from_mins(1);
     let token =
         format!("Bearer {}", issue(&server.keys, grant(&ada, Role::Customer, minute), noon(), Uuid::nil()));
     let cart = CartId(Uuid::from_u128(7));
@@ -250,17 +253,17 @@ async fn an_invalid_token_is_refused_even_where_none_is_needed() {
     for value in
         [format!("Bearer {expired}"), "Bearer x".to_owned(), "Basic YTpi".to_owned(), "Bearer".to_owned()]
     {
-        let request = empty(asked("/api/cart").header("authorization", value));
+        let request = empty(get_request("/api/cart").header("authorization", value));
         server.problem(request, 401, "unauthenticated").await;
     }
     let (_, headers, _) = server.get("/api/cart", &[("authorization", "Bearer x")]).await;
     assert_eq!(headers["www-authenticate"], "Bearer");
-    let forged = empty(asked("/api/cart").header("x-cart-token", "forged"));
+    let forged = empty(get_request("/api/cart").header("x-cart-token", "forged"));
     server.problem(forged, 400, "invalid-parameter").await;
 }
 
 #[tokio::test]
-async fn a_body_of_one_mebibyte_is_read_and_a_larger_one_is_not() {
+async fn a_body_may_have_one_mebibyte_and_no_more() {
     let server = server();
     let post =
         |body: Body| Request::post("/api/cart/items").header("x-api-version", "v1").body(body).unwrap();
@@ -271,7 +274,7 @@ async fn a_body_of_one_mebibyte_is_read_and_a_larger_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_large_body_without_a_length_is_read_to_its_end_before_the_answer() {
+async fn a_large_body_without_a_length_is_read_to_its_end_before_the_response() {
     let server = server();
     let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
     let frames = Bytes::from(vec![b'x'; BODY_BYTES_MAX]);

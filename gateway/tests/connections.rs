@@ -1,4 +1,4 @@
-//! Connections: shared by address, closed when they ask nothing, and cut when answers are not read.
+//! Connections: shared among client addresses, closed when idle, and cut off when responses are not read.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -20,30 +20,30 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Bytes of the large answer.
+/// Size of the large response, in bytes.
 const LARGE: usize = 8 * 1024 * 1024;
-/// Longer than anything here is to take.
+/// Timeout of the tests: longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The limits of time in these tests.
+/// Timeout of connections in the tests.
 const BRIEF: Duration = Duration::from_millis(400);
 
 struct Server {
     address: SocketAddr,
-    /// Large answers under way.
+    /// Number of large responses that are being sent.
     unread: Arc<AtomicUsize>,
 }
 
-/// A large answer under way.
-struct UnderWay(Arc<AtomicUsize>);
+/// A large response that is being sent. It is counted until it is dropped.
+struct LargeResponse(Arc<AtomicUsize>);
 
-impl UnderWay {
+impl LargeResponse {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for LargeResponse {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -59,10 +59,10 @@ async fn server(connections: Connections) -> Server {
     let unread = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&unread);
     let large = move || {
-        let held = UnderWay::new(&counted);
-        let pieces = futures_util::stream::unfold((0, held), |(sent, held)| async move {
+        let response = LargeResponse::new(&counted);
+        let pieces = futures_util::stream::unfold((0, response), |(sent, response)| async move {
             let piece = Bytes::from(vec![b'x'; 64 * 1024]);
-            (sent < LARGE).then(|| (Ok::<_, Infallible>(piece), (sent + 64 * 1024, held)))
+            (sent < LARGE).then(|| (Ok::<_, Infallible>(piece), (sent + 64 * 1024, response)))
         });
         std::future::ready(Body::from_stream(pieces))
     };
@@ -72,14 +72,14 @@ async fn server(connections: Connections) -> Server {
 }
 
 impl Server {
-    /// Returns when no large answer is held any more.
-    async fn holds_nothing(&self) {
+    /// Waits until every large response was dropped.
+    async fn until_all_dropped(&self) {
         let freed = async {
             while self.unread.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, freed).await.expect("the answer is dropped");
+        tokio::time::timeout(PATIENCE, freed).await.expect("the response is dropped");
     }
 
     async fn connect(&self) -> TcpStream {
@@ -92,20 +92,20 @@ impl Server {
         socket.connect(self.address).await.unwrap()
     }
 
-    /// An HTTP/2 client with small windows, and the task of its connection.
+    /// Connects an HTTP/2 client with small windows. Returns it with the task of its connection.
     async fn http2(&self) -> (SendRequest<Empty<Bytes>>, JoinHandle<()>) {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.initial_stream_window_size(70_000).initial_connection_window_size(10_000_000);
         let (sender, connection) = builder.handshake(TokioIo::new(self.connect().await)).await.unwrap();
         let connection = tokio::spawn(async move {
-            // The end is what counts.
+            // Only the end of the connection matters, not its result.
             let _ = connection.await;
         });
         (sender, connection)
     }
 }
 
-fn asked(path: &str) -> Request<Empty<Bytes>> {
+fn get_request(path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://x{path}")).body(Empty::new()).unwrap()
 }
 
@@ -113,8 +113,9 @@ async fn text(response: Response<hyper::body::Incoming>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// Sends a request and waits for the first byte of the answer: false when the connection is closed instead.
-async fn is_answered(stream: &mut TcpStream) -> bool {
+/// Sends a request and waits for the first byte of the response. Returns false if the connection is closed
+/// instead.
+async fn responds(stream: &mut TcpStream) -> bool {
     if stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.is_err() {
         return false;
     }
@@ -123,75 +124,75 @@ async fn is_answered(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn one_address_has_at_most_half_of_the_connections() {
+async fn one_address_can_have_at_most_half_of_the_connections() {
     let server = server(Connections { count_max: 8, ..Connections::default() }).await;
     let mut held = Vec::new();
     for _ in 0..4 {
         let mut stream = server.connect_from("127.0.0.2").await;
-        assert!(is_answered(&mut stream).await);
+        assert!(responds(&mut stream).await);
         held.push(stream);
     }
-    assert!(!is_answered(&mut server.connect_from("127.0.0.2").await).await);
-    assert!(is_answered(&mut server.connect_from("127.0.0.3").await).await);
+    assert!(!responds(&mut server.connect_from("127.0.0.2").await).await);
+    assert!(responds(&mut server.connect_from("127.0.0.3").await).await);
     drop(held);
-    let again = async { while !is_answered(&mut server.connect_from("127.0.0.2").await).await {} };
+    let again = async { while !responds(&mut server.connect_from("127.0.0.2").await).await {} };
     tokio::time::timeout(PATIENCE, again).await.expect("closed connections make room");
 }
 
 #[tokio::test]
-async fn proxies_whose_address_many_people_share_may_have_all_connections() {
+async fn a_trusted_proxy_can_have_all_connections() {
     let proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let server = server(Connections { count_max: 4, proxies, ..Connections::default() }).await;
     let mut held = Vec::new();
     for _ in 0..4 {
         let mut stream = server.connect_from("127.0.0.2").await;
-        assert!(is_answered(&mut stream).await);
+        assert!(responds(&mut stream).await);
         held.push(stream);
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_over_http1_is_cut_off() {
+async fn an_unread_response_over_http1_is_cut_off() {
     let server = server(quick()).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     stream.read_exact(&mut [0]).await.unwrap();
-    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is under way");
-    server.holds_nothing().await;
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the response is being sent");
+    server.until_all_dropped().await;
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_over_http2_ends_its_stream_alone() {
+async fn an_unread_response_over_http2_ends_only_its_stream() {
     let server = server(Connections { idle_max: PATIENCE, ..quick() }).await;
     let (mut sender, _connection) = server.http2().await;
-    let unread = sender.send_request(asked("/large")).await.unwrap();
-    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is under way");
-    server.holds_nothing().await;
-    assert!(unread.into_body().collect().await.is_err(), "its stream is reset");
-    let other = sender.send_request(asked("/")).await.unwrap();
+    let unread = sender.send_request(get_request("/large")).await.unwrap();
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the response is being sent");
+    server.until_all_dropped().await;
+    assert!(unread.into_body().collect().await.is_err(), "the stream is reset");
+    let other = sender.send_request(get_request("/")).await.unwrap();
     assert_eq!(text(other).await, "small");
 }
 
 #[tokio::test]
-async fn the_last_bytes_of_an_answer_over_http2_are_not_kept_for_ever_either() {
+async fn the_unread_last_bytes_of_a_response_over_http2_end_its_stream_too() {
     let server = server(Connections { idle_max: PATIENCE, ..quick() }).await;
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    // One byte of the answer fits.
+    // The window has room for one byte of the response.
     builder.initial_stream_window_size(1).initial_connection_window_size(10_000_000);
     let stream = server.connect().await;
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     let _connection = tokio::spawn(connection);
-    let unread = sender.send_request(asked("/")).await.unwrap();
+    let unread = sender.send_request(get_request("/")).await.unwrap();
     tokio::time::sleep(3 * BRIEF).await;
     let ended = tokio::time::timeout(PATIENCE, unread.into_body().collect()).await.unwrap();
-    assert!(ended.is_err(), "its stream is reset");
+    assert!(ended.is_err(), "the stream is reset");
 }
 
 #[tokio::test]
-async fn a_slow_reader_gets_its_answer_whole() {
+async fn a_slow_reader_gets_the_complete_response() {
     let server = server(Connections { unread_max: 3 * BRIEF, ..quick() }).await;
     let (mut sender, _connection) = server.http2().await;
-    let mut body = sender.send_request(asked("/large")).await.unwrap().into_body();
+    let mut body = sender.send_request(get_request("/large")).await.unwrap().into_body();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         length += frame.unwrap().data_ref().map_or(0, Bytes::len);
@@ -202,99 +203,108 @@ async fn a_slow_reader_gets_its_answer_whole() {
     assert_eq!(length, LARGE);
 }
 
-/// Asked of the shop: what the system kept of an answer hid that its client read on.
+/// Regression test: the send buffer of the system hid the progress of a slow client.
 #[tokio::test]
-async fn a_slow_reader_over_http1_gets_on_while_the_system_holds_much_of_its_answer() {
+async fn a_slow_reader_over_http1_is_not_cut_off_while_the_send_buffer_is_full() {
     let server = server(Connections { unread_max: 2 * BRIEF, ..quick() }).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 * 1024).unwrap();
     let mut stream = socket.connect(server.address).await.unwrap();
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    // 64 KiB a second: the system's buffer has a third of it free only after longer than the client may pause.
-    let began = std::time::Instant::now();
-    while began.elapsed() < 10 * BRIEF {
+    // The client reads 64 KiB per second. Until a third of the system's buffer is free, more time passes than
+    // the client may pause.
+    let started = std::time::Instant::now();
+    while started.elapsed() < 10 * BRIEF {
         stream.read_exact(&mut [0; 4 * 1024]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
-    assert!(server.unread.load(Ordering::Relaxed) > 0, "the answer is still under way");
+    assert!(server.unread.load(Ordering::Relaxed) > 0, "the response is still being sent");
     drop(stream);
-    server.holds_nothing().await;
+    server.until_all_dropped().await;
 }
 
-/// Asked of the shop: each stream has a task, also one whose request was refused, until its client reads that.
+/// Regression test: each stream uses memory until its client has read the response, even a stream whose
+/// request was refused.
 #[tokio::test]
-async fn streams_of_all_connections_share_one_number_and_leave_other_addresses_theirs() {
+async fn streams_of_all_connections_share_one_limit_and_leave_some_for_other_addresses() {
     let limits = Connections { streams_max: 8, unread_max: PATIENCE, idle_max: PATIENCE, ..quick() };
     let server = server(limits).await;
     let mut unread = Vec::new();
     for connection in 0..2 {
         let (mut sender, _connection) = server.http2().await;
         for stream in 0..2 {
-            let answer = sender.send_request(asked("/large")).await;
-            unread.push(answer.unwrap_or_else(|error| panic!("{connection} {stream}: {error}")));
+            let response = sender.send_request(get_request("/large")).await;
+            unread.push(response.unwrap_or_else(|error| panic!("{connection} {stream}: {error}")));
         }
     }
     let (mut sender, _connection) = server.http2().await;
-    let refused = sender.send_request(asked("/")).await;
-    assert!(refused.is_err(), "four of eight are half");
+    let refused = sender.send_request(get_request("/")).await;
+    assert!(refused.is_err(), "one address has four of eight streams");
     let builder = http2::Builder::new(TokioExecutor::new());
     let stream = server.connect_from("127.0.0.3").await;
     let (mut other, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     let _connection = tokio::spawn(connection);
-    assert_eq!(text(other.send_request(asked("/")).await.unwrap()).await, "small");
+    assert_eq!(text(other.send_request(get_request("/")).await.unwrap()).await, "small");
     drop(unread);
-    server.holds_nothing().await;
-    assert_eq!(text(sender.send_request(asked("/")).await.unwrap()).await, "small", "it goes on");
+    server.until_all_dropped().await;
+    assert_eq!(
+        text(sender.send_request(get_request("/")).await.unwrap()).await,
+        "small",
+        "streams are free again"
+    );
 }
 
-/// Sends the first part of a head.
-async fn begun_head(server: &Server, source: &str, bytes: usize) -> TcpStream {
+/// Connects and sends an incomplete head.
+async fn send_incomplete_head(server: &Server, source: &str, bytes: usize) -> TcpStream {
     let mut stream = server.connect_from(source).await;
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(bytes));
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
 }
 
-/// Asked of the shop: heads that did not end stood in no budget.
+/// Regression test: incomplete heads were in no budget.
 #[tokio::test]
-async fn heads_that_do_not_end_share_one_budget_and_leave_other_addresses_theirs() {
+async fn incomplete_heads_share_one_budget_and_leave_room_for_other_addresses() {
     let limits =
         Connections { unfinished_bytes_max: 80 * 1024, head_max: PATIENCE, ..Connections::default() };
     let server = server(limits).await;
-    let mut first = begun_head(&server, "127.0.0.2", 40 * 1024).await;
-    let mut second = begun_head(&server, "127.0.0.2", 40 * 1024).await;
+    let mut first = send_incomplete_head(&server, "127.0.0.2", 40 * 1024).await;
+    let mut second = send_incomplete_head(&server, "127.0.0.2", 40 * 1024).await;
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(PATIENCE, second.read_to_end(&mut rest)).await.unwrap();
-    assert!(closed.is_err() || rest.is_empty(), "the second is cut");
-    let mut other = begun_head(&server, "127.0.0.3", 20 * 1024).await;
+    assert!(closed.is_err() || rest.is_empty(), "the second connection is cut off");
+    let mut other = send_incomplete_head(&server, "127.0.0.3", 20 * 1024).await;
     for stream in [&mut other, &mut first] {
         stream.write_all(b"\r\n\r\n").await.unwrap();
         let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
-        assert_eq!(read.unwrap(), 1, "it is answered");
+        assert_eq!(read.unwrap(), 1, "the request has a response");
     }
-    let mut again = begun_head(&server, "127.0.0.2", 40 * 1024).await;
+    let mut again = send_incomplete_head(&server, "127.0.0.2", 40 * 1024).await;
     again.write_all(b"\r\n\r\n").await.unwrap();
-    assert_eq!(again.read(&mut [0]).await.unwrap(), 1, "heads that ended gave their room back");
+    assert_eq!(again.read(&mut [0]).await.unwrap(), 1, "complete heads gave their room back");
 }
 
 #[tokio::test]
-async fn a_connection_that_answers_pings_alone_is_closed() {
+async fn a_connection_that_only_answers_pings_is_closed() {
     let server = server(quick()).await;
     let (mut sender, connection) = server.http2().await;
-    let answer = sender.send_request(asked("/")).await.unwrap();
-    assert_eq!(text(answer).await, "small");
+    let response = sender.send_request(get_request("/")).await.unwrap();
+    assert_eq!(text(response).await, "small");
     tokio::time::timeout(PATIENCE, connection).await.expect("the connection is closed").unwrap();
     let mut idle = server.connect().await;
-    assert!(is_answered(&mut idle).await);
+    assert!(responds(&mut idle).await);
     let mut rest = Vec::new();
-    tokio::time::timeout(PATIENCE, idle.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
+    tokio::time::timeout(PATIENCE, idle.read_to_end(&mut rest))
+        .await
+        .expect("the connection is closed")
+        .unwrap();
 }
 
 #[tokio::test]
-async fn a_connection_is_not_idle_while_a_request_is_under_way() {
+async fn a_connection_is_not_idle_while_a_request_is_running() {
     let server = server(Connections { unread_max: PATIENCE, ..quick() }).await;
     let (mut sender, _connection) = server.http2().await;
-    let unread = sender.send_request(asked("/large")).await.unwrap();
+    let unread = sender.send_request(get_request("/large")).await.unwrap();
     tokio::time::sleep(4 * BRIEF).await;
     assert_eq!(text(unread).await.len(), LARGE);
 }

@@ -1,4 +1,4 @@
-//! A route that has no row in the table of the edge.
+//! A route without a row in the route table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use utoipa::openapi::path::Operation;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn a_route_without_a_row_answers_nobody() {
+async fn a_route_without_a_row_refuses_every_request() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::open(folder.path()).unwrap());
     let router = Router::new().route("/api/forgotten", get(|| async { "in" }));
@@ -27,7 +27,7 @@ async fn a_route_without_a_row_answers_nobody() {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),
-        bodies: Bodies::Whole,
+        bodies: Bodies::ReadHere,
         room: Arc::default(),
     };
     let app = edge(router, settings);
@@ -42,6 +42,6 @@ async fn a_route_without_a_row_answers_nobody() {
         let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), 500, "{bearer:?}");
     }
-    // The start of the program and every test of it ask this of each route.
+    // The program checks this for each route at its start, and so does a test.
     assert!(!document::secure("GET", "/api/forgotten", &mut Operation::default()));
 }

@@ -1,4 +1,5 @@
-//! Places of a gateway's upstream: who has them, for how long, and how much waits for clients that do not read.
+//! Places of a gateway's upstream: the share of each client address, and the room for responses that clients
+//! do not read.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -15,20 +16,21 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use http_body_util::BodyExt as _;
 use souk_eventsourcing::testkit::Noon;
-use souk_gateway::proxy::{self, Patience, Upstream, UpstreamState, Upstreams};
+use souk_gateway::proxy::{self, Upstream, UpstreamLimits, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, Edge, Limits, Room, RoomLimits, TrustedProxies, edge};
 use souk_http::PublishedKeys;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-/// Requests that the upstream has at once.
+/// Largest number of requests in progress of the upstream.
 const PLACES: usize = 20;
-/// Requests of an attack: more than there are places.
+/// Number of requests of an attack: more than there are places.
 const ATTACKS: usize = 2 * PLACES;
-/// Bytes of an answer for which there is room, and of one for which there is none.
+/// Size of a response that fits into the room for waiting bytes.
 const SMALL: usize = 20 * 1024;
+/// Size of a response that does not fit into that room.
 const LARGE: usize = 8 * 1024 * 1024;
-/// Bytes of answers that wait for clients.
+/// Room for response bytes that wait for clients.
 const UNREAD: usize = 4 * 1024 * 1024;
 
 const ADA: &str = "192.0.2.7";
@@ -39,8 +41,8 @@ struct Gateway {
     queries: Arc<Upstream>,
 }
 
-/// A gateway before an upstream that answers `/docs` shortly, `/openapi.json` at length, products never and
-/// posts at once.
+/// Starts a gateway in front of an upstream. The upstream sends a small response for `/docs`, a large one for
+/// `/openapi.json`, none for products, and one at once for a POST.
 async fn gateway(parts: usize) -> Gateway {
     let upstream = Router::new()
         .route("/docs", get(|| async { Bytes::from(vec![b'd'; SMALL]) }))
@@ -50,8 +52,9 @@ async fn gateway(parts: usize) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, upstream).await });
-    let patience = Patience { at_once_max: PLACES, unread_bytes_max: UNREAD, parts, ..Patience::default() };
-    let upstream = |name| Upstream::new(name, &address, patience).unwrap();
+    let limits =
+        UpstreamLimits { requests_max: PLACES, unread_bytes_max: UNREAD, parts, ..UpstreamLimits::default() };
+    let upstream = |name| Upstream::new(name, &address, limits).unwrap();
     let commands = upstream("commands");
     let queries = upstream("queries");
     let proxies = Arc::new(TrustedProxies::default());
@@ -62,15 +65,16 @@ async fn gateway(parts: usize) -> Gateway {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies,
-        bodies: Bodies::PassedOn,
-        // Large enough for answers of 8 MiB: places are what is tested here.
-        room: Arc::new(Room::new(RoomLimits { answer_bytes_max: 1 << 30, ..RoomLimits::default() })),
+        bodies: Bodies::Forwarded,
+        // The budget of the process is large enough for responses of 8 MiB, because the tests are about
+        // places.
+        room: Arc::new(Room::new(RoomLimits { responses_bytes_max: 1 << 30, ..RoomLimits::default() })),
     };
     Gateway { router: edge(proxy::router(&upstreams), settings), queries }
 }
 
 impl Gateway {
-    /// Sends a request and waits for the head of its answer; the body stays unread.
+    /// Sends a request and waits for the head of the response. The body stays unread.
     async fn send(&self, client: &str, mut request: Request<Body>) -> Response<Body> {
         request.headers_mut().insert("x-api-version", "v1".parse().unwrap());
         let client: IpAddr = client.parse().unwrap();
@@ -87,7 +91,7 @@ impl Gateway {
         self.send(client, request.body(body).unwrap()).await
     }
 
-    /// Gets a path of products, which never come.
+    /// Sends requests for products, which get no response.
     fn hang(&self, client: &'static str, count: usize) -> Vec<tokio::task::JoinHandle<u16>> {
         let hangs = (0..count).map(|_| {
             let gateway = Self { router: self.router.clone(), queries: self.queries.clone() };
@@ -101,14 +105,14 @@ async fn read(response: Response<Body>) -> Option<usize> {
     response.into_body().collect().await.ok().map(|body| body.to_bytes().len())
 }
 
-/// Bodies of one byte that never come to their end.
+/// Returns a body of one byte that never ends.
 fn endless() -> Body {
     let byte = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
     Body::from_stream(byte.chain(stream::pending()))
 }
 
 #[tokio::test]
-async fn bodies_that_do_not_end_hold_no_places() {
+async fn incomplete_bodies_occupy_no_places() {
     let gateway = gateway(1).await;
     let attack = join_all((0..ATTACKS).map(|_| gateway.post(ADA, endless())));
     let buyer = async {
@@ -116,26 +120,30 @@ async fn bodies_that_do_not_end_hold_no_places() {
         gateway.post(BOB, Body::from("{}")).await.status().as_u16()
     };
     tokio::select! {
-        _ = attack => panic!("bodies that do not end have no answer yet"),
+        _ = attack => panic!("a request with an incomplete body must have no response yet"),
         status = buyer => assert_eq!(status, 200),
     }
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_hold_no_places() {
+async fn small_unread_responses_occupy_no_places() {
     let gateway = gateway(1).await;
     let unread = join_all((0..ATTACKS).map(|_| gateway.get(ADA, "/docs"))).await;
-    assert!(unread.iter().all(|answer| answer.status().as_u16() == 200));
-    let asked = Instant::now();
+    assert!(unread.iter().all(|response| response.status().as_u16() == 200));
+    let started = Instant::now();
     assert_eq!(read(gateway.get(BOB, "/docs").await).await, Some(SMALL));
-    assert!(asked.elapsed() < Duration::from_millis(400), "nothing was waited for: {:?}", asked.elapsed());
-    for answer in unread {
-        assert_eq!(read(answer).await, Some(SMALL), "what is read late is whole");
+    assert!(
+        started.elapsed() < Duration::from_millis(400),
+        "the request had to wait: {:?}",
+        started.elapsed()
+    );
+    for response in unread {
+        assert_eq!(read(response).await, Some(SMALL), "a response that is read late is complete");
     }
 }
 
 #[tokio::test]
-async fn large_unread_answers_are_cut_when_places_run_short() {
+async fn large_unread_responses_are_cut_off_when_places_run_short() {
     let gateway = gateway(1).await;
     let unread = join_all((0..PLACES).map(|_| gateway.get(ADA, "/openapi.json"))).await;
     for _ in 0..3 {
@@ -144,24 +152,24 @@ async fn large_unread_answers_are_cut_when_places_run_short() {
     assert_eq!(
         gateway.queries.state(),
         UpstreamState::Closed,
-        "a client that does not read is not its fault"
+        "a client that does not read is not a failure of the upstream"
     );
     let read = join_all(unread.into_iter().map(read)).await;
     let cut = read.iter().filter(|length| length.is_none()).count();
-    assert!((1..=3).contains(&cut), "{cut} are cut for three requests");
+    assert!((1..=3).contains(&cut), "{cut} responses were cut off for three requests");
     assert!(read.iter().flatten().all(|length| *length == LARGE));
 }
 
 #[tokio::test]
-async fn large_answers_that_are_read_come_whole() {
+async fn large_responses_that_are_read_are_complete() {
     let gateway = gateway(1).await;
-    let answers = stream::iter(0..40).map(async |_| read(gateway.get(ADA, "/openapi.json").await).await);
-    let lengths: Vec<Option<usize>> = answers.buffer_unordered(PLACES).collect().await;
+    let reads = stream::iter(0..40).map(async |_| read(gateway.get(ADA, "/openapi.json").await).await);
+    let lengths: Vec<Option<usize>> = reads.buffer_unordered(PLACES).collect().await;
     assert!(lengths.iter().all(|length| *length == Some(LARGE)), "{lengths:?}");
 }
 
 #[tokio::test]
-async fn one_address_has_no_more_than_its_part_of_the_places() {
+async fn one_address_can_use_only_its_part_of_the_places() {
     for (client, neighbour) in [(ADA, ADA), ("2001:db8::1", "2001:db8::ffff")] {
         let gateway = gateway(4).await;
         let hanging = gateway.hang(client, PLACES / 4);
@@ -170,8 +178,12 @@ async fn one_address_has_no_more_than_its_part_of_the_places() {
         assert_eq!(refused.status().as_u16(), 429, "{neighbour}");
         assert!(refused.headers().contains_key("retry-after"));
         let problem = refused.into_body().collect().await.unwrap().to_bytes();
-        assert!(String::from_utf8_lossy(&problem).contains("5 requests at once of one client address"));
-        assert_eq!(gateway.get(BOB, "/docs").await.status().as_u16(), 200, "others have theirs");
+        assert!(String::from_utf8_lossy(&problem).contains("5 requests at once from one client address"));
+        assert_eq!(
+            gateway.get(BOB, "/docs").await.status().as_u16(),
+            200,
+            "another address has its own part"
+        );
         hanging.iter().for_each(tokio::task::JoinHandle::abort);
         for task in hanging {
             assert!(task.await.unwrap_err().is_cancelled());
@@ -181,7 +193,7 @@ async fn one_address_has_no_more_than_its_part_of_the_places() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_are_dropped_in_time() {
+async fn unread_responses_are_dropped_after_a_minute() {
     let gateway = gateway(1).await;
     let unread = gateway.get(ADA, "/docs").await;
     let is_free = async {
@@ -197,7 +209,7 @@ async fn answers_that_nobody_reads_are_dropped_in_time() {
 }
 
 #[tokio::test]
-async fn bytes_that_wait_for_clients_have_their_limit() {
+async fn bytes_that_wait_for_clients_have_a_limit_per_address() {
     let gateway = gateway(2).await;
     let unread = join_all((0..PLACES / 2).map(|_| gateway.get(ADA, "/openapi.json"))).await;
     tokio::time::sleep(Duration::from_millis(300)).await;

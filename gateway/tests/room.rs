@@ -1,4 +1,4 @@
-//! Room that the requests of one process share: bodies, answers and requests under way.
+//! Memory budgets that the requests of one process share: bodies, responses, heads and running requests.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -23,7 +23,7 @@ use souk_http::Keys;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-/// Long enough for a request that nothing holds up.
+/// Longer than a request takes that does not have to wait.
 const SOON: Duration = Duration::from_millis(100);
 
 struct Server {
@@ -49,7 +49,7 @@ fn server(limits: RoomLimits) -> Server {
         clock: Arc::new(Noon),
         limits: Arc::new(Limits::off()),
         proxies: Arc::default(),
-        bodies: Bodies::Whole,
+        bodies: Bodies::ReadHere,
         room: Arc::new(Room::new(limits)),
     };
     Server { router: edge(router, settings), _folder: folder }
@@ -61,14 +61,14 @@ fn request(client: u8, method: &str, path: &str, body: Body) -> Request<Body> {
     request.extension(ConnectInfo(peer)).body(body).unwrap()
 }
 
-/// A body of one piece that never ends.
+/// Returns a body of one piece that never ends.
 fn endless(bytes: usize) -> Body {
     let piece =
         futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])) });
     Body::from_stream(piece.chain(futures_util::stream::pending()))
 }
 
-/// An answer of so many pieces, whose length nobody knows before.
+/// Returns a streamed body of unknown length.
 fn streamed(pieces: usize, bytes: usize) -> Body {
     let pieces = (0..pieces).map(move |_| Ok::<_, Infallible>(Bytes::from(vec![b' '; bytes])));
     Body::from_stream(futures_util::stream::iter(pieces))
@@ -79,31 +79,31 @@ impl Server {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    /// Sends and leaves it to itself.
+    /// Sends a request in a task of its own.
     fn begin(&self, request: Request<Body>) -> JoinHandle<Response> {
         let router = self.router.clone();
         tokio::spawn(async move { router.oneshot(request).await.unwrap() })
     }
 }
 
-/// Status, headers and code of an answer that is a problem.
-async fn refusal(response: Response) -> (u16, HeaderMap, String) {
+/// Returns status, headers and code of a problem.
+async fn problem(response: Response) -> (u16, HeaderMap, String) {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-    (parts.status.as_u16(), parts.headers, problem["code"].as_str().unwrap_or_default().to_owned())
+    let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (parts.status.as_u16(), parts.headers, document["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
-    let server = server(RoomLimits { gathered_bytes_max: 64 * 1024, ..RoomLimits::default() });
+    let server = server(RoomLimits { bodies_bytes_max: 64 * 1024, ..RoomLimits::default() });
     let bodies: Vec<_> =
         (0..9).map(|_| server.begin(request(1, "POST", "/api/cart/items", endless(8 * 1024)))).collect();
     tokio::time::sleep(SOON).await;
     let refused: Vec<_> = bodies.into_iter().filter(JoinHandle::is_finished).collect();
     assert_eq!(refused.len(), 5, "four bodies of 8 KiB are half of 64 KiB");
     for response in refused {
-        let (status, headers, code) = refusal(response.await.unwrap()).await;
+        let (status, headers, code) = problem(response.await.unwrap()).await;
         assert_eq!(
             (status, code.as_str(), headers["retry-after"].as_bytes()),
             (503, "overloaded", &b"1"[..])
@@ -111,29 +111,29 @@ async fn slow_bodies_share_one_budget_and_leave_room_for_other_clients() {
     }
     let other = request(2, "POST", "/api/cart/items", Body::from(vec![b' '; 8 * 1024]));
     assert_eq!(server.send(other).await.status(), 200);
-    // Slow bodies end, and what they held is free.
+    // The slow bodies reach their timeout and give their room back.
     tokio::time::sleep(Duration::from_secs(30)).await;
     let again = request(1, "POST", "/api/cart/items", Body::from(vec![b' '; 32 * 1024]));
     assert_eq!(server.send(again).await.status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_without_a_body_refuses_one_before_it_is_there() {
+async fn a_route_without_a_body_refuses_one_before_it_arrives() {
     let server = server(RoomLimits::default());
     for body in [Body::from("x"), endless(1)] {
         let response = tokio::time::timeout(SOON, server.send(request(1, "GET", "/health/live", body))).await;
-        let (status, _, code) = refusal(response.expect("nothing is waited for")).await;
+        let (status, _, code) = problem(response.expect("the response does not wait for the body")).await;
         assert_eq!((status, code.as_str()), (400, "body-not-allowed"));
     }
     let nothing = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
     assert_eq!(server.send(request(1, "GET", "/health/live", nothing)).await.status(), 200);
     let nowhere =
         tokio::time::timeout(SOON, server.send(request(1, "POST", "/api/nowhere", endless(1)))).await;
-    assert_eq!(nowhere.expect("no body is read where nothing is").status(), 404);
+    assert_eq!(nowhere.expect("no body is read without a route").status(), 404);
 }
 
 #[test]
-fn no_read_takes_a_body_and_no_signed_route_a_large_one() {
+fn get_routes_take_no_body_and_signed_routes_only_a_small_one() {
     for route in ROUTES {
         let bytes_max = route.body_bytes_max;
         assert_eq!(route.method == "GET", bytes_max == 0 && route.method != "DELETE", "{}", route.path);
@@ -143,17 +143,17 @@ fn no_read_takes_a_body_and_no_signed_route_a_large_one() {
 }
 
 #[tokio::test]
-async fn a_webhook_has_a_small_body() {
+async fn a_large_webhook_is_refused() {
     let server = server(RoomLimits::default());
     let hook = |bytes: usize| request(1, "POST", "/api/payments/webhook", Body::from(vec![b' '; bytes]));
     assert_eq!(server.send(hook(SIGNED_BODY_BYTES_MAX)).await.status(), 200);
-    let (status, _, code) = refusal(server.send(hook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
+    let (status, _, code) = problem(server.send(hook(SIGNED_BODY_BYTES_MAX + 1)).await).await;
     assert_eq!((status, code.as_str()), (413, "body-too-large"));
 }
 
 #[tokio::test]
-async fn unread_answers_share_one_budget_and_writes_are_answered_all_the_same() {
-    let server = server(RoomLimits { answer_bytes_max: 80_000, ..RoomLimits::default() });
+async fn unread_responses_share_one_budget_and_responses_to_writes_are_never_refused() {
+    let server = server(RoomLimits { responses_bytes_max: 80_000, ..RoomLimits::default() });
     let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
     let mut unread = Vec::new();
     for _ in 0..4 {
@@ -161,12 +161,12 @@ async fn unread_answers_share_one_budget_and_writes_are_answered_all_the_same() 
         assert_eq!(response.status(), 200);
         unread.push(response);
     }
-    let (status, headers, code) = refusal(server.send(read(1)).await).await;
+    let (status, headers, code) = problem(server.send(read(1)).await).await;
     assert_eq!((status, code.as_str(), headers["retry-after"].as_bytes()), (503, "overloaded", &b"1"[..]));
     assert_eq!(server.send(read(2)).await.status(), 200);
     let write = request(1, "POST", "/api/auth/logout", Body::empty());
-    assert_eq!(server.send(write).await.status(), 200, "what is done is told");
-    // What was taken out of an answer holds its room until it is dropped.
+    assert_eq!(server.send(write).await.status(), 200, "a write is done, so its response is sent");
+    // Bytes of a response keep their room until they are dropped.
     let taken = unread.pop().unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(server.send(read(1)).await.status(), 503);
     drop(taken);
@@ -174,14 +174,14 @@ async fn unread_answers_share_one_budget_and_writes_are_answered_all_the_same() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_under_way_share_places_on_routes_without_a_limit_of_rate_too() {
+async fn running_requests_share_places_also_on_routes_without_a_rate_limit() {
     let server = server(RoomLimits { requests_max: 8, ..RoomLimits::default() });
     let pending: Vec<_> =
         (0..5).map(|_| server.begin(request(1, "POST", "/api/auth/login", Body::empty()))).collect();
     tokio::time::sleep(SOON).await;
     assert_eq!(pending.iter().filter(|pending| pending.is_finished()).count(), 1);
     for route in ["/health/live", "/api/products"] {
-        let (status, _, code) = refusal(server.send(request(1, "GET", route, Body::empty())).await).await;
+        let (status, _, code) = problem(server.send(request(1, "GET", route, Body::empty())).await).await;
         assert_eq!((status, code.as_str()), (503, "overloaded"), "{route}");
         assert_eq!(server.send(request(2, "GET", route, Body::empty())).await.status(), 200, "{route}");
     }
@@ -193,29 +193,38 @@ async fn requests_under_way_share_places_on_routes_without_a_limit_of_rate_too()
 }
 
 #[tokio::test(start_paused = true)]
-async fn heads_of_requests_under_way_share_one_budget() {
-    let server = server(RoomLimits { head_bytes_max: 40_000, ..RoomLimits::default() });
-    let asked = |client: u8, method: &str, path: &str, bytes: usize| {
+async fn heads_of_running_requests_share_one_budget() {
+    let server = server(RoomLimits { heads_bytes_max: 40_000, ..RoomLimits::default() });
+    let long_head = |client: u8, method: &str, path: &str, bytes: usize| {
         let mut request = request(client, method, path, Body::empty());
         request.headers_mut().insert("x-long", "x".repeat(bytes).parse().unwrap());
         request
     };
-    let pending: Vec<_> = (0..3).map(|_| server.begin(asked(1, "POST", "/api/auth/login", 9_000))).collect();
+    let pending: Vec<_> =
+        (0..3).map(|_| server.begin(long_head(1, "POST", "/api/auth/login", 9_000))).collect();
     tokio::time::sleep(SOON).await;
-    assert_eq!(pending.iter().filter(|pending| pending.is_finished()).count(), 1, "two are half");
-    let (status, _, code) = refusal(server.send(asked(1, "GET", "/health/live", 9_000)).await).await;
+    assert_eq!(
+        pending.iter().filter(|pending| pending.is_finished()).count(),
+        1,
+        "two heads are half of the budget"
+    );
+    let (status, _, code) = problem(server.send(long_head(1, "GET", "/health/live", 9_000)).await).await;
     assert_eq!((status, code.as_str()), (503, "overloaded"));
-    assert_eq!(server.send(asked(2, "GET", "/health/live", 9_000)).await.status(), 200);
-    assert_eq!(server.send(asked(1, "GET", "/health/live", 10)).await.status(), 200, "small ones pass");
+    assert_eq!(server.send(long_head(2, "GET", "/health/live", 9_000)).await.status(), 200);
+    assert_eq!(
+        server.send(long_head(1, "GET", "/health/live", 10)).await.status(),
+        200,
+        "a small head still fits"
+    );
     for pending in pending {
         pending.abort();
     }
     tokio::time::sleep(SOON).await;
-    assert_eq!(server.send(asked(1, "GET", "/health/live", 9_000)).await.status(), 200);
+    assert_eq!(server.send(long_head(1, "GET", "/health/live", 9_000)).await.status(), 200);
 }
 
 #[tokio::test]
-async fn a_body_in_pieces_of_any_size_is_gathered_as_it_was_sent() {
+async fn a_body_in_pieces_of_any_size_is_read_unchanged() {
     let server = server(RoomLimits::default());
     for size in [1, 7, 1_000, 16 * 1024, 40_000] {
         let sent: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[0]).collect();
@@ -229,8 +238,8 @@ async fn a_body_in_pieces_of_any_size_is_gathered_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn answers_to_writes_that_nobody_reads_count_against_the_reads_of_their_client() {
-    let server = server(RoomLimits { answer_bytes_max: 40_000, ..RoomLimits::default() });
+async fn unread_responses_to_writes_count_against_the_reads_of_the_same_client() {
+    let server = server(RoomLimits { responses_bytes_max: 40_000, ..RoomLimits::default() });
     let read = |client: u8| request(client, "GET", "/api/products", Body::empty());
     let write = || request(1, "POST", "/api/auth/logout", Body::empty());
     let mut unread = Vec::new();
@@ -244,29 +253,29 @@ async fn answers_to_writes_that_nobody_reads_count_against_the_reads_of_their_cl
     assert_eq!(server.send(read(1)).await.status(), 200);
 }
 
-/// Asked of the shop: the pieces of answers that nobody read used up the room of everybody.
+/// Regression test: unread streamed responses used up the whole budget.
 #[tokio::test(start_paused = true)]
-async fn a_streamed_answer_that_nobody_reads_waits_for_room_and_leaves_others_theirs() {
-    let server = server(RoomLimits { answer_bytes_max: 40_000, ..RoomLimits::default() });
-    let mut answers = Vec::new();
+async fn unread_streamed_responses_leave_room_for_other_clients() {
+    let server = server(RoomLimits { responses_bytes_max: 40_000, ..RoomLimits::default() });
+    let mut responses = Vec::new();
     for client in 1..=2 {
-        let asked = request(client, "GET", "/api/products/lamp", Body::empty());
-        answers.push(server.send(asked).await.into_body());
+        let read = request(client, "GET", "/api/products/lamp", Body::empty());
+        responses.push(server.send(read).await.into_body());
     }
-    // The pieces are taken and kept, as by a connection that can't write them.
+    // The test takes the pieces and keeps them, like a connection whose client does not read.
     let mut kept = Vec::new();
-    for body in &mut answers {
+    for body in &mut responses {
         while let Ok(frame) = tokio::time::timeout(SOON, body.frame()).await {
             kept.push(frame.unwrap().unwrap());
         }
     }
-    assert_eq!(kept.len(), 30, "one client has half of 40 pieces, the next half of the rest");
+    assert_eq!(kept.len(), 30, "the first client gets half of 40 pieces, the next one half of the rest");
     let other = server.send(request(3, "GET", "/health/live", Body::empty())).await;
     assert_eq!(other.status().as_u16(), 200);
     kept.clear();
     let mut rest = 0;
-    while let Some(piece) = answers[0].frame().await {
+    while let Some(piece) = responses[0].frame().await {
         rest += piece.unwrap().into_data().unwrap().len();
     }
-    assert_eq!(rest, 20_000, "it goes on once there is room");
+    assert_eq!(rest, 20_000, "the response continues when there is room");
 }

@@ -1,7 +1,7 @@
-//! How often somebody may ask: by client address, and by who they are.
+//! Rate limits: the number of requests per minute, per client address and per account.
 //!
-//! Counted in this process, or together with other gateways where they share counts; while those can't be
-//! had, each counts for itself.
+//! Requests are counted in this process, or in counts that several gateways share. While the shared counts
+//! are unavailable, each gateway counts its own requests.
 
 mod local;
 pub mod shared;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
-use souk_http::guard::counted;
+use souk_http::guard::counted_address;
 use souk_http::identity::AddressSource;
 use souk_http::{Caller, Problem, Role};
 
@@ -20,140 +20,151 @@ use crate::table::Class;
 use local::LocalCounts;
 pub use shared::{SharedCounts, SharedCountsUnavailable};
 
-/// The window of every limit.
+/// Time window of every limit.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// Requests a window of each class, at once or spread.
-const AUTH: NonZeroU32 = NonZeroU32::new(60).expect("it is more than none");
-const READ: NonZeroU32 = NonZeroU32::new(1_200).expect("it is more than none");
-const WRITE: NonZeroU32 = NonZeroU32::new(300).expect("it is more than none");
+/// Requests of the class `auth` per window.
+const AUTH: NonZeroU32 = NonZeroU32::new(60).expect("60 is not zero");
+/// Requests of the class `read` per window.
+const READ: NonZeroU32 = NonZeroU32::new(1_200).expect("1,200 is not zero");
+/// Requests of the class `write` per window.
+const WRITE: NonZeroU32 = NonZeroU32::new(300).expect("300 is not zero");
 
-/// Who is counted.
+/// Key under which requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Counted {
-    /// Whoever asks from there.
+pub enum LimitKey {
+    /// Client address.
     Address(IpAddr),
-    /// Clients behind a proxy that can't be told from each other: together.
-    Behind(IpAddr),
-    /// Somebody, wherever they are.
+    /// Proxy that hides its clients. They are all counted together.
+    HiddenByProxy(IpAddr),
+    /// Subject of the access token, from any address.
     Subject(String),
 }
 
-/// What counting a request came to.
+/// Result of counting a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// It may pass, and so may that many more at once.
+    /// The request is allowed.
     Passes {
-        /// The smallest of what is left to each who was counted.
+        /// Number of further requests that are allowed now: the smallest number of all keys.
         remaining: u32,
     },
-    /// It may not, before that long.
+    /// The request is refused.
     Refused {
-        /// How long until one passes.
+        /// Time until a request is allowed again.
         wait: Duration,
     },
 }
 
-/// Where requests are counted.
+/// Way in which requests are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nowhere.
+pub enum CountingMode {
+    /// Requests are not counted.
     Off,
-    /// In this process, as configured.
+    /// This process counts, as configured.
     Local,
-    /// Together with others.
+    /// This process counts together with other gateways.
     Shared,
-    /// In this process, since what is shared can't be had.
-    FallenBack,
+    /// This process counts, because the shared counts are unavailable.
+    SharedUnavailable,
 }
 
-/// The limits of one process.
+/// Rate limits of one process.
 pub struct Limits {
-    /// None when they are switched off.
+    /// Counts of this process, and the shared counts if there are any. `None` if limits are switched off.
     counts: Option<(LocalCounts, Option<shared::Shared>)>,
 }
 
-/// What is told of a limit with an answer.
+/// State of a caller's limit, which the response reports.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct LimitState {
     class: Class,
     quota: u32,
     remaining: u32,
-    /// Until when all of the quota is there again, or one more when there is none.
+    /// Time until the full quota is available again. For a refused request, the time until one request is
+    /// allowed.
     after: Duration,
 }
 
 impl Limits {
-    /// None at all.
+    /// Creates limits that allow every request.
     pub fn off() -> Self {
         Self { counts: None }
     }
 
-    /// Those of the API's contract, in this process.
+    /// Creates the limits that the API documents, counted in this process.
     pub fn local() -> Self {
         Self { counts: Some((LocalCounts::new(&[AUTH, READ, WRITE]), None)) }
     }
 
-    /// The same, counted together with others.
+    /// Creates the limits that the API documents, counted together with other gateways.
     pub fn shared(counts: Arc<dyn SharedCounts>) -> Self {
         let shared = Some(shared::Shared::new(counts));
         Self { counts: Some((LocalCounts::new(&[AUTH, READ, WRITE]), shared)) }
     }
 
-    /// Where requests are counted now.
-    pub fn standing(&self) -> Standing {
+    /// Returns the way in which requests are counted now.
+    pub fn mode(&self) -> CountingMode {
         match &self.counts {
-            None => Standing::Off,
-            Some((_, None)) => Standing::Local,
-            Some((_, Some(shared))) if shared.is_away() => Standing::FallenBack,
-            Some(_) => Standing::Shared,
+            None => CountingMode::Off,
+            Some((_, None)) => CountingMode::Local,
+            Some((_, Some(shared))) if shared.is_unavailable() => CountingMode::SharedUnavailable,
+            Some(_) => CountingMode::Shared,
         }
     }
 
-    /// Counts a request, or refuses it. Signing in is counted by address whoever asks; nothing else is for
-    /// the shop's own: admins, other systems, and this machine.
-    pub async fn check(&self, class: Class, caller: &Caller) -> Result<Option<Told>, (Problem, Told)> {
+    /// Counts a request. Returns the state of the caller's limit, `None` if the request has no limit, or a
+    /// problem if the limit is reached.
+    ///
+    /// Requests of the class `auth` are counted for every caller. Other requests are not counted for admins,
+    /// other systems and programs on this machine.
+    pub async fn check(
+        &self,
+        class: Class,
+        caller: &Caller,
+    ) -> Result<Option<LimitState>, (Problem, LimitState)> {
         let Some((local, shared)) = &self.counts else { return Ok(None) };
-        let is_ours = caller.is_admin() || caller.has(Role::Service) || caller.is_this_machine();
-        if is_ours && class != Class::Auth {
+        let is_exempt = caller.is_admin() || caller.has(Role::Service) || caller.is_this_machine();
+        if is_exempt && class != Class::Auth {
             return Ok(None);
         }
         let Some(quota) = quota(class) else { return Ok(None) };
         let address = match caller.address_source {
-            AddressSource::Behind(proxy) => Some(Counted::Behind(counted(proxy))),
+            AddressSource::HiddenByProxy(proxy) => Some(LimitKey::HiddenByProxy(counted_address(proxy))),
             AddressSource::Connection | AddressSource::Proxy => {
-                caller.address.map(|address| Counted::Address(counted(address)))
+                caller.address.map(|address| LimitKey::Address(counted_address(address)))
             }
         };
-        let subject = caller.subject.as_ref().map(|subject| Counted::Subject(subject.to_string()));
-        let who: Vec<Counted> = address.into_iter().chain(subject).collect();
-        if who.is_empty() {
+        let subject = caller.subject.as_ref().map(|subject| LimitKey::Subject(subject.to_string()));
+        let keys: Vec<LimitKey> = address.into_iter().chain(subject).collect();
+        if keys.is_empty() {
             return Ok(None);
         }
-        // Counted here in any case: what is shared may go away at any moment, and nobody is to begin anew then.
-        let counted_here = local.take(class, &who, quota);
+        // This process counts in any case. So a caller does not get a fresh quota when the shared counts
+        // fail.
+        let local_count = local.take(class, &keys, quota);
         let count = match shared {
-            None => counted_here,
-            Some(shared) => shared.take(class, &who, quota).await.unwrap_or_else(|| {
+            None => local_count,
+            Some(shared) => shared.take(class, &keys, quota).await.unwrap_or_else(|| {
                 metrics::counter!("souk_limits_fallen_back_total").increment(1);
-                counted_here
+                local_count
             }),
         };
         match count {
             Count::Passes { remaining } => {
                 let after = WINDOW / quota.get() * quota.get().saturating_sub(remaining);
-                Ok(Some(Told { class, quota: quota.get(), remaining, after }))
+                Ok(Some(LimitState { class, quota: quota.get(), remaining, after }))
             }
             Count::Refused { wait } => {
-                let detail = format!("{quota} requests of this kind a minute are allowed");
+                let detail = format!("{quota} requests of this kind per minute are allowed");
                 let problem = Problem::new("rate-limited", detail).retry_after(whole_seconds(wait));
-                Err((problem, Told { class, quota: quota.get(), remaining: 0, after: wait }))
+                Err((problem, LimitState { class, quota: quota.get(), remaining: 0, after: wait }))
             }
         }
     }
 }
 
-/// Seconds, begun ones too.
+/// Returns a time in seconds, rounded up, and at least 1.
 fn whole_seconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1)
 }
@@ -167,11 +178,13 @@ fn quota(class: Class) -> Option<NonZeroU32> {
     }
 }
 
-impl Told {
-    /// Says it in the fields of draft-ietf-httpapi-ratelimit-headers.
+impl LimitState {
+    /// Writes the state into the headers of draft-ietf-httpapi-ratelimit-headers.
     pub fn write(self, headers: &mut HeaderMap) {
         let Self { class, quota, remaining, after } = self;
-        let (class, window, after) = (class.as_str(), WINDOW.as_secs(), whole_seconds(after));
+        let class = class.as_str();
+        let window = WINDOW.as_secs();
+        let after = whole_seconds(after);
         for (name, value) in [
             ("ratelimit-policy", format!("\"{class}\";q={quota};w={window}")),
             ("ratelimit", format!("\"{class}\";r={remaining};t={after}")),

@@ -1,4 +1,7 @@
-//! Counts that several gateways have in common.
+//! Rate limits that several gateways count together.
+//!
+//! If the shared counts do not respond in time, they are not asked for a second, and each gateway counts its
+//! own requests meanwhile.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,25 +9,25 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Count, Counted, WINDOW};
+use super::{Count, LimitKey, WINDOW};
 use crate::table::Class;
 
-/// How long a request waits for the count; then this process counts. Long enough for a busy moment, since
-/// each process that counts alone lets as many pass as all together should.
+/// Longest time that a request waits for the shared count. It is long enough for a moment of high load,
+/// because a process that counts on its own allows as many requests as all processes together should.
 const WAIT_MAX: Duration = Duration::from_millis(250);
-/// How long nobody asks again after that.
+/// Time after a failure in which the shared counts are not asked.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is shared can't be had now.
+/// Error: the shared counts are unavailable.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the shared counts can't be had: {0}")]
+#[error("the shared counts are unavailable: {0}")]
 pub struct SharedCountsUnavailable(pub String);
 
-/// Counts requests together with other processes.
+/// Port to counts that several processes share.
 #[async_trait]
 pub trait SharedCounts: Send + Sync + 'static {
-    /// Counts one request against each key, or against none when one of them refuses; in one step that
-    /// nobody else's comes between.
+    /// Counts one request under every key, or under none if the quota of one key is used up. The operation is
+    /// atomic.
     async fn take(
         &self,
         keys: &[String],
@@ -33,49 +36,49 @@ pub trait SharedCounts: Send + Sync + 'static {
     ) -> Result<Count, SharedCountsUnavailable>;
 }
 
-/// Shared counts, and whether they can be had.
+/// Shared counts, and the time until which they are not asked after a failure.
 pub struct Shared {
     counts: Arc<dyn SharedCounts>,
-    /// Until when nobody asks.
-    away_until: Mutex<Option<Instant>>,
+    /// End of the pause after the last failure. `None` after a success.
+    paused_until: Mutex<Option<Instant>>,
 }
 
 impl Shared {
-    /// Believed to be there.
+    /// Creates shared counts that are assumed to be available.
     pub fn new(counts: Arc<dyn SharedCounts>) -> Self {
-        Self { counts, away_until: Mutex::new(None) }
+        Self { counts, paused_until: Mutex::new(None) }
     }
 
-    /// Whether they could not be had when they were asked last.
-    pub fn is_away(&self) -> bool {
-        self.away_until().is_some()
+    /// Returns true if the last request to the shared counts failed.
+    pub fn is_unavailable(&self) -> bool {
+        self.paused_until().is_some()
     }
 
-    fn away_until(&self) -> Option<Instant> {
-        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn paused_until(&self) -> Option<Instant> {
+        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request; none when that can't be done in time.
-    pub async fn take(&self, class: Class, who: &[Counted], quota: NonZeroU32) -> Option<Count> {
-        let away_until = self.away_until();
-        if away_until.is_some_and(|until| Instant::now() < until) {
+    /// Counts a request under each key. Returns `None` if the shared counts are unavailable.
+    pub async fn take(&self, class: Class, keys: &[LimitKey], quota: NonZeroU32) -> Option<Count> {
+        let paused_until = self.paused_until();
+        if paused_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let keys: Vec<String> = who.iter().map(|counted| key(class, counted)).collect();
-        let counted = tokio::time::timeout(WAIT_MAX, self.counts.take(&keys, quota, WINDOW)).await;
-        let counted =
-            counted.unwrap_or_else(|_| Err(SharedCountsUnavailable("no answer in time".to_owned())));
-        let mut is_away = self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
-        match counted {
+        let names: Vec<String> = keys.iter().map(|key| name(class, key)).collect();
+        let result = tokio::time::timeout(WAIT_MAX, self.counts.take(&names, quota, WINDOW)).await;
+        let result =
+            result.unwrap_or_else(|_| Err(SharedCountsUnavailable("no response in time".to_owned())));
+        let mut paused_until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
             Ok(count) => {
-                if is_away.take().is_some() {
-                    tracing::info!("limits are counted together again");
+                if paused_until.take().is_some() {
+                    tracing::info!("rate limits are shared with other gateways again");
                 }
                 Some(count)
             }
             Err(error) => {
-                if is_away.replace(Instant::now() + PAUSE).is_none() {
-                    tracing::warn!(%error, "limits are counted by this process alone");
+                if paused_until.replace(Instant::now() + PAUSE).is_none() {
+                    tracing::warn!(%error, "rate limits are counted by this process only");
                 }
                 None
             }
@@ -83,12 +86,12 @@ impl Shared {
     }
 }
 
-/// Under which name somebody is counted.
-fn key(class: Class, counted: &Counted) -> String {
+/// Returns the name of a key in the shared counts.
+fn name(class: Class, key: &LimitKey) -> String {
     let class = class.as_str();
-    match counted {
-        Counted::Address(address) => format!("souk:limit:{class}:address:{address}"),
-        Counted::Behind(proxy) => format!("souk:limit:{class}:behind:{proxy}"),
-        Counted::Subject(subject) => format!("souk:limit:{class}:subject:{subject}"),
+    match key {
+        LimitKey::Address(address) => format!("souk:limit:{class}:address:{address}"),
+        LimitKey::HiddenByProxy(proxy) => format!("souk:limit:{class}:behind:{proxy}"),
+        LimitKey::Subject(subject) => format!("souk:limit:{class}:subject:{subject}"),
     }
 }

@@ -9,6 +9,7 @@ fn at(address: &str) -> Caller {
     Caller { address: Some(address.parse().unwrap()), ..Caller::default() }
 }
 
+/// Makes up to 5,000 requests and returns the number that pass before the first refusal.
 async fn passes(limits: &Limits, class: Class, caller: impl Fn(u32) -> Caller) -> u32 {
     for n in 0..5_000 {
         if limits.check(class, &caller(n)).await.is_err() {
@@ -19,20 +20,20 @@ async fn passes(limits: &Limits, class: Class, caller: impl Fn(u32) -> Caller) -
 }
 
 #[tokio::test]
-async fn whoever_signs_in_too_often_waits_wherever_they_are() {
+async fn sign_ins_are_limited_from_every_address() {
     for address in ["192.0.2.1", "127.0.0.1"] {
         let limits = Limits::local();
-        // A slot comes free each second: a slow machine gets one or the other more.
+        // One more request is allowed each second, so a slow machine gets some more than 60.
         let passed = passes(&limits, Class::Auth, |_| at(address)).await;
         assert!((60..120).contains(&passed), "{address}: {passed}");
-        let (refused, told) = limits.check(Class::Auth, &at(address)).await.unwrap_err();
-        assert_eq!((refused.code(), told.remaining), ("rate-limited", 0));
+        let (problem, state) = limits.check(Class::Auth, &at(address)).await.unwrap_err();
+        assert_eq!((problem.code(), state.remaining), ("rate-limited", 0));
         assert!(limits.check(Class::Auth, &at("192.0.2.2")).await.is_ok());
     }
 }
 
 #[tokio::test]
-async fn the_shops_own_are_not_limited_otherwise() {
+async fn admins_services_and_this_machine_are_limited_only_at_sign_in() {
     let limits = Limits::local();
     let subject = Some(CustomerId::parse("ops").unwrap());
     let admin = Caller { subject, roles: vec![Role::Admin], ..at("192.0.2.1") };
@@ -46,20 +47,23 @@ async fn the_shops_own_are_not_limited_otherwise() {
 #[tokio::test]
 async fn clients_behind_a_proxy_that_does_not_name_them_are_counted_together() {
     let limits = Limits::local();
-    let behind = |proxy: &str| Caller {
-        address_source: AddressSource::Behind(proxy.parse().unwrap()),
+    let hidden_by = |proxy: &str| Caller {
+        address_source: AddressSource::HiddenByProxy(proxy.parse().unwrap()),
         ..Caller::default()
     };
-    assert!((300..5_000).contains(&passes(&limits, Class::Write, |_| behind("127.0.0.1")).await));
-    // Others are not touched by it: other proxies, and processes at the proxy's own address.
-    assert!(limits.check(Class::Write, &behind("127.0.0.2")).await.is_ok());
+    assert!((300..5_000).contains(&passes(&limits, Class::Write, |_| hidden_by("127.0.0.1")).await));
+    // Other proxies, and programs at the proxy's own address, are counted separately.
+    assert!(limits.check(Class::Write, &hidden_by("127.0.0.2")).await.is_ok());
     assert_eq!(passes(&limits, Class::Write, |_| at("127.0.0.1")).await, 5_000);
     let through = |address: &str| Caller { address_source: AddressSource::Proxy, ..at(address) };
-    assert!(passes(&limits, Class::Write, |_| through("127.0.0.1")).await < 5_000, "it is not this machine");
+    assert!(
+        passes(&limits, Class::Write, |_| through("127.0.0.1")).await < 5_000,
+        "a client behind a proxy does not count as this machine"
+    );
 }
 
 #[tokio::test]
-async fn somebody_counts_once_wherever_they_ask_from() {
+async fn an_account_is_counted_once_for_all_its_addresses() {
     let subject = Some(CustomerId::parse("ada").unwrap());
     let from = |n: u32| Caller {
         subject: subject.clone(),
@@ -71,18 +75,18 @@ async fn somebody_counts_once_wherever_they_ask_from() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_said() {
+async fn headers_report_the_remaining_requests() {
     let mut headers = HeaderMap::new();
-    let told = Limits::local().check(Class::Auth, &at("192.0.2.1")).await.unwrap().unwrap();
-    told.write(&mut headers);
+    let state = Limits::local().check(Class::Auth, &at("192.0.2.1")).await.unwrap().unwrap();
+    state.write(&mut headers);
     assert_eq!(headers["ratelimit"], "\"auth\";r=59;t=1");
     assert_eq!(headers["ratelimit-policy"], "\"auth\";q=60;w=60");
 }
 
-/// Counts as it is told to.
+/// Shared counts that respond or hang, as the test sets them.
 #[derive(Default)]
 struct Scripted {
-    is_away: Mutex<bool>,
+    is_hanging: Mutex<bool>,
     keys: Mutex<Vec<String>>,
 }
 
@@ -95,29 +99,29 @@ impl SharedCounts for Scripted {
         _: Duration,
     ) -> Result<Count, SharedCountsUnavailable> {
         *self.keys.lock().unwrap() = keys.to_vec();
-        let is_away = *self.is_away.lock().unwrap();
-        if is_away { std::future::pending().await } else { Ok(Count::Passes { remaining: 7 }) }
+        let is_hanging = *self.is_hanging.lock().unwrap();
+        if is_hanging { std::future::pending().await } else { Ok(Count::Passes { remaining: 7 }) }
     }
 }
 
 #[tokio::test]
-async fn while_what_is_shared_is_away_this_process_counts() {
+async fn this_process_counts_while_the_shared_counts_are_unavailable() {
     let counts = Arc::new(Scripted::default());
     let limits = Limits::shared(counts.clone());
-    let told = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
-    assert_eq!((told.remaining, limits.standing()), (7, Standing::Shared));
+    let state = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
+    assert_eq!((state.remaining, limits.mode()), (7, CountingMode::Shared));
     assert_eq!(*counts.keys.lock().unwrap(), ["souk:limit:write:address:192.0.2.1"]);
-    *counts.is_away.lock().unwrap() = true;
-    // One that hangs costs one short wait, then nobody asks for a while.
-    let told = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
+    *counts.is_hanging.lock().unwrap() = true;
+    // Shared counts that hang cost one short wait. Then they are not asked for a while.
+    let state = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
     assert_eq!(
-        (told.remaining, limits.standing()),
-        (298, Standing::FallenBack),
-        "the one before was counted"
+        (state.remaining, limits.mode()),
+        (298, CountingMode::SharedUnavailable),
+        "the earlier request was counted by this process too"
     );
-    *counts.is_away.lock().unwrap() = false;
+    *counts.is_hanging.lock().unwrap() = false;
     assert!(passes(&limits, Class::Write, |_| at("192.0.2.1")).await < 5_000);
     tokio::time::sleep(shared::PAUSE).await;
-    let told = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
-    assert_eq!((told.remaining, limits.standing()), (7, Standing::Shared));
+    let state = limits.check(Class::Write, &at("192.0.2.1")).await.unwrap().unwrap();
+    assert_eq!((state.remaining, limits.mode()), (7, CountingMode::Shared));
 }

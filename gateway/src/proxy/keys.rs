@@ -1,4 +1,6 @@
-//! The keys of tokens as the command side publishes them, looked at again and again.
+//! Regular fetch of the public token keys that the command upstream publishes.
+//!
+//! If a fetch fails, the last known keys stay in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,26 +9,27 @@ use souk_http::PublishedKeys;
 
 use super::Upstream;
 
-/// Where they are.
+/// Path of the published keys.
 const PATH: &str = "/.well-known/jwks.json";
-/// The largest document, in bytes.
+/// Largest document, in bytes.
 const BYTES_MAX: usize = 64 * 1024;
-/// How often they are looked at: more often than the time for which a key is published before it signs.
+/// Time between two fetches. It is shorter than the time for which a new key is published before it signs.
 const EVERY: Duration = Duration::from_secs(20);
-/// The shortest time in between, whoever names keys that are not among them.
+/// Shortest time between two fetches, even if callers send tokens of unknown keys.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
-/// Keeps the keys of an upstream for as long as the process lasts.
+/// Fetches the keys of an upstream again and again. Never returns.
 pub async fn follow(upstream: Arc<Upstream>, keys: Arc<PublishedKeys>) {
     loop {
         let fetched = upstream.fetch(PATH, BYTES_MAX).await;
-        let taken = fetched.and_then(|document| keys.take(&document).map_err(|error| error.to_string()));
-        if let Err(reason) = taken {
-            tracing::warn!(upstream = upstream.name(), reason, "the keys of tokens can't be read");
+        let replaced =
+            fetched.and_then(|document| keys.replace(&document).map_err(|error| error.to_string()));
+        if let Err(reason) = replaced {
+            tracing::warn!(upstream = upstream.name(), reason, "the public token keys could not be fetched");
         }
         tokio::time::sleep(EVERY_MIN).await;
         if keys.is_known() {
-            // An elapsed wait is as good as being told.
+            // The next fetch is due after a notification and after a timeout alike.
             let _ = tokio::time::timeout(EVERY, keys.missing.notified()).await;
         }
     }

@@ -1,15 +1,16 @@
-//! The edge as a process of its own: requests that may pass go on to the process that answers them.
+//! Gateway: the edge as a process of its own, which forwards requests to the shop processes behind it
+//! (upstreams).
 //!
-//! A request goes through the same layers as in the one-process shop; then its route's side says which
-//! upstream it goes to. The body of a request is gathered here, so that a slow sender keeps nobody else from the
-//! upstream; the body of an answer streams. What can't be judged here (a cart's token, a token of a key
-//! that was published a moment ago) is judged by the upstream, which trusts this proxy's word about clients
-//! alone.
+//! A request passes the same layers as in a shop of one process. Then the side of its route selects the
+//! upstream. The gateway reads the body of a request completely before it forwards it, so that slow clients
+//! do not occupy the upstream. It streams the body of the response. Tokens that the gateway can't verify (a
+//! cart token, or a token of a key that it does not know yet) are verified by the upstream. The upstream
+//! trusts only this gateway to name the client address.
 
 mod headers;
+mod health;
 mod keys;
 mod places;
-mod reach;
 mod relayed;
 mod upstream;
 
@@ -30,66 +31,68 @@ use crate::client::TrustedProxies;
 use crate::layers::read;
 use crate::room::Room;
 use crate::table::{self, Class, ROUTES, Route, Side};
+pub use health::UpstreamHealth;
 pub use keys::follow;
-pub use reach::Reach;
 use upstream::Outgoing;
-pub use upstream::{NotAnUpstream, Patience, State as UpstreamState, Upstream};
+pub use upstream::{InvalidUpstream, Upstream, UpstreamLimits, UpstreamState};
 
-/// Paths that operations ask of this process itself.
-const OWN: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
-/// Paths that whoever answers reads can tell about best.
-const OF_QUERIES: [&str; 3] = ["/openapi.json", "/docs", "/problems/{code}"];
+/// Operations paths that the gateway handles itself.
+const OWN_PATHS: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+/// Operations paths that go to the query upstream.
+const QUERY_PATHS: [&str; 3] = ["/openapi.json", "/docs", "/problems/{code}"];
 
-/// Where requests go on to.
+/// Upstreams of a gateway.
 #[derive(Clone)]
 pub struct Upstreams {
-    /// Who answers writes, and signs in.
+    /// Upstream for writes and sign-in.
     pub commands: Arc<Upstream>,
-    /// Who answers reads.
+    /// Upstream for reads.
     pub queries: Arc<Upstream>,
-    /// Whose word about clients is taken.
+    /// Proxies that are trusted to report the scheme of the client.
     pub proxies: Arc<TrustedProxies>,
 }
 
 impl Upstreams {
-    fn of(&self, route: &Route) -> Option<&Arc<Upstream>> {
+    fn for_route(&self, route: &Route) -> Option<&Arc<Upstream>> {
         match route.side {
             Side::Command => Some(&self.commands),
             Side::Query => Some(&self.queries),
-            Side::Operations => OF_QUERIES.contains(&route.path).then_some(&self.queries),
+            Side::Operations => QUERY_PATHS.contains(&route.path).then_some(&self.queries),
         }
     }
 }
 
-/// Every route of the shop that is not about the process itself.
+/// Returns a router that forwards every route of the shop, except those about the process itself.
 pub fn router(upstreams: &Upstreams) -> Router {
-    let is_passed_on = |route: &&Route| !OWN.contains(&route.path) && upstreams.of(route).is_some();
-    let paths: BTreeSet<&str> = ROUTES.iter().filter(is_passed_on).map(|route| route.path).collect();
-    let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(pass_on)));
+    let is_forwarded =
+        |route: &&Route| !OWN_PATHS.contains(&route.path) && upstreams.for_route(route).is_some();
+    let paths: BTreeSet<&str> = ROUTES.iter().filter(is_forwarded).map(|route| route.path).collect();
+    let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(handle)));
     router.with_state(upstreams.clone())
 }
 
-async fn pass_on(
+async fn handle(
     State(upstreams): State<Upstreams>,
     path: MatchedPath,
     caller: Caller,
     request: Request,
 ) -> Response {
-    // The layers let only those pass that have a row.
+    // The layers refuse requests whose route has no row, so the row is always found.
     let route = table::find(request.method().as_str(), path.as_str());
-    let found = route.and_then(|route| Some((route, upstreams.of(route)?)));
-    let Some((route, upstream)) = found else {
-        return Problem::internal(&"a request without a row got in").into_response();
+    let target = route.and_then(|route| Some((route, upstreams.for_route(route)?)));
+    let Some((route, upstream)) = target else {
+        return Problem::internal(&"a request passed the layers although its route has no row")
+            .into_response();
     };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let scheme = peer.map(|peer| upstreams.proxies.scheme(peer, request.headers()));
-    match passed_on(upstream, route, &caller, scheme, request).await {
+    match forward(upstream, route, &caller, scheme, request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn passed_on(
+async fn forward(
     upstream: &Arc<Upstream>,
     route: &'static Route,
     caller: &Caller,
@@ -101,40 +104,40 @@ async fn passed_on(
     let head = Head {
         method: parts.method.clone(),
         uri: parts.uri.clone(),
-        headers: headers::passed_on(
+        headers: headers::for_upstream(
             &parts,
             forwarded_for(caller),
             correlation_id,
             scheme.unwrap_or(HeaderValue::from_static("http")),
         ),
     };
-    // Its room is held until the upstream has answered: it may be sent again.
+    // The buffer keeps its room until the upstream has responded, because the body may be sent again.
     let room = parts.extensions.get::<Arc<Room>>().cloned().unwrap_or_default();
-    let mut gathering = room.body(caller.nearest_address());
-    let body = read(body, route.body_bytes_max, &mut gathering).await?;
-    let may_repeat = may_repeat(route, &head);
-    upstream.send(&Outgoing { head, route, body, may_repeat }, caller.nearest_address()).await
+    let mut buffer = room.body_buffer(caller.nearest_address());
+    let body = read(body, route.body_bytes_max, &mut buffer).await?;
+    let may_retry = may_retry(route, &head);
+    upstream.send(&Outgoing { head, route, body, may_retry }, caller.nearest_address()).await
 }
 
-/// The client as the upstream is told of it. One that is not known is said to be so: without a word the upstream
-/// would take this process for the client.
+/// Returns the value of `X-Forwarded-For` for the upstream. A hidden client is sent as `unknown`: without the
+/// header the upstream would take this process for the client.
 fn forwarded_for(caller: &Caller) -> Option<HeaderValue> {
-    if matches!(caller.address_source, AddressSource::Behind(_)) {
+    if matches!(caller.address_source, AddressSource::HiddenByProxy(_)) {
         return Some(HeaderValue::from_static("unknown"));
     }
     caller.address.and_then(|address| HeaderValue::try_from(address.to_string()).ok())
 }
 
-/// What is sent of a request besides its body.
+/// Head of a request to the upstream.
 struct Head {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 }
 
-/// Whether a request does no more when it is sent twice: a read, or a write under a key. Signing in does,
-/// whatever its method.
-fn may_repeat(route: &Route, head: &Head) -> bool {
+/// Returns true if a second attempt has no further effect: for a read, and for a write with an idempotency
+/// key. A sign-in must not be sent twice, even with a GET.
+fn may_retry(route: &Route, head: &Head) -> bool {
     let is_read = head.method.is_safe() && route.class != Class::Auth;
     is_read || (route.takes_key && head.headers.contains_key(headers::IDEMPOTENCY_KEY))
 }

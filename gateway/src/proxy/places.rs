@@ -1,12 +1,14 @@
-//! Places of an upstream: how many requests it has at once, and how many bytes of its answers wait for clients.
+//! Limits of one upstream: places for requests in progress, and room for response bytes that wait for
+//! clients.
 //!
-//! Both are shared by client address. One address has at most one part of [`Patience::parts`] of each, so a single
-//! client never has all. An IPv6 client is counted by its network. People behind one NAT share a part: it is large
-//! enough for many of them, since a request has its place for as long as the upstream works on it and no longer.
-//! Behind a trusted proxy each client has a part of its own; clients that a proxy does not name share one.
+//! Client addresses share both. One address can use at most one part of [`UpstreamLimits::parts`] of each, so
+//! a single client never has all of them. An IPv6 network (/64) counts as one address. People behind one NAT
+//! share a part. It is large enough for many of them, because a request has its place only while the upstream
+//! works on it. Behind a trusted proxy each client has a part of its own. Clients that a proxy hides share
+//! one part.
 //!
-//! When places run short, an answer that its client has stopped reading gives up its place, the longest unread
-//! first.
+//! When places run short, a response that its client has stopped reading is cut off and gives up its place.
+//! The response that was left unread for the longest time is cut off first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -14,109 +16,115 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use souk_http::guard::counted;
+use souk_http::guard::counted_address;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::relayed::Unread;
-use super::upstream::Patience;
+use super::relayed::PendingResponse;
+use super::upstream::UpstreamLimits;
 
-/// The longest wait of a request for a place.
-const PLACE_MAX: Duration = Duration::from_millis(500);
-/// The time between two cuts of unread answers while a request waits for a place.
+/// Longest time that a request waits for a place.
+const PLACE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Time between two cuts of unread responses while a request waits for a place.
 const CUT_EVERY: Duration = Duration::from_millis(50);
-/// An answer that nobody reads for this long gives up its place when places run short.
+/// Time for which a response must be unread before it can be cut off.
 const STALLED_AFTER: Duration = Duration::from_millis(250);
 
-/// The address that a request is counted under; none where it is not known.
+/// Client address that a request counts for. `None` if it is not known.
 pub(super) type Client = Option<IpAddr>;
 
-/// Places of one upstream, and bytes of answers that wait for clients.
+/// Places and room of one upstream.
 pub(super) struct Places {
     free: Arc<Semaphore>,
     room: Arc<Semaphore>,
     unread_bytes_max: usize,
-    at_once_of_address: usize,
+    requests_of_address: usize,
     bytes_of_address: usize,
     parts: Mutex<HashMap<Client, Part>>,
-    unread: Mutex<BTreeMap<u64, (Client, Weak<Unread>)>>,
+    /// Responses that can be cut off, by the order of listing.
+    cut_candidates: Mutex<BTreeMap<u64, (Client, Weak<PendingResponse>)>>,
 }
 
-/// The part of one client address, and how many requests and answers use it.
+/// Part of one client address.
 struct Part {
+    /// Number of requests and responses that use the part.
     users: usize,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-/// A request or an answer of a client address. Its part is forgotten with the last of them.
-pub(super) struct Visit {
+/// Use of a client's part by one request and its response. The part is removed with its last use.
+pub(super) struct PartUse {
     client: Client,
-    of_client: (Arc<Semaphore>, Arc<Semaphore>),
+    places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
     all: Arc<Places>,
 }
 
-/// One request that the upstream has, or bytes of an answer that wait: of the address and of all.
-pub(super) struct Held {
+/// Permits that a request or a piece of a response holds: those of its address, and those of the whole
+/// upstream.
+pub(super) struct HeldPermits {
     of_address: OwnedSemaphorePermit,
     of_all: OwnedSemaphorePermit,
 }
 
-/// Why there is no place for a request.
+/// Reason why there is no place for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
-    /// The client address has its whole part.
-    OfAddress,
-    /// The upstream has as many requests as it may have.
-    OfAll,
+    /// The client address uses its whole part.
+    AddressFull,
+    /// The upstream has its largest number of requests.
+    UpstreamFull,
 }
 
-/// An answer in the list of those that are cut when places run short. Leaves the list when dropped.
-pub(super) struct Listed {
+/// Entry of a response in the list of those that can be cut off. Dropping it removes the response from the
+/// list.
+pub(super) struct CutCandidate {
     number: u64,
     all: Arc<Places>,
 }
 
 impl Places {
-    pub(super) fn new(patience: Patience) -> Arc<Self> {
-        let of_address = |all: usize| all.div_ceil(patience.parts.max(1));
+    pub(super) fn new(limits: UpstreamLimits) -> Arc<Self> {
+        let of_address = |all: usize| all.div_ceil(limits.parts.max(1));
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(patience.at_once_max)),
-            room: Arc::new(Semaphore::new(patience.unread_bytes_max)),
-            unread_bytes_max: patience.unread_bytes_max,
-            at_once_of_address: of_address(patience.at_once_max),
-            bytes_of_address: of_address(patience.unread_bytes_max),
+            free: Arc::new(Semaphore::new(limits.requests_max)),
+            room: Arc::new(Semaphore::new(limits.unread_bytes_max)),
+            unread_bytes_max: limits.unread_bytes_max,
+            requests_of_address: of_address(limits.requests_max),
+            bytes_of_address: of_address(limits.unread_bytes_max),
             parts: Mutex::default(),
-            unread: Mutex::default(),
+            cut_candidates: Mutex::default(),
         })
     }
 
-    /// Requests of one client address at once.
-    pub(super) fn at_once_of_address(&self) -> usize {
-        self.at_once_of_address
+    /// Returns the largest number of requests in progress of one client address.
+    pub(super) fn requests_of_address(&self) -> usize {
+        self.requests_of_address
     }
 
-    /// Bytes that wait for clients now.
+    /// Returns the number of response bytes that wait for clients now.
     pub(super) fn unread_bytes(&self) -> usize {
         self.unread_bytes_max - self.room.available_permits()
     }
 
-    /// Begins a visit of a client address.
-    pub(super) fn visit(self: &Arc<Self>, client: Client) -> Visit {
-        let client = client.map(counted);
+    /// Begins to use the part of a client address.
+    pub(super) fn use_part(self: &Arc<Self>, client: Client) -> PartUse {
+        let client = client.map(counted_address);
         let mut parts = locked(&self.parts);
         let part = parts.entry(client).or_insert_with(|| Part {
             users: 0,
-            places: Arc::new(Semaphore::new(self.at_once_of_address)),
+            places: Arc::new(Semaphore::new(self.requests_of_address)),
             bytes: Arc::new(Semaphore::new(self.bytes_of_address)),
         });
         part.users += 1;
-        let of_client = (Arc::clone(&part.places), Arc::clone(&part.bytes));
-        Visit { client, of_client, all: Arc::clone(self) }
+        let places = Arc::clone(&part.places);
+        let bytes = Arc::clone(&part.bytes);
+        PartUse { client, places, bytes, all: Arc::clone(self) }
     }
 
-    /// Takes one place until `end`. While it waits, answers that nobody reads are cut, of one client address or of
-    /// any.
+    /// Takes one place, waiting until `end` at most. While it waits, unread responses are cut off: those of
+    /// one client address, or of any if `of` is `None`.
     async fn acquire(
         &self,
         places: &Arc<Semaphore>,
@@ -135,53 +143,55 @@ impl Places {
         }
     }
 
-    /// Cuts the answer that its client has left unread for longest, of one client address or of any.
+    /// Cuts off the response that was left unread for the longest time: of one client address, or of any if
+    /// `of` is `None`.
     fn cut_unread(&self, of: Option<Client>) {
         let now = Instant::now();
         let longest = {
-            let unread = locked(&self.unread);
-            let answers = unread.values().filter(|(client, _)| of.is_none_or(|of| of == *client));
-            let stalls = answers.filter_map(|(_, answer)| {
-                let answer = answer.upgrade()?;
-                Some((answer.unread_since()?, answer))
+            let candidates = locked(&self.cut_candidates);
+            let responses = candidates.values().filter(|(client, _)| of.is_none_or(|of| of == *client));
+            let stalls = responses.filter_map(|(_, response)| {
+                let response = response.upgrade()?;
+                Some((response.unread_since()?, response))
             });
             stalls.min_by_key(|(since, _)| *since)
         };
-        if let Some((_, answer)) = longest.filter(|(since, _)| now.duration_since(*since) >= STALLED_AFTER) {
-            answer.cut();
+        if let Some((_, response)) = longest.filter(|(since, _)| now.duration_since(*since) >= STALLED_AFTER)
+        {
+            response.cut();
         }
     }
 }
 
-impl Visit {
-    /// Waits for a place, for [`PLACE_MAX`] at most.
-    pub(super) async fn place(&self) -> Result<Held, NoPlace> {
-        let end = Instant::now() + PLACE_MAX;
-        let of_address = self.all.acquire(&self.of_client.0, Some(self.client), end).await;
-        let of_address = of_address.ok_or(NoPlace::OfAddress)?;
-        let of_all = self.all.acquire(&self.all.free, None, end).await.ok_or(NoPlace::OfAll)?;
-        Ok(Held { of_address, of_all })
+impl PartUse {
+    /// Waits for a place, for [`PLACE_WAIT_MAX`] at most.
+    pub(super) async fn place(&self) -> Result<HeldPermits, NoPlace> {
+        let end = Instant::now() + PLACE_WAIT_MAX;
+        let of_address = self.all.acquire(&self.places, Some(self.client), end).await;
+        let of_address = of_address.ok_or(NoPlace::AddressFull)?;
+        let of_all = self.all.acquire(&self.all.free, None, end).await.ok_or(NoPlace::UpstreamFull)?;
+        Ok(HeldPermits { of_address, of_all })
     }
 
-    /// Takes room for so many bytes that wait for the client, if there is room now.
-    pub(super) fn bytes(&self, count: usize) -> Option<Held> {
+    /// Takes room for `count` bytes that wait for the client. Returns `None` if there is no room now.
+    pub(super) fn bytes(&self, count: usize) -> Option<HeldPermits> {
         let count = u32::try_from(count).ok()?;
-        let of_address = Arc::clone(&self.of_client.1).try_acquire_many_owned(count).ok()?;
+        let of_address = Arc::clone(&self.bytes).try_acquire_many_owned(count).ok()?;
         let of_all = Arc::clone(&self.all.room).try_acquire_many_owned(count).ok()?;
-        Some(Held { of_address, of_all })
+        Some(HeldPermits { of_address, of_all })
     }
 
-    /// Lists an answer among those that are cut when places run short.
-    pub(super) fn list(&self, answer: &Arc<Unread>) -> Listed {
-        let mut unread = locked(&self.all.unread);
-        let number = unread.last_key_value().map_or(0, |(last, _)| last + 1);
-        unread.insert(number, (self.client, Arc::downgrade(answer)));
-        Listed { number, all: Arc::clone(&self.all) }
+    /// Adds a response to the list of those that can be cut off.
+    pub(super) fn list_for_cutting(&self, response: &Arc<PendingResponse>) -> CutCandidate {
+        let mut candidates = locked(&self.all.cut_candidates);
+        let number = candidates.last_key_value().map_or(0, |(last, _)| last + 1);
+        candidates.insert(number, (self.client, Arc::downgrade(response)));
+        CutCandidate { number, all: Arc::clone(&self.all) }
     }
 }
 
-impl Held {
-    /// Gives back all but so many.
+impl HeldPermits {
+    /// Keeps `count` permits and gives the rest back.
     pub(super) fn keep(&mut self, count: usize) {
         for permit in [&mut self.of_address, &mut self.of_all] {
             let surplus = permit.num_permits().saturating_sub(count);
@@ -190,7 +200,7 @@ impl Held {
     }
 }
 
-impl Drop for Visit {
+impl Drop for PartUse {
     fn drop(&mut self) {
         let mut parts = locked(&self.all.parts);
         if let Some(part) = parts.get_mut(&self.client) {
@@ -202,13 +212,13 @@ impl Drop for Visit {
     }
 }
 
-impl Drop for Listed {
+impl Drop for CutCandidate {
     fn drop(&mut self) {
-        locked(&self.all.unread).remove(&self.number);
+        locked(&self.all.cut_candidates).remove(&self.number);
     }
 }
 
-/// Locks a table, which is whole at every moment: a panic elsewhere leaves it usable.
-fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks a table. It is consistent at every moment, so it stays usable after a panic of another thread.
+fn locked<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,12 @@
-//! The body of an answer on its way through: read from the upstream at the upstream's speed, handed to the client
-//! at the client's.
+//! Relay of a response body: it is read at the speed of the upstream, and sent at the speed of the client.
 //!
-//! A task reads ahead while there is room for bytes that wait ([`super::places`]). Most answers are read whole so,
-//! and their place is free before the client has read a byte. An answer for which there is no more room goes on at
-//! the client's speed, has its place for so long, and is cut when places run short and its client does not read.
-//! *Invariant:* an answer that is whole or cut has no place, and what is buffered has room in the budget.
+//! A task reads ahead while there is room for waiting bytes ([`super::places`]). Most responses are read
+//! completely this way, so their place is free before the client has read a byte. When there is no more room,
+//! the response continues at the speed of the client. It then keeps its place, and is cut off if places run
+//! short and its client does not read.
+//!
+//! *Invariant:* a response that is complete or cut off has no place, and every buffered byte has room in the
+//! budget.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -19,109 +21,113 @@ use souk_http_client::BUFFER_BYTES_MAX;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::places::{Held, Visit};
+use super::places::{HeldPermits, PartUse};
 
-/// The cost of a piece besides its bytes, in bytes, so that many small pieces have a limit too.
+/// Overhead of a piece, in bytes. It is counted so that many small pieces are limited too.
 const PIECE_COST_BYTES: usize = 256;
-/// An answer that is here whole and that nobody reads for this long is dropped.
+/// Time after which a complete but unread response is dropped.
 const UNREAD_MAX: Duration = Duration::from_secs(60);
 
-/// A body ends before its end.
+/// Error: a body ended too early.
 #[derive(Debug, thiserror::Error)]
 #[error("the body was cut off")]
-pub(super) struct BrokenOff;
+pub(super) struct CutOff;
 
-/// The source of the next piece of an answer, once those that wait are gone.
+/// Source of the next piece of a response, after the buffered pieces.
 enum Source {
-    /// From the task that reads ahead.
-    Ahead,
-    /// From the upstream, when the client asks for it.
+    /// The task that reads ahead.
+    ReadAhead,
+    /// The upstream. The client reads from it directly.
     Upstream(Incoming),
-    /// From nowhere: the answer is here whole.
-    Whole,
-    /// From nowhere: the answer broke off or was cut.
+    /// None: the response is complete.
+    Complete,
+    /// None: the upstream failed, or the response was cut off.
     Cut,
 }
 
 struct State {
-    ahead: VecDeque<(Frame<Bytes>, Held)>,
+    /// Pieces that wait for the client, with their room.
+    buffered: VecDeque<(Frame<Bytes>, HeldPermits)>,
     source: Source,
-    /// The place of the request; none once the upstream has delivered.
-    place: Option<Held>,
+    /// Place of the request. `None` after the upstream has delivered the response.
+    place: Option<HeldPermits>,
     waker: Option<Waker>,
-    began: Instant,
-    /// When the client last took a piece.
+    started: Instant,
+    /// Time at which the client last took a piece.
     read_at: Instant,
-    /// For how long the upstream was waited for at the client's request, and since when it is.
+    /// Total time that the client has waited for the upstream.
     waited: Duration,
-    waits_since: Option<Instant>,
-    /// Called once when the upstream breaks off or takes too long.
-    broken: Option<Box<dyn FnOnce() + Send>>,
+    /// Start of the current wait for the upstream. `None` if the client is not waiting.
+    waiting_since: Option<Instant>,
+    /// Called once if the upstream fails or takes too long.
+    on_failure: Option<Box<dyn FnOnce() + Send>>,
 }
 
-/// An answer that its client has not read whole.
-pub(super) struct Unread(Mutex<State>);
+/// Response that its client has not read completely.
+pub(super) struct PendingResponse(Mutex<State>);
 
-/// The body of an answer, as the client gets it.
-pub(super) struct Relayed {
-    unread: Arc<Unread>,
+/// Body of a relayed response, as the client gets it.
+pub(super) struct RelayedBody {
+    response: Arc<PendingResponse>,
     size: SizeHint,
-    /// Gone with the body: the task that reads ahead ends then.
-    _read: oneshot::Sender<()>,
+    /// Dropped with the body, which ends the task that reads ahead.
+    _alive: oneshot::Sender<()>,
 }
 
-impl Relayed {
-    /// The body of an answer that the upstream has to deliver until `end`. The place is freed when it has, also
-    /// when nobody reads it. `broken` is called when the upstream is to blame for an answer that breaks off.
+impl RelayedBody {
+    /// Creates the body of a response that the upstream must deliver until `end`. Frees the place when the
+    /// upstream has delivered it, even if the client has not read it. Calls `on_failure` if the upstream is
+    /// the reason that the response is incomplete.
     pub(super) fn new(
         body: Incoming,
         end: Instant,
-        broken: impl FnOnce() + Send + 'static,
-        visit: Visit,
-        place: Held,
+        on_failure: impl FnOnce() + Send + 'static,
+        part: PartUse,
+        place: HeldPermits,
     ) -> Self {
         let size = body.size_hint();
         let now = Instant::now();
-        let is_whole = body.is_end_stream();
-        let unread = Arc::new(Unread(Mutex::new(State {
-            ahead: VecDeque::new(),
-            source: if is_whole { Source::Whole } else { Source::Ahead },
-            place: Some(place).filter(|_| !is_whole),
+        let is_complete = body.is_end_stream();
+        let response = Arc::new(PendingResponse(Mutex::new(State {
+            buffered: VecDeque::new(),
+            source: if is_complete { Source::Complete } else { Source::ReadAhead },
+            place: Some(place).filter(|_| !is_complete),
             waker: None,
-            began: now,
+            started: now,
             read_at: now,
             waited: Duration::ZERO,
-            waits_since: None,
-            broken: Some(Box::new(broken)),
+            waiting_since: None,
+            on_failure: Some(Box::new(on_failure)),
         })));
-        let (read, gone) = oneshot::channel();
-        if !is_whole {
-            let ahead = Ahead { unread: Arc::clone(&unread), visit, end };
+        let (alive, dropped) = oneshot::channel();
+        if !is_complete {
+            let reader = ReadAhead { response: Arc::clone(&response), part, end };
             tokio::spawn(async move {
                 tokio::select! {
-                    () = ahead.run(body) => {}
-                    // Nobody sends: the body is gone, and what it has is not needed.
-                    _ = gone => ahead.unread.cut(),
+                    () = reader.run(body) => {}
+                    // The client's body was dropped, so the rest is not needed.
+                    _ = dropped => reader.response.cut(),
                 }
             });
         }
-        Self { unread, size, _read: read }
+        Self { response, size, _alive: alive }
     }
 }
 
-impl Unread {
-    /// Locks the state, which is whole at every moment: a panic elsewhere leaves it usable.
+impl PendingResponse {
+    /// Locks the state. It is consistent at every moment, so it stays usable after a panic of another thread.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when the client reads nothing; none while it waits for the upstream.
+    /// Returns the time since which the client has read nothing, or `None` if the client waits for the
+    /// upstream or the response has no place.
     pub(super) fn unread_since(&self) -> Option<Instant> {
         let state = self.state();
-        (state.waits_since.is_none() && state.place.is_some()).then_some(state.read_at)
+        (state.waiting_since.is_none() && state.place.is_some()).then_some(state.read_at)
     }
 
-    /// Drops what the client did not read, and frees the place.
+    /// Drops the unread rest of the response, and frees the place.
     pub(super) fn cut(&self) {
         self.state().end(Source::Cut);
     }
@@ -130,76 +136,78 @@ impl Unread {
 impl State {
     fn end(&mut self, source: Source) {
         if matches!(source, Source::Cut) {
-            self.ahead.clear();
+            self.buffered.clear();
         }
         self.place = None;
-        self.go_on(source);
+        self.set_source(source);
     }
 
-    fn go_on(&mut self, source: Source) {
+    /// Sets the source of the next piece, and wakes the client's body.
+    fn set_source(&mut self, source: Source) {
         self.source = source;
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Ends an answer that its upstream broke off, behind what came of it.
-    fn break_off(&mut self) {
-        if let Some(broken) = self.broken.take() {
-            broken();
+    /// Ends a response whose upstream failed. The client still gets the buffered pieces.
+    fn fail(&mut self) {
+        if let Some(on_failure) = self.on_failure.take() {
+            on_failure();
         }
         self.place = None;
-        self.go_on(Source::Cut);
+        self.set_source(Source::Cut);
     }
 
-    fn came(&mut self) {
+    /// Records that the client took a piece.
+    fn piece_taken(&mut self) {
         let now = Instant::now();
-        self.waited += self.waits_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
+        self.waited += self.waiting_since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
         self.read_at = now;
     }
 
-    /// Takes the next piece of what waits, or asks the upstream for it.
-    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some((frame, _)) = self.ahead.pop_front() {
-            self.came();
+    /// Returns the next piece: a buffered one, or one of the upstream.
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        if let Some((frame, _)) = self.buffered.pop_front() {
+            self.piece_taken();
             return Poll::Ready(Some(Ok(frame)));
         }
         let polled = match &mut self.source {
-            Source::Ahead => Poll::Pending,
+            Source::ReadAhead => Poll::Pending,
             Source::Upstream(body) => Pin::new(body).poll_frame(context),
-            Source::Whole => return Poll::Ready(None),
-            Source::Cut => return Poll::Ready(Some(Err(BrokenOff))),
+            Source::Complete => return Poll::Ready(None),
+            Source::Cut => return Poll::Ready(Some(Err(CutOff))),
         };
         match polled {
             Poll::Pending => {
-                self.waits_since.get_or_insert_with(Instant::now);
+                self.waiting_since.get_or_insert_with(Instant::now);
                 self.waker = Some(context.waker().clone());
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(frame))) => {
-                self.came();
+                self.piece_taken();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => {
-                self.break_off();
-                Poll::Ready(Some(Err(BrokenOff)))
+                self.fail();
+                Poll::Ready(Some(Err(CutOff)))
             }
             Poll::Ready(None) => {
-                self.end(Source::Whole);
+                self.end(Source::Complete);
                 Poll::Ready(None)
             }
         }
     }
 }
 
-/// The task that reads an answer ahead, and sees to it that it ends in time.
-struct Ahead {
-    unread: Arc<Unread>,
-    visit: Visit,
+/// Task that reads a response ahead, and ends it at `end` at the latest.
+struct ReadAhead {
+    response: Arc<PendingResponse>,
+    part: PartUse,
     end: Instant,
 }
 
-impl Ahead {
+impl ReadAhead {
     async fn run(&self, body: Incoming) {
         match self.read(body).await {
             Some(body) => self.watch(body).await,
@@ -207,74 +215,75 @@ impl Ahead {
         }
     }
 
-    /// Reads as much as there is room for. Returns the body when there is no more room.
+    /// Reads while there is room. Returns the body when there is no more room, or `None` when the response
+    /// has ended.
     async fn read(&self, mut body: Incoming) -> Option<Incoming> {
         loop {
-            // Room is taken before a piece is read: what is read has to be kept.
+            // Room is taken before a piece is read, because a piece that was read must be stored.
             let left = body.size_hint().exact().and_then(|left| usize::try_from(left).ok());
             let piece_max = left.map_or(BUFFER_BYTES_MAX, |left| left.min(BUFFER_BYTES_MAX));
-            let Some(mut room) = self.visit.bytes(piece_max + PIECE_COST_BYTES) else { return Some(body) };
+            let Some(mut room) = self.part.bytes(piece_max + PIECE_COST_BYTES) else { return Some(body) };
             match timeout_at(self.end, body.frame()).await {
                 Ok(Some(Ok(frame))) => {
-                    // A piece is a part of the connection's buffer and would keep all of it.
+                    // The frame refers to the connection's buffer. A copy lets that buffer be freed.
                     let frame = frame.map_data(|data| Bytes::copy_from_slice(&data));
                     let length = frame.data_ref().map_or(0, Bytes::len);
                     room.keep(length + PIECE_COST_BYTES);
-                    let mut state = self.unread.state();
-                    state.ahead.push_back((frame, room));
-                    state.go_on(Source::Ahead);
+                    let mut state = self.response.state();
+                    state.buffered.push_back((frame, room));
+                    state.set_source(Source::ReadAhead);
                 }
                 Ok(None) => {
-                    self.unread.state().end(Source::Whole);
+                    self.response.state().end(Source::Complete);
                     return None;
                 }
                 Ok(Some(Err(_))) | Err(_) => {
-                    self.unread.state().break_off();
+                    self.response.state().fail();
                     return None;
                 }
             }
         }
     }
 
-    /// Hands the body to the client, and cuts it when its time is up. The upstream is to blame when it was waited
-    /// for most of the time.
+    /// Lets the client read directly from the upstream, and cuts the response off at `end`. This counts as a
+    /// failure of the upstream if the client was waiting for the upstream for at least half of the time.
     async fn watch(&self, body: Incoming) {
-        let _listed = self.visit.list(&self.unread);
-        self.unread.state().go_on(Source::Upstream(body));
+        let _candidate = self.part.list_for_cutting(&self.response);
+        self.response.state().set_source(Source::Upstream(body));
         sleep_until(self.end).await;
-        let mut state = self.unread.state();
+        let mut state = self.response.state();
         if matches!(state.source, Source::Upstream(_)) {
             let now = Instant::now();
-            let waits = state.waits_since.map_or(Duration::ZERO, |since| now.duration_since(since));
-            if (state.waited + waits) * 2 >= now.duration_since(state.began) {
-                state.break_off();
+            let wait = state.waiting_since.map_or(Duration::ZERO, |since| now.duration_since(since));
+            if (state.waited + wait) * 2 >= now.duration_since(state.started) {
+                state.fail();
             } else {
                 state.end(Source::Cut);
             }
         }
     }
 
-    /// Drops an answer that is here and that nobody reads.
+    /// Drops a complete response when the client has not read it for [`UNREAD_MAX`].
     async fn drop_unread(&self) {
         loop {
-            let end = self.unread.state().read_at + UNREAD_MAX;
+            let end = self.response.state().read_at + UNREAD_MAX;
             if end <= Instant::now() {
-                return self.unread.cut();
+                return self.response.cut();
             }
             sleep_until(end).await;
         }
     }
 }
 
-impl hyper::body::Body for Relayed {
+impl hyper::body::Body for RelayedBody {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = CutOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let polled = self.unread.state().next(context);
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let polled = self.response.state().next(context);
         if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&polled, self.size.exact()) {
             let length = frame.data_ref().map_or(0, Bytes::len) as u64;
             self.size = SizeHint::with_exact(left.saturating_sub(length));
@@ -283,8 +292,8 @@ impl hyper::body::Body for Relayed {
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = self.unread.state();
-        state.ahead.is_empty() && matches!(state.source, Source::Whole)
+        let state = self.response.state();
+        state.buffered.is_empty() && matches!(state.source, Source::Complete)
     }
 
     fn size_hint(&self) -> SizeHint {

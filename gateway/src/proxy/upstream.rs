@@ -1,4 +1,8 @@
-//! One process behind this one: how requests get there, and what is done when they don't.
+//! Upstream: a shop process behind the gateway. Requests to it have a timeout, retries and a circuit breaker.
+//!
+//! A request without a response is sent again if that has no further effect. If half of the requests of ten
+//! seconds fail, the circuit breaker opens, and requests are refused with `upstream-unavailable` for some
+//! seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,11 +11,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::uri::{Authority, Scheme};
 use axum::http::{HeaderMap, Request, Response, Uri, header};
-use axum::response::Response as Answer;
+use axum::response::Response as ClientResponse;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use souk_http::Problem;
-use souk_http_client::{CONNECT_MAX, Error, HttpClient, client, described};
+use souk_http_client::{CONNECT_MAX, Error, HttpClient, client, with_causes};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower::retry::budget::{Budget as _, TpsBudget};
@@ -22,233 +26,243 @@ use tower_resilience_circuitbreaker::{
 
 use super::Head;
 use super::headers;
-use super::places::{Client, Held, NoPlace, Places, Visit};
-use super::relayed::Relayed;
-use crate::layers::Passed;
+use super::places::{Client, HeldPermits, NoPlace, PartUse, Places};
+use super::relayed::RelayedBody;
+use crate::layers::FromUpstream;
 use crate::table::Route;
 
-/// How often a request is sent again to which no answer came.
-const REPEATS_MAX: u32 = 2;
-/// How long the first of them waits; the next waits twice as long.
-const REPEAT_AFTER: Duration = Duration::from_millis(50);
-/// Of all requests, how many may be repeats, so that a process in trouble isn't given more to do; and how many
-/// a second whatever the share.
-const REPEATED_SHARE: f32 = 0.2;
-const REPEATS_A_SECOND: u32 = 5;
-/// Over how long that is counted.
-const REPEATS_COUNTED: Duration = Duration::from_secs(10);
-/// Requests that are looked at together, by time, and the least of them that tell anything.
+/// Largest number of retries of a request.
+const RETRIES_MAX: u32 = 2;
+/// Wait before the first retry. The wait doubles for each further one.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
+/// Largest share of retries among all requests, so that retries do not overload a process in trouble.
+const RETRY_SHARE: f32 = 0.2;
+/// Number of retries per second that are allowed whatever the share.
+const RETRIES_PER_SECOND: u32 = 5;
+/// Time window over which retries are counted.
+const RETRY_WINDOW: Duration = Duration::from_secs(10);
+/// Time window of the circuit breaker.
 const WINDOW: Duration = Duration::from_secs(10);
+/// Smallest number of requests in the window for which the circuit breaker can open.
 const CALLS_MIN: usize = 10;
-/// The share of them that fails when no more are sent.
+/// Share of failed requests at which the circuit breaker opens.
 const FAILED_SHARE: f64 = 0.5;
-/// How many try it first, when it is tried again. The library wants that many answers within the window before
-/// it goes on: with more than one, a quiet night would never bring them together.
+/// Number of test requests before the circuit breaker closes again. The library waits for that many responses
+/// within the window. With more than one, a gateway with few requests would never get enough of them.
 const PROBES: usize = 1;
-/// How much longer than its route allows an answer may take: the shop says itself that its time is up.
+/// Time that is added to the timeout of a route, so that the shop can report the timeout itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Requests that an upstream has at once. Each has a connection, of some 50 KiB here.
-const AT_ONCE_MAX: usize = 256;
-/// Bytes of an upstream's answers that wait in this process for clients to read them, together.
+/// Largest number of requests in progress of an upstream. Each has a connection, which uses about 50 KiB
+/// here.
+const REQUESTS_MAX: usize = 256;
+/// Budget for response bytes of an upstream that wait in this process for clients.
 const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// One client address has at most one of so many parts of [`AT_ONCE_MAX`] and of [`UNREAD_BYTES_MAX`].
+/// Number of parts of [`REQUESTS_MAX`] and [`UNREAD_BYTES_MAX`]. One client address can use one part of each.
 const PARTS: usize = 4;
 
-/// What an upstream is held to.
+/// Limits of an upstream.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Requests at once.
-    pub at_once_max: usize,
-    /// Bytes of answers that wait for clients.
+pub struct UpstreamLimits {
+    /// Largest number of requests in progress.
+    pub requests_max: usize,
+    /// Budget for response bytes that wait for clients, in bytes.
     pub unread_bytes_max: usize,
-    /// Parts of both, of which one client address has one at most.
+    /// Number of parts of both. One client address can use one part.
     pub parts: usize,
-    /// How long an answer may take, where its route allows more.
-    pub answer_max: Duration,
-    /// How long nothing is sent after too much has failed.
+    /// Longest time for a response, if its route allows more.
+    pub response_time_max: Duration,
+    /// Time for which an open circuit breaker sends no requests.
     pub open_for: Duration,
 }
 
-impl Default for Patience {
+impl Default for UpstreamLimits {
     fn default() -> Self {
         Self {
-            at_once_max: AT_ONCE_MAX,
+            requests_max: REQUESTS_MAX,
             unread_bytes_max: UNREAD_BYTES_MAX,
             parts: PARTS,
-            answer_max: Duration::from_secs(900),
+            response_time_max: Duration::from_secs(900),
             open_for: Duration::from_secs(5),
         }
     }
 }
 
-/// An address that requests can't be sent to.
+/// Error: an upstream can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAnUpstream {
-    /// It is another kind of text.
-    #[error("it is no address of a process: a scheme, a host and a port are wanted, and no path")]
+pub enum InvalidUpstream {
+    /// The address is not a URL of scheme, host and port.
+    #[error(
+        "the address of an upstream has a scheme, a host and a port, and no path, as in http://10.0.0.5:8080"
+    )]
     Address,
-    /// The other side can't be told from somebody else.
+    /// The system has no usable certificate authorities, so the upstream can't be verified.
     #[error("the system's certificates can't be used: {0}")]
     Tls(#[from] std::io::Error),
 }
 
-/// Whether requests are sent.
+/// State of an upstream's circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// They are.
+pub enum UpstreamState {
+    /// Requests are sent.
     Closed,
-    /// Some are, to find out.
+    /// A test request is sent, to find out if the upstream works again.
     HalfOpen,
-    /// They are not.
+    /// Requests are refused.
     Open,
 }
 
-/// A process behind this one.
+/// A shop process behind the gateway.
 pub struct Upstream {
     name: &'static str,
     scheme: Scheme,
     authority: Authority,
-    patience: Patience,
+    limits: UpstreamLimits,
     client: HttpClient<Body>,
-    calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>>,
+    calls: BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>>,
     state: Arc<AtomicU8>,
     places: Arc<Places>,
-    repeats: TpsBudget,
+    retries: TpsBudget,
 }
 
-/// What goes through the breaker.
+/// Call through the circuit breaker.
 enum Call {
-    /// A request, and how long its answer may take.
+    /// Sends a request. The duration is its timeout.
     Send(Box<Request<Body>>, Duration),
-    /// An answer broke off that was counted as one.
-    BrokeOff,
+    /// Only counts a failure: a response was incomplete that had been counted as a success.
+    CountFailure,
 }
 
-/// Why there is no answer.
+/// Error: a call got no complete response.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("no answer came")]
-    NoAnswer(#[from] Error),
-    #[error("no answer came in time")]
-    TooSlow,
-    #[error("the answer broke off")]
-    BrokeOff,
+enum CallError {
+    #[error("there was no response")]
+    NoResponse(#[from] Error),
+    #[error("there was no response in time")]
+    Timeout,
+    #[error("the response was incomplete")]
+    Incomplete,
 }
 
-/// A request on its way, as often as it takes.
+/// Request to an upstream, with all that is needed to send it again.
 pub(super) struct Outgoing {
     pub(super) head: Head,
     pub(super) route: &'static Route,
-    /// Its body, whole: a place is taken for no request that is still on its way here.
+    /// Complete body. A request takes a place only after its body has arrived.
     pub(super) body: Bytes,
-    /// True if it does no more when it is sent twice.
-    pub(super) may_repeat: bool,
+    /// True if sending the request twice has no further effect.
+    pub(super) may_retry: bool,
 }
 
 impl Upstream {
-    /// The process at an address, as in `http://10.0.0.5:8080`. The name is for people.
-    pub fn new(name: &'static str, address: &str, patience: Patience) -> Result<Arc<Self>, NotAnUpstream> {
-        let uri: Uri = address.parse().map_err(|_| NotAnUpstream::Address)?;
+    /// Creates an upstream with an address such as `http://10.0.0.5:8080`. The name is for logs, metrics and
+    /// problems.
+    pub fn new(
+        name: &'static str,
+        address: &str,
+        limits: UpstreamLimits,
+    ) -> Result<Arc<Self>, InvalidUpstream> {
+        let uri: Uri = address.parse().map_err(|_| InvalidUpstream::Address)?;
         let is_bare = uri.path() == "/" && uri.query().is_none();
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
-            return Err(NotAnUpstream::Address);
+            return Err(InvalidUpstream::Address);
         };
         if !is_bare || authority.as_str().contains('@') || !["http", "https"].contains(&scheme.as_str()) {
-            return Err(NotAnUpstream::Address);
+            return Err(InvalidUpstream::Address);
         }
         let client = client(scheme == Scheme::HTTPS)?;
         let state = Arc::new(AtomicU8::new(CircuitState::Closed as u8));
-        let calls = calls(name, client.clone(), patience.open_for, Arc::clone(&state));
+        let calls = calls(name, client.clone(), limits.open_for, Arc::clone(&state));
         Ok(Arc::new(Self {
             name,
             scheme,
             authority,
-            patience,
+            limits,
             client,
             calls,
             state,
-            places: Places::new(patience),
-            repeats: TpsBudget::new(REPEATS_COUNTED, REPEATS_A_SECOND, REPEATED_SHARE),
+            places: Places::new(limits),
+            retries: TpsBudget::new(RETRY_WINDOW, RETRIES_PER_SECOND, RETRY_SHARE),
         }))
     }
 
-    /// What people call it.
+    /// Returns the name for logs, metrics and problems.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether requests are sent to it.
-    pub fn state(&self) -> State {
+    /// Returns the state of the circuit breaker.
+    pub fn state(&self) -> UpstreamState {
         match self.state.load(Ordering::Relaxed) {
-            state if state == CircuitState::Open as u8 => State::Open,
-            state if state == CircuitState::HalfOpen as u8 => State::HalfOpen,
-            _ => State::Closed,
+            state if state == CircuitState::Open as u8 => UpstreamState::Open,
+            state if state == CircuitState::HalfOpen as u8 => UpstreamState::HalfOpen,
+            _ => UpstreamState::Closed,
         }
     }
 
-    /// Bytes of its answers that wait for clients now.
+    /// Returns the number of response bytes that wait for clients now.
     pub fn unread_bytes(&self) -> usize {
         self.places.unread_bytes()
     }
 
-    /// Sends a request and relays its answer; again when no answer came and it may be sent again.
+    /// Sends a request and relays the response. Retries a request without a response if that has no further
+    /// effect.
     pub(super) async fn send(
         self: &Arc<Self>,
         outgoing: &Outgoing,
         client: Client,
-    ) -> Result<Answer, Problem> {
-        let visit = self.places.visit(client);
-        let place = visit.place().await.map_err(|why| self.full(why))?;
-        let of_route = Duration::from_secs(outgoing.route.timeout_s) + GRACE;
-        let end = Instant::now() + of_route.min(self.patience.answer_max);
-        self.repeats.deposit();
-        let mut repeats = 0;
+    ) -> Result<ClientResponse, Problem> {
+        let part = self.places.use_part(client);
+        let place = part.place().await.map_err(|reason| self.full_problem(reason))?;
+        let route_time_max = Duration::from_secs(outgoing.route.timeout_s) + GRACE;
+        let end = Instant::now() + route_time_max.min(self.limits.response_time_max);
+        self.retries.deposit();
+        let mut retries = 0;
         loop {
             let request = self.request(&outgoing.head, Body::from(outgoing.body.clone()))?;
             let left = end.saturating_duration_since(Instant::now());
             let call = Call::Send(Box::new(request), left);
             match self.calls.clone().oneshot(call).await {
-                Ok(answer) => return Ok(self.relay(answer, end, visit, place)),
-                Err(CircuitBreakerError::OpenCircuit) => return Err(self.rests()),
-                Err(CircuitBreakerError::Inner(failed)) => {
-                    let may_repeat = outgoing.may_repeat && matches!(failed, Failed::NoAnswer(_));
-                    if !may_repeat || repeats == REPEATS_MAX || !self.repeats.withdraw() {
-                        return Err(self.failed(&failed));
+                Ok(response) => return Ok(self.relay(response, end, part, place)),
+                Err(CircuitBreakerError::OpenCircuit) => return Err(self.open_circuit_problem()),
+                Err(CircuitBreakerError::Inner(error)) => {
+                    let may_retry = outgoing.may_retry && matches!(error, CallError::NoResponse(_));
+                    if !may_retry || retries == RETRIES_MAX || !self.retries.withdraw() {
+                        return Err(self.call_problem(&error));
                     }
                 }
             }
-            tokio::time::sleep(REPEAT_AFTER * 2_u32.pow(repeats)).await;
-            repeats += 1;
+            tokio::time::sleep(RETRY_WAIT * 2_u32.pow(retries)).await;
+            retries += 1;
         }
     }
 
-    /// What it publishes at a path, at most so many bytes of it, within a connection's time.
+    /// Fetches a document of at most `bytes_max` bytes from the upstream, within the connect timeout.
     pub(super) async fn fetch(&self, path: &'static str, bytes_max: usize) -> Result<Bytes, String> {
         let request = Request::get(self.uri(path)?).body(Body::empty()).map_err(|error| error.to_string())?;
         let fetched = async {
-            let answer = self.client.request(request).await.map_err(|error| described(&error))?;
-            if !answer.status().is_success() {
-                return Err(format!("it answered {}", answer.status()));
+            let response = self.client.request(request).await.map_err(|error| with_causes(&error))?;
+            if !response.status().is_success() {
+                return Err(format!("the upstream responded with {}", response.status()));
             }
-            let body = Limited::new(answer.into_body(), bytes_max).collect().await;
+            let body = Limited::new(response.into_body(), bytes_max).collect().await;
             Ok(body.map_err(|error| error.to_string())?.to_bytes())
         };
         let in_time = tokio::time::timeout(CONNECT_MAX, fetched).await;
-        in_time.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
+        in_time.unwrap_or_else(|_| Err("the upstream did not respond in time".to_owned()))
     }
 
-    fn full(&self, why: NoPlace) -> Problem {
-        let (of, problem) = match why {
-            NoPlace::OfAddress => {
+    fn full_problem(&self, reason: NoPlace) -> Problem {
+        let (of, problem) = match reason {
+            NoPlace::AddressFull => {
                 let detail = format!(
-                    "the upstream `{}` is handed {} requests at once of one client address",
+                    "the upstream `{}` accepts at most {} requests at once from one client address",
                     self.name,
-                    self.places.at_once_of_address()
+                    self.places.requests_of_address()
                 );
                 ("address", Problem::new("rate-limited", detail).retry_after(1))
             }
-            NoPlace::OfAll => ("all", self.unavailable("has as many requests as it may have at once", 1)),
+            NoPlace::UpstreamFull => ("all", self.unavailable("has its largest number of requests", 1)),
         };
         metrics::counter!("souk_upstream_full_total", "upstream" => self.name, "of" => of).increment(1);
         problem
@@ -260,7 +274,7 @@ impl Upstream {
     }
 
     fn request(&self, head: &Head, body: Body) -> Result<Request<Body>, Problem> {
-        // As it was sent: what it names was looked up in the same words.
+        // The path is forwarded exactly as sent, because the access check used the same text.
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = self.uri(path).map_err(|error| Problem::internal(&error))?;
         let mut request = Request::new(body);
@@ -272,60 +286,60 @@ impl Upstream {
 
     fn relay(
         self: &Arc<Self>,
-        answer: Response<Incoming>,
+        response: Response<Incoming>,
         end: Instant,
-        visit: Visit,
-        place: Held,
-    ) -> Answer {
-        let (mut parts, body) = answer.into_parts();
+        part: PartUse,
+        place: HeldPermits,
+    ) -> ClientResponse {
+        let (mut parts, body) = response.into_parts();
         let is_problem = is_problem(&parts.headers);
         if parts.status.is_server_error() && !is_problem {
-            // What answers here is no shop.
-            return self.unavailable_answer(&format!("answered {}", parts.status.as_u16()));
+            // A shop sends every error as a problem, so another program responded.
+            return self.foreign_response(&format!("responded with {}", parts.status.as_u16()));
         }
-        parts.headers = headers::passed_back(&parts.headers);
+        parts.headers = headers::for_client(&parts.headers);
         if !(parts.status.is_client_error() || parts.status.is_server_error()) || is_problem {
-            parts.extensions.insert(Passed);
+            parts.extensions.insert(FromUpstream);
         }
         let upstream = Arc::clone(self);
-        let broken = move || upstream.broke_off();
-        Answer::from_parts(parts, Body::new(Relayed::new(body, end, broken, visit, place)))
+        let on_failure = move || upstream.count_incomplete_response();
+        ClientResponse::from_parts(parts, Body::new(RelayedBody::new(body, end, on_failure, part, place)))
     }
 
-    /// An answer that was counted as one broke off.
-    fn broke_off(&self) {
-        tracing::warn!(upstream = self.name, "an answer broke off");
+    /// Counts the failure of a response that had been counted as a success.
+    fn count_incomplete_response(&self) {
+        tracing::warn!(upstream = self.name, "a response was incomplete");
         metrics::counter!("souk_upstream_failures_total", "upstream" => self.name).increment(1);
         let calls = self.calls.clone();
         tokio::spawn(async move {
-            // What they are for is that they are counted: one takes back that it was an answer, the other says what
-            // it was.
+            // The calls only add failures to the counts: one balances the earlier success, the other is the
+            // failure.
             for _ in 0..2 {
-                let _ = calls.clone().oneshot(Call::BrokeOff).await;
+                let _ = calls.clone().oneshot(Call::CountFailure).await;
             }
         });
     }
 
-    fn failed(&self, failed: &Failed) -> Problem {
-        let reason = match failed {
-            Failed::NoAnswer(error) => described(error),
-            failed => failed.to_string(),
+    fn call_problem(&self, error: &CallError) -> Problem {
+        let reason = match error {
+            CallError::NoResponse(error) => with_causes(error),
+            error => error.to_string(),
         };
-        tracing::warn!(upstream = self.name, reason, "a request got no answer");
+        tracing::warn!(upstream = self.name, reason, "a request got no response");
         metrics::counter!("souk_upstream_failures_total", "upstream" => self.name).increment(1);
-        match failed {
-            Failed::TooSlow => self.unavailable(
-                "did not answer in time; a write may have been done: repeat it under its key",
+        match error {
+            CallError::Timeout => self.unavailable(
+                "did not respond in time; a write may have been done, so repeat it with the same key",
                 1,
             ),
-            _ => self.unavailable("does not answer", 1),
+            _ => self.unavailable("does not respond", 1),
         }
     }
 
-    fn rests(&self) -> Problem {
+    fn open_circuit_problem(&self) -> Problem {
         metrics::counter!("souk_upstream_refused_total", "upstream" => self.name).increment(1);
-        let seconds = u32::try_from(self.patience.open_for.as_secs()).unwrap_or(u32::MAX).max(1);
-        self.unavailable("failed too often and is left alone for a moment", seconds)
+        let seconds = u32::try_from(self.limits.open_for.as_secs()).unwrap_or(u32::MAX).max(1);
+        self.unavailable("failed too often, so it gets no requests for some seconds", seconds)
     }
 
     fn unavailable(&self, what: &str, seconds: u32) -> Problem {
@@ -333,25 +347,25 @@ impl Upstream {
         Problem::new("upstream-unavailable", detail).retry_after(seconds)
     }
 
-    fn unavailable_answer(&self, what: &str) -> Answer {
+    fn foreign_response(&self, what: &str) -> ClientResponse {
         use axum::response::IntoResponse as _;
-        tracing::warn!(upstream = self.name, what, "an answer was none of a shop");
+        tracing::warn!(upstream = self.name, what, "a response did not come from a shop");
         self.unavailable(what, 1).into_response()
     }
 }
 
-/// Whether an answer is a problem, which says itself what is the matter.
+/// Returns true if a response is a problem document, which explains the error itself.
 fn is_problem(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json")
 }
 
-/// The way to a process. When too much fails the circuit is opened, and nothing is sent.
+/// Builds the service that sends requests through the circuit breaker.
 fn calls(
     name: &'static str,
     client: HttpClient<Body>,
     open_for: Duration,
     state: Arc<AtomicU8>,
-) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<Failed>> {
+) -> BoxCloneSyncService<Call, Response<Incoming>, CircuitBreakerError<CallError>> {
     let breaker = CircuitBreakerLayer::builder()
         .name(name)
         .failure_rate_threshold(FAILED_SHARE)
@@ -363,19 +377,24 @@ fn calls(
         .failure_classifier(is_failure)
         .on_state_transition(move |from, to| {
             state.store(to as u8, Ordering::Relaxed);
-            tracing::warn!(upstream = name, ?from, ?to, "an upstream is treated otherwise");
+            tracing::warn!(
+                upstream = name,
+                ?from,
+                ?to,
+                "the circuit breaker of an upstream changed its state"
+            );
         })
         .build()
-        .expect("its settings are constants that were tried");
+        .expect("the settings are constants, which tests use too");
     let send = move |call: Call| {
         let client = client.clone();
         async move {
             match call {
-                Call::BrokeOff => Err(Failed::BrokeOff),
+                Call::CountFailure => Err(CallError::Incomplete),
                 Call::Send(request, time_max) => {
                     match tokio::time::timeout(time_max, client.request(*request)).await {
-                        Ok(answered) => Ok(answered?),
-                        Err(_) => Err(Failed::TooSlow),
+                        Ok(response) => Ok(response?),
+                        Err(_) => Err(CallError::Timeout),
                     }
                 }
             }
@@ -385,14 +404,15 @@ fn calls(
     BoxCloneSyncService::new(service)
 }
 
-/// Returns true if the upstream is to blame: not for a 503 that says itself what is the matter.
-fn is_failure(outcome: &Result<Response<Incoming>, Failed>) -> bool {
+/// Returns true if the outcome counts as a failure of the upstream. A 503 with a problem document does not
+/// count, because the shop itself works.
+fn is_failure(outcome: &Result<Response<Incoming>, CallError>) -> bool {
     match outcome {
-        Ok(answer) => match answer.status().as_u16() {
+        Ok(response) => match response.status().as_u16() {
             500 | 502 | 504 => true,
-            503 => !is_problem(answer.headers()),
+            503 => !is_problem(response.headers()),
             _ => false,
         },
-        Err(Failed::NoAnswer(_) | Failed::TooSlow | Failed::BrokeOff) => true,
+        Err(CallError::NoResponse(_) | CallError::Timeout | CallError::Incomplete) => true,
     }
 }

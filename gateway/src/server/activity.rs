@@ -1,4 +1,5 @@
-//! Activity of a connection, which tells when it is idle.
+//! Activity of a connection: its running requests, incomplete head and waiting write. It decides when the
+//! connection is idle.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,35 +8,36 @@ use tokio::time::Instant;
 
 use crate::shares::Share;
 
-/// Bytes of an unfinished head that take no room: those of the first buffer, which every connection has.
+/// Number of bytes of an incomplete head that are not counted: the first buffer, which every connection has.
 const HEAD_BYTES_FREE: usize = 8 * 1024;
 
-/// Requests of one connection. Frames that ask for nothing, such as pings, are no activity.
+/// Activity of one connection. Frames without a request, such as pings, are not activity.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     requests: usize,
-    has_asked: bool,
+    had_request: bool,
     is_writing: bool,
     last: Instant,
-    /// Bytes that came since the last request began, and their room.
+    /// Number of bytes received since the last request began.
     unfinished_bytes: usize,
+    /// Room of these bytes.
     unfinished: Share,
 }
 
-/// A request under way, until its answer is taken.
+/// A running request. It ends when this is dropped, together with the body of the response.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(super) struct RunningRequest(Arc<Activity>);
 
 impl Activity {
-    /// A connection that has asked nothing yet. `unfinished` is the room of its heads that are not whole, of which it
-    /// holds nothing yet.
+    /// Creates the activity of a connection without requests. `unfinished` is an empty share of the room for
+    /// incomplete heads.
     pub(super) fn new(unfinished: Share) -> Arc<Self> {
         let state = State {
             requests: 0,
-            has_asked: false,
+            had_request: false,
             is_writing: false,
             last: Instant::now(),
             unfinished_bytes: 0,
@@ -49,18 +51,18 @@ impl Activity {
     }
 
     /// Begins a request.
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+    pub(super) fn begin(self: &Arc<Self>) -> RunningRequest {
         self.change(|state| {
             state.requests += 1;
-            state.has_asked = true;
+            state.had_request = true;
             state.unfinished_bytes = 0;
             state.unfinished.clear();
         });
-        UnderWay(Arc::clone(self))
+        RunningRequest(Arc::clone(self))
     }
 
-    /// Notes bytes that came over HTTP/1.1. Without a request under way they are of a head that is not whole: false when
-    /// there is no room for it.
+    /// Counts bytes received over HTTP/1.1. If no request is running, they belong to an incomplete head.
+    /// Returns false if there is no room for that head.
     pub(super) fn read(&self, bytes: usize) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.requests > 0 {
@@ -71,7 +73,8 @@ impl Activity {
         more == 0 || state.unfinished.grow(more)
     }
 
-    /// Notes whether a write waits for the client: then the time for writing counts, not that of idleness.
+    /// Records whether a write waits for the client. While it waits, the limit for unread responses applies
+    /// instead of the idle time.
     pub(super) fn writes(&self, is_waiting: bool) {
         self.change(|state| {
             if state.is_writing || is_waiting {
@@ -81,10 +84,10 @@ impl Activity {
         });
     }
 
-    /// The time until the connection counts as idle, if nothing happens; none when it does.
+    /// Returns the time until the connection is idle if nothing happens, or `None` if it is idle now.
     fn time_left(&self, first_max: Duration, idle_max: Duration) -> Option<Duration> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowed = if state.has_asked { idle_max } else { first_max };
+        let allowed = if state.had_request { idle_max } else { first_max };
         if state.requests > 0 || state.is_writing {
             return Some(allowed);
         }
@@ -92,15 +95,16 @@ impl Activity {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Returns when the connection is idle: no first request within `first_max`, or none for `idle_max`.
-    pub(super) async fn is_idle(&self, first_max: Duration, idle_max: Duration) {
+    /// Waits until the connection is idle: it had no first request within `first_max`, or no further one for
+    /// `idle_max`.
+    pub(super) async fn until_idle(&self, first_max: Duration, idle_max: Duration) {
         while let Some(left) = self.time_left(first_max, idle_max) {
             tokio::time::sleep(left).await;
         }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.change(|state| {
             state.requests -= 1;
@@ -115,16 +119,16 @@ mod tests {
     use crate::shares::Shares;
 
     #[tokio::test]
-    async fn a_head_that_is_not_whole_takes_room_until_its_request_begins() {
+    async fn an_incomplete_head_takes_room_until_its_request_begins() {
         let heads = Shares::new(32 * 1024);
-        let connection = || Activity::new(heads.nothing("192.0.2.1".parse().ok()));
+        let connection = || Activity::new(heads.empty_share("192.0.2.1".parse().ok()));
         let first = connection();
         assert!(first.read(HEAD_BYTES_FREE) && heads.held() == 0);
         assert!(first.read(10_000) && heads.held() == 10_000);
         let second = connection();
-        assert!(!second.read(20_000), "one client has half at most");
+        assert!(!second.read(20_000), "one client can have at most half");
         let request = first.begin();
-        assert!(heads.held() == 0 && first.read(1 << 20), "bytes of a body take no room here");
+        assert!(heads.held() == 0 && first.read(1 << 20), "bytes of a body are not counted here");
         drop(request);
         assert!(second.read(4_000) && heads.held() > 0);
         drop(second);
@@ -132,15 +136,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_is_idle_some_time_after_its_last_request_and_not_during_one() {
+    async fn a_connection_becomes_idle_some_time_after_its_last_request() {
         let began = Instant::now();
-        let activity = Activity::new(Shares::new(0).nothing(None));
-        let idle = async || activity.is_idle(Duration::from_secs(10), Duration::from_secs(30)).await;
+        let activity = Activity::new(Shares::new(0).empty_share(None));
+        let idle = async || activity.until_idle(Duration::from_secs(10), Duration::from_secs(30)).await;
         idle().await;
-        assert_eq!(began.elapsed().as_secs(), 10, "nothing was asked");
+        assert_eq!(began.elapsed().as_secs(), 10, "there was no request");
         let request = activity.begin();
         let early = tokio::time::timeout(Duration::from_secs(600), idle()).await;
-        assert!(early.is_err(), "a request is under way");
+        assert!(early.is_err(), "a request is running");
         drop(request);
         let began = Instant::now();
         idle().await;

@@ -1,8 +1,9 @@
-//! Delivery of answers over HTTP/2: a stream whose client does not read is reset, and its answer dropped.
+//! Delivery of responses over HTTP/2. A stream whose client does not read is reset, and its response is
+//! dropped.
 //!
-//! The bytes of a connection flow on while the windows of single streams stay shut, so every stream has its
-//! own limit of time. An answer goes out in pieces, and its end only when each piece has left this process:
-//! the task of the stream, which [`Streams`] ends on a stall, is there until then.
+//! A connection can be active while the windows of single streams stay full, so every stream has a time
+//! budget of its own. A response is sent in pieces, and its end only after each piece has left this process.
+//! So the task of the stream runs until then, and [`Streams`] can end it when the client stops reading.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -14,38 +15,38 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::activity::UnderWay;
-use super::slack::Slack;
+use super::activity::RunningRequest;
+use super::wait_budget::WaitBudget;
 use crate::shares::Shares;
 
-/// The largest piece of an answer, in bytes: that of a frame.
+/// Largest piece of a response, in bytes: the size of a frame.
 const PIECE_BYTES_MAX: usize = 16 * 1024;
-/// The shortest time between two looks at a stream.
-const LOOK_AFTER_MIN: Duration = Duration::from_millis(1);
+/// Shortest time between two checks of a stream.
+const CHECK_EVERY_MIN: Duration = Duration::from_millis(1);
 
 tokio::task_local! {
-    /// The delivery of the stream that runs.
+    /// Delivery of the stream whose task runs.
     static DELIVERY: Arc<Delivery>;
 }
 
-/// The progress of one stream's answer.
+/// Progress of the response of one stream.
 #[derive(Debug)]
 pub(super) struct Delivery(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    slack: Slack,
-    /// Pieces that have not left this process.
+    budget: WaitBudget,
+    /// Number of pieces that have not left this process.
     pieces: usize,
     waker: Option<Waker>,
 }
 
 impl Delivery {
     fn new(wait_max: Duration) -> Self {
-        Self(Mutex::new(State { slack: Slack::new(wait_max), pieces: 0, waker: None }))
+        Self(Mutex::new(State { budget: WaitBudget::new(wait_max), pieces: 0, waker: None }))
     }
 
-    /// The delivery of the stream that runs; none over HTTP/1.1.
+    /// Returns the delivery of the stream whose task runs, or `None` over HTTP/1.1.
     pub(super) fn current() -> Option<Arc<Self>> {
         DELIVERY.try_with(Arc::clone).ok()
     }
@@ -53,17 +54,18 @@ impl Delivery {
     fn hand_out(self: &Arc<Self>, data: Bytes) -> Bytes {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.pieces += 1;
-        state.slack.wait(Instant::now());
+        state.budget.wait(Instant::now());
         Bytes::from_owner(Piece { data, delivery: Arc::clone(self) })
     }
 
-    fn left(&self, bytes: usize) {
+    /// Records that a piece has left this process.
+    fn piece_sent(&self, bytes: usize) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        state.slack.read(now, bytes);
+        state.budget.read(now, bytes);
         state.pieces -= 1;
         if state.pieces > 0 {
-            state.slack.wait(now);
+            state.budget.wait(now);
         } else if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -82,19 +84,19 @@ impl Delivery {
         Poll::Pending
     }
 
-    /// Returns when the client has kept the answer waiting for too long.
-    async fn is_stalled(&self) {
+    /// Waits until the client has left the response unread for too long.
+    async fn until_stalled(&self) {
         loop {
-            let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).slack.left(Instant::now());
+            let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).budget.left(Instant::now());
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.max(LOOK_AFTER_MIN)).await;
+            tokio::time::sleep(left.max(CHECK_EVERY_MIN)).await;
         }
     }
 }
 
-/// A piece of an answer.
+/// Piece of a response. Dropping it means that it has left this process.
 struct Piece {
     data: Bytes,
     delivery: Arc<Delivery>,
@@ -108,19 +110,20 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.delivery.left(self.data.len());
+        self.delivery.piece_sent(self.data.len());
     }
 }
 
-/// Runs the streams of one HTTP/2 connection, each until its answer is delivered or stalls. All connections share a
-/// number of streams: one beyond it is reset before its request is looked at.
+/// Executor of the streams of one HTTP/2 connection. Each stream runs until its response is delivered, or
+/// until its client stops reading. The number of streams of all connections is limited. A stream beyond the
+/// limit is reset before its request is handled.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
-    /// The time for which a client may keep an answer waiting.
+    /// Longest time that a response waits for its client.
     pub(super) wait_max: Duration,
-    /// Streams at once.
+    /// Streams of all connections, shared among client addresses.
     pub(super) shares: Arc<Shares>,
-    /// The client address that the streams count for; none for a trusted proxy.
+    /// Client address that the streams count for. `None` for a trusted proxy.
     pub(super) client: Option<IpAddr>,
 }
 
@@ -132,7 +135,7 @@ where
     fn execute(&self, stream: F) {
         let Some(share) = self.shares.take(self.client, 1) else {
             metrics::counter!("souk_streams_cut_total", "why" => "full").increment(1);
-            // A stream whose task is dropped is reset.
+            // Dropping the task resets the stream.
             return;
         };
         let delivery = Arc::new(Delivery::new(self.wait_max));
@@ -140,7 +143,7 @@ where
             let watched = Arc::clone(&delivery);
             tokio::select! {
                 _ = DELIVERY.scope(delivery, stream) => {}
-                () = watched.is_stalled() => {
+                () = watched.until_stalled() => {
                     metrics::counter!("souk_streams_cut_total", "why" => "unread").increment(1);
                 }
             }
@@ -149,24 +152,24 @@ where
     }
 }
 
-/// The body of an answer on its way to the client.
-pub(super) struct Delivered {
+/// Body of a response that is being delivered.
+pub(super) struct DeliveredBody {
     body: Body,
     delivery: Option<Arc<Delivery>>,
-    /// The part of the body's last frame that is not handed out yet.
+    /// Part of the body's last frame that is not sent yet.
     rest: Bytes,
     has_ended: bool,
-    _request: UnderWay,
+    _request: RunningRequest,
 }
 
-impl Delivered {
-    pub(super) fn new(body: Body, delivery: Option<Arc<Delivery>>, request: UnderWay) -> Self {
+impl DeliveredBody {
+    pub(super) fn new(body: Body, delivery: Option<Arc<Delivery>>, request: RunningRequest) -> Self {
         let has_ended = hyper::body::Body::is_end_stream(&body);
         Self { body, delivery, rest: Bytes::new(), has_ended, _request: request }
     }
 }
 
-impl hyper::body::Body for Delivered {
+impl hyper::body::Body for DeliveredBody {
     type Data = Bytes;
     type Error = axum::Error;
 

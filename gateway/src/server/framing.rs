@@ -1,24 +1,25 @@
-//! Heads of requests over HTTP/1 that a proxy in front could read in another way: refused, and the connection ends, so
-//! that nothing of the body is taken for a second request.
+//! Protection against request smuggling over HTTP/1. A head that a proxy could read differently is refused,
+//! and the connection is closed, so that no part of the body is read as a second request.
 //!
-//! hyper refuses what it can't read itself. Where `Content-Length` stands beside `Transfer-Encoding`, it drops the
-//! length, takes the chunks, and closes the connection after the answer, as RFC 9112 (6.3) allows.
+//! hyper already refuses malformed heads. If a request has both `Content-Length` and `Transfer-Encoding`,
+//! hyper ignores the length, reads the chunks, and closes the connection after the response, as RFC 9112
+//! (6.3) allows.
 
 use axum::http::{HeaderMap, HeaderValue, Request, Version, header};
 use souk_http::Problem;
 
-/// Marks a request with an ambiguous head, by the rule that it breaks.
+/// Mark of a request with an ambiguous head. The text is the rule that the head breaks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ambiguous(&'static str);
 
 impl Ambiguous {
-    /// The refusal.
+    /// Returns the problem of the request.
     pub(crate) fn problem(self) -> Problem {
         Problem::new("invalid-parameter", self.0.to_owned())
     }
 }
 
-/// Finds what makes a head ambiguous.
+/// Returns a mark if the head of a request is ambiguous.
 pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<Ambiguous> {
     if request.version() > Version::HTTP_11 {
         return None;
@@ -27,7 +28,7 @@ pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<Ambiguous> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
-        return Some(Ambiguous("`Transfer-Encoding`: `chunked` is allowed, once"));
+        return Some(Ambiguous("`Transfer-Encoding`: only `chunked` is allowed, and only once"));
     }
     host(request.version(), headers)
 }
@@ -35,8 +36,8 @@ pub(super) fn ambiguous<B>(request: &Request<B>) -> Option<Ambiguous> {
 fn host(version: Version, headers: &HeaderMap) -> Option<Ambiguous> {
     let hosts = headers.get_all(header::HOST).iter().count();
     let is_needed = version == Version::HTTP_11;
-    let is_right = hosts == 1 || (hosts == 0 && !is_needed);
-    (!is_right).then_some(Ambiguous("`Host`: it is needed, once"))
+    let is_valid = hosts == 1 || (hosts == 0 && !is_needed);
+    (!is_valid).then_some(Ambiguous("`Host`: exactly one is needed"))
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host_and_one_coding_are_allowed() {
+    fn only_one_host_and_one_transfer_encoding_are_allowed() {
         let host = ("host", "x");
         assert!(!is_refused(Version::HTTP_11, &[host]));
         assert!(!is_refused(Version::HTTP_11, &[host, ("transfer-encoding", "Chunked")]));

@@ -1,5 +1,6 @@
-//! The bytes of a connection: writes that a client keeps waiting for too long end it, and so does a head for which
-//! there is no room. Little is read at once, so that a connection keeps small buffers.
+//! Byte stream of a connection, with two limits: the time that writes may wait for the client, and the room
+//! for incomplete heads. A connection that exceeds one of them ends with an error. Reads are small, so that a
+//! connection keeps small buffers.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -11,35 +12,36 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::slack::Slack;
+use super::wait_budget::WaitBudget;
 
-/// Bytes that are read at once: a byte less than the first buffer of HTTP/1.1, which doubles each time that it is
-/// filled, up to the largest head.
+/// Largest number of bytes in one read: one byte less than the first buffer of HTTP/1.1. That buffer doubles
+/// each time it is full, so it must not fill up without need.
 const READ_BYTES_MAX: u64 = 8 * 1024 - 1;
-/// The first bytes of a connection over HTTP/2.
+/// First bytes of an HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// A connection whose writes have a limit of time, and whose unfinished heads have one of bytes.
-pub(super) struct Watched<S> {
+/// Stream of a connection with limits for waiting writes and incomplete heads.
+pub(super) struct LimitedStream<S> {
     stream: Take<S>,
-    /// The version of HTTP, once something came. HTTP/2 has limits of its own for heads, and frames that are none.
+    /// True for HTTP/2. `None` before the first byte. HTTP/2 limits its heads itself, and has frames that are
+    /// no heads.
     is_http2: Option<bool>,
     activity: Arc<Activity>,
-    slack: Slack,
+    budget: WaitBudget,
     is_waiting: bool,
     timer: Pin<Box<Sleep>>,
 }
 
-impl<S: AsyncRead> Watched<S> {
-    /// A connection that may keep writes waiting for so long.
+impl<S: AsyncRead> LimitedStream<S> {
+    /// Creates a stream whose writes may wait for the client for `wait_max`.
     pub(super) fn new(stream: S, activity: Arc<Activity>, wait_max: Duration) -> Self {
         let timer = Box::pin(tokio::time::sleep(wait_max));
         let stream = stream.take(READ_BYTES_MAX);
-        Self { stream, is_http2: None, activity, slack: Slack::new(wait_max), is_waiting: false, timer }
+        Self { stream, is_http2: None, activity, budget: WaitBudget::new(wait_max), is_waiting: false, timer }
     }
 
-    /// Notes bytes that came; an error when they are of a head for which there is no room.
-    fn came(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Counts received bytes. Returns an error if they belong to a head for which there is no room.
+    fn count_received(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -51,10 +53,15 @@ impl<S: AsyncRead> Watched<S> {
         Err(Error::new(ErrorKind::OutOfMemory, "there is no room for the head"))
     }
 
-    fn judge(&mut self, context: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+    /// Updates the time budget after a write. Returns an error if a waiting write has used the budget up.
+    fn limit_write(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<Result<usize>>,
+    ) -> Poll<Result<usize>> {
         let now = Instant::now();
         if let Poll::Ready(written) = written {
-            self.slack.read(now, *written.as_ref().unwrap_or(&0));
+            self.budget.read(now, *written.as_ref().unwrap_or(&0));
             if std::mem::take(&mut self.is_waiting) {
                 self.activity.writes(false);
             }
@@ -62,9 +69,9 @@ impl<S: AsyncRead> Watched<S> {
         }
         if !self.is_waiting {
             self.is_waiting = true;
-            self.slack.wait(now);
+            self.budget.wait(now);
             self.activity.writes(true);
-            let end = now + self.slack.left(now);
+            let end = now + self.budget.left(now);
             self.timer.as_mut().reset(end);
         }
         ready!(self.timer.as_mut().poll(context));
@@ -73,7 +80,7 @@ impl<S: AsyncRead> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LimitedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -82,14 +89,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         self.stream.set_limit(READ_BYTES_MAX);
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        Poll::Ready(self.came(&buffer.filled()[before..]))
+        Poll::Ready(self.count_received(&buffer.filled()[before..]))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LimitedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let written = Pin::new(self.stream.get_mut()).poll_write(context, bytes);
-        self.judge(context, written)
+        self.limit_write(context, written)
     }
 
     fn poll_write_vectored(
@@ -98,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let written = Pin::new(self.stream.get_mut()).poll_write_vectored(context, slices);
-        self.judge(context, written)
+        self.limit_write(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

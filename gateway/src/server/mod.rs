@@ -1,11 +1,15 @@
-//! Connections: how many at once and from one address, and how long each may wait, ask nothing or not read.
+//! Server connections and their limits: the number in total and per client address, the time for a head, the
+//! idle time, and the time for which a client may leave a response unread.
+//!
+//! A connection that breaks a limit is closed without a response. A graceful stop accepts no new connections
+//! and waits until running requests have their responses.
 
 mod activity;
 mod delivery;
 pub mod files;
 pub(crate) mod framing;
 mod io;
-mod slack;
+mod wait_budget;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -25,67 +29,70 @@ use tower::ServiceExt as _;
 
 use crate::shares::Shares;
 use activity::Activity;
-use delivery::{Delivered, Delivery, Streams};
-use io::Watched;
+use delivery::{DeliveredBody, Delivery, Streams};
+use io::LimitedStream;
 
-/// Bytes of memory for connections: their tasks and buffers, without bodies, large heads and answers.
+/// Memory for all connections, in bytes: tasks and buffers, without bodies, large heads and responses.
 const CONNECTIONS_BYTES_MAX: usize = 24 * 1024 * 1024;
-/// Bytes of one connection at most. Measured 2026-11-30: 4 KiB before its first request, 14 KiB over HTTP/1.1 with one
-/// behind it or under way, 25 KiB over HTTP/2 that answers pings; beyond that come a first buffer of a head and streams.
+/// Memory of one connection, in bytes. Measured on 2026-11-30: 4 KiB before the first request, 14 KiB over
+/// HTTP/1.1 during or after a request, 25 KiB over HTTP/2 for a connection that only answers pings. The rest
+/// is for the first buffer of a head and for streams.
 const CONNECTION_BYTES: usize = 32 * 1024;
-/// Connections at once, where the system allows as many open files; those beyond wait to be accepted.
+/// Largest number of connections, if the system allows as many open files. Further connections wait to be
+/// accepted.
 pub const CONNECTIONS_MAX: usize = CONNECTIONS_BYTES_MAX / CONNECTION_BYTES;
-/// Bytes of heads that are not whole yet, of all connections, without the first 8 KiB of each.
+/// Budget for incomplete heads of all connections, in bytes. The first 8 KiB of each head are not counted.
 pub const UNFINISHED_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Streams of all HTTP/2 connections at once.
+/// Largest number of streams of all HTTP/2 connections together.
 pub const ALL_STREAMS_MAX: usize = 1_024;
-/// Connections at once of the listener for operators.
+/// Largest number of connections of the internal listener.
 pub const INTERNAL_CONNECTIONS_MAX: usize = 64;
-/// The longest time of a request's head, and of a connection before its first one.
+/// Longest time for the head of a request, and for a connection without a first request.
 pub const HEAD_MAX: Duration = Duration::from_secs(10);
-/// The longest time of an HTTP/2 connection without a request; a ping is none.
+/// Longest time of an HTTP/2 connection without a request. Pings do not count as requests.
 pub const IDLE_MAX: Duration = Duration::from_secs(30);
-/// The longest time that an answer waits for its client. Each kibibyte that the client reads gives a second back.
+/// Longest time that a response waits for its client. Each KiB that the client reads adds a second, up to
+/// this time.
 pub const UNREAD_MAX: Duration = Duration::from_secs(20);
-/// The longest time of a connection to close once it is told to.
+/// Longest time for closing a connection gracefully.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-/// Bytes that are read ahead of an HTTP/1.1 connection: more than the largest head.
+/// Size of the read buffer of an HTTP/1.1 connection, in bytes: more than the largest head.
 const HEAD_BYTES_MAX: usize = 72 * 1024;
-/// Streams of one HTTP/2 connection at once. Each takes some kilobytes, also one that was refused, until its
-/// client has read that.
+/// Largest number of streams of one HTTP/2 connection. Each uses some kilobytes. A refused stream uses them
+/// too, until its client has read the refusal.
 const STREAMS_MAX: u32 = 32;
-/// Bytes of the headers of one HTTP/2 request.
+/// Largest size of the headers of an HTTP/2 request, in bytes.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-/// Bytes that one HTTP/2 stream may send before they are read.
+/// Receive window of one HTTP/2 stream, in bytes.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// Bytes that all streams of an HTTP/2 connection together may send before they are read.
+/// Receive window of all streams of an HTTP/2 connection together, in bytes.
 const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
-/// Bytes of one HTTP/2 stream that wait in front of its window.
+/// Send buffer of one HTTP/2 stream, in bytes.
 const SEND_BYTES_MAX: usize = 16 * 1024;
-/// Bytes that the system keeps of a connection's answers.
+/// Send buffer of the operating system for one connection, in bytes.
 const SOCKET_SEND_BYTES: usize = 128 * 1024;
-/// Bytes of them that it could not send yet, at most. More of an answer is taken as soon as some are sent, so that a
-/// slow reader's progress shows.
+/// Largest part of that buffer that is not sent yet, in bytes. A small part makes the progress of a slow
+/// reader visible: more of the response is accepted as soon as some bytes are sent.
 const SOCKET_UNSENT_BYTES: u32 = 16 * 1024;
-/// The pause of accepting when the system has no room for another connection.
+/// Pause after the system could not accept a connection.
 const FULL_WAIT: Duration = Duration::from_millis(100);
 
-/// Limits of connections.
+/// Limits of the connections of a listener.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    /// Connections at once. Each address may have at most as many as are free.
+    /// Largest number of connections. One client address may have at most as many as are left free.
     pub count_max: usize,
-    /// Streams of all HTTP/2 connections at once, shared by address likewise.
+    /// Largest number of streams of all HTTP/2 connections, shared among client addresses by the same rule.
     pub streams_max: usize,
-    /// Bytes of heads that are not whole yet, shared by address likewise.
+    /// Budget for incomplete heads, in bytes, shared among client addresses by the same rule.
     pub unfinished_bytes_max: usize,
-    /// The longest time of a head.
+    /// Longest time for the head of a request.
     pub head_max: Duration,
-    /// The longest time of a connection without another request.
+    /// Longest time of a connection without a further request.
     pub idle_max: Duration,
-    /// The time for which a client may keep an answer waiting.
+    /// Longest time that a response waits for its client.
     pub unread_max: Duration,
-    /// Networks of trusted proxies: many people share such an address, so it has no limit of its own.
+    /// Networks of trusted proxies. Many people share such an address, so it has no limit of its own.
     pub proxies: Vec<IpNet>,
 }
 
@@ -104,8 +111,8 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// The address that a peer's connections count for; none for a trusted proxy.
-    fn counted(&self, peer: SocketAddr) -> Option<IpAddr> {
+    /// Returns the client address that a peer's connections count for, or `None` for a trusted proxy.
+    fn client_of(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = peer.ip().to_canonical();
         let is_shared = self.proxies.iter().any(|network| network.contains(&address));
         (!is_shared).then_some(address)
@@ -125,8 +132,8 @@ impl Connections {
     }
 }
 
-/// Serves until it is told to stop; then takes no new connection, and ends when those under way have their
-/// answers.
+/// Serves connections until `stop` completes. Then accepts no new connections, and returns when running
+/// requests have their responses.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -151,10 +158,10 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let client = server.connections.counted(peer);
+                let client = server.connections.client_of(peer);
                 match server.shares.take(client, 1) {
-                    Some(share) => server.converse(stream, peer, client, (permit, share)),
-                    // Closed at once.
+                    Some(share) => server.serve_connection(stream, peer, client, (permit, share)),
+                    // The stream is dropped, which closes the connection.
                     None => metrics::counter!("souk_connections_cut_total", "why" => "address").increment(1),
                 }
             }
@@ -166,7 +173,7 @@ pub async fn serve(
     }
     drop(listener);
     stopping.send_replace(true);
-    // Every connection holds a permit to its end.
+    // Every connection holds a permit until it ends.
     let _ = permits.acquire_many(count_max).await;
 }
 
@@ -174,9 +181,11 @@ struct Server {
     router: Router,
     connections: Connections,
     stopped: watch::Receiver<bool>,
-    /// Connections, streams of HTTP/2 and bytes of unfinished heads, by the addresses that they count for.
+    /// Connections, shared among client addresses.
     shares: Arc<Shares>,
+    /// HTTP/2 streams, shared among client addresses.
     streams: Arc<Shares>,
+    /// Bytes of incomplete heads, shared among client addresses.
     unfinished: Arc<Shares>,
 }
 
@@ -188,8 +197,8 @@ impl Server {
         Self { router, connections, stopped, shares, streams, unfinished }
     }
 
-    /// Speaks with a client until one of both closes the connection.
-    fn converse(
+    /// Starts a task that serves a connection until one side closes it. `held` is dropped at the end.
+    fn serve_connection(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
@@ -197,12 +206,12 @@ impl Server {
         held: impl Send + 'static,
     ) {
         prepare(&stream);
-        let activity = Activity::new(self.unfinished.nothing(client));
-        let io = Watched::new(stream, Arc::clone(&activity), self.connections.unread_max);
+        let activity = Activity::new(self.unfinished.empty_share(client));
+        let io = LimitedStream::new(stream, Arc::clone(&activity), self.connections.unread_max);
         let router = self.router.clone();
         let requests = Arc::clone(&activity);
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            let under_way = requests.begin();
+            let running = requests.begin();
             let mut request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             let router = router.clone();
@@ -213,11 +222,11 @@ impl Server {
                 }
                 let mut response = router.oneshot(request).await?;
                 if ambiguous.is_some() {
-                    // What follows may be a part of the body.
+                    // The following bytes may be a part of the body, so no further request is read.
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 let delivery = Delivery::current();
-                Ok::<_, Infallible>(response.map(|body| Delivered::new(body, delivery, under_way)))
+                Ok::<_, Infallible>(response.map(|body| DeliveredBody::new(body, delivery, running)))
             }
         });
         let wait_max = self.connections.unread_max;
@@ -229,20 +238,20 @@ impl Server {
         tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
             let is_stopped = async {
-                // The sender goes only with the server.
+                // An error means that the server has ended.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            // A client that breaks off or is too slow has no use for a reason.
+            // The result is ignored: a client that closed the connection or was too slow gets no response.
             tokio::select! {
                 _ = connection.as_mut() => return,
-                () = activity.is_idle(head_max, idle_max) => {}
+                () = activity.until_idle(head_max, idle_max) => {}
                 () = is_stopped => {}
             }
             connection.as_mut().graceful_shutdown();
-            // Requests under way are answered, and the client has some time to close.
+            // Running requests get their responses, and then the client has some time to close.
             let is_over = async {
                 tokio::time::sleep(CLOSE_MAX).await;
-                activity.is_idle(CLOSE_MAX, CLOSE_MAX).await;
+                activity.until_idle(CLOSE_MAX, CLOSE_MAX).await;
             };
             tokio::select! {
                 _ = connection.as_mut() => {}
@@ -254,13 +263,13 @@ impl Server {
 }
 
 fn prepare(stream: &TcpStream) {
-    // Answers are written whole: waiting for more to send would only delay them.
+    // Each response is written in one piece, so waiting for more data would only delay it.
     let socket = socket2::SockRef::from(stream);
     let prepared = stream
         .set_nodelay(true)
         .and_then(|()| socket.set_send_buffer_size(SOCKET_SEND_BYTES))
         .and_then(|()| socket.set_tcp_notsent_lowat(SOCKET_UNSENT_BYTES));
     if let Err(error) = prepared {
-        tracing::debug!(%error, "a connection keeps the settings of the system");
+        tracing::debug!(%error, "a connection keeps the socket options of the system");
     }
 }

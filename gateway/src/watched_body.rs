@@ -1,7 +1,8 @@
-//! Bodies of requests that were answered before they were read.
+//! Detection of request bodies that were not read completely before the response.
 //!
-//! Over HTTP/1.1 what is left of a body would be taken for the next request, so the connection is closed (RFC 9112, 9.6). The
-//! answer says so, or a client that keeps its connections would send the next request in vain.
+//! Over HTTP/1.1 the rest of such a body would be read as the next request, so the server closes the
+//! connection (RFC 9112, 9.6). The response announces this with `Connection: close`; otherwise a client that
+//! reuses its connections would send the next request in vain.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,24 +16,25 @@ use axum::http::{HeaderValue, Version};
 use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// A body under watch.
-pub(crate) struct Watch {
-    /// True once all of the body was read; none for a request whose connection goes on in any case.
+/// Watch over the body of one request.
+pub(crate) struct BodyWatch {
+    /// True when the whole body was read. `None` for a request after which the connection stays open in any
+    /// case.
     is_read: Option<Arc<AtomicBool>>,
 }
 
-impl Watch {
-    /// Begins to watch the body of a request.
+impl BodyWatch {
+    /// Starts to watch the body of a request.
     pub(crate) fn begin(request: Request) -> (Request, Self) {
         if request.version() > Version::HTTP_11 || request.body().is_end_stream() {
             return (request, Self { is_read: None });
         }
         let is_read = Arc::new(AtomicBool::new(false));
-        let watched = |inner| Body::new(Watched { inner, is_read: Arc::clone(&is_read) });
+        let watched = |inner| Body::new(WatchedBody { inner, is_read: Arc::clone(&is_read) });
         (request.map(watched), Self { is_read: Some(is_read) })
     }
 
-    /// Says in the answer that the connection ends, if something of the body was not read.
+    /// Adds `Connection: close` to the response if a part of the body was not read.
     pub(crate) fn end(self, response: &mut Response) {
         if self.is_read.is_some_and(|is_read| !is_read.load(Ordering::Acquire)) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -40,13 +42,13 @@ impl Watch {
     }
 }
 
-/// Notes when the end of a body was read.
-struct Watched {
+/// Request body that records when its end was read.
+struct WatchedBody {
     inner: Body,
     is_read: Arc<AtomicBool>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
