@@ -37,7 +37,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The OpenAPI document without operations: title, version and security schemes.
+/// The API document without operations: title, version and security schemes.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Souk", description = "The backend of an online shop.", version = "v1"),
@@ -57,7 +57,7 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// Returns the OpenAPI document to which the routers add their operations.
+/// Returns the API document to which the routers add their operations.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

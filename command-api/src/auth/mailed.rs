@@ -142,15 +142,15 @@ pub fn send_reset(ports: &Ports, email: Email, client: Option<IpAddr>) -> Result
 }
 
 async fn mail_reset(ports: &Ports, email: Email, client: Option<IpAddr>) {
-    let found = async {
+    let account = async {
         let alias = addresses::alias_of(ports, &email).await?;
         Ok::<_, Problem>(accounts::by_email(ports, &alias).await?)
     };
-    match found.await {
+    match account.await {
         Ok(Some((user, _))) => send(ports, user, email, Purpose::ResetPassword, client).await,
         Ok(None) => {}
         Err(problem) => {
-            tracing::warn!(error = problem.detail(), "the account for a password reset can't be looked up")
+            tracing::warn!(error = problem.detail(), "the account for a password reset can't be looked up");
         }
     }
 }

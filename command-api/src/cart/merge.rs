@@ -49,9 +49,9 @@ pub async fn merge(
     let write = Write::new(&ports, &caller, &headers, "POST /api/cart/merge", &body.raw);
     let merge = CartMerge { ports: &ports, write: &write, from, into, customer };
     let mut merged = merge.add_lines(None).await?;
-    let own = merge.take_lines().await?;
-    if own.is_some() {
-        merged.append(merge.add_lines(own).await?);
+    let own_revision = merge.take_lines().await?;
+    if own_revision.is_some() {
+        merged.append(merge.add_lines(own_revision).await?);
     }
     // With an idempotency key, this leaves a noted event on the customer's cart, so that a repeat gets the
     // same response.
@@ -63,7 +63,7 @@ pub async fn merge(
         customer: merge.customer.clone(),
     };
     let mut request = write.request(Cart::stream(into), empty_merge);
-    if own.is_some() {
+    if own_revision.is_some() {
         request.if_match = None;
     }
     let outcome = ports.carts.execute(request).await.map_err(problem)?;
@@ -160,7 +160,7 @@ impl CartMerge<'_> {
 
     /// Adds to the customer's cart all lines that left the guest's cart and were not added yet. `own` is the
     /// revision at which this request took lines out of the guest's cart.
-    async fn add_lines(&self, own: Option<u64>) -> Result<MergedLines, Problem> {
+    async fn add_lines(&self, own_revision: Option<u64>) -> Result<MergedLines, Problem> {
         let mut merged = MergedLines::default();
         let Some(guest) = self.ports.carts.load(&Cart::stream(self.from)).await? else { return Ok(merged) };
         if guest.state.transfers_to(self.into).next().is_none() {
@@ -170,17 +170,18 @@ impl CartMerge<'_> {
         let revisions = |state: &CartState| {
             state.merges_of(self.from).map(|(revision, _)| revision).collect::<BTreeSet<_>>()
         };
-        let known = into.map(|into| revisions(&into.state)).unwrap_or_default();
+        let merged_revisions = into.map(|into| revisions(&into.state)).unwrap_or_default();
         for transfer in guest.state.transfers_to(self.into) {
-            if own == Some(transfer.at_revision) || !known.contains(&transfer.at_revision) {
-                merged.append(self.add_once(transfer, own).await?);
+            if own_revision == Some(transfer.at_revision) || !merged_revisions.contains(&transfer.at_revision)
+            {
+                merged.append(self.add_once(transfer, own_revision).await?);
             }
         }
         Ok(merged)
     }
 
-    /// Adds the lines of one departure from the guest's cart, once for all requests.
-    async fn add_once(&self, transfer: &Transfer, own: Option<u64>) -> Result<MergedLines, Problem> {
+    /// Adds the lines of one transfer to the customer's cart, once for all requests.
+    async fn add_once(&self, transfer: &Transfer, own_revision: Option<u64>) -> Result<MergedLines, Problem> {
         let command = CartCommand::Merge {
             from: self.from,
             from_revision: transfer.at_revision,
@@ -192,7 +193,8 @@ impl CartMerge<'_> {
         let stream = Cart::stream(self.into);
         let request = CommandRequest::new(stream.clone(), command, origin.clone()).repeatable();
         let outcome = self.ports.carts.execute(request).await.map_err(problem)?;
-        let is_reported = outcome.completion == Completion::Appended || own == Some(transfer.at_revision);
+        let is_reported =
+            outcome.completion == Completion::Appended || own_revision == Some(transfer.at_revision);
         let found =
             if is_reported { self.ports.carts.find(&stream, &origin).await.map_err(problem)? } else { None };
         let event = found.map(|found| found.first.decode()).transpose();

@@ -50,15 +50,15 @@ pub fn between(before: &Content, after: &Content) -> Vec<FieldChange> {
 
 fn fields(content: &Content) -> Fields {
     let mut fields = Fields::new();
-    let mut of_product = |field: &str, value: &str| {
+    let mut add_field = |field: &str, value: &str| {
         fields.insert((String::new(), field.to_owned()), value.to_owned());
     };
-    of_product("name", &content.name);
-    of_product("description", &content.description);
-    of_product("category", &content.category);
-    of_product("active", if content.active { "true" } else { "false" });
+    add_field("name", &content.name);
+    add_field("description", &content.description);
+    add_field("category", &content.category);
+    add_field("active", if content.active { "true" } else { "false" });
     for attribute in &content.attributes {
-        of_product(&format!("attributes.{}", attribute.name), &attribute.value);
+        add_field(&format!("attributes.{}", attribute.name), &attribute.value);
     }
     for variant in &content.variants {
         add_variant(&mut fields, variant);
@@ -67,14 +67,14 @@ fn fields(content: &Content) -> Fields {
 }
 
 fn add_variant(fields: &mut Fields, variant: &Variant) {
-    let mut of_variant = |field: String, value: String| {
+    let mut add_field = |field: String, value: String| {
         fields.insert((variant.sku.to_string(), field), value);
     };
-    of_variant("price".to_owned(), variant.price.to_string());
+    add_field("price".to_owned(), variant.price.to_string());
     if !variant.images.is_empty() {
-        of_variant("images".to_owned(), variant.images.join(" "));
+        add_field("images".to_owned(), variant.images.join(" "));
     }
     for (name, value) in &variant.options {
-        of_variant(format!("options.{name}"), value.clone());
+        add_field(format!("options.{name}"), value.clone());
     }
 }

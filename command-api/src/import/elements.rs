@@ -57,8 +57,8 @@ impl Elements {
         self.depth
     }
 
-    fn end(&mut self, of_array: bool) -> Part {
-        match (std::mem::take(&mut self.is_in_element), of_array) {
+    fn end(&mut self, is_array_end: bool) -> Part {
+        match (std::mem::take(&mut self.is_in_element), is_array_end) {
             (true, true) => Part::LastElementEnd,
             (true, false) => Part::ElementEnd,
             (false, true) => Part::ArrayEnd,

@@ -123,14 +123,14 @@ impl Line {
         let mut errors = Vec::new();
         let variants = variants.into_iter().enumerate().filter_map(|(index, variant)| {
             let variant = variant.amendment(&format!("/variants/{index}"));
-            variant.map_err(|wrong| errors.extend(wrong)).ok()
+            variant.map_err(|more| errors.extend(more)).ok()
         });
         let variants = variants.collect();
         let attributes = self.attributes.into_iter().filter_map(|(name, value)| {
             if value.is_null() {
                 return Some((name, None));
             }
-            let attribute = attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok()?;
+            let attribute = attribute(name, &value).map_err(|error| errors.push(error)).ok()?;
             Some((attribute.name, Some((attribute.kind, attribute.value))))
         });
         let attributes = attributes.collect();

@@ -117,16 +117,16 @@ async fn send_for_reservation(
     sku: &Sku,
     command: StockCommand,
 ) -> Result<Outcome<Stock>, Problem> {
-    let mut own = Write::new(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
-    own.request_hash = None;
+    let mut request_origin = Write::new(ports, caller, headers, &format!("reservation {sku}"), &[]).origin;
+    request_origin.request_hash = None;
     let send = |origin| {
         let request = CommandRequest::new(Stock::stream(sku), command.clone(), origin).repeatable();
         ports.stock.execute(CommandRequest { if_match: headers.if_match.clone(), ..request })
     };
     let Some(command_id) = reservation_command_id(sku, &command) else {
-        return send(own).await.map_err(problem);
+        return send(request_origin).await.map_err(problem);
     };
-    let first = send(Origin { command_id, ..own.clone() }).await.map_err(problem)?;
+    let first = send(Origin { command_id, ..request_origin.clone() }).await.map_err(problem)?;
     let reservation = order_of(&command).and_then(|order| first.state.reservation(order));
     let must_send_again = match command {
         StockCommand::Reserve { .. } => {
@@ -135,7 +135,7 @@ async fn send_for_reservation(
         _ => reservation.is_some(),
     };
     if first.completion == Completion::Repeated && must_send_again {
-        return send(own).await.map_err(problem);
+        return send(request_origin).await.map_err(problem);
     }
     Ok(first)
 }

@@ -97,10 +97,10 @@ pub fn order_id(command: CommandId, is_from_cart: bool) -> OrderId {
 async fn placed_before(placement: &Placement<'_>) -> Result<Option<PlacedOrder>, Problem> {
     let ports = placement.ports;
     let command = placement.write.origin.command_id;
-    let of_lines = order_id(command, false);
-    let origin = Origin { command_id: place_command_id(of_lines), ..placement.write.origin.clone() };
-    if let Some(found) = ports.orders.find(&Order::stream(of_lines), &origin).await.map_err(problem)? {
-        return Ok(Some(PlacedOrder::unchanged(of_lines, found.last_position)));
+    let order_of_lines = order_id(command, false);
+    let origin = Origin { command_id: place_command_id(order_of_lines), ..placement.write.origin.clone() };
+    if let Some(found) = ports.orders.find(&Order::stream(order_of_lines), &origin).await.map_err(problem)? {
+        return Ok(Some(PlacedOrder::unchanged(order_of_lines, found.last_position)));
     }
     match cart_of_caller(placement.caller) {
         Some(cart) => {
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_key_gives_different_ids_to_an_order_of_a_cart_and_an_order_of_lines() {
+    fn one_key_gives_different_ids_to_an_order_of_a_cart_and_an_order_order_of_lines() {
         let command = CommandId::of(&[b"key"]);
         assert_eq!(order_id(command, true), order_id(command, true));
         assert_ne!(order_id(command, true), order_id(command, false));

@@ -37,8 +37,8 @@ pub struct RefundRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(example = json!({"reason": "paid back by bank transfer"}))]
 pub struct DeadLetterSkipRequest {
-    /// How the dead letter was settled, or why it is withdrawn: 1 to 500 characters. Do not send names,
-    /// account numbers or other personal data.
+    /// Way in which the dead letter was settled, or reason why it is withdrawn: 1 to 500 characters. Do not
+    /// send names, account numbers or other personal data.
     #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// True if the shop keeps the money for now: it was not paid back in another way, and it can be refunded

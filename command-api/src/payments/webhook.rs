@@ -75,7 +75,7 @@ fn unknown_kind() -> Problem {
     Problem::field(
         "/type",
         "unknown-type",
-        format!("{} are allowed", WebhookKind::ALL.map(WebhookKind::as_str).join(", ")),
+        format!("the type must be one of {}", WebhookKind::ALL.map(WebhookKind::as_str).join(", ")),
     )
 }
 

@@ -98,12 +98,12 @@ impl ProductRequest {
         };
         check_counts(variants.len(), self.attributes.len())?;
         let variants = variants.into_iter().enumerate().filter_map(|(index, variant)| {
-            variant.read(&format!("/variants/{index}")).map_err(|wrong| errors.extend(wrong)).ok()
+            variant.read(&format!("/variants/{index}")).map_err(|more| errors.extend(more)).ok()
         });
         let variants: Vec<Variant> = variants.collect();
         let attributes = self.attributes.into_iter();
         let attributes = attributes
-            .filter_map(|(name, value)| attribute(name, &value).map_err(|wrong| errors.push(wrong)).ok());
+            .filter_map(|(name, value)| attribute(name, &value).map_err(|error| errors.push(error)).ok());
         let content = Content {
             name: self.name,
             description: self.description,

@@ -1,5 +1,5 @@
-//! OpenAPI schemas of attributes, options and images. A derived schema would not state the limits of their
-//! texts.
+//! Schemas of attributes, options and images for the API document. A derived schema would not state the limits of
+//! their texts.
 
 use souk_domain::TextRule;
 use souk_domain::limits::{ATTRIBUTES_MAX, IMAGES_MAX, OPTIONS_MAX};

@@ -2,16 +2,16 @@ use serde_json::{Value, json};
 use souk_domain::ProductId;
 use souk_domain::product::{Content, Product, ProductEvent};
 
-use crate::shop::{Answer, Call, TestShop, product};
+use crate::shop::{Call, TestResponse, TestShop, product};
 
 const IMPORT: &str = "/api/admin/import/products";
 
-async fn import(shop: &TestShop, lines: &[String]) -> Answer {
+async fn import(shop: &TestShop, lines: &[String]) -> TestResponse {
     shop.admin(Call::post_raw(IMPORT, lines.join("\n"))).await.done(200)
 }
 
-fn outcomes(answer: &Answer) -> Vec<Value> {
-    answer.body["lines"].as_array().unwrap().iter().map(|line| line["outcome"].clone()).collect()
+fn outcomes(response: &TestResponse) -> Vec<Value> {
+    response.body["lines"].as_array().unwrap().iter().map(|line| line["outcome"].clone()).collect()
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_second_import_changes_only_what_differs() {
 }
 
 #[tokio::test]
-async fn a_line_that_cannot_be_is_refused_with_code_and_reason_and_the_others_go_on() {
+async fn an_invalid_line_is_refused_with_code_and_reason_and_other_lines_are_imported() {
     let shop = TestShop::open().await;
     let two = json!({"name": "Two", "variants": [
         {"sku": "moon", "price": {"amount": 1, "currency": "GBP"}},
@@ -38,15 +38,15 @@ async fn a_line_that_cannot_be_is_refused_with_code_and_reason_and_the_others_go
     import(&shop, &[product("heart", 255).to_string(), product("moon", 255).to_string()]).await;
     let lines =
         ["{".to_owned(), product("a/b", 1).to_string(), two.to_string(), product("star", 1).to_string()];
-    let answer = import(&shop, &lines).await;
-    assert_eq!(outcomes(&answer), ["refused", "refused", "refused", "created"]);
-    let codes: Vec<_> = (0..3).map(|line| answer.body["lines"][line]["code"].clone()).collect();
+    let response = import(&shop, &lines).await;
+    assert_eq!(outcomes(&response), ["refused", "refused", "refused", "created"]);
+    let codes: Vec<_> = (0..3).map(|line| response.body["lines"][line]["code"].clone()).collect();
     assert_eq!(codes, ["malformed-body", "validation-failed", "sku-taken"]);
-    assert!(answer.body["lines"][1]["reason"].as_str().unwrap().contains("/sku"));
+    assert!(response.body["lines"][1]["reason"].as_str().unwrap().contains("/sku"));
 }
 
 #[tokio::test]
-async fn a_batch_larger_than_what_runs_at_once_keeps_its_order() {
+async fn results_of_a_large_import_are_in_the_order_of_its_lines() {
     let shop = TestShop::open().await;
     let lines: Vec<_> = (0..200)
         .map(|n| product(&format!("sku-{n:03}"), if n == 150 { -1 } else { n }).to_string())
@@ -64,8 +64,8 @@ async fn only_admins_import() {
     shop.customer("ada", call()).await.refused(403, "forbidden");
 }
 
-/// A product with everything that a product can have, not on sale. Returns its id.
-async fn full(shop: &TestShop) -> String {
+/// Creates a product with all fields, which is not for sale. Returns its id.
+async fn create_full_product(shop: &TestShop) -> String {
     let variant = |sku: &str, amount: i64| {
         json!({"sku": sku, "options": {"size": sku}, "price": {"amount": amount, "currency": "GBP"},
             "images": [format!("https://example.org/{sku}.png")]})
@@ -75,7 +75,7 @@ async fn full(shop: &TestShop) -> String {
     shop.admin(Call::post("/api/products", &lamp)).await.done(201).text("id")
 }
 
-/// The content of a product, and how many events it has.
+/// Returns the content of a product and the number of its events.
 fn content(shop: &TestShop, id: &str) -> (Content, usize) {
     let stream = Product::stream(ProductId(id.parse().unwrap()));
     let events = shop.log.lock().unwrap().stream(&stream);
@@ -87,23 +87,23 @@ fn content(shop: &TestShop, id: &str) -> (Content, usize) {
     (content, events.len())
 }
 
-async fn import_text(shop: &TestShop, text: impl Into<Vec<u8>>) -> Answer {
+async fn import_text(shop: &TestShop, text: impl Into<Vec<u8>>) -> TestResponse {
     shop.admin(Call::post_raw(IMPORT, text)).await.done(200)
 }
 
 #[tokio::test]
 async fn a_price_list_changes_prices_and_nothing_else() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     let (mut expected, _) = content(&shop, &id);
     for line in [
         json!({"sku": "L2", "name": "Lamp", "price": {"amount": 210, "currency": "GBP"}}),
         json!({"variants": [{"sku": "L2", "price": {"amount": 210}}]}),
     ] {
-        let answer = import(&shop, &[line.to_string()]).await;
-        assert_eq!(answer.body["lines"][0]["id"], id);
+        let response = import(&shop, &[line.to_string()]).await;
+        assert_eq!(response.body["lines"][0]["id"], id);
         expected.variants[1].price.amount = 210;
-        // The second line says what is there already, and leaves no event.
+        // The second line changes nothing, and appends no event.
         assert_eq!(content(&shop, &id), (expected.clone(), 2));
     }
 }
@@ -111,7 +111,7 @@ async fn a_price_list_changes_prices_and_nothing_else() {
 #[tokio::test]
 async fn a_line_changes_the_fields_that_it_names() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     let line =
         json!({"sku": "L1", "description": "", "active": true, "attributes": {"watts": null, "base": "oak"}});
     assert_eq!(outcomes(&import(&shop, &[line.to_string()]).await), ["changed"]);
@@ -121,7 +121,7 @@ async fn a_line_changes_the_fields_that_it_names() {
         ("Lamp", "", "home/lighting")
     );
     let attributes: Vec<_> =
-        lamp.attributes.iter().map(|kept| (kept.name.as_str(), kept.value.as_str())).collect();
+        lamp.attributes.iter().map(|attribute| (attribute.name.as_str(), attribute.value.as_str())).collect();
     assert_eq!(attributes, [("base", "oak"), ("colour", "white")]);
     assert!(lamp.active && lamp.variants.len() == 2);
     let new_variant = json!({"variants": [
@@ -130,7 +130,8 @@ async fn a_line_changes_the_fields_that_it_names() {
     ]});
     assert_eq!(outcomes(&import(&shop, &[new_variant.to_string()]).await), ["changed"]);
     let (lamp, _) = content(&shop, &id);
-    let prices: Vec<_> = lamp.variants.iter().map(|kept| (kept.sku.to_string(), kept.price.amount)).collect();
+    let prices: Vec<_> =
+        lamp.variants.iter().map(|variant| (variant.sku.to_string(), variant.price.amount)).collect();
     assert_eq!(prices, [("L1".to_owned(), 100), ("L2".to_owned(), 200), ("L3".to_owned(), 350)]);
     assert!(lamp.variants[0].images.is_empty() && lamp.variants[1].images.len() == 1);
     assert_eq!(
@@ -157,9 +158,9 @@ async fn every_line_of_one_product_is_applied() {
 }
 
 #[tokio::test]
-async fn a_content_is_found_behind_events_without_one() {
+async fn the_content_of_a_product_is_found_before_many_noted_events() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     let (lamp, _) = content(&shop, &id);
     let variant = |variant: &souk_domain::product::event::Variant| {
         json!({"sku": variant.sku.to_string(), "options": variant.options, "images": variant.images,
@@ -168,21 +169,21 @@ async fn a_content_is_found_behind_events_without_one() {
     let same = json!({"name": "Lamp", "description": "Of glass.", "category": "home/lighting", "active": false,
         "attributes": {"colour": "white", "watts": 40},
         "variants": lamp.variants.iter().map(variant).collect::<Vec<_>>()});
-    // A repeatable write that changes nothing is noted in the stream.
+    // A write under an idempotency key that changes nothing leaves a noted event on the stream.
     for n in 0..100 {
         let call = Call::put(&format!("/api/products/{id}"), &same).key(&format!("key-{n}"));
         shop.admin(call).await.done(200);
     }
-    let answer = import_text(&shop, r#"{"sku":"L1","price":{"amount":110}}"#).await;
-    assert_eq!(outcomes(&answer), ["changed"]);
+    let response = import_text(&shop, r#"{"sku":"L1","price":{"amount":110}}"#).await;
+    assert_eq!(outcomes(&response), ["changed"]);
     let (changed, events) = content(&shop, &id);
     assert_eq!((changed.description, events), (lamp.description, 102));
 }
 
 #[tokio::test]
-async fn a_put_still_replaces_the_product() {
+async fn a_put_replaces_the_whole_product() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     shop.admin(Call::put(&format!("/api/products/{id}"), &product("L1", 1))).await.done(200);
     let (lamp, _) = content(&shop, &id);
     assert_eq!((lamp.description.as_str(), lamp.attributes.len(), lamp.variants.len()), ("", 0, 1));
@@ -201,29 +202,29 @@ async fn a_new_product_needs_a_name_and_a_price() {
         r#"{"sku":"N6","name":"Rug","price":{"amount":1,"currency":"XXX"}}"#,
         r#"{"sku":"N7","name":"Rug","price":{"decimal":"1.05"}}"#,
     ];
-    let answer = import_text(&shop, lines.join("\n")).await;
+    let response = import_text(&shop, lines.join("\n")).await;
     let reasons: Vec<_> =
-        (0..6).map(|n| answer.body["lines"][n]["reason"].as_str().unwrap().to_owned()).collect();
+        (0..6).map(|n| response.body["lines"][n]["reason"].as_str().unwrap().to_owned()).collect();
     for (reason, place) in
         reasons.iter().zip(["/name", "/price", "/variants", "/price", "/price/decimal", "/price/currency"])
     {
         assert!(reason.starts_with(&format!("{place}: ")), "{reason}");
     }
-    assert_eq!(answer.body["lines"][6]["outcome"], "created");
+    assert_eq!(response.body["lines"][6]["outcome"], "created");
 }
 
 #[tokio::test]
-async fn nothing_is_read_that_another_program_has_lost() {
+async fn text_that_another_program_has_damaged_is_refused() {
     let shop = TestShop::open().await;
     let latin1 = b"{\"name\":\"Cr\xe8me\",\"sku\":\"E1\",\"price\":{\"amount\":1}}\n".to_vec();
     let replaced = "{\"name\":\"Cr\u{fffd}me\",\"sku\":\"E2\",\"price\":{\"amount\":1}}\n";
     let right = "{\"name\":\"Cr\u{e8}me\",\"sku\":\"E3\",\"price\":{\"amount\":1}}";
-    let answer = import_text(&shop, [&latin1, replaced.as_bytes(), right.as_bytes()].concat()).await;
-    assert_eq!(outcomes(&answer), ["refused", "refused", "created"]);
-    let reason = |line: usize| answer.body["lines"][line]["reason"].as_str().unwrap().to_owned();
+    let response = import_text(&shop, [&latin1, replaced.as_bytes(), right.as_bytes()].concat()).await;
+    assert_eq!(outcomes(&response), ["refused", "refused", "created"]);
+    let reason = |line: usize| response.body["lines"][line]["reason"].as_str().unwrap().to_owned();
     assert_eq!(reason(0), "byte 12 of the line is not UTF-8");
     assert!(reason(1).contains("U+FFFD"), "{}", reason(1));
-    assert_eq!(content(&shop, answer.body["lines"][2]["id"].as_str().unwrap()).0.name, "Crème");
+    assert_eq!(content(&shop, response.body["lines"][2]["id"].as_str().unwrap()).0.name, "Crème");
     let call =
         Call::post_raw(IMPORT, right).header("content-type", "application/x-ndjson; charset=iso-8859-1");
     shop.admin(call).await.refused(415, "unsupported-media-type");
@@ -238,8 +239,8 @@ async fn a_field_that_occurs_twice_is_refused() {
         r#""sku":"A","attributes":{"a":1,"a":2}"#,
         r#""variants":[{"sku":"A","options":{"a":"1","a":"2"},"price":{"amount":1}}]"#,
     ] {
-        let answer = import_text(&shop, format!(r#"{{"name":"Lamp",{twice},{price}}}"#)).await;
-        let line = &answer.body["lines"][0];
+        let response = import_text(&shop, format!(r#"{{"name":"Lamp",{twice},{price}}}"#)).await;
+        let line = &response.body["lines"][0];
         assert!(line["reason"].as_str().unwrap().contains("occurs twice"), "{twice}: {line}");
         let body = format!(r#"{{"name":"Lamp",{twice},"price":{{"amount":1,"currency":"GBP"}}}}"#);
         shop.admin(Call::post_raw("/api/products", body)).await.refused(422, "validation-failed");
@@ -261,9 +262,9 @@ async fn a_byte_order_mark_and_an_array_are_read() {
 }
 
 #[tokio::test]
-async fn a_dry_run_says_what_would_change_and_writes_nothing() {
+async fn a_dry_run_lists_the_changes_and_writes_nothing() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     for sku in ["star", "heart", "moon", "sun"] {
         shop.admin(Call::post("/api/products", &product(sku, 1))).await.done(201);
     }
@@ -277,27 +278,27 @@ async fn a_dry_run_says_what_would_change_and_writes_nothing() {
         json!({"sku": "rock", "name": "Rock", "price": {"amount": -1}}),
     ];
     let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
-    let answer =
+    let response =
         shop.admin(Call::post_raw(&format!("{IMPORT}?dryRun=true"), lines.join("\n"))).await.done(200);
-    assert_eq!(outcomes(&answer), ["changed", "created", "unchanged", "refused", "refused", "refused"]);
-    assert_eq!(answer.body["lines"][0]["id"], id);
+    assert_eq!(outcomes(&response), ["changed", "created", "unchanged", "refused", "refused", "refused"]);
+    assert_eq!(response.body["lines"][0]["id"], id);
     let expected = json!([
         {"field": "attributes.base", "to": "oak"},
         {"field": "price", "sku": "L1", "from": "1.00 GBP", "to": "1.10 GBP"},
         {"field": "attributes.colour", "from": "white"},
     ]);
-    assert_eq!(answer.body["lines"][0]["changes"], expected);
-    let codes: Vec<_> = (3..6).map(|line| answer.body["lines"][line]["code"].clone()).collect();
+    assert_eq!(response.body["lines"][0]["changes"], expected);
+    let codes: Vec<_> = (3..6).map(|line| response.body["lines"][line]["code"].clone()).collect();
     assert_eq!(codes, ["sku-taken", "sku-taken", "validation-failed"]);
     assert_eq!(shop.log.lock().unwrap().head, head);
     shop.admin(Call::post_raw(&format!("{IMPORT}?dry=1"), "")).await.refused(400, "invalid-parameter");
 }
 
 #[tokio::test]
-async fn a_refusal_names_its_field_once() {
+async fn the_reason_of_a_refusal_names_each_field_once() {
     let shop = TestShop::open().await;
-    let answer = import_text(&shop, r#"{"sku":"A","name":" ","price":{"amount":-1}}"#).await;
-    let reason = answer.body["lines"][0]["reason"].as_str().unwrap();
+    let response = import_text(&shop, r#"{"sku":"A","name":" ","price":{"amount":-1}}"#).await;
+    let reason = response.body["lines"][0]["reason"].as_str().unwrap();
     assert_eq!(
         reason,
         "/name: 1 to 500 characters are allowed; /price/amount: a price is 0 to 1000000000000 minor units"
@@ -305,12 +306,12 @@ async fn a_refusal_names_its_field_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_is_refused_whole() {
+async fn an_import_with_another_content_type_than_json_is_refused() {
     let shop = TestShop::open().await;
     for kind in ["text/csv", "text/plain", "application/x-www-form-urlencoded"] {
         let csv = Call::post_raw(IMPORT, "sku,price\nA,1\n").header("content-type", kind);
-        let answer = shop.admin(csv).await.refused(415, "unsupported-media-type");
-        assert!(answer.text("detail").contains("`souk import` reads CSV"), "{:?}", answer.body);
+        let response = shop.admin(csv).await.refused(415, "unsupported-media-type");
+        assert!(response.text("detail").contains("for CSV, use `souk import`"), "{:?}", response.body);
     }
     let lines =
         Call::post_raw(IMPORT, product("A", 1).to_string()).header("content-type", "application/x-ndjson");
@@ -318,25 +319,25 @@ async fn a_body_that_is_no_json_is_refused_whole() {
 }
 
 #[tokio::test]
-async fn a_result_has_the_line_that_its_product_begins_on() {
+async fn a_result_has_the_number_of_the_line_on_which_its_product_begins() {
     let shop = TestShop::open().await;
     let line = |sku: &str| product(sku, 1).to_string();
-    let answer = import_text(&shop, format!("\r\n{}\n\n  {{oops}}\n{}\n", line("A"), line("B"))).await;
-    let numbers = |answer: &Answer| -> Vec<Value> {
-        answer.body["lines"].as_array().unwrap().iter().map(|line| line["line"].clone()).collect()
+    let response = import_text(&shop, format!("\r\n{}\n\n  {{oops}}\n{}\n", line("A"), line("B"))).await;
+    let numbers = |response: &TestResponse| -> Vec<Value> {
+        response.body["lines"].as_array().unwrap().iter().map(|line| line["line"].clone()).collect()
     };
-    assert_eq!(numbers(&answer), [2, 4, 5]);
-    let reason = answer.body["lines"][1]["reason"].as_str().unwrap();
+    assert_eq!(numbers(&response), [2, 4, 5]);
+    let reason = response.body["lines"][1]["reason"].as_str().unwrap();
     assert!(reason.ends_with(" at line 4, column 4"), "{reason}");
     let array = format!("\n[\n{},\n\n{{\"name\":\noops}}]", line("C"));
-    let answer = import_text(&shop, array).await;
-    assert_eq!(numbers(&answer), [3, 5]);
-    let reason = answer.body["lines"][1]["reason"].as_str().unwrap();
+    let response = import_text(&shop, array).await;
+    assert_eq!(numbers(&response), [3, 5]);
+    let reason = response.body["lines"][1]["reason"].as_str().unwrap();
     assert!(reason.ends_with(" at line 6, column 1"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_sku_stands_in_a_request_once() {
+async fn an_import_refuses_a_line_with_a_sku_of_an_earlier_line() {
     let shop = TestShop::open().await;
     let id = import(&shop, &[product("J1", 1).to_string()]).await.body["lines"][0]["id"].clone();
     let lines = [
@@ -346,9 +347,9 @@ async fn a_sku_stands_in_a_request_once() {
         r#"{"name":"Rug","variants":[{"sku":"J2","price":{"amount":1}},{"sku":"J1"}]}"#,
         r#"{"sku":"J2","name":"Rug","price":{"amount":4}}"#,
     ];
-    let answer = import_text(&shop, lines.join("\n")).await;
-    assert_eq!(outcomes(&answer), ["changed", "refused", "refused", "created"]);
-    let reasons: Vec<_> = (1..3).map(|at| answer.body["lines"][at]["reason"].as_str().unwrap()).collect();
+    let response = import_text(&shop, lines.join("\n")).await;
+    assert_eq!(outcomes(&response), ["changed", "refused", "refused", "created"]);
+    let reasons: Vec<_> = (1..3).map(|at| response.body["lines"][at]["reason"].as_str().unwrap()).collect();
     assert_eq!(
         reasons,
         ["/sku: SKU J1 is already in line 1", "/variants/1/sku: SKU J1 is already in line 1"]
@@ -357,9 +358,9 @@ async fn a_sku_stands_in_a_request_once() {
 }
 
 #[tokio::test]
-async fn lines_of_one_product_give_its_fields_the_same_values() {
+async fn a_line_that_contradicts_an_earlier_line_about_its_product_is_refused() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     let lines = [
         json!({"sku": "L1", "name": "One", "attributes": {"colour": "red"}}),
         json!({"sku": "L2", "name": "Two"}),
@@ -368,14 +369,14 @@ async fn lines_of_one_product_give_its_fields_the_same_values() {
     for (is_dry, first) in [(true, "changed"), (false, "changed"), (false, "unchanged"), (true, "unchanged")]
     {
         let call = Call::post_raw(&format!("{IMPORT}?dryRun={is_dry}"), lines.join("\n"));
-        let answer = shop.admin(call).await.done(200);
-        assert_eq!(outcomes(&answer), [first, "refused"], "{is_dry}");
-        let refused = &answer.body["lines"][1];
+        let response = shop.admin(call).await.done(200);
+        assert_eq!(outcomes(&response), [first, "refused"], "{is_dry}");
+        let refused = &response.body["lines"][1];
         assert_eq!((&refused["code"], &refused["id"]), (&json!("validation-failed"), &json!(id)));
-        assert!(refused["reason"].as_str().unwrap().starts_with("/name: line 1 gives the same product"));
+        assert!(refused["reason"].as_str().unwrap().starts_with("/name: line 1 has another value"));
     }
     assert_eq!(content(&shop, &id).0.name, "One");
-    // A line that is refused says nothing, and equal values are no conflict.
+    // The values of a refused line don't count, and equal values do not conflict.
     let lines = [
         json!({"sku": "L1", "name": "Three", "price": {"amount": -1}}),
         json!({"sku": "L2", "name": "Four", "attributes": {"colour": "red"}}),
@@ -387,7 +388,7 @@ async fn lines_of_one_product_give_its_fields_the_same_values() {
 #[tokio::test]
 async fn a_product_is_found_by_any_of_its_skus() {
     let shop = TestShop::open().await;
-    let id = full(&shop).await;
+    let id = create_full_product(&shop).await;
     for (line, skus) in [
         (r#"{"variants":[{"sku":"L3","price":{"amount":300}},{"sku":"L1"}]}"#, 3),
         (
@@ -395,8 +396,11 @@ async fn a_product_is_found_by_any_of_its_skus() {
             5,
         ),
     ] {
-        let answer = import_text(&shop, line).await;
-        assert_eq!((&outcomes(&answer)[0], &answer.body["lines"][0]["id"]), (&json!("changed"), &json!(id)));
+        let response = import_text(&shop, line).await;
+        assert_eq!(
+            (&outcomes(&response)[0], &response.body["lines"][0]["id"]),
+            (&json!("changed"), &json!(id))
+        );
         assert_eq!(content(&shop, &id).0.variants.len(), skus);
     }
     import(&shop, &[product("star", 1).to_string()]).await;
@@ -405,7 +409,7 @@ async fn a_product_is_found_by_any_of_its_skus() {
 }
 
 #[tokio::test]
-async fn a_boolean_or_number_stays_one_when_a_spreadsheet_wrote_it() {
+async fn a_boolean_or_number_attribute_keeps_its_type_if_the_import_has_a_text() {
     let shop = TestShop::open().await;
     let lamp = json!({"name": "Lamp", "sku": "L1", "price": {"amount": 1, "currency": "GBP"},
         "attributes": {"dim": true, "watts": 5}});
@@ -414,8 +418,10 @@ async fn a_boolean_or_number_stays_one_when_a_spreadsheet_wrote_it() {
     assert_eq!(outcomes(&same), ["unchanged"]);
     let other = import_text(&shop, r#"{"sku":"L1","attributes":{"dim":"FALSE","watts":"7.5"}}"#).await;
     assert_eq!(outcomes(&other), ["changed"]);
-    let kept = content(&shop, &id).0.attributes;
-    let values: Vec<_> = kept.iter().map(|kept| (kept.name.as_str(), kept.value.as_str())).collect();
+    let attributes = content(&shop, &id).0.attributes;
+    let values: Vec<_> =
+        attributes.iter().map(|attribute| (attribute.name.as_str(), attribute.value.as_str())).collect();
     assert_eq!(values, [("dim", "false"), ("watts", "7.5")]);
-    assert!(kept.iter().all(|kept| kept.kind != souk_domain::product::event::AttributeKind::Text));
+    let text = souk_domain::product::event::AttributeKind::Text;
+    assert!(attributes.iter().all(|attribute| attribute.kind != text));
 }

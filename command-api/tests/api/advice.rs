@@ -1,5 +1,5 @@
-//! Every advice of a problem is tried: what it advises is done, and then what was refused goes through, or what was
-//! wanted is there in another way.
+//! Tests of the advice in the problem catalogue. A test follows the advice, and then the refused request
+//! succeeds, or its purpose is reached in another way.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use souk_http::catalogue::CATALOGUE;
 use crate::auth::{PASSWORD, login_call, sign_up_call, signed_up};
 use crate::orders::confirmed;
 use crate::payments_webhook::signed;
-use crate::shop::{Answer, Call, TestShop, product};
+use crate::shop::{Call, TestResponse, TestShop, product};
 
-/// This file.
+/// Path of this file.
 const HERE: &str = "command-api/tests/api/advice.rs";
-/// Tests beside this file.
+/// Path of the tests of identity providers.
 const PROVIDERS: &str = "command-api/tests/api/providers.rs";
 
-/// The codes whose explanation advises something, and the test that tries it: its file and its name.
-const TRIED: &[(&str, &str, &str)] = &[
+/// The codes whose explanation has an advice, and the file and name of the test that follows it.
+const TESTED: &[(&str, &str, &str)] = &[
     ("malformed-body", HERE, "advice_about_the_form_of_a_request_helps"),
     ("api-version-missing", HERE, "advice_about_the_form_of_a_request_helps"),
     ("body-not-allowed", HERE, "advice_about_the_form_of_a_request_helps"),
@@ -29,10 +29,10 @@ const TRIED: &[(&str, &str, &str)] = &[
     ("product-withdrawn", HERE, "advice_about_products_helps"),
     ("email-taken", HERE, "advice_about_accounts_helps"),
     ("too-many-addresses", HERE, "advice_about_accounts_helps"),
-    ("last-way-to-sign-in", PROVIDERS, "an_identity_is_unlinked_unless_it_is_the_last_way_to_sign_in"),
-    ("account-not-linked", PROVIDERS, "an_account_that_is_there_is_linked_by_its_owner_alone"),
-    ("email-not-verified", PROVIDERS, "an_account_that_is_there_is_linked_by_its_owner_alone"),
-    ("sign-in-needed", PROVIDERS, "whoever_has_no_password_is_forgotten_by_a_sign_in_of_just_now"),
+    ("last-way-to-sign-in", PROVIDERS, "an_identity_is_unlinked_unless_it_is_the_only_way_to_sign_in"),
+    ("account-not-linked", PROVIDERS, "an_existing_account_is_linked_by_its_owner_only"),
+    ("email-not-verified", PROVIDERS, "an_existing_account_is_linked_by_its_owner_only"),
+    ("sign-in-needed", PROVIDERS, "a_user_without_a_password_confirms_an_erasure_by_a_recent_sign_in"),
     ("stock-below-reserved", HERE, "advice_about_stock_helps"),
     ("reservation-exists", HERE, "advice_about_stock_helps"),
     ("reservation-not-open", HERE, "advice_about_stock_helps"),
@@ -45,13 +45,14 @@ const TRIED: &[(&str, &str, &str)] = &[
     (
         "payment-in-progress",
         "command-api/tests/api/payments.rs",
-        "an_order_that_waits_is_paid_with_its_total",
+        "an_order_that_waits_for_payment_is_paid_in_full",
     ),
     ("still-parked", "tests/shop/replay.rs", "an_unreadable_event_parks_only_its_order"),
     ("export-in-progress", "query-api/tests/api/export.rs", "a_person_has_one_export_at_a_time"),
 ];
 
-/// The codes that advise to repeat the request after a while, or begin again: nothing that was asked for is wrong.
+/// The codes whose advice is to repeat the request later or to start again, since nothing in the request is
+/// wrong.
 const REPEATED: &[&str] = &[
     "cart-changed",
     "credentials-unavailable",
@@ -66,7 +67,7 @@ const REPEATED: &[&str] = &[
     "upstream-unavailable",
 ];
 
-/// The codes that advise operators to mend the program, or that no request over HTTP meets.
+/// The codes whose advice is for operators, or that no HTTP request gets.
 const NOT_FOR_CALLERS: &[&str] = &["product-exists", "too-many-skips"];
 
 /// The first words of a sentence that advises something. `Look` alone shows where to read on.
@@ -76,27 +77,27 @@ const ADVISING: [&str; 20] = [
 ];
 
 #[test]
-fn every_advice_is_tried_by_a_test() {
+fn every_advice_in_the_catalogue_has_a_test() {
     let advises = |explanation: &str| {
         let mut verbs = explanation.split(". ").filter_map(|sentence| sentence.split([' ', ',', '.']).next());
         verbs.any(|verb| ADVISING.contains(&verb))
     };
     for entry in CATALOGUE {
-        let is_listed = TRIED.iter().any(|(code, ..)| *code == entry.code);
-        let is_known = is_listed || REPEATED.contains(&entry.code) || NOT_FOR_CALLERS.contains(&entry.code);
-        assert!(is_known || !advises(entry.explanation), "{}: {}", entry.code, entry.explanation);
-        assert!(!is_known || advises(entry.explanation), "{} advises nothing", entry.code);
+        let is_listed = TESTED.iter().any(|(code, ..)| *code == entry.code);
+        let is_covered = is_listed || REPEATED.contains(&entry.code) || NOT_FOR_CALLERS.contains(&entry.code);
+        assert!(is_covered || !advises(entry.explanation), "{}: {}", entry.code, entry.explanation);
+        assert!(!is_covered || advises(entry.explanation), "{} has no advice", entry.code);
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for (code, file, test) in TRIED {
+    for (code, file, test) in TESTED {
         let source = std::fs::read_to_string(root.join(file)).unwrap();
         let body = source.split_once(&format!("fn {test}(")).map(|(_, rest)| rest.split_once("\n}\n"));
         let body = body.flatten().unwrap_or_else(|| panic!("{file} has no test {test}")).0;
-        assert!(body.contains(code), "{test} does not try {code}");
+        assert!(body.contains(code), "{test} does not test {code}");
     }
 }
 
-async fn post(shop: &TestShop, path: &str, body: Value) -> Answer {
+async fn post(shop: &TestShop, path: &str, body: Value) -> TestResponse {
     shop.admin(Call::post(path, &body)).await
 }
 
@@ -132,8 +133,8 @@ async fn advice_about_products_helps() {
     let shop = TestShop::stocked().await;
     let path = "/api/products";
     post(&shop, path, product("heart", 100)).await.refused(409, "sku-taken");
-    let made = post(&shop, path, product("lantern", 100)).await.done(201).text("id");
-    let one = format!("{path}/{made}");
+    let created = post(&shop, path, product("lantern", 100)).await.done(201).text("id");
+    let one = format!("{path}/{created}");
     shop.admin(Call::delete(&one)).await.done(200);
     shop.admin(Call::put(&one, &product("lantern", 100))).await.refused(409, "product-withdrawn");
     post(&shop, path, product("lantern", 100)).await.done(201);
@@ -179,7 +180,7 @@ async fn advice_about_stock_helps() {
     post(&shop, &at("reserve"), reserve(3)).await.done(200);
     shop.pass(60);
     post(&shop, &at("confirm"), of()).await.refused(409, "reservation-expired");
-    // The same quantity again, and another one.
+    // First the same quantity again, and then another one.
     for quantity in [3, 2] {
         post(&shop, &at("reserve"), reserve(quantity)).await.done(200);
         shop.pass(if quantity == 3 { 60 } else { 0 });
@@ -194,8 +195,8 @@ async fn advice_about_carts_helps() {
     let cart = || json!({"cart": true});
     order(cart()).await.refused(409, "cart-empty");
     let item = Call::post("/api/cart/items", &json!({"sku": "lantern", "quantity": 1}));
-    let made = post(&shop, "/api/products", product("lantern", 100)).await.done(201).text("id");
-    let costs = |amount: i64| Call::put(&format!("/api/products/{made}"), &product("lantern", amount));
+    let created = post(&shop, "/api/products", product("lantern", 100)).await.done(201).text("id");
+    let costs = |amount: i64| Call::put(&format!("/api/products/{created}"), &product("lantern", amount));
     shop.customer("ada", item.clone()).await.done(200);
     shop.admin(costs(200)).await.done(200);
     order(cart()).await.refused(409, "price-changed");
@@ -224,9 +225,9 @@ async fn advice_about_orders_helps() {
         shop.admin(Call::new("PATCH", &at("shipments/1"), number)).await.done(200);
         let refused = post(&shop, &at("cancel"), json!({})).await.refused(409, "order-not-cancellable");
         assert!(refused.text("detail").contains("with `/return`"), "{}", refused.body);
-        let back = json!({"lines": [{"sku": "heart", "quantity": 2}]});
-        assert_eq!(post(&shop, &at("return"), back).await.done(200).text("status"), "RETURNED");
-        // What is back can't come back, so nothing is advised any more.
+        let returned = json!({"lines": [{"sku": "heart", "quantity": 2}]});
+        assert_eq!(post(&shop, &at("return"), returned).await.done(200).text("status"), "RETURNED");
+        // A returned order can't be returned again, so the message has no advice any more.
         let refused = post(&shop, &at("cancel"), json!({})).await.refused(409, "order-not-cancellable");
         assert_eq!(refused.text("detail"), "an order with status RETURNED can't be cancelled");
         let refused = post(&shop, &at("ship"), ship("RM3")).await.refused(409, "order-not-shippable");

@@ -1,4 +1,4 @@
-//! `/api/auth/…`
+//! Tests of `/api/auth/…`: sign-up, sign-in, sessions, sign-in events and keys.
 
 use std::sync::atomic::Ordering;
 
@@ -14,7 +14,7 @@ use souk_http::Role;
 use souk_sign_in::Password;
 use souk_sign_in::password::{Cost, Hashing};
 
-use crate::shop::{Answer, Call, TestShop};
+use crate::shop::{Call, TestResponse, TestShop};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -22,7 +22,7 @@ pub(crate) fn sign_up_call(email: &str) -> Call {
     Call::post("/api/auth/signup", &json!({"email": email, "password": PASSWORD, "name": "Ada"}))
 }
 
-pub(crate) async fn signed_up(shop: &TestShop, email: &str) -> Answer {
+pub(crate) async fn signed_up(shop: &TestShop, email: &str) -> TestResponse {
     shop.send(sign_up_call(email)).await.done(201)
 }
 
@@ -30,28 +30,28 @@ pub(crate) fn login_call(email: &str, password: &str) -> Call {
     Call::post("/api/auth/login", &json!({"email": email, "password": password}))
 }
 
-async fn refresh(shop: &TestShop, token: &str) -> Answer {
+async fn refresh(shop: &TestShop, token: &str) -> TestResponse {
     shop.send(Call::post("/api/auth/refresh", &json!({"refreshToken": token}))).await
 }
 
-pub(crate) async fn validate(shop: &TestShop, token: &str) -> Answer {
+pub(crate) async fn validate(shop: &TestShop, token: &str) -> TestResponse {
     shop.as_user(token, Call::get("/api/auth/validate")).await
 }
 
 async fn audit(shop: &TestShop, token: &str) -> Vec<String> {
-    let answer = shop.as_user(token, Call::get("/api/auth/audit")).await.done(200);
-    let items = answer.body["items"].as_array().unwrap();
+    let response = shop.as_user(token, Call::get("/api/auth/audit")).await.done(200);
+    let items = response.body["items"].as_array().unwrap();
     items.iter().map(|item| item["kind"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The token in the last mail that somebody got.
+/// Returns the token in the latest e-mail to a user.
 pub(crate) fn mailed(shop: &TestShop, user: &str) -> String {
     let mail = shop.last_mail(user).unwrap();
     mail.lines().find_map(|line| line.strip_prefix("    ")).unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn somebody_signs_up_and_is_who_they_are() {
+async fn a_user_signs_up_and_signs_in_again() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, " Ada@Example.org").await;
     assert_eq!((ada.body["tokenType"].as_str(), ada.body["expiresIn"].as_u64()), (Some("Bearer"), Some(600)));
@@ -66,7 +66,7 @@ async fn somebody_signs_up_and_is_who_they_are() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_new_account_is_said_field_by_field() {
+async fn invalid_fields_of_a_new_account_are_named() {
     let shop = TestShop::open().await;
     let good = json!({"email": "ada@example.org", "password": PASSWORD, "name": "Ada"});
     let long = "x".repeat(1_000_000);
@@ -82,9 +82,9 @@ async fn what_is_wrong_with_a_new_account_is_said_field_by_field() {
     ] {
         let mut body = good.clone();
         body[field] = json!(value);
-        let answer = shop.send(Call::post("/api/auth/signup", &body)).await;
-        let answer = answer.refused(422, "validation-failed").at(&format!("/{field}"), code);
-        assert!(value.len() < 5 || !answer.body.to_string().contains(value), "{}", answer.body);
+        let response = shop.send(Call::post("/api/auth/signup", &body)).await;
+        let response = response.refused(422, "validation-failed").at(&format!("/{field}"), code);
+        assert!(value.len() < 5 || !response.body.to_string().contains(value), "{}", response.body);
     }
     for field in ["email", "password", "name"] {
         let mut body = good.clone();
@@ -94,23 +94,23 @@ async fn what_is_wrong_with_a_new_account_is_said_field_by_field() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_and_an_unknown_address_are_answered_the_same() {
+async fn a_wrong_password_and_an_unknown_address_get_the_same_response() {
     let shop = TestShop::open().await;
     signed_up(&shop, "ada@example.org").await;
     let wrong = shop.send(login_call("ada@example.org", "wrong horse battery")).await;
     let unknown = shop.send(login_call("bob@example.org", "wrong horse battery")).await;
-    let said = |answer: Answer| {
-        let mut body = answer.refused(401, "unauthenticated").body;
+    let body_of = |response: TestResponse| {
+        let mut body = response.refused(401, "unauthenticated").body;
         body["correlationId"] = Value::Null;
         body
     };
-    assert_eq!(said(wrong), said(unknown));
-    // A password is compared for each of them, which is what takes the time.
+    assert_eq!(body_of(wrong), body_of(unknown));
+    // A password is compared in both cases, so that both take the same time.
     assert_eq!(shop.comparisons.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_account() {
+async fn after_five_failed_sign_ins_the_delay_grows_with_and_without_an_account() {
     let shop = TestShop::open().await;
     signed_up(&shop, "ada@example.org").await;
     for email in ["ada@example.org", "bob@example.org"] {
@@ -130,26 +130,26 @@ async fn after_five_failures_each_try_waits_longer_whether_or_not_there_is_an_ac
 }
 
 #[tokio::test]
-async fn a_hash_of_before_the_cost_was_raised_is_replaced_on_signing_in() {
+async fn a_password_hash_with_an_older_cost_is_replaced_at_sign_in() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
-    let (credentials, customer) =
-        (&shop.ports.accounts.credentials, CustomerId::parse(&ada.text("id")).unwrap());
+    let credentials = &shop.ports.accounts.credentials;
+    let customer = CustomerId::parse(&ada.text("id")).unwrap();
     let cheap = Hashing::new(Cost { memory_kib: 32, passes: 1 }).unwrap();
     let old = cheap.hash(&Password::typed(PASSWORD.to_owned())).unwrap();
     credentials.set_password(&customer, &old).await.unwrap();
-    let kept = async || credentials.password(&customer).await.unwrap().unwrap();
+    let stored = async || credentials.password(&customer).await.unwrap().unwrap();
     shop.send(login_call("ada@example.org", "not the password")).await.refused(401, "unauthenticated");
-    assert_eq!(kept().await, old, "whoever doesn't know the password changes nothing");
+    assert_eq!(stored().await, old, "a wrong password changes nothing");
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
-    let new = kept().await;
+    let new = stored().await;
     assert!(old.contains("m=32,") && new.contains("m=64,"), "{old} {new}");
     shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
-    assert_eq!(kept().await, new);
+    assert_eq!(stored().await, new);
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_for_the_next() {
+async fn a_refresh_token_is_exchanged_for_the_next_one() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     shop.pass(601);
@@ -164,7 +164,7 @@ async fn a_refresh_token_is_good_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_used_token_ends_the_session_of_whoever_has_the_next() {
+async fn a_repeated_refresh_token_ends_its_session() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let next = refresh(&shop, &ada.text("refreshToken")).await.done(200);
@@ -177,18 +177,17 @@ async fn a_used_token_ends_the_session_of_whoever_has_the_next() {
 }
 
 #[tokio::test]
-async fn two_refreshes_at_once_are_a_client_that_repeats_itself() {
+async fn two_simultaneous_refreshes_with_one_token_both_succeed() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let token = ada.text("refreshToken");
     let (one, two) = tokio::join!(refresh(&shop, &token), refresh(&shop, &token));
-    let (one, two) = (one.done(200), two.done(200));
-    refresh(&shop, &one.text("refreshToken")).await.done(200);
-    refresh(&shop, &two.text("refreshToken")).await.done(200);
+    refresh(&shop, &one.done(200).text("refreshToken")).await.done(200);
+    refresh(&shop, &two.done(200).text("refreshToken")).await.done(200);
 }
 
 #[tokio::test]
-async fn logout_denies_the_access_token_at_once_and_others_stay() {
+async fn a_sign_out_ends_one_session_and_everywhere_ends_all() {
     let shop = TestShop::open().await;
     let first = signed_up(&shop, "ada@example.org").await;
     let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
@@ -207,7 +206,7 @@ async fn logout_denies_the_access_token_at_once_and_others_stay() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_still_logs_out_everywhere() {
+async fn the_token_of_an_ended_session_still_signs_out_everywhere() {
     let shop = TestShop::open().await;
     let first = signed_up(&shop, "ada@example.org").await;
     let second = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
@@ -228,7 +227,7 @@ async fn a_session_that_has_ended_still_logs_out_everywhere() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_races_a_logout_gives_no_token_that_lives_on() {
+async fn a_refresh_during_a_sign_out_gives_no_working_tokens() {
     let shop = TestShop::open().await;
     for n in 0..20 {
         let ada = signed_up(&shop, &format!("ada{n}@example.org")).await;
@@ -244,7 +243,7 @@ async fn a_refresh_that_races_a_logout_gives_no_token_that_lives_on() {
 }
 
 #[tokio::test]
-async fn an_address_is_verified_by_what_was_mailed() {
+async fn an_e_mail_address_is_verified_with_the_mailed_token() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let user = ada.text("id");
@@ -259,7 +258,7 @@ async fn an_address_is_verified_by_what_was_mailed() {
 }
 
 #[tokio::test]
-async fn the_trail_is_shown_to_its_owner_and_to_admins() {
+async fn sign_in_events_are_listed_for_their_user_and_for_admins() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let bob = signed_up(&shop, "bob@example.org").await;
@@ -270,7 +269,7 @@ async fn the_trail_is_shown_to_its_owner_and_to_admins() {
     shop.send(Call::post("/api/auth/login", &wrong)).await.refused(401, "unauthenticated");
     let own = shop.as_user(&ada.text("accessToken"), Call::get("/api/auth/audit")).await.done(200);
     let kinds: Vec<_> = own.body["items"].as_array().unwrap().iter().map(|entry| &entry["kind"]).collect();
-    assert_eq!(kinds, ["failed", "signed-up"], "somebody who guesses is seen by whom it concerns");
+    assert_eq!(kinds, ["failed", "signed-up"], "the user sees that somebody guesses the password");
     let page = shop.admin(Call::get("/api/auth/audit?limit=2")).await.done(200);
     assert_eq!(page.body["items"].as_array().unwrap().len(), 2);
     let cursor = page.text("nextCursor");
@@ -279,7 +278,7 @@ async fn the_trail_is_shown_to_its_owner_and_to_admins() {
 }
 
 #[tokio::test]
-async fn keys_are_published_and_a_token_names_its_own() {
+async fn public_keys_are_published_and_an_access_token_names_its_key() {
     let shop = TestShop::open().await;
     let keys = shop.send(Call::get("/.well-known/jwks.json")).await.done(200);
     let key = &keys.body["keys"][0];
@@ -293,7 +292,7 @@ async fn keys_are_published_and_a_token_names_its_own() {
 }
 
 #[tokio::test]
-async fn nothing_of_the_person_is_in_the_log() {
+async fn the_log_contains_no_readable_personal_data_of_a_user() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let stream = souk_domain::user::User::stream(UserId(ada.text("id").parse().unwrap()));
@@ -308,8 +307,9 @@ async fn nothing_of_the_person_is_in_the_log() {
     assert!(!text.contains("Ada") && !text.contains("example.org"), "{text}");
 }
 
-/// An account as logs of before 2026-11-30 have it: under the keyed hash of its address.
-async fn signed_up_then(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
+/// Creates an account as in logs from before 2026-11-30: with the keyed hash of its address in place of an
+/// alias.
+async fn sign_up_with_hash(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
     let ports = &shop.ports;
     let user = UserId(ports.clock.new_id());
     let email = Email::parse(email).unwrap();
@@ -336,7 +336,7 @@ async fn signed_up_then(shop: &TestShop, email: &str) -> (UserId, EmailHash) {
 #[tokio::test]
 async fn an_account_of_an_older_log_signs_in_and_the_next_with_its_address_has_an_alias() {
     let shop = TestShop::open().await;
-    let (user, hash) = signed_up_then(&shop, "ada@example.org").await;
+    let (user, hash) = sign_up_with_hash(&shop, "ada@example.org").await;
     let ada = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200);
     assert_eq!(ada.text("id"), user.to_string());
     shop.send(sign_up_call("ada@example.org")).await.refused(409, "email-taken");

@@ -1,4 +1,4 @@
-//! Mails that callers have sent to addresses which may not be theirs.
+//! Limits on e-mails, which callers can cause to addresses that are not theirs.
 
 use serde_json::json;
 use souk_command_api::auth::mailed::RESETS_AT_ONCE_MAX;
@@ -7,11 +7,11 @@ use souk_sign_in::mail_limit::{MAILS_A_DAY_MAX, MAILS_A_DAY_OF_CLIENT_MAX};
 use crate::auth::{PASSWORD, sign_up_call, signed_up};
 use crate::shop::{Call, TestShop};
 
-/// The seconds of a day.
+/// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
 
-/// Signs up and erases the account again: whether a mail came.
-async fn is_mailed_by_a_cycle(shop: &TestShop, client: &str) -> bool {
+/// Signs up and erases the account again. Returns true if an e-mail was sent.
+async fn is_mail_sent_by_cycle(shop: &TestShop, client: &str) -> bool {
     let account = shop.send(sign_up_call("ada@example.org").from(client)).await.done(201);
     let is_mailed = shop.last_mail(&account.text("id")).is_some();
     let erase = Call::delete("/api/users/me").json(&json!({"password": PASSWORD}));
@@ -19,13 +19,14 @@ async fn is_mailed_by_a_cycle(shop: &TestShop, client: &str) -> bool {
     is_mailed
 }
 
-/// The mails that cycles from a client address cause, until two of them cause none.
+/// Repeats sign-up and erasure from a client address until two cycles cause no e-mail. Returns the number of
+/// e-mails.
 async fn mails_of_cycles(shop: &TestShop, client: &str) -> u32 {
     let mut mails = 0;
     let mut refused = 0;
     while refused < 2 {
-        assert!(mails <= MAILS_A_DAY_MAX, "there is no end of mails");
-        if is_mailed_by_a_cycle(shop, client).await {
+        assert!(mails <= MAILS_A_DAY_MAX, "no limit applies");
+        if is_mail_sent_by_cycle(shop, client).await {
             mails += 1;
         } else {
             refused += 1;
@@ -44,11 +45,11 @@ async fn cycles_of_sign_up_and_erasure_do_not_flood_a_foreign_address() {
     }
     assert_eq!(mails, MAILS_A_DAY_MAX);
     shop.pass(DAY_S);
-    assert!(is_mailed_by_a_cycle(&shop, "192.0.2.1").await);
+    assert!(is_mail_sent_by_cycle(&shop, "192.0.2.1").await);
 }
 
 #[tokio::test]
-async fn resets_that_are_asked_for_do_not_flood_an_address_and_are_answered_the_same() {
+async fn reset_requests_are_limited_for_an_address_and_get_the_same_response() {
     let shop = TestShop::open().await;
     let user = signed_up(&shop, "ada@example.org").await.text("id");
     let reset = Call::post("/api/auth/password/reset", &json!({"email": "ada@example.org"}));
@@ -60,7 +61,7 @@ async fn resets_that_are_asked_for_do_not_flood_an_address_and_are_answered_the_
     for _ in 0..3 {
         shop.send(reset.clone().from("192.0.2.1")).await.done(202);
     }
-    // What is sent for another client comes behind those, so they were not sent.
+    // The e-mail for another client is sent after those three, so they were not sent.
     shop.send(reset.from("198.51.100.1")).await.done(202);
     shop.until_mails(&user, before + MAILS_A_DAY_OF_CLIENT_MAX as usize + 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -68,31 +69,31 @@ async fn resets_that_are_asked_for_do_not_flood_an_address_and_are_answered_the_
 }
 
 #[tokio::test]
-async fn resets_beyond_their_places_are_refused_alike_with_and_without_an_account() {
+async fn too_many_simultaneous_resets_are_refused_alike_with_and_without_an_account() {
     let shop = TestShop::open().await;
     let user = signed_up(&shop, "ada@example.org").await.text("id");
     for email in ["ada@example.org", "bob@example.org"] {
         let reset = Call::post("/api/auth/password/reset", &json!({"email": email}));
-        let asked = (0..RESETS_AT_ONCE_MAX + 5).map(|_| shop.send(reset.clone()));
-        let answers = futures_util::future::join_all(asked).await;
-        let of = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
+        let requests = (0..RESETS_AT_ONCE_MAX + 5).map(|_| shop.send(reset.clone()));
+        let responses = futures_util::future::join_all(requests).await;
+        let of = |status: u16| responses.iter().filter(|response| response.status.as_u16() == status).count();
         assert_eq!((of(202), of(503)), (RESETS_AT_ONCE_MAX, 5), "{email}");
-        let refused = answers.into_iter().find(|answer| answer.status.as_u16() == 503).unwrap();
+        let refused = responses.into_iter().find(|response| response.status.as_u16() == 503).unwrap();
         assert_eq!(refused.refused(503, "overloaded").head("retry-after"), "1");
         until_places_are_free(&shop).await;
     }
     assert_eq!(shop.mails(&user), 1 + MAILS_A_DAY_OF_CLIENT_MAX as usize);
 }
 
-/// Waits until resets are taken again.
+/// Waits until requests for a reset are accepted again.
 async fn until_places_are_free(shop: &TestShop) {
     let reset = Call::post("/api/auth/password/reset", &json!({"email": "carol@example.org"}));
     for _ in 0..1_000 {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let asked = (0..RESETS_AT_ONCE_MAX).map(|_| shop.send(reset.clone()));
-        let answers = futures_util::future::join_all(asked).await;
+        let requests = (0..RESETS_AT_ONCE_MAX).map(|_| shop.send(reset.clone()));
+        let responses = futures_util::future::join_all(requests).await;
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        if answers.iter().all(|answer| answer.status.as_u16() == 202) {
+        if responses.iter().all(|response| response.status.as_u16() == 202) {
             return;
         }
     }
@@ -100,11 +101,11 @@ async fn until_places_are_free(shop: &TestShop) {
 }
 
 #[tokio::test]
-async fn counts_of_mails_hold_no_address_and_no_hash_of_an_account() {
+async fn stored_mail_counts_contain_no_address_and_no_hash_of_one() {
     let shop = TestShop::open().await;
-    is_mailed_by_a_cycle(&shop, "192.0.2.77").await;
+    is_mail_sent_by_cycle(&shop, "192.0.2.77").await;
     let hash = souk_domain::Email::parse("ada@example.org").unwrap().hash(&shop.ports.keys.email_hash);
     for text in ["ada@example.org", hash.as_str(), "192.0.2.77"] {
-        assert!(!shop.holds(text.as_bytes()), "{text}");
+        assert!(!shop.has_in_files(text.as_bytes()), "{text}");
     }
 }

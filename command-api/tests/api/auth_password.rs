@@ -1,4 +1,4 @@
-//! `/api/auth/password/…`: changes, resets by mail, and what guesses at a password delay.
+//! Tests of `/api/auth/password/…`: changes, resets by e-mail, and the delays after wrong passwords.
 
 use serde_json::json;
 use souk_domain::{CustomerId, Email};
@@ -11,14 +11,14 @@ fn confirm_call(token: &str, password: &str) -> Call {
     Call::post("/api/auth/password/reset/confirm", &json!({"token": token, "password": password}))
 }
 
-/// Asks for a reset, and waits for the token that is mailed.
+/// Requests a reset, and waits for the mailed token.
 async fn reset_token(shop: &TestShop, email: &str, user: &str) -> String {
     let before = mailed(shop, user);
     shop.send(Call::post("/api/auth/password/reset", &json!({"email": email}))).await.done(202);
     mailed_after(shop, user, &before).await
 }
 
-/// Waits for the token of the next mail.
+/// Waits for the token in the next e-mail.
 async fn mailed_after(shop: &TestShop, user: &str, before: &str) -> String {
     for _ in 0..1_000 {
         let token = mailed(shop, user);
@@ -27,7 +27,7 @@ async fn mailed_after(shop: &TestShop, user: &str, before: &str) -> String {
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    panic!("no mail came");
+    panic!("no e-mail was sent");
 }
 
 fn change_call(current: &str, new: &str) -> Call {
@@ -38,8 +38,8 @@ fn erase_call(password: &str) -> Call {
     Call::delete("/api/users/me").json(&json!({"password": password}))
 }
 
-/// A stranger guesses until the sign-in to an account is delayed.
-async fn guessed_at(shop: &TestShop, email: &str) {
+/// Sends wrong passwords until the sign-in to an account is delayed.
+async fn guess_until_delayed(shop: &TestShop, email: &str) {
     for _ in 0..5 {
         shop.send(login_call(email, "wrong horse battery")).await.refused(401, "unauthenticated");
     }
@@ -47,17 +47,17 @@ async fn guessed_at(shop: &TestShop, email: &str) {
 }
 
 #[tokio::test]
-async fn guesses_of_strangers_do_not_delay_a_signed_in_owner() {
+async fn failed_sign_ins_of_others_do_not_delay_a_signed_in_owner() {
     let shop = TestShop::open().await;
     let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
-    guessed_at(&shop, "ada@example.org").await;
+    guess_until_delayed(&shop, "ada@example.org").await;
     shop.as_user(&token, change_call(PASSWORD, "battery horse correct")).await.done(204);
-    guessed_at(&shop, "ada@example.org").await;
+    guess_until_delayed(&shop, "ada@example.org").await;
     shop.as_user(&token, erase_call("battery horse correct")).await.done(202);
 }
 
 #[tokio::test]
-async fn guesses_within_a_session_are_delayed_and_delay_no_other_session() {
+async fn wrong_passwords_within_a_session_delay_only_this_session() {
     let shop = TestShop::open().await;
     let stolen = signed_up(&shop, "ada@example.org").await.text("accessToken");
     let own = shop.send(login_call("ada@example.org", PASSWORD)).await.done(200).text("accessToken");
@@ -78,10 +78,10 @@ async fn guesses_within_a_session_are_delayed_and_delay_no_other_session() {
 }
 
 #[tokio::test]
-async fn a_reset_by_mail_lifts_the_delay_of_the_sign_in() {
+async fn a_password_reset_removes_the_delay_of_the_sign_in() {
     let shop = TestShop::open().await;
     let user = signed_up(&shop, "ada@example.org").await.text("id");
-    guessed_at(&shop, "ada@example.org").await;
+    guess_until_delayed(&shop, "ada@example.org").await;
     let token = reset_token(&shop, "ada@example.org", &user).await;
     shop.send(confirm_call(&token, "battery horse correct")).await.done(204);
     shop.send(login_call("ada@example.org", "battery horse correct")).await.done(200);
@@ -141,7 +141,7 @@ async fn refused_token(shop: &TestShop, call: Call) {
 }
 
 #[tokio::test]
-async fn a_mailed_reset_token_dies_when_the_password_is_changed() {
+async fn a_mailed_reset_token_stops_working_when_the_password_is_changed() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let verify = Call::post("/api/auth/email/verify", &json!({"token": mailed(&shop, &ada.text("id"))}));
@@ -153,7 +153,7 @@ async fn a_mailed_reset_token_dies_when_the_password_is_changed() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_signed_up_with_an_address_cannot_drop_the_token_that_its_owner_was_mailed() {
+async fn a_stranger_who_signed_up_with_an_address_cannot_revoke_the_reset_token_of_its_owner() {
     let shop = TestShop::open().await;
     let stranger = signed_up(&shop, "ada@example.org").await;
     let token = reset_token(&shop, "ada@example.org", &stranger.text("id")).await;
@@ -163,7 +163,7 @@ async fn a_stranger_who_signed_up_with_an_address_cannot_drop_the_token_that_its
     validate(&shop, &stranger.text("accessToken")).await.refused(401, "unauthenticated");
     shop.send(login_call("ada@example.org", "battery horse correct")).await.refused(401, "unauthenticated");
     shop.send(login_call("ada@example.org", "staple battery horse")).await.done(200);
-    // The address is the owner's from now on: a token dies with the password again.
+    // Now the owner of the address is proven, so a password change revokes the tokens.
     let owner = shop.send(login_call("ada@example.org", "staple battery horse")).await.done(200);
     let token = reset_token(&shop, "ada@example.org", &stranger.text("id")).await;
     let change = change_call("staple battery horse", "correct staple battery");
@@ -172,7 +172,7 @@ async fn a_stranger_who_signed_up_with_an_address_cannot_drop_the_token_that_its
 }
 
 #[tokio::test]
-async fn a_mailed_reset_token_dies_when_another_is_mailed_or_used() {
+async fn a_mailed_reset_token_stops_working_when_another_is_mailed_or_used() {
     let shop = TestShop::open().await;
     let user = signed_up(&shop, "ada@example.org").await.text("id");
     let first = reset_token(&shop, "ada@example.org", &user).await;
@@ -184,28 +184,28 @@ async fn a_mailed_reset_token_dies_when_another_is_mailed_or_used() {
     );
     let statuses = [one.status.as_u16(), two.status.as_u16()];
     assert!(statuses == [204, 422] || statuses == [422, 204], "{statuses:?}");
-    let kept = if statuses[0] == 204 { "battery horse correct" } else { "staple battery horse" };
-    shop.send(login_call("ada@example.org", kept)).await.done(200);
+    let password = if statuses[0] == 204 { "battery horse correct" } else { "staple battery horse" };
+    shop.send(login_call("ada@example.org", password)).await.done(200);
 }
 
 #[tokio::test]
-async fn mailed_tokens_die_when_the_account_is_erased() {
+async fn mailed_tokens_stop_working_when_the_account_is_erased() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let customer = CustomerId::parse(&ada.text("id")).unwrap();
     let verify = |token: &str| Call::post("/api/auth/email/verify", &json!({"token": token}));
     let to_verify = mailed(&shop, &ada.text("id"));
     let to_reset = reset_token(&shop, "ada@example.org", &ada.text("id")).await;
-    // The key is destroyed, and the rest of the erasure has not come yet.
+    // The key is destroyed, but the other steps of the erasure are not done yet.
     shop.ports.people.erase(&customer.person(), shop.ports.clock.now()).await.unwrap();
     refused_token(&shop, confirm_call(&to_reset, "battery horse correct")).await;
     refused_token(&shop, verify(&to_verify)).await;
     shop.as_user(&ada.text("accessToken"), erase_call(PASSWORD)).await.done(202);
     refused_token(&shop, confirm_call(&to_reset, "battery horse correct")).await;
     refused_token(&shop, verify(&to_verify)).await;
-    // A mail that was on its way meanwhile sets no password of somebody who is gone.
+    // A token that was stored after the erasure does not work either.
     for purpose in [Purpose::ResetPassword, Purpose::VerifyEmail] {
-        let late = kept_token(&shop, &customer, "ada@example.org", purpose).await;
+        let late = stored_token(&shop, &customer, "ada@example.org", purpose).await;
         let call =
             if purpose == Purpose::VerifyEmail { verify(&late) } else { confirm_call(&late, PASSWORD) };
         refused_token(&shop, call).await;
@@ -213,8 +213,8 @@ async fn mailed_tokens_die_when_the_account_is_erased() {
     assert_eq!(shop.ports.accounts.credentials.password(&customer).await.unwrap(), None);
 }
 
-/// Keeps a token as if it had been mailed to an address.
-async fn kept_token(shop: &TestShop, user: &CustomerId, email: &str, purpose: Purpose) -> String {
+/// Stores a token as if it had been mailed to an address.
+async fn stored_token(shop: &TestShop, user: &CustomerId, email: &str, purpose: Purpose) -> String {
     let email = Email::parse(email).unwrap();
     let hash = souk_command_api::auth::addresses::alias_of(&shop.ports, &email).await.unwrap();
     let (token, text) = OneTimeToken::make(user.clone(), hash, purpose, shop.ports.clock.now()).unwrap();
@@ -223,7 +223,7 @@ async fn kept_token(shop: &TestShop, user: &CustomerId, email: &str, purpose: Pu
 }
 
 #[tokio::test]
-async fn tokens_that_were_mailed_to_another_address_show_nothing() {
+async fn tokens_that_were_mailed_to_an_earlier_address_are_refused() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let customer = CustomerId::parse(&ada.text("id")).unwrap();
@@ -233,21 +233,21 @@ async fn tokens_that_were_mailed_to_another_address_show_nothing() {
             Purpose::VerifyEmail => verify(token),
             Purpose::ResetPassword => confirm_call(token, "battery horse correct"),
         };
-        let elsewhere = kept_token(&shop, &customer, "ada@before.example", purpose).await;
+        let elsewhere = stored_token(&shop, &customer, "ada@before.example", purpose).await;
         refused_token(&shop, call(&elsewhere)).await;
-        let here = kept_token(&shop, &customer, "ada@example.org", purpose).await;
+        let here = stored_token(&shop, &customer, "ada@example.org", purpose).await;
         shop.as_user(&ada.text("accessToken"), call(&here)).await.done(204);
     }
 }
 
 #[tokio::test]
-async fn of_two_changes_of_a_password_at_once_one_is_done() {
+async fn only_one_of_two_simultaneous_password_changes_succeeds() {
     let shop = TestShop::open().await;
     let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
     let (one, two) = tokio::join!(
         shop.as_user(&token, change_call(PASSWORD, "battery horse correct")),
         shop.as_user(&token, change_call(PASSWORD, "staple battery horse"))
     );
-    let done = [&one, &two].iter().filter(|answer| answer.status.as_u16() == 204).count();
+    let done = [&one, &two].iter().filter(|response| response.status.as_u16() == 204).count();
     assert_eq!(done, 1, "{one:?} {two:?}");
 }

@@ -1,11 +1,11 @@
-//! What no route takes, whatever it is for.
+//! Input that every route refuses.
 
 use serde_json::json;
 use souk_http::Role;
 
 use crate::shop::{Call, TestShop};
 
-/// Every route that takes JSON, with a body that it would take.
+/// Returns every route with a JSON body, each with a valid body.
 fn routes() -> Vec<(&'static str, serde_json::Value)> {
     let line = json!([{"sku": "heart", "quantity": 1}]);
     vec![
@@ -26,17 +26,17 @@ fn routes() -> Vec<(&'static str, serde_json::Value)> {
 }
 
 #[tokio::test]
-async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
+async fn every_route_refuses_malformed_mistyped_and_oversized_bodies() {
     let shop = TestShop::stocked().await;
     for (path, body) in routes() {
-        // A cancellation needs no reason, and so no body.
-        let nothing = (path != "/api/orders/x/cancel").then_some("");
-        for malformed in ["{", "nonsense", "\u{0}"].into_iter().chain(nothing) {
+        // The body of a cancellation is optional.
+        let empty_body = (path != "/api/orders/x/cancel").then_some("");
+        for malformed in ["{", "nonsense", "\u{0}"].into_iter().chain(empty_body) {
             shop.admin(Call::post_raw(path, malformed)).await.refused(400, "malformed-body");
         }
         for mistyped in ["[]", "null", "7", "\"x\"", "true"] {
-            let answer = shop.admin(Call::post_raw(path, mistyped)).await;
-            answer.refused(422, "validation-failed");
+            let response = shop.admin(Call::post_raw(path, mistyped)).await;
+            response.refused(422, "validation-failed");
         }
         let mut unknown = body.clone();
         unknown["colour"] = json!("red");
@@ -60,17 +60,17 @@ async fn malformed_mistyped_and_oversized_bodies_are_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn what_takes_no_body_refuses_one() {
+async fn routes_without_a_body_refuse_a_body() {
     let shop = TestShop::stocked().await;
     for path in ["/api/orders/x/confirm", "/api/orders/x/deliver", "/api/orders/admin/saga/timeouts/run"] {
         shop.admin(Call::post_raw(path, "not json")).await.refused(400, "malformed-body");
-        let answer = shop.admin(Call::post(path, &json!({"x": 1}))).await;
-        answer.refused(422, "validation-failed").at("/x", "unknown-field");
+        let response = shop.admin(Call::post(path, &json!({"x": 1}))).await;
+        response.refused(422, "validation-failed").at("/x", "unknown-field");
     }
 }
 
 #[tokio::test]
-async fn a_missing_field_is_named_by_its_place() {
+async fn the_error_for_a_missing_field_points_to_the_field() {
     let shop = TestShop::stocked().await;
     for (path, field) in [
         ("/api/products", "/name"),
@@ -94,22 +94,22 @@ async fn a_missing_field_is_named_by_its_place() {
 }
 
 #[tokio::test]
-async fn absurd_numbers_are_refused_where_they_stand() {
+async fn the_error_for_an_invalid_number_points_to_its_field() {
     let shop = TestShop::stocked().await;
     for number in
         ["-1", "1.5", "1e18", "1e400", "1000000000000000000", "99999999999999999999", "\"1\"", "null"]
     {
         let item = format!(r#"{{"sku":"heart","quantity":{number}}}"#);
-        let answer = shop.admin(Call::post_raw("/api/cart/items", item.clone())).await;
+        let response = shop.admin(Call::post_raw("/api/cart/items", item.clone())).await;
         assert_eq!(
-            answer.refused(422, "validation-failed").body["errors"][0]["pointer"],
+            response.refused(422, "validation-failed").body["errors"][0]["pointer"],
             "/quantity",
             "{number}"
         );
         let order = format!(r#"{{"lines":[{item}]}}"#);
-        let answer = shop.admin(Call::post_raw("/api/orders", order)).await;
+        let response = shop.admin(Call::post_raw("/api/orders", order)).await;
         assert_eq!(
-            answer.refused(422, "validation-failed").body["errors"][0]["pointer"],
+            response.refused(422, "validation-failed").body["errors"][0]["pointer"],
             "/lines/0/quantity"
         );
     }
@@ -127,8 +127,9 @@ async fn absurd_numbers_are_refused_where_they_stand() {
 }
 
 #[tokio::test]
-async fn forged_expired_and_foreign_tokens_open_nothing() {
-    let (shop, other) = (TestShop::stocked().await, TestShop::open().await);
+async fn forged_expired_and_foreign_tokens_are_refused() {
+    let shop = TestShop::stocked().await;
+    let other = TestShop::open().await;
     let call = || Call::post("/api/cart/items", &json!({"sku": "heart", "quantity": 1}));
     let good = shop.token("ada", Role::Customer);
     let (head, signature) = good.rsplit_once('.').unwrap();
@@ -145,12 +146,12 @@ async fn forged_expired_and_foreign_tokens_open_nothing() {
         .await
         .refused(401, "unauthenticated");
     let foreign =
-        souk_http::cart_token::issue(&other.shop.keys, souk_domain::CartId(uuid::Uuid::from_u128(1)));
+        souk_http::cart_token::issue(&other.ports.keys, souk_domain::CartId(uuid::Uuid::from_u128(1)));
     shop.send(call().cart(&foreign)).await.refused(400, "invalid-parameter");
 }
 
 #[tokio::test]
-async fn malformed_headers_are_refused_by_name() {
+async fn the_error_for_a_malformed_header_names_the_header() {
     let shop = TestShop::stocked().await;
     let call = || Call::post("/api/inventory/stock", &json!({"sku": "heart", "onHand": 1}));
     let long = "x".repeat(256);
@@ -164,22 +165,22 @@ async fn malformed_headers_are_refused_by_name() {
         ("prefer", "wait=soon"),
         ("x-correlation-id", "a b"),
     ] {
-        let answer = shop.admin(call().header(name, value)).await.refused(400, "invalid-parameter");
-        assert!(answer.text("detail").to_lowercase().contains(name), "{}", answer.body);
+        let response = shop.admin(call().header(name, value)).await.refused(400, "invalid-parameter");
+        assert!(response.text("detail").to_lowercase().contains(name), "{}", response.body);
     }
-    for elsewhere in ["\"5\"", "W/\"5\"", "\"4\", \"5\"", "\"-1\"", "\"x\""] {
-        shop.admin(call().header("if-match", elsewhere)).await.refused(412, "revision-mismatch");
+    for other_revision in ["\"5\"", "W/\"5\"", "\"4\", \"5\"", "\"-1\"", "\"x\""] {
+        shop.admin(call().header("if-match", other_revision)).await.refused(412, "revision-mismatch");
     }
     let revision = shop.admin(call()).await.done(200).body["revision"].as_u64().unwrap();
-    for here in [format!("W/\"{revision}\""), format!("\"4\", \"{revision}\""), "*".to_owned()] {
-        shop.admin(call().header("if-match", &here)).await.done(200);
+    for current in [format!("W/\"{revision}\""), format!("\"4\", \"{revision}\""), "*".to_owned()] {
+        shop.admin(call().header("if-match", &current)).await.done(200);
     }
     let absent = Call::post("/api/inventory/stock", &json!({"sku": "nothing", "onHand": 1}));
     shop.admin(absent.header("if-match", "*")).await.refused(412, "revision-mismatch");
 }
 
 #[tokio::test]
-async fn queries_with_control_characters_or_other_encodings_are_refused_everywhere() {
+async fn every_route_refuses_queries_with_control_characters_or_invalid_utf_8() {
     let shop = TestShop::stocked().await;
     let paths = [
         "/api/auth/audit",
@@ -192,16 +193,16 @@ async fn queries_with_control_characters_or_other_encodings_are_refused_everywhe
         for (query, name) in
             [("q=%00", "q"), ("a=1&q=%C3%28", "q"), ("q=a%0Ab", "q"), ("%7F=1", ""), ("q=%C2%85", "q")]
         {
-            let answer =
+            let response =
                 shop.send(Call::get(&format!("{path}?{query}"))).await.refused(400, "invalid-parameter");
-            assert!(answer.text("detail").contains(name), "{path} {}", answer.body);
+            assert!(response.text("detail").contains(name), "{path} {}", response.body);
         }
     }
     shop.send(Call::get("/nothing?q=%C3%A9+%25")).await.refused(404, "not-found");
 }
 
 #[tokio::test]
-async fn the_document_names_every_route_and_its_problems() {
+async fn the_openapi_document_has_every_route_and_its_problems() {
     let shop = TestShop::open().await;
     let api = souk_command_api::router(shop.ports.clone()).into_openapi();
     let api = serde_json::to_value(&api).unwrap();
@@ -219,8 +220,8 @@ async fn the_document_names_every_route_and_its_problems() {
     }
 }
 
-/// A request with so many lines, variants or attributes that it can't be meant.
-fn crowds() -> Vec<(&'static str, &'static str, serde_json::Value, &'static str)> {
+/// Returns requests with far too many lines, variants or attributes.
+fn oversized_requests() -> Vec<(&'static str, &'static str, serde_json::Value, &'static str)> {
     let lines: Vec<_> = (0..30_000).map(|n| json!({"sku": n.to_string(), "quantity": 1})).collect();
     let price = json!({"amount": 1, "currency": "GBP"});
     let variants: Vec<_> = (0..10_000).map(|n| json!({"sku": n.to_string(), "price": price})).collect();
@@ -239,28 +240,28 @@ fn crowds() -> Vec<(&'static str, &'static str, serde_json::Value, &'static str)
 }
 
 #[tokio::test]
-async fn counts_are_checked_before_anything_is_looked_up() {
+async fn counts_are_checked_before_any_item_is_looked_up() {
     let shop = TestShop::stocked().await;
     let before = shop.log.lock().unwrap().loads.len();
-    for (method, path, body, place) in crowds() {
-        let answer = shop.admin(Call::new(method, path, body.to_string().into_bytes())).await;
-        let answer = answer.refused(422, "validation-failed");
-        assert_eq!(answer.body["errors"].as_array().unwrap().len(), 1, "{path}");
-        assert_eq!(answer.body["errors"][0]["pointer"], place);
+    for (method, path, body, place) in oversized_requests() {
+        let response = shop.admin(Call::new(method, path, body.to_string().into_bytes())).await;
+        let response = response.refused(422, "validation-failed");
+        assert_eq!(response.body["errors"].as_array().unwrap().len(), 1, "{path}");
+        assert_eq!(response.body["errors"][0]["pointer"], place);
     }
     let lines = "{}\n".repeat(100_000);
-    let answer = shop.admin(Call::post_raw("/api/admin/import/products", lines)).await;
-    answer.refused(422, "validation-failed").at("", "too-many");
+    let response = shop.admin(Call::post_raw("/api/admin/import/products", lines)).await;
+    response.refused(422, "validation-failed").at("", "too-many");
     assert_eq!(shop.log.lock().unwrap().loads.len(), before);
 }
 
 #[tokio::test]
-async fn an_answer_names_a_hundred_errors_and_repeats_little_of_what_was_sent() {
+async fn a_response_lists_at_most_a_hundred_errors_and_repeats_little_of_the_request() {
     let shop = TestShop::stocked().await;
     let lines: Vec<_> = (0..2_000).map(|n| json!({"sku": format!("gone-{n}"), "quantity": 1})).collect();
-    let answer = shop.admin(Call::post("/api/orders", &json!({"lines": lines}))).await;
-    let answer = answer.refused(422, "validation-failed").at("", "more-errors");
-    assert_eq!(answer.body["errors"].as_array().unwrap().len(), 101);
+    let response = shop.admin(Call::post("/api/orders", &json!({"lines": lines}))).await;
+    let response = response.refused(422, "validation-failed").at("", "more-errors");
+    assert_eq!(response.body["errors"].as_array().unwrap().len(), 101);
     let long = "x".repeat(900_000);
     for body in [
         json!({ long.as_str(): 1 }),
@@ -269,10 +270,10 @@ async fn an_answer_names_a_hundred_errors_and_repeats_little_of_what_was_sent() 
         json!({"lines": [{"sku": "heart", "quantity": long}]}),
         json!({"lines": [{ long.as_str(): 1 }]}),
     ] {
-        let answer = shop.admin(Call::post("/api/orders", &body)).await.refused(422, "validation-failed");
-        assert!(answer.body.to_string().len() < 4_000, "{:.400}", answer.body.to_string());
+        let response = shop.admin(Call::post("/api/orders", &body)).await.refused(422, "validation-failed");
+        assert!(response.body.to_string().len() < 4_000, "{:.400}", response.body.to_string());
     }
     let path = format!("/api/orders/{}/cancel", "x".repeat(30_000));
-    let answer = shop.admin(Call::post(&path, &json!({}))).await.refused(404, "not-found");
-    assert!(answer.body.to_string().len() < 4_000, "{:.400}", answer.body.to_string());
+    let response = shop.admin(Call::post(&path, &json!({}))).await.refused(404, "not-found");
+    assert!(response.body.to_string().len() < 4_000, "{:.400}", response.body.to_string());
 }

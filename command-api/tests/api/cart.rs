@@ -20,14 +20,14 @@ fn add(sku: &str, quantity: u32) -> Call {
     Call::post("/api/cart/items", &json!({"sku": sku, "quantity": quantity}))
 }
 
-/// A guest's cart with a heart: its id and token.
+/// Creates a guest's cart with one heart. Returns its id and token.
 async fn guest(shop: &TestShop) -> (String, String) {
-    let answer = shop.send(add("heart", 1)).await.done(200);
-    (answer.text("id"), answer.head("x-cart-token").to_owned())
+    let response = shop.send(add("heart", 1)).await.done(200);
+    (response.text("id"), response.head("x-cart-token").to_owned())
 }
 
 #[tokio::test]
-async fn a_guest_gets_a_token_with_the_first_write_and_keeps_the_cart_by_it() {
+async fn a_guest_gets_a_cart_token_with_the_first_write() {
     let shop = TestShop::stocked().await;
     let (cart, token) = guest(&shop).await;
     let again = shop.send(add("heart", 2).cart(&token)).await.done(200);
@@ -38,17 +38,17 @@ async fn a_guest_gets_a_token_with_the_first_write_and_keeps_the_cart_by_it() {
 }
 
 #[tokio::test]
-async fn a_customer_has_one_cart_wherever_it_is_asked_from() {
+async fn a_customer_has_one_cart_even_with_a_cart_token() {
     let shop = TestShop::stocked().await;
     let cart = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
     assert_eq!(cart, CartId::of_customer(&CustomerId::parse("ada").unwrap()).to_string());
     let (_, token) = guest(&shop).await;
-    let answer = shop.customer("ada", add("star", 1).cart(&token)).await.done(200);
-    assert_eq!((answer.text("id"), answer.head("x-cart-token")), (cart, ""));
+    let response = shop.customer("ada", add("star", 1).cart(&token)).await.done(200);
+    assert_eq!((response.text("id"), response.head("x-cart-token")), (cart, ""));
 }
 
 #[tokio::test]
-async fn a_key_adds_once_also_when_the_sku_is_no_longer_for_sale() {
+async fn a_repeated_add_under_a_key_adds_once_even_if_the_sku_is_no_longer_for_sale() {
     let shop = TestShop::stocked().await;
     let call = || add("heart", 2).key("k");
     let first = shop.customer("ada", call()).await.done(200);
@@ -60,7 +60,7 @@ async fn a_key_adds_once_also_when_the_sku_is_no_longer_for_sale() {
     assert_eq!(shop.customer("ada", call()).await.done(200).body, first.body);
     shop.customer("ada", add("heart", 3).key("k")).await.refused(422, "idempotency-key-reused");
     shop.customer("ada", add("heart", 3)).await.refused(422, "validation-failed").at("/sku", "unknown-sku");
-    // The same key of another customer is another key.
+    // The same key counts separately for another customer.
     shop.customer("bob", add("star", 1).key("k")).await.done(200);
 }
 
@@ -91,7 +91,7 @@ async fn lines_are_changed_and_removed_by_sku_or_product() {
 }
 
 #[tokio::test]
-async fn unknown_hidden_and_withdrawn_skus_and_absurd_units_are_refused() {
+async fn unknown_and_hidden_skus_and_invalid_quantities_are_refused() {
     let shop = TestShop::stocked().await;
     let mut hidden = product("moon", 1);
     hidden["active"] = Value::Bool(false);
@@ -115,14 +115,14 @@ async fn unknown_hidden_and_withdrawn_skus_and_absurd_units_are_refused() {
 }
 
 #[tokio::test]
-async fn merging_takes_the_guests_lines_over_once() {
+async fn a_merge_moves_the_guests_lines_once() {
     let shop = TestShop::stocked().await;
     let (guest_cart, token) = guest(&shop).await;
     let own = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
     let merge = || Call::post("/api/cart/merge", &json!({"cartToken": token}));
     shop.send(merge()).await.refused(401, "unauthenticated");
-    let answer = shop.customer("ada", merge().key("m")).await.done(200);
-    assert_eq!(answer.text("id"), own);
+    let response = shop.customer("ada", merge().key("m")).await.done(200);
+    assert_eq!(response.text("id"), own);
     for _ in 0..2 {
         shop.customer("ada", merge()).await.done(200);
         shop.customer("ada", merge().key("m")).await.done(200);
@@ -137,7 +137,7 @@ async fn merging_takes_the_guests_lines_over_once() {
 }
 
 #[tokio::test]
-async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
+async fn an_interrupted_merge_is_completed_once_by_the_next_one() {
     let shop = TestShop::stocked().await;
     let (guest_cart, token) = guest(&shop).await;
     let own = shop.customer("ada", add("heart", 2)).await.done(200).text("id");
@@ -148,7 +148,11 @@ async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
     let command = CartCommand::GiveAway { into, at_revision: 0 };
     shop.ports.carts.execute(CommandRequest::new(Cart::stream(from), command, origin)).await.unwrap();
     assert!(state(&shop, &guest_cart).await.is_empty());
-    assert_eq!(units(&state(&shop, &own).await, "heart"), 2, "cut off between the two carts");
+    assert_eq!(
+        units(&state(&shop, &own).await, "heart"),
+        2,
+        "the merge is interrupted between the two steps"
+    );
 
     let merge = |by: &'static str| {
         let call = Call::post("/api/cart/merge", &json!({"cartToken": token}));
@@ -156,12 +160,15 @@ async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
     };
     merge("bob").await.done(200);
     let bobs = CartId::of_customer(&CustomerId::parse("bob").unwrap());
-    assert!(shop.ports.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(), "they are owed to ada");
+    assert!(
+        shop.ports.carts.load(&Cart::stream(bobs)).await.unwrap().is_none(),
+        "the lines belong to ada's cart"
+    );
     for _ in 0..3 {
         merge("ada").await.done(200);
         assert_eq!(units(&state(&shop, &own).await, "heart"), 3);
     }
-    // Many merges of other carts later it is still done once.
+    // After many merges of other carts, a repeat still has no effect.
     for _ in 0..20 {
         let (_, other) = guest(&shop).await;
         let call = Call::post("/api/cart/merge", &json!({"cartToken": other}));
@@ -172,7 +179,7 @@ async fn a_merge_that_was_cut_off_is_completed_once_by_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_merge_that_is_refused_leaves_the_lines_where_they_are() {
+async fn a_refused_merge_leaves_the_lines_in_the_guests_cart() {
     let shop = TestShop::stocked().await;
     let euros = json!({"name": "Foreign", "sku": "euro", "price": {"amount": 1, "currency": "EUR"}});
     shop.admin(Call::post("/api/products", &euros)).await.done(201);
@@ -193,7 +200,7 @@ async fn a_merge_that_is_refused_leaves_the_lines_where_they_are() {
 }
 
 #[tokio::test]
-async fn a_key_of_a_merge_belongs_to_one_cart_and_answers_the_same_later() {
+async fn a_repeated_merge_under_a_key_gets_the_same_response() {
     let shop = TestShop::stocked().await;
     let (guest_cart, token) = guest(&shop).await;
     let (_, other) = guest(&shop).await;
@@ -203,11 +210,11 @@ async fn a_key_of_a_merge_belongs_to_one_cart_and_answers_the_same_later() {
     shop.send(add("star", 1).cart(&token)).await.done(200);
     shop.customer("ada", add("star", 1)).await.done(200);
     assert_eq!(shop.customer("ada", merge(&token)).await.done(200).body, first.body);
-    assert_eq!(units(&state(&shop, &guest_cart).await, "star"), 1, "it came after the merge");
+    assert_eq!(units(&state(&shop, &guest_cart).await, "star"), 1, "the star was added after the merge");
 }
 
 #[tokio::test]
-async fn a_merge_says_which_lines_had_no_room() {
+async fn a_merge_lists_the_lines_that_could_not_take_all_units() {
     let shop = TestShop::stocked().await;
     let put =
         |sku: &str, quantity: u32| Call::post("/api/cart/items", &json!({"sku": sku, "quantity": quantity}));
@@ -218,7 +225,11 @@ async fn a_merge_says_which_lines_had_no_room() {
     let merge = || Call::post("/api/cart/merge", &json!({"cartToken": token})).key("m");
     let capped = json!([{"sku": "heart", "leftOut": 3}]);
     assert_eq!(shop.customer("ada", merge()).await.done(200).body["capped"], capped);
-    assert_eq!(shop.customer("ada", merge()).await.done(200).body["capped"], capped, "a repeat says so too");
+    assert_eq!(
+        shop.customer("ada", merge()).await.done(200).body["capped"],
+        capped,
+        "a repeat has the same response"
+    );
     let unkeyed = Call::post("/api/cart/merge", &json!({"cartToken": token}));
     assert_eq!(
         shop.customer("ada", unkeyed).await.done(200).body.get("capped"),
@@ -227,16 +238,16 @@ async fn a_merge_says_which_lines_had_no_room() {
     );
 }
 
-/// A product priced in yen or pounds: its id.
-async fn made(shop: &TestShop, sku: &str) -> String {
+/// Creates a product that costs 1.00 GBP. Returns its id.
+async fn create_product(shop: &TestShop, sku: &str) -> String {
     shop.admin(Call::post("/api/products", &product(sku, 100))).await.done(201).text("id")
 }
 
 #[tokio::test]
-async fn a_line_whose_product_changed_its_currency_is_named_and_can_be_removed() {
+async fn the_error_for_a_line_in_another_currency_names_its_sku() {
     let shop = TestShop::open().await;
-    made(&shop, "kettle").await;
-    let wok = made(&shop, "wok").await;
+    create_product(&shop, "kettle").await;
+    let wok = create_product(&shop, "wok").await;
     for sku in ["kettle", "wok"] {
         shop.customer("ada", add(sku, 2)).await.done(200);
     }
@@ -244,32 +255,33 @@ async fn a_line_whose_product_changed_its_currency_is_named_and_can_be_removed()
     shop.admin(Call::put(&format!("/api/products/{wok}"), &yen)).await.done(200);
     let change = || Call::put("/api/cart/items/wok", &json!({"quantity": 1}));
     let order = |body: Value| shop.customer("ada", Call::post("/api/orders", &body));
-    let told = "SKU wok is priced in JPY";
+    let message = "SKU wok is priced in JPY";
+    let message_of_order = "SKU wok is now priced in JPY";
     let refused = shop.customer("ada", change()).await.refused(422, "validation-failed");
-    assert!(refused.text("detail").contains(told), "{}", refused.body);
+    assert!(refused.text("detail").contains(message), "{}", refused.body);
     refused.at("/quantity", "currency-mismatch");
     for accepts in [false, true] {
         let body = json!({"cart": true, "acceptPriceChanges": accepts});
         let refused = order(body).await.refused(422, "validation-failed");
-        assert!(refused.text("detail").contains(told), "{}", refused.body);
+        assert!(refused.text("detail").contains(message_of_order), "{}", refused.body);
         assert!(refused.text("detail").contains("remove its line"), "{}", refused.body);
         refused.at("/cart", "currency-mismatch");
     }
     let lines = json!({"lines": [{"sku": "kettle", "quantity": 1}, {"sku": "wok", "quantity": 1}]});
     let refused = order(lines).await.refused(422, "validation-failed");
-    assert!(refused.text("detail").contains(told), "{}", refused.body);
+    assert!(refused.text("detail").contains(message), "{}", refused.body);
     refused.at("/lines/1/sku", "currency-mismatch");
-    // What the message advises helps.
+    // Following the message, the order succeeds.
     shop.customer("ada", Call::delete("/api/cart/items/wok")).await.done(200);
     order(json!({"cart": true})).await.done(202);
 }
 
 #[tokio::test]
-async fn a_refused_quantity_is_the_one_that_was_sent_or_that_the_line_would_have() {
+async fn the_error_for_a_quantity_names_the_requested_or_the_resulting_units() {
     let shop = TestShop::stocked().await;
     shop.customer("ada", add("heart", 9)).await.done(200);
-    for (quantity, told) in [(0, "0 were requested"), (999_992, "would have 1000001")] {
+    for (quantity, message) in [(0, "0 were requested"), (999_992, "would have 1000001")] {
         let refused = shop.customer("ada", add("heart", quantity)).await.refused(422, "validation-failed");
-        assert!(refused.text("detail").contains(told), "{}", refused.body);
+        assert!(refused.text("detail").contains(message), "{}", refused.body);
     }
 }

@@ -3,9 +3,9 @@ use souk_domain::Sku;
 use souk_domain::stock::Stock;
 use souk_http::Role;
 
-use crate::shop::{Answer, Call, TestShop};
+use crate::shop::{Call, TestResponse, TestShop};
 
-async fn post(shop: &TestShop, what: &str, body: Value) -> Answer {
+async fn post(shop: &TestShop, what: &str, body: Value) -> TestResponse {
     shop.admin(Call::post(&format!("/api/inventory/{what}"), &body)).await
 }
 
@@ -16,16 +16,17 @@ async fn counted(units: i64) -> TestShop {
 }
 
 async fn stock(shop: &TestShop) -> (i64, i64) {
-    let loaded = shop.ports.stock.load(&Stock::stream(&Sku::parse("85123A").unwrap())).await.unwrap().unwrap();
+    let loaded =
+        shop.ports.stock.load(&Stock::stream(&Sku::parse("85123A").unwrap())).await.unwrap().unwrap();
     (loaded.state.on_hand(), loaded.state.reserved())
 }
 
 #[tokio::test]
 async fn stock_is_counted_or_changed_with_a_reason() {
     let shop = counted(0).await;
-    let answer =
+    let response =
         post(&shop, "stock", json!({"sku": "85123A", "change": 5, "reason": "delivery"})).await.done(200);
-    assert_eq!((answer.text("id").as_str(), &answer.body["revision"]), ("85123A", &json!(1)));
+    assert_eq!((response.text("id").as_str(), &response.body["revision"]), ("85123A", &json!(1)));
     assert_eq!(stock(&shop).await, (5, 0));
     for wrong in [
         json!({"sku": "85123A"}),
@@ -48,7 +49,7 @@ async fn stock_is_counted_or_changed_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_reservation_is_one_whoever_asks_and_however_often() {
+async fn a_repeated_reservation_has_an_effect_once_for_all_callers() {
     let shop = counted(10).await;
     let reserve = json!({"orderId": "o1", "sku": "85123A", "quantity": 3});
     let first = post(&shop, "reserve", reserve.clone()).await.done(200);
@@ -73,7 +74,7 @@ async fn a_reservation_is_one_whoever_asks_and_however_often() {
 }
 
 #[tokio::test]
-async fn units_are_reserved_again_after_a_reservation_was_closed() {
+async fn an_order_can_reserve_units_again_after_its_reservation_was_closed() {
     let shop = counted(10).await;
     let of = json!({"orderId": "o1", "sku": "85123A"});
     let reserve = json!({"orderId": "o1", "sku": "85123A", "quantity": 3, "expiresInSeconds": 60});
@@ -90,13 +91,13 @@ async fn units_are_reserved_again_after_a_reservation_was_closed() {
         post(&shop, "confirm", of.clone()).await.done(200);
         assert_eq!(stock(&shop).await, (left, 0));
     }
-    // A keyed repeat is the same request: it holds nothing anew.
+    // A repeat under an idempotency key is the same request, so it reserves nothing again.
     let keyed = || Call::post("/api/inventory/reserve", &reserve).key("again");
     shop.admin(keyed()).await.done(200);
     post(&shop, "release", of.clone()).await.done(200);
     shop.admin(keyed()).await.refused(409, "reservation-not-open");
     assert_eq!(stock(&shop).await, (4, 0));
-    // What expired is reserved again, as the refusal of a confirmation advises.
+    // Expired units are reserved again, as the problem `reservation-expired` advises.
     post(&shop, "reserve", reserve.clone()).await.done(200);
     shop.pass(60);
     post(&shop, "confirm", of.clone()).await.refused(409, "reservation-expired");
@@ -107,7 +108,7 @@ async fn units_are_reserved_again_after_a_reservation_was_closed() {
 }
 
 #[tokio::test]
-async fn a_released_reservation_holds_nothing_and_an_overdue_one_cannot_be_confirmed() {
+async fn a_released_reservation_holds_no_units_and_an_expired_one_cannot_be_confirmed() {
     let shop = counted(10).await;
     let reserve =
         |order: &str| json!({"orderId": order, "sku": "85123A", "quantity": 3, "expiresInSeconds": 60});
@@ -136,7 +137,7 @@ async fn a_released_reservation_holds_nothing_and_an_overdue_one_cannot_be_confi
 }
 
 #[tokio::test]
-async fn customers_and_strangers_have_no_business_here() {
+async fn customers_and_guests_cannot_change_stock() {
     let shop = counted(10).await;
     for what in ["stock", "reserve", "release", "confirm"] {
         let call = || {
@@ -160,7 +161,7 @@ async fn customers_and_strangers_have_no_business_here() {
 }
 
 #[tokio::test]
-async fn a_key_on_stock_counts_once_and_a_count_that_changes_nothing_is_remembered() {
+async fn a_stock_change_under_a_key_has_an_effect_once() {
     let shop = counted(10).await;
     let add = || {
         Call::post("/api/inventory/stock", &json!({"sku": "85123A", "change": 5, "reason": "delivery"}))

@@ -1,4 +1,5 @@
-//! The API's writes, asked over its router, by URL: `products.rs` for `/api/products` and so on.
+//! Tests of the write API through its router. The file names follow the paths: `products.rs` tests
+//! `/api/products`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 

@@ -11,7 +11,8 @@ use souk_http::Role;
 
 use crate::shop::{Call, TestShop};
 
-/// One order is parked, until its event is skipped; one process stands before its own transition.
+/// Maintenance with two parked entities: an order, until its event is skipped, and an instance of the
+/// checkout process, whose event can't be skipped.
 #[derive(Default)]
 pub(crate) struct OneParked {
     released: Mutex<bool>,
@@ -33,8 +34,8 @@ fn parked(owner: &str) -> Parked {
 #[async_trait]
 impl Maintenance for OneParked {
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError> {
-        let (known, released) = (["orders", "checkout"].contains(&owner), *self.released.lock().unwrap());
-        if known && entity == "a" && !released {
+        let is_released = *self.released.lock().unwrap();
+        if ["orders", "checkout"].contains(&owner) && entity == "a" && !is_released {
             return Ok(parked(owner));
         }
         Err(MaintenanceError::NotParked { owner: owner.to_owned(), entity: entity.to_owned() })
@@ -53,7 +54,7 @@ impl Maintenance for OneParked {
         if owner == "orders" && entity == "order-b" && position == Position(58) {
             return Ok(Skip { stream: StreamName::new("order", "b"), revision: Revision(4), key: None });
         }
-        Err(MaintenanceError::NothingToSkip("nothing is to be skipped".to_owned()))
+        Err(MaintenanceError::NothingToSkip("there is no event to skip".to_owned()))
     }
 
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
@@ -67,16 +68,17 @@ impl Maintenance for OneParked {
 const PARKED: &str = "/api/admin/parked";
 
 #[tokio::test]
-async fn what_is_parked_is_tried_again_and_skipped_with_a_reason_that_the_log_keeps() {
+async fn a_parked_entity_is_retried_or_its_event_is_skipped_with_a_recorded_reason() {
     let shop = TestShop::open().await;
     let body = json!({"owner": "orders", "entity": "a"});
-    let answer = shop.admin(Call::post(&format!("{PARKED}/retry"), &body)).await.refused(409, "still-parked");
-    assert!(answer.text("detail").contains("position 57"), "{}", answer.body);
+    let response =
+        shop.admin(Call::post(&format!("{PARKED}/retry"), &body)).await.refused(409, "still-parked");
+    assert!(response.text("detail").contains("position 57"), "{}", response.body);
     let body = json!({"owner": "orders", "entity": "a", "reason": " "});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(422, "validation-failed");
     let body = json!({"owner": "orders", "entity": "a", "reason": "a carrier that never was"});
-    let answer = shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.done(200);
-    assert_eq!(answer.body["events"], 2);
+    let response = shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.done(200);
+    assert_eq!(response.body["events"], 2);
     let skips = shop.ports.skips.load(&Skips::stream("orders")).await.unwrap().unwrap();
     let skip = Skip { stream: StreamName::new("order", "a"), revision: Revision(3), key: Some("a".into()) };
     assert_eq!(skips.state.skipped, [skip]);
@@ -84,7 +86,7 @@ async fn what_is_parked_is_tried_again_and_skipped_with_a_reason_that_the_log_ke
 }
 
 #[tokio::test]
-async fn what_a_process_did_itself_is_never_skipped() {
+async fn an_event_that_a_process_wrote_itself_is_never_skipped() {
     let shop = TestShop::open().await;
     let body = json!({"owner": "checkout", "entity": "a", "reason": "x"});
     shop.admin(Call::post(&format!("{PARKED}/skip"), &body)).await.refused(409, "still-parked");
@@ -113,16 +115,16 @@ async fn builds_are_switched_when_they_are_ready() {
     let shop = TestShop::open().await;
     let switch = "/api/admin/projections/switch";
     let builds = |builds| json!({ "builds": builds });
-    let answer =
+    let response =
         shop.admin(Call::post(switch, &builds(json!([{"name": "orders", "build": 12}])))).await.done(200);
-    assert_eq!(answer.body["position"], "60");
+    assert_eq!(response.body["position"], "60");
     let other = builds(json!([{"name": "orders", "build": 13}]));
     shop.admin(Call::post(switch, &other)).await.refused(409, "build-not-ready");
     shop.admin(Call::post(switch, &builds(json!([])))).await.refused(422, "validation-failed");
 }
 
 #[tokio::test]
-async fn only_admins_maintain() {
+async fn only_admins_retry_parked_entities() {
     let shop = TestShop::open().await;
     let parked = json!({"owner": "orders", "entity": "a"});
     let call = Call::post(&format!("{PARKED}/retry"), &parked);

@@ -3,7 +3,7 @@ use souk_domain::OrderId;
 use souk_domain::order::event::{Reason, ReasonCode};
 use souk_domain::order::{Order, OrderCommand, OrderState};
 
-use crate::shop::{Answer, Call, TestShop};
+use crate::shop::{Call, TestResponse, TestShop};
 
 fn of_hearts(quantity: u32) -> Value {
     json!({"lines": [{"sku": "heart", "quantity": quantity}], "payment": {"token": "tok_ok"}})
@@ -25,18 +25,18 @@ pub(crate) async fn confirmed(shop: &TestShop) -> String {
     id
 }
 
-async fn step(shop: &TestShop, id: &str, what: &str, body: Value) -> Answer {
+async fn step(shop: &TestShop, id: &str, what: &str, body: Value) -> TestResponse {
     shop.admin(Call::post(&format!("/api/orders/{id}/{what}"), &body)).await
 }
 
 #[tokio::test]
-async fn an_order_is_taken_at_once_with_code_and_status() {
+async fn a_new_order_gets_a_code_and_a_status_at_once() {
     let shop = TestShop::stocked().await;
-    let answer = shop.customer("ada", order(&of_hearts(2))).await.done(202);
-    let id = answer.text("id");
-    assert_eq!(answer.head("location"), format!("/api/orders/{id}"));
-    assert_eq!((answer.head("etag"), answer.text("status").as_str()), ("\"0\"", "PLACED"));
-    assert!(answer.text("code").starts_with("SK-"));
+    let response = shop.customer("ada", order(&of_hearts(2))).await.done(202);
+    let id = response.text("id");
+    assert_eq!(response.head("location"), format!("/api/orders/{id}"));
+    assert_eq!((response.head("etag"), response.text("status").as_str()), ("\"0\"", "PLACED"));
+    assert!(response.text("code").starts_with("SK-"));
     let state = state(&shop, &id).await;
     assert_eq!((state.total().unwrap().amount, state.customer().unwrap().as_str()), (510, "ada"));
 }
@@ -44,7 +44,7 @@ async fn an_order_is_taken_at_once_with_code_and_status() {
 #[tokio::test]
 async fn a_wait_ends_when_the_order_settles() {
     let shop = TestShop::stocked().await;
-    let asking = shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=30"));
+    let request = shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=30"));
     let settling = async {
         let stream = loop {
             let placed = shop.log.lock().unwrap().of_category("order");
@@ -57,13 +57,13 @@ async fn a_wait_ends_when_the_order_settles() {
         let reason = Reason { code: ReasonCode::InsufficientStock, detail: "".into() };
         shop.as_checkout(stream.id(), OrderCommand::Fail { reason, failed_skus: Vec::new() }).await;
     };
-    let (answer, ()) = tokio::join!(asking, settling);
-    let answer = answer.done(201);
-    assert_eq!((answer.text("status").as_str(), &answer.body["revision"]), ("CANCELLED", &json!(2)));
+    let (response, ()) = tokio::join!(request, settling);
+    let response = response.done(201);
+    assert_eq!((response.text("status").as_str(), &response.body["revision"]), ("CANCELLED", &json!(2)));
 }
 
 #[tokio::test]
-async fn a_wait_ends_at_once_when_the_shop_stops_or_the_time_is_none() {
+async fn a_wait_ends_at_once_when_the_shop_stops_or_the_wait_is_zero() {
     let shop = TestShop::stocked().await;
     shop.customer("ada", order(&of_hearts(1)).header("prefer", "wait=0")).await.done(202);
     shop.stop.send_replace(true);
@@ -74,7 +74,7 @@ async fn a_wait_ends_at_once_when_the_shop_stops_or_the_time_is_none() {
 }
 
 #[tokio::test]
-async fn a_repeat_by_key_is_the_same_order_with_its_status_of_now() {
+async fn a_repeat_under_a_key_returns_the_same_order_with_its_current_status() {
     let shop = TestShop::stocked().await;
     let call = || order(&of_hearts(1)).key("k");
     let first = shop.customer("ada", call()).await.done(202);
@@ -95,7 +95,7 @@ async fn a_repeat_by_key_is_the_same_order_with_its_status_of_now() {
 }
 
 #[tokio::test]
-async fn lines_of_one_sku_and_price_become_one() {
+async fn lines_with_the_same_sku_and_price_are_combined() {
     let shop = TestShop::stocked().await;
     let price = json!({"amount": 200, "currency": "GBP"});
     let body = json!({"lines": [
@@ -107,7 +107,7 @@ async fn lines_of_one_sku_and_price_become_one() {
 }
 
 #[tokio::test]
-async fn an_admin_orders_for_somebody_and_sets_prices_and_nobody_else_does() {
+async fn only_admins_order_for_other_customers_and_set_prices() {
     let shop = TestShop::stocked().await;
     let mut body = of_hearts(1);
     body["customerId"] = json!("14911");
@@ -151,7 +151,7 @@ async fn a_guest_orders_with_cart_token_and_email() {
 }
 
 #[tokio::test]
-async fn somebody_elses_order_is_not_there() {
+async fn another_customers_order_is_not_found() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;
     let cancel = || Call::post(&format!("/api/orders/{id}/cancel"), &json!({"reason": "no more"}));
@@ -167,7 +167,7 @@ async fn somebody_elses_order_is_not_there() {
 }
 
 #[tokio::test]
-async fn no_lines_of_somebody_elses_order_are_read() {
+async fn no_events_of_another_customers_order_are_read() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;
     let item = json!({"lines": [{"sku": "heart", "quantity": 1}], "email": "ada@example.org"});
@@ -192,7 +192,7 @@ async fn no_lines_of_somebody_elses_order_are_read() {
 }
 
 #[tokio::test]
-async fn an_order_goes_its_way_from_confirmed_to_returned() {
+async fn an_order_goes_from_confirmed_to_returned_step_by_step() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;
     step(&shop, &id, "return", json!({"lines": [{"sku": "heart", "quantity": 1}]}))
@@ -219,16 +219,16 @@ async fn an_order_goes_its_way_from_confirmed_to_returned() {
         .await
         .refused(422, "validation-failed")
         .at("/lines/0/sku", "invalid-sku");
-    let back =
+    let return_call =
         Call::post(&format!("/api/orders/{id}/return"), &json!({"lines": [{"sku": "heart", "quantity": 1}]}));
     for _ in 0..2 {
-        assert_eq!(shop.admin(back.clone().key("r")).await.done(200).text("status"), "DELIVERED");
+        assert_eq!(shop.admin(return_call.clone().key("r")).await.done(200).text("status"), "DELIVERED");
     }
-    assert_eq!(shop.admin(back).await.done(200).text("status"), "RETURNED");
+    assert_eq!(shop.admin(return_call).await.done(200).text("status"), "RETURNED");
 }
 
 #[tokio::test]
-async fn confirming_and_changing_the_address_are_the_shops_and_held_to_the_status() {
+async fn only_admins_confirm_an_order_or_change_its_address() {
     let shop = TestShop::stocked().await;
     let id = shop.customer("ada", order(&of_hearts(1))).await.done(202).text("id");
     step(&shop, &id, "confirm", json!({})).await.refused(409, "order-not-payable");
@@ -252,7 +252,7 @@ async fn confirming_and_changing_the_address_are_the_shops_and_held_to_the_statu
 }
 
 #[tokio::test]
-async fn a_mistyped_shipment_is_corrected_field_by_field() {
+async fn a_shipment_correction_changes_only_the_fields_that_were_sent() {
     let shop = TestShop::stocked().await;
     let id = confirmed(&shop).await;
     let path = format!("/api/orders/{id}/shipments/1");

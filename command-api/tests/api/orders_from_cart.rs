@@ -7,13 +7,13 @@ use souk_eventsourcing::{CommandRequest, CorrelationId, Decider};
 use souk_process_managers::shop_command::place_command_id;
 use uuid::Uuid;
 
-use crate::shop::{Answer, Call, TestShop, product};
+use crate::shop::{Call, TestResponse, TestShop, product};
 
 fn from_cart() -> Call {
     Call::post("/api/orders", &json!({"cart": true, "payment": {"token": "tok_ok"}}))
 }
 
-async fn add(shop: &TestShop, sku: &str) -> Answer {
+async fn add(shop: &TestShop, sku: &str) -> TestResponse {
     shop.customer("ada", Call::post("/api/cart/items", &json!({"sku": sku, "quantity": 2}))).await.done(200)
 }
 
@@ -26,7 +26,7 @@ fn adas_cart() -> CartId {
 }
 
 #[tokio::test]
-async fn the_cart_becomes_the_order_and_is_empty() {
+async fn ordering_a_cart_empties_it() {
     let shop = TestShop::stocked().await;
     shop.customer("ada", from_cart()).await.refused(409, "cart-empty");
     add(&shop, "heart").await;
@@ -38,7 +38,7 @@ async fn the_cart_becomes_the_order_and_is_empty() {
 }
 
 #[tokio::test]
-async fn a_second_click_within_a_minute_is_the_same_order() {
+async fn a_second_click_within_a_minute_returns_the_same_order() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     let first = shop.customer("ada", from_cart()).await.done(202).text("id");
@@ -51,7 +51,7 @@ async fn a_second_click_within_a_minute_is_the_same_order() {
 }
 
 #[tokio::test]
-async fn another_request_for_an_empty_cart_is_no_second_click() {
+async fn a_different_request_for_an_empty_cart_is_refused() {
     let shop = TestShop::stocked().await;
     let to = |line1: &str| json!({"name": "Ada", "line1": line1, "city": "London", "country": "GB"});
     let body = || json!({"cart": true, "payment": {"token": "tok_ok"}, "shippingAddress": to("1 Test St")});
@@ -77,7 +77,7 @@ async fn another_request_for_an_empty_cart_is_no_second_click() {
 }
 
 #[tokio::test]
-async fn a_guests_second_click_names_the_same_address() {
+async fn a_guests_second_click_must_have_the_same_e_mail_address() {
     let shop = TestShop::stocked().await;
     let item = json!({"sku": "heart", "quantity": 1});
     let token =
@@ -92,7 +92,7 @@ async fn a_guests_second_click_names_the_same_address() {
 }
 
 #[tokio::test]
-async fn a_click_after_the_cart_was_cleared_or_the_order_cancelled_orders_nothing() {
+async fn a_second_click_after_the_cart_was_changed_or_the_order_cancelled_is_refused() {
     let shop = TestShop::stocked().await;
     let item = |quantity: u32| Call::put("/api/cart/items/star", &json!({"quantity": quantity}));
     for change in ["clear", "put in and take out", "cancel"] {
@@ -116,7 +116,7 @@ async fn a_click_after_the_cart_was_cleared_or_the_order_cancelled_orders_nothin
 }
 
 #[tokio::test]
-async fn a_second_click_waits_for_the_first_ones_order() {
+async fn a_second_click_can_wait_until_the_first_order_settles() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     let first = shop.customer("ada", from_cart()).await.done(202).text("id");
@@ -125,13 +125,13 @@ async fn a_second_click_waits_for_the_first_ones_order() {
         shop.as_checkout(&first, OrderCommand::AwaitPayment).await;
         shop.as_checkout(&first, OrderCommand::Confirm { paid_outside: false }).await;
     };
-    let (answer, ()) = tokio::join!(waiting, settling);
-    let answer = answer.done(201);
-    assert_eq!((answer.text("id"), answer.text("status").as_str()), (first, "CONFIRMED"));
+    let (response, ()) = tokio::join!(waiting, settling);
+    let response = response.done(201);
+    assert_eq!((response.text("id"), response.text("status").as_str()), (first, "CONFIRMED"));
 }
 
 #[tokio::test]
-async fn a_repeat_by_key_orders_nothing_again_whatever_is_in_the_cart() {
+async fn a_repeat_under_a_key_places_no_second_order() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     let first = shop.customer("ada", from_cart().key("k")).await.done(202).text("id");
@@ -145,11 +145,15 @@ async fn a_repeat_by_key_orders_nothing_again_whatever_is_in_the_cart() {
     let lines = Call::post("/api/orders", &json!({"lines": [{"sku": "heart", "quantity": 1}]})).key("k");
     shop.customer("ada", lines).await.refused(422, "idempotency-key-reused");
     let second = shop.customer("ada", from_cart().key("second")).await.done(202);
-    assert_eq!(second.text("id"), first, "the order that the second click meant, though the cart is full");
+    assert_eq!(
+        second.text("id"),
+        first,
+        "a repeat returns the order of the second click, even if the cart has lines again"
+    );
     assert_eq!(orders(&shop), 1);
 }
 
-/// The checkout sees the emptied cart and sends the same command; whoever is second finds it done.
+/// The checkout process sends the same command as the request. The second one has no effect.
 #[tokio::test]
 async fn the_checkout_and_the_request_place_one_order() {
     let shop = TestShop::stocked().await;
@@ -189,7 +193,7 @@ async fn a_changed_price_is_refused_unless_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_fallen_price_is_passed_on_and_the_answer_says_so() {
+async fn a_lower_price_is_used_and_reported() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     let cart = shop.ports.carts.load(&Cart::stream(adas_cart())).await.unwrap().unwrap();
@@ -206,14 +210,14 @@ async fn a_fallen_price_is_passed_on_and_the_answer_says_so() {
 }
 
 #[tokio::test]
-async fn prices_that_did_not_change_are_not_told() {
+async fn unchanged_prices_are_not_reported() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     assert_eq!(shop.customer("ada", from_cart()).await.done(202).body.get("priceChanges"), None);
 }
 
 #[tokio::test]
-async fn a_withdrawn_line_stops_the_order_and_the_cart_keeps_its_lines() {
+async fn a_withdrawn_sku_in_the_cart_refuses_the_order_and_the_cart_keeps_its_lines() {
     let shop = TestShop::stocked().await;
     add(&shop, "heart").await;
     add(&shop, "star").await;
@@ -228,7 +232,7 @@ async fn a_withdrawn_line_stops_the_order_and_the_cart_keeps_its_lines() {
 }
 
 #[tokio::test]
-async fn a_guests_cart_is_ordered_by_its_token() {
+async fn a_guest_orders_the_cart_of_the_cart_token() {
     let shop = TestShop::stocked().await;
     let item = json!({"sku": "heart", "quantity": 1});
     let token =
@@ -238,6 +242,6 @@ async fn a_guests_cart_is_ordered_by_its_token() {
     shop.send(Call::post("/api/orders", &body)).await.refused(401, "unauthenticated");
     let lines = json!({"lines": [item], "email": "ada@example.org"});
     let refused = shop.send(Call::post("/api/orders", &lines)).await.refused(401, "unauthenticated");
-    let told = refused.text("detail");
-    assert!(told.contains("X-Cart-Token") && told.contains("POST /api/cart/items"), "{told}");
+    let detail = refused.text("detail");
+    assert!(detail.contains("X-Cart-Token") && detail.contains("POST /api/cart/items"), "{detail}");
 }

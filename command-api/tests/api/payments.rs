@@ -8,15 +8,15 @@ use uuid::Uuid;
 
 use crate::shop::{Call, TestShop};
 
-/// An order of two hearts that waits for payment.
-pub(crate) async fn waiting(shop: &TestShop) -> String {
+/// Places an order of two hearts that waits for payment. Returns its id.
+pub(crate) async fn unpaid_order(shop: &TestShop) -> String {
     let body = json!({"lines": [{"sku": "heart", "quantity": 2}]});
     let id = shop.customer("ada", Call::post("/api/orders", &body)).await.done(202).text("id");
     shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
     id
 }
 
-/// What the provider answered.
+/// Records the provider's response on a payment.
 pub(crate) async fn record(shop: &TestShop, payment: &str, command: PaymentCommand) {
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
     let id = souk_eventsourcing::Clock::new_id(&*shop.clock);
@@ -24,14 +24,19 @@ pub(crate) async fn record(shop: &TestShop, payment: &str, command: PaymentComma
     shop.ports.payments.execute(CommandRequest::new(stream, command, origin)).await.unwrap();
 }
 
-/// The provider declined an attempt.
+/// Returns the command that records a declined attempt.
 fn failed(attempt: u32) -> PaymentCommand {
-    let (provider_payment_id, code, detail) = (None, "x".into(), "y".into());
-    PaymentCommand::RecordFailed { attempt, provider_payment_id, code, detail, attempts: 1 }
+    PaymentCommand::RecordFailed {
+        attempt,
+        provider_payment_id: None,
+        code: "x".into(),
+        detail: "y".into(),
+        attempts: 1,
+    }
 }
 
-/// The provider took the money of a payment.
-pub(crate) async fn taken(shop: &TestShop, payment: &str) {
+/// Records that the provider authorized and captured a payment.
+pub(crate) async fn capture(shop: &TestShop, payment: &str) {
     let authorized =
         PaymentCommand::RecordAuthorized { attempt: 1, provider_payment_id: "p".into(), attempts: 1 };
     record(shop, payment, authorized).await;
@@ -43,12 +48,12 @@ fn intent(order: &str) -> Call {
 }
 
 #[tokio::test]
-async fn an_order_that_waits_is_paid_with_its_total() {
+async fn an_order_that_waits_for_payment_is_paid_in_full() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
-    let answer = shop.customer("ada", intent(&order)).await.done(201);
-    let id = answer.text("id");
-    assert_eq!(answer.head("location"), format!("/api/payments/{id}"));
+    let order = unpaid_order(&shop).await;
+    let response = shop.customer("ada", intent(&order)).await.done(201);
+    let id = response.text("id");
+    assert_eq!(response.head("location"), format!("/api/payments/{id}"));
     assert_eq!(id, PaymentId::of(OrderId(order.parse().unwrap())).to_string());
     shop.customer("ada", intent(&order)).await.refused(409, "payment-in-progress");
     record(&shop, &id, failed(1)).await;
@@ -56,10 +61,10 @@ async fn an_order_that_waits_is_paid_with_its_total() {
 }
 
 #[tokio::test]
-async fn a_guest_pays_by_the_carts_token_and_nobody_else_does() {
+async fn only_the_guest_with_the_cart_token_can_pay_an_order() {
     let shop = TestShop::stocked().await;
     let item = json!({"sku": "heart", "quantity": 1});
-    let token = |answer: &crate::shop::Answer| answer.head("x-cart-token").to_owned();
+    let token = |response: &crate::shop::TestResponse| response.head("x-cart-token").to_owned();
     let own = token(&shop.send(Call::post("/api/cart/items", &item)).await.done(200));
     let other = token(&shop.send(Call::post("/api/cart/items", &item)).await.done(200));
     let body = json!({"lines": [item], "email": "ada@example.org"});
@@ -72,13 +77,13 @@ async fn a_guest_pays_by_the_carts_token_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn an_order_that_does_not_wait_takes_no_payment_but_a_repeat_is_answered() {
+async fn an_order_that_does_not_wait_for_payment_refuses_new_attempts_but_not_a_repeat() {
     let shop = TestShop::stocked().await;
     let body = json!({"lines": [{"sku": "heart", "quantity": 2}]});
     let placed = shop.customer("ada", Call::post("/api/orders", &body)).await.done(202).text("id");
     shop.customer("ada", intent(&placed)).await.refused(409, "order-not-payable");
     shop.customer("ada", intent(&placed).key("early")).await.refused(409, "order-not-payable");
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let first = shop.customer("ada", intent(&order).key("k")).await.done(201);
     record(&shop, &first.text("id"), PaymentCommand::Abandon { order: OrderId(order.parse().unwrap()) })
         .await;
@@ -92,9 +97,9 @@ async fn an_order_that_does_not_wait_takes_no_payment_but_a_repeat_is_answered()
 }
 
 #[tokio::test]
-async fn refunds_are_an_admins_and_never_more_than_was_taken() {
+async fn only_admins_refund_and_never_more_than_was_captured() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
     let path = format!("/api/payments/{payment}/refunds");
     let refund = |amount: i64, currency: &str| {
@@ -102,7 +107,7 @@ async fn refunds_are_an_admins_and_never_more_than_was_taken() {
     };
     shop.customer("ada", refund(1, "GBP")).await.refused(403, "forbidden");
     shop.admin(refund(1, "GBP")).await.refused(409, "payment-not-captured");
-    taken(&shop, &payment).await;
+    capture(&shop, &payment).await;
     for amount in [0, -1] {
         shop.admin(refund(amount, "GBP"))
             .await
@@ -130,11 +135,11 @@ async fn refunds_are_an_admins_and_never_more_than_was_taken() {
 }
 
 #[tokio::test]
-async fn a_refused_refund_is_requeued_or_skipped_by_an_admin_and_once() {
+async fn a_dead_letter_is_requeued_or_skipped_by_an_admin_once() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
-    taken(&shop, &payment).await;
+    capture(&shop, &payment).await;
     let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
     let refund = shop.admin(refund).await.done(201).text("id");
     let letter = |verb: &str| format!("/api/payments/provider/dead-letters/{refund}/{verb}");
@@ -156,7 +161,7 @@ async fn a_refused_refund_is_requeued_or_skipped_by_an_admin_and_once() {
     shop.admin(skip("bank transfer")).await.refused(404, "not-found");
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
     let requested = shop.event_types(&stream).into_iter().filter(|kind| kind == "payment.refund-requested");
-    assert_eq!(requested.count(), 2, "it goes out once more, as a refund of its own");
+    assert_eq!(requested.count(), 2, "it is sent once more, as a new refund");
     let absent = "/api/payments/provider/dead-letters/0199c2aa-bbcc-7000-8000-00000000ffff/requeue";
     shop.admin(Call::post_raw(absent, "")).await.refused(404, "not-found");
     shop.admin(Call::post_raw("/api/payments/provider/dead-letters/x/requeue", ""))
@@ -165,11 +170,11 @@ async fn a_refused_refund_is_requeued_or_skipped_by_an_admin_and_once() {
 }
 
 #[tokio::test]
-async fn a_refused_refund_that_was_paid_in_another_way_is_closed_with_its_reason() {
+async fn a_dead_letter_that_was_settled_in_another_way_is_closed() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
-    taken(&shop, &payment).await;
+    capture(&shop, &payment).await;
     let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
     let refund = shop.admin(refund).await.done(201).text("id");
     let refused = PaymentCommand::RecordRefundFailed {
@@ -187,11 +192,11 @@ async fn a_refused_refund_that_was_paid_in_another_way_is_closed_with_its_reason
 }
 
 #[tokio::test]
-async fn a_refused_refund_that_is_withdrawn_can_be_asked_for_again() {
+async fn a_withdrawn_dead_letter_can_be_refunded_again() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let payment = shop.customer("ada", intent(&order)).await.done(201).text("id");
-    taken(&shop, &payment).await;
+    capture(&shop, &payment).await;
     let refund = || Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
     let first = shop.admin(refund()).await.done(201).text("id");
     let refused = PaymentCommand::RecordRefundFailed {

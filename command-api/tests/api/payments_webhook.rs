@@ -6,7 +6,7 @@ use sha2::Sha256;
 use souk_domain::payment::{Payment, PaymentCommand, PaymentStatus};
 use souk_domain::{PaymentId, RefundId};
 
-use crate::payments::{record, waiting};
+use crate::payments::{record, unpaid_order};
 use crate::shop::{Call, TestShop, WEBHOOK_SECRET};
 
 fn signature(secret: &str, body: &[u8]) -> String {
@@ -29,9 +29,9 @@ fn event(id: &str, kind: &str, payment: &str, at: &str) -> Value {
 
 const NOW: &str = "2026-11-21T12:00:00Z";
 
-/// A payment that waits for its webhook.
+/// Creates a payment that waits for its webhook. Returns its id.
 async fn pending(shop: &TestShop) -> String {
-    let order = waiting(shop).await;
+    let order = unpaid_order(shop).await;
     let intent = json!({"orderId": order, "token": "tok_webhook"});
     shop.customer("ada", Call::post("/api/payments/intents", &intent)).await.done(201).text("id")
 }
@@ -42,7 +42,7 @@ async fn status(shop: &TestShop, payment: &str) -> Option<PaymentStatus> {
 }
 
 #[tokio::test]
-async fn an_authorization_is_taken_in_once_however_often_it_comes() {
+async fn a_repeated_authorization_is_applied_once() {
     let shop = TestShop::stocked().await;
     let payment = pending(&shop).await;
     let body = event("evt_1", "payment.authorized", &format!("pay_{payment}"), NOW).to_string();
@@ -59,9 +59,9 @@ async fn an_authorization_is_taken_in_once_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
+async fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_current_one() {
     let shop = TestShop::stocked().await;
-    let order = waiting(&shop).await;
+    let order = unpaid_order(&shop).await;
     let intent = || {
         let body = json!({"orderId": order, "token": "tok_webhook"});
         shop.customer("ada", Call::post("/api/payments/intents", &body))
@@ -72,19 +72,24 @@ async fn a_late_failure_of_an_earlier_attempt_does_not_fail_the_present_one() {
     assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Failed));
     intent().await.done(201);
     shop.send(signed(&event("evt_2", "payment.failed", &first, NOW).to_string())).await.done(200);
-    assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Pending), "it is of the first attempt");
+    assert_eq!(
+        status(&shop, &payment).await,
+        Some(PaymentStatus::Pending),
+        "the event is about the first attempt"
+    );
     let second = format!("pay_{payment}#2");
     shop.send(signed(&event("evt_3", "payment.authorized", &second, NOW).to_string())).await.done(200);
     assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Authorized));
 }
 
 #[tokio::test]
-async fn a_wrong_signature_is_refused_before_anything_is_read() {
+async fn a_wrong_signature_is_refused_before_the_body_is_parsed() {
     let shop = TestShop::stocked().await;
     let body = event("evt_1", "payment.authorized", "pay_x", NOW).to_string();
     let path = "/api/payments/webhook";
     let right = signature(WEBHOOK_SECRET, body.as_bytes());
-    let (other, shortened) = (signature("another secret", body.as_bytes()), &right[..62]);
+    let other = signature("another secret", body.as_bytes());
+    let shortened = &right[..62];
     for wrong in [other.as_str(), shortened, "", "zz", "é"] {
         let call = Call::post_raw(path, body.clone()).header("x-razorpay-signature", wrong);
         shop.send(call).await.refused(401, "invalid-signature");
@@ -99,14 +104,14 @@ async fn a_wrong_signature_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
-async fn what_no_payment_could_be_told_is_not_kept_for_later() {
+async fn a_webhook_of_an_unknown_type_is_refused_and_not_stored() {
     let shop = TestShop::stocked().await;
     let unknown = signed(&event("a", "payment.dreamt", "pay_x", NOW).to_string());
     shop.send(unknown).await.refused(422, "validation-failed").at("/type", "unknown-type");
 }
 
 #[tokio::test]
-async fn an_event_is_taken_for_seven_days_and_not_from_the_future() {
+async fn webhooks_older_than_seven_days_or_from_the_future_are_refused() {
     let shop = TestShop::stocked().await;
     let at = |id: &str, at: &str| signed(&event(id, "payment.authorized", "pay_x", at).to_string());
     shop.send(at("a", "2026-11-14T12:00:00Z")).await.done(202);
@@ -123,7 +128,7 @@ async fn an_event_is_taken_for_seven_days_and_not_from_the_future() {
 }
 
 #[tokio::test]
-async fn a_webhook_about_an_unknown_payment_is_kept_once() {
+async fn a_webhook_about_an_unknown_payment_is_stored_once() {
     let shop = TestShop::stocked().await;
     let unknown = PaymentId(uuid::Uuid::from_u128(5));
     for (id, payment) in [("evt_1", "somebody-elses".to_owned()), ("evt_2", format!("pay_{unknown}"))] {
@@ -140,7 +145,7 @@ async fn a_webhook_about_an_unknown_payment_is_kept_once() {
     shop.send(signed(&nameless)).await.refused(422, "validation-failed").at("/id", "invalid-id");
 }
 
-/// A refund that the provider refused: a payment's id, the refund's, and the shop that has them.
+/// Creates a refund that the provider refused. Returns the ids of the payment and the refund.
 async fn refused_refund(shop: &TestShop) -> (String, String) {
     let payment = pending(shop).await;
     let authorized = event("evt_1", "payment.authorized", &format!("pay_{payment}"), NOW).to_string();
@@ -164,29 +169,29 @@ async fn debts(shop: &TestShop, payment: &str) -> usize {
     shop.ports.payments.load(&stream).await.unwrap().unwrap().state.debts().len()
 }
 
-/// The documented body has no `refundId`, and a provider names refunds by its own ids.
+/// The body may have no `refundId`, the shop's id or the provider's id.
 #[tokio::test]
-async fn a_refund_that_was_processed_after_all_is_known_by_any_of_its_names() {
-    for name in ["none", "ours", "theirs"] {
+async fn a_processed_refund_is_found_by_either_id_or_without_one() {
+    for id in ["none", "shop", "provider"] {
         let shop = TestShop::stocked().await;
         let (payment, refund) = refused_refund(&shop).await;
         assert_eq!(debts(&shop, &payment).await, 1);
         let mut body = event("evt_2", "refund.processed", &format!("pay_{payment}"), NOW);
-        match name {
-            "ours" => body["refundId"] = json!(refund),
-            "theirs" => body["refundId"] = json!(format!("re_{refund}")),
+        match id {
+            "shop" => body["refundId"] = json!(refund),
+            "provider" => body["refundId"] = json!(format!("re_{refund}")),
             _ => {}
         }
         for _repeat in 0..2 {
             shop.send(signed(&body.to_string())).await.done(200);
         }
-        assert_eq!(debts(&shop, &payment).await, 0, "{name}");
-        assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::PartiallyRefunded), "{name}");
+        assert_eq!(debts(&shop, &payment).await, 0, "{id}");
+        assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::PartiallyRefunded), "{id}");
     }
 }
 
 #[tokio::test]
-async fn a_report_from_before_a_refund_is_kept_and_changes_nothing() {
+async fn a_webhook_from_before_the_refund_is_stored_and_changes_nothing() {
     let shop = TestShop::stocked().await;
     let (payment, _) = refused_refund(&shop).await;
     let earlier = "2026-11-21T11:59:59Z";
@@ -197,7 +202,7 @@ async fn a_report_from_before_a_refund_is_kept_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_refund_that_nobody_here_knows_is_kept_and_changes_nothing() {
+async fn a_webhook_about_an_unknown_refund_is_stored_and_changes_nothing() {
     let shop = TestShop::stocked().await;
     let (payment, _) = refused_refund(&shop).await;
     let mut body = event("evt_2", "refund.processed", &format!("pay_{payment}"), NOW);
@@ -209,9 +214,9 @@ async fn a_refund_that_nobody_here_knows_is_kept_and_changes_nothing() {
     refused.refused(422, "validation-failed").at("/refundId", "invalid-id");
 }
 
-/// A void has an id derived from the command's: two payments must not make the same one.
+/// The id of a void is derived from the command id, so command ids must differ between payments.
 #[tokio::test]
-async fn one_event_id_for_two_payments_makes_two_voids() {
+async fn two_payments_with_the_same_event_id_get_different_voids() {
     let shop = TestShop::stocked().await;
     let mut voids = Vec::new();
     for _ in 0..2 {
@@ -222,8 +227,8 @@ async fn one_event_id_for_two_payments_makes_two_voids() {
         let body = event("evt_same", "payment.authorized", &format!("pay_{payment}"), NOW);
         shop.send(signed(&body.to_string())).await.done(200);
         let log = shop.log.lock().unwrap();
-        let asked: Value = serde_json::from_slice(&log.stream(&stream).last().unwrap().event.data).unwrap();
-        voids.push(asked["void"].clone());
+        let event: Value = serde_json::from_slice(&log.stream(&stream).last().unwrap().event.data).unwrap();
+        voids.push(event["void"].clone());
     }
     assert!(voids[0].is_string() && voids[0] != voids[1], "{voids:?}");
 }

@@ -1,4 +1,5 @@
-//! A command port over a log in memory: the real executor, with nothing in the air between two steps.
+//! A command port over a log in memory. It runs the real executor, and completes each command before it
+//! returns.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -13,29 +14,29 @@ use souk_eventsourcing::{
     EventId, Expected, Loaded, Outcome, Position, RecordedEvent, Revision, StoreError, StreamName,
 };
 
-/// Every event of a test, by stream.
+/// All events of a test, by stream.
 #[derive(Default)]
 pub(crate) struct Log {
     streams: HashMap<StreamName, Vec<RecordedEvent>>,
     ids: HashSet<EventId>,
-    /// The streams of aggregates that were loaded.
+    /// Streams of the aggregates that were loaded, in order.
     pub(crate) loads: Vec<StreamName>,
-    /// How many events there are.
+    /// Number of events.
     pub(crate) head: u64,
 }
 
 impl Log {
-    /// The events of a stream.
+    /// Returns the events of a stream.
     pub(crate) fn stream(&self, stream: &StreamName) -> Vec<RecordedEvent> {
         self.streams.get(stream).cloned().unwrap_or_default()
     }
 
-    /// Every stream and its events.
+    /// Returns every stream with its events.
     pub(crate) fn all(&self) -> Vec<(StreamName, Vec<RecordedEvent>)> {
         self.streams.iter().map(|(stream, events)| (stream.clone(), events.clone())).collect()
     }
 
-    /// The streams of a category.
+    /// Returns the streams of a category.
     pub(crate) fn of_category(&self, category: &str) -> Vec<StreamName> {
         self.streams.keys().filter(|stream| stream.category() == category).cloned().collect()
     }
@@ -46,8 +47,8 @@ impl Log {
         if events.iter().any(|event| self.ids.contains(&event.id)) {
             return Err(AppendError::Duplicate { stream });
         }
-        let present = self.streams.entry(stream.clone()).or_default();
-        let current = present.last().map(|event| event.revision);
+        let recorded = self.streams.entry(stream.clone()).or_default();
+        let current = recorded.last().map(|event| event.revision);
         if expected != Expected::Any && expected != Expected::from_last(current) {
             return Err(AppendError::Conflict { stream, current });
         }
@@ -58,7 +59,7 @@ impl Log {
             self.ids.insert(event.id);
             let position = Position(self.head);
             positions.push(position);
-            present.push(RecordedEvent {
+            recorded.push(RecordedEvent {
                 position,
                 stream: stream.clone(),
                 revision: Revision(revision),
@@ -71,9 +72,9 @@ impl Log {
     fn find(&self, stream: &StreamName, command: CommandId) -> Option<FoundCommand> {
         let events = self.streams.get(stream)?.iter().filter(|event| event.event.command_id == command);
         let events: Vec<_> = events.collect();
-        let (first, last) = (events.first()?, events.last()?);
-        let (last_revision, last_position) = (last.revision, last.position);
-        Some(FoundCommand { first: (*first).clone(), last_revision, last_position })
+        let first = (*events.first()?).clone();
+        let last = events.last()?;
+        Some(FoundCommand { first, last_revision: last.revision, last_position: last.position })
     }
 }
 
@@ -84,20 +85,20 @@ pub(crate) struct MemoryPort<D: Decider> {
     clock: Arc<dyn Clock>,
 }
 
-/// What came out of running the executor until it had nothing more to do.
-enum Done<D: Decider> {
+/// The result of running the executor until it has no more actions.
+enum ExecutorResult<D: Decider> {
     Command(CommandResult<D>),
     Load(Result<Option<Loaded<D>>, StoreError>),
 }
 
 impl<D: Decider> MemoryPort<D> {
-    /// A port over the log.
+    /// Opens a port over the log.
     pub(crate) fn open(log: &Arc<Mutex<Log>>, clock: &Arc<dyn Clock>) -> Arc<dyn CommandPort<D>> {
         let executor = Mutex::new(Executor::new(100, true));
         Arc::new(Self { executor, log: Arc::clone(log), clock: Arc::clone(clock) })
     }
 
-    fn run(&self, start: impl FnOnce(&mut Executor<D>) -> Vec<Action<D>>) -> Done<D> {
+    fn run(&self, start: impl FnOnce(&mut Executor<D>) -> Vec<Action<D>>) -> ExecutorResult<D> {
         let mut executor = self.executor.lock().unwrap();
         let mut log = self.log.lock().unwrap();
         let now = self.clock.now();
@@ -116,11 +117,11 @@ impl<D: Decider> MemoryPort<D> {
                 Action::Find(stream, command) => {
                     executor.on_found(&stream, command, Ok(log.find(&stream, command)), now)
                 }
-                Action::Answer(_, result) => return Done::Command(result),
-                Action::AnswerLoad(_, result) => return Done::Load(result),
+                Action::Answer(_, result) => return ExecutorResult::Command(result),
+                Action::AnswerLoad(_, result) => return ExecutorResult::Load(result),
             });
         }
-        panic!("the executor answers every caller");
+        panic!("the executor must return a result");
     }
 }
 
@@ -131,8 +132,8 @@ impl<D: Decider> CommandPort<D> for MemoryPort<D> {
         request: CommandRequest<D::Command>,
     ) -> Result<Outcome<D>, CommandError<D::Rejection>> {
         match self.run(|executor| executor.on_command(1, request, self.clock.now())) {
-            Done::Command(result) => result,
-            Done::Load(_) => panic!("a command is answered as a command"),
+            ExecutorResult::Command(result) => result,
+            ExecutorResult::Load(_) => panic!("a command must return the result of a command"),
         }
     }
 
@@ -148,8 +149,8 @@ impl<D: Decider> CommandPort<D> for MemoryPort<D> {
     async fn load(&self, stream: &StreamName) -> Result<Option<Loaded<D>>, StoreError> {
         self.log.lock().unwrap().loads.push(stream.clone());
         match self.run(|executor| executor.on_load(1, stream, self.clock.now())) {
-            Done::Load(result) => result,
-            Done::Command(_) => panic!("a load is answered as a load"),
+            ExecutorResult::Load(result) => result,
+            ExecutorResult::Command(_) => panic!("a load must return the result of a load"),
         }
     }
 

@@ -4,28 +4,28 @@ use souk_domain::claim::Claim;
 
 use crate::shop::{Call, TestShop, product};
 
-fn owner(shop: &TestShop, sku: &str) -> Vec<String> {
+fn claim_events(shop: &TestShop, sku: &str) -> Vec<String> {
     shop.event_types(&Claim::of_sku(&Sku::parse(sku).unwrap()))
 }
 
 #[tokio::test]
 async fn a_product_is_created_with_location_revision_and_position() {
     let shop = TestShop::open().await;
-    let answer = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201);
-    let id = answer.text("id");
-    assert_eq!(answer.head("location"), format!("/api/products/{id}"));
-    assert_eq!((answer.head("etag"), answer.head("x-position")), ("\"0\"", "2"));
-    assert_eq!(answer.body, json!({"id": id, "revision": 0, "position": "2"}));
+    let response = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201);
+    let id = response.text("id");
+    assert_eq!(response.head("location"), format!("/api/products/{id}"));
+    assert_eq!((response.head("etag"), response.head("x-position")), ("\"0\"", "2"));
+    assert_eq!(response.body, json!({"id": id, "revision": 0, "position": "2"}));
 }
 
 #[tokio::test]
-async fn a_repeat_by_key_is_answered_as_then_and_another_body_is_refused() {
+async fn a_repeat_under_a_key_gets_the_first_response_and_another_body_is_refused() {
     let shop = TestShop::open().await;
     let call = || Call::post("/api/products", &product("heart", 255)).key("k");
     let first = shop.admin(call()).await.done(201);
     let path = format!("/api/products/{}", first.text("id"));
     shop.admin(Call::put(&path, &product("star", 1))).await.done(200);
-    // Somebody else has the SKU by now; the repeat neither cares nor takes it back.
+    // Another product has the SKU now. The repeat succeeds and does not claim the SKU again.
     shop.admin(Call::post("/api/products", &product("heart", 300))).await.done(201);
     assert_eq!(
         shop.admin(call()).await.done(201).body,
@@ -34,12 +34,12 @@ async fn a_repeat_by_key_is_answered_as_then_and_another_body_is_refused() {
     shop.admin(Call::post("/api/products", &product("heart", 256)).key("k"))
         .await
         .refused(422, "idempotency-key-reused");
-    // The same key of somebody else, or on another resource, is another key.
+    // The same key counts separately for another route.
     shop.admin(Call::delete(&path).key("k")).await.done(200);
 }
 
 #[tokio::test]
-async fn a_sku_belongs_to_one_product_and_is_free_again_when_given_up() {
+async fn a_sku_belongs_to_one_product_until_it_is_released() {
     let shop = TestShop::open().await;
     let heart = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let two = json!({"name": "Two", "variants": [
@@ -48,17 +48,17 @@ async fn a_sku_belongs_to_one_product_and_is_free_again_when_given_up() {
     ]});
     let refused = shop.admin(Call::post("/api/products", &two).key("k")).await;
     refused.refused(409, "sku-taken").at("/variants/1/sku", "sku-taken");
-    assert!(owner(&shop, "star").is_empty(), "nothing is claimed while another SKU is somebody else's");
+    assert!(claim_events(&shop, "star").is_empty(), "no SKU is claimed if another product has one of them");
     shop.admin(Call::delete(&format!("/api/products/{heart}"))).await.done(200);
-    assert_eq!(owner(&shop, "heart"), ["claim.claimed", "claim.released"]);
-    // Refusals are not kept: the same key goes through now.
+    assert_eq!(claim_events(&shop, "heart"), ["claim.claimed", "claim.released"]);
+    // A refusal is not remembered: the same request under the same key succeeds now.
     shop.admin(Call::post("/api/products", &two).key("k")).await.done(201);
-    assert_eq!(owner(&shop, "star").last().unwrap(), "claim.claimed");
+    assert_eq!(claim_events(&shop, "star").last().unwrap(), "claim.claimed");
     shop.admin(Call::post("/api/products", &product("star", 1))).await.refused(409, "sku-taken");
 }
 
 #[tokio::test]
-async fn a_repeat_by_key_is_answered_though_its_sku_went_to_another_product() {
+async fn a_repeat_under_a_key_succeeds_after_its_sku_went_to_another_product() {
     let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let path = format!("/api/products/{id}");
@@ -72,26 +72,26 @@ async fn a_repeat_by_key_is_answered_though_its_sku_went_to_another_product() {
 }
 
 #[tokio::test]
-async fn replacing_keeps_gives_up_and_claims_skus_and_a_withdrawn_product_stays_so() {
+async fn replacing_a_product_claims_and_releases_skus_and_a_withdrawn_product_stays_withdrawn() {
     let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let path = format!("/api/products/{id}");
     let same = shop.admin(Call::put(&path, &product("heart", 255))).await.done(200);
     assert_eq!(same.body["revision"], 0);
     shop.admin(Call::put(&path, &product("star", 255))).await.done(200);
-    assert_eq!(owner(&shop, "heart"), ["claim.claimed", "claim.released"]);
+    assert_eq!(claim_events(&shop, "heart"), ["claim.claimed", "claim.released"]);
     shop.admin(Call::delete(&path)).await.done(200);
     shop.admin(Call::delete(&path)).await.done(200);
     shop.admin(Call::put(&path, &product("star", 255))).await.refused(409, "product-withdrawn");
-    assert_eq!(owner(&shop, "star").last().unwrap(), "claim.released");
+    assert_eq!(claim_events(&shop, "star").last().unwrap(), "claim.released");
     let absent = "/api/products/0199c2aa-bbcc-7000-8000-00000000ffff";
     shop.admin(Call::put(absent, &product("moon", 255))).await.refused(404, "not-found");
     shop.admin(Call::delete("/api/products/none")).await.refused(404, "not-found");
-    assert!(owner(&shop, "moon").is_empty());
+    assert!(claim_events(&shop, "moon").is_empty());
 }
 
 #[tokio::test]
-async fn a_write_with_a_revision_goes_through_only_at_that_revision() {
+async fn a_write_with_if_match_succeeds_only_at_that_revision() {
     let shop = TestShop::open().await;
     let id = shop.admin(Call::post("/api/products", &product("heart", 255))).await.done(201).text("id");
     let change = |amount, revision: &str| {
@@ -113,19 +113,19 @@ async fn only_admins_write_products() {
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_product_is_said_with_its_place() {
+async fn every_error_of_a_product_has_its_pointer() {
     let shop = TestShop::open().await;
     let wrong = json!({"name": " ", "attributes": {"a": []}, "variants": [
         {"sku": "a/b", "price": {"amount": 1, "currency": "XXQ"}},
         {"sku": "c", "price": {"amount": 1, "currency": "GBP"}},
     ]});
-    let answer = shop.admin(Call::post("/api/products", &wrong)).await.refused(422, "validation-failed");
-    let answer =
-        answer.at("/variants/0/sku", "invalid-sku").at("/variants/0/price/currency", "unknown-currency");
-    answer.at("/attributes/a", "invalid-type");
+    let response = shop.admin(Call::post("/api/products", &wrong)).await.refused(422, "validation-failed");
+    let response =
+        response.at("/variants/0/sku", "invalid-sku").at("/variants/0/price/currency", "unknown-currency");
+    response.at("/attributes/a", "invalid-type");
     for amount in [-1_i64, 1_000_000_000_000_000_000] {
-        let answer = shop.admin(Call::post("/api/products", &product("heart", amount))).await;
-        answer.refused(422, "validation-failed").at("/price/amount", "out-of-range");
+        let response = shop.admin(Call::post("/api/products", &product("heart", amount))).await;
+        response.refused(422, "validation-failed").at("/price/amount", "out-of-range");
     }
     let both = json!({"name": "x", "sku": "a"});
     shop.admin(Call::post("/api/products", &both)).await.refused(422, "validation-failed");
@@ -137,7 +137,7 @@ async fn everything_wrong_with_a_product_is_said_with_its_place() {
 }
 
 #[tokio::test]
-async fn errors_stand_where_the_request_has_the_field() {
+async fn errors_point_to_the_field_in_the_request() {
     let shop = TestShop::stocked().await;
     let short = shop.admin(Call::post("/api/products", &product("heart", 100))).await;
     short.refused(409, "sku-taken").at("/sku", "sku-taken");

@@ -1,4 +1,4 @@
-//! A shop in memory behind its router, and a small language to ask it things.
+//! A test shop in memory behind its router, and short functions to send requests and check responses.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -26,8 +26,7 @@ use souk_gateway::{Bodies, Edge, Limits, edge};
 use souk_http::identity::{Grant, issue};
 use souk_http::{Guard, Keys, Problem, Role};
 use souk_mail_folder::MailFolder;
-use souk_process_managers::ProviderCall;
-use souk_process_managers::{FoundPayment, PaymentProvider, ProviderAnswer};
+use souk_process_managers::{FoundPayment, PaymentProvider, ProviderAnswer, ProviderCall};
 use souk_sign_in::password::{Comparison, Cost, Hashing, TooManyWaiting};
 use souk_sign_in::{Password, Passwords};
 use souk_sqlite_credentials::SqliteCredentials;
@@ -40,10 +39,10 @@ use crate::maintenance::OneParked;
 use crate::port::{Log, MemoryPort};
 use crate::providers::Scripted;
 
-/// The secret of webhooks.
+/// Secret of the webhook signature.
 pub(crate) const WEBHOOK_SECRET: &str = "a shared secret";
 
-/// A clock that is set by hand.
+/// A clock that moves only when a test moves it.
 pub(crate) struct TestClock {
     ahead_s: AtomicI64,
     ids: AtomicU64,
@@ -60,8 +59,8 @@ impl Clock for TestClock {
     }
 }
 
-/// A provider that knows payments by `pay_<our id>`, from the second attempt on with `#<attempt>`, and is asked
-/// nothing else here.
+/// A payment provider whose payment ids are `pay_<shop's id>`, with `#<attempt>` from the second attempt on,
+/// and whose refund ids are `re_<shop's id>`.
 struct TestProvider;
 
 #[async_trait]
@@ -85,11 +84,11 @@ impl PaymentProvider for TestProvider {
     }
 }
 
-/// Passwords are hashed right here; how often they were compared.
-struct Hashes(Hashing, Arc<AtomicU64>);
+/// Hashes passwords in the current thread, and counts the comparisons.
+struct CountedHashing(Hashing, Arc<AtomicU64>);
 
 #[async_trait]
-impl Passwords for Hashes {
+impl Passwords for CountedHashing {
     async fn hash(&self, password: Password) -> Result<String, TooManyWaiting> {
         Ok(self.0.hash(&password).unwrap())
     }
@@ -100,7 +99,7 @@ impl Passwords for Hashes {
     }
 }
 
-/// Looks every order of the log through.
+/// Finds orders by scanning the log.
 struct Finder(Arc<Mutex<Log>>);
 
 impl Finder {
@@ -150,24 +149,24 @@ impl OrderFinder for Finder {
     }
 }
 
-/// A shop.
+/// A shop in memory.
 pub(crate) struct TestShop {
-    /// The command side.
+    /// Ports of the command side.
     pub(crate) ports: Ports,
-    /// Its log.
+    /// Log in memory that all ports write to.
     pub(crate) log: Arc<Mutex<Log>>,
-    /// Its clock.
+    /// Clock that tests move with [`TestShop::pass`].
     pub(crate) clock: Arc<TestClock>,
-    /// How often a password was compared.
+    /// Number of password comparisons.
     pub(crate) comparisons: Arc<AtomicU64>,
-    /// Tells it to stop.
+    /// Stops the shop when it is set to true.
     pub(crate) stop: watch::Sender<bool>,
     router: Router,
     folder: tempfile::TempDir,
 }
 
 impl TestShop {
-    /// An empty shop.
+    /// Opens an empty shop.
     pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let test_clock = Arc::new(TestClock { ahead_s: AtomicI64::new(0), ids: AtomicU64::new(1) });
@@ -192,7 +191,7 @@ impl TestShop {
             accounts: Accounts {
                 users: MemoryPort::open(&log, &clock),
                 credentials: Arc::new(SqliteCredentials::open(folder.path()).await.unwrap()),
-                passwords: Arc::new(Hashes(hashing, Arc::clone(&comparisons))),
+                passwords: Arc::new(CountedHashing(hashing, Arc::clone(&comparisons))),
                 outbox: Arc::new(MailFolder::new(folder.path(), Arc::clone(&clock))),
                 resets: Resets::default(),
                 denials: Arc::default(),
@@ -227,7 +226,7 @@ impl TestShop {
         Self { ports, log, clock: test_clock, comparisons, stop, router, folder }
     }
 
-    /// A shop that sells heart at 2.55 and star at 10.00 GBP.
+    /// Opens a shop that sells the SKU `heart` for 2.55 GBP and `star` for 10.00 GBP.
     pub(crate) async fn stocked() -> Self {
         let shop = Self::open().await;
         for (sku, amount) in [("heart", 255), ("star", 1000)] {
@@ -236,14 +235,14 @@ impl TestShop {
         shop
     }
 
-    /// A token.
+    /// Issues an access token for one hour.
     pub(crate) fn token(&self, subject: &str, role: Role) -> String {
         let subject = CustomerId::parse(subject).unwrap();
         let grant = Grant { subject: &subject, role, ttl: Duration::from_hours(1), session: None };
         issue(&self.ports.keys, grant, self.clock.now(), Uuid::nil())
     }
 
-    /// The last mail that somebody got.
+    /// Returns the latest e-mail to a user.
     pub(crate) fn last_mail(&self, user: &str) -> Option<String> {
         let folder = MailFolder::new(self.folder.path(), self.clock.clone());
         let files = std::fs::read_dir(folder.folder_of(&CustomerId::parse(user).unwrap())).ok()?;
@@ -251,7 +250,7 @@ impl TestShop {
         Some(std::fs::read_to_string(last).unwrap())
     }
 
-    /// The number of mails that somebody got.
+    /// Returns the number of e-mails to a user.
     pub(crate) fn mails(&self, user: &str) -> usize {
         let folder = MailFolder::new(self.folder.path(), self.clock.clone());
         let files = std::fs::read_dir(folder.folder_of(&CustomerId::parse(user).unwrap()));
@@ -259,7 +258,7 @@ impl TestShop {
         names.filter(|path| path.extension().is_some_and(|extension| extension == "eml")).count()
     }
 
-    /// Waits until somebody got so many mails.
+    /// Waits until a user has this number of e-mails.
     pub(crate) async fn until_mails(&self, user: &str, mails: usize) {
         for _ in 0..1_000 {
             if self.mails(user) == mails {
@@ -270,36 +269,36 @@ impl TestShop {
         panic!("{} mails, not {mails}", self.mails(user));
     }
 
-    /// Says whether bytes lie in a file of the data folder itself.
-    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+    /// Returns true if a file at the top level of the data folder contains the bytes.
+    pub(crate) fn has_in_files(&self, bytes: &[u8]) -> bool {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut files = files.filter(|path| path.is_file());
         files.any(|path| std::fs::read(path).unwrap().windows(bytes.len()).any(|part| part == bytes))
     }
 
-    /// Asks with a token.
-    pub(crate) async fn as_user(&self, token: &str, call: Call) -> Answer {
+    /// Sends a request with an access token.
+    pub(crate) async fn as_user(&self, token: &str, call: Call) -> TestResponse {
         self.send(call.header("authorization", &format!("Bearer {token}"))).await
     }
 
-    /// Time goes on.
+    /// Moves the clock forward.
     pub(crate) fn pass(&self, seconds: i64) {
         self.clock.ahead_s.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Asks as an admin.
-    pub(crate) async fn admin(&self, call: Call) -> Answer {
+    /// Sends a request as an admin.
+    pub(crate) async fn admin(&self, call: Call) -> TestResponse {
         self.send(call.header("authorization", &format!("Bearer {}", self.token("ops", Role::Admin)))).await
     }
 
-    /// Asks as a customer.
-    pub(crate) async fn customer(&self, subject: &str, call: Call) -> Answer {
+    /// Sends a request as a customer.
+    pub(crate) async fn customer(&self, subject: &str, call: Call) -> TestResponse {
         self.send(call.header("authorization", &format!("Bearer {}", self.token(subject, Role::Customer))))
             .await
     }
 
-    /// Asks as whoever the call says.
-    pub(crate) async fn send(&self, call: Call) -> Answer {
+    /// Sends a request as it is, without adding an access token.
+    pub(crate) async fn send(&self, call: Call) -> TestResponse {
         let mut request = Request::builder().method(call.method).uri(&call.path);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
@@ -312,10 +311,10 @@ impl TestShop {
         check_headers(call.method, &call.path, parts.status.as_u16(), &parts.headers);
         let body = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        TestResponse { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Does to an order what its checkout would.
+    /// Executes a command on an order as the checkout process.
     pub(crate) async fn as_checkout(&self, order: &str, command: OrderCommand) {
         let order = OrderId(order.parse().unwrap());
         let correlation = CorrelationId::from(Uuid::nil());
@@ -326,18 +325,18 @@ impl TestShop {
         self.ports.settled.observe(&events);
     }
 
-    /// The types of a stream's events.
+    /// Returns the types of the events of a stream.
     pub(crate) fn event_types(&self, stream: &souk_eventsourcing::StreamName) -> Vec<String> {
         self.log.lock().unwrap().stream(stream).iter().map(|event| event.event_type().to_owned()).collect()
     }
 }
 
-/// A product with one variant.
+/// Returns the body of a product with one variant.
 pub(crate) fn product(sku: &str, amount: i64) -> Value {
     json!({"name": format!("A {sku}"), "sku": sku, "price": {"amount": amount, "currency": "GBP"}})
 }
 
-/// A request.
+/// A request to the shop.
 #[derive(Clone)]
 pub(crate) struct Call {
     method: &'static str,
@@ -348,96 +347,96 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Any method.
+    /// Makes a request with any method.
     pub(crate) fn new(method: &'static str, path: &str, body: Vec<u8>) -> Self {
         let headers = BTreeMap::from([("x-api-version", "v1".to_owned())]);
         Self { method, path: path.to_owned(), headers, body, address: None }
             .header("content-type", "application/json")
     }
 
-    /// `POST` of JSON.
+    /// Makes a `POST` request with a JSON body.
     pub(crate) fn post(path: &str, body: &Value) -> Self {
         Self::new("POST", path, body.to_string().into_bytes())
     }
 
-    /// `POST` of any bytes.
+    /// Makes a `POST` request with any bytes as its body.
     pub(crate) fn post_raw(path: &str, body: impl Into<Vec<u8>>) -> Self {
         Self::new("POST", path, body.into())
     }
 
-    /// `PUT` of JSON.
+    /// Makes a `PUT` request with a JSON body.
     pub(crate) fn put(path: &str, body: &Value) -> Self {
         Self::new("PUT", path, body.to_string().into_bytes())
     }
 
-    /// `GET`.
+    /// Makes a `GET` request.
     pub(crate) fn get(path: &str) -> Self {
         Self::new("GET", path, Vec::new())
     }
 
-    /// `HEAD`.
+    /// Makes a `HEAD` request.
     pub(crate) fn head(path: &str) -> Self {
         Self::new("HEAD", path, Vec::new())
     }
 
-    /// With a body.
+    /// Sets a JSON body.
     pub(crate) fn json(self, body: &Value) -> Self {
         Self { body: body.to_string().into_bytes(), ..self }
     }
 
-    /// `DELETE`.
+    /// Makes a `DELETE` request.
     pub(crate) fn delete(path: &str) -> Self {
         Self::new("DELETE", path, Vec::new())
     }
 
-    /// With a header.
+    /// Sets a header.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value.to_owned());
         self
     }
 
-    /// Without a header.
+    /// Removes a header.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.remove(name);
         self
     }
 
-    /// From a client address.
+    /// Sets the client address.
     pub(crate) fn from(self, address: &str) -> Self {
         Self { address: Some(address.parse().unwrap()), ..self }
     }
 
-    /// With an idempotency key.
+    /// Sets the idempotency key.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
 
-    /// With a guest's cart token.
+    /// Sets a guest's cart token.
     pub(crate) fn cart(self, token: &str) -> Self {
         self.header("x-cart-token", token)
     }
 }
 
-/// What came back.
+/// A response of the shop.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// The status.
+pub(crate) struct TestResponse {
+    /// HTTP status.
     pub(crate) status: StatusCode,
-    /// The headers.
+    /// HTTP headers.
     pub(crate) headers: HeaderMap,
-    /// The body; null when it isn't JSON.
+    /// JSON body; null if the body is not JSON.
     pub(crate) body: Value,
 }
 
-impl Answer {
-    /// It is done with this status.
+impl TestResponse {
+    /// Asserts that the response has this status.
     #[track_caller]
     pub(crate) fn done(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self
     }
 
-    /// It is refused with this status and code.
+    /// Asserts that the response is a problem with this status and code.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
@@ -445,7 +444,7 @@ impl Answer {
         self
     }
 
-    /// A field is named as wrong.
+    /// Asserts that the problem has an error with this pointer and code.
     #[track_caller]
     pub(crate) fn at(self, pointer: &str, code: &str) -> Self {
         let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
@@ -454,13 +453,13 @@ impl Answer {
         self
     }
 
-    /// A text of the body.
+    /// Returns a text field of the body.
     #[track_caller]
     pub(crate) fn text(&self, name: &str) -> String {
         self.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.body)).to_owned()
     }
 
-    /// A header.
+    /// Returns the value of a header; empty if it is absent.
     pub(crate) fn head(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

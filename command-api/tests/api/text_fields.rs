@@ -1,5 +1,6 @@
-//! Every text field of `docs/openapi.json`: what is stored of it is never longer than its limit, whatever stands
-//! around it. The fields and their limits come from the document, so a new field is tried by itself.
+//! Tests of every text field in `docs/openapi.json`: the stored text is never longer than the limit of the
+//! field, even if white space or special characters surround it. Fields and limits are read from the
+//! document, so a new field is tested without a change here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +11,12 @@ use souk_eventsourcing::personal::{Personal, Sealed};
 
 use crate::text_stages::{Stage, stage};
 
-/// Texts that are tried for each field, besides the plain one.
+/// Number of texts that are tried for each field, besides the plain one.
 const TEXTS_PER_FIELD: usize = 16;
-/// Characters of one text that is tried at most, so that a body stays below 1 MiB.
+/// Most characters added on each side of a text, so that a body stays below 1 MiB.
 const CHARS_TRIED_MAX: usize = 100_000;
 
-/// Routes whose texts are compared with what is kept, or name something, and are stored by no event.
+/// Routes whose texts are only compared with stored values or name a resource. No event stores them.
 const STORES_NO_TEXT: [&str; 13] = [
     "DELETE /api/users/me",
     "POST /api/admin/parked/retry",
@@ -31,7 +32,7 @@ const STORES_NO_TEXT: [&str; 13] = [
     "POST /api/cart/merge",
     "POST /api/orders/lookup",
 ];
-/// Fields of other routes that are compared only: events hold none of them.
+/// Fields of other routes that are only compared. No event stores them.
 const COMPARED: [(&str, &str); 9] = [
     ("POST /api/admin/parked/skip", "/owner"),
     ("POST /api/admin/parked/skip", "/position"),
@@ -48,11 +49,12 @@ const COMPARED: [(&str, &str); 9] = [
 #[derive(Clone, Debug)]
 struct Field {
     route: String,
-    /// Its place in a body: names, `0` for an item of a list, `*` for a value by any name, `#` for that name.
+    /// Path of the field in a body: names, `0` for an item of a list, `*` for a value under any name, `#` for
+    /// that name.
     place: Vec<String>,
     chars_max: Option<usize>,
-    /// True for a value of a fixed form: a currency, a day, an id.
-    is_of_a_form: bool,
+    /// True for a value of a fixed format, such as a currency, a date or an id.
+    has_fixed_format: bool,
 }
 
 impl Field {
@@ -67,15 +69,15 @@ fn document() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The text fields of a schema, by their places.
+/// Adds the text fields of a schema to `fields`.
 fn collect(document: &Value, schema: &Value, route: &str, place: &[String], fields: &mut Vec<Field>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
         return collect(document, target, route, place, fields);
     }
     for kind in ["oneOf", "anyOf", "allOf"] {
-        for one in schema[kind].as_array().into_iter().flatten() {
-            collect(document, one, route, place, fields);
+        for alternative in schema[kind].as_array().into_iter().flatten() {
+            collect(document, alternative, route, place, fields);
         }
     }
     let below = |part: &str| [place, &[part.to_owned()]].concat();
@@ -95,17 +97,17 @@ fn collect(document: &Value, schema: &Value, route: &str, place: &[String], fiel
     };
     if types.contains(&json!("string")) {
         let chars_max = schema["maxLength"].as_u64().map(|max| usize::try_from(max).unwrap());
-        let is_of_a_form = chars_max.is_none()
+        let has_fixed_format = chars_max.is_none()
             && (schema["pattern"].as_str().is_some_and(|form| form.starts_with('^') && form.ends_with('$'))
                 || schema["enum"].is_array()
                 || ["uuid", "date-time"].contains(&schema["format"].as_str().unwrap_or_default()));
         let route = route.to_owned();
         let place = place.to_vec();
-        fields.push(Field { route, place, chars_max, is_of_a_form });
+        fields.push(Field { route, place, chars_max, has_fixed_format });
     }
 }
 
-/// Every text field of every body of JSON.
+/// Returns every text field of every JSON body.
 fn fields(document: &Value) -> Vec<Field> {
     let mut fields = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -118,7 +120,7 @@ fn fields(document: &Value) -> Vec<Field> {
     fields
 }
 
-/// The value at a place of a body, if it is there.
+/// Returns the value at a path of a body, if there is one.
 fn at<'a>(body: &'a mut Value, place: &[String]) -> Option<&'a mut Value> {
     place.iter().try_fold(body, |value, part| match (part.as_str(), value) {
         ("*", Value::Object(members)) => members.values_mut().next(),
@@ -128,7 +130,7 @@ fn at<'a>(body: &'a mut Value, place: &[String]) -> Option<&'a mut Value> {
     })
 }
 
-/// The text that a body has in a field; a field that the body lacks is filled in.
+/// Returns the text of a field in a body. An absent field is filled in.
 fn plain(body: &mut Value, field: &Field) -> String {
     let (last, above) = field.place.split_last().unwrap();
     let parent = at(body, above).unwrap_or_else(|| panic!("no body has {field:?}"));
@@ -153,7 +155,8 @@ fn put(body: &mut Value, field: &Field, text: &str) {
     }
 }
 
-/// Characters to put around a text: some of them, so often that the whole is shorter or longer than its limit.
+/// Makes texts to put before or after a text: one character, repeated so often that the whole text is shorter
+/// or longer than the limit.
 fn around(chars_max: usize) -> impl Strategy<Value = String> {
     let character = proptest::sample::select(vec![
         " ", "\t", "\n", "\u{a0}", "\u{3000}", "\u{301}", "🏺", "\u{200d}", "\u{202e}", "x", "\u{feff}",
@@ -163,7 +166,7 @@ fn around(chars_max: usize) -> impl Strategy<Value = String> {
     (character, count).prop_map(|(character, count)| character.repeat(count.min(CHARS_TRIED_MAX)))
 }
 
-/// Every text that a shop has stored, sealed ones opened.
+/// Returns every text in the log of the shop, decrypted if it is sealed.
 async fn stored(stage: &Stage) -> Vec<String> {
     let mut texts = Vec::new();
     let mut documents = Vec::new();
@@ -192,10 +195,10 @@ async fn stored(stage: &Stage) -> Vec<String> {
     texts
 }
 
-/// Tries a text in a field. Returns true when the shop took it and stored it.
+/// Sends a text in a field. Returns true if the shop accepted and stored it.
 async fn try_text(field: &Field, by_import: bool, text: impl Fn(&str) -> String) -> bool {
     let Some(mut stage) = stage(&field.route, by_import).await else {
-        panic!("{} takes text: say in `text_stages.rs` how it is asked, or that it stores none", field.route)
+        panic!("{} has text fields: add it to `text_stages.rs` or to STORES_NO_TEXT", field.route)
     };
     let has = |body: &mut Value| at(body, &field.place[..field.place.len() - 1]).is_some();
     let with = |body: &mut Value| {
@@ -207,13 +210,14 @@ async fn try_text(field: &Field, by_import: bool, text: impl Fn(&str) -> String)
     let plain = plain(&mut body, field);
     let tried = text(&plain);
     put(&mut body, field, &tried);
-    if !stage.takes(&body).await {
+    if !stage.accepts(&body).await {
         return false;
     }
     let most = field.chars_max.unwrap_or(plain.chars().count());
-    // A value of a fixed form, such as `GB`, also stands in other texts, such as `GBP`.
-    let is_it = |text: &String| if field.is_of_a_form { *text == tried } else { text.contains(&plain) };
-    let found: Vec<String> = stored(&stage).await.into_iter().filter(is_it).collect();
+    // A value of a fixed format, such as `GB`, is also a part of other texts, such as `GBP`.
+    let is_field_text =
+        |text: &String| if field.has_fixed_format { *text == tried } else { text.contains(&plain) };
+    let found: Vec<String> = stored(&stage).await.into_iter().filter(is_field_text).collect();
     for text in &found {
         let chars = text.chars().count();
         assert!(
@@ -230,14 +234,14 @@ async fn try_text(field: &Field, by_import: bool, text: impl Fn(&str) -> String)
 fn every_text_field_of_the_document_has_a_limit() {
     let unlimited: BTreeSet<_> = fields(&document())
         .into_iter()
-        .filter(|field| field.chars_max.is_none() && !field.is_of_a_form)
+        .filter(|field| field.chars_max.is_none() && !field.has_fixed_format)
         .map(|field| format!("{} {}", field.route, field.pointer()))
         .collect();
     assert!(unlimited.is_empty(), "{unlimited:#?}");
 }
 
 #[tokio::test]
-async fn what_is_stored_of_a_text_is_never_longer_than_its_limit() {
+async fn a_stored_text_is_never_longer_than_its_limit() {
     let mut runner = TestRunner::deterministic();
     let mut tried = BTreeMap::new();
     for field in fields(&document()) {
@@ -253,14 +257,14 @@ async fn what_is_stored_of_a_text_is_never_longer_than_its_limit() {
         let around = around(field.chars_max.unwrap_or(20));
         for number in 0..TEXTS_PER_FIELD {
             let mut one = || around.new_tree(&mut runner).unwrap().current();
-            let before = one();
-            let behind = one();
-            let text = |plain: &str| format!("{before}{plain}{behind}");
+            let prefix = one();
+            let suffix = one();
+            let text = |plain: &str| format!("{prefix}{plain}{suffix}");
             if try_text(&field, number % 2 == 1, text).await {
                 *tried.entry(field.pointer()).or_insert(0) += 1;
             }
         }
     }
-    // Most fields take some of the texts: else the test would show nothing.
+    // Most fields must accept some of the texts; otherwise the test proves nothing.
     assert!(tried.len() > 25, "{tried:?}");
 }

@@ -1,4 +1,4 @@
-//! For each route with a body: a shop in which the route does something, and a body that it takes.
+//! For each route with text fields: a shop in which a request to the route succeeds, and a valid body.
 
 use serde_json::{Value, json};
 use souk_domain::RefundId;
@@ -6,21 +6,22 @@ use souk_domain::payment::PaymentCommand;
 
 use crate::auth::{PASSWORD, signed_up};
 use crate::orders::confirmed;
-use crate::payments::{record, taken, waiting};
+use crate::payments::{capture, record, unpaid_order};
 use crate::payments_webhook::signed;
-use crate::shop::{Answer, Call, TestShop, product};
+use crate::shop::{Call, TestResponse, TestShop, product};
 
-/// A route that is ready to be asked.
+/// A shop that is prepared for requests to a route.
 pub(crate) struct Stage {
     pub(crate) shop: TestShop,
-    /// Bodies that it takes, each of which says something that the others can't.
+    /// Valid bodies. Together they have every field of the route.
     pub(crate) bodies: Vec<Value>,
     method: String,
     path: String,
-    as_whom: Whom,
+    sender: Sender,
 }
 
-enum Whom {
+/// The sender of the requests.
+enum Sender {
     Admin,
     User(String),
     Provider,
@@ -43,7 +44,7 @@ fn products() -> Vec<Value> {
     ]
 }
 
-/// A dead letter of a payment.
+/// Creates a dead letter. Returns the id of its refund.
 async fn refused_refund(shop: &TestShop) -> String {
     let payment = paid(shop).await;
     let refund = Call::post(&format!("/api/payments/{payment}/refunds"), &json!({"reason": "broken"}));
@@ -57,24 +58,25 @@ async fn refused_refund(shop: &TestShop) -> String {
 }
 
 async fn paid(shop: &TestShop) -> String {
-    let order = waiting(shop).await;
+    let order = unpaid_order(shop).await;
     let intent = json!({"orderId": order, "token": "tok_ok"});
     let payment =
         shop.customer("ada", Call::post("/api/payments/intents", &intent)).await.done(201).text("id");
-    taken(shop, &payment).await;
+    capture(shop, &payment).await;
     payment
 }
 
-/// The path with its resource, and bodies; none for a route that is not known here.
-async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
+/// Creates the resource of a route. Returns the path of the resource and valid bodies; `None` for a route
+/// that is not listed here.
+async fn prepare(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
     let path = route.split_once(' ')?.1;
     let of = |id: &str| path.replace("{id}", id);
     let sku = json!({"orderId": "order-7", "sku": "heart"});
     Some(match route {
         "POST /api/products" => (path.to_owned(), products()),
         "PUT /api/products/{id}" => {
-            let made = shop.admin(Call::post(path.trim_end_matches("/{id}"), &product("85123A", 1))).await;
-            (of(&made.done(201).text("id")), products())
+            let created = shop.admin(Call::post(path.trim_end_matches("/{id}"), &product("85123A", 1))).await;
+            (of(&created.done(201).text("id")), products())
         }
         "POST /api/inventory/stock" => {
             let counted = json!({"sku": "heart", "onHand": 100});
@@ -84,8 +86,8 @@ async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
             (path.to_owned(), vec![json!({"orderId": "order-7", "sku": "heart", "quantity": 1})])
         }
         "POST /api/inventory/release" | "POST /api/inventory/confirm" => {
-            let held = json!({"orderId": "order-7", "sku": "heart", "quantity": 1});
-            shop.admin(Call::post("/api/inventory/reserve", &held)).await.done(200);
+            let reservation = json!({"orderId": "order-7", "sku": "heart", "quantity": 1});
+            shop.admin(Call::post("/api/inventory/reserve", &reservation)).await.done(200);
             (path.to_owned(), vec![sku])
         }
         "POST /api/orders" => {
@@ -118,7 +120,7 @@ async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
             (of(&order), vec![json!({"lines": [{"sku": "heart", "quantity": 1}]})])
         }
         "POST /api/payments/intents" => {
-            (path.to_owned(), vec![json!({"orderId": waiting(shop).await, "token": "tok_ok"})])
+            (path.to_owned(), vec![json!({"orderId": unpaid_order(shop).await, "token": "tok_ok"})])
         }
         "POST /api/payments/{id}/refunds" => {
             let refund = json!({"amount": {"amount": 1, "currency": "GBP"}, "reason": "broken"});
@@ -155,45 +157,45 @@ async fn ready(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
     })
 }
 
-/// A shop in which the route does something; none for a route that stores no text.
+/// Prepares a shop for requests to a route; `None` for a route that stores no text.
 pub(crate) async fn stage(route: &str, by_import: bool) -> Option<Stage> {
     let shop = TestShop::stocked().await;
     let count = json!({"sku": "heart", "onHand": 1_000});
     shop.admin(Call::post("/api/inventory/stock", &count)).await.done(200);
-    let (mut path, bodies) = ready(&shop, route).await?;
-    let mut as_whom = Whom::Admin;
+    let (mut path, bodies) = prepare(&shop, route).await?;
+    let mut sender = Sender::Admin;
     if path.starts_with("/api/users/me") {
         let token = signed_up(&shop, "ada@example.org").await.text("accessToken");
         if path.ends_with("/{id}") {
             let call = Call::post("/api/users/me/addresses", &address());
             path = path.replace("{id}", &shop.as_user(&token, call).await.done(201).text("id"));
         }
-        as_whom = Whom::User(token);
+        sender = Sender::User(token);
     } else if path == "/api/payments/webhook" {
-        as_whom = Whom::Provider;
+        sender = Sender::Provider;
     } else if route == "POST /api/products" && by_import {
-        as_whom = Whom::Importer;
+        sender = Sender::Importer;
     }
     let method = route.split_once(' ')?.0.to_owned();
-    Some(Stage { shop, bodies, method, path, as_whom })
+    Some(Stage { shop, bodies, method, path, sender })
 }
 
 impl Stage {
-    /// Asks the route. True when the body was taken.
-    pub(crate) async fn takes(&self, body: &Value) -> bool {
+    /// Sends a body to the route. Returns true if it was accepted.
+    pub(crate) async fn accepts(&self, body: &Value) -> bool {
         let method = match self.method.as_str() {
             "PUT" => "PUT",
             "PATCH" => "PATCH",
             _ => "POST",
         };
         let text = body.to_string();
-        let Answer { status, body, .. } = match &self.as_whom {
-            Whom::Admin => self.shop.admin(Call::new(method, &self.path, text.into_bytes())).await,
-            Whom::User(token) => {
+        let TestResponse { status, body, .. } = match &self.sender {
+            Sender::Admin => self.shop.admin(Call::new(method, &self.path, text.into_bytes())).await,
+            Sender::User(token) => {
                 self.shop.as_user(token, Call::new(method, &self.path, text.into_bytes())).await
             }
-            Whom::Provider => self.shop.send(signed(&text)).await,
-            Whom::Importer => self.shop.admin(Call::post_raw("/api/admin/import/products", text)).await,
+            Sender::Provider => self.shop.send(signed(&text)).await,
+            Sender::Importer => self.shop.admin(Call::post_raw("/api/admin/import/products", text)).await,
         };
         let is_refused = body["lines"][0]["outcome"] == "refused";
         assert!(!status.is_server_error(), "{status} {body}");

@@ -1,4 +1,4 @@
-//! `/api/users/…`, and guests who want to be forgotten.
+//! Tests of `/api/users/…`, and of the erasure of guests.
 
 use serde_json::{Value, json};
 use souk_domain::order::{Order, OrderCommand};
@@ -20,7 +20,7 @@ async fn account(shop: &TestShop, id: &str) -> Option<souk_domain::user::state::
 }
 
 #[tokio::test]
-async fn a_book_of_addresses_has_one_default() {
+async fn an_address_book_has_one_default_address() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let token = ada.text("accessToken");
@@ -44,7 +44,7 @@ async fn a_book_of_addresses_has_one_default() {
 }
 
 #[tokio::test]
-async fn somebody_elses_address_is_not_there() {
+async fn another_users_address_is_not_found() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let bob = signed_up(&shop, "bob@example.org").await;
@@ -60,7 +60,7 @@ async fn somebody_elses_address_is_not_there() {
 }
 
 #[tokio::test]
-async fn profile_and_preferences_are_changed_or_refused_by_field() {
+async fn invalid_fields_of_profile_and_preferences_are_named() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let token = ada.text("accessToken");
@@ -88,10 +88,11 @@ async fn profile_and_preferences_are_changed_or_refused_by_field() {
 }
 
 #[tokio::test]
-async fn somebody_who_erases_themselves_is_gone_at_once_and_may_come_again() {
+async fn a_user_who_erases_their_account_is_gone_at_once_and_may_sign_up_again() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
-    let (id, token) = (ada.text("id"), ada.text("accessToken"));
+    let id = ada.text("id");
+    let token = ada.text("accessToken");
     let person = UserId(id.parse().unwrap()).person();
     let erase = |password: &str| Call::delete("/api/users/me").json(&json!({"password": password}));
     shop.as_user(&token, erase("wrong horse"))
@@ -112,7 +113,7 @@ async fn somebody_who_erases_themselves_is_gone_at_once_and_may_come_again() {
 }
 
 #[tokio::test]
-async fn admins_erase_others_and_others_do_not() {
+async fn only_admins_erase_other_users() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let erase = || Call::delete(&format!("/api/users/{}", ada.text("id")));
@@ -137,7 +138,7 @@ async fn customers_of_other_systems_are_erased() {
     }
 }
 
-/// A guest's order with an address: its id and its code.
+/// Places a guest's order with a shipping address. Returns its id and its code.
 async fn guest_order(shop: &TestShop) -> (String, String) {
     let item = json!({"sku": "heart", "quantity": 1});
     let token =
@@ -150,7 +151,7 @@ async fn guest_order(shop: &TestShop) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_guest_is_forgotten_by_code_and_address_and_the_order_can_not_be_shipped() {
+async fn a_guest_is_erased_by_code_and_e_mail_address_and_the_order_cannot_be_shipped() {
     let shop = TestShop::stocked().await;
     let (id, code) = guest_order(&shop).await;
     let erase = |code: &str, email: &str| {
@@ -173,7 +174,7 @@ async fn a_guest_is_forgotten_by_code_and_address_and_the_order_can_not_be_shipp
 }
 
 #[tokio::test]
-async fn an_order_of_somebody_erased_can_not_be_shipped_before_it_was_told_either() {
+async fn an_order_of_an_erased_person_cannot_be_shipped_even_before_it_has_the_event() {
     let shop = TestShop::stocked().await;
     let (id, _) = guest_order(&shop).await;
     shop.as_checkout(&id, OrderCommand::AwaitPayment).await;
@@ -184,14 +185,14 @@ async fn an_order_of_somebody_erased_can_not_be_shipped_before_it_was_told_eithe
     shop.admin(ship()).await.refused(409, "order-address-erased");
     let loaded = shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.status(), Some(souk_domain::order::OrderStatus::Confirmed));
-    // What the shop finds out about it then is the order's own, and can be read.
+    // An address that the shop sets after the erasure belongs to the order, and can be read.
     let to = json!({"name": "Desk 4", "line1": "1 Shop St", "city": "London", "country": "GB"});
     shop.admin(Call::put(&format!("/api/orders/{id}/shipping-address"), &to)).await.done(200);
     shop.admin(ship()).await.done(200);
 }
 
 #[tokio::test]
-async fn a_stranger_who_knows_a_code_does_not_keep_its_guest_from_being_forgotten() {
+async fn wrong_guesses_from_another_address_do_not_delay_a_guests_erasure() {
     let shop = TestShop::stocked().await;
     let (_, code) = guest_order(&shop).await;
     let erase = |email: &str, address: &str| {
@@ -206,7 +207,7 @@ async fn a_stranger_who_knows_a_code_does_not_keep_its_guest_from_being_forgotte
 }
 
 #[tokio::test]
-async fn whoever_guesses_codes_waits_longer_and_longer() {
+async fn guessing_order_codes_is_delayed() {
     let shop = TestShop::stocked().await;
     let guess = || {
         let body = json!({"code": "SK-0000-0000", "email": "ada@example.org"});

@@ -1,19 +1,20 @@
-//! Every field of what people send of themselves, with what it may not be.
+//! Invalid values for every field of requests that people send about themselves.
 
 use serde_json::{Value, json};
 
 use crate::auth::{PASSWORD, signed_up};
-use crate::shop::{Answer, Call, TestShop};
+use crate::shop::{Call, TestResponse, TestShop};
 
-/// Fields that are compared only: they may have any characters.
+/// Fields that are only compared, so they may contain any characters.
 const SECRETS: [&str; 5] = ["password", "current", "new", "token", "refreshToken"];
 
-/// Routes, each with a body that says everything that may be said.
+/// Returns routes, each with a body that has every field.
 fn routes() -> Vec<(&'static str, &'static str, Value)> {
     let address = json!({"name": "Ada", "line1": "1 Test St", "line2": "", "city": "London", "region": "",
         "postalCode": "N1 1AA", "country": "GB", "phone": ""});
     let mut entry = address.clone();
-    (entry["label"], entry["default"]) = (json!("home"), json!(true));
+    entry["label"] = json!("home");
+    entry["default"] = json!(true);
     let account = json!({"email": "ada@example.org", "password": PASSWORD, "name": "Ada"});
     let preferences = json!({"language": "en", "marketing": false, "notifications": {"email": true}});
     let order = json!({"lines": [{"sku": "heart", "quantity": 1}], "payment": {"token": "tok_ok"},
@@ -36,7 +37,7 @@ fn routes() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-/// The place of every field, in objects of objects, with what it may not be.
+/// Returns the pointer of every field, also in nested objects, with each of its invalid values.
 fn wrong_fields(at: &str, body: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for (name, value) in body.as_object().into_iter().flatten() {
@@ -48,7 +49,7 @@ fn wrong_fields(at: &str, body: &Value) -> Vec<(String, Value)> {
             _ => vec![json!(7), json!(true), json!([]), json!({}), json!(["x"]), Value::Null],
         };
         all.extend(wrong.into_iter().map(|wrong| (place.clone(), wrong)));
-        // The provider's token is a line like any other.
+        // The payment token must be one line of visible text, unlike the other tokens.
         if value.is_string() && (!SECRETS.contains(&name.as_str()) || at == "/payment") {
             let long = "x".repeat(10_000);
             let texts = ["a\u{0}b", "a\u{1b}[2Jb", "a\nb", &long];
@@ -60,17 +61,18 @@ fn wrong_fields(at: &str, body: &Value) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn every_wrong_field_is_named_and_nothing_is_done() {
+async fn every_invalid_field_is_named_and_nothing_is_written() {
     let shop = TestShop::stocked().await;
     let ada = signed_up(&shop, "ada@example.org").await.text("accessToken");
-    let (mut tried, before) = (0, shop.log.lock().unwrap().head);
+    let mut tried = 0;
+    let before = shop.log.lock().unwrap().head;
     for (method, path, body) in routes() {
         let send =
             async |body: &Value| shop.as_user(&ada, Call::new(method, path, Vec::new()).json(body)).await;
         for (place, wrong) in wrong_fields("", &body) {
             let mut with = body.clone();
             *with.pointer_mut(&place).unwrap() = wrong.clone();
-            let Answer { status, body, .. } = send(&with).await;
+            let TestResponse { status, body, .. } = send(&with).await;
             let at = body["errors"][0]["pointer"].as_str().unwrap_or_default();
             assert!(
                 status == 422 && at.starts_with(&place),
@@ -89,7 +91,7 @@ async fn every_wrong_field_is_named_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn passwords_of_a_megabyte_and_tokens_of_a_hundred_kilobytes_are_wrong_ones() {
+async fn very_long_passwords_and_tokens_are_refused() {
     let shop = TestShop::open().await;
     let ada = signed_up(&shop, "ada@example.org").await;
     let long = "x".repeat(1_000_000);
