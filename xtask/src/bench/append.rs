@@ -1,4 +1,4 @@
-//! The log by itself: one writer, sixty-four, batches, and a long log.
+//! Benchmark of the log alone: one writer, 64 writers, large batches, and a long log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,44 +12,45 @@ use tokio::runtime::Runtime;
 use super::row::Row;
 use super::{Bench, baseline, figure, median, sample_event};
 
-/// Each figure is the middle one of so many, taken in turn with its baseline.
+/// Number of measurements per figure, alternating with the baseline. The median counts.
 const ROUNDS: usize = 3;
-/// Appends of one writer.
+/// Number of appends of the single writer.
 const SINGLE_APPENDS: u64 = 1_500;
-/// Writers that append at the same time.
+/// Number of concurrent writers.
 const WRITERS: u64 = 64;
-/// Events of all of them.
+/// Number of events of all concurrent writers together.
 const WRITERS_EVENTS: u64 = 96_000;
-/// Events in a large batch.
+/// Number of events in a large batch.
 const BATCH_EVENTS: u64 = 1_000;
-/// Large batches.
+/// Number of large batches.
 const BATCHES: u64 = 100;
-/// A short log and a long one, in events.
+/// Length of the short log, in events.
 const SHORT_LOG_EVENTS: u64 = 100_000;
+/// Length of the long log, in events.
 const LONG_LOG_EVENTS: u64 = 5_000_000;
 
-/// What other rows are held to.
+/// Rates of the log, which are baselines of other rows.
 #[derive(Clone, Copy)]
 pub(super) struct LogRates {
-    /// Of a bare file: the middle append with its sync.
+    /// Median time of an append with sync to a plain file, in seconds.
     pub(super) sync_seconds: f64,
-    /// Durable appends a second of one writer.
+    /// Durable appends per second of one writer.
     pub(super) single: f64,
-    /// Of a bare file, the same.
+    /// Durable appends per second to a plain file.
     single_bare: f64,
-    /// Events a second of sixty-four writers.
+    /// Events per second of 64 concurrent writers.
     pub(super) writers: f64,
     writers_bare: f64,
-    events_a_commit: f64,
+    events_per_commit: f64,
     batches: f64,
     batches_bare: f64,
 }
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     let sync = format!("fdatasync {:.2} ms", rates.sync_seconds * 1_000.0);
-    let commits = format!("{:.0} events per commit", rates.events_a_commit);
+    let commits = format!("{:.0} events per commit", rates.events_per_commit);
     let mut rows = vec![
         Row::at_least("durable appends, one after another", "/s", rates.single, rates.single_bare, 0.6)
             .note(sync),
@@ -70,12 +71,17 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Takes every figure and its baseline in turn.
+/// Measures every figure, alternating with its baseline.
 pub(super) fn measure(bench: &Bench) -> Result<LogRates> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (mut sync, mut single, mut single_bare) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut writers, mut writers_bare, mut events_a_commit) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut batches, mut batches_bare) = (Vec::new(), Vec::new());
+    let mut sync = Vec::new();
+    let mut single = Vec::new();
+    let mut single_bare = Vec::new();
+    let mut writers = Vec::new();
+    let mut writers_bare = Vec::new();
+    let mut events_per_commit = Vec::new();
+    let mut batches = Vec::new();
+    let mut batches_bare = Vec::new();
     for _ in 0..ROUNDS {
         let bare = baseline::append_and_sync(&bench.folder("bare")?)?;
         sync.push(bare.seconds);
@@ -88,7 +94,7 @@ pub(super) fn measure(bench: &Bench) -> Result<LogRates> {
         let log = open(&bench.folder("writers")?)?;
         writers.push(many_writers(&runtime, &log, 0)?);
         let counters = log.counters();
-        events_a_commit.push(figure(counters.events) / figure(counters.commits));
+        events_per_commit.push(figure(counters.events) / figure(counters.commits));
         drop(log);
 
         let rows = BATCHES * BATCH_EVENTS;
@@ -102,7 +108,7 @@ pub(super) fn measure(bench: &Bench) -> Result<LogRates> {
         single_bare: median(single_bare),
         writers: median(writers),
         writers_bare: median(writers_bare),
-        events_a_commit: median(events_a_commit),
+        events_per_commit: median(events_per_commit),
         batches: median(batches),
         batches_bare: median(batches_bare),
     })
@@ -127,7 +133,8 @@ async fn one_writer(log: &SqliteLog) -> Result<f64> {
     Ok(figure(SINGLE_APPENDS) / started.elapsed().as_secs_f64())
 }
 
-/// Each writer appends one event, waits for it, and appends the next; `first` numbers the events on.
+/// Measures concurrent writers. Each appends one event, waits for its commit, and appends the next. `first`
+/// is the number of the first event.
 fn many_writers(runtime: &Runtime, log: &Arc<SqliteLog>, first: u64) -> Result<f64> {
     let each = WRITERS_EVENTS / WRITERS;
     let appends_of =
@@ -152,7 +159,7 @@ fn many_writers(runtime: &Runtime, log: &Arc<SqliteLog>, first: u64) -> Result<f
     Ok(figure(each * WRITERS) / started.elapsed().as_secs_f64())
 }
 
-/// Appends batches, each to a stream; `first` numbers the events on.
+/// Appends large batches, each to its own stream. `first` is the number of the first event.
 async fn large_batches(log: &SqliteLog, first: u64, batches: u64) -> Result<f64> {
     let batch_of = |batch: u64| {
         let number = first + batch * BATCH_EVENTS;
@@ -171,7 +178,7 @@ async fn large_batches(log: &SqliteLog, first: u64, batches: u64) -> Result<f64>
     Ok(figure(batches * BATCH_EVENTS) / appending)
 }
 
-/// The rate of sixty-four writers on a short log, and on the same log when it has become long.
+/// Measures the rate of 64 writers on a short log, and on the same log after it has become long.
 fn short_and_long(folder: &Path) -> Result<(f64, f64)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let log = open(folder)?;

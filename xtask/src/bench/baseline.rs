@@ -1,4 +1,5 @@
-//! What the machine can do without the log: a file and fdatasync, and `SQLite` in a bare loop.
+//! Baselines of the machine without the log: a plain file with fdatasync, and a plain loop of `SQLite`
+//! inserts.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,23 +12,23 @@ use souk_sqlite_log::{LOG_FILE, Options, SqliteLog};
 
 use super::{figure, median, sample_event};
 
-/// Bytes of a record that is appended to the bare file.
+/// Size of a record in the plain file, in bytes.
 const RECORD_BYTES: usize = 400;
-/// Records that are synced one by one.
+/// Number of records, each with its own sync.
 const SYNCED_RECORDS: u64 = 1_500;
 
-/// The table is the log's own, its columns in order.
+/// Insert into the events table of the log, with the columns in their order.
 const INSERT: &str =
     "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
-/// Appends and syncs of a bare file.
+/// Speed of appends with sync to a plain file.
 pub(super) struct BareSync {
     pub(super) per_second: f64,
-    /// The middle one.
+    /// Median time of one append, in seconds.
     pub(super) seconds: f64,
 }
 
-/// Appends records to a file, each synced before the next.
+/// Appends records to a plain file and syncs after each.
 pub(super) fn append_and_sync(folder: &Path) -> Result<BareSync> {
     let mut file = OpenOptions::new().create(true).append(true).open(folder.join("bare"))?;
     let record = [b'x'; RECORD_BYTES];
@@ -43,8 +44,9 @@ pub(super) fn append_and_sync(folder: &Path) -> Result<BareSync> {
     Ok(BareSync { per_second, seconds: median(seconds) })
 }
 
-/// Rows a second of prepared inserts into the log's own table, so many a commit.
-pub(super) fn sqlite_inserts(folder: &Path, rows: u64, rows_a_commit: u64) -> Result<f64> {
+/// Measures prepared inserts into the events table of the log, with this many rows per commit. Returns rows
+/// per second.
+pub(super) fn sqlite_inserts(folder: &Path, rows: u64, rows_per_commit: u64) -> Result<f64> {
     drop(SqliteLog::open(folder, &Options::default())?);
     let mut connection = Connection::open(folder.join(LOG_FILE))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -56,7 +58,7 @@ pub(super) fn sqlite_inserts(folder: &Path, rows: u64, rows_a_commit: u64) -> Re
     let numbered: Vec<_> = (0_i64..).zip(streams.iter().zip(&events)).collect();
     let streams_in_turn = i64::try_from(sample_event::STREAMS)?;
     let started = Instant::now();
-    for batch in numbered.chunks(usize::try_from(rows_a_commit)?) {
+    for batch in numbered.chunks(usize::try_from(rows_per_commit)?) {
         let transaction = connection.transaction()?;
         let mut insert = transaction.prepare_cached(INSERT)?;
         for (number, (stream, event)) in batch {
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bare_inserts_fill_the_columns_of_the_log() {
+    fn plain_inserts_fill_all_columns_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
         assert!(sqlite_inserts(folder.path(), 100, 10).unwrap() > 0.0);
     }

@@ -1,4 +1,4 @@
-//! Carts over HTTP: thirty-two guests who add lines, and one with a thousand of them.
+//! Benchmark of carts over HTTP: 32 guests who add lines, and one cart with a thousand lines.
 
 use std::time::Instant;
 
@@ -12,16 +12,16 @@ use super::open_shop::{OpenShop, sku};
 use super::row::Row;
 use super::{Bench, client_runtime, median};
 
-/// Lines of the large cart.
+/// Number of lines of the large cart.
 const LINES: usize = 1_000;
-/// Lines of each guest's cart.
+/// Number of lines that each guest adds.
 const ADDS_EACH: usize = 150;
-/// Guests at once.
+/// Number of concurrent guests.
 const CLIENTS: usize = 32;
-/// Carts whose first line is timed, and lines of the large cart that are, up to the last.
+/// Number of carts whose first line is measured, and of last lines of the large cart that are measured.
 const TIMED: usize = 10;
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let rates = bench.log_rates()?;
     client_runtime()?.block_on(async {
@@ -33,7 +33,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
         shop.close()?;
         Ok(vec![
             Row::at_least("add to cart, 32 clients", "/s", load.per_second, rates.writers, 0.1)
-                .note(load.described()),
+                .note(load.describe()),
             Row::at_most_times(
                 "the 1,000th line of a cart, compared with the first",
                 "ms",
@@ -45,7 +45,7 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     })
 }
 
-/// Adds a line; without a token the cart is a new one. Gives the cart's token.
+/// Adds a line to a cart, or to a new cart if there is no token. Returns the cart token of the response.
 async fn add(shop: &OpenShop, token: Option<&str>, number: usize) -> Result<Option<String>> {
     let body = json!({"sku": sku(number % LINES), "quantity": 1});
     let call = Call::post("/api/cart/items", &body).guest(token);
@@ -53,7 +53,7 @@ async fn add(shop: &OpenShop, token: Option<&str>, number: usize) -> Result<Opti
 }
 
 async fn new_cart(shop: &OpenShop) -> Result<String> {
-    add(shop, None, 0).await?.context("a guest's first write answers without X-Cart-Token")
+    add(shop, None, 0).await?.context("the response to a guest's first write has no X-Cart-Token")
 }
 
 async fn guests(shop: &OpenShop) -> Result<Load> {
@@ -68,7 +68,7 @@ async fn guests(shop: &OpenShop) -> Result<Load> {
     .await
 }
 
-/// The middle time of a cart's first line, and of the lines up to the thousandth.
+/// Measures the median time to add the first line of a cart, and to add the last lines of the large cart.
 async fn first_and_last(shop: &OpenShop) -> Result<(f64, f64)> {
     let mut first_ms = Vec::new();
     for _ in 0..TIMED {

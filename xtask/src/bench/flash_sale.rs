@@ -1,40 +1,40 @@
-//! A flash sale: two hundred buyers of fifty units of one SKU, all at once.
+//! Benchmark of a flash sale: 200 buyers order 50 units of one SKU at the same time.
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use crate::shop::{Answer, Call};
+use crate::shop::{Call, Response};
 
 use super::open_shop::{OpenShop, order_of, sku};
 use super::row::Row;
 use super::{Bench, client_runtime, figure};
 
-/// Buyers, each of one unit.
+/// Number of buyers, each of whom orders one unit.
 const BUYERS: usize = 200;
-/// Units there are.
+/// Stock of the SKU.
 const UNITS: u32 = 50;
-/// Appends that the executor made to streams of a category.
+/// Metric: appends of the executor, by category of stream.
 const APPENDS: &str = "souk_executor_appends_total";
-/// Conflicts it decided again after.
+/// Metric: conflicts after which the executor decided again.
 const CONFLICTS: &str = "souk_executor_conflicts_total";
-/// The stock's streams.
+/// Label of the streams of stock.
 const STOCK: &str = "category=\"stock\"";
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     client_runtime()?.block_on(async {
         let shop = OpenShop::open(bench, "flash-sale").await?;
         shop.stock(1, UNITS).await?;
         let appends_before = counter(&shop, APPENDS).await?;
         let conflicts_before = counter(&shop, CONFLICTS).await?;
-        let answers = try_join_all((0..BUYERS).map(|_| buy(&shop))).await?;
+        let orders = try_join_all((0..BUYERS).map(|_| buy(&shop))).await?;
         shop.quiet().await?;
         let appends = counter(&shop, APPENDS).await? - appends_before;
         let conflicts = counter(&shop, CONFLICTS).await? - conflicts_before;
 
-        let confirmed = answers.iter().filter(|order| order["status"] == "CONFIRMED").count();
-        let refused = answers.iter().filter(|order| is_out_of_stock(order)).count();
+        let confirmed = orders.iter().filter(|order| order["status"] == "CONFIRMED").count();
+        let refused = orders.iter().filter(|order| is_out_of_stock(order)).count();
         let left = stock_left(&shop).await?;
         shop.close()?;
         Ok(vec![
@@ -53,8 +53,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     })
 }
 
-/// A counter's part for the stock's streams: zero while only other streams have moved it. One that
-/// `/metrics` doesn't name at all is an error.
+/// Value of a counter for the streams of stock; zero if only other streams have counted. A counter that is
+/// missing in `/metrics` is an error.
 async fn counter(shop: &OpenShop, name: &str) -> Result<f64> {
     shop.client.counter(name, "").await?;
     Ok(shop.client.counter(name, STOCK).await.unwrap_or(0.0))
@@ -64,21 +64,21 @@ fn is_out_of_stock(order: &Value) -> bool {
     order["status"] == "CANCELLED" && order["reason"]["code"] == "insufficient-stock"
 }
 
-/// Buys one unit and reads what became of the order.
+/// Orders one unit and returns the settled order.
 async fn buy(shop: &OpenShop) -> Result<Value> {
     let call = Call::post("/api/orders", &order_of(0)).wait_s(30);
-    let answer = shop.client.send(call).await?.success("buying")?;
-    let path = format!("/api/orders/{}", answer.text("/id")?);
-    let position: u64 = answer.text("/position")?.parse().context("a position is a number")?;
+    let response = shop.client.send(call).await?.success("buying")?;
+    let path = format!("/api/orders/{}", response.text("/id")?);
+    let position: u64 = response.text("/position")?.parse().context("a position is a number")?;
     let call = Call::get(&path).min_position(position).wait_s(30);
-    let Answer { body, .. } = shop.client.send(call).await?.success(&path)?;
+    let Response { body, .. } = shop.client.send(call).await?.success(&path)?;
     Ok(body)
 }
 
 async fn stock_left(shop: &OpenShop) -> Result<f64> {
     let path = format!("/api/inventory/stock/{}", sku(0));
     let call = Call::get(&path).min_position(shop.client.highest_position()).wait_s(30);
-    let answer = shop.client.send(call).await?.success(&path)?;
-    let number = |name: &str| answer.body[name].as_f64().with_context(|| format!("stock without {name}"));
+    let response = shop.client.send(call).await?.success(&path)?;
+    let number = |name: &str| response.body[name].as_f64().with_context(|| format!("stock without {name}"));
     Ok(number("onHand")? + number("reserved")?)
 }

@@ -1,4 +1,4 @@
-//! Load: so many clients, each of which waits for an answer before it asks again.
+//! Load of concurrent clients, each of which waits for a response before its next request.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::shop::own_cpu_seconds;
 
 use super::{figure, median, open_shop::OpenShop};
 
-/// What a load came to.
+/// Figures of a load.
 pub(super) struct Load {
     pub(super) per_second: f64,
     pub(super) seconds: f64,
@@ -19,7 +19,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Runs `clients` clients; each does `work(client, n)` for n below `each`, one after another.
+    /// Runs concurrent clients. Each runs `work(client, n)` for n from 0 to `each` − 1, one after another.
     pub(super) async fn run<W, F>(shop: &OpenShop, clients: usize, each: usize, work: W) -> Result<Self>
     where
         W: Fn(usize, usize) -> F,
@@ -30,28 +30,28 @@ impl Load {
         let work = &work;
         let running: FuturesUnordered<_> = (0..clients)
             .map(|client| async move {
-                let mut answered_ms = Vec::with_capacity(each);
+                let mut response_ms = Vec::with_capacity(each);
                 for n in 0..each {
-                    let asked = Instant::now();
+                    let started = Instant::now();
                     work(client, n).await?;
-                    answered_ms.push(asked.elapsed().as_secs_f64() * 1_000.0);
+                    response_ms.push(started.elapsed().as_secs_f64() * 1_000.0);
                 }
-                anyhow::Ok(answered_ms)
+                anyhow::Ok(response_ms)
             })
             .collect();
-        let answered_ms = running.try_concat().await?;
+        let response_ms = running.try_concat().await?;
         let seconds = started.elapsed().as_secs_f64();
         Ok(Self {
             per_second: figure((clients * each) as u64) / seconds,
             seconds,
-            median_ms: median(answered_ms),
+            median_ms: median(response_ms),
             client_cpu_seconds: own_cpu_seconds()? - cpu_before.0,
             shop_cpu_seconds: shop.cpu_seconds()? - cpu_before.1,
         })
     }
 
-    /// For the note of a row.
-    pub(super) fn described(&self) -> String {
+    /// Returns the figures as a text for the note of a row.
+    pub(super) fn describe(&self) -> String {
         let Self { seconds, median_ms, client_cpu_seconds, shop_cpu_seconds, .. } = self;
         format!(
             "{seconds:.1} s, median {median_ms:.1} ms, CPU client {client_cpu_seconds:.1} s, shop {shop_cpu_seconds:.1} s"

@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: what the shop and its log reach, each beside a baseline taken in the same run.
+//! `cargo xtask bench`: measures the speed of the shop and its log, and compares it with baselines of the
+//! same run.
 //!
-//! Ratios travel from machine to machine, figures don't; so a target is a ratio wherever there is something
-//! to compare with. A row whose shop can't be started or doesn't answer as it must has failed: none is left
-//! out. The scratch folder lies in the build folder, so that a sync is one of a real disk.
+//! Figures differ between machines, ratios much less. So a target is a ratio wherever a baseline exists. If a
+//! shop can't be started or responds with an error, the row counts as failed; no row is omitted. The scratch
+//! folder is in the build folder, so that syncs go to a real disk.
 
 mod append;
 mod baseline;
@@ -31,21 +32,21 @@ use row::Row;
 /// `cargo xtask bench`.
 #[derive(Args)]
 pub(crate) struct BenchOptions {
-    /// Only these groups of rows.
+    /// Groups of rows to measure; default: all.
     #[arg(value_name = "GROUP")]
     groups: Vec<String>,
-    /// Also what takes many minutes: five million events, ten months.
+    /// Adds rows that take many minutes: five million events, ten months.
     #[arg(long)]
     long: bool,
-    /// A `souk` that is built already.
+    /// Program `souk` to test; default: a new build.
     #[arg(long)]
     souk: Option<PathBuf>,
-    /// Each row as a line of JSON.
+    /// Prints each row as a line of JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// What the rows share: a scratch folder, the binary, and figures that several are held to.
+/// Data that the rows share: a scratch folder, the program, and baselines of several rows.
 struct Bench {
     scratch: TempDir,
     long: bool,
@@ -68,11 +69,15 @@ const GROUPS: &[Group] = &[
     ("edge", edge::rows),
 ];
 
-/// Runs the rows; false when one missed its target.
+/// Measures the rows. Returns false if one misses its target.
 pub(crate) fn run(options: &BenchOptions) -> Result<bool> {
     for named in &options.groups {
         let known: Vec<_> = GROUPS.iter().map(|(name, _)| *name).collect();
-        ensure!(known.contains(&named.as_str()), "no group `{named}`; there are: {}", known.join(", "));
+        ensure!(
+            known.contains(&named.as_str()),
+            "unknown group `{named}`; known groups: {}",
+            known.join(", ")
+        );
     }
     if cfg!(debug_assertions) {
         return in_release();
@@ -97,8 +102,8 @@ pub(crate) fn run(options: &BenchOptions) -> Result<bool> {
     Ok(rows.iter().all(|row| row.ok))
 }
 
-/// The log's rows run in this process, so it must be optimised as a shop is: builds itself so, and hands
-/// over.
+/// Builds this program in release mode and runs it. The rows of the log run in this process, so it must be
+/// optimised like a shop.
 fn in_release() -> Result<bool> {
     let mut command = workspace::cargo();
     command.current_dir(std::env::current_dir()?);
@@ -108,7 +113,7 @@ fn in_release() -> Result<bool> {
 }
 
 impl Bench {
-    /// A folder that nothing lies in yet.
+    /// Creates an empty folder in the scratch folder; an older folder of this name is deleted.
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.scratch.path().join(name);
         if folder.exists() {
@@ -122,7 +127,7 @@ impl Bench {
         self.scratch.path()
     }
 
-    /// The release build of `souk`.
+    /// Path of the release build of `souk`.
     fn souk(&mut self) -> Result<PathBuf> {
         if let Some(souk) = &self.souk {
             return Ok(souk.clone());
@@ -132,7 +137,7 @@ impl Bench {
         Ok(souk)
     }
 
-    /// What the log reaches by itself, measured once a run.
+    /// Speed of the log alone, measured once per run.
     fn log_rates(&mut self) -> Result<append::LogRates> {
         if let Some(rates) = self.log_rates {
             return Ok(rates);
@@ -143,20 +148,20 @@ impl Bench {
     }
 }
 
-/// The middle of some figures, the upper one of two.
+/// Median of some figures; of an even number of figures, the upper one of the two in the middle.
 fn median(mut figures: Vec<f64>) -> f64 {
-    assert!(!figures.is_empty(), "a median is of at least one figure");
+    assert!(!figures.is_empty(), "a median needs at least one figure");
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
 
-/// Counts as figures: far below 2^52 here.
+/// Converts a count to a figure.
 #[allow(clippy::cast_precision_loss, reason = "counts in a bench are far below 2^52")]
 fn figure(count: u64) -> f64 {
     count as f64
 }
 
-/// The runtime of a load client: one thread, since it shares its cores with the shop.
+/// Runtime of a client with one thread, because the client shares the CPU cores with the shop.
 fn client_runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }

@@ -1,4 +1,4 @@
-//! A month of trading, and the replay of all read models on its log.
+//! Benchmark of a month of orders, and of a replay of all read models from its log.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::{real_data, trial};
 use super::Bench;
 use super::row::Row;
 
-/// A month that was traded, and how fast its log replays.
+/// Figures of a month of orders, and of the replay of its log.
 #[derive(Clone)]
 pub(super) struct Traded {
     pub(super) figures: trial::Figures,
@@ -19,7 +19,7 @@ pub(super) struct Traded {
     pub(super) replay: Replay,
 }
 
-/// What `souk replay --all --json` ends with.
+/// Last line of `souk replay --all --json`.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Replay {
@@ -27,10 +27,10 @@ pub(super) struct Replay {
     pub(super) events_per_second: f64,
 }
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     let sync_ms = bench.log_rates()?.sync_seconds * 1_000.0;
-    let Traded { figures, described, replay } = traded(bench)?;
+    let Traded { figures, described, replay } = trade_once(bench)?;
     let note = format!(
         "{described}; fdatasync {sync_ms:.2} ms; {:.0} orders/s, {:.0} lines/s, CPU client {:.1} s, shop {:.1} s",
         figures.orders_per_second(),
@@ -50,8 +50,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// Trades the month, once a run.
-pub(super) fn traded(bench: &mut Bench) -> Result<Traded> {
+/// Sends the orders of the month, once per run.
+pub(super) fn trade_once(bench: &mut Bench) -> Result<Traded> {
     if let Some(traded) = &bench.month {
         return Ok(traded.clone());
     }

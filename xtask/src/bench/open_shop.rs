@@ -11,31 +11,32 @@ use crate::shop::{Call, Server, ShopClient, admin_token, process_memory_mib};
 
 use super::Bench;
 
-/// Calls in flight while the shop is filled.
+/// Largest number of concurrent requests while products are created.
 const FILLING_MAX: usize = 32;
-/// Milliseconds in which what a sale leaves to be done is done.
+/// Milliseconds without new events after which the shop counts as idle.
 const QUIET_MS: u64 = 500;
 
-/// A running shop.
+/// Running shop of a benchmark.
 pub(super) struct OpenShop {
     server: Server,
     pub(super) client: ShopClient,
 }
 
 impl OpenShop {
-    /// Starts a shop in a folder of this name.
+    /// Starts a shop in a new folder of this name.
     pub(super) async fn open(bench: &mut Bench, name: &str) -> Result<Self> {
         let data = bench.folder(name)?.join("shop");
         Self::in_folder(bench, &data).await
     }
 
-    /// Starts the shop of a data folder.
+    /// Starts a shop with this data folder.
     pub(super) async fn in_folder(bench: &mut Bench, data: &Path) -> Result<Self> {
         let (server, client) = Server::start(&bench.souk()?, data).await?;
         Ok(Self { server, client })
     }
 
-    /// Starts the shop of a data folder with variables; also says how long it took until it was ready.
+    /// Starts a shop with this data folder and environment variables. Also returns the time until it was
+    /// ready.
     pub(super) async fn in_folder_with(
         bench: &mut Bench,
         data: &Path,
@@ -48,8 +49,8 @@ impl OpenShop {
         Ok((Self { server, client }, ready_after))
     }
 
-    /// Makes products with one SKU each, `SKU-0` on, so many units of each on hand, and waits until they
-    /// can be read.
+    /// Creates products with one SKU each, starting with `SKU-0`, adds this many units of each to the stock,
+    /// and waits until the read models show them.
     pub(super) async fn stock(&self, skus: usize, units: u32) -> Result<()> {
         let calls = (0..skus).map(|number| self.stock_one(number, units));
         stream::iter(calls).buffer_unordered(FILLING_MAX).try_collect::<()>().await?;
@@ -69,15 +70,15 @@ impl OpenShop {
         self.client.send(Call::post("/api/inventory/stock", &count)).await?.success(&sku).map(|_| ())
     }
 
-    /// Orders one unit of a product, paid at once.
+    /// Orders one unit of a product and checks that the order is confirmed.
     pub(super) async fn check_out(&self, number: usize) -> Result<()> {
         let call = Call::post("/api/orders", &order_of(number)).wait_s(30);
-        let answer = self.client.send(call).await?.success("checkout")?;
-        ensure!(answer.text("/status")? == "CONFIRMED", "a checkout ended {}", answer.body);
+        let response = self.client.send(call).await?.success("checkout")?;
+        ensure!(response.text("/status")? == "CONFIRMED", "a checkout ended {}", response.body);
         Ok(())
     }
 
-    /// Waits until what was set off has been done.
+    /// Waits until the shop appends no more events.
     pub(super) async fn quiet(&self) -> Result<()> {
         loop {
             let before = self.client.head().await?;
@@ -88,43 +89,43 @@ impl OpenShop {
         }
     }
 
-    /// Commits of the log since the shop was started.
+    /// Number of commits of the log since the start.
     pub(super) async fn commits(&self) -> Result<f64> {
         self.client.counter("souk_log_commits_total", "").await
     }
 
-    /// Seconds that these commits took, as the log took their time.
+    /// Time of these commits, as measured by the log, in seconds.
     pub(super) async fn commit_seconds(&self) -> Result<f64> {
         Ok(self.client.counter("souk_log_commit_microseconds_total", "").await? / 1e6)
     }
 
-    /// CPU seconds of the shop so far.
+    /// CPU time of the shop so far, in seconds.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
         crate::shop::process_cpu_seconds(self.server.pid())
     }
 
-    /// Memory of the shop, in MiB.
+    /// Resident memory of the shop, in MiB.
     pub(super) fn memory_mib(&self) -> Result<f64> {
         process_memory_mib(self.server.pid())
     }
 
-    /// Where it listens.
+    /// URL of the shop.
     pub(super) fn url(&self) -> &str {
         &self.server.url
     }
 
-    /// Stops it.
+    /// Stops the shop and checks that it exits without an error.
     pub(super) fn close(self) -> Result<()> {
         self.server.stop()
     }
 }
 
-/// The SKU of the `number`-th product.
+/// SKU of a product, by its number from 0.
 pub(super) fn sku(number: usize) -> String {
     format!("SKU-{number}")
 }
 
-/// An order of one unit, paid at once.
+/// Body of an order for one unit with a payment that succeeds at once.
 pub(super) fn order_of(number: usize) -> Value {
     json!({"lines": [{"sku": sku(number), "quantity": 1}], "payment": {"token": "tok_ok"}})
 }

@@ -1,11 +1,11 @@
-//! A row of the table: what was measured, what it is held to, and whether it reaches it.
+//! Row of the result table: a measured figure, its baseline, its target, and the result.
 
 use std::fmt::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
 
-/// One row.
+/// Row of the result table.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
@@ -20,14 +20,14 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Held to a part of a baseline.
+    /// Creates a row whose target is at least a fraction of a baseline.
     pub(super) fn at_least(name: &str, unit: &'static str, measured: f64, baseline: f64, least: f64) -> Self {
         let ratio = measured / baseline;
         let target = format!("≥ {least} of baseline");
         Self::new(name, unit, measured, Some(baseline), target, ratio >= least)
     }
 
-    /// Held to a multiple of a baseline.
+    /// Creates a row whose target is at most a multiple of a baseline.
     pub(super) fn at_most_times(
         name: &str,
         unit: &'static str,
@@ -39,27 +39,27 @@ impl Row {
         Self::new(name, unit, measured, Some(baseline), target, measured / baseline <= most)
     }
 
-    /// Held to a figure from above.
+    /// Creates a row whose target is at most a figure.
     pub(super) fn at_most(name: &str, unit: &'static str, measured: f64, most: f64) -> Self {
         Self::new(name, unit, measured, None, format!("≤ {most}"), measured <= most)
     }
 
-    /// Held to a figure from below.
+    /// Creates a row whose target is at least a figure.
     pub(super) fn no_less(name: &str, unit: &'static str, measured: f64, least: f64) -> Self {
         Self::new(name, unit, measured, None, format!("≥ {least}"), measured >= least)
     }
 
-    /// Held to one figure.
-    pub(super) fn exactly(name: &str, unit: &'static str, measured: f64, wanted: f64) -> Self {
-        Self::new(name, unit, measured, None, format!("= {wanted}"), (measured - wanted).abs() < 0.5)
+    /// Creates a row whose target is exactly a figure.
+    pub(super) fn exactly(name: &str, unit: &'static str, measured: f64, target: f64) -> Self {
+        Self::new(name, unit, measured, None, format!("= {target}"), (measured - target).abs() < 0.5)
     }
 
-    /// Held to nothing: a figure to be known.
+    /// Creates a row without a target.
     pub(super) fn reported(name: &str, unit: &'static str, measured: f64) -> Self {
         Self::new(name, unit, measured, None, "reported".to_owned(), true)
     }
 
-    /// What could not be measured.
+    /// Creates a row for a failed measurement.
     pub(super) fn failed(name: &str, error: &anyhow::Error) -> Self {
         Self {
             name: name.to_owned(),
@@ -82,11 +82,12 @@ impl Row {
         ok: bool,
     ) -> Self {
         let ratio = baseline.map(|baseline| measured / baseline);
-        let (name, note) = (name.to_owned(), String::new());
+        let name = name.to_owned();
+        let note = String::new();
         Self { name, measured: Some(measured), unit, baseline, ratio, target, ok, note }
     }
 
-    /// With something to know about it.
+    /// Adds a note.
     pub(super) fn note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
@@ -135,7 +136,7 @@ pub(super) fn print(rows: &[Row], json: bool) -> Result<()> {
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::from("|");
     for (cell, width) in cells.iter().zip(widths) {
-        write!(line, " {cell:width$} |").expect("a String takes whatever is written");
+        write!(line, " {cell:width$} |").expect("writing to a String does not fail");
     }
     line
 }
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_says_whether_it_reaches_its_target() {
+    fn a_row_is_ok_if_it_reaches_its_target() {
         assert!(Row::at_least("x", "/s", 70.0, 100.0, 0.7).ok);
         assert!(!Row::at_least("x", "/s", 69.0, 100.0, 0.7).ok);
         assert!(Row::at_most_times("x", "ms", 2.0, 1.0, 2.0).ok);

@@ -1,4 +1,5 @@
-//! Events as a shop's are: about 400 bytes a row, ids in the order of time, ten thousand streams.
+//! Sample events like those of a shop: about 400 bytes per row, ids in the order of time, ten thousand
+//! streams.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -6,21 +7,21 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CorrelationId, NewEvent, StreamName};
 use uuid::Uuid;
 
-/// Streams that events are spread over.
+/// Number of streams of the events.
 pub(super) const STREAMS: u64 = 10_000;
-/// When the first event was recorded, in milliseconds since 1970: any time will do.
+/// Time of the first event, in milliseconds since 1970. Its value does not matter.
 const FIRST_MS: u64 = 1_790_000_000_000;
-/// Events that share a millisecond.
-const EVENTS_A_MS: u64 = 20;
+/// Number of events per millisecond.
+const EVENTS_PER_MS: u64 = 20;
 
-/// The stream of the `number`-th event.
+/// Stream of an event, by the number of the event.
 pub(super) fn stream(number: u64) -> StreamName {
     StreamName::new("bench", &format!("{:05}", number % STREAMS))
 }
 
-/// The `number`-th event, for `stream`.
+/// Event with this number, for `stream`.
 pub(super) fn event(number: u64, stream: &StreamName) -> NewEvent {
-    let ms = FIRST_MS + number / EVENTS_A_MS;
+    let ms = FIRST_MS + number / EVENTS_PER_MS;
     let command = uuid_of(ms, number);
     let origin = Origin::new(command, Actor::new("customer", "17850"), CorrelationId::from(command));
     let data = format!(
@@ -35,11 +36,11 @@ pub(super) fn event(number: u64, stream: &StreamName) -> NewEvent {
         "bench.happened",
         1,
         Bytes::from(data),
-        at.expect("a time of this century"),
+        at.expect("the time is in this century"),
     )
 }
 
-/// A `UUIDv7` of a time, with a number in place of chance.
+/// `UUIDv7` of a time, with a number instead of the random part.
 fn uuid_of(ms: u64, number: u64) -> Uuid {
     let mut bytes = [0; 10];
     bytes[2..].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sample_has_an_id_of_its_own() {
+    fn all_sample_events_have_different_ids() {
         let ids: HashSet<_> = (0..50_000).map(|number| event(number, &stream(number)).id).collect();
         assert_eq!(ids.len(), 50_000);
     }

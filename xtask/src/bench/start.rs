@@ -1,4 +1,5 @@
-//! Starts of a shop with a long log and many open orders: without read models and process rows, and with them.
+//! Benchmark of starts with a long log and many open orders: with and without stored read models and process
+//! rows.
 
 use std::fs;
 use std::path::Path;
@@ -15,24 +16,24 @@ use super::open_shop::{OpenShop, sku};
 use super::row::Row;
 use super::{Bench, client_runtime, figure};
 
-/// Products, so many that clients seldom meet.
+/// Number of products: enough that clients seldom order the same product.
 const SKUS: usize = 500;
-/// Units of each: none runs out.
+/// Stock of each product, which never runs out.
 const UNITS: u32 = 1_000_000;
-/// Clients at once.
+/// Number of concurrent clients.
 const CLIENTS: usize = 32;
-/// Orders that are paid: with those that are not, about a million events.
+/// Number of paid orders. Together with the open orders, they make about a million events.
 const PAID_ORDERS: usize = 64_000;
-/// Orders that wait for payment for as long as the bench lasts.
+/// Number of orders that wait for payment during the whole benchmark.
 const OPEN_ORDERS: usize = 50_000;
-/// Of these, orders whose provider never answers: their calls are made again at every start.
+/// Number of open orders whose provider call gets no response, so that the call is repeated at every start.
 const SILENT_ORDERS: usize = 2_000;
-/// The part of these orders without `--long`.
+/// Divisor of the numbers of orders without `--long`.
 const SHORT_PART: usize = 20;
-/// The time that orders wait for payment: longer than the bench lasts.
+/// Payment timeout of the orders: longer than the benchmark.
 const PAYMENT_TIMEOUT_S: u32 = 30 * 24 * 3_600;
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     client_runtime()?.block_on(measure(bench))
 }
@@ -49,7 +50,8 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     let (shop, with_rows) = OpenShop::in_folder_with(bench, &data, &variables).await?;
     let began = Instant::now();
     shop.check_out(0).await?;
-    let (first_checkout, memory) = (began.elapsed(), shop.memory_mib()?);
+    let first_checkout = began.elapsed();
+    let memory = shop.memory_mib()?;
     shop.close()?;
 
     remove_read_models(&data)?;
@@ -66,18 +68,19 @@ async fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// Fills the log; returns how many events it has then.
+/// Fills the log, and returns its number of events.
 async fn trade(shop: &OpenShop, part: usize) -> Result<f64> {
     shop.stock(SKUS, UNITS).await?;
     let each = PAID_ORDERS / part / CLIENTS;
     Load::run(shop, CLIENTS, each, |client, n| shop.check_out((client * 7 + n) % SKUS)).await?;
-    let (open, silent) = (OPEN_ORDERS / part / CLIENTS, SILENT_ORDERS / part / CLIENTS);
+    let open = OPEN_ORDERS / part / CLIENTS;
+    let silent = SILENT_ORDERS / part / CLIENTS;
     Load::run(shop, CLIENTS, open, |client, n| order(shop, (client * 7 + n) % SKUS, n < silent)).await?;
     shop.quiet().await?;
     Ok(figure(shop.client.head().await?))
 }
 
-/// Orders one unit of a product, to be paid later or by a provider that never answers.
+/// Orders one unit of a product without payment, or with a payment whose provider call gets no response.
 async fn order(shop: &OpenShop, number: usize, is_silent: bool) -> Result<()> {
     let mut order = json!({"lines": [{"sku": sku(number), "quantity": 1}]});
     if is_silent {
@@ -86,7 +89,7 @@ async fn order(shop: &OpenShop, number: usize, is_silent: bool) -> Result<()> {
     shop.client.send(Call::post("/api/orders", &order)).await?.success("order").map(|_| ())
 }
 
-/// Removes the file that read models and rows of processes are kept in.
+/// Deletes the file of read models and process rows.
 fn remove_read_models(data: &Path) -> Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let file = data.join(format!("{READ_MODELS_FILE}{suffix}"));

@@ -1,4 +1,4 @@
-//! All months there are: replay on a long log, and a start with one. Only with `--long`.
+//! Benchmark of all months of real data: replay of a long log, and a start with it. Only with `--long`.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::shop::{Server, process_memory_mib};
 use super::row::Row;
 use super::{Bench, client_runtime, month};
 
-/// Milliseconds after which a shop that was started is at rest.
+/// Milliseconds after the start until the memory is measured.
 const REST_MS: u64 = 3_000;
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     if !bench.long {
         return Ok(Vec::new());
     }
-    let one = month::traded(bench)?;
+    let one = month::trade_once(bench)?;
     let souk = bench.souk()?;
     let months = real_data::all_months(bench.scratch())?;
     let data = bench.folder("months")?.join("shop");
@@ -34,7 +34,8 @@ pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
     })?;
     let traded = format!("{}, traded in {:.0} s", months.described, figures.seconds);
     let events = format!("{} events in the log", figures.head);
-    let (rate, rate_of_one) = (replay.events_per_second, one.replay.events_per_second);
+    let rate = replay.events_per_second;
+    let rate_of_one = one.replay.events_per_second;
     Ok(vec![
         Row::at_least("replay over ten months, compared with one", "events/s", rate, rate_of_one, 0.8)
             .note(traded),

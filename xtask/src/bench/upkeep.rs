@@ -1,5 +1,5 @@
-//! What keeping a shop costs those who buy: a rebuild beside it, a parked entity, how far reads lag, a long
-//! stream, and how long a comparison takes.
+//! Benchmark of maintenance: checkouts during a rebuild and with a parked order, the delay of reads after a
+//! write, a command to a long stream, and the comparison of two builds.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -28,33 +28,33 @@ use super::open_shop::{OpenShop, order_of, sku};
 use super::row::Row;
 use super::{Bench, client_runtime, figure, median, month};
 
-/// Products, so many that clients seldom meet.
+/// Number of products: enough that clients seldom order the same product.
 const SKUS: usize = 200;
-/// Units of each: none runs out.
+/// Stock of each product, which never runs out.
 const UNITS: u32 = 1_000_000;
-/// Clients at once.
+/// Number of concurrent clients.
 const CLIENTS: usize = 32;
-/// Checkouts of each in a load that is compared with another.
+/// Number of checkouts per client in one load.
 const CHECKOUTS_EACH: usize = 120;
-/// Loads with and without what is measured, in turns.
+/// Number of measurements with and without the measured work, alternating.
 const TURNS: usize = 5;
-/// Events of the long stream.
+/// Number of events in the long stream.
 const LONG_STREAM_EVENTS: usize = 10_000;
-/// Events of the short one.
+/// Number of events in the short stream.
 const SHORT_STREAM_EVENTS: usize = 10;
-/// Commands that change nothing, to each of them.
+/// Number of commands to each of the two streams.
 const COMMANDS: usize = 300;
-/// Rows of each side of the comparison.
+/// Number of rows of each of the two compared builds.
 const COMPARED_ROWS: u64 = 1_000_000;
-/// Rows that are written at once.
-const ROWS_A_COMMIT: u64 = 20_000;
+/// Number of rows per commit.
+const ROWS_PER_COMMIT: u64 = 20_000;
 
-/// The rows of this group.
+/// Measures the rows of this group.
 pub(super) fn rows(bench: &mut Bench) -> Result<Vec<Row>> {
-    let described = month::traded(bench)?.described;
+    let described = month::trade_once(bench)?.described;
     let mut rows = client_runtime()?.block_on(async {
-        let mut rows = vec![beside_a_rebuild(bench, &described).await?];
-        rows.push(beside_a_parked_order(bench).await?);
+        let mut rows = vec![during_a_rebuild(bench, &described).await?];
+        rows.push(with_a_parked_order(bench).await?);
         let shop = OpenShop::open(bench, "upkeep").await?;
         shop.stock(SKUS, UNITS).await?;
         rows.push(lag(&shop).await?);
@@ -73,33 +73,37 @@ async fn trade(shop: &OpenShop) -> Result<f64> {
     Ok(rate)
 }
 
-/// On a shop with a month of trade, so that there is something to rebuild.
-async fn beside_a_rebuild(bench: &mut Bench, described: &str) -> Result<Row> {
+/// Measures checkouts during a rebuild, in a shop with a month of orders to rebuild.
+async fn during_a_rebuild(bench: &mut Bench, described: &str) -> Result<Row> {
     let souk = bench.souk()?;
     let data = bench.scratch().join("month/shop");
     let shop = OpenShop::in_folder(bench, &data).await?;
     shop.stock(SKUS, UNITS).await?;
     trade(&shop).await?;
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    let mut alone = Vec::new();
+    let mut during = Vec::new();
     let mut rebuilds = 0;
     for _ in 0..TURNS {
         alone.push(trade(&shop).await?);
         let is_enough = Arc::new(AtomicBool::new(false));
         let rebuilding = std::thread::spawn({
-            let (souk, data, is_enough) = (souk.clone(), data.clone(), Arc::clone(&is_enough));
+            let souk = souk.clone();
+            let data = data.clone();
+            let is_enough = Arc::clone(&is_enough);
             move || rebuild_until(&souk, &data, &is_enough)
         });
-        beside.push(trade(&shop).await?);
+        during.push(trade(&shop).await?);
         is_enough.store(true, Ordering::Relaxed);
         rebuilds += rebuilding.join().expect("a rebuild does not panic")?;
     }
     shop.close()?;
-    let (alone, beside) = (median(alone), median(beside));
-    let note = format!("{described}; {rebuilds} rebuilds begun");
-    Ok(Row::at_least("checkouts during a rebuild, compared with none", "/s", beside, alone, 0.8).note(note))
+    let alone = median(alone);
+    let during = median(during);
+    let note = format!("{described}; {rebuilds} rebuilds started");
+    Ok(Row::at_least("checkouts during a rebuild, compared with none", "/s", during, alone, 0.8).note(note))
 }
 
-/// Rebuilds all read models one time after another; tells how often it began.
+/// Rebuilds all read models again and again until `is_enough`. Returns the number of started rebuilds.
 fn rebuild_until(souk: &Path, data: &Path, is_enough: &AtomicBool) -> Result<u32> {
     let mut rebuilds = 0;
     while !is_enough.load(Ordering::Relaxed) {
@@ -121,8 +125,9 @@ fn rebuild_until(souk: &Path, data: &Path, is_enough: &AtomicBool) -> Result<u32
     Ok(rebuilds)
 }
 
-/// Two shops with the same trade, in turns; in the one an order has an event that no program can read.
-async fn beside_a_parked_order(bench: &mut Bench) -> Result<Row> {
+/// Measures checkouts in two shops with the same load, alternating. In one shop, an order has an unreadable
+/// event.
+async fn with_a_parked_order(bench: &mut Bench) -> Result<Row> {
     let data = bench.folder("parked")?;
     let sound = OpenShop::in_folder(bench, &data.join("sound")).await?;
     let shop = OpenShop::in_folder(bench, &data.join("shop")).await?;
@@ -130,21 +135,23 @@ async fn beside_a_parked_order(bench: &mut Bench) -> Result<Row> {
         shop.stock(SKUS, UNITS).await?;
         trade(shop).await?;
     }
-    let answer = shop.client.send(Call::post("/api/orders", &order_of(0)).wait_s(30)).await?;
-    let order = answer.success("checkout")?.text("/id")?.to_owned();
+    let response = shop.client.send(Call::post("/api/orders", &order_of(0)).wait_s(30)).await?;
+    let order = response.success("checkout")?.text("/id")?.to_owned();
     shop.close()?;
     poison(&data.join("shop"), &order).await?;
     let shop = OpenShop::in_folder(bench, &data.join("shop")).await?;
     let parked = shop.client.send(Call::get("/api/admin/parked")).await?.success("parked")?;
     ensure!(!parked.body["items"].as_array().is_none_or(Vec::is_empty), "nothing is parked");
-    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let mut without = Vec::new();
+    let mut with = Vec::new();
     for _ in 0..TURNS {
         without.push(trade(&sound).await?);
         with.push(trade(&shop).await?);
     }
     sound.close()?;
     shop.close()?;
-    let (without, with) = (median(without), median(with));
+    let without = median(without);
+    let with = median(with);
     Ok(Row::at_least("checkouts with a parked order, compared with none", "/s", with, without, 0.9))
 }
 
@@ -159,7 +166,7 @@ async fn poison(data: &Path, order: &str) -> Result<()> {
     Ok(())
 }
 
-/// Each client reads what it wrote as soon as that is answered: its commit is over by then.
+/// Measures the time from the response to a write until a read shows the write.
 async fn lag(shop: &OpenShop) -> Result<Row> {
     let waited_ms = std::sync::Mutex::new(Vec::with_capacity(CLIENTS * CHECKOUTS_EACH));
     let load = Load::run(shop, CLIENTS, CHECKOUTS_EACH, |client, n| {
@@ -167,29 +174,30 @@ async fn lag(shop: &OpenShop) -> Result<Row> {
         async move {
             let number = (client * 7 + n) % SKUS;
             let call = Call::post("/api/orders", &order_of(number)).wait_s(30);
-            let answer = shop.client.send(call).await?.success("checkout")?;
-            let position = answer.text("/position")?.parse()?;
+            let response = shop.client.send(call).await?.success("checkout")?;
+            let position = response.text("/position")?.parse()?;
             let path = format!("/api/inventory/stock/{}", sku(number));
-            let asked = Instant::now();
+            let started = Instant::now();
             shop.client.send(Call::get(&path).min_position(position).wait_s(10)).await?.success("stock")?;
-            let waited = asked.elapsed().as_secs_f64() * 1e3;
-            waited_ms.lock().expect("nobody panics with it").push(waited);
+            let waited = started.elapsed().as_secs_f64() * 1e3;
+            waited_ms.lock().expect("no task panics while it holds the lock").push(waited);
             Ok(())
         }
     });
     let load = load.await?;
-    let mut waited_ms = waited_ms.into_inner().expect("nobody panicked with it");
+    let mut waited_ms = waited_ms.into_inner().expect("no task panicked while it held the lock");
     waited_ms.sort_by(f64::total_cmp);
     let p99 = waited_ms[waited_ms.len() * 99 / 100];
-    let note = format!("median {:.1} ms; {}", waited_ms[waited_ms.len() / 2], load.described());
+    let note = format!("median {:.1} ms; {}", waited_ms[waited_ms.len() / 2], load.describe());
     Ok(Row::at_most("32 clients: wait until a write can be read, p99", "ms", p99, 50.0).note(note))
 }
 
-/// Commands that change nothing, so that it is loading and deciding that they take.
+/// Compares commands to a long and to a short stream. The commands change nothing, so their time is that of
+/// loading and deciding.
 async fn a_long_stream(shop: &OpenShop) -> Result<Row> {
     let adjust = |number: usize, events: usize| async move {
         let call = |n: usize| async move {
-            // To and fro: never the same units twice.
+            // The count alternates, so that each command changes it.
             let count = json!({ "sku": sku(number), "onHand": UNITS as usize + n % 2 + 1 });
             shop.client.send(Call::post("/api/inventory/stock", &count)).await?.success("count").map(drop)
         };
@@ -200,16 +208,18 @@ async fn a_long_stream(shop: &OpenShop) -> Result<Row> {
     };
     adjust(0, LONG_STREAM_EVENTS).await?;
     adjust(1, SHORT_STREAM_EVENTS).await?;
-    let (mut long_ms, mut short_ms) = (Vec::new(), Vec::new());
+    let mut long_ms = Vec::new();
+    let mut short_ms = Vec::new();
     for _ in 0..COMMANDS {
         for (number, took) in [(0, &mut long_ms), (1, &mut short_ms)] {
             let count = json!({ "sku": sku(number), "onHand": UNITS + 2 });
-            let asked = Instant::now();
+            let started = Instant::now();
             shop.client.send(Call::post("/api/inventory/stock", &count)).await?.success("count")?;
-            took.push(asked.elapsed().as_secs_f64() * 1e3);
+            took.push(started.elapsed().as_secs_f64() * 1e3);
         }
     }
-    let (long, short) = (median(long_ms), median(short_ms));
+    let long = median(long_ms);
+    let short = median(short_ms);
     let name = "a command to a stream of 10,000 events, compared with 10";
     Ok(Row::at_most_times(name, "ms", long, short, 1.2).note(format!("median of {COMMANDS}, alternating")))
 }
@@ -222,11 +232,12 @@ static COMPARED: Model = Model {
     sums: &[],
 };
 
-/// Two builds with the same rows, beside a bare loop that reads both.
+/// Measures the comparison of two builds with equal rows, relative to a plain loop that reads both.
 fn a_comparison(bench: &mut Bench) -> Result<Row> {
     let folder = bench.folder("comparison")?;
     let (live, next) = client_runtime()?.block_on(fill(&folder))?;
-    let (mut compared, mut bare) = (Vec::new(), Vec::new());
+    let mut compared = Vec::new();
+    let mut bare = Vec::new();
     for _ in 0..TURNS {
         bare.push(read_both(&folder)?);
         let started = Instant::now();
@@ -237,7 +248,8 @@ fn a_comparison(bench: &mut Bench) -> Result<Row> {
         compared.push(started.elapsed().as_secs_f64());
         ensure!((found.rows, found.different) == (COMPARED_ROWS, 0), "{found:?}");
     }
-    let (compared, bare) = (median(compared), median(bare));
+    let compared = median(compared);
+    let bare = median(bare);
     let name = "comparing 1 M rows, relative to only reading them";
     Ok(Row::at_most_times(name, "s", compared, bare, 1.5))
 }
@@ -247,8 +259,8 @@ async fn fill(folder: &Path) -> Result<(Build, Build)> {
     let opened = ReadModelStore::open(&*models, &[&COMPARED]).await?;
     let live = opened.first().context("a model has a build")?.build;
     let next = models.begin(&COMPARED, Purpose::Next, Timestamp::UNIX_EPOCH).await?.build;
-    for first in (0..COMPARED_ROWS).step_by(usize::try_from(ROWS_A_COMMIT)?) {
-        let rows = (first..first + ROWS_A_COMMIT).map(|number| {
+    for first in (0..COMPARED_ROWS).step_by(usize::try_from(ROWS_PER_COMMIT)?) {
+        let rows = (first..first + ROWS_PER_COMMIT).map(|number| {
             let size = i64::try_from(number).unwrap_or(i64::MAX);
             let document = format!("{{\"name\":\"Lantern {number}\",\"size\":{size},\"colour\":\"white\"}}");
             let content = Some((document.into_bytes(), vec![Value::Integer(size)]));
@@ -261,20 +273,20 @@ async fn fill(folder: &Path) -> Result<(Build, Build)> {
             sums: Vec::new(),
             parking: ParkingChange::default(),
             from: Position(first),
-            checkpoint: Position(first + ROWS_A_COMMIT),
+            checkpoint: Position(first + ROWS_PER_COMMIT),
         };
         models.commit(vec![change(live), change(next)]).await?;
     }
     Ok((live, next))
 }
 
-/// Seconds in which a bare loop reads both tables by key.
+/// Reads both tables in a plain loop by key, and returns the time in seconds.
 fn read_both(folder: &Path) -> Result<f64> {
     let connection = rusqlite::Connection::open(folder.join(READ_MODELS_FILE))?;
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'compared%'";
     let tables: Vec<String> =
         connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    ensure!(tables.len() == 2, "two builds have two tables, not {tables:?}");
+    ensure!(tables.len() == 2, "expected the tables of two builds, found {tables:?}");
     let started = Instant::now();
     let mut bytes = 0;
     for table in tables {
@@ -285,6 +297,6 @@ fn read_both(folder: &Path) -> Result<f64> {
             bytes += row.get_ref(0)?.as_str()?.len() + row.get_ref(1)?.as_blob()?.len();
         }
     }
-    ensure!(figure(bytes as u64) > 0.0, "there is something to read");
+    ensure!(figure(bytes as u64) > 0.0, "the tables are empty");
     Ok(started.elapsed().as_secs_f64())
 }

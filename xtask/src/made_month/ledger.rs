@@ -1,11 +1,11 @@
-//! Writes a made month's lines and counts them as it goes.
+//! Writer of the lines of a generated month, which also counts the totals.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
 use anyhow::Result;
 
-/// The lines so far, and what they add up to.
+/// Lines written so far, and their totals.
 pub(super) struct Ledger<W: Write> {
     rows: csv::Writer<W>,
     lines: u64,
@@ -51,7 +51,7 @@ impl<W: Write> Ledger<W> {
         })
     }
 
-    /// A line that is sold.
+    /// Writes a line of a sale.
     pub(super) fn sale(
         &mut self,
         invoice: &str,
@@ -62,7 +62,8 @@ impl<W: Write> Ledger<W> {
         customer: &str,
     ) -> Result<()> {
         let minor = half_to_even(thousandths);
-        let (invoice, trimmed) = (invoice.to_owned(), sku.trim().to_owned());
+        let invoice = invoice.to_owned();
+        let trimmed = sku.trim().to_owned();
         self.orders.insert(invoice.clone());
         if customer.is_empty() {
             self.guest_orders.insert(invoice.clone());
@@ -76,8 +77,8 @@ impl<W: Write> Ledger<W> {
         self.write(&invoice, sku, description, &units.to_string(), &decimal(thousandths), customer)
     }
 
-    /// A line of a cancellation.
-    pub(super) fn goods_back(
+    /// Writes a line of a cancellation.
+    pub(super) fn returned(
         &mut self,
         invoice: &str,
         sku: &str,
@@ -91,7 +92,7 @@ impl<W: Write> Ledger<W> {
         self.write(invoice, sku, description, &format!("-{units}"), &decimal(thousandths), customer)
     }
 
-    /// A line that is neither.
+    /// Writes a line that is neither a sale nor a cancellation.
     pub(super) fn other(
         &mut self,
         invoice: &str,
@@ -104,8 +105,8 @@ impl<W: Write> Ledger<W> {
         self.write(invoice, sku, description, &quantity.to_string(), price, "")
     }
 
-    /// A line of a sale invoice whose price rounds to nothing.
-    pub(super) fn worth_nothing(&mut self, invoice: &str, sku: &str, description: &str) -> Result<()> {
+    /// Writes a line of a sale invoice whose price rounds to zero.
+    pub(super) fn zero_price(&mut self, invoice: &str, sku: &str, description: &str) -> Result<()> {
         self.rounded_lines += 1;
         self.other(invoice, sku, description, 1, "0.001")
     }
@@ -124,7 +125,7 @@ impl<W: Write> Ledger<W> {
         Ok(self.rows.write_record([invoice, sku, text, units, date, price, who, "United Kingdom"])?)
     }
 
-    /// Ends the file and gives `totals.csv`.
+    /// Completes the file and returns the content of `totals.csv`.
     pub(super) fn finish(mut self, month: &str) -> Result<String> {
         self.rows.flush()?;
         let head = "month,lines,orders,order_lines,reservations,units,revenue_minor,rounded_lines,skus,\
@@ -149,11 +150,13 @@ impl<W: Write> Ledger<W> {
 }
 
 fn decimal(thousandths: u64) -> String {
-    let (pounds, rest) = (thousandths / 1_000, thousandths % 1_000);
+    let pounds = thousandths / 1_000;
+    let rest = thousandths % 1_000;
     if rest.is_multiple_of(10) { format!("{pounds}.{:02}", rest / 10) } else { format!("{pounds}.{rest:03}") }
 }
 
 fn half_to_even(thousandths: u64) -> u64 {
-    let (floor, rest) = (thousandths / 10, thousandths % 10);
+    let floor = thousandths / 10;
+    let rest = thousandths % 10;
     floor + u64::from(rest > 5 || (rest == 5 && floor % 2 == 1))
 }

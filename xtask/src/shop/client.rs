@@ -1,8 +1,9 @@
-//! The HTTP side: one keep-alive client, the headers every call carries, retries, and the highest position
-//! any answer named.
+//! HTTP client of a shop: keep-alive connections, common headers, retries, and the highest position in any
+//! response.
 //!
-//! A call that is answered 503, or whose connection breaks, is sent again when that is safe: a read, or a
-//! write with an idempotency key. Retries are bounded; the last answer is then the answer.
+//! A call is retried if the response is a 503 or the connection breaks, and if a retry is safe: for a read, a
+//! write with an idempotency key, or a signed webhook. After the last retry, the last response or error is
+//! returned.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,19 +17,19 @@ use super::metrics;
 #[cfg(test)]
 mod tests;
 
-/// How often a call is sent again.
+/// Largest number of retries of one call.
 const RETRIES_MAX: u32 = 60;
-/// Milliseconds before it is sent again.
+/// Milliseconds before a retry.
 const RETRY_DELAY_MS: u64 = 250;
-/// Seconds one call may take: over the 30 that the longest wait of the API takes.
+/// Timeout of one call in seconds: longer than the 30 seconds that the API may wait.
 const CALL_SECONDS_MAX: u64 = 60;
-/// The time that a connection is kept which nobody uses: shorter than the shop keeps it, so that no request is
-/// sent into one that is just being closed.
+/// Longest time that an idle connection is kept. It is shorter than that of the shop, so that no request uses
+/// a connection that the shop is closing.
 const IDLE_MAX: Duration = Duration::from_secs(5);
-/// Connections kept open.
+/// Largest number of idle connections.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 
-/// One request.
+/// A request to the shop.
 pub(crate) struct Call<'a> {
     method: Method,
     path: &'a str,
@@ -39,30 +40,30 @@ pub(crate) struct Call<'a> {
     min_position: Option<u64>,
     cart_token: Option<&'a str>,
     anonymous: bool,
-    /// Somebody's own token.
+    /// Access token that replaces the token of the client.
     bearer: Option<&'a str>,
-    /// A webhook's.
+    /// Signature of a webhook.
     signature: Option<String>,
 }
 
 impl<'a> Call<'a> {
-    /// A webhook of the payment provider; its event's id makes it harmless to repeat.
+    /// A webhook of the payment provider. It may be retried, because its event has an id.
     pub(crate) fn webhook(body: String, signature: String) -> Self {
         let call = Self::new(Method::POST, "/api/payments/webhook", Some(body));
         Self { anonymous: true, signature: Some(signature), ..call }
     }
 
-    /// `GET path`.
+    /// A `GET` request.
     pub(crate) fn get(path: &'a str) -> Self {
         Self::new(Method::GET, path, None)
     }
 
-    /// `POST path` with a JSON body.
+    /// A `POST` request with a JSON body.
     pub(crate) fn post(path: &'a str, body: &Value) -> Self {
         Self::new(Method::POST, path, Some(body.to_string()))
     }
 
-    /// `POST path` with one JSON document a line.
+    /// A `POST` request with one JSON document per line.
     pub(crate) fn post_lines(path: &'a str, lines: String) -> Self {
         Self { content_type: "application/x-ndjson", ..Self::new(Method::POST, path, Some(lines)) }
     }
@@ -83,63 +84,63 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends `Idempotency-Key`.
+    /// Adds the header `Idempotency-Key`.
     pub(crate) fn key(self, key: impl Into<String>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
-    /// Sends `Prefer: wait=`.
+    /// Adds the header `Prefer: wait=`.
     pub(crate) fn wait_s(self, seconds: u32) -> Self {
         Self { wait_s: Some(seconds), ..self }
     }
 
-    /// Sends `X-Min-Position`.
+    /// Adds the header `X-Min-Position`.
     pub(crate) fn min_position(self, position: u64) -> Self {
         Self { min_position: Some(position), ..self }
     }
 
-    /// As somebody who is signed in.
+    /// Sends the access token of a signed-in customer.
     pub(crate) fn bearer(self, token: &'a str) -> Self {
         Self { bearer: Some(token), ..self }
     }
 
-    /// `DELETE path` with a JSON body.
+    /// A `DELETE` request with a JSON body.
     pub(crate) fn delete(path: &'a str, body: &Value) -> Self {
         Self::new(Method::DELETE, path, Some(body.to_string()))
     }
 
-    /// As a guest: without the token, with the cart's when there is one.
+    /// Sends no access token, and the cart token if there is one.
     pub(crate) fn guest(self, cart_token: Option<&'a str>) -> Self {
         Self { anonymous: true, cart_token, ..self }
     }
 }
 
-/// What came back.
+/// A response of the shop.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// The HTTP status.
+pub(crate) struct Response {
+    /// HTTP status code.
     pub(crate) status: u16,
-    /// The JSON document; null for an empty body.
+    /// JSON document of the body; null if the body is empty.
     pub(crate) body: Value,
-    /// `X-Cart-Token`.
+    /// Value of the header `X-Cart-Token`.
     pub(crate) cart_token: Option<String>,
 }
 
-impl Answer {
-    /// The answer, when it is a success; else an error that shows what was answered.
+impl Response {
+    /// Returns the response if it is a success, otherwise an error that shows it.
     pub(crate) fn success(self, what: &str) -> Result<Self> {
         ensure!((200..300).contains(&self.status), "{what}: {} {}", self.status, self.body);
         Ok(self)
     }
 
-    /// A text of the body.
+    /// Returns a text of the body.
     pub(crate) fn text(&self, pointer: &str) -> Result<&str> {
         let value = self.body.pointer(pointer).and_then(Value::as_str);
         value.with_context(|| format!("no text at {pointer} in {}", self.body))
     }
 }
 
-/// Speaks to one shop.
+/// Client of one shop.
 pub(crate) struct ShopClient {
     http: reqwest::Client,
     base: String,
@@ -149,7 +150,7 @@ pub(crate) struct ShopClient {
 }
 
 impl ShopClient {
-    /// A client of the shop at `base` with this bearer token.
+    /// Creates a client of the shop at the URL `base`, with an access token.
     pub(crate) fn new(base: &str, token: String) -> Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -162,24 +163,24 @@ impl ShopClient {
         Ok(Self { http, base, token, highest_position: AtomicU64::new(0), retries: AtomicU64::new(0) })
     }
 
-    /// The highest `X-Position` of any answer so far.
+    /// Returns the highest `X-Position` of all responses so far.
     pub(crate) fn highest_position(&self) -> u64 {
         self.highest_position.load(Ordering::Relaxed)
     }
 
-    /// How many calls were sent again.
+    /// Returns the number of retries so far.
     pub(crate) fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Sends a call, and sends it again while that helps and is safe.
-    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer> {
+    /// Sends a call, with retries if they are safe.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Response> {
         let may_repeat = call.method == Method::GET || call.key.is_some() || call.signature.is_some();
         let mut attempt = 0;
         loop {
             let outcome = self.send_once(&call).await;
-            let is_refused_for_now = outcome.as_ref().map_or(true, |answer| answer.status == 503);
-            if !is_refused_for_now || !may_repeat || attempt == RETRIES_MAX {
+            let is_temporary_failure = outcome.as_ref().map_or(true, |response| response.status == 503);
+            if !is_temporary_failure || !may_repeat || attempt == RETRIES_MAX {
                 return outcome.with_context(|| format!("{} {}", call.method, call.path));
             }
             attempt += 1;
@@ -188,7 +189,7 @@ impl ShopClient {
         }
     }
 
-    async fn send_once(&self, call: &Call<'_>) -> Result<Answer> {
+    async fn send_once(&self, call: &Call<'_>) -> Result<Response> {
         let mut request = self.http.request(call.method.clone(), format!("{}{}", self.base, call.path));
         request = request.header("X-API-Version", "v1");
         if !call.anonymous {
@@ -212,10 +213,10 @@ impl ShopClient {
         if let Some(body) = &call.body {
             request = request.header("Content-Type", call.content_type).body(body.clone());
         }
-        self.answer(request.send().await?).await
+        self.read_response(request.send().await?).await
     }
 
-    async fn answer(&self, response: reqwest::Response) -> Result<Answer> {
+    async fn read_response(&self, response: reqwest::Response) -> Result<Response> {
         let status = response.status().as_u16();
         let header =
             |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -231,29 +232,29 @@ impl ShopClient {
             serde_json::from_slice(&bytes)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
         };
-        Ok(Answer { status, body, cart_token })
+        Ok(Response { status, body, cart_token })
     }
 
-    /// Whether `/health/ready` says yes.
+    /// Returns true if `/health/ready` reports that the shop is ready.
     pub(crate) async fn is_ready(&self) -> bool {
-        let answer = self.send_once(&Call { anonymous: true, ..Call::get("/health/ready") }).await;
-        answer.is_ok_and(|answer| answer.status == 200)
+        let response = self.send_once(&Call { anonymous: true, ..Call::get("/health/ready") }).await;
+        response.is_ok_and(|response| response.status == 200)
     }
 
-    /// A counter of `/metrics`, summed over the labels that hold `label`.
+    /// Returns a counter of `/metrics`, summed over all label sets that contain `label`.
     pub(crate) async fn counter(&self, name: &str, label: &str) -> Result<f64> {
-        let answer = self.send(Call::get("/metrics")).await?.success("/metrics")?;
-        let Value::String(text) = &answer.body else { bail!("/metrics answers no text") };
+        let response = self.send(Call::get("/metrics")).await?.success("/metrics")?;
+        let Value::String(text) = &response.body else { bail!("/metrics is not a text") };
         metrics::counter(text, name, label).with_context(|| format!("/metrics has no {name}{{{label}}}"))
     }
 
-    /// The position of the log's head.
+    /// Returns the position of the newest event in the log.
     pub(crate) async fn head(&self) -> Result<u64> {
-        let answer = self.send(Call::get("/api/admin/projections")).await?.success("projections")?;
-        answer.text("/head")?.parse().context("the head is no position")
+        let response = self.send(Call::get("/api/admin/projections")).await?.success("projections")?;
+        response.text("/head")?.parse().context("the head is not a position")
     }
 
-    /// Every item of a list, page by page, as of `position` or later.
+    /// Reads all items of a list, page by page, from read models that have reached `position`.
     pub(crate) async fn list(&self, path: &str, position: u64) -> Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
@@ -261,10 +262,10 @@ impl ShopClient {
             let from = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
             let page = format!("{path}?limit=100{from}");
             let call = Call::get(&page).min_position(position).wait_s(30);
-            let mut answer = self.send(call).await?.success(path)?;
-            let Value::Array(found) = answer.body["items"].take() else { bail!("{path} has no items") };
+            let mut response = self.send(call).await?.success(path)?;
+            let Value::Array(found) = response.body["items"].take() else { bail!("{path} has no items") };
             items.extend(found);
-            match answer.body["nextCursor"].take() {
+            match response.body["nextCursor"].take() {
                 Value::String(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
                 Value::Null => return Ok(items),
                 other => bail!("{path}: the next cursor is {other}"),

@@ -1,10 +1,11 @@
-//! What a process has used, from `/proc`.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// Linux counts a process's time in hundredths of a second (`USER_HZ`) on every architecture Rust runs on.
+/// Unit of process times in Linux (`USER_HZ`): a hundredth of a second on every architecture that Rust
+/// supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds of this process, user and system.
@@ -25,19 +26,19 @@ pub(crate) fn process_memory_mib(pid: u32) -> Result<f64> {
 /// Resident memory of a process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
-    /// All of it, in MiB.
+    /// All resident memory, in MiB.
     pub(crate) all_mib: f64,
-    /// The part that no file stands behind, in MiB: the heap, mostly.
+    /// Anonymous memory (not backed by a file), in MiB: mostly the heap.
     pub(crate) anonymous_mib: f64,
 }
 
-/// Resident memory of a process, by its kind.
+/// Reads the resident memory of a process.
 pub(crate) fn process_memory(pid: u32) -> Result<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("/proc can't be read")?;
     let mib = |name: &str| -> Result<f64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let value = line.with_context(|| format!("/proc has no {name}"))?;
-        let kib: f64 = value.trim().trim_end_matches(" kB").parse().context("memory is no number")?;
+        let kib: f64 = value.trim().trim_end_matches(" kB").parse().context("memory is not a number")?;
         Ok(kib / 1024.0)
     };
     Ok(Memory { all_mib: mib("VmRSS:")?, anonymous_mib: mib("RssAnon:")? })
@@ -45,10 +46,11 @@ pub(crate) fn process_memory(pid: u32) -> Result<Memory> {
 
 fn cpu_seconds(process: &str) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("/proc can't be read")?;
-    ticks(&stat).map(|ticks| ticks / TICKS_PER_SECOND).context("/proc/*/stat has another shape")
+    ticks(&stat).map(|ticks| ticks / TICKS_PER_SECOND).context("/proc/*/stat has an unknown format")
 }
 
-/// Fields 14 and 15 (utime, stime) of proc(5), counted behind the name, which may hold anything.
+/// Sum of the fields 14 and 15 (utime, stime; see proc(5)). They are counted from the end of the process
+/// name, which may contain spaces and brackets.
 fn ticks(stat: &str) -> Option<f64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_whitespace().skip(11);
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_spaces_and_brackets_moves_no_field() {
+    fn a_process_name_with_spaces_and_brackets_moves_no_field() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 120 30 0 0 20 0 1 0 100 0 0";
         assert_eq!(ticks(stat), Some(150.0));
     }

@@ -1,6 +1,6 @@
-//! Reads the text that `/metrics` answers (Prometheus's exposition format).
+//! Parser of the text of `/metrics` (Prometheus exposition format).
 
-/// The sum of a counter over all its labels that hold `label`; `None` when there is no such counter.
+/// Returns the sum of a counter over all label sets that contain `label`; `None` if there is no such counter.
 pub(super) fn counter(text: &str, name: &str, label: &str) -> Option<f64> {
     let values: Vec<f64> = text
         .lines()
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_is_summed_over_its_labels_and_no_other_is_taken_for_it() {
+    fn a_counter_is_summed_over_its_labels_and_not_confused_with_others() {
         let text = "# TYPE souk_commits counter\nsouk_commits 3\nsouk_commits_total{stream=\"a\"} 4\nsouk_commits_total{stream=\"b\"} 5\n";
         assert_eq!(counter(text, "souk_commits", ""), Some(3.0));
         assert_eq!(counter(text, "souk_commits_total", ""), Some(9.0));

@@ -1,7 +1,7 @@
-//! A shop that is started for a trial or a bench, on a data folder of its own, and stopped at the end.
+//! A shop that is started for a trial or a benchmark, with its own data folder, and stopped at the end.
 //!
-//! It is stopped as an operator would, by SIGTERM, and must then end with exit status 0. One that is
-//! dropped without that (something failed before) is killed.
+//! It is stopped by SIGTERM, as an operator would do it, and must then exit with status 0. If an error occurs
+//! before, the value is dropped, and the shop is killed.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,13 +15,13 @@ use serde::Deserialize;
 
 use super::client::ShopClient;
 
-/// Seconds until a server must be ready.
+/// Longest time until a server is ready, in seconds.
 const READY_SECONDS_MAX: u64 = 60;
-/// Seconds a server may take to stop: it cuts what is left after five.
+/// Longest time that a server may take to stop, in seconds. It aborts its open requests after five seconds.
 const STOP_SECONDS_MAX: u64 = 15;
-/// Milliseconds between two looks.
+/// Milliseconds between two checks.
 const LOOK_EVERY_MS: u64 = 5;
-/// Lines of the server's log that an error shows.
+/// Number of lines of the server's log output in an error.
 const LOG_LINES_SHOWN: usize = 20;
 
 #[derive(Deserialize)]
@@ -33,21 +33,22 @@ struct Listening {
 pub(crate) struct Server {
     child: Child,
     log: PathBuf,
-    /// Where it listens.
+    /// URL of the server.
     pub(crate) url: String,
-    /// From its start to ready.
+    /// Time from the start until the server was ready.
     pub(crate) ready_after: Duration,
 }
 
 impl Server {
-    /// Starts `souk serve` on `data`, waits until it is ready, and gives it with an admin's client.
+    /// Starts `souk serve` with the data folder `data` and waits until it is ready. Also returns a client
+    /// with an admin token.
     pub(crate) async fn start(souk: &Path, data: &Path) -> Result<(Self, ShopClient)> {
         let server = Self::start_on(souk, data, "127.0.0.1:0", &[]).await?;
         let client = ShopClient::new(&server.url, admin_token(souk, data)?)?;
         Ok((server, client))
     }
 
-    /// Starts `souk serve` at an address, with variables, and waits until it is ready.
+    /// Starts `souk serve` at an address, with environment variables, and waits until it is ready.
     pub(crate) async fn start_on(
         souk: &Path,
         data: &Path,
@@ -82,21 +83,21 @@ impl Server {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{} can't be started", souk.display()))?;
-        let stdout = child.stdout.take().expect("standard output was asked for");
+        let stdout = child.stdout.take().expect("standard output is piped");
         let mut server = Self { child, log, url: String::new(), ready_after: Duration::ZERO };
         server.url = server.read_address(BufReader::new(stdout))?;
         Ok(server)
     }
 
-    /// Reads until the line that says where it listens; what follows is read and dropped, so that the
-    /// server never writes into a closed pipe.
+    /// Reads the output up to the line that contains the address. A thread reads and drops the rest, so that
+    /// the server never writes to a closed pipe.
     fn read_address(&mut self, mut stdout: BufReader<std::process::ChildStdout>) -> Result<String> {
         let mut line = String::new();
         loop {
             line.clear();
             if stdout.read_line(&mut line)? == 0 {
                 let status = self.child.wait()?;
-                bail!("souk ended with {status} before it listened\n{}", self.log_tail());
+                bail!("souk ended with {status} before it listened on its address\n{}", self.log_tail());
             }
             if let Ok(Listening { listening }) = serde_json::from_str(line.trim()) {
                 std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
@@ -105,22 +106,22 @@ impl Server {
         }
     }
 
-    /// The server's process.
+    /// Process id of the server.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends it without a word.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Whether it ends by itself within a time.
+    /// Returns true if the server ends within a time.
     pub(crate) async fn ends_within(&mut self, time: Duration) -> Result<bool> {
-        let asked = Instant::now();
-        while asked.elapsed() < time {
+        let started = Instant::now();
+        while started.elapsed() < time {
             if self.child.try_wait()?.is_some() {
                 return Ok(true);
             }
@@ -129,17 +130,17 @@ impl Server {
         Ok(false)
     }
 
-    /// Stops it and holds it to exit status 0.
+    /// Stops the server and checks that it exits with status 0.
     pub(crate) fn stop(mut self) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         kill_process(pid, Signal::TERM).context("souk can't be stopped")?;
-        let asked = Instant::now();
+        let started = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            let is_too_late = asked.elapsed().as_secs() >= STOP_SECONDS_MAX;
-            ensure!(!is_too_late, "souk runs on {STOP_SECONDS_MAX} s after SIGTERM\n{}", self.log_tail());
+            let is_too_late = started.elapsed().as_secs() >= STOP_SECONDS_MAX;
+            ensure!(!is_too_late, "souk still runs {STOP_SECONDS_MAX} s after SIGTERM\n{}", self.log_tail());
             std::thread::sleep(Duration::from_millis(LOOK_EVERY_MS));
         };
         ensure!(status.success(), "souk ended with {status} after SIGTERM\n{}", self.log_tail());
@@ -156,18 +157,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            // Only a failure comes here with a running server; its own error is the one to show.
+            // The server still runs here only after an error, and that error is the one to report.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
+/// Creates an admin token that is valid for 12 hours.
 pub(crate) fn admin_token(souk: &Path, data: &Path) -> Result<String> {
     token(souk, data, "admin")
 }
 
-/// A token of a role, for half a day.
+/// Creates a token of a role that is valid for 12 hours.
 pub(crate) fn token(souk: &Path, data: &Path, role: &str) -> Result<String> {
     let mut command = Command::new(souk);
     command.args(["token", "--role", role, "--subject", "ops", "--ttl", "12h", "--data"]).arg(data);
@@ -176,7 +178,7 @@ pub(crate) fn token(souk: &Path, data: &Path, role: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The token for a shop that runs elsewhere.
+/// Reads the admin token for a shop that already runs, from `SOUK_TOKEN`.
 pub(crate) fn token_for_url() -> Result<String> {
-    std::env::var("SOUK_TOKEN").context("with --url, SOUK_TOKEN must hold an admin's token")
+    std::env::var("SOUK_TOKEN").context("--url needs an admin token in SOUK_TOKEN")
 }

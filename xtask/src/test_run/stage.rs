@@ -68,24 +68,24 @@ impl Stage {
     pub(super) fn run(self) -> Result<bool> {
         match self {
             Self::Engines => engines::install().map(|()| true),
-            Self::Crates => crates::checked(),
+            Self::Crates => crates::check(),
             Self::Formatting => Ok(cargo(&["fmt", "--all", "--check"])?
                 & cargo(&["fmt", "--manifest-path", "testing/fuzz/Cargo.toml", "--check"])?),
             Self::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Self::Tidy => cargo(&["test", "--package", "xtask", "tidy::", "--", "--show-output"]),
             Self::Docs => docs(),
             Self::Tests => cargo(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"]),
-            Self::Claims => claims::all_ran(&claims::tests_of_checkout()?),
-            Self::Readme => readme::runs(&workspace::build_souk(Profile::Dev)?),
+            Self::Claims => claims::check_tests_ran(&claims::tests_of_checkout()?),
+            Self::Readme => readme::run_commands(&workspace::build_souk(Profile::Dev)?),
             Self::Month => one_month(),
             Self::Kills => twenty_kills(),
-            Self::Abuse => trial::abuse::abused(&workspace::build_souk(Profile::Dev)?, ABUSE),
-            Self::Mutants => Ok(mutants::missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?.is_empty()),
+            Self::Abuse => trial::abuse::run_all_attacks(&workspace::build_souk(Profile::Dev)?, ABUSE),
+            Self::Mutants => Ok(mutants::find_missed(&mutants::IN_EVERY_RUN.map(str::to_owned))?.is_empty()),
             Self::Schemathesis => {
-                schemathesis::tested(&workspace::build_souk(Profile::Dev)?, schemathesis::EXAMPLES)
+                schemathesis::test_api(&workspace::build_souk(Profile::Dev)?, schemathesis::EXAMPLES)
             }
-            Self::Clients => clients::used(&workspace::build_souk(Profile::Dev)?),
-            Self::Fuzzing => fuzz::all(fuzz::SECONDS),
+            Self::Clients => clients::test_clients(&workspace::build_souk(Profile::Dev)?),
+            Self::Fuzzing => fuzz::fuzz_all(fuzz::SECONDS),
         }
     }
 }
@@ -124,7 +124,7 @@ fn one_month() -> Result<bool> {
 fn twenty_kills() -> Result<bool> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let scratch = tempfile::tempdir()?;
-    let findings = trial::crash::killed(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;
+    let findings = trial::crash::run_kills(&souk, &scratch.path().join("shop"), KILLS, KILLS_SEED)?;
     for finding in &findings {
         println!("WRONG  {finding}");
     }

@@ -12,6 +12,7 @@ fn every_threat_names_tests_that_exist() {
     let rows = claims::claims(&document);
     assert!(rows.len() >= ROWS_MIN, "only {} rows are read", rows.len());
     let tests = claims::tests_of_checkout().expect("every source file can be read");
-    let findings: Vec<String> = rows.iter().flat_map(|claim| claims::named(claim, &tests).1).collect();
+    let findings: Vec<String> =
+        rows.iter().flat_map(|claim| claims::tests_named_by(claim, &tests).1).collect();
     assert_none(&findings);
 }

@@ -1,11 +1,11 @@
-//! What the shop must hold in the end, from the files alone.
+//! Expected totals of a sales trial, computed from the files.
 
 use std::collections::BTreeMap;
 
 use super::invoices::{Invoices, Product, products_of};
 use super::totals::Totals;
 
-/// What happens to one SKU.
+/// Units of one SKU that are sold and returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Movement {
     pub(super) sold: i64,
@@ -13,23 +13,23 @@ pub(super) struct Movement {
 }
 
 impl Movement {
-    /// What is counted at first: so much that nothing runs out.
+    /// Returns the stock at the start: enough for all sales.
     pub(super) fn counted(self) -> i64 {
         self.sold
     }
 
-    /// What is on hand in the end.
+    /// Returns the stock on hand at the end.
     pub(super) fn left(self) -> i64 {
         self.counted() - self.sold + self.returned
     }
 }
 
-/// The sums over all months.
+/// Expected totals over all months.
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) products: Vec<Product>,
     pub(super) movements: BTreeMap<String, Movement>,
-    /// Of what can be added up; `skus` is the number of products.
+    /// Sums over all months; `skus` is the number of products, and figures that are not compared are 0.
     pub(super) totals: Totals,
 }
 

@@ -1,8 +1,8 @@
-//! After trading: what the read side reports, against what the files add up to.
+//! Comparison at the end of a sales trial: the totals that the shop reports, and the totals of the files.
 //!
-//! Orders and their lines are counted from the pages of the order list, units and revenue come from the
-//! sales report, stock from the pages of the stock list. Only this trial's orders count; of the sales
-//! report, what was there before is taken away.
+//! Orders and lines are counted in the order list, units and revenue come from the sales report, and stock
+//! from the stock list. Only the orders of this trial count: the sales before the trial are subtracted from
+//! the report.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ use super::books::Books;
 use super::invoices::Sale;
 use super::trade::Traded;
 
-/// The sums of the sales report.
+/// Totals of the sales report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sales {
     orders: i64,
@@ -23,7 +23,7 @@ pub(super) struct Sales {
     revenue_minor: i64,
 }
 
-/// What order pages add up to.
+/// Totals of the order list.
 #[derive(Default)]
 struct Listed {
     orders: u64,
@@ -31,14 +31,14 @@ struct Listed {
     reservations: u64,
 }
 
-/// The sales report's totals as of the highest position this client has seen.
+/// Reads the totals of the sales report, at the highest position that this client has seen.
 pub(super) async fn sales_so_far(client: &ShopClient) -> Result<Sales> {
     let path = "/api/orders/admin/sales";
     let call = Call::get(path).min_position(client.highest_position()).wait_s(30);
-    let answer = client.send(call).await?.success(path)?;
+    let response = client.send(call).await?.success(path)?;
     let number = |pointer: &str| {
-        let value = answer.body.pointer(pointer).and_then(Value::as_i64);
-        value.with_context(|| format!("no number at {pointer} in {}", answer.body))
+        let value = response.body.pointer(pointer).and_then(Value::as_i64);
+        value.with_context(|| format!("no number at {pointer} in {}", response.body))
     };
     Ok(Sales {
         orders: number("/total/orders")?,
@@ -47,7 +47,7 @@ pub(super) async fn sales_so_far(client: &ShopClient) -> Result<Sales> {
     })
 }
 
-/// Everything that differs.
+/// Returns all differences between the shop and the files.
 pub(super) async fn compare(
     client: &ShopClient,
     books: &Books,
@@ -55,23 +55,23 @@ pub(super) async fn compare(
     traded: &Traded,
 ) -> Result<Vec<String>> {
     let mut differences = Vec::new();
-    let mut same = |what: &str, shop: i64, file: i64| {
+    let mut check_equal = |name: &str, shop: i64, file: i64| {
         if shop != file {
-            differences.push(format!("{what}: the shop has {shop}, the files have {file}"));
+            differences.push(format!("{name}: the shop has {shop}, the files have {file}"));
         }
     };
     let totals = books.totals.figures().into_iter().collect::<HashMap<_, _>>();
     let after = sales_so_far(client).await?;
-    same("orders in the sales report", after.orders - before.orders, totals["orders"]);
-    same("units in the sales report", after.units - before.units, books.totals.units);
+    check_equal("orders in the sales report", after.orders - before.orders, totals["orders"]);
+    check_equal("units in the sales report", after.units - before.units, books.totals.units);
     let revenue = after.revenue_minor - before.revenue_minor;
-    same("revenue in the sales report, minor units", revenue, books.totals.revenue_minor);
+    check_equal("revenue in the sales report, minor units", revenue, books.totals.revenue_minor);
 
     let orders = client.list("/api/orders", client.highest_position()).await?;
     let (listed, wrong_orders) = count_orders(&orders, traded)?;
-    same("orders in the list", signed(listed.orders), totals["orders"]);
-    same("order lines in the list", signed(listed.lines), totals["order lines"]);
-    same("reservations in the list", signed(listed.reservations), totals["reservations"]);
+    check_equal("orders in the list", signed(listed.orders), totals["orders"]);
+    check_equal("order lines in the list", signed(listed.lines), totals["order lines"]);
+    check_equal("reservations in the list", signed(listed.reservations), totals["reservations"]);
     differences.extend(wrong_orders);
 
     let stock = client.list("/api/inventory/stock", client.highest_position()).await?;
@@ -83,15 +83,16 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).expect("a list has fewer than 2^63 rows")
 }
 
-/// Counts this trial's orders and holds each to its invoice.
+/// Counts the orders of this trial and compares each with its invoice.
 fn count_orders(items: &[Value], traded: &Traded) -> Result<(Listed, Vec<String>)> {
-    let (mut listed, mut wrong) = (Listed::default(), Vec::new());
+    let mut listed = Listed::default();
+    let mut wrong = Vec::new();
     let mut seen = HashSet::new();
     for item in items {
         let id = item["id"].as_str().context("an order in the list has no id")?;
         let Some(sale) = traded.orders.get(id) else { continue };
         if !seen.insert(id) {
-            wrong.push(format!("order {id} stands in the list twice"));
+            wrong.push(format!("order {id} is in the list twice"));
             continue;
         }
         let lines =
@@ -100,7 +101,7 @@ fn count_orders(items: &[Value], traded: &Traded) -> Result<(Listed, Vec<String>
         listed.orders += 1;
         listed.lines += lines.len() as u64;
         listed.reservations += skus.len() as u64;
-        wrong.extend(against_invoice(item, lines, sale));
+        wrong.extend(difference_from_invoice(item, lines, sale));
     }
     Ok((listed, wrong))
 }
@@ -109,7 +110,7 @@ fn confirmed_sku(line: &Value) -> Option<&str> {
     if line["reservation"] == "CONFIRMED" { line["sku"].as_str() } else { None }
 }
 
-fn against_invoice(order: &Value, lines: &[Value], sale: &Sale) -> Option<String> {
+fn difference_from_invoice(order: &Value, lines: &[Value], sale: &Sale) -> Option<String> {
     let total: i64 = sale.lines.iter().map(|line| line.units * line.price_minor).sum();
     let units: i64 = sale.lines.iter().map(|line| line.units).sum();
     let listed_units: i64 = lines.iter().filter_map(|line| line["quantity"].as_i64()).sum();
@@ -178,13 +179,13 @@ mod tests {
 
     #[test]
     fn one_sku_at_two_prices_is_two_lines_and_one_reservation() {
-        let (listed, wrong) = count_orders(&[order(), json!({"id": "somebody else's"})], &traded()).unwrap();
+        let (listed, wrong) = count_orders(&[order(), json!({"id": "another order"})], &traded()).unwrap();
         assert_eq!((listed.orders, listed.lines, listed.reservations), (1, 2, 1));
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[test]
-    fn every_way_an_order_can_differ_is_seen() {
+    fn every_difference_between_an_order_and_its_invoice_is_found() {
         let changes = [
             ("/status", json!("CANCELLED")),
             ("/customerId", Value::Null),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn stock_must_be_what_was_counted_less_sold_and_more_returned() {
+    fn stock_must_equal_counted_minus_sold_plus_returned_units() {
         let returns = vec![Return { invoice: "C2".into(), sku: "A".into(), units: 4 }];
         let books = Books::of(&[Invoices { sales: vec![sale()], returns, ..Invoices::default() }]);
         let stock =

@@ -1,8 +1,9 @@
-//! The invoices of a file, read by the rules that came with the data (`PROVENANCE.md`).
+//! Reader of the invoices in a file. The rules come from the description of the data (`PROVENANCE.md`).
 //!
-//! A sale line has an invoice number of digits only, a quantity above 0 and a price of at least one minor
-//! unit after rounding. A `C` invoice's lines with negative quantities are returned goods. Every other line
-//! is skipped and counted. A line that can't be read at all is an error that names it.
+//! A line is a sale if its invoice number has only digits, its quantity is above 0, and its rounded price is
+//! at least one minor unit. A line is a return if its invoice number starts with `C` and its quantity is
+//! negative. All other lines are skipped and counted. A line that can't be parsed is an error with its line
+//! number.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,25 +15,25 @@ use serde::Deserialize;
 
 use super::minor::ExactPrice;
 
-/// One line of a sale.
+/// Line of a sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SaleLine {
     pub(crate) sku: String,
     pub(crate) units: i64,
-    /// Rounded to the minor unit.
+    /// Price of one unit, rounded to the minor unit.
     pub(crate) price_minor: i64,
 }
 
-/// One sale invoice: an order to place.
+/// Sale invoice, which the trial sends as an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sale {
     pub(crate) invoice: String,
-    /// None for a guest.
+    /// Customer number; none for a guest.
     pub(crate) customer: Option<String>,
     pub(crate) lines: Vec<SaleLine>,
 }
 
-/// Goods of one SKU that one `C` invoice brings back.
+/// Returned units of one SKU in one cancellation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Return {
     pub(crate) invoice: String,
@@ -40,22 +41,23 @@ pub(crate) struct Return {
     pub(crate) units: i64,
 }
 
-/// What is known of a SKU from the first lines that name it.
+/// Product data of a SKU, from the first lines that contain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Product {
     pub(crate) sku: String,
-    /// The first description that says anything, else the SKU.
+    /// First description that is not empty, otherwise the SKU.
     pub(crate) name: String,
-    /// The first price of at least one minor unit, else 1.
+    /// First price of at least one minor unit, otherwise 1.
     pub(crate) price_minor: i64,
 }
 
-/// Everything of one file, in the order of its lines.
+/// Content of one file, in the order of its lines.
 #[derive(Debug, Default)]
 pub(crate) struct Invoices {
     pub(crate) lines: u64,
     pub(crate) skipped_lines: u64,
-    /// Lines that rounding moves, those included that are no sale for having been moved to nothing.
+    /// Number of lines whose price is changed by rounding, including lines that are not sales because their
+    /// price rounds to zero.
     pub(crate) rounded_lines: u64,
     pub(crate) sales: Vec<Sale>,
     pub(crate) returns: Vec<Return>,
@@ -74,14 +76,14 @@ struct Row {
     customer_id: String,
 }
 
-/// Reads `FILE.csv.gz`, or `FILE.csv`.
+/// Reads the invoices of `FILE.csv.gz` or `FILE.csv`.
 pub(crate) fn read(file: &Path) -> Result<Invoices> {
-    let named = || format!("{} can't be read", file.display());
-    let opened = File::open(file).with_context(named)?;
+    let describe = || format!("{} can't be read", file.display());
+    let opened = File::open(file).with_context(describe)?;
     if file.extension().is_some_and(|extension| extension == "gz") {
-        parse(MultiGzDecoder::new(opened)).with_context(named)
+        parse(MultiGzDecoder::new(opened)).with_context(describe)
     } else {
-        parse(opened).with_context(named)
+        parse(opened).with_context(describe)
     }
 }
 
@@ -92,7 +94,7 @@ fn parse(text: impl std::io::Read) -> Result<Invoices> {
         let row = row.with_context(|| format!("line {line}"))?;
         reading.take(&row).with_context(|| format!("line {line}"))?;
     }
-    ensure!(reading.invoices.lines > 0, "there is no line in it");
+    ensure!(reading.invoices.lines > 0, "the file has no lines");
     Ok(reading.invoices)
 }
 
@@ -166,7 +168,7 @@ impl Reading {
     }
 }
 
-/// The products of several files, each SKU once, as it was first seen.
+/// Returns the products of several files, each SKU once, with the data of its first lines.
 pub(crate) fn products_of(months: &[Invoices]) -> Vec<Product> {
     let mut at: HashMap<&str, usize> = HashMap::new();
     let mut products: Vec<Product> = Vec::new();
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_one_invoice_make_one_sale_whoever_stands_between() {
+    fn lines_of_one_invoice_make_one_sale_even_with_other_lines_between() {
         let read = invoices(
             "1,A,Lamp,2,2011-01-01,1.00,17850.0,UK\n2,A,Lamp,1,2011-01-01,1.00,,UK\n1, B ,Rug,1,2011-01-01,2.005,17850.0,UK\n",
         );
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_has_the_first_price_and_the_first_description_that_says_anything() {
+    fn a_product_has_the_first_price_and_the_first_description_that_is_not_empty() {
         let first = invoices("1,A,,1,d,1.50,,UK\n1,B,,1,d,2,,UK\n");
         let second = invoices("2,A,LAMP,1,d,1.75,,UK\nC3,C,,-1,d,0.0,,UK\n");
         let products = products_of(&[first, second]);
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_is_named() {
+    fn an_unreadable_line_is_reported_with_its_number() {
         let error = parse(format!("{HEAD}1,A,Lamp,two,d,1.00,,UK\n").as_bytes()).unwrap_err();
         assert!(format!("{error:#}").starts_with("line 2"), "{error:#}");
     }

@@ -1,33 +1,34 @@
-//! Prices as the files have them, decimals of any length, and as the shop has them, whole minor units.
+//! Conversion of prices from the decimals in the files to the whole minor units of the shop.
 
 use anyhow::{Context, Result, bail};
 
-/// Digits behind the point that are read; more are refused.
+/// Largest number of digits behind the decimal point; a price with more is an error.
 const FRACTION_DIGITS_MAX: usize = 6;
-/// How many of the smallest parts make one minor unit (a penny).
+/// Parts of [`ExactPrice`] in one minor unit (a penny).
 const PARTS_OF_A_MINOR: i64 = 10_000;
 
-/// A price exactly as it was written, in ten-thousandths of a minor unit.
+/// Exact price of a file, in ten-thousandths of a minor unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExactPrice(i64);
 
 impl ExactPrice {
-    /// Reads `2.55`, `-11062.06`, `0.001`.
+    /// Reads a decimal such as `2.55`, `-11062.06` or `0.001`.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || !plain(whole) || !plain(fraction) || fraction.len() > FRACTION_DIGITS_MAX {
-            bail!("`{text}` is no price");
+            bail!("`{text}` is not a price");
         }
         let padded = format!("{whole}{fraction:0<FRACTION_DIGITS_MAX$}");
         let parts: i64 = padded.parse().with_context(|| format!("`{text}` is too large for a price"))?;
         Ok(Self(if negative { -parts } else { parts }))
     }
 
-    /// Whole minor units, half to even.
+    /// Returns the price in whole minor units, rounded half to even.
     pub(crate) fn rounded(self) -> i64 {
-        let (floor, rest) = (self.0.div_euclid(PARTS_OF_A_MINOR), self.0.rem_euclid(PARTS_OF_A_MINOR));
+        let floor = self.0.div_euclid(PARTS_OF_A_MINOR);
+        let rest = self.0.rem_euclid(PARTS_OF_A_MINOR);
         let up = match rest.cmp(&(PARTS_OF_A_MINOR / 2)) {
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => floor.rem_euclid(2) == 1,
@@ -36,7 +37,7 @@ impl ExactPrice {
         floor + i64::from(up)
     }
 
-    /// Whether rounding moves it.
+    /// Returns true if the price is a whole number of minor units, so that rounding does not change it.
     pub(crate) fn is_whole(self) -> bool {
         self.0 % PARTS_OF_A_MINOR == 0
     }
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_price_is_refused() {
+    fn texts_that_are_not_prices_are_rejected() {
         for text in ["", "-", ".5", "1,5", "1e3", "1.0000001", "99999999999999999999", "+1", " 1"] {
             assert!(ExactPrice::parse(text).is_err(), "{text}");
         }

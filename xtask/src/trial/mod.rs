@@ -1,9 +1,9 @@
-//! A trial: months of a real shop's invoices, traded through the HTTP API of a running shop, and the books
-//! compared afterwards from its read side.
+//! Sales trial: sends months of invoices of a real shop to the HTTP API of a running shop, and compares the
+//! totals that the shop reports afterwards with those of the invoices.
 //!
-//! Products and stock come first, then every sale invoice is an order and every cancellation's units go
-//! back on hand, up to [`trade::IN_FLIGHT_MAX`] at once. What the shop then reports must equal the file's
-//! own totals to the penny and to the piece; every difference is printed, and fails the trial.
+//! The trial first creates products and stock. Then it sends each sale invoice as an order and adds the units
+//! of each cancellation to the stock, up to [`trade::IN_FLIGHT_MAX`] requests at once. The totals must be
+//! exactly equal. Every difference is printed, and the trial then fails.
 
 pub(crate) mod abuse;
 mod books;
@@ -30,36 +30,36 @@ use books::Books;
 use invoices::Invoices;
 use totals::Totals;
 
-/// Differences that are printed one by one.
+/// Largest number of differences that are printed.
 const DIFFERENCES_SHOWN: usize = 20;
 
 /// `cargo xtask trial sales`.
 #[derive(Args)]
 pub(crate) struct SalesOptions {
-    /// Months, in order of time.
+    /// Months of invoices, in order of time.
     #[arg(required = true, value_name = "FILE.csv.gz")]
     files: Vec<PathBuf>,
-    /// A shop that runs already; `SOUK_TOKEN` must hold an admin's token. Nobody else may trade there.
+    /// URL of a running shop that nobody else uses; needs an admin token in `SOUK_TOKEN`.
     #[arg(long, conflicts_with_all = ["souk", "data"])]
     url: Option<String>,
-    /// A `souk` that is built already.
+    /// Program `souk` to test; default: a new build.
     #[arg(long)]
     souk: Option<PathBuf>,
     /// Builds `souk` without optimisation.
     #[arg(long)]
     dev: bool,
-    /// The data folder, which is kept; else a temporary one.
+    /// Data folder, kept after the trial; default: a temporary folder.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Orders carry an e-mail address and a postal address.
+    /// Adds an e-mail address and a postal address to each order.
     #[arg(long)]
     people: bool,
-    /// Ends with one JSON line of figures.
+    /// Prints the figures as one JSON line at the end.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs the trial; false when the books differ.
+/// Runs the trial. Returns false if the totals differ.
 pub(crate) fn run(options: &SalesOptions) -> Result<bool> {
     let figures = if let Some(url) = &options.url {
         let client = ShopClient::new(url, token_for_url()?)?;
@@ -78,8 +78,8 @@ pub(crate) fn run(options: &SalesOptions) -> Result<bool> {
     Ok(figures.differences.is_empty())
 }
 
-/// Trades `files` in a shop on `data` that is started and stopped for it; with `people`, orders say who and
-/// where they are for.
+/// Starts a shop with the data folder `data`, sends the invoices of `files` to it, compares the totals and
+/// stops it. With `people`, each order has an e-mail address and a postal address.
 pub(crate) fn with_own_shop(souk: &Path, data: &Path, files: &[PathBuf], people: bool) -> Result<Figures> {
     runtime()?.block_on(async {
         let (server, client) = Server::start(souk, data).await?;
@@ -89,19 +89,19 @@ pub(crate) fn with_own_shop(souk: &Path, data: &Path, files: &[PathBuf], people:
     })
 }
 
-/// Prints what a trial came to.
+/// Prints the figures and differences of a trial.
 pub(crate) fn report(figures: &Figures) {
     eprintln!("{figures}");
     for difference in figures.differences.iter().take(DIFFERENCES_SHOWN) {
         eprintln!("DIFFERS  {difference}");
     }
     match figures.differences.len() {
-        0 => eprintln!("the books agree"),
-        many => eprintln!("the books differ in {many} places"),
+        0 => eprintln!("the totals agree"),
+        many => eprintln!("the totals differ in {many} places"),
     }
 }
 
-/// One thread: the trader shares its cores with the shop.
+/// Runtime with one thread, because the client shares the CPU cores with the shop.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
@@ -113,7 +113,7 @@ async fn trade_and_compare(
     people: bool,
 ) -> Result<Figures> {
     let months: Vec<Invoices> = files.iter().map(|file| invoices::read(file)).collect::<Result<_>>()?;
-    let mut differences = against_published(files, &months)?;
+    let mut differences = compare_with_published(files, &months)?;
     let books = Books::of(&months);
     let run = trade::run_name();
     let cpu_before = (own_cpu_seconds()?, server_cpu(server)?);
@@ -150,22 +150,23 @@ fn server_cpu(pid: Option<u32>) -> Result<Option<f64>> {
     pid.map(process_cpu_seconds).transpose()
 }
 
-/// Holds what was read of each file to its row in `totals.csv`, where there is one.
-fn against_published(files: &[PathBuf], months: &[Invoices]) -> Result<Vec<String>> {
-    ensure!(files.len() == months.len(), "each file is a month");
+/// Compares the totals of each file with its row in `totals.csv`, if there is one.
+fn compare_with_published(files: &[PathBuf], months: &[Invoices]) -> Result<Vec<String>> {
+    ensure!(files.len() == months.len(), "each file has one month");
     let mut differences = Vec::new();
     for (file, month) in files.iter().zip(months) {
         let computed = Totals::of(month);
         let Some(published) = Totals::published_beside(file)? else {
             eprintln!(
-                "{}: no totals.csv with this month beside it; held to its own lines alone",
+                "{}: no totals.csv with this month; compared only with the lines of the file",
                 file.display()
             );
             continue;
         };
-        for ((name, here), (_, there)) in computed.figures().into_iter().zip(published.figures()) {
-            if here != there {
-                differences.push(format!("{}: {name} are {here}, totals.csv has {there}", file.display()));
+        for ((name, of_file), (_, of_table)) in computed.figures().into_iter().zip(published.figures()) {
+            if of_file != of_table {
+                differences
+                    .push(format!("{}: {name} are {of_file}, totals.csv has {of_table}", file.display()));
             }
         }
     }

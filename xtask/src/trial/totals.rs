@@ -1,4 +1,4 @@
-//! What a month adds up to: computed from its invoices, and as `totals.csv` beside the file has it.
+//! Totals of a month: computed from its invoices, or read from `totals.csv` beside the file.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::invoices::Invoices;
 
-/// One month's totals, in the names of `totals.csv`.
+/// Totals of one month. The field names are the columns of `totals.csv`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) lines: u64,
@@ -33,7 +33,7 @@ struct NamedTotals {
 }
 
 impl Totals {
-    /// Adds up a file.
+    /// Computes the totals of a file.
     pub(crate) fn of(invoices: &Invoices) -> Self {
         let mut totals = Self {
             lines: invoices.lines,
@@ -60,7 +60,7 @@ impl Totals {
         totals
     }
 
-    /// The row of `totals.csv` beside `file` that is named as the file is; none without that row.
+    /// Reads the row of `totals.csv` whose month is the name of `file`; none if there is no such row.
     pub(crate) fn published_beside(file: &Path) -> Result<Option<Self>> {
         let table = file.with_file_name("totals.csv");
         if !table.is_file() {
@@ -79,7 +79,7 @@ impl Totals {
         Ok(None)
     }
 
-    /// Each figure by its name, for a comparison that names what differs.
+    /// Returns each figure with its name, for a comparison that names the differences.
     pub(crate) fn figures(&self) -> [(&'static str, i64); 12] {
         let count = |value: u64| i64::try_from(value).expect("a file has fewer than 2^63 lines");
         [
@@ -106,19 +106,19 @@ mod tests {
 
     fn check(file: &Path) {
         let computed = Totals::of(&invoices::read(file).unwrap());
-        let published = Totals::published_beside(file).unwrap().expect("the month stands in totals.csv");
+        let published = Totals::published_beside(file).unwrap().expect("totals.csv has the month");
         assert_eq!(computed, published, "{}", file.display());
     }
 
     #[test]
-    fn a_made_month_adds_up_to_what_its_maker_counted() {
+    fn the_totals_of_a_generated_month_equal_the_totals_of_its_generator() {
         let scratch = tempfile::tempdir().unwrap();
         check(&made_month::write(scratch.path(), 1).unwrap());
         check(&made_month::write(&scratch.path().join("other"), 2).unwrap());
     }
 
     #[test]
-    fn every_month_there_is_adds_up_to_its_published_totals() {
+    fn the_totals_of_every_month_equal_its_published_totals() {
         let scratch = tempfile::tempdir().unwrap();
         let months = real_data::all_months(scratch.path()).unwrap();
         println!("{}", months.described);

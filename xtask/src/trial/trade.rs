@@ -1,5 +1,6 @@
-//! Trading: every sale invoice an order that is awaited until it is settled, every cancellation's units
-//! back on hand. An order that ends otherwise than confirmed is a difference, not the end of the trial.
+//! The requests of a sales trial: each sale invoice becomes an order, and the trial waits until it is
+//! settled. The units of each cancellation are added to the stock. An order that is not confirmed is a
+//! difference in the report and does not stop the trial.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,20 +15,20 @@ use crate::shop::{Call, ShopClient};
 
 use super::invoices::{Invoices, Return, Sale};
 
-/// Orders in flight.
+/// Largest number of requests in flight.
 pub(crate) const IN_FLIGHT_MAX: usize = 32;
-/// Seconds an order is waited for in one call: the API's longest.
+/// Seconds that one call waits for an order: the longest wait of the API.
 const WAIT_S: u32 = 30;
-/// How often an order that isn't settled by then is looked at.
-const LOOKS_MAX: u32 = 240;
-/// Milliseconds between two looks.
-const LOOK_EVERY_MS: u64 = 250;
+/// Number of checks of an order that is not settled after the first wait.
+const CHECKS_MAX: u32 = 240;
+/// Milliseconds between two checks.
+const CHECK_EVERY_MS: u64 = 250;
 
-/// What trading left.
+/// Results of the requests.
 pub(super) struct Traded {
-    /// By the order's id: the invoice it was placed for.
+    /// Invoice of each order, by order id.
     pub(super) orders: HashMap<String, Sale>,
-    /// What went otherwise than it should.
+    /// Descriptions of failed requests and of orders that were not confirmed.
     pub(super) failures: Vec<String>,
 }
 
@@ -42,16 +43,16 @@ enum Done<'a> {
     Failed(String),
 }
 
-/// A trial among others.
+/// Settings of one trial.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'a> {
-    /// Names it in the keys.
+    /// Name of the trial in idempotency keys.
     pub(super) name: &'a str,
-    /// Whether orders say who and where they are for.
+    /// True if orders have an e-mail address and a postal address.
     pub(super) people: bool,
 }
 
-/// Trades all months, one after another.
+/// Sends the invoices of all months, one month after another.
 pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>) -> Result<Traded> {
     let jobs: Vec<Job<'_>> = months.iter().flat_map(jobs_of).collect();
     let progress = progress_bar(jobs.len());
@@ -63,7 +64,7 @@ pub(super) async fn trade(client: &ShopClient, months: &[Invoices], run: Run<'_>
         match outcome {
             Done::Order(id, sale) => _ = traded.orders.insert(id, sale.clone()),
             Done::Returned => {}
-            Done::Failed(what) => traded.failures.push(what),
+            Done::Failed(failure) => traded.failures.push(failure),
         }
     }
     progress.finish_and_clear();
@@ -74,14 +75,15 @@ fn jobs_of(month: &Invoices) -> impl Iterator<Item = Job<'_>> {
     month.sales.iter().map(Job::Sale).chain(month.returns.iter().map(Job::Return))
 }
 
-/// Keys of one run repeat none of another: a shop that was traded in before would answer with its orders.
+/// Returns a random name, so that the idempotency keys of two trials differ. With equal keys, a shop that was
+/// used before would return the orders of the earlier trial.
 pub(super) fn run_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 fn progress_bar(jobs: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} invoices, {per_sec}, {eta} left")
-        .expect("the template is well formed");
+        .expect("the template is valid");
     ProgressBar::new(jobs as u64).with_style(style)
 }
 
@@ -96,12 +98,12 @@ async fn place<'a>(client: &ShopClient, run: Run<'_>, sale: &'a Sale) -> Result<
     let call = Call::post("/api/orders", &order(sale, run.people))
         .key(format!("trial-{}-{}", run.name, sale.invoice))
         .wait_s(WAIT_S);
-    let answer = client.send(call).await?;
-    if ![200, 201, 202].contains(&answer.status) {
-        return Ok(Done::Failed(format!("invoice {}: {} {}", sale.invoice, answer.status, answer.body)));
+    let response = client.send(call).await?;
+    if ![200, 201, 202].contains(&response.status) {
+        return Ok(Done::Failed(format!("invoice {}: {} {}", sale.invoice, response.status, response.body)));
     }
-    let id = answer.text("/id")?.to_owned();
-    let status = answer.text("/status")?.to_owned();
+    let id = response.text("/id")?.to_owned();
+    let status = response.text("/status")?.to_owned();
     let settled = if is_settled(&status) { status } else { wait_until_settled(client, &id).await? };
     if settled == "CONFIRMED" {
         Ok(Done::Order(id, sale))
@@ -116,20 +118,20 @@ fn is_settled(status: &str) -> bool {
 
 async fn wait_until_settled(client: &ShopClient, id: &str) -> Result<String> {
     let path = format!("/api/orders/{id}");
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         let call = Call::get(&path).min_position(client.highest_position()).wait_s(WAIT_S);
-        let answer = client.send(call).await?.success(&path)?;
-        let status = answer.text("/status")?;
+        let response = client.send(call).await?.success(&path)?;
+        let status = response.text("/status")?;
         if is_settled(status) {
             return Ok(status.to_owned());
         }
-        tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
+        tokio::time::sleep(Duration::from_millis(CHECK_EVERY_MS)).await;
     }
-    bail!("order {id} is not settled after {LOOKS_MAX} looks")
+    bail!("order {id} is not settled after {CHECKS_MAX} checks")
 }
 
-/// An order as an admin places it for somebody, each line at its own price; with `people`, with an e-mail
-/// address and a postal address made up from the customer's number.
+/// Body of an order that an admin places for a customer, with its own price for each line. With `people`, it
+/// has an e-mail address and a postal address, which are derived from the customer number.
 fn order(sale: &Sale, people: bool) -> Value {
     let lines: Vec<Value> = sale
         .lines
@@ -144,9 +146,9 @@ fn order(sale: &Sale, people: bool) -> Value {
         order["customerId"] = json!(customer);
     }
     if people {
-        let who = sale.customer.as_deref().unwrap_or(&sale.invoice);
-        order["email"] = json!(format!("customer-{who}@example.org"));
-        order["shippingAddress"] = json!({"name": format!("Customer {who}"), "line1": format!("{who} Test Street"),
+        let customer = sale.customer.as_deref().unwrap_or(&sale.invoice);
+        order["email"] = json!(format!("customer-{customer}@example.org"));
+        order["shippingAddress"] = json!({"name": format!("Customer {customer}"), "line1": format!("{customer} Test Street"),
             "city": "London", "postalCode": "N1 1AA", "country": "GB", "phone": "+44 20 7946 0000"});
     }
     order
@@ -156,10 +158,10 @@ async fn take_back<'a>(client: &ShopClient, run: Run<'_>, goods: &Return) -> Res
     let reason = format!("returned, invoice {}", goods.invoice);
     let body = json!({"sku": goods.sku, "change": goods.units, "reason": reason});
     let key = format!("trial-{}-{}-{}", run.name, goods.invoice, goods.sku.replace(' ', "_"));
-    let answer = client.send(Call::post("/api/inventory/stock", &body).key(key)).await?;
-    if (200..300).contains(&answer.status) {
+    let response = client.send(Call::post("/api/inventory/stock", &body).key(key)).await?;
+    if (200..300).contains(&response.status) {
         Ok(Done::Returned)
     } else {
-        Ok(Done::Failed(format!("{} of {}: {} {}", goods.invoice, goods.sku, answer.status, answer.body)))
+        Ok(Done::Failed(format!("{} of {}: {} {}", goods.invoice, goods.sku, response.status, response.body)))
     }
 }

@@ -1,4 +1,5 @@
-//! Attacks that hold resources, each by one task at one address, until it is told to stop.
+//! Attacks that occupy resources. Each attack is one task with one client address, and runs until it is
+//! stopped.
 
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -19,36 +20,36 @@ use tokio::task::JoinHandle;
 
 use super::floods::{self, CLASSES};
 
-/// Connections of each kind of attack, from each address to each process.
+/// Number of connections per kind of attack, client address and attacked process.
 const CONNECTIONS_EACH: usize = 2;
-/// Addresses that flood: floods take the machine's time, and so the buyers'.
+/// Number of client addresses that flood. Floods use CPU time that the buyers need too.
 const FLOODING_ADDRESSES: usize = 4;
-/// Streams of an HTTP/2 connection that nobody reads.
+/// Number of unread streams in one HTTP/2 connection.
 const UNREAD_STREAMS: usize = 100;
-/// Requests over HTTP/1.1 whose answers nobody reads.
+/// Number of requests with unread responses in one HTTP/1.1 connection.
 const UNREAD_REQUESTS: usize = 20;
-/// Bytes of a slow body that come at once.
+/// Bytes of a slow body that are sent at once, before the slow part.
 const BODY_BYTES_AT_ONCE: usize = 900 * 1024;
-/// Bytes of a small slow body: as much as a webhook may have.
+/// The same for a webhook, which has a smaller limit.
 const SIGNED_BYTES_AT_ONCE: usize = 30 * 1024;
-/// Time between two bytes of a slow body.
+/// Time between two bytes of the slow part of a body.
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 
-/// Processes under attack.
+/// Addresses of the attacked processes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     pub(super) shop: SocketAddr,
     pub(super) gateway: SocketAddr,
 }
 
-/// Numbers of what the attackers came to.
+/// Counts of responses and connections of all attackers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Requests of floods that were answered.
+    /// Flood requests that got a response other than 503.
     pub(super) answered: AtomicU64,
-    /// Requests of floods that were refused for want of room.
+    /// Flood requests that were refused with 503 because a budget was used up.
     pub(super) overloaded: AtomicU64,
-    /// Connections that were begun anew.
+    /// Connections that attackers opened again.
     pub(super) reconnects: AtomicU64,
 }
 
@@ -57,7 +58,7 @@ impl Display for Tally {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         write!(
             formatter,
-            "floods: {} requests answered, {} refused for want of room; {} connections begun anew",
+            "floods: {} requests answered, {} refused with 503; {} connections reopened",
             of(&self.answered),
             of(&self.overloaded),
             of(&self.reconnects)
@@ -65,7 +66,7 @@ impl Display for Tally {
     }
 }
 
-/// All attackers.
+/// Running attackers.
 pub(super) struct Attackers {
     tasks: Vec<JoinHandle<()>>,
     tally: Arc<Tally>,
@@ -80,25 +81,25 @@ impl Attackers {
 /// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Attack {
-    /// A large body that comes slowly.
+    /// A large body that is sent slowly.
     SlowBody,
-    /// A webhook that comes slowly.
+    /// A webhook that is sent slowly.
     SlowWebhook,
-    /// A body of two bytes, of which one comes: it asks for a place at an upstream.
+    /// A small body that is sent slowly. It tries to occupy a place of an upstream.
     HeldPlace,
-    /// Answers over HTTP/1.1 that nobody reads.
+    /// Responses over HTTP/1.1 that the client does not read.
     UnreadHttp1,
-    /// Answers over HTTP/2 that nobody reads.
+    /// Responses over HTTP/2 that the client does not read.
     UnreadHttp2,
     /// A connection without a request.
     Idle,
-    /// An HTTP/2 connection that answers pings alone.
+    /// An HTTP/2 connection that only answers pings.
     PingOnly,
-    /// Requests of every class of route, as fast as they are answered, from [`FLOODING_ADDRESSES`].
+    /// Requests to every class of route without pauses, from [`FLOODING_ADDRESSES`] addresses.
     Floods,
 }
 
-/// Begins attacks of these kinds from all addresses, on the shop and on the gateway.
+/// Starts these kinds of attack from all addresses, on the shop and on the gateway.
 pub(super) fn begin(
     target: Target,
     attacks: &[Attack],
@@ -133,13 +134,13 @@ pub(super) async fn end(attackers: Attackers) -> Arc<Tally> {
         task.abort();
     }
     for task in attackers.tasks {
-        // It was aborted.
+        // The error only says that the task was aborted.
         let _ = task.await;
     }
     attackers.tally
 }
 
-/// A connection from an address.
+/// Opens a connection from a client address.
 pub(super) async fn connect(source: IpAddr, target: SocketAddr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(source, 0))?;
@@ -154,10 +155,10 @@ async fn repeat(
     tally: Arc<Tally>,
 ) {
     while !enough.load(Ordering::Relaxed) {
-        // It ends when the other side has had enough, and is begun anew.
+        // An attack ends when the shop closes the connection, and then starts again.
         let _ = once(attack, source, target).await;
         tally.reconnects.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(super::LOOK_EVERY).await;
+        tokio::time::sleep(super::CHECK_EVERY).await;
     }
 }
 
@@ -170,7 +171,7 @@ async fn once(attack: Attack, source: IpAddr, target: SocketAddr) -> Result<()> 
         Attack::UnreadHttp1 => unread(&mut stream).await,
         Attack::UnreadHttp2 => over_http2(stream, UNREAD_STREAMS).await,
         Attack::PingOnly => over_http2(stream, 0).await,
-        // Floods are begun by themselves.
+        // Floods have their own tasks and never get here.
         Attack::Idle | Attack::Floods => until_closed(&mut stream).await,
     }
 }
@@ -180,7 +181,7 @@ async fn until_closed(stream: &mut TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Sends the first part of a body at once and the rest byte by byte.
+/// Sends the first part of a body at once and the rest byte by byte, until a response arrives.
 async fn slow_body(stream: &mut TcpStream, path: &str, bytes_at_once: usize) -> Result<()> {
     let length = bytes_at_once + 1024;
     let head = format!(
@@ -206,32 +207,33 @@ async fn slow_body(stream: &mut TcpStream, path: &str, bytes_at_once: usize) -> 
     }
 }
 
-/// Asks for a long answer again and again, and reads nothing.
+/// Requests a long response again and again, and reads nothing.
 async fn unread(stream: &mut TcpStream) -> Result<()> {
     let request = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(UNREAD_REQUESTS);
     stream.write_all(request.as_bytes()).await?;
     loop {
-        // Writing shows that the other side has closed; a head that never ends asks for nothing.
+        // A write fails if the shop has closed the connection. The incomplete head is never a request.
         tokio::time::sleep(BYTE_EVERY).await;
         stream.write_all(b"G").await?;
     }
 }
 
-/// Answers pings, and leaves so many answers unread behind windows of one byte.
+/// Answers pings, and requests this many responses without reading them: each stream has a window of one
+/// byte.
 async fn over_http2(stream: TcpStream, streams: usize) -> Result<()> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(1).initial_connection_window_size(16 * 1024 * 1024);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
     let unread = async {
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for number in 0..streams {
-            // A listing is made for each request, a document is not.
+            // The shop computes a list for each request, but not the document.
             let path = if number % 2 == 0 { "/openapi.json" } else { "/api/products?limit=100" };
             let request = Request::get(format!("http://x{path}")).header("x-api-version", "v1");
             sender.ready().await?;
-            answers.push(sender.send_request(request.body(Empty::<Bytes>::new())?));
+            responses.push(sender.send_request(request.body(Empty::<Bytes>::new())?));
         }
-        let answered = futures_util::future::join_all(answers).await;
+        let answered = futures_util::future::join_all(responses).await;
         std::future::pending::<()>().await;
         drop(answered);
         anyhow::Ok(())

@@ -1,4 +1,4 @@
-//! A buyer who looks, fills a cart and orders, over and over, and takes the time of each call.
+//! Buyer who lists products and orders again and again, and measures the time of each call.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,21 +9,22 @@ use serde_json::json;
 use crate::shop::{Call, ShopClient};
 
 const SKU: &str = "ABUSE-1";
-/// Units of it: more than are ever bought.
+/// Stock of the product: more than a trial can sell.
 const UNITS: i64 = 1_000_000;
 
-/// The pause between two purchases. Without one, the caches of the shop fill with orders, up to limits of their own:
-/// that is trade, not abuse (measured without any attacker: 21,000 orders in 60 s, and 142 MiB more).
+/// Pause between two purchases. Without it, the orders fill the caches of the shop up to their limits, and
+/// this growth is not caused by attacks (measured without attackers: 21,000 orders in 60 s, and a growth of
+/// 142 MiB).
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A buyer, by one way to the shop.
+/// Buyer who reaches the shop directly or through the gateway.
 pub(super) struct Buyer {
     client: ShopClient,
     name: &'static str,
     orders: AtomicU64,
 }
 
-/// Times of calls, and the calls that failed.
+/// Times of successful calls, and messages of failed calls.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     took: Vec<Duration>,
@@ -43,7 +44,7 @@ impl Calls {
         self.failures.first()
     }
 
-    /// The time within which so many of a hundred calls are answered.
+    /// Returns the time within which this percentage of the calls was complete.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut took = self.took.clone();
         took.sort_unstable();
@@ -57,7 +58,7 @@ impl Buyer {
         Self { client, name, orders: AtomicU64::new(0) }
     }
 
-    /// There is something to buy.
+    /// Creates the product and its stock.
     pub(super) async fn stock(&self) -> Result<()> {
         let product = json!({ "name": SKU, "sku": SKU, "price": { "amount": 250, "currency": "GBP" } });
         let call = Call::post("/api/products", &product).key("product");
@@ -67,22 +68,22 @@ impl Buyer {
         Ok(())
     }
 
-    /// Looks, and orders. The time of each call, with the repeats that a shop under load asks for.
+    /// Lists products and orders one unit. Returns the time of each call, including retries.
     pub(super) async fn buy(&self) -> Result<[Duration; 2]> {
         let began = Instant::now();
-        self.client.send(Call::get("/api/products?limit=20")).await?.success("looking")?;
-        let looked_after = began.elapsed();
+        self.client.send(Call::get("/api/products?limit=20")).await?.success("listing products")?;
+        let listed_after = began.elapsed();
         let order = json!({
             "customerId": "buyer", "lines": [{ "sku": SKU, "quantity": 1 }], "payment": { "token": "tok_ok" },
         });
         let number = self.orders.fetch_add(1, Ordering::Relaxed);
         let call = Call::post("/api/orders", &order).key(format!("{}-{number}", self.name));
-        let answer = self.client.send(call).await?.success("an order")?;
-        answer.text("/id").context("an order without an id")?;
-        Ok([looked_after, began.elapsed().saturating_sub(looked_after)])
+        let response = self.client.send(call).await?.success("an order")?;
+        response.text("/id").context("an order without an id")?;
+        Ok([listed_after, began.elapsed().saturating_sub(listed_after)])
     }
 
-    /// Buys until a moment.
+    /// Buys until `end`.
     pub(super) async fn buy_until(&self, end: Instant) -> Calls {
         let mut calls = Calls::default();
         while Instant::now() < end {
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_all_calls() {
+    fn a_percentile_counts_all_calls() {
         let took = (1..=100).rev().map(Duration::from_millis).collect();
         let calls = Calls { took, ..Calls::default() };
         assert_eq!(calls.percentile(50), Duration::from_millis(51));

@@ -1,4 +1,4 @@
-//! Floods: requests of every class of route, one after the other, as fast as they are answered.
+//! Floods: requests to every class of route, one after the other, without pauses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::attacks::{Tally, connect};
 
-/// A request of each class of route: auth, read, write, and three without a limit of rate.
+/// One request per class of route: sign-in, read, write, and three without a rate limit.
 pub(super) const CLASSES: [(&str, &str, &str); 6] = [
     ("POST", "/api/auth/login", r#"{"email":"nobody@example.org","password":"wrong wrong wrong"}"#),
     ("GET", "/api/products", ""),
@@ -19,22 +19,22 @@ pub(super) const CLASSES: [(&str, &str, &str); 6] = [
     ("GET", "/docs", ""),
 ];
 
-/// The request that begins a cart.
+/// Request that creates a guest cart.
 const CART: (&str, &str, &str) = ("POST", "/api/cart/items", r#"{"sku":"ABUSE-1","quantity":1}"#);
 
-/// Begins so many carts, as guests do, over one connection.
-pub(super) async fn begin_carts(count: u64, source: IpAddr, target: SocketAddr) -> Result<()> {
+/// Creates this many guest carts over one connection.
+pub(super) async fn create_carts(count: u64, source: IpAddr, target: SocketAddr) -> Result<()> {
     let enough = Arc::new(AtomicBool::new(false));
     let tally = Arc::new(Tally::default());
     let flooding = tokio::spawn(flood(CART, source, target, Arc::clone(&enough), Arc::clone(&tally)));
     while tally.answered.load(Ordering::Relaxed) < count && !flooding.is_finished() {
-        tokio::time::sleep(super::LOOK_EVERY).await;
+        tokio::time::sleep(super::CHECK_EVERY).await;
     }
     enough.store(true, Ordering::Relaxed);
     Ok(flooding.await?)
 }
 
-/// Sends a request of a class again and again, over one connection as long as it lasts.
+/// Sends the request of a class again and again, and opens a new connection when the old one ends.
 pub(super) async fn flood(
     class: (&'static str, &'static str, &'static str),
     source: IpAddr,
@@ -49,10 +49,10 @@ pub(super) async fn flood(
         body.len()
     );
     while !enough.load(Ordering::Relaxed) {
-        // A connection that ends is begun anew.
+        // The error only says that the connection ended; the loop opens a new one.
         let _ = over_one_connection(&request, source, target, &enough, &tally).await;
         tally.reconnects.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(super::LOOK_EVERY).await;
+        tokio::time::sleep(super::CHECK_EVERY).await;
     }
 }
 
@@ -68,7 +68,7 @@ async fn over_one_connection(
     while !enough.load(Ordering::Relaxed) {
         stream.write_all(request.as_bytes()).await?;
         let length = loop {
-            if let Some(length) = answer_length(&buffer)? {
+            if let Some(length) = response_length(&buffer)? {
                 break length;
             }
             ensure!(stream.read_buf(&mut buffer).await? > 0, "the connection ended");
@@ -84,12 +84,13 @@ async fn over_one_connection(
     Ok(())
 }
 
-/// Bytes of the answer in front of a buffer; none while its head is not whole.
-fn answer_length(buffer: &[u8]) -> Result<Option<usize>> {
+/// Returns the length of the first response in a buffer, in bytes; none while its head is incomplete.
+fn response_length(buffer: &[u8]) -> Result<Option<usize>> {
     let Some(head) = memchr::memmem::find(buffer, b"\r\n\r\n") else { return Ok(None) };
     let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.map_or(Ok(0), |length| length.trim().parse()).context("a wrong length")?;
+    let length: usize =
+        length.map_or(Ok(0), |length| length.trim().parse()).context("Content-Length is not a number")?;
     Ok(Some(head + 4 + length))
 }
 
@@ -98,10 +99,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_ends_where_its_length_says() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nliveHTTP";
-        assert_eq!(answer_length(answer).unwrap(), Some(answer.len() - 4));
-        assert_eq!(answer_length(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
-        assert!(answer_length(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
+    fn the_end_of_a_response_is_found_from_its_content_length() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nliveHTTP";
+        assert_eq!(response_length(response).unwrap(), Some(response.len() - 4));
+        assert_eq!(response_length(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
+        assert!(response_length(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
     }
 }

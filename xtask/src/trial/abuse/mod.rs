@@ -1,10 +1,11 @@
-//! A trial by abuse: slow bodies, unread answers, idle and ping-only connections, held places at a gateway
-//! and floods of every class of route, all at once and from many addresses, while buyers buy.
+//! Abuse trial: slow bodies, unread responses, idle and ping-only connections, occupied places at a gateway,
+//! and floods of every class of route. All attacks run at the same time from many addresses, while buyers
+//! buy.
 //!
-//! Limits of rate are off, so that the limits of resources alone hold. Memory must stay within
-//! [`MEMORY_MIB_MAX`] of its start, a buyer's calls within [`CALL_P99_MAX`], and after the end everything must
-//! work as before within [`RECOVERY_MAX`]. Times are of the machine too: the trial fails only at ten times
-//! the budget, and prints what it measured.
+//! Rate limits are off, so that the trial tests only the limits of resources. Memory may grow by at most
+//! [`MEMORY_MIB_MAX`], 99 of 100 calls of a buyer may take at most [`CALL_P99_MAX`], and after the attacks
+//! everything must work as before within [`RECOVERY_MAX`]. Since times also depend on the machine, the trial
+//! fails only at [`TIME_FACTOR`] times these times. It prints all measured values.
 
 mod attacks;
 mod buyer;
@@ -25,36 +26,37 @@ use crate::workspace::{self, Profile};
 use attacks::{Attack, Target};
 use buyer::{Buyer, Calls};
 
-/// MiB by which each process may grow.
+/// Largest growth of the memory of each process, in MiB.
 const MEMORY_MIB_MAX: f64 = 64.0;
-/// The longest that 99 of 100 calls of a buyer are to take.
+/// Time within which 99 of 100 calls of a buyer should be complete.
 const CALL_P99_MAX: Duration = Duration::from_secs(1);
-/// The longest that everything may take to work again.
+/// Time after the attacks within which everything should work as before.
 const RECOVERY_MAX: Duration = Duration::from_secs(5);
-/// The multiple of a time's budget at which the trial fails.
+/// Multiple of a time limit at which the trial fails.
 const TIME_FACTOR: u32 = 10;
-/// Time between two looks at the memory.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Purchases by each way before the memory of the start is taken: they fill the caches, whose growth is trade's.
+/// Time between two checks of memory and files, and before a new attack connection.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
+/// Purchases of each buyer before the start. They fill the caches, so that the growth of caches is not
+/// measured.
 const WARM_UP_PURCHASES: usize = 1_000;
-/// Carts of guests that are begun before, for the same reason: as many as the shop keeps in memory.
+/// Guest carts that are created before the start, for the same reason: as many as the shop keeps in memory.
 const WARM_UP_CARTS: u64 = 8_000;
-/// Files that a process may have open more than at the start, once it has recovered.
+/// Largest number of additional open files of a process after its recovery.
 const FILES_MORE_MAX: usize = 32;
 
 /// `cargo xtask trial abuse`.
 #[derive(Args)]
 pub(crate) struct AbuseOptions {
-    /// Seconds of abuse.
+    /// Duration of the attacks in seconds.
     #[arg(long, default_value_t = 120)]
     seconds: u64,
-    /// Addresses it comes from.
+    /// Number of client addresses of the attackers.
     #[arg(long, default_value_t = 100)]
     addresses: u8,
-    /// Kinds of attack; all of them if none is named.
+    /// Kinds of attack; default: all.
     #[arg(long, value_delimiter = ',')]
     attacks: Vec<Attack>,
-    /// A `souk` that is built already.
+    /// Program `souk` to test; default: a new build.
     #[arg(long)]
     souk: Option<PathBuf>,
     /// Builds `souk` without optimisation.
@@ -62,29 +64,33 @@ pub(crate) struct AbuseOptions {
     dev: bool,
 }
 
-/// The extent of a trial.
+/// Duration and size of a trial.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
-    /// Seconds of abuse.
+    /// Duration of the attacks in seconds.
     pub(crate) seconds: u64,
-    /// Addresses it comes from.
+    /// Number of client addresses of the attackers.
     pub(crate) addresses: u8,
 }
 
-/// Runs the trial; false when something is beyond its budget.
+/// Runs the trial. Returns false if a limit is exceeded.
 pub(crate) fn run(options: &AbuseOptions) -> Result<bool> {
     let profile = if options.dev { Profile::Dev } else { Profile::Release };
     let souk = options.souk.clone().map_or_else(|| workspace::build_souk(profile), Ok)?;
     let extent = Extent { seconds: options.seconds, addresses: options.addresses };
-    held(&souk, extent, if options.attacks.is_empty() { Attack::value_variants() } else { &options.attacks })
+    run_attacks(
+        &souk,
+        extent,
+        if options.attacks.is_empty() { Attack::value_variants() } else { &options.attacks },
+    )
 }
 
-/// Abuses a shop and a gateway in front of it in every way; false when something is beyond its budget.
-pub(crate) fn abused(souk: &Path, extent: Extent) -> Result<bool> {
-    held(souk, extent, Attack::value_variants())
+/// Runs the trial with all kinds of attack. Returns false if a limit is exceeded.
+pub(crate) fn run_all_attacks(souk: &Path, extent: Extent) -> Result<bool> {
+    run_attacks(souk, extent, Attack::value_variants())
 }
 
-fn held(souk: &Path, extent: Extent, attacks: &[Attack]) -> Result<bool> {
+fn run_attacks(souk: &Path, extent: Extent, attacks: &[Attack]) -> Result<bool> {
     let scratch = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let findings = runtime.block_on(trial(souk, scratch.path(), extent, attacks))?;
@@ -92,12 +98,12 @@ fn held(souk: &Path, extent: Extent, attacks: &[Attack]) -> Result<bool> {
         println!("WRONG  {finding}");
     }
     if findings.is_empty() {
-        println!("the shop holds");
+        println!("no limit was exceeded");
     }
     Ok(findings.is_empty())
 }
 
-/// A process under abuse, and its figures at the start.
+/// Attacked process, with its memory and open files at the start.
 struct Watched {
     name: &'static str,
     pid: u32,
@@ -105,7 +111,7 @@ struct Watched {
     files: usize,
 }
 
-/// The growth of a process at the moment when it was largest.
+/// Largest growth of a process since the start.
 #[derive(Clone, Copy, Debug, Default)]
 struct Growth {
     memory: Memory,
@@ -118,8 +124,8 @@ impl Watched {
         Ok(Self { name, pid, memory: process_memory(pid)?, files: open_files(pid)? })
     }
 
-    /// Notes the growth until now, if it is larger than the largest before.
-    fn look(&self, largest: &mut Growth) -> Result<()> {
+    /// Updates `largest` if the process has grown more.
+    fn update_growth(&self, largest: &mut Growth) -> Result<()> {
         let memory = process_memory(self.pid)?;
         let all_mib = memory.all_mib - self.memory.all_mib;
         if all_mib > largest.memory.all_mib {
@@ -140,7 +146,7 @@ fn address_of(url: &str) -> Result<SocketAddr> {
 }
 
 async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) -> Result<Vec<String>> {
-    // Every attacker is a file or more here.
+    // Every attacker needs at least one open file in this process.
     files::raise_limit();
     let data = scratch.join("shop");
     let of_shop = [
@@ -165,7 +171,7 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) 
         through.buy().await?;
     }
     let target = Target { shop: address_of(&shop.url)?, gateway: address_of(&gateway.url)? };
-    floods::begin_carts(WARM_UP_CARTS, IpAddr::V4(Ipv4Addr::LOCALHOST), target.shop).await?;
+    floods::create_carts(WARM_UP_CARTS, IpAddr::V4(Ipv4Addr::LOCALHOST), target.shop).await?;
     let watched = [Watched::new("shop", &shop)?, Watched::new("gateway", &gateway)?];
 
     let enough = Arc::new(AtomicBool::new(false));
@@ -182,8 +188,8 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) 
     for (watched, growth) in watched.iter().zip(growths?) {
         let Growth { memory: Memory { all_mib, anonymous_mib }, files } = growth;
         println!(
-            "{}: {:.0} MiB at the start, {all_mib:.0} more at most ({anonymous_mib:.0} of them not of files), \
-             with {files} more files open",
+            "{}: {:.0} MiB at the start, largest growth {all_mib:.0} MiB ({anonymous_mib:.0} MiB of it anonymous), \
+             with {files} more open files",
             watched.name, watched.memory.all_mib
         );
         if all_mib > MEMORY_MIB_MAX {
@@ -191,32 +197,32 @@ async fn trial(souk: &Path, scratch: &Path, extent: Extent, attacks: &[Attack]) 
         }
     }
     for (name, calls) in [("directly", direct_calls), ("through the gateway", through_calls)] {
-        findings.extend(judged(name, &calls));
+        findings.extend(check_calls(name, &calls));
     }
-    findings.extend(recovered(&watched, [&direct, &through]).await?);
+    findings.extend(check_recovery(&watched, [&direct, &through]).await?);
     gateway.stop()?;
     shop.stop()?;
     Ok(findings)
 }
 
-/// Loopback addresses that are nobody else's.
+/// Loopback addresses of the attackers.
 fn sources(count: u8) -> Vec<IpAddr> {
     (0..count).map(|number| IpAddr::V4(Ipv4Addr::new(127, 0, 1, number))).collect()
 }
 
-/// The most that each process grew by until a moment.
+/// Measures the largest growth of each process until `end`.
 async fn growth(watched: &[Watched], end: Instant) -> Result<Vec<Growth>> {
     let mut largest = vec![Growth::default(); watched.len()];
     while Instant::now() < end {
         for (largest, watched) in largest.iter_mut().zip(watched) {
-            watched.look(largest)?;
+            watched.update_growth(largest)?;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_EVERY).await;
     }
     Ok(largest)
 }
 
-fn judged(name: &str, calls: &Calls) -> Vec<String> {
+fn check_calls(name: &str, calls: &Calls) -> Vec<String> {
     let p99 = calls.percentile(99);
     let done = calls.done();
     let failed = calls.failed();
@@ -226,8 +232,8 @@ fn judged(name: &str, calls: &Calls) -> Vec<String> {
     );
     let mut findings = Vec::new();
     if done == 0 || failed > 0 {
-        findings.push(format!("buying {name}: {failed} calls failed, {done} were answered"));
-        findings.extend(calls.first_failure().map(|failure| format!("the first: {failure}")));
+        findings.push(format!("buying {name}: {failed} calls failed, {done} succeeded"));
+        findings.extend(calls.first_failure().map(|failure| format!("the first failure: {failure}")));
     }
     if p99 > CALL_P99_MAX * TIME_FACTOR {
         findings.push(format!("buying {name}: 99 % of the calls took up to {p99:.0?}"));
@@ -235,8 +241,8 @@ fn judged(name: &str, calls: &Calls) -> Vec<String> {
     findings
 }
 
-/// Everything works as before soon after the end.
-async fn recovered(watched: &[Watched], buyers: [&Buyer; 2]) -> Result<Vec<String>> {
+/// Checks that buyers can buy and that connections are closed soon after the attacks.
+async fn check_recovery(watched: &[Watched], buyers: [&Buyer; 2]) -> Result<Vec<String>> {
     let began = Instant::now();
     for buyer in buyers {
         buyer.buy().await.context("buying after the end")?;
@@ -247,18 +253,18 @@ async fn recovered(watched: &[Watched], buyers: [&Buyer; 2]) -> Result<Vec<Strin
         while open_files(watched.pid)? > watched.files + FILES_MORE_MAX
             && began.elapsed() < RECOVERY_MAX * TIME_FACTOR
         {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
         let files = open_files(watched.pid)?;
         if files > watched.files + FILES_MORE_MAX {
-            findings.push(format!("{} has {files} files open, {} at the start", watched.name, watched.files));
+            findings.push(format!("{} has {files} open files, {} at the start", watched.name, watched.files));
         }
     }
     let recovered_after = began.elapsed();
-    println!("bought {bought_after:.1?} after the end; connections closed after {recovered_after:.1?}");
+    println!("purchase {bought_after:.1?} after the end; connections closed after {recovered_after:.1?}");
     if recovered_after > RECOVERY_MAX * TIME_FACTOR {
-        findings.push(format!("recovering took {recovered_after:.0?}"));
+        findings.push(format!("recovery took {recovered_after:.0?}"));
     }
-    ensure!(!watched.is_empty(), "nothing was looked at");
+    ensure!(!watched.is_empty(), "no process was checked");
     Ok(findings)
 }

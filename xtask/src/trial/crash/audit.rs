@@ -1,4 +1,5 @@
-//! The audit: what the shop says from outside, held to what it had acknowledged and to itself.
+//! Audit of a running shop: compares its orders, stock and payments with the acknowledged writes and with
+//! each other.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,13 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::load::{Load, Told};
+use super::load::{Load, OrderRecord};
 use crate::shop::{Call, ShopClient};
 
-/// Seconds until everything that was under way must have settled.
+/// Seconds within which all orders and payments must be settled.
 const SETTLED_SECONDS_MAX: u64 = 90;
 
-/// Units and money of one order.
+/// Order as the shop lists it.
 struct Order {
     id: String,
     status: String,
@@ -21,18 +22,18 @@ struct Order {
     payment: Option<String>,
 }
 
-/// Holds a running shop to what it had acknowledged.
-pub(super) async fn open_shop(client: &ShopClient, load: &Load) -> Result<Vec<String>> {
-    let orders = settled(client).await?;
+/// Compares the orders, stock and payments of a running shop with the records of the buyers.
+pub(super) async fn audit(client: &ShopClient, load: &Load) -> Result<Vec<String>> {
+    let orders = wait_until_settled(client).await?;
     let mut findings = Vec::new();
-    acknowledged(&orders, &load.orders(), &mut findings);
-    stock(client, &orders, load, &mut findings).await?;
-    payments(client, &orders, &load.orders(), &mut findings).await?;
+    check_orders(&orders, &load.orders(), &mut findings);
+    check_stock(client, &orders, load, &mut findings).await?;
+    check_payments(client, &orders, &load.orders(), &mut findings).await?;
     Ok(findings)
 }
 
-/// Every order, once none is under way and no unit is held.
-async fn settled(client: &ShopClient) -> Result<Vec<Order>> {
+/// Waits until all orders and payments are settled and no stock is reserved, and returns all orders.
+async fn wait_until_settled(client: &ShopClient) -> Result<Vec<Order>> {
     let began = Instant::now();
     loop {
         let head = client.head().await?;
@@ -76,43 +77,50 @@ fn read(order: &Value) -> Result<Order> {
     let text = |pointer: &str| order.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let mut units = BTreeMap::new();
     for line in order["lines"].as_array().into_iter().flatten() {
-        let sku = line["sku"].as_str().context("a line has a SKU")?;
-        *units.entry(sku.to_owned()).or_default() += line["quantity"].as_i64().context("a quantity")?;
+        let sku = line["sku"].as_str().context("a line without a SKU")?;
+        *units.entry(sku.to_owned()).or_default() +=
+            line["quantity"].as_i64().context("a line without a quantity")?;
     }
     Ok(Order {
-        id: text("/id").context("an order has an id")?,
-        status: text("/status").context("an order has a status")?,
-        total: order.pointer("/total/amount").and_then(Value::as_i64).context("an order has a total")?,
+        id: text("/id").context("an order without an id")?,
+        status: text("/status").context("an order without a status")?,
+        total: order.pointer("/total/amount").and_then(Value::as_i64).context("an order without a total")?,
         units,
         payment: text("/payment/id"),
     })
 }
 
-/// Every acknowledged order is there once, and has become what was said, or was cancelled since.
-fn acknowledged(orders: &[Order], told: &BTreeMap<String, Told>, findings: &mut Vec<String>) {
+/// Checks that every acknowledged order is listed once and has its acknowledged status, or was cancelled
+/// later.
+fn check_orders(orders: &[Order], records: &BTreeMap<String, OrderRecord>, findings: &mut Vec<String>) {
     let found: BTreeMap<&str, &str> =
         orders.iter().map(|order| (order.id.as_str(), order.status.as_str())).collect();
     if found.len() != orders.len() {
         findings.push("an order is listed twice".to_owned());
     }
-    for (id, told) in told {
+    for (id, record) in records {
         let status = found.get(id.as_str()).copied();
-        let expected = match told.status.as_str() {
-            _ if told.cancelled => status == Some("CANCELLED"),
-            "CONFIRMED" | "CANCELLED" | "TIMED_OUT" => status == Some(told.status.as_str()),
+        let expected = match record.status.as_str() {
+            _ if record.cancelled => status == Some("CANCELLED"),
+            "CONFIRMED" | "CANCELLED" | "TIMED_OUT" => status == Some(record.status.as_str()),
             _ => status.is_some(),
         };
         if !expected {
-            findings.push(format!("order {id} was told to be {told:?} and is {status:?}"));
+            findings.push(format!("order {id} was acknowledged as {record:?} and is {status:?}"));
         }
     }
-    for order in orders.iter().filter(|order| !told.contains_key(&order.id)) {
-        findings.push(format!("order {} was made, and nobody was told so", order.id));
+    for order in orders.iter().filter(|order| !records.contains_key(&order.id)) {
+        findings.push(format!("order {} exists, but no response acknowledged it", order.id));
     }
 }
 
-/// Stock is what was counted in, less what was sold and not given back.
-async fn stock(client: &ShopClient, orders: &[Order], load: &Load, findings: &mut Vec<String>) -> Result<()> {
+/// Checks that the stock of each SKU equals the units counted in minus the units of confirmed orders.
+async fn check_stock(
+    client: &ShopClient,
+    orders: &[Order],
+    load: &Load,
+    findings: &mut Vec<String>,
+) -> Result<()> {
     let mut expected = load.counted();
     for order in orders.iter().filter(|order| order.status == "CONFIRMED") {
         for (sku, units) in &order.units {
@@ -123,17 +131,17 @@ async fn stock(client: &ShopClient, orders: &[Order], load: &Load, findings: &mu
         let path = format!("/api/inventory/stock/{sku}");
         let stock = client.send(Call::get(&path)).await?.success("stock")?;
         if stock.body["onHand"] != expected {
-            findings.push(format!("{sku}: {expected} should be on hand: {}", stock.body));
+            findings.push(format!("{sku}: expected {expected} on hand: {}", stock.body));
         }
     }
     Ok(())
 }
 
-/// Every confirmed order was paid for, once; every other holds nobody's money.
-async fn payments(
+/// Checks that every confirmed order was paid once, and that all money of other orders was returned.
+async fn check_payments(
     client: &ShopClient,
     orders: &[Order],
-    told: &BTreeMap<String, Told>,
+    records: &BTreeMap<String, OrderRecord>,
     findings: &mut Vec<String>,
 ) -> Result<()> {
     for order in orders {
@@ -152,7 +160,7 @@ async fn payments(
             .filter_map(|refund| refund["amount"]["amount"].as_i64())
             .sum();
         let status = payment["status"].as_str().unwrap_or_default();
-        let accepted: i64 = told.get(&order.id).map_or(0, |told| told.refunds.iter().sum());
+        let accepted: i64 = records.get(&order.id).map_or(0, |record| record.refunds.iter().sum());
         let is_right = match order.status.as_str() {
             "CONFIRMED" if accepted == 0 => status == "CAPTURED" && refunded == 0,
             "CONFIRMED" if accepted < order.total => status == "PARTIALLY_REFUNDED" && refunded == accepted,
@@ -165,7 +173,7 @@ async fn payments(
         };
         if !is_right || payment["amount"]["amount"] != order.total {
             findings.push(format!(
-                "order {} is {}, {} was accepted back: {payment}",
+                "order {} is {} with accepted refunds of {}: {payment}",
                 order.id, order.status, accepted
             ));
         }

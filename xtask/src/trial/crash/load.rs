@@ -1,5 +1,5 @@
-//! The load: buyers who order, cancel, refund, correct stock and pass webhooks on, and remember what they
-//! were told. Those among them who say who they are are in [`super::people`].
+//! Load of the crash trial: buyers who order, cancel, request refunds, correct stock and send webhooks. They
+//! record every acknowledged write. Buyers with an address are in [`super::people`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,41 +12,43 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::people::Destination;
-use crate::shop::{Answer, Call, ShopClient};
+use crate::shop::{Call, Response, ShopClient};
 use fastrand::Rng;
 
-/// The secret of webhooks.
+/// Webhook secret of the shop.
 pub(super) const WEBHOOK_SECRET: &str = "a secret of the trial";
-/// SKUs that are sold.
+/// Number of SKUs.
 pub(super) const SKUS: u64 = 6;
-/// Units of each at the start, and more for each kill: few enough that some orders find too little.
+/// Units of each SKU at the start, in addition to [`UNITS_PER_KILL`]. They are few, so that some orders find
+/// too little stock.
 const UNITS: i64 = 200;
+/// Units of each SKU at the start, for each planned kill.
 const UNITS_PER_KILL: i64 = 10;
-/// What a unit costs, in minor units.
+/// Price of one unit, in minor units.
 pub(super) const PRICE: i64 = 250;
-/// Lines of an order at most.
+/// Largest number of lines of an order.
 const LINES_MAX: u64 = 3;
 
-/// What an order was said to have become.
+/// Record of the acknowledged writes to one order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct OrderRecord {
     pub(super) status: String,
-    /// Whether a cancellation was accepted.
+    /// True if a cancellation was accepted.
     pub(super) cancelled: bool,
-    /// Refunds that were accepted, in minor units.
+    /// Amounts of accepted refunds, in minor units.
     pub(super) refunds: Vec<i64>,
 }
 
-/// What the buyers know.
+/// Records that all buyers share.
 pub(super) struct Load {
     pub(super) client: Arc<ShopClient>,
     pub(super) seed: u64,
-    orders: Mutex<BTreeMap<String, Told>>,
-    /// Where orders go, as far as somebody said.
+    orders: Mutex<BTreeMap<String, OrderRecord>>,
+    /// Expected shipping address of each order that has one.
     destinations: Mutex<BTreeMap<String, Destination>>,
-    /// Units of each SKU that were counted in.
+    /// Units of each SKU that were added to the stock.
     counted: Mutex<BTreeMap<String, i64>>,
-    answered: AtomicU64,
+    acknowledged: AtomicU64,
 }
 
 pub(super) fn sku(number: u64) -> String {
@@ -58,7 +60,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Load {
-    /// Products and stock are there.
+    /// Creates the products and their stock.
     pub(super) async fn stocked(client: Arc<ShopClient>, seed: u64, kills: u64) -> Result<Self> {
         let units = UNITS + UNITS_PER_KILL * i64::try_from(kills)?;
         let load = Self {
@@ -67,7 +69,7 @@ impl Load {
             orders: Mutex::new(BTreeMap::new()),
             destinations: Mutex::new(BTreeMap::new()),
             counted: Mutex::new(BTreeMap::new()),
-            answered: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
         };
         for number in 0..SKUS {
             let sku = sku(number);
@@ -80,11 +82,11 @@ impl Load {
         Ok(load)
     }
 
-    pub(super) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
-    pub(super) fn orders(&self) -> BTreeMap<String, Told> {
+    pub(super) fn orders(&self) -> BTreeMap<String, OrderRecord> {
         locked(&self.orders).clone()
     }
 
@@ -92,28 +94,28 @@ impl Load {
         locked(&self.destinations).clone()
     }
 
-    pub(super) fn goes_to(&self, order: &str, destination: Destination) {
+    pub(super) fn expect_destination(&self, order: &str, destination: Destination) {
         locked(&self.destinations).insert(order.to_owned(), destination);
     }
 
-    pub(super) fn count_answer(&self) {
-        self.answered.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_acknowledged(&self) {
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn counted(&self) -> BTreeMap<String, i64> {
         locked(&self.counted).clone()
     }
 
-    /// A write under a key, repeated until it is answered.
-    async fn write(&self, path: &str, body: &Value, key: &str) -> Result<Answer> {
+    /// Sends a write with an idempotency key, and repeats it until there is a response.
+    async fn write(&self, path: &str, body: &Value, key: &str) -> Result<Response> {
         let key = format!("{}-{key}", self.seed);
-        let answer = self.client.send(Call::post(path, body).key(key).wait_s(10)).await?;
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        ensure!(answer.status < 500, "{path}: {} {}", answer.status, answer.body);
-        Ok(answer)
+        let response = self.client.send(Call::post(path, body).key(key).wait_s(10)).await?;
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        ensure!(response.status < 500, "{path}: {} {}", response.status, response.body);
+        Ok(response)
     }
 
-    /// Buys until it is enough.
+    /// Sends requests as one buyer until `enough` is true.
     pub(super) async fn buy(&self, buyer: u64, enough: &AtomicBool) -> Result<()> {
         let mut chance = Rng::with_seed(self.seed.wrapping_mul(1_000).wrapping_add(buyer));
         let mut turn = 0;
@@ -129,7 +131,7 @@ impl Load {
                     let token = ["tok_ok", "tok_ok", "tok_slow_30", "tok_flaky_1", "tok_decline"];
                     let token = token[chance.usize(..token.len())];
                     let id = self.order(&mut chance, token, &key).await?;
-                    self.afterwards(&mut chance, &id, &key).await?;
+                    self.cancel_or_refund(&mut chance, &id, &key).await?;
                 }
             }
         }
@@ -144,29 +146,30 @@ impl Load {
         let lines: Vec<Value> =
             lines.into_iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect();
         let body = json!({ "lines": lines, "payment": { "token": token } });
-        let answer = self.write("/api/orders", &body, &format!("order-{key}")).await?.success("an order")?;
-        self.remember(&answer)
+        let response =
+            self.write("/api/orders", &body, &format!("order-{key}")).await?.success("an order")?;
+        self.record_order(&response)
     }
 
-    pub(super) fn remember(&self, order: &Answer) -> Result<String> {
+    pub(super) fn record_order(&self, order: &Response) -> Result<String> {
         let id = order.text("/id")?.to_owned();
         let status = order.text("/status")?.to_owned();
         locked(&self.orders).entry(id.clone()).or_default().status = status;
         Ok(id)
     }
 
-    /// Some orders are cancelled, of some a part is paid back.
-    async fn afterwards(&self, chance: &mut Rng, id: &str, key: &str) -> Result<()> {
+    /// Cancels some orders and requests partial refunds of others.
+    async fn cancel_or_refund(&self, chance: &mut Rng, id: &str, key: &str) -> Result<()> {
         match chance.u64(..6) {
             0 => {
                 let path = format!("/api/orders/{id}/cancel");
                 let body = json!({ "reason": "changed my mind" });
-                let answer = self.write(&path, &body, &format!("cancel-{key}")).await?;
-                if answer.status == 200
-                    && let Some(told) = locked(&self.orders).get_mut(id)
+                let response = self.write(&path, &body, &format!("cancel-{key}")).await?;
+                if response.status == 200
+                    && let Some(record) = locked(&self.orders).get_mut(id)
                 {
-                    // One that had timed out by then stays so, and is told to.
-                    told.cancelled = answer.text("/status")? != "TIMED_OUT";
+                    // An order that had already timed out stays so, and the response shows this.
+                    record.cancelled = response.text("/status")? != "TIMED_OUT";
                 }
             }
             1 => {
@@ -177,11 +180,11 @@ impl Load {
                 let path = format!("/api/payments/{payment}/refunds");
                 let body =
                     json!({ "amount": { "amount": amount, "currency": "GBP" }, "reason": "a scratch" });
-                let answer = self.write(&path, &body, &format!("refund-{key}")).await?;
-                if answer.status < 300
-                    && let Some(told) = locked(&self.orders).get_mut(id)
+                let response = self.write(&path, &body, &format!("refund-{key}")).await?;
+                if response.status < 300
+                    && let Some(record) = locked(&self.orders).get_mut(id)
                 {
-                    told.refunds.push(amount);
+                    record.refunds.push(amount);
                 }
             }
             _ => {}
@@ -190,7 +193,8 @@ impl Load {
     }
 
     async fn correct_stock(&self, chance: &mut Rng, key: &str) -> Result<()> {
-        let (sku, change) = (sku(chance.u64(..SKUS)), 1 + i64::try_from(chance.u64(..5))?);
+        let sku = sku(chance.u64(..SKUS));
+        let change = 1 + i64::try_from(chance.u64(..5))?;
         let body = json!({ "sku": sku, "change": change, "reason": "found behind the shelf" });
         let path = "/api/inventory/stock";
         self.write(path, &body, &format!("found-{key}")).await?.success("more stock")?;
@@ -198,15 +202,15 @@ impl Load {
         Ok(())
     }
 
-    /// The provider accepts, and says so twice later.
+    /// Orders with a payment that is authorized by a webhook, and sends this webhook twice.
     async fn pay_by_webhook(&self, chance: &mut Rng, key: &str) -> Result<()> {
         let body = json!({
             "lines": [{ "sku": sku(chance.u64(..SKUS)), "quantity": 1 }], "payment": { "token": "tok_webhook" },
         });
         let call = Call::post("/api/orders", &body).key(format!("{}-hook-{key}", self.seed)).wait_s(0);
-        let answer = self.client.send(call).await?.success("an order")?;
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        let id = self.remember(&answer)?;
+        let response = self.client.send(call).await?.success("an order")?;
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        let id = self.record_order(&response)?;
         let path = format!("/api/orders/{id}");
         for _ in 0..20 {
             let order = self.client.send(Call::get(&path)).await?;
@@ -216,7 +220,7 @@ impl Load {
                     "providerPaymentId": format!("sim_{payment}"), "createdAt": order.text("/placedAt")?,
                 });
                 for _ in 0..2 {
-                    self.client.send(signed(&event.to_string())).await?.success("a webhook")?;
+                    self.client.send(signed_webhook(&event.to_string())).await?.success("a webhook")?;
                 }
                 return Ok(());
             }
@@ -226,9 +230,10 @@ impl Load {
     }
 }
 
-/// A webhook, signed; it may be repeated, since its event has an id.
-fn signed(body: &str) -> Call<'static> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("any length is allowed");
+/// Signs the body of a webhook.
+fn signed_webhook(body: &str) -> Call<'static> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("HMAC accepts keys of any length");
     mac.update(body.as_bytes());
     let mut signature = String::new();
     for byte in mac.finalize().into_bytes() {

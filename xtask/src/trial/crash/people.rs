@@ -1,4 +1,5 @@
-//! People of the trial: guests and customers who say where they live, and some who want to be forgotten.
+//! Buyers with personal data: guests and customers who order with an address. Some of them request an
+//! erasure.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,21 +11,22 @@ use serde_json::{Value, json};
 use super::load::{Load, sku};
 use crate::shop::{Call, ShopClient};
 
-/// What every address of the trial begins with, and nothing else does: sealed, it is in no file.
+/// Street name in every address of the trial and in no other text. Addresses are sealed, so no file may
+/// contain it.
 const STREET: &str = "Umberfold Crescent";
 const PASSWORD: &str = "a password of the trial";
-/// How often a read model that lags is asked again.
-const LOOKS_MAX: u32 = 100;
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Number of checks of a read model that may be behind the log.
+const CHECKS_MAX: u32 = 100;
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// What is to be known of where an order goes.
+/// Expected shipping address of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Destination {
-    /// This.
-    Known(String),
-    /// Nothing any more.
-    Forgotten,
-    /// Somebody asked to be forgotten and was not answered.
+    /// The order has an address with this street.
+    Street(String),
+    /// The address was erased.
+    Erased,
+    /// An erasure was requested, and its response is missing: both results are correct.
     Unknown,
 }
 
@@ -33,109 +35,111 @@ fn address(street: &str) -> Value {
 }
 
 impl Load {
-    /// A guest orders from a cart; some of them want to be forgotten afterwards.
+    /// Orders from a cart as a guest. Some guests request an erasure afterwards.
     pub(super) async fn order_as_guest(&self, chance: &mut Rng, key: &str) -> Result<()> {
         let add = json!({ "sku": sku(chance.u64(..super::load::SKUS)), "quantity": 1 + chance.u64(..3) });
-        // The cart's token comes with the first write, which can't be repeated without it.
+        // The response to the first write contains the cart token, so this write can't be repeated.
         let call = Call::post("/api/cart/items", &add).guest(None);
-        let Ok(answer) = self.client.send(call).await else { return Ok(()) };
-        let Some(cart) = answer.cart_token else { return Ok(()) };
-        let (street, email) = (format!("{key} {STREET}"), format!("guest-{key}@example.org"));
+        let Ok(response) = self.client.send(call).await else { return Ok(()) };
+        let Some(cart) = response.cart_token else { return Ok(()) };
+        let street = format!("{key} {STREET}");
+        let email = format!("guest-{key}@example.org");
         let body = json!({
             "cart": true, "email": email, "payment": { "token": "tok_ok" }, "shippingAddress": address(&street),
         });
         let call = Call::post("/api/orders", &body).guest(Some(&cart));
-        let answer = self.client.send(call.key(format!("{}-cart-{key}", self.seed)).wait_s(10)).await?;
-        let answer = answer.success("a guest's order")?;
-        self.count_answer();
-        let id = self.remember(&answer)?;
-        self.goes_to(&id, Destination::Known(street));
+        let response = self.client.send(call.key(format!("{}-cart-{key}", self.seed)).wait_s(10)).await?;
+        let response = response.success("a guest's order")?;
+        self.count_acknowledged();
+        let id = self.record_order(&response)?;
+        self.expect_destination(&id, Destination::Street(street));
         if chance.u64(..3) == 0 {
-            let lookup = json!({ "code": answer.text("/code")?, "email": email });
-            self.forget_guest(&id, &lookup).await?;
+            let lookup = json!({ "code": response.text("/code")?, "email": email });
+            self.erase_guest(&id, &lookup).await?;
         }
         Ok(())
     }
 
-    /// Asks until it is answered, or until the order says that it was done.
-    async fn forget_guest(&self, order: &str, lookup: &Value) -> Result<()> {
-        self.goes_to(order, Destination::Unknown);
-        for _ in 0..LOOKS_MAX {
+    /// Requests the erasure until a response accepts it, or until the order shows that it is erased.
+    async fn erase_guest(&self, order: &str, lookup: &Value) -> Result<()> {
+        self.expect_destination(order, Destination::Unknown);
+        for _ in 0..CHECKS_MAX {
             let call = Call::post("/api/orders/lookup/erase", lookup).guest(None).key("a-repeat-is-harmless");
-            let answer = self.client.send(call).await?;
-            let is_done = answer.status == 202
+            let response = self.client.send(call).await?;
+            let is_done = response.status == 202
                 || self.client.send(Call::get(&format!("/api/orders/{order}"))).await?.body["addressErased"]
                     == true;
             if is_done {
-                self.count_answer();
-                self.goes_to(order, Destination::Forgotten);
+                self.count_acknowledged();
+                self.expect_destination(order, Destination::Erased);
                 return Ok(());
             }
-            ensure!(answer.status == 404, "erasing a guest: {} {}", answer.status, answer.body);
-            tokio::time::sleep(LOOK_EVERY).await;
+            ensure!(response.status == 404, "erasing a guest: {} {}", response.status, response.body);
+            tokio::time::sleep(CHECK_EVERY).await;
         }
-        anyhow::bail!("{order} is not found by its code")
+        anyhow::bail!("order {order} is not found by its code")
     }
 
-    /// Somebody makes an account and orders; some of them erase themselves afterwards.
+    /// Creates an account and orders. Some customers erase their account afterwards.
     pub(super) async fn order_with_account(&self, chance: &mut Rng, key: &str) -> Result<()> {
-        let (street, email) = (format!("{key} {STREET}"), format!("customer-{key}@example.org"));
+        let street = format!("{key} {STREET}");
+        let email = format!("customer-{key}@example.org");
         let body = json!({ "email": email, "password": PASSWORD, "name": "Somebody" });
         let call = Call::post("/api/auth/signup", &body).guest(None).key("a-repeat-finds-it-taken");
-        let answer = self.client.send(call).await?;
-        if answer.body["code"] == "email-taken" && answer.status == 409 {
-            // An earlier try may have been cut off between its claim and the account: then nobody can sign
-            // in yet, and the sweep frees the address in a minute.
+        let response = self.client.send(call).await?;
+        if response.body["code"] == "email-taken" && response.status == 409 {
+            // A kill may have interrupted an earlier try between the claim and the account. Then nobody can
+            // sign in, and the sweep releases the address after a minute.
             let login = json!({ "email": email, "password": PASSWORD });
             let call = Call::post("/api/auth/login", &login).guest(None).key("a-repeat-is-harmless");
             if self.client.send(call).await?.status == 401 {
                 return Ok(());
             }
         } else {
-            answer.success("an account")?;
+            response.success("an account")?;
         }
-        self.count_answer();
-        let token = self.signed_in(&email).await?;
+        self.count_acknowledged();
+        let token = self.sign_in(&email).await?;
         let line = json!({ "sku": sku(chance.u64(..super::load::SKUS)), "quantity": 1 });
         let body = json!({
             "lines": [line], "payment": { "token": "tok_ok" }, "shippingAddress": address(&street),
         });
         let call = Call::post("/api/orders", &body).bearer(&token);
-        let answer = self.client.send(call.key(format!("account-{key}")).wait_s(10)).await?;
-        let answer = answer.success("a customer's order")?;
-        self.count_answer();
-        let id = self.remember(&answer)?;
-        self.goes_to(&id, Destination::Known(street));
+        let response = self.client.send(call.key(format!("account-{key}")).wait_s(10)).await?;
+        let response = response.success("a customer's order")?;
+        self.count_acknowledged();
+        let id = self.record_order(&response)?;
+        self.expect_destination(&id, Destination::Street(street));
         if chance.u64(..3) == 0 {
-            self.goes_to(&id, Destination::Unknown);
+            self.expect_destination(&id, Destination::Unknown);
             let body = json!({ "password": PASSWORD });
             let call = Call::delete("/api/users/me", &body).bearer(&token).key("a-repeat-is-harmless");
-            let answer = self.client.send(call).await?;
-            // A repeat of one that was cut off is asked by nobody any more.
+            let response = self.client.send(call).await?;
+            // If an earlier try erased the account but its response was lost, the token is no longer valid.
             ensure!(
-                matches!(answer.status, 202 | 401 | 404) || answer.body["code"] == "validation-failed",
-                "erasing somebody: {} {}",
-                answer.status,
-                answer.body
+                matches!(response.status, 202 | 401 | 404) || response.body["code"] == "validation-failed",
+                "erasing an account: {} {}",
+                response.status,
+                response.body
             );
-            self.count_answer();
-            self.goes_to(&id, Destination::Forgotten);
+            self.count_acknowledged();
+            self.expect_destination(&id, Destination::Erased);
         }
         Ok(())
     }
 
-    async fn signed_in(&self, email: &str) -> Result<String> {
+    async fn sign_in(&self, email: &str) -> Result<String> {
         let login = json!({ "email": email, "password": PASSWORD });
         let call = Call::post("/api/auth/login", &login).guest(None).key("a-repeat-is-harmless");
-        let answer = self.client.send(call).await?.success("signing in")?;
-        Ok(answer.text("/accessToken")?.to_owned())
+        let response = self.client.send(call).await?.success("sign-in")?;
+        Ok(response.text("/accessToken")?.to_owned())
     }
 }
 
-/// Every address is what was said, but for those of the forgotten, which are nowhere.
+/// Checks that every order has its expected address, and that erased addresses are gone.
 pub(super) async fn audit(client: &ShopClient, load: &Load) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         findings.clear();
         let orders = client.list("/api/orders", client.head().await?).await?;
         for (id, expected) in load.destinations() {
@@ -143,32 +147,32 @@ pub(super) async fn audit(client: &ShopClient, load: &Load) -> Result<Vec<String
             let order = order.with_context(|| format!("order {id} is not listed"))?;
             let street = order.pointer("/shippingAddress/line1").and_then(Value::as_str);
             let is_right = match &expected {
-                Destination::Known(wanted) => street == Some(wanted),
-                Destination::Forgotten => street.is_none() && order["addressErased"] == true,
+                Destination::Street(expected) => street == Some(expected),
+                Destination::Erased => street.is_none() && order["addressErased"] == true,
                 Destination::Unknown => true,
             };
             if !is_right {
-                findings.push(format!("order {id} goes to {street:?}, and {expected:?} was said"));
+                findings.push(format!("order {id} has the street {street:?}, expected {expected:?}"));
             }
         }
         if findings.is_empty() {
             break;
         }
-        // An erasure that a kill cut off is finished by a sweep.
-        tokio::time::sleep(LOOK_EVERY).await;
+        // A sweep finishes an erasure that a kill interrupted.
+        tokio::time::sleep(CHECK_EVERY).await;
     }
     Ok(findings)
 }
 
-/// No file of the folder has an address in plain.
-pub(super) fn traces(folder: &Path) -> Result<Vec<String>> {
+/// Checks that no file of the folder contains an unsealed address.
+pub(super) fn find_plain_addresses(folder: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            findings.extend(traces(&path)?);
+            findings.extend(find_plain_addresses(&path)?);
         } else if memchr::memmem::find(&std::fs::read(&path)?, STREET.as_bytes()).is_some() {
-            findings.push(format!("an address is to be read in {}", path.display()));
+            findings.push(format!("{} contains an unsealed address", path.display()));
         }
     }
     Ok(findings)
