@@ -1,4 +1,4 @@
-//! Identity providers: tables `[oidc.NAME]` of the file, or variables `SOUK_OIDC_NAME_…`.
+//! Identity providers: tables `[oidc.NAME]` of the configuration file, or variables `SOUK_OIDC_NAME_…`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,34 +7,34 @@ use serde::Deserialize;
 
 use super::{ConfigurationError, Secret, not_allowed, without_userinfo};
 
-/// What the names of their variables begin with.
+/// Prefix of the variables of providers.
 const PREFIX: &str = "SOUK_OIDC_";
-/// Their variables, where NAME is a provider's.
+/// Variables of a provider. NAME stands for the name of the provider.
 pub(super) const VARIABLES: [&str; 3] =
     ["SOUK_OIDC_NAME_ISSUER", "SOUK_OIDC_NAME_CLIENT_ID", "SOUK_OIDC_NAME_CLIENT_SECRET"];
-/// The longest name, in characters.
+/// Maximum length of a provider's name in characters.
 const NAME_MAX: usize = 32;
 
-/// Somebody else who says who somebody is, by OpenID Connect.
+/// OpenID Connect provider through which users may sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityProvider {
-    /// What addresses call it.
+    /// Name of the provider in URL paths.
     pub name: String,
-    /// What it calls itself: its discovery document is below this address.
+    /// Issuer URL. The discovery document of the provider is below this address.
     pub issuer: String,
-    /// What it calls the shop.
+    /// Client id of the shop at the provider.
     pub client_id: String,
-    /// What the shop shows it.
+    /// Client secret of the shop at the provider.
     pub client_secret: Secret,
 }
 
 impl IdentityProvider {
-    pub(super) fn described(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!("{}={}", self.name, without_userinfo(&self.issuer))
     }
 }
 
-/// As it is written.
+/// Provider as it is written in the file and in variables.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawProvider {
@@ -43,7 +43,7 @@ pub(super) struct RawProvider {
     client_secret: Option<String>,
 }
 
-/// Which part of a provider a variable sets.
+/// Part of a provider that a variable sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     Issuer,
@@ -51,12 +51,13 @@ pub(super) enum Part {
     ClientSecret,
 }
 
-/// A provider's name, and what is said of which part of it.
-pub(super) type Said = (String, Part, String);
+/// Variable of a provider: the name of the provider, the part that the variable sets, and its value.
+pub(super) type ProviderVariable = (String, Part, String);
 
-/// What variables say of providers, and all other variables.
-pub(super) fn apart(variables: HashMap<String, String>) -> (Vec<Said>, HashMap<String, String>) {
-    let (mut of_providers, mut others) = (Vec::new(), HashMap::new());
+/// Splits variables into those of providers and all others.
+pub(super) fn split(variables: HashMap<String, String>) -> (Vec<ProviderVariable>, HashMap<String, String>) {
+    let mut of_providers = Vec::new();
+    let mut others = HashMap::new();
     for (variable, value) in variables {
         match read(&variable) {
             Some((_, _)) if value.is_empty() => {}
@@ -69,13 +70,13 @@ pub(super) fn apart(variables: HashMap<String, String>) -> (Vec<Said>, HashMap<S
     (of_providers, others)
 }
 
-/// Returns true for a variable of a provider, whatever the provider is called.
+/// Returns true if the variable belongs to a provider with any name.
 pub(super) fn is_variable(name: &str) -> bool {
     read(name).is_some()
 }
 
-/// A known variable with the name of the provider that another variable, mistyped perhaps, is meant for.
-pub(super) fn named_as(known: &str, mistyped: &str) -> String {
+/// Replaces NAME in a known variable by the provider name of a mistyped variable.
+pub(super) fn with_provider_name(known: &str, mistyped: &str) -> String {
     let provider = mistyped.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next());
     match provider.filter(|_| VARIABLES.contains(&known)) {
         Some(provider) => known.replace("NAME", provider),
@@ -92,9 +93,9 @@ fn read(variable: &str) -> Option<(String, Part)> {
     Some((name.to_lowercase(), part))
 }
 
-/// Variables say more than the file.
-pub(super) fn put(raw: &mut BTreeMap<String, RawProvider>, said: Vec<Said>) {
-    for (name, part, value) in said {
+/// Sets the values of variables. They override the values of the file.
+pub(super) fn apply(raw: &mut BTreeMap<String, RawProvider>, variables: Vec<ProviderVariable>) {
+    for (name, part, value) in variables {
         let provider = raw.entry(name).or_default();
         let field = match part {
             Part::Issuer => &mut provider.issuer,
@@ -117,14 +118,16 @@ impl RawProvider {
             && name.len() <= NAME_MAX
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !is_name {
-            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &name, "as NAME, 1 to 32 letters and digits"));
+            let allowed = "NAME must be 1 to 32 letters and digits";
+            return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &name, allowed));
         }
         let missing = |variable, name: &str| {
-            not_allowed(variable, "", "it is needed for every provider").of_provider(name)
+            not_allowed(variable, "", "every provider needs a value").of_provider(name)
         };
         let issuer = self.issuer.ok_or_else(|| missing("SOUK_OIDC_NAME_ISSUER", &name))?;
         if !is_issuer(&issuer) {
-            let allowed = "an address as in https://accounts.example, without a user and a password; http on this machine alone";
+            let allowed = "must be an address such as https://accounts.example, without a user and a password; http is \
+                           allowed only on this machine";
             return Err(not_allowed("SOUK_OIDC_NAME_ISSUER", &issuer, allowed).of_provider(&name));
         }
         Ok(IdentityProvider {
@@ -139,18 +142,19 @@ impl RawProvider {
     }
 }
 
-/// What is said by an issuer counts as much as a password, so it has to come over TLS.
+/// Returns true if the text is an address with TLS, or on this machine. TLS is needed because a statement of
+/// the issuer signs a user in, like a password.
 fn is_issuer(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
     let is_here = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
-    // Errors and log lines name the issuer, so it holds no password.
+    // Errors and log lines contain the issuer, so it must not contain a password.
     let has_userinfo = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     uri.query().is_none() && !has_userinfo && (scheme == "https" || (scheme == "http" && is_here))
 }
 
 impl ConfigurationError {
-    /// The same, with the provider's name in that of the variable.
+    /// Replaces NAME in the name of the variable by the name of the provider.
     fn of_provider(self, provider: &str) -> Self {
         match self {
             Self::NotAllowed { name, value, allowed } => {

@@ -1,39 +1,39 @@
-//! Variables that a container platform injects for its services. Kubernetes gives every process of a namespace the
-//! address of each service, as `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_SERVICE_PORT_HTTP`, `NAME_PORT`,
-//! `NAME_PORT_8080_TCP`, `NAME_PORT_8080_TCP_ADDR`, `…_PORT` and `…_PROTO`. For a service named `souk`, or `souk-x`,
-//! they begin as the variables of the shop do, and mean nothing to it.
+//! Variables that a container platform sets for its services. Kubernetes gives every process of a namespace
+//! the address of each service, as `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_SERVICE_PORT_HTTP`,
+//! `NAME_PORT`, `NAME_PORT_8080_TCP`, `NAME_PORT_8080_TCP_ADDR`, `…_PORT` and `…_PROTO`. For a service named
+//! `souk` or `souk-x`, these variables have the same prefix as the variables of the shop. The shop ignores
+//! them.
 //!
-//! A variable is one of them only if its value has the form that the platform gives it: `SOUK_PORT=8080` is a mistake
-//! that somebody made, `SOUK_PORT=tcp://10.0.0.1:8080` is not.
+//! A variable is ignored only if its value also has the form that the platform uses. So
+//! `SOUK_PORT=tcp://10.0.0.1:8080` is ignored, but `SOUK_PORT=8080` is reported as a mistake.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Protocols of a service's ports, as the names of variables have them.
+/// Protocols of service ports, as they occur in the names of variables.
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
-/// Returns true for a variable that a platform injects for a service whose name begins with `souk`.
+/// Returns true if the platform sets this variable for a service whose name begins with `souk`.
 pub(super) fn is_injected(variable: &str, value: &str) -> bool {
-    let services = prefixes(variable);
-    services.filter_map(form_of).any(|form| form.fits(value))
+    rests(variable).filter_map(form_of).any(|form| form.fits(value))
 }
 
-/// Lists the rests of a variable behind each service name that it may begin with. In the name of a service a `-` is
-/// written as `_`.
-fn prefixes(variable: &str) -> impl Iterator<Item = &str> {
+/// Returns the rest of a variable after each possible service name. In variables, a `-` of the service name
+/// is written as `_`, so each `_` may end the service name.
+fn rests(variable: &str) -> impl Iterator<Item = &str> {
     let is_name = variable.starts_with("SOUK_");
     variable.match_indices('_').filter(move |_| is_name).map(|(at, _)| &variable[at + 1..])
 }
 
-/// The form of a value.
+/// Form of a value.
 #[derive(Clone, Copy)]
 enum Form {
-    /// `10.0.0.1`
+    /// An address such as `10.0.0.1`.
     Address,
-    /// `8080`
+    /// A port such as `8080`.
     Port,
-    /// `tcp`
+    /// A protocol such as `tcp`.
     Protocol,
-    /// `tcp://10.0.0.1:8080`
+    /// An address such as `tcp://10.0.0.1:8080`.
     Url,
 }
 
@@ -50,15 +50,17 @@ impl Form {
     }
 }
 
-/// An IPv6 address stands in brackets, or, in older platforms, without them.
+/// Returns true for an address and a port. Older platforms write an IPv6 address without brackets.
 fn is_address_and_port(text: &str) -> bool {
-    let apart = || {
-        text.rsplit_once(':').filter(|(address, port)| Form::Address.fits(address) && Form::Port.fits(port))
+    let is_without_brackets = || {
+        text.rsplit_once(':')
+            .is_some_and(|(address, port)| Form::Address.fits(address) && Form::Port.fits(port))
     };
-    text.parse::<SocketAddr>().is_ok() || apart().is_some()
+    text.parse::<SocketAddr>().is_ok() || is_without_brackets()
 }
 
-/// The form that the value of a variable has; none for a name that no platform injects.
+/// Returns the form of the value for a variable name without its service name. Returns `None` if the platform
+/// does not use such a name.
 fn form_of(rest: &str) -> Option<Form> {
     match rest {
         "SERVICE_HOST" => return Some(Form::Address),
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_a_service_are_known_by_name_and_value() {
+    fn variables_of_a_service_are_recognized_by_name_and_value() {
         for service in ["SOUK", "SOUK_X", "SOUK_SHOP_2", "SOUK_PORT"] {
             for (name, value) in [
                 ("SERVICE_HOST", "10.96.0.12"),
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_that_look_alike_are_not_variables_of_a_service() {
+    fn similar_mistakes_are_not_recognized_as_variables_of_a_service() {
         for (variable, value) in [
             ("SOUK_PORT", "8080"),
             ("SOUK_PORT", ""),

@@ -1,3 +1,4 @@
+use super::checked::trusted_network;
 use super::*;
 
 fn checked(change: impl FnOnce(&mut Raw)) -> Result<Configuration, String> {
@@ -15,7 +16,7 @@ fn defaults_are_allowed_and_flags_win() {
 }
 
 #[test]
-fn values_that_are_not_allowed_are_named_with_what_is() {
+fn wrong_values_are_refused_with_the_name_of_the_setting() {
     for (name, error) in [
         ("SOUK_LISTEN", checked(|raw| raw.listen = Some("here".into()))),
         ("SOUK_INTERNAL_LISTEN", checked(|raw| raw.internal_listen = Some("9090".into()))),
@@ -53,7 +54,7 @@ fn a_trusted_proxy_may_be_a_single_address() {
 }
 
 #[test]
-fn everything_that_is_described_can_be_set_by_a_variable() {
+fn every_described_setting_can_be_set_by_a_variable() {
     let known = variables::known();
     let described = checked(|_| ()).unwrap().describe();
     assert!(described.iter().all(|(name, ..)| known.iter().any(|known| known == name)), "{known:?}");
@@ -67,19 +68,19 @@ fn secrets_are_never_described() {
     assert!(!error.contains("short"));
 }
 
-/// A table of the file.
+/// Returns a provider with this issuer, as it is read from variables.
 fn provider(issuer: &str) -> BTreeMap<String, RawProvider> {
-    let said = [("ISSUER", issuer), ("CLIENT_ID", "souk"), ("CLIENT_SECRET", "tell nobody")];
-    let said = said.map(|(part, value)| (format!("SOUK_OIDC_WORK_{part}"), value.to_owned()));
-    let (of_providers, others) = providers::apart(said.into_iter().collect());
+    let variables = [("ISSUER", issuer), ("CLIENT_ID", "souk"), ("CLIENT_SECRET", "tell nobody")];
+    let variables = variables.map(|(part, value)| (format!("SOUK_OIDC_WORK_{part}"), value.to_owned()));
+    let (of_providers, others) = providers::split(variables.into_iter().collect());
     assert!(others.is_empty());
     let mut raw = BTreeMap::new();
-    providers::put(&mut raw, of_providers);
+    providers::apply(&mut raw, of_providers);
     raw
 }
 
 #[test]
-fn a_provider_is_known_by_its_name_and_its_secret_is_hidden() {
+fn a_provider_has_its_name_and_its_secret_is_hidden() {
     let configuration = checked(|raw| raw.oidc = provider("https://accounts.example")).unwrap();
     let work = &configuration.identity_providers[0];
     assert_eq!((work.name.as_str(), work.client_secret.expose()), ("work", "tell nobody"));
@@ -87,21 +88,24 @@ fn a_provider_is_known_by_its_name_and_its_secret_is_hidden() {
 }
 
 #[test]
-fn a_provider_that_could_be_anybody_is_refused() {
+fn a_provider_without_tls_or_without_an_issuer_is_refused() {
     for issuer in ["http://accounts.example", "accounts.example", "https://a.example/?b", "ftp://127.0.0.1"] {
         let error = checked(|raw| raw.oidc = provider(issuer)).unwrap_err();
         assert!(error.starts_with("SOUK_OIDC_WORK_ISSUER"), "{error}");
     }
     let half = |raw: &mut Raw| {
         raw.oidc = provider("https://accounts.example");
-        providers::put(&mut raw.oidc, vec![("other".to_owned(), providers::Part::ClientId, "x".to_owned())]);
+        providers::apply(
+            &mut raw.oidc,
+            vec![("other".to_owned(), providers::Part::ClientId, "x".to_owned())],
+        );
     };
     let error = checked(half).unwrap_err();
     assert!(error.starts_with("SOUK_OIDC_OTHER_ISSUER"), "{error}");
 }
 
 #[test]
-fn a_gateway_knows_who_answers() {
+fn a_gateway_needs_the_addresses_of_its_upstreams() {
     let gateway = checked(|raw| {
         raw.role = Some("gateway".into());
         raw.upstream_commands = Some("http://10.0.0.5:8080".into());
@@ -111,7 +115,7 @@ fn a_gateway_knows_who_answers() {
 }
 
 #[test]
-fn no_address_is_shown_with_its_user_and_password() {
+fn users_and_passwords_in_addresses_are_hidden() {
     for text in [
         "https://ada:pass@accounts.example/x",
         "https://ada:pa/ss@accounts.example",
@@ -121,7 +125,7 @@ fn no_address_is_shown_with_its_user_and_password() {
         "ada:pass@here",
     ] {
         let shown = without_userinfo(text);
-        assert_eq!(shown, "(hidden, since a password may stand before an @)", "{text}");
+        assert_eq!(shown, "(hidden, because a password may be before an @)", "{text}");
     }
     assert_eq!(without_userinfo("https://accounts.example"), "https://accounts.example");
     let address = || "https://ada:correct-horse@shop.example".to_owned();
@@ -143,7 +147,7 @@ fn no_address_is_shown_with_its_user_and_password() {
 }
 
 #[test]
-fn a_broken_line_of_the_file_is_named_by_its_place_and_not_quoted() {
+fn an_error_in_the_file_names_the_line_number_but_does_not_quote_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("souk.toml");
     std::fs::write(&path, "currency = \"GBP\"\nredis_url = \"redis://:hunter2@h\n").unwrap();

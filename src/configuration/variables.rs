@@ -1,14 +1,16 @@
-//! The variables of the environment: those that are read, those that others put there, and mistakes.
+//! Environment variables: known ones, ones of the container platform, and mistakes.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 use super::{ConfigurationError, PREFIX, Raw, not_allowed, providers, service_links};
 
-/// The least likeness of a mistyped name and a known one for the message to name the known one: 1 is the same.
+/// Minimum similarity of a mistyped name and a known name, so that the message suggests the known name. 1
+/// means equal.
 const LIKENESS_MIN: f64 = 0.6;
 
-/// The variables of an environment that the shop reads. Refuses one that nobody reads, and one that is no text.
+/// Returns the variables that the shop knows. Refuses an unknown variable with the prefix of the shop, and a
+/// value that is not UTF-8.
 pub(super) fn of(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<HashMap<String, String>, ConfigurationError> {
@@ -20,7 +22,7 @@ pub(super) fn of(
         let value = match value.into_string() {
             Ok(value) => value,
             Err(_) if is_known => {
-                return Err(not_allowed(name, "(not shown)", "text in UTF-8"));
+                return Err(not_allowed(name, "(not shown)", "must be UTF-8 text"));
             }
             Err(_) => String::new(),
         };
@@ -34,19 +36,19 @@ pub(super) fn of(
     Ok(variables)
 }
 
-/// The names of all variables that are read, here or by what the others are said to be for.
+/// Returns the names of all known variables.
 pub(super) fn known() -> Vec<String> {
-    let raw = serde_json::to_value(Raw::default()).expect("texts make JSON");
+    let raw = serde_json::to_value(Raw::default()).expect("optional strings serialize to JSON");
     let fields = raw.as_object().into_iter().flatten();
     let names = fields.map(|(field, _)| format!("{PREFIX}{}", field.to_uppercase()));
     names.chain(providers::VARIABLES.map(str::to_owned)).collect()
 }
 
-/// The known name that is most like a mistyped one; none when no name is.
+/// Returns the known name that is most similar to a mistyped name, or `None` if no name is similar enough.
 fn nearest(name: &str, known: &[String]) -> Option<String> {
     let stem = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
     let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&stem(name), &stem(known));
-    let candidates = known.iter().map(|known| providers::named_as(known, name));
+    let candidates = known.iter().map(|known| providers::with_provider_name(known, name));
     let likely =
         candidates.map(|known| (likeness(&known), known)).filter(|(likeness, _)| *likeness >= LIKENESS_MIN);
     likely.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
@@ -90,19 +92,19 @@ mod tests {
             ("SOUK_OIDC_WORK_ISUER", "SOUK_OIDC_WORK_ISSUER"),
         ] {
             let error = of_texts(&[(mistyped, "x")]).unwrap_err();
-            assert!(error.starts_with(&format!("the variable {mistyped} is not known")), "{error}");
+            assert!(error.starts_with(&format!("unknown variable {mistyped}")), "{error}");
             assert!(error.contains(&format!("did you mean {nearest}?")), "{error}");
         }
         let error = of_texts(&[("SOUK_PORT", "8080")]).unwrap_err();
-        assert!(error.contains("SOUK_PORT is not known") && error.contains("SOUK_LISTEN"), "{error}");
+        assert!(error.contains("unknown variable SOUK_PORT") && error.contains("SOUK_LISTEN"), "{error}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_no_text_is_refused_and_not_taken_for_an_empty_one() {
+    fn a_variable_that_is_not_utf_8_is_refused_and_not_treated_as_empty() {
         use std::os::unix::ffi::OsStringExt as _;
         let value = OsString::from_vec(b"/data/caf\xe9".to_vec());
         let error = of([(OsString::from("SOUK_DATA"), value)].into_iter()).unwrap_err().to_string();
-        assert!(error.starts_with("SOUK_DATA") && error.contains("text in UTF-8"), "{error}");
+        assert!(error.starts_with("SOUK_DATA") && error.contains("UTF-8 text"), "{error}");
     }
 }
