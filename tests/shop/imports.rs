@@ -151,7 +151,7 @@ fn bytes_that_are_not_utf_8_are_refused_unless_an_encoding_is_given() {
         let errors = files.path("errors");
         let (status, sums, stderr) = files.import(name, bytes, &["--errors", &errors]);
         assert_eq!((status, &sums["refused"]), (Some(1), &json!(1)), "{name}: {stderr}");
-        assert!(stderr.contains("not UTF-8; give --encoding"), "{stderr}");
+        assert!(stderr.contains("not UTF-8; use --encoding"), "{stderr}");
         assert!(fs::read(&errors).unwrap().windows(kept.len()).any(|bytes| bytes == kept), "{name}");
     }
     assert_eq!(files.prices(), [("Plain".to_owned(), 100)]);
@@ -174,11 +174,11 @@ fn a_file_with_a_wrong_header_changes_nothing_and_has_one_message() {
     let files = ImportFolder::new();
     for (text, words) in [
         ("sku,name,price,price\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "column `price` occurs twice"),
-        ("sku,name,price,weight\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "not known: `weight`"),
+        ("sku,name,price,weight\nD1,Lamp,1,2\nD2,Lamp,1,2\n", "unknown columns: `weight`"),
         ("name,price\nLamp,1\nRug,2\n", "column `sku` is missing"),
         (
             "SKU;Name;Price;Active\r\nX0;Cup;12;TRUE\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n",
-            "give --decimal ,",
+            "use --decimal ,",
         ),
     ] {
         let errors = files.path("errors");
@@ -326,10 +326,10 @@ fn a_row_with_a_misplaced_quote_is_refused_and_kept() {
     let (status, sums, stderr) = files.import("quotes.csv", text.as_bytes(), &["--errors", &errors]);
     assert_eq!((status, &sums["refused"], &sums["created"]), (Some(1), &json!(2), &json!(1)), "{stderr}");
     assert!(
-        stderr.contains("line 2: unusable-line: column 2: the cell goes on behind its closing quote"),
+        stderr.contains("line 2: unusable-line: column 2: there is text after the closing quote"),
         "{stderr}"
     );
-    assert!(stderr.contains("line 3: unusable-line: column 4: the quote that begins on line 3"), "{stderr}");
+    assert!(stderr.contains("line 3: unusable-line: column 4: the quote that opens on line 3"), "{stderr}");
     assert_eq!(files.prices(), [("c".to_owned(), 7)]);
     let kept = fs::read_to_string(&errors).unwrap();
     assert!(kept.contains("Q3,\"12\" nail\",5,\n") && kept.contains(open), "{kept}");
@@ -415,7 +415,7 @@ fn a_dry_run_creates_no_folder_and_an_import_reports_a_new_shop() {
     assert_eq!((status, &sums["created"]), (Some(0), &json!(1)), "{stderr}");
     assert!(stderr.contains("there is no shop in ") && !files.data().exists(), "{stderr}");
     let (status, _, stderr) = files.import("t.csv", rows, &[]);
-    assert!(status == Some(0) && stderr.contains("this import begins a new one there"), "{stderr}");
+    assert!(status == Some(0) && stderr.contains("this import created a new one there"), "{stderr}");
     for options in [&["--dry-run"][..], &[]] {
         let (status, sums, stderr) = files.import("t.csv", rows, options);
         assert_eq!((status, &sums["unchanged"], stderr.as_str()), (Some(0), &json!(1), ""));

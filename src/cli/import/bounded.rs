@@ -1,5 +1,5 @@
-//! Lines and rows of a file of anybody's, each of a bounded size. What is longer is read past and never held, so a
-//! small compressed file takes no more memory than a large one.
+//! Lines and rows of an imported file, each with a size limit. A longer line is skipped and never held in
+//! memory, so a small compressed file can't take much memory.
 
 use std::io::{self, BufRead, ErrorKind};
 
@@ -7,24 +7,28 @@ use csv_core::ReadRecordResult;
 
 use super::quotes::Quotes;
 
-/// Bytes of one line or row: as many as one request to the shop may have.
+/// Decoded text of a file. It is read only once, from its beginning to its end.
+pub type TextReader = Box<dyn BufRead>;
+
+/// Maximum size of one line or row in bytes. A request to the shop has the same limit.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// The words for bytes that are no text.
-pub const NOT_UTF_8: &str = "not UTF-8; give --encoding if the file is in another encoding";
-/// Columns of one row.
+/// End of a message about bytes that are not UTF-8.
+pub const NOT_UTF_8: &str = "not UTF-8; use --encoding if the file has another encoding";
+/// Maximum number of columns in one row.
 const COLUMNS_MAX: usize = 2_000;
 
-/// A line that was read.
+/// One line of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Its bytes without the line break; of a line that is too long, as many as one may have.
+    /// Bytes of the line without the line break. For a line that is too long, the first [`LINE_BYTES_MAX`]
+    /// bytes.
     pub bytes: Vec<u8>,
-    /// True for a line with more than [`LINE_BYTES_MAX`] bytes.
+    /// True if the line has more than [`LINE_BYTES_MAX`] bytes.
     pub is_too_long: bool,
 }
 
-/// The next line; none at the end.
-pub fn line(reader: &mut dyn BufRead) -> io::Result<Option<Line>> {
+/// Reads the next line. Returns `None` at the end of the file.
+pub fn line(reader: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut line = Line { bytes: Vec::new(), is_too_long: false };
     let mut is_there = false;
     loop {
@@ -46,14 +50,15 @@ pub fn line(reader: &mut dyn BufRead) -> io::Result<Option<Line>> {
     }
 }
 
-/// The next byte; none at the end.
-pub fn byte(reader: &mut dyn BufRead) -> io::Result<Option<u8>> {
+/// Reads the next byte. Returns `None` at the end of the file.
+pub fn byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
     let byte = filled(reader)?.first().copied();
     reader.consume(usize::from(byte.is_some()));
     Ok(byte)
 }
 
-fn filled(reader: &mut dyn BufRead) -> io::Result<&[u8]> {
+/// Returns buffered bytes of the reader. They are empty only at the end of the file.
+fn filled(reader: &mut impl BufRead) -> io::Result<&[u8]> {
     while let Err(error) = reader.fill_buf() {
         if error.kind() != ErrorKind::Interrupted {
             return Err(error);
@@ -62,22 +67,22 @@ fn filled(reader: &mut dyn BufRead) -> io::Result<&[u8]> {
     reader.fill_buf()
 }
 
-/// A row of a CSV file.
+/// One row of a CSV file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The line it begins on.
+    /// Number of the line where the row begins.
     pub number: u64,
-    /// The line it ends on.
+    /// Number of the line where the row ends.
     pub last_number: u64,
-    /// Its cells, or why they can't be read.
+    /// Cells of the row, or the reason why they can't be read.
     pub cells: Result<Vec<String>, String>,
-    /// Its bytes with the line break; none of a row that is too long.
+    /// Bytes of the row with the line break. `None` if the row is too long.
     pub raw: Option<Vec<u8>>,
 }
 
-/// The rows of a CSV file. Blank lines are none.
+/// Iterator over the rows of a CSV file. It skips blank lines.
 pub struct Rows {
-    reader: Box<dyn BufRead>,
+    reader: TextReader,
     core: csv_core::Reader,
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -85,11 +90,12 @@ pub struct Rows {
     quotes: Quotes,
 }
 
-/// Counts lines, whatever ends them: a line feed, a carriage return, or both.
+/// Counter of lines. A line ends with a line feed, a carriage return, or both.
 #[derive(Debug)]
 struct Lines {
     number: u64,
-    is_behind_return: bool,
+    /// True if the last byte was a carriage return.
+    is_after_return: bool,
 }
 
 impl Lines {
@@ -100,26 +106,26 @@ impl Lines {
     }
 
     fn count_byte(&mut self, byte: u8) {
-        let is_end = byte == b'\r' || (byte == b'\n' && !self.is_behind_return);
+        let is_end = byte == b'\r' || (byte == b'\n' && !self.is_after_return);
         self.number += u64::from(is_end);
-        self.is_behind_return = byte == b'\r';
+        self.is_after_return = byte == b'\r';
     }
 }
 
 impl Rows {
-    /// The rows of what a reader gives, with this sign between cells.
-    pub fn new(reader: Box<dyn BufRead>, separator: u8) -> Self {
+    /// Creates an iterator over the rows of a reader. `separator` is the sign between cells.
+    pub fn new(reader: TextReader, separator: u8) -> Self {
         let text = vec![0; LINE_BYTES_MAX];
         let ends = vec![0; COLUMNS_MAX];
         let core = csv_core::ReaderBuilder::new().delimiter(separator).build();
-        let lines = Lines { number: 1, is_behind_return: false };
+        let lines = Lines { number: 1, is_after_return: false };
         Self { reader, core, text, ends, lines, quotes: Quotes::new(separator) }
     }
 
-    /// Reads past the blank lines before a row: they are none of its lines.
+    /// Skips the blank lines before a row. They do not count as lines of the row.
     fn skip_blank_lines(&mut self) -> io::Result<()> {
         loop {
-            let available = filled(&mut *self.reader)?;
+            let available = filled(&mut self.reader)?;
             let blank = available.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             self.lines.count(&available[..blank]);
             let is_row = blank < available.len();
@@ -139,7 +145,7 @@ impl Rows {
         let mut columns = 0;
         let mut is_too_wide = false;
         loop {
-            let input = filled(&mut *self.reader)?;
+            let input = filled(&mut self.reader)?;
             let text = &mut self.text[text_end..];
             let ends = &mut self.ends[columns..];
             let (result, used, written, ended) = self.core.read_record(input, text, ends);
@@ -153,7 +159,7 @@ impl Rows {
             columns += ended;
             match result {
                 ReadRecordResult::InputEmpty => {}
-                // The rest of the row is read over its beginning, until it ends.
+                // The row is too large. Its rest overwrites its beginning in the buffer until the row ends.
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                     is_too_wide = true;
                     text_end = 0;
@@ -168,10 +174,10 @@ impl Rows {
         }
     }
 
-    /// The row whose last byte was read, with so many columns; none of a row that is too large.
+    /// Builds the row after its last byte was read. `columns` is `None` if the row is too large.
     fn ended(&mut self, number: u64, mut raw: Raw, columns: Option<usize>) -> io::Result<Row> {
-        if let Some(words) = self.quotes.unclosed() {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, words));
+        if let Some(message) = self.quotes.unclosed() {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, message));
         }
         self.end_line(&mut raw)?;
         let last_number = if raw.ends_line() { self.lines.number - 1 } else { self.lines.number };
@@ -183,9 +189,9 @@ impl Rows {
         Ok(Row { number, last_number, cells, raw: raw.bytes() })
     }
 
-    /// Takes the line feed behind a carriage return: both end one line.
+    /// Reads the line feed after a carriage return, because both together end one line.
     fn end_line(&mut self, raw: &mut Raw) -> io::Result<()> {
-        if raw.last == Some(b'\r') && filled(&mut *self.reader)?.first() == Some(&b'\n') {
+        if raw.last == Some(b'\r') && filled(&mut self.reader)?.first() == Some(&b'\n') {
             self.reader.consume(1);
             self.lines.count(b"\n");
             raw.extend(b"\n");
@@ -194,7 +200,7 @@ impl Rows {
     }
 }
 
-/// The bytes of a row, held up to [`LINE_BYTES_MAX`].
+/// Bytes of a row. They are dropped if there are more than [`LINE_BYTES_MAX`].
 #[derive(Default)]
 struct Raw {
     bytes: Vec<u8>,
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_read_past() {
+    fn a_line_that_is_too_long_is_skipped() {
         let long = repeat(b'x').take(10 * LINE_BYTES_MAX as u64);
         let mut text = BufReader::new(long.chain("\nnext".as_bytes()));
         let first = line(&mut text).unwrap().unwrap();
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_as_the_format_says() {
+    fn rows_follow_the_csv_format() {
         let read = rows("sku,name\r\nA,\"Lamp, \"\"big\"\"\"\r\nB\nC,é\n".as_bytes());
         let cells: Vec<_> = read.iter().map(|row| row.cells.clone().unwrap()).collect();
         let expected: [&[&str]; 4] = [&["sku", "name"], &["A", "Lamp, \"big\""], &["B"], &["C", "é"]];
@@ -282,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_know_their_lines_and_keep_their_bytes() {
+    fn rows_have_their_line_numbers_and_their_original_bytes() {
         let check = |text: &'static str, expected: &[(u64, u64, &str)]| {
             let read = rows(text.as_bytes());
             let found = read.iter().map(|row| {
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_too_long_or_too_wide_is_read_past() {
+    fn a_row_that_is_too_long_or_too_wide_is_skipped() {
         let cell = "A,\"".as_bytes().chain(repeat(b'x').take(5 * LINE_BYTES_MAX as u64));
         let wide = repeat(b',').take(3 * COLUMNS_MAX as u64);
         let read = rows(cell.chain("\"\n".as_bytes()).chain(wide).chain("\nB,Rug\n".as_bytes()));

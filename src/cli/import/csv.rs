@@ -1,33 +1,31 @@
-//! CSV products: a head, then one row a variant.
+//! CSV files of products: a header row, then one row for each variant.
 //!
-//! A column that is missing leaves its field alone. An empty cell clears a description, a category or an attribute; a
-//! name, a price, a currency or `active` is left alone by it.
-
-use std::io::BufRead;
+//! If a column is missing, the field keeps its value. An empty cell clears a description, a category or an
+//! attribute. An empty name, price, currency or `active` keeps the old value.
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 use souk_domain::limits::PRICE_MINOR_MAX;
 use souk_domain::text::quoted;
 
-use super::bounded::{Row, Rows};
+use super::bounded::{Row, Rows, TextReader};
 use super::decimal;
 use super::head::{Column, columns, declared_separator};
 use super::line::{InputLine, Lines, Product};
 use super::refused::is_remark;
 use super::undeclared::Undeclared;
 
-/// The rules by which the cells of a file are read.
+/// Format of the cells of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells {
-    /// The sign between cells.
+    /// Sign between two cells.
     pub separator: u8,
-    /// The sign before the decimal digits of prices; none when prices are minor units.
+    /// Decimal sign of prices. `None` if prices are whole minor units.
     pub decimal_sign: Option<char>,
 }
 
-/// The rows of a file, and its head as it was, for the error file. A head that is wrong is an error of the file.
-pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>)> {
+/// Returns the rows of a file, and the bytes of its header for the error file. Fails if the header is wrong.
+pub fn lines(reader: TextReader, cells: Cells) -> anyhow::Result<(Lines, Vec<u8>)> {
     let mut rows = Rows::new(reader, cells.separator).filter(|row| !row.as_ref().is_ok_and(is_blank));
     let mut head = Vec::new();
     let first = loop {
@@ -38,10 +36,10 @@ pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, V
         match row.cells {
             Ok(_) if is_declaration => {}
             Ok(cells) => break cells,
-            Err(why) => bail!("the head: {why}"),
+            Err(why) => bail!("header row: {why}"),
         }
     };
-    let columns = columns(&first).map_err(|why| anyhow::anyhow!("the head: {why}"))?;
+    let columns = columns(&first).map_err(|why| anyhow::anyhow!("header row: {why}"))?;
     let lines = rows.map(move |row| {
         let row = row?;
         let mut undeclared = None;
@@ -57,28 +55,32 @@ pub fn lines(reader: Box<dyn BufRead>, cells: Cells) -> anyhow::Result<(Lines, V
     Ok((Box::new(lines), head))
 }
 
-/// True for a row without a value, as spreadsheets leave them at the end, and for a remark of an error file.
+/// Returns true for a row without values, as spreadsheets leave them at the end, and for a remark of an error
+/// file.
 fn is_blank(row: &Row) -> bool {
     let text = row.raw.as_deref().and_then(|raw| std::str::from_utf8(raw).ok());
     let cells = row.cells.as_deref();
     text.is_some_and(is_remark) || cells.is_ok_and(|cells| cells.iter().all(|cell| cell.trim().is_empty()))
 }
 
-/// Refuses a row with too few cells, or with values behind the last column. A row on several lines may have taken in
-/// others by a missing quote.
+/// Refuses a row with too few cells, or with values after the last column. If the row spans several lines,
+/// the message asks about a missing quote, because the row may contain other rows by mistake.
 fn check_count(columns: &[Column], values: &[String], row: &Row) -> Result<(), String> {
     let surplus = values.iter().skip(columns.len()).any(|value| !value.trim().is_empty());
     if values.len() >= columns.len() && !surplus {
         return Ok(());
     }
-    let why = format!("it has {} columns, the head has {}", values.len(), columns.len());
+    let why = format!("the row has {} columns, the header has {}", values.len(), columns.len());
     Err(match row.last_number {
-        last if last > row.number => format!("{why}; the row goes on to line {last}: is a quote missing?"),
+        last if last > row.number => {
+            format!("{why}; the row continues up to line {last}: is a quote missing?")
+        }
         _ => why,
     })
 }
 
-/// The price of a row, where prices are minor units and it is written as another amount of money.
+/// Returns the price of a row if the file should have minor units but the price has another form, such as
+/// `12.50`.
 fn undeclared_price(columns: &[Column], values: &[String], cells: Cells) -> Option<Undeclared> {
     if cells.decimal_sign.is_some() {
         return None;
@@ -95,7 +97,7 @@ fn product(columns: &[Column], values: &[String], cells: Cells) -> Result<Produc
         let is_empty = value.trim().is_empty();
         match column {
             Column::Unnamed if is_empty => {}
-            Column::Unnamed => return Err(format!("`{}` stands in a column without a name", quoted(value))),
+            Column::Unnamed => return Err(format!("`{}` is in a column without a name", quoted(value))),
             Column::Sku => drop(product.insert("sku".to_owned(), json!(value))),
             Column::Description => drop(product.insert("description".to_owned(), json!(text(value)))),
             Column::Category => drop(product.insert("category".to_owned(), json!(text(value)))),
@@ -104,7 +106,7 @@ fn product(columns: &[Column], values: &[String], cells: Cells) -> Result<Produc
             }
             _ if is_empty => {}
             Column::Name => drop(product.insert("name".to_owned(), json!(value))),
-            Column::Active => drop(product.insert("active".to_owned(), json!(truth(value)?))),
+            Column::Active => drop(product.insert("active".to_owned(), json!(boolean(value)?))),
             Column::Currency => drop(price.insert("currency".to_owned(), json!(value.trim()))),
             Column::Price => {
                 let (field, amount) = amount(value, cells.decimal_sign)?;
@@ -115,44 +117,44 @@ fn product(columns: &[Column], values: &[String], cells: Cells) -> Result<Produc
     if !attributes.is_empty() {
         product.insert("attributes".to_owned(), Value::Object(attributes));
     }
-    // A currency without a price says nothing.
+    // A currency without a price has no meaning.
     if price.contains_key("amount") || price.contains_key("decimal") {
         product.insert("price".to_owned(), Value::Object(price));
     }
     Ok(Product::of_value(&Value::Object(product)))
 }
 
-/// A text, empty when it has blanks alone.
+/// Returns the cell, or an empty text if the cell contains only blanks.
 fn text(cell: &str) -> &str {
     if cell.trim().is_empty() { "" } else { cell }
 }
 
-/// The field of a price and its value.
+/// Reads a price. Returns the JSON field for it, `decimal` or `amount`, and its value.
 fn amount(cell: &str, decimal_sign: Option<char>) -> Result<(&'static str, Value), String> {
-    let wrong = |words: &str| Err(format!("price `{}`: {words}", quoted(cell)));
+    let wrong = |reason: &str| Err(format!("price `{}`: {reason}", quoted(cell)));
     if let Some(sign) = decimal_sign {
         let price = decimal::plain(cell, sign)?;
         return if price.starts_with('-') {
-            wrong("a price is not below 0")
+            wrong("a price can't be below 0")
         } else {
             Ok(("decimal", json!(price)))
         };
     }
     if !decimal::is_whole(cell) {
-        return wrong("whole minor units are allowed");
+        return wrong("must be a whole number of minor units");
     }
     match cell.trim().parse::<i64>() {
         Ok(amount) if (0..=PRICE_MINOR_MAX).contains(&amount) => Ok(("amount", json!(amount))),
-        _ => wrong(&format!("0 to {PRICE_MINOR_MAX} minor units are allowed")),
+        _ => wrong(&format!("must be 0 to {PRICE_MINOR_MAX} minor units")),
     }
 }
 
-/// A truth as people and spreadsheets write it.
-fn truth(cell: &str) -> Result<bool, String> {
+/// Reads a boolean in one of the forms that people and spreadsheets write.
+fn boolean(cell: &str) -> Result<bool, String> {
     match cell.trim().to_lowercase().as_str() {
         "true" | "yes" | "y" | "1" => Ok(true),
         "false" | "no" | "n" | "0" => Ok(false),
-        _ => Err(format!("active `{}`: true or false, yes or no, 1 or 0 is allowed", quoted(cell))),
+        _ => Err(format!("active `{}`: must be true or false, yes or no, 1 or 0", quoted(cell))),
     }
 }
 
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_read_by_name_and_what_is_missing_is_not_sent() {
+    fn columns_are_found_by_name_and_missing_columns_are_not_sent() {
         let lines = read("SKU,Price ,attr.colour\nA,250,red\nB,x,blue\nC\n", COMMA);
         let expected = json!({ "sku": "A", "price": { "amount": 250 }, "attributes": { "colour": "red" } });
         assert_eq!(json_of(&lines[0]), expected);
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_cell_clears_what_may_be_empty_and_leaves_the_rest_alone() {
+    fn an_empty_cell_clears_optional_fields_and_keeps_required_fields() {
         let head = "sku,name,description,category,price,currency,active,attr.a";
         let line = read(&format!("{head}\nA,, , ,,GBP, ,\n"), COMMA).remove(0);
         let expected = json!({ "sku": "A", "description": "", "category": "", "attributes": { "a": null } });
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn truths_are_read_as_people_write_them() {
+    fn booleans_are_read_in_all_usual_forms() {
         for (cell, expected) in
             [("TRUE", true), ("yes", true), ("1", true), ("False", false), ("NO", false), (" 0 ", false)]
         {
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn decimal_prices_are_read_when_they_are_declared() {
+    fn decimal_prices_are_accepted_only_with_a_declared_decimal_sign() {
         let text = "SKU;Name;Price;Active\r\nX1;Lamp;12,50;TRUE\r\nX2;Rug;1.250,00;FALSE\r\n";
         let declared = Cells { separator: b';', decimal_sign: Some(',') };
         let prices: Vec<_> = read(text, declared).iter().map(|line| json_of(line)["price"].clone()).collect();
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_rows_and_surplus_empty_cells_are_none() {
+    fn blank_rows_and_surplus_empty_cells_are_ignored() {
         let lines = read("sku,price\n,\nA,1,,\n  ,\nB,1,2\n,,,\n", COMMA);
         let found: Vec<_> = lines.iter().map(|line| (line.number, line.product.is_ok())).collect();
         assert_eq!(found, [(3, true), (5, false)]);
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_without_an_end_refuses_the_file() {
+    fn an_unclosed_quote_refuses_the_whole_file() {
         for text in [
             "sku,price,name\nA,5,\"open\nB,6,fine\nC,7,fine\n",
             "sku,name,price\nA,\"b,6",
@@ -241,42 +243,42 @@ mod tests {
         assert_eq!(found, [(2, false), (3, false), (4, true), (6, false)]);
         let lines = read("sku,price,name\nA,5,\"open\nB,6,\"fine\"\nC,7,fine\n", COMMA);
         let why = lines[0].product.as_ref().unwrap_err();
-        assert!(why.contains("begins on line 2 is closed on line 3"), "{why}");
+        assert!(why.contains("opens on line 2 is closed on line 3"), "{why}");
         assert_eq!((lines.len(), lines[1].product.is_ok()), (2, true));
     }
 
     #[test]
-    fn a_row_that_takes_in_others_says_so_only_when_its_columns_do_not_fit() {
+    fn a_message_asks_about_a_missing_quote_only_if_the_column_count_is_wrong() {
         let lines = read("sku,name,price\nA,\"La\nmp\"\nB,\"Ru\ng\",oops\n", COMMA);
         let why = |line: &InputLine| line.product.as_ref().unwrap_err().clone();
         assert_eq!(
             why(&lines[0]),
-            "it has 2 columns, the head has 3; the row goes on to line 3: is a quote missing?"
+            "the row has 2 columns, the header has 3; the row continues up to line 3: is a quote missing?"
         );
-        assert_eq!(why(&lines[1]), "price `oops`: whole minor units are allowed");
+        assert_eq!(why(&lines[1]), "price `oops`: must be a whole number of minor units");
     }
 
     #[test]
-    fn prices_are_not_below_nothing_and_say_so_with_their_cell() {
+    fn prices_below_zero_are_refused_and_the_message_quotes_the_cell() {
         let why = |text: &str, sign| {
             let lines = read(text, Cells { separator: b';', decimal_sign: sign });
             lines[0].product.as_ref().unwrap_err().clone()
         };
-        assert_eq!(why("sku;price\nA;-3,50\n", Some(',')), "price `-3,50`: a price is not below 0");
+        assert_eq!(why("sku;price\nA;-3,50\n", Some(',')), "price `-3,50`: a price can't be below 0");
         for cell in ["-5", "99999999999999999999"] {
-            let expected = format!("price `{cell}`: 0 to 1000000000000 minor units are allowed");
+            let expected = format!("price `{cell}`: must be 0 to 1000000000000 minor units");
             assert_eq!(why(&format!("sku;price\nA;{cell}\n"), None), expected);
         }
     }
 
     #[test]
-    fn a_row_that_is_refused_for_another_cell_still_tells_the_form_of_its_price() {
+    fn the_form_of_a_price_is_noted_even_if_another_cell_is_refused() {
         let line = read("sku,active,price\nA,maybe,12.50\n", COMMA).remove(0);
         assert!(line.product.is_err() && line.undeclared.is_some());
     }
 
     #[test]
-    fn a_declared_separator_is_part_of_the_head() {
+    fn a_declared_separator_is_part_of_the_header() {
         let text = "sep=;\r\nsku;name\r\nA;Lamp\r\n";
         let cells = Cells { separator: b';', decimal_sign: None };
         let (lines, head) = lines(Box::new(text.as_bytes()), cells).unwrap();
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_about_a_row_quote_little_of_it() {
+    fn messages_quote_only_the_beginning_of_a_long_cell() {
         let long = "x".repeat(10_000);
         for text in
             [format!("sku,price\nA,{long}\n"), format!("sku,active\nA,{long}\n"), format!("sku,\nA,{long}\n")]

@@ -1,28 +1,31 @@
-//! Decimal prices as spreadsheets write them: with a decimal sign, and perhaps with signs between groups of digits.
+//! Decimal prices as spreadsheets write them: with a decimal sign, and perhaps with group signs between every
+//! three digits.
 
 use souk_domain::text::quoted;
 
-/// Signs that stand between groups of digits. Of the full stop and the comma, the one that is no decimal sign does too.
+/// Group signs between every three digits. The full stop or the comma is a group sign too, if it is not the
+/// decimal sign.
 const GROUP_SIGNS: [char; 5] = [' ', '\u{a0}', '\u{202f}', '\'', '\u{2019}'];
-/// Digits of a group.
+/// Number of digits in a group.
 const GROUP_DIGITS: usize = 3;
 
-/// A price as the shop reads it, as in `1250.00` for `1.250,00`.
+/// Converts a price to the form that the shop reads: `1.250,00` becomes `1250.00`.
 pub fn plain(cell: &str, decimal_sign: char) -> Result<String, String> {
     number(cell, decimal_sign).ok_or_else(|| {
         let example = if decimal_sign == ',' { "1.250,00" } else { "1,250.00" };
-        format!("price `{}`: a decimal number as {example} is allowed", quoted(cell))
+        format!("price `{}`: must be a decimal number such as {example}", quoted(cell))
     })
 }
 
-/// True for digits, perhaps behind a minus: the form of whole minor units.
+/// Returns true if the cell contains only digits, perhaps after a minus sign. Whole minor units have this
+/// form.
 pub fn is_whole(cell: &str) -> bool {
     let cell = cell.trim();
     let digits = cell.strip_prefix('-').unwrap_or(cell);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A price as the shop reads it, if it is one with this decimal sign.
+/// Converts a price to the form that the shop reads. Returns `None` if it does not fit the decimal sign.
 pub fn number(text: &str, decimal_sign: char) -> Option<String> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix('-') {
@@ -44,7 +47,7 @@ pub fn number(text: &str, decimal_sign: char) -> Option<String> {
     })
 }
 
-/// Digits without the signs between their groups; none when the groups are no groups of three.
+/// Removes the group signs. Returns `None` if a group does not have three digits.
 fn ungrouped(whole: &str, decimal_sign: char) -> Option<String> {
     let is_group_sign = |c: char| GROUP_SIGNS.contains(&c) || (matches!(c, '.' | ',') && c != decimal_sign);
     let sign = whole.chars().find(|c| is_group_sign(*c));
@@ -83,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_read_in_two_ways_is_refused() {
+    fn ambiguous_or_malformed_prices_are_refused() {
         for (cell, sign) in [
             ("12.50", ','),
             ("1,25", '.'),

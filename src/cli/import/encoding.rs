@@ -1,44 +1,48 @@
-//! Encodings of a file, each read as UTF-8 and written back byte for byte.
+//! Encodings of imported files. A file is decoded to UTF-8, and refused lines are encoded back to exactly the
+//! same bytes.
 //!
-//! Nothing is replaced: what is no character stays what it is. Half of a surrogate pair in UTF-16 has no form in UTF-8;
-//! it is read as the three bytes that it would have there, so that the text of a line is refused as no UTF-8 and the
-//! line is written back as it came.
+//! Invalid characters are never replaced. Half of a surrogate pair in UTF-16 has no valid form in UTF-8. It
+//! is decoded to the three bytes that UTF-8 would use for it. The line is then refused as invalid UTF-8, and
+//! the error file gets its original bytes.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use clap::ValueEnum;
 use encoding_rs::WINDOWS_1252;
 
-/// The encoding of a file.
+use super::bounded::TextReader;
+
+/// Encoding of an imported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Encoding {
     /// UTF-8, with or without BOM.
     #[value(name = "utf-8")]
     Utf8,
-    /// UTF-16, in the order of bytes that its BOM says; little-endian without one.
+    /// UTF-16 in the byte order of its BOM, or little-endian without a BOM.
     #[value(name = "utf-16")]
     Utf16,
     /// UTF-16, big-endian.
     #[value(name = "utf-16be")]
     Utf16Be,
-    /// Windows-1252, which holds Latin-1.
+    /// Windows-1252, which includes Latin-1.
     #[value(name = "windows-1252")]
     Windows1252,
 }
 
-/// The bytes with which a file says its encoding.
+/// Byte order marks: the first bytes of a file that name its encoding.
 const BOMS: [(&[u8], Encoding); 3] =
     [(b"\xef\xbb\xbf", Encoding::Utf8), (b"\xff\xfe", Encoding::Utf16), (b"\xfe\xff", Encoding::Utf16Be)];
 
 impl Encoding {
-    /// The encoding of a file that begins so, and its BOM. A file without a BOM is in the declared one, or in UTF-8.
+    /// Finds the encoding of a file and its BOM from the first bytes. Without a BOM, the encoding is the
+    /// declared one, or UTF-8.
     pub fn of(begin: &[u8], declared: Option<Self>) -> Result<(Self, &'static [u8]), String> {
         let name = |encoding: Self| {
             encoding.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
         };
         let found = BOMS.into_iter().find(|(bom, _)| begin.starts_with(bom));
         match (found, declared) {
-            // What is declared as UTF-16 may have either order.
+            // A file that is declared as UTF-16 may have either byte order.
             (Some((bom, found)), None) => Ok((found, bom)),
             (Some((bom, found)), Some(declared))
                 if found == declared || (found == Self::Utf16Be && declared == Self::Utf16) =>
@@ -46,18 +50,17 @@ impl Encoding {
                 Ok((found, bom))
             }
             (Some((_, found)), Some(declared)) => {
-                Err(format!("--encoding {}: the file begins as {} does", name(declared), name(found)))
+                Err(format!("--encoding {}: the file has the BOM of {}", name(declared), name(found)))
             }
             (None, Some(declared)) => Ok((declared, b"")),
             (None, None) if matches!(begin, [_, 0, ..] | [0, _, ..]) => {
-                Err("the file begins as UTF-16 without a BOM does; give --encoding utf-16 or utf-16be"
-                    .to_owned())
+                Err("the file looks like UTF-16 without a BOM; use --encoding utf-16 or utf-16be".to_owned())
             }
             (None, None) => Ok((Self::Utf8, b"")),
         }
     }
 
-    /// Text as the file has it. What was read from the file is written back byte for byte.
+    /// Encodes text. Text that was decoded from the file gets its original bytes back.
     pub fn bytes(self, text: &[u8]) -> Vec<u8> {
         match self {
             Self::Utf8 => text.to_vec(),
@@ -71,10 +74,11 @@ impl Encoding {
     }
 }
 
-/// True for a text in UTF-8 that is not ASCII alone. No text of people in another encoding is by chance.
-pub fn is_utf_8_beyond_ascii(mut source: Box<dyn BufRead>) -> io::Result<bool> {
+/// Returns true if the bytes are valid UTF-8 with at least one character beyond ASCII. Real text in another
+/// encoding is practically never valid UTF-8.
+pub fn is_utf_8_beyond_ascii(mut source: impl BufRead) -> io::Result<bool> {
     let mut is_beyond_ascii = false;
-    // A character that the last piece began.
+    // Bytes of a character that began in the piece before.
     let mut rest = Vec::new();
     loop {
         let piece = source.fill_buf()?;
@@ -94,7 +98,7 @@ pub fn is_utf_8_beyond_ascii(mut source: Box<dyn BufRead>) -> io::Result<bool> {
     }
 }
 
-/// Text as UTF-16, with halves of pairs as [`Decoded`] reads them.
+/// Encodes text as UTF-16 units. Halves of surrogate pairs have the form that [`Decoded`] gives them.
 fn units(text: &[u8]) -> impl Iterator<Item = u16> {
     let mut units = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -111,21 +115,21 @@ fn units(text: &[u8]) -> impl Iterator<Item = u16> {
     }
 }
 
-/// A file as UTF-8.
+/// Reader that decodes a file to UTF-8.
 pub struct Decoded {
-    source: Box<dyn BufRead>,
+    source: TextReader,
     encoding: Encoding,
     text: Vec<u8>,
     read: usize,
-    /// The first byte of a unit of UTF-16.
+    /// First byte of a UTF-16 unit whose second byte was not read yet.
     half: Option<u8>,
-    /// The first unit of a pair.
+    /// First unit of a surrogate pair whose second unit was not read yet.
     high: Option<u16>,
 }
 
 impl Decoded {
-    /// Decodes what a reader gives after the BOM.
-    pub fn new(source: Box<dyn BufRead>, encoding: Encoding) -> Self {
+    /// Creates a decoder. The BOM must already be read from the source.
+    pub fn new(source: TextReader, encoding: Encoding) -> Self {
         Self { source, encoding, text: Vec::new(), read: 0, half: None, high: None }
     }
 
@@ -154,7 +158,7 @@ impl Decoded {
         self.text.extend_from_slice(&[0xe0 | (high >> 4), second, 0x80 | (low & 0x3f)]);
     }
 
-    /// Decodes what follows. Nothing is left when no text comes of it.
+    /// Decodes the next bytes into `text`. It stays empty only at the end of the source.
     fn fill(&mut self) -> io::Result<()> {
         self.text.clear();
         self.read = 0;
@@ -168,7 +172,7 @@ impl Decoded {
                 let text = WINDOWS_1252.decode_without_bom_handling(bytes).0;
                 self.text.extend_from_slice(text.as_bytes());
             } else {
-                // Copied, since the source lends them.
+                // A copy, because `unit` borrows `self` mutably.
                 let bytes = bytes.to_vec();
                 for byte in bytes {
                     match self.half.take() {
@@ -187,7 +191,7 @@ impl Decoded {
 
     fn end(&mut self) -> io::Result<()> {
         if self.half.is_some() {
-            let why = "the file ends within a character of UTF-16";
+            let why = "the file ends inside a UTF-16 character";
             return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
         if let Some(high) = self.high.take() {
@@ -219,7 +223,7 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
-        // Small pieces, so that characters are cut in two.
+        // Small pieces split characters.
         let source = BufReader::with_capacity(3, io::Cursor::new(bytes.to_vec()));
         let mut text = Vec::new();
         Decoded::new(Box::new(source), encoding).read_to_end(&mut text)?;
@@ -227,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_read_and_written_back_in_every_encoding() {
+    fn every_encoding_returns_the_original_bytes() {
         let text = "Crème brûlée €, 🏺\r\n";
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let utf16_be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_character_is_kept_and_never_replaced() {
+    fn invalid_characters_are_kept_and_never_replaced() {
         let latin1 = b"Cr\xe8me";
         assert_eq!(decoded(latin1, Encoding::Utf8).unwrap(), latin1);
         for halves in [&[0xd83c, 0x41][..], &[0xdffa, 0x41], &[0xd83c], &[0xd83c, 0xd83c, 0xdffa]] {
@@ -254,11 +258,11 @@ mod tests {
             assert_eq!(Encoding::Utf16.bytes(&text), bytes, "{halves:x?}");
         }
         let cut_off = decoded(&[0x41, 0, 0x42], Encoding::Utf16).unwrap_err();
-        assert!(cut_off.to_string().contains("ends within"), "{cut_off}");
+        assert!(cut_off.to_string().contains("ends inside"), "{cut_off}");
     }
 
     #[test]
-    fn utf_8_is_told_from_encodings_of_one_byte() {
+    fn utf_8_is_distinguished_from_single_byte_encodings() {
         for (bytes, expected) in [
             ("Crème brûlée, 🏺".as_bytes(), true),
             (b"Cr\xe8me br\xfbl\xe9e", false),
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bom_says_the_encoding_and_must_fit_the_declared_one() {
+    fn a_bom_sets_the_encoding_and_must_match_the_declared_one() {
         let check = |begin: &[u8], declared, expected| {
             assert_eq!(
                 Encoding::of(begin, declared).map(|(encoding, _)| encoding).ok(),

@@ -1,42 +1,42 @@
-//! Values that the lines of a file give to the fields of products with several variants.
+//! Field values of products with several variants, as set by earlier lines of the same file.
 //!
-//! Two lines of one product that give its name different values would change it back and forth at every import. The shop
-//! sees one batch of lines alone, so what the batches before gave is remembered here.
+//! If two lines of one product have different names, every import would change the name back and forth. The
+//! shop sees only one batch of lines, so this module remembers the values of earlier batches.
 
 use std::collections::HashMap;
 
-use souk_command_api::import::{GivenValues, ImportLine, LineOutcome, LineResult};
+use souk_command_api::import::{ImportLine, LineOutcome, LineResult, ProductValues};
 
 use super::line::InputLine;
 
-/// Values given by lines, for products with variants that those lines did not name: only they can be met again, since a
-/// SKU stands in a file once.
+/// Values of earlier lines. It holds only products with SKUs that have not occurred in the file yet: no later
+/// line can be about another product, because a SKU occurs only once in a file.
 #[derive(Debug, Default)]
-pub struct GivenByLines {
-    /// The product of each SKU that its lines have not named yet.
+pub struct EarlierValues {
+    /// Product id of each SKU that has not occurred yet.
     products: HashMap<String, String>,
-    /// The values, by product.
-    values: HashMap<String, GivenValues>,
+    /// Values by product id.
+    values: HashMap<String, ProductValues>,
 }
 
-impl GivenByLines {
-    /// Refuses a line that gives its product another value than an earlier line.
+impl EarlierValues {
+    /// Refuses a line that sets a field of its product to another value than an earlier line.
     pub fn refuse_other_value(&self, line: &mut InputLine) {
         let Ok(product) = &line.product else { return };
         let Some(id) = product.skus.iter().find_map(|sku| self.products.get(sku)) else { return };
         self.refuse(line, id);
     }
 
-    /// Notes the values of a line that the shop has taken. A line that it refused for a value that another line of the
-    /// batch gave is refused here: the shop does not know the lines of the file.
+    /// Records the values of a line that the shop accepted. If the shop refused the line because of another
+    /// line of the batch, the message is replaced here: the shop does not know the line numbers of the file.
     pub fn note(&mut self, line: &mut InputLine, result: &LineResult) {
         let Some(id) = &result.id else { return };
         if result.outcome == LineOutcome::Refused {
             self.refuse(line, id);
             return;
         }
-        let is_met_again = !result.other_skus.is_empty() || self.values.contains_key(id);
-        if !is_met_again {
+        let may_occur_again = !result.other_skus.is_empty() || self.values.contains_key(id);
+        if !may_occur_again {
             return;
         }
         let Some(read) = read(line) else { return };
@@ -46,14 +46,15 @@ impl GivenByLines {
     }
 
     fn refuse(&self, line: &mut InputLine, id: &str) {
-        let (Some(given), Some(read)) = (self.values.get(id), read(line)) else { return };
-        if let Some(error) = given.conflict(&read) {
+        let Some(values) = self.values.get(id) else { return };
+        let Some(read) = read(line) else { return };
+        if let Some(error) = values.conflict(&read) {
             line.product = Err(format!("{}: {}", error.pointer, error.detail));
         }
     }
 }
 
-/// The line as the shop reads it, if it gives its product any value.
+/// Parses the line as the shop does. Returns `None` if the line sets no field of the product.
 fn read(line: &InputLine) -> Option<ImportLine> {
     let line = ImportLine::read(line.product.as_ref().ok()?.json.as_bytes()).ok()?;
     (!line.amendment.product_fields().is_empty()).then_some(line)

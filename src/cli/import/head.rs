@@ -1,41 +1,41 @@
-//! The head of a CSV file: the columns and the sign that separates them.
+//! Header row of a CSV file: the columns and the separator between them.
 
 use std::fmt::Write as _;
 
 use souk_domain::text::quoted;
 
-/// The signs that may separate columns, the usual one first.
+/// Possible separators, the most usual one first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// Unknown columns that a message names.
+/// Maximum number of unknown columns listed in a message.
 const UNKNOWN_SHOWN_MAX: usize = 5;
-/// The columns, as a message lists them.
+/// List of all columns, for messages.
 const KNOWN: &str = "sku, name, description, category, price, currency, active, attr.NAME";
 
-/// A column.
+/// Column of a CSV file of products.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// The SKU of the variant.
+    /// SKU of the variant.
     Sku,
-    /// The name of the product.
+    /// Name of the product.
     Name,
-    /// The description of the product.
+    /// Description of the product.
     Description,
-    /// The category of the product.
+    /// Category of the product.
     Category,
-    /// The price of the variant.
+    /// Price of the variant.
     Price,
-    /// The currency of the price.
+    /// Currency of the price.
     Currency,
-    /// True for a product on sale.
+    /// True if the product is on sale.
     Active,
-    /// An attribute of the product.
+    /// Attribute of the product, with its name.
     Attribute(String),
-    /// A column without a name, which has no values.
+    /// Column without a name. All its cells must be empty.
     Unnamed,
 }
 
 impl Column {
-    /// The column of a name, in any case and with blanks around it.
+    /// Finds the column with a name. Upper and lower case are equal, and blanks around the name are ignored.
     fn of(name: &str) -> Option<Self> {
         let name = name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         Some(match name.to_lowercase().as_str() {
@@ -59,7 +59,7 @@ impl Column {
     }
 }
 
-/// Reads the columns of a head. All that is wrong is said at once.
+/// Reads the columns of a header. The error lists all unknown columns together.
 pub fn columns(cells: &[String]) -> Result<Vec<Column>, String> {
     let mut columns: Vec<Column> = Vec::new();
     let mut unknown = Vec::new();
@@ -84,25 +84,25 @@ pub fn columns(cells: &[String]) -> Result<Vec<Column>, String> {
             // Writing to a string never fails.
             let _ = write!(message, " and {} more", unknown.len() - UNKNOWN_SHOWN_MAX);
         }
-        return Err(format!("columns that are not known: {message}; known are {KNOWN}"));
+        return Err(format!("unknown columns: {message}; known columns are {KNOWN}"));
     }
     if !columns.contains(&Column::Sku) {
-        return Err(format!("column `sku` is missing; known are {KNOWN}"));
+        return Err(format!("column `sku` is missing; known columns are {KNOWN}"));
     }
     Ok(columns)
 }
 
-/// The separator of a head: the one by which most of its columns are known.
+/// Guesses the separator of a header: the one that gives the most known columns.
 pub fn separator(head: &str) -> u8 {
     let known = |separator: u8| {
         let cells = head.split(char::from(separator)).map(|cell| cell.trim().trim_matches('"'));
         cells.filter(|cell| !matches!(Column::of(cell), None | Some(Column::Unnamed))).count()
     };
-    // Of several, `max_by_key` takes the last.
+    // `max_by_key` returns the last of several equal items, so the order is reversed.
     SEPARATORS.into_iter().rev().max_by_key(|separator| known(*separator)).unwrap_or(b',')
 }
 
-/// The separator that a line of its own names, as spreadsheet programs write it: `sep=;`.
+/// Returns the separator from a line such as `sep=;`, which spreadsheet programs write before the header.
 pub fn declared_separator(line: &str) -> Option<u8> {
     let line = line.trim().trim_matches('"');
     let sign = line.strip_prefix("sep=").or_else(|| line.strip_prefix("SEP="))?;
@@ -118,19 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn heads_are_known_in_capitals_and_with_blanks() {
+    fn column_names_may_have_capitals_and_blanks() {
         let expected = vec![Column::Sku, Column::Price, Column::Attribute("Colour".into()), Column::Unnamed];
         assert_eq!(read(" SKU ,Price,ATTR. Colour,"), Ok(expected));
         assert_eq!(read("\u{feff}sku"), Ok(vec![Column::Sku]));
     }
 
     #[test]
-    fn a_head_that_is_wrong_is_refused_in_one_message() {
+    fn a_wrong_header_is_refused_with_one_message() {
         for (head, words) in [
             ("sku,price,Price", "column `Price` occurs twice"),
             ("sku,attr.a,attr.a ", "column `attr.a` occurs twice"),
-            ("sku,colour,weight", "not known: `colour`, `weight`; known are sku, name"),
-            ("sku,attr.", "not known: `attr.`"),
+            ("sku,colour,weight", "unknown columns: `colour`, `weight`; known columns are sku, name"),
+            ("sku,attr.", "unknown columns: `attr.`"),
             ("name,price", "column `sku` is missing"),
             ("a,b,c,d,e,f,g", "`e` and 2 more"),
         ] {
@@ -138,12 +138,12 @@ mod tests {
             assert!(message.contains(words), "{head}: {message}");
         }
         assert!(read(&"x".repeat(100_000)).unwrap_err().len() < 400);
-        // Attributes are told apart by case, as in the shop.
+        // Attribute names are case-sensitive, as in the shop.
         assert!(read("sku,attr.a,attr.A").is_ok());
     }
 
     #[test]
-    fn the_separator_is_the_one_that_fits_the_head() {
+    fn the_separator_is_the_one_that_fits_the_header() {
         for (head, expected) in [
             ("sku,name,price", b','),
             ("SKU;Name;Price", b';'),

@@ -1,12 +1,12 @@
-//! Icecat's open catalogue.
+//! Products of Icecat's open catalogue.
 
 use serde_json::{Map, Value, json};
 use souk_domain::text::quoted;
 
-/// A product of Icecat: the SKU is its id, the name its title, the price minor units. What it does not have is left
-/// alone.
+/// Converts a product of Icecat. The SKU is its `id`, the name is its `title`, and the price is in minor
+/// units. Fields that it does not have keep their value in the shop. `odd` receives messages about oddities.
 pub fn icecat(value: &Value, odd: &mut Vec<String>) -> Result<Value, String> {
-    let object = value.as_object().ok_or("a JSON object is wanted")?;
+    let object = value.as_object().ok_or("must be a JSON object")?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or("").trim();
     let sku = text("id");
     let name = if text("title").is_empty() { text("name") } else { text("title") };
@@ -14,13 +14,13 @@ pub fn icecat(value: &Value, odd: &mut Vec<String>) -> Result<Value, String> {
         Some((Some(price), _)) => price,
         #[expect(clippy::cast_possible_truncation, reason = "rounded; the API checks the range")]
         Some((None, Some(price))) => {
-            odd.push(format!("the price {price} is no whole number of minor units; it was rounded"));
+            odd.push(format!("the price {price} is not a whole number of minor units; it was rounded"));
             price.round_ties_even() as i64
         }
-        _ => return Err("it has no price".to_owned()),
+        _ => return Err("the product has no price".to_owned()),
     };
     if price == 0 {
-        odd.push("it costs nothing".to_owned());
+        odd.push("the price is 0".to_owned());
     }
     let mut attributes = Map::new();
     for (key, value) in object {
@@ -30,12 +30,15 @@ pub fn icecat(value: &Value, odd: &mut Vec<String>) -> Result<Value, String> {
                 ("t", Value::String(_)) | ("n", Value::Number(_)) | ("b", Value::Bool(_))
             );
             if !known {
-                odd.push(format!("attribute `{}` does not have the type its name says", quoted(key)));
+                odd.push(format!(
+                    "attribute `{}` does not have the type that its name promises",
+                    quoted(key)
+                ));
             }
             let kept = if attributes.contains_key(name) { format!("{name}_{kind}") } else { name.to_owned() };
             if kept != name {
                 odd.push(format!(
-                    "attribute `{}` stands there with two types; the second is kept as `{}`",
+                    "attribute `{}` occurs with two types; the second is kept as `{}`",
                     quoted(name),
                     quoted(&kept)
                 ));

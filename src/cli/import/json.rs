@@ -1,43 +1,44 @@
-//! JSON products: one a line, in an array, or one behind another over several lines.
+//! JSON files of products: one product on each line, an array of products, or products after each other that
+//! each take several lines.
 
-use std::io::{self, BufRead};
+use std::io;
 
 use serde_json::Value;
 use souk_command_api::import::elements::{Elements, Part};
 
-use super::bounded::{self, LINE_BYTES_MAX, Line, NOT_UTF_8};
+use super::bounded::{self, LINE_BYTES_MAX, Line, NOT_UTF_8, TextReader};
 use super::icecat::icecat;
 use super::line::{InputLine, Lines, Product};
 use super::refused::is_remark;
 
-/// The layout of a file of JSON.
+/// Layout of a JSON file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// One product a line.
+    /// One product on each line.
     Lines,
     /// One array of products.
     Array,
-    /// Products one behind another, each on several lines.
+    /// Products after each other without an array. Each takes several lines.
     Sequence,
 }
 
 impl Layout {
-    /// The layout of a file that begins so.
+    /// Guesses the layout from the beginning of the file.
     pub fn of(begin: &str) -> Self {
         let mut lines = begin.lines().filter(|line| !line.trim().is_empty() && !is_remark(line));
         let first = lines.next().unwrap_or("");
         if first.trim_start().starts_with('[') {
             return Self::Array;
         }
-        // The last line of the beginning may be cut off by its end.
+        // The last line may be incomplete, because only the beginning of the file is known.
         let is_whole = lines.next().is_some();
         let is_cut = serde_json::from_str::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
         if is_whole && is_cut { Self::Sequence } else { Self::Lines }
     }
 }
 
-/// The products of a file of JSON.
-pub fn lines(reader: Box<dyn BufRead>, layout: Layout, is_icecat: bool) -> Lines {
+/// Returns the products of a JSON file.
+pub fn lines(reader: TextReader, layout: Layout, is_icecat: bool) -> Lines {
     match layout {
         Layout::Lines => Box::new(of_lines(reader, is_icecat)),
         Layout::Array | Layout::Sequence => {
@@ -57,11 +58,8 @@ pub fn lines(reader: Box<dyn BufRead>, layout: Layout, is_icecat: bool) -> Lines
     }
 }
 
-fn of_lines(
-    mut reader: Box<dyn BufRead>,
-    is_icecat: bool,
-) -> impl Iterator<Item = anyhow::Result<InputLine>> {
-    let lines = std::iter::from_fn(move || bounded::line(&mut *reader).transpose());
+fn of_lines(mut reader: TextReader, is_icecat: bool) -> impl Iterator<Item = anyhow::Result<InputLine>> {
+    let lines = std::iter::from_fn(move || bounded::line(&mut reader).transpose());
     (1_u64..).zip(lines).filter_map(move |(number, line)| match line {
         Err(error) => Some(Err(error.into())),
         Ok(line) if line.bytes.trim_ascii().is_empty() || is_remark_line(&line) => None,
@@ -73,11 +71,11 @@ fn is_remark_line(line: &Line) -> bool {
     !line.is_too_long && std::str::from_utf8(&line.bytes).is_ok_and(is_remark)
 }
 
-/// A product that begins on a line.
+/// Reads a product that begins on line `number`.
 fn product(number: u64, line: Line, is_icecat: bool) -> InputLine {
     let mut odd = Vec::new();
     if line.is_too_long {
-        let product = Err(format!("a product has at most {LINE_BYTES_MAX} bytes"));
+        let product = Err(format!("a product may have at most {LINE_BYTES_MAX} bytes"));
         return InputLine { number, product, odd, raw: None, undeclared: None };
     }
     let product = read(&line.bytes, number, is_icecat, &mut odd);
@@ -86,32 +84,36 @@ fn product(number: u64, line: Line, is_icecat: bool) -> InputLine {
 
 fn read(bytes: &[u8], number: u64, is_icecat: bool, odd: &mut Vec<String>) -> Result<Product, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        // Bytes that are no text begin behind the valid ones.
+        // The first invalid byte comes directly after the valid bytes.
         format!("byte {} of the line is {NOT_UTF_8}", error.valid_up_to() + 1)
     })?;
     let value: Value = serde_json::from_str(text).map_err(|error| in_file(&error, number))?;
     if is_icecat {
         return icecat(&value, odd).map(|value| Product::of_value(&value));
     }
-    // The text itself is sent, so that the shop sees a field that occurs twice. Its line breaks stand between tokens.
+    // The original text is sent, not the parsed value, so that the shop notices a field that occurs twice.
+    // Line breaks in valid JSON are always between tokens, so replacing them is safe.
     let json = text.trim().replace(['\r', '\n'], " ");
     Ok(Product { json, ..Product::of_value(&value) })
 }
 
-/// The parser's words with the line of the file, where they have the line of the product.
+/// Returns the message of the parser, with the line number of the file instead of the line number inside the
+/// product.
 fn in_file(error: &serde_json::Error, number: u64) -> String {
-    let words = error.to_string();
+    let message = error.to_string();
     let line = error.line();
     let column = error.column();
-    match words.strip_suffix(&format!(" at line {line} column {column}")) {
-        Some(words) => format!("{words} at line {}, column {column}", number + line.saturating_sub(1) as u64),
-        None => words,
+    match message.strip_suffix(&format!(" at line {line} column {column}")) {
+        Some(reason) => {
+            format!("{reason} at line {}, column {column}", number + line.saturating_sub(1) as u64)
+        }
+        None => message,
     }
 }
 
-/// The elements of an array, or the objects of a sequence.
+/// Splitter of an array into its elements, or of a sequence into its objects.
 struct Parts {
-    reader: Box<dyn BufRead>,
+    reader: TextReader,
     layout: Layout,
     elements: Elements,
     number: u64,
@@ -120,7 +122,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// The next part and the line it begins on.
+    /// Returns the next element or object, and the number of the line where it begins.
     fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
         if self.has_ended {
             return self.end();
@@ -157,33 +159,34 @@ impl Parts {
             }
         }
         match (self.layout, line.bytes.is_empty()) {
-            (Layout::Array, _) => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the array has no end: the file is cut off"))
-            }
+            (Layout::Array, _) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the array has no end: the file is incomplete",
+            )),
             (_, true) => Ok(None),
             (Layout::Sequence, false) if self.elements.depth() > 0 => {
                 let why =
-                    format!("line {number}: the product that begins here has no end: the file is cut off");
+                    format!("line {number}: the product that begins here has no end: the file is incomplete");
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, why))
             }
             (_, false) => Ok(Some((number, line))),
         }
     }
 
-    /// Nothing follows an array.
+    /// Reads the rest of the file after an array. Only blanks may follow.
     fn end(&mut self) -> io::Result<Option<(u64, Line)>> {
         while let Some(byte) = self.byte()? {
             if !byte.is_ascii_whitespace() {
-                let why = format!("line {}: something follows the end of the array", self.number);
+                let why = format!("line {}: unexpected text after the end of the array", self.number);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
         }
         Ok(None)
     }
 
-    /// The next byte. A byte behind a line break is on the next line.
+    /// Reads the next byte and counts lines.
     fn byte(&mut self) -> io::Result<Option<u8>> {
-        let byte = bounded::byte(&mut *self.reader)?;
+        let byte = bounded::byte(&mut self.reader)?;
         self.number += u64::from(byte == Some(b'\n'));
         Ok(byte)
     }
@@ -221,17 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_kept_and_line_breaks_are_not_sent() {
+    fn the_original_bytes_are_kept_and_line_breaks_are_not_sent() {
         let line = read("[ {\"a\" :\r\n\"x\\ny\"} ]", Layout::Array).remove(0);
         assert_eq!(line.raw.unwrap().trim_ascii(), b"{\"a\" :\r\n\"x\\ny\"}");
         assert_eq!(line.product.unwrap().json, "{\"a\" :  \"x\\ny\"}");
-        // A line break in a text is no JSON, and is not made to be.
+        // A line break inside a JSON string is invalid, and stays invalid.
         let broken = read("[ {},\n\n{\"a\":\n\"x\ny\"} ]", Layout::Array).remove(1);
         assert!(broken.product.unwrap_err().contains(" at line 5, column "));
     }
 
     #[test]
-    fn a_line_that_is_not_utf_8_is_refused_and_kept() {
+    fn a_line_that_is_not_utf_8_is_refused_and_its_bytes_are_kept() {
         let reader = io::Cursor::new(b"{\"a\":\"Cr\xe8me\"}\r\n{}\n".to_vec());
         let mut lines = lines(Box::new(reader), Layout::Lines, false).map(Result::unwrap);
         let line = lines.next().unwrap();
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_off_is_refused() {
+    fn an_incomplete_file_is_refused() {
         for text in ["[{},{}", "[", "[{\"a\":\"]"] {
             let reader = Box::new(io::Cursor::new(text.to_owned()));
             let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();
@@ -254,7 +257,7 @@ mod tests {
         }
         let reader = Box::new(io::Cursor::new("[{}]\n{}"));
         let error = lines(reader, Layout::Array, false).find_map(Result::err).unwrap();
-        assert_eq!(error.to_string(), "line 2: something follows the end of the array");
+        assert_eq!(error.to_string(), "line 2: unexpected text after the end of the array");
     }
 
     #[test]
@@ -262,7 +265,7 @@ mod tests {
         let long = || io::repeat(b'x').take(5 * LINE_BYTES_MAX as u64);
         let line = long().chain("\n{}\n".as_bytes());
         let element = "[\"".as_bytes().chain(long()).chain("\",\n{}]".as_bytes());
-        let both: [(Box<dyn BufRead>, Layout); 2] = [
+        let both: [(TextReader, Layout); 2] = [
             (Box::new(BufReader::new(line)), Layout::Lines),
             (Box::new(BufReader::new(element)), Layout::Array),
         ];

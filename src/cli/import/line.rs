@@ -1,37 +1,38 @@
-//! A line of a file, on its way to the shop or to the error file.
+//! Line of an imported file, before it goes to the shop or to the error file.
 
 use serde_json::Value;
 
 use super::undeclared::Undeclared;
 
-/// Lines as they are read.
+/// Iterator over the lines of a file. An error refuses the whole file.
 pub type Lines = Box<dyn Iterator<Item = anyhow::Result<InputLine>>>;
 
-/// A line that was read.
+/// One line, row or JSON element of a file.
 pub struct InputLine {
-    /// The line of the file that it begins on.
+    /// Number of the line where it begins.
     pub number: u64,
-    /// The product, or why it can't be read.
+    /// Product of the line, or the reason why it can't be read.
     pub product: Result<Product, String>,
-    /// Oddities of a product that can be used.
+    /// Messages about oddities of a product that can still be imported.
     pub odd: Vec<String>,
-    /// Its bytes, read as UTF-8; none of a line that is too long to be kept.
+    /// Bytes of the line, decoded to UTF-8. `None` if the line is too long to keep.
     pub raw: Option<Vec<u8>>,
-    /// A price that is written as no minor units, where prices are: then the whole file is refused.
+    /// Price that is not written in minor units, although the file should have minor units. It refuses the
+    /// whole file.
     pub undeclared: Option<Undeclared>,
 }
 
-/// A product in the shape of a line of `POST /api/admin/import/products`.
+/// Product in the shape of a line of `POST /api/admin/import/products`.
 #[derive(Debug)]
 pub struct Product {
-    /// The line.
+    /// JSON text without line breaks.
     pub json: String,
-    /// The SKUs in it.
+    /// SKUs in the JSON.
     pub skus: Vec<String>,
 }
 
 impl Product {
-    /// A product as JSON.
+    /// Creates a product from a JSON value.
     pub fn of_value(value: &Value) -> Self {
         let variants = value["variants"].as_array().map(Vec::as_slice).unwrap_or_default();
         let skus = variants.iter().map(|variant| &variant["sku"]).chain([&value["sku"]]);

@@ -1,8 +1,10 @@
-//! `souk import products FILE`: through the running server, or by a shop of its own while none runs.
+//! `souk import products FILE`: sends products to the running server. If no server runs, the command opens
+//! the data folder itself.
 //!
-//! Nothing is lost: a line that is refused stands in the error file as it came, with its number and the reason. What
-//! is there already is left alone, so an import can be stopped and run again. The whole file is read once before
-//! anything is written: a file that is wrong as a whole (its head, its decimal signs, its end) changes nothing.
+//! No line is lost: a refused line goes unchanged to the error file, with its number and the reason. Products
+//! that already have the new values do not change, so an import can be stopped and run again. The whole file
+//! is read once before anything is written. A fault of the whole file (a wrong header, undeclared decimal
+//! prices, a missing end) therefore changes nothing.
 
 mod bounded;
 mod csv;
@@ -35,7 +37,7 @@ use souk_domain::text::quoted;
 use crate::configuration::Configuration;
 
 use super::output;
-use given::GivenByLines;
+use given::EarlierValues;
 use line::{InputLine, Lines};
 use refused::Refused;
 use report::Report;
@@ -43,27 +45,27 @@ use sink::Sink;
 use source::{Kind, SourceArgs};
 use undeclared::UndeclaredPrices;
 
-/// Lines sent at once.
+/// Maximum number of lines in one batch.
 const BATCH_LINES_MAX: usize = 200;
-/// Bytes sent at once.
+/// Maximum number of bytes in one batch.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
-/// Bytes of one product as it is sent: what a request to the shop may have.
+/// Maximum size of one product in bytes, so that it fits into one request with its line break.
 const PRODUCT_BYTES_MAX: usize = 1024 * 1024 - 1;
 
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
-    /// Imports products, comparing with what is there.
+    /// Imports products from a file: creates new products and changes existing ones.
     ///
-    /// A product is found by its SKU. A missing column or field leaves its value alone: a file with `sku` and `price`
-    /// changes prices only. A row for one SKU changes that variant only. An empty cell clears a description, a category
-    /// or an attribute; an empty name, price, currency or `active` is left alone. A new product needs `sku`, `name` and
-    /// `price`.
+    /// A product is found by its SKU. If a column or field is missing, its value stays as it is: a file with
+    /// only `sku` and `price` changes only prices. A row for one SKU changes only that variant. An empty cell
+    /// clears a description, a category or an attribute. An empty name, price, currency or `active` keeps the
+    /// old value. A new product needs `sku`, `name` and `price`.
     ///
-    /// Columns of a CSV file, in any case and order: sku, name, description, category, price, currency, active, and
-    /// attr.NAME for each attribute. Prices are minor units (pence), or decimal numbers with --decimal. `active` is
-    /// true or false, yes or no, 1 or 0.
+    /// Columns of a CSV file, in any order, in upper or lower case: sku, name, description, category, price,
+    /// currency, active, and attr.NAME for each attribute. Prices are whole minor units (for example pence),
+    /// or decimal numbers with --decimal. `active` is true or false, yes or no, 1 or 0.
     Products(Box<ProductsArgs>),
-    /// Prints a file to begin with: every column, and a product that is not on sale.
+    /// Prints an example file with every column and one product that is not on sale.
     Template(TemplateArgs),
 }
 
@@ -71,35 +73,36 @@ pub enum ImportCommand {
 pub struct ProductsArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The file for refused lines, unchanged, each behind a remark with its number and the reason. It can be mended
-    /// and imported.
+    /// Error file for refused lines. Each line is unchanged, after a remark with its number and the reason.
+    /// Correct the lines there and import the error file.
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
-    /// Checks everything, writes nothing, and says what would change.
+    /// Checks the file and shows what would change, but writes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// A running server, instead of the one that holds the data folder; its token in `SOUK_TOKEN`.
+    /// URL of a running server, instead of the server that uses the data folder. `SOUK_TOKEN` must hold an
+    /// administrator's token.
     #[arg(long, value_parser = url)]
     url: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct TemplateArgs {
-    /// The format of the template; CSV unless given.
+    /// Format of the example file. The default is CSV.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Products in the shape of `POST /api/products`, one a line or in an array.
+    /// JSON products in the shape of `POST /api/products`, one on each line or in an array.
     #[value(aliases = ["json", "ndjson"])]
     Jsonl,
-    /// Columns, separated by a comma, a semicolon, a tab or a bar.
+    /// Columns with a comma, a semicolon, a tab or a vertical bar between them.
     Csv,
-    /// Columns, separated by tabs.
+    /// Columns with tabs between them.
     Tsv,
-    /// Icecat's open catalogue, one JSON object a line.
+    /// Icecat's open catalogue, one JSON object on each line.
     Icecat,
 }
 
@@ -114,7 +117,7 @@ impl Format {
     }
 }
 
-/// Runs the command.
+/// Runs one of the `souk import` commands.
 pub async fn run(
     configuration: &Configuration,
     command: ImportCommand,
@@ -123,7 +126,7 @@ pub async fn run(
     let args = match command {
         ImportCommand::Products(args) => args,
         ImportCommand::Template(args) => {
-            output::own_lines(&template::text(args.format, configuration.currency));
+            output::fixed_text(&template::text(args.format, configuration.currency));
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -136,7 +139,8 @@ pub async fn run(
     let bar = output::progress(file.metadata()?.len(), "bytes");
     let source = args.source.read(bar.wrap_read(file))?;
     let sink = Sink::open(configuration, args.url, args.dry_run).await?;
-    // Not before: an error file of an earlier import stays while the shop can't be reached.
+    // The error file is created only now, so that an unreachable shop does not overwrite the error file of an
+    // earlier import.
     let errors = args.errors.as_ref();
     let errors = errors.map(|path| Refused::create(path, &args.source.file, source.form)).transpose();
     let errors = match errors {
@@ -147,29 +151,29 @@ pub async fn run(
         }
     };
     let report = Report::new(args.dry_run, json, bar);
-    let mut import = Import { sink, report, errors, given: GivenByLines::default() };
+    let mut import = Import { sink, report, errors, earlier: EarlierValues::default() };
     let result = import.all(source.lines).await;
     let Import { sink, report, errors, .. } = import;
     report.close_bar();
     let closed = sink.close().await;
     errors.map(Refused::finish).transpose()?;
-    result.context("the import stopped; import the file again to go on")?;
+    result.context("the import stopped; import the file again to continue")?;
     closed?;
     if report.read == 0 {
-        output::warn(format!("{name} has no rows: there is nothing to import"));
+        output::warn(format!("{name} has no products: there is nothing to import"));
     }
     report.print()?;
     Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Takes the address of a server.
+/// Reads the URL of a server from an argument.
 fn url(text: &str) -> Result<String, String> {
     let is_http = text.starts_with("http://") || text.starts_with("https://");
-    if is_http { Ok(text.to_owned()) } else { Err("http:// or https:// and a host are allowed".to_owned()) }
+    if is_http { Ok(text.to_owned()) } else { Err("must be http:// or https:// and a host".to_owned()) }
 }
 
-/// Reads a whole file before any of it is imported. Some decimal prices among whole numbers would make all of them
-/// wrong, so they refuse the file.
+/// Reads the whole file before anything is imported. Refuses the file if some prices look like decimal
+/// numbers, because then the whole numbers are probably not minor units either.
 fn check(lines: Lines) -> anyhow::Result<()> {
     let mut prices = UndeclaredPrices::default();
     for line in lines {
@@ -178,13 +182,13 @@ fn check(lines: Lines) -> anyhow::Result<()> {
     prices.refusal().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))
 }
 
-/// An import under way.
+/// State of a running import.
 struct Import {
     sink: Sink,
     report: Report,
     errors: Option<Refused>,
-    /// What the lines so far say of products with several variants.
-    given: GivenByLines,
+    /// Values of products with several variants, from earlier lines.
+    earlier: EarlierValues,
 }
 
 impl Import {
@@ -194,7 +198,7 @@ impl Import {
         let mut seen = HashMap::new();
         for line in lines {
             let mut line = line?;
-            refuse_seen_before(&mut line, &mut seen);
+            refuse_repeated_sku(&mut line, &mut seen);
             self.report.add_line(&line);
             let size = refuse_too_large(&mut line);
             if batch.len() == BATCH_LINES_MAX || bytes + size > BATCH_BYTES_MAX {
@@ -209,16 +213,16 @@ impl Import {
 
     async fn send(&mut self, mut batch: Vec<InputLine>) -> anyhow::Result<()> {
         for line in &mut batch {
-            self.given.refuse_other_value(line);
+            self.earlier.refuse_other_value(line);
         }
         let results = self.results(&batch).await?;
         let mut results = results.into_iter();
         for mut line in batch {
             if line.product.is_ok() {
                 let Some(result) = results.next() else {
-                    bail!("the shop answered fewer lines than it was sent")
+                    bail!("the shop returned fewer results than it received lines")
                 };
-                self.given.note(&mut line, &result);
+                self.earlier.note(&mut line, &result);
                 if line.product.is_ok() {
                     self.take(&line, result)?;
                     continue;
@@ -231,7 +235,7 @@ impl Import {
         Ok(())
     }
 
-    /// The results of the lines that can be read, in order.
+    /// Sends the readable lines of a batch. Returns their results in order.
     async fn results(&mut self, batch: &[InputLine]) -> anyhow::Result<Vec<LineResult>> {
         let products = batch.iter().filter_map(|line| line.product.as_ref().ok());
         let products: Vec<String> = products.map(|product| product.json.clone()).collect();
@@ -247,7 +251,7 @@ impl Import {
         self.report.add_result(line, &result)
     }
 
-    /// A refused line is never lost: it goes to the error file, and the reason to where people look.
+    /// Writes a refused line to the error file, and prints the reason.
     fn refuse(&mut self, line: &InputLine, code: &str, reason: &str) -> anyhow::Result<()> {
         if let Some(errors) = &mut self.errors {
             errors.add(line, code, reason)?;
@@ -257,25 +261,28 @@ impl Import {
     }
 }
 
-/// Refuses a product that no request can hold. Returns the bytes that the line takes in a batch.
+/// Refuses a product that is larger than a request. Returns the number of bytes that the line takes in a
+/// batch.
 fn refuse_too_large(line: &mut InputLine) -> usize {
     let raw = line.raw.as_ref().map_or(0, Vec::len);
     let size = line.product.as_ref().map_or(0, |product| product.json.len());
     if size > PRODUCT_BYTES_MAX {
-        line.product = Err(format!("a product has at most {PRODUCT_BYTES_MAX} bytes, this one has {size}"));
+        line.product =
+            Err(format!("a product may have at most {PRODUCT_BYTES_MAX} bytes, this one has {size}"));
         return raw;
     }
     size.max(raw)
 }
 
-/// A SKU stands in a file once: of two lines, neither is right by being the later one.
-fn refuse_seen_before(line: &mut InputLine, seen: &mut HashMap<String, u64>) {
+/// Refuses a line with a SKU of an earlier line. A SKU may occur only once in a file, because it is unknown
+/// which of two lines is right.
+fn refuse_repeated_sku(line: &mut InputLine, seen: &mut HashMap<String, u64>) {
     let Ok(product) = &line.product else { return };
     if let Some((sku, before)) = product.skus.iter().find_map(|sku| Some((sku, seen.get(sku)?))) {
-        line.product = Err(format!("SKU {} stands in line {before} already", quoted(sku)));
+        line.product = Err(format!("SKU {} already occurs in line {before}", quoted(sku)));
         return;
     }
-    // A text that is no SKU is refused by itself, and not remembered.
+    // Invalid SKUs are refused by the shop, so they are not remembered.
     let skus = product.skus.iter().filter(|sku| Sku::parse(sku).is_ok());
     seen.extend(skus.map(|sku| (sku.clone(), line.number)));
 }
@@ -286,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_product_that_no_request_can_hold_is_refused_by_itself() {
+    fn only_a_product_that_is_larger_than_a_request_is_refused() {
         let line = |description: String| InputLine {
             number: 1,
             product: Ok(Product::of_value(&serde_json::json!({ "description": description }))),

@@ -1,6 +1,6 @@
-//! The error file: every refused line as it came, byte for byte, in a file that can be mended and imported again.
+//! Error file: every refused line, byte for byte, in a file that can be corrected and imported again.
 //!
-//! Before each line stands a remark with its number and the reason. An import reads past remarks.
+//! A remark before each line has its number and the reason. An import skips remarks.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,26 +13,26 @@ use souk_domain::text::shown;
 use super::encoding::Encoding;
 use super::line::InputLine;
 
-/// The beginning of a remark.
+/// First characters of a remark.
 const REMARK: &str = "#souk line ";
 
-/// True for a line, or the first cell of a row, that is a remark. A spreadsheet may have put it in quotes.
+/// Returns true if a line, or the first cell of a row, is a remark. A spreadsheet may have put it in quotes.
 pub fn is_remark(line: &str) -> bool {
     line.trim_start().trim_start_matches('"').starts_with(REMARK)
 }
 
-/// The form of a file, which its error file has too.
+/// Form of an imported file. Its error file has the same form.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// The encoding.
+    /// Encoding of the file.
     pub encoding: Encoding,
-    /// The bytes that it begins with: a BOM, and the head of a CSV file.
+    /// First bytes of the file: a BOM, and the header of a CSV file.
     pub begin: Vec<u8>,
-    /// True for an array, whose elements are separated.
+    /// True if the file is a JSON array, so that commas separate its elements.
     pub is_array: bool,
 }
 
-/// An error file.
+/// Error file that is being written.
 pub struct Refused {
     file: File,
     form: Form,
@@ -40,16 +40,16 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Makes an error file for a file that is imported.
+    /// Creates the error file of an imported file.
     pub fn create(path: &Path, imported: &Path, form: Form) -> anyhow::Result<Self> {
         if is_same_file(path, imported) {
-            bail!("--errors {}: this is the file that is imported; name another one", path.display());
+            bail!("--errors {}: this is the imported file itself; choose another file", path.display());
         }
         let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
         Ok(Self { file, form, has_begun: false })
     }
 
-    /// Adds a refused line.
+    /// Appends a refused line after a remark.
     pub fn add(&mut self, line: &InputLine, code: &str, reason: &str) -> io::Result<()> {
         let Form { encoding, begin, is_array } = &self.form;
         let mut bytes = Vec::new();
@@ -59,9 +59,9 @@ impl Refused {
                 bytes.extend(encoding.bytes(b"[\n"));
             }
         }
-        let lost = if line.raw.is_none() { "; the line is too long to be kept here" } else { "" };
+        let lost = if line.raw.is_none() { "; the line is too long to keep here" } else { "" };
         let remark = format!("{REMARK}{}: {code}: {reason}{lost}", line.number);
-        // A quote in a remark would be read as one of the file.
+        // A quote in a remark would be read as a quote of the CSV file.
         let remark = shown(&remark).replace('"', "'");
         bytes.extend(encoding.bytes(format!("{remark}\n").as_bytes()));
         if let Some(raw) = &line.raw {
@@ -76,7 +76,7 @@ impl Refused {
         self.file.write_all(&bytes)
     }
 
-    /// Ends the file.
+    /// Completes the file and writes it to disk.
     pub fn finish(mut self) -> io::Result<()> {
         if self.has_begun && self.form.is_array {
             self.file.write_all(&self.form.encoding.bytes(b"]\n"))?;
@@ -85,7 +85,7 @@ impl Refused {
     }
 }
 
-/// Returns true if both paths lead to one file, by a link of any kind too.
+/// Returns true if both paths lead to the same file, also through links.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let inode = |path| fs::metadata(path).map(|of| (of.dev(), of.ino()));
     inode(one).is_ok_and(|one| inode(other).is_ok_and(|other| one == other))
@@ -110,18 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kept_byte_for_byte_behind_the_head() {
+    fn refused_lines_are_kept_byte_for_byte_after_the_header() {
         let form = Form { encoding: Encoding::Utf8, begin: b"sku,name\r\n".to_vec(), is_array: false };
         let expected =
             b"sku,name\r\n#souk line 2: code: a\\u{1b}b\nE2,Cr\xe8me\r\n#souk line 3: code: a\\u{1b}b\nB\n";
         assert_eq!(written(form.clone(), &[Some(b"E2,Cr\xe8me\r\n"), Some(b"B")]), expected);
         let too_long = String::from_utf8(written(form.clone(), &[None])).unwrap();
-        assert!(too_long.ends_with("the line is too long to be kept here\n"), "{too_long}");
+        assert!(too_long.ends_with("the line is too long to keep here\n"), "{too_long}");
         assert_eq!(written(form, &[]), b"");
     }
 
     #[test]
-    fn a_remark_has_no_quotes_that_could_take_in_a_row() {
+    fn a_remark_contains_no_quotes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("errors");
         let form = Form { encoding: Encoding::Utf8, begin: b"sku,price\n".to_vec(), is_array: false };
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_of_an_array_are_an_array_again() {
+    fn refused_elements_of_an_array_form_an_array() {
         let form = Form { encoding: Encoding::Utf8, begin: Vec::new(), is_array: true };
         let text = String::from_utf8(written(form, &[Some(b"{}"), Some(b"{oops}\n")])).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !is_remark(line)).collect();

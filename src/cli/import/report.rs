@@ -1,4 +1,4 @@
-//! The report of an import: what became of its lines, or in a dry run what would.
+//! Report of an import: the results of its lines, or of a dry run the expected results.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,18 @@ use crate::cli::output;
 
 use super::line::InputLine;
 
-/// Odd lines that are shown; more are counted.
+/// Maximum number of odd lines that are printed. Further ones are only counted.
 const ODD_SHOWN_MAX: u64 = 20;
-/// Refused lines that are shown when the error file has all of them; more are counted.
+/// Maximum number of refused lines that are printed if there is an error file. Further ones are only counted.
 const REFUSED_SHOWN_MAX: u64 = 20;
 
-/// The report.
+/// Counters of an import, and its output.
 pub struct Report {
-    /// True when nothing is written.
+    /// True for a dry run, which writes nothing.
     pub is_dry: bool,
-    /// Refused lines.
+    /// Number of refused lines.
     pub refused: u64,
-    /// Lines that were read.
+    /// Number of lines that were read.
     pub read: u64,
     created: u64,
     changed: u64,
@@ -31,12 +31,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of an import with this bar.
+    /// Creates a report with a progress bar.
     pub fn new(is_dry: bool, json: bool, bar: ProgressBar) -> Self {
         Self { is_dry, refused: 0, read: 0, created: 0, changed: 0, unchanged: 0, odd: 0, json, bar }
     }
 
-    /// Counts a line, and shows what is odd about it.
+    /// Counts a line, and prints its oddities.
     pub fn add_line(&mut self, line: &InputLine) {
         self.read += 1;
         self.odd += u64::from(!line.odd.is_empty());
@@ -45,7 +45,7 @@ impl Report {
         }
     }
 
-    /// Counts a line that was taken; a dry run shows what would change.
+    /// Counts a result of the shop. A dry run also prints what would change.
     pub fn add_result(&mut self, line: &InputLine, result: &LineResult) -> anyhow::Result<()> {
         match result.outcome {
             LineOutcome::Created => self.created += 1,
@@ -63,20 +63,20 @@ impl Report {
                 "line": line.number, "outcome": outcome, "id": id, "skus": skus, "changes": changes,
             }));
         }
-        let what = if result.outcome == LineOutcome::Created { "new" } else { "changes" };
+        let kind = if result.outcome == LineOutcome::Created { "new" } else { "changes" };
         let skus = skus.join(", ");
-        let text = format!("line {}: {skus} {what}{}", line.number, listed(&result.changes));
+        let text = format!("line {}: {skus} {kind}{}", line.number, listed(&result.changes));
         self.bar.suspend(|| output::line(text));
         Ok(())
     }
 
-    /// Counts a refused line and shows the reason.
+    /// Counts a refused line and prints the reason.
     pub fn add_refusal(&mut self, number: u64, code: &str, reason: &str, is_kept: bool) {
         self.refused += 1;
         if !is_kept || self.refused <= REFUSED_SHOWN_MAX {
             self.warn(&format!("line {number}: {code}: {reason}"));
         } else if self.refused == REFUSED_SHOWN_MAX + 1 {
-            self.warn("more refused lines stand in the error file");
+            self.warn("see the error file for more refused lines");
         }
     }
 
@@ -84,12 +84,12 @@ impl Report {
         self.bar.suspend(|| output::warn(text));
     }
 
-    /// Takes the bar away.
+    /// Removes the progress bar.
     pub fn close_bar(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Prints the sums.
+    /// Prints the totals.
     pub fn print(&self) -> anyhow::Result<()> {
         let Self { read, created, changed, unchanged, refused, odd, is_dry, .. } = self;
         if self.json {
@@ -106,7 +106,7 @@ impl Report {
     }
 }
 
-/// Changes for people, as in `: price of L1 1.00 GBP → 1.10 GBP`.
+/// Returns a text about changes, for example `: price of L1 1.00 GBP → 1.10 GBP`.
 fn listed(changes: &[FieldChange]) -> String {
     let mut text = String::new();
     for change in changes {
@@ -121,7 +121,7 @@ fn listed(changes: &[FieldChange]) -> String {
         let _ = write!(text, "{sign}{}{of} {} → {}", change.field, value(&change.from), value(&change.to));
     }
     if changes.len() == CHANGES_MAX {
-        text.push_str("; and perhaps more");
+        text.push_str("; there may be more changes");
     }
     text
 }

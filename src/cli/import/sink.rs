@@ -1,4 +1,4 @@
-//! Where an import goes: to a running server, or into the data folder itself.
+//! Target of an import: a running server, or the data folder.
 
 use anyhow::bail;
 use souk_command_api::import::{ImportResult, LineResult, import_texts};
@@ -12,17 +12,19 @@ use crate::configuration::Configuration;
 use crate::data_folder::{DataFolderError, require_shop};
 use crate::embedded::Embedded;
 
-/// The one or the other.
+/// Target of an import.
 pub enum Sink {
-    /// A shop of our own on the folder. That of a dry run without a shop is in a folder that goes with it.
+    /// The data folder, opened by this process, and the last position that the import wrote. A dry run
+    /// without a shop uses a temporary folder, which is deleted afterwards.
     Folder(Box<Embedded>, Position, Option<TempDir>),
-    /// A running server, and the position that its answers have reached.
+    /// A running server, and the last position that its responses named.
     Server(Server, String),
 }
 
 impl Sink {
-    /// The server of `--url`, else the one that holds the folder, else the folder itself. An import may begin a new
-    /// shop, and says so, since the name of the folder may be mistyped. A dry run never makes a folder.
+    /// Opens the server of `--url`, or else the server that has locked the folder, or else the folder itself.
+    /// An import may create a new shop. It then prints a warning, because the name of the folder may be
+    /// mistyped. A dry run never creates a data folder.
     pub async fn open(
         configuration: &Configuration,
         url: Option<String>,
@@ -38,7 +40,7 @@ impl Sink {
             Err(error) => return Err(error.into()),
         };
         if is_new && is_dry {
-            output::warn(format!("there is no shop in {folder}: an import would begin a new one there"));
+            output::warn(format!("there is no shop in {folder}: an import would create a new one there"));
             let temporary = tempfile::tempdir()?;
             let configuration = Configuration { data: temporary.path().to_owned(), ..configuration.clone() };
             let shop = Embedded::start(&configuration).await?;
@@ -46,19 +48,20 @@ impl Sink {
         }
         let shop = Embedded::start(configuration).await?;
         if is_new {
-            output::warn(format!("there was no shop in {folder}: this import begins a new one there"));
+            output::warn(format!("there was no shop in {folder}: this import created a new one there"));
         }
         Ok(Self::Folder(Box::new(shop), Position::START, None))
     }
 
-    /// Imports products, each a line of JSON; a dry run writes none. Returns one result each, in order.
+    /// Imports products. Each product is one line of JSON. Returns one result for each product, in order. A
+    /// dry run writes nothing.
     pub async fn send(&mut self, products: &[String], is_dry: bool) -> anyhow::Result<Vec<LineResult>> {
         match self {
             Self::Folder(shop, reached, _) => {
                 let actor = Actor::new("admin", "import");
                 let correlation = CorrelationId::from(SystemClock.new_id());
                 let (results, position) =
-                    import_texts(&shop.shop, products, actor, correlation, is_dry).await;
+                    import_texts(&shop.ports, products, actor, correlation, is_dry).await;
                 *reached = position.max(*reached);
                 Ok(results)
             }
@@ -66,7 +69,7 @@ impl Sink {
         }
     }
 
-    /// Waits until the read models have everything.
+    /// Waits until the read models contain all imported products, and closes the target.
     pub async fn close(self) -> anyhow::Result<()> {
         match self {
             Self::Folder(shop, reached, temporary) => {
@@ -93,8 +96,8 @@ async fn send_to(
     }
     let dry_run = if is_dry { "?dryRun=true" } else { "" };
     let request = server.post(&format!("/api/admin/import/products{dry_run}"))?;
-    let answer = request.header("Content-Type", "application/x-ndjson").body(body).send().await?;
-    let result: ImportResult = server::answered(answer).await?;
+    let response = request.header("Content-Type", "application/x-ndjson").body(body).send().await?;
+    let result: ImportResult = server::json_body(response).await?;
     *reached = result.position;
     Ok(result.lines)
 }
@@ -102,12 +105,12 @@ async fn send_to(
 async fn wait_for(server: &Server, reached: &str) -> anyhow::Result<()> {
     loop {
         let request = server.get("/api/products?limit=1")?.header("Prefer", "wait=30");
-        let answer = request.header("X-Min-Position", reached).send().await?;
-        if answer.status().is_success() {
+        let response = request.header("X-Min-Position", reached).send().await?;
+        if response.status().is_success() {
             return Ok(());
         }
-        if answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
-            bail!("the server answered {}", answer.status());
+        if response.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE {
+            bail!("the server responded with {}", response.status());
         }
     }
 }

@@ -1,6 +1,7 @@
-//! A file that is imported: unpacked, decoded, and read in its format.
+//! Imported file: it is unpacked, decoded and parsed.
 //!
-//! The beginning of the file tells what its name and the options do not.
+//! If the name of the file and the options do not determine the format, it is guessed from the beginning of
+//! the file.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
@@ -11,6 +12,7 @@ use clap::Args;
 use flate2::read::MultiGzDecoder;
 
 use super::Format;
+use super::bounded::TextReader;
 use super::csv::{self, Cells};
 use super::encoding::{Decoded, Encoding, is_utf_8_beyond_ascii};
 use super::head;
@@ -18,16 +20,17 @@ use super::json::{self, Layout};
 use super::line::Lines;
 use super::refused::{Form, is_remark};
 
-/// Bytes at the beginning of a file that tell what it is.
+/// Number of bytes at the beginning of a file that are used to guess its format.
 const BEGIN_BYTES_MAX: usize = 64 * 1024;
 
-/// The first bytes of workbooks and archives: zip, and what spreadsheets wrote before 2007.
+/// First bytes of files that can't be imported: zip archives and workbooks, and workbooks of spreadsheets
+/// before 2007.
 const BINARIES: [&[u8]; 2] = [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"];
 
-/// A format, whatever it is called.
+/// Format of a file, from the option, the name or the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// JSON products.
+    /// JSON products in the shape of the API.
     Json,
     /// Columns with any separator.
     Csv,
@@ -37,21 +40,24 @@ pub enum Kind {
     Icecat,
 }
 
-/// The file and how it is read.
+/// File to import, and options for reading it.
 #[derive(Clone, Debug, Args)]
 pub struct SourceArgs {
-    /// The file, gzipped or not.
+    /// File to import. It may be compressed with gzip.
     pub file: PathBuf,
-    /// Its format; told by its name (.csv, .tsv, .json, .jsonl, .ndjson, also with .gz) or its beginning unless given.
+    /// Format of the file. By default it follows from the name (.csv, .tsv, .json, .jsonl, .ndjson, also with
+    /// .gz) or from the first lines of the file.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Its encoding; UTF-8, or what its BOM says, unless given.
+    /// Encoding of the file. By default it follows from the BOM, or is UTF-8 without a BOM.
     #[arg(long, value_enum)]
     pub encoding: Option<Encoding>,
-    /// The sign between the columns of a CSV file: `,`, `;`, `|` or `tab`; told by its head unless given.
+    /// Separator between the columns of a CSV file: `,`, `;`, `|` or `tab`. By default it is guessed from the
+    /// header row.
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     pub separator: Option<u8>,
-    /// Reads the prices of a CSV file as decimal numbers with this sign, `.` or `,`; without it they are minor units.
+    /// Decimal sign of the prices of a CSV file: `.` or `,`. Without this option the prices are whole minor
+    /// units.
     #[arg(long, value_name = "SIGN", value_parser = decimal_sign)]
     pub decimal: Option<char>,
 }
@@ -60,7 +66,7 @@ fn separator(text: &str) -> Result<u8, String> {
     match text {
         "," | ";" | "|" | "\t" => Ok(text.as_bytes()[0]),
         "tab" | "\\t" => Ok(b'\t'),
-        _ => Err("`,`, `;`, `|` or `tab` is allowed".to_owned()),
+        _ => Err("must be `,`, `;`, `|` or `tab`".to_owned()),
     }
 }
 
@@ -68,60 +74,61 @@ fn decimal_sign(text: &str) -> Result<char, String> {
     match text {
         "." => Ok('.'),
         "," => Ok(','),
-        _ => Err("`.` or `,` is allowed".to_owned()),
+        _ => Err("must be `.` or `,`".to_owned()),
     }
 }
 
-/// A file that is open.
+/// Opened file.
 pub struct Source {
-    /// Its lines.
+    /// Lines of the file, which are parsed one at a time.
     pub lines: Lines,
-    /// Its form.
+    /// Form of the file, for the error file.
     pub form: Form,
 }
 
 impl SourceArgs {
-    /// Opens the file. It is read twice, so what comes by a pipe is copied to a temporary file first.
+    /// Opens the file. It is read twice, so the content of a pipe is copied to a temporary file first.
     pub fn open(&self) -> anyhow::Result<File> {
         let unreadable = || format!("{} can't be read", self.file.display());
         let mut file = File::open(&self.file).with_context(unreadable)?;
         if file.metadata().with_context(unreadable)?.is_file() {
             return Ok(file);
         }
-        let mut copy = tempfile::tempfile().context("no temporary file can be made")?;
+        let mut copy = tempfile::tempfile().context("can't create a temporary file")?;
         io::copy(&mut file, &mut copy).with_context(unreadable)?;
         copy.rewind()?;
         Ok(copy)
     }
 
-    /// Refuses a file in UTF-8 that is declared as Windows-1252: read so, each letter beyond ASCII would become two.
+    /// Refuses a UTF-8 file that is declared as Windows-1252, because each letter beyond ASCII would become
+    /// two letters.
     pub fn check_encoding(&self, file: impl Read + 'static) -> anyhow::Result<()> {
-        if self.encoding == Some(Encoding::Windows1252) && is_utf_8_beyond_ascii(unpacked(Box::new(file))?)? {
-            bail!("--encoding windows-1252: the file is UTF-8; leave --encoding away");
+        if self.encoding == Some(Encoding::Windows1252) && is_utf_8_beyond_ascii(unpacked(file)?)? {
+            bail!("--encoding windows-1252: the file is UTF-8; leave --encoding out");
         }
         Ok(())
     }
 
     /// Reads the file from its beginning.
     pub fn read(&self, file: impl Read + 'static) -> anyhow::Result<Source> {
-        self.source(Box::new(file)).with_context(|| self.file.display().to_string())
+        self.source(file).with_context(|| self.file.display().to_string())
     }
 
-    fn source(&self, file: Box<dyn Read>) -> anyhow::Result<Source> {
+    fn source(&self, file: impl Read + 'static) -> anyhow::Result<Source> {
         let (begin, mut bytes) = begun(unpacked(file)?)?;
         if BINARIES.iter().any(|mark| begin.starts_with(mark)) {
-            bail!("this is a workbook or an archive; save the sheet as CSV and import that");
+            bail!("this is a workbook or an archive; save the sheet as CSV and import the CSV file");
         }
         let (encoding, bom) = Encoding::of(&begin, self.encoding).map_err(anyhow::Error::msg)?;
         io::copy(&mut bytes.by_ref().take(bom.len() as u64), &mut io::sink())?;
         let text = BufReader::new(Decoded::new(bytes, encoding));
-        let (begin, reader) = begun(Box::new(text))?;
+        let (begin, reader) = begun(text)?;
         let begin = valid(&begin);
         let kind = self.format.map_or_else(|| kind_by_name(&self.file), |format| Some(format.kind()));
         let kind = kind.unwrap_or_else(|| kind_by_begin(begin));
         let is_table = matches!(kind, Kind::Csv | Kind::Tsv);
         if !is_table && (self.decimal.is_some() || self.separator.is_some()) {
-            bail!("--decimal and --separator are for CSV files; this one is JSON");
+            bail!("--decimal and --separator are only for CSV files; this file is JSON");
         }
         let mut form = Form { encoding, begin: bom.to_vec(), is_array: false };
         let lines = if is_table {
@@ -138,27 +145,27 @@ impl SourceArgs {
     }
 }
 
-/// The bytes of a file, unpacked when its first two bytes say that it is gzip.
-fn unpacked(file: Box<dyn Read>) -> io::Result<Box<dyn BufRead>> {
+/// Returns the bytes of a file. A gzip file, known by its first two bytes, is unpacked.
+fn unpacked(file: impl Read + 'static) -> io::Result<TextReader> {
     let mut reader = BufReader::new(file);
     let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) })
 }
 
-/// The beginning of what a reader gives, and all of it.
-fn begun(mut reader: Box<dyn BufRead>) -> io::Result<(Vec<u8>, Box<dyn BufRead>)> {
+/// Reads the beginning of a reader. Returns it, and a reader that starts at the beginning again.
+fn begun(mut reader: impl BufRead + 'static) -> io::Result<(Vec<u8>, TextReader)> {
     let mut begin = Vec::new();
     reader.by_ref().take(BEGIN_BYTES_MAX as u64).read_to_end(&mut begin)?;
     let all = Cursor::new(begin.clone()).chain(reader);
     Ok((begin, Box::new(all)))
 }
 
-/// The text at the beginning of bytes, up to what is no UTF-8.
+/// Returns the text before the first byte that is not UTF-8.
 fn valid(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-/// The format that the name of a file says.
+/// Returns the format that belongs to the ending of the file name.
 fn kind_by_name(file: &Path) -> Option<Kind> {
     let name = file.file_name()?.to_str()?.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
@@ -170,7 +177,7 @@ fn kind_by_name(file: &Path) -> Option<Kind> {
     }
 }
 
-/// The format of a file that begins so.
+/// Guesses the format from the beginning of the file.
 fn kind_by_begin(begin: &str) -> Kind {
     let is_json = content_lines(begin).next().is_some_and(|line| line.trim_start().starts_with(['{', '[']));
     if is_json { Kind::Json } else { Kind::Csv }
@@ -194,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_told_by_the_end_of_the_name_in_any_case() {
+    fn the_format_follows_from_the_ending_of_the_name_in_any_case() {
         for (name, expected) in [
             ("a.csv", Some(Kind::Csv)),
             ("UPPER.CSV", Some(Kind::Csv)),
@@ -213,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_the_name_does_not_tell_is_told_by_the_beginning() {
+    fn without_a_known_ending_the_format_follows_from_the_first_line() {
         for (begin, expected) in [
             ("sku;name\n", Kind::Csv),
             ("\n {\"name\":1}", Kind::Json),

@@ -1,11 +1,11 @@
-//! A file to begin with: every column, and a product that is not on sale.
+//! Example file for imports, with every column and one product that is not on sale.
 
 use souk_domain::Currency;
 
 use super::Format;
 use super::source::Kind;
 
-/// A template of a format.
+/// Returns the example file in a format.
 pub fn text(format: Option<Format>, currency: Currency) -> String {
     let currency = currency.code();
     match format.map_or(Kind::Csv, Format::kind) {

@@ -1,7 +1,8 @@
-//! Prices that are written as amounts of money, in a file whose prices are minor units.
+//! Prices such as `£12.50` in a file whose prices should be whole minor units.
 //!
-//! One of them tells that the whole file is written so: beside `£12.50`, a price of `6` means six pounds and no six
-//! pence. So the first one refuses the file, and the message says what all of them together tell about it.
+//! One such price means that the whole file is written that way: beside `£12.50`, a price of `6` means six
+//! pounds and not six pence. So one such price refuses the whole file. The message suggests the option that
+//! fits all of these prices.
 
 use souk_domain::money;
 use souk_domain::text::quoted;
@@ -9,23 +10,23 @@ use souk_domain::text::quoted;
 use super::decimal;
 use super::line::InputLine;
 
-/// Words beside a number that make it an amount of money, besides the codes of currencies. `e` is the one of numbers as
-/// spreadsheets write them, in `1.2E+03`.
+/// Words beside a number that make it an amount of money, in addition to currency codes. `e` stands for
+/// spreadsheet numbers such as `1.2E+03`.
 const WORDS: [&str; 10] = ["e", "kr", "rs", "zł", "kč", "ft", "lei", "fr", "sfr", "euro"];
 
-/// A price that is written as an amount of money.
+/// Price that is not written in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undeclared {
-    /// The cell.
+    /// Text of the cell.
     cell: String,
-    /// Its value with a decimal point, if it has one so.
+    /// Value of the price if the decimal sign is a point. `None` if it can't be read that way.
     with_point: Option<String>,
-    /// Its value with a decimal comma, if it has one so.
+    /// Value of the price if the decimal sign is a comma. `None` if it can't be read that way.
     with_comma: Option<String>,
 }
 
 impl Undeclared {
-    /// The price in a cell; none in minor units, and none in a cell that is no amount of money.
+    /// Reads the cell. Returns `None` if it contains minor units, or no amount of money at all.
     pub fn of(cell: &str) -> Option<Self> {
         if decimal::is_whole(cell) || !(has_broken_number(cell) || is_money(cell)) {
             return None;
@@ -35,7 +36,7 @@ impl Undeclared {
         Some(Self { cell: cell.trim().to_owned(), with_point, with_comma })
     }
 
-    /// The decimal sign of a price that can be read with that one only.
+    /// Returns the decimal sign if the price can be read with only one of them.
     fn sign(&self) -> Option<char> {
         match (&self.with_point, &self.with_comma) {
             (Some(_), None) => Some('.'),
@@ -45,7 +46,7 @@ impl Undeclared {
     }
 }
 
-/// True for a digit beside a full stop or a comma, as in `.50`, `12,-` or `12.50*`.
+/// Returns true if a digit is beside a full stop or a comma, as in `.50`, `12,-` or `12.50*`.
 fn has_broken_number(cell: &str) -> bool {
     let characters: Vec<char> = cell.chars().collect();
     let is_sign = |c: char| matches!(c, '.' | ',');
@@ -54,7 +55,8 @@ fn has_broken_number(cell: &str) -> bool {
         .any(|pair| (pair[0].is_numeric() && is_sign(pair[1])) || (is_sign(pair[0]) && pair[1].is_numeric()))
 }
 
-/// True for digits with nothing beside them but signs and the words of currencies, as in `£5`, `5 EUR` or `1 250`.
+/// Returns true if the cell contains digits and otherwise only signs and currency words, as in `£5`, `5 EUR`
+/// or `1 250`.
 fn is_money(cell: &str) -> bool {
     let mut words = cell.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     let is_currency = |word: &str| {
@@ -63,19 +65,19 @@ fn is_money(cell: &str) -> bool {
     cell.chars().any(char::is_numeric) && words.all(is_currency)
 }
 
-/// What the prices of a file tell about it.
+/// Prices of a file that are not written in minor units.
 #[derive(Debug, Default)]
 pub struct UndeclaredPrices {
-    /// The first one, and its line.
+    /// First such price, and its line number.
     first: Option<(u64, Undeclared)>,
-    /// The first one that has a decimal point without doubt.
+    /// First price that can have only a decimal point.
     with_point: Option<(u64, Undeclared)>,
-    /// The first one that has a decimal comma without doubt.
+    /// First price that can have only a decimal comma.
     with_comma: Option<(u64, Undeclared)>,
 }
 
 impl UndeclaredPrices {
-    /// Notes the price of a line.
+    /// Records the price of a line.
     pub fn note(&mut self, line: &InputLine) {
         let Some(price) = &line.undeclared else { return };
         let place = match price.sign() {
@@ -87,7 +89,7 @@ impl UndeclaredPrices {
         self.first.get_or_insert_with(|| (line.number, price.clone()));
     }
 
-    /// Why the file is refused, and what to do; none for a file whose prices are minor units.
+    /// Returns the reason why the file is refused, with advice. Returns `None` if all prices are minor units.
     pub fn refusal(&self) -> Option<String> {
         let (line, first) = self.first.as_ref()?;
         let cell = quoted(&first.cell);
@@ -96,32 +98,34 @@ impl UndeclaredPrices {
             (None, Some((line, _))) => declared(',', *line),
             (Some((point, _)), Some((comma, _))) => format!(
                 "line {point} has a decimal point and line {comma} a decimal comma: write all prices with the same \
-                 sign, and give it with --decimal"
+                decimal sign, and name it with --decimal"
             ),
             (None, None) => doubtful(first),
         };
-        Some(format!("column `price`, line {line}: price `{cell}`: whole minor units are allowed; {advice}"))
+        Some(format!(
+            "column `price`, line {line}: price `{cell}`: must be a whole number of minor units; {advice}"
+        ))
     }
 }
 
 fn declared(sign: char, line: u64) -> String {
-    format!("give --decimal {sign} if the prices are decimal numbers, as line {line} has one")
+    format!("use --decimal {sign} if the prices are decimal numbers, as in line {line}")
 }
 
-/// Advice for a price that does not tell its decimal sign.
+/// Returns the advice for a price with an unclear decimal sign.
 fn doubtful(price: &Undeclared) -> String {
     let Undeclared { with_point: Some(point), with_comma: Some(comma), .. } = price else {
-        return "write it as a number alone, as 5 or 0.50; give --decimal . or --decimal , if the prices are decimal numbers"
+        return "write only a number, such as 5 or 0.50; use --decimal . or --decimal , if the prices are decimal numbers"
             .to_owned();
     };
     if point == comma {
         return format!(
-            "write {point} if it is minor units; give --decimal . or --decimal , if the prices are decimal numbers"
+            "write {point} if it is minor units; use --decimal . or --decimal , if the prices are decimal numbers"
         );
     }
     format!(
-        "it is {comma} with --decimal , and {point} with --decimal . (few currencies have three decimal digits); write \
-         minor units without a sign between digits"
+        "it means {comma} with --decimal , and {point} with --decimal . (few currencies have three decimal digits); \
+        write minor units without a sign between digits"
     )
 }
 
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_of_money_are_told_from_minor_units_and_from_words() {
+    fn amounts_of_money_are_distinguished_from_minor_units_and_words() {
         for cell in [
             "£5",
             "£12.50",
@@ -178,17 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn the_advice_is_the_sign_that_the_prices_of_the_file_have() {
+    fn the_advice_names_the_decimal_sign_of_the_prices_in_the_file() {
         for (cells, words) in [
-            (&["12,50"][..], "give --decimal , if"),
-            (&["1.250,00"], "give --decimal , if"),
-            (&["12.50"], "give --decimal . if"),
-            (&["1.250", "12,50"], "give --decimal , if"),
-            (&["£5", "6", "7.50"], "give --decimal . if the prices are decimal numbers, as line 4"),
-            (&["1.250"], "it is 1250 with --decimal , and 1.250 with --decimal ."),
-            (&["1,250"], "it is 1.250 with --decimal , and 1250 with --decimal ."),
+            (&["12,50"][..], "use --decimal , if"),
+            (&["1.250,00"], "use --decimal , if"),
+            (&["12.50"], "use --decimal . if"),
+            (&["1.250", "12,50"], "use --decimal , if"),
+            (&["£5", "6", "7.50"], "use --decimal . if the prices are decimal numbers, as in line 4"),
+            (&["1.250"], "it means 1250 with --decimal , and 1.250 with --decimal ."),
+            (&["1,250"], "it means 1.250 with --decimal , and 1250 with --decimal ."),
             (&["1 250"], "write 1250 if it is minor units"),
-            (&["£5"], "write it as a number alone"),
+            (&["£5"], "write only a number"),
             (&["12,50", "12.50"], "line 3 has a decimal point and line 2 a decimal comma"),
         ] {
             let refusal = refusal(cells).unwrap_or_default();
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_named_readings_are_those_that_an_import_takes() {
+    fn the_values_in_the_advice_are_those_that_an_import_reads() {
         let price = Undeclared::of("1.250").unwrap();
         assert_eq!(decimal::plain("1.250", ',').ok(), price.with_comma);
         assert_eq!(decimal::plain("1.250", '.').ok(), price.with_point);
