@@ -1,4 +1,4 @@
-//! `souk admin`: people who run the shop.
+//! `souk admin`: accounts of administrators.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::process::ExitCode;
@@ -17,24 +17,24 @@ use crate::data_folder::holder;
 use crate::embedded::Embedded;
 
 use super::output;
-use super::server::{Server, answered};
+use super::server::{Server, json_body};
 
-/// Bytes of a password that is read.
+/// Maximum number of bytes read for a password.
 const PASSWORD_BYTES_MAX: u64 = 4_096;
 
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Makes an account that may do everything; the password is read from standard input, or from
-    /// `SOUK_ADMIN_PASSWORD`.
+    /// Creates an administrator account with all permissions. The password is read from
+    /// `SOUK_ADMIN_PASSWORD`, or from standard input.
     Create(CreateArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// Their e-mail address, which is taken for theirs.
+    /// E-mail address of the administrator. It counts as verified.
     #[arg(long, value_parser = email)]
     email: Email,
-    /// Their name.
+    /// Name of the administrator.
     #[arg(long, default_value = "Admin")]
     name: String,
 }
@@ -43,7 +43,7 @@ fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|why| why.to_string())
 }
 
-/// Runs the command.
+/// Runs one of the `souk admin` commands.
 pub async fn run(
     configuration: &Configuration,
     command: AdminCommand,
@@ -52,10 +52,11 @@ pub async fn run(
     let AdminCommand::Create(args) = command;
     let text = password()?;
     let id = if holder(&configuration.data).is_some() {
-        let server = Server::find(&configuration.data, None)?.context("the server that was there is gone")?;
+        let server =
+            Server::find(&configuration.data, None)?.context("the server has just stopped: try again")?;
         let body = serde_json::json!({ "email": args.email.as_str(), "password": text, "name": args.name });
-        let answer = server.post("/api/admin/users")?.json(&body).send().await?;
-        let created: serde_json::Value = answered(answer).await?;
+        let response = server.post("/api/admin/users")?.json(&body).send().await?;
+        let created: serde_json::Value = json_body(response).await?;
         created["id"].as_str().unwrap_or_default().to_owned()
     } else {
         let password = Password::typed(text);
@@ -65,22 +66,23 @@ pub async fn run(
         let role = UserRole::Admin;
         let password = Some(password);
         let new = NewAccount { email: args.email, password, name, role, is_verified: true };
-        let correlation = CorrelationId::from(shop.shop.clock.new_id());
-        let made = sign_up(&shop.shop, new, &correlation).await;
+        let correlation = CorrelationId::from(shop.ports.clock.new_id());
+        let result = sign_up(&shop.ports, new, &correlation).await;
         shop.stop().await;
         let (user, _) =
-            made.map_err(|problem| anyhow::anyhow!("{}: {}", problem.code(), problem.detail()))?;
+            result.map_err(|problem| anyhow::anyhow!("{}: {}", problem.code(), problem.detail()))?;
         user.to_string()
     };
     if json {
         output::json(&serde_json::json!({ "id": id }))?;
     } else {
-        output::line(format!("admin {id} was made; sign in with POST /api/auth/login"));
+        output::line(format!("administrator {id} was created; sign in with POST /api/auth/login"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first line of standard input, or a variable: never an argument, which everybody on the machine sees.
+/// Reads the password from `SOUK_ADMIN_PASSWORD`, or else from the first line of standard input. It is never
+/// an argument, because every user of the machine can see the arguments of a process.
 fn password() -> anyhow::Result<String> {
     if let Ok(password) = std::env::var("SOUK_ADMIN_PASSWORD") {
         return Ok(password);
@@ -91,6 +93,6 @@ fn password() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin().lock().take(PASSWORD_BYTES_MAX).read_line(&mut text)?;
     let line = text.trim_end_matches(['\r', '\n']).to_owned();
-    ensure!(!line.is_empty(), "a password is wanted on standard input, or in SOUK_ADMIN_PASSWORD");
+    ensure!(!line.is_empty(), "a password is needed on standard input, or in SOUK_ADMIN_PASSWORD");
     Ok(line)
 }

@@ -1,4 +1,4 @@
-//! `souk config`.
+//! `souk config`: the configuration in use.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use crate::configuration::Configuration;
 
 use super::output;
 
-/// Prints what is in force.
+/// Prints the name, value and meaning of every setting.
 pub fn run(configuration: &Configuration, json: bool) -> anyhow::Result<ExitCode> {
     for (name, value, meaning) in configuration.describe() {
         if json {

@@ -1,4 +1,4 @@
-//! `souk keys`: the keys that tokens are signed with, and the master key that keys of people are kept under.
+//! `souk keys`: the keys that sign tokens, and the master key that encrypts the keys of people.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,49 +19,50 @@ use super::output;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Lists the keys.
+    /// Lists the keys that sign tokens.
     List,
-    /// Makes another key: it signs in a minute, and tokens of the one before are taken for another week. A
-    /// running shop notices within seconds.
+    /// Creates a new signing key. It signs new tokens after one minute; tokens of the previous key stay valid
+    /// for one week. A running shop uses the new key within seconds, without a restart.
     Rotate(RotateArgs),
-    /// Wraps the keys of people by another master key; the shop is stopped for it.
+    /// Encrypts the keys of people with a new master key. Stop the shop first.
     Rewrap(RewrapArgs),
-    /// Copies the keys of people into a new file, also beside a running shop. They are wrapped by the master
-    /// key of now: keep that too, elsewhere.
+    /// Copies the keys of people into a new file. The shop may be running. The copy is encrypted with the
+    /// current master key: back that up too, in another place.
     Backup(BackupArgs),
-    /// Takes the keys of people from another file that this shop lacks, as after it went on without its keys and the
-    /// right file turned up later; the shop is stopped for it.
+    /// Adds missing keys of people from another file, for example if the file was found after the shop had
+    /// started without it. Stop the shop first.
     Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct RewrapArgs {
-    /// The file with the new master key: 64 hexadecimal digits. Else one is made, and takes the place of the
-    /// file of the old one, which is kept beside it.
+    /// File with the new master key: 64 hexadecimal digits. Without it, a new key is created in place of the
+    /// old key file, and the old file is kept under another name.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The file, which must not be there yet.
+    /// Path of the copy. The file must not exist yet.
     file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// The file, wrapped by the same master key. It is only read.
+    /// Path of the other file of keys, encrypted with the same master key. The file is not changed.
     file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Refuses all tokens of before at once, those of machines too: for a key that was given away.
+    /// Makes all existing tokens invalid at once, including those of machines. Use this if a signing key was
+    /// stolen.
     #[arg(long)]
     now: bool,
 }
 
-/// Runs the command.
+/// Runs one of the `souk keys` commands.
 pub fn run(configuration: &Configuration, command: &KeysCommand, json: bool) -> anyhow::Result<ExitCode> {
     ensure!(
         configuration.data.is_dir(),
@@ -74,7 +75,8 @@ pub fn run(configuration: &Configuration, command: &KeysCommand, json: bool) -> 
         KeysCommand::Merge(args) => return merge(configuration, args, json),
         KeysCommand::List | KeysCommand::Rotate(_) => {}
     }
-    let (folder, now) = (configuration.data.join(KEYS_FOLDER), SystemClock.now());
+    let folder = configuration.data.join(KEYS_FOLDER);
+    let now = SystemClock.now();
     if let KeysCommand::Rotate(args) = command {
         rotate(&folder, now, args.now)?;
     }
@@ -84,9 +86,9 @@ pub fn run(configuration: &Configuration, command: &KeysCommand, json: bool) -> 
             continue;
         }
         let signs = if key.signs { "signs" } else { "" };
-        let until = key.taken_until.map_or(String::new(), |until| format!("taken until {until}"));
-        let made = key.made_at.map_or_else(|| "some time ago".to_owned(), |at| at.to_string());
-        output::line(format!("{}  made {made}  {signs} {until}", key.kid));
+        let until = key.taken_until.map_or(String::new(), |until| format!("accepted until {until}"));
+        let created = key.made_at.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
+        output::line(format!("{}  created {created}  {signs} {until}", key.kid));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -96,12 +98,14 @@ fn rewrap(configuration: &Configuration, args: &RewrapArgs, json: bool) -> anyho
     let old = master_key::of(configuration)?;
     let file = master_key::path(configuration);
     let new = match (&args.to, &file) {
-        (Some(given), _) => {
-            let text = std::fs::read_to_string(given).with_context(|| given.display().to_string())?;
-            MasterKey::parse(&text).with_context(|| given.display().to_string())?
+        (Some(new_file), _) => {
+            let text = std::fs::read_to_string(new_file).with_context(|| new_file.display().to_string())?;
+            MasterKey::parse(&text).with_context(|| new_file.display().to_string())?
         }
         (None, Some(file)) => master_key::make_next(file)?,
-        (None, None) => bail!("SOUK_MASTER_KEY holds the master key: name the file of the new one with --to"),
+        (None, None) => {
+            bail!("the master key is in SOUK_MASTER_KEY: name the file of the new master key with --to")
+        }
     };
     let bar = output::progress(0, "keys");
     let count = souk_sqlite_person_keys::rewrap(held.path(), &old, &new, |done, total| {
@@ -116,16 +120,16 @@ fn rewrap(configuration: &Configuration, args: &RewrapArgs, json: bool) -> anyho
         output::json(&serde_json::json!({ "rewrapped": count, "from": old.id(), "to": new.id() }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    output::line(format!("{count} keys of people are wrapped by the master key {} now", new.id()));
+    output::line(format!("{count} keys of people are now encrypted with the master key {}", new.id()));
     match (&args.to, &file) {
         (None, Some(file)) => {
-            let kept = file.with_extension(old.id());
+            let old_file = file.with_extension(old.id());
             output::line(format!(
-                "{} opens backups of before: delete it when there are none",
-                kept.display()
+                "{} is the old master key, for older backups: delete it when you have none",
+                old_file.display()
             ));
         }
-        _ => output::line("let the configuration name it before the shop is started".to_owned()),
+        _ => output::line("set the new master key in the configuration before you start the shop".to_owned()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -135,7 +139,7 @@ fn back_up(configuration: &Configuration, args: &BackupArgs, json: bool) -> anyh
     if json {
         output::json(&serde_json::json!({ "file": args.file }))?;
     } else {
-        output::line(format!("the keys of people are in {} too", args.file.display()));
+        output::line(format!("the keys of people were copied to {}", args.file.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -149,10 +153,10 @@ fn merge(configuration: &Configuration, args: &MergeArgs, json: bool) -> anyhow:
         output::json(&serde_json::json!({ "keys": keys, "erasures": erasures, "others": others }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    output::line(format!("{} keys and {} erasures of people are taken over", merged.keys, merged.erasures));
+    output::line(format!("{} keys and {} erasures of people were added", merged.keys, merged.erasures));
     if merged.others > 0 {
         output::line(format!(
-            "{} people have another key by now: what they entered before stays unreadable",
+            "{} people already have a different key: the data they entered under the old key stays unreadable",
             merged.others
         ));
     }

@@ -1,5 +1,5 @@
-//! `souk log verify | backup | restore | stats`. All but `restore` work beside a running server: they
-//! only read.
+//! `souk log verify | backup | restore | stats`. All except `restore` only read the log, so they work while a
+//! server is running.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -20,27 +20,27 @@ use super::output;
 
 #[derive(Debug, Subcommand)]
 pub enum LogCommand {
-    /// Reads every event and checks it; exit status 1 when something is wrong.
+    /// Reads and checks every event. The exit status is 1 if a problem was found.
     Verify {
         /// Checks a backup instead of the log.
         #[arg(long, value_name = "FOLDER")]
         backup: Option<PathBuf>,
     },
-    /// Copies what came since the last backup, beside whoever writes.
+    /// Copies the events since the last backup. The shop may be running.
     Backup {
-        /// The backup's folder; it is made when it is missing.
+        /// Folder of the backup. It is created if it does not exist.
         folder: PathBuf,
     },
-    /// Puts a backup into a data folder that has no log.
+    /// Restores a backup into a data folder that has no log.
     Restore {
-        /// The backup's folder.
+        /// Folder of the backup.
         folder: PathBuf,
     },
     /// Counts events, streams and bytes.
     Stats,
 }
 
-/// Runs a command.
+/// Runs one of the `souk log` commands.
 pub fn run(configuration: &Configuration, command: LogCommand, as_json: bool) -> anyhow::Result<ExitCode> {
     let data = configuration.data.as_path();
     match command {
@@ -58,7 +58,7 @@ pub fn run(configuration: &Configuration, command: LogCommand, as_json: bool) ->
     }
 }
 
-/// A bar that is told done and all.
+/// Creates a progress bar, and a function that sets its position and total.
 fn bar(unit: &str) -> (ProgressBar, impl FnMut(u64, u64)) {
     let bar = output::progress(0, unit);
     let drawn = bar.clone();
@@ -74,8 +74,8 @@ fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode>
     let is_inside = real(folder)?.starts_with(real(data)?);
     ensure!(
         !is_inside,
-        "{} lies in the data folder, and what destroys the one destroys the other: name a folder elsewhere, \
-         best on another disk",
+        "{} is inside the data folder, so one fault could destroy both: choose a folder elsewhere, best on \
+        another disk",
         folder.display()
     );
     let (bar, mut draw) = bar("events");
@@ -92,12 +92,12 @@ fn backup(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a path leads that need not be there, links followed as far as it is.
+/// Resolves the links of a path. The last parts of the path need not exist.
 fn real(path: &Path) -> std::io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
-    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    Ok(match there {
-        Some((above, real)) => real.join(path.strip_prefix(above).unwrap_or(&path)),
+    let existing = path.ancestors().find_map(|parent| Some((parent, parent.canonicalize().ok()?)));
+    Ok(match existing {
+        Some((parent, real)) => real.join(path.strip_prefix(parent).unwrap_or(&path)),
         None => path,
     })
 }
@@ -106,32 +106,33 @@ fn check(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let (bar, mut draw) = bar("bytes");
     let manifest = souk_sqlite_log::check(folder, &mut draw)?;
     bar.finish_and_clear();
-    let (segments, last) = (manifest.segments.len(), manifest.last());
+    let segments = manifest.segments.len();
+    let last = manifest.last();
     if as_json {
         output::json(&json!({ "segments": segments, "position": last.to_string() }))?;
     } else {
-        output::line(format!("{segments} segments up to position {last}, each as it was written"));
+        output::line(format!("{segments} segments up to position {last}: all intact"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn restore(data: &Path, folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
-    let was_there = data.exists();
+    let existed = data.exists();
     let held = DataFolder::lock(data)?;
     let (bar, mut draw) = bar("events");
     let restored = souk_sqlite_log::restore(folder, held.path(), &mut draw);
     bar.finish_and_clear();
     let manifest = match restored {
         Ok(manifest) => manifest,
-        Err(refused) => {
-            if !was_there {
-                // Nothing is in it but the lock; what can't be removed does no harm.
+        Err(error) => {
+            if !existed {
+                // The new folder contains only the lock file. A folder that can't be removed does no harm.
                 let _ = fs::remove_file(data.join(LOCK_FILE)).and_then(|()| fs::remove_dir(data));
             }
-            return Err(refused.into());
+            return Err(error.into());
         }
     };
-    // They were made from what is gone; the next start makes them from what is there.
+    // These read models belong to the old log. The next start rebuilds them from the restored log.
     for suffix in ["", "-wal", "-shm"] {
         let path = data.join(format!("{READ_MODELS_FILE}{suffix}"));
         match fs::remove_file(&path) {
@@ -166,8 +167,10 @@ fn verify(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
         for problem in &report.problems {
             output::line(format!("position {}: {}", problem.position, problem.what));
         }
-        let (events, streams, found) = (report.events, report.streams, report.problems_found);
-        output::line(format!("{events} events in {streams} streams, {found} problems"));
+        output::line(format!(
+            "{} events in {} streams, {} problems",
+            report.events, report.streams, report.problems_found
+        ));
     }
     Ok(if report.problems_found == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -1,6 +1,6 @@
-//! The command line.
+//! Command line of Souk.
 //!
-//! Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+//! Exit status: 0 for success, 1 if the command was refused or failed, 2 for wrong usage.
 
 mod admin;
 mod config;
@@ -38,84 +38,86 @@ struct Cli {
 
 #[derive(Clone, Debug, Args)]
 struct Common {
-    /// The data folder.
+    /// Data folder of the shop.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The configuration file (TOML).
+    /// Configuration file (TOML).
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Prints JSON lines.
+    /// Prints JSON lines instead of text.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Clone, Debug, Default, Args)]
 struct ServeArgs {
-    /// Where to listen, as in 127.0.0.1:8080.
+    /// Address and port to listen on, for example 127.0.0.1:8080.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Where metrics and the release gate listen, as in 127.0.0.1:9090; else metrics are with the API, and
-    /// there is no release gate.
+    /// Address and port for metrics and the release gate, for example 127.0.0.1:9090. Without it, the API
+    /// address serves the metrics, and the release gate is off.
     #[arg(long, value_name = "ADDRESS")]
     internal_listen: Option<SocketAddr>,
-    /// What this process does: `all`, or `gateway` in front of others.
+    /// Role of this process: `all` runs the whole shop, `gateway` forwards requests to other processes.
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// Who answers a gateway's writes: a scheme, a host and a port.
+    /// Upstream to which a gateway forwards writes: a scheme, a host and a port.
     #[arg(long, value_name = "URL")]
     upstream_commands: Option<String>,
-    /// Who answers a gateway's reads.
+    /// Upstream to which a gateway forwards reads.
     #[arg(long, value_name = "URL")]
     upstream_queries: Option<String>,
-    /// Opens the shop although keys of people are missing: what they entered stays unreadable.
+    /// Starts the shop even if encryption keys of people are missing. The personal data of these people stays
+    /// unreadable.
     #[arg(long)]
     without_keys: bool,
-    /// Leaves the demo catalogue out.
+    /// Starts without the demo catalogue.
     #[arg(long)]
     empty: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the shop.
+    /// Runs the shop until Ctrl-C or SIGTERM.
     Serve(ServeArgs),
-    /// Prints a token.
+    /// Prints an access token.
     Token(token::TokenArgs),
-    /// Makes those who run the shop.
+    /// Creates administrator accounts.
     #[command(subcommand)]
     Admin(admin::AdminCommand),
-    /// Looks after the keys that tokens are signed with.
+    /// Manages the keys that sign tokens and the keys that encrypt personal data.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Imports a catalogue.
+    /// Imports a product catalogue.
     #[command(subcommand)]
     Import(import::ImportCommand),
     /// Lists, rebuilds or verifies read models.
     Replay(replay::ReplayArgs),
-    /// Lists what read models and processes can't bring further, tries it again, or skips past it.
+    /// Lists parked entities (read models or processes stopped at an event of them), retries them, or skips
+    /// the event.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
-    /// Shows events.
+    /// Shows events of the log.
     #[command(subcommand)]
     Events(events::EventsCommand),
-    /// Looks after the log.
+    /// Verifies, backs up, restores or measures the log.
     #[command(subcommand)]
     Log(log::LogCommand),
-    /// Prints the configuration in force, secrets hidden.
+    /// Prints the configuration in use. Secrets are hidden.
     Config,
 }
 
-/// Runs the program.
+/// Runs the program with the arguments of the command line.
 pub fn run() -> ExitCode {
-    // The words of a panic may hold what people have entered; where it happened is enough to find it.
+    // A panic message may contain personal data, so only the source location is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        // Names of functions and places in the source hold nothing that people have entered.
+        // A backtrace names only functions and source locations, so it contains no personal data.
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            tracing::error!(place, %backtrace, "a bug: something panicked");
+            tracing::error!(place, %backtrace, "panic: this is a bug");
         } else {
-            tracing::error!(place, "a bug: something panicked");
+            tracing::error!(place, "panic: this is a bug");
         }
     }));
     let cli = Cli::parse();
@@ -146,7 +148,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(ServeArgs { empty, .. }) => {
             let served = runtime.block_on(serve(&configuration, ServeOptions { empty, json }));
-            // What is left was told to end, and was given its time.
+            // The remaining tasks were told to stop and had their time to do so.
             runtime.shutdown_background();
             served.map(|()| ExitCode::SUCCESS)
         }
@@ -162,7 +164,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Log lines go to standard error: standard output is for what was asked.
+/// Sets up logging. Log lines go to standard error, because standard output is for the result of the command.
 fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&configuration.log)
         .map_err(|error| anyhow::anyhow!("SOUK_LOG = `{}` is not allowed: {error}", configuration.log))?;
@@ -170,7 +172,7 @@ fn init_logging(configuration: &Configuration) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(|| output::LogLines)
-        // Standard error that can't be written to can't be told of it either.
+        // If standard error can't be written to, there is nowhere to report that.
         .log_internal_errors(false);
     if configuration.log_json {
         lines.json().init();

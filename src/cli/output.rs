@@ -1,4 +1,4 @@
-//! What commands print: lines for people, or JSON lines.
+//! Output of commands: text lines for people, or JSON lines.
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -8,49 +8,49 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use souk_domain::text::{is_hidden, shown};
 
-/// Prints lines for people. Whatever stands in them, the terminal obeys none of it: only line breaks are printed as
-/// they are. When nobody reads on, as behind `head`, there is nothing left to do.
+/// Prints text lines. Control characters except line breaks are escaped, so the text can't control the
+/// terminal. If the reader has closed the pipe, as `head` does, the program exits with status 0.
 pub fn line(text: impl std::fmt::Display) {
     print(&harmless(&text.to_string()));
 }
 
-/// Prints lines of the program's own, as they are: with tabs, which [`line`] would escape.
-pub fn own_lines(text: &str) {
+/// Prints fixed text of the program without escaping. It may contain tabs, which [`line`] would escape.
+pub fn fixed_text(text: &str) {
     print(text.trim_end());
 }
 
-/// Prints lines for people to standard error, made harmless like those of [`line`].
+/// Prints text lines to standard error, escaped like those of [`line`].
 pub fn warn(text: impl std::fmt::Display) {
-    // Standard error that can't be written to can't be told of it either.
+    // If standard error can't be written to, there is nowhere to report that.
     let _ = writeln!(std::io::stderr(), "{}", harmless(&text.to_string()));
 }
 
 fn print(text: &str) {
     if let Err(error) = writeln!(std::io::stdout(), "{text}") {
-        let nobody_reads = error.kind() == ErrorKind::BrokenPipe;
-        std::process::exit(i32::from(!nobody_reads));
+        let is_closed_pipe = error.kind() == ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!is_closed_pipe));
     }
 }
 
-/// Prints a line for people, unless JSON lines are wanted.
+/// Prints a text line, unless the output is JSON.
 pub fn line_for_people(json: bool, text: impl std::fmt::Display) {
     if !json {
         line(text);
     }
 }
 
-/// Prints a JSON line. Characters that a terminal obeys are escaped as JSON escapes them.
+/// Prints a JSON line. Control characters are escaped as `\uXXXX`.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&escaped(&serde_json::to_string(value)?));
     Ok(())
 }
 
-/// A text with its line breaks and nothing else that a terminal obeys.
+/// Returns the text with all control characters escaped except line breaks.
 fn harmless(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON without control characters, which stand in texts alone.
+/// Returns the JSON with control characters escaped. In compact JSON they occur only inside strings.
 fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
@@ -67,10 +67,11 @@ fn escaped(json: &str) -> String {
     escaped
 }
 
-/// All bars, so that a log line is written beside them and never into one.
+/// All progress bars. They are hidden while a log line is written, so that a line never lands inside a bar.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// A progress bar with count, rate and time left; it draws only where somebody looks.
+/// Creates a progress bar with count, rate and remaining time. It is drawn only if standard error is a
+/// terminal.
 pub fn progress(total: u64, unit: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() {
         BARS.add(ProgressBar::new(total))
@@ -84,7 +85,7 @@ pub fn progress(total: u64, unit: &str) -> ProgressBar {
     bar
 }
 
-/// Standard error for log lines: a bar steps aside for each.
+/// Writer of log lines to standard error. Progress bars are hidden during each write.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLines;
 
@@ -105,13 +106,13 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}]0;title\u{7}\u{9b}2J\r\u{202e}b";
 
     #[test]
-    fn nothing_that_is_printed_moves_the_cursor() {
+    fn printed_text_contains_no_control_characters() {
         let printed = harmless(&format!("line 1: {HOSTILE}\nline 2"));
         assert_eq!(printed, "line 1: a\\u{1b}]0;title\\u{7}\\u{9b}2J\\u{d}\\u{202e}b\nline 2");
     }
 
     #[test]
-    fn json_lines_say_the_same_without_control_characters() {
+    fn json_lines_keep_their_value_but_contain_no_control_characters() {
         let value = serde_json::json!({ "name": format!("{HOSTILE}\u{e0041}") });
         let printed = escaped(&value.to_string());
         assert!(!printed.chars().any(|c| c.is_control() || is_hidden(c)), "{printed:?}");
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_print_by_this_module_alone() {
+    fn commands_print_only_through_this_module() {
         let manifest = std::env::var("CARGO_MANIFEST_DIR").unwrap();
         let mut folders = vec![std::path::Path::new(&manifest).join("src/cli")];
         let mut read = 0;

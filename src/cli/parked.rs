@@ -1,11 +1,12 @@
-//! `souk parked list | retry | skip`.
+//! `souk parked list | retry | skip`: entities that a read model or a process has parked, because it can't
+//! handle one of their events.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use souk_command_api::maintenance::routes::{Passed, skip_past};
+use souk_command_api::maintenance::routes::{SkippedEvent, skip_event};
 use souk_domain::text::shown;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, Clock as _, CommandRequest, CorrelationId, Position};
@@ -21,37 +22,38 @@ use super::server::{self, Server};
 
 #[derive(Debug, Subcommand)]
 pub enum ParkedCommand {
-    /// Lists what is parked.
+    /// Lists the parked entities.
     List,
-    /// Tries a parked entity again, by this program.
+    /// Retries a parked entity with this version of the program.
     Retry {
-        /// The read model or process, as `parked list` names it.
+        /// Read model or process, as printed by `parked list`.
         owner: String,
-        /// The key or the stream's name.
+        /// Key of the row, or name of the stream, as printed by `parked list`.
         entity: String,
-        /// A server elsewhere; `SOUK_TOKEN` holds an admin's token.
+        /// URL of a running server. `SOUK_TOKEN` must hold an administrator's token.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-    /// Passes the event over that an entity can't take, and goes on behind it; the log keeps that.
+    /// Skips the event that parked the entity and continues with the next event. The log records the skip.
     Skip {
-        /// The read model or process, as `parked list` names it.
+        /// Read model or process, as printed by `parked list`.
         owner: String,
-        /// The key or the stream's name.
+        /// Key of the row, or name of the stream, as printed by `parked list`.
         entity: String,
-        /// Why, in 1 to 500 characters.
+        /// Reason for the skip: 1 to 500 characters.
         #[arg(long)]
         reason: String,
-        /// The position of an event that stops `souk replay`, where nothing is parked.
+        /// Position of the event to skip. Needed only if the event stops `souk replay` but the entity is not
+        /// parked.
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         position: Option<u64>,
-        /// A server elsewhere; `SOUK_TOKEN` holds an admin's token.
+        /// URL of a running server. `SOUK_TOKEN` must hold an administrator's token.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
 }
 
-/// Runs a command.
+/// Runs one of the `souk parked` commands.
 pub async fn run(
     configuration: &Configuration,
     command: ParkedCommand,
@@ -65,13 +67,11 @@ pub async fn run(
         }
         ParkedCommand::Skip { owner, entity, reason, position, url } => {
             let position = position.map(Position);
-            let passed = Passed { owner: &owner, entity: &entity, position, reason };
+            let passed = SkippedEvent { owner: &owner, entity: &entity, position, reason };
             let events = skip(configuration, passed, url).await?;
             match position {
                 Some(position) if events == 0 && !as_json => {
-                    output::line(format!(
-                        "{owner} passes the event at position {position} over for {entity}"
-                    ));
+                    output::line(format!("{owner} will skip the event at position {position} for {entity}"));
                     Ok(ExitCode::SUCCESS)
                 }
                 _ => report(as_json, &owner, &entity, events),
@@ -92,7 +92,7 @@ fn list(configuration: &Configuration, as_json: bool) -> anyhow::Result<ExitCode
             }))?;
         } else {
             output::line(format!(
-                "{} {} {}\n  since {}: {} event(s) wait, the first at position {} ({} #{})\n  {}",
+                "{} {} {}\n  since {}: {} event(s) waiting, the first at position {} ({} #{})\n  {}",
                 item.owner,
                 item.kind,
                 shown(&item.entity),
@@ -115,7 +115,7 @@ fn report(as_json: bool, owner: &str, entity: &str, events: u64) -> anyhow::Resu
     if as_json {
         output::json(&json!({ "owner": owner, "entity": entity, "events": events }))?;
     } else {
-        output::line(format!("{owner} {entity} is parked no more: {events} event(s) had waited"));
+        output::line(format!("{owner} {entity} is no longer parked: {events} waiting event(s) were handled"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -127,30 +127,34 @@ async fn retry(
     url: Option<String>,
 ) -> anyhow::Result<u64> {
     if let Some(server) = Server::find(&configuration.data, url)? {
-        return ask(&server, "retry", json!({ "owner": owner, "entity": entity })).await;
+        return post(&server, "retry", json!({ "owner": owner, "entity": entity })).await;
     }
     require_shop(&configuration.data)?;
     let shop = Embedded::start(configuration).await?;
-    let retried = shop.shop.maintenance.retry(owner, entity, None).await;
+    let retried = shop.ports.maintenance.retry(owner, entity, None).await;
     shop.stop().await;
     Ok(u64::try_from(retried?)?)
 }
 
-async fn skip(configuration: &Configuration, passed: Passed<'_>, url: Option<String>) -> anyhow::Result<u64> {
+async fn skip(
+    configuration: &Configuration,
+    passed: SkippedEvent<'_>,
+    url: Option<String>,
+) -> anyhow::Result<u64> {
     if let Some(server) = Server::find(&configuration.data, url)? {
-        let Passed { owner, entity, position, reason } = passed;
+        let SkippedEvent { owner, entity, position, reason } = passed;
         let mut body = json!({ "owner": owner, "entity": entity, "reason": reason });
         if let Some(position) = position {
             body["position"] = json!(position.to_string());
         }
-        return ask(&server, "skip", body).await;
+        return post(&server, "skip", body).await;
     }
     require_shop(&configuration.data)?;
     let shop = Embedded::start(configuration).await?;
     let id = SystemClock.new_id();
     let origin = Origin::new(id, Actor::new("admin", "command-line"), CorrelationId::from(id));
     let request = |stream, command| CommandRequest::new(stream, command, origin);
-    let skipped = skip_past(&shop.shop, passed, request).await;
+    let skipped = skip_event(&shop.ports, passed, request).await;
     shop.stop().await;
     match skipped {
         Ok(events) => Ok(u64::try_from(events)?),
@@ -158,8 +162,9 @@ async fn skip(configuration: &Configuration, passed: Passed<'_>, url: Option<Str
     }
 }
 
-async fn ask(server: &Server, what: &str, body: Value) -> anyhow::Result<u64> {
-    let request = server.post(&format!("/api/admin/parked/{what}"))?;
-    let answer: Value = server::answered(request.json(&body).send().await?).await?;
-    Ok(answer["events"].as_u64().unwrap_or(0))
+/// Sends the action to the server. Returns the number of events that were waiting.
+async fn post(server: &Server, action: &str, body: Value) -> anyhow::Result<u64> {
+    let request = server.post(&format!("/api/admin/parked/{action}"))?;
+    let response: Value = server::json_body(request.json(&body).send().await?).await?;
+    Ok(response["events"].as_u64().unwrap_or(0))
 }

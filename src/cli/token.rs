@@ -1,4 +1,4 @@
-//! `souk token`: a token for machines, signed with the folder's key.
+//! `souk token`: an access token for a machine, signed with the key of the data folder.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::data_folder::keys_of;
 
 use super::output;
 
-/// The longest a token lasts: a year.
+/// Longest lifetime of a token: one year.
 const TTL_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// What it allows.
+    /// Role of the token's subject.
     #[arg(long, value_enum, default_value = "customer")]
     role: RoleName,
-    /// Whose it is: 1 to 64 characters.
+    /// Subject of the token: 1 to 64 characters.
     #[arg(long, value_parser = subject)]
     subject: CustomerId,
-    /// How long it lasts, as in 90s, 15m, 1h, 7d.
+    /// Lifetime of the token, for example 90s, 15m, 1h or 7d.
     #[arg(long, default_value = "1h", value_parser = duration)]
     ttl: Duration,
 }
@@ -39,7 +39,7 @@ enum RoleName {
     Service,
 }
 
-/// Prints a token.
+/// Prints a new token.
 pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyhow::Result<ExitCode> {
     let role = match args.role {
         RoleName::Customer => Role::Customer,
@@ -62,14 +62,12 @@ pub fn run(configuration: &Configuration, args: &TokenArgs, json: bool) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes a subject.
 fn subject(text: &str) -> Result<CustomerId, String> {
     CustomerId::parse(text).map_err(|why| why.to_string())
 }
 
-/// Reads a duration.
 fn duration(text: &str) -> Result<Duration, String> {
-    let refused = || "a number with s, m, h or d is allowed, at most 365d, as in 1h".to_owned();
+    let refused = || "must be a number followed by s, m, h or d, for example 1h; at most 365d".to_owned();
     let (start, _) = text.char_indices().next_back().ok_or_else(refused)?;
     let (number, unit) = text.split_at(start);
     let number: u64 = number.parse().map_err(|_| refused())?;

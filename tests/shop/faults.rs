@@ -134,11 +134,11 @@ async fn a_folder_without_a_shop_is_refused_and_nothing_is_created() {
     let shop = stopped_shop(&scratch.path().join("backup")).await;
     let inside = shop.path().join("backup");
     let error = error_of(shop.path(), &["log", "backup", inside.to_str().unwrap()]);
-    assert!(error.contains("lies in the data folder") && !inside.exists(), "{error}");
+    assert!(error.contains("is inside the data folder") && !inside.exists(), "{error}");
     let link = scratch.path().join("link");
     std::os::unix::fs::symlink(shop.path(), &link).unwrap();
     let error = error_of(shop.path(), &["log", "backup", link.join("new/backup").to_str().unwrap()]);
-    assert!(error.contains("lies in the data folder"), "{error}");
+    assert!(error.contains("is inside the data folder"), "{error}");
     let file = scratch.path().join("file");
     fs::write(&file, "x").unwrap();
     let error = error_of(&file, &SERVE);

@@ -133,9 +133,9 @@ async fn read_models_can_be_built_for_a_position_or_a_time() {
     assert_eq!((code, &printed[0]["onHand"]), (Some(0), &json!(7)), "{printed:?}");
     assert_eq!(souk(shop.folder(), &["replay", "stock", "--until", &head, "--drop"]).status.code(), Some(0));
     for (until, text) in [
-        ("0", "goes from 1 to"),
-        ("99999", "goes from 1 to"),
-        ("2001-01-01T00:00:00Z", "the first event is of"),
+        ("0", "its positions are 1 to"),
+        ("99999", "its positions are 1 to"),
+        ("2001-01-01T00:00:00Z", "the first event was recorded at"),
         ("soon", "neither a position"),
     ] {
         let error = error_of(shop.folder(), &["replay", "stock", "--until", until]);

@@ -1,4 +1,4 @@
-//! What one request set off, drawn as a tree.
+//! Events that one request caused, drawn as a tree.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use souk_domain::text::shown;
-use souk_eventsourcing::causation::{Node, Outcome, tree};
-use souk_eventsourcing::process::TakenKind;
+use souk_eventsourcing::causation::{Node, OutputStatus, tree};
+use souk_eventsourcing::process::RecordedInputKind;
 use souk_eventsourcing::{CorrelationId, EventStore as _, Position, RecordedEvent};
 use souk_http::Keys;
 use souk_http::correlation::in_log;
@@ -17,23 +17,23 @@ use souk_sqlite_read_models::{ParkedStatus, Snapshot};
 use super::PAGE_EVENTS_MAX;
 use crate::cli::output;
 
-/// Draws the tree; with JSON the whole of it in one line.
+/// Draws the tree of events with a correlation id. With JSON, prints the whole tree in one line.
 pub async fn draw(reader: &LogReader, folder: &Path, id: &str, json: bool) -> anyhow::Result<ExitCode> {
     let correlation = CorrelationId::parse(id).context("1 to 128 visible ASCII characters are allowed")?;
-    let held = match Keys::read(folder) {
+    let logged = match Keys::read(folder) {
         Ok(keys) => in_log(&keys.correlation, &correlation),
-        // A log may be looked at without its keys.
+        // Without the keys the log is still readable.
         Err(_) => correlation.clone(),
     };
-    let mut events = events_of(reader, &held).await?;
-    if events.is_empty() && held != correlation {
-        // Logs of before 2026-11-30 hold every id as it was sent.
+    let mut events = events_of(reader, &logged).await?;
+    if events.is_empty() && logged != correlation {
+        // Logs from before 2026-11-30 contain every correlation id as the client sent it.
         events = events_of(reader, &correlation).await?;
     }
     if events.is_empty() {
         bail!("no event has the correlation `{id}`");
     }
-    // A shop that was never started has no read models yet.
+    // A restored shop that was not started yet has no read models.
     let parked = Snapshot::open(folder).and_then(|snapshot| snapshot.parked()).unwrap_or_default();
     let roots = tree(events);
     if json {
@@ -60,11 +60,12 @@ async fn events_of(reader: &LogReader, correlation: &CorrelationId) -> anyhow::R
     }
 }
 
-fn here<'a>(node: &'a Node, parked: &'a [ParkedStatus]) -> impl Iterator<Item = &'a ParkedStatus> {
-    let is_here = |item: &&ParkedStatus| {
+/// Returns the entities that are parked at the event of a node.
+fn parked_at<'a>(node: &'a Node, parked: &'a [ParkedStatus]) -> impl Iterator<Item = &'a ParkedStatus> {
+    let is_at_event = |item: &&ParkedStatus| {
         item.stream == node.event.stream.as_str() && item.revision == node.event.revision.0
     };
-    parked.iter().filter(is_here)
+    parked.iter().filter(is_at_event)
 }
 
 fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) {
@@ -84,7 +85,7 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
     for outcome in &node.outputs {
         output::line(format!("{indent}{trunk}{}", in_words(outcome)));
     }
-    for item in here(node, parked) {
+    for item in parked_at(node, parked) {
         output::line(format!(
             "{indent}{trunk}parked: {} {} {}",
             item.owner,
@@ -97,13 +98,13 @@ fn draw_node(node: &Node, parked: &[ParkedStatus], indent: &str, is_last: bool) 
     }
 }
 
-fn in_words(outcome: &Outcome) -> String {
-    let Outcome { kind, step, number, at, answer, code } = outcome;
+fn in_words(outcome: &OutputStatus) -> String {
+    let OutputStatus { kind, step, number, at, answer, code } = outcome;
     let kind = format!("{kind:?}").to_lowercase();
     let number = number.map(|number| format!(" {number}")).unwrap_or_default();
     let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
     let answer = match (answer, code) {
-        (Some(TakenKind::Refused), Some(code)) => format!(": refused, {code}"),
+        (Some(RecordedInputKind::Refused), Some(code)) => format!(": refused, {code}"),
         (Some(answer), _) => format!(": {}", format!("{answer:?}").to_lowercase()),
         (None, _) => String::new(),
     };
@@ -117,7 +118,7 @@ fn value(node: &Node, parked: &[ParkedStatus]) -> Value {
         "position": event.position.to_string(), "recordedAt": event.event.recorded_at,
         "actor": event.event.actor.as_str(), "commandId": event.event.command_id.to_string(),
         "outputs": node.outputs,
-        "parked": here(node, parked).map(|item| json!({ "owner": item.owner, "entity": item.entity, "error": item.error })).collect::<Vec<_>>(),
+        "parked": parked_at(node, parked).map(|item| json!({ "owner": item.owner, "entity": item.entity, "error": item.error })).collect::<Vec<_>>(),
         "children": node.children.iter().map(|child| value(child, parked)).collect::<Vec<_>>(),
     })
 }

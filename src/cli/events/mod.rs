@@ -1,4 +1,4 @@
-//! `souk events stream | tail | correlation`: read beside a running server.
+//! `souk events stream | tail | correlation`. All of them work while a server is running.
 
 mod correlation;
 
@@ -15,36 +15,36 @@ use crate::configuration::Configuration;
 use super::moment::position;
 use super::output;
 
-/// Events read at once.
+/// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
-    /// Shows a stream, and its aggregate as of then.
+    /// Shows the events of a stream, and the state of its aggregate after the last of them.
     Stream {
-        /// Its name, as in `order-0199c2aa-…`.
+        /// Name of the stream, for example `order-0199c2aa-…`.
         name: String,
-        /// Leaves out what came after a position or a time (RFC 3339).
+        /// Leaves out events after this position or time (RFC 3339).
         #[arg(long, value_name = "POSITION|TIME")]
         until: Option<String>,
     },
-    /// Draws what one request set off.
+    /// Draws the tree of events that one request caused.
     Correlation {
-        /// As in `X-Correlation-Id`.
+        /// Correlation id, as in the header `X-Correlation-Id`.
         id: String,
     },
     /// Shows the newest events.
     Tail {
-        /// How many.
+        /// Number of events.
         #[arg(long, short = 'n', default_value_t = 20)]
         count: u64,
-        /// Goes on with those that come.
+        /// Waits for new events and shows them too.
         #[arg(long, short)]
         follow: bool,
     },
 }
 
-/// Runs a command.
+/// Runs one of the `souk events` commands.
 pub async fn run(
     configuration: &Configuration,
     command: EventsCommand,
@@ -77,9 +77,9 @@ async fn stream(
         for event in page.iter().filter(|event| event.position <= until) {
             print(event, json)?;
             if let Some(Err(error)) = fold.as_mut().map(|fold| fold.take(event)) {
-                let (position, revision) = (event.position, event.revision);
                 output::warn(format!(
-                    "no state is shown: revision {revision} (position {position}) can't be read: {error}"
+                    "no state is shown: revision {} (position {}) can't be read: {error}",
+                    event.revision, event.position
                 ));
                 fold = None;
             }
@@ -89,12 +89,12 @@ async fn stream(
             break;
         }
     }
-    let Some(revision) = last else { anyhow::bail!("there is no stream `{name}` as of position {until}") };
+    let Some(revision) = last else { anyhow::bail!("there is no stream `{name}` up to position {until}") };
     let state = fold.map(|fold| fold.state());
     if json {
         output::json(&serde_json::json!({ "revision": revision.0, "state": state }))?;
     } else if let Some(state) = state {
-        output::line(format!("as of revision {revision}: {state:#}"));
+        output::line(format!("state at revision {revision}: {state:#}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,7 +118,7 @@ async fn tail(reader: &LogReader, count: u64, follow: bool, json: bool) -> anyho
 
 fn print(recorded: &RecordedEvent, json: bool) -> anyhow::Result<()> {
     if json {
-        // As the API shows it.
+        // The JSON has the same shape as in the API.
         return output::json(&EventAnswer::from(recorded.clone()));
     }
     let event = &recorded.event;

@@ -1,4 +1,5 @@
-//! What a newer program needs, built while the older one serves.
+//! `souk replay --ahead`: builds the read models and process rows that this version of the program needs,
+//! while the older version still serves requests.
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use crate::cli::output;
 use crate::clock::SystemClock;
 use crate::drivers::processes;
 
-/// Builds models whose version was raised, and rows of processes whose shape has changed.
+/// Builds the read models whose version was raised, and the rows of the processes whose shape has changed.
 pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
     let mut opened = Vec::new();
     let snapshot = Snapshot::open(&replay.folder)?;
@@ -51,28 +52,29 @@ pub async fn run(replay: &Replay, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::json(&json!({ "built": built, "position": head.to_string() }))?;
     } else if built.is_empty() {
-        output::line("nothing is to be built: this program needs what is there");
+        output::line("nothing to build: the existing read models and process rows fit this program");
     } else {
         output::line(format!(
-            "{} built up to about position {head}; this program goes on from there when it starts",
+            "{} built up to about position {head}; this program continues from there when it starts",
             built.join(", ")
         ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rows of a process whose shape has none yet.
+/// Builds the rows of a process if none of the current shape exist. Returns the name of the process if it
+/// did.
 async fn prepare<P: Process>(replay: &Replay) -> anyhow::Result<Option<String>> {
     let shape = ProcessShape::of::<P>();
     let versions = Snapshot::open(&replay.folder)?.process_versions(shape.name)?;
-    // Without any rows nobody has run here; with rows of this shape the running program may write them.
+    // Without any rows the process never ran here. With rows of this shape the running program may write
+    // them.
     if versions.is_empty() || versions.contains(&shape.version) {
         return Ok(None);
     }
     let head = replay.log.head().await?;
     let bar = output::progress(head.0, "events");
-    processes::prepare::<P>(&*replay.log, &*replay.read_models, head, &mut |at| bar.set_position(at.0))
-        .await?;
+    processes::prepare::<P>(&*replay.log, &*replay.read_models, head, |at| bar.set_position(at.0)).await?;
     bar.finish_and_clear();
     Ok(Some(format!("process {} v{}", shape.name, shape.version)))
 }

@@ -1,4 +1,4 @@
-//! Differences between two builds, with the events that made them.
+//! Differences between two builds of a read model, with the events that touched the rows.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,17 @@ use souk_sqlite_read_models::{Comparison, Difference, Pair, Snapshot, compare};
 
 use crate::cli::output;
 
-/// Events that are shown of one row; the newest.
+/// Maximum number of events shown for one row: the newest ones.
 const EVENTS_SHOWN_MAX: usize = 10;
 
-/// Compares builds at one position, with progress.
+/// Compares pairs of builds that are at the same position, and shows a progress bar.
 pub async fn compared(live: Snapshot, fresh: Snapshot, pairs: Vec<Pair>) -> anyhow::Result<Comparison> {
     let bar = output::progress(0, "rows");
-    let drawn = bar.clone();
+    let shown = bar.clone();
     let comparison = tokio::task::spawn_blocking(move || {
         compare(&live, &fresh, &pairs, &mut |done, all| {
-            drawn.set_length(all.max(done));
-            drawn.set_position(done);
+            shown.set_length(all.max(done));
+            shown.set_position(done);
         })
     });
     let comparison = comparison.await??;
@@ -38,7 +38,7 @@ struct Touch {
     event_type: String,
 }
 
-/// Prints what differs, and of each row the events that touched it up to a position.
+/// Prints the rows that differ, each with the events up to a position that touched it.
 pub async fn print(
     comparison: &Comparison,
     log: &dyn EventStore,
@@ -67,8 +67,8 @@ pub async fn print(
         }));
     }
     for difference in &comparison.differences {
-        let (left, right) = (difference.left.as_deref(), difference.right.as_deref());
-        let (live, fresh) = (left.unwrap_or("(not there)"), right.unwrap_or("(not there)"));
+        let live = difference.left.as_deref().unwrap_or("(no row)");
+        let fresh = difference.right.as_deref().unwrap_or("(no row)");
         output::line(format!("{} {}\n  live:  {live}\n  fresh: {fresh}", difference.table, difference.key));
         for touch in touched(difference) {
             let Touch { position, stream, revision, event_type } = touch;
@@ -77,7 +77,7 @@ pub async fn print(
     }
     let shown = comparison.differences.len();
     if comparison.different > shown as u64 {
-        output::line(format!("the first {shown} of {} differences are shown", comparison.different));
+        output::line(format!("only the first {shown} of {} differences are shown", comparison.different));
     }
     output::line(format!(
         "{} rows compared at position {until}, {} different",
@@ -86,7 +86,7 @@ pub async fn print(
     Ok(())
 }
 
-/// The events that touched the rows that are shown, from one pass over the log.
+/// Reads the log once and collects the events that touched the rows to show.
 async fn touches(
     differences: &[Difference],
     log: &dyn EventStore,

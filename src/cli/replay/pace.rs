@@ -1,45 +1,45 @@
-//! How much of the machine a rebuild takes beside a running shop.
+//! CPU time that a rebuild may use while the shop runs.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use souk_priority::lowest_for_process;
+use souk_priority::lower_process;
 
-/// The most of its share that a rebuild makes up for after it had to wait for something else.
-const ARREARS_MAX: Duration = Duration::from_millis(200);
+/// Maximum unused CPU time that a rebuild may catch up on after it waited for something else.
+const UNUSED_TIME_MAX: Duration = Duration::from_millis(200);
 
-/// Holds this process to a share of a core, and to what others leave of it.
+/// Limits this process to a share of a core, with the lowest priority.
 pub struct Pace {
-    /// Cores; none for as much as there is.
+    /// Number of cores that the process may use. `None` for no limit.
     share: Option<f64>,
-    /// When the share for what was used by then was spent, and what that was.
-    even: Cell<(Instant, Duration)>,
+    /// Time at which the process had used exactly its share, and the CPU time it had used by then.
+    last: Cell<(Instant, Duration)>,
 }
 
 impl Pace {
     pub fn new(share: Option<f64>) -> Self {
         if share.is_some()
-            && let Err(error) = lowest_for_process()
+            && let Err(error) = lower_process()
         {
             tracing::debug!(%error, "the rebuild keeps its priority");
         }
-        Self { share, even: Cell::new((Instant::now(), cpu())) }
+        Self { share, last: Cell::new((Instant::now(), cpu())) }
     }
 
-    /// Waits as long as this process was quicker than its share.
+    /// Waits until the CPU time used is within the share again.
     pub async fn keep(&self) {
         let Some(share) = self.share else { return tokio::task::yield_now().await };
-        let (even_at, used_then) = self.even.get();
+        let (last_at, used_then) = self.last.get();
         let used = cpu();
-        let due = even_at + used.saturating_sub(used_then).div_f64(share);
+        let due = last_at + used.saturating_sub(used_then).div_f64(share);
         let now = Instant::now();
-        self.even.set((due.max(now.checked_sub(ARREARS_MAX).unwrap_or(now)), used));
+        self.last.set((due.max(now.checked_sub(UNUSED_TIME_MAX).unwrap_or(now)), used));
         tokio::time::sleep(due.saturating_duration_since(now)).await;
     }
 }
 
-/// What this process has used of all cores.
+/// Returns the CPU time that this process has used on all cores.
 fn cpu() -> Duration {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0))

@@ -1,11 +1,10 @@
-//! Models built anew beside the live ones, compared with them, and put in their place.
+//! Rebuild of read models: builds new ones beside the live ones, compares both, and switches to the new ones.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
 use souk_eventsourcing::{Clock as _, EventStore as _, Position};
 use souk_sqlite_read_models::Snapshot;
@@ -14,25 +13,25 @@ use super::verify::{one_position, pairs};
 use super::{Ended, Replay, ReplayArgs, differences, stopped};
 use crate::cli::{output, server};
 use crate::clock::SystemClock;
-use crate::drivers::projections::{Projections, TIDY_ROWS};
+use crate::drivers::projections::{BoxedProjector, Projections, TIDY_ROWS};
 
-/// How near the live models a build is before it is compared with them, in events.
-const NEAR: u64 = 5_000;
-/// How often a build that was compared may find itself too far behind to be switched.
+/// Maximum number of events between a build and the live read models when the comparison starts.
+const LAG_MAX: u64 = 5_000;
+/// Maximum number of switch requests. The server refuses one if the build is too far behind.
 const SWITCHES_MAX: u32 = 20;
-/// How long the live models may stand still behind a build.
-const STILL_MAX: Duration = Duration::from_secs(30);
+/// Maximum time that the live read models may stay at one position while they are behind the build.
+const STALL_MAX: Duration = Duration::from_secs(30);
 
-/// Rebuilds models.
+/// Rebuilds read models.
 pub async fn run(
     replay: &Replay,
-    wanted: Vec<Box<dyn ErasedProjector>>,
+    projectors: Vec<BoxedProjector>,
     args: &ReplayArgs,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let mut opened = Vec::with_capacity(wanted.len());
-    for projector in wanted {
+    let mut opened = Vec::with_capacity(projectors.len());
+    for projector in projectors {
         let model = projector.model();
         let mut build = replay.read_models.begin(model, Purpose::Next, SystemClock.now()).await?;
         if args.restart && build.checkpoint > Position::START {
@@ -52,58 +51,65 @@ pub async fn run(
     report(&builds, events, started.elapsed(), json)?;
     match compared {
         Compared::Different(different) if args.diff => {
-            output::line_for_people(json, "not switched; the same command without --diff goes on from here");
+            output::line_for_people(
+                json,
+                "not switched; the same command without --diff continues from here",
+            );
             return Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
-        Compared::Not(why) if args.diff => bail!("nothing was compared: {why}"),
-        Compared::Not(why) => output::line_for_people(json, format!("nothing was compared: {why}")),
+        Compared::Impossible(why) if args.diff => bail!("nothing was compared: {why}"),
+        Compared::Impossible(why) => output::line_for_people(json, format!("nothing was compared: {why}")),
         Compared::Different(_) | Compared::Stopped => {}
     }
     match switch(replay, &mut building, &builds, json).await? {
-        Ended::There => Ok(ExitCode::SUCCESS),
+        Ended::Reached => Ok(ExitCode::SUCCESS),
         Ended::Stopped => stopped(&building, json),
     }
 }
 
-/// What comparing builds with the live ones came to.
+/// Result of comparing builds with the live read models.
 enum Compared {
-    /// So many rows differ.
+    /// Number of rows that differ.
     Different(u64),
-    /// They could not be compared.
-    Not(&'static str),
-    /// Somebody stopped it.
+    /// Reason why they could not be compared.
+    Impossible(&'static str),
+    /// A signal stopped the command.
     Stopped,
 }
 
-/// Brings the builds to where the live ones are and compares them there.
+/// Brings the builds to the position of the live read models and compares them there.
 async fn compare(
     replay: &Replay,
     building: &mut Projections,
     builds: &[Build],
     json: bool,
 ) -> anyhow::Result<Compared> {
-    let (mut moved_at, mut moved_to) = (Instant::now(), None);
+    let mut moved_at = Instant::now();
+    let mut moved_to = None;
     loop {
-        // Held only for a short way: a snapshot keeps the write-ahead log from being begun anew.
+        // The snapshot is kept only for a short time: while it exists, SQLite can't reset its write-ahead
+        // log.
         let live = Snapshot::open(&replay.folder)?;
         if pairs(&live, builds)?.is_empty() {
             drop(live);
             let head = replay.log.head().await?;
             let ended = replay.fold(building, head).await?;
-            let not = Compared::Not("no read model is live yet");
-            return Ok(if ended == Ended::There { not } else { Compared::Stopped });
+            let impossible = Compared::Impossible("no read model is live yet");
+            return Ok(if ended == Ended::Reached { impossible } else { Compared::Stopped });
         }
         let at = one_position(&live, builds).ok();
         let position = building.highest();
         if moved_to != at {
-            (moved_at, moved_to) = (Instant::now(), at);
+            moved_at = Instant::now();
+            moved_to = at;
         }
         match at {
-            Some(at) if position <= at && at.0 - building.position().0 <= NEAR => {
+            Some(at) if position <= at && at.0 - building.position().0 <= LAG_MAX => {
                 if replay.fold(building, at).await? == Ended::Stopped {
                     return Ok(Compared::Stopped);
                 }
-                let (fresh, pairs) = (Snapshot::open(&replay.folder)?, pairs(&live, builds)?);
+                let fresh = Snapshot::open(&replay.folder)?;
+                let pairs = pairs(&live, builds)?;
                 let comparison = differences::compared(live, fresh, pairs).await?;
                 differences::print(&comparison, &*replay.log, building.projectors(), at, json).await?;
                 return Ok(Compared::Different(comparison.different));
@@ -114,11 +120,13 @@ async fn compare(
                     return Ok(Compared::Stopped);
                 }
             }
-            // Only a shop brings the live ones on.
+            // Without a server the live read models do not move.
             _ if replay.server.is_none() => {
-                return Ok(Compared::Not("the live models stand behind, or not at one position"));
+                return Ok(Compared::Impossible(
+                    "the live read models are behind, or at different positions",
+                ));
             }
-            _ if moved_at.elapsed() > STILL_MAX => bail!("the live read models stand still"),
+            _ if moved_at.elapsed() > STALL_MAX => bail!("the live read models make no progress"),
             _ => {
                 drop(live);
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -144,7 +152,7 @@ fn report(builds: &[Build], events: u64, took: Duration, json: bool) -> anyhow::
     Ok(())
 }
 
-/// Has the builds take the place of the live ones.
+/// Replaces the live read models by the builds: through the server if one runs, or else directly.
 async fn switch(
     replay: &Replay,
     building: &mut Projections,
@@ -159,18 +167,18 @@ async fn switch(
         replay.read_models.switch(builds.to_vec()).await?;
         while replay.read_models.tidy(TIDY_ROWS * 10).await? {}
         switched(&head.to_string(), json)?;
-        return Ok(Ended::There);
+        return Ok(Ended::Reached);
     };
-    let wanted: Vec<_> =
+    let build_items: Vec<_> =
         builds.iter().map(|build| json!({ "name": build.model.name, "build": build.number })).collect();
-    let body = json!({ "builds": wanted });
+    let body = json!({ "builds": build_items });
     for _ in 0..SWITCHES_MAX {
-        let answer = server.post("/api/admin/projections/switch")?.json(&body).send().await;
-        let answer = answer.context("the server does not answer; the build is kept")?;
-        if answer.status() != reqwest::StatusCode::CONFLICT {
-            let answer: Value = server::answered(answer).await?;
-            switched(answer["position"].as_str().unwrap_or_default(), json)?;
-            return Ok(Ended::There);
+        let response = server.post("/api/admin/projections/switch")?.json(&body).send().await;
+        let response = response.context("the server does not respond; the build is kept")?;
+        if response.status() != reqwest::StatusCode::CONFLICT {
+            let switch: Value = server::json_body(response).await?;
+            switched(switch["position"].as_str().unwrap_or_default(), json)?;
+            return Ok(Ended::Reached);
         }
         let head = replay.log.head().await?;
         if replay.fold(building, head).await? == Ended::Stopped {

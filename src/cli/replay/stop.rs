@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: folding ends behind the page that is under way, anything else ends at once.
+//! Ctrl-C and SIGTERM. A command that applies events stops after the current page. Any other command ends at
+//! once.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,27 +7,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Those who can be stopped in good order.
+/// Number of [`Stop`] values, that is, of tasks that a signal stops gracefully.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
-static ASKED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
-/// The exit status of a command that a signal ended.
+static SIGNALLED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+/// Exit status of a command that a signal ended.
 const INTERRUPTED: i32 = 130;
 
-/// Somebody who can be stopped in good order, as long as this lives.
+/// Receiver of the first signal. While it exists, the first signal does not end the program.
 pub(super) struct Stop(watch::Receiver<bool>);
 
-/// Listens from now on.
-pub(super) fn asked() -> Stop {
-    let asked = ASKED.get_or_init(|| {
+/// Starts to listen for signals.
+pub(super) fn on_signal() -> Stop {
+    let signalled = SIGNALLED.get_or_init(|| {
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(listen(sender));
         receiver
     });
     WAITING.fetch_add(1, Ordering::SeqCst);
-    Stop(asked.clone())
+    Stop(signalled.clone())
 }
 
-async fn listen(asked: watch::Sender<bool>) {
+async fn listen(signalled: watch::Sender<bool>) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -37,17 +38,17 @@ async fn listen(asked: watch::Sender<bool>) {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        if WAITING.load(Ordering::SeqCst) == 0 || *asked.borrow() {
+        if WAITING.load(Ordering::SeqCst) == 0 || *signalled.borrow() {
             std::process::exit(INTERRUPTED);
         }
-        asked.send_replace(true);
+        signalled.send_replace(true);
     }
 }
 
 impl Stop {
-    /// Returns once somebody asked.
+    /// Returns after the first signal.
     pub(super) async fn wait(&mut self) {
-        if self.0.wait_for(|asked| *asked).await.is_err() {
+        if self.0.wait_for(|signalled| *signalled).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -1,10 +1,9 @@
-//! Models as of a position or a time, under views of their own.
+//! `souk replay --until`: read models up to a position or a time, as separate views beside the live ones.
 
 use std::process::ExitCode;
 
 use anyhow::{bail, ensure};
 use serde_json::json;
-use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, Purpose, ReadModelStore};
 use souk_eventsourcing::{Clock as _, Position};
 use souk_sqlite_read_models::{Snapshot, view_until};
@@ -13,32 +12,32 @@ use super::{Ended, Replay, ReplayArgs, stopped};
 use crate::cli::moment::position;
 use crate::cli::output;
 use crate::clock::SystemClock;
-use crate::drivers::projections::TIDY_ROWS;
+use crate::drivers::projections::{BoxedProjector, TIDY_ROWS};
 
-/// Builds, shows or removes models as of then.
+/// Builds, shows or removes the read models up to a position or a time.
 pub async fn run(
     replay: &Replay,
-    wanted: Vec<Box<dyn ErasedProjector>>,
+    projectors: Vec<BoxedProjector>,
     until: &str,
     args: &ReplayArgs,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let until = position(&replay.log, until).await?;
-    let mut opened = Vec::with_capacity(wanted.len());
-    for projector in wanted {
+    let mut opened = Vec::with_capacity(projectors.len());
+    for projector in projectors {
         let build =
             replay.read_models.begin(projector.model(), Purpose::Until(until), SystemClock.now()).await?;
         opened.push((projector, build));
     }
-    let is_there = opened.iter().any(|(_, opened)| opened.checkpoint > Position::START);
+    let was_built = opened.iter().any(|(_, opened)| opened.checkpoint > Position::START);
     let builds: Vec<Build> = opened.iter().map(|(_, opened)| opened.build).collect();
     if args.drop {
         for build in builds {
             replay.read_models.abandon(build).await?;
         }
-        ensure!(is_there, "nothing was built as of position {until}");
+        ensure!(was_built, "no read model was built up to position {until}");
         while replay.read_models.tidy(TIDY_ROWS).await? {}
-        output::line_for_people(json, format!("removed what was built as of position {until}"));
+        output::line_for_people(json, format!("removed the read models up to position {until}"));
         return Ok(ExitCode::SUCCESS);
     }
     let mut building = replay.projections(opened).await?;
@@ -49,11 +48,12 @@ pub async fn run(
         return show(replay, &builds, key, until);
     }
     for build in builds {
-        let (name, view) = (build.model.name, view_until(build.model.name, until));
+        let name = build.model.name;
+        let view = view_until(name, until);
         if json {
             output::json(&json!({ "name": name, "position": until.to_string(), "view": view }))?;
         } else {
-            output::line(format!("{view}: {name} as of position {until}"));
+            output::line(format!("{view}: {name} up to position {until}"));
         }
     }
     let path = replay.read_models.path().display();
@@ -75,5 +75,5 @@ fn show(replay: &Replay, builds: &[Build], key: &str, until: Position) -> anyhow
     if found {
         return Ok(ExitCode::SUCCESS);
     }
-    bail!("there is no row `{key}` as of position {until}")
+    bail!("there is no row `{key}` at position {until}")
 }

@@ -1,4 +1,5 @@
-//! The live models held to fresh ones, built in a folder of their own up to where the live ones are.
+//! `souk replay --verify`: builds new read models in a temporary folder, up to the position of the live ones,
+//! and compares both.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,73 +7,74 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use souk_eventsourcing::Position;
-use souk_eventsourcing::projection_runtime::ErasedProjector;
 use souk_eventsourcing::projector::{Build, ReadModelStore};
 use souk_sqlite_log::LogReader;
 use souk_sqlite_read_models::{Pair, Snapshot, SqliteReadModels, Tuning};
 
 use super::pace::Pace;
-use super::{Ended, PAGE_ALONE, differences, fold, projections};
+use super::{Ended, PAGE_WITHOUT_SERVER, differences, fold, projections};
 use crate::cli::output;
 use crate::cli::server::Server;
 use crate::configuration::Configuration;
+use crate::drivers::projections::BoxedProjector;
 
-/// What the names of folders for fresh models begin with.
-const ROOM_PREFIX: &str = ".verify-";
-/// Nobody verifies longer without writing.
-const ROOM_AGE_MAX: Duration = Duration::from_secs(3_600);
+/// Prefix of the names of temporary folders.
+const FOLDER_PREFIX: &str = ".verify-";
+/// Age after which a temporary folder without changes is left over from a killed command.
+const FOLDER_AGE_MAX: Duration = Duration::from_secs(3_600);
 
-/// Verifies models, beside a server or without one.
+/// Verifies read models, with or without a running server.
 pub async fn run(
     configuration: &Configuration,
-    wanted: Vec<Box<dyn ErasedProjector>>,
+    projectors: Vec<BoxedProjector>,
     fast: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let folder = configuration.data.as_path();
     let log = LogReader::open(folder)?;
-    let is_held_back = !fast && Server::find(folder, None)?.is_some();
-    let pace = Pace::new(is_held_back.then_some(configuration.rebuild_cpu_share));
-    sweep(folder);
-    let room = tempfile::Builder::new().prefix(ROOM_PREFIX).tempdir_in(folder);
-    let room = room.with_context(|| format!("no room for fresh read models in {}", folder.display()))?;
-    let fresh = SqliteReadModels::open(room.path(), log.lineage(), Tuning::REBUILDING)?;
-    let models: Vec<_> = wanted.iter().map(|projector| projector.model()).collect();
+    let is_throttled = !fast && Server::find(folder, None)?.is_some();
+    let pace = Pace::new(is_throttled.then_some(configuration.rebuild_cpu_share));
+    remove_leftovers(folder);
+    let temporary = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir_in(folder);
+    let temporary =
+        temporary.with_context(|| format!("can't create a temporary folder in {}", folder.display()))?;
+    let fresh = SqliteReadModels::open(temporary.path(), log.lineage(), Tuning::REBUILDING)?;
+    let models: Vec<_> = projectors.iter().map(|projector| projector.model()).collect();
     let opened = fresh.open(&models).await?;
     let builds: Vec<Build> = opened.iter().map(|opened| opened.build).collect();
-    let mut building = projections(&log, &fresh, wanted.into_iter().zip(opened).collect()).await?;
-    // Once more when the live ones have moved meanwhile: the second way is short. No snapshot is held while
-    // so much is folded, since it would keep the write-ahead log from being begun anew.
+    let mut building = projections(&log, &fresh, projectors.into_iter().zip(opened).collect()).await?;
+    // Two passes, because the live read models move during the first one; the second pass is short. No
+    // snapshot is kept meanwhile, because SQLite can't reset its write-ahead log while one exists.
     let stopped = "stopped; nothing was compared";
     for _ in 0..2 {
         let to = lowest(&Snapshot::open(folder)?, &builds)?;
-        if fold(&*log, &mut building, to, PAGE_ALONE, &pace).await? == Ended::Stopped {
+        if fold(&*log, &mut building, to, PAGE_WITHOUT_SERVER, &pace).await? == Ended::Stopped {
             output::line_for_people(json, stopped);
             return Ok(ExitCode::from(1));
         }
     }
     let live = Snapshot::open(folder)?;
     let at = one_position(&live, &builds)?;
-    if fold(&*log, &mut building, at, PAGE_ALONE, &pace).await? == Ended::Stopped {
+    if fold(&*log, &mut building, at, PAGE_WITHOUT_SERVER, &pace).await? == Ended::Stopped {
         output::line_for_people(json, stopped);
         return Ok(ExitCode::from(1));
     }
     let pairs = pairs(&live, &builds)?;
-    let comparison = differences::compared(live, Snapshot::open(room.path())?, pairs).await?;
+    let comparison = differences::compared(live, Snapshot::open(temporary.path())?, pairs).await?;
     differences::print(&comparison, &*log, building.projectors(), at, json).await?;
     Ok(if comparison.different == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Removes what verifications left that were killed.
-fn sweep(folder: &Path) {
+/// Removes the temporary folders of killed verifications.
+fn remove_leftovers(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_room = entry.file_name().to_string_lossy().starts_with(ROOM_PREFIX);
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX);
         let is_old = entry
             .metadata()
             .and_then(|metadata| metadata.modified())
-            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ROOM_AGE_MAX));
-        if is_room && is_old {
-            // What can't be removed is found by the next.
+            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > FOLDER_AGE_MAX));
+        if is_temporary && is_old {
+            // The next verification tries again to remove it.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -87,18 +89,18 @@ fn lowest(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {
     lowest.context("no read model is live yet: start the shop once")
 }
 
-/// The position that all live models are at.
+/// Returns the position of the live read models. Fails if they are at different positions.
 pub(super) fn one_position(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Position> {
     let at = lowest(live, builds)?;
     for build in builds {
         if live.live(build.model)?.is_none_or(|(_, _, position)| position != at) {
-            bail!("the live read models are not at one position: start the shop, which lets them catch up");
+            bail!("the live read models are at different positions: start the shop, so that they catch up");
         }
     }
     Ok(at)
 }
 
-/// The live build of each model beside a fresh one.
+/// Pairs the live build of each read model with its new build.
 pub(super) fn pairs(live: &Snapshot, builds: &[Build]) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::with_capacity(builds.len());
     for build in builds {
