@@ -1,9 +1,10 @@
-//! Releases claims whose owner, a minute later, doesn't hold the key: the write that claimed it was cut off
-//! or refused. First the owner is fenced, so that the write, should it still come, comes too late.
+//! Sweep that releases unused claims. A claim is unused if its owner does not have the key one minute later,
+//! because the write that followed the claim was interrupted or refused. The owner is fenced first, so that a
+//! late write is refused.
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use souk_domain::Sku;
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::product::ProductCommand;
@@ -13,26 +14,26 @@ use sqlx::SqlitePool;
 
 use super::{STEP_ROWS_MAX, Sweep, origin};
 
-/// How long a write has to follow its claims.
+/// Time after which a claim without the following write counts as unused.
 const OPEN_MAX: SignedDuration = SignedDuration::from_mins(1);
 
-pub(super) struct Open;
+pub(super) struct OpenClaims;
 
 #[async_trait]
-impl Sweep for Open {
+impl Sweep for OpenClaims {
     fn name(&self) -> &'static str {
         "claim-sweep"
     }
 
-    async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let claims: Vec<(String, String)> = sqlx::query_as(include_str!("claims.sql"))
-            .bind((shop.clock.now() - OPEN_MAX).as_microsecond())
+            .bind((ports.clock.now() - OPEN_MAX).as_microsecond())
             .bind(STEP_ROWS_MAX)
             .fetch_all(pool)
             .await?;
         for (key, owner) in claims {
             let Ok(stream) = StreamName::parse(&owner) else { continue };
-            if let Err(error) = self.release(shop, &key, stream).await {
+            if let Err(error) = self.release(ports, &key, stream).await {
                 tracing::warn!(key, owner, error, "a claim was not released; the next sweep tries again");
             }
         }
@@ -40,41 +41,48 @@ impl Sweep for Open {
     }
 }
 
-impl Open {
-    /// `key` is the id of the claim's stream.
-    pub(super) async fn release(&self, shop: &Shop, key: &str, owner: StreamName) -> Result<(), String> {
+impl OpenClaims {
+    /// Fences the owner, and releases the claim if the owner does not have the key. `key` is the id of the
+    /// claim's stream.
+    pub(super) async fn release(&self, ports: &Ports, key: &str, owner: StreamName) -> Result<(), String> {
         let epoch = match Claim::sku_of(key) {
-            Some(sku) => self.fenced_product(shop, &sku, owner.clone()).await?,
-            None => self.fenced_user(shop, owner.clone()).await?,
+            Some(sku) => self.fenced_product(ports, &sku, owner.clone()).await?,
+            None => self.fenced_user(ports, owner.clone()).await?,
         };
         let Some(epoch) = epoch else { return Ok(()) };
         let release = ClaimCommand::Release { owner: owner.to_string(), epoch };
         let stream = StreamName::new(Claim::CATEGORY, key);
-        let request = CommandRequest::new(stream, release, origin(shop, self.name()));
-        shop.claims.execute(request).await.map_err(|error| error.to_string())?;
-        tracing::info!(key, %owner, "a claim was released whose owner doesn't hold its key");
+        let request = CommandRequest::new(stream, release, origin(ports, self.name()));
+        ports.claims.execute(request).await.map_err(|error| error.to_string())?;
+        tracing::info!(key, %owner, "an unused claim was released");
         Ok(())
     }
 
-    /// The epoch in which the product doesn't hold the SKU; none when it does.
-    async fn fenced_product(&self, shop: &Shop, sku: &Sku, owner: StreamName) -> Result<Option<u64>, String> {
+    /// Fences a product. Returns the new epoch of the product, or `None` if the product has the SKU.
+    async fn fenced_product(
+        &self,
+        ports: &Ports,
+        sku: &Sku,
+        owner: StreamName,
+    ) -> Result<Option<u64>, String> {
         let fence = ProductCommand::Fence { sku: sku.clone() };
-        let request = CommandRequest::new(owner, fence, origin(shop, self.name()));
-        let fenced = shop.products.execute(request).await.map_err(|error| error.to_string())?;
+        let request = CommandRequest::new(owner, fence, origin(ports, self.name()));
+        let fenced = ports.products.execute(request).await.map_err(|error| error.to_string())?;
         Ok(fenced.state.variant(sku).is_none().then(|| fenced.state.epoch()))
     }
 
-    /// The same for a user and their e-mail address.
-    async fn fenced_user(&self, shop: &Shop, owner: StreamName) -> Result<Option<u64>, String> {
+    /// Fences a user. Returns the new epoch of the user, or `None` if the user has an account and so the
+    /// e-mail address.
+    async fn fenced_user(&self, ports: &Ports, owner: StreamName) -> Result<Option<u64>, String> {
         let user = User::of_stream(&owner);
-        let request = CommandRequest::new(owner, UserCommand::Fence, origin(shop, self.name()));
-        let fenced = shop.accounts.users.execute(request).await.map_err(|error| error.to_string())?;
+        let request = CommandRequest::new(owner, UserCommand::Fence, origin(ports, self.name()));
+        let fenced = ports.accounts.users.execute(request).await.map_err(|error| error.to_string())?;
         if fenced.state.account().is_some() {
             return Ok(None);
         }
-        // Their password was kept before they were to be there.
+        // The sign-up stored the password before the account, so the password is deleted too.
         if let Some(user) = user {
-            let forgotten = shop.accounts.credentials.forget(&user.customer(), &[]).await;
+            let forgotten = ports.accounts.credentials.forget(&user.customer(), &[]).await;
             forgotten.map_err(|error| error.to_string())?;
         }
         Ok(Some(fenced.state.epoch()))

@@ -1,52 +1,56 @@
-//! Notes up to which position of the log the keys of people are complete, so that a start after a crash looks at little.
+//! Sweep that records up to which position of the log the keys of people are complete. So a start after a
+//! crash has to check only the newest events.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use souk_eventsourcing::Position;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use super::{Standing, Sweep};
+use super::{Sweep, SweepContext};
 use crate::missing_keys::Completeness;
 
-/// The time between two notes, each of which is a commit of its own.
-const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// Interval between two records. Each record is a separate commit.
+const RECORD_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
-pub(super) struct Complete {
+pub(super) struct CompleteKeys {
     keys: Completeness,
     head: watch::Receiver<Position>,
-    /// The position that was noted last, and when the next note is due.
-    noted: Position,
+    /// Position of the last record.
+    recorded: Position,
+    /// Time of the next record.
     next: Timestamp,
 }
 
-impl Complete {
-    /// A sweep that notes the head of the log at its first step.
-    pub(super) fn new(standing: &Standing) -> Self {
-        let Standing { keys, head, .. } = standing.clone();
-        Self { keys, head, noted: Position::START, next: Timestamp::UNIX_EPOCH }
+impl CompleteKeys {
+    /// Creates a sweep that records the end of the log at its first step.
+    pub(super) fn new(context: &SweepContext) -> Self {
+        let SweepContext { keys, head, .. } = context.clone();
+        Self { keys, head, recorded: Position::START, next: Timestamp::UNIX_EPOCH }
     }
 }
 
 #[async_trait]
-impl Sweep for Complete {
+impl Sweep for CompleteKeys {
     fn name(&self) -> &'static str {
         "complete-keys-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
         let head = *self.head.borrow();
-        let now = shop.clock.now();
-        if head == self.noted || now < self.next {
+        let now = ports.clock.now();
+        if head == self.recorded || now < self.next {
             return Ok(());
         }
         match self.keys.note(head).await {
             Ok(()) => {
-                self.noted = head;
-                self.next = now + NOTE_EVERY;
+                self.recorded = head;
+                self.next = now + RECORD_EVERY;
             }
-            Err(error) => tracing::warn!(%error, "the next start looks at more of the log"),
+            Err(error) => {
+                tracing::warn!(%error, "the completeness of keys was not recorded; the next start checks more of the log");
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Erasures that meet sweeps half-way, and what comes back with older files.
+//! Tests of erasures during sweeps, and of erasures after older files were restored.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use souk_command_api::users::erasure::{erase_customer, erase_guest};
 use souk_domain::address::Address;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderRejection, OrderStatus};
@@ -28,27 +28,27 @@ use souk_sqlite_credentials::CREDENTIALS_FILE;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::tests::{Ahead, guests_order, standing, tell_order, until};
+use super::tests::{ClockAhead, execute_order, guest_order, sweep_context, wait_for_status};
 use super::{Sweep as _, credentials, erasures, guests, origin};
 use crate::testing::TestShop;
 
-/// What happens just before a command.
+/// Action that runs once, just before a command.
 type Before = Mutex<Option<BoxFuture<'static, ()>>>;
 
-/// Orders at which something happens once, between the reading of what a command goes by and the command itself.
-struct Meanwhile {
+/// Command port of orders that runs an action once, just before a matching command.
+struct Interrupted {
     orders: Arc<dyn CommandPort<Order>>,
-    is_meant: fn(&OrderCommand) -> bool,
+    matches: fn(&OrderCommand) -> bool,
     before: Before,
 }
 
 #[async_trait]
-impl CommandPort<Order> for Meanwhile {
+impl CommandPort<Order> for Interrupted {
     async fn execute(
         &self,
         request: CommandRequest<OrderCommand>,
     ) -> Result<Outcome<Order>, CommandError<OrderRejection>> {
-        let before = self.before.lock().unwrap().take_if(|_| (self.is_meant)(&request.command));
+        let before = self.before.lock().unwrap().take_if(|_| (self.matches)(&request.command));
         if let Some(before) = before {
             before.await;
         }
@@ -77,26 +77,30 @@ impl CommandPort<Order> for Meanwhile {
     }
 }
 
-/// A shop in which something happens just before a command to an order.
-fn with_meanwhile(
-    shop: &Shop,
-    is_meant: fn(&OrderCommand) -> bool,
+/// Returns ports that run an action once, just before a matching command to an order.
+fn with_interruption(
+    ports: &Ports,
+    matches: fn(&OrderCommand) -> bool,
     before: impl Future<Output = ()> + Send + 'static,
-) -> Shop {
+) -> Ports {
     let before = Mutex::new(Some(Box::pin(before) as BoxFuture<'static, ()>));
-    let orders = Meanwhile { orders: Arc::clone(&shop.orders), is_meant, before };
-    Shop { orders: Arc::new(orders), clock: Arc::new(Ahead(SignedDuration::from_hours(1))), ..shop.clone() }
+    let orders = Interrupted { orders: Arc::clone(&ports.orders), matches, before };
+    Ports {
+        orders: Arc::new(orders),
+        clock: Arc::new(ClockAhead(SignedDuration::from_hours(1))),
+        ..ports.clone()
+    }
 }
 
 fn email() -> Email {
     Email::parse("ada@example.org").unwrap()
 }
 
-/// An account whose address is proven.
+/// Creates an account with a proven e-mail address.
 async fn account(test: &TestShop) -> CustomerId {
-    let shop = &test.shop.shop;
+    let ports = &test.shop.ports;
     let user = UserId(Uuid::from_u128(7));
-    let alias = shop.people.make_alias(email().hash(&shop.keys.email_hash).as_str()).await.unwrap();
+    let alias = ports.people.make_alias(email().hash(&ports.keys.email_hash).as_str()).await.unwrap();
     let registration = Registration {
         user,
         email: email(),
@@ -106,20 +110,20 @@ async fn account(test: &TestShop) -> CustomerId {
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    shop.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    ports.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
     user.customer()
 }
 
-/// A guest's order with an address, which has ended, so that it may become a customer's.
+/// Creates a guest's order with an address. The order has ended, so that it can be attached to a customer.
 async fn ended_order(test: &TestShop) -> OrderId {
     let order = OrderId(Uuid::from_u128(8));
-    let draft = guests_order(order, &email(), test.shop.shop.clock.now());
+    let draft = guest_order(order, &email(), test.shop.ports.clock.now());
     let address = Address { line1: "1 Test St".into(), ..Address::default() };
     let address = Personal::new(order.guest(), "shippingAddress", address);
     let draft = Draft { shipping_address: Some(address), ..draft };
     let place = test.request(Order::stream(order), OrderCommand::Place(Box::new(draft)));
-    test.shop.shop.orders.execute(place).await.unwrap();
-    until(test, order, OrderStatus::Cancelled).await;
+    test.shop.ports.orders.execute(place).await.unwrap();
+    wait_for_status(test, order, OrderStatus::Cancelled).await;
     order
 }
 
@@ -129,45 +133,46 @@ async fn event_types(test: &TestShop, order: OrderId) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_guest_who_is_erased_while_the_order_is_attached_stays_erased() {
+async fn a_guest_erased_while_the_order_is_being_attached_stays_erased() {
     let test = TestShop::open().await;
     account(&test).await;
     let order = ended_order(&test).await;
-    let of_request = test.shop.shop.clone();
+    let of_request = test.shop.ports.clone();
     let erasure = async move {
         let origin = origin(&of_request, "test");
         erase_guest(&of_request, order, &origin).await.unwrap();
     };
     let is_attach = |command: &OrderCommand| matches!(command, OrderCommand::Attach { .. });
-    let shop = with_meanwhile(&test.shop.shop, is_attach, erasure);
+    let ports = with_interruption(&test.shop.ports, is_attach, erasure);
     for _ in 0..3 {
-        test.sweep_over(guests::Unattached::new(&standing(&test)), &shop).await;
+        test.sweep_over(guests::UnattachedOrders::new(&sweep_context(&test)), &ports).await;
     }
     let types = event_types(&test, order).await;
     assert!(types.iter().any(|name| name == "order.erased"), "{types:?}");
     assert!(types.iter().all(|name| name != "order.attached"), "{types:?}");
-    assert!(shop.people.is_erased(&order.guest()).await.unwrap());
-    // Nothing that the shop says of the order later is under a key of the guest's.
-    tell_order(&test, order, OrderCommand::Erase { person: order.guest() }).await;
+    assert!(ports.people.is_erased(&order.guest()).await.unwrap());
+    // A second erasure of the order adds no event.
+    execute_order(&test, order, OrderCommand::Erase { person: order.guest() }).await;
     assert_eq!(event_types(&test, order).await, types);
 }
 
 #[tokio::test]
-async fn a_guest_whose_order_is_attached_while_they_ask_to_be_erased_is_told_that_it_is_no_guests() {
+async fn a_guest_erasure_is_not_found_if_the_order_was_attached_meanwhile() {
     let test = TestShop::open().await;
     let customer = account(&test).await;
     let order = ended_order(&test).await;
-    // The sweep has opened the address, and waits until the request is about to tell the order.
+    // The sweep has decrypted the address. It waits until the request is about to send its command.
     let opened = Arc::new(Notify::new());
-    let goes_on = Arc::new(Notify::new());
+    let may_continue = Arc::new(Notify::new());
     let is_attach = |command: &OrderCommand| matches!(command, OrderCommand::Attach { .. });
-    let told_of = (Arc::clone(&opened), Arc::clone(&goes_on));
-    let attaching = with_meanwhile(&test.shop.shop, is_attach, async move {
-        told_of.0.notify_one();
-        told_of.1.notified().await;
+    let sweep_opened = Arc::clone(&opened);
+    let sweep_continues = Arc::clone(&may_continue);
+    let attaching = with_interruption(&test.shop.ports, is_attach, async move {
+        sweep_opened.notify_one();
+        sweep_continues.notified().await;
     });
     let pool = super::open(test.shop.read_models.path());
-    let mut sweep = guests::Unattached::new(&standing(&test));
+    let mut sweep = guests::UnattachedOrders::new(&sweep_context(&test));
     test.shop.wait_for(test.shop.log.head().await.unwrap()).await;
     let attached = tokio::spawn(async move {
         for _ in 0..3 {
@@ -176,13 +181,13 @@ async fn a_guest_whose_order_is_attached_while_they_ask_to_be_erased_is_told_tha
     });
     opened.notified().await;
     let is_erase = |command: &OrderCommand| matches!(command, OrderCommand::Erase { .. });
-    let shop = with_meanwhile(&test.shop.shop, is_erase, async move {
-        goes_on.notify_one();
+    let ports = with_interruption(&test.shop.ports, is_erase, async move {
+        may_continue.notify_one();
         attached.await.unwrap();
     });
-    let erased = erase_guest(&shop, order, &origin(&shop, "test")).await;
+    let erased = erase_guest(&ports, order, &origin(&ports, "test")).await;
     assert_eq!(erased.map_err(|problem| problem.code()), Err("not-found"));
-    let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+    let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), Some(&customer));
 }
 
@@ -192,7 +197,7 @@ fn copy_credentials(from: &Path, to: &Path) {
         let name = format!("{CREDENTIALS_FILE}{suffix}");
         match std::fs::copy(from.join(&name), to.join(&name)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // A write-ahead log of other credentials does not stay beside these.
+                // The write-ahead log of the replaced file must not stay beside the copy.
                 let _ = std::fs::remove_file(to.join(&name));
             }
             copied => drop(copied.unwrap()),
@@ -201,48 +206,48 @@ fn copy_credentials(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn accounts_that_come_back_with_older_credentials_are_deleted_again() {
+async fn restored_credentials_of_erased_accounts_are_deleted_again() {
     let test = TestShop::open().await;
     let data = test.shop.folder.path().to_owned();
     let older = tempfile::tempdir().unwrap();
     let customer = account(&test).await;
-    let credentials = &test.shop.shop.accounts.credentials;
+    let credentials = &test.shop.ports.accounts.credentials;
     credentials.set_password(&customer, "a hash").await.unwrap();
-    let name = email().hash(&test.shop.shop.keys.email_hash);
-    let alias = test.shop.shop.people.alias_of(name.as_str()).await.unwrap().unwrap();
+    let name = email().hash(&test.shop.ports.keys.email_hash);
+    let alias = test.shop.ports.people.alias_of(name.as_str()).await.unwrap().unwrap();
     credentials.keep_email(&customer, &name, &EmailHash::parse(&alias).unwrap(), None).await.unwrap();
     let test = test.reopened(async || copy_credentials(&data, older.path())).await;
-    let shop = &test.shop.shop;
-    erase_customer(shop, &customer, &origin(shop, "test")).await.unwrap();
+    let ports = &test.shop.ports;
+    erase_customer(ports, &customer, &origin(ports, "test")).await.unwrap();
     let people = std::slice::from_ref(&customer);
-    assert_eq!(shop.accounts.credentials.kept_of(people).await.unwrap(), []);
-    // Nothing is left to do about the erasure when the older file comes.
-    while !shop.people.unsettled(1).await.unwrap().is_empty() {
-        test.sweep(erasures::Unsettled::new(&standing(&test)), SignedDuration::ZERO).await;
+    assert_eq!(ports.accounts.credentials.accounts_with_data(people).await.unwrap(), []);
+    // The erasure is complete before the older file is restored.
+    while !ports.people.unsettled(1).await.unwrap().is_empty() {
+        test.sweep(erasures::UnfinishedErasures::new(&sweep_context(&test)), SignedDuration::ZERO).await;
     }
     let test = test.reopened(async || copy_credentials(older.path(), &data)).await;
-    test.sweep(erasures::Unsettled::new(&standing(&test)), SignedDuration::ZERO).await;
-    let credentials = &test.shop.shop.accounts.credentials;
-    assert_eq!(credentials.kept_of(people).await.unwrap(), []);
+    test.sweep(erasures::UnfinishedErasures::new(&sweep_context(&test)), SignedDuration::ZERO).await;
+    let credentials = &test.shop.ports.accounts.credentials;
+    assert_eq!(credentials.accounts_with_data(people).await.unwrap(), []);
     assert_eq!(credentials.email_alias(&name).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn mail_of_somebody_who_is_erased_is_removed_after_a_start() {
+async fn mail_of_an_erased_person_is_deleted_after_a_start() {
     let test = TestShop::open().await;
-    let shop = &test.shop.shop;
+    let ports = &test.shop.ports;
     let gone = CustomerId::parse("gone").unwrap();
     let here = CustomerId::parse("here").unwrap();
-    // Keys of its own, so that no other sweep knows of the erasure.
+    // Separate keys, so that no other sweep notices the erasure.
     let keys = Arc::new(KeysInMemory::default());
-    keys.erase(&gone.person(), shop.clock.now()).await.unwrap();
+    keys.erase(&gone.person(), ports.clock.now()).await.unwrap();
     for user in [&gone, &here] {
         let mail = Mail { user: user.clone(), to: email(), subject: "Hello".into(), text: "One".into() };
-        shop.accounts.outbox.send(mail).await.unwrap();
+        ports.accounts.outbox.send(mail).await.unwrap();
     }
-    let mail = MailFolder::new(test.shop.folder.path(), Arc::clone(&shop.clock));
-    let sweep = credentials::Expired { mail, next: Timestamp::UNIX_EPOCH };
-    test.sweep_over(sweep, &Shop { people: keys, ..shop.clone() }).await;
-    assert_eq!(shop.accounts.outbox.sent_to(&gone).await.unwrap(), []);
-    assert_eq!(shop.accounts.outbox.sent_to(&here).await.unwrap().len(), 1);
+    let mail = MailFolder::new(test.shop.folder.path(), Arc::clone(&ports.clock));
+    let sweep = credentials::ExpiredCredentials { mail, next: Timestamp::UNIX_EPOCH };
+    test.sweep_over(sweep, &Ports { people: keys, ..ports.clone() }).await;
+    assert_eq!(ports.accounts.outbox.sent_to(&gone).await.unwrap(), []);
+    assert_eq!(ports.accounts.outbox.sent_to(&here).await.unwrap().len(), 1);
 }

@@ -1,4 +1,4 @@
--- An order, and the user whose address has this alias, proven to be theirs.
+-- An order, and the user who has proven the e-mail address with this alias.
 SELECT orders.doc, users.key
 FROM users
 CROSS JOIN orders

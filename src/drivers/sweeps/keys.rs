@@ -1,22 +1,22 @@
-//! Takes in keys of tokens that were made or removed by `souk keys`.
+//! Sweep that loads signing keys which `souk keys` created or removed.
 
 use async_trait::async_trait;
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use sqlx::SqlitePool;
 
 use super::Sweep;
 
-pub(super) struct Rotated;
+pub(super) struct RotatedKeys;
 
 #[async_trait]
-impl Sweep for Rotated {
+impl Sweep for RotatedKeys {
     fn name(&self) -> &'static str {
         "key-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error> {
-        if let Err(error) = shop.keys.reload() {
-            tracing::error!(%error, "the keys of tokens stay as they were");
+    async fn step(&mut self, _: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
+        if let Err(error) = ports.keys.reload() {
+            tracing::error!(%error, "the signing keys could not be reloaded; the old ones stay in use");
         }
         Ok(())
     }

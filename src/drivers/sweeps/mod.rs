@@ -1,5 +1,5 @@
-//! Sweeps: bounded steps over a read model, repeated, each sweep a part of its own. What a step couldn't do,
-//! the next one does.
+//! Sweeps: background parts that repeat a bounded step, mostly over the rows of a read model. If a step can't
+//! handle a row, a later step tries again.
 
 mod claims;
 mod complete;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::{Actor, CorrelationId, Position};
 use souk_mail_folder::MailFolder;
@@ -26,129 +26,132 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::drivers::parts::{Condition, Part, Parts, supervise, until_told};
+use crate::drivers::parts::{Condition, Part, Parts, stop_requested, supervise};
 use crate::drivers::sealing::SealedAppends;
 use crate::missing_keys::Completeness;
 
-/// Steps of a sweep that may fail one after another, before it has failed and is started again.
+/// Number of consecutive failed steps after which a sweep fails and is started again.
 const STEP_FAILURES_MAX: u32 = 3;
-/// How often each sweep makes a step.
+/// Interval between two steps of a sweep.
 const STEP_EVERY: Duration = Duration::from_secs(5);
-/// The longest time of one step.
+/// Timeout of one step.
 const STEP_TIME_MAX: Duration = Duration::from_secs(120);
-/// Rows dealt with in one step.
+/// Maximum number of rows that one step handles.
 const STEP_ROWS_MAX: i64 = 500;
 
-/// One kind of sweep.
+/// Kind of sweep.
 #[async_trait]
 trait Sweep: Send {
-    /// For logs and as the actor of its commands.
+    /// Name of the sweep in logs, and the actor of its commands.
     fn name(&self) -> &'static str;
 
-    /// Returns true if an erasure makes the sweep step at once.
+    /// Returns true if an erasure must start a step at once.
     fn is_woken_by_erasures(&self) -> bool {
         false
     }
 
-    /// Held during each step, by sweeps of which only one may make a step at a time.
-    fn alone(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
+    /// Returns the lock that is held during each step, for sweeps that must not run a step at the same time.
+    fn exclusive_lock(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
         None
     }
 
-    /// Deals with up to [`STEP_ROWS_MAX`] rows; one that can't be dealt with is logged and left.
-    async fn step(&mut self, pool: &SqlitePool, shop: &Shop) -> Result<(), sqlx::Error>;
+    /// Handles up to [`STEP_ROWS_MAX`] rows. A row that can't be handled is logged and left for a later step.
+    async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error>;
 }
 
-/// Where the shop stands, for sweeps that must miss nothing.
+/// State of the shop that sweeps need.
 #[derive(Clone)]
-pub struct Standing {
-    /// How far the read models are.
+pub struct SweepContext {
+    /// Position that the read models have reached.
     pub reached: watch::Receiver<Position>,
-    /// Whether they are built.
+    /// True if the read models are built.
     pub built: watch::Receiver<bool>,
-    /// Where the log ends.
+    /// Current end of the log.
     pub head: watch::Receiver<Position>,
-    /// Where it ended when the shop was started.
+    /// End of the log when the shop was started.
     pub head_at_start: Position,
-    /// What is on its way into the log.
+    /// Running appends with personal data.
     pub sealed_appends: SealedAppends,
-    /// Held by the sweep that attaches orders to customers and by the one that finishes erasures, so that no
-    /// order becomes a customer's while that customer's orders are told of the erasure.
+    /// Lock for the sweeps that attach orders to customers and that finish erasures. It prevents that an
+    /// order is attached to a customer while the orders of this customer are being erased.
     pub people: Arc<tokio::sync::Mutex<()>>,
-    /// The keys of people, as they are held against the log.
+    /// Record of the completeness of the keys of people.
     pub keys: Completeness,
 }
 
-/// The maker of a sweep, called each time it is started.
-type Make = Box<dyn Fn() -> Box<dyn Sweep> + Send>;
+/// Constructor of a sweep. It is called at each start of the part.
+type NewSweep = Box<dyn Fn() -> Box<dyn Sweep> + Send>;
 
-/// Starts all sweeps, each a part of its own, until the shop stops.
+/// Starts all sweeps, each as a separate part, until the shop stops.
 pub fn start(
     read_models: &Path,
-    shop: &Shop,
-    standing: &Standing,
+    ports: &Ports,
+    context: &SweepContext,
     mail: &MailFolder,
     parts: &Parts,
 ) -> Vec<JoinHandle<()>> {
-    let run = |make: Make| {
-        let (shop, read_models) = (shop.clone(), read_models.to_owned());
-        let part = parts.sweep(make().name());
-        let stop = shop.stopping.clone();
+    let run = |new_sweep: NewSweep| {
+        let ports = ports.clone();
+        let read_models = read_models.to_owned();
+        let part = parts.sweep(new_sweep().name());
+        let stop = ports.stopping.clone();
         let begun = Arc::clone(&part);
         let begin =
-            move || tokio::spawn(repeat(make(), open(&read_models), shop.clone(), Arc::clone(&begun)));
+            move || tokio::spawn(repeat(new_sweep(), open(&read_models), ports.clone(), Arc::clone(&begun)));
         tokio::spawn(supervise(part, stop, begin))
     };
-    all(standing, mail).into_iter().map(run).collect()
+    all(context, mail).into_iter().map(run).collect()
 }
 
-/// Makes of all sweeps.
-fn all(standing: &Standing, mail: &MailFolder) -> [Make; 9] {
-    let guests = standing.clone();
-    let erasures = standing.clone();
-    let complete = standing.clone();
+/// Returns the constructors of all sweeps.
+fn all(context: &SweepContext, mail: &MailFolder) -> [NewSweep; 9] {
+    let guests = context.clone();
+    let erasures = context.clone();
+    let complete = context.clone();
     let mail = mail.clone();
     [
-        Box::new(|| Box::new(reservations::Overdue)),
-        Box::new(|| Box::new(claims::Open)),
-        Box::new(|| Box::new(webhooks::Kept::default())),
-        Box::new(move || Box::new(guests::Unattached::new(&guests))),
-        Box::new(move || Box::new(erasures::Unsettled::new(&erasures))),
-        Box::new(move || Box::new(credentials::Expired { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })),
-        Box::new(|| Box::new(keys::Rotated)),
-        Box::new(|| Box::new(readdressed::Readdressed::default())),
-        Box::new(move || Box::new(complete::Complete::new(&complete))),
+        Box::new(|| Box::new(reservations::OverdueReservations)),
+        Box::new(|| Box::new(claims::OpenClaims)),
+        Box::new(|| Box::new(webhooks::KeptWebhooks::default())),
+        Box::new(move || Box::new(guests::UnattachedOrders::new(&guests))),
+        Box::new(move || Box::new(erasures::UnfinishedErasures::new(&erasures))),
+        Box::new(move || {
+            Box::new(credentials::ExpiredCredentials { mail: mail.clone(), next: Timestamp::UNIX_EPOCH })
+        }),
+        Box::new(|| Box::new(keys::RotatedKeys)),
+        Box::new(|| Box::new(readdressed::ReaddressedOrders::default())),
+        Box::new(move || Box::new(complete::CompleteKeys::new(&complete))),
     ]
 }
 
-/// Makes a step of a sweep every few seconds until the shop stops. A step that takes too long is dropped, and
-/// ends the sweep: it is started again. A sweep works once it has made a step.
+/// Runs a step of a sweep every few seconds until the shop stops. A step that takes too long is cancelled and
+/// ends the sweep; the supervisor starts it again. The part counts as working after its first step.
 async fn repeat(
     mut sweep: Box<dyn Sweep>,
     pool: SqlitePool,
-    shop: Shop,
+    ports: Ports,
     part: Arc<Part>,
 ) -> Result<(), String> {
-    let mut stop = shop.stopping.clone();
+    let mut stop = ports.stopping.clone();
     let mut ticks = tokio::time::interval(STEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failures = 0_u32;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shop.erased.notified(), if sweep.is_woken_by_erasures() => {}
-            () = until_told(&mut stop) => return Ok(()),
+            () = ports.erased.notified(), if sweep.is_woken_by_erasures() => {}
+            () = stop_requested(&mut stop) => return Ok(()),
         }
         let step = async {
-            let _alone = match sweep.alone() {
-                Some(alone) => Some(alone.lock_owned().await),
+            let _guard = match sweep.exclusive_lock() {
+                Some(lock) => Some(lock.lock_owned().await),
                 None => None,
             };
-            tokio::time::timeout(STEP_TIME_MAX, sweep.step(&pool, &shop)).await
+            tokio::time::timeout(STEP_TIME_MAX, sweep.step(&pool, &ports)).await
         };
         let step = tokio::select! {
             step = step => step,
-            () = until_told(&mut stop) => return Ok(()),
+            () = stop_requested(&mut stop) => return Ok(()),
         };
         match step {
             Ok(Ok(())) => {
@@ -158,7 +161,7 @@ async fn repeat(
             Ok(Err(error)) if failures + 1 == STEP_FAILURES_MAX => return Err(error.to_string()),
             Ok(Err(error)) => {
                 failures += 1;
-                tracing::warn!(sweep = sweep.name(), %error, "a sweep can't read; it tries again");
+                tracing::warn!(sweep = sweep.name(), %error, "a sweep can't read its rows; the next step tries again");
             }
             Err(_) => return Err(format!("a step took longer than {} s", STEP_TIME_MAX.as_secs())),
         }
@@ -170,9 +173,9 @@ fn open(read_models: &Path) -> SqlitePool {
     SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options)
 }
 
-/// The origin of a command that a sweep sends by itself.
-fn origin(shop: &Shop, sweep: &str) -> Origin {
-    let id = shop.clock.new_id();
+/// Returns the origin for a command of a sweep.
+fn origin(ports: &Ports, sweep: &str) -> Origin {
+    let id = ports.clock.new_id();
     Origin::new(id, Actor::new("process", sweep), CorrelationId::from(id))
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use souk_command_api::payments::request::WebhookRequest;
-use souk_command_api::payments::webhook::{Told, tell, tell_again};
+use souk_command_api::payments::webhook::{WebhookOutcome, apply, retry};
 use souk_domain::claim::{Claim, ClaimCommand};
 use souk_domain::order::event::OrderLine;
 use souk_domain::order::{Draft, Order, OrderCommand, OrderStatus, draft};
@@ -22,10 +22,10 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::testing::TestShop;
 
-/// A clock that is ahead.
-pub(super) struct Ahead(pub(super) SignedDuration);
+/// Clock that is ahead of the system clock by a duration.
+pub(super) struct ClockAhead(pub(super) SignedDuration);
 
-impl Clock for Ahead {
+impl Clock for ClockAhead {
     fn now(&self) -> Timestamp {
         SystemClock.now() + self.0
     }
@@ -36,29 +36,31 @@ impl Clock for Ahead {
 }
 
 impl TestShop {
-    /// Makes a step of a sweep over read models that are up to date.
+    /// Waits until the read models are up to date, and runs one step of a sweep. `ahead` moves the clock of
+    /// the step.
     pub(super) async fn sweep(&self, sweep: impl Sweep, ahead: SignedDuration) {
-        self.sweep_over(sweep, &Shop { clock: Arc::new(Ahead(ahead)), ..self.shop.shop.clone() }).await;
+        self.sweep_over(sweep, &Ports { clock: Arc::new(ClockAhead(ahead)), ..self.shop.ports.clone() })
+            .await;
     }
 
-    /// The same over a shop that a test has changed.
-    pub(super) async fn sweep_over(&self, mut sweep: impl Sweep, shop: &Shop) {
+    /// Waits until the read models are up to date, and runs one step of a sweep with these ports.
+    pub(super) async fn sweep_over(&self, mut sweep: impl Sweep, ports: &Ports) {
         self.shop.wait_for(self.shop.log.head().await.unwrap()).await;
-        sweep.step(&super::open(self.shop.read_models.path()), shop).await.unwrap();
+        sweep.step(&super::open(self.shop.read_models.path()), ports).await.unwrap();
     }
 
     pub(super) fn request<C>(&self, stream: StreamName, command: C) -> CommandRequest<C> {
-        CommandRequest::new(stream, command, origin(&self.shop.shop, "test"))
+        CommandRequest::new(stream, command, origin(&self.shop.ports, "test"))
     }
 
     async fn owner(&self, sku: &Sku) -> Option<String> {
-        let claim = self.shop.shop.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
+        let claim = self.shop.ports.claims.load(&Claim::of_sku(sku)).await.unwrap().unwrap();
         claim.state.held.as_ref().map(|held| held.owner.clone())
     }
 
     async fn claim(&self, sku: &Sku, owner: &StreamName) {
         let command = ClaimCommand::Claim { owner: owner.to_string(), epoch: 0 };
-        self.shop.shop.claims.execute(self.request(Claim::of_sku(sku), command)).await.unwrap();
+        self.shop.ports.claims.execute(self.request(Claim::of_sku(sku), command)).await.unwrap();
     }
 }
 
@@ -81,16 +83,16 @@ fn create() -> ProductCommand {
 }
 
 #[tokio::test]
-async fn a_claim_whose_product_never_came_is_released_after_a_minute_and_the_product_comes_too_late() {
+async fn a_claim_without_its_product_is_released_after_a_minute_and_a_late_product_is_refused() {
     let test = TestShop::open().await;
     let stream = Product::stream(ProductId(Uuid::from_u128(1)));
     test.claim(&sku(), &stream).await;
-    test.sweep(claims::Open, SignedDuration::from_secs(50)).await;
+    test.sweep(claims::OpenClaims, SignedDuration::from_secs(50)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
-    test.sweep(claims::Open, SignedDuration::from_secs(70)).await;
+    test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
     assert_eq!(test.owner(&sku()).await, None);
-    let late = test.shop.shop.products.execute(test.request(stream, create()).creating()).await;
-    assert!(late.is_err(), "the claim is gone, so the product must not come any more");
+    let late = test.shop.ports.products.execute(test.request(stream, create()).creating()).await;
+    assert!(late.is_err(), "the claim is released, so the late product must be refused");
 }
 
 #[tokio::test]
@@ -98,26 +100,27 @@ async fn a_claim_whose_product_holds_the_sku_stays() {
     let test = TestShop::open().await;
     let stream = Product::stream(ProductId(Uuid::from_u128(1)));
     test.claim(&sku(), &stream).await;
-    // The sweep has read the claim as open when the product comes after all.
-    let open = claims::Open;
-    test.shop.shop.products.execute(test.request(stream.clone(), create())).await.unwrap();
-    open.release(&test.shop.shop, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
-    test.sweep(claims::Open, SignedDuration::from_hours(1)).await;
+    // The product is created after the sweep has read the claim as open.
+    let open = claims::OpenClaims;
+    test.shop.ports.products.execute(test.request(stream.clone(), create())).await.unwrap();
+    open.release(&test.shop.ports, Claim::of_sku(&sku()).id(), stream.clone()).await.unwrap();
+    test.sweep(claims::OpenClaims, SignedDuration::from_hours(1)).await;
     assert_eq!(test.owner(&sku()).await, Some(stream.to_string()));
 }
 
 #[tokio::test]
-async fn a_sign_up_that_was_cut_off_leaves_neither_claim_nor_password() {
+async fn an_interrupted_sign_up_leaves_neither_a_claim_nor_a_password() {
     let test = TestShop::open().await;
-    let (shop, user) = (&test.shop.shop, UserId(Uuid::from_u128(1)));
-    let (stream, address) =
-        (User::stream(user), Claim::of_email(&EmailHash::of(&[1; 32], "ada@example.org")));
+    let ports = &test.shop.ports;
+    let user = UserId(Uuid::from_u128(1));
+    let stream = User::stream(user);
+    let address = Claim::of_email(&EmailHash::of(&[1; 32], "ada@example.org"));
     let claim = ClaimCommand::Claim { owner: stream.to_string(), epoch: 0 };
-    shop.claims.execute(test.request(address.clone(), claim)).await.unwrap();
-    let credentials = &shop.accounts.credentials;
+    ports.claims.execute(test.request(address.clone(), claim)).await.unwrap();
+    let credentials = &ports.accounts.credentials;
     credentials.set_password(&user.customer(), "a hash").await.unwrap();
-    test.sweep(claims::Open, SignedDuration::from_secs(70)).await;
-    assert!(shop.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
+    test.sweep(claims::OpenClaims, SignedDuration::from_secs(70)).await;
+    assert!(ports.claims.load(&address).await.unwrap().unwrap().state.held.is_none());
     assert_eq!(credentials.password(&user.customer()).await.unwrap(), None);
 }
 
@@ -126,23 +129,24 @@ async fn a_reservation_that_nobody_confirms_expires() {
     let test = TestShop::open().await;
     let stream = Stock::stream(&sku());
     let count = StockCommand::Count { on_hand: 10 };
-    test.shop.shop.stock.execute(test.request(stream.clone(), count)).await.unwrap();
+    test.shop.ports.stock.execute(test.request(stream.clone(), count)).await.unwrap();
     let reserve = StockCommand::Reserve {
         order: OrderRef::parse("o1").unwrap(),
         quantity: 3,
         expires_at: SystemClock.now() + SignedDuration::from_millis(1),
     };
-    test.shop.shop.stock.execute(test.request(stream.clone(), reserve)).await.unwrap();
+    test.shop.ports.stock.execute(test.request(stream.clone(), reserve)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2)).await;
-    test.sweep(reservations::Overdue, SignedDuration::ZERO).await;
+    test.sweep(reservations::OverdueReservations, SignedDuration::ZERO).await;
     let events = test.shop.log.read_stream(&stream, souk_eventsourcing::Revision::FIRST, 10).await.unwrap();
     assert_eq!(events.last().unwrap().event_type(), "stock.expired");
 }
 
 #[tokio::test]
-async fn a_webhook_that_came_before_its_payment_is_told_later() {
+async fn a_webhook_before_its_payment_is_delivered_later() {
     let test = TestShop::open().await;
-    let (shop, order) = (&test.shop.shop, OrderId(Uuid::from_u128(7)));
+    let ports = &test.shop.ports;
+    let order = OrderId(Uuid::from_u128(7));
     let payment = PaymentId::of(order);
     let kept = WebhookRequest {
         id: "evt_1".into(),
@@ -152,26 +156,30 @@ async fn a_webhook_that_came_before_its_payment_is_told_later() {
         refund_id: None,
     };
     let correlation = CorrelationId::from(Uuid::from_u128(1));
-    assert_eq!(tell(shop, &kept, &correlation).await.unwrap(), Told::Unknown);
-    let keep = WebhookCommand::Keep {
+    assert_eq!(apply(ports, &kept, &correlation).await.unwrap(), WebhookOutcome::UnknownPayment);
+    let keep = WebhookCommand::Store {
         event_id: kept.id.clone(),
         kind: kept.kind.clone(),
         refund_id: None,
         created_at: kept.created_at,
     };
     let stream = StreamName::new(Webhook::CATEGORY, &kept.provider_payment_id);
-    shop.webhooks.execute(test.request(stream, keep)).await.unwrap();
-    test.sweep(webhooks::Kept::default(), SignedDuration::ZERO).await;
+    ports.webhooks.execute(test.request(stream, keep)).await.unwrap();
+    test.sweep(webhooks::KeptWebhooks::default(), SignedDuration::ZERO).await;
     let amount = Money::new(255, Currency::GBP);
     let ask = PaymentCommand::Request { order, amount, token: "tok_webhook".into() };
-    shop.payments.execute(test.request(Payment::stream(payment), ask)).await.unwrap();
-    test.sweep(webhooks::Kept::default(), SignedDuration::ZERO).await;
-    let state = shop.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
+    ports.payments.execute(test.request(Payment::stream(payment), ask)).await.unwrap();
+    test.sweep(webhooks::KeptWebhooks::default(), SignedDuration::ZERO).await;
+    let state = ports.payments.load(&Payment::stream(payment)).await.unwrap().unwrap().state;
     assert_eq!(state.status(), Some(PaymentStatus::Authorized));
-    assert_eq!(tell_again(shop, &kept, &correlation).await.unwrap(), Told::Taken, "and once only");
+    assert_eq!(
+        retry(ports, &kept, &correlation).await.unwrap(),
+        WebhookOutcome::Applied,
+        "the webhook takes effect only once"
+    );
 }
 
-/// A sweep whose steps fail until it is mended.
+/// Sweep whose steps fail until a flag is set.
 struct Failing(Arc<std::sync::atomic::AtomicBool>);
 
 #[async_trait]
@@ -180,30 +188,30 @@ impl Sweep for Failing {
         "failing-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, _: &Shop) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, _: &Ports) -> Result<(), sqlx::Error> {
         if self.0.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err(sqlx::Error::PoolClosed) }
     }
 }
 
 #[tokio::test]
-async fn a_sweep_whose_steps_fail_one_after_another_ends_with_the_reason_and_works_only_after_a_step() {
+async fn a_sweep_ends_after_repeated_failures_and_works_only_after_a_successful_step() {
     let test = TestShop::open().await;
-    let is_mended = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_repaired = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let part = Parts::default().sweep("failing-sweep");
     let begin = |part: &Arc<Part>| {
         let pool = super::open(test.shop.read_models.path());
         tokio::spawn(repeat(
-            Box::new(Failing(Arc::clone(&is_mended))),
+            Box::new(Failing(Arc::clone(&is_repaired))),
             pool,
-            test.shop.shop.clone(),
+            test.shop.ports.clone(),
             Arc::clone(part),
         ))
     };
     tokio::time::pause();
     let ended = begin(&part).await.unwrap();
     assert!(ended.unwrap_err().contains("closed pool"));
-    assert!(!part.is_up(), "it never made a step");
-    is_mended.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(!part.is_up(), "no step has succeeded yet");
+    is_repaired.store(true, std::sync::atomic::Ordering::SeqCst);
     let running = begin(&part);
     while !part.is_up() {
         tokio::time::sleep(STEP_EVERY).await;
@@ -211,7 +219,7 @@ async fn a_sweep_whose_steps_fail_one_after_another_ends_with_the_reason_and_wor
     running.abort();
 }
 
-/// A sweep whose step never ends.
+/// Sweep whose step never ends.
 struct Endless;
 
 #[async_trait]
@@ -220,24 +228,24 @@ impl Sweep for Endless {
         "endless-sweep"
     }
 
-    async fn step(&mut self, _: &SqlitePool, _: &Shop) -> Result<(), sqlx::Error> {
+    async fn step(&mut self, _: &SqlitePool, _: &Ports) -> Result<(), sqlx::Error> {
         std::future::pending().await
     }
 }
 
 #[tokio::test]
-async fn a_sweep_whose_step_takes_too_long_ends_and_says_so() {
+async fn a_step_that_takes_too_long_ends_the_sweep_with_the_reason() {
     let test = TestShop::open().await;
     let part = Parts::default().sweep("endless-sweep");
     let pool = super::open(test.shop.read_models.path());
-    let shop = test.shop.shop.clone();
+    let ports = test.shop.ports.clone();
     tokio::time::pause();
-    let ended = tokio::time::timeout(STEP_TIME_MAX * 2, repeat(Box::new(Endless), pool, shop, part)).await;
+    let ended = tokio::time::timeout(STEP_TIME_MAX * 2, repeat(Box::new(Endless), pool, ports, part)).await;
     assert_eq!(ended.unwrap(), Err("a step took longer than 120 s".to_owned()));
 }
 
-/// A guest's order, by an address.
-pub(super) fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
+/// Returns the draft of a guest order with an e-mail address.
+pub(super) fn guest_order(order: OrderId, email: &Email, now: Timestamp) -> Draft {
     let unit_price = Money::new(255, Currency::GBP);
     let product = ProductId(Uuid::from_u128(1));
     let line =
@@ -256,9 +264,9 @@ pub(super) fn guests_order(order: OrderId, email: &Email, now: Timestamp) -> Dra
     Draft::assemble(parts).unwrap()
 }
 
-/// The read models and keys as sweeps find them once everything is built.
-pub(super) fn standing(test: &TestShop) -> Standing {
-    Standing {
+/// Returns the context of sweeps in a shop whose read models are built.
+pub(super) fn sweep_context(test: &TestShop) -> SweepContext {
+    SweepContext {
         reached: watch::channel(Position(u64::MAX)).1,
         built: watch::channel(true).1,
         head: watch::channel(Position(0)).1,
@@ -270,11 +278,11 @@ pub(super) fn standing(test: &TestShop) -> Standing {
 }
 
 #[tokio::test]
-async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones() {
+async fn guest_orders_of_older_and_newer_logs_are_attached_to_the_account_with_their_address() {
     let test = TestShop::open().await;
-    let shop = &test.shop.shop;
+    let ports = &test.shop.ports;
     let email = Email::parse("ada@example.org").unwrap();
-    let hash = email.hash(&shop.keys.email_hash);
+    let hash = email.hash(&ports.keys.email_hash);
     let user = UserId(Uuid::from_u128(7));
     let registration = Registration {
         user,
@@ -285,46 +293,46 @@ async fn guests_orders_and_accounts_of_older_logs_find_each_other_and_newer_ones
         role: UserRole::Customer,
     };
     let register = UserCommand::Register(Box::new(registration));
-    shop.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
+    ports.accounts.users.execute(test.request(User::stream(user), register)).await.unwrap();
     let older = OrderId(Uuid::from_u128(8));
     let newer = OrderId(Uuid::from_u128(9));
-    let draft = guests_order(older, &email, shop.clock.now());
+    let draft = guest_order(older, &email, ports.clock.now());
     let draft = Draft { email_hash: Some(hash.clone()), ..draft };
     let place = OrderCommand::Place(Box::new(draft));
-    shop.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
-    // A request that was refused linked somebody else's order with this address.
+    ports.orders.execute(test.request(Order::stream(older), place)).await.unwrap();
+    // This link is wrong: the order has another e-mail address.
     let foreign = OrderId(Uuid::from_u128(10));
     let other = Email::parse("bob@example.org").unwrap();
-    shop.people.link(vec![(foreign.guest(), hash.as_str().to_owned())]).await.unwrap();
-    let place = OrderCommand::Place(Box::new(guests_order(foreign, &other, shop.clock.now())));
-    shop.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
-    let place = OrderCommand::Place(Box::new(guests_order(newer, &email, shop.clock.now())));
-    shop.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
-    let standing = standing(&test);
+    ports.people.link(vec![(foreign.guest(), hash.as_str().to_owned())]).await.unwrap();
+    let place = OrderCommand::Place(Box::new(guest_order(foreign, &other, ports.clock.now())));
+    ports.orders.execute(test.request(Order::stream(foreign), place)).await.unwrap();
+    let place = OrderCommand::Place(Box::new(guest_order(newer, &email, ports.clock.now())));
+    ports.orders.execute(test.request(Order::stream(newer), place)).await.unwrap();
+    let context = sweep_context(&test);
     for order in [older, newer] {
         let is_theirs = async || {
-            let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
-            let ring = shop.people.to_open(vec![order.guest()]).await.unwrap();
+            let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+            let ring = ports.people.to_open(vec![order.guest()]).await.unwrap();
             loaded.state.customer() == Some(&user.customer()) && ring.get(&order.guest()).is_none()
         };
         let mut steps = 0;
         while !is_theirs().await {
             steps += 1;
-            assert!(steps < 100, "{order} is attached to nobody");
-            test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
+            assert!(steps < 100, "{order} was not attached");
+            test.sweep(guests::UnattachedOrders::new(&context), SignedDuration::from_hours(1)).await;
         }
     }
-    assert_eq!(shop.people.linked_after(None, 9).await.unwrap(), []);
-    let loaded = shop.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
+    assert_eq!(ports.people.linked_after(None, 9).await.unwrap(), []);
+    let loaded = ports.orders.load(&Order::stream(foreign)).await.unwrap().unwrap();
     assert_eq!(loaded.state.customer(), None);
 }
 
 #[tokio::test]
-async fn an_account_whose_address_is_not_proven_gets_no_guests_orders() {
+async fn an_account_with_an_unproven_address_gets_no_guest_orders() {
     let test = TestShop::open().await;
-    let shop = &test.shop.shop;
+    let ports = &test.shop.ports;
     let email = Email::parse("ada@example.org").unwrap();
-    let alias = shop.people.make_alias(email.hash(&shop.keys.email_hash).as_str()).await.unwrap();
+    let alias = ports.people.make_alias(email.hash(&ports.keys.email_hash).as_str()).await.unwrap();
     let user = UserId(Uuid::from_u128(7));
     let registration = Registration {
         user,
@@ -334,90 +342,90 @@ async fn an_account_whose_address_is_not_proven_gets_no_guests_orders() {
         is_verified: false,
         role: UserRole::Customer,
     };
-    let tell = async |command| {
-        shop.accounts.users.execute(test.request(User::stream(user), command)).await.unwrap();
+    let execute_user = async |command| {
+        ports.accounts.users.execute(test.request(User::stream(user), command)).await.unwrap();
     };
-    tell(UserCommand::Register(Box::new(registration))).await;
-    tell(UserCommand::VerifyEmail { is_proven: false }).await;
+    execute_user(UserCommand::Register(Box::new(registration))).await;
+    execute_user(UserCommand::VerifyEmail { is_proven: false }).await;
     let order = OrderId(Uuid::from_u128(8));
-    let place = OrderCommand::Place(Box::new(guests_order(order, &email, shop.clock.now())));
-    shop.orders.execute(test.request(Order::stream(order), place)).await.unwrap();
-    let standing = standing(&test);
+    let place = OrderCommand::Place(Box::new(guest_order(order, &email, ports.clock.now())));
+    ports.orders.execute(test.request(Order::stream(order), place)).await.unwrap();
+    let context = sweep_context(&test);
     let is_theirs = async || {
-        let loaded = shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        let loaded = ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
         loaded.state.customer() == Some(&user.customer())
     };
     for _ in 0..3 {
-        test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
+        test.sweep(guests::UnattachedOrders::new(&context), SignedDuration::from_hours(1)).await;
     }
-    assert_eq!(shop.people.linked_after(None, 9).await.unwrap().len(), 1);
+    assert_eq!(ports.people.linked_after(None, 9).await.unwrap().len(), 1);
     assert!(!is_theirs().await);
-    tell(UserCommand::VerifyEmail { is_proven: true }).await;
+    execute_user(UserCommand::VerifyEmail { is_proven: true }).await;
     let mut steps = 0;
     while !is_theirs().await {
         steps += 1;
-        assert!(steps < 100, "the order is attached to nobody");
-        test.sweep(guests::Unattached::new(&standing), SignedDuration::from_hours(1)).await;
+        assert!(steps < 100, "the order was not attached");
+        test.sweep(guests::UnattachedOrders::new(&context), SignedDuration::from_hours(1)).await;
     }
 }
 
-/// An order of a guest's, paid for, whose guest was erased and that the shop gave an address.
+/// Creates a paid guest order, erases the guest, and gives the order a new address.
 async fn readdressed_order(test: &TestShop) -> OrderId {
-    let shop = &test.shop.shop;
+    let ports = &test.shop.ports;
     let order = OrderId(Uuid::from_u128(8));
     let email = Email::parse("ada@example.org").unwrap();
     let count = StockCommand::Count { on_hand: 10 };
-    shop.stock.execute(test.request(Stock::stream(&sku()), count)).await.unwrap();
-    tell_order(test, order, OrderCommand::Place(Box::new(guests_order(order, &email, shop.clock.now()))))
+    ports.stock.execute(test.request(Stock::stream(&sku()), count)).await.unwrap();
+    execute_order(test, order, OrderCommand::Place(Box::new(guest_order(order, &email, ports.clock.now()))))
         .await;
-    until(test, order, OrderStatus::PaymentPending).await;
-    tell_order(test, order, OrderCommand::MarkPaidOutside).await;
-    until(test, order, OrderStatus::Confirmed).await;
-    tell_order(test, order, OrderCommand::Erase { person: order.guest() }).await;
-    tell_order(test, order, OrderCommand::ChangeAddress { address: Box::default() }).await;
+    wait_for_status(test, order, OrderStatus::PaymentPending).await;
+    execute_order(test, order, OrderCommand::MarkPaidOutside).await;
+    wait_for_status(test, order, OrderStatus::Confirmed).await;
+    execute_order(test, order, OrderCommand::Erase { person: order.guest() }).await;
+    execute_order(test, order, OrderCommand::ChangeAddress { address: Box::default() }).await;
     order
 }
 
-pub(super) async fn tell_order(test: &TestShop, order: OrderId, command: OrderCommand) {
-    test.shop.shop.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
+pub(super) async fn execute_order(test: &TestShop, order: OrderId, command: OrderCommand) {
+    test.shop.ports.orders.execute(test.request(Order::stream(order), command)).await.unwrap();
 }
 
-pub(super) async fn until(test: &TestShop, order: OrderId, status: OrderStatus) {
+pub(super) async fn wait_for_status(test: &TestShop, order: OrderId, status: OrderStatus) {
     for _ in 0..400 {
-        let loaded = test.shop.shop.orders.load(&Order::stream(order)).await.unwrap().unwrap();
+        let loaded = test.shop.ports.orders.load(&Order::stream(order)).await.unwrap().unwrap();
         if loaded.state.status() == Some(status) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
     }
-    panic!("the order is never {}", status.as_str());
+    panic!("the order did not become {}", status.as_str());
 }
 
 async fn has_address_key(test: &TestShop, order: OrderId) -> bool {
     let person = order.readdressed();
-    let ring = test.shop.shop.people.to_open(vec![person.clone()]).await.unwrap();
+    let ring = test.shop.ports.people.to_open(vec![person.clone()]).await.unwrap();
     ring.get(&person).is_some()
 }
 
 #[tokio::test]
-async fn the_address_that_an_erased_buyers_order_got_is_forgotten_when_the_order_ends() {
+async fn the_new_address_of_an_erased_buyers_order_is_erased_when_the_order_ends() {
     let test = TestShop::open().await;
     let order = readdressed_order(&test).await;
-    test.sweep(readdressed::Readdressed::default(), SignedDuration::ZERO).await;
-    assert!(has_address_key(&test, order).await, "it is to be shipped still");
-    tell_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
-    test.sweep(readdressed::Readdressed::default(), SignedDuration::from_hours(89 * 24)).await;
-    assert!(has_address_key(&test, order).await, "it is on its way");
-    tell_order(&test, order, OrderCommand::Deliver).await;
-    test.sweep(readdressed::Readdressed::default(), SignedDuration::ZERO).await;
+    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::ZERO).await;
+    assert!(has_address_key(&test, order).await, "the order must still be shipped");
+    execute_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
+    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::from_hours(89 * 24)).await;
+    assert!(has_address_key(&test, order).await, "the parcel is on its way");
+    execute_order(&test, order, OrderCommand::Deliver).await;
+    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::ZERO).await;
     assert!(!has_address_key(&test, order).await);
 }
 
 #[tokio::test]
-async fn the_address_of_a_parcel_that_nobody_says_arrived_is_forgotten_after_ninety_days() {
+async fn the_new_address_of_an_undelivered_order_is_erased_after_ninety_days() {
     let test = TestShop::open().await;
     let order = readdressed_order(&test).await;
-    tell_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
-    test.sweep(readdressed::Readdressed::default(), SignedDuration::from_hours(91 * 24)).await;
+    execute_order(&test, order, OrderCommand::Ship { carrier: "post".into(), tracking: String::new() }).await;
+    test.sweep(readdressed::ReaddressedOrders::default(), SignedDuration::from_hours(91 * 24)).await;
     assert!(!has_address_key(&test, order).await);
 }
