@@ -1,17 +1,22 @@
-//! The real clock: the one place where time and new ids come from.
+//! Clock of the system: the only source of time and of new ids.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use souk_eventsourcing::Clock;
 use uuid::Uuid;
 
-/// The system's time, and UUIDv7 ids.
+/// Clock that several parts of the shop share. Tests use other clocks than [`SystemClock`].
+pub type SharedClock = Arc<dyn Clock>;
+
+/// Clock with the time of the system and UUIDv7 ids.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+#[expect(clippy::disallowed_methods, reason = "all other code gets its time and ids from this clock")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // The log keeps microseconds; what is decided and what is read back shall be the same.
+        // The log stores microseconds, so a finer time would change when it is read back.
         let now = Timestamp::now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }

@@ -1,4 +1,4 @@
-//! Finds orders and payments for the command side, by what the read models know of them.
+//! Lookup of orders and payments in the read models, for the command side.
 
 use std::path::Path;
 
@@ -10,18 +10,19 @@ use souk_projections::orders::OrderRow;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-/// Connections at once.
+/// Maximum number of open database connections.
 const CONNECTIONS_MAX: u32 = 2;
-/// Orders that may share a code: 40 bits of a hash tell them apart.
+/// Maximum number of orders returned for one code. A code has 40 bits of a hash, so two orders rarely share
+/// one.
 const SAME_CODE_MAX: i64 = 10;
 
-/// The read models.
+/// Finder that queries the read models.
 pub struct ReadModelFinder {
     pool: SqlitePool,
 }
 
 impl ReadModelFinder {
-    /// Over the file of the read models.
+    /// Creates a finder for the database file of the read models.
     pub fn new(read_models: &Path) -> Self {
         let options = SqliteConnectOptions::new().filename(read_models).read_only(true);
         Self { pool: SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_lazy_with(options) }

@@ -1,4 +1,4 @@
-//! What operators ask for, handed to whoever follows the log.
+//! Requests of operators, passed on to the read models and processes.
 
 use async_trait::async_trait;
 use souk_command_api::{Maintenance, MaintenanceError};
@@ -6,65 +6,66 @@ use souk_eventsourcing::Position;
 use souk_eventsourcing::parking::{Parked, Skip};
 use tokio::sync::{mpsc, oneshot};
 
-use super::parked::{Order, RetryError};
+use super::parked::{ParkedRequest, RetryError};
 use super::processes::{OPERATOR_WAIT_MAX, ProcessHandle};
-use super::projections::{ModelOrder, NothingToSkip, SwitchError};
+use super::projections::{ModelRequest, NothingToSkip, SwitchError};
 
-/// The read models and processes of this program.
+/// Channels to the read models and processes of this program.
 pub struct Followers {
-    /// The read models.
-    pub models: mpsc::Sender<ModelOrder>,
-    /// The processes.
+    /// Channel to the task that updates the read models.
+    pub models: mpsc::Sender<ModelRequest>,
+    /// Handles of the processes.
     pub processes: Vec<ProcessHandle>,
 }
 
 impl Followers {
-    /// Hands an order to whoever has this name, or to nobody, who never answers.
-    async fn order(&self, owner: &str, order: Order) {
+    /// Sends a request to the process with this name, or else to the read models.
+    async fn send(&self, owner: &str, request: ParkedRequest) {
         if let Some(process) = self.processes.iter().find(|process| process.name == owner) {
-            process.order(order).await;
+            process.send(request).await;
         } else {
-            // Read models that have stopped answer nothing.
-            let _ = self.models.send(ModelOrder::Parked(owner.to_owned(), order)).await;
+            // If the read models have stopped, the request is dropped and its sender notices that.
+            let _ = self.models.send(ModelRequest::Parked(owner.to_owned(), request)).await;
         }
     }
 
-    async fn ask<T>(
+    /// Sends a request and waits for its result.
+    async fn request<T>(
         &self,
         owner: &str,
-        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+        request: impl FnOnce(oneshot::Sender<T>) -> ParkedRequest,
     ) -> Result<T, MaintenanceError> {
-        let (answer, answered) = oneshot::channel();
-        in_time(async {
-            self.order(owner, order(answer)).await;
-            answered.await.map_err(|_| stopped())
+        let (sender, result) = oneshot::channel();
+        with_timeout(async {
+            self.send(owner, request(sender)).await;
+            result.await.map_err(|_| stopped())
         })
         .await
     }
 }
 
-/// The answer, if there is one in time: a read model or process that has failed answers nobody.
-async fn in_time<T>(
-    answer: impl Future<Output = Result<T, MaintenanceError>>,
+/// Waits for a result, at most [`OPERATOR_WAIT_MAX`]: a failed read model or process never sends one.
+async fn with_timeout<T>(
+    result: impl Future<Output = Result<T, MaintenanceError>>,
 ) -> Result<T, MaintenanceError> {
-    tokio::time::timeout(OPERATOR_WAIT_MAX, answer).await.unwrap_or_else(|_| Err(stopped()))
+    tokio::time::timeout(OPERATOR_WAIT_MAX, result).await.unwrap_or_else(|_| Err(stopped()))
 }
 
 fn stopped() -> MaintenanceError {
-    let what = "whoever should answer does not run at the moment; `/health/ready` says why";
-    MaintenanceError::Failed(what.to_owned())
+    let reason = "the read model or process is not running at the moment; `/health/ready` says why";
+    MaintenanceError::Failed(reason.to_owned())
 }
 
 #[async_trait]
 impl Maintenance for Followers {
     async fn find(&self, owner: &str, entity: &str) -> Result<Parked, MaintenanceError> {
-        let found = self.ask(owner, |answer| Order::Find(entity.to_owned(), answer)).await?;
-        let (owner, entity) = (owner.to_owned(), entity.to_owned());
-        found.ok_or(MaintenanceError::NotParked { owner, entity })
+        let found = self.request(owner, |sender| ParkedRequest::Find(entity.to_owned(), sender)).await?;
+        found.ok_or(MaintenanceError::NotParked { owner: owner.to_owned(), entity: entity.to_owned() })
     }
 
     async fn retry(&self, owner: &str, entity: &str, skip: Option<Skip>) -> Result<usize, MaintenanceError> {
-        let retried = self.ask(owner, |answer| Order::Retry(entity.to_owned(), skip, answer)).await?;
+        let retried =
+            self.request(owner, |sender| ParkedRequest::Retry(entity.to_owned(), skip, sender)).await?;
         retried.map_err(|error| match error {
             RetryError::NotParked(entity) => MaintenanceError::NotParked { owner: owner.to_owned(), entity },
             error @ (RetryError::StillParked(_) | RetryError::TooMany(_)) => {
@@ -76,15 +77,16 @@ impl Maintenance for Followers {
 
     async fn skip_at(&self, owner: &str, entity: &str, position: Position) -> Result<Skip, MaintenanceError> {
         if self.processes.iter().any(|process| process.name == owner) {
-            let why =
-                format!("{owner} is a process, which parks what it can't take: name that without a position");
+            let why = format!(
+                "{owner} is a process: it parks the entity, so skip the parked entity without a position"
+            );
             return Err(MaintenanceError::NothingToSkip(why));
         }
-        let (answer, answered) = oneshot::channel();
-        let found = in_time(async {
-            let order = ModelOrder::FindSkip(owner.to_owned(), entity.to_owned(), position, answer);
-            self.models.send(order).await.map_err(|_| stopped())?;
-            answered.await.map_err(|_| stopped())
+        let (sender, result) = oneshot::channel();
+        let found = with_timeout(async {
+            let request = ModelRequest::FindSkip(owner.to_owned(), entity.to_owned(), position, sender);
+            self.models.send(request).await.map_err(|_| stopped())?;
+            result.await.map_err(|_| stopped())
         });
         found.await?.map_err(|error| match error {
             NothingToSkip::Nothing(why) => MaintenanceError::NothingToSkip(why),
@@ -93,10 +95,10 @@ impl Maintenance for Followers {
     }
 
     async fn switch(&self, builds: Vec<(String, u32)>) -> Result<Position, MaintenanceError> {
-        let (answer, answered) = oneshot::channel();
-        let switched = in_time(async {
-            self.models.send(ModelOrder::Switch(builds, answer)).await.map_err(|_| stopped())?;
-            answered.await.map_err(|_| stopped())
+        let (sender, result) = oneshot::channel();
+        let switched = with_timeout(async {
+            self.models.send(ModelRequest::Switch(builds, sender)).await.map_err(|_| stopped())?;
+            result.await.map_err(|_| stopped())
         });
         switched.await?.map_err(|error| match error {
             error @ SwitchError::NoBuild { .. } => MaintenanceError::NoBuild(error.to_string()),

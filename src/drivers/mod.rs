@@ -1,7 +1,8 @@
-//! Drivers: what gives the kernel's step functions tasks, time and I/O. Nothing is decided here.
+//! Drivers: they run the step functions of the kernel with tasks, time and I/O. They make no business
+//! decision.
 //!
-//! A step is made under a lock that is never held across I/O; its actions are carried out by tasks that
-//! come back with the next step. A caller that goes away stops nothing.
+//! A step runs under a lock that is never held during I/O. Tasks carry out the actions of the step, and their
+//! results start the next step. If a caller goes away, the work continues.
 
 pub mod dispatch;
 pub mod executor;
@@ -16,3 +17,10 @@ pub mod projections;
 pub mod sealing;
 pub mod settled;
 pub mod sweeps;
+
+use std::sync::Arc;
+
+use souk_eventsourcing::EventStore;
+
+/// Event store that several parts of the shop share.
+pub type SharedStore = Arc<dyn EventStore>;

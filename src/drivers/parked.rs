@@ -1,5 +1,5 @@
-//! What operators ask of whoever has parked something, and of the read models: found, tried again,
-//! switched. One way for read models and processes.
+//! Requests of operators about parked entities, and reads of the log for them. Read models and processes
+//! share this code.
 
 use std::collections::BTreeSet;
 
@@ -9,43 +9,53 @@ use tokio::sync::oneshot;
 
 use souk_domain::skips::{Skips, SkipsEvent};
 
-/// Events that are read at once.
+/// Maximum number of events in one read of the log.
 const PAGE_EVENTS_MAX: usize = 1_000;
-/// Events that may wait for an entity that is tried again; behind so many a rebuild is quicker.
+/// Maximum number of events waiting for an entity that is retried. With more events, a rebuild is faster.
 pub const WAITING_EVENTS_MAX: usize = 100_000;
 
-/// Why an entity is not released.
+/// Reason why a parked entity is not released.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RetryError {
-    /// Nothing is parked under this name.
-    #[error("nothing is parked as `{0}`")]
+    /// No entity with this name is parked.
+    #[error("no parked entity is named `{0}`")]
     NotParked(String),
-    /// It still can't take an event.
+    /// The entity still can't handle an event.
     #[error("{0}")]
     StillParked(String),
-    /// So much waits that it is better built anew.
-    #[error("{0} events wait for it, at most {WAITING_EVENTS_MAX} are tried again: rebuild the read model")]
+    /// Too many events are waiting for the entity.
+    #[error(
+        "{0} events are waiting for the entity, a retry handles at most {WAITING_EVENTS_MAX}: rebuild the read model"
+    )]
     TooMany(usize),
-    /// Something else failed.
+    /// The log or the database failed.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Something an operator asks for.
-pub enum Order {
-    /// What is parked under a name.
+impl RetryError {
+    /// Wraps an error of the log or the database.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Request of an operator about a parked entity.
+pub enum ParkedRequest {
+    /// Finds the parked entity with a name.
     Find(String, oneshot::Sender<Option<Parked>>),
-    /// The entity is tried again, after what is to be skipped was noted. Answers how many events waited.
+    /// Retries the parked entity with a name, after recording an optional skip. The result is the number of
+    /// events that were waiting.
     Retry(String, Option<Skip>, oneshot::Sender<Result<usize, RetryError>>),
 }
 
-/// What a name may mean.
+/// Returns the entities that a name may mean: a key, and a stream if the name is a valid stream name.
 pub fn entities(name: &str) -> impl Iterator<Item = Entity> {
     let stream = StreamName::parse(name).ok().map(Entity::Stream);
     std::iter::once(Entity::Key(name.to_owned())).chain(stream)
 }
 
-/// What a read model or process skips by decision.
+/// Reads the skips that operators have recorded for a read model or process.
 pub async fn skips_of(store: &dyn EventStore, owner: &str) -> Result<Vec<Skip>, StoreError> {
     let mut skips = Vec::new();
     let mut from = Revision::FIRST;
@@ -65,7 +75,7 @@ pub async fn skips_of(store: &dyn EventStore, owner: &str) -> Result<Vec<Skip>, 
     }
 }
 
-/// What the events of a stream before a revision touch, each once.
+/// Returns the keys that the events of a stream before a revision touch, each key once.
 pub async fn touched(
     store: &dyn EventStore,
     stream: &StreamName,
@@ -83,7 +93,8 @@ pub async fn touched(
     Ok(touched.into_iter().collect())
 }
 
-/// The first event behind a position by which another stream touched one of these keys, with that key.
+/// Finds the first event in a range of positions by which another stream touched one of these keys. Returns
+/// the key and the event.
 pub async fn touched_since(
     store: &dyn EventStore,
     stream: &StreamName,
@@ -110,24 +121,24 @@ pub async fn touched_since(
     Ok(None)
 }
 
-/// The events at these positions, in order.
+/// Reads the events at these positions, in order.
 pub async fn at(store: &dyn EventStore, positions: &[Position]) -> Result<Vec<RecordedEvent>, StoreError> {
     let mut events = Vec::with_capacity(positions.len());
-    let mut wanted = positions.iter().copied().peekable();
+    let mut missing = positions.iter().copied().peekable();
     let mut after = Position::START;
-    while let Some(next) = wanted.peek().copied() {
-        // Where they lie apart each is read by itself, else a page holds many.
-        let gap = wanted.clone().nth(1).map_or(1, |second| second.0 - next.0);
+    while let Some(next) = missing.peek().copied() {
+        // Positions far apart are read one by one. Positions close together are read as a page.
+        let gap = missing.clone().nth(1).map_or(1, |second| second.0 - next.0);
         let limit = if gap > 100 { 1 } else { PAGE_EVENTS_MAX };
         after = after.max(Position(next.0.saturating_sub(1)));
         let page = store.read_all(after, limit, &Filter::all()).await?;
         if page.reached <= after {
-            return Err(StoreError::Damaged(format!("nothing stands at position {next}")));
+            return Err(StoreError::Damaged(format!("there is no event at position {next}")));
         }
         after = page.reached;
         for event in page.events {
-            if wanted.peek() == Some(&event.position) {
-                wanted.next();
+            if missing.peek() == Some(&event.position) {
+                missing.next();
                 events.push(event);
             }
         }

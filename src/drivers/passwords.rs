@@ -1,26 +1,26 @@
-//! Passwords are hashed on a thread of their own: a storm of sign-ins waits for it, and for nothing that
-//! serves the shop.
+//! Thread that hashes passwords. During a storm of sign-ins only the sign-ins wait for it, not other
+//! requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use async_trait::async_trait;
 use souk_priority::lower_thread;
-use souk_sign_in::password::{Compared, Hashing, HashingFailed, TooManyWait};
+use souk_sign_in::password::{Comparison, Hashing, HashingFailed, TooManyWaiting};
 use souk_sign_in::{Password, Passwords};
 use tokio::sync::oneshot;
 
-/// Passwords that may wait; those beyond are asked to come back.
+/// Maximum number of passwords in the queue. Further requests are refused and may retry.
 const WAITING_MAX: usize = 200;
 
 enum Work {
     Hash(Password, oneshot::Sender<Result<String, HashingFailed>>),
-    Compare(Password, Option<String>, oneshot::Sender<Compared>),
+    Compare(Password, Option<String>, oneshot::Sender<Comparison>),
     #[cfg(test)]
     Panic,
 }
 
-/// The way to the thread, which ends when nobody can ask any more.
+/// Handle of the hashing thread. The thread ends when the handle is dropped.
 pub struct HashingThread {
     queue: SyncSender<Work>,
 }
@@ -32,37 +32,37 @@ impl HashingThread {
         let thread = std::thread::Builder::new().name("passwords".to_owned());
         thread.spawn(move || {
             if let Err(error) = lower_thread() {
-                tracing::debug!(%error, "passwords are hashed at the shop's own priority");
+                tracing::debug!(%error, "the priority of the password thread can't be lowered");
             }
             work(&hashing, &waiting);
         })?;
         Ok(Self { queue })
     }
 
-    fn send(&self, work: Work) -> Result<(), TooManyWait> {
+    fn send(&self, work: Work) -> Result<(), TooManyWaiting> {
         self.queue.try_send(work).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => TooManyWait,
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => TooManyWaiting,
         })
     }
 }
 
-/// A panic on one password loses its answer, which its sender takes for too much work, and no other.
+/// Handles the queue. A panic loses only the result of one password; its caller gets `TooManyWaiting`.
 fn work(hashing: &Hashing, waiting: &Receiver<Work>) {
     while let Ok(work) = waiting.recv() {
         if catch_unwind(AssertUnwindSafe(|| work_on(hashing, work))).is_err() {
-            tracing::error!("a password could not be hashed or compared: a panic");
+            tracing::error!("panic while hashing or comparing a password: this is a bug");
         }
     }
 }
 
 fn work_on(hashing: &Hashing, work: Work) {
-    // The sender may have gone away: then there is nothing to compute.
+    // If the caller has gone away, the result is not needed.
     match work {
-        Work::Hash(password, answer) if !answer.is_closed() => {
-            let _ = answer.send(hashing.hash(&password));
+        Work::Hash(password, sender) if !sender.is_closed() => {
+            let _ = sender.send(hashing.hash(&password));
         }
-        Work::Compare(password, hash, answer) if !answer.is_closed() => {
-            let _ = answer.send(hashing.compare(&password, hash.as_deref()));
+        Work::Compare(password, hash, sender) if !sender.is_closed() => {
+            let _ = sender.send(hashing.compare(&password, hash.as_deref()));
         }
         Work::Hash(..) | Work::Compare(..) => {}
         #[cfg(test)]
@@ -72,20 +72,20 @@ fn work_on(hashing: &Hashing, work: Work) {
 
 #[async_trait]
 impl Passwords for HashingThread {
-    async fn hash(&self, password: Password) -> Result<String, TooManyWait> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Work::Hash(password, answer))?;
-        let hashed = answered.await.map_err(|_| TooManyWait)?;
+    async fn hash(&self, password: Password) -> Result<String, TooManyWaiting> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Work::Hash(password, sender))?;
+        let hashed = receiver.await.map_err(|_| TooManyWaiting)?;
         hashed.map_err(|error| {
             tracing::error!(%error, "a password was not hashed");
-            TooManyWait
+            TooManyWaiting
         })
     }
 
-    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Compared, TooManyWait> {
-        let (answer, answered) = oneshot::channel();
-        self.send(Work::Compare(password, hash, answer))?;
-        answered.await.map_err(|_| TooManyWait)
+    async fn compare(&self, password: Password, hash: Option<String>) -> Result<Comparison, TooManyWaiting> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Work::Compare(password, hash, sender))?;
+        receiver.await.map_err(|_| TooManyWaiting)
     }
 }
 
@@ -107,17 +107,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_storm_waits_up_to_a_limit() {
+    async fn the_password_queue_has_a_limit() {
         let hashing = Hashing::new(Cost { memory_kib: 4 * 1024, passes: 8 }).unwrap();
         let thread = HashingThread::start(hashing).unwrap();
-        let (answer, _kept) = oneshot::channel();
+        let (sender, _receiver) = oneshot::channel();
         let one = || Password::typed("x".to_owned());
-        thread.send(Work::Hash(one(), answer)).unwrap();
-        let mut kept = Vec::new();
+        thread.send(Work::Hash(one(), sender)).unwrap();
+        let mut receivers = Vec::new();
         let refused = (0..=WAITING_MAX + 1).find(|_| {
-            let (answer, answered) = oneshot::channel();
-            kept.push(answered);
-            thread.send(Work::Hash(one(), answer)).is_err()
+            let (sender, receiver) = oneshot::channel();
+            receivers.push(receiver);
+            thread.send(Work::Hash(one(), sender)).is_err()
         });
         assert!(refused.is_some());
     }

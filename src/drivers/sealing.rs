@@ -1,5 +1,5 @@
-//! The way into the log: what an append holds open is sealed, behind the last decision, with keys that are
-//! on disk by then.
+//! Event store that seals personal data on its way into the log. The keys are on disk before the events are
+//! appended.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -13,64 +13,66 @@ use souk_eventsourcing::{
 };
 use tokio::sync::watch;
 
-/// A log that personal data enters under seal.
+use super::SharedStore;
+
+/// Event store in front of a log that encrypts ("seals") personal data.
 pub struct SealingStore {
-    log: Arc<dyn EventStore>,
+    log: SharedStore,
     keys: Arc<dyn PersonKeys>,
-    under_way: SealedAppends,
+    pending: SealedAppends,
 }
 
-/// Appends with personal data that are not answered yet. One that was sealed with a key a moment before that
-/// was destroyed is no erased one and comes behind the erasure: whoever looks for what tells about somebody
-/// waits for it.
+/// Running appends with personal data. An append may be sealed with a key just before an erasure destroys the
+/// key, and reach the log after the erasure. So an erasure waits for the running appends before it searches
+/// the log.
 #[derive(Clone, Debug, Default)]
 pub struct SealedAppends(watch::Sender<Numbers>);
 
 #[derive(Debug, Default)]
 struct Numbers {
     next: u64,
-    under_way: BTreeSet<u64>,
+    pending: BTreeSet<u64>,
 }
 
-/// One of them, until it is dropped.
-struct UnderWay(SealedAppends, u64);
+/// Guard of one running append. The append has ended when the guard is dropped.
+struct PendingAppend(SealedAppends, u64);
 
 impl SealedAppends {
-    fn begin(&self) -> UnderWay {
+    fn begin(&self) -> PendingAppend {
         let mut number = 0;
         self.0.send_if_modified(|numbers| {
             number = numbers.next;
             numbers.next += 1;
-            numbers.under_way.insert(number);
+            numbers.pending.insert(number);
             false
         });
-        UnderWay(self.clone(), number)
+        PendingAppend(self.clone(), number)
     }
 
-    /// Waits until all that are under way now were answered.
-    pub async fn those_before_now(&self) {
+    /// Waits until all appends that are running now have ended.
+    pub async fn wait_for_pending(&self) {
         let now = self.0.borrow().next;
-        let are_done = |numbers: &Numbers| numbers.under_way.first().is_none_or(|first| *first >= now);
-        // It ends without an answer only when nobody appends any more.
+        let are_done = |numbers: &Numbers| numbers.pending.first().is_none_or(|first| *first >= now);
+        // An error means that the store is gone, so no append is running.
         let _ = self.0.subscribe().wait_for(are_done).await;
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for PendingAppend {
     fn drop(&mut self) {
-        self.0.0.send_if_modified(|numbers| numbers.under_way.remove(&self.1));
+        self.0.0.send_if_modified(|numbers| numbers.pending.remove(&self.1));
     }
 }
 
 impl SealingStore {
-    /// In front of a log.
-    pub fn new(log: Arc<dyn EventStore>, keys: Arc<dyn PersonKeys>) -> Self {
-        Self { log, keys, under_way: SealedAppends::default() }
+    /// Creates a store in front of a log.
+    pub fn new(log: SharedStore, keys: Arc<dyn PersonKeys>) -> Self {
+        Self { log, keys, pending: SealedAppends::default() }
     }
 
-    /// What is under way.
-    pub fn under_way(&self) -> SealedAppends {
-        self.under_way.clone()
+    /// Returns the running appends.
+    pub fn pending(&self) -> SealedAppends {
+        self.pending.clone()
     }
 }
 
@@ -78,16 +80,14 @@ impl SealingStore {
 impl EventStore for SealingStore {
     async fn append(&self, mut append: Append) -> Result<Appended, AppendError> {
         let People { sealed, copied } = people(&append.events);
-        let mut under_way = None;
+        let mut pending = None;
         if !sealed.is_empty() || !copied.is_empty() {
-            under_way = Some(self.under_way.begin());
-            let unavailable = |why: &dyn std::fmt::Display| StoreError::Unavailable(why.to_string());
-            let keys = self.keys.to_seal(sealed).await.map_err(|error| unavailable(&error))?;
-            let keys =
-                keys.with(self.keys.to_open(copied.clone()).await.map_err(|error| unavailable(&error))?);
+            pending = Some(self.pending.begin());
+            let keys = self.keys.to_seal(sealed).await.map_err(unavailable)?;
+            let keys = keys.with(self.keys.to_open(copied.clone()).await.map_err(unavailable)?);
             let mut erased = HashSet::new();
             for person in copied.into_iter().filter(|person| keys.get(person).is_none()) {
-                if self.keys.is_erased(&person).await.map_err(|error| unavailable(&error))? {
+                if self.keys.is_erased(&person).await.map_err(unavailable)? {
                     erased.insert(person);
                 }
             }
@@ -103,11 +103,11 @@ impl EventStore for SealingStore {
                 },
             );
             if let Some(error) = failure {
-                return Err(unavailable(&error).into());
+                return Err(unavailable(error).into());
             }
         }
         let appended = self.log.append(append).await;
-        drop(under_way);
+        drop(pending);
         appended
     }
 
@@ -154,17 +154,22 @@ impl EventStore for SealingStore {
     }
 }
 
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_waits_for_those_that_began_before() {
+    async fn waiting_ends_when_all_earlier_appends_have_ended() {
         let appends = SealedAppends::default();
-        let (first, second) = (appends.begin(), appends.begin());
+        let first = appends.begin();
+        let second = appends.begin();
         let waits = tokio::spawn({
             let appends = appends.clone();
-            async move { appends.those_before_now().await }
+            async move { appends.wait_for_pending().await }
         });
         tokio::task::yield_now().await;
         let later = appends.begin();
@@ -174,6 +179,6 @@ mod tests {
         drop(first);
         waits.await.unwrap();
         drop(later);
-        appends.those_before_now().await;
+        appends.wait_for_pending().await;
     }
 }

@@ -1,55 +1,58 @@
-//! Tells requests that wait for an order that it has settled.
+//! Consumer of the log that notifies waiting requests when their order has settled.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use souk_command_api::SettledOrders;
-use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position, StoreError};
+use souk_eventsourcing::{Filter, Page, Position, StoreError};
 use tokio::sync::watch;
 
-use super::follow::{Follows, Log, follow};
+use super::SharedStore;
+use super::follow::{LogConsumer, LogSource, follow};
 use super::parts::Part;
+use crate::clock::SharedClock;
 
-/// Events looked at at once.
+/// Maximum number of events that one read examines.
 const PAGE_EVENTS_MAX: usize = 2_048;
 
-/// The requests that wait, and where the log was read to; both stay when the follower is started again.
+/// State of the consumer. It outlives a restart of the part.
 #[derive(Clone)]
 pub struct Settling {
-    /// The requests that wait.
+    /// Waiting requests by order.
     pub orders: Arc<SettledOrders>,
-    /// The position that the log was read to.
+    /// Position up to which the log was read.
     pub position: Arc<Mutex<Position>>,
 }
 
-/// Follows the log until `stop` flips.
+/// Reads the log until `stop` becomes true.
 pub async fn run(
-    store: Arc<dyn EventStore>,
-    clock: Arc<dyn Clock>,
+    store: SharedStore,
+    clock: SharedClock,
     settling: Settling,
     part: Arc<Part>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), StoreError> {
-    let filter = Filter::types(SettledOrders::takes());
-    let log = Log { store, clock, filter, page_events_max: PAGE_EVENTS_MAX };
+    let filter = Filter::types(SettledOrders::event_types());
+    let log = LogSource { store, clock, filter, page_events_max: PAGE_EVENTS_MAX };
     let position = settling.reached();
     follow(settling, log, position, &part, stop).await
 }
 
 impl Settling {
-    /// A position is whole at every moment, so a panic elsewhere leaves it usable.
+    /// Returns the position up to which the log was read. The lock may be poisoned: a position is valid at
+    /// every moment.
     fn reached(&self) -> Position {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Follows for Settling {
+impl LogConsumer for Settling {
     type Error = StoreError;
     type Work = std::convert::Infallible;
 
-    async fn take_in(&mut self, page: Page) -> Result<(), StoreError> {
+    async fn handle_page(&mut self, page: Page) -> Result<(), StoreError> {
         self.orders.observe(&page.events);
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = page.reached;
         Ok(())

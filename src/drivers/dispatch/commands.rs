@@ -1,4 +1,4 @@
-//! Sends a process's commands to their aggregates until there is an answer.
+//! Delivery of the commands of a process to their aggregates.
 
 use std::sync::Arc;
 
@@ -9,43 +9,44 @@ use souk_domain::stock::Stock;
 use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::log_pace::LogPace;
 use souk_eventsourcing::process::ProcessCommand;
-use souk_eventsourcing::process_runtime::Answer;
+use souk_eventsourcing::process_runtime::CommandAnswer;
 use souk_eventsourcing::retry::wait_after;
 use souk_eventsourcing::{
     CommandError, CommandPort, CommandRequest, Completion, Decider, Rejection, StreamName,
 };
 use souk_process_managers::ShopCommand;
 
-/// Thousands of answers may wait for the log at once: one line tells of them all.
-static WAITING_SAID: LogPace = LogPace::new();
+/// Pace of the log line about waiting answers. Thousands of answers may wait for the log at once, and one
+/// line is enough for all.
+static WAITING_LOG_PACE: LogPace = LogPace::new();
 
-/// The aggregates that processes command.
+/// Command ports of the aggregates to which processes send commands.
 #[derive(Clone)]
 pub struct ShopPorts {
-    /// Carts.
+    /// Command port of carts.
     pub carts: Arc<dyn CommandPort<Cart>>,
-    /// Orders.
+    /// Command port of orders.
     pub orders: Arc<dyn CommandPort<Order>>,
-    /// Payments.
+    /// Command port of payments.
     pub payments: Arc<dyn CommandPort<Payment>>,
-    /// Stock.
+    /// Command port of stocks.
     pub stock: Arc<dyn CommandPort<Stock>>,
 }
 
-/// What became of a command.
+/// Result of sending a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It left an event, which the log will show.
+    /// The command appended an event. The process reads the result from the log.
     InLog,
-    /// It left none; this is the answer.
-    Answered(Answer),
-    /// The log or a fault of this program stood in the way: it is to be sent again.
+    /// The command appended no event. This is its answer.
+    Answered(CommandAnswer),
+    /// The log or the program failed, for this reason. The command must be sent again.
     Again(String),
 }
 
 impl ShopPorts {
-    /// Sends the command once. One that a process decided on is never given up: its sender tries again what
-    /// could not be decided.
+    /// Sends the command once. If the result is [`Sent::Again`], the caller sends it again later: a command
+    /// of a process is never given up.
     pub async fn send(&self, command: ShopCommand, origin: &Origin) -> Sent {
         let stream = command.stream();
         match command {
@@ -56,7 +57,7 @@ impl ShopPorts {
         }
     }
 
-    /// Sends a command to a payment again and again, with growing waits, until it is done or refused.
+    /// Sends a command to a payment until it is done or refused, with growing waits between the attempts.
     pub async fn send_payment(&self, stream: StreamName, command: PaymentCommand, origin: &Origin) -> Sent {
         let mut attempt = 1;
         loop {
@@ -64,8 +65,8 @@ impl ShopPorts {
             let Sent::Again(why) = sent else { return sent };
             let wait = wait_after(attempt, origin.command_id.0.as_bytes());
             metrics::counter!("souk_payment_provider_answers_retried_total").increment(1);
-            if WAITING_SAID.is_due() {
-                tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), why, "answers of the provider wait for the log");
+            if WAITING_LOG_PACE.is_due() {
+                tracing::warn!(%stream, attempt, wait_ms = wait.as_millis(), why, "answers of the payment provider are waiting for the log");
             }
             tokio::time::sleep(wait).await;
             attempt = attempt.saturating_add(1);
@@ -74,7 +75,7 @@ impl ShopPorts {
 }
 
 async fn deliver<D: Decider>(
-    port: &dyn CommandPort<D>,
+    port: &(impl CommandPort<D> + ?Sized),
     stream: StreamName,
     command: D::Command,
     origin: &Origin,
@@ -82,9 +83,9 @@ async fn deliver<D: Decider>(
     let request = CommandRequest::new(stream, command, origin.clone()).repeatable();
     match port.execute(request).await {
         Ok(outcome) => completed(outcome.completion),
-        Err(CommandError::Rejected(rejection)) => refused(rejection.code(), &rejection),
-        Err(error @ CommandError::TooLarge { .. }) => refused("too-large", &error),
-        Err(error @ CommandError::KeyReused) => refused("command-id-reused", &error),
+        Err(CommandError::Rejected(rejection)) => refused(rejection.code(), rejection),
+        Err(error @ CommandError::TooLarge { .. }) => refused("too-large", error),
+        Err(error @ CommandError::KeyReused) => refused("command-id-reused", error),
         Err(
             error @ (CommandError::Conflict { .. }
             | CommandError::RevisionMismatch { .. }
@@ -96,12 +97,12 @@ async fn deliver<D: Decider>(
 
 fn completed(completion: Completion) -> Sent {
     match completion {
-        // A repeatable command that changes nothing leaves a `noted` event.
+        // A repeatable command that changes nothing appends a `noted` event.
         Completion::Appended | Completion::Unchanged => Sent::InLog,
-        Completion::Repeated => Sent::Answered(Answer::Done),
+        Completion::Repeated => Sent::Answered(CommandAnswer::Done),
     }
 }
 
-fn refused(code: &str, why: &dyn std::fmt::Display) -> Sent {
-    Sent::Answered(Answer::Refused { code: code.to_owned(), detail: why.to_string() })
+fn refused(code: &str, why: impl std::fmt::Display) -> Sent {
+    Sent::Answered(CommandAnswer::Refused { code: code.to_owned(), detail: why.to_string() })
 }

@@ -1,9 +1,9 @@
-//! Carries out provider calls and hands the answers to the payment.
+//! Calls to the payment provider. The answers are recorded on the payment.
 //!
-//! A call that fails in a retryable way is repeated with growing waits under the same idempotency key.
-//! Asking for a hold gives up after a while, since an order waits only so long. Taking what is held and
-//! giving it back never do: until the provider answers, nobody knows whose the money is. However late an
-//! answer comes, it goes to the payment, which knows what it still means.
+//! A call that fails temporarily is repeated with growing waits, under the same idempotency key. An
+//! authorization is given up after some attempts, because an order waits only for a limited time. A capture,
+//! void or refund is never given up: until the provider answers, nobody knows who has the money. A late
+//! answer is recorded too, and the payment decides what it means.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,33 +21,34 @@ use souk_process_managers::{Authorization, ProviderCall};
 use tokio::sync::Semaphore;
 
 use super::commands::{Sent, ShopPorts};
-use souk_process_managers::{Answer, PaymentProvider};
+use souk_process_managers::{PaymentProvider, ProviderAnswer};
 
-/// Calls to authorize, before it counts as declined.
+/// Maximum number of attempts to authorize. After that, the authorization counts as declined.
 pub const PAYMENT_ATTEMPTS_MAX: u32 = 8;
 
-/// Calls to authorize that one provider is asked at once; the rest wait in order.
+/// Maximum number of concurrent calls to authorize. Further calls wait in order.
 pub const AUTHORIZING_CALLS_MAX: usize = 512;
-/// Calls to capture that one provider is asked at once; the rest wait in order. Buyers wait for them: they have
-/// places of their own, which neither holds nor refunds take.
+/// Maximum number of concurrent calls to capture. Further calls wait in order. Buyers wait for captures, so
+/// authorizations and refunds can't use these places.
 pub const CAPTURING_CALLS_MAX: usize = 256;
-/// Calls to void or refund that one provider is asked at once; the rest wait in order.
+/// Maximum number of concurrent calls to void or refund. Further calls wait in order.
 pub const GIVING_BACK_CALLS_MAX: usize = 256;
 
-/// The time that a call holds its place. One that takes longer goes on in a place for slow calls, so that a buyer
-/// whose bank takes long to answer holds up no other.
+/// Time after which a call moves from its place to a place for slow calls. So a buyer whose bank is slow does
+/// not block other buyers.
 pub const PLACE_TIME_MAX: Duration = Duration::from_secs(2);
-/// Slow calls that one provider is asked at once, besides the others. It bounds memory only, and is large: a
-/// buyer who never answers keeps a place for longer than an order waits for its payment.
+/// Maximum number of concurrent slow calls, in addition to the other calls. The limit is large and only
+/// limits memory: if a buyer never answers, the call keeps its place longer than an order waits for its
+/// payment.
 pub const SLOW_CALLS_MAX: usize = 100_000;
 
-/// The time between two looks for the key of a buyer while the keys of people can't be read.
-const KEYS_WAIT: Duration = Duration::from_secs(1);
+/// Wait before the next attempt to read the key of a buyer, while the keys of people can't be read.
+const KEYS_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The reactor to what processes ask of the payment provider.
+/// Reactor that makes the calls of processes to the payment provider.
 pub struct Effects {
     provider: Arc<dyn PaymentProvider>,
-    /// Open the tokens of buyers.
+    /// Keys that decrypt the payment tokens of buyers.
     people: Arc<dyn PersonKeys>,
     ports: ShopPorts,
     call_max: Duration,
@@ -57,7 +58,7 @@ pub struct Effects {
     slow: Semaphore,
 }
 
-/// Places for one kind of call.
+/// Limit and gauges of one kind of call.
 struct Lane {
     places: Semaphore,
     waiting: Gauge,
@@ -74,7 +75,7 @@ impl Lane {
     }
 }
 
-/// Counts a call in a gauge for as long as it lives.
+/// Guard that counts a call in a gauge until it is dropped.
 struct Counted<'a>(&'a Gauge);
 
 impl<'a> Counted<'a> {
@@ -91,14 +92,14 @@ impl Drop for Counted<'_> {
 }
 
 impl Effects {
-    /// Effects on a provider whose calls take at most `call_max` each.
+    /// Creates the reactor for a provider. `call_max` is the timeout of one call.
     pub fn new(
         provider: Arc<dyn PaymentProvider>,
         people: Arc<dyn PersonKeys>,
         ports: ShopPorts,
         call_max: Duration,
     ) -> Self {
-        // Shown from the start, not only once something was refused.
+        // The metrics exist from the start, not only after the first refusal.
         metrics::counter!("souk_payment_provider_dlq_total").increment(0);
         metrics::counter!("souk_payment_provider_requeue_total").increment(0);
         Self {
@@ -113,78 +114,83 @@ impl Effects {
         }
     }
 
-    async fn call(&self, call: &ProviderCall, asked: &Origin) -> Option<(Answer, u32)> {
-        let key = asked.command_id.to_string();
+    /// Makes a call until there is an answer. Returns the answer and the number of attempts. Returns `None`
+    /// if an authorization timed out.
+    async fn call(&self, call: &ProviderCall, origin: &Origin) -> Option<(ProviderAnswer, u32)> {
+        let key = origin.command_id.to_string();
         let mut number = 1;
         loop {
             let answer = match self.call_opened(call, number, &key).await {
                 Some(answer) => answer,
-                // By now the order waits no longer; money that is held or taken is asked about again.
-                None if gives_up(call) => return None,
-                None => Answer::Retry { detail: "there was no answer in time".to_owned() },
+                // The order no longer waits for an authorization. Other calls are repeated.
+                None if has_attempt_limit(call) => return None,
+                None => ProviderAnswer::Retry { detail: "there was no answer in time".to_owned() },
             };
-            let Answer::Retry { detail } = &answer else { return Some((answer, number)) };
-            if number == PAYMENT_ATTEMPTS_MAX && gives_up(call) {
-                let (code, detail) = ("provider-unavailable".to_owned(), detail.clone());
-                return Some((Answer::Declined { code, detail }, number));
+            let ProviderAnswer::Retry { detail } = &answer else { return Some((answer, number)) };
+            if number == PAYMENT_ATTEMPTS_MAX && has_attempt_limit(call) {
+                let code = "provider-unavailable".to_owned();
+                return Some((ProviderAnswer::Declined { code, detail: detail.clone() }, number));
             }
-            tracing::info!(payment = %call.payment(), number, detail, "the payment provider will be called again");
+            tracing::info!(payment = %call.payment(), number, detail, "a call to the payment provider will be repeated");
             metrics::counter!("souk_payment_provider_retry_total").increment(1);
-            tokio::time::sleep(wait_after(number, asked.command_id.0.as_bytes())).await;
+            tokio::time::sleep(wait_after(number, origin.command_id.0.as_bytes())).await;
             number = number.saturating_add(1);
         }
     }
 
-    /// Makes one call, with the buyer's token open. The token of an erased buyer is empty: the provider repeats
-    /// what it answered under the key before, so that a hold of before the erasure is never lost.
-    async fn call_opened(&self, call: &ProviderCall, number: u32, key: &str) -> Option<Answer> {
+    /// Makes one call with the decrypted token of the buyer. The token of an erased buyer is empty. The
+    /// provider then repeats its earlier answer for the same idempotency key, so an authorization from before
+    /// the erasure is never lost.
+    async fn call_opened(&self, call: &ProviderCall, number: u32, key: &str) -> Option<ProviderAnswer> {
         let Some(person) = call.person() else {
             return self.call_once(call, number, key).await;
         };
         loop {
             match self.people.to_open(vec![person.clone()]).await {
                 Ok(keys) => return self.call_once(&call.opened(&keys), number, key).await,
-                // No try is counted: the provider may hold the money of an earlier one.
-                Err(error) => tracing::warn!(%error, "a payment waits for the key of its buyer"),
+                // This does not count as an attempt, because an earlier attempt may have authorized the
+                // money.
+                Err(error) => tracing::warn!(%error, "a payment is waiting for the key of its buyer"),
             }
-            tokio::time::sleep(KEYS_WAIT).await;
+            tokio::time::sleep(KEYS_RETRY_AFTER).await;
         }
     }
 
-    /// One call, once there is a place for it; none when there was no answer in time.
-    async fn call_once(&self, call: &ProviderCall, number: u32, key: &str) -> Option<Answer> {
+    /// Makes one call as soon as there is a place for it. Returns `None` on timeout.
+    async fn call_once(&self, call: &ProviderCall, number: u32, key: &str) -> Option<ProviderAnswer> {
         let lane = match call {
             ProviderCall::Authorize(_) => &self.authorizing,
             ProviderCall::Capture { .. } => &self.capturing,
             ProviderCall::Void { .. } | ProviderCall::Refund { .. } => &self.giving_back,
         };
         let waits = Counted::new(&lane.waiting);
-        // Closed only with the process.
+        // An error is impossible: the semaphore is never closed.
         let place = lane.places.acquire().await;
         drop(waits);
         let _in_flight = Counted::new(&lane.in_flight);
         let mut answer = pin!(tokio::time::timeout(self.call_max, self.provider.call(call, number, key)));
         if let Ok(answer) = tokio::time::timeout(PLACE_TIME_MAX, &mut answer).await {
-            return answer.ok().map(Answer::bounded);
+            return answer.ok().map(ProviderAnswer::bounded);
         }
-        // Where slow calls have no place either, this one keeps the place it has.
+        // If there is no place for slow calls, the call keeps its own place.
         let _slow = self.slow.try_acquire().map(|slow| (slow, drop(place)));
-        answer.await.ok().map(Answer::bounded)
+        answer.await.ok().map(ProviderAnswer::bounded)
     }
 }
 
 #[async_trait]
 impl Reactor<ProviderCall> for Effects {
-    async fn react(&self, call: &ProviderCall, asked: &Origin) -> Reaction {
-        let Some((answer, attempts)) = self.call(call, asked).await else { return Reaction::NoAnswer };
+    async fn react(&self, call: &ProviderCall, origin: &Origin) -> Reaction {
+        let Some((answer, attempts)) = self.call(call, origin).await else { return Reaction::NoAnswer };
         let Some(command) = record(call, answer, attempts) else { return Reaction::NothingNew };
-        note_refusal(call.payment(), &command);
+        report_refusal(call.payment(), &command);
         souk_fail_points::pass("effect-before-record");
         let origin = Origin {
-            // Different answers to one call are different commands: the payment decides about each.
-            command_id: asked.command_id.step(command.name()),
+            // Different answers to one call are different commands, and the payment decides about each of
+            // them.
+            command_id: origin.command_id.step(command.name()),
             actor: Actor::new("provider", self.provider.name()),
-            ..asked.clone()
+            ..origin.clone()
         };
         match self.ports.send_payment(payment_stream(call.payment()), command, &origin).await {
             Sent::InLog => Reaction::InLog,
@@ -193,70 +199,70 @@ impl Reactor<ProviderCall> for Effects {
     }
 }
 
-/// Tells operators of a refund or void that the provider refused.
-fn note_refusal(payment: PaymentId, command: &PaymentCommand) {
+/// Logs and counts a refund or void that the provider refused.
+fn report_refusal(payment: PaymentId, command: &PaymentCommand) {
     match command {
         PaymentCommand::RecordRefundFailed { refund, code, .. } => {
-            tracing::warn!(%payment, %refund, code, "the provider refused a refund; it is a dead letter");
+            tracing::warn!(%payment, %refund, code, "the payment provider refused a refund; it is a dead letter now");
         }
         PaymentCommand::RecordVoidFailed { void, code, .. } => {
-            tracing::warn!(%payment, %void, code, "the provider refused to let a hold go; it is a dead letter");
+            tracing::warn!(%payment, %void, code, "the payment provider refused to void an authorization; it is a dead letter now");
         }
         _ => return,
     }
     metrics::counter!("souk_payment_provider_dlq_total").increment(1);
 }
 
-/// The stream of a payment.
+/// Returns the stream of a payment.
 pub fn payment_stream(payment: PaymentId) -> StreamName {
     StreamName::new(Payment::CATEGORY, &payment.to_string())
 }
 
-fn gives_up(call: &ProviderCall) -> bool {
+fn has_attempt_limit(call: &ProviderCall) -> bool {
     matches!(call, ProviderCall::Authorize(_))
 }
 
-/// The command that records an answer; none when there is nothing to record.
-fn record(call: &ProviderCall, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
+/// Returns the command that records an answer on the payment, or `None` if there is nothing to record.
+fn record(call: &ProviderCall, answer: ProviderAnswer, attempts: u32) -> Option<PaymentCommand> {
     Some(match (call, answer) {
         (ProviderCall::Authorize(Authorization { attempt, .. }), answer) => {
             record_authorization(*attempt, answer, attempts)?
         }
-        (ProviderCall::Capture { provider_payment_id, .. }, Answer::Done { .. }) => {
+        (ProviderCall::Capture { provider_payment_id, .. }, ProviderAnswer::Done { .. }) => {
             PaymentCommand::RecordCaptured { provider_payment_id: provider_payment_id.clone() }
         }
-        (ProviderCall::Capture { provider_payment_id, .. }, Answer::Declined { code, detail }) => {
+        (ProviderCall::Capture { provider_payment_id, .. }, ProviderAnswer::Declined { code, detail }) => {
             let provider_payment_id = provider_payment_id.clone();
             PaymentCommand::RecordCaptureFailed { provider_payment_id, code, detail }
         }
-        (ProviderCall::Void { void, .. }, Answer::Done { .. }) => {
+        (ProviderCall::Void { void, .. }, ProviderAnswer::Done { .. }) => {
             PaymentCommand::RecordVoided { void: *void }
         }
-        (ProviderCall::Void { void, .. }, Answer::Declined { code, detail }) => {
+        (ProviderCall::Void { void, .. }, ProviderAnswer::Declined { code, detail }) => {
             PaymentCommand::RecordVoidFailed { void: *void, code, detail }
         }
-        (ProviderCall::Refund { refund, .. }, Answer::Done { provider_id }) => {
+        (ProviderCall::Refund { refund, .. }, ProviderAnswer::Done { provider_id }) => {
             PaymentCommand::RecordRefunded { refund: *refund, provider_refund_id: provider_id }
         }
-        (ProviderCall::Refund { refund, .. }, Answer::Declined { code, detail }) => {
+        (ProviderCall::Refund { refund, .. }, ProviderAnswer::Declined { code, detail }) => {
             PaymentCommand::RecordRefundFailed { refund: *refund, code, detail }
         }
-        (_, Answer::Retry { .. } | Answer::Accepted { .. }) => return None,
+        (_, ProviderAnswer::Retry { .. } | ProviderAnswer::Accepted { .. }) => return None,
     })
 }
 
-fn record_authorization(attempt: u32, answer: Answer, attempts: u32) -> Option<PaymentCommand> {
+fn record_authorization(attempt: u32, answer: ProviderAnswer, attempts: u32) -> Option<PaymentCommand> {
     Some(match answer {
-        Answer::Done { provider_id: provider_payment_id } => {
+        ProviderAnswer::Done { provider_id: provider_payment_id } => {
             PaymentCommand::RecordAuthorized { attempt, provider_payment_id, attempts }
         }
-        Answer::Accepted { provider_id: provider_payment_id } => {
+        ProviderAnswer::Accepted { provider_id: provider_payment_id } => {
             PaymentCommand::RecordAccepted { attempt, provider_payment_id }
         }
-        Answer::Declined { code, detail } => {
+        ProviderAnswer::Declined { code, detail } => {
             PaymentCommand::RecordFailed { attempt, provider_payment_id: None, code, detail, attempts }
         }
-        Answer::Retry { .. } => return None,
+        ProviderAnswer::Retry { .. } => return None,
     })
 }
 

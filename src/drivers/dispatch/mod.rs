@@ -1,7 +1,7 @@
-//! Sends the commands of processes to their aggregates and the calls of processes to the payment provider.
+//! Dispatch of process outputs: commands go to their aggregates, and calls go to the payment provider.
 //!
-//! Nothing is decided here. Everything can be done twice: commands and provider calls go under ids that are
-//! derived from the process's output.
+//! This module makes no business decision. Everything may run twice: the ids of commands and calls are
+//! derived from the output of the process, so a repeat has no further effect.
 
 mod commands;
 mod effects;

@@ -1,4 +1,4 @@
--- The guests' orders with a code: mostly one.
+-- Guest orders with a code: usually one.
 SELECT key, doc
 FROM orders
 WHERE code = $1

@@ -1,2 +1,2 @@
--- True if a customer has an order.
+-- True if the customer has an order.
 SELECT EXISTS (SELECT 1 FROM orders WHERE customer_id = $1)

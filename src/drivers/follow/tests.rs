@@ -1,22 +1,23 @@
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use jiff::SignedDuration;
 use souk_eventsourcing::store::FoundCommand;
 use souk_eventsourcing::{
-    Append, AppendError, Appended, CommandId, CorrelationId, RecordedEvent, Revision, StreamName,
+    Append, AppendError, Appended, Clock as _, CommandId, CorrelationId, EventStore, RecordedEvent, Revision,
+    StreamName,
 };
 
 use super::*;
 use crate::clock::SystemClock;
 use crate::drivers::parts::{Condition, Parts};
 
-/// Events in the log.
+/// Number of events in the log.
 const EVENTS: u64 = 40;
-/// The time that a read takes.
+/// Duration of one read.
 const READ_TIME: Duration = Duration::from_millis(5);
 
-/// A log of empty pages that takes its time, and whose first reads fail.
+/// Log with empty pages and slow reads. The first reads fail.
 struct SlowLog {
     reads: AtomicUsize,
     failures: usize,
@@ -31,11 +32,11 @@ impl SlowLog {
 #[async_trait]
 impl EventStore for SlowLog {
     async fn append(&self, _: Append) -> Result<Appended, AppendError> {
-        unreachable!("followers only read")
+        unreachable!("consumers only read")
     }
 
     async fn find_command(&self, _: &StreamName, _: CommandId) -> Result<Option<FoundCommand>, StoreError> {
-        unreachable!("followers read pages")
+        unreachable!("consumers read pages")
     }
 
     async fn read_stream(
@@ -44,7 +45,7 @@ impl EventStore for SlowLog {
         _: Revision,
         _: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        unreachable!("followers read pages")
+        unreachable!("consumers read pages")
     }
 
     async fn read_correlation(
@@ -53,7 +54,7 @@ impl EventStore for SlowLog {
         _: Position,
         _: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        unreachable!("followers read pages")
+        unreachable!("consumers read pages")
     }
 
     async fn read_all(&self, after: Position, limit: usize, _: &Filter) -> Result<Page, StoreError> {
@@ -77,25 +78,25 @@ impl EventStore for SlowLog {
     }
 }
 
-/// A follower with a timer that is long overdue, and whatever it does is overdue still.
-struct Overdue {
+/// Consumer with a timer that is always overdue.
+struct OverdueConsumer {
     reached: Arc<Mutex<Position>>,
     fails_at: Option<Position>,
 }
 
 #[async_trait]
-impl Follows for Overdue {
+impl LogConsumer for OverdueConsumer {
     type Error = StoreError;
     type Work = ();
 
-    async fn take_in(&mut self, page: Page) -> Result<(), StoreError> {
+    async fn handle_page(&mut self, page: Page) -> Result<(), StoreError> {
         *self.reached.lock().unwrap() = page.reached;
         let fails = self.fails_at.is_some_and(|at| page.reached >= at);
-        if fails { Err(StoreError::Damaged("it can't be taken in".into())) } else { Ok(()) }
+        if fails { Err(StoreError::Damaged("it can't be handled".into())) } else { Ok(()) }
     }
 
     async fn next_work(&mut self) {
-        // Something is always ready within a moment, as messages of a busy shop are.
+        // As in a busy shop, some work is always ready after a moment.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
@@ -112,18 +113,19 @@ impl Follows for Overdue {
     }
 }
 
-fn log(store: Arc<SlowLog>) -> Log {
-    Log { store, clock: Arc::new(SystemClock), filter: Filter::all(), page_events_max: 1 }
+fn log(store: Arc<SlowLog>) -> LogSource {
+    LogSource { store, clock: Arc::new(SystemClock), filter: Filter::all(), page_events_max: 1 }
 }
 
 async fn reaches_the_end(store: Arc<SlowLog>) -> Condition {
     let reached = Arc::new(Mutex::new(Position::START));
-    let follows = Overdue { reached: Arc::clone(&reached), fails_at: None };
-    let (part, (stop, stopping)) = (Parts::default().follower("x"), watch::channel(false));
+    let consumer = OverdueConsumer { reached: Arc::clone(&reached), fails_at: None };
+    let part = Parts::default().follower("x");
+    let (stop, stopping) = watch::channel(false);
     let following = {
         let part = Arc::clone(&part);
         let log = log(store);
-        tokio::spawn(async move { follow(follows, log, Position::START, &part, stopping).await })
+        tokio::spawn(async move { follow(consumer, log, Position::START, &part, stopping).await })
     };
     let caught_up = async {
         while *reached.lock().unwrap() < Position(EVENTS) || part.condition() == Condition::Starting {
@@ -138,23 +140,24 @@ async fn reaches_the_end(store: Arc<SlowLog>) -> Condition {
 }
 
 #[tokio::test]
-async fn slow_reads_beside_an_overdue_timer_catch_up() {
+async fn slow_reads_catch_up_despite_an_overdue_timer() {
     let store = SlowLog::new(0);
     assert_eq!(reaches_the_end(Arc::clone(&store)).await, Condition::Working);
     let reads = store.reads.load(Ordering::Relaxed) as u64;
-    assert!((EVENTS..=EVENTS + 2).contains(&reads), "no read is asked for twice: {reads}");
+    assert!((EVENTS..=EVENTS + 2).contains(&reads), "no page is read twice: {reads}");
 }
 
 #[tokio::test]
-async fn a_follower_goes_on_when_its_engine_is_back() {
+async fn reading_continues_after_the_engine_recovers() {
     assert_eq!(reaches_the_end(SlowLog::new(2)).await, Condition::Working);
 }
 
 #[tokio::test]
-async fn a_follower_that_fails_by_itself_ends_with_the_reason() {
+async fn a_failure_of_the_consumer_ends_the_loop_with_the_reason() {
     let reached = Arc::new(Mutex::new(Position::START));
-    let follows = Overdue { reached, fails_at: Some(Position(3)) };
-    let (part, (_stop, stopping)) = (Parts::default().follower("x"), watch::channel(false));
-    let ended = follow(follows, log(SlowLog::new(0)), Position::START, &part, stopping).await;
+    let consumer = OverdueConsumer { reached, fails_at: Some(Position(3)) };
+    let part = Parts::default().follower("x");
+    let (_stop, stopping) = watch::channel(false);
+    let ended = follow(consumer, log(SlowLog::new(0)), Position::START, &part, stopping).await;
     assert!(matches!(ended, Err(StoreError::Damaged(_))));
 }

@@ -1,8 +1,8 @@
-//! The parts of a shop that work by themselves: followers of the log and sweeps.
+//! Background parts of a shop: followers of the log, and sweeps.
 //!
-//! None ends silently. A part that fails or panics is started again after a growing wait, shown in health
-//! and metrics meanwhile, and logged once for each reason. A follower that makes no progress while the log
-//! grows is shown as stalled.
+//! No part ends silently. A part that fails or panics is started again after a growing wait. Meanwhile health
+//! and metrics show the failure, and each reason is logged once. A follower that makes no progress while the
+//! log grows is shown as stalled.
 
 mod supervise;
 mod watchdog;
@@ -14,49 +14,49 @@ use souk_eventsourcing::Position;
 use souk_eventsourcing::follower::Standing;
 use tokio::sync::watch;
 
-pub use supervise::{Begun, supervise};
+pub use supervise::{PartTask, supervise};
 pub use watchdog::watch_progress;
 
-/// The condition of a part.
+/// Condition of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It has not begun, or reads what was in the log when it began.
+    /// The part is not running yet, or still reads the events that were in the log at its start.
     Starting,
-    /// It works; a short outage of an engine does not change that.
+    /// The part works. A short outage of an engine does not change this.
     Working,
-    /// It makes no progress while the log grows.
+    /// The part makes no progress while the log grows.
     Stalled,
-    /// It has failed, and is started again or waits for its engine.
+    /// The part has failed for this reason. It will be started again, or waits for its engine.
     Failing(String),
 }
 
-/// A part.
+/// Background part of a shop.
 pub struct Part {
     name: &'static str,
-    /// True for a follower of the log, without which the shop is not ready; false for a sweep.
+    /// True for a follower of the log. The shop is not ready without it. False for a sweep.
     is_follower: bool,
     condition: Mutex<Condition>,
-    /// The position that a follower has read to.
+    /// Position up to which a follower has read the log.
     position: AtomicU64,
 }
 
 impl Part {
-    /// The name, as in logs and metrics.
+    /// Name of the part in logs and metrics.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The condition now.
+    /// Returns the current condition.
     pub fn condition(&self) -> Condition {
         self.lock().clone()
     }
 
-    /// Says how it stands.
+    /// Sets the condition.
     pub fn set(&self, condition: Condition) {
         *self.lock() = condition;
     }
 
-    /// Says how a follower stands, and where it has read to. `why` is the reason of a failure.
+    /// Sets the condition and the position of a follower. `why` is the reason of a failure.
     pub fn set_standing(&self, standing: Standing, position: Position, why: &str) {
         let before = self.position.swap(position.0, Ordering::Relaxed);
         let mut condition = self.lock();
@@ -83,42 +83,43 @@ impl Part {
         *self.lock() == Condition::Working
     }
 
-    /// A condition is whole at every moment, so a panic elsewhere leaves it usable.
+    /// Locks the condition. The lock may be poisoned: a condition is valid at every moment.
     fn lock(&self) -> MutexGuard<'_, Condition> {
         self.condition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// All parts of a shop.
+/// List of all parts of a shop.
 #[derive(Clone, Default)]
 pub struct Parts(Arc<Mutex<Vec<Arc<Part>>>>);
 
 impl Parts {
-    /// A new part that follows the log, without which the shop is not ready.
+    /// Adds a part that follows the log. The shop is not ready without it.
     pub fn follower(&self, name: &'static str) -> Arc<Part> {
         self.add(name, true)
     }
 
-    /// A new part without which the shop still sells.
+    /// Adds a part that is not needed for readiness.
     pub fn sweep(&self, name: &'static str) -> Arc<Part> {
         self.add(name, false)
     }
 
     fn add(&self, name: &'static str, is_follower: bool) -> Arc<Part> {
-        // Shown from the start, not only once the part has failed.
+        // The metric exists from the start, not only after the first failure.
         metrics::counter!("souk_part_restarts_total", "part" => name).increment(0);
-        let (condition, position) = (Mutex::new(Condition::Starting), AtomicU64::new(0));
+        let condition = Mutex::new(Condition::Starting);
+        let position = AtomicU64::new(0);
         let part = Arc::new(Part { name, is_follower, condition, position });
         self.lock().push(Arc::clone(&part));
         part
     }
 
-    /// Returns true if every follower works. The shop sells without its sweeps.
+    /// Returns true if every follower works. Sweeps do not matter for readiness.
     pub fn are_ready(&self) -> bool {
         self.lock().iter().all(|part| !part.is_follower || part.is_up())
     }
 
-    /// The parts that don't work, in words.
+    /// Returns one remark for each part that does not work.
     pub fn remarks(&self) -> Vec<String> {
         let parts = self.lock();
         let remark = |part: &Arc<Part>| match part.condition() {
@@ -152,9 +153,9 @@ impl Parts {
     }
 }
 
-/// Returns once the shop is told to stop.
-pub async fn until_told(stop: &mut watch::Receiver<bool>) {
-    // The sender goes only with the shop.
+/// Returns when the shop must stop.
+pub async fn stop_requested(stop: &mut watch::Receiver<bool>) {
+    // An error means that the shop, which has the sender, is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

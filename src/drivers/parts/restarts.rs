@@ -1,4 +1,4 @@
-//! A part that fails while the shop runs, and comes back.
+//! Test of a part that fails while the shop runs, and recovers.
 
 use std::time::Duration;
 
@@ -11,35 +11,34 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use crate::embedded::Embedded;
 use crate::testing::TestShop;
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The longest wait for something to come about.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn count(shop: &Embedded, on_hand: i64) -> Position {
-    let (stream, id) = (Stock::stream(&Sku::parse("A1").unwrap()), shop.shop.clock.new_id());
+    let stream = Stock::stream(&Sku::parse("A1").unwrap());
+    let id = shop.ports.clock.new_id();
     let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
     let count = CommandRequest::new(stream, StockCommand::Count { on_hand }, origin);
-    shop.shop.stock.execute(count).await.unwrap().position
+    shop.ports.stock.execute(count).await.unwrap().position
 }
 
-async fn until_ready(shop: &Embedded, wanted: bool) {
+async fn wait_for_readiness(shop: &Embedded, expected: bool) {
     let readiness = shop.readiness();
-    let comes_about = async {
-        while readiness.is_given() != wanted {
-            tokio::time::sleep(LOOK_EVERY).await;
+    let changed = async {
+        while readiness.is_ready() != expected {
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    let waited = tokio::time::timeout(WAIT_MAX, comes_about).await;
-    waited.unwrap_or_else(|_| panic!("ready: {}, {:?}", readiness.is_given(), readiness.parts.remarks()));
+    let waited = tokio::time::timeout(TIMEOUT, changed).await;
+    waited.unwrap_or_else(|_| panic!("ready: {}, {:?}", readiness.is_ready(), readiness.parts.remarks()));
 }
 
 #[tokio::test]
-async fn read_models_that_fail_are_started_again_and_the_shop_is_not_ready_meanwhile() {
+async fn failed_read_models_restart_and_the_shop_is_not_ready_meanwhile() {
     let test = TestShop::open().await;
     let shop = &test.shop;
     count(shop, 1).await;
-    until_ready(shop, true).await;
+    wait_for_readiness(shop, true).await;
     let options = SqliteConnectOptions::new().filename(shop.read_models.path());
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let table: String =
@@ -52,12 +51,12 @@ async fn read_models_that_fail_are_started_again_and_the_shop_is_not_ready_meanw
     );
     sqlx::query(sqlx::AssertSqlSafe(broken)).execute(&pool).await.unwrap();
     let head = count(shop, 2).await;
-    until_ready(shop, false).await;
+    wait_for_readiness(shop, false).await;
     let remarks = shop.readiness().parts.remarks().join("; ");
     assert!(remarks.contains("read-models has failed") && remarks.contains("broken"), "{remarks}");
-    assert!(!*shop.followed.following.borrow(), "queries say that the read models are stopped");
+    assert!(!*shop.followed.following.borrow(), "queries must see that the read models are stopped");
     sqlx::query("DROP TRIGGER broken").execute(&pool).await.unwrap();
     pool.close().await;
-    until_ready(shop, true).await;
-    tokio::time::timeout(WAIT_MAX, shop.wait_for(head)).await.expect("the read models go on");
+    wait_for_readiness(shop, true).await;
+    tokio::time::timeout(TIMEOUT, shop.wait_for(head)).await.expect("the read models continue");
 }

@@ -1,4 +1,4 @@
-//! Starts a part, and starts it again when it ends before it is told to.
+//! Supervisor of a part. It restarts the part if the part ends before the shop stops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,23 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Condition, Part, until_told};
+use super::{Condition, Part, stop_requested};
 
-/// The time after its start when a part that works is steady: an earlier failure no longer makes its next wait longer,
-/// and the same failure is worth a line in the log again.
+/// Time after which a working part counts as steady. Then earlier failures no longer make the next wait
+/// longer, and the same failure is logged again.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
-/// A part that was started: a task that ends when it is told to stop, or with the reason why it failed.
-pub type Begun = JoinHandle<Result<(), String>>;
+/// Task of a started part. It ends when the shop stops, or with the reason of its failure.
+pub type PartTask = JoinHandle<Result<(), String>>;
 
-/// Starts a part until `stop` flips. A part that ends earlier is started again after a growing wait.
-pub async fn supervise(part: Arc<Part>, mut stop: watch::Receiver<bool>, mut begin: impl FnMut() -> Begun) {
-    let (mut failures, mut logged) = (0_u32, String::new());
+/// Starts a part, and starts it again after a growing wait if it ends, until `stop` becomes true.
+pub async fn supervise(
+    part: Arc<Part>,
+    mut stop: watch::Receiver<bool>,
+    mut begin: impl FnMut() -> PartTask,
+) {
+    let mut failures = 0_u32;
+    let mut logged = String::new();
     while !*stop.borrow() {
         let began = Instant::now();
         let ended = begin().await;
@@ -27,7 +32,7 @@ pub async fn supervise(part: Arc<Part>, mut stop: watch::Receiver<bool>, mut beg
             return;
         }
         let why = match ended {
-            Ok(Ok(())) => "it ended by itself".to_owned(),
+            Ok(Ok(())) => "it ended without an error".to_owned(),
             Ok(Err(why)) => why,
             Err(error) if error.is_panic() => "it panicked".to_owned(),
             Err(error) => error.to_string(),
@@ -45,14 +50,14 @@ pub async fn supervise(part: Arc<Part>, mut stop: watch::Receiver<bool>, mut beg
                 part = part.name(),
                 why,
                 wait_ms,
-                "a part of the shop has failed; it is started again"
+                "a part of the shop has failed; it will be started again"
             );
             logged.clone_from(&why);
         }
         part.set(Condition::Failing(why));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = until_told(&mut stop) => return,
+            () = stop_requested(&mut stop) => return,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Notices followers that make no progress while the log grows.
+//! Watchdog for followers that make no progress while the log grows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use souk_eventsourcing::Position;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Condition, Part, Parts, until_told};
+use super::{Condition, Part, Parts, stop_requested};
 
-/// The interval of the looks at all followers.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The time that a follower may stand still behind the end of the log before it counts as stalled.
+/// Interval of the checks.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Time without progress after which a follower behind the end of the log counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
 
-/// Looks at all followers until `stop` flips.
+/// Checks all followers until `stop` becomes true.
 pub async fn watch_progress(parts: Parts, head: watch::Receiver<Position>, mut stop: watch::Receiver<bool>) {
     let mut seen = HashMap::new();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut ticks = tokio::time::interval(CHECK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => look(&parts, *head.borrow(), &mut seen, Instant::now()),
-            () = until_told(&mut stop) => return,
+            _ = ticks.tick() => check_progress(&parts, *head.borrow(), &mut seen, Instant::now()),
+            () = stop_requested(&mut stop) => return,
         }
     }
 }
 
-/// The position and time at which each follower was first seen to stand still.
+/// Position of each follower, and the time at which it was first seen there.
 pub(super) type Seen = HashMap<&'static str, (Position, Instant)>;
 
-/// Marks followers that have stood still for too long.
-pub(super) fn look(parts: &Parts, head: Position, seen: &mut Seen, now: Instant) {
+/// Marks followers that have made no progress for too long as stalled.
+pub(super) fn check_progress(parts: &Parts, head: Position, seen: &mut Seen, now: Instant) {
     let followers: Vec<Arc<Part>> = parts.lock().iter().filter(|part| part.is_follower).cloned().collect();
     for part in followers {
         let position = part.position();

@@ -1,4 +1,5 @@
-//! One run of a process: the runtime between the log and the jobs it asks for.
+//! One run of a process: the driver reads the log, runs the steps of the process, and starts their outputs as
+//! jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +19,20 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::jobs::{Job, Jobs, Kind, Outcome};
-use super::{ProcessPorts, ProcessStopped, Request};
-use crate::drivers::follow::Follows;
-use crate::drivers::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
+use super::{ProcessPorts, ProcessRequest, ProcessStopped};
+use crate::drivers::follow::LogConsumer;
+use crate::drivers::parked::{self, ParkedRequest, RetryError, WAITING_EVENTS_MAX};
 
-/// The interval at which rows of processes are written. They only spare reading the log again.
+/// Interval for writing rows of process state. The rows only save time at the next start, so the interval may
+/// be long.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
-/// Events of the log after which the checkpoint is written though no row changed.
+/// Number of events after which the checkpoint is written even if no row changed.
 const SAVE_EVENTS_MAX: u64 = 10_000;
 
 /// Work of a process besides reading the log.
 pub(super) enum Work {
     Ended(Job, Outcome),
-    Requested(Request),
+    Requested(ProcessRequest),
     Save,
     Saved(Result<(), ProcessStateError>),
 }
@@ -46,15 +48,16 @@ pub(super) struct Driver<P: Process> {
     ports: ProcessPorts,
     runtime: ProcessRuntime<P>,
     jobs: Jobs,
-    requests: OwnedMutexGuard<mpsc::Receiver<Request>>,
+    requests: OwnedMutexGuard<mpsc::Receiver<ProcessRequest>>,
     live_at: watch::Sender<Option<Position>>,
     save: Interval,
-    /// The checkpoint that was last written.
+    /// Checkpoint of the last write.
     saved: Position,
     saving: Option<Saving>,
-    /// Thousands of instances may fail for one reason: one line tells of them all.
-    lost_said: LogPace,
-    not_appended_said: LogPace,
+    /// Pace of the log line about lost commands. Thousands of instances may fail for the same reason, and one
+    /// line is enough for all.
+    lost_log_pace: LogPace,
+    not_appended_log_pace: LogPace,
 }
 
 impl<P> Driver<P>
@@ -64,13 +67,13 @@ where
     pub(super) fn new(
         ports: ProcessPorts,
         runtime: ProcessRuntime<P>,
-        requests: OwnedMutexGuard<mpsc::Receiver<Request>>,
+        requests: OwnedMutexGuard<mpsc::Receiver<ProcessRequest>>,
         live_at: watch::Sender<Option<Position>>,
     ) -> Self {
         let mut save = interval(SAVE_EVERY);
         save.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let saved = runtime.position();
-        // Shown from the start, not only once something failed.
+        // The metrics exist from the start, not only after the first failure.
         metrics::counter!("souk_process_commands_failed_total", "process" => P::NAME).increment(0);
         metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(0);
         Self {
@@ -82,29 +85,28 @@ where
             save,
             saved,
             saving: None,
-            lost_said: LogPace::new(),
-            not_appended_said: LogPace::new(),
+            lost_log_pace: LogPace::new(),
+            not_appended_log_pace: LogPace::new(),
         }
     }
 
-    /// Takes in what waits for a parked entity.
+    /// Handles the events that are waiting for a parked entity. Returns their number.
     async fn retry(&mut self, name: &str) -> Result<usize, RetryError> {
-        let failed = |error: &dyn std::fmt::Display| RetryError::Failed(error.to_string());
         let entity = parked::entities(name).find(|entity| self.runtime.parked(entity).is_some());
         let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
-        // What waits since the last save is to be among what is read.
+        // Saves first, so that the rows include the events that were parked since the last save.
         if !self.save().await {
-            return Err(RetryError::Failed("its rows can't be written".to_owned()));
+            return Err(RetryError::failed("the rows of the process can't be written"));
         }
         let shape = ProcessShape::of::<P>();
-        let waiting = self.ports.rows.waiting(shape, entity.clone()).await.map_err(|error| failed(&error))?;
+        let waiting = self.ports.rows.waiting(shape, entity.clone()).await.map_err(RetryError::failed)?;
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.ports.store, &waiting).await.map_err(|error| failed(&error))?;
+        let events = parked::at(&*self.ports.store, &waiting).await.map_err(RetryError::failed)?;
         let retried = self.runtime.retry(&entity, &events, self.ports.clock.now());
         retried.map_err(|error| RetryError::StillParked(error.to_string()))?;
-        // Its next step shows whether it can decide as well.
+        // The next step shows if the process can also decide.
         self.carry_out_steps(self.ports.clock.now());
         match self.runtime.parked(&entity) {
             Some(parked) => Err(RetryError::StillParked(parked.poison.to_string())),
@@ -112,12 +114,13 @@ where
         }
     }
 
-    /// Writes all that changed, now. Returns whether it is written.
+    /// Writes all changed rows and waits for that. Returns true on success.
     async fn save(&mut self) -> bool {
         let saved = written(&mut self.saving).await;
         self.on_saved(saved);
         let change = self.runtime.change();
-        let (checkpoint, instances) = (change.checkpoint, instances_of(&change));
+        let checkpoint = change.checkpoint;
+        let instances = instances_of(&change);
         match self.ports.rows.save(ProcessShape::of::<P>(), change).await {
             Ok(()) => {
                 self.saved = checkpoint;
@@ -131,8 +134,8 @@ where
         }
     }
 
-    /// Begins to write rows that changed, or else the checkpoint when it has moved far, while the process goes
-    /// on. What is parked is written at once.
+    /// Starts to write the changed rows, or only the checkpoint if it has moved far. The process continues
+    /// meanwhile. Parked entities are written at once instead.
     async fn begin_save(&mut self) {
         if self.saving.is_some() {
             return;
@@ -142,7 +145,8 @@ where
             return;
         }
         let change = self.runtime.change();
-        let (checkpoint, instances) = (change.checkpoint, instances_of(&change));
+        let checkpoint = change.checkpoint;
+        let instances = instances_of(&change);
         if instances.is_empty() && checkpoint.0 - self.saved.0 < SAVE_EVENTS_MAX {
             return;
         }
@@ -159,31 +163,37 @@ where
         }
     }
 
-    /// Notes rows that could not be written: they are written later. Only the next start takes longer without them.
+    /// Marks rows that could not be written, so that they are written later. Without them only the next start
+    /// takes longer.
     fn not_saved(&mut self, instances: Vec<String>, error: &ProcessStateError) {
         metrics::counter!("souk_process_saves_failed_total", "process" => P::NAME).increment(1);
-        tracing::warn!(process = P::NAME, %error, "rows of process state were not written");
+        tracing::warn!(process = P::NAME, %error, "rows of process state were not written; they will be written later");
         self.runtime.not_saved(instances);
     }
 
     fn on_ended(&mut self, job: &Job, outcome: Outcome) {
-        let (now, instance) = (self.ports.clock.now(), &job.instance);
+        let now = self.ports.clock.now();
+        let instance = &job.instance;
         match (outcome, job.output) {
             (Outcome::NotAppended(error), _) => self.on_not_appended(instance, &error, now),
             (Outcome::Again(why), Some(output)) => {
                 let failed = metrics::counter!("souk_process_commands_failed_total", "process" => P::NAME);
                 failed.increment(1);
-                if self.lost_said.is_due() {
-                    tracing::warn!(process = P::NAME, instance, why, "commands are sent again");
+                if self.lost_log_pace.is_due() {
+                    tracing::warn!(process = P::NAME, instance, why, "commands will be sent again");
                 }
                 self.runtime.on_lost(instance, output, now);
             }
             (Outcome::Panicked, None) => {
-                let error = StoreError::Unavailable("its engine panicked".to_owned());
+                let error = StoreError::Unavailable("the engine of the log panicked".to_owned());
                 self.on_not_appended(instance, &error.into(), now);
             }
             (Outcome::Panicked, Some(output)) => {
-                tracing::error!(process = P::NAME, instance, "an output could not be carried out: a panic");
+                tracing::error!(
+                    process = P::NAME,
+                    instance,
+                    "panic while carrying out an output: this is a bug"
+                );
                 self.runtime.on_lost(instance, output, now);
             }
             (Outcome::Answered(answer), Some(output)) => self.runtime.on_result(instance, output, answer),
@@ -197,31 +207,31 @@ where
 
     fn on_not_appended(&mut self, instance: &str, error: &AppendError, now: Timestamp) {
         let is_race = matches!(error, AppendError::Conflict { .. } | AppendError::Duplicate { .. });
-        if !is_race && self.not_appended_said.is_due() {
-            tracing::warn!(process = P::NAME, instance, %error, "transitions are not appended");
+        if !is_race && self.not_appended_log_pace.is_due() {
+            tracing::warn!(process = P::NAME, instance, %error, "transitions could not be appended");
         }
         if let Some(poison) = self.runtime.on_append_failed(instance, error, now) {
-            tracing::error!(process = P::NAME, %poison, "an instance can't go on and is parked");
+            tracing::error!(process = P::NAME, %poison, "a process instance can't continue and is parked");
         }
     }
 
-    async fn on_request(&mut self, request: Request) {
-        // The sender of a request may have gone away.
+    async fn on_request(&mut self, request: ProcessRequest) {
+        // If the sender of the request has gone away, the result is dropped.
         match request {
-            Request::Parked(Order::Find(name, answer)) => {
+            ProcessRequest::Parked(ParkedRequest::Find(name, sender)) => {
                 let found = parked::entities(&name).find_map(|entity| self.runtime.parked(&entity).cloned());
-                let _ = answer.send(found);
+                let _ = sender.send(found);
             }
-            Request::Parked(Order::Retry(name, skip, answer)) => {
+            ProcessRequest::Parked(ParkedRequest::Retry(name, skip, sender)) => {
                 if let Some(skip) = skip {
                     self.runtime.skip(skip);
                 }
                 let retried = self.retry(&name).await;
                 self.save().await;
-                let _ = answer.send(retried);
+                let _ = sender.send(retried);
             }
-            Request::RunTimers(asked) => {
-                let _ = asked.send(self.runtime.fire_due(self.ports.clock.now()));
+            ProcessRequest::RunTimers(sender) => {
+                let _ = sender.send(self.runtime.fire_due(self.ports.clock.now()));
             }
         }
     }
@@ -235,7 +245,7 @@ where
     fn carry_out(&mut self, action: Action<P>) {
         match action {
             Action::Parked(poison) => {
-                tracing::error!(process = P::NAME, %poison, "an instance can't decide and is parked");
+                tracing::error!(process = P::NAME, %poison, "a process instance can't decide and is parked");
             }
             Action::Append(instance, append) => {
                 let store = Arc::clone(&self.ports.store);
@@ -283,15 +293,16 @@ where
 }
 
 #[async_trait]
-impl<P> Follows for Driver<P>
+impl<P> LogConsumer for Driver<P>
 where
     P: Process<Command = ShopCommand, Effect = ProviderCall>,
 {
     type Error = ProcessStopped;
     type Work = Work;
 
-    /// An event that can't be taken in parks its entity; everything else goes on.
-    async fn take_in(&mut self, page: Page) -> Result<(), ProcessStopped> {
+    /// Handles a page. If the process can't handle an event, its entity is parked and everything else
+    /// continues.
+    async fn handle_page(&mut self, page: Page) -> Result<(), ProcessStopped> {
         while let Err(error) = self.runtime.on_events(&page.events) {
             let ProcessError::Poisoned { poison, .. } = &error else { return Err(error.into()) };
             tracing::error!(%error, "an entity is parked");
@@ -342,14 +353,14 @@ where
         self.runtime.next_step()
     }
 
-    /// Effects under way come to their end by themselves, or stay pending in the log.
+    /// Writes the rows. Running jobs continue without the driver; unfinished outputs stay pending in the log.
     async fn stop(&mut self) {
         self.save().await;
         self.jobs.detach();
     }
 }
 
-/// Waits until the rows under way are written. Dropping the future loses nothing.
+/// Waits until the running write of rows ends. The future is cancel-safe.
 async fn written(saving: &mut Option<Saving>) -> Result<(), ProcessStateError> {
     let Some(saving) = saving else { return Ok(()) };
     (&mut saving.task).await.map_err(|error| ProcessStateError(error.to_string()))?

@@ -1,28 +1,27 @@
-//! What a process has asked for and is being carried out: appends, commands and effects, each a task. Of each
-//! kind a limited number is in flight; the rest waits in order. A task that panics is told, so that nothing
-//! waits for it for ever.
+//! Jobs of a process: appends, commands and effects. Each job is a task. Each kind has a limit of running
+//! jobs; further jobs wait in order. A job that panics is reported as such, so nothing waits for it for ever.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 
 use souk_eventsourcing::AppendError;
 use souk_eventsourcing::process::OutputId;
-use souk_eventsourcing::process_runtime::Answer;
+use souk_eventsourcing::process_runtime::CommandAnswer;
 use tokio::task::{Id, JoinSet};
 
-/// Transitions of one process that are on their way to the log at once.
+/// Maximum number of running appends of transitions, for one process.
 pub const APPENDS_MAX: usize = 1_024;
-/// Commands of one process that are on their way to their aggregates at once.
+/// Maximum number of running commands, for one process.
 pub const COMMANDS_MAX: usize = 1_024;
-/// Effects of one process that are carried out at once, waits for their calls and between them included. The
-/// provider's calls have limits of their own; these bound memory, and are so large that effects which wait
-/// long hold back no others.
+/// Maximum number of running effects of one process, except authorizations. The time in which an effect waits
+/// also counts. The calls to the provider have separate, smaller limits. This limit only limits memory, and
+/// is so large that waiting effects do not block others.
 pub const EFFECTS_MAX: usize = 100_000;
-/// Holds on buyers' money that one process asks for at once. They have places of their own: buyers who never
-/// answer hold back nothing that is to be captured or given back.
+/// Maximum number of running authorizations of one process. They have a separate limit, so that buyers who
+/// never answer do not block captures and refunds.
 pub const HOLDS_MAX: usize = 100_000;
 
-/// A kind of job.
+/// Kind of a job. Each kind has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Append,
@@ -35,7 +34,7 @@ impl Kind {
     const LIMITS: [usize; 4] = [APPENDS_MAX, COMMANDS_MAX, EFFECTS_MAX, HOLDS_MAX];
 }
 
-/// The instance that a job is for, and the output that it carries out; an append is for none.
+/// Identity of a job: its process instance, and the output that it carries out. An append has no output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) kind: Kind,
@@ -43,20 +42,20 @@ pub(super) struct Job {
     pub(super) output: Option<OutputId>,
 }
 
-/// The outcome of a job.
+/// Outcome of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It is done, and the log shows what came of it.
+    /// The job is done, and the log contains the result.
     InLog,
-    /// A transition was not appended.
+    /// A transition could not be appended.
     NotAppended(AppendError),
-    /// A command was answered without leaving a new event.
-    Answered(Answer),
-    /// An effect was answered, and its answer changed nothing.
+    /// A command was answered without a new event.
+    Answered(CommandAnswer),
+    /// An effect was answered, but the answer changed nothing.
     NothingNew,
-    /// An effect was not answered, and nobody waits for its answer.
+    /// An effect was not answered, and its answer is no longer needed.
     Unanswered,
-    /// A command could not be decided: it is to be sent again.
+    /// A command could not be decided, for this reason. It must be sent again.
     Again(String),
     /// The task panicked.
     Panicked,
@@ -64,7 +63,7 @@ pub(super) enum Outcome {
 
 type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// The jobs of one process.
+/// All jobs of one process.
 pub(super) struct Jobs {
     running: JoinSet<Outcome>,
     by_task: HashMap<Id, Job>,
@@ -87,7 +86,7 @@ impl Jobs {
         Self { running: JoinSet::new(), by_task: HashMap::new(), lanes: limits.map(lane) }
     }
 
-    /// Starts a job, or has it wait for its turn.
+    /// Starts a job, or queues it if its kind is at the limit.
     pub(super) fn add(&mut self, job: Job, work: impl Future<Output = Outcome> + Send + 'static) {
         let lane = &mut self.lanes[job.kind as usize];
         if lane.in_flight < lane.limit {
@@ -98,13 +97,12 @@ impl Jobs {
         }
     }
 
-    /// Jobs that wait for their turn.
+    /// Returns the number of queued jobs.
     pub(super) fn waiting(&self) -> usize {
         self.lanes.iter().map(|lane| lane.waiting.len()).sum()
     }
 
-    /// Waits for the next job that ends, and starts the one that waits for its place. Dropping the future
-    /// loses nothing.
+    /// Waits until a job ends, and starts the next queued job of the same kind. The future is cancel-safe.
     pub(super) async fn next(&mut self) -> (Job, Outcome) {
         loop {
             let (id, outcome) = match self.running.join_next_with_id().await {
@@ -123,7 +121,7 @@ impl Jobs {
         }
     }
 
-    /// Lets what is in flight come to its end by itself.
+    /// Lets the running jobs continue without this list.
     pub(super) fn detach(&mut self) {
         self.running.detach_all();
     }
@@ -141,11 +139,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limited_number_is_in_flight_and_the_rest_follows_in_order() {
-        let (in_flight, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    async fn running_jobs_are_limited_and_queued_jobs_follow_in_order() {
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
         let mut jobs = Jobs::with_limits([1, 3, 1, 1]);
         for instance in 0..50 {
-            let (in_flight, most) = (Arc::clone(&in_flight), Arc::clone(&most));
+            let in_flight = Arc::clone(&in_flight);
+            let most = Arc::clone(&most);
             jobs.add(job(Kind::Command, instance), async move {
                 most.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
@@ -159,14 +159,14 @@ mod tests {
         for _ in 0..51 {
             ended.push(jobs.next().await.0);
         }
-        assert!(ended.iter().any(|job| job.kind == Kind::Effect), "each kind has places of its own");
+        assert!(ended.iter().any(|job| job.kind == Kind::Effect), "each kind has its own limit");
         assert_eq!((most.load(Ordering::SeqCst), jobs.waiting()), (3, 0));
         let last = ended.iter().rfind(|job| job.kind == Kind::Command).unwrap();
         assert!(last.instance.parse::<usize>().unwrap() >= 47, "{last:?}");
     }
 
     #[tokio::test]
-    async fn a_job_that_panics_gives_its_place_back_and_is_told() {
+    async fn a_job_that_panics_frees_its_place_and_is_reported() {
         let mut jobs = Jobs::with_limits([1, 1, 1, 1]);
         jobs.add(job(Kind::Command, 1), async { panic!("a bug") });
         jobs.add(job(Kind::Command, 2), async { Outcome::InLog });

@@ -1,4 +1,4 @@
-//! Drives a process: follows the log, makes its steps, carries out what they ask for.
+//! Driver of a process: it follows the log, runs the steps of the process, and carries out their outputs.
 
 mod driver;
 mod jobs;
@@ -13,38 +13,40 @@ use souk_eventsourcing::process::{
 };
 use souk_eventsourcing::process_runtime::{ProcessError, ProcessRuntime};
 use souk_eventsourcing::reactor::Reactor;
-use souk_eventsourcing::{Clock, EventStore, Position, StoreError};
+use souk_eventsourcing::{EventStore, Position, StoreError};
 use souk_process_managers::{ProviderCall, ShopCommand};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::follow::{Log, follow};
-use super::parked::{self, Order};
+use super::SharedStore;
+use super::follow::{LogSource, follow};
+use super::parked::{self, ParkedRequest};
 use super::parts::Part;
+use crate::clock::SharedClock;
 use driver::Driver;
 
-/// Events folded at once.
+/// Maximum number of events in one page.
 const PAGE_EVENTS_MAX: usize = 2_048;
-/// The longest wait of an operator for the answer of a read model or process. One that has failed answers nobody.
+/// Timeout of an operator's request to a read model or process. A failed one never responds.
 pub const OPERATOR_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Requests of operators that wait for the process.
+/// Maximum number of operators' requests that wait for the process.
 const REQUESTS_MAX: usize = 64;
 
-/// The engines that a process needs.
+/// Engines and ports that a process needs.
 #[derive(Clone)]
 pub struct ProcessPorts {
-    /// The log.
-    pub store: Arc<dyn EventStore>,
-    /// The store of the rows of processes.
+    /// Store that contains the log.
+    pub store: SharedStore,
+    /// Store for the rows of process state.
     pub rows: Arc<dyn ProcessStateStore>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// The aggregates it commands.
+    /// Source of the current time.
+    pub clock: SharedClock,
+    /// Command ports of the aggregates.
     pub shop: ShopPorts,
-    /// The payment provider.
+    /// Reactor that calls the payment provider.
     pub effects: Arc<dyn Reactor<ProviderCall>>,
 }
 
-/// The reason why a process stopped.
+/// Reason why a process stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessStopped {
     /// The log can't be read.
@@ -53,64 +55,64 @@ pub enum ProcessStopped {
     /// The log can't be folded.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// Its rows can't be read or written.
+    /// The rows of process state can't be read or written.
     #[error(transparent)]
     Rows(#[from] ProcessStateError),
 }
 
-/// A process, seen from outside; it stays the same when the process is started again.
+/// Handle of a process. It stays valid when the process is restarted.
 #[derive(Clone)]
 pub struct ProcessHandle {
-    /// The category of its streams.
+    /// Name of the process, which is the category of its streams.
     pub name: &'static str,
-    requests: mpsc::Sender<Request>,
-    /// The position that it has read to, once it is live.
+    requests: mpsc::Sender<ProcessRequest>,
+    /// Position that the process had reached when it became live. `None` while it catches up.
     pub live_at: watch::Receiver<Option<Position>>,
 }
 
-/// The process's end of its handle.
+/// Counterpart of the handle, for the process itself.
 #[derive(Clone)]
-pub struct ProcessDesk {
-    requests: Arc<tokio::sync::Mutex<mpsc::Receiver<Request>>>,
+pub struct ProcessInbox {
+    requests: Arc<tokio::sync::Mutex<mpsc::Receiver<ProcessRequest>>>,
     live_at: watch::Sender<Option<Position>>,
 }
 
-/// A handle of a process, and the desk at which it answers.
-pub fn handle<P: Process>() -> (ProcessHandle, ProcessDesk) {
+/// Creates the handle of a process, and its counterpart.
+pub fn handle<P: Process>() -> (ProcessHandle, ProcessInbox) {
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let (live_sender, live_at) = watch::channel(None);
-    let desk = ProcessDesk { requests: Arc::new(tokio::sync::Mutex::new(requests)), live_at: live_sender };
-    (ProcessHandle { name: P::NAME, requests: sender, live_at }, desk)
+    let inbox = ProcessInbox { requests: Arc::new(tokio::sync::Mutex::new(requests)), live_at: live_sender };
+    (ProcessHandle { name: P::NAME, requests: sender, live_at }, inbox)
 }
 
 impl ProcessHandle {
-    /// Lets the timers that are due go off now and tells how many there were; 0 while it does not run.
+    /// Fires the due timers now. Returns their number, or 0 if the process is not running.
     pub async fn run_due_timers(&self) -> usize {
         let (sender, receiver) = oneshot::channel();
         let fired = async {
-            self.requests.send(Request::RunTimers(sender)).await.ok()?;
+            self.requests.send(ProcessRequest::RunTimers(sender)).await.ok()?;
             receiver.await.ok()
         };
         tokio::time::timeout(OPERATOR_WAIT_MAX, fired).await.ok().flatten().unwrap_or(0)
     }
 
-    /// Carries out what an operator asks of what is parked; an order that can't be carried out any more is
-    /// dropped with its answer.
-    pub async fn order(&self, order: Order) {
-        let _ = self.requests.send(Request::Parked(order)).await;
+    /// Sends a request about a parked entity. If the process has stopped, the request is dropped and its
+    /// sender notices that.
+    pub async fn send(&self, request: ParkedRequest) {
+        let _ = self.requests.send(ProcessRequest::Parked(request)).await;
     }
 }
 
-/// A request of an operator.
-pub(super) enum Request {
+/// Request of an operator to a process.
+pub(super) enum ProcessRequest {
     RunTimers(oneshot::Sender<usize>),
-    Parked(Order),
+    Parked(ParkedRequest),
 }
 
-/// Starts the process as of its rows and follows the log until `stop` flips.
+/// Restores the process from its rows and follows the log until `stop` becomes true.
 pub async fn run<P>(
     ports: ProcessPorts,
-    desk: ProcessDesk,
+    inbox: ProcessInbox,
     part: Arc<Part>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ProcessStopped>
@@ -119,37 +121,37 @@ where
 {
     let runtime = restored::<P>(&ports).await?;
     let position = runtime.position();
-    let log = Log {
+    let log = LogSource {
         store: Arc::clone(&ports.store),
         clock: Arc::clone(&ports.clock),
         filter: ProcessRuntime::<P>::filter(),
         page_events_max: PAGE_EVENTS_MAX,
     };
-    desk.live_at.send_replace(None);
-    // Of a process that was started again the earlier one has ended.
-    let requests = desk.requests.lock_owned().await;
-    let driver = Driver::new(ports, runtime, requests, desk.live_at);
+    inbox.live_at.send_replace(None);
+    // The lock is free: an earlier run of the process has ended.
+    let requests = inbox.requests.lock_owned().await;
+    let driver = Driver::new(ports, runtime, requests, inbox.live_at);
     follow(driver, log, position, &part, stop).await
 }
 
-/// Refuses rows that have seen more than the log holds: the log lost events.
+/// Fails if the checkpoint of the rows is beyond the end of the log, because then the log lost events.
 pub async fn check<P: Process>(ports: &ProcessPorts) -> Result<(), ProcessStopped> {
     let stored = ports.rows.checkpoint(ProcessShape::of::<P>()).await?;
     let head = ports.store.head().await?;
     if stored > head {
-        let what = format!("process {} has seen position {stored}, the log ends at {head}", P::NAME);
-        return Err(StoreError::Damaged(what).into());
+        let detail = format!("process {} is at position {stored}, but the log ends at {head}", P::NAME);
+        return Err(StoreError::Damaged(detail).into());
     }
     Ok(())
 }
 
-/// The runtime as of the stored rows. Rows that can't be read are made anew from the log.
+/// Restores the runtime from the stored rows. If a row can't be read, all rows are rebuilt from the log.
 async fn restored<P: Process>(ports: &ProcessPorts) -> Result<ProcessRuntime<P>, ProcessStopped> {
     let shape = ProcessShape::of::<P>();
     ports.rows.forget_others(shape).await?;
     check::<P>(ports).await?;
     let stored = ports.rows.load(shape).await?;
-    let forgotten = ProcessChange {
+    let removal = ProcessChange {
         rows: stored.rows.iter().map(|(instance, _)| (instance.clone(), None)).collect(),
         parking: ParkingChange { released: stored.parked.clone(), ..ParkingChange::default() },
         checkpoint: Position::START,
@@ -157,8 +159,8 @@ async fn restored<P: Process>(ports: &ProcessPorts) -> Result<ProcessRuntime<P>,
     let mut runtime = match ProcessRuntime::<P>::restore(stored) {
         Ok(runtime) => runtime,
         Err(error @ ProcessError::Row { .. }) => {
-            tracing::warn!(process = P::NAME, %error, "its rows are made anew from the log");
-            ports.rows.save(shape, forgotten).await?;
+            tracing::warn!(process = P::NAME, %error, "the rows of the process are rebuilt from the log");
+            ports.rows.save(shape, removal).await?;
             ProcessRuntime::restore(ProcessRows::default())?
         }
         Err(error) => return Err(error.into()),
@@ -169,13 +171,13 @@ async fn restored<P: Process>(ports: &ProcessPorts) -> Result<ProcessRuntime<P>,
     Ok(runtime)
 }
 
-/// Folds the log into rows of a shape that has none, up to a position, without carrying anything out. What
-/// can't be taken in stops it.
+/// Builds rows of a new shape from the log, up to a position, without carrying out outputs. An event that the
+/// process can't handle is an error.
 pub async fn prepare<P: Process>(
     store: &dyn EventStore,
     rows: &dyn ProcessStateStore,
     to: Position,
-    progress: &mut (dyn FnMut(Position) + Send),
+    mut progress: impl FnMut(Position) + Send,
 ) -> Result<(), ProcessStopped> {
     let mut runtime = ProcessRuntime::<P>::restore(ProcessRows::default())?;
     for skip in parked::skips_of(store, P::NAME).await? {
@@ -204,13 +206,14 @@ mod tests {
     use crate::testing::TestShop;
 
     #[tokio::test]
-    async fn rows_that_cannot_be_read_are_made_anew_from_the_log() {
+    async fn unreadable_rows_are_rebuilt_from_the_log() {
         let test = TestShop::open().await;
-        let shop = &test.shop.shop;
-        let (stream, id) = (Stock::stream(&Sku::parse("A1").unwrap()), shop.clock.new_id());
+        let ports = &test.shop.ports;
+        let stream = Stock::stream(&Sku::parse("A1").unwrap());
+        let id = ports.clock.new_id();
         let origin = Origin::new(id, Actor::new("test", "x"), CorrelationId::from(id));
         let count = CommandRequest::new(stream, StockCommand::Count { on_hand: 1 }, origin);
-        let head = shop.stock.execute(count).await.unwrap().position;
+        let head = ports.stock.execute(count).await.unwrap().position;
         test.shop.wait_for(head).await;
         let models = SqliteConnectOptions::new().filename(test.shop.read_models.path());
         let test = test.reopened(async || {
@@ -225,6 +228,6 @@ mod tests {
             process.live_at.clone().wait_for(|live| live.is_some_and(|at| at >= head)).await.unwrap();
         }
         let rows = test.shop.read_models.load(ProcessShape::of::<Checkout>()).await.unwrap().rows;
-        assert!(rows.is_empty(), "the row that can't be read is gone: {rows:?}");
+        assert!(rows.is_empty(), "the unreadable row must be removed: {rows:?}");
     }
 }

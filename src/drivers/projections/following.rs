@@ -1,4 +1,4 @@
-//! The read models that follow the log, from one start to the next.
+//! Consumer of the log that keeps the read models up to date while the shop runs.
 
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,63 +6,65 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use souk_eventsourcing::projector::ReadModelStore;
-use souk_eventsourcing::{Clock, EventStore, Filter, Page, Position};
-use souk_query_api::Behind;
+use souk_eventsourcing::{Filter, Page, Position};
+use souk_query_api::ParkedEntities;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{ModelOrder, PAGE_EVENTS_MAX, ProjectionStopped, Projections};
-use crate::drivers::follow::{Follows, Log, follow};
+use super::{ModelRequest, PAGE_EVENTS_MAX, ProjectionStopped, Projections, SharedReadModels};
+use crate::clock::SharedClock;
+use crate::drivers::SharedStore;
+use crate::drivers::follow::{LogConsumer, LogSource, follow};
 use crate::drivers::parts::Part;
 
-/// Rows of what is no longer wanted that are removed at once.
+/// Maximum number of rows of removed builds that one step deletes.
 pub const TIDY_ROWS: u32 = 1_000;
-/// The pause between two such steps.
+/// Pause between two such steps.
 const TIDY_EVERY: Duration = Duration::from_millis(50);
-/// The time that a build as of a position is kept after somebody last asked for it.
+/// Time after which an unused build of `souk replay --until` is removed.
 const UNTIL_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The interval at which such builds are looked for.
+/// Interval of the search for such builds.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// The progress of the read models, as others see it. It outlives a restart of the part.
+/// Progress of the read models, for other parts. It outlives a restart of the part.
 pub struct Progress {
-    /// The position that all models have reached.
+    /// Position that all read models have reached.
     pub reached: watch::Sender<Position>,
-    /// True once every model is built, so that queries may be answered.
+    /// True after every read model is built. Only then queries are possible.
     pub built: watch::Sender<bool>,
-    /// The rows that stand behind.
-    pub behind: watch::Sender<Arc<Behind>>,
+    /// Parked entities, whose rows lack events.
+    pub parked: watch::Sender<Arc<ParkedEntities>>,
     /// True while the read models follow the log.
     pub following: watch::Sender<bool>,
-    /// Held until every model is built.
+    /// Lock against rebuilds by other processes. It is kept until every read model is built.
     pub building: Mutex<Option<File>>,
 }
 
-/// The engines that read models need.
+/// Engines and channels that the read models need.
 #[derive(Clone)]
 pub struct ReadModelPorts {
-    /// The log.
-    pub store: Arc<dyn EventStore>,
-    /// The store of rows.
-    pub read_models: Arc<dyn ReadModelStore>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Requests of operators.
-    pub orders: Arc<tokio::sync::Mutex<mpsc::Receiver<ModelOrder>>>,
-    /// The progress, as others see it.
+    /// Store that contains the log.
+    pub store: SharedStore,
+    /// Store for the rows of read models.
+    pub read_models: SharedReadModels,
+    /// Source of the current time.
+    pub clock: SharedClock,
+    /// Channel with the requests of operators.
+    pub requests: Arc<tokio::sync::Mutex<mpsc::Receiver<ModelRequest>>>,
+    /// Progress of the read models, for other parts.
     pub progress: Arc<Progress>,
 }
 
 impl ReadModelPorts {
     /// Opens the read models of this program.
     pub async fn open(&self) -> Result<Projections, ProjectionStopped> {
-        let (store, read_models) = (Arc::clone(&self.store), Arc::clone(&self.read_models));
+        let store = Arc::clone(&self.store);
+        let read_models = Arc::clone(&self.read_models);
         Projections::open(store, read_models, Arc::clone(&self.clock), souk_projections::all()).await
     }
 }
 
-/// Follows the log with open read models until `stop` flips.
+/// Keeps open read models up to date until `stop` becomes true.
 pub async fn run(
     ports: ReadModelPorts,
     projections: Projections,
@@ -70,32 +72,32 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), ProjectionStopped> {
     let position = projections.position();
-    let log = Log {
+    let log = LogSource {
         store: Arc::clone(&ports.store),
         clock: Arc::clone(&ports.clock),
         filter: Filter::all(),
         page_events_max: PAGE_EVENTS_MAX,
     };
-    // Of read models that were started again the earlier ones have ended.
-    let orders = Arc::clone(&ports.orders).lock_owned().await;
+    // The lock is free: an earlier run of the part has ended.
+    let requests = Arc::clone(&ports.requests).lock_owned().await;
     let progress = Arc::clone(&ports.progress);
     let following = Following {
         projections,
-        orders,
+        requests,
         progress: Arc::clone(&progress),
         tidy: ticks(TIDY_EVERY),
         expiry: ticks(EXPIRE_EVERY),
         is_tidy: false,
     };
     progress.following.send_replace(true);
-    let _follows = StopsFollowing(&progress);
+    let _guard = FollowingGuard(&progress);
     follow(following, log, position, &part, stop).await
 }
 
-/// Says at its end, also by a panic, that the read models follow the log no longer.
-struct StopsFollowing<'a>(&'a Progress);
+/// Guard that reports when the read models no longer follow the log, also after a panic.
+struct FollowingGuard<'a>(&'a Progress);
 
-impl Drop for StopsFollowing<'_> {
+impl Drop for FollowingGuard<'_> {
     fn drop(&mut self) {
         self.0.following.send_replace(false);
     }
@@ -107,10 +109,10 @@ fn ticks(every: Duration) -> Interval {
     ticks
 }
 
-/// One run.
+/// One run of the consumer.
 struct Following {
     projections: Projections,
-    orders: OwnedMutexGuard<mpsc::Receiver<ModelOrder>>,
+    requests: OwnedMutexGuard<mpsc::Receiver<ModelRequest>>,
     progress: Arc<Progress>,
     tidy: Interval,
     expiry: Interval,
@@ -119,23 +121,23 @@ struct Following {
 
 /// Work of the read models besides reading the log.
 enum Work {
-    Ordered(ModelOrder),
+    Requested(ModelRequest),
     Tidy,
     Expire,
 }
 
 #[async_trait]
-impl Follows for Following {
+impl LogConsumer for Following {
     type Error = ProjectionStopped;
     type Work = Work;
 
-    async fn take_in(&mut self, page: Page) -> Result<(), ProjectionStopped> {
-        self.projections.apply_at_last(&page).await
+    async fn handle_page(&mut self, page: Page) -> Result<(), ProjectionStopped> {
+        self.projections.apply_when_free(&page).await
     }
 
     async fn next_work(&mut self) -> Work {
         tokio::select! {
-            Some(order) = self.orders.recv() => Work::Ordered(order),
+            Some(request) = self.requests.recv() => Work::Requested(request),
             _ = self.tidy.tick(), if !self.is_tidy => Work::Tidy,
             _ = self.expiry.tick() => Work::Expire,
         }
@@ -143,12 +145,12 @@ impl Follows for Following {
 
     async fn work(&mut self, work: Work) -> Result<(), ProjectionStopped> {
         match work {
-            Work::Ordered(order) => {
-                self.projections.carry_out(order).await;
+            Work::Requested(request) => {
+                self.projections.carry_out(request).await;
                 self.is_tidy = false;
             }
-            Work::Tidy => self.is_tidy = !self.projections.tidied().await,
-            Work::Expire => self.is_tidy &= !self.projections.expired().await,
+            Work::Tidy => self.is_tidy = !self.projections.tidy().await,
+            Work::Expire => self.is_tidy &= !self.projections.expire().await,
         }
         Ok(())
     }
@@ -160,7 +162,7 @@ impl Follows for Following {
             self.is_tidy = false;
         }
         let Self { projections, progress, .. } = self;
-        progress.behind.send_if_modified(|shown| projections.behind.show_in(shown));
+        progress.parked.send_if_modified(|shown| projections.parked.copy_if_changed(shown));
         progress.reached.send_replace(projections.position());
         progress.built.send_replace(!projections.is_building());
         Ok(())
@@ -168,23 +170,24 @@ impl Follows for Following {
 }
 
 impl Projections {
-    /// Gives up the builds as of a position that nobody asked for in a long time; whether there were any.
-    async fn expired(&self) -> bool {
+    /// Removes the builds of `souk replay --until` that were not used for a long time. Returns true if there
+    /// were any.
+    async fn expire(&self) -> bool {
         match self.read_models.expire(self.clock.now() - UNTIL_KEPT).await {
             Ok(expired) => expired > 0,
             Err(error) => {
-                tracing::warn!(%error, "what is no longer wanted of read models stays for now");
+                tracing::warn!(%error, "old builds of read models could not be removed; a later step tries again");
                 false
             }
         }
     }
 
-    /// Removes some of what is no longer wanted; whether there is more. What fails is tried again after the
-    /// next order or start.
-    async fn tidied(&self) -> bool {
+    /// Deletes some rows of removed builds. Returns true if there are more. After a failure, the next request
+    /// of an operator or the next start tries again.
+    async fn tidy(&self) -> bool {
         let tidied = self.read_models.tidy(TIDY_ROWS).await;
         tidied.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is no longer wanted of read models stays for now");
+            tracing::warn!(%error, "old builds of read models could not be removed; a later step tries again");
             false
         })
     }

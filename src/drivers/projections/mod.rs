@@ -1,8 +1,8 @@
-//! Drives the projectors: all read models from one pass over the log, on a thread of its own, so that
-//! folding a large batch holds up no request.
+//! Driver of the projectors: one pass over the log updates all read models. It runs on its own thread, so
+//! that a large batch does not block requests.
 //!
-//! An entity that can't take an event is parked and everything else goes on, unless the models are being
-//! rebuilt: then it stops, and says what to do.
+//! If a projector can't apply an event, its entity is parked and everything else continues. During a rebuild
+//! nothing is parked: the rebuild stops and the message says what to do.
 
 mod following;
 mod skipping;
@@ -15,28 +15,36 @@ use std::time::Duration;
 use souk_eventsourcing::parking::{Entity, Parked, Poison, Skip};
 use souk_eventsourcing::projection_runtime::{ErasedProjector, ProjectionError};
 use souk_eventsourcing::projector::{ModelChange, OpenBuild, ReadModelError, ReadModelStore};
-use souk_eventsourcing::{Clock, EventStore, Page, Position, RecordedEvent, StoreError};
-use souk_query_api::Behind;
+use souk_eventsourcing::{Page, Position, RecordedEvent, StoreError};
+use souk_query_api::ParkedEntities;
 use tokio::sync::oneshot;
 
-use super::parked::{self, Order, RetryError, WAITING_EVENTS_MAX};
+use super::SharedStore;
+use super::parked::{self, ParkedRequest, RetryError, WAITING_EVENTS_MAX};
+use crate::clock::SharedClock;
 
 pub use following::{Progress, ReadModelPorts, TIDY_ROWS, run};
 pub use skipping::NothingToSkip;
 pub use switch::{SWITCH_EVENTS_MAX, SwitchError};
 
-/// Events folded and committed at once.
+/// Store of read models that several parts of the shop share.
+pub type SharedReadModels = Arc<dyn ReadModelStore>;
+
+/// Projector of any read model.
+pub type BoxedProjector = Box<dyn ErasedProjector>;
+
+/// Maximum number of events that are applied in one transaction.
 pub const PAGE_EVENTS_MAX: usize = 4_096;
-/// The pause before a busy database is asked again.
+/// Pause before the next attempt while the database is busy.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why the read models no longer follow the log.
+/// Reason why the read models no longer follow the log.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionStopped {
     /// The log can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An event can't be folded while nothing is to be parked.
+    /// A projector can't apply an event, and parking is off.
     #[error("{0}; {advice}", advice = skipping::advice(.0))]
     Projection(ProjectionError),
     /// The read models can't be written.
@@ -44,44 +52,44 @@ pub enum ProjectionStopped {
     ReadModels(#[from] ReadModelError),
 }
 
-/// What happens to an entity that can't take an event.
+/// Behaviour if a projector can't apply an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnPoison {
-    /// It is parked.
+    /// The entity of the event is parked.
     Park,
-    /// Everything stops.
+    /// The whole driver stops with an error.
     Stop,
 }
 
-/// What an operator asks of the read models that follow the log.
-pub enum ModelOrder {
-    /// Of what is parked in one of them.
-    Parked(String, Order),
-    /// The skip of an event that stops a rebuild: by model, the key or stream that can't take it, and its position.
+/// Request of an operator to the read models.
+pub enum ModelRequest {
+    /// Request about a parked entity of the read model with this name.
+    Parked(String, ParkedRequest),
+    /// Finds the skip for an event that stops a rebuild, by read model, key or stream, and position.
     FindSkip(String, String, Position, oneshot::Sender<Result<Skip, NothingToSkip>>),
-    /// That builds take the place of the live ones, by model and number.
+    /// Replaces live builds by other builds, each named by its read model and number.
     Switch(Vec<(String, u32)>, oneshot::Sender<Result<Position, SwitchError>>),
 }
 
-/// Read models and how far each is.
+/// Projectors, and the progress of their builds.
 pub struct Projections {
-    store: Arc<dyn EventStore>,
-    read_models: Arc<dyn ReadModelStore>,
-    clock: Arc<dyn Clock>,
-    projectors: Vec<Box<dyn ErasedProjector>>,
-    /// Builds that queries don't see yet.
+    store: SharedStore,
+    read_models: SharedReadModels,
+    clock: SharedClock,
+    projectors: Vec<BoxedProjector>,
+    /// Indexes of the projectors whose builds are not live yet.
     building: Vec<usize>,
-    behind: Behind,
+    parked: ParkedEntities,
     on_poison: OnPoison,
 }
 
 impl Projections {
-    /// Opens the builds of the models' versions.
+    /// Opens the builds for the current versions of the read models.
     pub async fn open(
-        store: Arc<dyn EventStore>,
-        read_models: Arc<dyn ReadModelStore>,
-        clock: Arc<dyn Clock>,
-        projectors: Vec<Box<dyn ErasedProjector>>,
+        store: SharedStore,
+        read_models: SharedReadModels,
+        clock: SharedClock,
+        projectors: Vec<BoxedProjector>,
     ) -> Result<Self, ProjectionStopped> {
         let models: Vec<_> = projectors.iter().map(|projector| projector.model()).collect();
         let opened = read_models.open(&models).await?;
@@ -89,12 +97,13 @@ impl Projections {
             .await
     }
 
-    /// Over builds that are open. A checkpoint beyond the log's head means that the log lost events.
+    /// Creates the driver for open builds. Fails if a checkpoint is beyond the end of the log, because then
+    /// the log lost events.
     pub async fn of(
-        store: Arc<dyn EventStore>,
-        read_models: Arc<dyn ReadModelStore>,
-        clock: Arc<dyn Clock>,
-        opened: Vec<(Box<dyn ErasedProjector>, OpenBuild)>,
+        store: SharedStore,
+        read_models: SharedReadModels,
+        clock: SharedClock,
+        opened: Vec<(BoxedProjector, OpenBuild)>,
         on_poison: OnPoison,
     ) -> Result<Self, ProjectionStopped> {
         let head = store.head().await?;
@@ -104,15 +113,16 @@ impl Projections {
             clock,
             projectors: Vec::new(),
             building: Vec::new(),
-            behind: Behind::default(),
+            parked: ParkedEntities::default(),
             on_poison,
         };
         for (mut projector, opened) in opened {
-            let (name, checkpoint) = (projector.model().name, opened.checkpoint);
+            let name = projector.model().name;
+            let checkpoint = opened.checkpoint;
             if checkpoint > head {
-                let what =
-                    format!("read model `{name}` has seen position {checkpoint}, the log ends at {head}");
-                return Err(StoreError::Damaged(what).into());
+                let detail =
+                    format!("read model `{name}` is at position {checkpoint}, but the log ends at {head}");
+                return Err(StoreError::Damaged(detail).into());
             }
             if !opened.is_live {
                 projections.building.push(projections.projectors.len());
@@ -120,34 +130,34 @@ impl Projections {
             for skip in parked::skips_of(&*projections.store, name).await? {
                 projector.skip(skip);
             }
-            projections.behind.set(name, &opened.parked);
+            projections.parked.set(name, &opened.parked);
             projector.start_at(opened);
             projections.projectors.push(projector);
         }
         Ok(projections)
     }
 
-    /// Whether models are built that queries don't see yet.
+    /// Returns true if some builds are not live yet.
     pub fn is_building(&self) -> bool {
         !self.building.is_empty()
     }
 
-    /// The names of those models.
+    /// Returns the names of the read models whose builds are not live yet.
     pub fn building_models(&self) -> Vec<&'static str> {
         self.building.iter().map(|place| self.projectors[*place].model().name).collect()
     }
 
-    /// The position that all models have reached.
+    /// Returns the position that all builds have reached.
     pub fn position(&self) -> Position {
         self.projectors.iter().map(|projector| projector.checkpoint()).min().unwrap_or_default()
     }
 
-    /// The position of the model that is furthest.
+    /// Returns the highest position that a build has reached.
     pub fn highest(&self) -> Position {
         self.projectors.iter().map(|projector| projector.checkpoint()).max().unwrap_or_default()
     }
 
-    /// Folds a page into every model and commits all of them at once, or leaves them as they were.
+    /// Applies a page to every build in one transaction. After an error, all builds are as before.
     pub async fn apply(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
         let applied = self.fold_and_commit(page).await;
         if applied.is_err() {
@@ -171,7 +181,7 @@ impl Projections {
             .collect();
         self.read_models.commit(changes).await?;
         for (model, parking) in parking {
-            self.behind.change(model, &parking);
+            self.parked.change(model, &parking);
         }
         for projector in &mut self.projectors {
             projector.committed();
@@ -179,12 +189,13 @@ impl Projections {
         Ok(())
     }
 
-    /// The same, until nobody else is in the way: another program may write to the same database.
-    async fn apply_at_last(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
+    /// Applies a page like [`Self::apply`], and tries again while another program writes to the same
+    /// database.
+    async fn apply_when_free(&mut self, page: &Page) -> Result<(), ProjectionStopped> {
         loop {
             match self.apply(page).await {
                 Err(ProjectionStopped::ReadModels(error @ ReadModelError::Busy(_))) => {
-                    tracing::warn!(%error, "the read models wait for another program");
+                    tracing::warn!(%error, "the read models are waiting, because another program writes to the database");
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
                 applied => return applied,
@@ -192,7 +203,7 @@ impl Projections {
         }
     }
 
-    /// Folds a page into one model; what can't be folded is parked.
+    /// Applies a page to one build. If the projector can't apply an event, its entity is parked.
     async fn fold(&mut self, place: usize, page: &Page) -> Result<ModelChange, ProjectionStopped> {
         loop {
             let error = match self.try_fold(place, page).await? {
@@ -231,17 +242,17 @@ impl Projections {
         Ok(projector.fold(loaded, page.reached))
     }
 
-    async fn carry_out(&mut self, order: ModelOrder) {
-        // Whoever asked may have gone away.
-        match order {
-            ModelOrder::Parked(model, Order::Find(name, answer)) => {
+    async fn carry_out(&mut self, request: ModelRequest) {
+        // If the sender of the request has gone away, the result is dropped.
+        match request {
+            ModelRequest::Parked(model, ParkedRequest::Find(name, sender)) => {
                 let found = self.projectors.iter().find(|projector| projector.model().name == model);
                 let found = found.and_then(|projector| {
                     parked::entities(&name).find_map(|entity| projector.parked(&entity).cloned())
                 });
-                let _ = answer.send(found);
+                let _ = sender.send(found);
             }
-            ModelOrder::Parked(model, Order::Retry(name, skip, answer)) => {
+            ModelRequest::Parked(model, ParkedRequest::Retry(name, skip, sender)) => {
                 let place = self.projectors.iter().position(|projector| projector.model().name == model);
                 let retried = match place {
                     Some(place) => {
@@ -252,39 +263,38 @@ impl Projections {
                     }
                     None => Err(RetryError::NotParked(name)),
                 };
-                let _ = answer.send(retried);
+                let _ = sender.send(retried);
             }
-            ModelOrder::FindSkip(model, entity, position, answer) => {
-                let _ = answer.send(self.skip_at(&model, &entity, position).await);
+            ModelRequest::FindSkip(model, entity, position, sender) => {
+                let _ = sender.send(self.skip_at(&model, &entity, position).await);
             }
-            ModelOrder::Switch(builds, answer) => {
-                let _ = answer.send(self.switch(builds).await);
+            ModelRequest::Switch(builds, sender) => {
+                let _ = sender.send(self.switch(builds).await);
             }
         }
     }
 
-    /// Applies what waits for a parked entity, which is released, or leaves everything as it is.
+    /// Applies the events that are waiting for a parked entity, and releases it. After an error, everything
+    /// is as before.
     pub async fn retry(&mut self, place: usize, name: &str) -> Result<usize, RetryError> {
         let retried = self.try_again(place, name).await;
         if retried.is_err() {
-            // Whatever was begun and not committed.
+            // Drops changes that were not committed.
             self.projectors[place].forget();
         }
         retried
     }
 
     async fn try_again(&mut self, place: usize, name: &str) -> Result<usize, RetryError> {
-        let failed = |error: &dyn std::fmt::Display| RetryError::Failed(error.to_string());
         let projector = &mut self.projectors[place];
         let build = projector.build();
         let entity = parked::entities(name).find(|entity| projector.parked(entity).is_some());
         let entity = entity.ok_or_else(|| RetryError::NotParked(name.to_owned()))?;
-        let waiting =
-            self.read_models.waiting(build, entity.clone()).await.map_err(|error| failed(&error))?;
+        let waiting = self.read_models.waiting(build, entity.clone()).await.map_err(RetryError::failed)?;
         if waiting.len() > WAITING_EVENTS_MAX {
             return Err(RetryError::TooMany(waiting.len()));
         }
-        let events = parked::at(&*self.store, &waiting).await.map_err(|error| failed(&error))?;
+        let events = parked::at(&*self.store, &waiting).await.map_err(RetryError::failed)?;
         self.refuse_overwriting(place, &entity, &events).await?;
         let Err(error) = self.apply_parked(place, &entity, &events, None).await? else {
             return Ok(waiting.len());
@@ -293,7 +303,8 @@ impl Projections {
         let is_further = |event: &&RecordedEvent| event.position < error.poison.position;
         let before = events.iter().take_while(is_further).count();
         if before > 0 {
-            // It stands before another event now: that is the one to be mended or skipped.
+            // The retry got further and now stops at a later event. The entity is parked at that event
+            // instead.
             self.projectors[place].forget();
             let again = Some((*error.poison, &waiting[before..]));
             let applied = self.apply_parked(place, &entity, &events[..before], again).await?;
@@ -302,8 +313,8 @@ impl Projections {
         Err(still)
     }
 
-    /// Rows that a stream had not touched when it was parked went on. Where others have written them since,
-    /// what waits can't be put before that any more.
+    /// Refuses a retry that would overwrite newer changes. Rows that a stream had not touched when it was
+    /// parked kept changing. If other streams have written them since, the waiting events come too late.
     async fn refuse_overwriting(
         &self,
         place: usize,
@@ -321,11 +332,11 @@ impl Projections {
         }
         let since = (parked.poison.position, projector.checkpoint());
         let touched = parked::touched_since(&*self.store, stream, &new, since, |event| projector.keys(event));
-        match touched.await.map_err(|error| RetryError::Failed(error.to_string()))? {
+        match touched.await.map_err(RetryError::failed)? {
             None => Ok(()),
             Some((key, event)) => Err(RetryError::StillParked(format!(
-                "row `{key}` was written by {} at position {} since it was parked: `souk replay {}` puts all \
-                 in order",
+                "row `{key}` was written by {} at position {} after the entity was parked: rebuild the read model \
+                with `souk replay {}`",
                 event.stream,
                 event.position,
                 projector.model().name
@@ -333,8 +344,8 @@ impl Projections {
         }
     }
 
-    /// Applies events that waited for an entity, and releases it, or parks it again before those behind
-    /// them. The inner error is of an event that can't be taken.
+    /// Applies events that were waiting for an entity, and releases it. With `again`, parks it again at a
+    /// later event. The inner error is about an event that the projector can't apply.
     async fn apply_parked(
         &mut self,
         place: usize,
@@ -342,7 +353,6 @@ impl Projections {
         events: &[RecordedEvent],
         again: Option<(Poison, &[Position])>,
     ) -> Result<Result<(), ProjectionError>, RetryError> {
-        let failed = |error: ReadModelError| RetryError::Failed(error.to_string());
         let since = self.clock.now();
         let projector = &mut self.projectors[place];
         let build = projector.build();
@@ -355,24 +365,24 @@ impl Projections {
             let poison = Poison { entity: entity.clone(), ..poison };
             projector.park_again(Parked { poison, since, ..parked }, waiting);
         }
-        let loaded = self.read_models.load(build, keys).await.map_err(failed)?;
+        let loaded = self.read_models.load(build, keys).await.map_err(RetryError::failed)?;
         let change = match projector.fold(loaded, Position::START) {
             Ok(change) => change,
             Err(error) => return Ok(Err(error)),
         };
         let parking = change.parking.clone();
-        self.read_models.commit(vec![change]).await.map_err(failed)?;
+        self.read_models.commit(vec![change]).await.map_err(RetryError::failed)?;
         self.projectors[place].committed();
-        self.behind.change(build.model.name, &parking);
+        self.parked.change(build.model.name, &parking);
         Ok(Ok(()))
     }
 
-    /// The projectors, in the order of their models.
-    pub fn projectors(&self) -> &[Box<dyn ErasedProjector>] {
+    /// Returns the projectors, in the order of their read models.
+    pub fn projectors(&self) -> &[BoxedProjector] {
         &self.projectors
     }
 
-    /// Which of the models has this name.
+    /// Returns the index of the read model with this name.
     fn place_of(&self, model: &str) -> Option<usize> {
         self.projectors.iter().position(|projector| projector.model().name == model)
     }

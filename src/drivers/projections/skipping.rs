@@ -1,4 +1,5 @@
-//! An event that stops a rebuild is passed over, though the live model took it in and has nothing parked.
+//! Skip of an event that stops a rebuild. The live read model may have applied the event, so nothing is
+//! parked there.
 
 use souk_eventsourcing::parking::Skip;
 use souk_eventsourcing::projection_runtime::ProjectionError;
@@ -7,10 +8,10 @@ use souk_eventsourcing::{Position, StoreError};
 use super::Projections;
 use crate::drivers::parked;
 
-/// Why there is nothing to skip at a position.
+/// Reason why there is nothing to skip at a position.
 #[derive(Debug, thiserror::Error)]
 pub enum NothingToSkip {
-    /// No such event, or one that the model can take.
+    /// There is no such event, or the projector can apply it.
     #[error("{0}")]
     Nothing(String),
     /// The log can't be read.
@@ -19,7 +20,8 @@ pub enum NothingToSkip {
 }
 
 impl Projections {
-    /// Finds the skip of an event for a key or stream that can't take it, as the message of a rebuild names both.
+    /// Finds the skip for an event. `entity` is the key or stream, and `position` the position, as named in
+    /// the message of the rebuild.
     pub(super) async fn skip_at(
         &self,
         model: &str,
@@ -27,14 +29,16 @@ impl Projections {
         position: Position,
     ) -> Result<Skip, NothingToSkip> {
         let nothing = |why: &str| {
-            NothingToSkip::Nothing(format!("{why}: the message of `souk replay` names all three"))
+            NothingToSkip::Nothing(format!(
+                "{why}: copy the read model, the entity and the position from the message of `souk replay`"
+            ))
         };
         let place = self.place_of(model).ok_or_else(|| nothing("there is no such read model"))?;
         if position == Position::START || position > self.store.head().await? {
-            return Err(nothing("no event stands at that position"));
+            return Err(nothing("there is no event at that position"));
         }
         let events = parked::at(&*self.store, &[position]).await?;
-        let event = events.first().ok_or_else(|| nothing("no event stands at that position"))?;
+        let event = events.first().ok_or_else(|| nothing("there is no event at that position"))?;
         let stream = event.stream.clone();
         let revision = event.revision;
         let projector = &self.projectors[place];
@@ -44,25 +48,27 @@ impl Projections {
         if projector.keys(event).iter().any(|key| key == entity) {
             return Ok(Skip { stream, revision, key: Some(entity.to_owned()) });
         }
-        Err(nothing("the read model can take the event at that position, or it is not of that entity"))
+        Err(nothing(
+            "the read model can apply the event at that position, or the event belongs to another entity",
+        ))
     }
 }
 
-/// The way on for an operator whose rebuild stopped.
+/// Returns advice for an operator whose rebuild stopped at an event.
 pub(super) fn advice(error: &ProjectionError) -> String {
     let poison = &error.poison;
     if !poison.can_be_skipped {
-        return "mend the projector".to_owned();
+        return "fix the projector".to_owned();
     }
     let entity = quoted_for_a_shell(poison.entity.name());
     format!(
-        "mend the projector, or pass the event over by `souk parked skip {} {entity} --position {} --reason WHY`, \
-         and repeat the command",
+        "fix the projector, or skip the event with `souk parked skip {} {entity} --position {} --reason WHY`, \
+        and repeat the command",
         error.model, poison.position
     )
 }
 
-/// A word as a shell reads it as one.
+/// Quotes a text so that a shell reads it as one word.
 fn quoted_for_a_shell(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -76,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_blanks_and_quotes_stay_one_word_for_a_shell() {
+    fn names_with_blanks_and_quotes_become_one_shell_word() {
         for (word, quoted) in [
             ("order-1", "order-1"),
             ("a lamp", "'a lamp'"),

@@ -1,46 +1,47 @@
-//! A build takes the place of the live one.
+//! Switch from live builds to other builds.
 
 use souk_eventsourcing::projector::{Build, OpenBuild};
 use souk_eventsourcing::{Filter, Position};
 
 use super::{PAGE_EVENTS_MAX, ProjectionStopped, Projections};
 
-/// How far behind the live model a build may be that is to take its place: the rest is folded at once.
+/// Maximum number of events that a build may be behind the live build at a switch. The switch applies the
+/// missing events first.
 pub const SWITCH_EVENTS_MAX: u64 = 20_000;
 
-/// Why a build did not become the live one.
+/// Reason why a build did not become the live build.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// No such build waits to become live.
-    #[error("there is no build {number} of read model {model} that could take its place")]
+    /// There is no such build, or it can't become live.
+    #[error("there is no build {number} of read model {model} to switch to")]
     NoBuild {
-        /// The model.
+        /// Name of the read model.
         model: String,
-        /// The build's number.
+        /// Number of the build.
         number: u32,
     },
-    /// The shop builds what its own program needs.
-    #[error("the shop is building read models that its program needs: wait until it is ready")]
+    /// The shop is still building read models for its own version.
+    #[error("the shop is building read models for its own version: wait until it is ready")]
     Building,
-    /// It has too much still to fold.
+    /// The build lacks too many events.
     #[error(
         "build {number} of read model {model} is {behind} events behind, at most {SWITCH_EVENTS_MAX} are allowed: let it catch up first"
     )]
     Behind {
-        /// The model.
+        /// Name of the read model.
         model: String,
-        /// The build's number.
+        /// Number of the build.
         number: u32,
-        /// How far behind it is.
+        /// Number of events that the build lacks.
         behind: u64,
     },
-    /// It could not be brought to where the live one is.
+    /// The missing events could not be applied.
     #[error(transparent)]
     Stopped(#[from] ProjectionStopped),
 }
 
 impl Projections {
-    /// Makes what was built because a version was raised the live builds.
+    /// Makes the builds of a new version live.
     pub(super) async fn show_built(&mut self) -> Result<(), ProjectionStopped> {
         let builds = self.building.iter().map(|place| self.projectors[*place].build()).collect();
         self.read_models.switch(builds).await?;
@@ -48,14 +49,14 @@ impl Projections {
         Ok(())
     }
 
-    /// Has builds of the models' versions take the place of the live ones, all at once; answers the position
-    /// at which they did.
-    pub(super) async fn switch(&mut self, wanted: Vec<(String, u32)>) -> Result<Position, SwitchError> {
+    /// Replaces live builds by other builds of the same version, all in one transaction. Returns the position
+    /// of the switch.
+    pub(super) async fn switch(&mut self, builds: Vec<(String, u32)>) -> Result<Position, SwitchError> {
         if self.is_building() {
             return Err(SwitchError::Building);
         }
-        let mut beside = Vec::new();
-        for (model, number) in wanted {
+        let mut next_builds = Vec::new();
+        for (model, number) in builds {
             let no_build = || SwitchError::NoBuild { model: model.clone(), number };
             let place = self.place_of(&model).ok_or_else(no_build)?;
             let next = self.read_models.next(self.projectors[place].model()).await;
@@ -65,11 +66,11 @@ impl Projections {
             if behind > SWITCH_EVENTS_MAX {
                 return Err(SwitchError::Behind { model, number, behind });
             }
-            beside.push((place, opened));
+            next_builds.push((place, opened));
         }
-        let builds: Vec<Build> = beside.iter().map(|(_, opened)| opened.build).collect();
-        let live: Vec<_> = beside.iter().map(|(place, _)| (*place, self.opened(*place))).collect();
-        let switched = self.catch_up_and_switch(beside, builds).await;
+        let builds: Vec<Build> = next_builds.iter().map(|(_, opened)| opened.build).collect();
+        let live: Vec<_> = next_builds.iter().map(|(place, _)| (*place, self.opened(*place))).collect();
+        let switched = self.catch_up_and_switch(next_builds, builds).await;
         if switched.is_err() {
             for (place, live) in live {
                 self.start_at(place, live);
@@ -78,25 +79,26 @@ impl Projections {
         Ok(switched?)
     }
 
-    /// What a model is folded into.
+    /// Returns the live build of a read model, with its state.
     fn opened(&self, place: usize) -> OpenBuild {
         let projector = &self.projectors[place];
-        let (build, checkpoint) = (projector.build(), projector.checkpoint());
-        OpenBuild { build, is_live: true, checkpoint, parked: self.behind.parked(build.model.name) }
+        let build = projector.build();
+        let parked = self.parked.parked(build.model.name);
+        OpenBuild { build, is_live: true, checkpoint: projector.checkpoint(), parked }
     }
 
     fn start_at(&mut self, place: usize, opened: OpenBuild) {
-        self.behind.set(opened.build.model.name, &opened.parked);
+        self.parked.set(opened.build.model.name, &opened.parked);
         self.projectors[place].start_at(opened);
     }
 
-    /// Brings builds to where the live ones are, which they then are.
+    /// Applies the missing events to the builds, and makes the builds live.
     async fn catch_up_and_switch(
         &mut self,
-        beside: Vec<(usize, OpenBuild)>,
+        next_builds: Vec<(usize, OpenBuild)>,
         builds: Vec<Build>,
     ) -> Result<Position, ProjectionStopped> {
-        for (place, opened) in beside {
+        for (place, opened) in next_builds {
             let to = self.projectors[place].checkpoint();
             self.start_at(place, opened);
             self.fold_up_to(place, to).await?;
@@ -111,10 +113,11 @@ impl Projections {
             let limit = usize::try_from(to.0 - from.0).unwrap_or(usize::MAX).min(PAGE_EVENTS_MAX);
             let page = self.store.read_all(from, limit, &Filter::all()).await?;
             let change = self.fold(place, &page).await?;
-            let (model, parking) = (change.build.model.name, change.parking.clone());
+            let model = change.build.model.name;
+            let parking = change.parking.clone();
             self.read_models.commit(vec![change]).await?;
             self.projectors[place].committed();
-            self.behind.change(model, &parking);
+            self.parked.change(model, &parking);
         }
         Ok(())
     }

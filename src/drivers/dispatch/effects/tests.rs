@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::*;
 use souk_process_managers::FoundPayment;
 
-/// A provider that never answers a token `silent`, and answers others after a second; calls at once.
+/// Provider that never answers for the token `silent`, and answers after one second for other tokens. It
+/// counts concurrent calls.
 #[derive(Default)]
 struct Slow {
     in_flight: AtomicU32,
@@ -29,14 +30,14 @@ impl PaymentProvider for Slow {
         "slow"
     }
 
-    async fn call(&self, call: &ProviderCall, _: u32, _: &str) -> Answer {
+    async fn call(&self, call: &ProviderCall, _: u32, _: &str) -> ProviderAnswer {
         if matches!(call, ProviderCall::Authorize(call) if call.token.plain() == Some("silent")) {
             return std::future::pending().await;
         }
         self.most.fetch_max(self.in_flight.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        Answer::Done { provider_id: "p".to_owned() }
+        ProviderAnswer::Done { provider_id: "p".to_owned() }
     }
 
     async fn find_payment(&self, _: &str) -> Option<FoundPayment> {
@@ -48,17 +49,17 @@ impl PaymentProvider for Slow {
     }
 }
 
-/// A provider that fails in a retryable way so often, then does what it is asked.
+/// Provider that fails temporarily a number of times, and then succeeds.
 struct Failing {
     failures: u32,
     calls: AtomicU32,
 }
 
 impl Failing {
-    fn answer(&self) -> Answer {
+    fn answer(&self) -> ProviderAnswer {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        let done = || Answer::Done { provider_id: "p".to_owned() };
-        if call < self.failures { Answer::Retry { detail: "busy".to_owned() } } else { done() }
+        let done = || ProviderAnswer::Done { provider_id: "p".to_owned() };
+        if call < self.failures { ProviderAnswer::Retry { detail: "busy".to_owned() } } else { done() }
     }
 }
 
@@ -68,7 +69,7 @@ impl PaymentProvider for Failing {
         "failing"
     }
 
-    async fn call(&self, _: &ProviderCall, _: u32, _: &str) -> Answer {
+    async fn call(&self, _: &ProviderCall, _: u32, _: &str) -> ProviderAnswer {
         self.answer()
     }
 
@@ -81,13 +82,13 @@ impl PaymentProvider for Failing {
     }
 }
 
-/// Aggregates that nobody asks.
-struct Nobody;
+/// Command port that is never called.
+struct UnusedPort;
 
 #[async_trait]
-impl<D: Decider> CommandPort<D> for Nobody {
+impl<D: Decider> CommandPort<D> for UnusedPort {
     async fn execute(&self, _: CommandRequest<D::Command>) -> Result<Outcome<D>, CommandError<D::Rejection>> {
-        unreachable!("these tests look at the provider's answer")
+        unreachable!("these tests send no command")
     }
 
     async fn find(
@@ -113,10 +114,10 @@ fn effects_on(provider: Arc<dyn PaymentProvider>) -> Arc<Effects> {
 
 fn effects_for(provider: Arc<dyn PaymentProvider>, people: Arc<dyn PersonKeys>) -> Arc<Effects> {
     let ports = ShopPorts {
-        carts: Arc::new(Nobody),
-        orders: Arc::new(Nobody),
-        payments: Arc::new(Nobody),
-        stock: Arc::new(Nobody),
+        carts: Arc::new(UnusedPort),
+        orders: Arc::new(UnusedPort),
+        payments: Arc::new(UnusedPort),
+        stock: Arc::new(UnusedPort),
     };
     Arc::new(Effects::new(provider, people, ports, Duration::from_secs(900)))
 }
@@ -131,13 +132,13 @@ fn authorize(token: &str) -> ProviderCall {
     ProviderCall::Authorize(Authorization { payment: payment(), attempt: 1, amount: pound(), token })
 }
 
-async fn answer_after(failures: u32, call: ProviderCall) -> (Answer, u32) {
+async fn answer_after(failures: u32, call: ProviderCall) -> (ProviderAnswer, u32) {
     let effects = effects_on(Arc::new(Failing { failures, calls: AtomicU32::new(0) }));
     effects.call(&call, &origin()).await.expect("the provider answers at once")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limited_number_of_calls_is_in_flight_and_none_is_forgotten() {
+async fn concurrent_calls_are_limited_and_none_is_lost() {
     let provider = Arc::new(Slow::default());
     let effects = effects_on(provider.clone());
     let mut calls = tokio::task::JoinSet::new();
@@ -150,7 +151,7 @@ async fn a_limited_number_of_calls_is_in_flight_and_none_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn buyers_whose_bank_is_silent_hold_up_no_other_for_long() {
+async fn silent_banks_do_not_block_other_buyers_for_long() {
     let effects = effects_on(Arc::new(Slow::default()));
     for _ in 0..AUTHORIZING_CALLS_MAX * 2 {
         let effects = Arc::clone(&effects);
@@ -166,7 +167,7 @@ async fn buyers_whose_bank_is_silent_hold_up_no_other_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refunds_that_take_long_hold_up_no_capture() {
+async fn slow_refunds_do_not_block_captures() {
     let effects = effects_on(Arc::new(Slow::default()));
     for _ in 0..GIVING_BACK_CALLS_MAX * 20 {
         let effects = Arc::clone(&effects);
@@ -201,22 +202,25 @@ fn pound() -> Money {
 }
 
 #[tokio::test(start_paused = true)]
-async fn asking_for_a_hold_gives_up() {
+async fn an_authorization_is_declined_after_the_last_attempt() {
     let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX - 1, authorize("t")).await;
-    assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, PAYMENT_ATTEMPTS_MAX));
+    assert_eq!((answer, attempts), (ProviderAnswer::Done { provider_id: "p".into() }, PAYMENT_ATTEMPTS_MAX));
     let (answer, attempts) = answer_after(PAYMENT_ATTEMPTS_MAX, authorize("t")).await;
-    assert!(matches!(answer, Answer::Declined { .. }) && attempts == PAYMENT_ATTEMPTS_MAX, "{answer:?}");
+    assert!(
+        matches!(answer, ProviderAnswer::Declined { .. }) && attempts == PAYMENT_ATTEMPTS_MAX,
+        "{answer:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn taking_what_is_held_never_gives_up() {
+async fn a_capture_is_never_given_up() {
     let (answer, attempts) = answer_after(100, capture()).await;
-    assert_eq!((answer, attempts), (Answer::Done { provider_id: "p".into() }, 101));
+    assert_eq!((answer, attempts), (ProviderAnswer::Done { provider_id: "p".into() }, 101));
 }
 
-/// Remembers what it answered to each key, as providers do.
+/// Provider that remembers its answer for each idempotency key, as real providers do.
 #[derive(Default)]
-struct Remembering(Mutex<HashMap<String, Answer>>);
+struct Remembering(Mutex<HashMap<String, ProviderAnswer>>);
 
 #[async_trait]
 impl PaymentProvider for Remembering {
@@ -224,11 +228,16 @@ impl PaymentProvider for Remembering {
         "remembering"
     }
 
-    async fn call(&self, call: &ProviderCall, _: u32, key: &str) -> Answer {
-        let ProviderCall::Authorize(authorization) = call else { unreachable!("only holds are asked for") };
+    async fn call(&self, call: &ProviderCall, _: u32, key: &str) -> ProviderAnswer {
+        let ProviderCall::Authorize(authorization) = call else {
+            unreachable!("the test makes only authorizations")
+        };
         let answer = match authorization.token.plain() {
-            Some("tok_ok") => Answer::Done { provider_id: "p".into() },
-            _ => Answer::Declined { code: "unknown-token".into(), detail: "there is no such token".into() },
+            Some("tok_ok") => ProviderAnswer::Done { provider_id: "p".into() },
+            _ => ProviderAnswer::Declined {
+                code: "unknown-token".into(),
+                detail: "there is no such token".into(),
+            },
         };
         self.0.lock().unwrap().entry(key.to_owned()).or_insert(answer).clone()
     }
@@ -243,13 +252,13 @@ impl PaymentProvider for Remembering {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_of_an_erased_buyer_pays_nothing_and_finds_a_hold_of_before() {
+async fn an_erased_buyers_token_makes_no_new_payment_but_finds_an_earlier_authorization() {
     let ada = Person::new("customer", "ada");
     let before = origin();
     let token = PersonalText::from("tok_ok").of(&ada, "token");
     let requested: PaymentEvent =
         Requested { order: OrderId(before.command_id.0), amount: pound(), token, attempt: 1 }.into();
-    // As the process reads it from the log: under the key of its buyer.
+    // The process reads the token from the log, encrypted with the key of its buyer.
     let logged = sealed(vec![before.envelope(&payment_stream(payment()), 0, &requested, noon())]).remove(0);
     let read = PaymentEvent::decode(requested.event_type(), logged.schema_version, &logged.data);
     let Ok(PaymentEvent::Requested(Requested { token, .. })) = read else { panic!("{read:?}") };
@@ -258,12 +267,15 @@ async fn the_token_of_an_erased_buyer_pays_nothing_and_finds_a_hold_of_before() 
     let people = Arc::new(KeysInMemory::default());
     let effects = effects_for(Arc::new(Remembering::default()), people.clone());
     let (answer, _) = effects.call(&call, &before).await.unwrap();
-    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    assert!(matches!(answer, ProviderAnswer::Done { .. }), "{answer:?}");
     people.erase(&ada, noon()).await.unwrap();
     let (answer, _) = effects.call(&call, &before).await.unwrap();
-    assert!(matches!(answer, Answer::Done { .. }), "the hold of before the erasure: {answer:?}");
+    assert!(
+        matches!(answer, ProviderAnswer::Done { .. }),
+        "the authorization from before the erasure: {answer:?}"
+    );
     let mut after = origin();
     after.command_id = CommandId(Uuid::from_u128(99));
     let (answer, _) = effects.call(&call, &after).await.unwrap();
-    assert!(matches!(answer, Answer::Declined { .. }), "{answer:?}");
+    assert!(matches!(answer, ProviderAnswer::Declined { .. }), "{answer:?}");
 }
