@@ -1,7 +1,7 @@
-//! The data folder: everything a shop on embedded engines keeps, held by one process at a time.
+//! Data folder of a shop with embedded engines. Only one process at a time may lock it.
 //!
-//! The lock is the operating system's, so a kill frees it; the lock file says who holds it and where
-//! that process listens, which is how the command line finds a running server.
+//! The operating system keeps the lock, so the lock ends when the process is killed. The lock file contains
+//! the process id and the address of the process, so that the command line finds a running server.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -11,85 +11,86 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use souk_http::Keys;
 use souk_http::keys::KeysError;
-use souk_private_files::{Mended, make_folder, mend, mend_private, open_file};
+use souk_private_files::{ModeChange, forbid_access, forbid_writing, make_folder, open_file};
 use souk_sqlite_log::{LOG_FILE, MANIFEST_FILE};
 use souk_sqlite_person_keys::SqlitePersonKeys;
 use souk_sqlite_read_models::READ_MODELS_FILE;
 
-/// The lock file's name.
+/// Name of the lock file.
 pub const LOCK_FILE: &str = "souk.lock";
 
-/// The lock file of those who build read models.
+/// Name of the lock file for rebuilds of read models.
 const REBUILD_LOCK_FILE: &str = "rebuild.lock";
-/// Tries to lock a file, with a pause between two.
+/// Maximum number of attempts to lock a file.
 const LOCK_TRIES: u32 = 4;
-/// The pause between two tries to lock a file.
+/// Pause between two attempts to lock a file.
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// The keys of a data folder: made where there are none, unless people were kept under others.
+/// Reads the keys of a data folder. Creates them if they are missing, but not if the folder has keys of
+/// people, because these belong to the missing keys.
 pub fn keys_of(data: &Path) -> Result<Keys, KeysError> {
     if SqlitePersonKeys::exists_in(data) { Keys::read(data) } else { Keys::open(data) }
 }
 
-/// What the lock file says.
+/// Content of the lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The process that holds the folder.
+    /// Id of the process that has locked the folder.
     pub pid: u32,
-    /// Where it listens, once it does.
+    /// Address of the process. `None` before it listens.
     #[serde(default)]
     pub address: Option<String>,
 }
 
-/// Why a data folder can't be used.
+/// Reason why a data folder can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataFolderError {
-    /// Another process has it.
+    /// Another process has locked the folder.
     #[error("the data folder {} is in use by process {pid}{}: stop it, or name another folder with --data",
         .folder.display(), .address.as_ref().map(|address| format!(", which listens on {address}")).unwrap_or_default())]
     InUse {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// Who holds it.
+        /// Id of the process that has locked the folder.
         pid: u32,
-        /// Where it listens.
+        /// Address of that process.
         address: Option<String>,
     },
-    /// There is no shop in it.
+    /// The folder contains no shop.
     #[error("there is no shop in {}: name its data folder with --data", .folder.display())]
     NoShop {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
-    /// There are read models, and no log that they were made from.
-    #[error("log-truncated: the log in {} is gone: put log.sqlite back, or restore a backup (`souk log restore FOLDER`)", .folder.display())]
+    /// The folder contains read models, but their log is missing.
+    #[error("log-truncated: the log in {} is missing: put log.sqlite back, or restore a backup (`souk log restore FOLDER`)", .folder.display())]
     LogGone {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
-    /// Somebody builds read models in it.
-    #[error("read models are being built in {}, by `souk replay` or a shop that is starting: let that end, or stop it", .folder.display())]
+    /// Another process builds read models in the folder.
+    #[error("read models are being built in {}, by `souk replay` or by a shop that is starting: wait until that ends, or stop it", .folder.display())]
     Rebuilding {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
-    /// It is a backup.
-    #[error("{} is a backup of a log, no shop: restore it into another folder (`souk log restore {} --data DIR`)", .folder.display(), .folder.display())]
+    /// The folder is a backup.
+    #[error("{} is a backup of a log, not a data folder: restore it into another folder (`souk log restore {} --data DIR`)", .folder.display(), .folder.display())]
     IsBackup {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
-    /// It can't be read or written.
+    /// The folder can't be read or written.
     #[error("the data folder {} can't be used: {error}", .folder.display())]
     Io {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }
 
-/// A data folder that this process holds, until it is dropped.
+/// Data folder that this process has locked. Dropping the value unlocks the folder.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
@@ -97,7 +98,7 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder if it is missing, and locks it.
+    /// Creates the folder if it is missing, and locks it.
     pub fn lock(path: &Path) -> Result<Self, DataFolderError> {
         let failed = |error| DataFolderError::Io { folder: path.to_owned(), error };
         if path.join(MANIFEST_FILE).exists() {
@@ -105,9 +106,9 @@ impl DataFolder {
         }
         make_folder(path).map_err(failed)?;
         let file_path = path.join(LOCK_FILE);
-        mend_all(path).map_err(failed)?;
+        restrict_rights(path).map_err(failed)?;
         let lock = open_file(&file_path).map_err(failed)?;
-        match lock_at_last(&lock) {
+        match lock_with_retries(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let Holder { pid, address } = read_holder(&lock).unwrap_or_default();
@@ -120,12 +121,12 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Notes where this process listens, for others to find.
+    /// Writes the address of this process into the lock file, so that other processes find it.
     pub fn announce(&mut self, address: &str) -> Result<(), DataFolderError> {
         self.write_holder(Some(address.to_owned()))
             .map_err(|error| DataFolderError::Io { folder: self.path.clone(), error })
@@ -139,45 +140,45 @@ impl DataFolder {
     }
 }
 
-/// The beginnings of the names of files and folders that hold secrets unsealed: keys of people, hashes of passwords,
-/// mailed tokens.
+/// Prefixes of the names of files and folders that contain secrets without encryption: keys of people, hashes
+/// of passwords, mailed tokens.
 const PRIVATE_NAMES: [&str; 3] = ["person-keys.sqlite", "credentials.sqlite", "mail"];
 
-/// Returns true for a file or folder that others may not read.
+/// Returns true if other users must not read the file or folder.
 fn is_private(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| PRIVATE_NAMES.iter().any(|private| name.starts_with(private)))
 }
 
-/// Takes from others the right to write the folder and what lies in it, and to read what is private. The folder `keys`
-/// looks after itself.
-fn mend_all(folder: &Path) -> io::Result<()> {
+/// Removes the rights of other users to write the folder and its files, and to read private files. The folder
+/// `keys` is checked when its keys are read.
+fn restrict_rights(folder: &Path) -> io::Result<()> {
     let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     for path in std::iter::once(Ok(folder.to_owned())).chain(entries) {
         let path = path?;
         let is_private = path != folder && is_private(&path);
-        match if is_private { mend_private(&path) } else { mend(&path) } {
+        match if is_private { forbid_access(&path) } else { forbid_writing(&path) } {
             Ok(None) => {}
-            Ok(Some(Mended { before, now })) if is_private => {
+            Ok(Some(ModeChange { before, now })) if is_private => {
                 let path = path.display();
-                tracing::warn!(%path, before, now, "others could open what the shop keeps for itself");
+                tracing::warn!(%path, before, now, "other users could read this private file of the shop; their rights are removed");
             }
-            Ok(Some(Mended { before, now })) => {
+            Ok(Some(ModeChange { before, now })) => {
                 let path = path.display();
-                tracing::warn!(%path, before, now, "others could write what the shop keeps");
+                tracing::warn!(%path, before, now, "other users could write this file of the shop; their rights are removed");
             }
-            // Another process removed it meanwhile.
+            // Another process has removed the file meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let path = path.display();
-                tracing::warn!(%path, %error, "whether others may write what the shop keeps is not known");
+                tracing::warn!(%path, %error, "the rights of other users could not be checked");
             }
         }
     }
     Ok(())
 }
 
-/// Refuses a folder without a shop, or one whose log is gone.
+/// Fails if the folder contains no shop, or if its log is missing.
 pub fn require_shop(path: &Path) -> Result<(), DataFolderError> {
     require_no_loss(path)?;
     if path.join(MANIFEST_FILE).exists() {
@@ -187,18 +188,19 @@ pub fn require_shop(path: &Path) -> Result<(), DataFolderError> {
     if has_shop { Ok(()) } else { Err(DataFolderError::NoShop { folder: path.to_owned() }) }
 }
 
-/// Refuses a folder that has read models of a log and no log.
+/// Fails if the folder contains read models but no log.
 pub fn require_no_loss(path: &Path) -> Result<(), DataFolderError> {
-    let is_there = |name| path.join(name).exists();
-    let is_lost = is_there(READ_MODELS_FILE) && !is_there(LOG_FILE);
+    let exists = |name| path.join(name).exists();
+    let is_lost = exists(READ_MODELS_FILE) && !exists(LOG_FILE);
     if is_lost { Err(DataFolderError::LogGone { folder: path.to_owned() }) } else { Ok(()) }
 }
 
-/// Held by whoever makes builds of these read models: two would fold into the same one.
+/// Locks the rebuilds of read models, and returns the lock. Without it, two processes could write to the same
+/// build.
 pub fn lock_rebuilds(folder: &Path, models: &[&str]) -> Result<File, DataFolderError> {
     let failed = |error| DataFolderError::Io { folder: folder.to_owned(), error };
     let mut lock = open_file(&folder.join(REBUILD_LOCK_FILE)).map_err(failed)?;
-    match lock_at_last(&lock) {
+    match lock_with_retries(&lock) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(DataFolderError::Rebuilding { folder: folder.to_owned() });
@@ -212,7 +214,7 @@ pub fn lock_rebuilds(folder: &Path, models: &[&str]) -> Result<File, DataFolderE
     Ok(lock)
 }
 
-/// The read models that a process builds right now; a build of another one stands still.
+/// Returns the names of the read models that a process is building now.
 pub fn rebuilding(folder: &Path) -> Vec<String> {
     let Ok(mut lock) = File::open(folder.join(REBUILD_LOCK_FILE)) else { return Vec::new() };
     let mut names = String::new();
@@ -224,8 +226,9 @@ pub fn rebuilding(folder: &Path) -> Vec<String> {
     }
 }
 
-/// Locks a file unless a process keeps it: one that looks who holds it has it for a moment only.
-fn lock_at_last(lock: &File) -> Result<(), TryLockError> {
+/// Locks a file, with some attempts. [`holder`] locks the file for a moment only, so one failed attempt does
+/// not mean that a process keeps it.
+fn lock_with_retries(lock: &File) -> Result<(), TryLockError> {
     for _ in 1..LOCK_TRIES {
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
@@ -235,7 +238,7 @@ fn lock_at_last(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// Who holds the folder right now; `None` when nobody does.
+/// Returns the process that has locked the folder, or `None` if it is not locked.
 pub fn holder(path: &Path) -> Option<Holder> {
     let lock = File::open(path.join(LOCK_FILE)).ok()?;
     match lock.try_lock_shared() {
@@ -256,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_held_by_one_and_free_again_afterwards() {
+    fn only_one_process_at_a_time_can_lock_a_folder() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let mut folder = DataFolder::lock(&path).unwrap();
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn models_are_being_rebuilt_while_their_lock_is_held_and_no_longer() {
+    fn models_count_as_rebuilding_only_while_their_lock_is_held() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(rebuilding(folder.path()), [""; 0]);
         let lock = lock_rebuilds(folder.path(), &["orders", "stock"]).unwrap();
@@ -284,7 +287,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn others_lose_the_right_to_write_what_lies_in_a_folder() {
+    fn other_users_lose_the_right_to_write_files_of_a_folder() {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let parent = tempfile::tempdir().unwrap();
@@ -304,7 +307,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn others_lose_the_right_to_read_keys_credentials_and_mail() {
+    fn other_users_lose_the_right_to_read_keys_credentials_and_mail() {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let parent = tempfile::tempdir().unwrap();
@@ -326,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_a_file_is_refused_by_name() {
+    fn a_file_instead_of_a_folder_is_refused_with_its_name() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         std::fs::write(&path, "x").unwrap();

@@ -1,4 +1,4 @@
-//! The demo catalogue: something to sell in a shop that was just opened.
+//! Demo catalogue: products for a new shop.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -13,15 +13,15 @@ use souk_eventsourcing::{Actor, CommandRequest, CorrelationId};
 
 use crate::embedded::Embedded;
 
-/// One product a line, with the units of each SKU.
+/// Products of the catalogue, one JSON object on each line, with the stock of each SKU.
 const CATALOGUE: &str = include_str!("../demo/catalogue.jsonl");
 
-/// Marks a data folder while the catalogue is being loaded.
+/// Name of the file that exists in the data folder while the catalogue is being loaded.
 const UNFINISHED: &str = "demo-unfinished";
 
-/// Loads it into a shop whose log is empty, and waits until it can be bought.
+/// Loads the catalogue into a shop whose log is empty, and waits until its products can be bought.
 pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
-    // A first start that was cut off in the middle goes on where it was.
+    // If the first start was interrupted, this start loads the rest.
     let unfinished = shop.folder.path().join(UNFINISHED);
     if shop.head_at_start.0 > 0 && !unfinished.exists() {
         shop.wait_for(shop.head_at_start).await;
@@ -29,8 +29,9 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
     }
     fs::write(&unfinished, "")?;
     let lines = CATALOGUE.lines().map(serde_json::from_str::<Map<String, Value>>);
-    let lines = lines.collect::<Result<Vec<_>, _>>().context("the demo catalogue is part of the program")?;
-    let (mut products, mut counts) = (Vec::new(), Vec::new());
+    let lines = lines.collect::<Result<Vec<_>, _>>().context("the built-in demo catalogue is malformed")?;
+    let mut products = Vec::new();
+    let mut counts = Vec::new();
     for mut product in lines {
         if let Some(Value::Object(stock)) = product.remove("stock") {
             counts.extend(stock.into_iter().filter_map(|(sku, units)| Some((sku, units.as_i64()?))));
@@ -38,24 +39,27 @@ pub async fn load(shop: &Embedded) -> anyhow::Result<()> {
         products.push(Value::Object(product).to_string());
     }
     let actor = Actor::new("service", "demo");
-    let correlation = CorrelationId::from(shop.shop.clock.new_id());
-    let (lines, _) = import_texts(&shop.shop, &products, actor.clone(), correlation.clone(), false).await;
+    let correlation = CorrelationId::from(shop.ports.clock.new_id());
+    let (lines, _) = import_texts(&shop.ports, &products, actor.clone(), correlation.clone(), false).await;
     if let Some(refused) = lines.iter().find(|line| line.outcome == LineOutcome::Refused) {
-        bail!("the demo catalogue is part of the program: {}", refused.reason.as_deref().unwrap_or(""));
+        bail!(
+            "a product of the built-in demo catalogue was refused: {}",
+            refused.reason.as_deref().unwrap_or("")
+        );
     }
     let mut last = shop.head_at_start;
     for (sku, on_hand) in counts {
         let sku = Sku::parse(&sku)?;
-        let origin = Origin::new(shop.shop.clock.new_id(), actor.clone(), correlation.clone());
+        let origin = Origin::new(shop.ports.clock.new_id(), actor.clone(), correlation.clone());
         let request = CommandRequest::new(Stock::stream(&sku), StockCommand::Count { on_hand }, origin);
-        last = last.max(shop.shop.stock.execute(request).await?.position);
+        last = last.max(shop.ports.stock.execute(request).await?.position);
     }
     shop.wait_for(last).await;
     fs::remove_file(&unfinished)?;
     Ok(())
 }
 
-/// Three commands that buy something.
+/// Returns three shell commands that buy a product.
 pub fn first_purchase(address: SocketAddr) -> String {
     format!(
         "A first purchase:\n\n  \

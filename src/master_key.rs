@@ -1,53 +1,53 @@
-//! Where the master key comes from: the configuration, a file, or the data folder, which makes one at the
-//! first start.
+//! Master key that encrypts the keys of people. It comes from the configuration, from a file, or from the
+//! data folder. The data folder gets a new master key at the first start.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use souk_http::keys::KEYS_FOLDER;
-use souk_private_files::{Mended, make_folder, mend_key, write_new};
+use souk_private_files::{ModeChange, make_folder, secure_key, write_new};
 use souk_sqlite_person_keys::{MasterKey, MasterKeyMalformed, SqlitePersonKeys};
 
 use crate::configuration::Configuration;
 
-/// The file of the master key in the folder of keys.
+/// Name of the master key file in the folder of keys.
 const MASTER_KEY: &str = "master";
 
-/// Why there is no master key. Nothing was changed.
+/// Reason why the master key can't be used. No file was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// The file can't be read or written.
     #[error("the master key file {} can't be used: {error}", .path.display())]
     Io {
-        /// The file.
+        /// Path of the master key file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// It holds something else.
+    /// The master key has the wrong form.
     #[error("the master key {from} is malformed: {why}")]
     Malformed {
-        /// Where it is from.
+        /// Source of the master key, for the message.
         from: String,
-        /// What is wanted.
+        /// Expected form.
         why: MasterKeyMalformed,
     },
-    /// There are keys of people, and no master key for them.
+    /// There are keys of people, but the master key for them is missing.
     #[error(
-        "master-key-missing: {} is gone, and with it the master key that personal data in this folder is kept \
-         under: put the file back, or name where it is (SOUK_MASTER_KEY_FILE, or SOUK_MASTER_KEY with its 64 \
-         digits)", .path.display()
+        "master-key-missing: the file {} is missing. It contains the master key that encrypts personal data in this \
+        folder: put the file back, or set SOUK_MASTER_KEY_FILE to its path, or SOUK_MASTER_KEY to its 64 digits",
+        .path.display()
     )]
     Missing {
-        /// Where it would be.
+        /// Path where the file should be.
         path: PathBuf,
     },
-    /// The system gives no random bytes.
-    #[error("no master key can be made: {0}")]
+    /// The system provides no random bytes.
+    #[error("a master key can't be created: {0}")]
     NoRandomness(getrandom::Error),
 }
 
-/// The master key of a data folder.
+/// Returns the master key of a data folder. Creates it if the folder has no keys of people yet.
 pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
     let parse = |text: &str, from: String| {
         MasterKey::parse(text).map_err(|why| MasterKeyError::Malformed { from, why })
@@ -67,16 +67,16 @@ pub fn of(configuration: &Configuration) -> Result<MasterKey, MasterKeyError> {
     }
 }
 
-/// Reads a file of a master key, which its owner alone may write. Others lose the right to read it.
+/// Reads a master key file. If other users could read or write the file, their rights are removed.
 fn read(path: &Path) -> io::Result<String> {
-    if let Some(Mended { before, now }) = mend_key(path)? {
+    if let Some(ModeChange { before, now }) = secure_key(path)? {
         let path = path.display();
-        tracing::warn!(%path, before, now, "others could read a master key: change it by `souk keys rewrap`");
+        tracing::warn!(%path, before, now, "other users could read the master key: replace it with `souk keys rewrap`");
     }
     std::fs::read_to_string(path)
 }
 
-/// Where the master key is read from, when that is a file.
+/// Returns the path of the master key file, or `None` if the master key is in the configuration.
 pub fn path(configuration: &Configuration) -> Option<PathBuf> {
     if configuration.master_key.is_some() {
         return None;
@@ -85,13 +85,14 @@ pub fn path(configuration: &Configuration) -> Option<PathBuf> {
     Some(configuration.master_key_file.clone().unwrap_or_else(in_folder))
 }
 
-/// Where the next master key waits until every key is wrapped by it.
+/// Returns the path of the next master key. The file exists until every key is encrypted with the next master
+/// key.
 pub fn next(path: &Path) -> PathBuf {
     path.with_extension("next")
 }
 
-/// Puts the next master key in the place of the one before, once the keys are wrapped by it: also after a
-/// rotation that was cut off there. The one before is kept beside it, for backups that it opens.
+/// Replaces the master key file by the next one, if the keys are already encrypted with the next master key.
+/// This also completes an interrupted change. The old master key is kept in another file, for older backups.
 pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
     let next = next(path);
     let io = |error: io::Error| MasterKeyError::Io { path: next.clone(), error };
@@ -101,8 +102,8 @@ pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
         Err(error) => return Err(io(error)),
     };
     let id = |text: &str| MasterKey::parse(text).map(|key| key.id()).ok();
-    let wanted = souk_sqlite_person_keys::master_id(data).ok().flatten();
-    if wanted.is_none() || id(&text) != wanted {
+    let current = souk_sqlite_person_keys::master_id(data).ok().flatten();
+    if current.is_none() || id(&text) != current {
         return Ok(());
     }
     if let Some(old) = std::fs::read_to_string(path).ok().and_then(|text| id(&text)) {
@@ -111,7 +112,7 @@ pub fn finish(path: &Path, data: &Path) -> Result<(), MasterKeyError> {
     std::fs::rename(&next, path).map_err(io)
 }
 
-/// A new master key in a file of its own, or the one that a rotation which was cut off left there.
+/// Creates the next master key in a separate file, or returns the one that an interrupted change left there.
 pub fn make_next(path: &Path) -> Result<MasterKey, MasterKeyError> {
     let next = next(path);
     let text = match read(&next) {
@@ -147,7 +148,7 @@ mod tests {
     use crate::testing::configuration;
 
     #[test]
-    fn a_folder_makes_one_and_keeps_it() {
+    fn a_new_folder_gets_a_master_key_and_keeps_it() {
         let folder = tempfile::tempdir().unwrap();
         let configuration = configuration(folder.path());
         let made = of(&configuration).unwrap();
@@ -156,7 +157,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_master_key_that_others_could_read_is_mended() {
+    fn other_users_lose_the_right_to_read_the_master_key() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let configuration = configuration(folder.path());
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_the_configuration_wins_and_is_checked() {
+    fn a_master_key_in_the_configuration_is_checked_and_has_priority() {
         let folder = tempfile::tempdir().unwrap();
         let digits = "5a".repeat(32);
         let mut configuration = configuration(folder.path());
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_named_and_is_not_there_is_no_reason_to_make_one() {
+    fn a_missing_configured_file_is_an_error_and_no_master_key_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let mut configuration = configuration(folder.path());
         configuration.master_key_file = Some(folder.path().join("elsewhere"));
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_key_is_missed_where_there_are_keys_of_people() {
+    fn a_lost_master_key_is_an_error_if_there_are_keys_of_people() {
         let folder = tempfile::tempdir().unwrap();
         let configuration = configuration(folder.path());
         drop(SqlitePersonKeys::open(folder.path(), of(&configuration).unwrap()).unwrap());

@@ -1,9 +1,11 @@
-//! Looks for people whose personal data the log holds under seal and whose keys are not there, although nobody erased
-//! them: after a restore without `person-keys.sqlite`, or with an older one. Their data reads as erased, and they can't
-//! sign in, so a shop does not open like this unless it is told to go on.
+//! Check for missing keys of people. The log contains encrypted personal data, and a key may be missing
+//! although nobody erased the person: after a restore without `person-keys.sqlite`, or with an older copy.
+//! Such data looks erased, and these people can't sign in. So the shop does not start, unless the
+//! configuration allows it.
 //!
-//! The store of keys notes up to which position of the log it is complete, so a start looks at what came after that
-//! alone: at nothing after a graceful stop, at the last minute after a crash, and at the whole log once, after a restore.
+//! The store of keys records up to which position of the log it is complete. So a start checks only the later
+//! events: none after a graceful stop, those of the last minute after a crash, and the whole log after a
+//! restore.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,13 +23,13 @@ use souk_projections::erased_people::ErasedPeople;
 use souk_sqlite_person_keys::{PERSON_KEYS_FILE, SqlitePersonKeys};
 use uuid::Uuid;
 
-/// People that a message names.
+/// Maximum number of people that a message names.
 const NAMED_MAX: usize = 5;
 
-/// Why a shop does not start.
+/// Reason why the check fails.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Keys are missing.
+    /// Keys of people are missing.
     #[error(transparent)]
     Missing(#[from] KeysMissing),
     /// The store of keys can't be read.
@@ -38,18 +40,18 @@ pub enum CheckError {
     Log(#[from] StoreError),
 }
 
-/// People whose keys are missing.
+/// Error with the people whose keys are missing.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "keys-missing: the log holds personal data of {} and {} ({named}) whose \
-     keys are not in {}; nobody erased them. {state}: stop here and put the newest copy there (`souk keys backup FILE` \
-     makes one), with the master key that it is wrapped by. If there is none, `souk serve --without-keys` \
-     (SOUK_WITHOUT_KEYS=true) goes on: what they entered stays unreadable, their orders can't be shipped before they get \
-     an address, and an admin frees the e-mail address of an account by DELETE /api/users/ID", counted(*.customers, "customer", "customers"),
-    counted(*.guests, "guest's order", "guests' orders"), .path.display()
+    "keys-missing: the log contains personal data of {} and {} ({named}), but their keys are not in {}, and nobody \
+    erased them. {state}. Put the newest copy of the file there (`souk keys backup FILE` makes copies), with the \
+    master key that encrypts it. If there is no copy, start with `souk serve --without-keys` \
+    (SOUK_WITHOUT_KEYS=true): then the personal data stays unreadable, the orders can't be shipped until they get a \
+    new address, and an administrator can free the e-mail address of an account with DELETE /api/users/ID",
+    counted(*.customers, "customer", "customers"), counted(*.guests, "guest order", "guest orders"), .path.display()
 )]
 pub struct KeysMissing {
-    /// The file of the store.
+    /// Path of the store of keys.
     path: PathBuf,
     customers: usize,
     guests: usize,
@@ -57,7 +59,7 @@ pub struct KeysMissing {
     state: &'static str,
 }
 
-/// The store of keys, as it is held against a log.
+/// Record of the position up to which the store of keys is complete for a log.
 #[derive(Clone)]
 pub struct Completeness {
     keys: Arc<SqlitePersonKeys>,
@@ -65,34 +67,41 @@ pub struct Completeness {
 }
 
 impl Completeness {
-    /// A store of keys beside a log of a lineage.
+    /// Creates the record for a store of keys and a log. `lineage` identifies the log.
     pub fn new(keys: Arc<SqlitePersonKeys>, lineage: Uuid) -> Self {
         Self { keys, log: lineage.to_string() }
     }
 
-    /// Notes that every key of an event up to a position is on disk: keys are, before the event is appended.
+    /// Records that the keys of all events up to a position are on disk. This holds for every position of the
+    /// log, because keys are written before the events are appended.
     pub async fn note(&self, up_to: Position) -> Result<(), KeysUnavailable> {
         self.keys.note_complete(&self.log, up_to).await
     }
 
-    /// Refuses a log with personal data whose keys are missing, unless told to go on without them.
-    pub async fn check(&self, log: &dyn EventStore, folder: &Path, goes_on: bool) -> Result<(), CheckError> {
+    /// Fails if the log contains personal data whose keys are missing. With `is_allowed`, only logs a
+    /// warning.
+    pub async fn check(
+        &self,
+        log: &impl EventStore,
+        folder: &Path,
+        is_allowed: bool,
+    ) -> Result<(), CheckError> {
         let after = self.keys.complete_up_to(&self.log).await?;
         let missing = missing(log, after, Some(&self.keys)).await?;
-        // With the key of nobody the store is new: `check_without_store` was told to go on.
-        refuse(&missing, folder, "The file is older than the log", goes_on)?;
+        refuse(&missing, folder, "The file is older than the log", is_allowed)?;
         Ok(self.note(log.head().await?).await?)
     }
 }
 
-/// The same for a folder without a store of keys, before one is made.
+/// Checks a folder without a store of keys, before a new store is created. Fails if the log contains personal
+/// data. With `is_allowed`, only logs a warning.
 pub async fn check_without_store(
-    log: &dyn EventStore,
+    log: &impl EventStore,
     folder: &Path,
-    goes_on: bool,
+    is_allowed: bool,
 ) -> Result<(), CheckError> {
     let missing = missing(log, Position::START, None).await?;
-    Ok(refuse(&missing, folder, "There is no such file", goes_on)?)
+    Ok(refuse(&missing, folder, "The file does not exist", is_allowed)?)
 }
 
 fn counted(count: usize, one: &str, more: &str) -> String {
@@ -103,7 +112,7 @@ fn refuse(
     missing: &BTreeSet<Person>,
     folder: &Path,
     state: &'static str,
-    goes_on: bool,
+    is_allowed: bool,
 ) -> Result<(), KeysMissing> {
     if missing.is_empty() {
         return Ok(());
@@ -120,29 +129,29 @@ fn refuse(
         named: named.join(", "),
         state,
     };
-    if goes_on {
-        tracing::warn!("the shop was told to go on: {missing}");
+    if is_allowed {
+        tracing::warn!("the shop starts although keys are missing: {missing}");
         return Ok(());
     }
     Err(missing)
 }
 
-/// People of whom the log holds something under seal behind a position, without a key, and of whom neither the log nor
-/// the store says that they are erased.
+/// Returns the people with encrypted data after a position of the log who have no key, and who are not erased
+/// according to the log or the store.
 async fn missing(
-    log: &dyn EventStore,
+    log: &impl EventStore,
     mut after: Position,
     keys: Option<&SqlitePersonKeys>,
 ) -> Result<BTreeSet<Person>, CheckError> {
     let head = log.head().await?;
     let mut missing = BTreeSet::new();
-    let mut gone = HashSet::new();
+    let mut without_key = HashSet::new();
     while after < head {
         let page = log.read_all(after, READ_EVENTS_MAX, &Filter::all()).await?;
         let mut people = BTreeSet::new();
         for event in &page.events {
-            gone.extend(forgotten_by(event));
-            people.extend(sealed_people(&event.event.data).filter(may_miss));
+            without_key.extend(key_destroyed_by(event));
+            people.extend(sealed_people(&event.event.data).filter(needs_key));
         }
         let people: Vec<Person> = people.into_iter().filter(|person| !missing.contains(person)).collect();
         missing.extend(match keys {
@@ -151,24 +160,25 @@ async fn missing(
         });
         after = page.reached;
     }
-    missing.retain(|person| !gone.contains(person));
+    missing.retain(|person| !without_key.contains(person));
     Ok(missing)
 }
 
-/// The key of an address that an erased buyer's order got later is destroyed when the order ends, and no event says
-/// so. An order that has not ended can't be shipped without it, so nothing is lost unnoticed.
-fn may_miss(person: &Person) -> bool {
+/// Returns false for the new address of an erased buyer's order. Its key is destroyed when the order ends,
+/// and no event records that. If the order has not ended, it can't be shipped without the key, so somebody
+/// will notice.
+fn needs_key(person: &Person) -> bool {
     person.parts().0 != OrderId::READDRESSED
 }
 
-/// The person whose key an event says is destroyed: somebody who was erased, or the guest whose order is a customer's
-/// now. An event that can't be read says nothing.
-fn forgotten_by(event: &RecordedEvent) -> Option<Person> {
+/// Returns the person whose key was destroyed according to the event: an erased person, or the guest of an
+/// order that was attached to a customer. Returns `None` for an unreadable event.
+fn key_destroyed_by(event: &RecordedEvent) -> Option<Person> {
     if event.event_type() == "order.attached" && event.stream.category() == Order::CATEGORY {
         let attached = event.decode().ok().filter(|event| matches!(event, OrderEvent::Attached(_)));
         let order = event.stream.id().parse().map(OrderId).ok();
         return attached.and(order).map(OrderId::guest);
     }
-    let is_erasure = ErasedPeople::takes().contains(&event.event_type());
+    let is_erasure = ErasedPeople::event_types().contains(&event.event_type());
     is_erasure.then(|| ErasedPeople::read(event).ok().flatten()).flatten()
 }

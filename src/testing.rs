@@ -1,4 +1,4 @@
-//! A shop in a folder of its own, for tests of what puts it together.
+//! Shop in a temporary folder, for tests of this crate.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use souk_sign_in::password::Cost;
 use crate::configuration::{Configuration, Limiting, Role};
 use crate::embedded::Embedded;
 
-/// A running shop; its folder goes with it.
+/// Running shop. Its folder is deleted with it.
 pub(crate) struct TestShop {
     pub(crate) shop: Embedded,
     folder: tempfile::TempDir,
@@ -20,7 +20,7 @@ impl TestShop {
         Self::open_in(tempfile::tempdir().unwrap()).await
     }
 
-    /// The shop stopped, and opened again after something was done to its folder.
+    /// Stops the shop, runs `meanwhile`, and starts the shop again in the same folder.
     pub(crate) async fn reopened(self, meanwhile: impl AsyncFnOnce()) -> Self {
         self.shop.stop().await;
         meanwhile().await;
@@ -33,7 +33,7 @@ impl TestShop {
     }
 }
 
-/// What a shop in a folder goes by.
+/// Returns the configuration of a test shop in a folder.
 pub(crate) fn configuration(data: &Path) -> Configuration {
     Configuration {
         data: data.to_owned(),

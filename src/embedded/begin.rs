@@ -1,23 +1,25 @@
-//! Starts the parts of a shop, each under its supervisor.
+//! Start of the background parts of a shop, each with its supervisor.
 
 use std::sync::{Arc, Mutex};
 
+use souk_eventsourcing::Position;
 use souk_eventsourcing::process::Process;
-use souk_eventsourcing::{Clock, EventStore, Position};
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
 use souk_process_managers::{ProviderCall, ShopCommand};
-use souk_query_api::{Behind, Followed};
+use souk_query_api::{ParkedEntities, ReadModelProgress};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::drivers::parts::{Begun, Parts, supervise};
+use crate::clock::SharedClock;
+use crate::drivers::SharedStore;
+use crate::drivers::parts::{PartTask, Parts, supervise};
 use crate::drivers::processes::{self, ProcessHandle, ProcessPorts, ProcessStopped};
 use crate::drivers::projections::{self, Progress, ProjectionStopped, Projections, ReadModelPorts};
 use crate::drivers::settled::{self, Settling};
 
-/// Refuses rows of processes that have seen more than the log holds.
+/// Fails if a checkpoint of a process is beyond the end of the log.
 pub(super) async fn check_process_state(ports: &ProcessPorts) -> Result<(), ProcessStopped> {
     processes::check::<Checkout>(ports).await?;
     processes::check::<Settlement>(ports).await?;
@@ -45,47 +47,56 @@ fn start_process<P>(
 where
     P: Process<Command = ShopCommand, Effect = ProviderCall>,
 {
-    let (handle, desk) = processes::handle::<P>();
-    let (part, ports, stop) = (parts.follower(P::NAME), ports.clone(), stopping.clone());
-    let begun = Arc::clone(&part);
+    let (handle, inbox) = processes::handle::<P>();
+    let part = parts.follower(P::NAME);
+    let ports = ports.clone();
+    let stop = stopping.clone();
+    let run_part = Arc::clone(&part);
     let begin = move || {
-        let run = processes::run::<P>(ports.clone(), desk.clone(), Arc::clone(&begun), stop.clone());
+        let run = processes::run::<P>(ports.clone(), inbox.clone(), Arc::clone(&run_part), stop.clone());
         tokio::spawn(async move { run.await.map_err(|error| error.to_string()) })
     };
     (handle, tokio::spawn(supervise(part, stopping.clone(), begin)))
 }
 
 pub(super) fn start_settled(
-    store: &Arc<dyn EventStore>,
-    clock: &Arc<dyn Clock>,
+    store: &SharedStore,
+    clock: &SharedClock,
     settling: Settling,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let part = parts.follower("settled-orders");
-    let (store, clock, begun, stop) =
-        (Arc::clone(store), Arc::clone(clock), Arc::clone(&part), stopping.clone());
+    let store = Arc::clone(store);
+    let clock = Arc::clone(clock);
+    let run_part = Arc::clone(&part);
+    let stop = stopping.clone();
     let begin = move || {
-        let (store, clock, settling) = (Arc::clone(&store), Arc::clone(&clock), settling.clone());
-        let run = settled::run(store, clock, settling, Arc::clone(&begun), stop.clone());
+        let store = Arc::clone(&store);
+        let clock = Arc::clone(&clock);
+        let run = settled::run(store, clock, settling.clone(), Arc::clone(&run_part), stop.clone());
         tokio::spawn(async move { run.await.map_err(|error| error.to_string()) })
     };
     tokio::spawn(supervise(part, stopping.clone(), begin))
 }
 
-/// Both ends of what tells how far the read models are.
-pub(super) fn progress() -> (Arc<Progress>, Followed) {
-    let (reached, is_reached) = watch::channel(Position::START);
-    let (built, is_built) = watch::channel(false);
-    let (behind, is_behind) = watch::channel(Arc::new(Behind::default()));
-    let (following, is_following) = watch::channel(true);
-    let followed =
-        Followed { reached: is_reached, following: is_following, built: is_built, behind: is_behind };
-    (Arc::new(Progress { reached, built, behind, following, building: Mutex::default() }), followed)
+/// Creates the channels for the progress of the read models: the senders, and the receivers.
+pub(super) fn progress() -> (Arc<Progress>, ReadModelProgress) {
+    let (reached, reached_receiver) = watch::channel(Position::START);
+    let (built, built_receiver) = watch::channel(false);
+    let (parked, parked_receiver) = watch::channel(Arc::new(ParkedEntities::default()));
+    let (following, following_receiver) = watch::channel(true);
+    let followed = ReadModelProgress {
+        reached: reached_receiver,
+        following: following_receiver,
+        built: built_receiver,
+        parked: parked_receiver,
+    };
+    (Arc::new(Progress { reached, built, parked, following, building: Mutex::default() }), followed)
 }
 
-/// Starts the read models, on a thread of their own: folding a large batch holds up no request. The first
-/// start takes those that are open.
+/// Starts the read models on their own thread, so that a large batch does not block requests. The first start
+/// uses the open builds; a restart opens them again.
 pub(super) fn start_projections(
     ports: ReadModelPorts,
     opened: Projections,
@@ -93,10 +104,14 @@ pub(super) fn start_projections(
     stopping: &watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let part = parts.follower("read-models");
-    let (begun, stop) = (Arc::clone(&part), stopping.clone());
+    let run_part = Arc::clone(&part);
+    let stop = stopping.clone();
     let mut opened = Some(opened);
     let begin = move || {
-        let (ports, opened, part, stop) = (ports.clone(), opened.take(), Arc::clone(&begun), stop.clone());
+        let ports = ports.clone();
+        let opened = opened.take();
+        let part = Arc::clone(&run_part);
+        let stop = stop.clone();
         let run = async move {
             let projections = match opened {
                 Some(projections) => projections,
@@ -109,17 +124,17 @@ pub(super) fn start_projections(
     tokio::spawn(supervise(part, stopping.clone(), begin))
 }
 
-/// Runs something on a thread of its own; its panic is the task's.
-fn on_own_thread(run: impl Future<Output = Result<(), String>> + Send + 'static) -> Begun {
+/// Runs a future on its own thread. A panic becomes an error of the task.
+fn on_own_thread(run: impl Future<Output = Result<(), String>> + Send + 'static) -> PartTask {
     let runtime = tokio::runtime::Handle::current();
     let (sender, ended) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("read-models".to_owned());
     let started = thread.spawn(move || {
-        // The receiver goes only with the supervisor.
+        // An error means that the supervisor, which has the receiver, is gone.
         let _ = sender.send(runtime.block_on(run));
     });
     tokio::spawn(async move {
-        started.map_err(|error| format!("the system gives no thread: {error}"))?;
+        started.map_err(|error| format!("can't create a thread: {error}"))?;
         ended.await.unwrap_or_else(|_| Err("it panicked".to_owned()))
     })
 }
