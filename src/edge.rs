@@ -1,38 +1,39 @@
-//! The edge of a process, and how it stands with what it shares with others.
+//! Setup of the edge of a process: limits, tokens, and the state that it shares with other processes through
+//! Redis.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use souk_eventsourcing::Clock;
-use souk_gateway::limits::Standing;
+use souk_gateway::limits::CountingMode;
 use souk_gateway::{Bodies, Edge, Limits, TrustedProxies};
 use souk_http::Denials;
 use souk_http::identity::Tokens;
 use souk_redis::{Link, Redis, RedisCounts, RedisDenials};
 use tokio::sync::watch;
 
+use crate::clock::SharedClock;
 use crate::configuration::{Configuration, Limiting};
 use crate::drivers::parts::{Condition, Parts, supervise};
 
-/// How the edge stands.
+/// Status of the edge, for health and metrics.
 #[derive(Clone)]
-pub struct EdgeStanding {
+pub struct EdgeStatus {
     limits: Arc<Limits>,
     proxies: Arc<TrustedProxies>,
-    /// None where ended sessions are not shared.
+    /// State of the link to Redis. `None` if ended sessions are not shared.
     link: Option<watch::Receiver<Link>>,
 }
 
-/// Sets the edge up, and begins to share what is to be shared.
+/// Sets up the edge. With Redis, starts the part that shares ended sessions.
 pub fn set_up(
     configuration: &Configuration,
     tokens: Arc<dyn Tokens>,
     denials: Arc<Denials>,
-    clock: Arc<dyn Clock>,
+    clock: SharedClock,
     bodies: Bodies,
     parts: &Parts,
     stopping: &watch::Receiver<bool>,
-) -> anyhow::Result<(Edge, EdgeStanding)> {
+) -> anyhow::Result<(Edge, EdgeStatus)> {
     let address = configuration.redis.as_ref();
     let redis = address.map(|address| Redis::at(address.expose())).transpose();
     let redis = redis.context("SOUK_REDIS_URL can't be used")?;
@@ -66,36 +67,36 @@ pub fn set_up(
         bodies,
         room: Arc::default(),
     };
-    Ok((edge, EdgeStanding { limits, proxies, link }))
+    Ok((edge, EdgeStatus { limits, proxies, link }))
 }
 
-/// The same edge for what this process answers itself.
-pub fn whole(edge: Edge) -> Edge {
-    Edge { bodies: Bodies::Whole, ..edge }
+/// Returns the same edge for routes that this process handles itself: it reads whole request bodies.
+pub fn with_whole_bodies(edge: Edge) -> Edge {
+    Edge { bodies: Bodies::ReadHere, ..edge }
 }
 
-impl EdgeStanding {
-    /// What an operator should know, a line each: nothing when all is as configured.
+impl EdgeStatus {
+    /// Returns one remark for each problem that an operator should know.
     pub fn remarks(&self) -> Vec<&'static str> {
         let mut remarks = Vec::new();
-        if self.limits.standing() == Standing::FallenBack {
-            remarks.push("limits: counted by this process alone, since Redis does not answer");
+        if self.limits.mode() == CountingMode::SharedUnavailable {
+            remarks.push("limits: this process counts only its own requests, because Redis does not respond");
         }
         if self.link.as_ref().is_some_and(|link| *link.borrow() == Link::Down) {
-            remarks.push("sessions: those that end elsewhere are not heard of, since Redis does not answer");
+            remarks.push("sessions: sessions that end in other processes are not known here, because Redis does not respond");
         }
-        if self.proxies.lack_one() {
+        if self.proxies.has_seen_untrusted_proxy() {
             remarks.push(
-                "proxies: requests come through one that SOUK_TRUSTED_PROXIES does not name, so that all its clients are counted as one",
+                "proxies: requests come through a proxy that is not in SOUK_TRUSTED_PROXIES, so all its clients are counted as one client",
             );
         }
         remarks
     }
 
-    /// Says the same in metrics.
+    /// Sets the metrics of the edge.
     pub fn measure(&self) {
-        if let standing @ (Standing::Shared | Standing::FallenBack) = self.limits.standing() {
-            metrics::gauge!("souk_limits_shared").set(f64::from(standing == Standing::Shared));
+        if let mode @ (CountingMode::Shared | CountingMode::SharedUnavailable) = self.limits.mode() {
+            metrics::gauge!("souk_limits_shared").set(f64::from(mode == CountingMode::Shared));
         }
         if let Some(link) = &self.link {
             metrics::gauge!("souk_denials_shared").set(f64::from(*link.borrow() == Link::Up));

@@ -1,4 +1,4 @@
-//! `souk serve --role gateway`: the edge as a process of its own.
+//! `souk serve --role gateway`: runs the edge as a separate process in front of upstreams.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use souk_gateway::proxy::{self, Patience, Reach, Upstream, UpstreamState, Upstreams};
+use souk_gateway::proxy::{self, Upstream, UpstreamHealth, UpstreamLimits, UpstreamState, Upstreams};
 use souk_gateway::{Bodies, TrustedProxies, edge, for_browsers};
 use souk_http::{Denials, Problem, PublishedKeys, catalogue};
 use tokio::sync::watch;
@@ -18,65 +18,68 @@ use tokio::sync::watch;
 use crate::clock::SystemClock;
 use crate::configuration::Configuration;
 use crate::drivers::parts::{Condition, Parts, supervise};
-use crate::edge::{self as edges, EdgeStanding};
+use crate::edge::{self as edges, EdgeStatus};
 use crate::listen::{Addresses, Listeners};
 use crate::release_gate::{self, Gates};
-use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, answer, connections};
+use crate::serve::{DRAIN_MAX, ServeOptions, Signals, announce, connections, start_servers};
 
-/// Files that a connection of a client needs in a gateway: its own, and one to an upstream.
+/// Number of open files for one client connection of a gateway: the connection itself, and one to an
+/// upstream.
 const FILES_PER_CONNECTION: usize = 2;
 
-/// Whom a gateway stands in front of.
+/// Addresses of the upstreams of a gateway.
 #[derive(Clone, Copy, Debug)]
-pub struct Behind<'a> {
-    /// Who answers writes.
+pub struct UpstreamAddresses<'a> {
+    /// Address of the upstream for writes.
     pub commands: &'a str,
-    /// Who answers reads.
+    /// Address of the upstream for reads.
     pub queries: &'a str,
-    /// How long an answer may take, where its route allows more.
+    /// Timeout of a response. A route may have a shorter timeout.
     pub timeout: Duration,
 }
 
-/// What operations look at.
+/// State of the routes for operators.
 #[derive(Clone)]
 struct Operations {
     upstreams: Upstreams,
-    reach: Arc<Reach>,
+    health: Arc<UpstreamHealth>,
     keys: Arc<PublishedKeys>,
-    standing: EdgeStanding,
+    edge: EdgeStatus,
     parts: Parts,
     metrics: PrometheusHandle,
     gates: Gates,
 }
 
-/// Runs a gateway until it is told to stop.
+/// Runs a gateway until a stop signal.
 pub async fn serve(
     configuration: &Configuration,
-    behind: Behind<'_>,
+    addresses: UpstreamAddresses<'_>,
     options: ServeOptions,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let Listeners { main: listener, internal } = Addresses::take(configuration)?.listen()?;
+    let Listeners { main: listener, internal } = Addresses::reserve(configuration)?.listen()?;
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
-    let (main, app_of_internal) = apps(configuration, behind, &stopping)?;
-    let Behind { commands, queries, .. } = behind;
+    let (main, internal_app) = apps(configuration, addresses, &stopping)?;
+    let UpstreamAddresses { commands, queries, .. } = addresses;
     announce(options, address, || {
-        format!("Souk's gateway is open at http://{address} (writes go to {commands}, reads to {queries})")
+        format!(
+            "The gateway of Souk is open at http://{address} (writes go to {commands}, reads to {queries})"
+        )
     })?;
-    let internal = internal.map(|listener| (listener, app_of_internal));
+    let internal = internal.map(|listener| (listener, internal_app));
     let connections = connections(configuration, FILES_PER_CONNECTION);
-    let mut servers = answer((listener, main), internal, connections, stopping);
+    let mut servers = start_servers((listener, main), internal, connections, stopping);
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended by itself"),
+        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     stop.send_replace(true);
     tokio::select! {
         ended = tokio::time::timeout(DRAIN_MAX, servers.main) => {
             if ended.is_err() {
-                tracing::warn!("some answers were cut");
+                tracing::warn!("some responses were interrupted");
             }
         }
         () = signals.wait() => {}
@@ -84,7 +87,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Reads the keys of tokens again and again.
+/// Starts the part that reads the public signing keys from the upstream again and again.
 fn follow_keys(
     upstream: &Arc<Upstream>,
     keys: &Arc<PublishedKeys>,
@@ -92,9 +95,11 @@ fn follow_keys(
     stopping: &watch::Receiver<bool>,
 ) {
     let part = parts.sweep("token-keys");
-    let (upstream, keys, begun) = (Arc::clone(upstream), Arc::clone(keys), Arc::clone(&part));
+    let upstream = Arc::clone(upstream);
+    let keys = Arc::clone(keys);
+    let run_part = Arc::clone(&part);
     let begin = move || {
-        begun.set(Condition::Working);
+        run_part.set(Condition::Working);
         let following = proxy::follow(Arc::clone(&upstream), Arc::clone(&keys));
         tokio::spawn(async move {
             following.await;
@@ -104,42 +109,42 @@ fn follow_keys(
     tokio::spawn(supervise(part, stopping.clone(), begin));
 }
 
-/// What everybody asks, and what operators ask.
+/// Creates the router for clients, and the router for operators.
 fn apps(
     configuration: &Configuration,
-    behind: Behind<'_>,
+    addresses: UpstreamAddresses<'_>,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Router, Router)> {
-    // First of all: what is counted before there is a recorder is counted nowhere.
+    // The recorder comes first: metrics before it are lost.
     let recorder = PrometheusBuilder::new().install_recorder()?;
-    let patience = Patience { answer_max: behind.timeout, ..Patience::default() };
+    let limits = UpstreamLimits { response_time_max: addresses.timeout, ..UpstreamLimits::default() };
     let upstream = |name, address| {
-        Upstream::new(name, address, patience)
-            .with_context(|| format!("{address} can't be the upstream `{name}`"))
+        Upstream::new(name, address, limits)
+            .with_context(|| format!("{address} can't be used as the upstream `{name}`"))
     };
     let upstreams = Upstreams {
-        commands: upstream("commands", behind.commands)?,
-        queries: upstream("queries", behind.queries)?,
+        commands: upstream("commands", addresses.commands)?,
+        queries: upstream("queries", addresses.queries)?,
         proxies: Arc::new(TrustedProxies::new(configuration.trusted_proxies.clone())),
     };
     let keys = Arc::new(PublishedKeys::default());
     let parts = Parts::default();
     follow_keys(&upstreams.commands, &keys, &parts, stopping);
-    let (settings, standing) = edges::set_up(
+    let (settings, status) = edges::set_up(
         configuration,
         keys.clone(),
         Arc::new(Denials::default()),
         Arc::new(SystemClock),
-        Bodies::PassedOn,
+        Bodies::Forwarded,
         &parts,
         stopping,
     )?;
     let gates = Gates::default();
     let operations = Operations {
-        reach: Arc::new(Reach::new(&upstreams)),
+        health: Arc::new(UpstreamHealth::new(&upstreams)),
         upstreams: upstreams.clone(),
         keys,
-        standing,
+        edge: status,
         parts,
         metrics: recorder,
         gates: gates.clone(),
@@ -153,36 +158,39 @@ fn apps(
     if configuration.internal_listen.is_none() {
         router = router.merge(metrics.clone());
     }
-    // What operators ask is answered here.
-    let of_internal = edges::whole(settings.clone());
-    let internal = edge(metrics.merge(release_gate::router(gates)).merge(catalogue::pages()), of_internal);
+    // This process handles the routes for operators itself.
+    let internal_settings = edges::with_whole_bodies(settings.clone());
+    let internal = metrics.merge(release_gate::router(gates)).merge(catalogue::pages());
+    let internal = edge(internal, internal_settings);
     Ok((for_browsers(edge(router, settings), configuration.cors_origins.clone()), internal))
 }
 
 impl Operations {
-    /// The reason why a gateway is not ready: it does not know the keys of tokens yet, or none of its upstreams
-    /// answers. With one of two it still answers reads or writes, and a load balancer that took it out would take
-    /// those away, too.
+    /// Returns the reason why the gateway is not ready: it does not know the signing keys yet, or none of its
+    /// upstreams responds. With one upstream, the gateway is ready, because it still handles reads or writes.
     async fn why_not_ready(&self) -> Option<&'static str> {
         if !self.keys.is_known() {
-            return Some("the keys of tokens were not read yet: the upstream `commands` does not answer");
+            return Some("the signing keys are not known yet: the upstream `commands` does not respond");
         }
-        let is_reached = self.reach.answering().await.contains(&true);
-        (!is_reached).then_some("none of the upstreams answers")
+        let is_reached = self.health.check().await.contains(&true);
+        (!is_reached).then_some("no upstream responds")
     }
 
-    /// Remarks for an operator, a line each.
+    /// Returns one remark for each problem that an operator should know.
     async fn remarks(&self) -> Vec<String> {
-        let mut remarks: Vec<String> = self.standing.remarks().into_iter().map(str::to_owned).collect();
+        let mut remarks: Vec<String> = self.edge.remarks().into_iter().map(str::to_owned).collect();
         remarks.extend(self.parts.remarks());
         let upstreams = [&self.upstreams.commands, &self.upstreams.queries];
-        for (upstream, is_answering) in upstreams.into_iter().zip(self.reach.answering().await) {
+        for (upstream, is_answering) in upstreams.into_iter().zip(self.health.check().await) {
             match upstream.state() {
                 UpstreamState::Closed if is_answering => {}
-                UpstreamState::Closed => remarks.push(format!("{}: does not answer", upstream.name())),
-                UpstreamState::HalfOpen => remarks.push(format!("{}: tried again", upstream.name())),
+                UpstreamState::Closed => remarks.push(format!("{}: does not respond", upstream.name())),
+                UpstreamState::HalfOpen => {
+                    remarks.push(format!("{}: failed before, a test request is running", upstream.name()));
+                }
                 UpstreamState::Open => {
-                    remarks.push(format!("{}: failed too often, left alone", upstream.name()));
+                    remarks
+                        .push(format!("{}: failed too often, gets no requests for a while", upstream.name()));
                 }
             }
         }
@@ -201,7 +209,7 @@ async fn ready(State(operations): State<Operations>) -> Response {
 }
 
 async fn metrics(State(operations): State<Operations>) -> String {
-    operations.standing.measure();
+    operations.edge.measure();
     metrics::gauge!("souk_ready").set(f64::from(operations.why_not_ready().await.is_none()));
     for upstream in [&operations.upstreams.commands, &operations.upstreams.queries] {
         let state = match upstream.state() {

@@ -1,8 +1,8 @@
-//! Souk, put together: configuration, the wiring of roles to engines, and the command line.
+//! Composition of Souk: the configuration, the wiring of roles to engines, and the command line.
 //!
-//! Nothing is decided here. `drivers` give the kernel's step functions tasks, time and I/O; `embedded`
-//! opens the engines of a data folder and starts the drivers on them; `serve` puts HTTP in front, and `gateway`
-//! is the edge as a process of its own.
+//! This crate makes no business decision. `drivers` run the step functions of the kernel with tasks, time and
+//! I/O. `embedded` opens the engines of a data folder and starts the drivers on them. `serve` adds the HTTP
+//! server, and `gateway` runs the edge as a separate process.
 
 pub mod cli;
 pub mod clock;

@@ -1,7 +1,7 @@
-//! The addresses that a process listens on.
+//! Addresses that a process listens on.
 //!
-//! They are taken first of all, and listened on when there is something to answer: until then connections are
-//! refused. A process whose address another one has ends before it has opened anything.
+//! A process first reserves its addresses, so it ends early if another process uses one of them. It starts to
+//! listen later, when it can respond to requests. Until then connections are refused.
 
 use std::net::SocketAddr;
 
@@ -10,57 +10,58 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::configuration::Configuration;
 
-/// Connections that the system keeps until they are accepted.
+/// Maximum number of connections that wait until they are accepted.
 const WAITING_CONNECTIONS_MAX: u32 = 1_024;
 
-/// The addresses of a process, where it does not listen yet.
+/// Reserved addresses of a process. It does not listen yet.
 pub struct Addresses {
-    main: Taken,
-    internal: Option<Taken>,
+    main: Reserved,
+    internal: Option<Reserved>,
 }
 
 /// Listeners of a process.
 pub struct Listeners {
-    /// The one that everybody asks.
+    /// Listener for clients.
     pub main: TcpListener,
-    /// The one that operators ask, if there is one.
+    /// Listener for operators: metrics and the release gate.
     pub internal: Option<TcpListener>,
 }
 
-/// One address.
-struct Taken {
+/// Address that is reserved, with its socket.
+struct Reserved {
     socket: TcpSocket,
     address: SocketAddr,
-    /// Advice for the case that another process has it.
+    /// Advice for the error message if another process uses the address.
     hint: &'static str,
 }
 
 impl Addresses {
-    /// Takes the addresses of a configuration.
-    pub fn take(configuration: &Configuration) -> anyhow::Result<Self> {
-        let main = Taken::new(configuration.listen, "(is another shop there? choose with --listen)")?;
+    /// Reserves the addresses of a configuration.
+    pub fn reserve(configuration: &Configuration) -> anyhow::Result<Self> {
+        let hint = "(is another shop running? choose another address with --listen)";
+        let main = Reserved::new(configuration.listen, hint)?;
         let internal = configuration.internal_listen;
-        let internal =
-            internal.map(|address| Taken::new(address, "for metrics (choose with --internal-listen)"));
+        let hint = "for metrics (choose another address with --internal-listen)";
+        let internal = internal.map(|address| Reserved::new(address, hint));
         Ok(Self { main, internal: internal.transpose()? })
     }
 
-    /// Listens on them.
+    /// Starts to listen on the addresses.
     pub fn listen(self) -> anyhow::Result<Listeners> {
         let main = self.main.listen()?;
-        let internal = self.internal.map(Taken::listen).transpose()?;
+        let internal = self.internal.map(Reserved::listen).transpose()?;
         if let Some(internal) = &internal {
-            tracing::info!(address = %internal.local_addr()?, "metrics and the release gate listen");
+            tracing::info!(address = %internal.local_addr()?, "listening for metrics and the release gate");
         }
         Ok(Listeners { main, internal })
     }
 }
 
-impl Taken {
+impl Reserved {
     fn new(address: SocketAddr, hint: &'static str) -> anyhow::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let bound = socket.and_then(|socket| {
-            // Connections of a process before, which are closed but not forgotten, do not hold the address.
+            // Closed connections of an earlier process must not block the address.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             Ok(socket)
@@ -75,5 +76,5 @@ impl Taken {
 }
 
 fn refused(address: SocketAddr, hint: &str) -> String {
-    format!("{address} can't be listened on {hint}")
+    format!("can't listen on {address} {hint}")
 }

@@ -1,4 +1,4 @@
-//! The program.
+//! Entry point of the `souk` program.
 
 use std::process::ExitCode;
 
@@ -10,11 +10,11 @@ fn main() -> ExitCode {
     souk::cli::run()
 }
 
-/// Turns huge pages off for this process. The allocator asks for them, and each that it touches is 2 MiB of memory,
-/// however little of it is in use: a shop began with 94 MiB instead of 45, and grew by twice as much under load
-/// (measured 2026-11-30, docs/RELIABILITY.md).
+/// Turns huge pages off for this process. The allocator requests them, and each huge page that it touches
+/// takes 2 MiB of memory, even if only a few bytes of it are used. With huge pages a shop started with 94 MiB
+/// instead of 45, and grew twice as much under load (measured 2026-11-30, docs/RELIABILITY.md).
 fn keep_pages_small() {
     #[cfg(target_os = "linux")]
-    // A system without the call goes on with huge pages.
+    // If the system does not support the call, the process continues with huge pages.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

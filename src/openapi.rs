@@ -1,4 +1,4 @@
-//! The document of the whole API: what the routers say of themselves, and the headers that all share.
+//! API document (`OpenAPI`) of all routes: the descriptions of the routers, and the headers that all routes share.
 
 mod response_headers;
 
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use souk_command_api::Shop;
+use souk_command_api::Ports;
 use souk_eventsourcing::EventStore;
 use souk_gateway::{document, table};
-use souk_query_api::{Beside, QueryState, ReadPositions};
+use souk_query_api::{QueryPorts, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema};
@@ -18,17 +18,17 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::data_folder::rebuilding;
 use crate::embedded::Embedded;
 
-/// The one route that the provider calls, which knows nothing of our headers.
+/// Route of the payment provider's webhooks. The provider does not send the common headers.
 const WEBHOOK: &str = "/api/payments/webhook";
-/// The values of a parameter of the query that has no narrower pattern: the edge refuses control characters there.
+/// Pattern of query parameters without a narrower pattern: the edge refuses control characters.
 const NO_CONTROL_CHARACTERS: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
-/// What those who sign in need none of our headers for.
+/// Paths for signing in, which do not need the common headers.
 const SIGNING_IN: [&str; 2] = ["/api/auth/", "/.well-known/"];
-/// What the names of lists begin with; the items' follow.
+/// Prefix of the schema names of lists. The name of the item schema follows.
 const LIST: &str = "ListOf_";
-/// The one write that can be waited for.
+/// The only write that accepts `Prefer: wait`.
 const WAITING_WRITE: &str = "/api/orders";
-/// Writes that make something, or that are not of one resource.
+/// Writes without `If-Match`, because they create something or concern several resources.
 const WITHOUT_A_REVISION: [&str; 13] = [
     "/api/admin/users",
     "/api/orders/lookup",
@@ -45,16 +45,16 @@ const WITHOUT_A_REVISION: [&str; 13] = [
     "/api/products",
 ];
 
-/// Every route of the API, and its document.
+/// Returns the router with every route of the API, and its document.
 ///
 /// # Panics
-/// When a route has no row in the table of the edge, which every start and every test of the program finds.
+/// If a route has no row in the route table of the gateway. Every start of the program checks this.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
     let log: Arc<dyn EventStore> = shop.log.clone();
-    let Shop { settings, people, keys, accounts, clock, .. } = &shop.shop;
+    let Ports { settings, people, keys, accounts, clock, .. } = &shop.ports;
     let path = shop.read_models.path();
     let folder = path.parent().map(Path::to_owned);
-    let beside = Beside {
+    let beside = QueryPorts {
         currency: settings.currency,
         people: Arc::clone(people),
         credentials: Arc::clone(&accounts.credentials),
@@ -66,7 +66,7 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
     };
     let query_state = QueryState::open(path, positions.clone(), beside);
     let (router, mut api) = OpenApiRouter::with_openapi(souk_command_api::document())
-        .merge(souk_command_api::router(shop.shop.clone()))
+        .merge(souk_command_api::router(shop.ports.clone()))
         .merge(souk_query_api::router(query_state.clone()))
         .merge(souk_query_api::log_browser(log, query_state))
         .split_for_parts();
@@ -82,12 +82,15 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
             if let Some(operation) = operation {
                 let is_read = method == HttpMethod::Get;
                 let verb = verb(&method).to_uppercase();
-                assert!(document::secure(&verb, path, operation), "{verb} {path} has no row in the table");
-                if knows_our_headers(path) {
+                assert!(
+                    document::secure(&verb, path, operation),
+                    "{verb} {path} has no row in the route table"
+                );
+                if has_common_headers(path) {
                     let takes_key = table::find(&verb, path).is_some_and(|route| route.takes_key);
                     add_headers(path, is_read, takes_key, operation);
                 }
-                never_null(operation);
+                remove_null(operation);
                 refuse_control_characters(operation);
                 describe(operation);
                 response_headers::add(is_read, operation);
@@ -101,8 +104,8 @@ pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi
     (router, api)
 }
 
-/// Points from each list to the schema of its items, which utoipa repeats there: generated clients then have one type
-/// for an item, and not another one for an item of a list.
+/// Replaces the copied item schema in each list by a reference. Otherwise generated clients would have a
+/// second type for items of lists.
 fn name_items_of_lists(api: &mut OpenApi) {
     let Some(components) = &mut api.components else { return };
     let names: Vec<String> = components.schemas.keys().cloned().collect();
@@ -118,7 +121,7 @@ fn name_items_of_lists(api: &mut OpenApi) {
     }
 }
 
-/// A list's example is a list of its items' example.
+/// Adds an example to each list: a list with the example of its item.
 fn add_examples_of_lists(api: &mut OpenApi) {
     let Some(components) = &mut api.components else { return };
     let of_items: Vec<(String, Value)> = components
@@ -146,38 +149,40 @@ fn verb(method: &HttpMethod) -> &'static str {
     }
 }
 
-/// An operation's name in generated clients: `get_api_orders_id` for `GET /api/orders/{id}`.
+/// Returns the name of an operation in generated clients, for example `get_api_orders_id` for `GET
+/// /api/orders/{id}`.
 fn name_of(method: &HttpMethod, path: &str) -> String {
     let parts = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     parts.fold(verb(method).to_owned(), |name, part| name + "_" + part)
 }
 
-/// Whoever signs in may know none of our headers, and the provider knows none.
-fn knows_our_headers(path: &str) -> bool {
+/// Returns true if requests to the path have the common headers. Sign-in requests and the provider's webhooks
+/// do not need them.
+fn has_common_headers(path: &str) -> bool {
     path != WEBHOOK && !SIGNING_IN.iter().any(|prefix| path.starts_with(prefix))
 }
 
-/// What a response is, where its handler says nothing of it.
+/// Adds a description to each response whose handler has none.
 fn describe(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && response.description.is_empty()
         {
-            let described = match status.as_str() {
-                "200" => "It is so.",
-                "201" => "It was made.",
-                "202" => "It was taken in, and goes on.",
-                "204" => "It was done.",
-                "default" => "A problem; its code says which.",
-                _ => "A problem.",
+            let description = match status.as_str() {
+                "200" => "Success.",
+                "201" => "The resource was created.",
+                "202" => "The request was accepted. Processing continues.",
+                "204" => "Success, without a body.",
+                "default" => "Problem. Its code names the kind of problem.",
+                _ => "Problem.",
             };
-            described.clone_into(&mut response.description);
+            description.clone_into(&mut response.description);
         }
     }
 }
 
-/// A parameter that may be left out is still never `null`: it would be read as four letters.
-fn never_null(operation: &mut Operation) {
+/// Removes `null` from the types of optional parameters. In a URL, `null` would be a text of four letters.
+fn remove_null(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter
             && let RefOr::T(Schema::OneOf(either)) = schema
@@ -194,7 +199,8 @@ fn never_null(operation: &mut Operation) {
     }
 }
 
-/// Gives each text of the query without a format of its own the pattern of texts without control characters.
+/// Adds a pattern without control characters to each text parameter of the query that has no pattern, enum or
+/// format.
 fn refuse_control_characters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(Parameter { parameter_in: ParameterIn::Query, schema: Some(schema), .. }) = parameter
@@ -211,21 +217,20 @@ fn refuse_control_characters(operation: &mut Operation) {
 
 fn add_headers(path: &str, is_read: bool, takes_key: bool, operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
-    parameters.push(header("X-API-Version", Required::True, "The version of the API: `v1`.", "^v1$", "v1"));
-    let own =
-        "The request, as logs and events name it: 1 to 128 visible ASCII characters. Made up when left out.";
-    parameters.push(header("X-Correlation-Id", Required::False, own, "^[!-~]{1,128}$", "4f1e2c"));
+    parameters.push(header("X-API-Version", Required::True, "Version of the API: `v1`.", "^v1$", "v1"));
+    let id = "Id of the request in logs and events: 1 to 128 visible ASCII characters. Generated if missing.";
+    parameters.push(header("X-Correlation-Id", Required::False, id, "^[!-~]{1,128}$", "4f1e2c"));
     if takes_key {
-        let key = "1 to 255 visible ASCII characters. A repeat under the same key does nothing and is answered as the first was.";
+        let key = "Key of the write: 1 to 255 visible ASCII characters. A repeated request with the same key has no further effect and gets the same response.";
         parameters.push(header("Idempotency-Key", Required::False, key, "^[!-~]{1,255}$", "0b9c7e"));
     }
     if !is_read && !WITHOUT_A_REVISION.contains(&path) {
-        let revision = "Refuses the write with 412 unless the resource stands at one of these revisions; `*` stands for any.";
+        let revision = "Expected revisions of the resource; `*` means any revision. If the resource has another revision, the write is refused with 412.";
         let pattern = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*"){0,99})$"#;
         parameters.push(header("If-Match", Required::False, revision, pattern, "\"5\""));
     }
     if !is_read && path == WAITING_WRITE {
-        let wait = "How long to wait, in seconds: at most 30.";
+        let wait = "Time to wait until the order has settled, in seconds: at most 30.";
         parameters.push(header("Prefer", Required::False, wait, "", "wait=10"));
     }
 }
@@ -264,20 +269,20 @@ mod tests {
         serde_json::to_value(api(shop, &positions).1).unwrap()
     }
 
-    /// `SOUK_UPDATE_OPENAPI=1` writes it anew.
+    /// With `SOUK_UPDATE_OPENAPI=1`, the test writes the file.
     #[tokio::test]
-    async fn the_document_is_the_one_that_is_kept() {
+    async fn the_document_is_the_one_in_the_repository() {
         let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("docs/openapi.json");
         let document = serde_json::to_string_pretty(&document().await).unwrap() + "\n";
         if std::env::var_os("SOUK_UPDATE_OPENAPI").is_some() {
             std::fs::write(&path, &document).unwrap();
         }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        let differs = kept.lines().zip(document.lines()).find(|(kept, new)| kept != new);
-        assert!(kept == document, "the API changed, first at {differs:?}: see SOUK_UPDATE_OPENAPI");
+        let stored = std::fs::read_to_string(&path).unwrap_or_default();
+        let difference = stored.lines().zip(document.lines()).find(|(stored, new)| stored != new);
+        assert!(stored == document, "the API changed, first at {difference:?}: see SOUK_UPDATE_OPENAPI");
     }
 
-    /// The schema of a body, by its reference or in place.
+    /// Returns the schema of a body: the referenced schema or the inline schema.
     fn schema<'a>(document: &'a Value, body: &'a Value) -> Option<&'a Value> {
         let content = body["content"].as_object()?.values().next()?;
         match content["schema"]["$ref"].as_str() {
@@ -286,12 +291,12 @@ mod tests {
         }
     }
 
-    fn has_example_in_place(body: &Value) -> bool {
+    fn has_inline_example(body: &Value) -> bool {
         body["content"].as_object().is_some_and(|content| content.values().any(|of| !of["example"].is_null()))
     }
 
     #[tokio::test]
-    async fn operations_have_names_of_their_own_and_say_each_thing_once() {
+    async fn operations_have_unique_names_and_no_repeated_parameters() {
         let document = document().await;
         let mut names = std::collections::BTreeSet::new();
         for (path, operations) in document["paths"].as_object().unwrap() {
@@ -299,9 +304,9 @@ mod tests {
                 let name = operation["operationId"].as_str().unwrap();
                 assert!(names.insert(name.to_owned()), "{method} {path}: {name}");
                 let parameters = operation["parameters"].as_array();
-                let told: Vec<_> = parameters.into_iter().flatten().map(|one| &one["name"]).collect();
-                let once: std::collections::BTreeSet<_> = told.iter().map(ToString::to_string).collect();
-                assert_eq!(told.len(), once.len(), "{method} {path}: {told:?}");
+                let listed: Vec<_> = parameters.into_iter().flatten().map(|one| &one["name"]).collect();
+                let unique: std::collections::BTreeSet<_> = listed.iter().map(ToString::to_string).collect();
+                assert_eq!(listed.len(), unique.len(), "{method} {path}: {listed:?}");
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     assert!(response["description"] != "", "{method} {path}: {status}");
                 }
@@ -312,7 +317,7 @@ mod tests {
             text.match_indices("\"$ref\":\"#/").map(|(at, found)| (at, &text[at + found.len()..]))
         {
             let pointer = rest.split('"').next().unwrap();
-            assert!(document.pointer(&format!("/{pointer}")).is_some(), "{pointer} is nowhere");
+            assert!(document.pointer(&format!("/{pointer}")).is_some(), "{pointer} does not exist");
         }
     }
 
@@ -324,10 +329,10 @@ mod tests {
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let responses = operation["responses"].as_object().unwrap().iter();
-                let answers = responses.filter(|(status, _)| status.starts_with('2')).map(|(_, body)| body);
-                for body in answers.chain([&operation["requestBody"]]) {
+                let successes = responses.filter(|(status, _)| status.starts_with('2')).map(|(_, body)| body);
+                for body in successes.chain([&operation["requestBody"]]) {
                     let Some(schema) = schema(&document, body) else { continue };
-                    if schema["example"].is_null() && !has_example_in_place(body) {
+                    if schema["example"].is_null() && !has_inline_example(body) {
                         missing.push(format!("{method} {path}: {}", body["content"]));
                     }
                 }
@@ -336,27 +341,25 @@ mod tests {
         assert!(missing.is_empty(), "{missing:#?}");
     }
 
-    /// The parts of a schema that say something about values; texts for people are left out.
+    /// Returns a schema without descriptions, examples and titles.
     fn shape(schema: &Value) -> Value {
         match schema {
             Value::Object(fields) => {
-                let of_people = ["description", "example", "title"];
+                let for_people = ["description", "example", "title"];
                 let is_shape = |(name, value): &(&String, &Value)| {
-                    !of_people.contains(&name.as_str()) || value.is_object() && *name != "example"
+                    !for_people.contains(&name.as_str()) || value.is_object() && *name != "example"
                 };
-                let kept = fields.iter().filter(is_shape);
-                kept.map(|(name, value)| (name.clone(), shape(value)))
-                    .collect::<serde_json::Map<_, _>>()
-                    .into()
+                let shapes = fields.iter().filter(is_shape).map(|(name, value)| (name.clone(), shape(value)));
+                shapes.collect::<serde_json::Map<_, _>>().into()
             }
             Value::Array(items) => items.iter().map(shape).collect(),
             other => other.clone(),
         }
     }
 
-    /// Finds schemas that stand in place and for which a client makes a type of its own: objects with fields, and
-    /// closed sets of texts.
-    fn in_place(value: &Value, place: &str, found: &mut Vec<(String, Value)>) {
+    /// Finds inline schemas for which a generated client would have a separate type: objects with fields, and
+    /// enums.
+    fn inline_schemas(value: &Value, place: &str, found: &mut Vec<(String, Value)>) {
         let is_component = place.strip_prefix("/components/schemas/").is_some_and(|name| !name.contains('/'));
         let is_type = value["properties"].is_object() || value["enum"].is_array();
         if is_type && !is_component {
@@ -365,12 +368,12 @@ mod tests {
         match value {
             Value::Object(fields) => {
                 for (name, field) in fields.iter().filter(|(name, _)| *name != "example") {
-                    in_place(field, &format!("{place}/{name}"), found);
+                    inline_schemas(field, &format!("{place}/{name}"), found);
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    in_place(item, &format!("{place}/{index}"), found);
+                    inline_schemas(item, &format!("{place}/{index}"), found);
                 }
             }
             _ => {}
@@ -378,13 +381,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_schema_is_written_twice() {
+    async fn no_schema_occurs_twice() {
         let document = document().await;
         let named = document["components"]["schemas"].as_object().unwrap();
         let mut known: Vec<(String, Value)> =
             named.iter().map(|(name, schema)| (name.clone(), shape(schema))).collect();
         let mut found = Vec::new();
-        in_place(&document, "", &mut found);
+        inline_schemas(&document, "", &mut found);
         let mut twice = Vec::new();
         for (place, schema) in found {
             if let Some((other, _)) = known.iter().find(|(_, other)| *other == schema) {
@@ -398,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closed_sets_of_texts_are_enums() {
+    async fn texts_with_a_fixed_set_of_values_are_enums() {
         let document = document().await;
         let schemas = &document["components"]["schemas"];
         for (schema, field) in [
@@ -423,8 +426,8 @@ mod tests {
         ] {
             let property = schemas[schema]["properties"][field].to_string();
             let name = property.split("#/components/schemas/").nth(1).and_then(|rest| rest.split('"').next());
-            let name = name.unwrap_or_else(|| panic!("{schema}.{field} names no schema: {property}"));
-            assert!(schemas[name]["enum"].is_array(), "{schema}.{field} is no enum: {}", schemas[name]);
+            let name = name.unwrap_or_else(|| panic!("{schema}.{field} refers to no schema: {property}"));
+            assert!(schemas[name]["enum"].is_array(), "{schema}.{field} is not an enum: {}", schemas[name]);
         }
         let parameters = document["paths"]["/api/orders"]["get"]["parameters"].as_array().unwrap();
         let status = parameters.iter().find(|parameter| parameter["name"] == "status").unwrap();

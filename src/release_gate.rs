@@ -1,9 +1,9 @@
-//! `POST /internal/release-gate/callbacks`: what a release pipeline found out, as metrics. Only on the
-//! internal listener.
+//! `POST /internal/release-gate/callbacks`: results of a release pipeline, as metrics. The route exists only
+//! on the internal listener.
 //!
-//! Anybody who reaches that listener can invent names of gates. So the table of gates has a limit, and a new gate
-//! never finds it full: it takes the place of the gate that called back least often, of these the one that was heard
-//! of first. The metrics are written from the table, so that a gate that is gone has no series either.
+//! Every client of that listener can invent names of gates, so the table of gates has a limit. If the table
+//! is full, a new gate replaces the gate with the fewest callbacks, and among these the oldest one. The
+//! metrics are rendered from the table, so a replaced gate has no metrics any more.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,12 +17,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use souk_http::{Problem, StrictJson};
 
-/// Gates that are told apart: each has up to four series of metrics.
+/// Maximum number of gates in the table. Each gate has up to four series in each metric.
 const GATES_MAX: usize = 50;
-/// Characters of a gate's and of a release's name.
+/// Maximum length of the name of a gate or release, in characters.
 const NAME_CHARS_MAX: usize = 64;
 
-/// The result of a gate.
+/// Result of a gate, as the pipeline sends it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Callback {
@@ -65,25 +65,25 @@ impl Status {
     }
 }
 
-/// The gates so far.
+/// Table of the known gates.
 #[derive(Clone, Default)]
 pub struct Gates(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
     gates: BTreeMap<String, Gate>,
-    /// Gates that were ever taken in.
-    taken_in: u64,
+    /// Number of gates that were ever added.
+    added: u64,
 }
 
 struct Gate {
-    /// Its number among the gates that were taken in.
+    /// Number of the gate in the order in which gates were added.
     number: u64,
     callbacks: u64,
     series: BTreeMap<(Environment, Status), Series>,
 }
 
-/// Callbacks of a gate in one environment with one status, and the time of the last.
+/// Callbacks of a gate in one environment with one status: their number, and the time of the last one.
 #[derive(Clone, Copy, Default)]
 struct Series {
     count: u64,
@@ -91,19 +91,22 @@ struct Series {
 }
 
 impl Table {
-    /// Counts a callback. A gate that is new may take the place of another.
+    /// Counts a callback. A new gate may replace another gate.
     fn count(&mut self, gate: &str, of: (Environment, Status), at_s: i64) {
         if !self.gates.contains_key(gate) && self.gates.len() >= GATES_MAX {
             let least = self.gates.iter().min_by_key(|(_, gate)| (gate.callbacks, gate.number));
             if let Some(name) = least.map(|(name, _)| name.clone()) {
-                tracing::warn!(gate = name, "a release gate is forgotten, since a new one takes its place");
+                tracing::warn!(
+                    gate = name,
+                    "a release gate was replaced by a new one, because the table is full"
+                );
                 self.gates.remove(&name);
             }
         }
-        let taken_in = &mut self.taken_in;
+        let added = &mut self.added;
         let gate = self.gates.entry(gate.to_owned()).or_insert_with(|| {
-            *taken_in += 1;
-            Gate { number: *taken_in, callbacks: 0, series: BTreeMap::new() }
+            *added += 1;
+            Gate { number: *added, callbacks: 0, series: BTreeMap::new() }
         });
         gate.callbacks += 1;
         let series = gate.series.entry(of).or_default();
@@ -130,7 +133,7 @@ impl Table {
 }
 
 impl Gates {
-    /// The gates as metrics, in the text format of Prometheus.
+    /// Returns the metrics of all gates in the text format of Prometheus.
     pub fn render(&self) -> String {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if table.gates.is_empty() {
@@ -143,7 +146,7 @@ impl Gates {
     }
 }
 
-/// The route.
+/// Returns the router with the route of the callbacks.
 pub fn router(gates: Gates) -> Router {
     Router::new().route("/internal/release-gate/callbacks", post(callback)).with_state(gates)
 }
@@ -155,7 +158,7 @@ async fn callback(State(gates): State<Gates>, body: StrictJson<Callback>) -> Res
     };
     for (pointer, text) in [("/release", &release), ("/gate", &gate)] {
         if !is_name(text) {
-            let detail = "1 to 64 visible ASCII characters without spaces are allowed";
+            let detail = "must be 1 to 64 visible ASCII characters without spaces";
             return Err(Problem::field(pointer, "invalid-text", detail));
         }
     }
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn invented_gates_take_the_place_of_each_other() {
+    fn invented_gates_replace_only_each_other() {
         let gates = Gates::default();
         count(&gates, "smoke", 2);
         for number in 0..10 * GATES_MAX {
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_a_gate_ends_no_label() {
+    fn the_name_of_a_gate_is_escaped_in_its_label() {
         let gates = Gates::default();
         count(&gates, "a\"b\\", 1);
         assert!(gates.render().contains(r#"gate="a\"b\\","#), "{}", gates.render());

@@ -1,4 +1,4 @@
-//! `souk serve`: HTTP in front of the shop, from start to a graceful stop.
+//! `souk serve`: runs the HTTP server of the shop, from the start to a graceful stop.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -26,85 +26,87 @@ use tokio::task::JoinHandle;
 
 use crate::configuration::{Configuration, Role};
 use crate::demo;
-use crate::edge::{self as edges, EdgeStanding};
+use crate::edge::{self as edges, EdgeStatus};
 use crate::embedded::{Embedded, Readiness};
-use crate::gateway::{self, Behind};
+use crate::gateway::{self, UpstreamAddresses};
 use crate::listen::{Addresses, Listeners};
 use crate::openapi;
 use crate::release_gate::{self, Gates};
 
-/// How long what is under way may take once the shop stops.
+/// Maximum time for running requests and tasks after a stop signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
-/// The time that readiness waits for a read of the read models. A shop that is busy is not unready.
+/// Timeout of the test query in the readiness check. A timeout does not count as a failure, because the shop
+/// may be busy.
 const READ_PROBE_MAX: Duration = Duration::from_secs(1);
-/// Files that a connection of a client needs in a shop: its own.
+/// Number of open files for one client connection of a shop: the connection itself.
 const FILES_PER_CONNECTION: usize = 1;
 
-/// What flags of `souk serve` say.
+/// Options of `souk serve`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServeOptions {
-    /// Leaves the demo catalogue out.
+    /// Starts without the demo catalogue.
     pub empty: bool,
-    /// Prints the address as a JSON line, and nothing else.
+    /// Prints only the address, as a JSON line.
     pub json: bool,
 }
 
-/// Runs what this process is for until it is told to stop.
+/// Runs the role of this process until a stop signal.
 pub async fn serve(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
     match &configuration.role {
         Role::Shop => serve_shop(configuration, options).await,
         Role::Gateway { commands, queries, timeout } => {
-            gateway::serve(configuration, Behind { commands, queries, timeout: *timeout }, options).await
+            let upstreams = UpstreamAddresses { commands, queries, timeout: *timeout };
+            gateway::serve(configuration, upstreams, options).await
         }
     }
 }
 
 async fn serve_shop(configuration: &Configuration, options: ServeOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    // First of all: what is counted before there is a recorder is counted nowhere.
+    // The recorder comes first: metrics before it are lost.
     let metrics = PrometheusBuilder::new().install_recorder()?;
-    // Before anything is started that would complain of an early end.
-    let addresses = Addresses::take(configuration)?;
+    // The addresses are reserved before the shop starts, so that a used address ends the program early.
+    let addresses = Addresses::reserve(configuration)?;
     let mut shop = Embedded::start(configuration).await?;
     let Listeners { main: listener, internal } = addresses.listen()?;
     let address = listener.local_addr()?;
     shop.folder.announce(&format!("http://{address}"))?;
     let catalogue_loaded = Arc::new(AtomicBool::new(options.empty));
-    let Apps { main, internal: app_of_internal } = apps(&shop, configuration, &catalogue_loaded, metrics)?;
+    let Apps { main, internal: internal_app } = apps(&shop, configuration, &catalogue_loaded, metrics)?;
     announce(options, address, || welcome(configuration, address, options))?;
 
-    let internal = internal.map(|listener| (listener, app_of_internal));
+    let internal = internal.map(|listener| (listener, internal_app));
     let connections = connections(configuration, FILES_PER_CONNECTION);
-    let mut servers = answer((listener, main), internal, connections, shop.stopping.clone());
+    let mut servers = start_servers((listener, main), internal, connections, shop.stopping.clone());
     if !options.empty {
         demo::load(&shop).await?;
         catalogue_loaded.store(true, Ordering::Relaxed);
     }
     tokio::select! {
         () = signals.wait() => {}
-        () = servers.ended() => anyhow::bail!("the HTTP server has ended by itself"),
+        () = servers.ended() => anyhow::bail!("the HTTP server has ended unexpectedly"),
     }
     tracing::info!("stopping");
     shop.begin_stop();
     let stopped = async {
-        // A server that failed has nothing left to answer.
+        // If the server task failed, it has no running requests.
         let _ = servers.main.await;
         shop.stop().await;
     };
-    let is_whole = tokio::select! {
+    let is_complete = tokio::select! {
         ended = tokio::time::timeout(DRAIN_MAX, stopped) => ended.is_ok(),
         () = signals.wait() => false,
     };
-    if !is_whole {
-        tracing::warn!("some work was cut; it goes on at the next start");
+    if !is_complete {
+        tracing::warn!("some work was interrupted; it continues at the next start");
     }
     Ok(())
 }
 
-/// Answers everybody until told to stop, and operators, where they have a listener, until the process ends: how
-/// the end goes is of interest, too.
-pub fn answer(
+/// Starts the HTTP servers. The server for clients runs until `stopping` becomes true. The server for
+/// operators runs until the process ends, because the metrics of the stop are useful too.
+pub fn start_servers(
     (listener, main): (TcpListener, Router),
     internal: Option<(TcpListener, Router)>,
     connections: Connections,
@@ -116,30 +118,31 @@ pub fn answer(
         tokio::spawn(server::serve(listener, router, connections, forever))
     });
     let graceful = async move {
-        // The sender goes only with the process.
+        // An error means that the sender is gone, so the process ends.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let main = tokio::spawn(server::serve(listener, main, connections, graceful));
     Servers { main, internal }
 }
 
-/// The limits of connections, where each needs so many files. The limit of open files is raised first.
+/// Raises the limit of open files, and returns the limits of connections. Each connection needs `files_each`
+/// open files.
 pub fn connections(configuration: &Configuration, files_each: usize) -> Connections {
     let count_max = files::connections(files::raise_limit(), files_each);
-    tracing::info!(connections = count_max, "connections at once");
+    tracing::info!(connections = count_max, "maximum number of connections");
     Connections { count_max, proxies: configuration.trusted_proxies.clone(), ..Connections::default() }
 }
 
-/// The HTTP servers of a process.
+/// HTTP servers of a process.
 pub struct Servers {
-    /// The server that everybody asks.
+    /// Server for clients.
     pub main: JoinHandle<()>,
-    /// The server that operators ask.
+    /// Server for operators.
     internal: Option<JoinHandle<()>>,
 }
 
 impl Servers {
-    /// Returns when one of them has ended; without them the process is of no use.
+    /// Returns when a server has ended. The process is useless without its servers.
     pub async fn ended(&mut self) {
         let internal = async {
             match &mut self.internal {
@@ -154,19 +157,19 @@ impl Servers {
     }
 }
 
-/// What tells a process to stop.
+/// Stop signals of a process: SIGTERM and Ctrl-C.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// Listens to them.
+    /// Starts to listen for the signals.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -175,8 +178,8 @@ impl Signals {
     }
 }
 
-/// Says where the process is: as a JSON line, or as people like it.
-#[expect(clippy::print_stdout, reason = "this is what the command is asked to print")]
+/// Prints the address of the process, as a JSON line or as text.
+#[expect(clippy::print_stdout, reason = "the address is the output of the command")]
 pub fn announce(
     options: ServeOptions,
     address: SocketAddr,
@@ -192,23 +195,24 @@ pub fn announce(
 
 fn welcome(configuration: &Configuration, address: SocketAddr, options: ServeOptions) -> String {
     let data = configuration.data.display();
-    let open = format!("Souk is open at http://{address} (its data is in {data}; API at /docs)\n");
-    if options.empty { open } else { format!("{open}\n{}", demo::first_purchase(address)) }
+    let text = format!("Souk is open at http://{address} (data folder: {data}; API description: /docs)\n");
+    if options.empty { text } else { format!("{text}\n{}", demo::first_purchase(address)) }
 }
 
+/// State of the routes for operators.
 #[derive(Clone)]
 struct Operations {
-    shop: OperationsOf,
+    shop: ShopStatus,
     catalogue_loaded: Arc<AtomicBool>,
-    standing: EdgeStanding,
+    edge: EdgeStatus,
     metrics: PrometheusHandle,
     gates: Gates,
     openapi: Bytes,
 }
 
-/// What operations look at of a shop.
+/// Status of a shop, for health and metrics.
 #[derive(Clone)]
-struct OperationsOf {
+struct ShopStatus {
     log: Arc<SqliteLog>,
     positions: ReadPositions,
     readiness: Readiness,
@@ -217,27 +221,25 @@ struct OperationsOf {
 
 impl Operations {
     fn is_ready(&self) -> bool {
-        self.shop.readiness.is_given() && self.catalogue_loaded.load(Ordering::Relaxed)
+        self.shop.readiness.is_ready() && self.catalogue_loaded.load(Ordering::Relaxed)
     }
-}
 
-impl Operations {
-    /// The reason why the shop is not ready.
+    /// Returns the reason why the shop is not ready.
     fn why_not_ready(&self) -> String {
         let parts = self.shop.readiness.parts.remarks();
         if parts.is_empty() { "the shop is catching up".to_owned() } else { parts.join("; ") }
     }
 }
 
-/// What is asked where.
+/// Routers of the two servers.
 struct Apps {
-    /// By everybody.
+    /// Routes for clients.
     main: Router,
-    /// By operators, where there is an internal listener.
+    /// Routes for operators.
     internal: Router,
 }
 
-/// Every route of the shop in one process.
+/// Creates the routers with all routes of the shop.
 fn apps(
     shop: &Embedded,
     configuration: &Configuration,
@@ -246,23 +248,23 @@ fn apps(
 ) -> anyhow::Result<Apps> {
     let positions = ReadPositions::new(shop.followed.clone(), shop.log.watch_head(), shop.stopping.clone());
     let (router, api) = openapi::api(shop, &positions);
-    let (settings, standing) = edges::set_up(
+    let (settings, status) = edges::set_up(
         configuration,
-        shop.shop.keys.clone(),
-        Arc::clone(&shop.shop.accounts.denials),
-        Arc::clone(&shop.shop.clock),
-        Bodies::Whole,
+        shop.ports.keys.clone(),
+        Arc::clone(&shop.ports.accounts.denials),
+        Arc::clone(&shop.ports.clock),
+        Bodies::ReadHere,
         &shop.parts,
         &shop.stopping,
     )?;
     let gates = Gates::default();
     let operations = Operations {
-        standing,
-        shop: OperationsOf {
+        edge: status,
+        shop: ShopStatus {
             log: shop.log.clone(),
             positions,
             readiness: shop.readiness(),
-            finder: Arc::clone(&shop.shop.finder),
+            finder: Arc::clone(&shop.ports.finder),
         },
         catalogue_loaded: Arc::clone(catalogue_loaded),
         metrics,
@@ -290,20 +292,20 @@ async fn ready(State(operations): State<Operations>) -> Response {
     if !operations.is_ready() {
         return Problem::new("read-model-behind", operations.why_not_ready()).retry_after(1).into_response();
     }
-    // Followers write through connections of their own, and may be well while nobody can read.
+    // Followers write through separate connections, so they may work while reads fail.
     let probe = tokio::time::timeout(READ_PROBE_MAX, operations.shop.finder.open_debts());
     if matches!(probe.await, Ok(Err(_))) {
-        let detail = "the read models can't be read; the log of this process says why";
+        let detail = "the read models can't be read; see the log lines of this process";
         return Problem::new("read-model-behind", detail).retry_after(1).into_response();
     }
     let parts = operations.shop.readiness.parts.remarks();
-    let remarks = operations.standing.remarks().into_iter().chain(parts.iter().map(String::as_str));
+    let remarks = operations.edge.remarks().into_iter().chain(parts.iter().map(String::as_str));
     let lines: Vec<&str> = std::iter::once("ready").chain(remarks).collect();
     (StatusCode::OK, lines.join("\n")).into_response()
 }
 
 async fn measured(State(operations): State<Operations>) -> String {
-    operations.standing.measure();
+    operations.edge.measure();
     let counters = operations.shop.log.counters();
     metrics::counter!("souk_log_commits_total").absolute(counters.commits);
     metrics::counter!("souk_log_commit_microseconds_total").absolute(counters.commit_micros);
@@ -315,7 +317,7 @@ async fn measured(State(operations): State<Operations>) -> String {
     metrics::gauge!("souk_ready").set(f64::from(operations.is_ready()));
     metrics::gauge!("souk_read_models_stalled").set(f64::from(operations.shop.positions.is_stalled()));
     operations.shop.readiness.parts.measure(head);
-    // No number is known while the read models can't be read: neither the last one nor none.
+    // If the read models can't be read, the number is unknown.
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; few are open")]
     let debts = operations.shop.finder.open_debts().await.map_or(f64::NAN, |debts| debts as f64);
     metrics::gauge!("souk_payment_debts").set(debts);
@@ -332,8 +334,8 @@ async fn document(State(operations): State<Operations>) -> Response {
 }
 
 async fn docs() -> Response {
-    // The page's own script reads the document of this server, and nothing else.
-    const ITS_OWN: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+    // The script in the page may read only from this server.
+    const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                            connect-src 'self'; frame-ancestors 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, ITS_OWN)], Html(include_str!("docs.html"))).into_response()
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("docs.html"))).into_response()
 }

@@ -6,8 +6,8 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use souk_servers::Redis;
 
+use super::add_stock;
 use super::process::{Gateway, Shop, lines, souk};
-use super::stocked;
 
 const PASSWORD: &str = "correct horse battery";
 /// Settings of a shop behind gateways: it trusts their client addresses, and does not limit requests itself.
@@ -138,7 +138,7 @@ async fn a_gateway_is_ready_while_one_of_its_upstreams_responds() {
     gateway.wait_until("/health/ready", |text| text == "ready\nqueries: does not response").await;
     assert_eq!(gateway.text("/health/ready").await.0, 200, "writes still work");
     let commands = commands.kill().await;
-    gateway.wait_until("/health/ready", |text| text.contains("none of the upstreams answers")).await;
+    gateway.wait_until("/health/ready", |text| text.contains("no upstream responds")).await;
     let (status, problem) = gateway.text("/health/ready").await;
     assert!(status == 503 && problem.contains("upstream-unavailable"), "{problem}");
     assert!(gateway.text("/metrics").await.1.contains("souk_ready 0"));

@@ -160,7 +160,7 @@ async fn a_port_in_use_is_reported_before_any_file_is_opened() {
         let output = souk(folder.path(), &["serve", flag, &taken, other, "127.0.0.1:0"]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains(&format!("{taken} can't be listened on")), "{error}");
+        assert!(error.contains(&format!("can't listen on {taken}")), "{error}");
         assert!(!error.contains("ERROR") && !error.contains("WARN"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file was created");
     }
@@ -181,7 +181,7 @@ async fn a_wrong_command_line_is_refused_with_the_reason() {
     let shop = Shop::start(&[]).await;
     let taken = shop.address().trim_start_matches("http://").to_owned();
     for (arguments, code, text) in [
-        (vec!["serve", "--listen", taken.as_str()], 1, "can't be listened on"),
+        (vec!["serve", "--listen", taken.as_str()], 1, "can't listen on"),
         (vec!["serve", "--listen", "here"], 2, "--listen"),
         (vec!["replay", "nothing"], 2, "products"),
         (vec!["token", "--subject", ""], 2, "--subject"),
