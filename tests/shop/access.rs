@@ -13,8 +13,8 @@ use souk_gateway::table::{self, Access, Route};
 use souk_http::identity::TOKEN_OR_CART;
 use souk_servers::Redis;
 
+use super::add_stock;
 use super::process::{Gateway, Shop, souk};
-use super::stocked;
 
 /// Different from the password in the examples of the API document, so that the example requests do not erase
 /// an account.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::add_stock;
 use crate::process::Shop;
-use crate::stocked;
 
 /// Number of repetitions of a race. Before the fix, most repetitions moved the lines twice.
 const ROUNDS: usize = 8;

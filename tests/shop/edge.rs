@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::add_stock;
 use super::process::Shop;
-use super::stocked;
 
 /// Longer than the shop waits for a head or for more of a body.
 const PATIENCE: Duration = Duration::from_secs(30);

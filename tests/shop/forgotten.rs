@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use serde_json::{Value, json};
 
+use super::add_stock;
 use super::people::place_guest_order;
 use super::process::{Shop, lines, souk};
-use super::stocked;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Payment token of an order. Its number occurs nowhere else.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::add_stock;
 use super::forgotten::{PASSWORD, Person, SECRETS, address, create_customer, sign_up, traces};
 use super::process::{Shop, lines, souk};
-use super::stocked;
 
 /// Places an order as a guest, with a shipping address. The order is confirmed.
 pub(crate) async fn place_guest_order(shop: &Shop) -> Value {

@@ -12,8 +12,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::add_stock;
 use super::process::{Gateway, Shop};
-use super::stocked;
 
 /// A certificate authority. Processes that trust it accept the TLS proxies of [`Authority::proxy`].
 struct Authority {
