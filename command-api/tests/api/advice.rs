@@ -22,6 +22,7 @@ const TESTED: &[(&str, &str, &str)] = &[
     ("api-version-missing", HERE, "advice_about_the_form_of_a_request_helps"),
     ("body-not-allowed", HERE, "advice_about_the_form_of_a_request_helps"),
     ("unsupported-media-type", HERE, "advice_about_the_form_of_a_request_helps"),
+    ("unauthenticated", "command-api/tests/api/auth.rs", "a_repeated_refresh_token_ends_its_session"),
     ("invalid-signature", HERE, "advice_about_the_form_of_a_request_helps"),
     ("idempotency-key-reused", HERE, "advice_about_the_form_of_a_request_helps"),
     ("revision-mismatch", HERE, "advice_about_the_form_of_a_request_helps"),
@@ -63,6 +64,7 @@ const REPEATED: &[&str] = &[
     "read-model-behind",
     "request-timeout",
     "revision-conflict",
+    "sign-in-not-begun",
     "sign-in-refused",
     "upstream-unavailable",
 ];
@@ -70,10 +72,10 @@ const REPEATED: &[&str] = &[
 /// The codes whose advice is for operators, or that no HTTP request gets.
 const NOT_FOR_CALLERS: &[&str] = &["product-exists", "too-many-skips"];
 
-/// The first words of a sentence that advises something. `Look` alone shows where to read on.
-const ADVISING: [&str; 20] = [
-    "Begin", "Cancel", "Correct", "Create", "Make", "Mend", "Put", "Read", "Release", "Repeat", "Replace",
-    "Reserve", "Send", "Set", "Sign", "Take", "Use", "Verify", "Wait", "Ask",
+/// The first words of sentences that are an advice. `Check` is not in the list, since it only tells where to look.
+const ADVISING: [&str; 19] = [
+    "Add", "Cancel", "Correct", "Create", "Delete", "Fix", "Read", "Record", "Release", "Repeat", "Replace",
+    "Reserve", "Send", "Set", "Sign", "Start", "Use", "Verify", "Wait",
 ];
 
 #[test]

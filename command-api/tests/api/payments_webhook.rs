@@ -52,7 +52,7 @@ async fn a_repeated_authorization_is_applied_once() {
     assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Authorized));
     let stream = Payment::stream(PaymentId(payment.parse().unwrap()));
     assert_eq!(shop.event_types(&stream), ["payment.requested", "payment.authorized"]);
-    // A late failure of the same payment undoes nothing.
+    // A late failure of the same payment changes nothing.
     let late = event("evt_0", "payment.failed", &format!("pay_{payment}"), NOW).to_string();
     shop.send(signed(&late)).await.done(200);
     assert_eq!(status(&shop, &payment).await, Some(PaymentStatus::Authorized));

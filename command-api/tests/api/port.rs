@@ -78,7 +78,7 @@ impl Log {
     }
 }
 
-/// The port of one kind of aggregate.
+/// A command port for one kind of aggregate.
 pub(crate) struct MemoryPort<D: Decider> {
     executor: Mutex<Executor<D>>,
     log: Arc<Mutex<Log>>,

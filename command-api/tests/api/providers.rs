@@ -112,7 +112,7 @@ async fn a_new_identity_gets_an_account_and_signs_in_to_it_later() {
     let kinds: Vec<&str> =
         trail.body["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["signed-in", "signed-in", "signed-up"]);
-    // An account without a password can't be signed in to with one.
+    // Nobody can sign in with a password to an account that has none.
     let login = json!({"email": "ada@example.org", "password": PASSWORD});
     shop.send(Call::post("/api/auth/login", &login)).await.refused(401, "unauthenticated");
 }

@@ -66,12 +66,24 @@ async fn paid(shop: &TestShop) -> String {
     payment
 }
 
-/// Creates the resource of a route. Returns the path of the resource and valid bodies; `None` for a route
-/// that is not listed here.
-async fn prepare(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
+/// Path of a route's resource, and valid bodies.
+type Prepared = (String, Vec<Value>);
+
+/// Creates the resource of a route. Returns `None` for a route that is not listed here.
+async fn prepare(shop: &TestShop, route: &str) -> Option<Prepared> {
     let path = route.split_once(' ')?.1;
+    if let Some(prepared) = prepare_goods(shop, route, path).await {
+        return Some(prepared);
+    }
+    if let Some(prepared) = prepare_order(shop, route, path).await {
+        return Some(prepared);
+    }
+    prepare_other(route, path)
+}
+
+/// Prepares the routes of products and stock.
+async fn prepare_goods(shop: &TestShop, route: &str, path: &str) -> Option<Prepared> {
     let of = |id: &str| path.replace("{id}", id);
-    let sku = json!({"orderId": "order-7", "sku": "heart"});
     Some(match route {
         "POST /api/products" => (path.to_owned(), products()),
         "PUT /api/products/{id}" => {
@@ -88,8 +100,16 @@ async fn prepare(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
         "POST /api/inventory/release" | "POST /api/inventory/confirm" => {
             let reservation = json!({"orderId": "order-7", "sku": "heart", "quantity": 1});
             shop.admin(Call::post("/api/inventory/reserve", &reservation)).await.done(200);
-            (path.to_owned(), vec![sku])
+            (path.to_owned(), vec![json!({"orderId": "order-7", "sku": "heart"})])
         }
+        _ => return None,
+    })
+}
+
+/// Prepares the routes of orders and payments.
+async fn prepare_order(shop: &TestShop, route: &str, path: &str) -> Option<Prepared> {
+    let of = |id: &str| path.replace("{id}", id);
+    Some(match route {
         "POST /api/orders" => {
             let price = json!({"amount": 255, "currency": "GBP"});
             let order = json!({"lines": [{"sku": "heart", "quantity": 1, "unitPrice": price}],
@@ -134,6 +154,13 @@ async fn prepare(shop: &TestShop, route: &str) -> Option<(String, Vec<Value>)> {
                 "createdAt": "2026-11-21T12:00:00Z", "refundId": "refund-7"});
             (path.to_owned(), vec![event])
         }
+        _ => return None,
+    })
+}
+
+/// Prepares the routes that need no resource.
+fn prepare_other(route: &str, path: &str) -> Option<Prepared> {
+    Some(match route {
         "POST /api/auth/signup" | "POST /api/admin/users" => {
             let account = json!({"email": "bob@example.org", "password": PASSWORD, "name": "Robert"});
             (path.to_owned(), vec![account])
