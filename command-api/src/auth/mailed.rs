@@ -104,19 +104,20 @@ async fn try_send(
 fn mail_of(user: UserId, to: Email, purpose: Purpose, secret: &str) -> Mail {
     let (subject, text) = match purpose {
         Purpose::VerifyEmail => (
-            "Is this your e-mail address?",
+            "Verify your e-mail address",
             format!(
-                "Somebody made an account with this address. If it was you, this shows that the address is \
-                 yours:\n\n    {secret}\n\nIt works once, for a day. Use it while you are signed in: then orders that you \
-                 placed with this address as a guest become yours. If it was not you, do nothing, or reset the password \
-                 to make the account yours."
+                "An account was created with this e-mail address. If you created it, this code verifies the \
+                 address:\n\n    {secret}\n\nThe code works once, within a day. Use it while you are signed in: then \
+                 orders that you placed with this address as a guest are added to your account. If you did not \
+                 create the account, do nothing, or reset the password to take over the account."
             ),
         ),
         Purpose::ResetPassword => (
-            "A new password",
+            "Reset your password",
             format!(
-                "Somebody asked for a new password for the account with this address. If it was you, this \
-                 sets one:\n\n    {secret}\n\nIt works once, for half an hour. If it was not you, do nothing."
+                "A new password was requested for the account with this e-mail address. If you requested it, \
+                 this code sets a new password:\n\n    {secret}\n\nThe code works once, within half an hour. If you \
+                 did not request it, do nothing."
             ),
         ),
     };
