@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use souk_command_api::Ports;
-use souk_eventsourcing::EventStore;
 use souk_gateway::{document, table};
 use souk_query_api::{QueryPorts, QueryState, ReadPositions};
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -16,6 +15,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::data_folder::rebuilding;
+use crate::drivers::SharedStore;
 use crate::embedded::Embedded;
 
 /// Route of the payment provider's webhooks. The provider does not send the common headers.
@@ -50,7 +50,7 @@ const WITHOUT_A_REVISION: [&str; 13] = [
 /// # Panics
 /// If a route has no row in the route table of the gateway. Every start of the program checks this.
 pub fn api(shop: &Embedded, positions: &ReadPositions) -> (axum::Router, OpenApi) {
-    let log: Arc<dyn EventStore> = shop.log.clone();
+    let log: SharedStore = shop.log.clone();
     let Ports { settings, people, keys, accounts, clock, .. } = &shop.ports;
     let path = shop.read_models.path();
     let folder = path.parent().map(Path::to_owned);

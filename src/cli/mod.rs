@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::configuration::{Configuration, Overrides};
 use crate::serve::{ServeOptions, serve};
 
-/// The complete backend of an online shop. Without a command: `souk serve`.
+/// Complete backend of an online shop. Without a command, the program runs `souk serve`.
 #[derive(Debug, Parser)]
 #[command(name = "souk", version, about)]
 struct Cli {
@@ -93,8 +93,8 @@ enum Command {
     Import(import::ImportCommand),
     /// Lists, rebuilds or verifies read models.
     Replay(replay::ReplayArgs),
-    /// Lists parked entities (read models or processes stopped at an event of them), retries them, or skips
-    /// the event.
+    /// Lists or retries parked entities, or skips their event. An entity is parked if a read model or process
+    /// can't handle one of its events.
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
     /// Shows events of the log.

@@ -138,7 +138,7 @@ impl Engines {
             head: self.log.watch_head(),
             head_at_start,
             sealed_appends: self.sealed_appends.clone(),
-            people: Arc::default(),
+            people_lock: Arc::default(),
             keys: self.complete.clone(),
         }
     }

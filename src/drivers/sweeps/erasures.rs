@@ -30,8 +30,8 @@ const COMPARED_PAGES_MAX: usize = 20;
 const APPENDS_WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct UnfinishedErasures {
-    /// See [`SweepContext::people`].
-    pub(super) people: Arc<tokio::sync::Mutex<()>>,
+    /// Lock of the sweeps that change people, see [`SweepContext::people_lock`].
+    pub(super) people_lock: Arc<tokio::sync::Mutex<()>>,
     /// Running appends. They may have used the key before the erasure destroyed it.
     pub(super) sealed_appends: SealedAppends,
     /// Position of the read models. An order that was placed just before the erasure of its customer must be
@@ -90,7 +90,7 @@ impl Sweep for UnfinishedErasures {
     }
 
     fn exclusive_lock(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
-        Some(Arc::clone(&self.people))
+        Some(Arc::clone(&self.people_lock))
     }
 
     async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {
@@ -138,10 +138,10 @@ impl Sweep for UnfinishedErasures {
 impl UnfinishedErasures {
     /// Creates a sweep that has compared nothing yet.
     pub(super) fn new(context: &SweepContext) -> Self {
-        let SweepContext { reached, built, head, head_at_start, sealed_appends, people, .. } =
+        let SweepContext { reached, built, head, head_at_start, sealed_appends, people_lock, .. } =
             context.clone();
         Self {
-            people,
+            people_lock,
             sealed_appends,
             reached,
             built,

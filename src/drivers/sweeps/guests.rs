@@ -32,8 +32,8 @@ const LINKS_MAX: usize = 500;
 /// an account. The links are in the index beside the keys of people. A link is deleted when the order is
 /// attached or its guest is erased.
 pub(super) struct UnattachedOrders {
-    /// See [`SweepContext::people`].
-    pub(super) people: Arc<tokio::sync::Mutex<()>>,
+    /// Lock of the sweeps that change people, see [`SweepContext::people_lock`].
+    pub(super) people_lock: Arc<tokio::sync::Mutex<()>>,
     /// Position of the read models.
     pub(super) reached: watch::Receiver<Position>,
     /// True if the read models are built.
@@ -54,9 +54,9 @@ pub(super) struct UnattachedOrders {
 impl UnattachedOrders {
     /// Creates a sweep that has handled nothing yet.
     pub(super) fn new(context: &SweepContext) -> Self {
-        let SweepContext { reached, built, head_at_start, people, .. } = context.clone();
+        let SweepContext { reached, built, head_at_start, people_lock, .. } = context.clone();
         Self {
-            people,
+            people_lock,
             reached,
             built,
             head_at_start,
@@ -75,7 +75,7 @@ impl Sweep for UnattachedOrders {
     }
 
     fn exclusive_lock(&self) -> Option<Arc<tokio::sync::Mutex<()>>> {
-        Some(Arc::clone(&self.people))
+        Some(Arc::clone(&self.people_lock))
     }
 
     async fn step(&mut self, pool: &SqlitePool, ports: &Ports) -> Result<(), sqlx::Error> {

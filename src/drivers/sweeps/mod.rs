@@ -74,7 +74,7 @@ pub struct SweepContext {
     pub sealed_appends: SealedAppends,
     /// Lock for the sweeps that attach orders to customers and that finish erasures. It prevents that an
     /// order is attached to a customer while the orders of this customer are being erased.
-    pub people: Arc<tokio::sync::Mutex<()>>,
+    pub people_lock: Arc<tokio::sync::Mutex<()>>,
     /// Record of the completeness of the keys of people.
     pub keys: Completeness,
 }

@@ -272,7 +272,7 @@ pub(super) fn sweep_context(test: &TestShop) -> SweepContext {
         head: watch::channel(Position(0)).1,
         head_at_start: Position(0),
         sealed_appends: SealedAppends::default(),
-        people: Arc::default(),
+        people_lock: Arc::default(),
         keys: test.shop.complete.clone(),
     }
 }
