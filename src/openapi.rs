@@ -1,4 +1,4 @@
-//! API document (`OpenAPI`) of all routes: the descriptions of the routers, and the headers that all routes share.
+//! API document (`OpenAPI`): the descriptions of all routers, and the headers that all routes share.
 
 mod response_headers;
 
