@@ -1,15 +1,16 @@
-//! What one does to the shop from outside: `cargo xtask test`, `trial`, `bench`.
+//! Development tasks: `cargo xtask test`, `trial`, `bench` and others.
 //!
-//! Nothing here is part of the shop. It builds and starts the `souk` binary as anybody would and speaks to
-//! it over HTTP; only the benches of the log use crates of the workspace. A command that finds something
-//! wrong says what, and ends with exit status 1.
-#![allow(clippy::print_stdout, reason = "a command line speaks through standard output")]
+//! Nothing here is part of the shop. The tasks build and start the program `souk` and call it over HTTP; only a
+//! few benchmarks and checks use crates of the workspace directly. A task that finds an error prints it and
+//! ends with exit status 1.
+#![allow(clippy::print_stdout, reason = "a command line program prints to standard output")]
 
 mod bench;
 mod claims;
 mod clients;
 mod crates;
 mod engines;
+mod figures;
 mod fuzz;
 mod made_month;
 mod mutants;
@@ -38,28 +39,30 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Formatting, clippy, tidy checks, docs, all tests, and trials.
+    /// Runs formatting, clippy, tidy checks, docs, all tests, and trials.
     Test(test_run::TestOptions),
-    /// Trades real input through a running shop and compares the books.
+    /// Runs a shop under realistic load or attack, and checks its data afterwards.
     #[command(subcommand)]
     Trial(Trial),
-    /// Installs the servers that tests run against, starts one of each, and keeps them until it is stopped.
+    /// Installs the servers that tests need, starts one of each, and keeps them running until Ctrl-C.
     Engines(engines::EnginesOptions),
-    /// Plants bugs that the simulation must find.
+    /// Prints the figures of the source beside the values to keep.
+    Tidy(figures::TidyOptions),
+    /// Plants known bugs in a copy of the source; the simulation must find each.
     Mutants(mutants::MutantOptions),
-    /// Fuzzes everything that reads bytes from outside.
+    /// Fuzzes all parsers of outside input.
     Fuzz(fuzz::FuzzOptions),
-    /// Tests the API from its own document.
+    /// Tests the API with requests generated from the API document.
     Schemathesis(schemathesis::SchemathesisOptions),
-    /// Generates clients from the document of the API, checks them and buys something with each.
+    /// Generates clients from the API document, checks them and buys something with each.
     Clients(clients::ClientsOptions),
     /// Measures the shop against baselines of the same run.
     Bench(bench::BenchOptions),
-    /// Writes a made month of invoices, `YYYY-MM.csv.gz` with its `totals.csv`, into a folder.
+    /// Generates a month of invoices, `YYYY-MM.csv.gz` and `totals.csv`, in a folder.
     MadeMonth {
-        /// The folder.
+        /// Folder to write to; created if missing.
         folder: PathBuf,
-        /// Tells several made months apart.
+        /// Seed of the generator: equal seeds give equal months.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -67,11 +70,11 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Trial {
-    /// Every sale invoice an order, every cancellation's units back to stock.
+    /// Sends the invoices of real months as orders, and compares the totals.
     Sales(trial::SalesOptions),
-    /// Kills the shop under load, again and again, and audits it.
+    /// Kills the shop again and again under load, and checks its data afterwards.
     Crash(trial::crash::CrashOptions),
-    /// Abuses the shop and a gateway from many addresses while buyers buy.
+    /// Attacks the shop and a gateway from many addresses while buyers buy.
     Abuse(trial::abuse::AbuseOptions),
 }
 
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Trial(Trial::Crash(options)) => trial::crash::run(&options),
         Command::Trial(Trial::Abuse(options)) => trial::abuse::run(&options),
         Command::Engines(options) => engines::run(&options),
+        Command::Tidy(options) => figures::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Schemathesis(options) => schemathesis::run(&options),
