@@ -275,14 +275,7 @@ async fn access_matrix(
     send: impl AsyncFn(&str, &str, &Value, &[(&str, &str)]) -> (u16, Value),
 ) -> String {
     let (identities, own) = identities(shop).await;
-    let revoked = identities.last().unwrap();
-    let headers: Vec<_> = revoked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let is_revoked = async {
-        while send("GET", "/api/admin/projections", &Value::Null, &headers).await.0 != 401 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), is_revoked).await.unwrap();
+    wait_for_revocation(identities.last().unwrap(), &send).await;
     let document = send("GET", "/openapi.json", &Value::Null, &[]).await.1;
     let paths = document["paths"].as_object().unwrap();
     let mut operations: Vec<(&str, String, &Value)> = paths
@@ -324,14 +317,11 @@ async fn access_matrix(
                 }
                 if result == "404" {
                     let absent = send(method, &path_with_unknown_ids(path), &body, &headers).await;
-                    if (status, without_request_fields(response.clone()))
-                        != (absent.0, without_request_fields(absent.1.clone()))
-                    {
-                        wrong.push(format!(
-                            "{method} {path} as {}: {response} differs from {}",
-                            identity.name, absent.1
-                        ));
-                    }
+                    wrong.extend(difference(
+                        (status, response),
+                        absent,
+                        &format!("{method} {path} as {}", identity.name),
+                    ));
                 }
                 write!(matrix, " {result} |").unwrap();
             }
@@ -340,6 +330,27 @@ async fn access_matrix(
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     matrix
+}
+
+/// Waits until the edge refuses the token of a revoked session.
+async fn wait_for_revocation(
+    revoked: &Identity,
+    send: &impl AsyncFn(&str, &str, &Value, &[(&str, &str)]) -> (u16, Value),
+) {
+    let headers: Vec<_> = revoked.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let is_refused = async {
+        while send("GET", "/api/admin/projections", &Value::Null, &headers).await.0 != 401 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_refused).await.unwrap();
+}
+
+/// The difference between the responses for a resource of another owner and for an absent one; they must be equal.
+fn difference(hidden: (u16, Value), absent: (u16, Value), call: &str) -> Option<String> {
+    let is_equal = hidden.0 == absent.0
+        && without_request_fields(hidden.1.clone()) == without_request_fields(absent.1.clone());
+    (!is_equal).then(|| format!("{call}: {} differs from {}", hidden.1, absent.1))
 }
 
 fn compare(matrix: &str) {

@@ -62,7 +62,7 @@ pub(super) enum Phase {
     /// The reservations are being confirmed and the money is being captured.
     #[serde(rename = "taking")]
     Capturing,
-    /// What was done is being undone.
+    /// The commands that undo the order were sent.
     Undoing,
     /// The command that gives the order its final state was sent.
     Ended,
