@@ -15,7 +15,8 @@ use souk_process_managers::ShopCommand;
 use uuid::Uuid;
 
 use crate::executors::AnyCommand;
-use crate::world::{Sender, Task, World};
+use crate::task::{Sender, Task};
+use crate::world::World;
 use souk_shop_model::books::SKUS;
 use souk_shop_model::drafts::{NAME, address, draft, sku};
 

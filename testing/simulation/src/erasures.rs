@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use crate::buyers::origin;
 use crate::executors::AnyCommand;
-use crate::world::{Sender, Task, World};
+use crate::task::{Sender, Task};
+use crate::world::World;
 use souk_shop_model::drafts::NAME;
 
 /// Progress of the sweep with one erasure. A kill loses it, and the sweep starts again.

@@ -4,7 +4,8 @@
 use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::{Position, Timestamp};
 
-use crate::world::{PROCESSES, Sender, Task, World, unavailable};
+use crate::task::{Sender, Task};
+use crate::world::{PROCESSES, World, unavailable};
 
 impl World {
     /// Starts the read of the next page for a process, unless a read is running.

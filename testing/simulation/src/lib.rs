@@ -21,6 +21,7 @@ mod keys;
 mod models;
 mod process;
 mod rest;
+mod task;
 mod world;
 
 pub use golden::{Program, logs};

@@ -9,7 +9,7 @@ use souk_eventsourcing::envelope::Origin;
 use souk_eventsourcing::follower::Follower;
 use souk_eventsourcing::process::OutputId;
 use souk_eventsourcing::testkit::noon;
-use souk_eventsourcing::{CommandId, Person, Position, Revision, StoreError, StreamName};
+use souk_eventsourcing::{CommandId, Person, StoreError};
 use souk_process_managers::checkout::Checkout;
 use souk_process_managers::reversal::ReversalProcess;
 use souk_process_managers::settlement::Settlement;
@@ -22,6 +22,7 @@ use crate::erasures::ErasureProgress;
 use crate::executors::{self, AnyCommand, AnyExecutor, CommandOutcome, ExecutorAction};
 use crate::models::Models;
 use crate::process::{AnyProcess, ProcessAction, SimulatedProcess};
+use crate::task::{Sender, Task};
 use souk_shop_model::books::{Books, SKUS};
 use souk_shop_model::drafts::sku;
 use souk_shop_model::provider::Provider;
@@ -31,36 +32,6 @@ pub(crate) const PROCESSES: [&str; 3] = ["checkout", "settlement", "reversal"];
 
 /// Units of each SKU: fewer than the orders need.
 pub(crate) const ON_HAND: i64 = 8;
-
-/// Task that is not finished. A kill loses it.
-pub(crate) enum Task {
-    /// Read of a page: process, number of the process's run, position before the page, and turns until it
-    /// arrives.
-    Page(usize, u64, Position, usize),
-    /// Read of a stream for an executor.
-    Read(usize, StreamName, Revision),
-    /// Search for the events of a command for an executor.
-    Find(usize, StreamName, CommandId),
-    /// Delivery of a command to its executor.
-    Send(AnyCommand, Origin, Sender),
-    /// Call of a process to the provider.
-    Call(usize, String, OutputId, ProviderCall, Origin),
-}
-
-/// Sender of a command.
-#[derive(Clone)]
-pub(crate) enum Sender {
-    /// Output of a process instance.
-    Process(usize, String, OutputId),
-    /// Response of the provider to a call of a process instance.
-    Effect(usize, String, OutputId),
-    /// Buyer, staff or provider, who repeat a request until it is answered.
-    Outside(CommandId),
-    /// Sweep that completes the erasure of a person.
-    Sweep(Person),
-    /// Repeated command whose outcome is ignored.
-    Nobody,
-}
 
 pub(crate) struct World {
     pub(crate) chance: Chance,

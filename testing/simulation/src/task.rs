@@ -1,0 +1,38 @@
+//! Unfinished tasks of a run, and the senders that wait for the result of a command.
+
+use souk_eventsourcing::envelope::Origin;
+use souk_eventsourcing::process::OutputId;
+use souk_eventsourcing::{CommandId, Person, Position, Revision, StreamName};
+use souk_process_managers::ProviderCall;
+
+use crate::executors::AnyCommand;
+
+/// Task that is not finished. A kill loses it.
+pub(crate) enum Task {
+    /// Read of a page: process, number of the process's run, position before the page, and turns until it
+    /// arrives.
+    Page(usize, u64, Position, usize),
+    /// Read of a stream for an executor.
+    Read(usize, StreamName, Revision),
+    /// Search for the events of a command for an executor.
+    Find(usize, StreamName, CommandId),
+    /// Delivery of a command to its executor.
+    Send(AnyCommand, Origin, Sender),
+    /// Call of a process to the provider.
+    Call(usize, String, OutputId, ProviderCall, Origin),
+}
+
+/// Sender of a command.
+#[derive(Clone)]
+pub(crate) enum Sender {
+    /// Output of a process instance.
+    Process(usize, String, OutputId),
+    /// Response of the provider to a call of a process instance.
+    Effect(usize, String, OutputId),
+    /// Buyer, staff or provider, who repeat a request until it is answered.
+    Outside(CommandId),
+    /// Sweep that completes the erasure of a person.
+    Sweep(Person),
+    /// Repeated command whose outcome is ignored.
+    Nobody,
+}
