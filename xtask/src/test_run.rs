@@ -1,9 +1,8 @@
-//! `cargo xtask test`: everything that must hold, stage by stage, to the end whatever fails.
+//! `cargo xtask test`: runs every check of the project, stage by stage. A failed stage does not stop the run.
 //!
-//! Each stage is this program once more (`--only`), so that all a stage prints, and whatever it starts,
-//! goes through one pipe: whole into a file of the target folder, and as one line a stage to who waits.
-//! What failed is told at once and again below the stages with their minutes, and, alone on the
-//! last line, how many checks passed and failed: tests as cargo counts them, any other stage as one.
+//! Each stage is a child process of this program (`--only`). Its whole output goes into a file of the target
+//! folder; the terminal shows one line per stage and the failures. The last line of the run counts the checks
+//! that passed and failed: each test is a check, and so is each stage without tests.
 
 mod printed;
 mod stage;
@@ -21,39 +20,39 @@ use crate::workspace;
 use printed::Printed;
 pub(crate) use stage::Stage;
 
-/// How often it is told how far a stage is.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The time between two lines of progress of a stage.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether a stage that prints nothing is still there.
-const LOOKED_EVERY: Duration = Duration::from_secs(1);
+/// The time between two checks that a silent stage still runs.
+const ALIVE_CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What is tested and how much of it is told.
+/// `cargo xtask test`.
 #[derive(Args)]
 pub(crate) struct TestOptions {
-    /// Leaves out what comes after the tests: trials, mutants, schemathesis, generated clients, fuzzing.
+    /// Checks formatting, lints, the tidy rules and the tests that stand beside the code.
     #[arg(long)]
     quick: bool,
-    /// Runs one stage alone, with all it prints.
+    /// Runs one stage and prints its whole output.
     #[arg(long, value_name = "STAGE", conflicts_with = "quick")]
     only: Option<Stage>,
 }
 
-/// A stage that ran.
+/// A finished stage.
 struct Ran {
     stage: Stage,
     took: Duration,
     printed: Printed,
 }
 
-/// Runs the stages; false when one failed.
+/// Runs the stages. Returns false if one failed.
 pub(crate) fn run(options: &TestOptions) -> Result<bool> {
     if let Some(stage) = options.only {
         return stage.run();
     }
-    // Building the tests may put another file in this one's place: its path is asked for once.
+    // The build of the tests may replace the file of this program, so its path is taken once.
     let program = std::env::current_exe()?;
     let mut ran = Vec::new();
-    for stage in Stage::all().filter(|stage| !options.quick || stage.is_quick()) {
+    for stage in Stage::of_run(options.quick) {
         ran.push(run_stage(&program, stage)?);
     }
     Ok(summary(&ran))
@@ -73,11 +72,13 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
     let mut command = Command::new(program);
     command.args(["test", "--only", &stage.to_string()]).stdin(Stdio::null());
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // The command holds the ends that are written to: the pipe would never end.
+    // The command holds the writing ends: the pipe would never end.
     drop(command);
-    let (lines, mut printed, mut told) = (lines_of(reader), Printed::default(), Instant::now());
+    let lines = lines_of(reader);
+    let mut printed = Printed::default();
+    let mut shown_at = Instant::now();
     loop {
-        match lines.recv_timeout(LOOKED_EVERY) {
+        match lines.recv_timeout(ALIVE_CHECK_EVERY) {
             Ok(line) => {
                 let line = line?;
                 file.write_all(&line)?;
@@ -85,12 +86,12 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
                 printed.add(&String::from_utf8_lossy(&line));
             }
             Err(RecvTimeoutError::Disconnected) => break,
-            // What it started may outlive it, and hold the pipe.
+            // A process that the stage started may outlive it and hold the pipe.
             Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_some() => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        if told.elapsed() >= TOLD_EVERY {
-            told = Instant::now();
+        if shown_at.elapsed() >= PROGRESS_EVERY {
+            shown_at = Instant::now();
             println!("{:>7.1} min  {}", started.elapsed().as_secs_f64() / 60.0, printed.described());
             print!("{stage:16}");
             std::io::stdout().flush()?;
@@ -100,18 +101,18 @@ fn run_stage(program: &Path, stage: Stage) -> Result<Ran> {
     let ran = Ran { stage, took: started.elapsed(), printed };
     println!("{}", ran.verdict());
     if ran.printed.has_failed() {
-        println!("{}", ran.printed.what_failed());
-        println!("all of it: {}", path.display());
+        println!("{}", ran.printed.failure_lines());
+        println!("whole output: {}", path.display());
     }
     Ok(ran)
 }
 
-/// The lines that come out of a pipe, as they come.
+/// Sends each line of a pipe as soon as it is complete.
 fn lines_of(pipe: PipeReader) -> Receiver<std::io::Result<Vec<u8>>> {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n') {
-            // Nobody waits any more.
+            // The receiver is gone.
             if sender.send(line).is_err() {
                 return;
             }
@@ -129,14 +130,14 @@ impl Ran {
 }
 
 fn summary(ran: &[Ran]) -> bool {
-    println!("\nwhat ran");
+    println!("\nstages");
     for ran in ran {
         println!("{:16}{}", ran.stage, ran.verdict());
     }
     let took: Duration = ran.iter().map(|ran| ran.took).sum();
     println!("{:16}{:>7.1} min", "together", took.as_secs_f64() / 60.0);
     for ran in ran.iter().filter(|ran| ran.printed.has_failed()) {
-        println!("\n{} failed\n{}", ran.stage, ran.printed.what_failed());
+        println!("\n{} failed\n{}", ran.stage, ran.printed.failure_lines());
     }
     let passed: u64 = ran.iter().map(|ran| ran.printed.passed).sum();
     let failed: u64 = ran.iter().map(|ran| ran.printed.failed).sum();

@@ -1,28 +1,28 @@
-//! What a stage printed: its tests counted, and what failed picked out of it.
+//! The output of a stage: counts of its tests, and the lines that tell of failures.
 
 use std::collections::VecDeque;
 
-/// Lines told of one failure, from the line that begins it.
+/// Lines shown of one failure, from its first line.
 const FAILURE_LINES_MAX: usize = 12;
-/// Lines told of all failures of a stage.
+/// Lines shown of all failures of a stage.
 const FAILED_LINES_MAX: usize = 120;
-/// Lines told of a stage that failed without saying where.
+/// Lines shown of a stage that failed without a failure line.
 const LAST_LINES: usize = 30;
 
-/// What a stage printed.
+/// The output of a stage.
 #[derive(Default)]
 pub(super) struct Printed {
     pub(super) passed: u64,
     pub(super) failed: u64,
     is_tests: bool,
     failures: Vec<String>,
-    /// Lines that still belong to the failure told last.
+    /// Lines that still belong to the last failure.
     rest: usize,
     last: VecDeque<String>,
 }
 
 impl Printed {
-    /// Takes a line.
+    /// Takes a line of the output.
     pub(super) fn add(&mut self, line: &str) {
         self.count(line);
         if begins_a_failure(line) {
@@ -40,7 +40,7 @@ impl Printed {
         }
     }
 
-    /// Adds a line as in `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines say nothing.
+    /// Counts the tests of a line such as `test result: ok. 12 passed; 0 failed; 1 ignored; …`; ignores others.
     fn count(&mut self, line: &str) {
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
@@ -56,7 +56,8 @@ impl Printed {
         }
     }
 
-    /// A stage without tests is one check, and so is a failure that no test told (it did not build).
+    /// Ends the output. A stage without tests counts as one check, and so does a failure outside the tests, such as a
+    /// build that failed.
     pub(super) fn ended(&mut self, success: bool) {
         if !success && self.failed == 0 {
             self.failed = 1;
@@ -73,8 +74,8 @@ impl Printed {
         format!("{} passed, {} failed", self.passed, self.failed)
     }
 
-    /// The lines that say what failed, or the last ones when none does.
-    pub(super) fn what_failed(&self) -> String {
+    /// The lines of the failures, or the last lines if no line tells of one.
+    pub(super) fn failure_lines(&self) -> String {
         if self.failures.is_empty() {
             return self.last.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
         }
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_picked_out_of_the_rest() {
+    fn failure_lines_are_picked_from_the_output() {
         let lines = [
             "test a ... ok",
             "test b ... FAILED",
@@ -126,9 +127,9 @@ mod tests {
             "more",
         ];
         assert_eq!(
-            printed(&lines, false).what_failed(),
+            printed(&lines, false).failure_lines(),
             "test b ... FAILED\nthread 'b' panicked at b.rs:1:\nno\n"
         );
-        assert_eq!(printed(&["one", "two"], false).what_failed(), "one\ntwo");
+        assert_eq!(printed(&["one", "two"], false).failure_lines(), "one\ntwo");
     }
 }

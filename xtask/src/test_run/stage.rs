@@ -1,4 +1,4 @@
-//! The stages, in their order.
+//! The stages of a test run, in the order in which they run.
 
 use std::fmt::{self, Display};
 use std::process::Command;
@@ -9,62 +9,64 @@ use clap::ValueEnum;
 use crate::workspace::{self, Profile};
 use crate::{claims, clients, crates, engines, fuzz, mutants, readme, real_data, schemathesis, trial};
 
-/// Kills of the trial by killing.
+/// Kills of the crash trial.
 const KILLS: u64 = 20;
-/// Its choices.
+/// Seed of the crash trial.
 const KILLS_SEED: u64 = 1;
-/// Extent of the trial by abuse.
+/// Extent of the abuse trial.
 const ABUSE: trial::abuse::Extent = trial::abuse::Extent { seconds: 30, addresses: 40 };
 
-/// One stage.
+/// Stages of a quick run: checks without servers and trials.
+const QUICK: [Stage; 4] = [Stage::Formatting, Stage::Clippy, Stage::Tidy, Stage::Units];
+
+/// A stage of the test run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Stage {
-    /// Installs the servers that tests run against.
+    /// Installs the servers that the tests start.
     Engines,
-    /// Licences, bans and sources of the crates.
+    /// Checks licences, bans and sources of the crates.
     Crates,
-    /// Formatting, also of testing/fuzz/.
+    /// Checks the formatting of both workspaces.
     Formatting,
-    /// Lints.
+    /// Runs clippy.
     Clippy,
-    /// What is held of files, names and dependencies.
+    /// Checks rules for files, names, language and dependencies.
     Tidy,
-    /// The documentation, warnings denied.
+    /// Builds the documentation and denies warnings.
     Docs,
-    /// All tests.
+    /// Runs the unit tests; a full run has them in `tests`.
+    Units,
+    /// Runs all tests.
     Tests,
-    /// The tests that docs/SECURITY.md names ran.
+    /// Checks that every test which docs/SECURITY.md names ran.
     Claims,
-    /// The commands of README.md, in a fresh clone.
+    /// Runs the commands of README.md in a fresh clone.
     Readme,
-    /// A month of sales, and its books.
+    /// Trades a month of invoices and compares the books.
     Month,
-    /// The shop killed under load, again and again.
+    /// Kills the shop under load, again and again.
     Kills,
-    /// The shop abused from many addresses while buyers buy.
+    /// Abuses the shop from many addresses while buyers buy.
     Abuse,
-    /// Two planted bugs that the simulation must find.
+    /// Plants two bugs that the simulation must find.
     Mutants,
-    /// The API tested from its own document.
+    /// Tests the API from its `OpenAPI` document.
     Schemathesis,
-    /// Clients generated from that document, and a purchase with each.
+    /// Generates clients from that document and buys something with each.
     Clients,
-    /// Bytes from outside.
+    /// Fuzzes every decoder.
     Fuzzing,
 }
 
 impl Stage {
-    /// Each, in order.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Self::value_variants().iter().copied()
+    /// The stages of a run, in order.
+    pub(super) fn of_run(is_quick: bool) -> impl Iterator<Item = Self> {
+        let is_of_run =
+            move |stage: &Self| if is_quick { QUICK.contains(stage) } else { *stage != Self::Units };
+        Self::value_variants().iter().copied().filter(is_of_run)
     }
 
-    /// Whether it is part of a quick run.
-    pub(super) fn is_quick(self) -> bool {
-        self <= Self::Claims
-    }
-
-    /// Runs it; false when it failed.
+    /// Runs the stage. Returns false if it failed.
     pub(super) fn run(self) -> Result<bool> {
         match self {
             Self::Engines => engines::install().map(|()| true),
@@ -74,6 +76,7 @@ impl Stage {
             Self::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Self::Tidy => cargo(&["test", "--package", "xtask", "tidy::", "--", "--show-output"]),
             Self::Docs => docs(),
+            Self::Units => cargo(&["test", "--workspace", "--lib", "--no-fail-fast"]),
             Self::Tests => cargo(&["test", "--workspace", "--no-fail-fast", "--", "--skip", "tidy::"]),
             Self::Claims => claims::check_tests_ran(&claims::tests_of_checkout()?),
             Self::Readme => readme::run_commands(&workspace::build_souk(Profile::Dev)?),
@@ -110,7 +113,7 @@ fn succeeds(command: &mut Command) -> Result<bool> {
     Ok(command.status().context("cargo can't be run")?.success())
 }
 
-/// With the binary that the tests have built, so that nothing is built twice.
+/// Trades the test month with the binary that the tests use, so that nothing is built twice.
 fn one_month() -> Result<bool> {
     let souk = workspace::build_souk(Profile::Dev)?;
     let scratch = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! The demo catalogue: every line a product that a shop can be started with.
+//! Checks of the demo catalogue: every line is a product that can be sold.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{assert_none, text};
 
-/// What is wrong with a line; the SKUs that were seen are kept in `skus`.
-fn wrong(line: &str, skus: &mut BTreeSet<String>) -> Vec<String> {
+/// The faults of a line. `skus` collects the SKUs of the lines before it.
+fn faults(line: &str, skus: &mut BTreeSet<String>) -> Vec<String> {
     let Ok(product) = serde_json::from_str::<Value>(line) else { return vec!["no JSON".to_owned()] };
     let mut found = Vec::new();
     for name in ["name", "description", "category"] {
@@ -31,7 +31,7 @@ fn wrong(line: &str, skus: &mut BTreeSet<String>) -> Vec<String> {
             found.push(format!("{sku}: no stock"));
         }
         if !skus.insert(sku.clone()) {
-            found.push(format!("{sku} stands there twice"));
+            found.push(format!("{sku} is listed twice"));
         }
     }
     found
@@ -43,17 +43,17 @@ fn every_product_of_the_demo_catalogue_can_be_sold() {
     let mut skus = BTreeSet::new();
     let mut findings = Vec::new();
     for (index, line) in catalogue.lines().enumerate() {
-        findings.extend(wrong(line, &mut skus).iter().map(|what| format!("line {}: {what}", index + 1)));
+        findings.extend(faults(line, &mut skus).iter().map(|fault| format!("line {}: {fault}", index + 1)));
     }
     assert_none(&findings);
     assert_eq!(catalogue.lines().count(), 40);
 }
 
 #[test]
-fn a_product_that_cannot_be_sold_is_seen() {
+fn a_product_that_cannot_be_sold_is_found() {
     let mut skus = BTreeSet::from(["A".to_owned()]);
     let line = r#"{"name":"x","description":"","category":"c","variants":[{"sku":"A","price":{"amount":0,"currency":"GBP"}}],"stock":{}}"#;
-    let found = wrong(line, &mut skus);
-    assert_eq!(found, ["no description", "A: no price", "A: no stock", "A stands there twice"]);
-    assert_eq!(wrong("{", &mut skus), ["no JSON"]);
+    let found = faults(line, &mut skus);
+    assert_eq!(found, ["no description", "A: no price", "A: no stock", "A is listed twice"]);
+    assert_eq!(faults("{", &mut skus), ["no JSON"]);
 }

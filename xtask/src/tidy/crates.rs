@@ -1,4 +1,4 @@
-//! How crates and the domain's folders look: the same everywhere, so that knowing one is knowing all.
+//! Checks of crates and of the folders of aggregates and processes: the same files and lints everywhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::Path;
 use super::{assert_none, text, tracked_files};
 use crate::workspace;
 
-/// What every aggregate's folder has; one may have more.
+/// Files of every aggregate's folder; a folder may have more.
 const AGGREGATE: [&str; 8] =
     ["command.rs", "decide.rs", "event.rs", "evolve.rs", "mod.rs", "rejection.rs", "state.rs", "tests.rs"];
-/// What every process's folder has.
+/// Files of every process's folder.
 const PROCESS: [&str; 9] = [
     "decide.rs",
     "evolve.rs",
@@ -97,7 +97,7 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
-fn a_manifest_without_lints_is_seen() {
+fn a_manifest_without_lints_is_found() {
     assert_eq!(table("[a]\nx = 1\n\n[lints]\nworkspace = true\n[b]\n", "[lints]"), ["workspace = true"]);
     assert!(table("[dependencies]\nworkspace = true\n", "[lints]").is_empty());
 }

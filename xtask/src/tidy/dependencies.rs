@@ -1,7 +1,7 @@
-//! Which crate may know which: dependencies point one way.
+//! The allowed dependencies of each crate: dependencies point one way.
 //!
-//! The table is compared with what `cargo tree` says. A crate that isn't in the table is a finding too,
-//! so that whoever adds one decides. Dev-dependencies are free: tests may know anything.
+//! The table is compared with `cargo tree`. A crate without a rule is a finding too, so that its author decides.
+//! Dev-dependencies have no rule: tests may use any crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,24 +14,24 @@ const IO: &[&str] = &["axum", "hyper", "reqwest", "rusqlite", "sqlx", "tokio", "
 const DATABASES: &[&str] = &["rusqlite", "sqlx"];
 const NONE: &[&str] = &[];
 
-/// What one crate may know.
+/// The dependencies that a crate may have.
 struct Rule {
     package: &'static str,
-    /// The crates of this workspace it may depend on.
-    may_know: &'static [&'static str],
-    /// Others that it may not depend on itself.
+    /// Crates of this workspace on which it may depend.
+    allowed: &'static [&'static str],
+    /// External crates on which it must not depend directly.
     not_directly: &'static [&'static str],
-    /// Others that it may not depend on through any crate.
+    /// External crates on which it must not depend, also not through another crate.
     not_at_all: &'static [&'static str],
 }
 
 const fn rule(
     package: &'static str,
-    may_know: &'static [&'static str],
+    allowed: &'static [&'static str],
     not_directly: &'static [&'static str],
     not_at_all: &'static [&'static str],
 ) -> Rule {
-    Rule { package, may_know, not_directly, not_at_all }
+    Rule { package, allowed, not_directly, not_at_all }
 }
 
 const FAIL_POINTS: &str = "souk-fail-points";
@@ -79,13 +79,13 @@ const RULES: &[Rule] = &[
     rule("souk-simulated-provider", &[KERNEL, DOMAIN, PROCESSES], &["axum", "rusqlite", "sqlx"], NONE),
 ];
 
-/// What every package of the workspace depends on, by name; what is for its tests alone isn't in it.
+/// The dependencies of every package of the workspace, by name, without dev-dependencies.
 struct Graph {
     members: BTreeSet<String>,
     /// Members that lie in `infra/`.
     adapters: BTreeSet<String>,
     direct: BTreeMap<String, BTreeSet<String>>,
-    /// Through whatever.
+    /// Direct and indirect dependencies.
     all: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -93,7 +93,8 @@ impl Graph {
     fn read() -> Self {
         let metadata = workspace::metadata(&["--no-deps"]).expect("cargo knows the workspace");
         let infra = workspace::root().join("infra").display().to_string();
-        let (mut members, mut adapters) = (BTreeSet::new(), BTreeSet::new());
+        let mut members = BTreeSet::new();
+        let mut adapters = BTreeSet::new();
         for package in metadata["packages"].as_array().expect("cargo lists packages") {
             let text =
                 |name: &str| package[name].as_str().expect("cargo metadata has a text here").to_owned();
@@ -104,7 +105,8 @@ impl Graph {
         }
         let of_each =
             |depth| members.iter().map(|member| (member.clone(), dependencies(member, depth))).collect();
-        let (direct, all) = (of_each(Some("1")), of_each(None));
+        let direct = of_each(Some("1"));
+        let all = of_each(None);
         Self { members, adapters, direct, all }
     }
 
@@ -113,7 +115,7 @@ impl Graph {
         let direct = self.direct.get(rule.package).unwrap_or(&nothing);
         let all = self.all.get(rule.package).unwrap_or(&nothing);
         let ours = direct.iter().filter(|name| self.members.contains(*name));
-        let ours = ours.filter(|name| !rule.may_know.contains(&name.as_str()));
+        let ours = ours.filter(|name| !rule.allowed.contains(&name.as_str()));
         let others = direct.iter().filter(|name| rule.not_directly.contains(&name.as_str()));
         let hidden = all.iter().filter(|name| rule.not_at_all.contains(&name.as_str()));
         let found: BTreeSet<_> = ours.chain(others).chain(hidden).collect();
@@ -121,8 +123,8 @@ impl Graph {
     }
 }
 
-/// The names `cargo tree` lists for a package: with the features it has by itself, so that what another
-/// crate's tests switch on doesn't count.
+/// The names that `cargo tree` lists for one package. Features that the tests of other crates switch on do not
+/// count, because the package is resolved on its own.
 fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
     let mut command = workspace::cargo();
     command.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]);
@@ -151,7 +153,7 @@ fn dependencies_point_one_way() {
 }
 
 #[test]
-fn a_dependency_that_points_the_wrong_way_is_seen() {
+fn a_dependency_in_the_wrong_direction_is_found() {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
     let direct = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde"]))]);
     let all = BTreeMap::from([(DOMAIN.to_owned(), set(&[KERNEL, HTTP, "serde", "tokio"]))]);
@@ -162,11 +164,11 @@ fn a_dependency_that_points_the_wrong_way_is_seen() {
     assert_eq!(found, expected);
 }
 
-/// Where the query side may touch the log.
+/// The folder of the query side that may read the log.
 const LOG_BROWSER: &str = "log_browser";
 
 #[test]
-fn the_query_side_touches_the_log_in_its_browser_alone() {
+fn only_the_log_browser_of_the_query_side_reads_the_log() {
     let sources = tracked_files();
     let outside = sources
         .iter()

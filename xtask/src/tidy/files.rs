@@ -1,4 +1,4 @@
-//! What no file may hold, and how long it may be.
+//! Checks of every file: forbidden words, paths and hosts, and lengths.
 
 use std::path::{Path, PathBuf};
 
@@ -7,15 +7,15 @@ use crate::workspace;
 
 /// Lines of a source file, at most.
 const LINES_MAX: usize = 500;
-/// Lines over which a source file is named.
+/// Lines from which on the check names a source file.
 const LINES_SELDOM: usize = 300;
-/// What counts as source.
+/// Extensions of source files.
 const SOURCES: [&str; 4] = ["rs", "sql", "sh", "toml"];
 
-/// Words that stand for work left undone, put together here so that this file doesn't hold them.
+/// Words that mark unfinished work. They are concatenated so that this file does not contain them.
 const LEFT_UNDONE: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!")];
 
-/// Folders that are somebody's machine.
+/// Folders that exist on one machine only.
 const MACHINE_FOLDERS: [&str; 4] =
     [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 
@@ -24,8 +24,8 @@ fn is_source(path: &Path) -> bool {
     SOURCES.contains(&extension)
 }
 
-/// The first line that holds `word` with no letter, digit or underscore before it and, when it ends in a
-/// letter, none behind it.
+/// The first line that contains `word` as a whole word: without a letter, digit or underscore before it and, if it
+/// ends in a letter or digit, without one behind it.
 fn line_with(text: &str, word: &str) -> Option<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.lines().position(|line| {
@@ -38,10 +38,10 @@ fn line_with(text: &str, word: &str) -> Option<usize> {
     })
 }
 
-/// Each tracked text with every word that is in it.
-fn findings(words: &[String], wanted: impl Fn(&Path) -> bool) -> Vec<String> {
+/// The places of these words in the checked files.
+fn findings(words: &[String], is_checked: impl Fn(&Path) -> bool) -> Vec<String> {
     let mut found = Vec::new();
-    for path in tracked_files().into_iter().filter(|path| wanted(path)) {
+    for path in tracked_files().into_iter().filter(|path| is_checked(path)) {
         let Some(text) = text(&path) else { continue };
         for word in words {
             if let Some(line) = line_with(&text, word) {
@@ -72,7 +72,7 @@ fn nothing_is_left_undone() {
 }
 
 #[test]
-fn a_word_is_found_by_itself_alone() {
+fn only_whole_words_are_found() {
     let word = LEFT_UNDONE[0];
     for (text, expected) in [
         (format!("a\n// {word}: b"), Some(1)),
@@ -110,7 +110,7 @@ fn every_dependency_comes_from_the_public_registry_and_no_file_names_another() {
     assert_none(&findings(&hosts_of_cargo_configuration(), |_| true));
 }
 
-/// Hosts that this machine's own cargo configuration names: mirrors, that nobody else can reach.
+/// Hosts in the cargo configuration of this machine: mirrors that nobody else can reach.
 fn hosts_of_cargo_configuration() -> Vec<String> {
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -138,7 +138,7 @@ fn hosts_are_read_from_a_configuration() {
 }
 
 #[test]
-fn no_toolchain_file_makes_anybody_download_one() {
+fn no_toolchain_file_forces_a_download() {
     let found: Vec<String> = tracked_files()
         .iter()
         .filter(|path| {

@@ -1,13 +1,13 @@
-//! Decision records: numbered, dated, each number once.
+//! Checks of decision records: each has a date and a number of its own.
 
 use std::path::Path;
 
 use super::{assert_none, text, tracked_files};
 
-/// Lines in which a record's date stands.
+/// Lines at the top of a record that may hold its date.
 const HEAD_LINES: usize = 10;
 
-/// Whether a text holds a date as in 2026-11-21.
+/// Returns true if a line holds a date such as 2026-11-21.
 fn holds_date(line: &str) -> bool {
     let shape = |window: &[u8]| {
         window
@@ -18,7 +18,7 @@ fn holds_date(line: &str) -> bool {
     line.as_bytes().windows(10).any(shape)
 }
 
-/// The number of `0007-title-of-it.md`.
+/// The number in a file name such as `0007-a-title.md`.
 fn number(file_name: &str) -> Option<u32> {
     let (number, title) = file_name.strip_suffix(".md")?.split_once('-')?;
     let is_title = !title.is_empty()
@@ -53,7 +53,7 @@ fn is_dated(path: &Path) -> bool {
 }
 
 #[test]
-fn names_and_dates_are_told_from_others() {
+fn wrong_names_and_dates_are_rejected() {
     assert_eq!(number("0012-a-log-in-sqlite.md"), Some(12));
     for name in ["12-a.md", "0012.md", "0012-.md", "0012-A.md", "0012-a.txt", "README.md"] {
         assert_eq!(number(name), None, "{name}");

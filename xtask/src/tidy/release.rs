@@ -19,9 +19,10 @@ fn release_setting(manifest: &str, name: &str) -> Option<String> {
 }
 
 #[test]
-fn a_program_stripped_as_releases_are_names_its_functions_in_backtraces() {
+fn backtraces_of_a_stripped_release_name_functions() {
     let manifest = std::fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
-    let strip = release_setting(&manifest, "strip").expect("releases are stripped: they had 191 MB");
+    let strip = release_setting(&manifest, "strip")
+        .expect("the release profile strips debug information: a release had 191 MB");
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("program.rs");
     std::fs::write(&source, PROGRAM).unwrap();
