@@ -318,8 +318,8 @@ async fn access_matrix(
                 if result == "404" {
                     let absent = send(method, &path_with_unknown_ids(path), &body, &headers).await;
                     wrong.extend(difference(
-                        (status, response),
-                        absent,
+                        &(status, response),
+                        &absent,
                         &format!("{method} {path} as {}", identity.name),
                     ));
                 }
@@ -347,7 +347,7 @@ async fn wait_for_revocation(
 }
 
 /// The difference between the responses for a resource of another owner and for an absent one; they must be equal.
-fn difference(hidden: (u16, Value), absent: (u16, Value), call: &str) -> Option<String> {
+fn difference(hidden: &(u16, Value), absent: &(u16, Value), call: &str) -> Option<String> {
     let is_equal = hidden.0 == absent.0
         && without_request_fields(hidden.1.clone()) == without_request_fields(absent.1.clone());
     (!is_equal).then(|| format!("{call}: {} differs from {}", hidden.1, absent.1))
